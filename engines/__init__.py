@@ -1,0 +1,1 @@
+"""Models: manifest, store, runtimes, pre- and post-processing."""

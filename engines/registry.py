@@ -1,0 +1,37 @@
+"""Names in configuration to Python objects: a table of lazy ``"module:Object"``, or such a name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+
+class UnknownNameError(ValueError):
+    """A name is neither in its table nor a ``module:Object`` that can be imported."""
+
+
+def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
+    """The object that ``name`` stands for.
+
+    Args:
+        kind: what is looked for, in the singular, for the message ("decoder", "runtime", …).
+        name: a key of ``table``, or ``"package.module:Object"`` for a user's own.
+        table: names to lazy ``"package.module:Object"``.
+
+    Raises:
+        UnknownNameError: naming the kind, the name, and the nearest known name.
+    """
+    target = table.get(name, name)
+    if ":" not in target:
+        near = get_close_matches(name, table, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(table))}"
+        raise UnknownNameError(
+            f'no {kind} "{name}"; {hint}, or "package.module:Object" of your own'
+        )
+    module_name, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UnknownNameError(f'{kind} "{name}": {error}') from error

@@ -1,0 +1,67 @@
+"""What is known about one frame: when, where, what was found, and what was lost before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mirante.detections import Detections
+from mirante.mask import Mask
+
+TsSource = Literal["rtcp", "arrival"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A camera's account as of one frame: every frame decoded so far is in exactly one of these.
+
+    ``decoded == published + sum(dropped.values()) + failed`` always holds.
+
+    Attributes:
+        decoded: frames that left the video decoder, this one included.
+        published: frames whose results were handed on, this one included.
+        dropped: frames dropped on purpose, by reason (``rate``, ``queue``, ``outbox``, …).
+        failed: frames on which a stage failed.
+    """
+
+    decoded: int = 0
+    published: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    failed: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """True when the equation holds."""
+        return self.decoded == self.published + sum(self.dropped.values()) + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """The results of one frame. Frozen: a stage returns ``dataclasses.replace(result, …)``.
+
+    Attributes:
+        camera: the camera's name.
+        seq: number of the frame among those decoded since ``epoch``, from 0.
+        epoch: Unix time in ms at which this camera's counting began.
+        captured_ns: Unix time of capture in ns.
+        ts_source: ``rtcp`` when the camera's own clock gave ``captured_ns``, ``arrival`` when it is
+            the moment that the frame reached this machine.
+        width, height: size of the source frame in pixels.
+        detections: boxes in source pixels.
+        masks: masks with the regions of the source frame that they cover.
+        timings: milliseconds per stage of this frame's way, in order.
+        counts: the camera's account as of this frame.
+    """
+
+    camera: str
+    seq: int
+    epoch: int
+    captured_ns: int
+    ts_source: TsSource
+    width: int
+    height: int
+    detections: Detections = field(default_factory=Detections.empty)
+    masks: tuple[Mask, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)

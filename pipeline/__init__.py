@@ -1,0 +1,1 @@
+"""Cameras, GStreamer graphs, threads, workers, configuration and the command line."""

@@ -1,0 +1,1 @@
+"""Everything of the pipeline that touches GStreamer; no other folder here imports gi."""

@@ -1,0 +1,1 @@
+"""GStreamer elements, thin over plain functions of a frame and its result."""

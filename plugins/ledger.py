@@ -1,0 +1,190 @@
+"""A camera's open frames and the account of what became of every frame it decoded.
+
+The stages of one frame share nothing but the buffer's PTS, so the ledger is where a frame's result
+waits between two elements. It is also where each frame ends in exactly one counter.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from mirante.frame import Counts, FrameResult, TsSource
+
+
+@dataclass(slots=True)
+class _Open:
+    result: FrameResult
+    mark_ns: int  # monotonic; when the frame last passed a mark, so that stages can be timed
+    passed: int = 0  # marks behind it: 1 the rate limit, 2 the queue
+
+
+class Ledger:
+    """Counts and results of one camera, keyed by PTS. Safe between threads.
+
+    A frame passes ``decoded`` → ``admitted`` (rate limit) → ``taken`` (queue) → ``publish`` or
+    ``fail``, in order. GStreamer drops in silence, so a frame that was overtaken at a mark is
+    known to have been dropped before it: by ``rate``, by ``queue``, or by a ``stage``.
+    """
+
+    def __init__(self, camera: str) -> None:
+        self.camera = camera
+        self.epoch = time.time_ns() // 1_000_000
+        self._lock = threading.Lock()
+        self._open: dict[int, _Open] = {}
+        self._next_seq = 0
+        self._published = 0
+        self._failed = 0
+        self._dropped: dict[str, int] = {"rate": 0, "queue": 0}
+        self._ahead: dict[int, str] = {}  # dropped frames later than the last one published
+
+    def decoded(
+        self, pts: int, captured_ns: int, ts_source: TsSource, size: tuple[int, int]
+    ) -> int:
+        """A frame of ``size`` (width, height) left the video decoder; returns its number."""
+        with self._lock:
+            seq = self._next_seq
+            self._next_seq += 1
+            if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
+                self._ahead[twin.result.seq] = "duplicate_pts"
+            result = FrameResult(
+                self.camera, seq, self.epoch, captured_ns, ts_source, size[0], size[1]
+            )
+            if ts_source == "arrival":
+                waited_ms = max(0.0, (time.time_ns() - captured_ns) / 1e6)
+                result = replace(result, timings={"video_decode": waited_ms})
+            self._open[pts] = _Open(result, time.monotonic_ns())
+            return seq
+
+    def admitted(self, pts: int) -> None:
+        """A frame passed the rate limit."""
+        with self._lock:
+            self._pass(pts, 1, "rate")
+
+    def taken(self, pts: int) -> None:
+        """A frame left the queue: from here on one thread has it."""
+        with self._lock:
+            if (frame := self._pass(pts, 2, "queue")) is not None:
+                self._time(frame, "queue")
+
+    def get(self, pts: int) -> FrameResult | None:
+        """What is known so far about an open frame."""
+        with self._lock:
+            frame = self._open.get(pts)
+            return None if frame is None else frame.result
+
+    def put(self, pts: int, result: FrameResult) -> None:
+        """Replaces what is known about an open frame."""
+        with self._lock:
+            if (frame := self._open.get(pts)) is not None:
+                frame.result = result
+                frame.mark_ns = time.monotonic_ns()
+
+    def mark(self, pts: int, stage: str) -> None:
+        """Adds the time since the frame's last mark to its timings as ``stage``."""
+        with self._lock:
+            if (frame := self._open.get(pts)) is not None:
+                self._time(frame, stage)
+
+    def publish(self, pts: int) -> FrameResult | None:
+        """Closes a frame as published; its result carries the account as of this frame."""
+        with self._lock:
+            frame = self._open.pop(pts, None)
+            if frame is None:
+                return None
+            self._published += 1
+            self._settle(frame.result.seq)
+            return replace(frame.result, counts=self._counts(frame.result.seq + 1))
+
+    def fail(self, pts: int) -> None:
+        """Closes a frame on which a stage failed."""
+        with self._lock:
+            if (frame := self._open.pop(pts, None)) is not None:
+                self._failed += 1
+                self._settle(frame.result.seq)
+
+    def drop(self, pts: int, reason: str) -> None:
+        """Closes a frame that a stage dropped on purpose."""
+        with self._lock:
+            if (frame := self._open.pop(pts, None)) is not None:
+                self._ahead[frame.result.seq] = reason
+
+    def lost(self, frames: int, reason: str = "outbox") -> None:
+        """Frames that counted as published never reached Redis."""
+        with self._lock:
+            self._published -= frames
+            self._dropped[reason] = self._dropped.get(reason, 0) + frames
+
+    def interrupt(self, reason: str) -> None:
+        """The graph is gone: every open frame was dropped for ``reason``."""
+        with self._lock:
+            for frame in self._open.values():
+                self._ahead[frame.result.seq] = reason
+            self._open.clear()
+            self._settle(self._next_seq)
+
+    def counts(self) -> tuple[Counts, int]:
+        """The account now, and how many frames are still on their way (in none of its counters)."""
+        with self._lock:
+            dropped = dict(self._dropped)
+            for reason in self._ahead.values():
+                dropped[reason] = dropped.get(reason, 0) + 1
+            done = self._published + sum(dropped.values()) + self._failed
+            return Counts(done, self._published, dropped, self._failed), self._next_seq - done
+
+    def _pass(self, pts: int, mark: int, reason: str) -> _Open | None:
+        """Moves a frame behind a mark; open frames it overtook were dropped there."""
+        frame = self._open.get(pts)
+        if frame is None:
+            return None
+        frame.passed = mark
+        for other_pts, other in list(self._open.items()):
+            if other.result.seq < frame.result.seq and other.passed < mark:
+                del self._open[other_pts]
+                self._ahead[other.result.seq] = reason
+        return frame
+
+    @staticmethod
+    def _time(frame: _Open, stage: str) -> None:
+        now_ns = time.monotonic_ns()
+        elapsed_ms = (now_ns - frame.mark_ns) / 1e6
+        timings = {**frame.result.timings, stage: elapsed_ms}
+        frame.result, frame.mark_ns = replace(frame.result, timings=timings), now_ns
+
+    def _settle(self, seq: int) -> None:
+        """Folds the drops up to ``seq`` into the totals; a frame still open below it never left
+        its stage, and nothing passes a later frame, so a stage swallowed it.
+        """
+        for pts, frame in list(self._open.items()):
+            if frame.result.seq < seq:
+                del self._open[pts]
+                self._ahead[frame.result.seq] = "stage"
+        for dropped in [n for n in self._ahead if n <= seq]:
+            reason = self._ahead.pop(dropped)
+            self._dropped[reason] = self._dropped.get(reason, 0) + 1
+
+    def _counts(self, decoded: int) -> Counts:
+        return Counts(decoded, self._published, dict(self._dropped), self._failed)
+
+
+_ledgers: dict[str, Ledger] = {}
+_ledgers_lock = threading.Lock()
+
+
+def ledger_of(pipeline: str, camera: str = "camera") -> Ledger:
+    """The ledger of the GStreamer pipeline of that name, made on first use."""
+    with _ledgers_lock:
+        return _ledgers.setdefault(pipeline, Ledger(camera))
+
+
+def attach(pipeline: str, ledger: Ledger) -> None:
+    """Makes ``ledger`` the one that elements inside the pipeline of that name find."""
+    with _ledgers_lock:
+        _ledgers[pipeline] = ledger
+
+
+def detach(pipeline: str) -> None:
+    """Forgets a pipeline that is gone."""
+    with _ledgers_lock:
+        _ledgers.pop(pipeline, None)
