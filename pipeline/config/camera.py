@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline.urls import CameraUrl
 
@@ -17,13 +26,30 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: object, info: ValidationInfo) -> object:
+        """YAML reads ``fps: on`` as true, and true is 1 to Python."""
+        if isinstance(value, bool) and info.field_name:
+            wanted = cls.model_fields[info.field_name].annotation
+            if wanted in {int, float} or wanted in (int | None, float | None):
+                raise ValueError("expected a number")
+        return value
+
+
+Score = Annotated[float, Field(ge=0, le=1)]
+Threshold = Annotated[
+    Annotated[Score, Tag("<one>")] | Annotated[dict[str, Score], Tag("<per class>")],
+    Discriminator(lambda value: "<per class>" if isinstance(value, dict) else "<one>"),
+]
+
 
 class ModelStage(Section):
     """Run a model on each frame, or on the crops of one class that earlier stages found."""
 
     model: str = Field(description="zoo name, or path of a manifest")
     on: str | None = Field(None, description="run on the boxes of this class instead of the frame")
-    threshold: float | dict[str, float] | None = Field(
+    threshold: Threshold | None = Field(
         None, description="least score of a detection, 0 to 1; one number, or one per class"
     )
 
@@ -35,6 +61,25 @@ class PythonStage(Section):
     options: dict[str, Any] = Field({}, description="keyword arguments of the class")
 
 
+def _kind_of_stage(value: object) -> str | None:
+    """The tag of a stage: by the key that names it, misspelled or not."""
+    if isinstance(value, ModelStage | PythonStage):
+        return "<model>" if isinstance(value, ModelStage) else "<python>"
+    if not isinstance(value, dict):
+        return None
+    for kind in ("model", "python"):
+        if kind in value:
+            return f"<{kind}>"
+    near = [kind for key in value for kind in get_close_matches(str(key), ("model", "python"))]
+    return f"<{near[0]}>" if near else None
+
+
+Stage = Annotated[
+    Annotated[ModelStage, Tag("<model>")] | Annotated[PythonStage, Tag("<python>")],
+    Discriminator(_kind_of_stage),
+]
+
+
 class Preview(Section):
     """The picture for people, encoded only while somebody watches."""
 
@@ -42,12 +87,9 @@ class Preview(Section):
     quality: int = Field(70, ge=1, le=100, description="JPEG quality")
 
 
-class Camera(Section):
-    """One camera."""
+class CameraOptions(Section):
+    """All that has a default about a camera."""
 
-    url: CameraUrl = Field(
-        description="rtsp[s]://, http[s]:// (MJPEG), file:PATH, /dev/videoN or test://"
-    )
     width: int = Field(640, ge=16, le=7680, description="most pixels of the analysed frame's width")
     height: int = Field(
         640, ge=16, le=4320, description="most pixels of the analysed frame's height"
@@ -65,10 +107,16 @@ class Camera(Section):
     keyframes_only: bool = Field(
         False, description="decode key frames alone, for very many cameras"
     )
-    stages: list[ModelStage | PythonStage] = Field(
-        [], description="what each frame passes, in order"
-    )
+    stages: list[Stage] = Field([], description="what each frame passes, in order")
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"
     )
-    preview: Preview = Preview()  # type: ignore[call-arg]
+    preview: Preview = Field(Preview(), description="the picture for people")  # type: ignore[call-arg]
+
+
+class Camera(CameraOptions):
+    """One camera."""
+
+    url: CameraUrl = Field(
+        description="rtsp[s]://, http[s]:// (MJPEG), file:PATH, /dev/videoN or test://"
+    )

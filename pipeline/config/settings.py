@@ -1,0 +1,177 @@
+"""The configuration of one worker: a YAML file, overridden by ``MIRANTE_…`` variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self, TypeVar, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipeline.config.camera import CAMERA_NAME, Camera, CameraName, CameraOptions, Section
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+class Retention(Section):
+    """How much Redis keeps of each stream."""
+
+    detections_s: float = Field(60.0, gt=0, le=86_400, description="seconds of detections")
+    masks_s: float = Field(20.0, gt=0, le=86_400, description="seconds of masks")
+    status_entries: int = Field(
+        3600, ge=10, le=1_000_000, description="changes of a camera's state"
+    )
+
+
+class Redis(Section):
+    """Where results go."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="redis://, rediss:// or unix:// address; null starts a private redis-server",
+    )
+    password: SecretStr | None = Field(
+        None, description="password where url has none; best written ${REDIS_PASSWORD}"
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authority that signed the server (rediss:// only)"
+    )
+    retention: Retention = Field(Retention(), description="how much each stream keeps")  # type: ignore[call-arg]
+    ring_s: float = Field(
+        30.0, gt=0, le=3600, description="seconds of results held while Redis is away"
+    )
+    ring_mib: int = Field(256, ge=1, le=65_536, description="most memory of those results, in MiB")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            try:
+                split = urlsplit(url.get_secret_value())
+                _ = split.port
+            except ValueError:
+                raise ValueError("expected redis://host:port/database") from None
+            if split.scheme not in {"redis", "rediss", "unix"}:
+                raise ValueError("expected an address that starts redis://, rediss:// or unix://")
+            if not (split.path if split.scheme == "unix" else split.hostname):
+                raise ValueError(f"expected {split.scheme}://host:port or unix:///path of a socket")
+        return url
+
+    @field_validator("password", "ca_file")
+    @classmethod
+    def _needs_url(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("url", "invalid") is None:
+            raise ValueError("expected null, as redis.url is null: the private Redis needs none")
+        if info.field_name == "ca_file" and isinstance(value, Path) and not value.is_file():
+            raise ValueError("expected the path of a file that exists")
+        return value
+
+    def address(self) -> str | None:
+        """The url with password and CA file in it, as redis-py reads it; None when private.
+
+        It holds secrets: connect with it, never show it.
+        """
+        if self.url is None:
+            return None
+        split = urlsplit(self.url.get_secret_value())
+        if self.password is not None and split.password is None:
+            user, _, host = split.netloc.rpartition("@")
+            secret = quote(self.password.get_secret_value(), safe="")
+            split = split._replace(netloc=f"{user}:{secret}@{host}")
+        if self.ca_file is not None:
+            ca = urlencode({"ssl_ca_certs": str(self.ca_file)})
+            split = split._replace(query=f"{split.query}&{ca}".lstrip("&"))
+        return split.geturl()
+
+
+class Metrics(Section):
+    """The HTTP server of /metrics, /livez and /readyz."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every one")
+    port: int | None = Field(
+        9464, ge=0, le=65_535, description="port to listen on; 0 takes a free one, null none"
+    )
+
+
+class Log(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
+    format: Literal["text", "json"] = Field(
+        "text", description="lines for people, or one JSON object a line"
+    )
+
+
+class Engine(Section):
+    """How models run."""
+
+    threads: int | None = Field(
+        None, ge=1, le=256, description="threads per session; null: from cores and cameras"
+    )
+
+
+class Settings(BaseSettings):
+    """All that a worker is told. ``MIRANTE_REDIS__RING_S=60`` overrides ``redis.ring_s``."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix="MIRANTE_",
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+    )
+
+    worker: str = Field(
+        "main", pattern=CAMERA_NAME, description="name of this worker; one runs per name and Redis"
+    )
+    redis: Redis = Field(Redis(), description="where results go")  # type: ignore[call-arg]
+    metrics: Metrics = Field(Metrics(), description="/metrics, /livez and /readyz")  # type: ignore[call-arg]
+    log: Log = Field(Log(), description="what is logged, and how")  # type: ignore[call-arg]
+    engine: Engine = Field(Engine(), description="how models run")  # type: ignore[call-arg]
+    models: Path | None = Field(None, description="folder of manifests beside the zoo's")
+    defaults: CameraOptions = Field(
+        CameraOptions(),  # type: ignore[call-arg]
+        description="what every camera inherits that does not say otherwise",
+    )
+    cameras: dict[CameraName, Camera] = Field({}, description="cameras by name")
+
+    @field_validator("models")
+    @classmethod
+    def _folder(cls, models: Path | None) -> Path | None:
+        if models is not None and not models.is_dir():
+            raise ValueError("expected a folder that exists")
+        return models
+
+    @model_validator(mode="after")
+    def _inherit(self) -> Self:
+        cameras = {name: inherit(camera, self.defaults) for name, camera in self.cameras.items()}
+        object.__setattr__(self, "cameras", cameras)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file."""
+        return env_settings, init_settings
+
+
+def inherit(own: SectionT, defaults: Section) -> SectionT:
+    """``own`` with each key that it does not set taken from those that ``defaults`` sets."""
+    update: dict[str, object] = {}
+    for key in defaults.model_fields_set:
+        theirs = getattr(defaults, key)
+        if key not in own.model_fields_set:
+            update[key] = theirs
+        elif isinstance(theirs, Section):
+            update[key] = inherit(cast(Section, getattr(own, key)), theirs)
+    return own.model_copy(update=update)
