@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "test")
+NETWORK = ("rtsp", "rtsps", "http", "https")
+SECRET_PARAMETER = re.compile(
+    r"(?P<name>(?:^|(?<=[?&]))[^=&?]*(?:pass|pwd|token|secret|auth|key)[^=&]*=)(?P<value>[^&\s]*)",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """Any text with what may be credentials of an address in it replaced by ``***``."""
+    return SECRET_PARAMETER.sub(r"\g<name>***", re.sub(r"//.*@", "//***@", text, flags=re.DOTALL))
 
 
 class CameraUrl:
     """An address with its user and password held apart, shown by nothing.
 
-    ``str`` and ``repr`` give the address with ``***`` for the credentials. ``/dev/video0`` is read
-    as ``v4l2:/dev/video0`` and a plain path as ``file:``.
+    ``str`` and ``repr`` give the address with ``***`` for the credentials, also for those in
+    parameters such as ``password=``. ``/dev/video0`` is read as ``v4l2:/dev/video0`` and a plain
+    path as ``file:``.
 
     Raises:
         ValueError: no scheme that a camera can have, or no host or path where one is needed.
@@ -26,7 +38,14 @@ class CameraUrl:
     def __init__(self, text: str) -> None:
         if "://" not in text and not text.startswith(("file:", "v4l2:", "test:")):
             text = f"v4l2:{text}" if text.startswith("/dev/video") else f"file:{text}"
-        split = urlsplit(text)
+        try:
+            split = urlsplit(text)
+            _ = split.port
+        except ValueError:
+            raise ValueError(
+                "expected scheme://user:password@host:port/path; "
+                "in a password write / ? # @ % as %2F %3F %23 %40 %25"
+            ) from None
         if split.scheme not in SCHEMES:
             raise ValueError(
                 f'unknown scheme "{split.scheme}"; expected one of {", ".join(SCHEMES)}'
@@ -35,8 +54,10 @@ class CameraUrl:
         self.password = unquote(split.password) if split.password else None
         host = split.netloc.rpartition("@")[2]
         self._split = SplitResult(split.scheme, host, split.path, split.query, split.fragment)
-        if split.scheme in {"rtsp", "rtsps", "http", "https"} and not split.hostname:
+        if split.scheme in NETWORK and not split.hostname:
             raise ValueError(f'no host in "{self}"; expected {split.scheme}://host/path')
+        if split.scheme in NETWORK and ":" in host and host == split.netloc and "@" in text:
+            raise ValueError("expected no @ behind the host; write / @ in a password as %2F %40")
         if split.scheme in {"file", "v4l2"} and not split.path:
             raise ValueError(f"no path; expected {split.scheme}:PATH")
 
@@ -58,12 +79,13 @@ class CameraUrl:
     @property
     def bare(self) -> str:
         """The address without credentials, as a source element may be given it."""
-        return self._split.geturl()
+        return _join(self._split)
 
     def __str__(self) -> str:
-        if self.username is None and self.password is None:
-            return self.bare
-        return self._split._replace(netloc=f"***@{self._split.netloc}").geturl()
+        secret = self.username is not None or self.password is not None
+        netloc = f"***@{self._split.netloc}" if secret else self._split.netloc
+        query = SECRET_PARAMETER.sub(r"\g<name>***", self.query)
+        return _join(self._split._replace(netloc=netloc, query=query))
 
     def __repr__(self) -> str:
         return f"CameraUrl({str(self)!r})"
@@ -94,3 +116,16 @@ class CameraUrl:
         return core_schema.no_info_plain_validator_function(
             read, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+def _join(split: SplitResult) -> str:
+    """As ``geturl``, which would make ``file:clip.mp4`` a path from the root."""
+    if split.scheme in NETWORK or split.netloc:
+        return split.geturl()
+    return f"{split.scheme}:{split.path}" + (f"?{split.query}" if split.query else "")

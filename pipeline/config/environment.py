@@ -1,0 +1,74 @@
+"""``${NAME}`` in the strings of a configuration: secrets stay out of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+Path = tuple[str | int, ...]
+
+
+class UnresolvedReferenceError(ValueError):
+    """A ``${…}`` stands for nothing; the message says what was looked for."""
+
+
+def expand(text: str, lookup: Callable[[str], str]) -> str:
+    """``text`` with each ``${NAME}`` replaced by ``lookup(NAME)``; ``$${`` gives ``${``.
+
+    Before the ``@`` of an address the variable holds the name or the password as one types it: it
+    is percent-encoded here. References in what was put in are left alone.
+
+    Raises:
+        UnresolvedReferenceError: from ``lookup``.
+    """
+
+    def put_in(match: re.Match[str]) -> str:
+        if match.group(1) is None:
+            return "${"
+        value = lookup(match.group(1))
+        before, after = text[: match.start()], text[match.end() :]
+        in_credentials = "@" in after and re.search(r"://[^/]*$", before)
+        return quote(value, safe=":") if in_credentials else value
+
+    return REFERENCE.sub(put_in, text)
+
+
+def from_environment(environ: dict[str, str]) -> Callable[[str], str]:
+    """A lookup of environment variables."""
+
+    def lookup(name: str) -> str:
+        if name not in environ:
+            raise UnresolvedReferenceError(f"expected the environment variable {name} to be set")
+        return environ[name]
+
+    return lookup
+
+
+def expand_tree(
+    node: Any, lookup: Callable[[str], str], path: Path = ()
+) -> tuple[Any, dict[Path, str]]:
+    """A copy of nested lists and mappings with their strings expanded.
+
+    Returns:
+        the copy, in which an unresolved string stays as it is, and the words of each such failure
+        by its path.
+    """
+    failures: dict[Path, str] = {}
+
+    def visit(value: Any, here: Path) -> Any:
+        if isinstance(value, dict):
+            return {key: visit(item, (*here, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [visit(item, (*here, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        try:
+            return expand(value, lookup)
+        except UnresolvedReferenceError as error:
+            failures[here] = str(error)
+            return value
+
+    return visit(node, path), failures

@@ -1,0 +1,119 @@
+"""Camera passwords that were given by hand: a file that only its owner can read, never Redis."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
+from pipeline.urls import SECRET_PARAMETER
+
+PREFIX = "credential:"
+
+
+class CredentialsError(RuntimeError):
+    """The file of credentials cannot be used."""
+
+
+def default_path() -> Path:
+    """``$MIRANTE_HOME/credentials.json``, or the one in ``~/.config/mirante``."""
+    home = os.environ.get("MIRANTE_HOME")
+    return (Path(home) if home else Path.home() / ".config" / "mirante") / "credentials.json"
+
+
+class Credentials:
+    """Secrets by a name that says nothing, in a JSON file of mode 0600."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or default_path()
+
+    def withdraw(self, camera: str, url: str) -> str:
+        """``url`` with what is secret in it moved to the file and named by ``${credential:…}``.
+
+        Secret are a password in front of the host, and parameters with names such as ``password``
+        or ``token``. What is written ``${NAME}`` already stays as it is.
+        """
+        split = urlsplit(url)
+        userinfo, _, host = split.netloc.rpartition("@")
+        taken: dict[str, str] = {}
+        if _is_literal(userinfo.partition(":")[2]):
+            split = split._replace(netloc=f"{_take(camera, userinfo, taken)}@{host}")
+
+        def hide(match: re.Match[str]) -> str:
+            value = match["value"]
+            return match["name"] + (_take(camera, value, taken) if _is_literal(value) else value)
+
+        if split.scheme != "file":
+            split = split._replace(query=SECRET_PARAMETER.sub(hide, split.query))
+        if not taken:
+            return url
+        with self._changing() as entries:
+            entries.update(taken)
+        return split.geturl()
+
+    def lookup(self, name: str) -> str:
+        """The secret that ``${credential:…}`` stands for.
+
+        Raises:
+            UnresolvedReferenceError: it is not in the file.
+        """
+        try:
+            return self._read()[name.removeprefix(PREFIX)]
+        except KeyError:
+            raise UnresolvedReferenceError(
+                f"its password is not in {self.path} on this machine; "
+                "add the camera here, or write the password as ${VARIABLE}"
+            ) from None
+
+    def forget(self, url: str) -> None:
+        """Removes the secrets that ``url`` names."""
+        names = [m[1].removeprefix(PREFIX) for m in REFERENCE.finditer(url) if _is_own(m)]
+        if names:
+            with self._changing() as entries:
+                for name in names:
+                    entries.pop(name, None)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            if self.path.stat().st_mode & 0o077:
+                raise CredentialsError(f"{self.path} can be read by others: chmod 600 {self.path}")
+            return dict(json.loads(self.path.read_text()))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            raise CredentialsError(f"{self.path}: expected a JSON object of strings") from None
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, str]]:
+        """The entries, written back in one piece; one process at a time."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            entries = self._read()
+            yield entries
+            draft = self.path.with_suffix(".draft")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                json.dump(entries, out, indent=1)
+            draft.replace(self.path)
+
+
+def _is_literal(text: str) -> bool:
+    return bool(REFERENCE.sub("", text))
+
+
+def _is_own(match: re.Match[str]) -> bool:
+    return bool(match[1] and match[1].startswith(PREFIX))
+
+
+def _take(camera: str, secret: str, taken: dict[str, str]) -> str:
+    name = f"{camera}-{secrets.token_hex(4)}"
+    taken[name] = secret
+    return f"${{{PREFIX}{name}}}"
