@@ -188,3 +188,11 @@ def detach(pipeline: str) -> None:
     """Forgets a pipeline that is gone."""
     with _ledgers_lock:
         _ledgers.pop(pipeline, None)
+
+
+def account_lost(camera: str, frames: int) -> None:
+    """Frames of a camera that counted as published were lost from the outbox."""
+    with _ledgers_lock:
+        found = [ledger for ledger in _ledgers.values() if ledger.camera == camera]
+    for ledger in found:
+        ledger.lost(frames)

@@ -1,0 +1,171 @@
+"""Elements that look at each frame: map the buffer, call the stage, account for the frame."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import Any
+
+import gi
+import numpy as np
+from numpy.typing import NDArray
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
+
+from mirante.frame import FrameResult
+from plugins.ledger import Ledger, ledger_of
+from plugins.stage import Stage
+
+RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
+DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
+
+
+def pad_templates() -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
+    """One always-present pad each way, for RGB video."""
+    return tuple(
+        Gst.PadTemplate.new(name, way, Gst.PadPresence.ALWAYS, RGB)
+        for name, way in (("src", Gst.PadDirection.SRC), ("sink", Gst.PadDirection.SINK))
+    )
+
+
+def frame_key(buffer: Gst.Buffer) -> int:
+    """What the ledger knows a buffer by: its PTS, or its offset where it has none."""
+    return int(buffer.offset if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts)
+
+
+class FrameElement(GstBase.BaseTransform):  # type: ignore[misc]
+    """Passes RGB video through untouched and does something with each frame.
+
+    A subclass overrides ``prepare`` (called before data flows; an exception becomes an element
+    error) and ``handle``. An exception in ``handle`` fails that frame: it is counted, dropped, and
+    reported once a burst as a warning message.
+    """
+
+    max_failures = GObject.Property(
+        type=GObject.TYPE_UINT,
+        minimum=0,
+        maximum=GLib.MAXUINT32,
+        default=30,
+        nick="Most failures",
+        blurb="Failed frames in a row after which the element gives up with an error; each failed "
+        "frame before that is dropped with a warning message (0 = never give up)",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_passthrough(True)
+        self.ledger = Ledger("unbound")
+        self.size = (0, 0)  # width, height
+        self.stride = 0  # bytes per row
+        self._failures = 0
+
+    def prepare(self) -> None:
+        """Loads what the frames will need."""
+        raise NotImplementedError
+
+    def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
+        """Works on one frame; False drops it."""
+        raise NotImplementedError
+
+    def do_start(self) -> bool:
+        """Called on the way from READY to PAUSED."""
+        try:
+            self.ledger = ledger_of(self._pipeline_name())
+            self.prepare()
+        except Exception as error:  # noqa: BLE001 - must not be raised into GStreamer
+            self._post_error(Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS, error)
+            return False
+        return True
+
+    def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
+        """Notes the frame's size and row stride."""
+        info = GstVideo.VideoInfo.new_from_caps(caps)
+        self.size, self.stride = (info.width, info.height), info.stride[0]
+        self.set_passthrough(True)
+        return True
+
+    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Brings one buffer before ``handle``."""
+        key = frame_key(buffer)
+        try:
+            result = self.ledger.get(key) or self._enter(key)
+            kept = self.handle(buffer, key, result)
+        except Exception as error:  # noqa: BLE001 - one failed frame is counted and the camera goes on
+            return self._failed(key, error)
+        self._failures = 0
+        return Gst.FlowReturn.OK if kept else DROPPED
+
+    def _enter(self, key: int) -> FrameResult:
+        """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line."""
+        self.ledger.decoded(key, time.time_ns(), "arrival", self.size)
+        self.ledger.taken(key)
+        result = self.ledger.get(key)
+        assert result is not None
+        return result
+
+    def _failed(self, key: int, error: Exception) -> Gst.FlowReturn:
+        self.ledger.fail(key)
+        self._failures += 1
+        if self.max_failures and self._failures >= self.max_failures:
+            self._post_error(Gst.StreamError.quark(), Gst.StreamError.FAILED, error)
+            return Gst.FlowReturn.ERROR
+        if self._failures == 1:
+            self._post(Gst.Message.new_warning, Gst.StreamError.quark(), error)
+        return DROPPED
+
+    def _post_error(self, domain: int, code: int, error: Exception) -> None:
+        self._post(Gst.Message.new_error, domain, error, code)
+
+    def _post(
+        self, make: Any, domain: int, error: Exception, code: int = Gst.StreamError.FAILED
+    ) -> None:
+        words = f"{self.get_name()}: {type(error).__name__}: {error}"
+        trace = "".join(traceback.format_exception(error))
+        self.post_message(make(self, GLib.Error.new_literal(domain, words, int(code)), trace))
+
+    def _pipeline_name(self) -> str:
+        top: Gst.Object = self
+        while (parent := top.get_parent()) is not None:
+            top = parent
+        return str(top.get_name())
+
+
+class StageElement(FrameElement):
+    """Calls a stage on each frame with a view of its pixels, which are not copied."""
+
+    stage: Stage | None = None
+
+    def make_stage(self) -> Stage:
+        """The stage, from the element's properties."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Makes the stage."""
+        self.stage = self.make_stage()
+
+    def do_stop(self) -> bool:
+        """Lets the stage go."""
+        self.stage = None
+        return True
+
+    def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
+        """Calls the stage; False when it drops the frame."""
+        assert self.stage is not None
+        with buffer.map(Gst.MapFlags.READ) as mapped:
+            after = self.stage(self.view(mapped.data), result)
+        if after is None:
+            self.ledger.drop(key, "stage")
+            return False
+        if after is not result:
+            self.ledger.put(key, after)
+        return True
+
+    def view(self, data: memoryview) -> NDArray[np.uint8]:
+        """The mapped pixels as (height, width, 3) uint8, not writable."""
+        width, height = self.size
+        frame = np.ndarray((height, width, 3), np.uint8, data, strides=(self.stride, 3, 1))
+        frame.flags.writeable = False
+        return frame

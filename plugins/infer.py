@@ -1,0 +1,49 @@
+"""The stage that runs a model: a plain function of a frame and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+import engines
+from mirante.frame import FrameResult
+
+
+class InferStage:
+    """Runs one model and adds what it finds to the frame's result.
+
+    Args:
+        model: zoo name, or path of a manifest.
+        on: run on the boxes of this class that earlier stages found, instead of the whole frame.
+        threshold: least score of a detection, one number or one per class; None for the manifest's.
+        threads: threads of one inference.
+
+    Raises:
+        ValueError, OSError: the model is unknown, cannot be had, or does not load.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        on: str | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.model = engines.load(model, threads=threads, threshold=threshold, on=on)
+
+    def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
+        """Adds detections and masks; sums the times of several models by step."""
+        source = (result.width, result.height)
+        found = self.model(frame, source=source, detections=result.detections)
+        timings = dict(result.timings)
+        for step, elapsed_ms in found.timings.items():
+            timings[step] = timings.get(step, 0.0) + elapsed_ms
+        return replace(
+            result,
+            detections=result.detections.merge(found.detections),
+            masks=(*result.masks, *found.masks),
+            timings=timings,
+        )

@@ -1,0 +1,59 @@
+"""``mirpreview``: pictures for people, encoded only while somebody watches."""
+
+from __future__ import annotations
+
+from gi.repository import GObject
+
+from plugins import outboxes
+from plugins.element import StageElement, pad_templates
+from plugins.outbox import Outbox
+from plugins.preview import PreviewStage
+
+
+class MirPreview(StageElement):
+    """Sends a JPEG of a frame now and then to whoever listens."""
+
+    __gstmetadata__ = (
+        "Mirante preview",
+        "Filter/Analyzer/Video",
+        "Publishes JPEG pictures at a bounded rate while somebody listens for them",
+        "Mirante",
+    )
+    __gsttemplates__ = pad_templates()
+
+    fps = GObject.Property(
+        type=float,
+        minimum=0.1,
+        maximum=60.0,
+        default=8.0,
+        nick="Rate",
+        blurb="Most pictures per second",
+    )
+    quality = GObject.Property(
+        type=GObject.TYPE_UINT,
+        minimum=1,
+        maximum=100,
+        default=70,
+        nick="JPEG quality",
+        blurb="JPEG quality",
+    )
+    redis = GObject.Property(
+        type=str,
+        default="",
+        nick="Redis URL",
+        blurb="redis://, rediss:// or unix:// (empty = the worker's, or MIRANTE_REDIS_URL)",
+    )
+
+    outbox: Outbox | None = None
+
+    def make_stage(self) -> PreviewStage:
+        """Finds the outbox."""
+        self.outbox = outboxes.acquire(self.redis)
+        return PreviewStage(self.outbox, self.fps, self.quality)
+
+    def do_stop(self) -> bool:
+        """Gives the outbox back."""
+        if self.outbox is not None:
+            outboxes.release(self.outbox)
+            self.outbox = None
+        return bool(super().do_stop())

@@ -1,0 +1,60 @@
+"""The picture for people: a JPEG at a bounded rate, and only while somebody watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.frame import FrameResult
+from plugins.outbox import Outbox
+
+
+class PreviewStage:
+    """Encodes a frame when a viewer is there and the last picture is old enough.
+
+    Args:
+        outbox: says who watches, and takes the pictures.
+        fps: most pictures per second.
+        quality: JPEG quality, 1 to 100.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        fps: float,
+        quality: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.outbox = outbox
+        self.quality = quality
+        self.encoded = 0
+        self._period_s = 1 / fps
+        self._clock = clock
+        self._due_s = 0.0
+
+    def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
+        """Returns the result as it is."""
+        now_s = self._clock()
+        if now_s < self._due_s or not self.outbox.watched(result.camera):
+            return result
+        # From the due time, not from now, so that the rate does not sink with every late frame.
+        self._due_s = max(self._due_s + self._period_s, now_s)
+        bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
+        if not made:
+            raise ValueError(f"no JPEG could be made of a {frame.shape} picture")
+        self.encoded += 1
+        header = {
+            "camera": result.camera,
+            "seq": result.seq,
+            "epoch": result.epoch,
+            "ts": result.captured_ns / 1e9,
+            "size": [frame.shape[1], frame.shape[0]],
+        }
+        self.outbox.preview(result.camera, jpeg.tobytes(), header)
+        return result
