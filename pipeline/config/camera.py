@@ -15,9 +15,9 @@ from pydantic import (
     field_validator,
 )
 
+from mirante.keys import CAMERA_NAME
 from pipeline.urls import CameraUrl
 
-CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -36,15 +37,15 @@ def expand(text: str, lookup: Callable[[str], str]) -> str:
     return REFERENCE.sub(put_in, text)
 
 
-def from_environment(environ: dict[str, str]) -> Callable[[str], str]:
-    """A lookup of environment variables."""
+def from_environment(name: str) -> str:
+    """The environment variable ``name``.
 
-    def lookup(name: str) -> str:
-        if name not in environ:
-            raise UnresolvedReferenceError(f"expected the environment variable {name} to be set")
-        return environ[name]
-
-    return lookup
+    Raises:
+        UnresolvedReferenceError: it is not set.
+    """
+    if name not in os.environ:
+        raise UnresolvedReferenceError(f"expected the environment variable {name} to be set")
+    return os.environ[name]
 
 
 def expand_tree(

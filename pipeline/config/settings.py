@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pipeline.config.camera import CAMERA_NAME, Camera, CameraName, CameraOptions, Section
+from mirante.keys import CAMERA_NAME
+from pipeline.config.camera import Camera, CameraName, CameraOptions, Section
 
 SectionT = TypeVar("SectionT", bound=Section)
 
