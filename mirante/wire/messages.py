@@ -1,0 +1,100 @@
+"""The JSON of wire format 1, field by field. The published schemas are made from these types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mirante.frame import Counts, TsSource
+
+VERSION = "1.0"
+
+Version = Annotated[
+    str, Meta(pattern=r"^1\.\d+$", description="version of the format; a reader of 1.x reads any 1")
+]
+Camera = Annotated[str, Meta(description="name of the camera")]
+UnixSeconds = Annotated[float, Meta(description="Unix time in seconds, to the microsecond")]
+Count = Annotated[int, Meta(ge=0)]
+Side = Annotated[int, Meta(ge=1, le=65535)]
+Size = Annotated[
+    tuple[Side, Side],
+    Meta(description="width, height in pixels"),
+]
+Pixels = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Box = Annotated[
+    tuple[Pixels, Pixels, Pixels, Pixels],
+    Meta(description="left, top, width, height in pixels of the source frame"),
+]
+MaskEncoding = Literal["bits", "rle", "png", "polygon"]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message about a frame begins with."""
+
+    version: Version
+    camera: Camera
+    seq: Annotated[int, Meta(ge=0, description="number of the frame since `epoch`, from 0")]
+    epoch: Annotated[int, Meta(ge=0, description="Unix ms at which this camera's counting began")]
+    ts: Annotated[
+        float,
+        Meta(ge=0, le=1e11, description="Unix time of capture in seconds, to the microsecond"),
+    ]
+    ts_source: Annotated[
+        TsSource,
+        Meta(description="whose clock gave `ts`: the camera's (rtcp) or the receiver's (arrival)"),
+    ]
+    size: Annotated[Size, Meta(description="width, height of the source frame in pixels")]
+
+
+class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One detection."""
+
+    label: str
+    class_id: Annotated[int, Meta(ge=0, le=65535, description="number of the label in its model")]
+    score: Annotated[float, Meta(ge=0, le=1)]
+    bbox: Box
+    track_id: Annotated[
+        Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None,
+        Meta(description="absent when nothing tracks"),
+    ] = None
+
+
+class DetectionsMessage(Head, frozen=True, kw_only=True):
+    """Field `json` of an entry of `mirante:{camera}:detections`."""
+
+    objects: list[Object]
+    masks: Annotated[
+        Count, Meta(description="masks in the entry of the same ID in the camera's `masks` stream")
+    ] = 0
+    timings: Annotated[
+        dict[str, float], Meta(description="milliseconds per stage of the frame's way, in order")
+    ]
+    counts: Annotated[
+        Counts,
+        Meta(description="account as of this frame: decoded = published + sum(dropped) + failed"),
+    ]
+
+
+class MaskPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One mask: where its planes are and how they are packed."""
+
+    field: Annotated[
+        str, Meta(pattern=r"^m\d+$", description="the entry's field that holds the planes")
+    ]
+    labels: Annotated[list[str], Meta(description="one name per plane; planes may overlap")]
+    size: Annotated[Size, Meta(description="width, height of a plane in pixels")]
+    bbox: Annotated[Box, Meta(description="the region of the source frame that the planes cover")]
+    encoding: MaskEncoding
+    model: str
+    object: Annotated[
+        Count | None,
+        Meta(description="index of the object whose crop this is; absent for a whole frame"),
+    ] = None
+
+
+class MasksMessage(Head, frozen=True, kw_only=True):
+    """Field `json` of an entry of `mirante:{camera}:masks`."""
+
+    masks: list[MaskPart]
