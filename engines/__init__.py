@@ -1,1 +1,18 @@
 """Models: manifest, store, runtimes, pre- and post-processing."""
+
+from engines.manifest import Manifest, ManifestError
+from engines.model import Inference, Model, load
+from engines.registry import UnknownNameError
+from engines.runtimes import threads_per_session
+from engines.store import ModelUnavailableError
+
+__all__ = [
+    "Inference",
+    "Manifest",
+    "ManifestError",
+    "Model",
+    "ModelUnavailableError",
+    "UnknownNameError",
+    "load",
+    "threads_per_session",
+]

@@ -1,0 +1,130 @@
+"""Decoders: pure functions from a network's output tensors to boxes or planes.
+
+A decoder is ``(outputs, spec, *, option=…) -> Boxes | planes``. Its options are its keyword-only
+arguments: the manifest's ``options`` are checked against their annotations once, at load.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from engines.registry import resolve
+
+DECODERS = {
+    "argmax": "engines.decoders.argmax:decode",
+    "end_to_end": "engines.decoders.end_to_end:decode",
+    "sigmoid": "engines.decoders.sigmoid:decode",
+    "yolov5": "engines.decoders.yolov5:decode",
+    "yolov8": "engines.decoders.yolov8:decode",
+    "yolox": "engines.decoders.yolox:decode",
+    "yunet": "engines.decoders.yunet:decode",
+}
+
+
+class Boxes(NamedTuple):
+    """What a detector's decoder gives.
+
+    Attributes:
+        xyxy: (n, 4) float32, left, top, right, bottom in pixels of the input tensor.
+        score: (n,) float32 in 0..1, at or above the threshold of its class.
+        class_id: (n,) int32, index into ``Spec.labels``.
+    """
+
+    xyxy: NDArray[np.float32]
+    score: NDArray[np.float32]
+    class_id: NDArray[np.int32]
+
+
+Planes = NDArray[np.bool_]  # (len(Spec.labels), height, width)
+Outputs = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spec:
+    """What a decoder knows besides the tensors.
+
+    Attributes:
+        labels: class names of a detector, plane names of a segmenter.
+        threshold: (len(labels),) float32, least score of each.
+        iou: boxes of one class that overlap more than this are one object.
+        size: width and height of the input tensor in pixels.
+    """
+
+    labels: tuple[str, ...]
+    threshold: NDArray[np.float32]
+    iou: float
+    size: tuple[int, int]
+
+
+Decoder = Callable[[Outputs, Spec], Boxes | Planes]
+
+
+class OptionError(ValueError):
+    """A decoder does not take such an option, or not such a value."""
+
+
+def bind(name: str, options: Mapping[str, Any]) -> Decoder:
+    """The decoder of that name, or of ``"package.module:function"``, with its options set.
+
+    Raises:
+        UnknownNameError: no such decoder.
+        OptionError: naming the option, its value and what was expected.
+    """
+    function = resolve("decoder", name, DECODERS)
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for missing in [n for n, p in known.items() if p.default is p.empty and n not in options]:
+        raise OptionError(f"options.{missing}: missing, and required by decoder {name}")
+    return partial(
+        function, **{key: _value(name, key, options[key], known, hints) for key in options}
+    )
+
+
+def _value(
+    decoder: str, key: str, value: Any, known: Mapping[str, Any], hints: Mapping[str, Any]
+) -> Any:
+    if key not in known:
+        near = get_close_matches(key, known, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known) or 'none'}"
+        raise OptionError(f"options.{key}: decoder {decoder} has no such option; {hint}")
+    try:
+        return TypeAdapter(hints.get(key, Any)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in ("options", key, *first["loc"]))
+        expected = first["msg"].removeprefix("Input should ").removeprefix("be ")
+        raise OptionError(f"{where}: expected {expected}, got {first['input']!r}") from None
+
+
+def output(outputs: Outputs, name: str) -> NDArray[Any]:
+    """One output by name.
+
+    Raises:
+        OptionError: the network has no such output.
+    """
+    if name not in outputs:
+        raise OptionError(f'no output "{name}"; the network has {", ".join(outputs)}')
+    return outputs[name]
+
+
+def sole(outputs: Outputs, name: str | None) -> NDArray[Any]:
+    """The output of that name, or where none is named, the only one.
+
+    Raises:
+        OptionError: there are several, or none of that name.
+    """
+    if name is not None:
+        return output(outputs, name)
+    if len(outputs) != 1:
+        raise OptionError(f"options.output: expected one of {', '.join(outputs)}, got none")
+    return next(iter(outputs.values()))

@@ -1,0 +1,48 @@
+"""Segmenters with an independent probability per plane."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.decoders import OptionError, Outputs, Planes, Spec
+from engines.decoders.planes import channels_of, named
+
+
+def decode(
+    outputs: Outputs,
+    spec: Spec,
+    *,
+    planes: dict[str, list[str | None]],
+    channels: Literal["first", "last"] = "first",
+    logits: bool,
+) -> Planes:
+    """One plane per label: the pixels whose probability reaches the label's threshold.
+
+    Args:
+        outputs: the network's outputs by name, each (1, c, h, w) or (1, h, w, c).
+        spec: the labels, in the order of the planes returned, and their thresholds.
+        planes: for each output the label of each channel, null for one to leave out.
+        channels: where the channel axis is.
+        logits: the sigmoid is not in the network.
+
+    Raises:
+        OptionError: an output is missing or has other channels, or a label has no channel or no
+            threshold.
+    """
+    if np.isnan(spec.threshold).any():
+        raise OptionError("threshold: expected with decoder sigmoid, got none")
+    with np.errstate(divide="ignore"):
+        cut = np.log(spec.threshold / (1 - spec.threshold)) if logits else spec.threshold
+    least = dict(zip(spec.labels, cut, strict=True))
+    found: dict[str, NDArray[np.bool_]] = {}
+    for name, labels in planes.items():
+        scores = channels_of(outputs, name, len(labels), channels)
+        found |= {
+            label: plane >= least.get(label, 0)
+            for label, plane in zip(labels, scores, strict=True)
+            if label is not None
+        }
+    return named(found, spec.labels)

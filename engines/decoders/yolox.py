@@ -1,0 +1,57 @@
+"""YOLOX's raw grid (Ge et al. 2021, https://github.com/Megvii-BaseDetection/YOLOX)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders.candidates import classify, corners, suppress
+
+
+def decode(
+    outputs: Outputs,
+    spec: Spec,
+    *,
+    output: str | None = None,
+    strides: tuple[int, ...] = (8, 16, 32),
+) -> Boxes:
+    """Boxes of a (1, cells, 5 + classes) output.
+
+    A cell holds x, y, w, h as xy = (p + cell) * stride and wh = exp(p) * stride, then objectness
+    and class scores, all of these already through a sigmoid.
+
+    Args:
+        outputs: the network's outputs by name.
+        spec: labels, thresholds, overlap, input size.
+        output: name of the output; may be left out when there is only one.
+        strides: of the grids, in the order in which they are concatenated.
+
+    Raises:
+        OptionError: the output has another shape than strides, size and labels ask for.
+    """
+    cells = sole(outputs, output)
+    grid = _grid(spec.size, strides)
+    expected = (1, len(grid), 5 + len(spec.labels))
+    if cells.shape != expected:
+        raise OptionError(f"yolox: expected an output of shape {expected}, got {cells.shape}")
+    # A product with class scores <= 1 cannot exceed the objectness: few cells are left to look at.
+    likely = np.flatnonzero(cells[0, :, 4] >= spec.threshold.min())
+    found = cells[0, likely]
+    rows, score, class_id = classify(found[:, 5:] * found[:, 4:5], spec.threshold)
+    at = grid[likely[rows]]
+    centre = (found[rows, :2] + at[:, :2]) * at[:, 2:]
+    size = np.exp(found[rows, 2:4]) * at[:, 2:]
+    return suppress(Boxes(corners(np.hstack([centre, size])), score, class_id), spec)
+
+
+@lru_cache(maxsize=16)
+def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> NDArray[np.float32]:
+    """(cells, 3): column, row and stride of each cell."""
+    grids = []
+    for stride in strides:
+        row, column = np.mgrid[: size[1] // stride, : size[0] // stride]
+        grids.append(np.stack([column, row, np.full_like(row, stride)], axis=-1).reshape(-1, 3))
+    return np.concatenate(grids).astype(np.float32)

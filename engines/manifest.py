@@ -1,0 +1,198 @@
+"""What differs between models, as YAML: a model of a known family is one such file, no code."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from engines.labels import TABLES
+
+ZOO = Path(__file__).parent / "zoo"
+Score = Annotated[float, Field(ge=0, le=1)]
+Triple = tuple[float, float, float]
+
+
+class ManifestError(ValueError):
+    """A manifest cannot be read; the message names each key, its value and what was expected."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Part):
+    """How a picture becomes the input tensor."""
+
+    name: str = Field(description="the input tensor's name")
+    size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
+        description="width and height of the tensor in pixels"
+    )
+    multiple: int | None = Field(
+        None,
+        ge=1,
+        description="for networks of dynamic size: the tensor holds the picture scaled into "
+        "`size`, and is no larger than that rounded up to this multiple",
+    )
+    layout: Literal["nchw", "nhwc"] = Field("nchw", description="order of the tensor's axes")
+    colour: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels")
+    scale: float = Field(1.0, gt=0, description="tensor = (pixel 0..255 * scale - mean) / std")
+    mean: Triple = Field((0, 0, 0), description="in the order of the tensor's channels")
+    std: Annotated[Triple, Field(description="in the order of the tensor's channels")] = (1, 1, 1)
+    resize: Literal["stretch", "letterbox-top-left", "letterbox-centre"] = Field(
+        "stretch", description="stretch to `size`, or keep the aspect and pad the rest"
+    )
+    pad: int = Field(114, ge=0, le=255, description="pixel value of a letterbox's padding")
+    extra: dict[str, Literal["size_wh", "size_hw"]] = Field(
+        {}, description="further inputs, fed (1, 2): the tensor's width, height or height, width"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.multiple and self.resize == "stretch":
+            raise ValueError("multiple: expected only with a letterbox, got resize stretch")
+        if 0 in self.std:
+            raise ValueError(f"std: expected no 0, got {list(self.std)}")
+        return self
+
+
+class Crop(_Part):
+    """How a model is fed with crops, when it runs `on` the boxes of another."""
+
+    margin: float = Field(
+        1.0, gt=0, le=10, description="side of the crop as a multiple of the box's longer side"
+    )
+
+
+class Manifest(_Part):
+    """One model.
+
+    Raises:
+        ManifestError: from ``read`` and ``find``, naming key, value and what was expected.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="its name")
+    summary: str = Field("", description="what it finds, in one line")
+    task: Literal["detect", "segment"] = Field(description="boxes, or masks")
+    file: str = Field(
+        min_length=1, description="file name in the store, or path relative to the manifest"
+    )
+    aliases: tuple[str, ...] = Field((), description="other names that a mirror may hold it under")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="checked before use; required with `url`"
+    )
+    bytes: int | None = Field(None, ge=1, description="size of the file")
+    licence: str = Field(description="SPDX identifier of the weights' licence")
+    source: str = Field("", description="where the weights come from: owner/repo@commit:path")
+    url: str | None = Field(
+        None, pattern=r"^https?://", description="address of the file, pinned to a commit"
+    )
+    obtain: str = Field("", description="how to get the file where there is no `url`")
+    input: Input
+    decoder: str = Field(description='name of a decoder, or "package.module:function" of your own')
+    options: dict[str, Any] = Field({}, description="keyword arguments of the decoder")
+    labels: tuple[str, ...] = Field(
+        min_length=1, description="class or plane names, or a named table such as coco80"
+    )
+    threshold: Score | None = Field(
+        None, description="least score of a detection or pixel; none for argmax decoders"
+    )
+    thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
+    iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
+    crop: Crop = Crop()  # type: ignore[call-arg]
+    _folder: Path | None = PrivateAttr(None)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the manifest's own file."""
+        return self._folder
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(name := data.get("labels"), str):
+            if name not in TABLES:
+                raise ValueError(
+                    f'labels: expected a list of names or one of {", ".join(TABLES)}, got "{name}"'
+                )
+            return {**data, "labels": TABLES[name]}
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.url and not self.sha256:
+            raise ValueError("sha256: expected with url, got none")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels: expected each name once, got {list(self.labels)}")
+        if self.task == "detect" and self.threshold is None:
+            raise ValueError("threshold: expected with task detect, got none")
+        check_labels("thresholds", self.thresholds, self.labels)
+        return self
+
+
+def check_labels(key: str, names: Any, labels: tuple[str, ...]) -> None:
+    """Raises ValueError, with the nearest label, when one of ``names`` is not in ``labels``."""
+    for name in names:
+        if name not in labels:
+            near = get_close_matches(name, labels, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(labels)}"
+            raise ValueError(f'{key}: no label "{name}"; {hint}')
+
+
+def zoo_names() -> list[str]:
+    """The models whose manifests are shipped, by name."""
+    return sorted(path.stem for path in ZOO.glob("*.yaml"))
+
+
+def find(name: str) -> Manifest:
+    """The manifest of a zoo model, or the one at a path that ends in .yaml or .yml."""
+    if name.endswith((".yaml", ".yml")):
+        return read(Path(name))
+    known = zoo_names()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"the zoo has {', '.join(known)}"
+        raise ManifestError(f'no model "{name}"; {hint}, or the path of a manifest (.yaml)')
+    return read(ZOO / f"{name}.yaml")
+
+
+def read(path: Path) -> Manifest:
+    """Reads and checks one manifest."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{path}: not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ManifestError(f"{path}: expected keys and values, got {type(data).__name__}")
+    try:
+        manifest = Manifest.model_validate(data)
+    except ValidationError as error:
+        lines = "; ".join(_explain(item) for item in error.errors())
+        raise ManifestError(f"{path}: {lines}") from None
+    manifest._folder = path.resolve().parent
+    return manifest
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    value = item["input"]
+    match item["type"]:
+        case "extra_forbidden":
+            part = Input if item["loc"][0] == "input" else Crop
+            known = (Manifest if len(item["loc"]) == 1 else part).model_fields
+            near = get_close_matches(str(item["loc"][-1]), known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
+            return f"{key}: no such key; {hint}"
+        case "missing":
+            return f"{key}: missing, and required"
+        case "value_error":
+            said = str(item["ctx"]["error"])
+            return f"{key}.{said}" if key else said
+        case _:
+            expected = item["msg"].removeprefix("Input should ").removeprefix("be ")
+            return f"{key}: expected {expected}, got {value!r}"

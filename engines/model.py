@@ -1,0 +1,253 @@
+"""A model: pictures in, detections or masks in source pixels out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.decoders import Boxes, Decoder, OptionError, Planes, Spec, bind
+from engines.manifest import Manifest, ManifestError, check_labels, find
+from engines.placement import Placement, Region, Size, around
+from engines.preprocess import Preprocessor
+from engines.runtimes import Session, open_session
+from engines.store import Progress, resolve_file
+from mirante.detections import Detections
+from mirante.mask import Mask
+
+Threshold = float | Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What a model found in one frame.
+
+    Attributes:
+        detections: boxes in source pixels; none, with the model's labels, from a segmenter.
+        masks: one of the whole frame, or one per crop; none from a detector.
+        timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
+    """
+
+    detections: Detections
+    masks: tuple[Mask, ...]
+    timings: Mapping[str, float]
+
+
+def load(
+    name: str,
+    *,
+    threads: int = 1,
+    threshold: Threshold = None,
+    on: str | None = None,
+    runtime: str = "onnxruntime",
+    progress: Progress | None = None,
+) -> Model:
+    """Finds, verifies, loads and tries out a model; what is wrong with it is said here.
+
+    Args:
+        name: a zoo model, or the path of a manifest (.yaml).
+        threads: inside one inference.
+        threshold: least score, of all labels or by label; None for the manifest's.
+        on: run on the crops of this class of detections instead of on the whole frame.
+        runtime: what executes the file.
+        progress: called with (bytes so far, bytes in all or None) while downloading.
+
+    Raises:
+        ManifestError: no such model, its manifest is wrong, or its file does not fit it.
+        ModelUnavailableError: its file can be had nowhere.
+        UnknownNameError: no such decoder or runtime.
+        ValueError: a threshold or thread count out of bounds, or a threshold for no label.
+    """
+    if threads < 1:
+        raise ValueError(f"threads: expected >= 1, got {threads}")
+    manifest = find(name)
+    least = _thresholds(manifest, threshold)
+    path = resolve_file(manifest, progress)
+    model = Model(manifest, open_session(runtime, path, threads), least, on)
+    model.try_out()
+    return model
+
+
+class Model:
+    """A model for one thread: it owns its input tensor. Sessions are shared beneath.
+
+    Attributes:
+        name: the manifest's name.
+        labels: class names of a detector, plane names of a segmenter.
+        task: ``detect`` or ``segment``.
+        on: the class on whose crops it runs, or None.
+        manifest: all else that is known about it.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        session: Session,
+        threshold: NDArray[np.float32],
+        on: str | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.name, self.labels, self.task = manifest.name, manifest.labels, manifest.task
+        self.on = on
+        self._session = session
+        self._spec = Spec(manifest.labels, threshold, manifest.iou, manifest.input.size)
+        try:
+            self._decode: Decoder = bind(manifest.decoder, manifest.options)
+            _check_inputs(manifest, session)
+            self._preprocess = Preprocessor(
+                manifest.input, session.inputs[manifest.input.name].dtype
+            )
+        except ValueError as error:
+            raise ManifestError(f"model {manifest.name}: {error}") from error
+
+    def __call__(
+        self,
+        rgb: NDArray[np.uint8],
+        source: Size | None = None,
+        detections: Detections | None = None,
+    ) -> Inference:
+        """Runs on one frame, or on its crops where the model was loaded with ``on``.
+
+        Args:
+            rgb: (height, width, 3) uint8 RGB; rows may be padded. Not written to, not kept.
+            source: width and height of the source frame, in whose pixels results are; the size
+                of ``rgb`` when None.
+            detections: what earlier models found, in source pixels; needed with ``on``.
+
+        Raises:
+            ValueError: ``rgb`` is no such array, or nothing detects the class of ``on``.
+        """
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+            raise ValueError(f"rgb: expected (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}")
+        size = (rgb.shape[1], rgb.shape[0])
+        source = source or size
+        zoom = (source[0] / size[0], source[1] / size[1])
+        whole: list[tuple[int | None, Region | None]] = [(None, None)]
+        timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
+        boxes: list[Boxes] = []
+        masks: list[Mask] = []
+        for index, region in whole if self.on is None else self._crops(detections, zoom):
+            at, found = self._run(rgb, region, timings)
+            started = time.perf_counter()
+            if isinstance(found, Boxes):
+                boxes.append(_in_source(found, at, zoom, source))
+            else:
+                masks.append(self._mask(found, at, zoom, index))
+            timings["decode"] += (time.perf_counter() - started) * 1e3
+        return Inference(self._detections(boxes), tuple(masks), timings)
+
+    def try_out(self) -> None:
+        """Runs once on a grey picture, so that what does not fit is known before the first frame.
+
+        Raises:
+            ManifestError: the decoder does not fit the network or the task.
+        """
+        width, height = self.manifest.input.size
+        grey = np.full((height, width, 3), 114, np.uint8)
+        timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
+        where = f"model {self.name}: decoder {self.manifest.decoder}"
+        try:
+            _, found = self._run(grey, None, timings)
+        except (ValueError, LookupError, TypeError) as error:
+            raise ManifestError(f"{where}: {error}") from error
+        if isinstance(found, Boxes) != (self.task == "detect"):
+            got = "boxes" if isinstance(found, Boxes) else "planes"
+            raise ManifestError(f"{where}: gives {got}, which is not task {self.task}")
+
+    def _run(
+        self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
+    ) -> tuple[Placement, Boxes | Planes]:
+        """One inference, on the picture or a region of it, decoded in the tensor's pixels."""
+        started = time.perf_counter()
+        if region is None:
+            tensor, at = self._preprocess.frame(rgb)
+        else:
+            tensor, at = self._preprocess.region(rgb, region)
+        feeds = {self.manifest.input.name: tensor}
+        for name, order in self.manifest.input.extra.items():
+            size = at.size if order == "size_wh" else at.size[::-1]
+            feeds[name] = np.array([size], self._session.inputs[name].dtype)
+        ready = time.perf_counter()
+        outputs = self._session.run(feeds)
+        ran = time.perf_counter()
+        spec = self._spec if at.size == self._spec.size else replace(self._spec, size=at.size)
+        found = self._decode(outputs, spec)
+        timings["preprocess"] += (ready - started) * 1e3
+        timings["infer"] += (ran - ready) * 1e3
+        timings["decode"] += (time.perf_counter() - ran) * 1e3
+        return at, found
+
+    def _crops(
+        self, detections: Detections | None, zoom: tuple[float, float]
+    ) -> Iterator[tuple[int, Region]]:
+        """Index and region, in pixels of the analysed picture, of each box of the class ``on``."""
+        labels = detections.labels if detections is not None else ()
+        if detections is None or self.on not in labels:
+            known = ", ".join(labels) or "nothing"
+            raise ValueError(f"on: no earlier stage detects {self.on!r}; detected are {known}")
+        wanted = [i for i, label in enumerate(labels) if label == self.on]
+        scale = np.array(zoom * 2, np.float32)
+        crop, size = self.manifest.crop, self.manifest.input.size
+        for index in np.flatnonzero(np.isin(detections.class_id, wanted)):
+            yield int(index), around(detections.xyxy[index] / scale, crop.margin, size)
+
+    def _mask(
+        self, planes: Planes, at: Placement, zoom: tuple[float, float], index: int | None
+    ) -> Mask:
+        shown, (left, top, right, bottom) = at.without_padding(planes)
+        xyxy = (left * zoom[0], top * zoom[1], right * zoom[0], bottom * zoom[1])
+        return Mask.from_planes(self.labels, shown, xyxy, self.name, index)
+
+    def _detections(self, boxes: list[Boxes]) -> Detections:
+        if not boxes:
+            return Detections.empty(self.labels)
+        xyxy, score, class_id = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
+        return Detections(xyxy, score, class_id, self.labels)
+
+
+def _in_source(boxes: Boxes, at: Placement, zoom: tuple[float, float], source: Size) -> Boxes:
+    """Boxes in source pixels, cut at the frame's edges; those wholly outside are left out."""
+    xyxy = at.to_picture(boxes.xyxy) * np.array(zoom * 2, np.float32)
+    xyxy = np.clip(xyxy, 0, np.array(source * 2, np.float32))
+    kept = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
+    return Boxes(xyxy[kept], boxes.score[kept], boxes.class_id[kept])
+
+
+def _thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
+    """(len(labels),) float32; NaN where the manifest has none, as for argmax."""
+    labels = manifest.labels
+    if manifest.threshold is None:
+        if asked is not None:
+            raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
+        return np.full(len(labels), np.nan, np.float32)
+    by_label = dict.fromkeys(labels, manifest.threshold) | manifest.thresholds
+    asked_of = dict(asked) if isinstance(asked, Mapping) else {}
+    if isinstance(asked, int | float):
+        asked_of = dict.fromkeys(labels, float(asked))
+    check_labels("threshold", asked_of, labels)
+    for label, value in asked_of.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"threshold: expected 0 to 1, got {value} for {label}")
+    by_label |= asked_of
+    return np.array([by_label[label] for label in labels], np.float32)
+
+
+def _check_inputs(manifest: Manifest, session: Session) -> None:
+    """Raises OptionError when the network's inputs are not those of the manifest."""
+    spec = manifest.input
+    if {spec.name, *spec.extra} != set(session.inputs):
+        raise OptionError(
+            f"input: expected {', '.join(session.inputs)}, as the file has, "
+            f"got {', '.join([spec.name, *spec.extra])}"
+        )
+    width, height = spec.size
+    fed = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
+    shape = session.inputs[spec.name].shape
+    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
+        raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
+    axes = shape[2:] if spec.layout == "nchw" else shape[1:3]
+    if spec.multiple and axes != (None, None):
+        raise OptionError(f"input.multiple: expected none, as {spec.name} has a fixed size {axes}")

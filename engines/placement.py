@@ -1,0 +1,102 @@
+"""Where a picture lies in an input tensor, and the way back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+Region = tuple[float, float, float, float]
+Resize = Literal["stretch", "letterbox-top-left", "letterbox-centre"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """An axis-aligned map: ``tensor = picture * scale + offset``, in pixel edges.
+
+    Attributes:
+        size: width and height of the tensor.
+        scale: tensor pixels per picture pixel, in x and y.
+        offset: tensor pixels at the picture's left and top edge.
+        content: left, top, right, bottom of the tensor's pixels that show the picture; the rest is
+            padding.
+    """
+
+    size: Size
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+    content: tuple[int, int, int, int]
+
+    def to_picture(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 4) boxes in tensor pixels to picture pixels."""
+        offset = np.array(self.offset * 2, np.float32)
+        scale = np.array(self.scale * 2, np.float32)
+        boxes: NDArray[np.float32] = (xyxy - offset).astype(np.float32) / scale
+        return boxes
+
+    def without_padding(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
+        """The cells of (c, h, w) planes that show the picture, and the region they cover in it.
+
+        The planes may be coarser than the tensor. A cell that only partly shows the picture is
+        kept whole, so that the region is exact; it may then reach over the picture's edge.
+        """
+        across, down = (s / n for s, n in zip(self.size, planes.shape[:0:-1], strict=True))
+        left, right = math.floor(self.content[0] / across), math.ceil(self.content[2] / across)
+        top, bottom = math.floor(self.content[1] / down), math.ceil(self.content[3] / down)
+        (sx, sy), (ox, oy) = self.scale, self.offset
+        region = (
+            (left * across - ox) / sx,
+            (top * down - oy) / sy,
+            (right * across - ox) / sx,
+            (bottom * down - oy) / sy,
+        )
+        return planes[:, top:bottom, left:right], region
+
+
+def place(picture: Size, size: Size, resize: Resize, multiple: int | None = None) -> Placement:
+    """The placement of a whole picture of (width, height) in a tensor of (width, height).
+
+    With ``multiple`` the tensor shrinks to the scaled picture, rounded up to that multiple.
+    """
+    if resize == "stretch":
+        scale = (size[0] / picture[0], size[1] / picture[1])
+        return Placement(size, scale, (0, 0), (0, 0, *size))
+    ratio = min(size[0] / picture[0], size[1] / picture[1])
+    width, height = (max(1, min(s, int(p * ratio))) for p, s in zip(picture, size, strict=True))
+    if multiple:
+        size = (-(-width // multiple) * multiple, -(-height // multiple) * multiple)
+    left, top = 0, 0
+    if resize == "letterbox-centre":
+        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    scale = (width / picture[0], height / picture[1])
+    return Placement(size, scale, (left, top), (left, top, left + width, top + height))
+
+
+def place_region(picture: Size, region: Region, size: Size) -> Placement:
+    """The placement when a region of a picture fills the tensor; it may reach over the edges."""
+    left, top, right, bottom = region
+    sx, sy = size[0] / (right - left), size[1] / (bottom - top)
+    ox, oy = -left * sx, -top * sy
+    content = (
+        max(0, math.floor(ox)),
+        max(0, math.floor(oy)),
+        min(size[0], math.ceil(picture[0] * sx + ox)),
+        min(size[1], math.ceil(picture[1] * sy + oy)),
+    )
+    return Placement(size, (sx, sy), (ox, oy), content)
+
+
+def around(box: NDArray[np.float32], margin: float, size: Size) -> Region:
+    """The region about a box, ``margin`` times as long as the box's longer side.
+
+    It has the aspect of the tensor of ``size``, so that nothing is distorted.
+    """
+    left, top, right, bottom = (float(edge) for edge in box)
+    unit = margin * max((right - left) / size[0], (bottom - top) / size[1], 1e-3)
+    half_w, half_h = unit * size[0] / 2, unit * size[1] / 2
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return (x - half_w, y - half_h, x + half_w, y + half_h)

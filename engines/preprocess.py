@@ -1,0 +1,130 @@
+"""Pictures into input tensors, through buffers that are allocated once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.manifest import Input
+from engines.placement import Placement, Region, Size, place, place_region
+
+
+class Preprocessor:
+    """Resizes, reorders and scales RGB pictures as an ``Input`` says. Belongs to one thread.
+
+    Args:
+        spec: the manifest's description of the input.
+        dtype: float32, float16 or uint8, the input tensor's type.
+
+    Raises:
+        ValueError: another dtype, or one that cannot hold what ``spec`` makes.
+    """
+
+    def __init__(self, spec: Input, dtype: np.dtype[Any]) -> None:
+        if dtype not in (np.float32, np.float16, np.uint8):
+            raise ValueError(f"input {spec.name}: expected float32, float16 or uint8, got {dtype}")
+        gain = np.float64(spec.scale) / np.array(spec.std)
+        bias = -np.array(spec.mean) / np.array(spec.std)
+        if dtype == np.uint8 and (np.any(gain != 1) or np.any(bias != 0)):
+            raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for uint8")
+        self.spec = spec
+        self._slot = lru_cache(maxsize=4)(
+            lambda size, content: _Slot(spec, dtype, gain, bias, size, content)
+        )
+
+    def frame(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], Placement]:
+        """The tensor of a whole (h, w, 3) uint8 RGB picture, and where the picture lies in it.
+
+        The tensor, (1, 3, H, W) or (1, H, W, 3), is overwritten by the next call.
+        """
+        size = (rgb.shape[1], rgb.shape[0])
+        spec = self.spec
+        at = place(size, spec.size, spec.resize, spec.multiple)
+        slot = self._slot(at.size, at.content)
+        content = (at.content[2] - at.content[0], at.content[3] - at.content[1])
+        if content != size:
+            cv2.resize(rgb, content, dst=slot.resized, interpolation=cv2.INTER_LINEAR)
+            rgb = slot.resized
+        return slot.fill(rgb), at
+
+    def region(self, rgb: NDArray[np.uint8], region: Region) -> tuple[NDArray[Any], Placement]:
+        """The same for a region in picture pixels; what lies outside repeats the picture's edge."""
+        size = self.spec.size
+        at = place_region((rgb.shape[1], rgb.shape[0]), region, size)
+        slot = self._slot(size, (0, 0, *size))
+        step_x, step_y = 1 / at.scale[0], 1 / at.scale[1]
+        # warpAffine counts in pixel centres, regions in pixel edges: half a pixel either way.
+        matrix = np.array(
+            [
+                [step_x, 0, region[0] + step_x / 2 - 0.5],
+                [0, step_y, region[1] + step_y / 2 - 0.5],
+            ]
+        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(
+            rgb, matrix, size, dst=slot.resized, flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return slot.fill(slot.resized), at
+
+
+class _Slot:
+    """A tensor whose padding is already in place, and the buffers on the way to it."""
+
+    def __init__(
+        self,
+        spec: Input,
+        dtype: np.dtype[Any],
+        gain: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        size: Size,
+        content: tuple[int, int, int, int],
+    ) -> None:
+        left, top, right, bottom = content
+        height, width = bottom - top, right - left
+        self._planar = spec.layout == "nchw"
+        self._swap = spec.colour == "bgr"
+        self._gain, self._bias = gain.astype(np.float32), bias.astype(np.float32)
+        self.resized = np.empty((height, width, 3), np.uint8)
+        padding = (spec.pad * gain + bias).astype(dtype)
+        self.tensor: NDArray[Any]
+        if self._planar:
+            self.tensor = np.empty((1, 3, size[1], size[0]), dtype)
+            self.tensor[:] = padding[:, None, None]
+            self._target = self.tensor[0, :, top:bottom, left:right]
+            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+        else:
+            # NumPy's inner loop over 3 channels would be slow: a row of pixels is the unit.
+            self.tensor = np.empty((1, size[1], size[0], 3), dtype)
+            self.tensor[:] = padding
+            rows = self.tensor.reshape(size[1], size[0] * 3)
+            self._target = rows[top:bottom, left * 3 : right * 3]
+            self._swapped = np.empty_like(self.resized)
+            self._row_gain, self._row_bias = (np.tile(v, width) for v in (self._gain, self._bias))
+
+    def fill(self, rgb: NDArray[np.uint8]) -> NDArray[Any]:
+        """Writes a picture of the content's size into the tensor."""
+        if self._planar:
+            cv2.split(rgb, self._planes)
+            planes = self._planes[::-1] if self._swap else self._planes
+            for channel, plane in enumerate(planes):
+                _scale(self._target[channel], plane, self._gain[channel], self._bias[channel])
+        else:
+            if self._swap:
+                cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=self._swapped)
+                rgb = self._swapped
+            _scale(self._target, rgb.reshape(len(rgb), -1), self._row_gain, self._row_bias)
+        return self.tensor
+
+
+def _scale(target: NDArray[Any], pixels: NDArray[np.uint8], gain: Any, bias: Any) -> None:
+    """target = pixels * gain + bias, in place."""
+    if np.all(gain == 1):
+        np.copyto(target, pixels, casting="unsafe")
+    else:
+        np.multiply(pixels, gain, out=target, casting="unsafe")
+    if np.any(bias):
+        np.add(target, bias, out=target, casting="unsafe")

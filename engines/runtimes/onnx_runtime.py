@@ -1,0 +1,78 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runtimes import Session, TensorInfo, Tensors
+
+try:
+    import onnxruntime as ort
+except ImportError as error:
+    raise ImportError('onnxruntime is missing; pip install "mirante[pipeline]"') from error
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+
+_sessions: dict[tuple[Path, int, int], Session] = {}
+_sessions_lock = threading.Lock()
+
+
+class OnnxSession:
+    """One ``InferenceSession``; safe to run from several threads."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A spinning pool takes the cores from decoders and from other cameras: with one other busy
+        # core a call takes twice as long.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise RuntimeError(f"onnxruntime refuses {path}: {error}") from error
+        self.inputs: Mapping[str, TensorInfo] = _infos(self._session.get_inputs())
+        self.outputs: Mapping[str, TensorInfo] = _infos(self._session.get_outputs())
+        self._names = list(self.outputs)
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name."""
+        return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
+
+
+def _infos(nodes: Any) -> dict[str, TensorInfo]:
+    return {
+        node.name: TensorInfo(
+            tuple(axis if isinstance(axis, int) else None for axis in node.shape),
+            np.dtype(_DTYPES.get(node.type, np.object_)),
+        )
+        for node in nodes
+    }
+
+
+def open_session(path: Path, threads: int) -> Session:
+    """The process's one session for this file (as it is now) and number of threads."""
+    path = path.resolve()
+    key = (path, path.stat().st_mtime_ns, threads)
+    with _sessions_lock:
+        if key not in _sessions:
+            _sessions[key] = OnnxSession(path, threads)
+        return _sessions[key]

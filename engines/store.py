@@ -1,0 +1,213 @@
+"""Where model files are: beside their manifest, in the local store, in a mirror, or at a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from engines.manifest import ZOO, Manifest, find, zoo_names
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+Place = Literal["file", "store", "mirror"]
+_CHUNK = 1 << 18
+_TIMEOUT_S = 30.0
+
+
+class ModelUnavailableError(RuntimeError):
+    """A model's file can be had nowhere; the message says what was tried and what to do."""
+
+
+class ChecksumError(RuntimeError):
+    """A file is not the one that its manifest names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A zoo model and where it is now.
+
+    Attributes:
+        bytes: size of the file, where known.
+        place: ``file`` (shipped), ``store``, ``mirror``, or None when it is not on this machine.
+        path: the file, or None.
+    """
+
+    name: str
+    task: str
+    summary: str
+    licence: str
+    bytes: int | None
+    place: Place | None
+    path: Path | None
+
+
+def store() -> Path:
+    """The local store: $MIRANTE_HOME/models, else ~/.cache/mirante/models."""
+    home = os.environ.get("MIRANTE_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "mirante") / "models"
+
+
+def mirror() -> Path | None:
+    """The folder that MIRANTE_MODEL_MIRROR names."""
+    name = os.environ.get("MIRANTE_MODEL_MIRROR")
+    return Path(name) if name else None
+
+
+def default_mirror() -> Path | None:
+    """MIRANTE_MODEL_MIRROR, else shared/models beside the repository's checkout where there is one.
+
+    Only tests and the command line use it, to set the variable.
+    """
+    beside = ZOO.parents[2] / "shared" / "models"
+    return mirror() or (beside if beside.is_dir() else None)
+
+
+def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
+    """The model's file, its checksum verified; downloaded into the store where need be.
+
+    A file with a wrong checksum is refused, and removed if it is in the store; the search goes on
+    with the next place.
+
+    Raises:
+        ModelUnavailableError: naming every place that was tried.
+    """
+    tried: list[str] = []
+    for place, path in _places(manifest, tried):
+        if _accept(manifest, place, path, tried):
+            return path
+    if manifest.url:
+        try:
+            return _download(manifest, progress)
+        except (OSError, ChecksumError) as error:
+            tried.append(f"{manifest.url}: {error}")
+    raise ModelUnavailableError(_nowhere(manifest, tried))
+
+
+def pull(name: str, progress: Progress | None = None) -> Path:
+    """Puts a model's file into the store, from the mirror or its URL, unless it is shipped.
+
+    Raises:
+        ManifestError: no such model.
+        ModelUnavailableError: as ``resolve_file``.
+    """
+    manifest = find(name)
+    path = resolve_file(manifest, progress)
+    if mirror() is None or path.parent != mirror():
+        return path
+    total = path.stat().st_size
+    with path.open("rb") as source:
+        return _keep(manifest, source, total, progress)
+
+
+def show(name: str) -> tuple[Manifest, Listing]:
+    """The manifest of a zoo model or of a path, and where its file is now.
+
+    Raises:
+        ManifestError: no such model.
+    """
+    manifest = find(name)
+    found = next(((p, path) for p, path in _places(manifest, []) if path.is_file()), None)
+    place, path = found or (None, None)
+    size = path.stat().st_size if path else manifest.bytes
+    return manifest, Listing(
+        manifest.name, manifest.task, manifest.summary, manifest.licence, size, place, path
+    )
+
+
+def list_models() -> list[Listing]:
+    """The zoo, and where each of its files is now. Nothing is read or verified."""
+    return [show(name)[1] for name in zoo_names()]
+
+
+def _places(manifest: Manifest, tried: list[str]) -> list[tuple[Place, Path]]:
+    """Where the file may lie on this machine, in order; notes in ``tried`` what cannot be."""
+    places: list[tuple[Place, Path]] = []
+    if manifest.folder is not None:
+        places.append(("file", manifest.folder / manifest.file))
+    name = Path(manifest.file).name
+    places.append(("store", store() / name))
+    if (folder := mirror()) is None:
+        tried.append("no mirror: MIRANTE_MODEL_MIRROR is not set")
+    else:
+        places += [("mirror", folder / n) for n in (name, *manifest.aliases)]
+    return places
+
+
+def _accept(manifest: Manifest, place: Place, path: Path, tried: list[str]) -> bool:
+    if not path.is_file():
+        tried.append(f"{place} {path}: no such file")
+        return False
+    if manifest.sha256 is None:
+        return True
+    with path.open("rb") as file:
+        got = hashlib.file_digest(file, "sha256").hexdigest()
+    if got == manifest.sha256:
+        return True
+    removed = ""
+    if place == "store":
+        path.unlink(missing_ok=True)
+        removed = ", removed"
+    tried.append(f"{place} {path}: {_mismatch(manifest, got)}{removed}")
+    log.warning("model %s: refused %s", manifest.name, tried[-1])
+    return False
+
+
+def _mismatch(manifest: Manifest, got: str) -> str:
+    return f"wrong checksum: expected sha256 {manifest.sha256}, got {got}"
+
+
+def _download(manifest: Manifest, progress: Progress | None) -> Path:
+    assert manifest.url is not None
+    log.info("model %s: downloading %s", manifest.name, manifest.url)
+    # The manifest allows http and https only.
+    with urllib.request.urlopen(manifest.url, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        length = answer.headers.get("Content-Length")
+        return _keep(manifest, answer, int(length) if length else manifest.bytes, progress)
+
+
+def _keep(
+    manifest: Manifest, source: IO[bytes], total: int | None, progress: Progress | None
+) -> Path:
+    """Copies into the store under another name, verifies, renames: no partial file ever stays."""
+    target = store() / Path(manifest.file).name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest, done = hashlib.sha256(), 0
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            while chunk := source.read(_CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, total)
+        if total is not None and done != total:
+            raise OSError(f"incomplete: {done} of {total} bytes")
+        if manifest.sha256 not in (None, digest.hexdigest()):
+            raise ChecksumError(_mismatch(manifest, digest.hexdigest()))
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _nowhere(manifest: Manifest, tried: list[str]) -> str:
+    file = Path(manifest.file).name
+    if not manifest.url:
+        tried = [*tried, "no URL: nobody publishes this file as it is"]
+    ways = [f"put {file} into {store()}", "set MIRANTE_MODEL_MIRROR to a folder that holds it"]
+    if manifest.obtain:
+        ways.insert(0, manifest.obtain)
+    lines = "\n".join(f"  - {line}" for line in tried)
+    where = f"model {manifest.name}: {file} can be had nowhere"
+    return f"{where}\n{lines}\nTo get it: {'; or '.join(ways)}."
