@@ -1,0 +1,52 @@
+"""Runs launch lines with our elements in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import gi
+import pytest
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from mirante import Counts
+from plugins.elements import register
+from plugins.ledger import ledger_of
+
+
+@dataclass
+class Ended:
+    """How a pipeline ended: an error in words or none, its warnings, its account."""
+
+    counts: Counts
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def launch() -> Callable[..., Ended]:
+    Gst.init(None)
+    register()
+
+    def run(text: str, timeout_s: float = 20.0) -> Ended:
+        pipeline = Gst.parse_launch(text)
+        pipeline.set_state(Gst.State.PLAYING)
+        ended = Ended(Counts())
+        wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.WARNING
+        try:
+            while True:
+                message = pipeline.get_bus().timed_pop_filtered(int(timeout_s * Gst.SECOND), wanted)
+                assert message is not None, "the pipeline said nothing in time"
+                if message.type == Gst.MessageType.WARNING:
+                    ended.warnings.append(message.parse_warning()[0].message)
+                    continue
+                if message.type == Gst.MessageType.ERROR:
+                    ended.error = message.parse_error()[0].message
+                return ended
+        finally:
+            pipeline.set_state(Gst.State.NULL)
+            ended.counts = ledger_of(pipeline.get_name()).counts()[0]
+
+    return run

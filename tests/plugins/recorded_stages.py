@@ -1,0 +1,34 @@
+"""Stages that the tests put into pipelines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+seen: list[Any] = []
+
+
+class Record:
+    """Keeps what it is given; fails on the frames named, drops others."""
+
+    def __init__(self, fail: list[int] | None = None, drop: list[int] | None = None) -> None:
+        seen.clear()
+        self.fail, self.drop = fail or [], drop or []
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        if result.seq in self.fail:
+            raise RuntimeError(f"frame {result.seq} is cursed")
+        if result.seq in self.drop:
+            return None
+        seen.append((frame.shape, frame.copy(), result))
+        return replace(result, timings={**result.timings, "record": 1.0})
+
+
+class Writer:
+    """Tries to draw on the picture, which belongs to everybody."""
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        frame[:] = 0
+        return result

@@ -1,0 +1,93 @@
+"""Elements in real pipelines: pixels, accounts and errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import recorded_stages
+
+pytestmark = pytest.mark.rtsp
+
+
+def video(frames: int = 12, width: int = 64, pattern: str = "red") -> str:
+    return (
+        f"videotestsrc num-buffers={frames} pattern={pattern} "
+        f"! video/x-raw,format=RGB,width={width},height=50"
+    )
+
+
+def record(**options: Any) -> str:
+    text = str(options).replace("'", '\\"')
+    return f'mirstage python=recorded_stages:Record options="{text}"'
+
+
+@pytest.mark.parametrize("width", [101, 128])
+def test_a_stage_sees_the_pixels_whatever_the_row_stride(launch: Any, width: int) -> None:
+    ended = launch(f"{video(2, width)} ! {record()} ! fakesink")
+    assert ended.error is None
+    shape, frame, result = recorded_stages.seen[0]
+    assert shape == (50, width, 3)
+    assert np.array_equal(np.unique(frame.reshape(-1, 3), axis=0), [[255, 0, 0]])
+    assert (result.width, result.height) == (width, 50)
+    assert [r.seq for _, _, r in recorded_stages.seen] == [0, 1]
+
+
+def test_a_failed_frame_is_counted_and_said_once_a_burst(launch: Any) -> None:
+    ended = launch(f"{video()} ! {record(fail=[2, 3, 7])} ! fakesink")
+    assert ended.error is None
+    assert [w.split(": ", 1)[1] for w in ended.warnings] == [
+        "RuntimeError: frame 2 is cursed",
+        "RuntimeError: frame 7 is cursed",
+    ]
+    assert ended.counts.failed == 3
+    assert len(recorded_stages.seen) == 9
+
+
+def test_too_many_failures_in_a_row_are_an_element_error(launch: Any) -> None:
+    ended = launch(f"{video()} ! {record(fail=[1, 2, 3, 4])} max-failures=3 ! fakesink")
+    assert ended.error is not None
+    assert ended.error.endswith("RuntimeError: frame 3 is cursed")
+
+
+def test_a_dropped_frame_has_its_reason(launch: Any) -> None:
+    ended = launch(f"{video()} ! {record(drop=[0, 5])} ! fakesink")
+    assert ended.counts.dropped["stage"] == 2
+
+
+def test_a_stage_cannot_draw_on_what_belongs_to_everybody(launch: Any) -> None:
+    ended = launch(f"{video(3)} ! mirstage python=recorded_stages:Writer ! fakesink")
+    assert ended.counts.failed == 3
+    assert "read-only" in ended.warnings[0]
+
+
+def test_stages_add_to_each_other(launch: Any) -> None:
+    launch(f"{video(1)} ! {record()} ! {record()} ! fakesink")
+    assert recorded_stages.seen[-1][2].timings["record"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("element", "words"),
+    [
+        ("mirstage", 'python: not set; expected "module:Class"'),
+        ("mirstage python=nowhere:Nothing", "No module named 'nowhere'"),
+        ("mirstage python=recorded_stages:Recrod", "has no attribute 'Recrod'"),
+        ('mirstage python=recorded_stages:Record options="[1]"', "expected a JSON object"),
+        ('mirstage python=recorded_stages:Record options="{\\"no\\": 1}"', "argument 'no'"),
+        ("mirinfer", "model: not set; expected a zoo name or the path of a manifest"),
+        ("mirinfer model=yolo-nano", 'did you mean "yolox-nano"'),
+        ("mirinfer model=test-boxes threshold=high", 'threshold: "high"; expected a number'),
+        ("mirinfer model=test-boxes threshold=cat=0.5", "cat"),
+        ("mirpublish", "redis: not set; expected redis://HOST:PORT"),
+        ("mirpublish masks=gif redis=redis://127.0.0.1:1", 'masks: "gif"; expected one of'),
+        ("mirpreview", "redis: not set"),
+    ],
+)
+def test_a_bad_property_is_an_element_error(
+    launch: Any, monkeypatch: pytest.MonkeyPatch, element: str, words: str
+) -> None:
+    monkeypatch.delenv("MIRANTE_REDIS_URL", raising=False)
+    ended = launch(f"{video(3)} ! {element} ! fakesink")
+    assert ended.error is not None
+    assert words in ended.error
