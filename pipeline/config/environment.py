@@ -41,8 +41,10 @@ def from_environment(name: str) -> str:
     """The environment variable ``name``.
 
     Raises:
-        UnresolvedReferenceError: it is not set.
+        UnresolvedReferenceError: it is not set, or that is no name.
     """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise UnresolvedReferenceError(f"expected ${{NAME}} of a variable, got ${{{name}}}")
     if name not in os.environ:
         raise UnresolvedReferenceError(f"expected the environment variable {name} to be set")
     return os.environ[name]

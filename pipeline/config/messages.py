@@ -114,19 +114,16 @@ def show(value: Any, key: str = "") -> str:
 
 
 def _words(detail: ErrorDetails, kind: Any, document: Any, env_prefix: str | None) -> str:
-    loc = detail["loc"]
+    loc, keys = detail["loc"], _keys(detail["loc"])
+    variable = f"{env_prefix}{'__'.join(map(str, keys))}".upper() if env_prefix else ""
+    origin = f", set by {variable}" if variable in os.environ else ""
     if detail["type"] == "extra_forbidden":
-        return f"unknown key — {did_you_mean(str(loc[-1]), _known_keys(kind, loc))}"
+        return f"unknown key{origin} — {did_you_mean(str(loc[-1]), _known_keys(kind, loc))}"
     if detail["type"] == "missing":
         return f"missing — expected {_description(kind, loc)}"
     if loc and loc[-1] == "[key]":
         return f"expected a name of {_PATTERNS[CAMERA_NAME]}"
-    keys = _keys(loc)
-    variable = f"{env_prefix}{'__'.join(map(str, keys))}".upper() if env_prefix else ""
-    if variable in os.environ:
-        value, origin = os.environ[variable], f", set by {variable}"
-    else:
-        value, origin = _value_at(document, keys), ""
+    value = os.environ[variable] if origin else _value_at(document, keys)
     if value is _NOTHING:
         value = detail["input"]
     return f"{show(value, str(keys[-1]) if keys else '')}{origin} — {_expected(detail)}"

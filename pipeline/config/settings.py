@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -10,9 +11,17 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mirante.keys import CAMERA_NAME
-from pipeline.config.camera import Camera, CameraName, CameraOptions, Section
+from pipeline.config.camera import (
+    Camera,
+    CameraName,
+    CameraOptions,
+    ModelStage,
+    PythonStage,
+    Section,
+)
 
 SectionT = TypeVar("SectionT", bound=Section)
+StageT = TypeVar("StageT", bound=ModelStage | PythonStage)
 
 
 class Retention(Section):
@@ -56,7 +65,8 @@ class Redis(Section):
             if split.scheme not in {"redis", "rediss", "unix"}:
                 raise ValueError("expected an address that starts redis://, rediss:// or unix://")
             if not (split.path if split.scheme == "unix" else split.hostname):
-                raise ValueError(f"expected {split.scheme}://host:port or unix:///path of a socket")
+                rest = "/path/of/a/socket" if split.scheme == "unix" else "host:port"
+                raise ValueError(f"expected {split.scheme}://{rest}")
         return url
 
     @field_validator("password", "ca_file")
@@ -149,9 +159,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _inherit(self) -> Self:
-        cameras = {name: inherit(camera, self.defaults) for name, camera in self.cameras.items()}
+        cameras = {name: self.complete(camera) for name, camera in self.cameras.items()}
         object.__setattr__(self, "cameras", cameras)
         return self
+
+    def complete(self, camera: Camera) -> Camera:
+        """The camera with the ``defaults`` and its models found in the folder ``models``."""
+        camera = inherit(camera, self.defaults)
+        return camera.model_copy(update={"stages": with_manifests(camera.stages, self.models)})
 
     @classmethod
     def settings_customise_sources(
@@ -176,3 +191,15 @@ def inherit(own: SectionT, defaults: Section) -> SectionT:
         elif isinstance(theirs, Section):
             update[key] = inherit(cast(Section, getattr(own, key)), theirs)
     return own.model_copy(update=update)
+
+
+def with_manifests(stages: Sequence[StageT], folder: Path | None) -> list[StageT]:
+    """The stages, those whose model has a manifest in ``folder`` with its path for a name."""
+    return [
+        stage.model_copy(update={"model": str(folder / f"{stage.model}.yaml")})
+        if folder is not None
+        and isinstance(stage, ModelStage)
+        and (folder / f"{stage.model}.yaml").is_file()
+        else stage
+        for stage in stages
+    ]

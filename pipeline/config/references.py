@@ -1,0 +1,83 @@
+"""What a configuration names must exist: models, their classes, and stages of the user's own."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from engines.manifest import Manifest, ManifestError, find
+from engines.registry import UnknownNameError, resolve
+from engines.store import show as show_model
+from pipeline.config.camera import ModelStage, PythonStage
+from pipeline.config.messages import did_you_mean, show
+
+
+def check_stages(stages: Sequence[ModelStage | PythonStage], path: str) -> Iterator[str]:
+    """A line for each name in a list of stages that stands for nothing.
+
+    Args:
+        stages: in the order in which a frame passes them.
+        path: key of the list, such as ``cameras.gate.stages``.
+    """
+    classes: list[str] | None = []  # that earlier stages may find; None when that is unknown
+    for index, stage in enumerate(stages):
+        here = f"{path}[{index}]"
+        if isinstance(stage, PythonStage):
+            yield from _check_own(stage, here)
+            classes = None
+            continue
+        try:
+            manifest = find(stage.model)
+        except ManifestError as error:
+            words = str(error).removeprefix(f'no model "{stage.model}"; ')
+            words = words.removeprefix(f"{stage.model}: ")
+            yield f"{here}.model: {show(stage.model)} — {words}"
+            classes = None
+            continue
+        yield from _check_model(stage, manifest, classes, here)
+        if manifest.task == "detect" and classes is not None:
+            classes += [label for label in manifest.labels if label not in classes]
+
+
+def search_in(*folders: Path) -> None:
+    """Lets ``module:Class`` of a stage be found in these folders, behind all that is installed."""
+    sys.path += [str(f.resolve()) for f in folders if str(f.resolve()) not in sys.path]
+
+
+def _check_model(
+    stage: ModelStage, manifest: Manifest, classes: list[str] | None, here: str
+) -> Iterator[str]:
+    if show_model(stage.model)[1].path is None and manifest.url is None:
+        yield (
+            f"{here}.model: {show(stage.model)} — {manifest.file} is not on this machine and has "
+            f"no address to fetch it from; see: mirante models show {stage.model}"
+        )
+    if stage.on is not None and classes is not None and stage.on not in classes:
+        hint = did_you_mean(stage.on, classes) if classes else "no stage before it finds boxes"
+        yield f"{here}.on: {show(stage.on)} — expected a class that an earlier stage finds; {hint}"
+    if isinstance(stage.threshold, dict):
+        for label in stage.threshold:
+            if label not in manifest.labels:
+                hint = did_you_mean(label, manifest.labels)
+                yield f"{here}.threshold.{label}: no class of {manifest.name} — {hint}"
+
+
+def _check_own(stage: PythonStage, here: str) -> Iterator[str]:
+    try:
+        factory: Any = resolve("stage", stage.python, {})
+    except UnknownNameError as error:
+        words = str(error).removeprefix(f'stage "{stage.python}": ')
+        yield f"{here}.python: {show(stage.python)} — {words}"
+        return
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything on import
+        yield f"{here}.python: {show(stage.python)} — {type(error).__name__} on import: {error}"
+        return
+    try:
+        inspect.signature(factory).bind(**stage.options)
+    except TypeError as error:
+        yield f"{here}.options: {error} — expected {stage.python}{inspect.signature(factory)}"
+    except ValueError:  # a class written in C tells no signature
+        return
