@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Literal
 
@@ -80,13 +81,15 @@ def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
         ModelUnavailableError: naming every place that was tried.
     """
     tried: list[str] = []
-    for place, path in _places(manifest, tried):
+    for place, path in _places(manifest):
         if _accept(manifest, place, path, tried):
             return path
+    if mirror() is None:
+        tried.append("mirror: MIRANTE_MODEL_MIRROR is not set")
     if manifest.url:
         try:
             return _download(manifest, progress)
-        except (OSError, ChecksumError) as error:
+        except (OSError, HTTPException, ChecksumError) as error:
             tried.append(f"{manifest.url}: {error}")
     raise ModelUnavailableError(_nowhere(manifest, tried))
 
@@ -114,7 +117,7 @@ def show(name: str) -> tuple[Manifest, Listing]:
         ManifestError: no such model.
     """
     manifest = find(name)
-    found = next(((p, path) for p, path in _places(manifest, []) if path.is_file()), None)
+    found = next(((p, path) for p, path in _places(manifest) if path.is_file()), None)
     place, path = found or (None, None)
     size = path.stat().st_size if path else manifest.bytes
     return manifest, Listing(
@@ -127,17 +130,15 @@ def list_models() -> list[Listing]:
     return [show(name)[1] for name in zoo_names()]
 
 
-def _places(manifest: Manifest, tried: list[str]) -> list[tuple[Place, Path]]:
-    """Where the file may lie on this machine, in order; notes in ``tried`` what cannot be."""
+def _places(manifest: Manifest) -> list[tuple[Place, Path]]:
+    """Where the file may lie on this machine, in order."""
+    name = Path(manifest.file).name
     places: list[tuple[Place, Path]] = []
     if manifest.folder is not None:
         places.append(("file", manifest.folder / manifest.file))
-    name = Path(manifest.file).name
     places.append(("store", store() / name))
-    if (folder := mirror()) is None:
-        tried.append("no mirror: MIRANTE_MODEL_MIRROR is not set")
-    else:
-        places += [("mirror", folder / n) for n in (name, *manifest.aliases)]
+    if (folder := mirror()) is not None:
+        places += [("mirror", folder / other) for other in (name, *manifest.aliases)]
     return places
 
 
@@ -204,7 +205,7 @@ def _keep(
 def _nowhere(manifest: Manifest, tried: list[str]) -> str:
     file = Path(manifest.file).name
     if not manifest.url:
-        tried = [*tried, "no URL: nobody publishes this file as it is"]
+        tried = [*tried, "URL: none, the file is not published as it is"]
     ways = [f"put {file} into {store()}", "set MIRANTE_MODEL_MIRROR to a folder that holds it"]
     if manifest.obtain:
         ways.insert(0, manifest.obtain)

@@ -1,0 +1,75 @@
+"""Small networks in the layouts of real exports, built where a test needs one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnx.numpy_helper import from_array
+
+COLOURS = ("red", "green", "blue")
+STRIDES = (8, 16)
+
+
+def save(path: Path, nodes, constants, inputs, outputs) -> Path:
+    """Writes a checked model of opset 17."""
+    initial = [from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, path.stem, inputs, outputs, initial)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def floats(name: str, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def cell_boxes(width: int, height: int, stride: int) -> NDArray[np.float32]:
+    """(1, 4, cells): each cell's centre, and a box of 2 by 1.5 strides."""
+    row, column = np.divmod(np.arange(width // stride * (height // stride)), width // stride)
+    centre = np.stack([column, row]) * stride + stride / 2
+    size = np.broadcast_to([[2.0 * stride], [1.5 * stride]], centre.shape)
+    return np.concatenate([centre, size])[None].astype(np.float32)
+
+
+def colour_grid(path: Path, layout: str, width: int = 96, height: int = 64) -> Path:
+    """A detector of pure colours whose head is exported as YOLOv8's or YOLOv5's is.
+
+    Per stride, average pooling gives each cell its colour, a sigmoid per class says how much of
+    the cell is that colour, and the head concatenates the strides. ``yolov8``: (1, 4 + 3, n).
+    ``yolov5``: an objectness of its own, transposed to (1, n, 5 + 3).
+    """
+    node = helper.make_node
+    nodes, constants = [], {"half": np.float32([0.5]), "steep": np.float32([20])}
+    shape = np.array([1, 3, -1], np.int64)
+    constants["flat"] = shape
+    for stride in STRIDES:
+        constants[f"boxes{stride}"] = cell_boxes(width, height, stride)
+        kernel = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes += [
+            node("AveragePool", ["images"], [f"mean{stride}"], **kernel),
+            node("Reshape", [f"mean{stride}", "flat"], [f"flat{stride}"]),
+        ]
+    nodes += [
+        node("Concat", [f"flat{s}" for s in STRIDES], ["means"], axis=2),
+        node("Concat", [f"boxes{s}" for s in STRIDES], ["boxes"], axis=2),
+        node("Sub", ["means", "half"], ["centred"]),
+        node("Mul", ["centred", "steep"], ["logits"]),
+        node("Sigmoid", ["logits"], ["classes"]),
+    ]
+    cells = sum(width // s * (height // s) for s in STRIDES)
+    if layout == "yolov8":
+        nodes.append(node("Concat", ["boxes", "classes"], ["output0"], axis=1))
+        output = floats("output0", [1, 7, cells])
+    else:
+        nodes += [
+            node("ReduceMax", ["classes"], ["objectness"], axes=[1], keepdims=1),
+            node("Concat", ["boxes", "objectness", "classes"], ["columns"], axis=1),
+            node("Transpose", ["columns"], ["output0"], perm=[0, 2, 1]),
+        ]
+        output = floats("output0", [1, cells, 8])
+    return save(path, nodes, constants, [floats("images", [1, 3, height, width])], [output])

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from engines.manifest import ManifestError, find, read, zoo_names
+
+GOOD = {
+    "name": "mine",
+    "task": "detect",
+    "file": "mine.onnx",
+    "licence": "MIT",
+    "input": {"name": "images", "size": [64, 64]},
+    "decoder": "yolov8",
+    "labels": ["cat", "dog"],
+    "threshold": 0.3,
+}
+URL = "https://raw.githubusercontent.com/a/b/c/d.onnx"
+
+BAD = {
+    "unknown key": ({"licens": "MIT"}, 'licens: no such key; did you mean "licence"?'),
+    "unknown input key": (
+        {"input": {"name": "i", "size": [8, 8], "color": "bgr"}},
+        'input.color: no such key; did you mean "colour"?',
+    ),
+    "unknown crop key": ({"crop": {"x": 1}}, "crop.x: no such key; known: margin"),
+    "missing key": ({"decoder": None}, "decoder: expected a valid string, got None"),
+    "layout": (
+        {"input": {"name": "i", "size": [8, 8], "layout": "nwhc"}},
+        "input.layout: expected 'nchw' or 'nhwc', got 'nwhc'",
+    ),
+    "size": (
+        {"input": {"name": "i", "size": [8, 4]}},
+        "input.size.1: expected greater than or equal to 8, got 4",
+    ),
+    "stretch with multiple": (
+        {"input": {"name": "i", "size": [8, 8], "multiple": 32}},
+        "input.multiple: expected only with a letterbox, got resize stretch",
+    ),
+    "std": (
+        {"input": {"name": "i", "size": [8, 8], "std": [1, 0, 1]}},
+        "input.std: expected no 0, got [1.0, 0.0, 1.0]",
+    ),
+    "extra input": (
+        {"input": {"name": "i", "size": [8, 8], "extra": {"sizes": "wh"}}},
+        "input.extra.sizes: expected 'size_wh' or 'size_hw', got 'wh'",
+    ),
+    "threshold": ({"threshold": 1.5}, "threshold: expected less than or equal to 1, got 1.5"),
+    "no threshold": ({"threshold": None}, "threshold: expected with task detect, got none"),
+    "thresholds": ({"thresholds": {"cut": 0.1}}, 'thresholds: no label "cut"; did you mean "cat"?'),
+    "label table": (
+        {"labels": "coco"},
+        'labels: expected a list of names or one of coco80, got "coco"',
+    ),
+    "label twice": (
+        {"labels": ["cat", "cat"]},
+        "labels: expected each name once, got ['cat', 'cat']",
+    ),
+    "task": ({"task": "find"}, "task: expected 'detect' or 'segment', got 'find'"),
+    "url": ({"url": "ftp://a/b"}, "url: expected"),
+    "url without sha256": ({"url": URL}, "sha256: expected with url, got none"),
+    "sha256": ({"sha256": "12"}, "sha256: expected"),
+}
+
+
+def write(folder: Path, data: object) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_a_bad_manifest_names_key_value_and_what_was_expected(tmp_path, change, message):
+    path = write(tmp_path, GOOD | change)
+    with pytest.raises(ManifestError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_a_missing_key_is_named(tmp_path):
+    path = write(tmp_path, {k: v for k, v in GOOD.items() if k != "decoder"})
+    with pytest.raises(ManifestError, match="decoder: missing, and required"):
+        read(path)
+
+
+def test_every_error_is_told_at_once(tmp_path):
+    path = write(tmp_path, GOOD | {"task": "find", "iou": 2})
+    with pytest.raises(ManifestError, match=r"task: .*; iou: expected less than or equal to 1"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("- a", "expected keys and values, got list"), ("a: [", "not YAML"), (None, "No such file")],
+)
+def test_what_is_no_manifest_at_all(tmp_path, text, message):
+    path = tmp_path / "m.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ManifestError, match=f"{re.escape(str(path))}: {message}"):
+        find(str(path))
+
+
+def test_a_typing_mistake_in_a_name_gets_the_nearest_model():
+    with pytest.raises(ManifestError, match='no model "yolox-nan"; did you mean "yolox-nano"'):
+        find("yolox-nan")
+
+
+def test_the_zoo_is_complete_and_each_file_is_named_after_its_model():
+    assert zoo_names() == sorted(
+        "yolox-nano deimv2-femto yunet twinlitenet omz-road unet-face mediapipe-selfie "
+        "test-boxes test-lane".split()
+    )
+    for name in zoo_names():
+        assert find(name).name == name
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_a_zoo_model_can_be_checked_and_had(name):
+    manifest = find(name)
+    assert manifest.sha256
+    assert manifest.bytes
+    if manifest.url:
+        repository, _, rest = manifest.source.partition("@")
+        commit, _, path = rest.partition(":")
+        assert re.fullmatch("[0-9a-f]{40}", commit)
+        assert manifest.url == f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+    else:
+        assert manifest.obtain or (manifest.folder / manifest.file).is_file()
