@@ -1,0 +1,127 @@
+"""Where frame threads leave their results: never a socket, never a wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mirante.frame import FrameResult
+from mirante.keys import Kind, check_camera
+from mirante.redis_url import RedisUrl
+from mirante.status import Status
+from mirante.wire import encode
+from mirante.wire.messages import MaskEncoding
+from plugins.redis_preview import Previews
+from plugins.redis_retention import Retention
+from plugins.redis_ring import Ring
+from plugins.sender import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """How the outbox fares.
+
+    Attributes:
+        connected: Redis took the last batch.
+        words: why not, or which cameras are refused; empty when all is well.
+        depth: entries that wait.
+        sent: frames that Redis took, by camera.
+        lost: frames that Redis never got, by camera; ``refused`` is part of it.
+        refused: frames refused because another publisher writes the camera's streams.
+    """
+
+    connected: bool
+    words: str
+    depth: int
+    sent: Mapping[str, int]
+    lost: Mapping[str, int]
+    refused: Mapping[str, int]
+
+
+class Outbox:
+    """A bounded ring of results and the thread that sends them. Safe between threads.
+
+    Args:
+        redis_url: the server; ``redis://``, ``rediss://`` or ``unix://``.
+        retention: how long results stay in Redis.
+        ring_s: an outage up to this long loses nothing.
+        ring_bytes: … unless the results of that time are larger.
+        on_lost: called with a camera and a number of its frames that will never reach Redis, so
+            that its account can say so (``Ledger.lost``). Quick, and safe between threads.
+        log: where failures and recoveries are told, once each.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | RedisUrl,
+        retention: Retention | None = None,
+        ring_s: float = 30.0,
+        ring_bytes: int = 256 << 20,
+        on_lost: Callable[[str, int], None] = lambda camera, frames: None,
+        log: logging.Logger | None = None,
+    ) -> None:
+        retention = retention or Retention()
+        self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost)
+        self._previews = Previews()
+        log = log or logging.getLogger("mirante.outbox")
+        self._sender = Sender(RedisUrl(redis_url), self._ring, self._previews, retention, log)
+        self._closed = False
+
+    def start(self) -> None:
+        """Starts sending."""
+        self._sender.start()
+
+    def close(self, timeout_s: float = 5.0) -> int:
+        """Sends the rest within ``timeout_s``; returns the frames that could not be."""
+        self._closed = True
+        self._sender.close(timeout_s)
+        return self._ring.abandon()
+
+    def publish(self, result: FrameResult, mask_encoding: MaskEncoding = "bits") -> None:
+        """Puts one frame's results on their way.
+
+        Raises:
+            WireError: they cannot be written. The frame is the caller's to account for.
+            ValueError: no camera can have that name.
+        """
+        check_camera(result.camera)
+        if self._closed:
+            self._ring.refuse(result.camera)
+            return
+        coded = encode(result, mask_encoding)
+        fields: dict[Kind, dict[str, bytes]] = {"masks": coded.masks} if coded.masks else {}
+        fields["detections"] = coded.detections
+        self._ring.put(result.camera, result.captured_ns // 1_000_000, result.seq, fields)
+
+    def status(self, status: Status) -> None:
+        """Puts a change of a camera's state on its way."""
+        check_camera(status.camera)
+        self._ring.put_status(status.camera, int(status.ts * 1000), msgspec.json.encode(status))
+
+    def watched(self, camera: str) -> bool:
+        """True while somebody listens to the camera's preview; polled about twice a second."""
+        return self._previews.watched(check_camera(camera))
+
+    def preview(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
+        """Sends a picture to those who listen; a later one replaces it while it waits."""
+        self._previews.put(check_camera(camera), jpeg, header)
+        with self._ring.changed:
+            self._ring.changed.notify()
+
+    @property
+    def state(self) -> OutboxState:
+        """How it fares now."""
+        with self._ring.changed:
+            lanes = self._ring.frame_lanes()
+            return OutboxState(
+                self._sender.connected,
+                self._sender.words,
+                self._ring.depth,
+                {lane.camera: lane.sent for lane in lanes},
+                {lane.camera: lane.lost for lane in lanes},
+                {lane.camera: lane.refused for lane in lanes},
+            )

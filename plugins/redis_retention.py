@@ -1,0 +1,41 @@
+"""How long results stay in Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirante.keys import Kind
+from plugins.redis_ring import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long each stream keeps its entries.
+
+    By time (``MINID ~``) and not by number: the same seconds for a camera of 5 frames a second and
+    one of 60, and memory follows the rate that the cameras really have. The horizon is the ID that
+    was current that long ago, so a clock that steps cannot stop the trimming.
+
+    Attributes:
+        detections_s: seconds that detections stay.
+        masks_s: seconds that masks stay; they are ten times as large.
+        status_entries: state changes that stay, whatever their age (``MAXLEN ~``).
+        forget_s: the keys of a camera that publishes nothing for so long are removed.
+    """
+
+    detections_s: float = 60.0
+    masks_s: float = 20.0
+    status_entries: int = 1000
+    forget_s: float = 86_400.0
+
+    @property
+    def span_s(self) -> float:
+        """The longest time for which frames stay."""
+        return max(self.detections_s, self.masks_s)
+
+    def trim(self, kind: Kind, lane: Lane, now_s: float) -> tuple[str, str, str]:
+        """The arguments of XADD that hold the stream to its bound."""
+        if kind == "status":
+            return "MAXLEN", "~", str(self.status_entries)
+        keep_s = self.masks_s if kind == "masks" else self.detections_s
+        return "MINID", "~", str(lane.horizon(keep_s, now_s))
