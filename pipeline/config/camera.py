@@ -96,9 +96,11 @@ class CameraOptions(Section):
     )
     fps: float | None = Field(None, gt=0, le=1000, description="most frames analysed per second")
     transport: Literal["tcp", "udp"] = Field("tcp", description="how RTP travels (rtsp only)")
-    latency_ms: int = Field(150, ge=0, le=10_000, description="jitter buffer (rtsp only)")
+    latency_ms: int = Field(
+        150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp only)"
+    )
     watchdog_s: float = Field(
-        3.0, ge=0.5, le=600, description="a live camera silent this long has stalled"
+        3.0, ge=0.5, le=600, description="a live camera silent for so many seconds has stalled"
     )
     pace: Literal["realtime", "every_frame"] = Field(
         "realtime", description="file: only; at the clip's own pace, or every frame, none dropped"

@@ -50,7 +50,7 @@ def search_in(*folders: Path) -> None:
 def _check_model(
     stage: ModelStage, manifest: Manifest, classes: list[str] | None, here: str
 ) -> Iterator[str]:
-    if show_model(stage.model)[1].path is None and manifest.url is None:
+    if _is_nowhere(stage.model, manifest):
         yield (
             f"{here}.model: {show(stage.model)} — {manifest.file} is not on this machine and has "
             f"no address to fetch it from; see: mirante models show {stage.model}"
@@ -63,6 +63,11 @@ def _check_model(
             if label not in manifest.labels:
                 hint = did_you_mean(label, manifest.labels)
                 yield f"{here}.threshold.{label}: no class of {manifest.name} — {hint}"
+
+
+def _is_nowhere(model: str, manifest: Manifest) -> bool:
+    """The model's file is not on this machine, and cannot be fetched at the start either."""
+    return manifest.url is None and show_model(model)[1].path is None
 
 
 def _check_own(stage: PythonStage, here: str) -> Iterator[str]:

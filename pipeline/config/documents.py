@@ -1,0 +1,137 @@
+"""The documents that follow from the models: ``python -m pipeline.config.documents`` writes them.
+
+``configs/default.yaml`` (every key with its default), ``configs/schema.json`` (for editors) and the
+table of keys in ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import indent, wrap
+from typing import Any, Literal, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.config.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+MARKS = ("<!-- keys: begin -->\n", "<!-- keys: end -->")
+_WIDTH = 100
+_HEAD = """\
+# yaml-language-server: $schema=schema.json
+# Every key of a configuration with its default: a file needs only those that differ.
+# The environment goes before the file: MIRANTE_REDIS__RING_S=60 is redis.ring_s.
+# ${NAME} in a text stands for the environment variable NAME; $${ is a plain ${.
+"""
+_EXAMPLE_URL = "rtsp://admin:${GATE_PASSWORD}@192.0.2.10/stream"
+
+
+def default_yaml() -> str:
+    """The text of ``configs/default.yaml``."""
+    camera = [
+        *_lines(Camera, {"url": _EXAMPLE_URL}, only=("url",)),
+        "# and any key of defaults",
+        "stages:",
+        *_item(ModelStage, {"model": "yolox-nano"}),
+        *_item(PythonStage, {"python": "package.module:Class"}),
+    ]
+    example = indent("\n".join(["gate:", indent("\n".join(camera), "  ")]), "#   ")
+    return f"{_HEAD}\n" + "\n".join(_lines(Settings, {})) + f"\n{example}\n"
+
+
+def schema_json() -> str:
+    """The text of ``configs/schema.json``: JSON Schema of a file."""
+    schema = Settings.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def key_table() -> str:
+    """A Markdown table of every key: its path, default, and what it is."""
+    rows = ["| key | default | what it is |", "|---|---|---|"]
+    rows += _rows(Settings, "")
+    rows += _rows(Camera, "cameras.NAME.")
+    rows += _rows(ModelStage, "cameras.NAME.stages[].")
+    rows += _rows(PythonStage, "cameras.NAME.stages[].")
+    return "\n".join(rows) + "\n"
+
+
+def with_table(text: str) -> str:
+    """A document with the table between its marks made anew."""
+    before, _, rest = text.partition(MARKS[0])
+    return before + MARKS[0] + key_table() + MARKS[1] + rest.partition(MARKS[1])[2]
+
+
+def main() -> None:
+    """Writes all three."""
+    (ROOT / "configs" / "default.yaml").write_text(default_yaml(), encoding="utf-8")
+    (ROOT / "configs" / "schema.json").write_text(schema_json(), encoding="utf-8")
+    page = ROOT / "docs" / "configuration.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _lines(
+    model: type[BaseModel], values: Mapping[str, object], only: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """A section as YAML, each key with its comment above it."""
+    for name, field in model.model_fields.items():
+        if only and name not in only:
+            continue
+        yield from (f"# {line}" for line in wrap(_comment(field), _WIDTH - 10))
+        if isinstance(field.default, BaseModel):
+            yield f"{name}:"
+            yield from (f"  {line}" for line in _lines(type(field.default), {}))
+        else:
+            yield f"{name}: {_yaml(values.get(name, field.default))}"
+        if model is Settings:
+            yield ""
+
+
+def _item(model: type[BaseModel], values: Mapping[str, object]) -> list[str]:
+    """A section as an item of a list."""
+    lines = list(_lines(model, values))
+    return [f"  - {lines[0]}", *(f"    {line}" for line in lines[1:])]
+
+
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        nested = isinstance(field.default, BaseModel)
+        if nested and name != "defaults":
+            yield from _rows(type(field.default), f"{prefix}{name}.")
+            continue
+        default = "required" if field.is_required() else f"`{_yaml(field.default)}`"
+        shown = "" if nested else default
+        yield f"| `{prefix}{name}` | {shown} | {_comment(field).replace('|', chr(92) + '|')} |"
+
+
+def _comment(field: FieldInfo) -> str:
+    """The description, and what values are allowed."""
+    choices = [arg for arg in get_args(field.annotation) if get_origin(field.annotation) is Literal]
+    limits = [*map(str, choices)] if choices else [*_limits(field)]
+    joint = " or " if choices else ", "
+    return "; ".join(filter(None, [field.description, joint.join(limits)]))
+
+
+def _limits(field: FieldInfo) -> Iterator[str]:
+    for rule in field.metadata:
+        if isinstance(rule, annotated_types.Gt):
+            yield f"greater than {rule.gt}"
+        elif isinstance(rule, annotated_types.Ge):
+            yield f"at least {rule.ge}"
+        elif isinstance(rule, annotated_types.Le):
+            yield f"at most {rule.le}"
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, str) else json.dumps(value, default=str)
+
+
+if __name__ == "__main__":
+    main()
