@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +16,13 @@ COLOURS = ("red", "green", "blue")
 STRIDES = (8, 16)
 
 
-def save(path: Path, nodes, constants, inputs, outputs) -> Path:
+def save(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    constants: Mapping[str, NDArray[Any]],
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+) -> Path:
     """Writes a checked model of opset 17."""
     initial = [from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, path.stem, inputs, outputs, initial)
@@ -24,7 +32,7 @@ def save(path: Path, nodes, constants, inputs, outputs) -> Path:
     return path
 
 
-def floats(name: str, shape):
+def floats(name: str, shape: list[int | str | None]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 

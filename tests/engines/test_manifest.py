@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,20 +74,22 @@ def write(folder: Path, data: object) -> Path:
 
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
-def test_a_bad_manifest_names_key_value_and_what_was_expected(tmp_path, change, message):
+def test_a_bad_manifest_names_key_value_and_what_was_expected(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     path = write(tmp_path, GOOD | change)
     with pytest.raises(ManifestError) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
-def test_a_missing_key_is_named(tmp_path):
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, {k: v for k, v in GOOD.items() if k != "decoder"})
     with pytest.raises(ManifestError, match="decoder: missing, and required"):
         read(path)
 
 
-def test_every_error_is_told_at_once(tmp_path):
+def test_every_error_is_told_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD | {"task": "find", "iou": 2})
     with pytest.raises(ManifestError, match=r"task: .*; iou: expected less than or equal to 1"):
         read(path)
@@ -96,7 +99,7 @@ def test_every_error_is_told_at_once(tmp_path):
     ("text", "message"),
     [("- a", "expected keys and values, got list"), ("a: [", "not YAML"), (None, "No such file")],
 )
-def test_what_is_no_manifest_at_all(tmp_path, text, message):
+def test_what_is_no_manifest_at_all(tmp_path: Path, text: str | None, message: str) -> None:
     path = tmp_path / "m.yaml"
     if text is not None:
         path.write_text(text)
@@ -104,22 +107,31 @@ def test_what_is_no_manifest_at_all(tmp_path, text, message):
         find(str(path))
 
 
-def test_a_typing_mistake_in_a_name_gets_the_nearest_model():
+def test_a_typing_mistake_in_a_name_gets_the_nearest_model() -> None:
     with pytest.raises(ManifestError, match='no model "yolox-nan"; did you mean "yolox-nano"'):
         find("yolox-nan")
 
 
-def test_the_zoo_is_complete_and_each_file_is_named_after_its_model():
+def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     assert zoo_names() == sorted(
-        "yolox-nano deimv2-femto yunet twinlitenet omz-road unet-face mediapipe-selfie "
-        "test-boxes test-lane".split()
+        [
+            "yolox-nano",
+            "deimv2-femto",
+            "yunet",
+            "twinlitenet",
+            "omz-road",
+            "unet-face",
+            "mediapipe-selfie",
+            "test-boxes",
+            "test-lane",
+        ]
     )
     for name in zoo_names():
         assert find(name).name == name
 
 
 @pytest.mark.parametrize("name", zoo_names())
-def test_a_zoo_model_can_be_checked_and_had(name):
+def test_a_zoo_model_can_be_checked_and_had(name: str) -> None:
     manifest = find(name)
     assert manifest.sha256
     assert manifest.bytes

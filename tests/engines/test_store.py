@@ -3,24 +3,26 @@ from __future__ import annotations
 import hashlib
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import engines
 from engines import ModelUnavailableError, store
-from engines.manifest import find
+from engines.manifest import Manifest, find
 
 DATA = bytes(range(256)) * 4000
 SHA = hashlib.sha256(DATA).hexdigest()
+ManifestOf = Callable[..., Manifest]
 
 
 class Files(http.server.BaseHTTPRequestHandler):
     """Serves ``DATA`` as /good, something else as /wrong, and half of it as /half."""
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         bodies = {"/good": DATA, "/wrong": b"wrong", "/half": DATA[: len(DATA) // 2]}
         if self.path not in bodies:
             self.send_error(404)
@@ -32,7 +34,7 @@ class Files(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *args):
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -47,10 +49,10 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def manifest_of(tmp_path, home):
+def manifest_of(tmp_path: Path, home: Path) -> ManifestOf:
     """Writes and reads a manifest of the file m.onnx."""
 
-    def make(url: str | None = None, **more):
+    def make(url: str | None = None, **more: Any) -> Manifest:
         folder = tmp_path / "manifests"
         folder.mkdir(exist_ok=True)
         data = {
@@ -72,7 +74,7 @@ def manifest_of(tmp_path, home):
 
 
 @pytest.fixture
-def mirror(tmp_path, monkeypatch, home) -> Path:
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:
     folder = tmp_path / "mirror"
     folder.mkdir()
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(folder))
@@ -89,7 +91,9 @@ def left_in_store() -> list[str]:
     return sorted(p.name for p in store.store().glob("*")) if store.store().is_dir() else []
 
 
-def test_order_is_beside_the_manifest_store_mirror_url(manifest_of, mirror, server):
+def test_order_is_beside_the_manifest_store_mirror_url(
+    manifest_of: ManifestOf, mirror: Path, server: str
+) -> None:
     manifest = manifest_of(f"{server}/good", aliases=["upstream.onnx"])
     places = [
         put(manifest.folder),
@@ -105,7 +109,7 @@ def test_order_is_beside_the_manifest_store_mirror_url(manifest_of, mirror, serv
     assert downloaded.read_bytes() == DATA
 
 
-def test_a_download_reports_its_progress(manifest_of, server):
+def test_a_download_reports_its_progress(manifest_of: ManifestOf, server: str) -> None:
     seen: list[tuple[int, int | None]] = []
     store.resolve_file(
         manifest_of(f"{server}/good"), lambda done, total: seen.append((done, total))
@@ -115,21 +119,27 @@ def test_a_download_reports_its_progress(manifest_of, server):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_a_damaged_file_in_the_store_is_removed_and_had_anew(manifest_of, server, caplog):
+def test_a_damaged_file_in_the_store_is_removed_and_had_anew(
+    manifest_of: ManifestOf, server: str, caplog: pytest.LogCaptureFixture
+) -> None:
     damaged = put(store.store(), b"damaged")
     assert store.resolve_file(manifest_of(f"{server}/good")).read_bytes() == DATA
     got = hashlib.sha256(b"damaged").hexdigest()
     assert f"{damaged}: wrong checksum: expected sha256 {SHA}, got {got}, removed" in caplog.text
 
 
-def test_a_damaged_file_in_the_store_is_removed_where_there_is_no_other(manifest_of):
+def test_a_damaged_file_in_the_store_is_removed_where_there_is_no_other(
+    manifest_of: ManifestOf,
+) -> None:
     damaged = put(store.store(), b"damaged")
     with pytest.raises(ModelUnavailableError, match="wrong checksum"):
         store.resolve_file(manifest_of())
     assert not damaged.exists()
 
 
-def test_a_damaged_file_in_the_mirror_is_refused_and_left(manifest_of, mirror):
+def test_a_damaged_file_in_the_mirror_is_refused_and_left(
+    manifest_of: ManifestOf, mirror: Path
+) -> None:
     damaged = put(mirror, b"damaged")
     with pytest.raises(ModelUnavailableError, match=f"mirror {damaged}: wrong checksum"):
         store.resolve_file(manifest_of())
@@ -144,14 +154,16 @@ def test_a_damaged_file_in_the_mirror_is_refused_and_left(manifest_of, mirror):
         ("missing", "HTTP Error 404"),
     ],
 )
-def test_a_failed_download_leaves_nothing(manifest_of, server, path, message):
+def test_a_failed_download_leaves_nothing(
+    manifest_of: ManifestOf, server: str, path: str, message: str
+) -> None:
     with pytest.raises(ModelUnavailableError, match=message):
         store.resolve_file(manifest_of(f"{server}/{path}"))
     assert left_in_store() == []
 
 
-def test_an_interrupted_download_leaves_nothing(manifest_of, server):
-    def interrupt(done, total):
+def test_an_interrupted_download_leaves_nothing(manifest_of: ManifestOf, server: str) -> None:
+    def interrupt(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -159,7 +171,7 @@ def test_an_interrupted_download_leaves_nothing(manifest_of, server):
     assert left_in_store() == []
 
 
-def test_the_error_says_what_was_tried_and_what_to_do(manifest_of):
+def test_the_error_says_what_was_tried_and_what_to_do(manifest_of: ManifestOf) -> None:
     manifest = manifest_of(obtain="convert it")
     with pytest.raises(ModelUnavailableError) as caught:
         store.resolve_file(manifest)
@@ -174,12 +186,12 @@ def test_the_error_says_what_was_tried_and_what_to_do(manifest_of):
     ]
 
 
-def test_load_says_the_same(home):
-    with pytest.raises(ModelUnavailableError, match="unet_face_seg_256.onnx can be had nowhere"):
+def test_load_says_the_same(home: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match="unet_face_seg_256[.]onnx can be had nowhere"):
         engines.load("unet-face")
 
 
-def test_pull_copies_from_the_mirror_into_the_store(weights):
+def test_pull_copies_from_the_mirror_into_the_store(weights: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     path = store.pull("yunet", lambda done, total: seen.append((done, total)))
     assert path.parent == store.store()
@@ -188,12 +200,14 @@ def test_pull_copies_from_the_mirror_into_the_store(weights):
     assert store.show("yunet")[1].place == "store"
 
 
-def test_pull_of_a_shipped_model_changes_nothing(home):
+def test_pull_of_a_shipped_model_changes_nothing(home: Path) -> None:
     assert store.pull("test-boxes").parent.name == "zoo"
     assert left_in_store() == []
 
 
-def test_the_list_says_where_each_model_is(home, monkeypatch, tmp_path):
+def test_the_list_says_where_each_model_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     put(store.store(), b"x", "yunet_n_dynamic.onnx")
     put(tmp_path / "mirror", b"xy", "yolox_nano.onnx")
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path / "mirror"))
@@ -207,7 +221,9 @@ def test_the_list_says_where_each_model_is(home, monkeypatch, tmp_path):
     assert (missing.task, missing.licence) == ("segment", "MIT")
 
 
-def test_the_default_mirror_is_the_variable_first(monkeypatch, tmp_path):
+def test_the_default_mirror_is_the_variable_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path))
     assert store.default_mirror() == tmp_path
     monkeypatch.delenv("MIRANTE_MODEL_MIRROR")
@@ -215,7 +231,9 @@ def test_the_default_mirror_is_the_variable_first(monkeypatch, tmp_path):
     assert store.default_mirror() == (beside if beside.is_dir() else None)
 
 
-def test_without_a_home_the_store_is_in_the_users_cache(monkeypatch, tmp_path):
+def test_without_a_home_the_store_is_in_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("MIRANTE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert store.store() == tmp_path / ".cache" / "mirante" / "models"
