@@ -1,0 +1,173 @@
+"""The life of one camera: its states, when it counts as lost, and how long to wait then."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_MOST_S = 10.0
+SLOW_RETRY_S = 30.0
+STABLE_S = 10.0  # after running this long, failures are counted from one again
+CONNECT_S = 10.0  # most time from the start of an attempt to its first encoded picture
+FIRST_FRAME_S = 30.0  # … and to its first decoded frame: key frames may be far apart
+
+
+class State(StrEnum):
+    """What a camera is doing.
+
+    ``connecting``: the first attempt. ``running``: frames come. ``stalled``: none came for longer
+    than the watchdog allows. ``reconnecting``: lost or not reached; waiting for, or in, the next
+    attempt. ``failed``: the same, where somebody has to repair something (address, password,
+    decoder), so that attempts are rare. ``stopped``: on request, or at the end of a file.
+    """
+
+    CONNECTING = "connecting"
+    RUNNING = "running"
+    STALLED = "stalled"
+    RECONNECTING = "reconnecting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a camera gives no frames, in words; ``slow`` when trying again soon is no use."""
+
+    reason: str
+    slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change to tell about.
+
+    Attributes:
+        camera: the camera's name.
+        state: what it does from now on.
+        reason: why, in words.
+        attempt: failed attempts in a row.
+        retry_s: seconds until the next attempt, where one is waited for.
+        at_ns: Unix time in ns.
+    """
+
+    camera: str
+    state: State
+    reason: str
+    attempt: int
+    retry_s: float | None
+    at_ns: int
+
+    def __str__(self) -> str:
+        again = (
+            "" if self.retry_s is None else f"; attempt {self.attempt + 1} in {self.retry_s:.1f} s"
+        )
+        return f"camera {self.camera}: {self.state}: {self.reason}{again}"
+
+
+class CameraState:
+    """The state machine of one camera. Used by its supervisor thread alone.
+
+    Args:
+        camera: the camera's name.
+        watchdog_s: a live camera that gives no frame for this long has stalled.
+        on_change: told of each transition.
+        live: False for a file, which may take its time.
+        clock: monotonic seconds.
+        wall_ns: Unix time in ns.
+        uniform: random numbers in 0..1.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        watchdog_s: float,
+        on_change: Callable[[Transition], None],
+        live: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._camera = camera
+        self._watchdog_s = watchdog_s
+        self._on_change = on_change
+        self._live = live
+        self._clock = clock
+        self._wall_ns = wall_ns
+        self._uniform = uniform
+        self._attempt_s = self._running_s = clock()
+        self.state = State.CONNECTING
+        self.reason = "not started"
+        self.attempt = 0
+        self.since_ns = wall_ns()
+
+    def connecting(self) -> None:
+        """An attempt begins."""
+        self._attempt_s = self._clock()
+        if self.state in {State.CONNECTING, State.STOPPED}:
+            self._enter(State.CONNECTING, "first attempt")
+
+    def check(self, arrived_s: float | None, decoded_s: float | None) -> Fault | None:
+        """Looks at the newest encoded picture and the newest decoded frame of this attempt.
+
+        Args:
+            arrived_s, decoded_s: when they came, on the clock; None when none came yet.
+
+        Returns:
+            Why the attempt has to be given up, or None to go on.
+        """
+        now_s = self._clock()
+        if decoded_s is None:
+            return self._check_first(now_s - self._attempt_s, arrived_s)
+        if self.state != State.RUNNING:
+            self._running_s = now_s
+            self._enter(State.RUNNING, "frames come")
+        if now_s - self._running_s >= STABLE_S:
+            self.attempt = 0
+        if not self._live or now_s - decoded_s <= self._watchdog_s:
+            return None
+        if arrived_s is not None and now_s - arrived_s <= self._watchdog_s:
+            words = "pictures come, but none could be decoded for"
+        else:
+            words = "no frame for"
+        fault = Fault(f"{words} {now_s - decoded_s:.1f} s")
+        self._enter(State.STALLED, fault.reason)
+        return fault
+
+    def failed(self, fault: Fault) -> float:
+        """The attempt is over; returns the seconds to wait before the next."""
+        self.attempt += 1
+        if fault.slow:
+            wait_s = SLOW_RETRY_S
+        else:
+            wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** min(self.attempt - 1, 16))
+        wait_s *= 0.75 + 0.25 * self._uniform()
+        state = State.FAILED if fault.slow else State.RECONNECTING
+        self._enter(state, fault.reason, wait_s)
+        return wait_s
+
+    def note(self, reason: str) -> None:
+        """Something worth telling that changes no state."""
+        self._enter(self.state, reason)
+
+    def stopped(self, reason: str) -> None:
+        """There will be no further attempt."""
+        self._enter(State.STOPPED, reason)
+
+    def _check_first(self, waited_s: float, arrived_s: float | None) -> Fault | None:
+        if not self._live:
+            return None
+        if arrived_s is None and waited_s > CONNECT_S:
+            return Fault(f"no video came within {CONNECT_S:.0f} s")
+        if waited_s > FIRST_FRAME_S:
+            return Fault(f"pictures come, but none could be decoded for {FIRST_FRAME_S:.0f} s")
+        return None
+
+    def _enter(self, state: State, reason: str, retry_s: float | None = None) -> None:
+        self.state, self.reason, self.since_ns = state, reason, self._wall_ns()
+        self._on_change(
+            Transition(self._camera, state, reason, self.attempt, retry_s, self.since_ns)
+        )

@@ -1,0 +1,106 @@
+"""Why a camera gives no video, in words that say what to do. Pure but for one look at the network.
+
+GStreamer tells by (domain, code) what it knows; "cannot connect" it cannot tell apart, so the
+address is tried once more by hand.
+"""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import quote, urlsplit
+
+from pipeline.camera_state import Fault
+from pipeline.urls import NETWORK, CameraUrl, redact
+
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+# GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
+_KINDS = {
+    "gst-resource-error-quark": {
+        1: "read",
+        3: "missing",
+        4: "busy",
+        5: "open",
+        6: "open",
+        7: "open",
+        9: "read",
+        10: "read",
+        11: "read",
+        15: "refused",
+    },
+    "gst-stream-error-quark": {3: "not video", 4: "not video", 5: "not video", 6: "no decoder"},
+    "gst-core-error-quark": {12: "no decoder"},
+}
+
+
+def hide(text: str, url: CameraUrl) -> str:
+    """``text`` without the credentials of ``url``, in whatever form they stand in it."""
+    text = redact(text)
+    query = url.query if url.scheme in NETWORK else ""
+    for secret in (url.password, query):
+        for form in {secret or "", quote(secret or "", safe="")} - {""}:
+            text = text.replace(form, "***")
+    return text
+
+
+def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
+    """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
+    kind = _KINDS.get(domain, {}).get(code, "other")
+    words = hide(text, url)
+    if kind == "refused":
+        return Fault(_refused(url, text), slow=True)
+    if kind == "missing":
+        return _missing(url)
+    if kind in {"no decoder", "not video"}:
+        meaning = {"no decoder": "no decoder for this video", "not video": "not a readable video"}
+        return Fault(f"{meaning[kind]}: {words}", slow=True)
+    if kind in {"open", "read"} and url.scheme in NETWORK:
+        return None
+    return Fault(_unusable(url, kind, words), slow=kind == "open")
+
+
+def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault:
+    """Tries to connect to a network camera; says how far that goes. Blocks, at worst on DNS."""
+    split = urlsplit(url.bare)
+    host, port = split.hostname or "", split.port or _PORTS[url.scheme]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+    except OSError:
+        return Fault(f'unknown host "{host}"')
+    try:
+        with socket.socket(family, kind, protocol) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(address)
+    except ConnectionRefusedError:
+        return Fault(f"connection refused at {host}:{port}: nothing listens there")
+    except TimeoutError:
+        return Fault(f"{host}:{port} does not answer: switched off, or behind a firewall")
+    except OSError as error:
+        return Fault(f"no route to {host}: {error.strerror}")
+    return Fault(f"{host}:{port} accepts the connection but gave no video: silent or overloaded")
+
+
+def _refused(url: CameraUrl, text: str) -> str:
+    if "403" in text or "orbidden" in text:
+        return "403 forbidden: this user may not watch this camera"
+    if url.username is None and url.password is None:
+        return "401 unauthorised: the camera asks for a user and password"
+    return "401 unauthorised: the camera refuses this user or password"
+
+
+def _unusable(url: CameraUrl, kind: str, words: str) -> str:
+    if kind == "busy":
+        return f"{url.path} is in use by another program"
+    if kind == "open":
+        return f"{url.path} cannot be opened: no permission, or not a camera"
+    return words
+
+
+def _missing(url: CameraUrl) -> Fault:
+    if url.scheme in NETWORK:
+        return Fault(f'404 not found: the camera has no path "{url.path}"', slow=True)
+    if url.scheme == "v4l2":
+        return Fault(f"no device {url.path}: not plugged in?")
+    return Fault(f"no such file: {url.path}", slow=True)

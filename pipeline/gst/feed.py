@@ -1,0 +1,64 @@
+"""Pushes the synthetic camera's pictures into a graph at their pace."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from pipeline.synthetic import SyntheticOptions, picture
+
+
+class SyntheticFeed:
+    """A thread that draws frame after frame into an appsrc, from number ``first`` on.
+
+    Attributes:
+        next_number: the number of the frame that comes next.
+    """
+
+    def __init__(self, source: Any, options: SyntheticOptions, first: int = 0) -> None:
+        self.next_number = first
+        self._source = source
+        self._options = options
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="synthetic-feed", daemon=True)
+
+    def start(self) -> None:
+        """Begins to draw."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._ended.set()
+        self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        width, height, fps = self._options.width, self._options.height, self._options.fps
+        started_s, first = time.monotonic(), self.next_number
+        while True:
+            due_s = started_s + (self.next_number - first) / fps
+            if self._ended.wait(max(0.0, due_s - time.monotonic())):
+                return
+            clock = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
+            image = picture(self.next_number, width, height, clock)
+            if self._source.emit("push-buffer", _buffer(image)) != Gst.FlowReturn.OK:
+                return
+            self.next_number += 1
+
+
+def _buffer(image: Any) -> Any:
+    """GStreamer wants each row of RGB to begin at a multiple of four bytes."""
+    height, width, _ = image.shape
+    stride = (width * 3 + 3) // 4 * 4
+    if stride == width * 3:
+        return Gst.Buffer.new_wrapped(image.tobytes())
+    rows = bytearray(stride * height)
+    for y in range(height):
+        rows[y * stride : y * stride + width * 3] = image[y].tobytes()
+    return Gst.Buffer.new_wrapped(bytes(rows))

@@ -1,0 +1,178 @@
+"""Probes on a camera's graph: they number the frames, time them, and say what became of them.
+
+A probe runs on a streaming thread, so it never raises and does only a few dictionary operations.
+None refers to its pipeline: a cycle through C would keep a graph that is long gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from mirante.frame import TsSource
+from pipeline.rate import RateLimit
+from plugins.ledger import Ledger
+
+Gst.init(None)
+
+CLOCK_TRUST_S = 10.0  # a camera's clock further off than this is not believed
+
+_log = logging.getLogger(__name__)
+_NTP = Gst.Caps.from_string("timestamp/x-ntp")
+_NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
+_KEPT_ARRIVALS = 64  # pictures inside a decoder, at most 17 for H.264
+_REPEAT_NS = 1000  # closer than this to the last timestamp is that timestamp again
+_ARRIVAL: TsSource = "arrival"
+_OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
+_NO_TIME: int = Gst.CLOCK_TIME_NONE
+
+
+class FrameProbes:
+    """What the probes of one graph know.
+
+    Args:
+        ledger: the camera's account.
+        limit: the rate limit, if there is one.
+        keyframes_only: drop all but key frames before the decoder.
+        paced: frames are held until they are due behind the decoder, so that this is their time.
+        turn: how often a looped file was begun before.
+
+    Attributes:
+        arrived_s, decoded_s: monotonic time of the newest encoded picture and decoded frame.
+        clock_off_s: how far off the camera's clock was when it was last not believed, or None.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        limit: RateLimit | None = None,
+        keyframes_only: bool = False,
+        paced: bool = False,
+    ) -> None:
+        self.arrived_s: float | None = None
+        self.decoded_s: float | None = None
+        self.clock_off_s: float | None = None
+        self.turn = 0
+        self._ledger = ledger
+        self._limit = limit
+        self._keyframes_only = keyframes_only
+        self._paced = paced
+        self._arrivals: dict[int, tuple[int, TsSource]] = {}
+        self._size = (0, 0)
+        self._last_pts = -1
+        self._last_arrival_ns = 0
+        self._broken = False
+
+    def install(self, pipeline: Any) -> None:
+        """Puts the probes into a graph made by ``camera_graph``."""
+        newest, analysed = (pipeline.get_by_name(name) for name in ("newest", "analysed"))
+        frames = Gst.PadProbeType.BUFFER
+        events = Gst.PadProbeType.EVENT_DOWNSTREAM
+        self._add(newest.get_static_pad("sink"), frames | events, self._on_decoded)
+        self._add(newest.get_static_pad("src"), frames, self._on_taken)
+        self._add(analysed.get_static_pad("src"), frames, self._on_analysed)
+        decoder = pipeline.get_by_name("decode")
+        if decoder is not None and decoder.get_static_pad("src") is not None:
+            self.watch_decoder(decoder)
+
+    def watch_decoder(self, decoder: Any) -> None:
+        """Notes what arrives at a video decoder."""
+        self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
+
+    def _add(self, pad: Any, kinds: Any, callback: Callable[[Any, Any], Any]) -> None:
+        def guarded(pad: Any, info: Any) -> Any:
+            try:
+                return callback(pad, info)
+            except Exception:  # noqa: BLE001  # it would end in C, unseen
+                if not self._broken:
+                    self._broken = True
+                    _log.exception("camera %s: a probe failed", self._ledger.camera)
+                return _OK
+
+        pad.add_probe(kinds, guarded)
+
+    def _on_arrived(self, _pad: Any, info: Any) -> Any:
+        buffer = info.get_buffer()
+        self.arrived_s = time.monotonic()
+        if self._keyframes_only and buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+            return _DROP
+        self._arrivals[buffer.pts] = self._capture_time(buffer)
+        if len(self._arrivals) > _KEPT_ARRIVALS:
+            del self._arrivals[next(iter(self._arrivals))]
+        return _OK
+
+    def _capture_time(self, buffer: Any) -> tuple[int, TsSource]:
+        now_ns = time.time_ns()
+        meta = buffer.get_reference_timestamp_meta(_NTP)
+        if meta is None:
+            return now_ns, "arrival"
+        camera_ns = meta.timestamp - _NTP_TO_UNIX_NS
+        off_s = (camera_ns - now_ns) / 1e9
+        if abs(off_s) > CLOCK_TRUST_S:
+            self.clock_off_s = off_s
+            return now_ns, "arrival"
+        self.clock_off_s = None
+        return camera_ns, "rtcp"
+
+    def _on_decoded(self, pad: Any, info: Any) -> Any:
+        if not info.type & Gst.PadProbeType.BUFFER:
+            event = info.get_event()
+            if event.type == Gst.EventType.CAPS:
+                shape = event.parse_caps().get_structure(0)
+                self._size = (shape.get_value("width"), shape.get_value("height"))
+            return _OK
+        buffer = info.get_buffer()
+        self.decoded_s = time.monotonic()
+        captured_ns, ts_source = self._captured(self._arrivals.pop(buffer.pts, None))
+        pts = self._unique(pad, buffer)
+        self._ledger.decoded(pts, captured_ns, ts_source, self._size)
+        if self._limit is not None and not self._limit.admits(pts):
+            return _DROP
+        self._ledger.admitted(pts)
+        return _OK
+
+    def _captured(self, arrival: tuple[int, TsSource] | None) -> tuple[int, TsSource]:
+        """Reordering decoders get a later picture before an earlier one; its arrival must not
+        come before its predecessor's.
+        """
+        if arrival is None or self._paced:
+            captured_ns, ts_source = time.time_ns(), _ARRIVAL
+        else:
+            captured_ns, ts_source = arrival
+        if ts_source == "arrival":
+            captured_ns = max(captured_ns, self._last_arrival_ns)
+            self._last_arrival_ns = captured_ns
+        return captured_ns, ts_source
+
+    def _unique(self, pad: Any, buffer: Any) -> int:
+        """The frame's PTS, which is its key from here on, so no two frames may share one.
+
+        It is written without asking whether the buffer is writable: nobody but its decoder, which
+        has let go of it, has seen it, and its pixels are left alone.
+        """
+        pts: int = buffer.pts
+        if pts == _NO_TIME:
+            pts = max(self._last_pts + 1, pad.get_parent_element().get_current_running_time())
+        else:
+            pts += self.turn
+            if 0 <= self._last_pts - pts < _REPEAT_NS:
+                pts = self._last_pts + 1
+        if pts != buffer.pts:
+            buffer.pts = pts
+        self._last_pts = pts
+        return pts
+
+    def _on_taken(self, _pad: Any, info: Any) -> Any:
+        self._ledger.taken(info.get_buffer().pts)
+        return _OK
+
+    def _on_analysed(self, _pad: Any, info: Any) -> Any:
+        self._ledger.mark(info.get_buffer().pts, "convert")
+        return _OK

@@ -1,0 +1,26 @@
+"""A limit on frames per second that only drops: it neither invents frames nor moves timestamps."""
+
+from __future__ import annotations
+
+
+class RateLimit:
+    """Admits at most ``fps`` frames a second on the average, judged by their timestamps.
+
+    A frame may come up to half an interval early, so that a camera that runs at the limit loses
+    nothing to jitter.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._interval_ns = 1e9 / fps
+        self._due_ns: float | None = None
+
+    def admits(self, pts_ns: int) -> bool:
+        """Whether the frame with this timestamp goes on."""
+        due_ns = self._due_ns
+        if due_ns is None or abs(pts_ns - due_ns) > 2 * self._interval_ns:  # a start, or a jump
+            due_ns = float(pts_ns)
+        if pts_ns < due_ns - self._interval_ns / 2:
+            self._due_ns = due_ns
+            return False
+        self._due_ns = due_ns + self._interval_ns
+        return True
