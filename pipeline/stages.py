@@ -13,7 +13,7 @@ def quoted(value: str) -> str:
 
 
 def stages_text(name: str, camera: Camera, threads: int) -> str:
-    """The elements behind the RGB caps: stages in order, preview, publisher, sink.
+    """The elements behind the RGB caps: stages in order, preview, publisher.
 
     Args:
         name: the camera's name, which its results are published under.
@@ -25,7 +25,6 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
     elements += [
         f"mirpreview fps={preview.fps:g} quality={preview.quality}",
         f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}",
-        "fakesink sync=false async=false enable-last-sample=false",
     ]
     return " ! ".join(elements)
 
@@ -38,7 +37,7 @@ def _element(stage: ModelStage | PythonStage, threads: int) -> str:
         text += f" on={quoted(stage.on)}"
     if isinstance(stage.threshold, dict):
         pairs = ",".join(f"{label}={score:g}" for label, score in stage.threshold.items())
-        text += f" threshold={quoted(pairs)}"
+        text += f" thresholds={quoted(pairs)}"
     elif stage.threshold is not None:
-        text += f" threshold={quoted(f'{stage.threshold:g}')}"
+        text += f" threshold={stage.threshold:g}"
     return text

@@ -25,10 +25,13 @@ DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer
 
 def pad_templates() -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
     """One always-present pad each way, for RGB video."""
-    return tuple(
-        Gst.PadTemplate.new(name, way, Gst.PadPresence.ALWAYS, RGB)
-        for name, way in (("src", Gst.PadDirection.SRC), ("sink", Gst.PadDirection.SINK))
-    )
+    source = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, RGB)
+    return sink_template(), source
+
+
+def sink_template() -> Gst.PadTemplate:
+    """An always-present pad that takes RGB video."""
+    return Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, RGB)
 
 
 def frame_key(buffer: Gst.Buffer) -> int:
@@ -36,15 +39,9 @@ def frame_key(buffer: Gst.Buffer) -> int:
     return int(buffer.offset if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts)
 
 
-class FrameElement(GstBase.BaseTransform):  # type: ignore[misc]
-    """Passes RGB video through untouched and does something with each frame.
-
-    A subclass overrides ``prepare`` (called before data flows; an exception becomes an element
-    error) and ``handle``. An exception in ``handle`` fails that frame: it is counted, dropped, and
-    reported once a burst as a warning message.
-    """
-
-    max_failures = GObject.Property(
+def max_failures() -> GObject.Property:
+    """The property that every element of ours has."""
+    return GObject.Property(
         type=GObject.TYPE_UINT,
         minimum=0,
         maximum=GLib.MAXUINT32,
@@ -54,13 +51,20 @@ class FrameElement(GstBase.BaseTransform):  # type: ignore[misc]
         "frame before that is dropped with a warning message (0 = never give up)",
     )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.set_passthrough(True)
-        self.ledger = Ledger("unbound")
-        self.size = (0, 0)  # width, height
-        self.stride = 0  # bytes per row
-        self._failures = 0
+
+class FrameHandler:
+    """What a filter and a sink have in common: frames in, each accounted for, errors told.
+
+    An element overrides ``prepare`` (called before data flows; an exception becomes an element
+    error) and ``handle``. An exception in ``handle`` fails that frame: it is counted, dropped, and
+    reported once a burst as a warning message.
+    """
+
+    max_failures: int
+    ledger: Ledger
+    size = (0, 0)  # width, height
+    stride = 0  # bytes per row
+    _failures = 0
 
     def prepare(self) -> None:
         """Loads what the frames will need."""
@@ -70,25 +74,26 @@ class FrameElement(GstBase.BaseTransform):  # type: ignore[misc]
         """Works on one frame; False drops it."""
         raise NotImplementedError
 
-    def do_start(self) -> bool:
-        """Called on the way from READY to PAUSED."""
+    def start(self) -> bool:
+        """Finds the ledger and prepares; False, with an error message, when that fails."""
         try:
             self.ledger = ledger_of(self._pipeline_name())
             self.prepare()
         except Exception as error:  # noqa: BLE001 - must not be raised into GStreamer
-            self._post_error(Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS, error)
+            self._post(
+                Gst.Message.new_error, Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS, error
+            )
             return False
         return True
 
-    def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
+    def read_caps(self, caps: Gst.Caps) -> bool:
         """Notes the frame's size and row stride."""
         info = GstVideo.VideoInfo.new_from_caps(caps)
         self.size, self.stride = (info.width, info.height), info.stride[0]
-        self.set_passthrough(True)
         return True
 
-    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
-        """Brings one buffer before ``handle``."""
+    def process(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Brings one buffer before ``handle``: OK, DROPPED or ERROR."""
         key = frame_key(buffer)
         try:
             result = self.ledger.get(key) or self._enter(key)
@@ -109,28 +114,49 @@ class FrameElement(GstBase.BaseTransform):  # type: ignore[misc]
     def _failed(self, key: int, error: Exception) -> Gst.FlowReturn:
         self.ledger.fail(key)
         self._failures += 1
+        domain, code = Gst.StreamError.quark(), Gst.StreamError.FAILED
         if self.max_failures and self._failures >= self.max_failures:
-            self._post_error(Gst.StreamError.quark(), Gst.StreamError.FAILED, error)
+            self._post(Gst.Message.new_error, domain, code, error)
             return Gst.FlowReturn.ERROR
         if self._failures == 1:
-            self._post(Gst.Message.new_warning, Gst.StreamError.quark(), error)
+            self._post(Gst.Message.new_warning, domain, code, error)
         return DROPPED
 
-    def _post_error(self, domain: int, code: int, error: Exception) -> None:
-        self._post(Gst.Message.new_error, domain, error, code)
-
-    def _post(
-        self, make: Any, domain: int, error: Exception, code: int = Gst.StreamError.FAILED
-    ) -> None:
-        words = f"{self.get_name()}: {type(error).__name__}: {error}"
+    def _post(self, message: Any, domain: int, code: int, error: Exception) -> None:
+        element: Any = self
+        words = f"{element.get_name()}: {type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        self.post_message(make(self, GLib.Error.new_literal(domain, words, int(code)), trace))
+        element.post_message(message(self, GLib.Error.new_literal(domain, words, int(code)), trace))
 
     def _pipeline_name(self) -> str:
-        top: Gst.Object = self
+        top: Any = self
         while (parent := top.get_parent()) is not None:
             top = parent
         return str(top.get_name())
+
+
+class FrameElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
+    """A filter that passes RGB video through untouched."""
+
+    max_failures = max_failures()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_passthrough(True)
+
+    # PyGObject looks for virtual functions in the class of the element itself, not in a mix-in.
+    def do_start(self) -> bool:
+        """Called on the way from READY to PAUSED."""
+        return self.start()
+
+    def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
+        """Called when the size changes."""
+        self.set_passthrough(True)
+        return self.read_caps(caps)
+
+    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Called for each frame."""
+        return self.process(buffer)
 
 
 class StageElement(FrameElement):

@@ -10,26 +10,22 @@ from plugins.element import StageElement, pad_templates
 from plugins.infer import InferStage
 
 
-def read_threshold(text: str) -> float | dict[str, float] | None:
-    """``""`` → None, ``"0.4"`` → 0.4, ``"person=0.5,car=0.3"`` → one number per class.
+def read_thresholds(text: str) -> dict[str, float]:
+    """``"person=0.5,car=0.3"`` as one number per class.
 
     Raises:
-        ValueError: a part is no number in 0..1.
+        ValueError: a part is not CLASS=NUMBER with a number in 0..1.
     """
-    if not text:
-        return None
-    pairs = [part.rpartition("=") for part in text.split(",")]
-    try:
-        numbers = [float(value) for _, _, value in pairs]
-    except ValueError:
-        numbers = [-1.0]
-    if not all(0 <= number <= 1 for number in numbers):
-        raise ValueError(
-            f'threshold: "{text}"; expected a number in 0..1, or CLASS=NUMBER,CLASS=NUMBER'
-        )
-    if pairs[0][1] == "":
-        return numbers[0]
-    return {name.strip(): number for (name, _, _), number in zip(pairs, numbers, strict=True)}
+    thresholds = {}
+    for part in text.split(","):
+        label, _, value = part.rpartition("=")
+        try:
+            thresholds[label.strip()] = score = float(value)
+        except ValueError:
+            score = -1.0
+        if not label or not 0 <= score <= 1:
+            raise ValueError(f'thresholds: "{part}"; expected CLASS=NUMBER with a number in 0..1')
+    return thresholds
 
 
 class MirInfer(StageElement):
@@ -56,11 +52,18 @@ class MirInfer(StageElement):
         blurb="Run on the boxes of this class that earlier elements found (empty = whole frame)",
     )
     threshold = GObject.Property(
+        type=float,
+        minimum=-1.0,
+        maximum=1.0,
+        default=-1.0,
+        nick="Score threshold",
+        blurb="Least score of a detection (-1 = the manifest's)",
+    )
+    thresholds = GObject.Property(
         type=str,
         default="",
-        nick="Score threshold",
-        blurb='Least score of a detection, 0 to 1: "0.4", or per class "person=0.5,car=0.3" '
-        "(empty = the manifest's)",
+        nick="Score thresholds by class",
+        blurb='Least score per class, as "person=0.5,car=0.3"; other classes keep the manifest\'s',
     )
     threads = GObject.Property(
         type=GObject.TYPE_UINT,
@@ -75,9 +78,10 @@ class MirInfer(StageElement):
         """Loads the model."""
         if not self.model:
             raise ValueError("model: not set; expected a zoo name or the path of a manifest")
+        threshold = None if self.threshold < 0 else float(self.threshold)
         return InferStage(
             self.model,
             self.on or None,
-            read_threshold(self.threshold),
+            read_thresholds(self.thresholds) if self.thresholds else threshold,
             self.threads or os.cpu_count() or 1,
         )

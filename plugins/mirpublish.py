@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from gi.repository import GObject, Gst
+from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
+from mirante.keys import check_camera
 from plugins import outboxes
-from plugins.element import FrameElement, pad_templates
+from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.outbox import Outbox
 
 ENCODINGS = ("bits", "rle", "png", "polygon")
 
 
-class MirPublish(FrameElement):
+class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
     """Encodes results and puts them into the outbox; never waits for Redis."""
 
     __gstmetadata__ = (
         "Mirante publisher",
-        "Filter/Analyzer/Video",
+        "Sink/Analyzer/Video",
         "Publishes each frame's detections and masks on Redis streams",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates()
+    __gsttemplates__ = sink_template()
 
     camera = GObject.Property(
         type=str,
@@ -43,15 +44,26 @@ class MirPublish(FrameElement):
         blurb=f"How masks travel: {', '.join(ENCODINGS)}",
     )
 
+    max_failures = max_failures()
+
     outbox: Outbox | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_sync(False)  # a result is sent when it is there
+        self.set_async_enabled(False)
+        self.set_last_sample_enabled(False)
 
     def prepare(self) -> None:
         """Finds the outbox."""
         if self.masks not in ENCODINGS:
             raise ValueError(f'masks: "{self.masks}"; expected one of {", ".join(ENCODINGS)}')
-        if self.camera:
-            self.ledger.camera = self.camera
+        self.ledger.camera = check_camera(self.camera or self.ledger.camera)
         self.outbox = outboxes.acquire(self.redis)
+
+    def do_start(self) -> bool:
+        """Called on the way from READY to PAUSED."""
+        return self.start()
 
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""
@@ -60,14 +72,19 @@ class MirPublish(FrameElement):
             self.outbox = None
         return True
 
+    def do_set_caps(self, caps: Gst.Caps) -> bool:
+        """Called when the size changes."""
+        return self.read_caps(caps)
+
+    def do_render(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Called for each frame."""
+        flow = self.process(buffer)
+        return flow if flow == Gst.FlowReturn.ERROR else Gst.FlowReturn.OK
+
     def handle(self, _buffer: Gst.Buffer, key: int, _result: FrameResult) -> bool:
         """Publishes what the elements before have found."""
         assert self.outbox is not None
         final = self.ledger.publish(key)
         if final is not None:
-            try:
-                self.outbox.publish(final, self.masks)
-            except Exception:
-                self.ledger.lost(1, "encode")
-                raise
+            self.outbox.publish(final, self.masks)
         return True

@@ -77,8 +77,9 @@ def test_stages_add_to_each_other(launch: Any) -> None:
         ('mirstage python=recorded_stages:Record options="{\\"no\\": 1}"', "argument 'no'"),
         ("mirinfer", "model: not set; expected a zoo name or the path of a manifest"),
         ("mirinfer model=yolo-nano", 'did you mean "yolox-nano"'),
-        ("mirinfer model=test-boxes threshold=high", 'threshold: "high"; expected a number'),
-        ("mirinfer model=test-boxes threshold=cat=0.5", "cat"),
+        ("mirinfer model=test-boxes thresholds=red=high", 'thresholds: "red=high"; expected CLASS'),
+        ("mirinfer model=test-boxes thresholds=red=0.4,0.3", 'thresholds: "0.3"; expected CLASS'),
+        ("mirinfer model=test-boxes thresholds=cat=0.5", "cat"),
         ("mirpublish", "redis: not set; expected redis://HOST:PORT"),
         ("mirpublish masks=gif redis=redis://127.0.0.1:1", 'masks: "gif"; expected one of'),
         ("mirpreview", "redis: not set"),
@@ -88,6 +89,7 @@ def test_a_bad_property_is_an_element_error(
     launch: Any, monkeypatch: pytest.MonkeyPatch, element: str, words: str
 ) -> None:
     monkeypatch.delenv("MIRANTE_REDIS_URL", raising=False)
-    ended = launch(f"{video(3)} ! {element} ! fakesink")
+    sink = "" if element.startswith("mirpublish") else "! fakesink"
+    ended = launch(f"{video(3)} ! {element} {sink}")
     assert ended.error is not None
     assert words in ended.error

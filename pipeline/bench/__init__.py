@@ -1,0 +1,31 @@
+"""``mirante bench``: what the line costs, beside its floor and beside a plain loop, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure, side by side in one run.")
+
+
+@app.callback()
+def _bench() -> None:
+    """Measure, side by side in one run."""
+
+
+@app.command()
+def line(
+    clip: Annotated[Path, typer.Option(exists=True, help="an H.264 MP4")],
+    model: Annotated[str, typer.Option(help="a zoo model with one input")] = "yolox-nano",
+    cameras: Annotated[int, typer.Option(min=1, max=64, help="how many play it at once")] = 4,
+    frames: Annotated[int, typer.Option(min=30, help="frames of the clip, per camera")] = 300,
+    rounds: Annotated[int, typer.Option(min=1, help="medians are over these")] = 3,
+    rate: Annotated[float, typer.Option(help="frames/s in all while latency is measured")] = 16.0,
+    seconds: Annotated[float, typer.Option(min=2, help="length of each live run")] = 15.0,
+) -> None:
+    """Throughput against floor and plain loop; latency; CPU per frame from 1 to 8 cameras."""
+    from pipeline.bench.line import Plan, run_bench
+
+    run_bench(Plan(clip, model, cameras, frames, rounds, rate, seconds))

@@ -1,0 +1,72 @@
+"""Decoding and scaling alone: what no line of this kind can do without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+_FLOOR = (
+    "filesrc location={clip} ! decodebin name=decode "
+    '! capssetter caps="video/x-raw,colorimetry=bt601" join=true ! videoscale ! videoconvert '
+    "! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],pixel-aspect-ratio=1/1 "
+    "! fakesink sync=false"
+)
+_TRIM = (
+    "filesrc location={clip} ! qtdemux ! h264parse ! identity eos-after={after} "
+    "! mp4mux ! filesink location={out}"
+)
+
+
+def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
+    """Decodes and scales a whole clip in ``cameras`` pipelines at once; no Python runs per frame.
+
+    Raises:
+        RuntimeError: the clip does not decode.
+    """
+    Gst.init(None)
+    pipelines = [Gst.parse_launch(_FLOOR.format(clip=clip, width=width)) for _ in range(cameras)]
+    for pipeline in pipelines:
+        pipeline.get_by_name("decode").connect("deep-element-added", _one_thread)
+    _run(pipelines)
+
+
+def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
+    """The first ``frames`` coded pictures of an H.264 MP4 as a file of its own, made once.
+
+    Raises:
+        RuntimeError: ``clip`` is no such file.
+    """
+    out = folder / f"{clip.stem}-{frames}.mp4"
+    if not out.exists():
+        Gst.init(None)
+        folder.mkdir(parents=True, exist_ok=True)
+        part = out.with_suffix(".part")
+        # identity lets one buffer less through than it is told. Behind a decoder it would not
+        # even do that: frames that the decoder still holds slip past it.
+        _run([Gst.parse_launch(_TRIM.format(clip=clip, after=frames + 1, out=part))])
+        part.rename(out)
+    return out
+
+
+def _run(pipelines: list[Gst.Pipeline]) -> None:
+    for pipeline in pipelines:
+        pipeline.set_state(Gst.State.PLAYING)
+    try:
+        for pipeline in pipelines:
+            wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR
+            message = pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, wanted)
+            if message.type == Gst.MessageType.ERROR:
+                raise RuntimeError(message.parse_error()[0].message)
+    finally:
+        for pipeline in pipelines:
+            pipeline.set_state(Gst.State.NULL)
+
+
+def _one_thread(_bin: Gst.Bin, _sub: Gst.Bin, element: Gst.Element) -> None:
+    """As the line does: a thread per camera is enough, and frame threads add delay."""
+    if element.find_property("max-threads") is not None:
+        element.set_property("max-threads", 1)
