@@ -32,6 +32,12 @@ class Retention(Section):
     status_entries: int = Field(
         3600, ge=10, le=1_000_000, description="changes of a camera's state"
     )
+    forget_s: float = Field(
+        86_400.0,
+        ge=60,
+        le=31_536_000,
+        description="seconds after which a camera that publishes nothing leaves Redis",
+    )
 
 
 class Redis(Section):
