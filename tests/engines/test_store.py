@@ -187,7 +187,7 @@ def test_the_error_says_what_was_tried_and_what_to_do(manifest_of: ManifestOf) -
 
 
 def test_load_says_the_same(home: Path) -> None:
-    with pytest.raises(ModelUnavailableError, match="unet_face_seg_256[.]onnx can be had nowhere"):
+    with pytest.raises(ModelUnavailableError, match=r"unet_face_seg_256\.onnx can be had nowhere"):
         engines.load("unet-face")
 
 

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engines.manifest import Input
+from engines.placement import Placement, around, place, place_region
+from engines.preprocess import Preprocessor
+
+RESIZES = ("stretch", "letterbox-top-left", "letterbox-centre")
+SCALINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"scale": 1 / 255},
+    {"scale": 1 / 255, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+)
+FLOAT = np.dtype(np.float32)
+
+
+def picture(width: int, height: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def naive(rgb: NDArray[np.uint8], spec: Input, at: Placement) -> NDArray[np.float64]:
+    """The same tensor by whole-array float64 arithmetic."""
+    left, top, right, bottom = at.content
+    canvas = np.full((at.size[1], at.size[0], 3), spec.pad, np.uint8)
+    canvas[top:bottom, left:right] = cv2.resize(rgb, (right - left, bottom - top))
+    if spec.colour == "bgr":
+        canvas = canvas[..., ::-1]
+    tensor = (canvas.astype(np.float64) * spec.scale - spec.mean) / spec.std
+    return (tensor.transpose(2, 0, 1) if spec.layout == "nchw" else tensor)[None]
+
+
+@pytest.mark.parametrize(
+    ("layout", "colour", "resize", "scaling"),
+    list(product(("nchw", "nhwc"), ("rgb", "bgr"), RESIZES, SCALINGS)),
+)
+def test_every_input_equals_the_naive_one(
+    layout: str, colour: str, resize: str, scaling: dict[str, Any]
+) -> None:
+    spec = Input.model_validate(
+        {"name": "x", "size": (48, 40), "layout": layout, "colour": colour, "resize": resize}
+        | scaling
+    )
+    preprocess = Preprocessor(spec, FLOAT)
+    for size in ((100, 50), (48, 40), (30, 90)):
+        tensor, at = preprocess.frame(picture(*size))
+        expected = naive(picture(*size), spec, at)
+        assert tensor.dtype == FLOAT
+        assert tensor.flags.c_contiguous
+        np.testing.assert_allclose(tensor, expected, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("size", [(48, 40), (96, 80)])
+def test_rows_of_a_buffer_may_be_padded(layout: str, size: tuple[int, int]) -> None:
+    spec = Input.model_validate({"name": "x", "size": (48, 40), "layout": layout})
+    rgb = picture(*size)
+    buffer = np.zeros((size[1], size[0] * 3 + 5), np.uint8)
+    buffer[:, : size[0] * 3] = rgb.reshape(size[1], -1)
+    view = np.lib.stride_tricks.as_strided(buffer, rgb.shape, (buffer.strides[0], 3, 1))
+    view.flags.writeable = False
+    padded, _ = Preprocessor(spec, FLOAT).frame(view)
+    plain, _ = Preprocessor(spec, FLOAT).frame(rgb)
+    np.testing.assert_array_equal(padded, plain)
+
+
+def test_the_tensor_is_allocated_once_and_its_padding_stays() -> None:
+    spec = Input(name="x", size=(32, 32), resize="letterbox-centre", scale=1 / 255)
+    preprocess = Preprocessor(spec, FLOAT)
+    first, at = preprocess.frame(picture(64, 32))
+    second, _ = preprocess.frame(255 - picture(64, 32))
+    assert first is second
+    assert at.content == (0, 8, 32, 24)
+    np.testing.assert_allclose(second[0, :, :8], 114 / 255, rtol=1e-6)
+    np.testing.assert_allclose(second[0, :, 24:], 114 / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8])
+def test_other_types_of_tensor(dtype: type[np.generic]) -> None:
+    spec = Input(name="x", size=(48, 40))
+    tensor, _ = Preprocessor(spec, np.dtype(dtype)).frame(picture(48, 40))
+    assert tensor.dtype == dtype
+    np.testing.assert_array_equal(tensor[0].transpose(1, 2, 0), picture(48, 40))
+
+
+def test_what_no_tensor_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected float32, float16 or uint8, got int64"):
+        Preprocessor(Input(name="x", size=(48, 40)), np.dtype(np.int64))
+    with pytest.raises(ValueError, match="expected scale, mean, std 1, 0, 1 for uint8"):
+        Preprocessor(Input(name="x", size=(48, 40), scale=1 / 255), np.dtype(np.uint8))
+
+
+def test_a_region_is_what_a_resized_slice_is() -> None:
+    spec = Input(name="x", size=(40, 40), layout="nhwc")
+    rgb = cv2.GaussianBlur(picture(160, 120), (0, 0), 3)
+    tensor, at = Preprocessor(spec, FLOAT).region(rgb, (20.0, 10.0, 100.0, 90.0))
+    expected = cv2.resize(rgb[10:90, 20:100], (40, 40), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(tensor[0] - expected).max() <= 1
+    assert at.content == (0, 0, 40, 40)
+
+
+def test_beyond_the_edge_a_region_repeats_it() -> None:
+    spec = Input(name="x", size=(40, 40), layout="nhwc")
+    rgb = picture(160, 120)
+    tensor, at = Preprocessor(spec, FLOAT).region(rgb, (-20.0, -10.0, 20.0, 30.0))
+    assert at.content == (20, 10, 40, 40)
+    np.testing.assert_array_equal(tensor[0, 10:, 20:], rgb[:30, :20])
+    np.testing.assert_array_equal(tensor[0, 10:, :20], np.repeat(rgb[:30, :1], 20, axis=1))
+    np.testing.assert_array_equal(tensor[0, :10, 20:], np.repeat(rgb[:1, :20], 10, axis=0))
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("size", [(640, 352), (176, 144), (97, 311)])
+def test_a_box_goes_into_the_tensor_and_back(resize: str, size: tuple[int, int]) -> None:
+    at = place(size, (416, 320), resize)  # type: ignore[arg-type]
+    corners = np.array([[0, 0, *size]], np.float32)
+    inside = np.array([at.content], np.float32)
+    np.testing.assert_allclose(at.to_picture(inside), corners, atol=1e-3)
+
+
+def test_a_dynamic_tensor_is_no_larger_than_the_picture_needs() -> None:
+    at = place((640, 360), (320, 320), "letterbox-top-left", 32)
+    assert at.size == (320, 192)
+    assert at.content == (0, 0, 320, 180)
+
+
+def test_planes_lose_their_padding_and_cover_the_picture() -> None:
+    at = place((640, 320), (64, 64), "letterbox-centre")
+    planes = np.zeros((1, 64, 64), np.bool_)
+    planes[0, 16:48] = True
+    shown, region = at.without_padding(planes)
+    assert shown.shape == (1, 32, 64)
+    assert shown.all()
+    assert region == (0, 0, 640, 320)
+
+
+def test_a_coarse_cell_that_shows_some_of_the_picture_stays_whole() -> None:
+    at = place((100, 60), (64, 64), "letterbox-top-left")
+    assert at.content == (0, 0, 64, 38)
+    shown, region = at.without_padding(np.ones((1, 8, 8), np.bool_))
+    assert shown.shape == (1, 5, 8)
+    np.testing.assert_allclose(region, (0, 0, 100, 40 / 38 * 60))
+
+
+def test_a_region_over_the_edge_loses_what_is_outside() -> None:
+    at = place_region((100, 100), (-50.0, 0.0, 50.0, 100.0), (20, 20))
+    shown, region = at.without_padding(np.ones((1, 20, 20), np.bool_))
+    assert shown.shape == (1, 20, 10)
+    np.testing.assert_allclose(region, (0, 0, 50, 100))
+
+
+def test_the_region_about_a_box_has_the_tensors_aspect() -> None:
+    box = np.array([10, 20, 30, 60], np.float32)
+    assert around(box, 1.5, (256, 256)) == (-10, 10, 50, 70)
+    left, top, right, bottom = around(box, 1.0, (512, 256))
+    assert (right - left, bottom - top) == (80, 40)
