@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mirante.frame import Counts, FrameResult, TsSource
@@ -26,10 +27,17 @@ class Ledger:
     A frame passes ``decoded`` → ``admitted`` (rate limit) → ``taken`` (queue) → ``publish`` or
     ``fail``, in order. GStreamer drops in silence, so a frame that was overtaken at a mark is
     known to have been dropped before it: by ``rate``, by ``queue``, or by a ``stage``.
+
+    Args:
+        camera: the camera's name.
+        on_publish: told of each published frame, on the camera's own thread; quick.
     """
 
-    def __init__(self, camera: str) -> None:
+    def __init__(
+        self, camera: str, on_publish: Callable[[FrameResult], None] = lambda result: None
+    ) -> None:
         self.camera = camera
+        self._on_publish = on_publish
         self.epoch = time.time_ns() // 1_000_000
         self._lock = threading.Lock()
         self._open: dict[int, _Open] = {}
@@ -95,7 +103,9 @@ class Ledger:
                 return None
             self._published += 1
             self._settle(frame.result.seq)
-            return replace(frame.result, counts=self._counts(frame.result.seq + 1))
+            result = replace(frame.result, counts=self._counts(frame.result.seq + 1))
+        self._on_publish(result)
+        return result
 
     def fail(self, pts: int) -> None:
         """Closes a frame on which a stage failed."""
@@ -121,6 +131,14 @@ class Ledger:
         with self._lock:
             for frame in self._open.values():
                 self._ahead[frame.result.seq] = reason
+            self._open.clear()
+            self._settle(self._next_seq)
+
+    def finish(self) -> None:
+        """The stream came to its end: each frame still open was dropped before its next mark."""
+        with self._lock:
+            for frame in self._open.values():
+                self._ahead[frame.result.seq] = ("rate", "queue", "stage")[frame.passed]
             self._open.clear()
             self._settle(self._next_seq)
 

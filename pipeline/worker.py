@@ -1,0 +1,237 @@
+"""A worker: makes the wanted cameras run, publishes what they see, and heals by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from engines.runtimes import threads_per_session
+from mirante.status import Status
+from pipeline.camera_state import State
+from pipeline.config.camera import Camera
+from pipeline.config.settings import Settings
+from pipeline.lease import RENEW_S, WorkerLease
+from pipeline.metrics import OutboxSnapshot, WorkerSnapshot
+from pipeline.metrics_server import MetricsServer
+from pipeline.redis_server import RedisServer
+from pipeline.registry import Registry, RegistryError, connect
+from pipeline.running import RunningCamera, start_camera
+from pipeline.worker_file import WorkerFile
+from plugins import outboxes
+from plugins.elements import register
+from plugins.outbox import Outbox
+from plugins.redis_retention import Retention
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+STOP_TIMEOUT_S = 5.0
+
+
+class Worker:
+    """Runs cameras until told to stop. Redis may come and go meanwhile.
+
+    Args:
+        settings: what to run.
+        url: address of Redis.
+
+    Attributes:
+        cameras: what runs, by name.
+        outbox: where results wait for Redis.
+    """
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        keep = settings.redis.retention
+        self.settings = settings
+        self.cameras: dict[str, RunningCamera] = {}
+        self.outbox = Outbox(
+            url,
+            Retention(keep.detections_s, keep.masks_s, keep.status_entries),
+            settings.redis.ring_s,
+            settings.redis.ring_mib << 20,
+            on_lost=self._on_lost,
+        )
+        client = connect(url)
+        self._registry = Registry(client, settings=settings)
+        self._lease = WorkerLease(client, settings.worker)
+        self._leased = False
+        self._renew_due_s = 0.0
+        self._redis_words = ""
+        cores, wanted = os.cpu_count() or 1, max(1, len(settings.cameras))
+        self._threads = settings.engine.threads or threads_per_session(cores, wanted)
+
+    def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
+        """Works until ``stop`` is set.
+
+        Raises:
+            LeaseTakenError: a worker of this name runs already.
+        """
+        register()
+        self._synchronise()  # so that a second worker of this name never starts a camera
+        outboxes.attach(self.outbox)
+        self.outbox.start()
+        try:
+            if not self._leased:
+                self._reconcile(self.settings.cameras)
+            while not stop.wait(TICK_S):
+                self._synchronise()
+                if on_tick is not None:
+                    on_tick(self)
+        finally:
+            self._close()
+
+    def snapshot(self) -> WorkerSnapshot:
+        """How everything is now. Safe to call from any thread."""
+        state = self.outbox.state
+        outbox = OutboxSnapshot(
+            state.connected,
+            state.words,
+            state.depth,
+            sum(state.sent.values()),
+            state.lost,
+            sum(state.refused.values()),
+        )
+        cameras = dict(self.cameras)
+        return WorkerSnapshot({name: cameras[name].snapshot() for name in cameras}, outbox)
+
+    def _synchronise(self) -> None:
+        """Keeps the lease and follows the registry, as far as Redis is there."""
+        try:
+            if time.monotonic() >= self._renew_due_s:
+                self._renew_due_s = time.monotonic() + RENEW_S
+                if not self._leased:
+                    self._lease.acquire()
+                    self._registry.publish_config()
+                    self._leased = True
+                elif not self._lease.renew():
+                    log.error("another worker took the name %s", self.settings.worker)
+            changed = self._registry.changes() if self._leased else None
+        except redis.RedisError as error:
+            self._say_once(f"the registry is out of reach: {error}")
+            return
+        self._say_once("")
+        if changed is not None:
+            self._reconcile(self._resolve(changed))
+
+    def _resolve(self, names: Mapping[str, Any]) -> dict[str, Camera]:
+        cameras = {}
+        for name in names:
+            try:
+                cameras[name] = self._registry.resolved(name)
+            except RegistryError as error:
+                log.error("%s", error)
+                self._tell_failed(name, str(error))
+        return cameras
+
+    def _reconcile(self, wanted: Mapping[str, Camera]) -> None:
+        """Stops and starts what differs; a camera that is as wanted is not touched."""
+        for name in [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]:
+            self.cameras.pop(name).runner.stop(STOP_TIMEOUT_S)
+        for name, camera in wanted.items():
+            if name in self.cameras:
+                continue
+            try:
+                self.cameras[name] = start_camera(name, camera, self._threads, self.outbox.status)
+            except ValueError as error:
+                log.error("camera %s: %s", name, error)
+                self._tell_failed(name, str(error))
+
+    def _tell_failed(self, name: str, reason: str) -> None:
+        now_s = time.time()
+        self.outbox.status(
+            Status(camera=name, state=State.FAILED.value, reason=reason, ts=now_s, since=now_s)
+        )
+
+    def _on_lost(self, camera: str, frames: int) -> None:
+        if (running := self.cameras.get(camera)) is not None:
+            running.ledger.lost(frames)
+
+    def _say_once(self, words: str) -> None:
+        if words and words != self._redis_words:
+            log.warning("%s", words)
+        elif self._redis_words and not words:
+            log.info("the registry is in reach again")
+        self._redis_words = words
+
+    def _close(self) -> None:
+        """All cameras at once, then what they left in the outbox, then the name."""
+        stops = [
+            threading.Thread(target=running.runner.stop, args=(STOP_TIMEOUT_S,))
+            for running in self.cameras.values()
+        ]
+        for thread in stops:
+            thread.start()
+        for thread in stops:
+            thread.join()
+        outboxes.detach()
+        if unsent := self.outbox.close(STOP_TIMEOUT_S):
+            log.warning("%d frames never reached Redis", unsent)
+        try:
+            self._lease.release()
+        except redis.RedisError as error:
+            log.info("the worker's name was not given back: %s", error)
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    config_path: Path | None = None,
+    stop: threading.Event | None = None,
+    on_start: Callable[[Worker, str], None] | None = None,
+    on_tick: Callable[[Worker], None] | None = None,
+) -> int:
+    """Runs a worker with all that is around it: a private Redis, metrics, signals.
+
+    Args:
+        settings: what to run.
+        config_path: where the settings come from, for the log.
+        stop: ends the worker when set; SIGINT and SIGTERM set it too.
+        on_start: told of the worker and its Redis address before cameras start.
+        on_tick: called a few times a second.
+
+    Returns:
+        The exit status: 0 after a stop that was asked for.
+
+    Raises:
+        RedisServerError: a private Redis is wanted and does not start.
+        LeaseTakenError: a worker of this name runs already.
+        OSError: the metrics port is taken.
+    """
+    stop = stop or threading.Event()
+    with ExitStack() as around:
+        address = settings.redis.address()
+        if address is None:
+            address = around.enter_context(RedisServer()).url
+            log.info("private Redis at %s", address)
+        _stop_on_signals(stop, around)
+        around.enter_context(WorkerFile(settings.worker, address))
+        worker = Worker(settings, address)
+        if settings.metrics.port is not None:
+            metrics = MetricsServer(
+                settings.metrics.host, settings.metrics.port, worker.snapshot
+            ).start()
+            around.callback(metrics.close)
+            log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)
+        if config_path is not None:
+            log.info("%d cameras from %s", len(settings.cameras), config_path)
+        if on_start is not None:
+            on_start(worker, address)
+        worker.run(stop, on_tick)
+    return 0
+
+
+def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.signal(number, lambda *_: stop.set())
+        around.callback(signal.signal, number, before)
