@@ -1,0 +1,74 @@
+"""test-boxes and test-lane see the synthetic camera's picture exactly, after a codec too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import engines
+from engines.manifest import ZOO
+from pipeline.synthetic import picture, truth
+
+SIZES = [(640, 360), (1280, 720), (320, 240), (640, 480)]
+FRAMES = (0, 7, 41, 500)
+
+
+def through_video(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """4:2:0 with BT.601 limited range, and colours off by up to 20, as cameras deliver."""
+    i420 = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+    back = cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420).astype(np.int16)
+    back += np.random.default_rng(1).integers(-20, 21, back.shape, dtype=np.int16)
+    return np.clip(back, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", FRAMES)
+def test_boxes_are_exact_to_two_pixels(size: tuple[int, int], n: int) -> None:
+    model = engines.load("test-boxes")
+    expected, _ = truth(n, *size)
+    for rgb in (picture(n, *size), through_video(picture(n, *size))):
+        found = model(rgb).detections
+        assert found.labels == expected.labels
+        np.testing.assert_array_equal(np.sort(found.class_id), [0, 1, 2])
+        boxes = found.xyxy[np.argsort(found.class_id)]
+        np.testing.assert_allclose(boxes, expected.xyxy, atol=2)
+        assert found.score.min() > 0.9
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", FRAMES)
+def test_the_lane_is_exact_but_for_its_edge(size: tuple[int, int], n: int) -> None:
+    model = engines.load("test-lane")
+    _, expected = truth(n, *size)
+    for rgb in (picture(n, *size), through_video(picture(n, *size))):
+        (mask,) = model(rgb).masks
+        assert (mask.model, mask.labels) == ("test-lane", ("lane",))
+        got, want = mask.on_frame("lane", *size), expected.plane("lane")
+        assert (got & want).sum() / (got | want).sum() > 0.94
+
+
+@pytest.mark.parametrize("colour", range(3))
+def test_an_absent_colour_has_no_box(colour: int) -> None:
+    rgb = picture(3, 640, 360)
+    rgb[(rgb == np.eye(3, dtype=np.uint8)[colour] * 255).all(axis=2)] = 128
+    found = engines.load("test-boxes")(through_video(rgb)).detections
+    assert sorted(found.class_id) == [c for c in range(3) if c != colour]
+
+
+def test_a_grey_picture_has_nothing() -> None:
+    grey = np.full((360, 640, 3), 120, np.uint8)
+    assert len(engines.load("test-boxes")(grey).detections) == 0
+    (mask,) = engines.load("test-lane")(grey).masks
+    assert not mask.planes.any()
+
+
+def test_the_shipped_files_are_what_their_script_builds(tmp_path: Path) -> None:
+    from engines.zoo import build_test_models
+
+    for build in (build_test_models.boxes, build_test_models.lane):
+        built = build(tmp_path)
+        assert built.read_bytes() == (ZOO / built.name).read_bytes()
