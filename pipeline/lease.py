@@ -67,6 +67,11 @@ class WorkerLease:
         return json.loads(value) if isinstance(value, bytes) else None
 
 
+def is_held(client: redis.Redis, worker: str) -> bool:
+    """A worker of that name runs, or died less than ``LEASE_MS`` ago."""
+    return bool(client.exists(f"mirante:worker:{worker}"))
+
+
 def _is_alive(holder: dict[str, Any]) -> bool:
     """False only for a process of this machine that is gone (or whose number is now ours)."""
     if holder["host"] != socket.gethostname():

@@ -79,9 +79,9 @@ class OutboxSnapshot:
         connected: Redis takes entries.
         words: why not, without credentials.
         depth: entries held that Redis has not confirmed.
-        sent: entries that Redis took.
-        lost: frames that outlived the ring, per camera.
-        refused: entries that Redis refused for good.
+        sent: frames that Redis took.
+        lost: frames that Redis never got, per camera; ``refused`` is part of it.
+        refused: frames refused because another publisher writes the camera's streams.
     """
 
     connected: bool
@@ -193,12 +193,14 @@ def _outbox(outbox: OutboxSnapshot) -> Iterator[CounterMetricFamily | GaugeMetri
     yield GaugeMetricFamily(
         "mirante_outbox_depth", "Entries that Redis has not confirmed.", outbox.depth
     )
-    yield CounterMetricFamily("mirante_outbox_sent", "Entries that Redis took.", outbox.sent)
+    yield CounterMetricFamily("mirante_outbox_sent", "Frames that Redis took.", outbox.sent)
     yield CounterMetricFamily(
-        "mirante_outbox_refused", "Entries that Redis refused.", outbox.refused
+        "mirante_outbox_refused",
+        "Frames refused: another publisher writes the stream.",
+        outbox.refused,
     )
     lost = CounterMetricFamily(
-        "mirante_outbox_lost_frames", "Frames that outlived the ring.", labels=["camera"]
+        "mirante_outbox_lost_frames", "Published frames that Redis never got.", labels=["camera"]
     )
     for name, frames in outbox.lost.items():
         lost.add_metric([name], frames)

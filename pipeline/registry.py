@@ -16,6 +16,7 @@ from redis.retry import Retry
 from pipeline.config.camera import Camera, CameraName
 from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe
+from pipeline.config.settings import Settings
 from pipeline.credentials import PREFIX, Credentials
 
 CAMERAS = "mirante:cameras"
@@ -50,8 +51,8 @@ class Registry:
     Args:
         client: a Redis client that answers bytes (``decode_responses=False``).
         worker: the worker whose cameras ``put`` adds and ``changes`` reports.
-        configured: cameras of the worker's own file. They are resolved from here, so that what
-            they hold never travels.
+        settings: those of the worker itself, and then its name. Its configured cameras are
+            resolved from here, so that what they hold never travels.
         credentials: the file of secrets; the user's own by default.
 
     Every method raises ``redis.RedisError`` when Redis does not answer.
@@ -61,12 +62,13 @@ class Registry:
         self,
         client: redis.Redis,
         worker: str = "main",
-        configured: Mapping[str, Camera] | None = None,
+        settings: Settings | None = None,
         credentials: Credentials | None = None,
     ) -> None:
         self._client = client
-        self._worker = worker
-        self._configured = dict(configured or {})
+        self._settings = settings
+        self._worker = settings.worker if settings else worker
+        self._configured = settings.cameras if settings else {}
         self._credentials = credentials or Credentials()
         self._known: dict[str, Desired] = {}
         self._seen: tuple[str, str] | None = None
@@ -186,10 +188,11 @@ class Registry:
         if failures:
             raise RegistryError(f'camera "{name}": {"; ".join(failures.values())}')
         try:
-            return Camera.model_validate(spec)
+            camera = Camera.model_validate(spec)
         except ValidationError as error:
             lines = describe(error, Camera, entry.spec)
             raise RegistryError(f'camera "{name}": {"; ".join(lines)}') from None
+        return self._settings.complete(camera) if self._settings else camera
 
     def _lookup(self, reference: str) -> str:
         if reference.startswith(PREFIX):

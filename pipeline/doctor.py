@@ -1,0 +1,172 @@
+"""What Mirante needs of a machine: what each part is for, and the command that gets it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.config.settings import Settings
+
+Kind = Literal["element", "typelib", "library", "program", "driver"]
+Missing = Callable[[Iterable[str]], set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a machine has or has not.
+
+    Attributes:
+        kind: what it is.
+        name: what GStreamer, Python or the shell calls it.
+        purpose: what it is for.
+        command: gets it on Debian and Ubuntu.
+        required: nothing runs without it.
+    """
+
+    kind: Kind
+    name: str
+    purpose: str
+    command: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A need, and whether it is met."""
+
+    need: Need
+    is_missing: bool
+
+
+_APT = "apt-get install "
+_BASE, _GOOD = _APT + "gstreamer1.0-plugins-base", _APT + "gstreamer1.0-plugins-good"
+_BAD, _LIBAV = _APT + "gstreamer1.0-plugins-bad", _APT + "gstreamer1.0-libav"
+_PIP = "pip install 'mirante[pipeline]'"
+_GI = _APT + "python3-gst-1.0, in a venv made with: /usr/bin/python3 -m venv --system-site-packages"
+
+NEEDS = (
+    Need("library", "gi", "GStreamer from Python", _GI),
+    Need("typelib", "Gst-1.0", "GStreamer from Python", _APT + "python3-gst-1.0"),
+    Need("typelib", "GstBase-1.0", "our own elements", _APT + "gir1.2-gstreamer-1.0"),
+    Need("typelib", "GstApp-1.0", "the synthetic camera", _APT + "gir1.2-gst-plugins-base-1.0"),
+    Need("typelib", "GstVideo-1.0", "our own elements", _APT + "gir1.2-gst-plugins-base-1.0"),
+    Need("element", "queue", "the queue of one frame", _APT + "libgstreamer1.0-0"),
+    Need("element", "decodebin", "finding a stream's decoder", _BASE),
+    Need("element", "videoscale", "scaling to the analysis size", _BASE),
+    Need("element", "videoconvert", "conversion to RGB", _BASE),
+    Need("element", "appsrc", "the synthetic camera", _BASE),
+    Need("element", "capssetter", "keeping the colour space while scaling", _GOOD),
+    Need("element", "rtspsrc", "rtsp:// cameras", _GOOD),
+    Need("element", "rtpbin", "rtsp:// cameras", _GOOD),
+    Need("element", "rtph264depay", "H.264 over RTP", _GOOD),
+    Need("element", "rtph265depay", "H.265 over RTP", _GOOD),
+    Need("element", "rtpjpegdepay", "MJPEG over RTP", _GOOD),
+    Need("element", "souphttpsrc", "http:// MJPEG cameras", _GOOD),
+    Need("element", "multipartdemux", "http:// MJPEG cameras", _GOOD),
+    Need("element", "jpegdec", "MJPEG", _GOOD),
+    Need("element", "v4l2src", "/dev/video cameras", _GOOD),
+    Need("element", "qtdemux", ".mp4 and .mov files", _GOOD),
+    Need("element", "matroskademux", ".mkv and .webm files", _GOOD),
+    Need("element", "avidemux", ".avi files", _GOOD),
+    Need("element", "h264parse", "H.264", _BAD),
+    Need("element", "h265parse", "H.265", _BAD),
+    Need("element", "avdec_h264", "decoding H.264", _LIBAV),
+    Need("element", "avdec_h265", "decoding H.265", _LIBAV),
+    Need("library", "numpy", "arrays", _PIP),
+    Need("library", "msgspec", "the wire format", _PIP),
+    Need("library", "redis", "Redis", _PIP),
+    Need("library", "cv2", "scaling and JPEG", _PIP),
+    Need("library", "onnxruntime", "running models", _PIP),
+    Need("library", "prometheus_client", "/metrics", _PIP),
+    Need("program", "setpriv", "ending the private Redis with the worker", _APT + "util-linux"),
+    Need(
+        "program",
+        "redis-server",
+        "the private Redis, where redis.url names none",
+        _APT + "redis-server",
+    ),
+    Need(
+        "typelib",
+        "GstRtspServer-1.0",
+        "the RTSP server of mirante demo and bench",
+        _APT + "gir1.2-gst-rtsp-server-1.0",
+        required=False,
+    ),
+    Need("element", "openh264enc", "preparing clips for mirante demo", _BAD, required=False),
+    Need("element", "multifilesrc", "the RTSP server of mirante demo", _GOOD, required=False),
+    Need("element", "rtph264pay", "the RTSP server of mirante demo", _GOOD, required=False),
+    Need(
+        "program",
+        "gst-inspect-1.0",
+        "trying elements by hand",
+        _APT + "gstreamer1.0-tools",
+        required=False,
+    ),
+    Need(
+        "driver",
+        "/dev/video0",
+        "a camera at this machine (/dev/videoN)",
+        "plug one in; apt-get install v4l-utils; v4l2-ctl --list-devices",
+        required=False,
+    ),
+    Need(
+        "driver",
+        "/dev/nvidia0",
+        "an NVIDIA GPU; everything runs on the CPU without one",
+        _APT + "nvidia-driver",
+        required=False,
+    ),
+)
+_BY_SCHEME = {
+    "rtsp": ("rtspsrc", "rtpbin"),
+    "rtsps": ("rtspsrc", "rtpbin"),
+    "http": ("souphttpsrc", "multipartdemux", "jpegdec"),
+    "https": ("souphttpsrc", "multipartdemux", "jpegdec"),
+    "v4l2": ("v4l2src",),
+    "test": ("appsrc",),
+}
+_ALWAYS = ("gi", "Gst-1.0", "queue", "decodebin", "videoscale", "videoconvert", "capssetter")
+
+
+def examine(
+    needs: Iterable[Need] = NEEDS, probes: Mapping[Kind, Missing] | None = None
+) -> list[Finding]:
+    """Which of ``needs`` this machine meets.
+
+    Args:
+        needs: what to look for.
+        probes: per kind a function from names to those that are missing; this machine's own by
+            default.
+    """
+    needs, probes = list(needs), probes or _probes()
+    missing = {
+        kind: probe(need.name for need in needs if need.kind == kind)
+        for kind, probe in probes.items()
+    }
+    return [Finding(need, need.name in missing[need.kind]) for need in needs]
+
+
+def needs_of(settings: Settings) -> list[Need]:
+    """What the cameras of one configuration need."""
+    names = set(_ALWAYS)
+    if settings.redis.url is None:
+        names |= {"redis-server", "setpriv"}
+    for camera in settings.cameras.values():
+        names.update(_BY_SCHEME.get(camera.url.scheme, ()))
+    return [need for need in NEEDS if need.name in names]
+
+
+def _probes() -> dict[Kind, Missing]:
+    from pipeline.gst.probe_elements import missing_elements, missing_typelibs
+
+    return {
+        "element": missing_elements,
+        "typelib": missing_typelibs,
+        "library": lambda names: {n for n in names if importlib.util.find_spec(n) is None},
+        "program": lambda names: {n for n in names if shutil.which(n) is None},
+        "driver": lambda names: {n for n in names if not Path(n).exists()},
+    }

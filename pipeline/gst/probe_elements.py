@@ -1,0 +1,47 @@
+"""What of GStreamer is on this machine. Nothing here fails where it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def missing_elements(names: Iterable[str]) -> set[str]:
+    """Those of ``names`` for which GStreamer has no element; all of them without GStreamer."""
+    try:
+        import gi
+
+        gi.require_version("Gst", "1.0")
+        from gi.repository import Gst
+
+        Gst.init(None)
+    except (ImportError, ValueError):
+        return set(names)
+    return {name for name in names if Gst.ElementFactory.find(name) is None}
+
+
+def missing_typelibs(names: Iterable[str]) -> set[str]:
+    """Those of ``names``, such as ``GstRtspServer-1.0``, that gi cannot load."""
+    try:
+        import gi
+    except ImportError:
+        return set(names)
+    missing = set()
+    for name in names:
+        namespace, _, version = name.rpartition("-")
+        try:
+            gi.require_version(namespace, version)
+        except ValueError:
+            missing.add(name)
+    return missing
+
+
+def gstreamer_version() -> str | None:
+    """Such as ``1.22.0``; None without GStreamer."""
+    try:
+        import gi
+
+        gi.require_version("Gst", "1.0")
+        from gi.repository import Gst
+    except (ImportError, ValueError):
+        return None
+    return ".".join(map(str, Gst.version()[:3]))
