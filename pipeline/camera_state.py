@@ -151,7 +151,8 @@ class CameraState:
 
     def note(self, reason: str) -> None:
         """Something worth telling that changes no state."""
-        self._enter(self.state, reason)
+        self.reason = reason
+        self._tell(None)
 
     def stopped(self, reason: str) -> None:
         """There will be no further attempt."""
@@ -161,13 +162,17 @@ class CameraState:
         if not self._live:
             return None
         if arrived_s is None and waited_s > CONNECT_S:
-            return Fault(f"no video came within {CONNECT_S:.0f} s")
+            return Fault(f"the camera answers, but no video came for {CONNECT_S:.0f} s")
         if waited_s > FIRST_FRAME_S:
             return Fault(f"pictures come, but none could be decoded for {FIRST_FRAME_S:.0f} s")
         return None
 
     def _enter(self, state: State, reason: str, retry_s: float | None = None) -> None:
         self.state, self.reason, self.since_ns = state, reason, self._wall_ns()
+        self._tell(retry_s)
+
+    def _tell(self, retry_s: float | None) -> None:
+        now_ns = self._wall_ns()
         self._on_change(
-            Transition(self._camera, state, reason, self.attempt, retry_s, self.since_ns)
+            Transition(self._camera, self.state, self.reason, self.attempt, retry_s, now_ns)
         )

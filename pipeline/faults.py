@@ -1,18 +1,11 @@
-"""Why a camera gives no video, in words that say what to do. Pure but for one look at the network.
-
-GStreamer tells by (domain, code) what it knows; "cannot connect" it cannot tell apart, so the
-address is tried once more by hand.
-"""
+"""GStreamer's errors in words that say what to do."""
 
 from __future__ import annotations
 
-import socket
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pipeline.camera_state import Fault
 from pipeline.urls import NETWORK, CameraUrl, redact
-
-_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 # GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
 _KINDS = {
@@ -26,6 +19,7 @@ _KINDS = {
         9: "read",
         10: "read",
         11: "read",
+        13: "settings",
         15: "refused",
     },
     "gst-stream-error-quark": {3: "not video", 4: "not video", 5: "not video", 6: "no decoder"},
@@ -44,7 +38,7 @@ def hide(text: str, url: CameraUrl) -> str:
 
 
 def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
-    """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
+    """What a GStreamer error means, or None when only the network can tell (``pipeline.reach``)."""
     kind = _KINDS.get(domain, {}).get(code, "other")
     words = hide(text, url)
     if kind == "refused":
@@ -56,30 +50,7 @@ def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
         return Fault(f"{meaning[kind]}: {words}", slow=True)
     if kind in {"open", "read"} and url.scheme in NETWORK:
         return None
-    return Fault(_unusable(url, kind, words), slow=kind == "open")
-
-
-def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault:
-    """Tries to connect to a network camera; says how far that goes. Blocks, at worst on DNS."""
-    split = urlsplit(url.bare)
-    host, port = split.hostname or "", split.port or _PORTS[url.scheme]
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-    except OSError:
-        return Fault(f'unknown host "{host}"')
-    try:
-        with socket.socket(family, kind, protocol) as connection:
-            connection.settimeout(timeout_s)
-            connection.connect(address)
-    except ConnectionRefusedError:
-        return Fault(f"connection refused at {host}:{port}: nothing listens there")
-    except TimeoutError:
-        return Fault(f"{host}:{port} does not answer: switched off, or behind a firewall")
-    except OSError as error:
-        return Fault(f"no route to {host}: {error.strerror}")
-    return Fault(f"{host}:{port} accepts the connection but gave no video: silent or overloaded")
+    return Fault(_unusable(url, kind, words), slow=kind in {"open", "settings"})
 
 
 def _refused(url: CameraUrl, text: str) -> str:

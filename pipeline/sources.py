@@ -50,7 +50,7 @@ def _secrets(url: CameraUrl) -> dict[str, str]:
 
 
 def _rtsp(spec: Camera) -> Source:
-    transport = "tls" if spec.url.scheme == "rtsps" else spec.transport
+    transport = "tcp" if spec.url.scheme == "rtsps" else spec.transport
     launch = (
         f"rtspsrc name=source location={quoted(spec.url.bare.partition('?')[0])} "
         f"protocols={transport} latency={spec.latency_ms} tcp-timeout={TCP_TIMEOUT_US} "

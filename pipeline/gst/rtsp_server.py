@@ -18,7 +18,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer
 
 from pipeline.gst.clips import Clip, Picture, prepare_clip, read_clip
 
@@ -55,18 +55,32 @@ def looped(clip: Clip) -> Stream:
 class RtspServer:
     """An RTSP server on its own thread.
 
+    Args:
+        port: where to listen; 0 takes a free one.
+        address: the interface to listen on.
+        certificate: a PEM file with certificate and key, to serve ``rtsps``.
+
     Attributes:
         port: the port it listens on; a free one when constructed with 0.
     """
 
-    def __init__(self, port: int = 0, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int = 0, address: str = "127.0.0.1", certificate: Path | None = None
+    ) -> None:
         self._address = address
         self._context = GLib.MainContext.new()
         self._loop = GLib.MainLoop.new(self._context, False)
         self._server = GstRtspServer.RTSPServer()
         self._server.set_address(address)
         self._server.set_service(str(port))
-        self._auth: Any = None
+        self._auth = GstRtspServer.RTSPAuth()
+        self._auth.set_default_token(_token("anonymous"))
+        self._auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        self._scheme = "rtsp"
+        if certificate is not None:
+            self._scheme = "rtsps"
+            self._auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(str(certificate)))
+        self._server.set_auth(self._auth)
         if self._server.attach(self._context) == 0:
             raise OSError(f"cannot listen on {address}:{port}")
         self.port: int = self._server.get_bound_port()
@@ -83,7 +97,7 @@ class RtspServer:
 
     def url(self, name: str) -> str:
         """The address of a mounted stream."""
-        return f"rtsp://{self._address}:{self.port}/{name}"
+        return f"{self._scheme}://{self._address}:{self.port}/{name}"
 
     def mount(self, name: str, stream: Stream, login: tuple[str, str] | None = None) -> None:
         """Serves ``stream`` at ``/name``; with ``login`` (user, password) by digest alone."""
@@ -99,15 +113,10 @@ class RtspServer:
 
     def _permit(self, factory: Any, login: tuple[str, str] | None) -> None:
         """Without an entry for "anonymous" gst-rtsp-server answers 404 where 401 is meant."""
-        if self._auth is None:
-            self._auth = GstRtspServer.RTSPAuth()
-            self._auth.set_default_token(_token("anonymous"))
-            self._server.set_auth(self._auth)
         permissions = GstRtspServer.RTSPPermissions()
         _allow(permissions, "anonymous", construct=login is None)
         if login is not None:
             user, password = login
-            self._auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
             self._auth.add_digest(user, password, _token(user))
             _allow(permissions, user, construct=True)
         factory.set_permissions(permissions)

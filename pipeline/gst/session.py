@@ -1,0 +1,134 @@
+"""One graph of a camera, from building it to taking it down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gio, GLib, Gst
+
+from pipeline.config.camera import Camera
+from pipeline.gst.feed import SyntheticFeed
+from pipeline.gst.probes import FrameProbes
+from pipeline.rate import RateLimit
+from pipeline.sources import Source
+from pipeline.synthetic import SyntheticOptions
+from plugins.ledger import Ledger
+
+Gst.init(None)
+
+TEARDOWN_S = 5.0  # a graph that takes longer to stop is left behind
+
+_WATCHED = (
+    Gst.MessageType.ERROR | Gst.MessageType.EOS | Gst.MessageType.WARNING | Gst.MessageType.ELEMENT
+)
+_log = logging.getLogger(__name__)
+
+
+class GraphError(RuntimeError):
+    """Launch text that cannot be made into a graph."""
+
+
+class Session:
+    """A graph that runs. A lost one is never used again: rtspsrc does not survive a restart.
+
+    Args:
+        spec: the camera.
+        source: what its address asks for.
+        graph: launch text of the whole graph.
+        ledger: the camera's account.
+        first_number: number of the first frame, for ``test://``.
+
+    Attributes:
+        probes: what they saw.
+
+    Raises:
+        GraphError: with GStreamer's words.
+    """
+
+    def __init__(
+        self, spec: Camera, source: Source, graph: str, ledger: Ledger, first_number: int = 0
+    ) -> None:
+        try:
+            self._pipeline = Gst.parse_launch(graph)
+        except GLib.Error as error:
+            raise GraphError(error.message) from None
+        self._bus = self._pipeline.get_bus()
+        self.probes = FrameProbes(
+            ledger,
+            RateLimit(spec.fps) if spec.fps else None,
+            spec.keyframes_only,
+            paced=spec.url.scheme == "file" and spec.pace == "realtime",
+        )
+        self.probes.install(self._pipeline)
+        self._pipeline.connect("deep-element-added", _on_element, self.probes)
+        element = self._pipeline.get_by_name("source")
+        _set_up(element, spec, source)
+        self._feed: SyntheticFeed | None = None
+        if spec.url.scheme == "test":
+            options = SyntheticOptions.of_query(spec.url.query)
+            self._feed = SyntheticFeed(element, options, first_number)
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next frame of a ``test://`` camera has."""
+        return 0 if self._feed is None else self._feed.next_number
+
+    def start(self) -> None:
+        """To PLAYING; whether that worked is told by the messages."""
+        self._pipeline.set_state(Gst.State.PLAYING)
+        if self._feed is not None:
+            self._feed.start()
+
+    def message(self, timeout_s: float) -> Any:
+        """The next error, end, warning or element message, or None."""
+        return self._bus.timed_pop_filtered(int(timeout_s * Gst.SECOND), _WATCHED)
+
+    def rewind(self) -> bool:
+        """Begins a file again. All frames have left the graph, so nothing is flushed away."""
+        self.probes.turn += 1
+        return bool(self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0))
+
+    def close(self) -> None:
+        """To NULL, on a thread of its own: an element that hangs must not take the camera along."""
+        if self._feed is not None:
+            self._feed.stop()
+        thread = threading.Thread(
+            target=self._pipeline.set_state, args=(Gst.State.NULL,), name="stop-graph", daemon=True
+        )
+        thread.start()
+        thread.join(TEARDOWN_S)
+        if thread.is_alive():
+            name = self._pipeline.get_name()
+            _log.error("camera %s: its graph does not stop; left behind", name)
+
+
+def _set_up(element: Any, spec: Camera, source: Source) -> None:
+    for key, value in source.secrets.items():
+        element.set_property(key, value)
+    if spec.url.scheme in {"rtsp", "rtsps"}:
+        element.connect("select-stream", _is_video)
+    anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
+    if anchors and spec.url.scheme in {"rtsps", "https"}:
+        element.set_property("tls-database", Gio.TlsFileDatabase.new(anchors))
+
+
+def _on_element(_pipeline: Any, _parent: Any, element: Any, probes: FrameProbes) -> None:
+    """Frame threading in a decoder would hold back one frame per thread."""
+    factory = element.get_factory()
+    kind = factory.get_metadata("klass") if factory is not None else ""
+    if "Decoder" not in kind or not ("Video" in kind or "Image" in kind):
+        return
+    if element.find_property("max-threads") is not None:
+        element.set_property("max-threads", 1)
+    probes.watch_decoder(element)
+
+
+def _is_video(_source: Any, _number: int, caps: Any) -> bool:
+    """Sound and metadata are not asked for at all."""
+    return bool(caps.get_structure(0).get_string("media") == "video")
