@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
-import time
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from typing import Self
 
 from rich.console import Console
-from rich.table import Table
 
-import mirante
 from engines.store import resolve_file
 from pipeline.bench.machine import describe_machine
-from pipeline.bench.variants import Job, Measured
+from pipeline.bench.variants import Job
 from pipeline.gst.floor import trim_clip
 from pipeline.redis_server import RedisServer
 

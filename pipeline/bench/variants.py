@@ -15,6 +15,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import engines
 from engines.runtimes import open_session, threads_per_session
@@ -65,16 +69,16 @@ class Measured:
 
 def line(job: Job) -> Callable[[], int]:
     """The line: cameras, stages, outbox, Redis; every frame of the clip."""
-    from pipeline.bench.cameras import ClipLine
+    from pipeline.bench.cameras import prepare_clip_line
 
-    return ClipLine(job).run
+    return prepare_clip_line(job)
 
 
 def live(job: Job) -> Callable[[], int]:
     """The line on live cameras for some seconds."""
-    from pipeline.bench.cameras import LiveLine
+    from pipeline.bench.cameras import prepare_live_line
 
-    return LiveLine(job).run
+    return prepare_live_line(job)
 
 
 def decode(job: Job) -> Callable[[], int]:
@@ -97,10 +101,10 @@ def engine(job: Job) -> Callable[[], int]:
     manifest = engines.load(job.model).manifest
     session = open_session("onnxruntime", resolve_file(manifest), job.threads_each)
     spec = manifest.input
-    tensors = []
+    tensors: list[NDArray[Any]] = []
     capture = cv2.VideoCapture(job.clip)
     while len(tensors) < TENSORS and (got := capture.read())[0]:
-        rgb = cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB)
+        rgb = np.asarray(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB), np.uint8)
         tensor, _ = Preprocessor(spec, session.inputs[spec.name].dtype).frame(rgb)
         tensors.append(tensor.copy())
     if len(session.inputs) != 1:
