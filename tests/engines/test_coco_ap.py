@@ -1,0 +1,26 @@
+"""The AP that the public detectors are known to have, on 206 pictures of COCO's val2017.
+
+Needs those pictures with their instances JSON in the folder that MIRANTE_COCO_VAL names, and
+pycocotools; both are too large for the repository. What stands in for it everywhere is
+``test_zoo.py``: the decoder equals an independent one at every score from .01 on.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from coco_ap import average_precision
+
+KNOWN = {"yolox-nano": (28.1, 44.9), "deimv2-femto": (33.3, 48.4)}
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_known_ap_is_reproduced(weights: Path, name: str) -> None:
+    folder = os.environ.get("MIRANTE_COCO_VAL")
+    if not folder:
+        pytest.skip("MIRANTE_COCO_VAL names no folder of COCO pictures and their instances JSON")
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
+    assert average_precision(Path(folder), name) == pytest.approx(KNOWN[name], abs=0.5)
