@@ -1,0 +1,113 @@
+"""The commands put together, and what becomes of an error: one line, and an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.metadata import version
+from typing import Annotated, NoReturn
+
+import typer
+
+from pipeline.cli import camera, configured, doctor, models, tail, trials
+from pipeline.cli.console import is_fancy
+
+USAGE_STATUS = 2
+FAILURE_STATUS = 1
+INTERRUPTED_STATUS = 130
+
+
+def make_app() -> typer.Typer:
+    """The command line. Nothing heavy is imported until a command runs."""
+    app = typer.Typer(
+        name="mirante",
+        help="Camera streams in, detections and masks out on Redis, in real time.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if is_fancy() else None,
+    )
+    app.callback()(_options)
+    app.command()(configured.up)
+    app.command()(trials.demo)
+    app.add_typer(camera.app, name="camera")
+    app.command()(tail.tail)
+    app.add_typer(models.app, name="models")
+    app.command()(configured.check)
+    app.command()(doctor.doctor)
+    app.command(
+        context_settings={
+            "allow_extra_args": True,
+            "ignore_unknown_options": True,
+            "help_option_names": [],
+        },
+    )(trials.bench)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command; returns the exit status."""
+    # Only the command line looks beside the checkout for models; it must be set before workers.
+    debug = "--debug" in arguments or bool(os.environ.get("MIRANTE_DEBUG"))
+    try:
+        make_app()(arguments, prog_name="mirante")
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else FAILURE_STATUS
+    except KeyboardInterrupt:
+        return INTERRUPTED_STATUS
+    except BrokenPipeError:
+        # The reader has what it wanted; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _complain(error)
+    return 0
+
+
+def _complain(error: Exception) -> int:
+    """One line per error to stderr; 2 for what the user wrote, 1 for the rest."""
+    from pipeline.config.messages import ConfigError
+    from pipeline.urls import redact
+
+    if isinstance(error, ConfigError):
+        for line in error.lines:
+            typer.echo(line, err=True)
+        return USAGE_STATUS
+    words = redact(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, RuntimeError | ValueError | OSError):
+        typer.echo(f"mirante: {words}", err=True)
+    else:
+        typer.echo(
+            f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 tells where)",
+            err=True,
+        )
+    return USAGE_STATUS if isinstance(error, ValueError) else FAILURE_STATUS
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mirante {version('mirante')}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from (MIRANTE_DEBUG=1).")
+    ] = False,
+) -> None:
+    """Camera streams in, detections and masks out on Redis, in real time."""
+
+
+def fail(words: str, status: int = FAILURE_STATUS) -> NoReturn:
+    """Ends a command with one line to stderr."""
+    typer.echo(f"mirante: {words}", err=True)
+    raise typer.Exit(status)

@@ -1,0 +1,166 @@
+"""``mirante camera``: which cameras are wanted, changed while the worker runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from pipeline.cli.console import print_table
+
+if TYPE_CHECKING:
+    import redis
+
+    from pipeline.registry import Desired, Registry
+
+app = typer.Typer(help="Add, remove and list cameras at run time.", no_args_is_help=True)
+
+RedisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        help="Redis address; else MIRANTE_REDIS_URL, the running worker's, redis://127.0.0.1:6379.",
+    ),
+]
+WorkerOption = Annotated[str, typer.Option("--worker", help="Worker that runs it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
+
+
+@app.command()
+def add(  # noqa: PLR0913, PLR0917 - one parameter an option
+    name: Name,
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
+        ),
+    ],
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="Zoo name or manifest; may be repeated.")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None,
+    width: Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")] = None,
+    height: Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")] = None,
+    transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None,
+    worker: WorkerOption = "main",
+    redis_url: RedisOption = None,
+) -> None:
+    """Add a camera, or replace one that was added. The worker starts it within a second.
+
+    A password in URL is kept in a file that only you can read, not in Redis; '${NAME}' stays as it
+    is, for the worker to look up.
+    """
+    from pipeline.lease import is_held
+
+    spec: dict[str, object] = {"url": url}
+    options = {"fps": fps, "width": width, "height": height, "transport": transport}
+    spec |= {key: value for key, value in options.items() if value is not None}
+    if models:
+        spec["stages"] = [{"model": model} for model in models]
+        _check_models(name, models)
+    with connected(redis_url) as client:
+        _registry(client, worker).put(name, spec)
+        lives = is_held(client, worker)
+    typer.echo(
+        f'camera "{name}" is wanted; see: mirante camera list'
+        if lives
+        else f'camera "{name}" is wanted; it starts when worker "{worker}" does'
+    )
+
+
+@app.command()
+def remove(name: Name, redis_url: RedisOption = None) -> None:
+    """Remove a camera, and its password from the file of credentials."""
+    with connected(redis_url) as client:
+        removed = _registry(client).remove(name)
+    typer.echo(f'camera "{name}" is no longer wanted')
+    if removed.origin == "config":
+        typer.echo(
+            f'it is in the configuration of worker "{removed.worker}", which wants it again when '
+            "it starts anew"
+        )
+
+
+@app.command("list")
+def list_(redis_url: RedisOption = None) -> None:
+    """Every camera that is wanted, and how it is."""
+    from pipeline.urls import redact
+
+    rows = []
+    with connected(redis_url) as client:
+        for name, desired in _registry(client).cameras().items():
+            status = _actual(client, desired)
+            stages = [s.get("model") or s.get("python") for s in desired.spec.get("stages", [])]
+            rows.append(
+                [
+                    *(name, status["state"], status["reason"]),
+                    redact(str(desired.spec["url"])),
+                    ", ".join(map(str, stages)),
+                    desired.origin,
+                    desired.worker,
+                ]
+            )
+    print_table(["camera", "state", "in words", "url", "stages", "origin", "worker"], rows)
+
+
+def connected(option: str | None) -> redis.Redis:
+    """A client that answers, of the Redis that ``option`` or the machine names.
+
+    Raises:
+        RedisAwayError: it does not answer, with its address and in words.
+    """
+    import redis
+
+    from pipeline.registry import connect
+    from pipeline.urls import redact
+    from pipeline.worker_file import redis_address
+
+    address = redis_address(option)
+    try:
+        client = connect(address)
+        client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise RedisAwayError(
+            f"no answer from Redis at {redact(address)}: {error}. Is a worker running "
+            "(mirante up CONFIG)? Another Redis is named by --redis or MIRANTE_REDIS_URL"
+        ) from None
+    return client
+
+
+class RedisAwayError(RuntimeError):
+    """Redis does not answer."""
+
+
+def _registry(client: redis.Redis, worker: str = "main") -> Registry:
+    from pipeline.registry import Registry
+
+    return Registry(client, worker)
+
+
+def _check_models(name: str, models: list[str]) -> None:
+    from pipeline.cli.models import use_default_mirror
+    from pipeline.config.camera import ModelStage
+    from pipeline.config.messages import ConfigError
+    from pipeline.config.references import check_stages
+
+    use_default_mirror()
+    stages = [ModelStage.model_validate({"model": model}) for model in models]
+    if lines := list(check_stages(stages, f"{name}.stages")):
+        raise ConfigError("camera", lines)
+
+
+def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
+    """The newest message of the camera's ``status`` stream, when its worker lives to mean it."""
+    from mirante.keys import key
+    from pipeline.lease import is_held
+
+    if not is_held(client, desired.worker):
+        return {"state": "unknown", "reason": f'worker "{desired.worker}" does not run'}
+    newest = cast(
+        list[tuple[bytes, dict[bytes, bytes]]],
+        client.xrevrange(key(desired.name, "status"), count=1),
+    )
+    if not newest:
+        return {"state": "not started", "reason": ""}
+    return cast(dict[str, Any], json.loads(newest[0][1][b"json"]))

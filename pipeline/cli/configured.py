@@ -1,0 +1,61 @@
+"""``mirante up`` and ``mirante check``: the commands that read a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Settings
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+
+
+def up(config: Config) -> None:
+    """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
+    from pipeline.cli.models import use_default_mirror
+    from pipeline.config.load import load_settings
+    from pipeline.logs import configure_logs
+    from pipeline.worker import run_worker
+
+    use_default_mirror()
+    settings = load_settings(config)
+    configure_logs(settings.log)
+    raise typer.Exit(run_worker(settings, config_path=config))
+
+
+def check(config: Config) -> None:
+    """Say every mistake in CONFIG, and what this machine lacks to run it."""
+    from pipeline.cli.models import use_default_mirror
+    from pipeline.config.load import load_settings
+    from pipeline.config.messages import ConfigError
+    from pipeline.doctor import examine, needs_of
+
+    use_default_mirror()
+    try:
+        settings = load_settings(config)
+    except ConfigError as error:
+        for line in error.lines:
+            typer.echo(line, err=True)
+        raise typer.Exit(1) from None
+    lacking = [finding for finding in examine(needs_of(settings)) if finding.is_missing]
+    for finding in lacking:
+        typer.echo(f"{finding.need.name}: missing — {finding.need.command}", err=True)
+    if lacking:
+        raise typer.Exit(1)
+    for name in _still_to_fetch(settings):
+        typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}")
+    count = len(settings.cameras)
+    typer.echo(f"{config}: fine, {count} camera{'' if count == 1 else 's'}")
+
+
+def _still_to_fetch(settings: Settings) -> list[str]:
+    """Models whose files are not on this machine yet."""
+    from engines.store import show
+    from pipeline.config.camera import ModelStage
+
+    stages = [stage for camera in settings.cameras.values() for stage in camera.stages]
+    names = {stage.model for stage in stages if isinstance(stage, ModelStage)}
+    return sorted(name for name in names if show(name)[1].path is None)

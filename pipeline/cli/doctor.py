@@ -1,0 +1,36 @@
+"""``mirante doctor``: what this machine lacks, what for, and how to get it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.console import print_table
+
+if TYPE_CHECKING:
+    from pipeline.doctor import Finding
+
+
+def doctor() -> None:
+    """Look for every element, library, program and driver; exit status 1 when one is needed."""
+    from pipeline.doctor import examine
+
+    findings = examine()
+    print_table(
+        ["", "part", "kind", "what it is for"],
+        [[_mark(f), f.need.name, f.need.kind, f.need.purpose] for f in findings],
+    )
+    lacking = [finding for finding in findings if finding.is_missing]
+    for finding in lacking:
+        word = "needed" if finding.need.required else "optional"
+        typer.echo(f"{finding.need.name} ({word}, {finding.need.purpose}): {finding.need.command}")
+    if any(finding.need.required for finding in lacking):
+        raise typer.Exit(1)
+    typer.echo("all that is needed is here")
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.is_missing:
+        return "ok"
+    return "MISSING" if finding.need.required else "absent"

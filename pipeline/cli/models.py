@@ -1,0 +1,123 @@
+"""``mirante models``: the zoo, and which of its files are on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.console import is_fancy, print_table
+
+if TYPE_CHECKING:
+    from engines.store import Progress
+
+app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of a manifest.")]
+
+
+def use_default_mirror() -> None:
+    """Lets the store look into the folder of models beside the checkout, where there is one."""
+    from engines.store import default_mirror
+
+    if (mirror := default_mirror()) is not None:
+        os.environ["MIRANTE_MODEL_MIRROR"] = str(mirror)
+
+
+@app.command("list")
+def list_() -> None:
+    """Every model of the zoo, and where its file is."""
+    from engines.store import list_models
+
+    use_default_mirror()
+    rows = [
+        [m.name, m.task, _size(m.bytes), m.licence, m.place or "not here yet", m.summary]
+        for m in list_models()
+    ]
+    print_table(["model", "task", "size", "licence", "where", "finds"], rows)
+
+
+@app.command()
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME…", help="Zoo names, or paths of manifests.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The whole zoo.")] = False,
+) -> None:
+    """Put models' files into the local store, their checksums verified."""
+    from engines.store import list_models
+    from engines.store import pull as pull_one
+
+    if every == bool(names):
+        raise typer.BadParameter("expected names of models, or --all")
+    use_default_mirror()
+    failures = 0
+    for name in [model.name for model in list_models()] if every else names or []:
+        try:
+            with _progress(name) as progress:
+                path = pull_one(name, progress)
+            typer.echo(f"{name}: {path}")
+        except RuntimeError as error:  # cannot be had; the others may
+            typer.echo(f"mirante: {error}", err=True)
+            failures += 1
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(name: Name) -> None:
+    """All about one model: what it finds, its input, licence, source and file."""
+    from engines.store import show as show_one
+
+    use_default_mirror()
+    manifest, listing = show_one(name)
+    rows = {
+        "model": manifest.name,
+        "finds": manifest.summary,
+        "task": manifest.task,
+        "labels": ", ".join(manifest.labels),
+        "input": f"{manifest.input.size[0]}x{manifest.input.size[1]} {manifest.input.resize}",
+        "decoder": manifest.decoder,
+        "threshold": "none" if manifest.threshold is None else f"{manifest.threshold:g}",
+        "licence": manifest.licence,
+        "source": manifest.source,
+        "address": manifest.url or manifest.obtain or "none",
+        "sha256": manifest.sha256 or "not checked",
+        "size": _size(listing.bytes),
+        "file": str(listing.path or f"not here yet: mirante models pull {name}"),
+    }
+    for key, value in rows.items():
+        typer.echo(f"{key:<10} {value}")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress]:
+    """A bar in a terminal, a line per tenth elsewhere."""
+    if not is_fancy():
+        yield _lines(name)
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(name: str) -> Progress:
+    said = 0
+
+    def show_tenths(done: int, total: int | None) -> None:
+        nonlocal said
+        if total and done * 10 // total > said:
+            said = done * 10 // total
+            typer.echo(f"{name}: {said * 10} % of {_size(total)}", err=True)
+
+    return show_tenths
+
+
+def _size(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e6:.1f} MB"

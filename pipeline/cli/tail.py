@@ -1,0 +1,146 @@
+"""``mirante tail``: what a camera sees, live, a line a frame."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.camera import RedisOption, connected
+from pipeline.cli.console import is_fancy
+
+if TYPE_CHECKING:
+    from mirante import Detections
+    from mirante.client.items import Frame
+    from mirante.client.plan import SubscribedKind
+    from mirante.mask import Mask
+    from mirante.status import Status
+
+FRAME_COLUMNS, CROP_COLUMNS = 64, 20
+
+
+def tail(
+    camera: Annotated[
+        list[str], typer.Argument(metavar="CAMERA…", help="Names, or '*' for every camera.")
+    ],
+    picture_s: Annotated[
+        float, typer.Option("--pictures", help="Seconds between pictures of masks; 0 for none.")
+    ] = 1.0,
+    count: Annotated[int | None, typer.Option(help="End after so many frames.", min=1)] = None,
+    since_s: Annotated[
+        float | None, typer.Option("--since", help="Begin so many seconds ago.", min=0)
+    ] = None,
+    redis_url: RedisOption = None,
+) -> None:
+    """Show detections, masks and state changes as they come, until Ctrl-C."""
+    import mirante
+    from mirante.client.items import Frame
+
+    address = _announce(camera, redis_url)
+    kinds: list[SubscribedKind] = ["detections", "status"]
+    if picture_s:
+        kinds.append("masks")
+    frames, picture_due_s = 0, defaultdict[str, float](float)
+    for item in mirante.subscribe(camera, kinds, since=since_s, redis=address):
+        if not isinstance(item, Frame):
+            _say(f"{_clock(item.ts)}  {_state_words(item)}", "bold")
+            continue
+        if item.lost_before != 0:
+            _say(_gap_words(item), "red")
+        _say(frame_words(item, several=len(camera) > 1 or camera == ["*"]))
+        if item.masks and picture_s and time.monotonic() >= picture_due_s[item.camera]:
+            picture_due_s[item.camera] = time.monotonic() + picture_s
+            _show_masks(item.masks)
+        frames += 1
+        if frames == count:
+            return
+
+
+def frame_words(frame: Frame, several: bool = False) -> str:
+    """One line about a frame: time, number, objects, latency."""
+    camera = f"{frame.camera}  " if several else ""
+    parts = [objects_words(frame.detections), *map(mask_words, frame.masks)]
+    found = ", ".join(part for part in parts if part) or "nothing"
+    latency = f"{frame.latency_s * 1e3:.0f} ms"
+    return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {found}"
+
+
+def objects_words(detections: Detections) -> str:
+    """``2 person (0.91, 0.85), 1 car (0.52)``."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for label, score, _ in detections:
+        scores[label].append(score)
+    return ", ".join(
+        f"{len(found)} {label} ({', '.join(f'{s:.2f}' for s in sorted(found, reverse=True))})"
+        for label, found in scores.items()
+    )
+
+
+def mask_words(mask: Mask) -> str:
+    """``drivable 31 %, lane 2 %``: how much of the mask's region each plane covers."""
+    shares = mask.planes.mean(axis=(1, 2))
+    return ", ".join(f"{n} {share:.0%}" for n, share in zip(mask.labels, shares, strict=True))
+
+
+def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
+    """The address of a Redis that answers; a name that nobody knows is told of."""
+    from mirante.keys import key
+    from pipeline.config.messages import did_you_mean
+    from pipeline.registry import Registry
+    from pipeline.worker_file import redis_address
+
+    address = redis_address(redis_url)
+    with connected(address) as client:
+        known = list(Registry(client).cameras())
+        for name in cameras:
+            if name in {"*", *known} or client.exists(key(name, "status")):
+                continue
+            hint = f"; {did_you_mean(name, known)}" if known else ""
+            typer.echo(f'mirante: no camera "{name}" is known yet, waiting for it{hint}', err=True)
+    return address
+
+
+def _show_masks(masks: Iterable[Mask]) -> None:
+    for mask in masks:
+        for line in _mask_lines(mask):
+            _say(line, markup=True)
+
+
+def _mask_lines(mask: Mask) -> Iterator[str]:
+    from pipeline.cli.pictures import COLOURS, colour_picture, plain_picture, shrink
+
+    planes = shrink(mask, FRAME_COLUMNS if mask.object_index is None else CROP_COLUMNS)
+    if is_fancy():
+        names = zip(mask.labels, COLOURS * len(mask.labels), strict=False)
+        yield " ".join(f"[{colour}]■[/] {label}" for label, colour in names)
+        yield from colour_picture(planes)
+        return
+    for label, plane in zip(mask.labels, planes, strict=True):
+        if plane.any():
+            yield f"  {label}:"
+            yield from (f"  |{line}|" for line in plain_picture(plane))
+
+
+def _say(text: str, style: str = "", markup: bool = False) -> None:
+    if not is_fancy():
+        typer.echo(text)
+        return
+    from rich import get_console
+
+    get_console().print(text, style=style, markup=markup, highlight=not markup, soft_wrap=True)
+
+
+def _state_words(status: Status) -> str:
+    return f"{status.camera} is {status.state}: {status.reason}"
+
+
+def _gap_words(frame: Frame) -> str:
+    frames = "an unknown number of" if frame.lost_before is None else str(frame.lost_before)
+    return f"{_clock(frame.captured)}  {frames} frames before #{frame.seq} are missing"
+
+
+def _clock(unix_s: float) -> str:
+    return f"{time.strftime('%H:%M:%S', time.localtime(unix_s))}.{int(unix_s % 1 * 1000):03d}"
