@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
-Kind = Literal["detections", "masks", "events", "status", "preview"]
-KINDS: tuple[Kind, ...] = ("detections", "masks", "events", "status", "preview")
+Kind = Literal["detections", "masks", "events", "status", "preview", "groups"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def check_camera(name: str) -> str:
@@ -26,7 +26,8 @@ def check_camera(name: str) -> str:
 
 
 def key(camera: str, kind: Kind) -> str:
-    """The key of a camera's stream, or the channel of its ``preview``.
+    """The key of a camera's stream, the channel of its ``preview``, or the sorted set ``groups``
+    in which subscribers note how far a consumer group has been served.
 
     The braces are literal: they are Redis Cluster's hash tag, which keeps all of a camera's keys
     on one node.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -29,12 +29,14 @@ def raw(client: C) -> C:
     return client
 
 
-def exchange(client: redis.Redis, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+def exchange(client: redis.Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The replies of one round trip, in order; a refused command's error stands in its place.
 
     Raises:
         redis.RedisError: the connection broke.
     """
+    if not commands:
+        return []
     pipe = client.pipeline(transaction=False)
     for command in commands:
         pipe.execute_command(*command)  # type: ignore[no-untyped-call]
@@ -117,14 +119,16 @@ class RedisUrl:
                 if isinstance(cause, kind):
                     return words
         text = str(error)
+        for secret in self.secret:
+            text = text.replace(secret, "***")
+        if isinstance(error, redis.exceptions.NoPermissionError):
+            return f"no permission (ACL): {text}"
         for part, words in _REPLIES.items():
             if part in text:
                 return words
         for kind, words in _REDIS_ERRORS:
             if isinstance(error, kind):
                 return words
-        for secret in self.secret:
-            text = text.replace(secret, "***")
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -153,10 +157,8 @@ _REPLIES = {
     "READONLY": "is a read-only replica: give the address of its primary",
     "MASTERDOWN": "is a replica without a link to its primary (MASTERDOWN)",
     "CLUSTERDOWN": "the cluster is down (CLUSTERDOWN)",
-    "NOPERM": "no permission: the user's ACL rules deny the command or the key",
 }
 _REDIS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
-    (redis.exceptions.NoPermissionError, _REPLIES["NOPERM"]),
     (redis.exceptions.OutOfMemoryError, _REPLIES["OOM"]),
     (redis.exceptions.ReadOnlyError, _REPLIES["READONLY"]),
     (redis.exceptions.BusyLoadingError, "is loading its data set"),

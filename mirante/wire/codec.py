@@ -23,6 +23,13 @@ from mirante.wire.messages import (
 )
 
 M = TypeVar("M")
+
+
+class _Announced(msgspec.Struct):
+    masks: int = 0
+
+
+_read_announced = msgspec.json.Decoder(_Announced)
 _write = msgspec.json.Encoder()
 _read_detections = msgspec.json.Decoder(DetectionsMessage)
 _read_masks = msgspec.json.Decoder(MasksMessage)
@@ -110,6 +117,15 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
         timings=found.timings if found else {},
         counts=found.counts if found else Counts(),
     )
+
+
+def announced_masks(detections: bytes) -> int:
+    """How many masks a ``detections`` message says to be in the ``masks`` entry of the same ID.
+
+    Raises:
+        WireError: it is not such a message.
+    """
+    return _message(_read_announced, detections).masks
 
 
 def _head(result: FrameResult) -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""``subscribe`` for asyncio: ``async for frame in mirante.aio.subscribe("gate")``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Generic, Self, Unpack, overload
+
+import redis as redis_py
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from mirante.client.group import GroupReader
+from mirante.client.items import Frame
+from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
+from mirante.client.reader import Reader
+from mirante.client.steps import Interrupted, Pause, Step
+from mirante.client.subscription import REPLY_S, T_co
+from mirante.redis_url import raw
+from mirante.status import Status
+
+
+class Subscription(Generic[T_co]):
+    """Iterates over results as they come. Belongs to one task."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._reader = GroupReader(plan) if plan.group else Reader(plan)
+        self._steps = self._reader.steps()
+        self._step: Step = None
+        options = plan.url.options(plan.block_s + REPLY_S)
+        client = redis.asyncio.Redis.from_url(**options, retry=Retry(NoBackoff(), 0))
+        self._client: redis.asyncio.Redis = raw(client)
+        self._closed = asyncio.Event()
+        self._interrupted = False
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        return self
+
+    async def __anext__(self) -> T_co:
+        self._reader.finish()
+        while not self._reader.ready or self._reader.overdue:
+            if self._closed.is_set():
+                raise StopAsyncIteration
+            try:
+                await self._advance()
+            except StopIteration:
+                raise StopAsyncIteration from None
+        return self._reader.pop()  # type: ignore[return-value]
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Frames by camera that were published and that this subscription will never see."""
+        return dict(self._reader.receiver.lost)
+
+    def ack(self) -> None:
+        """The item handed out last is done: needed before leaving a loop over a group early."""
+        self._reader.finish()
+
+    async def close(self) -> None:
+        """Sends the acknowledgements that wait and leaves."""
+        if not self._closed.is_set():
+            self._closed.set()
+            with suppress(redis_py.RedisError):  # not acknowledged: delivered once more
+                await self._exchange(self._reader.last_words())
+            await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _advance(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            self._step = self._steps.throw(Interrupted)
+        try:
+            reply = await self._perform(self._step)
+        except (redis_py.RedisError, OSError) as error:
+            self._step = self._steps.throw(error)
+        except BaseException:
+            self._interrupted = True
+            raise
+        else:
+            self._step = self._steps.send(reply)
+
+    async def _perform(self, step: Step) -> list[Any] | None:
+        if step is None:
+            return None
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        return await self._exchange(step.commands)
+
+    async def _exchange(self, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        return await pipe.execute(raise_on_error=False) if commands else []
+
+
+@overload
+def subscribe(
+    cameras: str | Iterable[str] = ...,
+    kinds: FrameKind | Iterable[FrameKind] = ...,
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[Frame]: ...
+@overload
+def subscribe(
+    cameras: str | Iterable[str] = ...,
+    kinds: SubscribedKind | Iterable[SubscribedKind] = ...,
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[Frame | Status]: ...
+def subscribe(
+    cameras: str | Iterable[str] = "*",
+    kinds: SubscribedKind | Iterable[SubscribedKind] = ("detections",),
+    group: str | None = None,
+    since: Since = None,
+    **options: Unpack[Options],
+) -> Subscription[Any]:
+    """Follows the results of cameras; as ``mirante.subscribe``, for ``async for``.
+
+    Raises:
+        ValueError: an argument is not as it should be.
+        SubscribeError: while iterating: a wrong password, or no permission.
+    """
+    return Subscription(make_plan(cameras, kinds, group, since, options))

@@ -1,0 +1,212 @@
+"""Durable groups: the entries of a stream shared among consumers, each acknowledged."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import redis
+
+from mirante.client.account import Tally
+from mirante.client.items import Frame, Gap
+from mirante.client.plan import Plan
+from mirante.client.reader import Reader
+from mirante.client.receiver import tally_of
+from mirante.client.steps import Ask, Entries, Steps, ask, entries_of, streams_of
+from mirante.keys import EntryId, camera_of, key
+from mirante.status import Status
+
+_BATCH = 16  # small, because what one consumer holds no other can have
+_ACK_S = 1.0
+
+
+class GroupReader(Reader):
+    """One consumer of a group. An entry is acknowledged when the one after it is asked for.
+
+    What is delivered is counted against the stream's own order: the first entry of a read against
+    the one before it in the stream or, when that has been trimmed, against the set ``groups`` in
+    which each consumer notes the highest tally that was delivered. That note is read in one
+    transaction with the entries, so consumers beside this one cannot move it in between.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._held: set[tuple[str, EntryId]] = set()  # delivered and not acknowledged
+        self._current: tuple[str, EntryId] | None = None
+        self._done: list[tuple[str, EntryId]] = []
+        self._done_s = 0.0
+        self._claimed_s = float("-inf")
+
+    def pop(self) -> Frame | Status:
+        """The next item, of ``ready``."""
+        stream, entry_id, item = self.ready.popleft()
+        self._current = (stream, entry_id)
+        return item
+
+    def finish(self) -> None:
+        """The item handed out last has been dealt with."""
+        if self._current is not None:
+            self.skip(*self._current)
+        self._current = None
+
+    def skip(self, stream: str, entry_id: EntryId) -> None:
+        """An entry is to be acknowledged."""
+        if not self._done:
+            self._done_s = time.monotonic()
+        self._done.append((stream, entry_id))
+
+    @property
+    def overdue(self) -> bool:
+        """True when acknowledgements have waited for a second."""
+        return bool(self._done) and time.monotonic() >= self._done_s + _ACK_S
+
+    def last_words(self) -> tuple[tuple[str, ...], ...]:
+        """The acknowledgements that wait."""
+        group, ids = self._group, dict[str, list[str]]()
+        for stream, entry_id in self._done:
+            ids.setdefault(stream, []).append(str(entry_id))
+        return tuple(("XACK", stream, group, *names) for stream, names in ids.items())
+
+    @property
+    def _group(self) -> str:
+        assert self.plan.group is not None
+        return self.plan.group
+
+    def converse(self) -> Steps:
+        """Begins with what was delivered to this consumer and never acknowledged."""
+        yield from self.look_for_cameras()
+        for stream in list(self.positions):
+            yield from self._create(stream)
+        yield from self._take_own()
+        if self.ready:
+            yield from self.hand_out()
+        yield from super().converse()
+
+    def begin(self, stream: str, first: bool) -> Steps:
+        """Creates the group where a reader would begin, or goes on where it stands."""
+        yield from super().begin(stream, first)
+        if (yield from self._create(stream)):
+            return
+        self.receiver.resuming.discard(stream)
+        [groups] = yield from ask(("XINFO", "GROUPS", stream))
+        for flat in groups:
+            facts = dict(zip(flat[::2], flat[1::2], strict=True))
+            if facts[b"name"].decode() == self._group:
+                self.positions[stream] = EntryId.parse(facts[b"last-delivered-id"])
+
+    def _create(self, stream: str) -> Steps:
+        """True when the group did not exist."""
+        start = str(self.positions[stream])
+        [reply] = yield Ask((("XGROUP", "CREATE", stream, self._group, start, "MKSTREAM"),))
+        if isinstance(reply, redis.RedisError) and "BUSYGROUP" not in str(reply):
+            raise reply
+        return not isinstance(reply, redis.RedisError)
+
+    def read(self) -> Steps:
+        """Acknowledges, takes over from the dead, and reads what is new."""
+        yield from self._acknowledge()
+        if not self.ready:
+            yield from self._claim()
+        if self.ready:
+            return
+        notes = [("ZRANGE", self._note(s), "0", "-1", "WITHSCORES") for s in self.positions]
+        replies = yield from ask(("MULTI",), *notes, self._command(">"), ("EXEC",))
+        *scores, reply = replies[-1]
+        if reply is None:
+            reply = yield from ask(self._command(">", "BLOCK", self.block_ms))
+            reply = reply[0]
+        found = streams_of(reply)
+        yield from self._baselines(found, dict(zip(self.positions, scores, strict=True)))
+        self._hold(found)
+        yield from self.take(found)
+
+    def _command(self, behind: str, *options: Any) -> tuple[Any, ...]:
+        head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
+        return (*head, *options, "STREAMS", *self.positions, *([behind] * len(self.positions)))
+
+    def _hold(self, found: list[tuple[str, Entries]]) -> None:
+        self._held |= {(stream, entry_id) for stream, entries in found for entry_id, _ in entries}
+
+    def _acknowledge(self) -> Steps:
+        commands, done = self.last_words(), self._done
+        yield from ask(*commands)
+        self._held -= set(done)
+        self._done = []
+
+    def _take_own(self) -> Steps:
+        """What Redis holds as delivered to this consumer and is not in its hands."""
+        for stream in list(self.positions):
+            behind = "0"
+            while True:
+                head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
+                [reply] = yield from ask((*head, "STREAMS", stream, behind))
+                entries = streams_of(reply)[0][1]
+                if not entries:
+                    break
+                behind = str(entries[-1][0])
+                yield from self._take_again(
+                    stream, [e for e in entries if (stream, e[0]) not in self._held]
+                )
+
+    def _claim(self) -> Steps:
+        """Takes over entries that another consumer has held for too long."""
+        now_s = time.monotonic()
+        if now_s < self._claimed_s + self.plan.claim_s / 2:
+            return
+        idle_ms = round(self.plan.claim_s * 1000)
+        for stream in list(self.positions):
+            cursor = b"0-0"
+            while True:
+                head = ("XAUTOCLAIM", stream, self._group, self.plan.consumer, idle_ms)
+                [reply] = yield from ask((*head, cursor, "COUNT", _BATCH))
+                cursor, found, gone = reply[0], reply[1], reply[2]
+                self._expired(stream, len(gone))
+                own = [e for e in entries_of(found) if (stream, e[0]) not in self._held]
+                yield from self._take_again(stream, own)
+                if cursor == b"0-0" or self.ready:
+                    break
+        self._claimed_s = now_s
+
+    def _take_again(self, stream: str, entries: Entries) -> Steps:
+        """Entries that were delivered before; those trimmed since are lost."""
+        self._expired(stream, sum(fields is None for _, fields in entries))
+        self._hold([(stream, entries)])
+        yield from self.take([(stream, entries)], counted=False)
+
+    def _expired(self, stream: str, entries: int) -> None:
+        if entries and stream.endswith(":detections"):
+            reason = "delivered, never acknowledged, and trimmed"
+            self.receiver.report(Gap(camera_of(stream), entries, "", reason))
+
+    def _note(self, stream: str) -> str:
+        return key(camera_of(stream), "groups")
+
+    def _baselines(self, found: list[tuple[str, Entries]], notes: dict[str, list[bytes]]) -> Steps:
+        """Sets what the first entry of each stream is counted against, and notes the last."""
+        counted = [(s, e) for s, e in found if e and s.endswith(":detections")]
+        before = [("XREVRANGE", s, f"({e[0][0]}", "-", "COUNT", 1) for s, e in counted]
+        marks = [
+            ("ZADD", self._note(s), "GT", tally.handed, f"{self._group}/{tally.epoch}")
+            for s, entries in counted
+            if (tally := tally_of(s, entries[-1][1]))
+        ]
+        replies = yield from ask(*before, *marks)
+        for (stream, _), reply in zip(counted, replies, strict=False):
+            noted = self._noted(notes[stream])
+            if reply:
+                self.receiver.begin(stream, entries_of(reply))
+            elif noted:
+                self.receiver.begin_at(stream, noted)
+
+    def _noted(self, scores: list[bytes]) -> Tally | None:
+        """The latest epoch's highest tally that was delivered to this group."""
+        marks = {
+            name.decode(): int(float(score))
+            for name, score in zip(scores[::2], scores[1::2], strict=True)
+        }
+        own = [
+            Tally(int(name.rpartition("/")[2]), handed)
+            for name, handed in marks.items()
+            if name.rpartition("/")[0] == self._group
+        ]
+        return max(own, default=None)

@@ -1,0 +1,118 @@
+"""What a subscription is for: its arguments, checked."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any, Literal, TypedDict, get_args
+
+from mirante.client.items import Gap
+from mirante.keys import KINDS, EntryId, Kind, check_camera
+from mirante.redis_url import DEFAULT, RedisUrl
+
+FrameKind = Literal["detections", "masks"]
+SubscribedKind = Literal["detections", "masks", "status"]
+Since = str | datetime | float | None
+
+_LAST_SEQ = 2**64 - 1
+_consumers = count(1)
+
+
+class Options(TypedDict, total=False):
+    """Further arguments of ``subscribe``; explained there."""
+
+    redis: str | RedisUrl | None
+    consumer: str | None
+    block_s: float
+    timeout_s: float | None
+    claim_s: float
+    on_gap: Callable[[Gap], None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Checked arguments of ``subscribe``; explained there.
+
+    Attributes:
+        cameras: names, or None for all that exist and will.
+        kinds: the kinds to read; masks beside detections are not read but looked up.
+        join_masks: masks are looked up.
+        since: the entry to begin behind, or None for what is new.
+        resume: ``since`` was the ID of an entry, so nothing may be missing behind it.
+    """
+
+    cameras: tuple[str, ...] | None
+    kinds: tuple[Kind, ...]
+    join_masks: bool
+    since: EntryId | None
+    resume: bool
+    url: RedisUrl
+    group: str | None = None
+    consumer: str
+    block_s: float = 1.0
+    timeout_s: float | None = None
+    claim_s: float = 30.0
+    on_gap: Callable[[Gap], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("block_s", "timeout_s", "claim_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name}: expected more than 0 seconds, got {value!r}")
+
+
+def make_plan(
+    cameras: str | Iterable[str],
+    kinds: SubscribedKind | Iterable[SubscribedKind],
+    group: str | None,
+    since: Since,
+    options: Options,
+) -> Plan:
+    """Checks the arguments of ``subscribe``.
+
+    Raises:
+        ValueError: naming the argument, the value and what was expected.
+        TypeError: there is no such argument.
+    """
+    wanted = {kinds} if isinstance(kinds, str) else set(kinds)
+    if not wanted or not wanted <= set(get_args(SubscribedKind)):
+        known = ", ".join(get_args(SubscribedKind))
+        raise ValueError(f"kinds: expected some of {known}, got {kinds!r}")
+    names = (cameras,) if isinstance(cameras, str) else tuple(cameras)
+    if not names:
+        raise ValueError("cameras: expected a name, several, or '*', got none")
+    rest: dict[str, Any] = dict(options)
+    url = rest.pop("redis", None) or os.environ.get("MIRANTE_REDIS_URL") or DEFAULT
+    consumer = rest.pop("consumer", None)
+    if consumer is not None and group is None:
+        raise ValueError(f"consumer: expected a group with it, got consumer={consumer!r} alone")
+    join = {"detections", "masks"} <= wanted
+    start, resume = _start(since)
+    return Plan(
+        cameras=None if names == ("*",) else tuple(dict.fromkeys(map(check_camera, names))),
+        kinds=tuple(kind for kind in KINDS if kind in wanted and not (join and kind == "masks")),
+        join_masks=join,
+        since=start,
+        resume=resume,
+        url=RedisUrl(url),
+        group=group,
+        consumer=consumer or f"{socket.gethostname()}-{os.getpid()}-{next(_consumers)}",
+        **rest,
+    )
+
+
+def _start(since: Since) -> tuple[EntryId | None, bool]:
+    """The ID to begin behind, and whether it is that of an entry."""
+    if since is None:
+        return None, False
+    if since == "0":
+        return EntryId(0, 0), False
+    if isinstance(since, str):
+        return EntryId.parse(since), True
+    moment_s = since.timestamp() if isinstance(since, datetime) else time.time() - since
+    return EntryId(max(0, int(moment_s * 1000) - 1), _LAST_SEQ), False

@@ -1,0 +1,211 @@
+"""Following streams: where to begin, what to ask, when to try again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+
+import redis
+
+from mirante.backoff import Backoff
+from mirante.client.items import Frame
+from mirante.client.plan import Plan
+from mirante.client.receiver import Receiver
+from mirante.client.steps import (
+    Entries,
+    Fields,
+    Interrupted,
+    Pause,
+    Steps,
+    ask,
+    entries_of,
+    last_of,
+    streams_of,
+)
+from mirante.keys import EntryId, camera_of, key
+from mirante.status import Status
+
+BATCH = 64  # entries per stream and read
+_SCAN_S = 2.0
+
+_log = logging.getLogger("mirante.client")
+
+
+class SubscribeError(RuntimeError):
+    """Redis refuses this subscriber, and trying again would not help."""
+
+
+class Reader:
+    """Reads streams from a position on, each reader by itself.
+
+    Attributes:
+        ready: stream, ID and item, in the order to hand them out.
+        positions: the last ID read of each stream.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.receiver = Receiver(plan)
+        self.ready: deque[tuple[str, EntryId, Frame | Status]] = deque()
+        self.positions: dict[str, EntryId] = {}
+        self._scanned_s: float | None = None
+        self._asked_s = time.monotonic()
+        self._backoff = Backoff()
+        self._trouble = ""
+
+    def steps(self) -> Steps:
+        """What to do next; ends when nothing came for ``timeout_s``.
+
+        Raises:
+            SubscribeError: a wrong password, or a command or key that is not permitted.
+        """
+        self._asked_s = time.monotonic()
+        while not self._timed_out():
+            try:
+                yield from self.converse()
+            except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+                raise SubscribeError(self.plan.url.explain(error)) from None
+            except (redis.RedisError, OSError) as error:
+                self._complain(error)
+                yield Pause(self._backoff.next_s())
+
+    def pop(self) -> Frame | Status:
+        """The next item, of ``ready``."""
+        return self.ready.popleft()[2]
+
+    def finish(self) -> None:
+        """The item handed out last has been dealt with."""
+
+    @property
+    def overdue(self) -> bool:
+        """True when the next step must not wait until all items are handed out."""
+        return False
+
+    def last_words(self) -> tuple[tuple[str, ...], ...]:
+        """Commands to send before leaving."""
+        return ()
+
+    def converse(self) -> Steps:
+        """Reads until nothing came for ``timeout_s``; begins again on each connection."""
+        while not self._timed_out():
+            yield from self.look_for_cameras()
+            if self.positions:
+                yield from self.read()
+            else:
+                yield Pause(self._wait_s())
+            if self.ready:
+                yield from self.hand_out()
+
+    def hand_out(self) -> Steps:
+        """Lets the items go."""
+        yield None
+        self._asked_s = time.monotonic()
+
+    def read(self) -> Steps:
+        """Waits for entries behind the positions and takes them."""
+        streams, behind = self.positions.keys(), map(str, self.positions.values())
+        [reply] = yield from ask(
+            ("XREAD", "COUNT", BATCH, "BLOCK", self.block_ms, "STREAMS", *streams, *behind)
+        )
+        yield from self.take(streams_of(reply))
+
+    def take(self, found: list[tuple[str, Entries]], counted: bool = True) -> Steps:
+        """Makes items of entries, with their masks."""
+        masks = yield from self._masks(found)
+        for stream, entries in found:
+            for entry_id, fields in entries:
+                self.positions[stream] = max(entry_id, self.positions[stream])
+                beside = masks.get((camera_of(stream), entry_id))
+                item = fields and self.receiver.item(stream, entry_id, fields, beside, counted)
+                if item:
+                    self.ready.append((stream, entry_id, item))
+                else:
+                    self.skip(stream, entry_id)
+        self._recovered()
+
+    def skip(self, stream: str, entry_id: EntryId) -> None:
+        """An entry that makes no item: the tally of the next one shows it as lost."""
+
+    def look_for_cameras(self) -> Steps:
+        """Finds the streams to read: the first time, and for all cameras every two seconds."""
+        first, now_s = self._scanned_s is None, time.monotonic()
+        if self._scanned_s is not None and (
+            self.plan.cameras is not None or now_s < self._scanned_s + _SCAN_S
+        ):
+            return
+        cameras = (yield from self._scan()) if self.plan.cameras is None else self.plan.cameras
+        streams = [key(camera, kind) for camera in cameras for kind in self.plan.kinds]
+        for stream in streams:
+            if stream not in self.positions:
+                yield from self.begin(stream, first)
+        self._scanned_s = now_s
+
+    def begin(self, stream: str, first: bool) -> Steps:
+        """Finds where to begin; a stream that appears later is read from its start."""
+        since = self.plan.since if first else EntryId(0, 0)
+        if since is None:
+            self.positions[stream], entries = yield from last_of(stream)
+            self.receiver.begin(stream, entries)
+            return
+        if self.plan.resume and first:
+            [reply] = yield from ask(("XRANGE", stream, str(since), str(since)))
+            self.receiver.begin(stream, entries_of(reply))
+            if not reply:
+                self.receiver.resuming.add(stream)
+        self.positions[stream] = since
+
+    @property
+    def block_ms(self) -> int:
+        """How long one read may wait."""
+        return max(1, round(self._wait_s() * 1000))
+
+    def _wait_s(self) -> float:
+        limit_s = self.plan.timeout_s
+        if limit_s is None:
+            return self.plan.block_s
+        return min(self.plan.block_s, max(0.0, self._asked_s + limit_s - time.monotonic()))
+
+    def _timed_out(self) -> bool:
+        limit_s = self.plan.timeout_s
+        return limit_s is not None and time.monotonic() >= self._asked_s + limit_s
+
+    def _scan(self) -> Steps:
+        """Cameras that have a stream of a wanted kind."""
+        cursor, found = b"0", set[str]()
+        ends = tuple(f"}}:{kind}" for kind in self.plan.kinds)
+        while True:
+            [(cursor, names)] = yield from ask(
+                ("SCAN", cursor, "MATCH", "mirante:{*}:*", "COUNT", 1000, "TYPE", "stream")
+            )
+            found.update(name.decode("utf-8", "replace") for name in names)
+            if cursor == b"0":
+                return sorted({camera_of(name) for name in found if name.endswith(ends)})
+
+    def _masks(self, found: list[tuple[str, Entries]]) -> Steps:
+        """Fields of the masks' entries of the same IDs, by camera and ID."""
+        spans = [
+            (camera_of(stream), str(entries[0][0]), str(entries[-1][0]))
+            for stream, entries in found
+            if self.plan.join_masks and entries and stream.endswith(":detections")
+        ]
+        asked = [("XRANGE", key(camera, "masks"), first, last) for camera, first, last in spans]
+        replies = yield from ask(*asked)
+        masks: dict[tuple[str, EntryId], Fields | None] = {}
+        for (camera, _, _), reply in zip(spans, replies, strict=True):
+            masks |= {(camera, entry_id): fields for entry_id, fields in entries_of(reply)}
+        return masks
+
+    def _complain(self, error: BaseException) -> None:
+        if isinstance(error, Interrupted):
+            return
+        words = self.plan.url.explain(error)
+        if words != self._trouble:
+            _log.warning("%s; trying again", words)
+        self._trouble = words
+
+    def _recovered(self) -> None:
+        if self._trouble:
+            _log.warning("Redis %s: back", self.plan.url)
+        self._trouble = ""
+        self._backoff.reset()

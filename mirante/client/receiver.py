@@ -1,0 +1,121 @@
+"""Entries of streams to items, and the count of what is missing between them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+import msgspec
+
+from mirante.client.account import Tally
+from mirante.client.items import FRAME_FIELDS, Frame, Gap
+from mirante.client.plan import Plan
+from mirante.client.steps import Entries, Fields
+from mirante.keys import EntryId, camera_of
+from mirante.status import Status
+from mirante.wire import WireError, decode
+from mirante.wire.codec import announced_masks
+
+_log = logging.getLogger("mirante.client")
+_read_status = msgspec.json.Decoder(Status)
+
+
+class Receiver:
+    """Makes items of entries and keeps each stream's tally.
+
+    Attributes:
+        lost: frames by camera that were published and will never be seen here.
+        resuming: streams whose entry to resume behind is gone: what is missing cannot be counted.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.lost: Counter[str] = Counter()
+        self.resuming: set[str] = set()
+        self._plan = plan
+        self._tallies: dict[str, Tally] = {}
+
+    def item(
+        self, stream: str, entry_id: EntryId, fields: Fields, masks: Fields | None, counted: bool
+    ) -> Frame | Status | None:
+        """The item of an entry, or None, said in the log, when it is no message.
+
+        Args:
+            stream: the entry's key.
+            entry_id: its ID.
+            fields: its fields.
+            masks: the fields of the masks' entry of the same ID, where asked for and found.
+            counted: it follows the stream's last counted entry, so nothing may be missing between.
+        """
+        try:
+            if stream.endswith(":status"):
+                return _read_status.decode(fields.get(b"json", b""))
+            return self._frame(stream, entry_id, fields, masks, counted)
+        except (WireError, msgspec.MsgspecError, ValueError) as error:
+            _log.error("%s %s is no message: %s", stream, entry_id, error)
+            return None
+
+    def begin(self, stream: str, entries: Entries) -> None:
+        """Counts from the last of these entries on, which are not themselves handed out."""
+        if tallies := [t for _, fields in entries if (t := tally_of(stream, fields))]:
+            self._tallies[stream] = tallies[-1]
+
+    def begin_at(self, stream: str, tally: Tally) -> None:
+        """Counts from here on."""
+        self._tallies[stream] = tally
+
+    def tally(self, stream: str) -> Tally | None:
+        """How far the stream has been counted."""
+        return self._tallies.get(stream)
+
+    def report(self, gap: Gap) -> None:
+        """Counts a loss and tells of it."""
+        self.lost[gap.camera] += gap.frames or 0
+        if self._plan.on_gap is not None:
+            self._plan.on_gap(gap)
+
+    def _frame(
+        self, stream: str, entry_id: EntryId, fields: Fields, masks: Fields | None, counted: bool
+    ) -> Frame:
+        absent, lost = 0, None
+        if stream.endswith(":masks"):
+            result, lost = decode(None, _named(fields)), 0
+        else:
+            text = fields.get(b"json", b"")
+            result = decode(text, None if masks is None else _named(masks))
+            if self._plan.join_masks and masks is None:
+                absent = announced_masks(text)
+            lost = self._lost_before(stream, Tally.of(result), str(entry_id)) if counted else 0
+        return Frame(
+            **{name: getattr(result, name) for name in FRAME_FIELDS},
+            entry_id=str(entry_id),
+            sent=float(fields.get(b"sent", b"0")),
+            received=time.time(),
+            lost_before=lost,
+            masks_lost=absent,
+        )
+
+    def _lost_before(self, stream: str, tally: Tally, entry_id: str) -> int | None:
+        before = self._tallies.get(stream)
+        self._tallies[stream] = tally
+        missing: int | None = before.missing_before(tally) if before else 0
+        reason = "trimmed before it was read, or never sent"
+        if before is None and stream in self.resuming:
+            missing, reason = None, "the entry to resume behind is gone"
+        self.resuming.discard(stream)
+        if missing != 0:
+            self.report(Gap(camera_of(stream), missing, entry_id, reason))
+        return missing
+
+
+def tally_of(stream: str, fields: Fields | None) -> Tally | None:
+    """The tally that an entry carries; None when it carries none."""
+    try:
+        text = (fields or {})[b"json"]
+        return Tally.of(decode(text)) if stream.endswith(":detections") else None
+    except (KeyError, WireError):
+        return None
+
+
+def _named(fields: Fields) -> dict[str, bytes]:
+    return {name.decode("utf-8", "replace"): value for name, value in fields.items()}
