@@ -14,10 +14,11 @@ from typing import Any
 
 import redis
 
+import engines
 from engines.runtimes import threads_per_session
 from mirante.status import Status
 from pipeline.camera_state import State
-from pipeline.config.camera import Camera
+from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.settings import Settings
 from pipeline.lease import RENEW_S, WorkerLease
 from pipeline.metrics import OutboxSnapshot, WorkerSnapshot
@@ -66,8 +67,7 @@ class Worker:
         self._leased = False
         self._renew_due_s = 0.0
         self._redis_words = ""
-        cores, wanted = os.cpu_count() or 1, max(1, len(settings.cameras))
-        self._threads = settings.engine.threads or threads_per_session(cores, wanted)
+        self._threads = threads_of(settings)
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
         """Works until ``stop`` is set.
@@ -188,6 +188,7 @@ def run_worker(
     stop: threading.Event | None = None,
     on_start: Callable[[Worker, str], None] | None = None,
     on_tick: Callable[[Worker], None] | None = None,
+    on_end: Callable[[], None] | None = None,
 ) -> int:
     """Runs a worker with all that is around it: a private Redis, metrics, signals.
 
@@ -197,16 +198,19 @@ def run_worker(
         stop: ends the worker when set; SIGINT and SIGTERM set it too.
         on_start: told of the worker and its Redis address before cameras start.
         on_tick: called a few times a second.
+        on_end: called when everything is sent, while Redis still runs.
 
     Returns:
         The exit status: 0 after a stop that was asked for.
 
     Raises:
+        ManifestError, ModelUnavailableError, ValueError: a model is missing or does not fit.
         RedisServerError: a private Redis is wanted and does not start.
         LeaseTakenError: a worker of this name runs already.
         OSError: the metrics port is taken.
     """
     stop = stop or threading.Event()
+    load_models(settings)
     with ExitStack() as around:
         address = settings.redis.address()
         if address is None:
@@ -226,7 +230,27 @@ def run_worker(
         if on_start is not None:
             on_start(worker, address)
         worker.run(stop, on_tick)
+        if on_end is not None:
+            on_end()
     return 0
+
+
+def load_models(settings: Settings) -> None:
+    """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
+
+    The sessions stay loaded: cameras share them.
+    """
+    threads = threads_of(settings)
+    for camera in settings.cameras.values():
+        for stage in camera.stages:
+            if isinstance(stage, ModelStage):
+                engines.load(stage.model, threads=threads, threshold=stage.threshold, on=stage.on)
+
+
+def threads_of(settings: Settings) -> int:
+    """Threads of one inference: as configured, else from cores and cameras."""
+    cameras = max(1, len(settings.cameras))
+    return settings.engine.threads or threads_per_session(os.cpu_count() or 1, cameras)
 
 
 def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:

@@ -1,0 +1,164 @@
+"""``mirante demo``: three cameras through the built-in RTSP server, and an account at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from engines.manifest import find
+from engines.store import ModelUnavailableError, resolve_file
+from pipeline.cli.console import print_table
+from pipeline.config.settings import Settings
+from pipeline.live_table import LiveTable, dropped_words
+from pipeline.metrics import WorkerSnapshot
+from pipeline.tally import Tally
+from pipeline.worker import Worker, run_worker
+
+CACHE = Path(".cache/demo")
+ROAD = Path("../shared/clips/lanes.mp4")
+SERVER_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One camera of the demo.
+
+    Attributes:
+        clip: what it sees; the synthetic camera where there is no such file.
+        stages: the models it runs.
+        fps: frames analysed per second on two cores; more cores, more frames.
+    """
+
+    name: str
+    clip: Path
+    stages: tuple[dict[str, str], ...]
+    fps: float
+
+
+SCENES = (
+    Scene("street", CACHE / "vtest.avi", ({"model": "yolox-nano"},), 10),
+    Scene(
+        "face",
+        CACHE / "carphone.mp4",
+        ({"model": "yunet"}, {"model": "unet-face", "on": "face"}),
+        6,
+    ),
+    Scene("road", ROAD, ({"model": "twinlitenet"},), 2.5),
+)
+SYNTHETIC = ({"model": "test-boxes"}, {"model": "test-lane"})
+
+
+def run_demo(seconds: float | None) -> int:
+    """Runs until Ctrl-C or for ``seconds``; returns the exit status."""
+    console = Console()
+    stop = threading.Event()
+    with _Cameras(SCENES) as cameras:
+        settings = _settings(cameras, console)
+        tally = Tally(settings.cameras)
+        terminal = console.is_terminal
+        with LiveTable(Live(console=console, auto_refresh=False) if terminal else None) as table:
+            workers: list[Worker] = []
+
+            def on_start(worker: Worker, url: str) -> None:
+                console.print(f"results are on {url}; in another terminal: ./run tail street")
+                workers.append(worker)
+                tally.start(url)
+
+            if seconds is not None:
+                timer = threading.Timer(seconds, stop.set)
+                timer.daemon = True
+                timer.start()
+            run_worker(
+                settings,
+                stop=stop,
+                on_start=on_start,
+                on_tick=lambda worker: table.show(worker.snapshot()),
+                on_end=tally.stop,
+            )
+    console.print("every frame accounted for:")
+    _print_account(workers[0].snapshot(), tally)
+    return 0
+
+
+class _Cameras:
+    """The RTSP server, a process of its own, and the address of each scene."""
+
+    def __init__(self, scenes: tuple[Scene, ...]) -> None:
+        self.scenes = scenes
+        self.urls: dict[str, str] = {}
+        self._server: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> _Cameras:
+        clips = [f"{scene.name}={scene.clip}" for scene in self.scenes if scene.clip.exists()]
+        if clips:
+            module = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(CACHE)]
+            self._server = subprocess.Popen(
+                [*module, *clips], stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+            assert self._server.stdout is not None
+            for line in self._server.stdout:
+                if line.startswith("ready"):
+                    break
+                self.urls[line.strip().rpartition("/")[2]] = line.strip()
+            else:
+                raise RuntimeError("the demo's RTSP server did not start; see above")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait()
+            if self._server.stdout is not None:
+                self._server.stdout.close()
+
+
+def _settings(cameras: _Cameras, console: Console) -> Settings:
+    """The demo's configuration: what can be shown here, saying plainly what cannot."""
+    share = max(1.0, (os.cpu_count() or 1) / 2)
+    wanted: dict[str, object] = {}
+    for scene in cameras.scenes:
+        if scene.name not in cameras.urls:
+            console.print(f"{scene.name}: {scene.clip} is not here; the synthetic camera stands in")
+            wanted[scene.name] = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
+            continue
+        stages = [stage for stage in scene.stages if _to_be_had(stage["model"], console)]
+        camera = {"url": cameras.urls[scene.name], "stages": stages, "fps": scene.fps * share}
+        wanted[scene.name] = camera
+    return Settings.model_validate({"metrics": {"port": None}, "cameras": wanted})
+
+
+def _to_be_had(model: str, console: Console) -> bool:
+    try:
+        resolve_file(find(model))
+    except ModelUnavailableError as error:
+        console.print(f"{error}", style="yellow", markup=False)
+        return False
+    return True
+
+
+def _print_account(snapshot: WorkerSnapshot, tally: Tally) -> None:
+    headings = ("camera", "decoded", "published", "dropped", "failed", "detections", "masks")
+    rows = []
+    for name, camera in snapshot.cameras.items():
+        seen, counts = tally.cameras[name], camera.counts
+        rows.append(
+            (
+                name,
+                str(counts.decoded),
+                str(counts.published),
+                dropped_words(counts),
+                str(counts.failed),
+                str(seen.detections),
+                str(seen.masks),
+                f"{seen.mask_bytes / seen.masks:.0f}" if seen.masks else "-",
+                seen.latency_words(),
+            )
+        )
+    print_table((*headings, "bytes/mask", "latency p50/p95"), rows)
