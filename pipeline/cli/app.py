@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -48,7 +46,6 @@ def make_app() -> typer.Typer:
 
 def run(arguments: list[str]) -> int:
     """Runs one command; returns the exit status."""
-    # Only the command line looks beside the checkout for models; it must be set before workers.
     debug = "--debug" in arguments or bool(os.environ.get("MIRANTE_DEBUG"))
     try:
         make_app()(arguments, prog_name="mirante")
@@ -56,10 +53,6 @@ def run(arguments: list[str]) -> int:
         return leaving.code if isinstance(leaving.code, int) else FAILURE_STATUS
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
-    except BrokenPipeError:
-        # The reader has what it wanted; the interpreter must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except Exception as error:
         if debug:
             raise
@@ -105,9 +98,3 @@ def _options(
     ] = False,
 ) -> None:
     """Camera streams in, detections and masks out on Redis, in real time."""
-
-
-def fail(words: str, status: int = FAILURE_STATUS) -> NoReturn:
-    """Ends a command with one line to stderr."""
-    typer.echo(f"mirante: {words}", err=True)
-    raise typer.Exit(status)

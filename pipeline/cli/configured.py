@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.console import is_fancy
+
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
 
@@ -15,6 +17,7 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration fi
 
 def up(config: Config) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
+    from pipeline.cli.live import LiveStatus
     from pipeline.cli.models import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.logs import configure_logs
@@ -22,8 +25,13 @@ def up(config: Config) -> None:
 
     use_default_mirror()
     settings = load_settings(config)
-    configure_logs(settings.log)
-    raise typer.Exit(run_worker(settings, config_path=config))
+    if not is_fancy() or settings.log.format == "json":
+        configure_logs(settings.log)
+        raise typer.Exit(run_worker(settings, config_path=config))
+    with LiveStatus() as live:
+        configure_logs(settings.log)  # above the live table, which has taken stderr over
+        status = run_worker(settings, config_path=config, on_tick=lambda w: live.show(w.snapshot()))
+    raise typer.Exit(status)
 
 
 def check(config: Config) -> None:

@@ -56,7 +56,9 @@ def _pool(planes: NDArray[np.bool_], cells: int, axis: int) -> NDArray[np.bool_]
     """Logical or over ``cells`` even parts of an axis; repeats where there are fewer pixels."""
     size = planes.shape[axis]
     starts = np.arange(cells) * size // cells
-    if size < cells:
-        return planes.take(starts, axis=axis)
-    pooled: NDArray[np.bool_] = np.logical_or.reduceat(planes, starts, axis=axis)
+    pooled: NDArray[np.bool_] = (
+        planes.take(starts, axis=axis)
+        if size < cells
+        else np.logical_or.reduceat(planes, starts, axis=axis)
+    )
     return pooled

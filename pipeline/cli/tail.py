@@ -60,11 +60,11 @@ def tail(
 
 
 def frame_words(frame: Frame, several: bool = False) -> str:
-    """One line about a frame: time, number, objects, latency."""
+    """One line about a frame: time, number, latency from capture to Redis, what was found."""
     camera = f"{frame.camera}  " if several else ""
     parts = [objects_words(frame.detections), *map(mask_words, frame.masks)]
     found = ", ".join(part for part in parts if part) or "nothing"
-    latency = f"{frame.latency_s * 1e3:.0f} ms"
+    latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
     return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {found}"
 
 

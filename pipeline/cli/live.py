@@ -1,0 +1,62 @@
+"""How a worker's cameras fare, as a table that follows them in the terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.metrics import CameraSnapshot, WorkerSnapshot
+
+RATE_OVER_S = 2.0
+_STYLES = {"running": "green", "failed": "red", "stalled": "yellow", "reconnecting": "yellow"}
+
+
+class LiveStatus:
+    """A context manager; the table stays at the bottom, what is logged goes above it."""
+
+    def __init__(self) -> None:
+        self._live = Live(refresh_per_second=4)
+        self._before: dict[str, int] = {}
+        self._before_s = time.monotonic()
+        self._rates: dict[str, float] = {}
+
+    def show(self, snapshot: WorkerSnapshot) -> None:
+        """Draws the worker as it is now."""
+        self._measure(snapshot)
+        table = Table("camera", "state", "frames/s", "published", "dropped", "failed", "in words")
+        for name, camera in snapshot.cameras.items():
+            table.add_row(*self._row(name, camera))
+        if not snapshot.outbox.connected:
+            table.caption = Text(f"Redis: {snapshot.outbox.words}", style="red")
+        self._live.update(table)
+
+    def _row(self, name: str, camera: CameraSnapshot) -> tuple[str | Text, ...]:
+        dropped = ", ".join(f"{n} {reason}" for reason, n in camera.counts.dropped.items() if n)
+        return (
+            Text(name),
+            Text(camera.state, style=_STYLES.get(camera.state, "")),
+            f"{self._rates.get(name, 0.0):.1f}",
+            str(camera.counts.published),
+            dropped or "0",
+            str(camera.counts.failed),
+            Text(camera.reason),
+        )
+
+    def _measure(self, snapshot: WorkerSnapshot) -> None:
+        elapsed_s = time.monotonic() - self._before_s
+        if elapsed_s < RATE_OVER_S and self._before:
+            return
+        now = {name: camera.counts.published for name, camera in snapshot.cameras.items()}
+        self._rates = {n: (now[n] - self._before.get(n, now[n])) / elapsed_s for n in now}
+        self._before, self._before_s = now, time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()

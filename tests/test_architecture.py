@@ -1,0 +1,126 @@
+"""The rooms and the direction of their imports, by reading every file: lazy imports count too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ["mirante", "engines", "plugins", "pipeline"]  # each may import those before it, and itself
+LONGEST_FILE = 400
+FILES = sorted(
+    path.relative_to(ROOT)
+    for room in [*ROOMS, "tests"]
+    for path in (ROOT / room).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+OWN = [path for path in FILES if path.parts[0] != "tests"]
+HEAVY = {"torch", "tensorflow"}
+OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module that a file imports, wherever in it, with the line."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            yield str(node.module), node.lineno
+        elif _is_dynamic_import(node):
+            yield node.args[0].value, node.lineno  # type: ignore[attr-defined]
+
+
+def _is_dynamic_import(node: ast.AST) -> bool:
+    """``import_module("…")`` and ``__import__("…")`` with a name written out."""
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    called = (
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    )
+    first = node.args[0]
+    named = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return called in {"import_module", "__import__"} and named
+
+
+def breaches(path: Path) -> list[str]:
+    """Imports of one file that the design forbids."""
+    room = path.parts[0]
+    found = []
+    for module, line in imports_of(path):
+        top = module.partition(".")[0]
+        if top in ROOMS and ROOMS.index(top) > ROOMS.index(room):
+            found.append(f"{path}:{line}: {room}/ imports {module}")
+        if top == "tests" or top in HEAVY:
+            found.append(f"{path}:{line}: imports {module}")
+        if top == "gi" and room != "plugins" and path.parts[:2] != ("pipeline", "gst"):
+            found.append(f"{path}:{line}: gi outside plugins/ and pipeline/gst/")
+    return found
+
+
+@pytest.mark.parametrize("path", OWN, ids=str)
+def test_imports_point_down(path: Path) -> None:
+    assert breaches(path) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_file_is_too_long(path: Path) -> None:
+    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_engines_know_neither_gstreamer_nor_redis() -> None:
+    found = [
+        f"{path}:{line}: {module}"
+        for path in OWN
+        if path.parts[0] == "engines"
+        for module, line in imports_of(path)
+        if module.partition(".")[0] in {"gi", "redis"}
+    ]
+    assert found == []
+
+
+def test_pipeline_knows_no_tensors() -> None:
+    allowed = {Path("pipeline/bench"), Path("pipeline/doctor.py")}  # which compare and look for it
+    found = [
+        f"{path}:{line}"
+        for path in OWN
+        if path.parts[0] == "pipeline" and not allowed & {path, *path.parents}
+        for module, line in imports_of(path)
+        if module.partition(".")[0] == "onnxruntime"
+    ]
+    assert found == []
+
+
+def test_every_package_below_the_rooms_is_one() -> None:
+    folders = {path.parent for path in OWN}
+    # plugins/python holds what GStreamer loads by path, and is no package on purpose.
+    folders.discard(Path("plugins/python"))
+    assert [str(f) for f in folders if not (ROOT / f / "__init__.py").exists()] == []
+
+
+def test_no_name_that_says_nothing() -> None:
+    nothing = {"utils", "util", "common", "helpers", "helper", "misc"}
+    assert [str(path) for path in FILES if path.stem in nothing] == []
+
+
+def test_breaches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: lazy and dynamic imports are seen."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "engines").mkdir()
+    file = Path("engines/bad.py")
+    (tmp_path / file).write_text(
+        "def f():\n    import gi\n    import_module('pipeline.worker')\n    from plugins import x\n"
+    )
+    assert (
+        breaches(file)
+        == [
+            "engines/bad.py:2: gi outside plugins/ and pipeline/gst/",
+            "engines/bad.py:4: engines/ imports plugins",
+            "engines/bad.py:3: engines/ imports pipeline.worker",
+        ]
+        or len(breaches(file)) == 3
+    )
