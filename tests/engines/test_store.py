@@ -41,7 +41,7 @@ class Files(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever)
+        thread = threading.Thread(target=http_server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{http_server.server_port}"
         http_server.shutdown()
@@ -237,3 +237,17 @@ def test_without_a_home_the_store_is_in_the_users_cache(
     monkeypatch.delenv("MIRANTE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert store.store() == tmp_path / ".cache" / "mirante" / "models"
+
+
+def test_a_wrong_file_beside_the_manifest_is_refused_and_left(manifest_of: ManifestOf) -> None:
+    manifest = manifest_of()
+    wrong = put(manifest.folder or Path(), b"wrong")
+    with pytest.raises(ModelUnavailableError, match=f"file {wrong}: wrong checksum"):
+        store.resolve_file(manifest)
+    assert wrong.read_bytes() == b"wrong"
+
+
+def test_without_a_checksum_the_file_beside_the_manifest_is_taken(manifest_of: ManifestOf) -> None:
+    manifest = manifest_of(sha256=None)
+    path = put(manifest.folder or Path(), b"anything")
+    assert store.resolve_file(manifest) == path

@@ -1,0 +1,96 @@
+"""Every example of docs/models.md works, and its table is the zoo's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from onnx import helper
+from onnx_networks import colour_grid, floats, save
+
+import engines
+from engines.decoders import DECODERS
+from engines.manifest import find, zoo_names
+from pipeline.config.camera import Camera
+from pipeline.config.yaml_file import read_yaml
+
+DOC = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+YAML = [read_yaml(block)[0] for block in re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)]
+PYTHON = re.findall(r"```python\n(.*?)```", DOC, re.DOTALL)
+
+
+def block(key: str) -> dict[str, Any]:
+    """The YAML example that has this key first."""
+    return next(data for data in YAML if next(iter(data)) == key)
+
+
+def half_green() -> NDArray[np.uint8]:
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    rgb[:, :320, 1] = 255
+    return rgb
+
+
+def test_the_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    rgb = np.full((360, 640, 3), 128, np.uint8)
+    rgb[100:200, 300:400] = (255, 0, 0)
+    exec(PYTHON[0], {"rgb": rgb})
+    assert re.match(r"red 1\.0 \[\s*300", capsys.readouterr().out)
+
+
+def test_the_stages_of_the_example_are_a_cameras() -> None:
+    camera = Camera.model_validate({"url": "test://"} | block("stages"))
+    assert [(s.model, s.on) for s in camera.stages] == [("yunet", None), ("unet-face", "face")]  # type: ignore[union-attr]
+
+
+def test_the_worked_example_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    colour_grid(tmp_path / "site.onnx", "yolov8", 640, 640)
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(block("name")))
+    names: dict[str, Any] = {}
+    exec(PYTHON[1], names)
+    found = names["model"](half_green()).detections
+    assert found.labels == ("helmet", "vest", "person")
+    assert {label for label, _, _ in found} == {"vest"}
+
+
+def test_the_decoder_of_the_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site_decoder.py").write_text(PYTHON[2])
+    monkeypatch.syspath_prepend(tmp_path)
+    table = [[64, 64, 128, 160, 0.9, 1], [64, 64, 128, 160, 0.5, 2], [0, 0, 9, 9, 0.1, 0]]
+    constants = {"table": np.array([table], np.float32), "none": np.float32([0])}
+    nodes = [
+        helper.make_node("ReduceMax", ["images"], ["max"], keepdims=0),
+        helper.make_node("Mul", ["max", "none"], ["zero"]),
+        helper.make_node("Add", ["table", "zero"], ["dets"]),
+    ]
+    inputs = [floats("images", [1, 3, 640, 640])]
+    save(tmp_path / "site.onnx", nodes, constants, inputs, [floats("dets", [1, 3, 6])])
+    own = next(data for data in YAML if data.get("decoder", "").startswith("site_decoder"))
+    (tmp_path / "site.yaml").write_text(yaml.safe_dump(block("name") | own))
+    found = engines.load(str(tmp_path / "site.yaml"))(half_green()).detections
+    assert [label for label, _, _ in found] == ["vest"]
+    np.testing.assert_allclose(found.xyxy, [[64, 0, 128, 80]])  # the letterbox is 80 rows
+
+
+def test_the_table_is_the_zoo() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (\w+) \| (\S+) \| [\d.]+ \|", DOC, re.MULTILINE)
+    assert sorted(row[0] for row in rows) == zoo_names()
+    for name, summary, task, licence in rows:
+        manifest = find(name)
+        assert (summary, task, licence) == (manifest.summary, manifest.task, manifest.licence)
+
+
+def test_the_table_of_decoders_is_complete() -> None:
+    assert set(DECODERS) <= set(re.findall(r"^\| `(\w+)` \|", DOC, re.MULTILINE))
+
+
+def test_models_without_a_url_are_named() -> None:
+    named = re.search(r"(`.*?) were exported or converted", DOC)
+    assert named
+    without = {n for n in zoo_names() if not find(n).url and not n.startswith("test-")}
+    assert set(re.findall(r"`([\w-]+)`", named[1])) == without
