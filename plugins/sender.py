@@ -118,7 +118,7 @@ class Sender:
 
     def _exchange(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         assert self._client is not None
-        return exchange(self._client, commands) if commands else []
+        return exchange(self._client, commands)
 
     def _sync(self, lanes: list[Lane]) -> None:
         """Reads the last ID of each stream that is new to this connection."""
