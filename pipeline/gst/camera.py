@@ -28,6 +28,7 @@ TICK_S = 0.1
 REACH_S = 3.0
 WARNING_EVERY_S = 10.0
 
+_CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _END_OF_FILE = Fault("end of file")
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class CameraRunner:
             self._thread.join(timeout_s)
 
     def _tell(self, change: Transition) -> None:
-        level = logging.INFO if change.state in {State.RUNNING, State.STOPPED} else logging.WARNING
+        level = logging.INFO if change.state in _CALM else logging.WARNING
         _log.log(level, "%s", change)
         try:
             self._on_change(change)

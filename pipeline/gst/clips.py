@@ -111,7 +111,7 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]], fps: int, target: Pat
             height, width, _ = picture.shape
             caps = f"video/x-raw,format=RGB,width={width},height={height},framerate={fps}/1"
             if n == 0:
-                source.set_caps(Gst.Caps.from_string(caps))
+                source.set_property("caps", Gst.Caps.from_string(caps))
             buffer = Gst.Buffer.new_wrapped(picture.tobytes())
             buffer.pts, buffer.duration = n * Gst.SECOND // fps, Gst.SECOND // fps
             source.emit("push-buffer", buffer)

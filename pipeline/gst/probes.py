@@ -27,6 +27,7 @@ CLOCK_TRUST_S = 10.0  # a camera's clock further off than this is not believed
 _log = logging.getLogger(__name__)
 _NTP = Gst.Caps.from_string("timestamp/x-ntp")
 _NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
+_CARRIED_NS = 5_000_000_000  # the camera's time is carried no further than this
 _KEPT_ARRIVALS = 64  # pictures inside a decoder, at most 17 for H.264
 _REPEAT_NS = 1000  # closer than this to the last timestamp is that timestamp again
 _ARRIVAL: TsSource = "arrival"
@@ -65,6 +66,7 @@ class FrameProbes:
         self._keyframes_only = keyframes_only
         self._paced = paced
         self._arrivals: dict[int, tuple[int, TsSource]] = {}
+        self._camera_clock = (0, 0)  # a PTS, and the Unix time in ns that the camera says it had
         self._size = (0, 0)
         self._last_pts = -1
         self._last_arrival_ns = 0
@@ -109,11 +111,16 @@ class FrameProbes:
         return _OK
 
     def _capture_time(self, buffer: Any) -> tuple[int, TsSource]:
-        now_ns = time.time_ns()
-        meta = buffer.get_reference_timestamp_meta(_NTP)
-        if meta is None:
+        """A parser that joins several packets to one picture, as for key frames, loses the
+        camera's time of it; then the last one known is carried on to this PTS.
+        """
+        now_ns, pts = time.time_ns(), buffer.pts
+        if (meta := buffer.get_reference_timestamp_meta(_NTP)) is not None:
+            self._camera_clock = pts, meta.timestamp - _NTP_TO_UNIX_NS
+        known_pts, known_ns = self._camera_clock
+        if not known_ns or abs(pts - known_pts) > _CARRIED_NS:
             return now_ns, "arrival"
-        camera_ns = meta.timestamp - _NTP_TO_UNIX_NS
+        camera_ns = known_ns + pts - known_pts
         off_s = (camera_ns - now_ns) / 1e9
         if abs(off_s) > CLOCK_TRUST_S:
             self.clock_off_s = off_s

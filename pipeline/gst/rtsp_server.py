@@ -141,7 +141,7 @@ def _configure(_factory: Any, media: Any, stream: Stream) -> None:
     pictures = stream.pictures()
     silent = False
     source = media.get_element().get_by_name("source")
-    source.set_caps(Gst.Caps.from_string(stream.caps))
+    source.set_property("caps", Gst.Caps.from_string(stream.caps))
 
     def push(source: Any, _bytes: int) -> None:
         nonlocal silent

@@ -1,0 +1,62 @@
+"""What a healthy RTSP camera gives."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from watched import Watched
+
+from pipeline.camera_state import State
+
+pytestmark = pytest.mark.rtsp
+
+
+def test_frames_come_in_order_without_a_gap(server: Any) -> None:
+    with Watched("plain", server.url("good")) as camera:
+        camera.seen.wait(95)  # past the turn of the clip
+        camera.runner.stop()
+    numbers = [number for number, _, _ in camera.seen.frames[5:]]
+    steps = {(b - a) % 80 for a, b in pairwise(numbers)}
+    assert steps == {1}
+    assert [str(state) for state in camera.states] == ["connecting", "running", "stopped"]
+    counts, pending = camera.ledger.counts()
+    assert counts.balanced
+    assert pending == 0
+
+
+def test_rtcp_gives_the_cameras_own_time(server: Any) -> None:
+    with Watched("clock", server.url("clock")) as camera:
+        camera.seen.wait_until(lambda frames: frames[-1][1].ts_source == "rtcp")
+        camera.seen.wait(len(camera.seen.frames) + 10)
+    for number, result, _ in camera.seen.frames[-10:]:
+        assert result.ts_source == "rtcp"
+        assert number is not None
+        off_ms = (result.captured_ns // 1_000_000 - number + 2**31) % 2**32 - 2**31
+        assert abs(off_ms) < 100
+
+
+def test_rate_limit_with_a_fraction(server: Any) -> None:
+    with Watched("limited", server.url("good"), fps=2.5) as camera:
+        camera.seen.wait(12)
+    numbers = camera.seen.numbers[1:]
+    assert {(b - a) % 80 for a, b in pairwise(numbers)} == {4}
+    counts, _ = camera.ledger.counts()
+    assert counts.dropped["rate"] >= 3 * counts.dropped["queue"] + 20
+
+
+def test_keyframes_alone(server: Any) -> None:
+    with Watched("keys", server.url("good"), keyframes_only=True) as camera:
+        camera.seen.wait(3)
+    assert {number % 25 for number in camera.seen.numbers} == {0}
+    assert camera.states[-2:] == [State.RUNNING, State.STOPPED]
+
+
+def test_analysis_size_keeps_the_shape(server: Any) -> None:
+    with Watched("small", server.url("good"), width=160, height=160) as camera:
+        camera.seen.wait(3)
+    number, result, size = camera.seen.frames[-1]
+    assert (result.width, result.height) == (320, 180)
+    assert size == (160, 90)
+    assert number is not None
