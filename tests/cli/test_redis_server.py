@@ -1,0 +1,94 @@
+"""The private Redis: a real child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from pipeline.redis_server import RedisServer, RedisServerError
+
+pytestmark = pytest.mark.redis
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_answers_keeps_nothing_and_ends(tmp_path: Path) -> None:
+    with RedisServer(port=0) as server:
+        pid = server.pid
+        assert pid
+        with redis.Redis.from_url(server.url) as client:
+            assert client.config_get("save")["save"] == ""
+            assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+            assert client.config_get("bind")["bind"] == "127.0.0.1"
+    assert not is_running(pid)
+
+
+def test_takes_another_port_where_its_own_is_taken(redis_server: RedisServer) -> None:
+    with RedisServer(port=redis_server.port) as second:
+        assert second.port != redis_server.port
+        with redis.Redis.from_url(second.url) as client:
+            assert client.ping()
+
+
+def test_comes_back_on_the_same_port(redis_server: RedisServer) -> None:
+    first = redis_server.pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: redis_server.pid not in {None, first})
+    with redis.Redis.from_url(redis_server.url) as client:
+
+        def answers() -> bool:
+            try:
+                return bool(client.ping())
+            except redis.ConnectionError:
+                return False
+
+        wait_for(answers)
+
+
+def test_dies_with_a_parent_that_is_killed() -> None:
+    code = (
+        "import time; from pipeline.redis_server import RedisServer\n"
+        "print(RedisServer(port=0).start().pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.kill()
+    wait_for(lambda: not is_running(child))
+
+
+def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.redis_server.shutil.which", lambda name: None)
+    with pytest.raises(RedisServerError, match="apt-get install redis-server"):
+        RedisServer(port=0).start()
+
+
+def test_does_not_start_tells_its_words(redis_server: RedisServer) -> None:
+    second = RedisServer(port=0)
+    second.port = redis_server.port
+    with pytest.raises(RedisServerError, match="does not start: Failed listening on port"):
+        second.start()

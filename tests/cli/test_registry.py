@@ -1,0 +1,175 @@
+"""Desired cameras in a real Redis; passwords not."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from pipeline.config.messages import ConfigError
+from pipeline.config.settings import Settings
+from pipeline.credentials import Credentials, CredentialsError
+from pipeline.lease import LeaseTakenError, WorkerLease, is_held
+from pipeline.redis_server import RedisServer
+from pipeline.registry import Registry, RegistryError, connect
+
+pytestmark = pytest.mark.redis
+SECRET_URL = "rtsp://admin:hunter2@h/x?channel=1&token=hunter2"
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with connect(redis_server.url) as client:
+        yield client
+
+
+def settings(**cameras: object) -> Settings:
+    return Settings(cameras=cameras, defaults={"fps": 5})  # type: ignore[arg-type]
+
+
+def everything_in(client: redis.Redis) -> str:
+    return str(
+        [client.hgetall(key) for key in client.keys("mirante:*") if client.type(key) == b"hash"]
+    )
+
+
+def test_a_worker_sees_what_is_added_and_removed(client: redis.Redis) -> None:
+    worker = Registry(client, settings=settings(yard={"url": "test://"}))
+    worker.publish_config()
+    assert list(worker.changes() or {}) == ["yard"]
+    assert worker.changes() is None
+    Registry(client).put("gate", {"url": "test://", "width": 320})
+    assert list(worker.changes() or {}) == ["gate", "yard"]
+    camera = worker.resolved("gate")
+    assert (camera.width, camera.fps) == (320, 5)
+    assert Registry(client).remove("gate").origin == "api"
+    assert list(worker.changes() or {}) == ["yard"]
+
+
+def test_passwords_stay_out_of_redis(client: redis.Redis, home: Path) -> None:
+    worker = Registry(client, settings=settings(yard={"url": SECRET_URL}))
+    worker.publish_config()
+    Registry(client).put("gate", {"url": SECRET_URL})
+    assert "hunter2" not in everything_in(client)
+    assert "channel=1" in everything_in(client)
+    file = home / "credentials.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    for name in ("gate", "yard"):
+        url = worker.resolved(name).url
+        assert (url.username, url.password) == ("admin", "hunter2")
+        assert url.query == "channel=1&token=hunter2"
+    Registry(client).remove("gate")
+    assert json.loads(file.read_text()) == {}
+
+
+def test_options_of_configured_stages_stay_out_of_redis(client: redis.Redis) -> None:
+    stage = {"python": "mine:Stage", "options": {"key": "hunter2"}}
+    Registry(client, settings=settings(yard={"url": "test://", "stages": [stage]})).publish_config()
+    assert "mine:Stage" in everything_in(client)
+    assert "hunter2" not in everything_in(client)
+
+
+def test_replacing_a_camera_forgets_its_old_password(client: redis.Redis, home: Path) -> None:
+    for password in ("hunter2", "hunter3"):
+        Registry(client).put("gate", {"url": f"rtsp://admin:{password}@h/x"})
+    assert list(json.loads((home / "credentials.json").read_text()).values()) == ["admin:hunter3"]
+
+
+def test_variables_are_looked_up_by_the_worker(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "rtsp://admin:${GATE_PASSWORD}@h/x"
+    Registry(client).put("gate", {"url": url})
+    assert Registry(client).cameras()["gate"].spec["url"] == url
+    with pytest.raises(RegistryError, match=r'camera "gate": .* GATE_PASSWORD to be set'):
+        Registry(client).resolved("gate")
+    monkeypatch.setenv("GATE_PASSWORD", "p@ss/word")
+    assert Registry(client).resolved("gate").url.password == "p@ss/word"
+
+
+def test_password_that_is_on_another_machine(client: redis.Redis, tmp_path: Path) -> None:
+    Registry(client).put("gate", {"url": SECRET_URL})
+    elsewhere = Credentials(tmp_path / "elsewhere.json")
+    with pytest.raises(RegistryError, match=r"is not in .*elsewhere.json on this machine"):
+        Registry(client, credentials=elsewhere).resolved("gate")
+
+
+def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    with pytest.raises(CredentialsError, match="chmod 600"):
+        Credentials(file).lookup("credential:gate-1")
+
+
+def test_a_wrong_camera_is_refused(client: redis.Redis) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Registry(client).put("gate", {"url": "rtsp://admin:hunter2@/x", "fsp": 3})
+    assert raised.value.lines == [
+        'gate.url: "rtsp://***@/x" — no host in "rtsp://***@/x"; expected rtsp://host/path',
+        'gate.fsp: unknown key — did you mean "fps"?',
+    ]
+    assert client.keys("*") == []
+
+
+def test_names_belong_to_the_file_or_to_another_worker(client: redis.Redis) -> None:
+    Registry(client, settings=settings(yard={"url": "test://"})).publish_config()
+    with pytest.raises(RegistryError, match='"yard" is in the configuration of worker "main"'):
+        Registry(client).put("yard", {"url": "test://"})
+    with pytest.raises(RegistryError, match='"yard" belongs to worker "main"'):
+        Registry(client, "other").put("yard", {"url": "test://"})
+    with pytest.raises(RegistryError, match='no camera "gate"; there are: yard'):
+        Registry(client).remove("gate")
+
+
+def test_a_restart_replaces_what_the_file_said(client: redis.Redis) -> None:
+    Registry(client, settings=settings(a={"url": "test://"})).publish_config()
+    Registry(client).put("mine", {"url": "test://"})
+    Registry(client, settings=settings(b={"url": "test://"})).publish_config()
+    assert {n: e.origin for n, e in Registry(client).cameras().items()} == {
+        "b": "config",
+        "mine": "api",
+    }
+
+
+def test_what_redis_lost_is_put_back(client: redis.Redis) -> None:
+    worker = Registry(client, settings=settings(yard={"url": "test://"}))
+    worker.publish_config()
+    Registry(client).put("gate", {"url": "test://"})
+    before = worker.changes()
+    client.flushall()
+    Registry(client).put("late", {"url": "test://"})
+    after = worker.changes()
+    assert before and after
+    assert list(after) == ["gate", "late", "yard"]
+    assert {name: after[name] for name in before} == before
+    assert Registry(client).cameras() == after
+
+
+def test_one_worker_per_name(client: redis.Redis) -> None:
+    lease = WorkerLease(client, "main").acquire()
+    assert lease.renew()
+    assert is_held(client, "main")
+    other = {"host": socket.gethostname(), "pid": os.getppid(), "token": "x"}
+    client.set("mirante:worker:main", json.dumps(other))
+    with pytest.raises(LeaseTakenError, match=rf'"main" runs already: process {os.getppid()} on'):
+        WorkerLease(client, "main").acquire()
+    assert not lease.renew()
+    lease.release()
+    assert is_held(client, "main")
+
+
+def test_a_dead_worker_of_this_machine_is_replaced_at_once(client: redis.Redis) -> None:
+    dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "token": "x"}
+    client.set("mirante:worker:main", json.dumps(dead))
+    lease = WorkerLease(client, "main").acquire()
+    assert lease.renew()
+    client.flushall()
+    assert lease.renew(), "Redis lost it and nobody else took it"
+    lease.release()
+    assert not is_held(client, "main")
