@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, Decoder, OptionError, Planes, Spec, bind
-from engines.manifest import Manifest, ManifestError, check_labels, find
+from engines.decoders import Boxes, Decoder, Planes, Spec, bind
+from engines.fit import Threshold, check_inputs, thresholds
+from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, open_session
 from engines.store import Progress, resolve_file
 from mirante.detections import Detections
 from mirante.mask import Mask
-
-Threshold = float | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def load(
     if threads < 1:
         raise ValueError(f"threads: expected >= 1, got {threads}")
     manifest = find(name)
-    least = _thresholds(manifest, threshold)
+    least = thresholds(manifest, threshold)
     path = resolve_file(manifest, progress)
     model = Model(manifest, open_session(runtime, path, threads), least, on)
     model.try_out()
@@ -96,7 +95,7 @@ class Model:
         self._spec = Spec(manifest.labels, threshold, manifest.iou, manifest.input.size)
         try:
             self._decode: Decoder = bind(manifest.decoder, manifest.options)
-            _check_inputs(manifest, session)
+            check_inputs(manifest, session)
             self._preprocess = Preprocessor(
                 manifest.input, session.inputs[manifest.input.name].dtype
             )
@@ -214,40 +213,3 @@ def _in_source(boxes: Boxes, at: Placement, zoom: tuple[float, float], source: S
     xyxy = np.clip(xyxy, 0, np.array(source * 2, np.float32))
     kept = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
     return Boxes(xyxy[kept], boxes.score[kept], boxes.class_id[kept])
-
-
-def _thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
-    """(len(labels),) float32; NaN where the manifest has none, as for argmax."""
-    labels = manifest.labels
-    if manifest.threshold is None:
-        if asked is not None:
-            raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
-        return np.full(len(labels), np.nan, np.float32)
-    by_label = dict.fromkeys(labels, manifest.threshold) | manifest.thresholds
-    asked_of = dict(asked) if isinstance(asked, Mapping) else {}
-    if isinstance(asked, int | float):
-        asked_of = dict.fromkeys(labels, float(asked))
-    check_labels("threshold", asked_of, labels)
-    for label, value in asked_of.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"threshold: expected 0 to 1, got {value} for {label}")
-    by_label |= asked_of
-    return np.array([by_label[label] for label in labels], np.float32)
-
-
-def _check_inputs(manifest: Manifest, session: Session) -> None:
-    """Raises OptionError when the network's inputs are not those of the manifest."""
-    spec = manifest.input
-    if {spec.name, *spec.extra} != set(session.inputs):
-        raise OptionError(
-            f"input: expected {', '.join(session.inputs)}, as the file has, "
-            f"got {', '.join([spec.name, *spec.extra])}"
-        )
-    width, height = spec.size
-    fed = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
-    shape = session.inputs[spec.name].shape
-    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
-        raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
-    axes = shape[2:] if spec.layout == "nchw" else shape[1:3]
-    if spec.multiple and axes != (None, None):
-        raise OptionError(f"input.multiple: expected none, as {spec.name} has a fixed size {axes}")

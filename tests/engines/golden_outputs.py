@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import clip_frame
 from numpy.typing import NDArray
+from shared_clips import clip_frame
 
 import engines
 from engines.store import default_mirror

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference import Row, assert_same, best_class, from_centre, suppress, yolox
+from plain_reference import Row, assert_same, best_class, from_centre, suppress, yolox
 
 from engines.decoders import Boxes, Decoder, OptionError, Spec, bind
 from engines.decoders.candidates import suppress as fast_suppress

@@ -16,9 +16,9 @@ from onnx_networks import COLOURS, colour_grid, floats, save
 import engines
 from engines import ManifestError, UnknownNameError
 from engines.decoders import Boxes, Outputs, Spec
-from mirante import Detections
 
 NETWORK = (96, 64)
+INPUT = {"name": "images", "size": list(NETWORK)}
 
 
 def manifest(folder: Path, **change: Any) -> str:
@@ -145,11 +145,43 @@ def test_a_decoder_of_the_users_own(colours: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.xyxy, [[84, 84, 108, 108]], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("order", "size"), [("size_wh", (96, 64)), ("size_hw", (64, 96))])
+def test_a_further_input_is_fed_the_tensors_size(
+    tmp_path: Path, order: str, size: tuple[int, int]
+) -> None:
+    """A network that gives one box: from the corner to the size that it was fed."""
+    nodes = [
+        helper.make_node("Cast", ["sizes"], ["float_sizes"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceMin", ["images"], ["least"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["least", "none"], ["zero"]),
+        helper.make_node("Add", ["corner", "zero"], ["start"]),
+        helper.make_node("Concat", ["start", "float_sizes"], ["flat"], axis=1),
+        helper.make_node("Unsqueeze", ["flat", "axis"], ["boxes"]),
+        helper.make_node("Identity", ["one_label"], ["labels"]),
+        helper.make_node("Identity", ["one_score"], ["scores"]),
+    ]
+    constants = {
+        "none": np.float32([0]),
+        "corner": np.zeros((1, 2), np.float32),
+        "axis": np.int64([1]),
+        "one_label": np.int64([[0]]),
+        "one_score": np.float32([[1]]),
+    }
+    sizes = helper.make_tensor_value_info("sizes", onnx.TensorProto.INT64, [1, 2])
+    outputs = [floats("boxes", [1, 1, 4]), floats("scores", [1, 1])]
+    outputs.append(helper.make_tensor_value_info("labels", onnx.TensorProto.INT64, [1, 1]))
+    inputs = [floats("images", [1, 3, 64, 96]), sizes]
+    save(tmp_path / "colours.onnx", nodes, constants, inputs, outputs)
+    path = manifest(tmp_path, decoder="end_to_end", input=INPUT | {"extra": {"sizes": order}})
+    found = engines.load(path)(np.zeros((128, 192, 3), np.uint8)).detections
+    expected = np.clip([0, 0, size[0] * 2, size[1] * 2], 0, [192, 128, 192, 128])
+    np.testing.assert_allclose(found.xyxy, [expected])
+
+
 def planes_decoder(outputs: Outputs, spec: Spec) -> NDArray[np.bool_]:
     return np.ones((len(spec.labels), 4, 4), np.bool_)
 
 
-INPUT = {"name": "images", "size": list(NETWORK)}
 MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "input name": ({"input": INPUT | {"name": "data"}}, "input: expected images, as the file has"),
     "input size": (
@@ -226,87 +258,3 @@ def test_cores_left_over_go_to_the_sessions(cores: int, cameras: int, threads: i
 def test_no_cores_or_cameras_is_an_error() -> None:
     with pytest.raises(ValueError, match="expected cores and cameras >= 1, got 2 and 0"):
         engines.threads_per_session(2, 0)
-
-
-@pytest.fixture
-def brightness(tmp_path: Path) -> str:
-    """A segmenter whose plane is where the picture is brighter than half."""
-    nodes = [helper.make_node("ReduceMean", ["image"], ["bright"], axes=[1], keepdims=1)]
-    shape: list[int | str | None] = [1, 3, 32, 32]
-    inputs: list[onnx.ValueInfoProto] = [floats("image", shape)]
-    save(tmp_path / "bright.onnx", nodes, {}, inputs, [floats("bright", [1, 1, 32, 32])])
-    return manifest(
-        tmp_path,
-        name="bright",
-        task="segment",
-        file="bright.onnx",
-        input={"name": "image", "size": [32, 32], "scale": 1 / 255},
-        decoder="sigmoid",
-        options={"planes": {"bright": ["bright"]}, "logits": False},
-        labels=["bright"],
-        threshold=0.5,
-        crop={"margin": 1.5},
-    )
-
-
-def detections(*boxes: tuple[str, tuple[float, ...]]) -> Detections:
-    labels = ("car", "face")
-    return Detections(
-        np.array([xyxy for _, xyxy in boxes], np.float32).reshape(-1, 4),
-        np.ones(len(boxes), np.float32),
-        np.array([labels.index(label) for label, _ in boxes], np.int32),
-        labels,
-    )
-
-
-def test_crops_of_one_class_give_masks_placed_in_the_source_frame(brightness: str) -> None:
-    rgb = np.zeros((200, 300, 3), np.uint8)
-    rgb[60:100, 120:140] = 255
-    found = detections(("car", (0, 0, 100, 100)), ("face", (240, 120, 280, 200)))
-    model = engines.load(brightness, on="face")
-    result = model(rgb, source=(600, 400), detections=found)
-    assert len(result.detections) == 0
-    assert result.detections.labels == ("bright",)
-    (mask,) = result.masks
-    assert (mask.model, mask.object_index, mask.labels) == ("bright", 1, ("bright",))
-    assert mask.xyxy == pytest.approx((200, 100, 320, 220))  # 1.5 * 80 about (260, 160)
-    placed = mask.on_frame("bright", 600, 400)
-    truth = np.zeros((400, 600), np.bool_)
-    truth[120:200, 240:280] = True
-    assert (placed & truth).sum() / (placed | truth).sum() > 0.9
-
-
-def test_a_crop_over_the_edge_covers_only_the_frame(brightness: str) -> None:
-    rgb = np.full((200, 300, 3), 255, np.uint8)
-    model = engines.load(brightness, on="face")
-    (mask,) = model(rgb, detections=detections(("face", (0, 80, 40, 120)))).masks
-    left, top, right, bottom = mask.xyxy
-    assert -60 / 32 < left <= 0
-    assert (top, right, bottom) == pytest.approx((70, 50, 130))
-    assert mask.plane("bright").all()
-
-
-def test_no_box_of_the_class_is_no_work(brightness: str) -> None:
-    model = engines.load(brightness, on="face")
-    result = model(scene(), detections=detections(("car", (0, 0, 9, 9))))
-    assert result.masks == ()
-    assert result.timings == {"preprocess": 0, "infer": 0, "decode": 0}
-
-
-@pytest.mark.parametrize("found", [None, Detections.empty(("car", "dog"))])
-def test_a_class_that_nothing_detects_is_an_error(
-    brightness: str, found: Detections | None
-) -> None:
-    model = engines.load(brightness, on="face")
-    with pytest.raises(ValueError, match="on: no earlier stage detects 'face'; detected are"):
-        model(scene(), detections=found)
-
-
-def test_a_detector_on_crops_gives_boxes_in_source_pixels(colours: str) -> None:
-    model = engines.load(colours, on="car")
-    rgb = np.zeros((400, 600, 3), np.uint8)
-    rgb[148:196, 296:344, 1] = 255  # a network pixel of the crop is 3 picture pixels
-    found = model(rgb, detections=detections(("car", (200, 100, 488, 292)))).detections
-    assert {label for label, _, _ in found} == {"green"}
-    widths = found.xyxy[:, 2] - found.xyxy[:, 0]
-    np.testing.assert_allclose(found.xyxy[widths.argmax()], (272, 136, 368, 208), atol=1e-3)

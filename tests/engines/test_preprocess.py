@@ -124,10 +124,16 @@ def test_a_box_goes_into_the_tensor_and_back(resize: str, size: tuple[int, int])
     np.testing.assert_allclose(at.to_picture(inside), corners, atol=1e-3)
 
 
-def test_a_dynamic_tensor_is_no_larger_than_the_picture_needs() -> None:
-    at = place((640, 360), (320, 320), "letterbox-top-left", 32)
-    assert at.size == (320, 192)
-    assert at.content == (0, 0, 320, 180)
+@pytest.mark.parametrize(
+    ("size", "tensor", "content"),
+    [((640, 360), (320, 192), (320, 180)), ((360, 640), (192, 320), (180, 320))],
+)
+def test_a_dynamic_tensor_is_no_larger_than_the_picture_needs(
+    size: tuple[int, int], tensor: tuple[int, int], content: tuple[int, int]
+) -> None:
+    at = place(size, (320, 320), "letterbox-top-left", 32)
+    assert at.size == tensor
+    assert at.content == (0, 0, *content)
 
 
 def test_planes_lose_their_padding_and_cover_the_picture() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import golden_outputs
 import numpy as np
+import plain_reference as reference
 import pytest
-import reference
-from conftest import clip_frame
 from numpy.typing import NDArray
+from shared_clips import clip_frame
 
 import engines
 from engines.decoders import Boxes

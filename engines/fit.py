@@ -1,0 +1,61 @@
+"""Whether a manifest fits its file, and what is asked of it fits the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.decoders import OptionError
+from engines.manifest import Manifest, check_labels
+from engines.runtimes import Session
+
+Threshold = float | Mapping[str, float] | None
+
+
+def thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
+    """The least score of each label: (len(labels),) float32.
+
+    It is NaN where the manifest has none, as for argmax.
+
+    Raises:
+        ValueError: naming the label, the value and what was expected.
+    """
+    labels = manifest.labels
+    if manifest.threshold is None:
+        if asked is not None:
+            raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
+        return np.full(len(labels), np.nan, np.float32)
+    by_label = dict.fromkeys(labels, manifest.threshold) | manifest.thresholds
+    asked_of = dict(asked) if isinstance(asked, Mapping) else {}
+    if isinstance(asked, int | float):
+        asked_of = dict.fromkeys(labels, float(asked))
+    check_labels("threshold", asked_of, labels)
+    for label, value in asked_of.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"threshold: expected 0 to 1, got {value} for {label}")
+    by_label |= asked_of
+    return np.array([by_label[label] for label in labels], np.float32)
+
+
+def check_inputs(manifest: Manifest, session: Session) -> None:
+    """Compares the network's inputs with those of the manifest.
+
+    Raises:
+        OptionError: naming what the file has and what the manifest makes.
+    """
+    spec = manifest.input
+    if {spec.name, *spec.extra} != set(session.inputs):
+        raise OptionError(
+            f"input: expected {', '.join(session.inputs)}, as the file has, "
+            f"got {', '.join([spec.name, *spec.extra])}"
+        )
+    width, height = spec.size
+    fed = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
+    shape = session.inputs[spec.name].shape
+    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
+        raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
+    axes = shape[2:] if spec.layout == "nchw" else shape[1:3]
+    if spec.multiple and axes != (None, None):
+        raise OptionError(f"input.multiple: expected none, as {spec.name} has a fixed size {axes}")
