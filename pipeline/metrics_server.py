@@ -48,7 +48,7 @@ class MetricsServer:
         self.host = host
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(0.1,), name="metrics", daemon=True
         )
 
     def start(self) -> Self:

@@ -96,7 +96,7 @@ def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     with connected(address) as client:
         known = list(Registry(client).cameras())
         for name in cameras:
-            if name in {"*", *known} or client.exists(key(name, "status")):
+            if name in {"*", *known} or client.exists(key(name, "status"), key(name, "detections")):
                 continue
             hint = f"; {did_you_mean(name, known)}" if known else ""
             typer.echo(f'mirante: no camera "{name}" is known yet, waiting for it{hint}', err=True)
@@ -143,4 +143,5 @@ def _gap_words(frame: Frame) -> str:
 
 
 def _clock(unix_s: float) -> str:
-    return f"{time.strftime('%H:%M:%S', time.localtime(unix_s))}.{int(unix_s % 1 * 1000):03d}"
+    unix_ms = round(unix_s * 1e6) // 1000
+    return f"{time.strftime('%H:%M:%S', time.localtime(unix_ms // 1000))}.{unix_ms % 1000:03d}"

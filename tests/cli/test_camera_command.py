@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from outcome import Run
+
+from mirante.keys import key
+from pipeline.lease import WorkerLease
+from pipeline.redis_server import RedisServer
+from pipeline.registry import connect
+from pipeline.worker_file import WorkerFile
+
+pytestmark = pytest.mark.redis
+
+
+def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    at = ("--redis", redis_server.url)
+    url = "rtsp://admin:hunter2@192.0.2.1/x"
+    added = mirante("camera", "add", "gate", url, "--model", "test-boxes", "--fps", "5", *at)
+    assert (added.status, added.err) == (0, "")
+    assert added.out == 'camera "gate" is wanted; it starts when worker "main" does\n'
+    listed = mirante("camera", "list", *at).out.splitlines()
+    headings = ["camera", "state", "in words", "url", "stages", "origin", "worker"]
+    assert re.split(r"  +", listed[0]) == headings
+    assert re.split(r"  +", listed[1])[:2] == ["gate", "unknown"]
+    assert 'worker "main" does not run' in listed[1]
+    assert "rtsp://***@192.0.2.1/x" in listed[1]
+    assert "test-boxes" in listed[1]
+    removed = mirante("camera", "remove", "gate", *at)
+    assert removed.out == 'camera "gate" is no longer wanted\n'
+    assert len(mirante("camera", "list", *at).out.splitlines()) == 1
+    assert "hunter2" not in str([added, listed, removed])
+
+
+def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
+    with connect(redis_server.url) as client, WorkerFile("main", redis_server.url):
+        WorkerLease(client, "main").acquire()
+        assert mirante("camera", "add", "gate", "test://").out.endswith("mirante camera list\n")
+        assert "  not started  " in mirante("camera", "list").out
+        now_s = time.time()
+        status = {"state": "stalled", "reason": "no frame for 3.0 s", "ts": now_s}
+        client.xadd(key("gate", "status"), {"json": json.dumps(status)})
+        assert "  stalled  no frame for 3.0 s  " in mirante("camera", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ("add", "gate", "rtspp://h/x"),
+            'gate.url: "rtspp://h/x" — unknown scheme "rtspp"; expected one of rtsp, rtsps, http, '
+            "https, file, v4l2, test",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "test-boxs"),
+            'gate.stages[0].model: "test-boxs" — did you mean "test-boxes"?, or the path of a '
+            "manifest (.yaml)",
+        ),
+        (
+            ("add", "gate", "test://", "--fps", "0"),
+            "gate.fps: 0.0 — expected a number greater than 0",
+        ),
+    ],
+)
+def test_mistakes_are_status_2(
+    arguments: tuple[str, ...], line: str, redis_server: RedisServer, mirante: Run
+) -> None:
+    outcome = mirante("camera", *arguments, "--redis", redis_server.url)
+    assert (outcome.status, outcome.err.splitlines()) == (2, [line])
+
+
+def test_remove_what_is_not_there(redis_server: RedisServer, mirante: Run) -> None:
+    outcome = mirante("camera", "remove", "gate", "--redis", redis_server.url)
+    assert (outcome.status, outcome.err) == (1, 'mirante: no camera "gate"; there is none\n')

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from outcome import Run
+
+ROOT = Path(__file__).parents[2]
+MANIFEST = ROOT / "engines" / "zoo" / "test-boxes.yaml"
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model whose file only a mirror has."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "test-boxes.onnx").write_bytes(MANIFEST.with_suffix(".onnx").read_bytes())
+    monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(mirror))
+    copy = tmp_path / "mine.yaml"
+    copy.write_text(MANIFEST.read_text())
+    return copy
+
+
+def test_list(mirante: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path))
+    lines = mirante("models", "list").out.splitlines()
+    assert lines[0].split() == ["model", "task", "size", "licence", "where", "finds"]
+    row = next(line for line in lines if line.startswith("yolox-nano "))
+    assert "detect" in row
+    assert "Apache-2.0" in row
+    assert "not here yet" in row
+    assert " file " in next(line for line in lines if line.startswith("test-boxes "))
+
+
+def test_pull_from_the_mirror_into_the_store(manifest: Path, home: Path, mirante: Run) -> None:
+    outcome = mirante("models", "pull", str(manifest))
+    file = home / "models" / "test-boxes.onnx"
+    assert (outcome.status, outcome.out) == (0, f"{manifest}: {file}\n")
+    assert file.read_bytes() == MANIFEST.with_suffix(".onnx").read_bytes()
+    assert "100 %" in outcome.err
+
+
+def test_pull_of_a_wrong_file_is_refused(manifest: Path, home: Path, mirante: Run) -> None:
+    (manifest.parent / "mirror" / "test-boxes.onnx").write_bytes(b"another file")
+    outcome = mirante("models", "pull", str(manifest))
+    assert outcome.status == 1
+    assert "wrong checksum" in outcome.err
+    assert not (home / "models" / "test-boxes.onnx").exists()
+
+
+def test_show(mirante: Run) -> None:
+    out = mirante("models", "show", "test-boxes").out
+    assert "labels     red, green, blue" in out
+    assert str(MANIFEST.with_suffix(".onnx")) in out
+
+
+@pytest.mark.parametrize("arguments", [(), ("yunet", "--all")])
+def test_pull_wants_names_or_all(arguments: tuple[str, ...], mirante: Run) -> None:
+    outcome = mirante("models", "pull", *arguments)
+    assert outcome.status == 2
+    assert "expected names of models, or --all" in outcome.err
+
+
+def test_a_model_that_does_not_exist(mirante: Run) -> None:
+    outcome = mirante("models", "show", "test-boxs")
+    assert outcome.status == 2
+    assert outcome.err.startswith('mirante: no model "test-boxs"; did you mean "test-boxes"?')
