@@ -58,6 +58,7 @@ def load(
         ManifestError: no such model, its manifest is wrong, or its file does not fit it.
         ModelUnavailableError: its file can be had nowhere.
         UnknownNameError: no such decoder or runtime.
+        RuntimeError: the runtime refuses the file.
         ValueError: a threshold or thread count out of bounds, or a threshold for no label.
     """
     if threads < 1:
