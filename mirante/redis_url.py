@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -65,9 +65,10 @@ class RedisUrl:
                 "Redis address: the port is no number; a '/', '?', '#' or '@' inside a password is "
                 "written as %2F, %3F, %23, %40"
             ) from None
-        options = parse_qsl(split.query)
         secrets = [split.username, split.password]
-        secrets += [value for name, value in options if name in _SECRET_OPTIONS]
+        for option in split.query.split("&"):
+            name, _, value = option.partition("=")
+            secrets += [value] if name in _SECRET_OPTIONS else []
         #: user names and passwords, as written and as meant
         self.secret = frozenset(s for text in secrets if text for s in (text, unquote(text)))
         host = split.hostname or ""
@@ -78,7 +79,7 @@ class RedisUrl:
         if scheme != "unix" and not host:
             raise ValueError(f"Redis address: expected a host, {scheme}://host:port")
         place = host if port is None else f"{host}:{port}"
-        self.shown = f"{scheme}://{'***@' if secrets[1] or secrets[0] else ''}{place}{split.path}"
+        self.shown = f"{scheme}://{'***@' if self.secret else ''}{place}{split.path}"
 
     def __str__(self) -> str:
         return self.shown

@@ -184,7 +184,7 @@ def _detections(objects: list[Object]) -> Detections:
 def _message(reader: msgspec.json.Decoder[M], data: bytes) -> M:
     try:
         return reader.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise WireError(f"not a message of format 1: {error}") from error
 
 

@@ -41,7 +41,7 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     planes, height, width = shape
     try:
         outlines = _read.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise WireError(f"polygon: {error}") from error
     if len(outlines) != planes:
         raise WireError(f"polygon: expected {planes} planes, got {len(outlines)}")

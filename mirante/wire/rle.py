@@ -40,7 +40,7 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     planes, height, width = shape
     try:
         parts = _read.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise WireError(f"rle: {error}") from error
     if [part.size for part in parts] != [(height, width)] * planes:
         raise WireError(
