@@ -26,7 +26,8 @@ _HEAD = """\
 # yaml-language-server: $schema=schema.json
 # Every key of a configuration with its default: a file needs only those that differ.
 # The environment goes before the file: MIRANTE_REDIS__RING_S=60 is redis.ring_s.
-# ${NAME} in a text stands for the environment variable NAME; $${ is a plain ${.
+# ${NAME} in a text stands for the environment variable NAME, ${NAME:-text} for text where it is not
+# set; $${ is a plain ${.
 """
 _EXAMPLE_URL = "rtsp://admin:${GATE_PASSWORD}@192.0.2.10/stream"
 

@@ -38,16 +38,18 @@ def expand(text: str, lookup: Callable[[str], str]) -> str:
 
 
 def from_environment(name: str) -> str:
-    """The environment variable ``name``.
+    """The environment variable ``name``; of ``NAME:-text`` the text where it is not set.
 
     Raises:
         UnresolvedReferenceError: it is not set, or that is no name.
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    found = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", name)
+    if found is None:
         raise UnresolvedReferenceError(f"expected ${{NAME}} of a variable, got ${{{name}}}")
-    if name not in os.environ:
-        raise UnresolvedReferenceError(f"expected the environment variable {name} to be set")
-    return os.environ[name]
+    value = os.environ.get(found[1], found[2])
+    if value is None:
+        raise UnresolvedReferenceError(f"expected the environment variable {found[1]} to be set")
+    return value
 
 
 def expand_tree(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -151,3 +153,13 @@ def test_port_that_is_taken() -> None:
         pytest.raises(OSError, match="in use"),
     ):
         MetricsServer("127.0.0.1", server.port, lambda: snapshot)
+
+
+def test_page_names_every_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    ends = ("_bucket", "_count", "_sum", "_created")
+    names = {
+        name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
+        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    }
+    assert set(re.findall(r"^\| `(mirante_\w+)`", page, re.MULTILINE)) == names

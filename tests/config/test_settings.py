@@ -58,14 +58,15 @@ def test_variables_in_strings(monkeypatch: pytest.MonkeyPatch) -> None:
         """
         cameras:
           gate: {url: 'rtsp://admin:${GATE_PASSWORD}@10.0.0.5/live', fps: '${RATE}'}
-          yard: {url: 'file:/clips/$${x}.mp4'}
+          yard: {url: 'file:/clips/$${x}${NOT_SET:-}.mp4', fps: '${RATE:-3}', width: '${W:-320}'}
         """
     )
     gate = settings.cameras["gate"]
     assert (gate.url.username, gate.url.password) == ("admin", "p@ss/word:#1%")
     assert gate.url.bare == "rtsp://10.0.0.5/live"
     assert gate.fps == 12.5
-    assert settings.cameras["yard"].url.path == "/clips/${x}.mp4"
+    yard = settings.cameras["yard"]
+    assert (yard.url.path, yard.fps, yard.width) == ("/clips/${x}.mp4", 12.5, 320)
 
 
 def test_secrets_are_shown_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
