@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Self
 
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -18,10 +19,10 @@ _STYLES = {"running": "green", "failed": "red", "stalled": "yellow", "reconnecti
 class LiveStatus:
     """A context manager; the table stays at the bottom, what is logged goes above it."""
 
-    def __init__(self) -> None:
-        self._live = Live(refresh_per_second=4)
+    def __init__(self, console: Console | None = None) -> None:
+        self._live = Live(console=console, refresh_per_second=4)
         self._before: dict[str, int] = {}
-        self._before_s = time.monotonic()
+        self._before_s: float | None = None
         self._rates: dict[str, float] = {}
 
     def show(self, snapshot: WorkerSnapshot) -> None:
@@ -47,12 +48,15 @@ class LiveStatus:
         )
 
     def _measure(self, snapshot: WorkerSnapshot) -> None:
-        elapsed_s = time.monotonic() - self._before_s
-        if elapsed_s < RATE_OVER_S and self._before:
-            return
+        now_s = time.monotonic()
         now = {name: camera.counts.published for name, camera in snapshot.cameras.items()}
-        self._rates = {n: (now[n] - self._before.get(n, now[n])) / elapsed_s for n in now}
-        self._before, self._before_s = now, time.monotonic()
+        if self._before_s is not None:
+            elapsed_s = now_s - self._before_s
+            if elapsed_s < RATE_OVER_S:
+                return
+            gained = {name: now[name] - self._before.get(name, now[name]) for name in now}
+            self._rates = {name: max(0, frames) / elapsed_s for name, frames in gained.items()}
+        self._before, self._before_s = now, now_s
 
     def __enter__(self) -> Self:
         self._live.start()

@@ -43,8 +43,8 @@ def colour_picture(planes: NDArray[np.bool_]) -> list[str]:
 def _cell(up: int, down: int) -> str:
     """A half block in the colours of two planes; -1 is none."""
     names = [COLOURS[index % len(COLOURS)] for index in (up, down)]
-    if up < 0 and down < 0:
-        return " "
+    if up == down:
+        return " " if up < 0 else f"[{names[0]}]█[/]"
     if up < 0:
         return f"[{names[1]}]▄[/]"
     if down < 0:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
-from pipeline.config.camera import Stage
+from pipeline.config.camera import Camera, Stage
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
 from pipeline.config.references import check_stages, search_in
@@ -53,6 +53,7 @@ def parse_settings(text: str) -> Settings:
     settings, wrong_values = _validate(expanded, document)
     lines += [line for line in wrong_values if line.partition(": ")[0] not in _paths(failures)]
     lines += _check_references(expanded)
+    lines += _check_sources(settings.cameras if settings else {})
     if lines or settings is None:
         raise ConfigError("configuration", lines)
     return settings
@@ -99,6 +100,17 @@ def _check_references(expanded: dict[str, Any]) -> Iterator[str]:
         except ValidationError:
             continue
         yield from check_stages(with_manifests(stages, manifests), path)
+
+
+def _check_sources(cameras: Mapping[str, Camera]) -> Iterator[str]:
+    """What only the source itself knows, such as the parameters of ``test://``."""
+    from pipeline.sources import source_of
+
+    for name, camera in cameras.items():
+        try:
+            source_of(camera)
+        except ValueError as error:
+            yield f"cameras.{name}.url: {show(str(camera.url))} — {error}"
 
 
 def _get(document: Any, *keys: str) -> Any:

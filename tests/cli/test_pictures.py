@@ -34,4 +34,4 @@ def test_a_small_mask_is_enlarged_in_the_shape_of_its_region() -> None:
 
 def test_colours_of_planes_that_overlap() -> None:
     planes = mask_of(["##.", "##."], [".#.", "..#"]).planes
-    assert colour_picture(planes) == ["[green on green]▀[/][red on green]▀[/][red]▄[/]"]
+    assert colour_picture(planes) == ["[green]█[/][red on green]▀[/][red]▄[/]"]

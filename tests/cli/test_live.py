@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mirante.frame import Counts
+from pipeline.cli.live import LiveStatus
+from pipeline.metrics import CameraSnapshot, OutboxSnapshot, WorkerSnapshot
+
+
+def snapshot(published: int, connected: bool) -> WorkerSnapshot:
+    counts = Counts(published + 3, published, {"rate": 0, "queue": 3}, 0)
+    camera = CameraSnapshot("stalled", "no frame for 3.0 s", counts, 0)
+    return WorkerSnapshot({"gate": camera}, OutboxSnapshot(connected, "connection refused"))
+
+
+def test_table_follows_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s = 100.0
+    monkeypatch.setattr("pipeline.cli.live.time.monotonic", lambda: clock_s)
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
+    with LiveStatus(console) as live:
+        live.show(snapshot(100, connected=True))
+        clock_s = 104.0
+        live.show(snapshot(130, connected=False))
+    assert isinstance(console.file, io.StringIO)
+    last = console.file.getvalue().rpartition("camera")[2]
+    row = next(line for line in last.splitlines() if "gate" in line)
+    cells = [cell.strip() for cell in row.strip("│ ").split("│")]
+    assert cells == ["gate", "stalled", "7.5", "130", "3 queue", "0", "no frame for 3.0 s"]
+    assert "Redis: connection refused" in last
