@@ -16,6 +16,10 @@ from pipeline.metrics import WorkerCollector, WorkerSnapshot
 log = logging.getLogger(__name__)
 
 
+class MetricsServerError(OSError):
+    """The address cannot be listened on; the message names the keys that say it."""
+
+
 class MetricsServer:
     """Serves until closed; a context manager.
 
@@ -29,7 +33,7 @@ class MetricsServer:
         snapshot: the worker now; called on the server's threads.
 
     Raises:
-        OSError: the port is taken, or the address is not one of this machine.
+        MetricsServerError: the port is taken, or the address is not one of this machine.
     """
 
     def __init__(self, host: str, port: int, snapshot: Callable[[], WorkerSnapshot]) -> None:
@@ -43,7 +47,13 @@ class MetricsServer:
                 "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
             }
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            raise MetricsServerError(
+                f"metrics.host: {host}, metrics.port: {port} — {error.strerror or error}; expected "
+                "an address of this machine and a free port (0 takes one, null turns it off)"
+            ) from None
         self._server.daemon_threads = True
         self.host = host
         self.port = int(self._server.server_address[1])

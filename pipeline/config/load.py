@@ -37,6 +37,8 @@ def load_settings(path: Path) -> Settings:
         return parse_settings(text)
     except ConfigError as error:
         raise ConfigError(str(path), error.lines) from None
+    except RecursionError:
+        raise ConfigError(str(path), [f"{path}: nested too deeply"]) from None
 
 
 def parse_settings(text: str) -> Settings:

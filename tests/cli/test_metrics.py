@@ -18,7 +18,7 @@ from pipeline.metrics import (
     OutboxSnapshot,
     WorkerSnapshot,
 )
-from pipeline.metrics_server import MetricsServer
+from pipeline.metrics_server import MetricsServer, MetricsServerError
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
 GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
@@ -150,7 +150,7 @@ def test_port_that_is_taken() -> None:
     snapshot = WorkerSnapshot({}, OUTBOX)
     with (
         MetricsServer("127.0.0.1", 0, lambda: snapshot) as server,
-        pytest.raises(OSError, match="in use"),
+        pytest.raises(MetricsServerError, match=r"metrics.port: \d+ — Address already in use"),
     ):
         MetricsServer("127.0.0.1", server.port, lambda: snapshot)
 

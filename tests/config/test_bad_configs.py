@@ -43,9 +43,22 @@ def test_no_message_holds_a_secret() -> None:
     assert not [line for case in CASES for line in case["says"] if "hunter2" in line]
 
 
+def test_page_shows_messages_that_are_true() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    shown = [
+        line for line in page.splitlines() if " — " in line and not line.startswith(("|", "-"))
+    ]
+    assert len(shown) == 3
+    assert set(shown) <= {line for case in CASES for line in case["says"]}
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
-    [(None, "No such file or directory"), (b"\xff\xfe", "byte 0 is not UTF-8 text")],
+    [
+        (None, "No such file or directory"),
+        (b"\xff\xfe", "byte 0 is not UTF-8 text"),
+        (b"[" * 9999, "nested too deeply"),
+    ],
 )
 def test_file_that_cannot_be_read(content: bytes | None, line: str, tmp_path: Path) -> None:
     file = tmp_path / "mirante.yaml"
