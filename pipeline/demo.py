@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +17,12 @@ from pipeline.cli.console import print_table
 from pipeline.config.settings import Settings
 from pipeline.live_table import LiveTable, dropped_words
 from pipeline.metrics import WorkerSnapshot
+from pipeline.rtsp_process import rtsp_cameras
 from pipeline.tally import Tally
 from pipeline.worker import Worker, run_worker
 
 CACHE = Path(".cache/demo")
 ROAD = Path("../shared/clips/lanes.mp4")
-SERVER_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,9 @@ def run_demo(seconds: float | None) -> int:
     """Runs until Ctrl-C or for ``seconds``; returns the exit status."""
     console = Console()
     stop = threading.Event()
-    with _Cameras(SCENES) as cameras:
-        settings = _settings(cameras, console)
+    clips = {scene.name: scene.clip for scene in SCENES if scene.clip.exists()}
+    with rtsp_cameras(clips, CACHE) as urls:
+        settings = _settings(urls, console)
         tally = Tally(settings.cameras)
         terminal = console.is_terminal
         with LiveTable(Live(console=console, auto_refresh=False) if terminal else None) as table:
@@ -87,49 +87,17 @@ def run_demo(seconds: float | None) -> int:
     return 0
 
 
-class _Cameras:
-    """The RTSP server, a process of its own, and the address of each scene."""
-
-    def __init__(self, scenes: tuple[Scene, ...]) -> None:
-        self.scenes = scenes
-        self.urls: dict[str, str] = {}
-        self._server: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> _Cameras:
-        clips = [f"{scene.name}={scene.clip}" for scene in self.scenes if scene.clip.exists()]
-        if clips:
-            module = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(CACHE)]
-            self._server = subprocess.Popen(
-                [*module, *clips], stdout=subprocess.PIPE, text=True, start_new_session=True
-            )
-            assert self._server.stdout is not None
-            for line in self._server.stdout:
-                if line.startswith("ready"):
-                    break
-                self.urls[line.strip().rpartition("/")[2]] = line.strip()
-            else:
-                raise RuntimeError("the demo's RTSP server did not start; see above")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.terminate()
-            self._server.wait()
-            if self._server.stdout is not None:
-                self._server.stdout.close()
-
-
-def _settings(cameras: _Cameras, console: Console) -> Settings:
+def _settings(urls: Mapping[str, str], console: Console) -> Settings:
     """The demo's configuration: what can be shown here, saying plainly what cannot."""
     share = max(1.0, (os.cpu_count() or 1) / 2)
     wanted: dict[str, object] = {}
-    for scene in cameras.scenes:
-        if scene.name not in cameras.urls:
+    for scene in SCENES:
+        if scene.name not in urls:
             console.print(f"{scene.name}: {scene.clip} is not here; the synthetic camera stands in")
             wanted[scene.name] = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
             continue
         stages = [stage for stage in scene.stages if _to_be_had(stage["model"], console)]
-        camera = {"url": cameras.urls[scene.name], "stages": stages, "fps": scene.fps * share}
+        camera = {"url": urls[scene.name], "stages": stages, "fps": scene.fps * share}
         wanted[scene.name] = camera
     return Settings.model_validate({"metrics": {"port": None}, "cameras": wanted})
 

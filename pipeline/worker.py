@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import cv2
 import redis
 
 import engines
@@ -76,6 +77,7 @@ class Worker:
             LeaseTakenError: a worker of this name runs already.
         """
         register()
+        cv2.setNumThreads(1)  # each camera has a thread; OpenCV's own would only contend with them
         self._synchronise()  # so that a second worker of this name never starts a camera
         outboxes.attach(self.outbox)
         self.outbox.start()

@@ -41,9 +41,12 @@ class InferStage:
         timings = dict(result.timings)
         for step, elapsed_ms in found.timings.items():
             timings[step] = timings.get(step, 0.0) + elapsed_ms
+        detections = result.detections
+        if self.model.task == "detect":  # a segmenter's planes are no classes of boxes
+            detections = detections.merge(found.detections)
         return replace(
             result,
-            detections=result.detections.merge(found.detections),
+            detections=detections,
             masks=(*result.masks, *found.masks),
             timings=timings,
         )

@@ -22,7 +22,7 @@ def line(
     cameras: Annotated[int, typer.Option(min=1, max=64, help="how many play it at once")] = 4,
     frames: Annotated[int, typer.Option(min=30, help="frames of the clip, per camera")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="medians are over these")] = 3,
-    rate: Annotated[float, typer.Option(help="frames/s in all while latency is measured")] = 16.0,
+    rate: Annotated[int, typer.Option(min=8, help="frames/s in all, of live cameras")] = 16,
     seconds: Annotated[float, typer.Option(min=2, help="length of each live run")] = 15.0,
 ) -> None:
     """Throughput against floor and plain loop; latency; CPU per frame from 1 to 8 cameras."""

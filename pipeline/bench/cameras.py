@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import cv2
+
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera
 from pipeline.running import RunningCamera, start_camera
@@ -29,7 +31,11 @@ def prepare_clip_line(job: Job) -> Callable[[], int]:
     InferStage(job.model, threads=job.threads_each)
 
     def run() -> int:
-        spec = {"url": f"file:{job.clip}", "pace": "every_frame", "stages": [{"model": job.model}]}
+        spec: dict[str, object] = {
+            "url": f"file:{job.clip}",
+            "pace": "every_frame",
+            "stages": [{"model": job.model}],
+        }
         with _cameras(job, [spec] * job.cameras) as cameras:
             while not all(camera.runner.finished for camera in cameras):
                 time.sleep(0.01)
@@ -45,7 +51,9 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
         RuntimeError: a camera does not come, or (by the call) the line was overloaded.
     """
     register()
-    specs = [{"url": url, "stages": [{"model": job.model}]} for url in job.urls]
+    specs: list[dict[str, object]] = [
+        {"url": url, "stages": [{"model": job.model}]} for url in job.urls
+    ]
     around = _cameras(job, specs)
     cameras = around.__enter__()
     deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -67,6 +75,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
 
 @contextmanager
 def _cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
+    cv2.setNumThreads(1)  # as a worker does
     outbox = Outbox(job.redis)
     outboxes.attach(outbox)
     outbox.start()

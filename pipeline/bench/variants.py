@@ -38,8 +38,8 @@ class Job:
         frames: frames of the clip.
         redis: address of a Redis for the results.
         threads: of one inference; 0 chooses from cores and cameras.
-        urls: live cameras instead of the clip (``live`` only).
-        seconds: how long live cameras run.
+        urls: live cameras instead of the clip, for ``live``.
+        seconds: how long ``live`` is measured.
     """
 
     clip: str
@@ -65,6 +65,16 @@ class Measured:
     wall_s: float
     cpu_s: float
     rss_mib: float
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, of all cameras together."""
+        return self.frames / self.wall_s
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU milliseconds per frame."""
+        return 1e3 * self.cpu_s / self.frames
 
 
 def line(job: Job) -> Callable[[], int]:
