@@ -86,6 +86,8 @@ class Subscription(Generic[T_co]):
         try:
             reply = await self._perform(self._step)
         except (redis_py.RedisError, OSError) as error:
+            if self._closed.is_set():
+                return
             self._step = self._steps.throw(error)
         except BaseException:
             self._interrupted = True

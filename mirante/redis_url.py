@@ -165,4 +165,6 @@ _REDIS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
     (redis.exceptions.BusyLoadingError, "is loading its data set"),
     (redis.exceptions.AuthenticationError, "wrong user name or password"),
     (redis.exceptions.TimeoutError, "does not answer"),
+    (redis.exceptions.MaxConnectionsError, "has no room for another client"),
+    (redis.exceptions.ConnectionError, "connection lost"),
 )

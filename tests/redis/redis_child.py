@@ -1,0 +1,65 @@
+"""A real redis-server as a child process, on a Unix socket or a free port."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+
+class RedisChild:
+    """Starts, kills, freezes and restarts one server over one folder."""
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = port
+        self.socket = folder / "s"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}" if self.port else f"unix://{self.socket}"
+
+    def start(self) -> "RedisChild":
+        bound = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
+        quiet = ["--save", "", "--dir", str(self.folder), "--loglevel", "warning"]
+        self.process = subprocess.Popen(
+            ["redis-server", *bound, *quiet, *self.options], stdout=subprocess.DEVNULL
+        )
+        for _ in range(500):
+            with contextlib.suppress(redis.RedisError), self.client() as client:
+                if self.folder and client.execute_command("PING"):
+                    return self
+            time.sleep(0.02)
+        raise RuntimeError("redis-server did not come up")
+
+    def client(self, **options: object) -> redis.Redis:
+        """As the owner, past any access list."""
+        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, **options)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self, frozen: bool) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def forget(self) -> None:
+        """Removes what the server wrote to disk."""
+        for path in self.folder.rglob("appendonly*"):
+            if path.is_file():
+                path.unlink()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
