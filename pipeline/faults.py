@@ -22,7 +22,13 @@ _KINDS = {
         13: "settings",
         15: "refused",
     },
-    "gst-stream-error-quark": {3: "not video", 4: "not video", 5: "not video", 6: "no decoder"},
+    "gst-stream-error-quark": {
+        3: "not video",
+        4: "not video",
+        5: "not video",
+        6: "no decoder",
+        9: "not video",
+    },
     "gst-core-error-quark": {12: "no decoder"},
 }
 

@@ -39,12 +39,14 @@ class Stream:
             among them means that nothing more will be said, with the session left open.
         launch: elements from the pictures to RTP packets, the last one without a name.
         live: the pictures are stamped when they are given, not by themselves.
+        beside: launch text of further streams, such as sound, named ``pay1``, ``pay2``, …
     """
 
     caps: str
     pictures: Callable[[], Iterator[Picture | None]]
     launch: str
     live: bool = False
+    beside: str = ""
 
 
 def looped(clip: Clip) -> Stream:
@@ -105,7 +107,7 @@ class RtspServer:
         live = "is-live=true do-timestamp=true" if stream.live else "is-live=false"
         first, _, last = stream.launch.rpartition("!")
         payload = f"{first} ! {last} name=pay0" if first else f"{last} name=pay0"
-        factory.set_launch(f"( appsrc name=source format=time {live} ! {payload} )")
+        factory.set_launch(f"( appsrc name=source format=time {live} ! {payload} {stream.beside} )")
         factory.set_latency(0)
         factory.connect("media-configure", _configure, stream)
         self._permit(factory, login)

@@ -20,6 +20,8 @@ from pipeline.synthetic import picture
 
 SIZELESS = "video/x-h264,stream-format=byte-stream,alignment=au"
 PAY = "h264parse ! rtph264pay pt=96 config-interval=-1 aggregate-mode=zero-latency"
+SOUND = "audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay1 pt=8"
+YUV = "videoconvert ! video/x-raw,format=I420"
 LIVE_FPS = 10
 
 
@@ -57,7 +59,7 @@ def resize(small: Clip, large: Clip) -> Iterator[Picture]:
 def clock() -> Iterator[Picture]:
     """Pictures whose number is the time at which they were made: Unix ms, modulo 2**32."""
     for n in itertools.count():
-        image = picture(time.time_ns() // 1_000_000 % 2**32, 320, 180)
+        image = picture(time.time_ns() // 1_000_000 % 2**32, 320, 176)
         yield Picture(image.tobytes(), 0, 0, key=True)
         time.sleep(0 if n == 0 else 1 / LIVE_FPS)
 
@@ -69,16 +71,19 @@ def h264(pictures: Callable[[], Iterator[Picture | None]], behind: str = "") -> 
 def main(port: int, clip_path: Path, other_path: Path, password: str) -> None:
     server = RtspServer(port)
     clip, other = read_clip(clip_path), read_clip(other_path)
-    raw = f"video/x-raw,format=RGB,width=320,height=180,framerate={LIVE_FPS}/1"
-    encode = f"videoconvert ! openh264enc gop-size={LIVE_FPS} ! {PAY}"
+    raw = f"video/x-raw,format=RGB,width=320,height=176,framerate={LIVE_FPS}/1"
+    encode = f"{YUV} ! openh264enc gop-size={LIVE_FPS} ! {PAY}"
     streams = {
         "good": looped(clip),
         "stall": h264(lambda: stall(clip)),
         "end": h264(lambda: end(clip)),
         "corrupt": h264(lambda: corrupt(clip)),
-        "lossy": h264(clip.loop, " ! identity drop-probability=0.05"),
+        "lossy": h264(clip.loop, " ! identity drop-probability=0.1"),
         "resize": h264(lambda: resize(clip, other)),
         "clock": Stream(raw, clock, encode, live=True),
+        "mjpeg": Stream(raw, clock, f"{YUV} ! jpegenc ! rtpjpegpay pt=26", live=True),
+        "h265": looped(read_clip(Path(__file__).parent / "numbers.h265.mp4")),
+        "sound": replace(looped(clip), beside=SOUND),
     }
     for name, stream in streams.items():
         server.mount(name, stream)

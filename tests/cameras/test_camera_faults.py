@@ -236,6 +236,12 @@ def test_a_bad_stream_goes_on(fault: Fault, outcomes: dict[str, Any]) -> None:
     assert len(outcome.numbers) >= 80
 
 
+@pytest.mark.parametrize("name", ["packet loss over TCP", "packet loss over UDP"])
+def test_packets_really_were_lost(name: str, outcomes: dict[str, Any]) -> None:
+    numbers = outcomes[name].result().numbers
+    assert any(None in pair or (pair[1] - pair[0]) % 80 != 1 for pair in pairwise(numbers[SOME:]))
+
+
 def test_both_sizes_of_a_changing_stream_are_told(outcomes: dict[str, Any]) -> None:
     outcome = outcomes["resolution change"].result()
     assert outcome.sizes == {(320, 180), (480, 272)}

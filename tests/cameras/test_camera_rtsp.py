@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from watched import Watched
 
 from pipeline.camera_state import State
+from pipeline.gst.clips import read_clip
+from pipeline.gst.rtsp_server import RtspServer, looped
 
 pytestmark = pytest.mark.rtsp
 
@@ -60,3 +64,40 @@ def test_analysis_size_keeps_the_shape(server: Any) -> None:
     assert (result.width, result.height) == (320, 180)
     assert size == (160, 90)
     assert number is not None
+
+
+@pytest.mark.parametrize("mount", ["h265", "mjpeg", "sound"])
+def test_codecs_and_streams_beside_the_video(mount: str, server: Any) -> None:
+    with Watched(mount, server.url(mount)) as camera:
+        camera.seen.wait(15)
+    assert None not in camera.seen.numbers
+    assert camera.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
+
+
+def test_udp(server: Any) -> None:
+    with Watched("udp", server.url("good"), transport="udp") as camera:
+        camera.seen.wait(15)
+    assert None not in camera.seen.numbers
+
+
+def test_rtsps_with_a_certificate_that_is_trusted(
+    clips: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = tmp_path / "camera.pem"
+    own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
+    name = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", certificate, "-out", tmp_path / "own.pem"]
+    subprocess.run(["openssl", *own, *name, *files], check=True, capture_output=True)
+    anchors = tmp_path / "own.pem"
+    certificate.write_text(certificate.read_text() + anchors.read_text())
+    tls = RtspServer(certificate=certificate)
+    tls.mount("good", looped(read_clip(clips[0])))
+    tls.start()
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with Watched("untrusted", tls.url("good")) as camera:
+        _, reason = camera.wait(State.FAILED)
+    assert reason == "the camera's certificate is not trusted: self-signed certificate"
+    monkeypatch.setenv("SSL_CERT_FILE", str(anchors))
+    with Watched("trusted", tls.url("good")) as camera:
+        camera.seen.wait(5)
+    tls.stop()

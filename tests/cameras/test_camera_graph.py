@@ -1,0 +1,101 @@
+"""The launch text of each kind of camera, without GStreamer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pipeline.config.camera import Camera
+from pipeline.graph import camera_graph
+from pipeline.sources import source_of
+
+SECRET = "h0rse-battery"
+
+
+def graph(url: str, **options: Any) -> str:
+    return camera_graph("gate", Camera(url=url, **options), "fakesink")
+
+
+SOURCES = {
+    "rtsp://cam/live": 'rtspsrc name=source location="rtsp://cam/live" protocols=tcp latency=150 ',
+    "rtsps://cam/live": 'rtspsrc name=source location="rtsps://cam/live" protocols=tcp ',
+    "http://cam/video": 'souphttpsrc name=source location="http://cam/video" is-live=true ',
+    "https://cam/video": 'souphttpsrc name=source location="https://cam/video" is-live=true ',
+    "file:clips/a b.mp4": 'filesrc name=source location="clips/a b.mp4" ! decodebin ',
+    "/dev/video2": 'v4l2src name=source device="/dev/video2" ! ',
+    "test://?size=320x240&fps=5": "width=320,height=240,framerate=5/1",
+}
+
+
+@pytest.mark.parametrize("url", SOURCES)
+def test_each_scheme_has_its_source(url: str) -> None:
+    assert SOURCES[url] in graph(url)
+
+
+@pytest.mark.parametrize("url", SOURCES)
+def test_all_end_in_the_same_way(url: str) -> None:
+    text = graph(url, width=320, height=200)
+    assert text.startswith('pipeline.( name="gate" ')
+    assert text.endswith(
+        '! videoscale ! videoconvert ! capsfilter name=analysed caps="video/x-raw,format=RGB,'
+        'width=[1,320],height=[1,200],pixel-aspect-ratio=1/1" ! fakesink )'
+    )
+
+
+@pytest.mark.parametrize("url", [u for u in SOURCES if not u.startswith("file:")])
+def test_live_sources_keep_the_newest_frame_and_are_never_paced(url: str) -> None:
+    text = graph(url, pace="every_frame")
+    assert "max-size-buffers=1 " in text
+    assert "leaky=downstream" in text
+    assert "sync=true" not in text
+
+
+def test_a_file_in_real_time_is_paced_before_the_queue() -> None:
+    text = graph("file:a.mp4")
+    assert "! identity sync=true ! queue name=newest max-size-buffers=1 " in text
+    assert "leaky=downstream" in text
+
+
+def test_a_file_with_every_frame_drops_nothing() -> None:
+    text = graph("file:a.mp4", pace="every_frame")
+    assert "leaky" not in text
+    assert "sync=true" not in text
+
+
+def test_transport_and_jitter_buffer() -> None:
+    assert "protocols=udp latency=40 " in graph("rtsp://cam/", transport="udp", latency_ms=40)
+    assert "protocols=tcp " in graph("rtsps://cam/", transport="udp")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"rtsp://user:{SECRET}@cam/live", f"http://cam/video?user=a&pwd={SECRET}"],
+)
+def test_secrets_go_around_the_text(url: str) -> None:
+    spec = Camera(url=url)
+    source = source_of(spec)
+    assert any(SECRET in value for value in source.secrets.values())
+    for text in (camera_graph("gate", spec, "fakesink"), repr(source), repr(spec)):
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("test://?size=big", 'size="big": expected WIDTHxHEIGHT'),
+        ("test://?fps=0", 'fps="0": expected 1 to 999'),
+        ("test://?colour=red", 'colour="red": expected keys size and fps'),
+        ("test://?size=32x32", "expected 64x48 or more, got 32x32"),
+    ],
+)
+def test_a_bad_query_is_refused(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        graph(url)
+
+
+def test_no_gstreamer_is_needed() -> None:
+    program = "import sys; import pipeline.graph; sys.exit('gi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
