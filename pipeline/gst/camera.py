@@ -210,9 +210,11 @@ class CameraRunner:
     def _warn(self, text: str) -> None:
         """Logs the first of a burst."""
         now_s = time.monotonic()
-        if now_s - self._warned_s.get(text, -WARNING_EVERY_S) >= WARNING_EVERY_S:
-            self._warned_s = {text: now_s}
+        recent = {t: at_s for t, at_s in self._warned_s.items() if now_s - at_s < WARNING_EVERY_S}
+        if text not in recent:
+            recent[text] = now_s
             _log.warning("camera %s: %s", self.name, self._hide(text))
+        self._warned_s = recent
 
     def _hide(self, text: str) -> str:
         return hide(text, self.spec.url)

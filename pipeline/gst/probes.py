@@ -75,11 +75,11 @@ class FrameProbes:
     def install(self, pipeline: Any) -> None:
         """Puts the probes into a graph made by ``camera_graph``."""
         newest, analysed = (pipeline.get_by_name(name) for name in ("newest", "analysed"))
-        frames = Gst.PadProbeType.BUFFER
-        events = Gst.PadProbeType.EVENT_DOWNSTREAM
-        self._add(newest.get_static_pad("sink"), frames | events, self._on_decoded)
-        self._add(newest.get_static_pad("src"), frames, self._on_taken)
-        self._add(analysed.get_static_pad("src"), frames, self._on_analysed)
+        entry = newest.get_static_pad("sink")
+        self._add(entry, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        self._add(entry, Gst.PadProbeType.BUFFER, self._on_decoded)
+        self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
+        self._add(analysed.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_analysed)
         decoder = pipeline.get_by_name("decode")
         if decoder is not None and decoder.get_static_pad("src") is not None:
             self.watch_decoder(decoder)
@@ -128,17 +128,21 @@ class FrameProbes:
         self.clock_off_s = None
         return camera_ns, "rtcp"
 
+    def _on_event(self, _pad: Any, info: Any) -> Any:
+        event = info.get_event()
+        if event.type == Gst.EventType.CAPS:
+            shape = event.parse_caps().get_structure(0)
+            self._size = (shape.get_value("width"), shape.get_value("height"))
+        return _OK
+
     def _on_decoded(self, pad: Any, info: Any) -> Any:
-        if not info.type & Gst.PadProbeType.BUFFER:
-            event = info.get_event()
-            if event.type == Gst.EventType.CAPS:
-                shape = event.parse_caps().get_structure(0)
-                self._size = (shape.get_value("width"), shape.get_value("height"))
-            return _OK
         buffer = info.get_buffer()
         self.decoded_s = time.monotonic()
-        captured_ns, ts_source = self._captured(self._arrivals.pop(buffer.pts, None))
-        pts = self._unique(pad, buffer)
+        sent_pts: int = buffer.pts
+        captured_ns, ts_source = self._captured(self._arrivals.pop(sent_pts, None))
+        pts = self._unique(pad, sent_pts)
+        if pts != sent_pts:
+            buffer.pts = pts
         self._ledger.decoded(pts, captured_ns, ts_source, self._size)
         if self._limit is not None and not self._limit.admits(pts):
             return _DROP
@@ -158,21 +162,18 @@ class FrameProbes:
             self._last_arrival_ns = captured_ns
         return captured_ns, ts_source
 
-    def _unique(self, pad: Any, buffer: Any) -> int:
+    def _unique(self, pad: Any, pts: int) -> int:
         """The frame's PTS, which is its key from here on, so no two frames may share one.
 
         It is written without asking whether the buffer is writable: nobody but its decoder, which
         has let go of it, has seen it, and its pixels are left alone.
         """
-        pts: int = buffer.pts
         if pts == _NO_TIME:
             pts = max(self._last_pts + 1, pad.get_parent_element().get_current_running_time())
         else:
             pts += self.turn
             if 0 <= self._last_pts - pts < _REPEAT_NS:
                 pts = self._last_pts + 1
-        if pts != buffer.pts:
-            buffer.pts = pts
         self._last_pts = pts
         return pts
 

@@ -9,14 +9,22 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import gi
 import pytest
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
+from gi.repository import Gst, GstBase
 from watched import Watched
 
 from pipeline import camera_state
 from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.gst import session
 from pipeline.gst.camera import CameraRunner
+from plugins.elements import register
 from plugins.ledger import Ledger
 
 
@@ -71,8 +79,6 @@ def test_stages_that_cannot_be_built_fail_the_camera() -> None:
 
 
 def test_a_missing_decoder_is_named() -> None:
-    from gi.repository import Gst
-
     registry = Gst.Registry.get()
     decoders = [
         registry.lookup_feature(name) for name in ("avdec_h265", "libde265dec", "nvh265dec")
@@ -88,6 +94,63 @@ def test_a_missing_decoder_is_named() -> None:
             decoder.set_rank(rank)
     assert "no decoder for this video" in reason
     assert "H.265" in reason
+
+
+def test_a_stage_that_ends_in_an_error_is_built_anew() -> None:
+    with Watched("erring", "test://", "identity error-after=3 ! fakesink") as camera:
+        _, reason = camera.wait(State.RECONNECTING)
+        camera.wait(State.RUNNING, after=camera.states.index(State.RECONNECTING))
+    assert reason == "Failed after iterations as requested."
+    counts, pending = camera.ledger.counts()
+    assert pending == 0
+    assert counts.dropped["reconnect"] >= 3
+
+
+class Broken:
+    def __call__(self, frame: object, result: object) -> None:
+        raise ZeroDivisionError("a user's mistake")
+
+
+def test_frames_that_fail_are_logged_once_a_burst(caplog: pytest.LogCaptureFixture) -> None:
+    register()
+    stages = "mirstage python=test_camera_local:Broken max-failures=0 ! fakesink"
+    with Watched("failing", "test://?fps=30", stages) as camera:
+        camera.wait(State.RUNNING)
+        until_s = time.monotonic() + 20
+        while camera.ledger.counts()[0].failed < 10 and time.monotonic() < until_s:
+            time.sleep(0.05)
+    assert camera.ledger.counts()[0].failed >= 10
+    assert caplog.text.count("a user's mistake") == 1
+
+
+class Stuck(GstBase.BaseSink):
+    """A sink that cannot be stopped until it is let go."""
+
+    __gstmetadata__ = ("Stuck sink", "Sink", "Hangs", "tests")
+    __gsttemplates__ = Gst.PadTemplate.new(
+        "sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, Gst.Caps.new_any()
+    )
+    let_go = threading.Event()
+
+    def do_render(self, _: object) -> Any:
+        return Gst.FlowReturn.OK
+
+    def do_stop(self) -> bool:
+        return self.let_go.wait(30)
+
+
+Gst.Element.register(None, "stucksink", Gst.Rank.NONE, Stuck)
+
+
+def test_a_graph_that_does_not_stop_is_left_behind(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "TEARDOWN_S", 0.3)
+    with Watched("stuck", "test://", "stucksink sync=false") as camera:
+        camera.wait(State.RUNNING)
+    assert camera.runner.finished
+    assert "its graph does not stop; left behind" in caplog.text
+    Stuck.let_go.set()
 
 
 def test_a_listener_that_raises_does_not_end_the_camera(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,7 @@ import pytest
 from watched import Watched
 
 from pipeline.camera_state import State
+from pipeline.gst import probes
 from pipeline.gst.clips import read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped
 
@@ -39,6 +40,17 @@ def test_rtcp_gives_the_cameras_own_time(server: Any) -> None:
         assert number is not None
         off_ms = (result.captured_ns // 1_000_000 - number + 2**31) % 2**32 - 2**31
         assert abs(off_ms) < 100
+
+
+def test_a_camera_with_a_wrong_clock_is_told_of_once(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "CLOCK_TRUST_S", -1.0)  # nobody's clock is right enough
+    with Watched("wrong-clock", server.url("clock")) as camera:
+        camera.wait_for(lambda change: "the camera's clock is" in change.reason)
+        camera.seen.wait(len(camera.seen.frames) + 5)
+    assert camera.states == [State.CONNECTING, State.RUNNING, State.RUNNING, State.STOPPED]
+    assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}
 
 
 def test_rate_limit_with_a_fraction(server: Any) -> None:

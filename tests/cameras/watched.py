@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -43,14 +44,21 @@ class Watched:
 
     def wait(self, state: State, after: int = 0, timeout_s: float = 20.0) -> tuple[float, str]:
         """When and why ``state`` was first entered, the first ``after`` transitions left out."""
+        at_s, change = self.wait_for(lambda change: change.state == state, after, timeout_s)
+        return at_s, change.reason
+
+    def wait_for(
+        self, wanted: Callable[[Transition], bool], after: int = 0, timeout_s: float = 20.0
+    ) -> tuple[float, Transition]:
+        """The first transition that is wanted, the first ``after`` ones left out."""
 
         def found() -> tuple[float, Transition] | None:
-            return next((c for c in self.changes[after:] if c[1].state == state), None)
+            return next((c for c in self.changes[after:] if wanted(c[1])), None)
 
         with self._changed:
             entry = self._changed.wait_for(found, timeout_s)
-        assert entry, f"not {state} within {timeout_s} s: {[str(c) for _, c in self.changes]}"
-        return entry[0], entry[1].reason
+        assert entry, f"not within {timeout_s} s: {[str(c) for _, c in self.changes]}"
+        return entry
 
     def last_frame_before(self, moment_s: float) -> float:
         """Monotonic time of the newest frame that came before another."""
