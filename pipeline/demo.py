@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 
 from engines.manifest import find
 from engines.store import ModelUnavailableError, resolve_file
-from pipeline.cli.console import print_table
+from pipeline.cli.console import is_fancy, print_table
+from pipeline.cli.live import LiveStatus, dropped_words
 from pipeline.config.settings import Settings
-from pipeline.live_table import LiveTable, dropped_words
+from pipeline.logs import configure_logs
 from pipeline.metrics import WorkerSnapshot
 from pipeline.rtsp_process import rtsp_cameras
 from pipeline.tally import Tally
@@ -58,57 +59,75 @@ def run_demo(seconds: float | None) -> int:
     """Runs until Ctrl-C or for ``seconds``; returns the exit status."""
     console = Console()
     stop = threading.Event()
+    workers: list[Worker] = []
     clips = {scene.name: scene.clip for scene in SCENES if scene.clip.exists()}
-    with rtsp_cameras(clips, CACHE) as urls:
-        settings = _settings(urls, console)
+    with ExitStack() as around:
+        settings = demo_settings(around.enter_context(rtsp_cameras(clips, CACHE)), console)
         tally = Tally(settings.cameras)
-        terminal = console.is_terminal
-        with LiveTable(Live(console=console, auto_refresh=False) if terminal else None) as table:
-            workers: list[Worker] = []
+        live = around.enter_context(LiveStatus(console)) if is_fancy() else None
+        configure_logs(settings.log)
 
-            def on_start(worker: Worker, url: str) -> None:
-                console.print(f"results are on {url}; in another terminal: ./run tail street")
-                workers.append(worker)
-                tally.start(url)
-
+        def on_start(worker: Worker, url: str) -> None:
+            console.print(f"results are on {url}; in another terminal: ./run tail street")
+            workers.append(worker)
+            tally.start(url)
             if seconds is not None:
                 timer = threading.Timer(seconds, stop.set)
                 timer.daemon = True
                 timer.start()
-            run_worker(
-                settings,
-                stop=stop,
-                on_start=on_start,
-                on_tick=lambda worker: table.show(worker.snapshot()),
-                on_end=tally.stop,
-            )
+
+        run_worker(
+            settings,
+            stop=stop,
+            on_start=on_start,
+            on_tick=lambda worker: live.show(worker.snapshot()) if live else None,
+            on_end=tally.stop,
+        )
     console.print("every frame accounted for:")
     _print_account(workers[0].snapshot(), tally)
     return 0
 
 
-def _settings(urls: Mapping[str, str], console: Console) -> Settings:
-    """The demo's configuration: what can be shown here, saying plainly what cannot."""
+def demo_settings(urls: Mapping[str, str], console: Console) -> Settings:
+    """The demo's configuration: what can be shown here, saying plainly what cannot.
+
+    Args:
+        urls: addresses of the scenes whose clips are here.
+        console: where it is said.
+    """
     share = max(1.0, (os.cpu_count() or 1) / 2)
-    wanted: dict[str, object] = {}
+    cameras: dict[str, object] = {}
     for scene in SCENES:
-        if scene.name not in urls:
-            console.print(f"{scene.name}: {scene.clip} is not here; the synthetic camera stands in")
-            wanted[scene.name] = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
+        missing = "" if scene.name in urls else f"the clip {scene.clip} is not here"
+        missing = missing or _missing_models(scene)
+        if missing:
+            console.print(
+                f"{scene.name}: {missing}\n  The synthetic camera stands in, with models of its own.",
+                markup=False,
+                highlight=False,
+            )
+            cameras[scene.name] = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
             continue
-        stages = [stage for stage in scene.stages if _to_be_had(stage["model"], console)]
-        camera = {"url": urls[scene.name], "stages": stages, "fps": scene.fps * share}
-        wanted[scene.name] = camera
-    return Settings.model_validate({"metrics": {"port": None}, "cameras": wanted})
+        camera = {"url": urls[scene.name], "stages": list(scene.stages), "fps": scene.fps * share}
+        cameras[scene.name] = camera
+    return Settings.model_validate(
+        {
+            "worker": "demo",
+            "metrics": {"port": None},
+            "log": {"level": "warning"},
+            "cameras": cameras,
+        }
+    )
 
 
-def _to_be_had(model: str, console: Console) -> bool:
+def _missing_models(scene: Scene) -> str:
+    """Why its models cannot be had and what to do, or nothing."""
     try:
-        resolve_file(find(model))
+        for stage in scene.stages:
+            resolve_file(find(stage["model"]))
     except ModelUnavailableError as error:
-        console.print(f"{error}", style="yellow", markup=False)
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 def _print_account(snapshot: WorkerSnapshot, tally: Tally) -> None:

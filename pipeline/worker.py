@@ -57,7 +57,7 @@ class Worker:
         self.cameras: dict[str, RunningCamera] = {}
         self.outbox = Outbox(
             url,
-            Retention(keep.detections_s, keep.masks_s, keep.status_entries),
+            Retention(**keep.model_dump()),
             settings.redis.ring_s,
             settings.redis.ring_mib << 20,
             on_lost=self._on_lost,

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mirante.frame import Counts
 from pipeline.metrics import CameraSnapshot, WorkerSnapshot
 
 RATE_OVER_S = 2.0
@@ -36,13 +37,12 @@ class LiveStatus:
         self._live.update(table)
 
     def _row(self, name: str, camera: CameraSnapshot) -> tuple[str | Text, ...]:
-        dropped = ", ".join(f"{n} {reason}" for reason, n in camera.counts.dropped.items() if n)
         return (
             Text(name),
             Text(camera.state, style=_STYLES.get(camera.state, "")),
             f"{self._rates.get(name, 0.0):.1f}",
             str(camera.counts.published),
-            dropped or "0",
+            dropped_words(camera.counts),
             str(camera.counts.failed),
             Text(camera.reason),
         )
@@ -64,3 +64,8 @@ class LiveStatus:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+
+def dropped_words(counts: Counts) -> str:
+    """``12 rate, 3 queue``, or ``0``."""
+    return ", ".join(f"{n} {reason}" for reason, n in counts.dropped.items() if n) or "0"

@@ -140,7 +140,7 @@ class CameraRunner:
         if fault is _END_OF_FILE:
             self._ledger.finish()
         else:
-            self._ledger.interrupt("reconnect")
+            self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
         return fault
 
     def _watch(self, session: Session) -> Fault | None:
