@@ -23,7 +23,7 @@ _CODECS = {
     "video/x-h265": "h265parse ! video/x-h265,stream-format=byte-stream,alignment=au",
     "image/jpeg": "jpegparse ! image/jpeg",
 }
-_READ_TIMEOUT_S = 60
+_READ_TIMEOUT_S = 20
 
 
 class ClipError(RuntimeError):
