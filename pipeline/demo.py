@@ -102,7 +102,7 @@ def demo_settings(urls: Mapping[str, str], console: Console) -> Settings:
         missing = missing or _missing_models(scene)
         if missing:
             console.print(
-                f"{scene.name}: {missing}\n  The synthetic camera stands in, with models of its own.",
+                f"{scene.name}: {missing}\n  The synthetic camera stands in, with its own models.",
                 markup=False,
                 highlight=False,
             )
