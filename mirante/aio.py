@@ -13,11 +13,10 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from mirante.client.group import GroupReader
+from mirante.client.conversation import Conversation
 from mirante.client.items import Frame
 from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
-from mirante.client.reader import Reader
-from mirante.client.steps import Interrupted, Pause, Step
+from mirante.client.steps import Pause, Step
 from mirante.client.subscription import REPLY_S, T_co
 from mirante.redis_url import raw
 from mirante.status import Status
@@ -28,44 +27,38 @@ class Subscription(Generic[T_co]):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._reader = GroupReader(plan) if plan.group else Reader(plan)
-        self._steps = self._reader.steps()
-        self._step: Step = None
+        self._talk = Conversation(plan)
         options = plan.url.options(plan.block_s + REPLY_S)
         client = redis.asyncio.Redis.from_url(**options, retry=Retry(NoBackoff(), 0))
         self._client: redis.asyncio.Redis = raw(client)
-        self._closed = asyncio.Event()
-        self._interrupted = False
+        self._closed = False
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         return self
 
     async def __anext__(self) -> T_co:
-        self._reader.finish()
-        while not self._reader.ready or self._reader.overdue:
-            if self._closed.is_set():
+        self._talk.reader.finish()
+        while self._talk.hungry:
+            if self._talk.over or self._closed:
                 raise StopAsyncIteration
-            try:
-                await self._advance()
-            except StopIteration:
-                raise StopAsyncIteration from None
-        return self._reader.pop()  # type: ignore[return-value]
+            await self._advance()
+        return self._talk.reader.pop()  # type: ignore[return-value]
 
     @property
     def lost(self) -> Mapping[str, int]:
         """Frames by camera that were published and that this subscription will never see."""
-        return dict(self._reader.receiver.lost)
+        return dict(self._talk.reader.receiver.lost)
 
     def ack(self) -> None:
         """The item handed out last is done: needed before leaving a loop over a group early."""
-        self._reader.finish()
+        self._talk.reader.finish()
 
     async def close(self) -> None:
         """Sends the acknowledgements that wait and leaves."""
-        if not self._closed.is_set():
-            self._closed.set()
+        if not self._closed:
+            self._closed = True
             with suppress(redis_py.RedisError):  # not acknowledged: delivered once more
-                await self._exchange(self._reader.last_words())
+                await self._exchange(self._talk.reader.last_words())
             await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -80,20 +73,16 @@ class Subscription(Generic[T_co]):
         await self.close()
 
     async def _advance(self) -> None:
-        if self._interrupted:
-            self._interrupted = False
-            self._step = self._steps.throw(Interrupted)
         try:
-            reply = await self._perform(self._step)
+            reply = await self._perform(self._talk.step)
         except (redis_py.RedisError, OSError) as error:
-            if self._closed.is_set():
-                return
-            self._step = self._steps.throw(error)
+            if not self._closed:
+                self._talk.failed(error)
         except BaseException:
-            self._interrupted = True
+            self._talk.interrupted()
             raise
         else:
-            self._step = self._steps.send(reply)
+            self._talk.answered(reply)
 
     async def _perform(self, step: Step) -> list[Any] | None:
         if step is None:

@@ -133,6 +133,12 @@ class RedisUrl:
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def refuses(error: BaseException) -> bool:
+    """True when the server knows this client and does not want it, so that waiting is no use."""
+    kinds = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
+    return any(isinstance(cause, kinds) for cause in _chain(error))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import redis
 
@@ -24,6 +26,7 @@ from mirante.client.steps import (
     streams_of,
 )
 from mirante.keys import EntryId, camera_of, key
+from mirante.redis_url import refuses
 from mirante.status import Status
 
 BATCH = 64  # entries per stream and read
@@ -64,9 +67,9 @@ class Reader:
         while not self._timed_out():
             try:
                 yield from self.converse()
-            except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-                raise SubscribeError(self.plan.url.explain(error)) from None
             except (redis.RedisError, OSError) as error:
+                if refuses(error):
+                    raise SubscribeError(self.plan.url.explain(error)) from None
                 self._complain(error)
                 yield Pause(self._backoff.next_s())
 
@@ -180,7 +183,7 @@ class Reader:
             )
             found.update(name.decode("utf-8", "replace") for name in names)
             if cursor == b"0":
-                return sorted({camera_of(name) for name in found if name.endswith(ends)})
+                return sorted(set(_cameras(name for name in found if name.endswith(ends))))
 
     def _masks(self, found: list[tuple[str, Entries]]) -> Steps:
         """Fields of the masks' entries of the same IDs, by camera and ID."""
@@ -209,3 +212,10 @@ class Reader:
             _log.warning("Redis %s: back", self.plan.url)
         self._trouble = ""
         self._backoff.reset()
+
+
+def _cameras(names: Iterable[str]) -> Iterator[str]:
+    """The cameras of the keys that are Mirante's."""
+    for name in names:
+        with suppress(ValueError):
+            yield camera_of(name)

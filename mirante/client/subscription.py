@@ -10,11 +10,10 @@ from typing import Any, Generic, Self, TypeVar, Unpack, overload
 
 import redis
 
-from mirante.client.group import GroupReader
+from mirante.client.conversation import Conversation
 from mirante.client.items import Frame
 from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
-from mirante.client.reader import Reader
-from mirante.client.steps import Interrupted, Pause, Step
+from mirante.client.steps import Pause, Step
 from mirante.redis_url import exchange
 from mirante.status import Status
 
@@ -31,39 +30,36 @@ class Subscription(Generic[T_co]):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._reader = GroupReader(plan) if plan.group else Reader(plan)
-        self._steps = self._reader.steps()
-        self._step: Step = None
+        self._talk = Conversation(plan)
         self._client = plan.url.client(plan.block_s + REPLY_S)
         self._closed = threading.Event()
-        self._interrupted = False
 
     def __iter__(self) -> Iterator[T_co]:
         return self
 
     def __next__(self) -> T_co:
-        self._reader.finish()
-        while not self._reader.ready or self._reader.overdue:
-            if self._closed.is_set():
+        self._talk.reader.finish()
+        while self._talk.hungry:
+            if self._talk.over or self._closed.is_set():
                 raise StopIteration
             self._advance()
-        return self._reader.pop()  # type: ignore[return-value]
+        return self._talk.reader.pop()  # type: ignore[return-value]
 
     @property
     def lost(self) -> Mapping[str, int]:
         """Frames by camera that were published and that this subscription will never see."""
-        return dict(self._reader.receiver.lost)
+        return dict(self._talk.reader.receiver.lost)
 
     def ack(self) -> None:
         """The item handed out last is done: needed before leaving a loop over a group early."""
-        self._reader.finish()
+        self._talk.reader.finish()
 
     def close(self) -> None:
         """Sends the acknowledgements that wait and leaves."""
         if not self._closed.is_set():
             self._closed.set()
             with suppress(redis.RedisError):  # what is not acknowledged is delivered once more
-                exchange(self._client, self._reader.last_words())
+                exchange(self._client, self._talk.reader.last_words())
             self._client.close()
 
     def __enter__(self) -> Self:
@@ -78,20 +74,16 @@ class Subscription(Generic[T_co]):
         self.close()
 
     def _advance(self) -> None:
-        if self._interrupted:
-            self._interrupted = False
-            self._step = self._steps.throw(Interrupted)
         try:
-            reply = self._perform(self._step)
+            reply = self._perform(self._talk.step)
         except (redis.RedisError, OSError) as error:
-            if self._closed.is_set():
-                return
-            self._step = self._steps.throw(error)
+            if not self._closed.is_set():
+                self._talk.failed(error)
         except BaseException:
-            self._interrupted = True
+            self._talk.interrupted()
             raise
         else:
-            self._step = self._steps.send(reply)
+            self._talk.answered(reply)
 
     def _perform(self, step: Step) -> list[Any] | None:
         if step is None:

@@ -1,0 +1,50 @@
+"""How far a reader has come: what both kinds of subscription carry out, and nothing they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mirante.client.group import GroupReader
+from mirante.client.plan import Plan
+from mirante.client.reader import Reader
+from mirante.client.steps import Interrupted, Step
+
+
+class Conversation:
+    """A reader and its next step.
+
+    Attributes:
+        reader: has the items.
+        step: what is to be done next.
+        over: nothing came for ``timeout_s``.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.reader = GroupReader(plan) if plan.group else Reader(plan)
+        self.over = False
+        self.step: Step = None
+        self._steps = self.reader.steps()
+
+    @property
+    def hungry(self) -> bool:
+        """True when the next step is due before an item is handed out."""
+        return not self.reader.ready or self.reader.overdue
+
+    def answered(self, reply: list[Any] | None) -> None:
+        """The step has been carried out."""
+        self._resume(self._steps.send, reply)
+
+    def failed(self, error: Exception) -> None:
+        """The step failed."""
+        self._resume(self._steps.throw, error)
+
+    def interrupted(self) -> None:
+        """Somebody lost patience in the middle of the step; its reply is lost."""
+        self._resume(self._steps.throw, Interrupted())
+
+    def _resume(self, resume: Callable[[Any], Step], value: Any) -> None:
+        try:
+            self.step = resume(value)
+        except StopIteration:
+            self.over = True
