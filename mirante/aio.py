@@ -39,7 +39,11 @@ class Subscription(Generic[T_co]):
     async def __anext__(self) -> T_co:
         self._talk.reader.finish()
         while self._talk.hungry:
-            if self._talk.over or self._closed:
+            if self._talk.over:
+                await self.close()
+            if self._talk.refusal is not None:
+                raise self._talk.refusal
+            if self._closed:
                 raise StopAsyncIteration
             await self._advance()
         return self._talk.reader.pop()  # type: ignore[return-value]

@@ -139,11 +139,16 @@ class Lane:
             for entry in held:
                 entry.id = self._stamp(*entry.id)
         foreign = self.known and self._foreign(main, held)
-        missing = [e for e in held if any(e.id > floors[kind] for kind in e.fields)]
-        there = [e for e in held if all(e.id <= floors[kind] for kind in e.fields)]
-        taken = [e for e in there if e.acked or not foreign]
-        self.kept, self.flying, self.unsent = deque(), [], deque(missing)
-        self.land(taken, [e for e in there if foreign and not e.acked])
+        taken, refused, missing = list[Entry](), list[Entry](), deque[Entry]()
+        for entry in held:
+            if foreign and entry.id <= main and not entry.acked:
+                refused.append(entry)
+            elif any(entry.id > floors[kind] for kind in entry.fields):
+                missing.append(entry)
+            else:
+                taken.append(entry)
+        self.kept, self.flying, self.unsent = deque(), [], missing
+        self.land(taken, refused)
         self.known, self.synced, self.floors = True, True, floors
         return self.lost - lost_before
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mirante.client.group import GroupReader
 from mirante.client.plan import Plan
-from mirante.client.reader import Reader
+from mirante.client.reader import Reader, SubscribeError
 from mirante.client.steps import Interrupted, Step
 
 
@@ -17,12 +17,14 @@ class Conversation:
     Attributes:
         reader: has the items.
         step: what is to be done next.
-        over: nothing came for ``timeout_s``.
+        over: nothing came for ``timeout_s``, or Redis refuses.
+        refusal: why.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.reader = GroupReader(plan) if plan.group else Reader(plan)
         self.over = False
+        self.refusal: SubscribeError | None = None
         self.step: Step = None
         self._steps = self.reader.steps()
 
@@ -48,3 +50,5 @@ class Conversation:
             self.step = resume(value)
         except StopIteration:
             self.over = True
+        except SubscribeError as error:
+            self.over, self.refusal = True, error

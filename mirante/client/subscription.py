@@ -40,7 +40,11 @@ class Subscription(Generic[T_co]):
     def __next__(self) -> T_co:
         self._talk.reader.finish()
         while self._talk.hungry:
-            if self._talk.over or self._closed.is_set():
+            if self._talk.over:
+                self.close()
+            if self._talk.refusal is not None:
+                raise self._talk.refusal
+            if self._closed.is_set():
                 raise StopIteration
             self._advance()
         return self._talk.reader.pop()  # type: ignore[return-value]

@@ -11,12 +11,11 @@ from redis_child import RedisChild
 
 from plugins.outbox import Outbox
 
-pytestmark = pytest.mark.redis
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test with a folder for a server in it starts one."""
     for item in items:
-        if Path(__file__).parent in item.path.parents and "server" in getattr(
+        if Path(__file__).parent in item.path.parents and "folder" in getattr(
             item, "fixturenames", ()
         ):
             item.add_marker(pytest.mark.redis)

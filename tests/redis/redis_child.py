@@ -20,6 +20,7 @@ class RedisChild:
         self.port = port
         self.socket = folder / "s"
         self.process: subprocess.Popen[bytes] | None = None
+        self._clients: list[redis.Redis] = []
 
     @property
     def url(self) -> str:
@@ -32,18 +33,22 @@ class RedisChild:
             ["redis-server", *bound, *quiet, *self.options], stdout=subprocess.DEVNULL
         )
         for _ in range(500):
-            with contextlib.suppress(redis.RedisError), self.client() as client:
-                if self.folder and client.execute_command("PING"):
-                    return self
+            with contextlib.suppress(redis.RedisError):
+                self.client().execute_command("PING")
+                return self
             time.sleep(0.02)
         raise RuntimeError("redis-server did not come up")
 
-    def client(self, **options: object) -> redis.Redis:
+    def client(self) -> redis.Redis:
         """As the owner, past any access list."""
-        return redis.Redis(unix_socket_path=str(self.socket), protocol=2, **options)
+        client = redis.Redis(unix_socket_path=str(self.socket), protocol=2)
+        self._clients.append(client)
+        return client
 
     def kill(self) -> None:
         assert self.process is not None
+        while self._clients:
+            self._clients.pop().close()
         os.kill(self.process.pid, signal.SIGCONT)
         self.process.kill()
         self.process.wait()
@@ -51,12 +56,6 @@ class RedisChild:
     def freeze(self, frozen: bool) -> None:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
-
-    def forget(self) -> None:
-        """Removes what the server wrote to disk."""
-        for path in self.folder.rglob("appendonly*"):
-            if path.is_file():
-                path.unlink()
 
 
 def free_port() -> int:

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from outage import Report, outage
 
-pytestmark = pytest.mark.redis
-
 
 def assert_no_frame_thread_waited(report: Report, record: object) -> None:
     """The longest call is recorded; a socket's wait would be 1 s, and of each call in turn."""
