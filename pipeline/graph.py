@@ -38,7 +38,7 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
         _EVERY if every_frame else _NEWEST,
         "videoscale",
         "videoconvert",
-        f'capsfilter name=analysed caps="{analysis_caps(spec)}"',
+        f'capsfilter caps="{analysis_caps(spec)}"',
         stages,
     ]
     return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"

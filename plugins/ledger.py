@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from mirante.frame import Counts, FrameResult, TsSource
 
@@ -18,7 +19,7 @@ from mirante.frame import Counts, FrameResult, TsSource
 class _Open:
     result: FrameResult
     mark_ns: int  # monotonic; when the frame last passed a mark, so that stages can be timed
-    passed: int = 0  # marks behind it: 1 the rate limit, 2 the queue
+    passed: int = 0  # 1 behind the rate limit, 2 behind the queue, 3 before the first stage
 
 
 class Ledger:
@@ -56,12 +57,12 @@ class Ledger:
             self._next_seq += 1
             if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
                 self._ahead[twin.result.seq] = "duplicate_pts"
-            result = FrameResult(
-                self.camera, seq, self.epoch, captured_ns, ts_source, size[0], size[1]
-            )
+            timings = {}
             if ts_source == "arrival":
-                waited_ms = max(0.0, (time.time_ns() - captured_ns) / 1e6)
-                result = replace(result, timings={"video_decode": waited_ms})
+                timings["video_decode"] = max(0.0, (time.time_ns() - captured_ns) / 1e6)
+            result = FrameResult(
+                self.camera, seq, self.epoch, captured_ns, ts_source, *size, timings=timings
+            )
             self._open[pts] = _Open(result, time.monotonic_ns())
             return seq
 
@@ -77,23 +78,23 @@ class Ledger:
                 self._time(frame, "queue")
 
     def get(self, pts: int) -> FrameResult | None:
-        """What is known so far about an open frame."""
+        """What is known so far about an open frame. The first to ask is the first stage: what
+        passed since the queue was scaling and converting.
+        """
         with self._lock:
             frame = self._open.get(pts)
-            return None if frame is None else frame.result
+            if frame is None:
+                return None
+            if frame.passed == 2:
+                frame.passed = 3
+                self._time(frame, "convert")
+            return frame.result
 
     def put(self, pts: int, result: FrameResult) -> None:
         """Replaces what is known about an open frame."""
         with self._lock:
             if (frame := self._open.get(pts)) is not None:
                 frame.result = result
-                frame.mark_ns = time.monotonic_ns()
-
-    def mark(self, pts: int, stage: str) -> None:
-        """Adds the time since the frame's last mark to its timings as ``stage``."""
-        with self._lock:
-            if (frame := self._open.get(pts)) is not None:
-                self._time(frame, stage)
 
     def publish(self, pts: int) -> FrameResult | None:
         """Closes a frame as published; its result carries the account as of this frame."""
@@ -165,10 +166,10 @@ class Ledger:
 
     @staticmethod
     def _time(frame: _Open, stage: str) -> None:
+        """Before the first stage the timings are the ledger's own, and need not be copied."""
         now_ns = time.monotonic_ns()
-        elapsed_ms = (now_ns - frame.mark_ns) / 1e6
-        timings = {**frame.result.timings, stage: elapsed_ms}
-        frame.result, frame.mark_ns = replace(frame.result, timings=timings), now_ns
+        cast(dict[str, float], frame.result.timings)[stage] = (now_ns - frame.mark_ns) / 1e6
+        frame.mark_ns = now_ns
 
     def _settle(self, seq: int) -> None:
         """Folds the drops up to ``seq`` into the totals; a frame still open below it never left

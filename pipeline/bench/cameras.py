@@ -31,11 +31,7 @@ def prepare_clip_line(job: Job) -> Callable[[], int]:
     InferStage(job.model, threads=job.threads_each)
 
     def run() -> int:
-        spec: dict[str, object] = {
-            "url": f"file:{job.clip}",
-            "pace": "every_frame",
-            "stages": [{"model": job.model}],
-        }
+        spec = {"url": f"file:{job.clip}", "pace": "every_frame", **_options(job)}
         with _cameras(job, [spec] * job.cameras) as cameras:
             while not all(camera.runner.finished for camera in cameras):
                 time.sleep(0.01)
@@ -51,9 +47,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
         RuntimeError: a camera does not come, or (by the call) the line was overloaded.
     """
     register()
-    specs: list[dict[str, object]] = [
-        {"url": url, "stages": [{"model": job.model}]} for url in job.urls
-    ]
+    specs = [{"url": url, **_options(job)} for url in job.urls]
     around = _cameras(job, specs)
     cameras = around.__enter__()
     deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -71,6 +65,10 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
         return published
 
     return run
+
+
+def _options(job: Job) -> dict[str, object]:
+    return {"width": job.width, "height": job.width, "stages": [{"model": job.model}]}
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class Job:
         cameras: how many play the clip at once.
         frames: frames of the clip.
         redis: address of a Redis for the results.
+        width: most pixels of the analysed frame, either way.
         threads: of one inference; 0 chooses from cores and cameras.
         urls: live cameras instead of the clip, for ``live``.
         seconds: how long ``live`` is measured.
@@ -47,6 +48,7 @@ class Job:
     cameras: int
     frames: int
     redis: str
+    width: int = 640
     threads: int = 0
     urls: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -96,7 +98,7 @@ def decode(job: Job) -> Callable[[], int]:
     from pipeline.gst.floor import decode_and_scale
 
     def run() -> int:
-        decode_and_scale(Path(job.clip), job.cameras)
+        decode_and_scale(Path(job.clip), job.cameras, job.width)
         return job.cameras * job.frames
 
     return run

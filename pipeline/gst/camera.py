@@ -24,7 +24,7 @@ from pipeline.sources import source_of
 from pipeline.urls import NETWORK
 from plugins.ledger import Ledger, attach, detach
 
-TICK_S = 0.1
+TICK_S = 0.25
 REACH_S = 3.0
 WARNING_EVERY_S = 10.0
 

@@ -74,12 +74,11 @@ class FrameProbes:
 
     def install(self, pipeline: Any) -> None:
         """Puts the probes into a graph made by ``camera_graph``."""
-        newest, analysed = (pipeline.get_by_name(name) for name in ("newest", "analysed"))
+        newest = pipeline.get_by_name("newest")
         entry = newest.get_static_pad("sink")
         self._add(entry, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._add(entry, Gst.PadProbeType.BUFFER, self._on_decoded)
         self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
-        self._add(analysed.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_analysed)
         decoder = pipeline.get_by_name("decode")
         if decoder is not None and decoder.get_static_pad("src") is not None:
             self.watch_decoder(decoder)
@@ -179,8 +178,4 @@ class FrameProbes:
 
     def _on_taken(self, _pad: Any, info: Any) -> Any:
         self._ledger.taken(info.get_buffer().pts)
-        return _OK
-
-    def _on_analysed(self, _pad: Any, info: Any) -> Any:
-        self._ledger.mark(info.get_buffer().pts, "convert")
         return _OK

@@ -76,6 +76,7 @@ class NumberSink(GstBase.BaseSink):
             with buffer.map(Gst.MapFlags.READ) as mapped:
                 rows = np.frombuffer(mapped.data, np.uint8).reshape(height, -1)
                 number = read_number(rows[:, : width * 3].reshape(height, width, 3))
+            ledger_of(name).get(buffer.pts)  # as the first stage does
             result = ledger_of(name).publish(buffer.pts)
             assert result is not None, f"no open frame with PTS {buffer.pts}"
             with seen.changed:

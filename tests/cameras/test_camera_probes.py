@@ -32,7 +32,7 @@ class Graph:
         attach("probed", self.ledger)
         self.pipeline = Gst.parse_launch(
             f"pipeline.( name=probed appsrc name=source format=time caps={CAPS} "
-            "! identity name=decode ! queue name=newest ! capsfilter name=analysed ! numbersink )"
+            "! identity name=decode ! queue name=newest ! numbersink )"
         )
         self.probes = FrameProbes(self.ledger)
         self.probes.install(self.pipeline)
@@ -116,7 +116,7 @@ def test_a_probe_that_breaks_is_logged_once_and_lets_frames_pass(
     def broken(*_: object) -> None:
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(graph.ledger, "mark", broken)
+    monkeypatch.setattr(graph.ledger, "taken", broken)
     for n in range(3):
         graph.push(n, n * 40 * MS)
     assert caplog.text.count("a probe failed") == 1
