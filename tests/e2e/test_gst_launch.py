@@ -1,0 +1,128 @@
+"""Our elements for somebody who has never seen our Python: gst-inspect-1.0 and gst-launch-1.0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mirante
+from pipeline.gst.clips import encode_pictures
+from pipeline.synthetic import picture, truth
+
+ELEMENTS = {
+    "mirinfer": {"model", "on", "threshold", "thresholds", "threads", "max-failures"},
+    "mirstage": {"python", "options", "max-failures"},
+    "mirpreview": {"fps", "quality", "redis", "max-failures"},
+    "mirpublish": {"camera", "redis", "masks", "max-failures"},
+}
+RGB = "decodebin ! videoconvert ! videoscale ! video/x-raw,format=RGB"
+
+
+def published(url: str, camera: str, kinds: tuple[str, ...] = ("detections",)) -> list[Any]:
+    return list(mirante.subscribe(camera, kinds, since="0", redis=url, timeout_s=1.0))
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """Thirty frames of the synthetic camera as an H.264 file."""
+    clip = tmp_path / "numbered.mp4"
+    encode_pictures((picture(n, 640, 360) for n in range(30)), 10, clip)
+    return clip
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_inspect_lists_typed_bounded_documented_properties(
+    run: Callable[..., Any], element: str
+) -> None:
+    done = run("gst-inspect-1.0", element)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.partition("Element Properties:")[2]
+    properties = dict(
+        re.findall(r"^  ([a-z-]+) +: (.*?)(?=^  [a-z-]+ +: |\Z)", listed, re.M | re.S)
+    )
+    assert set(properties) >= ELEMENTS[element]
+    for name in ELEMENTS[element]:
+        blurb, *rest = properties[name].splitlines()
+        assert len(blurb) > 10, name
+        kind = " ".join(rest)
+        assert re.search(r"String\. Default|(Integer|Double)\. Range: .* Default: ", kind), kind
+
+
+def test_a_launch_line_publishes_the_truth(
+    run: Callable[..., Any], redis_url: str, numbered: Path
+) -> None:
+    done = run(
+        *f"gst-launch-1.0 -q filesrc location={numbered} ! {RGB} ! mirinfer model=test-boxes "
+        f"! mirinfer model=test-lane ! mirpublish camera=drawn redis={redis_url}".split()
+    )
+    assert done.returncode == 0, done.stderr
+    frames = published(redis_url, "drawn", ("detections", "masks"))
+    assert [frame.seq for frame in frames] == list(range(30))
+    off = []
+    for frame in frames:
+        boxes, lane = truth(frame.seq, 640, 360)
+        assert [label for label, _, _ in frame.detections] == [label for label, _, _ in boxes]
+        off.append(np.abs(frame.detections.xyxy - boxes.xyxy))
+        seen, drawn = frame.masks[0].on_frame("lane", 640, 360), lane.on_frame("lane", 640, 360)
+        assert (seen & drawn).sum() / (seen | drawn).sum() > 0.97
+        assert frame.counts.balanced
+        assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, frame.seq + 1)
+    # The encoder leaves the trail of a box standing for a frame or two.
+    assert np.max(off) <= 8
+    assert np.mean(np.array(off) <= 2) > 0.95
+
+
+@pytest.mark.models
+def test_the_launch_line_of_the_docs_finds_the_cars(
+    run: Callable[..., Any], redis_url: str, weights: str, clips: Path
+) -> None:
+    done = run(
+        *f"gst-launch-1.0 -q filesrc location={clips / 'highway.mp4'} ! {RGB} "
+        f"! mirinfer model=yolox-nano ! mirpublish camera=highway redis={redis_url}".split(),
+        timeout_s=180,
+        MIRANTE_MODEL_MIRROR=weights,
+    )
+    assert done.returncode == 0, done.stderr
+    frames = published(redis_url, "highway")
+    assert [frame.seq for frame in frames] == list(range(905))
+    cars = [len(frame.detections.of("car")) for frame in frames]
+    assert np.mean(cars) > 4
+    assert frames[-1].counts.published == 905
+
+
+def test_a_stage_of_ones_own_runs_in_a_launch_line(
+    run: Callable[..., Any], redis_url: str, numbered: Path
+) -> None:
+    done = run(
+        *f"gst-launch-1.0 -q filesrc location={numbered} ! {RGB} ! mirinfer model=test-boxes "
+        "! mirstage python=crowd:Crowd".split(),
+        'options={"label": "green"}',
+        *f"! mirpublish camera=own redis={redis_url}".split(),
+    )
+    assert done.returncode == 0, done.stderr
+    frames = published(redis_url, "own")
+    assert len(frames) == 30
+    assert all([label for label, _, _ in frame.detections] == ["green"] for frame in frames)
+    assert all(frame.timings["brightness"] > 0 for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ("mirinfer model=yolo-nano ! mirpublish camera=a redis={url}", 'did you mean "yolox-nano"'),
+        ("mirpublish camera=a/b redis={url}", "camera: expected 1 to 64 letters"),
+        ("mirpublish camera=a redis=http://x", "redis"),
+    ],
+)
+def test_a_mistake_ends_the_line_with_words(
+    run: Callable[..., Any], redis_url: str, numbered: Path, elements: str, words: str
+) -> None:
+    line = f"gst-launch-1.0 -q filesrc location={numbered} ! {RGB} ! {elements}"
+    done = run(*line.format(url=redis_url).split())
+    assert done.returncode != 0
+    assert words in done.stderr
