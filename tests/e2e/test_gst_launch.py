@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 import mirante
-from pipeline.gst.clips import encode_pictures
 from pipeline.synthetic import picture, truth
 
 ELEMENTS = {
@@ -29,9 +29,12 @@ def published(url: str, camera: str, kinds: tuple[str, ...] = ("detections",)) -
 
 @pytest.fixture
 def numbered(tmp_path: Path) -> Path:
-    """Thirty frames of the synthetic camera as an H.264 file."""
-    clip = tmp_path / "numbered.mp4"
-    encode_pictures((picture(n, 640, 360) for n in range(30)), 10, clip)
+    """Thirty frames of the synthetic camera, each a JPEG: H.264 leaves trails of moving boxes."""
+    clip = tmp_path / "numbered.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 360))
+    for n in range(30):
+        writer.write(cv2.cvtColor(picture(n, 640, 360), cv2.COLOR_RGB2BGR))
+    writer.release()
     return clip
 
 
@@ -63,18 +66,14 @@ def test_a_launch_line_publishes_the_truth(
     assert done.returncode == 0, done.stderr
     frames = published(redis_url, "drawn", ("detections", "masks"))
     assert [frame.seq for frame in frames] == list(range(30))
-    off = []
     for frame in frames:
         boxes, lane = truth(frame.seq, 640, 360)
         assert [label for label, _, _ in frame.detections] == [label for label, _, _ in boxes]
-        off.append(np.abs(frame.detections.xyxy - boxes.xyxy))
+        assert np.abs(frame.detections.xyxy - boxes.xyxy).max() <= 2
         seen, drawn = frame.masks[0].on_frame("lane", 640, 360), lane.on_frame("lane", 640, 360)
         assert (seen & drawn).sum() / (seen | drawn).sum() > 0.97
         assert frame.counts.balanced
         assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, frame.seq + 1)
-    # The encoder leaves the trail of a box standing for a frame or two.
-    assert np.max(off) <= 8
-    assert np.mean(np.array(off) <= 2) > 0.95
 
 
 @pytest.mark.models
