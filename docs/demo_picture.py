@@ -53,7 +53,7 @@ def drawn(picture: Any, frame: mirante.FrameResult) -> Any:
             shown[inside] = (0.55 * shown[inside] + 0.45 * np.array(colour)).astype(np.uint8)
     scale = HEIGHT / frame.height
     for label, score, xyxy in frame.detections:
-        left, top, right, bottom = (int(round(v)) for v in xyxy * scale)
+        left, top, right, bottom = (round(v) for v in xyxy * scale)
         cv2.rectangle(shown, (left, top), (right, bottom), (40, 220, 255), 1, cv2.LINE_AA)
         words, at = f"{label} {score:.2f}", (left, max(10, top - 3))
         for colour, thickness in (((0, 0, 0), 3), ((40, 220, 255), 1)):
