@@ -5,17 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 DEFAULT_URL = "redis://127.0.0.1:6379"
+READER_S = 0.01
 
 
 class WorkerFile:
     """Names a live worker's Redis until closed. A lock says that the worker lives: it ends with it.
 
-    The file may hold a password and is readable by its owner alone.
+    The file may hold a password and is readable by its owner alone. One that names another live
+    worker is left as it is.
     """
 
     def __init__(self, worker: str, redis_url: str) -> None:
@@ -26,7 +29,9 @@ class WorkerFile:
     def __enter__(self) -> Self:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        fcntl.flock(file, fcntl.LOCK_SH)
+        if not _lock(file):
+            file.close()
+            return self
         file.truncate(0)
         file.write(self._text)
         file.flush()
@@ -39,8 +44,8 @@ class WorkerFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._path.unlink(missing_ok=True)
         if self._file is not None:
+            self._file.truncate(0)  # not removed: a worker that starts may wait for this very file
             self._file.close()
 
 
@@ -63,16 +68,32 @@ def redis_address(option: str | None = None) -> str:
     return option or os.environ.get("MIRANTE_REDIS_URL") or live_worker() or DEFAULT_URL
 
 
+def _lock(file: IO[str]) -> bool:
+    """Takes the lock unless another worker has it; readers, who share it briefly, are waited for."""
+    while not _try_lock(file, fcntl.LOCK_EX):
+        if not _try_lock(file, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(file, fcntl.LOCK_UN)
+        time.sleep(READER_S)
+    return True
+
+
+def _try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _address(path: Path) -> str | None:
     try:
         with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return str(json.load(file)["redis"])
+            if _try_lock(file, fcntl.LOCK_SH):
+                return None  # nobody holds the lock: its worker was killed
+            return str(json.load(file)["redis"])
     except (OSError, ValueError, KeyError):
         return None
-    return None  # nobody holds the lock: its worker was killed
 
 
 def _changed_ns(path: Path) -> int:

@@ -134,6 +134,7 @@ def test_a_second_worker_of_the_name_is_refused(worker: Worker, tmp_path: Path) 
     assert second.process.wait(60) == 1
     assert f'worker "main" runs already: process {worker.process.pid} on' in second.log
     assert "Traceback" not in second.log
+    assert live_worker() == address, "commands no longer find the first worker"
     assert worker.end(signal.SIGINT) == 0
 
 

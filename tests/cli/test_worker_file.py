@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -36,3 +38,30 @@ def test_a_worker_that_was_killed_does_not_count() -> None:
     assert live_worker() is None
     with WorkerFile("other", "redis://alive"):
         assert live_worker() == "redis://alive"
+
+
+def test_a_second_worker_leaves_the_file_to_the_first() -> None:
+    with WorkerFile("main", "redis://first"):
+        with WorkerFile("main", "redis://second"):
+            assert live_worker() == "redis://first"
+        assert live_worker() == "redis://first"
+    with WorkerFile("main", "redis://third"):
+        assert live_worker() == "redis://third"
+    assert live_worker() is None
+
+
+def test_a_worker_that_starts_waits_for_readers() -> None:
+    with WorkerFile("main", "redis://first"):
+        pass
+    with (folder() / "worker-main.json").open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)  # as a reader's probe
+        assert live_worker() is None, "a reader is taken for a worker"
+        threading.Timer(0.2, fcntl.flock, (reader, fcntl.LOCK_UN)).start()
+        with WorkerFile("main", "redis://second"):
+            assert live_worker() == "redis://second"
+
+
+def test_no_address_is_left_behind() -> None:
+    with WorkerFile("main", "redis://me:hunter2@h"):
+        pass
+    assert "hunter2" not in "".join(file.read_text() for file in folder().iterdir())
