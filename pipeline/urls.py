@@ -50,6 +50,9 @@ class CameraUrl:
             raise ValueError(
                 f'unknown scheme "{split.scheme}"; expected one of {", ".join(SCHEMES)}'
             )
+        if split.scheme == "file":  # whose path may hold what begins a query elsewhere
+            path = text.partition(":")[2].removeprefix(f"//{split.netloc}")
+            split = SplitResult("file", split.netloc, path, "", "")
         self.username = unquote(split.username) if split.username else None
         self.password = unquote(split.password) if split.password else None
         host = split.netloc.rpartition("@")[2]
@@ -128,4 +131,5 @@ def _join(split: SplitResult) -> str:
     """As ``geturl``, which would make ``file:clip.mp4`` a path from the root."""
     if split.scheme in NETWORK or split.netloc:
         return split.geturl()
-    return f"{split.scheme}:{split.path}" + (f"?{split.query}" if split.query else "")
+    start = "test://" if split.scheme == "test" else f"{split.scheme}:"
+    return start + split.path + (f"?{split.query}" if split.query else "")

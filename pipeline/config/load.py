@@ -37,16 +37,20 @@ def load_settings(path: Path) -> Settings:
         return parse_settings(text)
     except ConfigError as error:
         raise ConfigError(str(path), error.lines) from None
+    except YamlError as error:
+        raise ConfigError(str(path), [f"{path}: {error}"]) from None
     except RecursionError:
         raise ConfigError(str(path), [f"{path}: nested too deeply"]) from None
 
 
 def parse_settings(text: str) -> Settings:
-    """As ``load_settings``, from the text of a file."""
-    try:
-        document, lines = read_yaml(text)
-    except YamlError as error:
-        raise ConfigError("configuration", [str(error)]) from None
+    """As ``load_settings``, from the text of a file.
+
+    Raises:
+        ConfigError: one line per mistake, all of them at once.
+        YamlError: the text is not YAML.
+    """
+    document, lines = read_yaml(text)
     if not isinstance(document, dict):
         wrong = f"top level: {show(document)} — expected a mapping with keys such as cameras"
         raise ConfigError("configuration", [wrong])

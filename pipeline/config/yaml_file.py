@@ -40,7 +40,13 @@ def read_yaml(text: str) -> tuple[Any, list[str]]:
     Raises:
         YamlError: naming line and column.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].split("\n")
+        where = f"line {len(before)}, column {len(before[-1]) + 1}"
+        character = f"character #x{error.character:04x}"
+        raise YamlError(f"{where}: not YAML: found {character}, which is not allowed") from None
     try:
         node = loader.get_single_node()
         if node is None:

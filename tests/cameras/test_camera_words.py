@@ -36,6 +36,26 @@ ERRORS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("file:/tmp/x#y.mp4", "/tmp/x#y.mp4"),
+        ("file:///tmp/x?y#z.mp4", "/tmp/x?y#z.mp4"),
+        ("clips/is it #1?.mp4", "clips/is it #1?.mp4"),
+        ("file:/tmp/100%20%23.mp4", "/tmp/100 #.mp4"),
+    ],
+)
+def test_a_path_may_hold_what_begins_a_query_elsewhere(text: str, path: str) -> None:
+    url = CameraUrl(text)
+    assert (url.path, url.query) == (path, "")
+    assert CameraUrl(str(url)) == url
+
+
+@pytest.mark.parametrize("text", ["test://", "test://?size=320x180&fps=5", "file:clip#1.mp4"])
+def test_an_address_is_shown_as_it_is_written(text: str) -> None:
+    assert str(CameraUrl(text)) == text
+
+
 @pytest.mark.parametrize(("url", "domain", "code", "text", "words", "slow"), ERRORS)
 def test_each_error_in_words(
     url: str, domain: str, code: int, text: str, words: str, slow: bool
