@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -53,6 +54,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from pipeline.lease import is_held
 
+    _check_worker(worker)
     spec: dict[str, object] = {"url": url}
     options = {"fps": fps, "width": width, "height": height, "transport": transport}
     spec |= {key: value for key, value in options.items() if value is not None}
@@ -136,6 +138,15 @@ def _registry(client: redis.Redis, worker: str = "main") -> Registry:
     from pipeline.registry import Registry
 
     return Registry(client, worker)
+
+
+def _check_worker(worker: str) -> None:
+    """Refuses what no configuration can call its worker, in the configuration's words."""
+    from mirante.keys import CAMERA_NAME
+    from pipeline.config.messages import NAME_WORDS, ConfigError, show
+
+    if not re.fullmatch(CAMERA_NAME, worker):
+        raise ConfigError("camera", [f"worker: {show(worker)} — expected {NAME_WORDS}"])
 
 
 def _check_models(name: str, models: list[str]) -> None:

@@ -17,8 +17,9 @@ from pipeline.urls import redact
 Loc = tuple[str | int, ...]
 _NOTHING = object()
 _LONGEST_VALUE = 60
+NAME_WORDS = "1 to 64 letters, digits, _ . or -, the first a letter or digit"
 _PATTERNS = {
-    CAMERA_NAME: "1 to 64 letters, digits, _ . or -, the first a letter or digit",
+    CAMERA_NAME: NAME_WORDS,
     r"^[\w.]+:\w+$": '"module:Class"',
 }
 _EXPECTED = {
@@ -122,7 +123,7 @@ def _words(detail: ErrorDetails, kind: Any, document: Any, env_prefix: str | Non
     if detail["type"] == "missing":
         return f"missing — expected {_description(kind, loc)}"
     if loc and loc[-1] == "[key]":
-        return f"expected a name of {_PATTERNS[CAMERA_NAME]}"
+        return f"expected a name of {NAME_WORDS}"
     value = os.environ[variable] if origin else _value_at(document, keys)
     if value is _NOTHING:
         value = detail["input"]

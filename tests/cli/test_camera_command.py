@@ -64,6 +64,11 @@ def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirant
             ("add", "gate", "test://", "--fps", "0"),
             "gate.fps: 0.0 — expected a number greater than 0",
         ),
+        (
+            ("add", "gate", "test://", "--worker", "a b"),
+            'worker: "a b" — expected 1 to 64 letters, digits, _ . or -, the first a letter or '
+            "digit",
+        ),
     ],
 )
 def test_mistakes_are_status_2(
