@@ -69,7 +69,7 @@ def redis_address(option: str | None = None) -> str:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Takes the lock unless another worker has it; readers, who share it briefly, are waited for."""
+    """Takes the lock unless another worker has it. Waits for readers, who share it briefly."""
     while not _try_lock(file, fcntl.LOCK_EX):
         if not _try_lock(file, fcntl.LOCK_SH):
             return False
