@@ -23,6 +23,11 @@ _CODECS = {
     "video/x-h265": "h265parse ! video/x-h265,stream-format=byte-stream,alignment=au",
     "image/jpeg": "jpegparse ! image/jpeg",
 }
+# Background detection leaves what has moved on standing where it was.
+_ENCODER = (
+    "openh264enc name=encoder bitrate=3000000 rate-control=bitrate gop-size=25 complexity=low "
+    "background-detection=false"
+)
 _READ_TIMEOUT_S = 20
 
 
@@ -112,7 +117,9 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]], fps: int, target: Pat
             caps = f"video/x-raw,format=RGB,width={width},height={height},framerate={fps}/1"
             if n == 0:
                 source.set_property("caps", Gst.Caps.from_string(caps))
-            buffer = Gst.Buffer.new_wrapped(picture.tobytes())
+            rows = picture.reshape(height, width * 3)
+            rows = np.pad(rows, ((0, 0), (0, -width * 3 % 4)))  # GStreamer's rows are whole words
+            buffer = Gst.Buffer.new_wrapped(rows.tobytes())
             buffer.pts, buffer.duration = n * Gst.SECOND // fps, Gst.SECOND // fps
             source.emit("push-buffer", buffer)
         source.emit("end-of-stream")
@@ -122,11 +129,13 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]], fps: int, target: Pat
 
 def _encode(source: str, target: Path, fill: Callable[[Any], None] | None = None) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    encoder = "openh264enc bitrate=3000000 rate-control=bitrate gop-size=25 complexity=low"
     pipeline = Gst.parse_launch(
-        f"{source} ! videoconvert ! video/x-raw,format=I420 ! {encoder} ! h264parse ! mp4mux "
+        f"{source} ! videoconvert ! video/x-raw,format=I420 ! {_ENCODER} ! h264parse ! mp4mux "
         f"! filesink location={quote(part)}"
     )
+    encoder = pipeline.get_by_name("encoder")
+    events = Gst.PadProbeType.EVENT_DOWNSTREAM
+    encoder.get_static_pad("sink").add_probe(events, _end_past, encoder.get_static_pad("src"))
     try:
         pipeline.set_state(Gst.State.PLAYING)
         if fill is not None:
@@ -139,6 +148,16 @@ def _encode(source: str, target: Path, fill: Callable[[Any], None] | None = None
     finally:
         pipeline.set_state(Gst.State.NULL)
         part.unlink(missing_ok=True)
+
+
+def _end_past(_pad: Any, info: Any, behind: Any) -> Any:
+    """Hands the end of the stream to what is behind the encoder: to drain it, which holds nothing
+    back, openh264enc encodes a null picture, and OpenH264 prints an error about that.
+    """
+    if info.get_event().type != Gst.EventType.EOS:
+        return Gst.PadProbeReturn.OK
+    behind.push_event(Gst.Event.new_eos())
+    return Gst.PadProbeReturn.DROP
 
 
 def quote(path: Path) -> str:

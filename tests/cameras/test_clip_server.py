@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import gi
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 from watched import Watched
 
-from pipeline.gst.clips import ClipError, prepare_clip, quote, read_clip
+from pipeline.gst.clips import ClipError, encode_pictures, prepare_clip, quote, read_clip
+from pipeline.synthetic import picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +89,27 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, theora: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video\n" * 100)
     with pytest.raises(ClipError):
         prepare_clip(tmp_path / "text.mp4", tmp_path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 360), (334, 190)])
+def test_an_encoded_clip_is_faithful(
+    width: int, height: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [picture(n, width, height) for n in range(60)]
+    encode_pictures(pictures, 10, tmp_path / "clip.mp4")
+    assert capfd.readouterr() == ("", "")
+    off = []  # pixels of each picture that are quite another colour
+    for shown, drawn in zip(decoded(tmp_path / "clip.mp4"), pictures, strict=True):
+        off.append(int((np.abs(shown - drawn.astype(int)).max(axis=2) > 60).sum()))
+    assert off[0] < 0.002 * width * height
+    assert max(off) < 1.2 * off[0], "what has moved on still stands where it was"
+
+
+def decoded(clip: Path) -> Iterator[NDArray[np.int64]]:
+    video = cv2.VideoCapture(str(clip))
+    while (read := video.read())[0]:
+        yield read[1][:, :, ::-1].astype(int)
+    video.release()
 
 
 def test_the_code_in_the_docs_runs() -> None:
