@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.camera_state import Fault
@@ -70,6 +71,9 @@ def _refused(url: CameraUrl, text: str) -> str:
 def _unusable(url: CameraUrl, kind: str, words: str) -> str:
     if kind == "busy":
         return f"{url.path} is in use by another program"
+    if kind == "open" and url.scheme == "file":
+        is_folder = Path(url.path).is_dir()
+        return f"{url.path} {'is a directory' if is_folder else 'cannot be opened: no permission'}"
     if kind == "open":
         return f"{url.path} cannot be opened: no permission, or not a camera"
     return words

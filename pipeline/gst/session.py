@@ -59,6 +59,7 @@ class Session:
         except GLib.Error as error:
             raise GraphError(error.message) from None
         self._bus = self._pipeline.get_bus()
+        self._lacks_plugin = False
         self.probes = FrameProbes(
             ledger,
             RateLimit(spec.fps) if spec.fps else None,
@@ -87,7 +88,14 @@ class Session:
 
     def message(self, timeout_s: float) -> Any:
         """The next error, end, warning or element message, or None."""
-        return self._bus.timed_pop_filtered(int(timeout_s * Gst.SECOND), _WATCHED)
+        message = self._bus.timed_pop_filtered(int(timeout_s * Gst.SECOND), _WATCHED)
+        if message is None:
+            return None
+        if message.type == Gst.MessageType.ELEMENT:
+            self._lacks_plugin |= message.get_structure().get_name() == "missing-plugin"
+        if message.type == Gst.MessageType.ERROR and not self._lacks_plugin:
+            return _without_video(message)
+        return message
 
     def rewind(self) -> bool:
         """Begins a file again. All frames have left the graph, so nothing is flushed away."""
@@ -106,6 +114,18 @@ class Session:
         if thread.is_alive():
             name = self._pipeline.get_name()
             _log.error("camera %s: its graph does not stop; left behind", name)
+
+
+def _without_video(message: Any) -> Any:
+    """The error itself; but decodebin calls it a missing plug-in, without one to name, when a file
+    holds sound alone.
+    """
+    error, detail = message.parse_error()
+    if not error.matches(Gst.CoreError.quark(), Gst.CoreError.MISSING_PLUGIN):
+        return message
+    kind = Gst.StreamError.WRONG_TYPE
+    words = GLib.Error.new_literal(Gst.StreamError.quark(), "it has no video", kind)
+    return Gst.Message.new_error(message.src, words, detail)
 
 
 def _set_up(element: Any, spec: Camera, source: Source) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+import wave
 from pathlib import Path
 
 import pytest
@@ -81,10 +83,19 @@ def test_a_real_clip_is_counted_to_the_last_frame() -> None:
     assert (counts.decoded, counts.published, pending) == (905, 905, 0)
 
 
+def _sound() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    return file.getvalue()
+
+
 WORDS = {
     "missing.mp4": (None, "no such file"),
     "text.mp4": (b"this is no video at all\n" * 100, "not a readable video"),
     "empty.mp4": (b"", "not a readable video"),
+    "sound.wav": (_sound(), "not a readable video: it has no video"),
 }
 
 
@@ -96,3 +107,9 @@ def test_a_file_that_is_no_video_says_so(name: str, tmp_path: Path) -> None:
     with Watched(name, f"file:{tmp_path / name}") as camera:
         _, reason = camera.wait(State.FAILED)
     assert words in reason
+
+
+def test_a_directory_says_so(tmp_path: Path) -> None:
+    with Watched("directory", f"file:{tmp_path}") as camera:
+        _, reason = camera.wait(State.FAILED)
+    assert reason == f"{tmp_path} is a directory"

@@ -28,6 +28,7 @@ ERRORS = [
     ("/dev/video9", RESOURCE, 3, "no", "no device /dev/video9: not plugged in?", False),
     ("/dev/video9", RESOURCE, 4, "busy", "/dev/video9 is in use by another program", False),
     ("/dev/video9", RESOURCE, 7, "open", "/dev/video9 cannot be opened: no permission", True),
+    ("file:/a.mp4", RESOURCE, 5, "open", "/a.mp4 cannot be opened: no permission", True),
     ("rtsp://cam/a", STREAM, 6, "H.265 decoder", "no decoder for this video: H.265", True),
     ("rtsp://cam/a", CORE, 12, "H.265 decoder", "no decoder for this video: H.265", True),
     ("file:/a.txt", STREAM, 4, "text", "not a readable video: text", True),
