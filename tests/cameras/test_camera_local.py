@@ -97,7 +97,7 @@ def test_a_missing_decoder_is_named() -> None:
 
 
 def test_a_stage_that_ends_in_an_error_is_built_anew() -> None:
-    with Watched("erring", "test://", "identity error-after=3 ! fakesink") as camera:
+    with Watched("erring", "test://", "identity error-after=8 ! fakesink") as camera:
         _, reason = camera.wait(State.RECONNECTING)
         camera.wait(State.RUNNING, after=camera.states.index(State.RECONNECTING))
     assert reason == "Failed after iterations as requested."
