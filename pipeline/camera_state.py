@@ -137,6 +137,12 @@ class CameraState:
         self._enter(State.STALLED, fault.reason)
         return fault
 
+    def hung(self, busy_s: float) -> Fault:
+        """The stages have had one frame for ``busy_s`` seconds."""
+        fault = Fault(f"a stage has been busy with one frame for {busy_s:.0f} s", slow=True)
+        self._enter(State.STALLED, fault.reason)
+        return fault
+
     def failed(self, fault: Fault) -> float:
         """The attempt is over; returns the seconds to wait before the next."""
         self.attempt += 1

@@ -52,6 +52,16 @@ class RunningCamera:
             self.seen.tried,
         )
 
+    def status(self) -> Status:
+        """The message that tells of its state now."""
+        runner = self.runner
+        return status_of(
+            Transition(
+                runner.name, runner.state, runner.reason, runner.attempt, None, runner.since_ns
+            ),
+            self.ledger,
+        )
+
 
 def start_camera(
     name: str, spec: Camera, threads: int, tell: Callable[[Status], None]

@@ -66,6 +66,7 @@ class Worker:
         self._registry = Registry(client, settings=settings)
         self._lease = WorkerLease(client, settings.worker)
         self._leased = False
+        self._generation = ""
         self._renew_due_s = 0.0
         self._redis_words = ""
         self._threads = threads_of(settings)
@@ -78,10 +79,10 @@ class Worker:
         """
         register()
         cv2.setNumThreads(1)  # each camera has a thread; OpenCV's own would only contend with them
-        self._synchronise()  # so that a second worker of this name never starts a camera
-        outboxes.attach(self.outbox)
         self.outbox.start()
+        outboxes.attach(self.outbox)
         try:
+            self._synchronise()
             if not self._leased:
                 self._reconcile(self.settings.cameras)
             while not stop.wait(TICK_S):
@@ -116,13 +117,20 @@ class Worker:
                     self._leased = True
                 elif not self._lease.renew():
                     log.error("another worker took the name %s", self.settings.worker)
-            changed = self._registry.changes() if self._leased else None
+            if not self._leased:
+                return
+            changed = self._registry.changes()
+            generation = self._registry.version()[0]
         except redis.RedisError as error:
             self._say_once(f"the registry is out of reach: {error}")
             return
         self._say_once("")
         if changed is not None:
             self._reconcile(self._resolve(changed))
+        if generation != self._generation:  # Redis lost what it had been told
+            self._generation = generation
+            for running in list(self.cameras.values()):
+                self.outbox.status(running.status())
 
     def _resolve(self, names: Mapping[str, Any]) -> dict[str, Camera]:
         cameras = {}
@@ -136,8 +144,8 @@ class Worker:
 
     def _reconcile(self, wanted: Mapping[str, Camera]) -> None:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
-        for name in [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]:
-            self.cameras.pop(name).runner.stop(STOP_TIMEOUT_S)
+        changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
+        _stop_all([self.cameras.pop(name) for name in changed])
         for name, camera in wanted.items():
             if name in self.cameras:
                 continue
@@ -165,15 +173,8 @@ class Worker:
         self._redis_words = words
 
     def _close(self) -> None:
-        """All cameras at once, then what they left in the outbox, then the name."""
-        stops = [
-            threading.Thread(target=running.runner.stop, args=(STOP_TIMEOUT_S,))
-            for running in self.cameras.values()
-        ]
-        for thread in stops:
-            thread.start()
-        for thread in stops:
-            thread.join()
+        """The cameras, then what they left in the outbox, then the name."""
+        _stop_all(list(self.cameras.values()))
         outboxes.detach()
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)
@@ -235,6 +236,17 @@ def run_worker(
         if on_end is not None:
             on_end()
     return 0
+
+
+def _stop_all(cameras: list[RunningCamera]) -> None:
+    """All at once: one that hangs must not keep the others waiting, nor the lease."""
+    threads = [
+        threading.Thread(target=running.runner.stop, args=(STOP_TIMEOUT_S,)) for running in cameras
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def load_models(settings: Settings) -> None:

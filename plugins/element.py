@@ -77,7 +77,7 @@ class FrameHandler:
     def start(self) -> bool:
         """Finds the ledger and prepares; False, with an error message, when that fails."""
         try:
-            self.ledger = ledger_of(self._pipeline_name())
+            self.ledger = ledger_of(str(self.pipeline().get_name()))
             self.prepare()
         except Exception as error:  # noqa: BLE001 - must not be raised into GStreamer
             self._post(
@@ -96,9 +96,11 @@ class FrameHandler:
         """Brings one buffer before ``handle``: OK, DROPPED or ERROR."""
         key = frame_key(buffer)
         try:
-            result = self.ledger.get(key) or self._enter(key)
+            result = self.ledger.get(key)
+            if result is None:
+                result = self._enter(key)
             kept = self.handle(buffer, key, result)
-        except Exception as error:  # noqa: BLE001 - one failed frame is counted and the camera goes on
+        except BaseException as error:  # noqa: BLE001 - also sys.exit() of a stage: it is one frame
             return self._failed(key, error)
         self._failures = 0
         return Gst.FlowReturn.OK if kept else DROPPED
@@ -111,7 +113,7 @@ class FrameHandler:
         assert result is not None
         return result
 
-    def _failed(self, key: int, error: Exception) -> Gst.FlowReturn:
+    def _failed(self, key: int, error: BaseException) -> Gst.FlowReturn:
         self.ledger.fail(key)
         self._failures += 1
         domain, code = Gst.StreamError.quark(), Gst.StreamError.FAILED
@@ -122,17 +124,18 @@ class FrameHandler:
             self._post(Gst.Message.new_warning, domain, code, error)
         return DROPPED
 
-    def _post(self, message: Any, domain: int, code: int, error: Exception) -> None:
+    def _post(self, message: Any, domain: int, code: int, error: BaseException) -> None:
         element: Any = self
         words = f"{element.get_name()}: {type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
         element.post_message(message(self, GLib.Error.new_literal(domain, words, int(code)), trace))
 
-    def _pipeline_name(self) -> str:
+    def pipeline(self) -> Any:
+        """The outermost bin that this element is in."""
         top: Any = self
         while (parent := top.get_parent()) is not None:
             top = parent
-        return str(top.get_name())
+        return top
 
 
 class FrameElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
@@ -181,10 +184,13 @@ class StageElement(FrameElement):
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
         with buffer.map(Gst.MapFlags.READ) as mapped:
-            after = self.stage(self.view(mapped.data), result)
+            after: Any = self.stage(self.view(mapped.data), result)
         if after is None:
             self.ledger.drop(key, "stage")
             return False
+        if not isinstance(after, FrameResult):
+            name = type(self.stage).__qualname__
+            raise TypeError(f"{name} returned {after!r:.80}; expected a FrameResult or None")
         if after is not result:
             self.ledger.put(key, after)
         return True

@@ -12,6 +12,7 @@ from gi.repository import GLib, Gst
 from engines.registry import resolve
 
 log = logging.getLogger(__name__)
+_registered = False
 
 ELEMENTS = {
     "mirinfer": "plugins.mirinfer:MirInfer",
@@ -28,11 +29,13 @@ def factory(name: str) -> tuple[str, int, type[Gst.Element]]:
 
 def register() -> None:
     """Makes the elements known to this process; GStreamer must be initialised."""
-    if Gst.ElementFactory.find(next(iter(ELEMENTS))) is None:
-        GLib.log_set_handler("GStreamer", GLib.LogLevelFlags.LEVEL_CRITICAL, _on_critical, None)
-    for name in ELEMENTS:
-        if Gst.ElementFactory.find(name) is None:
-            Gst.Element.register(None, *factory(name))
+    global _registered  # noqa: PLW0603 - once per process
+    if _registered:
+        return
+    _registered = True
+    GLib.log_set_handler("GStreamer", GLib.LogLevelFlags.LEVEL_CRITICAL, _on_critical, None)
+    for name in ELEMENTS:  # also where GST_PLUGIN_PATH has them: its cache may know older ones
+        Gst.Element.register(None, *factory(name))
 
 
 def _on_critical(_domain: str, _level: int, message: str, _data: None) -> None:

@@ -14,9 +14,13 @@ from typing import cast
 
 from mirante.frame import Counts, FrameResult, TsSource
 
+_IDENTITY = ("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height", "counts")
+QUEUED_MOST = 16  # frames that a queue may hold; the longest here holds 4
+
 
 @dataclass(slots=True)
 class _Open:
+    seq: int
     result: FrameResult
     mark_ns: int  # monotonic; when the frame last passed a mark, so that stages can be timed
     passed: int = 0  # 1 behind the rate limit, 2 behind the queue, 3 before the first stage
@@ -56,20 +60,23 @@ class Ledger:
             seq = self._next_seq
             self._next_seq += 1
             if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
-                self._ahead[twin.result.seq] = "duplicate_pts"
+                self._ahead[twin.seq] = "duplicate_pts"
             timings = {}
             if ts_source == "arrival":
                 timings["video_decode"] = max(0.0, (time.time_ns() - captured_ns) / 1e6)
             result = FrameResult(
                 self.camera, seq, self.epoch, captured_ns, ts_source, *size, timings=timings
             )
-            self._open[pts] = _Open(result, time.monotonic_ns())
+            self._open[pts] = _Open(seq, result, time.monotonic_ns())
             return seq
 
     def admitted(self, pts: int) -> None:
         """A frame passed the rate limit."""
         with self._lock:
             self._pass(pts, 1, "rate")
+            waiting = [key for key, frame in self._open.items() if frame.passed == 1]
+            for key in waiting[:-QUEUED_MOST]:  # the stages hang, and the queue drops in silence
+                self._ahead[self._open.pop(key).seq] = "queue"
 
     def taken(self, pts: int) -> None:
         """A frame left the queue: from here on one thread has it."""
@@ -91,10 +98,19 @@ class Ledger:
             return frame.result
 
     def put(self, pts: int, result: FrameResult) -> None:
-        """Replaces what is known about an open frame."""
+        """Replaces what is known about an open frame.
+
+        Raises:
+            ValueError: what says which frame it is has been changed.
+        """
         with self._lock:
-            if (frame := self._open.get(pts)) is not None:
-                frame.result = result
+            if (frame := self._open.get(pts)) is None:
+                return
+            for name in _IDENTITY:
+                before, after = getattr(frame.result, name), getattr(result, name)
+                if after is not before and after != before:
+                    raise ValueError(f"a stage changed {name} to {after!r}; expected {before!r}")
+            frame.result = result
 
     def publish(self, pts: int) -> FrameResult | None:
         """Closes a frame as published; its result carries the account as of this frame."""
@@ -103,23 +119,29 @@ class Ledger:
             if frame is None:
                 return None
             self._published += 1
-            self._settle(frame.result.seq)
-            result = replace(frame.result, counts=self._counts(frame.result.seq + 1))
+            self._settle(frame.seq)
+            result = replace(frame.result, counts=self._counts(frame.seq + 1))
         self._on_publish(result)
         return result
+
+    def unpublish(self) -> None:
+        """The frame just published could not be written: it failed instead."""
+        with self._lock:
+            self._published -= 1
+            self._failed += 1
 
     def fail(self, pts: int) -> None:
         """Closes a frame on which a stage failed."""
         with self._lock:
             if (frame := self._open.pop(pts, None)) is not None:
                 self._failed += 1
-                self._settle(frame.result.seq)
+                self._settle(frame.seq)
 
     def drop(self, pts: int, reason: str) -> None:
         """Closes a frame that a stage dropped on purpose."""
         with self._lock:
             if (frame := self._open.pop(pts, None)) is not None:
-                self._ahead[frame.result.seq] = reason
+                self._ahead[frame.seq] = reason
 
     def lost(self, frames: int, reason: str = "outbox") -> None:
         """Frames that counted as published never reached Redis."""
@@ -131,7 +153,7 @@ class Ledger:
         """The graph is gone: every open frame was dropped for ``reason``."""
         with self._lock:
             for frame in self._open.values():
-                self._ahead[frame.result.seq] = reason
+                self._ahead[frame.seq] = reason
             self._open.clear()
             self._settle(self._next_seq)
 
@@ -139,7 +161,7 @@ class Ledger:
         """The stream came to its end: each frame still open was dropped before its next mark."""
         with self._lock:
             for frame in self._open.values():
-                self._ahead[frame.result.seq] = ("rate", "queue", "stage")[frame.passed]
+                self._ahead[frame.seq] = ("rate", "queue", "stage")[frame.passed]
             self._open.clear()
             self._settle(self._next_seq)
 
@@ -152,6 +174,12 @@ class Ledger:
             done = self._published + sum(dropped.values()) + self._failed
             return Counts(done, self._published, dropped, self._failed), self._next_seq - done
 
+    def busy_s(self) -> float:
+        """How long the stages have had the frame that they are at; 0 when they have none."""
+        with self._lock:
+            marks = [frame.mark_ns for frame in self._open.values() if frame.passed >= 2]
+        return (time.monotonic_ns() - min(marks)) / 1e9 if marks else 0.0
+
     def _pass(self, pts: int, mark: int, reason: str) -> _Open | None:
         """Moves a frame behind a mark; open frames it overtook were dropped there."""
         frame = self._open.get(pts)
@@ -159,9 +187,9 @@ class Ledger:
             return None
         frame.passed = mark
         for other_pts, other in list(self._open.items()):
-            if other.result.seq < frame.result.seq and other.passed < mark:
+            if other.seq < frame.seq and other.passed < mark:
                 del self._open[other_pts]
-                self._ahead[other.result.seq] = reason
+                self._ahead[other.seq] = reason
         return frame
 
     @staticmethod
@@ -176,9 +204,9 @@ class Ledger:
         its stage, and nothing passes a later frame, so a stage swallowed it.
         """
         for pts, frame in list(self._open.items()):
-            if frame.result.seq < seq:
+            if frame.seq < seq:
                 del self._open[pts]
-                self._ahead[frame.result.seq] = "stage"
+                self._ahead[frame.seq] = "stage"
         for dropped in [n for n in self._ahead if n <= seq]:
             reason = self._ahead.pop(dropped)
             self._dropped[reason] = self._dropped.get(reason, 0) + 1
@@ -203,10 +231,11 @@ def attach(pipeline: str, ledger: Ledger) -> None:
         _ledgers[pipeline] = ledger
 
 
-def detach(pipeline: str) -> None:
-    """Forgets a pipeline that is gone."""
+def detach(pipeline: str, ledger: Ledger) -> None:
+    """Forgets a pipeline that is gone, unless another of its name has come meanwhile."""
     with _ledgers_lock:
-        _ledgers.pop(pipeline, None)
+        if _ledgers.get(pipeline) is ledger:
+            del _ledgers[pipeline]
 
 
 def account_lost(camera: str, frames: int) -> None:

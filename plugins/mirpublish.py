@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
@@ -10,6 +12,9 @@ from plugins import outboxes
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.outbox import Outbox
 
+# Elements by their pipeline, known by its address.
+_publishing: dict[int, MirPublish] = {}
+_publishing_lock = threading.Lock()
 ENCODINGS = ("bits", "rle", "png", "polygon")
 
 
@@ -58,6 +63,11 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         """Finds the outbox."""
         if self.masks not in ENCODINGS:
             raise ValueError(f'masks: "{self.masks}"; expected one of {", ".join(ENCODINGS)}')
+        with _publishing_lock:
+            if _publishing.setdefault(hash(self.pipeline()), self) is not self:
+                raise ValueError(
+                    "a second mirpublish in this pipeline; expected one, as a frame ends once"
+                )
         self.ledger.camera = check_camera(self.camera or self.ledger.camera)
         self.outbox = outboxes.acquire(self.redis)
 
@@ -67,6 +77,9 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""
+        with _publishing_lock:
+            for pipeline in [p for p, element in _publishing.items() if element is self]:
+                del _publishing[pipeline]
         if self.outbox is not None:
             outboxes.release(self.outbox)
             self.outbox = None
@@ -86,5 +99,9 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         assert self.outbox is not None
         final = self.ledger.publish(key)
         if final is not None:
-            self.outbox.publish(final, self.masks)
+            try:
+                self.outbox.publish(final, self.masks)
+            except Exception:
+                self.ledger.unpublish()
+                raise
         return True

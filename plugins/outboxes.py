@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 
 from plugins.ledger import account_lost
 from plugins.outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _worker: list[Outbox] = []
@@ -58,4 +61,5 @@ def release(outbox: Outbox, timeout_s: float = 5.0) -> None:
             break
         else:
             return
-    outbox.close(timeout_s)
+    if lost := outbox.close(timeout_s):
+        log.warning("%d frames never reached Redis: %s", lost, outbox.state.words)

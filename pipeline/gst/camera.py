@@ -25,6 +25,7 @@ from pipeline.urls import NETWORK
 from plugins.ledger import Ledger, attach, detach
 
 TICK_S = 0.25
+STAGES_S = 30.0  # a frame that the stages have had this long will not come back
 REACH_S = 3.0
 WARNING_EVERY_S = 10.0
 
@@ -124,7 +125,7 @@ class CameraRunner:
                 break
             if fault is not None:
                 self._stop.wait(self._machine.failed(fault))
-        detach(self.name)
+        detach(self.name, self._ledger)
         self._machine.stopped(reason)
 
     def _attempt(self) -> Fault | None:
@@ -157,6 +158,8 @@ class CameraRunner:
         arrived_s, decoded_s = probes.arrived_s, probes.decoded_s
         if self.spec.keyframes_only and decoded_s is not None:
             decoded_s = max(decoded_s, arrived_s or decoded_s)
+        if (busy_s := self._ledger.busy_s()) > STAGES_S:
+            return self._machine.hung(busy_s)
         fault = self._machine.check(arrived_s, decoded_s)
         if fault is not None and arrived_s is None and self.spec.url.scheme in NETWORK:
             return self._reach(fault)

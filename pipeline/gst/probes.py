@@ -144,6 +144,7 @@ class FrameProbes:
             buffer.pts = pts
         self._ledger.decoded(pts, captured_ns, ts_source, self._size)
         if self._limit is not None and not self._limit.admits(pts):
+            self._ledger.drop(pts, "rate")
             return _DROP
         self._ledger.admitted(pts)
         return _OK

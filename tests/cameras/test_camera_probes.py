@@ -60,7 +60,7 @@ def graph() -> Iterator[Graph]:
     made = Graph()
     yield made
     made.pipeline.set_state(Gst.State.NULL)
-    detach("probed")
+    detach("probed", made.ledger)
 
 
 def test_every_frame_gets_a_number_and_the_size_of_the_source(graph: Graph) -> None:

@@ -141,3 +141,41 @@ def test_what_cannot_start_is_refused_before_anything_starts(
     assert process.returncode == 2
     assert words in output
     assert "Traceback" not in output
+
+
+def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
+    """Each from the first: none may look for the outbox before it is there."""
+    names = [f"c{i}" for i in range(8)]
+    up({name: {"url": "test://?size=64x48&fps=5"} for name in names})
+    for name in names:
+        assert next(frames(redis_url, name, 1)).seq < 20
+        told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
+        assert [status.state for status in told] == ["connecting", "running"]
+
+
+def test_a_library_that_refuses_a_file_leaves_the_process_alive(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """GStreamer brings an unwinder of its own, which breaks C++ exceptions of others."""
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    code = f"""
+import time
+from pathlib import Path
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from plugins.ledger import Ledger
+camera = Camera.model_validate({{"url": "test://"}})
+runner = CameraRunner("a", camera, "fakesink", Ledger("a"), lambda change: None)
+runner.start()
+time.sleep(1)
+from engines.runtimes import open_session
+try:
+    open_session("onnxruntime", Path({str(broken)!r}), 1)
+except RuntimeError:
+    print("refused")
+runner.stop()
+"""
+    done = run("python", "-c", code)
+    assert done.stdout == "refused\n", done.stderr
+    assert done.returncode == 0

@@ -32,3 +32,24 @@ class Writer:
     def __call__(self, frame: np.ndarray, result: Any) -> Any:
         frame[:] = 0
         return result
+
+
+class Liar:
+    """Returns what it should not."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        if self.kind == "exit":
+            raise SystemExit("bye")
+        if self.kind in {"camera", "seq", "captured_ns", "width"}:
+            return replace(result, **{self.kind: "victim" if self.kind == "camera" else 99})
+        return {"zero": 0, "number": 5, "text": "x"}[self.kind]
+
+
+class Unwritable:
+    """Leaves a timing that is no number on every other frame."""
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        return replace(result, timings={"x": "slow"}) if result.seq % 2 else result

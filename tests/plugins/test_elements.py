@@ -93,3 +93,42 @@ def test_a_bad_property_is_an_element_error(
     ended = launch(f"{video(3)} ! {element} {sink}")
     assert ended.error is not None
     assert words in ended.error
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("zero", "Liar returned 0; expected a FrameResult or None"),
+        ("number", "Liar returned 5; expected a FrameResult or None"),
+        ("text", "Liar returned 'x'; expected a FrameResult or None"),
+        ("camera", "a stage changed camera to 'victim'; expected 'camera'"),
+        ("seq", "a stage changed seq to 99; expected 0"),
+        ("captured_ns", "a stage changed captured_ns to 99"),
+        ("width", "a stage changed width to 99; expected 64"),
+        ("exit", "SystemExit: bye"),
+    ],
+)
+def test_what_a_stage_may_not_do_fails_the_frame_in_words(
+    launch: Any, kind: str, words: str
+) -> None:
+    stage = f'mirstage python=recorded_stages:Liar options="{{\\"kind\\": \\"{kind}\\"}}"'
+    ended = launch(f"{video(5)} ! {stage} ! {record()} ! fakesink")
+    assert words in ended.warnings[0]
+    assert ended.counts.failed == 5
+    assert ended.counts.balanced
+    assert not recorded_stages.seen
+
+
+def test_two_publishers_in_one_pipeline_are_refused(launch: Any) -> None:
+    publisher = "queue ! mirpublish redis=redis://127.0.0.1:1 camera"
+    ended = launch(f"{video(5)} ! tee name=t ! {publisher}=a t. ! {publisher}=b")
+    assert ended.error is not None
+    assert "a second mirpublish in this pipeline" in ended.error
+
+
+def test_a_result_that_cannot_be_written_is_a_failed_frame(launch: Any) -> None:
+    stage = "mirstage python=recorded_stages:Unwritable"
+    ended = launch(f"{video(6)} ! {stage} ! mirpublish camera=a redis=redis://127.0.0.1:1")
+    assert ended.counts.failed == 3
+    assert ended.counts.published + ended.counts.dropped.get("outbox", 0) == 3
+    assert ended.counts.balanced

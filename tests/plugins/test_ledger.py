@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from plugins.ledger import Ledger
+from plugins.ledger import Ledger, attach, detach, ledger_of
 
 SIZE = (640, 360)
 
@@ -145,3 +145,26 @@ def test_the_equation_holds_in_every_message_of_a_random_life(seed: int) -> None
         assert live.decoded + in_flight == n + 1
     live, _ = ledger.counts()
     assert live.published + live.dropped.get("outbox", 0) == handed
+
+
+def test_frames_behind_a_stage_that_hangs_do_not_pile_up() -> None:
+    ledger = Ledger("gate")
+    decode(ledger, 0)
+    run_through(ledger, 0)
+    for n in range(1, 500):
+        decode(ledger, n)
+        ledger.admitted(n * 40)
+    counts, in_flight = ledger.counts()
+    assert in_flight <= 20
+    assert counts.dropped["queue"] >= 480
+    assert ledger.busy_s() > 0
+
+
+def test_a_new_ledger_of_a_name_outlives_the_old_ones_end() -> None:
+    old, new = Ledger("gate"), Ledger("gate")
+    attach("gate-graph", old)
+    attach("gate-graph", new)
+    detach("gate-graph", old)
+    assert ledger_of("gate-graph") is new
+    detach("gate-graph", new)
+    assert ledger_of("gate-graph") is not new
