@@ -127,10 +127,10 @@ class Worker:
         self._say_once("")
         if changed is not None:
             self._reconcile(self._resolve(changed))
-        if generation != self._generation:  # Redis lost what it had been told
-            self._generation = generation
-            for running in list(self.cameras.values()):
+        if self._generation not in ("", generation):  # Redis lost what it had been told
+            for running in self.cameras.values():
                 self.outbox.status(running.status())
+        self._generation = generation
 
     def _resolve(self, names: Mapping[str, Any]) -> dict[str, Camera]:
         cameras = {}
