@@ -29,3 +29,15 @@ def line(
     from pipeline.bench.line import Plan, run_bench
 
     run_bench(Plan(clip, model, cameras, frames, rounds, rate, seconds))
+
+
+@app.command()
+def masks(
+    clip: Annotated[Path, typer.Option(exists=True, help="any clip that OpenCV reads")],
+    model: Annotated[str, typer.Option(help="a zoo segmenter")] = "twinlitenet",
+    frames: Annotated[int, typer.Option(min=1, help="frames of the clip")] = 40,
+) -> None:
+    """Size, time and loss of each mask encoding."""
+    from pipeline.bench.masks import run_masks
+
+    run_masks(clip, model, frames)
