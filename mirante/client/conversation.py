@@ -8,7 +8,7 @@ from typing import Any
 from mirante.client.group import GroupReader
 from mirante.client.plan import Plan
 from mirante.client.reader import Reader, SubscribeError
-from mirante.client.steps import Interrupted, Step
+from mirante.client.steps import Ask, Interrupted, Step
 
 
 class Conversation:
@@ -42,8 +42,11 @@ class Conversation:
         self._resume(self._steps.throw, error)
 
     def interrupted(self) -> None:
-        """Somebody lost patience in the middle of the step; its reply is lost."""
-        self._resume(self._steps.throw, Interrupted())
+        """Somebody lost patience in the middle of the step; its reply is lost. A pause is over."""
+        if isinstance(self.step, Ask):
+            self._resume(self._steps.throw, Interrupted())
+        else:
+            self._resume(self._steps.send, None)
 
     def _resume(self, resume: Callable[[Any], Step], value: Any) -> None:
         try:

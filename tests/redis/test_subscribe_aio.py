@@ -93,6 +93,20 @@ def test_a_cancelled_wait_loses_nothing(server: RedisChild, outbox: Outbox, unti
     assert server.client().xpending(key("gate", "detections"), "alarm")["pending"] == 0
 
 
+def test_impatience_during_a_pause_before_reconnecting_is_no_error() -> None:
+    async def run() -> int:
+        times = 0
+        async with mirante.aio.subscribe("gate", redis="redis://127.0.0.1:1") as subscription:
+            for _ in range(30):
+                try:
+                    await asyncio.wait_for(anext(subscription), 0.02)
+                except TimeoutError:
+                    times += 1
+        return times
+
+    assert asyncio.run(run()) == 30
+
+
 def test_a_wrong_password_is_told_at_once(server: RedisChild) -> None:
     url = server.url.replace("://", "://eve:s3cr3t-pw@")
     with pytest.raises(mirante.SubscribeError, match="wrong user name or password") as caught:
