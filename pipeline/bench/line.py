@@ -85,8 +85,10 @@ def _print_throughput(job: Job, rounds: int) -> None:
 
 def _print_latency(job: Job, plan: Plan) -> None:
     received = _live(job, plan, plan.cameras)[1]
-    latency = [ms for camera in received for ms in camera.latency_ms]
-    beyond = [ms for camera in received for ms in camera.beyond_inference_ms]
+    # The first frames met models that were still loading; as many as were measured come last.
+    frames = int(plan.rate * plan.seconds / plan.cameras)
+    latency = [ms for camera in received for ms in camera.latency_ms[-frames:]]
+    beyond = [ms for camera in received for ms in camera.beyond_inference_ms[-frames:]]
     typer.echo(
         f"\nlatency: {plan.cameras} RTSP cameras, {plan.rate} frames/s in all, capture (RTCP) to "
         f"subscriber, {len(latency)} frames"
