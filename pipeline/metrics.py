@@ -11,8 +11,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from mirante.frame import Counts
+from pipeline.camera_state import State
 
-STATES = ("connecting", "running", "stalled", "reconnecting", "failed", "stopped")
+STATES = tuple(state.value for state in State)
 BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 

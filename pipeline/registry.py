@@ -80,6 +80,11 @@ class Registry:
         raw = cast(list[bytes | None], self._client.hmget(VERSION, ["generation", "number"]))
         return (raw[0] or b"").decode(), (raw[1] or b"").decode()
 
+    @property
+    def generation(self) -> str:
+        """The generation that ``changes`` saw last; another one after Redis lost its data."""
+        return self._seen[0] if self._seen else ""
+
     def cameras(self) -> dict[str, Desired]:
         """All cameras that are wanted, of every worker, by name."""
         raw = cast(dict[bytes, bytes], self._client.hgetall(CAMERAS))

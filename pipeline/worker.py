@@ -120,13 +120,13 @@ class Worker:
             if not self._leased:
                 return
             changed = self._registry.changes()
-            generation = self._registry.version()[0]
         except redis.RedisError as error:
             self._say_once(f"the registry is out of reach: {error}")
             return
         self._say_once("")
         if changed is not None:
             self._reconcile(self._resolve(changed))
+        generation = self._registry.generation
         if self._generation not in ("", generation):  # Redis lost what it had been told
             for running in self.cameras.values():
                 self.outbox.status(running.status())

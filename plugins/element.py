@@ -138,9 +138,12 @@ class FrameHandler:
         return top
 
 
-class FrameElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
-    """A filter that passes RGB video through untouched."""
+class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
+    """A filter that passes RGB video through untouched and calls a stage on each frame, with a view
+    of its pixels, which are not copied.
+    """
 
+    stage: Stage | None = None
     max_failures = max_failures()
 
     def __init__(self) -> None:
@@ -160,12 +163,6 @@ class FrameElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""
         return self.process(buffer)
-
-
-class StageElement(FrameElement):
-    """Calls a stage on each frame with a view of its pixels, which are not copied."""
-
-    stage: Stage | None = None
 
     def make_stage(self) -> Stage:
         """The stage, from the element's properties."""

@@ -44,7 +44,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     """Live cameras, already running; the call returns the frames published in ``job.seconds``.
 
     Raises:
-        RuntimeError: a camera does not come, or (by the call) the line was overloaded.
+        RuntimeError: a camera does not come.
     """
     register()
     specs = [{"url": url, **_options(job)} for url in job.urls]

@@ -33,15 +33,3 @@ def missing_typelibs(names: Iterable[str]) -> set[str]:
         except ValueError:
             missing.add(name)
     return missing
-
-
-def gstreamer_version() -> str | None:
-    """Such as ``1.22.0``; None without GStreamer."""
-    try:
-        import gi
-
-        gi.require_version("Gst", "1.0")
-        from gi.repository import Gst
-    except (ImportError, ValueError):
-        return None
-    return ".".join(map(str, Gst.version()[:3]))
