@@ -1,8 +1,8 @@
 """The AP that the public detectors are known to have, on 206 pictures of COCO's val2017.
 
-Needs those pictures with their instances JSON in the folder that MIRANTE_COCO_VAL names, and
-pycocotools; both are too large for the repository. What stands in for it everywhere is
-``test_zoo.py``: the decoder equals an independent one at every score from .01 on.
+Needs those pictures with their instances JSON in the folder that MIRANTE_COCO_VAL names; they are
+too large for the repository. What stands in for it everywhere is ``test_zoo.py``: the decoder
+equals an independent one at every score from .01 on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import os
 from pathlib import Path
 
 import pytest
-from coco_ap import average_precision
+
+from engines.evaluation.data import Choice
+from engines.evaluation.detector import DetectorFigures
+from engines.evaluation.measured import Request, measure
 
 KNOWN = {"yolox-nano": (28.1, 44.9), "deimv2-femto": (33.3, 48.4)}
 
@@ -22,5 +25,6 @@ def test_the_known_ap_is_reproduced(weights: Path, name: str) -> None:
     folder = os.environ.get("MIRANTE_COCO_VAL")
     if not folder:
         pytest.skip("MIRANTE_COCO_VAL names no folder of COCO pictures and their instances JSON")
-    pytest.importorskip("pycocotools", reason="pycocotools is not installed")
-    assert average_precision(Path(folder), name) == pytest.approx(KNOWN[name], abs=0.5)
+    figures = measure(Request(model=name, choice=Choice(folder))).figures
+    assert isinstance(figures, DetectorFigures)
+    assert (100 * figures.ap, 100 * figures.ap50) == pytest.approx(KNOWN[name], abs=0.5)

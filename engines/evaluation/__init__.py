@@ -1,0 +1,1 @@
+"""How good a model is, on pictures with labels or against another model."""
