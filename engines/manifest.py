@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from engines.labels import TABLES
 
+WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"
 Score = Annotated[float, Field(ge=0, le=1)]
 Triple = tuple[float, float, float]
@@ -143,20 +144,26 @@ def check_labels(key: str, names: Any, labels: tuple[str, ...]) -> None:
 
 
 def zoo_names() -> list[str]:
-    """The models whose manifests are shipped, by name."""
-    return sorted(path.stem for path in ZOO.glob("*.yaml"))
+    """The models whose manifests are shipped: our own by name, then the others by name."""
+    return list(_zoo())
+
+
+def _zoo() -> dict[str, Path]:
+    """The shipped manifests by name."""
+    paths = [path for folder in (WEIGHTS, ZOO) for path in sorted(folder.glob("*.yaml"))]
+    return {path.stem: path for path in paths}
 
 
 def find(name: str) -> Manifest:
     """The manifest of a zoo model, or the one at a path that ends in .yaml or .yml."""
     if name.endswith((".yaml", ".yml")):
         return read(Path(name))
-    known = zoo_names()
+    known = _zoo()
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"the zoo has {', '.join(known)}"
         raise ManifestError(f'no model "{name}"; {hint}, or the path of a manifest (.yaml)')
-    return read(ZOO / f"{name}.yaml")
+    return read(known[name])
 
 
 def read(path: Path) -> Manifest:

@@ -1,1 +1,1 @@
-"""Manifests of the models that are known by name; the weights are not here."""
+"""Manifests of the public models that are known by name; their weights are not here."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from engines.manifest import ManifestError, find, read, zoo_names
+import engines.manifest
+from engines import store
+from engines.manifest import WEIGHTS, ZOO, ManifestError, find, read, zoo_names
 
+OWN = sorted(path.stem for path in WEIGHTS.glob("*.yaml"))
+MOST_BYTES = 6_500_000  # of one model in the repository
 GOOD = {
     "name": "mine",
     "task": "detect",
@@ -113,21 +118,44 @@ def test_a_typing_mistake_in_a_name_gets_the_nearest_model() -> None:
 
 
 def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
-    assert zoo_names() == sorted(
-        [
-            "yolox-nano",
-            "deimv2-femto",
-            "yunet",
-            "twinlitenet",
-            "omz-road",
-            "unet-face",
-            "mediapipe-selfie",
-            "test-boxes",
-            "test-lane",
-        ]
-    )
+    public = sorted(path.stem for path in ZOO.glob("*.yaml"))
+    assert public == [
+        *("deimv2-femto", "mediapipe-selfie", "omz-road", "test-boxes", "test-lane"),
+        *("twinlitenet", "unet-face", "yolox-nano", "yunet"),
+    ]
+    assert zoo_names() == [*OWN, *public]
+    assert not set(OWN) & set(public)
     for name in zoo_names():
         assert find(name).name == name
+
+
+def test_a_model_of_our_own_is_found_as_any_other(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever lies in engines/weights: by name, first in the list, its file beside it."""
+    text = (ZOO / "test-boxes.yaml").read_text().replace("name: test-boxes", "name: pavement")
+    (tmp_path / "pavement.yaml").write_text(text.replace("test-boxes.onnx", "pavement.onnx"))
+    (tmp_path / "pavement.onnx").write_bytes((ZOO / "test-boxes.onnx").read_bytes())
+    monkeypatch.setattr(engines.manifest, "WEIGHTS", tmp_path)
+    assert zoo_names()[0] == "pavement"
+    listing = store.list_models()[0]
+    assert (listing.name, listing.place) == ("pavement", "file")
+    assert listing.path == tmp_path / "pavement.onnx"
+    assert engines.load("pavement").labels == ("red", "green", "blue")
+    with pytest.raises(ManifestError, match='no model "pavment"; did you mean "pavement"'):
+        find("pavment")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_model_of_our_own_is_small_whole_and_described(name: str) -> None:
+    manifest = find(name)
+    assert manifest.folder == WEIGHTS
+    file = WEIGHTS / manifest.file
+    assert manifest.file == f"{name}.onnx"
+    assert file.stat().st_size == manifest.bytes
+    assert manifest.bytes <= MOST_BYTES
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == manifest.sha256
+    assert (WEIGHTS / f"{name}.md").is_file()
 
 
 @pytest.mark.parametrize("name", zoo_names())

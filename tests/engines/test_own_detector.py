@@ -1,0 +1,81 @@
+"""The street detector that ships: as it was trained, and good enough on what training never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import golden_logits
+import numpy as np
+import onnx
+import pytest
+from shared_clips import CLIPS
+
+from engines.evaluation.data import Choice
+from engines.evaluation.detector import ClassFigures
+from engines.evaluation.measured import Request, measure
+from engines.store import show
+
+ROOT = Path(__file__).parents[2]
+MOST_PARAMETERS = 2_200_000
+SIX = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
+
+
+def figures(data: Path, **keys: object) -> dict[str, ClassFigures]:
+    """By class, of the pictures or the clip at ``data``; skips the test where it is not here."""
+    if not data.exists():
+        pytest.skip(f"no {data.name} in {data.parent}")
+    part, every, held_out = (keys.pop(key, None) for key in ("part", "every", "held_out"))
+    choice = Choice(str(data), part=part, every=every or 1, held_out=bool(held_out))
+    found = measure(Request(model="street", choice=choice, **keys)).figures
+    return {of.label: of for of in found.classes}
+
+
+def test_the_file_says_what_it_said_when_it_was_trained(home: Path) -> None:
+    golden = np.load(golden_logits.FOLDER / "street.npz")["columns"]
+    assert golden[4:].max() > 0.02
+    np.testing.assert_allclose(golden_logits.columns("street"), golden, rtol=1e-3, atol=0.02)
+
+
+def test_it_is_as_small_as_its_card_says(home: Path) -> None:
+    _, listing = show("street")
+    assert listing.place == "file"
+    assert listing.path is not None
+    tensors = onnx.load(listing.path).graph.initializer
+    assert sum(int(np.prod(tensor.dims)) for tensor in tensors) < MOST_PARAMETERS
+    assert listing.path.with_suffix(".md").read_text(encoding="utf-8").startswith("# street\n")
+
+
+@pytest.mark.parametrize(
+    ("clip", "every", "least"),
+    [
+        (CLIPS / "highway.mp4", 8, {"car": 0.8}),
+        (CLIPS / "lanes.mp4", 4, {"car": 0.6}),
+        (ROOT / ".cache" / "demo" / "vtest.avi", 20, {"person": 0.6, "car": 0.6}),
+    ],
+    ids=["highway", "lanes", "vtest"],
+)
+def test_it_agrees_with_its_teacher_at_the_end_of_clips(
+    clip: Path, every: int, least: dict[str, float], weights: Path
+) -> None:
+    found = figures(
+        clip, part="0.75:1", every=every, truth="deimv2-femto", truth_threshold=0.4, classes=SIX
+    )
+    assert {label: found[label].ap50 for label in least if found[label].ap50 < least[label]} == {}
+
+
+def test_faces_in_a_car(weights: Path) -> None:
+    clip = CLIPS / "carphone.mp4"
+    keys = {"truth": "yunet", "truth_threshold": 0.7, "least_side_px": 24.0, "classes": ("face",)}
+    face = figures(clip, every=6, **keys)["face"]
+    assert face.boxes == 20
+    assert face.recall >= 0.9
+    assert face.precision >= 0.9
+
+
+def test_street_photographs_that_training_never_saw(home: Path) -> None:
+    found = figures(ROOT.parent / "shared" / "training", held_out=True)
+    assert found["person"].boxes > 100
+    assert found["person"].ap50 >= 0.4
+    assert found["car"].ap50 >= 0.4
+    assert found["bicycle"].ap50 >= 0.2
+    assert found["motorcycle"].ap50 >= 0.2
