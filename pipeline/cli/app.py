@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import camera, configured, doctor, models, tail, trials
+from pipeline.cli import camera, configured, doctor, evaluate, models, tail, training, trials
 from pipeline.cli.console import is_fancy
 
 USAGE_STATUS = 2
@@ -32,6 +32,8 @@ def make_app() -> typer.Typer:
     app.add_typer(camera.app, name="camera")
     app.command()(tail.tail)
     app.add_typer(models.app, name="models")
+    app.command("eval")(evaluate.evaluate)
+    app.command()(training.train)
     app.command()(configured.check)
     app.command()(doctor.doctor)
     app.command(

@@ -38,7 +38,10 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
         ),
     ],
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="Zoo name or manifest; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--model", help="Zoo name or manifest, or several; else as the defaults: street."
+        ),
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None,
     width: Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")] = None,
@@ -93,12 +96,11 @@ def list_(redis_url: RedisOption = None) -> None:
     with connected(redis_url) as client:
         for name, desired in _registry(client).cameras().items():
             status = _actual(client, desired)
-            stages = [s.get("model") or s.get("python") for s in desired.spec.get("stages", [])]
             rows.append(
                 [
                     *(name, status["state"], status["reason"]),
                     redact(str(desired.spec["url"])),
-                    ", ".join(map(str, stages)),
+                    _stages(desired),
                     desired.origin,
                     desired.worker,
                 ]
@@ -138,6 +140,12 @@ def _registry(client: redis.Redis, worker: str = "main") -> Registry:
     from pipeline.registry import Registry
 
     return Registry(client, worker)
+
+
+def _stages(desired: Desired) -> str:
+    if "stages" not in desired.spec:
+        return "its worker's defaults"
+    return ", ".join(str(s.get("model") or s.get("python")) for s in desired.spec["stages"])
 
 
 def _check_worker(worker: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables and colours in a terminal, plain lines elsewhere."""
+"""Lists of names in options; tables and colours in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ import typer
 def is_fancy() -> bool:
     """True when standard output is a terminal that wants colours (``NO_COLOR`` is not set)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """The names in an option's ``a, b,c``; none where it was not given."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ def demo(
         float | None, typer.Option(help="End after so many seconds; else at Ctrl-C.", min=1)
     ] = None,
 ) -> None:
-    """Three cameras, live: detections and masks from real footage, and an account at the end."""
+    """Three cameras, live: detections and masks by our own models, and an account at the end."""
     from pipeline.cli.models import use_default_mirror
     from pipeline.demo import run_demo
 

@@ -40,7 +40,9 @@ def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirant
     with connect(redis_server.url) as client, WorkerFile("main", redis_server.url):
         WorkerLease(client, "main").acquire()
         assert mirante("camera", "add", "gate", "test://").out.endswith("mirante camera list\n")
-        assert "  not started  " in mirante("camera", "list").out
+        listed = mirante("camera", "list").out
+        assert "  not started  " in listed
+        assert "  its worker's defaults  " in listed
         now_s = time.time()
         status = {"state": "stalled", "reason": "no frame for 3.0 s", "ts": now_s}
         client.xadd(key("gate", "status"), {"json": json.dumps(status)})

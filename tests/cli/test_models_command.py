@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from outcome import Run
 
+from engines.manifest import zoo_names
+
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "engines" / "zoo" / "test-boxes.yaml"
 
@@ -25,6 +27,8 @@ def test_list(mirante: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path))
     lines = mirante("models", "list").out.splitlines()
     assert lines[0].split() == ["model", "task", "size", "licence", "where", "finds"]
+    names = [line.split()[0] for line in lines[1:]]
+    assert names == zoo_names()  # our own first
     row = next(line for line in lines if line.startswith("yolox-nano "))
     assert "detect" in row
     assert "Apache-2.0" in row
