@@ -47,9 +47,13 @@ def drawn(picture: Any, frame: mirante.FrameResult) -> Any:
     width = round(HEIGHT * frame.width / frame.height)
     shown = cv2.resize(picture, (width, HEIGHT), interpolation=cv2.INTER_CUBIC)
     for mask in frame.masks:
-        for label, colour in zip(mask.labels, COLOURS, strict=False):
-            plane = mask.on_frame(label, frame.width, frame.height).astype(np.uint8)
-            inside = cv2.resize(plane, (width, HEIGHT), interpolation=cv2.INTER_NEAREST) > 0
+        planes = [mask.on_frame(label, frame.width, frame.height) for label in mask.labels]
+        largest_first = sorted(zip(planes, COLOURS, strict=False), key=lambda p: -p[0].sum())
+        for plane, colour in largest_first:  # so that a lane line is seen on its road
+            inside = (
+                cv2.resize(plane.astype(np.uint8), (width, HEIGHT), interpolation=cv2.INTER_NEAREST)
+                > 0
+            )
             shown[inside] = (0.55 * shown[inside] + 0.45 * np.array(colour)).astype(np.uint8)
     scale = HEIGHT / frame.height
     for label, score, xyxy in frame.detections:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from engines.manifest import find
-from engines.store import ModelUnavailableError, resolve_file
 from pipeline.cli.console import is_fancy, print_table
 from pipeline.cli.live import LiveStatus, dropped_words
 from pipeline.config.settings import Settings
+from pipeline.drawn_road import draw_road
 from pipeline.logs import configure_logs
 from pipeline.metrics import WorkerSnapshot
 from pipeline.rtsp_process import rtsp_cameras
@@ -23,7 +22,7 @@ from pipeline.tally import Tally
 from pipeline.worker import Worker, run_worker
 
 CACHE = Path(".cache/demo")
-ROAD = Path("../shared/clips/lanes.mp4")
+DRAWN_ROAD = CACHE / "road.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +30,30 @@ class Scene:
     """One camera of the demo.
 
     Attributes:
-        clip: what it sees; the synthetic camera where there is no such file.
-        stages: the models it runs.
+        clips: what it sees, the first that is here; the synthetic camera where none is.
+        stages: the models it runs, our own.
         fps: frames analysed per second on two cores; more cores, more frames.
     """
 
     name: str
-    clip: Path
+    clips: tuple[Path, ...]
     stages: tuple[dict[str, str], ...]
     fps: float
 
+    def clip(self) -> Path | None:
+        """The clip that is shown."""
+        return next((clip for clip in self.clips if clip.exists()), None)
+
 
 SCENES = (
-    Scene("street", CACHE / "vtest.avi", ({"model": "yolox-nano"},), 10),
+    Scene("street", (CACHE / "vtest.avi",), ({"model": "street"},), 10),
     Scene(
         "face",
-        CACHE / "carphone.mp4",
-        ({"model": "yunet"}, {"model": "unet-face", "on": "face"}),
-        6,
+        (CACHE / "carphone.mp4",),
+        ({"model": "street"}, {"model": "face", "on": "face"}),
+        10,
     ),
-    Scene("road", ROAD, ({"model": "twinlitenet"},), 2.5),
+    Scene("road", (Path("../shared/clips/lanes.mp4"), DRAWN_ROAD), ({"model": "road"},), 10),
 )
 SYNTHETIC = ({"model": "test-boxes"}, {"model": "test-lane"})
 
@@ -60,9 +63,9 @@ def run_demo(seconds: float | None) -> int:
     console = Console()
     stop = threading.Event()
     workers: list[Worker] = []
-    clips = {scene.name: scene.clip for scene in SCENES if scene.clip.exists()}
+    clips = find_clips(console)
     with ExitStack() as around:
-        settings = demo_settings(around.enter_context(rtsp_cameras(clips, CACHE)), console)
+        settings = demo_settings(around.enter_context(rtsp_cameras(clips, CACHE)))
         tally = Tally(settings.cameras)
         live = around.enter_context(LiveStatus(console)) if is_fancy() else None
         configure_logs(settings.log)
@@ -88,28 +91,45 @@ def run_demo(seconds: float | None) -> int:
     return 0
 
 
-def demo_settings(urls: Mapping[str, str], console: Console) -> Settings:
-    """The demo's configuration: what can be shown here, saying plainly what cannot.
+def find_clips(console: Console) -> dict[str, Path]:
+    """The clips that are here by scene, saying what is not; the road is drawn where none is filmed.
+
+    Args:
+        console: where it is said.
+    """
+    *_, road = SCENES
+    if road.clip() is None:
+        _say(
+            console,
+            "road: no clip filmed from a car is here, so a road is drawn (once, some seconds)",
+        )
+        draw_road(DRAWN_ROAD)
+    clips = {scene.name: clip for scene in SCENES if (clip := scene.clip()) is not None}
+    for scene in SCENES:
+        if scene.name not in clips:
+            files = " or ".join(map(str, scene.clips))
+            _say(console, f"{scene.name}: no clip {files}; the synthetic camera stands in")
+    return clips
+
+
+def demo_settings(urls: Mapping[str, str]) -> Settings:
+    """The demo's configuration.
 
     Args:
         urls: addresses of the scenes whose clips are here.
-        console: where it is said.
     """
     share = max(1.0, (os.cpu_count() or 1) / 2)
-    cameras: dict[str, object] = {}
-    for scene in SCENES:
-        missing = "" if scene.name in urls else f"the clip {scene.clip} is not here"
-        missing = missing or _missing_models(scene)
-        if missing:
-            console.print(
-                f"{scene.name}: {missing}\n  The synthetic camera stands in, with its own models.",
-                markup=False,
-                highlight=False,
-            )
-            cameras[scene.name] = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
-            continue
-        camera = {"url": urls[scene.name], "stages": list(scene.stages), "fps": scene.fps * share}
-        cameras[scene.name] = camera
+    synthetic = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
+    cameras = {
+        scene.name: {
+            "url": urls[scene.name],
+            "stages": list(scene.stages),
+            "fps": scene.fps * share,
+        }
+        if scene.name in urls
+        else synthetic
+        for scene in SCENES
+    }
     return Settings.model_validate(
         {
             "worker": "demo",
@@ -120,14 +140,8 @@ def demo_settings(urls: Mapping[str, str], console: Console) -> Settings:
     )
 
 
-def _missing_models(scene: Scene) -> str:
-    """Why its models cannot be had and what to do, or nothing."""
-    try:
-        for stage in scene.stages:
-            resolve_file(find(stage["model"]))
-    except ModelUnavailableError as error:
-        return str(error)
-    return ""
+def _say(console: Console, words: str) -> None:
+    console.print(words, markup=False, highlight=False)
 
 
 def _print_account(snapshot: WorkerSnapshot, tally: Tally) -> None:
