@@ -109,7 +109,10 @@ class CameraOptions(Section):
     keyframes_only: bool = Field(
         False, description="decode key frames alone, for very many cameras"
     )
-    stages: list[Stage] = Field([], description="what each frame passes, in order")
+    stages: list[Stage] = Field(
+        [ModelStage(model="street")],  # type: ignore[call-arg]
+        description="what each frame passes, in order",
+    )
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"
     )

@@ -38,7 +38,7 @@ def default_yaml() -> str:
         *_lines(Camera, {"url": _EXAMPLE_URL}, only=("url",)),
         "# and any key of defaults",
         "stages:",
-        *_item(ModelStage, {"model": "yolox-nano"}),
+        *_item(ModelStage, {"model": "street"}),
         *_item(PythonStage, {"python": "package.module:Class"}),
     ]
     example = indent("\n".join(["gate:", indent("\n".join(camera), "  ")]), "#   ")
@@ -131,7 +131,12 @@ def _limits(field: FieldInfo) -> Iterator[str]:
 def _yaml(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return str(value) if isinstance(value, str) else json.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """A value that JSON does not know: a section by the keys that differ from their defaults."""
+    return value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else str(value)
 
 
 if __name__ == "__main__":

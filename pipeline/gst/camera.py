@@ -41,7 +41,7 @@ class CameraRunner:
         name: the camera's name; elements find the ledger by it.
         spec: the camera.
         stages: launch text behind the RGB caps, up to a sink, such as
-            ``mirinfer model=yolox-nano ! mirpublish camera=gate``.
+            ``mirinfer model=street ! mirpublish camera=gate``.
         ledger: the camera's account.
         on_change: told of each transition, on the supervisor's thread.
 

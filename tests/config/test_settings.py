@@ -37,6 +37,11 @@ def test_cameras_inherit_what_they_do_not_say() -> None:
     assert yard.stages == []
 
 
+def test_a_camera_of_which_nothing_is_said_runs_the_shipped_detector() -> None:
+    (gate,) = parse_settings("cameras: {gate: {url: 'test://'}}").cameras.values()
+    assert gate.stages == [ModelStage(model="street")]
+
+
 def test_on_is_a_key_and_off_a_word() -> None:
     settings = parse_settings(
         """
