@@ -8,7 +8,7 @@ RUN ./run setup && rm -rf /var/lib/apt/lists/* \
  && useradd --system --create-home --uid 10001 mirante
 
 USER mirante
-# Models are kept in a volume, so that they are fetched once.
+# Public models are kept in a volume, so that they are fetched once; our own are in the image.
 ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante
 RUN mkdir -p /home/mirante/.mirante
 VOLUME /home/mirante/.mirante

@@ -108,19 +108,40 @@ def test_ci_calls_the_readmes_test_command_and_nothing_else() -> None:
     assert "./run test" in (ROOT / "README.md").read_text()
 
 
+def test_what_lies_beside_the_code_is_packaged() -> None:
+    """Manifests, models, their cards and schemas: each by a pattern of pyproject.toml."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    rooms = [pattern.removesuffix("*") for pattern in setuptools["packages"]["find"]["include"]]
+    data = [
+        path.relative_to(ROOT)
+        for room in rooms
+        for path in (ROOT / room).rglob("*")
+        if path.suffix in {".yaml", ".onnx", ".json", ".md", ".typed"}
+    ]
+    assert {"zoo", "schemas"} <= {path.parent.name for path in data}
+    for path in data:
+        assert (ROOT / path.parent / "__init__.py").is_file(), path
+        package = ".".join(path.parent.parts)
+        patterns = setuptools["package-data"]["*"] + setuptools["package-data"].get(package, [])
+        assert any(path.match(pattern) for pattern in patterns), path
+
+
 def pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)(?:\[.*?\])?==(\S+)", path.read_text(), re.M))
 
 
 def test_locks_pin_everything_with_hashes_and_agree() -> None:
-    core, dev = pins(ROOT / "requirements.lock"), pins(ROOT / "requirements-dev.lock")
-    assert {name: dev.get(name) for name in core} == core
+    core, train, dev = (pins(ROOT / f"requirements{of}.lock") for of in ("", "-train", "-dev"))
+    assert {name: train.get(name) for name in core} == core
+    assert {name: dev.get(name) for name in train} == train
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["pipeline"]
     names = {re.split(r"[\[<>=]", item)[0].lower() for item in wanted}
     assert names <= set(core)
-    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-demo.lock"):
-        text = (ROOT / lock).read_text()
+    torch = {re.split(r"[<>=]", item)[0] for item in project["optional-dependencies"]["train"]}
+    assert torch - set(train) == {"torch"}, "the one that the run script installs by itself"
+    for of in ("", "-train", "-dev", "-demo"):
+        text = (ROOT / f"requirements{of}.lock").read_text()
         entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
         assert entries
         assert all("--hash=sha256:" in entry for entry in entries)
