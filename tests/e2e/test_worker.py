@@ -113,7 +113,8 @@ def _message(channel: Any) -> bytes:
 def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
     up: Started, redis_url: str
 ) -> None:
-    up({"drawn": DRAWN, "away": {"url": "rtsp://user:hunter2@127.0.0.1:9/none"}})
+    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
+    up({"drawn": DRAWN, "away": away})
     seen = list(frames(redis_url, "drawn", 30))
     assert [frame.seq for frame in seen] == list(range(seen[0].seq, seen[0].seq + 30))
     told = mirante.subscribe("away", ("status",), since="0", redis=redis_url, timeout_s=1.0)
@@ -146,7 +147,7 @@ def test_what_cannot_start_is_refused_before_anything_starts(
 def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
     """Each from the first: none may look for the outbox before it is there."""
     names = [f"c{i}" for i in range(8)]
-    up({name: {"url": "test://?size=64x48&fps=5"} for name in names})
+    up({name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names})
     for name in names:
         assert next(frames(redis_url, name, 1)).seq < 20
         told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
