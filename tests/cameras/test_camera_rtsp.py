@@ -56,8 +56,10 @@ def test_a_camera_with_a_wrong_clock_is_told_of_once(
 def test_rate_limit_with_a_fraction(server: Any) -> None:
     with Watched("limited", server.url("good"), fps=2.5) as camera:
         camera.seen.wait(12)
-    numbers = camera.seen.numbers[1:]
-    assert {(b - a) % 80 for a, b in pairwise(numbers)} == {4}
+    steps = [(b - a) % 80 for a, b in pairwise(camera.seen.numbers[1:])]
+    # The receiver's timestamps swing with the load, by up to a frame; the mean does not.
+    assert set(steps) <= {3, 4, 5}
+    assert abs(sum(steps) - 4 * len(steps)) <= 2
     counts, _ = camera.ledger.counts()
     assert counts.dropped["rate"] >= 3 * counts.dropped["queue"] + 20
 
