@@ -107,6 +107,11 @@ class Manifest(_Part):
     _folder: Path | None = PrivateAttr(None)
 
     @property
+    def is_for_crops(self) -> bool:
+        """Whether it was made for the boxes of a detector, by its key ``crop``."""
+        return "crop" in self.model_fields_set
+
+    @property
     def folder(self) -> Path | None:
         """The folder of the manifest's own file."""
         return self._folder

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engines.datasets import BoxPicture, BoxSet, DatasetError, read_rgb
 from engines.datasets.files import (
+    check_name,
     group_of,
     is_aside,
     is_named_aside,
@@ -109,9 +110,14 @@ def _load(path: Path) -> Any:
 
 def _classes(path: Path, categories: Iterable[Any], names: list[str]) -> dict[Any, int]:
     """Index in ``names``, which grows, of each category's id."""
-    number = {}
+    number: dict[Any, int] = {}
     for item in categories:
         _check(path, "categories", item, {"id": (int, str), "name": (str,)})
+        check_name(f"{path}: categories: {item['id']!r}", item["name"])
+        if item["id"] in number:
+            raise DatasetError(
+                f"{path}: categories: expected each id once, got {item['id']!r} twice"
+            )
         if item["name"] not in names:
             names.append(item["name"])
         number[item["id"]] = names.index(item["name"])
@@ -169,7 +175,10 @@ def _boxes(
                 f"read: {repr(item)[:SHOWN]}"
             )
         box = _numbers(where, item["bbox"])
-        row = _Box(where, box, number[item["category_id"]], bool(item.get("iscrowd", 0)))
+        crowd = item.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            raise DatasetError(f"{where}: iscrowd: expected 0 or 1, got {crowd!r}")
+        row = _Box(where, box, number[item["category_id"]], bool(crowd))
         found.setdefault(item["image_id"], []).append(row)
     return found
 

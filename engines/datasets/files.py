@@ -72,6 +72,16 @@ def own_split(aside: Sequence[bool]) -> list[bool | None]:
     return [each if parted else None for each in aside]
 
 
+def check_name(where: str, name: object) -> None:
+    """A class's name is text that a command line can tell from its neighbours.
+
+    Raises:
+        DatasetError: ``where``, and what was got.
+    """
+    if not isinstance(name, str) or not name.strip() or set(name) & set(",=@"):
+        raise DatasetError(f"{where}: expected a name without , = and @, got {name!r}")
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:

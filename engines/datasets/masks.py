@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -54,6 +54,21 @@ def _owner(
         if begin in png and _owner(begin, others, png) is None:
             return png[begin], plane
     return None
+
+
+def check_all_owned(folder: Path, pictures: Sequence[MaskPicture]) -> None:
+    """Whether every PNG in ``folder`` that is named like a mask lies beside a picture of its own.
+
+    Raises:
+        DatasetError: naming the one that does not.
+    """
+    planes = {label for picture in pictures for label in picture.planes}
+    known = {path for of in pictures for path in (of.path, *of.planes.values())}
+    for path in sorted(folder.glob("*.png")):
+        plane = next((p for p in planes if path.stem.endswith(f"_{p}")), None)
+        if plane is not None and path not in known:
+            stem = path.stem.removesuffix(f"_{plane}")
+            raise DatasetError(f"{path}: expected a picture {stem}.* ({', '.join(SUFFIXES)})")
 
 
 def in_folders(folder: Path) -> list[MaskPicture]:

@@ -9,7 +9,15 @@ import numpy as np
 import yaml
 
 from engines.datasets import BoxPicture, BoxSet, DatasetError, read_rgb
-from engines.datasets.files import SUFFIXES, by_stem, group_of, is_aside, own_split, read_text
+from engines.datasets.files import (
+    SUFFIXES,
+    by_stem,
+    check_name,
+    group_of,
+    is_aside,
+    own_split,
+    read_text,
+)
 
 EDGE = 1e-3  # how far rounding may take a box over the picture's edge
 LINE = "class cx cy w h, the last four in 0..1"
@@ -38,6 +46,8 @@ def read_yolo(folder: Path) -> BoxSet:
         DatasetError: naming the file, the line, its value and what was expected.
     """
     names = _names(folder)
+    for index, name in enumerate(names):
+        check_name(f"{folder}: names: {index}", name)
     if len(set(names)) < len(names):
         raise DatasetError(f"{folder}: names: expected each once, got {', '.join(names)}")
     pairs = [pair for root in yolo_roots(folder) for pair in _pairs(root)]
@@ -129,4 +139,5 @@ def _from_yaml(path: Path) -> tuple[str, ...]:
         names = [names[index] for index in range(len(names))]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path}: names: expected a list, or 0: name, 1: name …, got {names!r}")
-    return tuple(str(name) for name in names)
+    # A bare number is a name to everyone but YAML; yes, no and null may have meant anything.
+    return tuple(str(name) if type(name) in (int, float) else name for name in names)

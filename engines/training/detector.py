@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as f
 
 from engines.datasets import BoxPicture
+from engines.datasets.files import digest_of
 from engines.nets.yolo import STRIDES, Yolo, centres
 from engines.training.assign import assign, generalised_overlap
 from engines.training.checkpoint import fingerprint
@@ -81,7 +82,9 @@ def train_detector(
         shown = shown.to(device, memory_format=torch.channels_last).float() / 255
         return detection_loss(network, shown, truth)
 
-    shown = [part.tobytes() for p in pictures for part in (p.xyxy, p.class_id, p.score)]
-    names = [p.path.name for p in pictures]
-    about = {"labels": list(labels), "size": size, "pictures": fingerprint(*names, *shown)}
+    parts: list[str | bytes] = []
+    for p in pictures:
+        rows = (p.xyxy, p.class_id, p.score, p.crowd)
+        parts += [digest_of(p.path), *(part.tobytes() for part in rows)]
+    about = {"labels": list(labels), "size": size, "pictures": fingerprint(*parts)}
     return cast(Yolo, train(network, views, collate, loss, plan, about, folder, device))

@@ -48,7 +48,7 @@ class MaskViews(Dataset[Views]):
     """Endless augmented views; the same number gives the same view in every run and process.
 
     Args:
-        pictures: held in memory.
+        pictures: held in memory, larger ones no larger than any view shows them.
         labels: the planes, in the order of the targets.
         size: width and height of a view in pixels.
         seed: of all that is drawn.
@@ -70,7 +70,8 @@ class MaskViews(Dataset[Views]):
     ) -> None:
         self._labels, self._size, self._seed = labels, size, seed
         self._camera = camera or Camera()
-        self._pictures = [_read(picture) for picture in pictures]
+        most = max(self._camera.scale[1], 1.0)
+        self._pictures = [_read(picture, size, most) for picture in pictures]
         weights = np.ones(len(pictures)) if odds is None else np.array(odds, np.float64)
         self._odds = np.cumsum(weights / weights.sum())
 
@@ -99,10 +100,22 @@ class MaskViews(Dataset[Views]):
         return torch.from_numpy(picture), torch.from_numpy(wanted), torch.from_numpy(known)
 
 
-def _read(picture: MaskPicture) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]]]:
+def _read(
+    picture: MaskPicture, view: tuple[int, int], most: float
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]]]:
+    """The picture and its planes, at ``most`` times the size that covers a view at the most."""
     rgb = read_rgb(picture.path)
     size = (rgb.shape[1], rgb.shape[0])
-    return rgb, {label: read_plane(path, size) for label, path in picture.planes.items()}
+    planes = {label: read_plane(path, size) for label, path in picture.planes.items()}
+    cover = max(most * side / whole for side, whole in zip(view, size, strict=True))
+    if cover >= 1:
+        return rgb, planes
+    to = [math.ceil(side * cover) for side in size]
+    return _shrink(rgb, to), {label: _shrink(plane, to) for label, plane in planes.items()}
+
+
+def _shrink(pixels: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def placed(

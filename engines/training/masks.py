@@ -12,6 +12,7 @@ import torch
 import engines
 from engines.datasets import DatasetError, MaskPicture, MaskSet, NoLabelsError
 from engines.datasets.folders import read_masks, read_pictures
+from engines.nets.unet import STRIDES
 from engines.training.export import INPUT, OUTPUT, export, write_manifest
 from engines.training.job import Job
 from engines.training.loop import Plan
@@ -22,6 +23,7 @@ from engines.training.teachers import labels_to_learn
 
 log = logging.getLogger(__name__)
 
+MULTIPLE = max(STRIDES)  # of a view's sides
 HEAD = "logits."  # the layer of which each plane has a row
 
 
@@ -45,7 +47,7 @@ def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: An
         raise DatasetError(f"{job.data}: expected masks to learn from, found none")
     log.info("%d pictures to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
     plan = job.plan(plan)
-    recipe = resized(recipe, job.size_px)
+    recipe = resized(recipe, job.size(recipe.size[0], MULTIPLE))
     torch.manual_seed(plan.seed)
     network = recipe.network(len(found.labels))
     begin(network, job.start or "imagenet", found.labels, HEAD)
@@ -67,13 +69,11 @@ def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: An
     )
 
 
-def resized(recipe: Recipe, width_px: int | None) -> Recipe:
-    """The recipe at another width, its aspect kept as far as multiples of 16 allow."""
-    if width_px is None:
-        return recipe
+def resized(recipe: Recipe, width_px: int) -> Recipe:
+    """The recipe at another width, its aspect kept as far as the height's multiples allow."""
     width, height = recipe.size
-    wide, high = (max(1, round(side * width_px / width / 16)) * 16 for side in (width, height))
-    return replace(recipe, size=(wide, high))
+    high = max(1, round(height * width_px / width / MULTIPLE)) * MULTIPLE
+    return replace(recipe, size=(width_px, high))
 
 
 def own_set(job: Job) -> MaskSet:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as f
 
 from engines.datasets import MaskSet
+from engines.datasets.files import digest_of
 from engines.nets.unet import UNet
 from engines.training.checkpoint import fingerprint
 from engines.training.loop import Plan, train
@@ -99,16 +100,16 @@ def train_segmenter(
         logits = network(shown.contiguous(memory_format=torch.channels_last))
         return mask_loss(logits.float(), wanted, known, thin)
 
-    planes = [
+    parts = [
         part
         for picture in pictures.pictures
-        for label, path in sorted(picture.planes.items())
-        for part in (picture.path.name, label, path.read_bytes())
+        for label, path in sorted({**picture.planes, "": picture.path}.items())
+        for part in (label, digest_of(path))
     ]
     about = {
         "labels": list(labels),
         "size": list(recipe.size),
         "widths": list(recipe.widths),
-        "pictures": fingerprint(*planes),
+        "pictures": fingerprint(*parts),
     }
     return cast(UNet, train(network, views, collate_masks, loss, plan, about, folder, device))

@@ -104,7 +104,7 @@ def labels_to_learn(
     known = {label for manifest in manifests.values() for label in manifest.labels}
     new = tuple(label for label in asked if label not in own)
     if lost := [label for label in new if label not in known]:
-        raise DatasetError(f"labels: {', '.join(lost)} need a teacher that knows them")
+        raise DatasetError(f"classes: {', '.join(lost)} need a teacher that knows them")
     labels = own + new
     for teacher, manifest in manifests.items():
         if not set(manifest.labels) & set(labels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -29,7 +30,7 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
     """Endless augmented views; the same number gives the same view in every run and process.
 
     Args:
-        pictures: held in memory.
+        pictures: held in memory, larger ones no larger than any view shows them.
         classes: how many.
         size: width and height of a view in pixels.
         seed: of all that is drawn.
@@ -44,7 +45,8 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
         seed: int,
         coarse: int = 0,
     ) -> None:
-        self._pictures = [(_without_crowds(p), _rows(p)) for p in pictures]
+        most_px = math.ceil(SCALE[1] * size)
+        self._pictures = [reduced(_without_crowds(p), _rows(p), most_px) for p in pictures]
         odds = repeat_factors([p.class_id[p.score >= 0.4] for p in pictures], classes)
         self._odds = np.cumsum(odds / odds.sum())
         self._size, self._seed, self._coarse = size, seed, coarse
@@ -116,6 +118,19 @@ def _without_crowds(picture: BoxPicture) -> NDArray[np.uint8]:
         box = (slice(max(0, top), bottom), slice(max(0, left), right))
         shown[box] = rgb[box]
     return shown
+
+
+def reduced(
+    rgb: NDArray[np.uint8], rows: NDArray[np.float32], most_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A picture and its boxes, shrunk so that the longer side is ``most_px`` at most."""
+    height, width = rgb.shape[:2]
+    if max(height, width) <= most_px:
+        return rgb, rows
+    to = [max(1, round(side * most_px / max(height, width))) for side in (width, height)]
+    step = np.array([to[0] / width, to[1] / height] * 2, np.float32)
+    small = np.asarray(cv2.resize(rgb, to, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, np.hstack([rows[:, :4] * step, rows[:, 4:]])
 
 
 def _rows(picture: BoxPicture) -> NDArray[np.float32]:

@@ -40,7 +40,9 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     models: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", help="Zoo name or manifest, or several; else as the defaults: street."
+            "--model",
+            help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
+            "it finds; may be repeated; else as the defaults: street.",
         ),
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None,
@@ -58,12 +60,12 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipeline.lease import is_held
 
     _check_worker(worker)
-    spec: dict[str, object] = {"url": url}
+    spec: dict[str, Any] = {"url": url}
     options = {"fps": fps, "width": width, "height": height, "transport": transport}
     spec |= {key: value for key, value in options.items() if value is not None}
     if models:
-        spec["stages"] = [{"model": model} for model in models]
-        _check_models(name, models)
+        spec["stages"] = [_stage(model) for model in models]
+        _check_models(name, spec["stages"])
     with connected(redis_url) as client:
         _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
@@ -157,14 +159,20 @@ def _check_worker(worker: str) -> None:
         raise ConfigError("camera", [f"worker: {show(worker)} — expected {NAME_WORDS}"])
 
 
-def _check_models(name: str, models: list[str]) -> None:
+def _stage(model: str) -> dict[str, str]:
+    """A stage from MODEL or MODEL@CLASS."""
+    name, at, label = model.rpartition("@")
+    return {"model": name, "on": label} if at and name else {"model": model}
+
+
+def _check_models(name: str, specs: list[dict[str, str]]) -> None:
     from pipeline.cli.models import use_default_mirror
     from pipeline.config.camera import ModelStage
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages
 
     use_default_mirror()
-    stages = [ModelStage.model_validate({"model": model}) for model in models]
+    stages = [ModelStage.model_validate(spec) for spec in specs]
     if lines := list(check_stages(stages, f"{name}.stages")):
         raise ConfigError("camera", lines)
 

@@ -12,6 +12,7 @@ import typer
 from pipeline.cli.console import is_fancy, print_table
 
 if TYPE_CHECKING:
+    from engines.manifest import Manifest
     from engines.store import Progress
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
@@ -81,7 +82,7 @@ def show(name: Name) -> None:
         "labels": ", ".join(manifest.labels),
         "input": f"{manifest.input.size[0]}x{manifest.input.size[1]} {manifest.input.resize}",
         "decoder": manifest.decoder,
-        "threshold": "none" if manifest.threshold is None else f"{manifest.threshold:g}",
+        "threshold": _thresholds(manifest),
         "licence": manifest.licence,
         "source": manifest.source,
         "address": manifest.url or manifest.obtain or "none",
@@ -91,6 +92,14 @@ def show(name: Name) -> None:
     }
     for key, value in rows.items():
         typer.echo(f"{key:<10} {value}")
+
+
+def _thresholds(manifest: Manifest) -> str:
+    """The least score of each label, one number where all have the same."""
+    default = "none" if manifest.threshold is None else f"{manifest.threshold:g}"
+    own = [f"{label} {score:g}" for label, score in manifest.thresholds.items()]
+    others = set(manifest.labels) - set(manifest.thresholds)
+    return ", ".join([*own, *([f"others {default}"] if others else [])]) if own else default
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def train(  # noqa: PLR0913, PLR0917 - a parameter per option
     from engines.training.job import RECIPES, Job, choose_device
     from pipeline.cli.models import use_default_mirror
 
+    learn = resolve("recipe", recipe, RECIPES)
     use_default_mirror()
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     changes = {"views": views, "batch": batch, "rate": rate, "seed": seed, "workers": workers}
@@ -77,5 +78,5 @@ def train(  # noqa: PLR0913, PLR0917 - a parameter per option
         size_px=size,
         changes={key: value for key, value in changes.items() if value is not None},
     )
-    manifest = resolve("recipe", recipe, RECIPES)(job)
+    manifest = learn(job)
     typer.echo(f"{manifest}\nmeasure it: mirante eval {manifest} --data {data} --held-out")

@@ -55,6 +55,11 @@ def _check_model(
             f"{here}.model: {show(stage.model)} — {manifest.file} is not on this machine and has "
             f"no address to fetch it from; see: mirante models show {stage.model}"
         )
+    if stage.on is None and manifest.is_for_crops:
+        yield (
+            f"{here}.on: nothing — {show(stage.model)} runs on crops: expected a class that an "
+            "earlier stage finds, such as face"
+        )
     if stage.on is not None and classes is not None and stage.on not in classes:
         hint = did_you_mean(stage.on, classes) if classes else "no stage before it finds boxes"
         yield f"{here}.on: {show(stage.on)} — expected a class that an earlier stage finds; {hint}"

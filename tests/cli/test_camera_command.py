@@ -11,7 +11,7 @@ from outcome import Run
 from mirante.keys import key
 from pipeline.lease import WorkerLease
 from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
+from pipeline.registry import Registry, connect
 from pipeline.worker_file import WorkerFile
 
 pytestmark = pytest.mark.redis
@@ -34,6 +34,15 @@ def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) ->
     assert removed.out == 'camera "gate" is no longer wanted\n'
     assert len(mirante("camera", "list", *at).out.splitlines()) == 1
     assert "hunter2" not in str([added, listed, removed])
+
+
+def test_a_model_on_crops_of_another(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    models = ("--model", "street", "--model", "face@face")
+    added = mirante("camera", "add", "gate", "test://", *models, "--redis", redis_server.url)
+    assert (added.status, added.err) == (0, "")
+    with connect(redis_server.url) as client:
+        spec = Registry(client, "main").cameras()["gate"].spec
+    assert spec["stages"] == [{"model": "street"}, {"model": "face", "on": "face"}]
 
 
 def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
@@ -61,6 +70,16 @@ def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirant
             ("add", "gate", "test://", "--model", "test-boxs"),
             'gate.stages[0].model: "test-boxs" — did you mean "test-boxes"?, or the path of a '
             "manifest (.yaml)",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "street", "--model", "face"),
+            'gate.stages[1].on: nothing — "face" runs on crops: expected a class that an earlier '
+            "stage finds, such as face",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "street", "--model", "face@fase"),
+            'gate.stages[1].on: "fase" — expected a class that an earlier stage finds; did you '
+            'mean "face"?',
         ),
         (
             ("add", "gate", "test://", "--fps", "0"),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from outcome import Run
 
-from engines.manifest import zoo_names
+from engines.manifest import find, zoo_names
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "engines" / "zoo" / "test-boxes.yaml"
@@ -56,6 +57,14 @@ def test_show(mirante: Run) -> None:
     out = mirante("models", "show", "test-boxes").out
     assert "labels     red, green, blue" in out
     assert str(MANIFEST.with_suffix(".onnx")) in out
+    manifest = find("road")
+    assert manifest.thresholds
+    said = re.search(r"^threshold +(.*)$", mirante("models", "show", "road").out, re.M)
+    assert said is not None
+    each = dict(part.rsplit(" ", 1) for part in said[1].split(", "))
+    assert each == {"others": f"{manifest.threshold:g}"} | {
+        label: f"{score:g}" for label, score in manifest.thresholds.items()
+    }
 
 
 @pytest.mark.parametrize("arguments", [(), ("yunet", "--all")])

@@ -64,11 +64,11 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
         (("train", "street", "--data", ".", "--device", "tpu"), "expected auto, cpu or a cuda"),
         (
             ("train", "street", "--data", ".", "--classes", "cat"),
-            "labels: cat need a teacher that knows them",
+            "classes: cat need a teacher that knows them",
         ),
         (
             ("train", "street", "--data", ".", "--classes", "cat, dog ,"),
-            "labels: cat, dog need a teacher that knows them",
+            "classes: cat, dog need a teacher that knows them",
         ),
     ],
 )

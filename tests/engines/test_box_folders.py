@@ -81,6 +81,7 @@ def test_coco_boxes_of_another_scale_are_refused(tmp_path: Path) -> None:
         ({"bbox": [1, 2, float("nan"), 4]}, "annotation 1: bbox: .*nan"),
         ({"image_id": 9}, "annotation 1: image_id: no picture has 9"),
         ({"category_id": 9}, "annotation 1: category_id: no category has 9"),
+        ({"iscrowd": "0"}, "annotation 1: iscrowd: expected 0 or 1, got '0'"),
     ],
 )
 def test_bad_coco_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -101,6 +102,8 @@ def test_bad_coco_is_named(tmp_path: Path, change: dict[str, Any], message: str)
         ("images", {"id": [1]}, "images: expected id, file_name; id is missing or of another"),
         ("annotations", {"image_id": [1]}, "annotations: .* image_id is missing or of another"),
         ("categories", {"name": 5}, "categories: expected id, name; name is missing or of"),
+        ("categories", {"name": " "}, "categories: 10: expected a name without , = and @, got ' '"),
+        ("categories", {"name": "a,b"}, "categories: 10: expected a name without .* got 'a,b'"),
     ],
 )
 def test_values_of_another_type_are_named(
@@ -112,6 +115,16 @@ def test_values_of_another_type_are_named(
     data[part][0] |= change
     path.write_text(json.dumps(data))
     with pytest.raises(DatasetError, match=rf"b.json: {message}"):
+        read_boxes(tmp_path)
+
+
+def test_a_category_id_twice_is_refused(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.jpg")
+    path = write_coco(tmp_path / "b.json", {"a.jpg": [("car", [1, 2, 3, 4])]})
+    data = json.loads(path.read_text())
+    data["categories"].append(data["categories"][0] | {"name": "van"})
+    path.write_text(json.dumps(data))
+    with pytest.raises(DatasetError, match=r"b.json: categories: expected each id once, got 10 tw"):
         read_boxes(tmp_path)
 
 
@@ -261,6 +274,13 @@ def test_labels_in_another_encoding_are_named(tmp_path: Path) -> None:
 def test_bad_names_are_named(tmp_path: Path, names: str) -> None:
     (yolo(tmp_path) / "data.yaml").write_text(f"names: {names}\n")
     with pytest.raises(DatasetError, match=r"data.yaml: names: expected a list"):
+        read_boxes(tmp_path)
+
+
+@pytest.mark.parametrize("names", ["[yes, car]", "[null, car]", "['', car]", "['a=b']"])
+def test_names_that_may_mean_anything_are_refused(tmp_path: Path, names: str) -> None:
+    (yolo(tmp_path) / "data.yaml").write_text(f"names: {names}\n")
+    with pytest.raises(DatasetError, match="names: 0: expected a name without , = and @, got "):
         read_boxes(tmp_path)
 
 

@@ -24,7 +24,7 @@ from engines.training.detector import detection_loss, train_detector
 from engines.training.export import ExportError, export, stored_weights, write_manifest
 from engines.training.loop import Plan, schedule, train
 from engines.training.start import begin
-from engines.training.views import PAD, BoxViews, _without_crowds, collate, repeat_factors
+from engines.training.views import PAD, BoxViews, _without_crowds, collate, reduced, repeat_factors
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CPU = torch.device("cpu")
@@ -195,6 +195,18 @@ class TestViews:
         inside = (bottom - top) * (right - left)
         assert int((shown == PAD).all(axis=2).sum()) == 120 * 90 - inside
 
+    def test_large_pictures_are_kept_as_small_as_views_show_them(self) -> None:
+        rgb = np.zeros((300, 1000, 3), np.uint8)
+        rgb[30:90, 100:200] = 255
+        small, moved = reduced(rgb, rows(100, 30, 200, 90, 1, 0.5), 250)
+        assert small.shape == (75, 250, 3)
+        np.testing.assert_allclose(moved, [[25, 7.5, 50, 22.5, 1, 0.5]])
+        left, top, right, bottom = moved[0, :4].round().astype(int)
+        assert small[top : bottom - 1, left:right].min() > 100
+        same, still = reduced(rgb, moved, 1000)
+        assert same is rgb
+        assert still is moved
+
     def test_rare_classes_come_more_often_and_empty_pictures_less(self) -> None:
         common, rare, none = np.array([0]), np.array([0, 1]), np.array([], np.int64)
         odds = repeat_factors([common] * 98 + [rare, none], 2)
@@ -288,7 +300,11 @@ def test_a_checkpoint_about_something_else_is_refused(tmp_path: Path) -> None:
     assert "size: 64 was learnt, 96 is asked" in said(size=96)
     assert "seed: 0 was learnt, 1 is asked" in said(plan=replace(plan, seed=1))
     assert "pictures: " in said(pictures=pictures[:1])
+    crowded = replace(pictures[1], crowd=np.array([[0, 0, 9, 9, 0]], np.float32))
+    assert "pictures: " in said(pictures=[pictures[0], crowded])
     assert "weights at the start: " in said(network=Yolo(2, width=0.25, neck=16, depth=1))
+    cv2.imwrite(str(pictures[1].path), np.zeros((90, 120, 3), np.uint8))
+    assert "pictures: " in said()
 
 
 def test_a_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:

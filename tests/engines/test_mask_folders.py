@@ -86,6 +86,15 @@ def test_frames_of_one_camera_are_no_masks(tmp_path: Path) -> None:
     assert len(read_pictures(tmp_path)) == 3
 
 
+def test_a_mask_without_its_picture_is_named(tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        write_picture(tmp_path / f"{stem}.jpg")
+        write_plane(tmp_path / f"{stem}_grass.png", PLANE)
+    (tmp_path / "b.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"b_grass.png: expected a picture b\.\*"):
+        read_masks(tmp_path)
+
+
 def test_two_pictures_of_one_stem_are_refused(tmp_path: Path) -> None:
     for folder, mask in (("one/images", "one/masks/g/a.png"), ("two", "two/a_g.png")):
         write_picture(tmp_path / folder / "a.jpg")

@@ -88,6 +88,21 @@ def test_little_detail_moves_nothing(tmp_path: Path) -> None:
     assert all(torch.equal(sharp[n][1], soft[n][1]) for n in range(20))
 
 
+def test_large_pictures_are_kept_as_small_as_views_show_them(tmp_path: Path) -> None:
+    (picture,) = drawn(tmp_path, 1)
+    rgb, mask = cv2.imread(str(picture.path)), cv2.imread(str(picture.planes["shape"]), 0)
+    views = [MaskViews([picture], ("shape",), SIZE, 3, STILL)]
+    for path, pixels in ((picture.path, rgb), (picture.planes["shape"], mask)):
+        cv2.imwrite(
+            str(path), cv2.resize(pixels, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
+        )
+    views.append(MaskViews([picture], ("shape",), SIZE, 3, STILL))
+    assert views[1]._pictures[0][0].shape == (69, 96, 3)
+    (small, plane, _), (large, same, _) = (each[0] for each in views)
+    assert (small.float() - large.float()).abs().mean() < 6
+    assert ((plane > 127) == (same > 127)).float().mean() > 0.98
+
+
 def test_a_batch_is_of_one_shape(tmp_path: Path) -> None:
     many = views(tmp_path, Camera())
     picture, wanted, known = collate_masks([many[0], many[1]])

@@ -16,6 +16,7 @@ from engines.datasets import DatasetError, MaskPicture, MaskSet
 from engines.datasets.folders import read_masks
 from engines.nets.unet import UNet
 from engines.store import resolve_file
+from engines.training.checkpoint import TrainingError
 from engines.training.export import export, stored_weights
 from engines.training.job import Job
 from engines.training.labels import write
@@ -178,12 +179,26 @@ def test_a_teacher_adds_what_it_knows_and_takes_nothing_away(tmp_path: Path) -> 
     alone = own_set(job_of(tmp_path, teachers=("test-lane",), labels=("lane",)))
     assert alone.labels == ("lane",)
     assert len(alone.pictures) == 24
-    with pytest.raises(DatasetError, match="labels: lane need a teacher"):
+    with pytest.raises(DatasetError, match="classes: lane need a teacher"):
         own_set(job(tmp_path, labels=("lane",)))
 
 
+def test_a_width_that_the_network_cannot_see_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="size: expected a multiple of 16, got 100"):
+        train_road(job(tmp_path, size_px=100))
+
+
+def test_a_changed_picture_is_another_training(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    train_road(asked)
+    path = min((tmp_path / "data").glob("p??.png"))
+    cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    with pytest.raises(TrainingError, match="pictures: "):
+        train_road(asked)
+
+
 def test_another_width_keeps_the_aspect() -> None:
-    assert resized(RECIPE, None).size == (64, 48)
+    assert resized(RECIPE, 64).size == (64, 48)
     assert resized(Recipe(size=(320, 192)), 416).size == (416, 256)
 
 
