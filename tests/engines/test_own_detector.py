@@ -32,8 +32,11 @@ def figures(data: Path, **keys: object) -> dict[str, ClassFigures]:
 
 def test_the_file_says_what_it_said_when_it_was_trained(home: Path) -> None:
     golden = np.load(golden_logits.FOLDER / "street.npz")["columns"]
-    assert golden[4:].max() > 0.02
-    np.testing.assert_allclose(golden_logits.columns("street"), golden, rtol=1e-3, atol=0.02)
+    columns = golden_logits.columns("street")
+    np.testing.assert_allclose(columns[:4], golden[:4], rtol=1e-3, atol=0.02)
+    # Scores of a picture of nothing are small; each class has some that would be missed.
+    assert golden[4:].max(axis=1).min() > 1e-3
+    np.testing.assert_allclose(columns[4:], golden[4:], rtol=1e-2, atol=1e-5)
 
 
 def test_it_is_as_small_as_its_card_says(home: Path) -> None:
