@@ -239,14 +239,26 @@ def test_what_is_wrong_is_said(
     assert message in outcome.err
 
 
-def test_the_commands_of_the_page_are_understood() -> None:
-    page = (ROOT / "docs" / "evaluation.md").read_text().replace("\\\n", " ")
-    lines = re.findall(r"^mirante eval (.*)$", page, re.M)
-    assert len(lines) >= 6
-    command = typer.main.get_command(make_app())
-    assert isinstance(command, TyperGroup)
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [
+        ("docs/evaluation.md", 7),
+        ("docs/training.md", 10),
+        ("engines/weights/street.md", 8),
+        ("engines/weights/road.md", 9),
+        ("engines/weights/face.md", 4),
+    ],
+)
+def test_the_commands_of_a_page_are_understood(page: str, least: int) -> None:
+    text = (ROOT / page).read_text().replace("\\\n", " ")
+    lines = re.findall(r"^ *(?:\./run|mirante) ((?:train|eval|camera) .*)$", text, re.M)
+    assert len(lines) >= least
     for line in lines:
-        command.commands["eval"].make_context("eval", shlex.split(line))
+        command: Any = typer.main.get_command(make_app())
+        words = shlex.split(re.sub(r"\[.*\]", "", line))
+        while isinstance(command, TyperGroup):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)
 
 
 @pytest.mark.parametrize(
