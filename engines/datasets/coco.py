@@ -84,13 +84,13 @@ def read_coco(folder: Path, files: Mapping[Path, Any] | None = None) -> BoxSet:
             if found is None:
                 missing += 1
                 continue
-            if (other := listed_by.get(found)) is not None:
+            if (other := listed_by.get(found.resolve())) is not None:
                 twice = "listed twice" if other == path else f"also in {other.name}"
                 raise DatasetError(f"{path}: {found.name} is {twice}; keep one of them")
-            listed_by[found] = path
+            listed_by[found.resolve()] = path
             pictures[found] = _picture(path, found, image, boxes.get(key, []))
             named = is_named_aside(path) or is_aside(path, folder)
-            aside.append(named or is_aside(found, folder.resolve()))
+            aside.append(named or is_aside(found, folder))
     if not pictures:
         raise DatasetError(
             f"{folder}: expected pictures that the JSON lists, {missing} are missing"
@@ -202,11 +202,11 @@ def _find(
     for base in (path.parent, folder, folder / "images"):
         beside = base / name
         if beside.is_file():
-            return beside.resolve()
+            return beside
     found = there.get(Path(name).name, [])
     if len(found) > 1:
         raise DatasetError(f"{path}: file_name {name!r}: expected one such picture, got {found}")
-    return found[0].resolve() if found else None
+    return found[0] if found else None
 
 
 def _picture(

@@ -10,7 +10,14 @@ import numpy as np
 from engines.datasets import BoxPicture, BoxSet, DatasetError, MaskSet, NoLabelsError
 from engines.datasets.coco import KEYS, coco_files, read_coco
 from engines.datasets.files import SUFFIXES, group_of, is_aside, own_split, pictures_below
-from engines.datasets.masks import beside, check_all_owned, check_drawn, in_folders, mask_set
+from engines.datasets.masks import (
+    beside,
+    beside_below,
+    check_all_owned,
+    check_drawn,
+    in_folders,
+    mask_set,
+)
 from engines.datasets.yolo_text import read_yolo, yolo_roots
 
 
@@ -41,8 +48,10 @@ def read_masks(folder: Path) -> MaskSet:
         NoLabelsError: no known layout is there.
     """
     _check(folder)
-    pictures = in_folders(folder) or beside(folder)
-    check_all_owned(folder, pictures)
+    pictures = in_folders(folder)
+    if not pictures:
+        pictures = beside_below(folder)
+        check_all_owned(folder, pictures)
     if not pictures:
         raise NoLabelsError(
             f"{folder}: expected masks as <stem>_<plane>.png beside the picture <stem>.jpg or "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.datasets import DatasetError, MaskPicture, MaskSet
-from engines.datasets.files import SUFFIXES, by_stem, group_of, is_aside, is_picture, own_split
+from engines.datasets.files import (
+    SUFFIXES,
+    by_stem,
+    group_of,
+    is_aside,
+    is_picture,
+    own_split,
+    pictures_below,
+)
 
 LIKELY = 128  # of 255
 
@@ -56,15 +65,25 @@ def _owner(
     return None
 
 
+def beside_below(folder: Path) -> list[MaskPicture]:
+    """``beside`` in a folder and all below it; those below ``val`` or ``test`` are held out."""
+    parts = sorted({path.parent for path in pictures_below(folder)})
+    pictures = [picture for part in parts for picture in beside(part)]
+    split = own_split([is_aside(picture.path, folder) for picture in pictures])
+    return [replace(each, own_split=own) for each, own in zip(pictures, split, strict=True)]
+
+
 def check_all_owned(folder: Path, pictures: Sequence[MaskPicture]) -> None:
-    """Whether every PNG in ``folder`` that is named like a mask lies beside a picture of its own.
+    """Whether every PNG below ``folder`` that is named like a mask lies beside a picture of it.
 
     Raises:
         DatasetError: naming the one that does not.
     """
     planes = {label for picture in pictures for label in picture.planes}
     known = {path for of in pictures for path in (of.path, *of.planes.values())}
-    for path in sorted(folder.glob("*.png")):
+    for path in pictures_below(folder):
+        if path.suffix.lower() != ".png":
+            continue
         plane = next((p for p in planes if path.stem.endswith(f"_{p}")), None)
         if plane is not None and path not in known:
             stem = path.stem.removesuffix(f"_{plane}")
@@ -139,6 +158,8 @@ def _grey(path: Path) -> NDArray[np.uint8]:
     plane = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if plane is None:
         raise DatasetError(f"{path}: expected a mask, found none that can be read")
+    if plane.ndim == 3 and plane.shape[2] == 4 and (plane[..., 3] == 255).all():
+        plane = plane[..., :3]  # nothing in it is transparent
     if plane.ndim == 3 and plane.shape[2] == 3 and (plane == plane[..., :1]).all():
         plane = plane[..., 0]  # grey, saved as three equal channels, as paint programs do
     if plane.dtype != np.uint8 or plane.ndim != 2:

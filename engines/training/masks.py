@@ -90,10 +90,10 @@ def own_set(job: Job) -> MaskSet:
             raise
         found = MaskSet((), ())
     labels = labels_to_learn(found.labels, job.labels, job.teachers, "segment")
-    drawn = found.pictures or tuple(
-        MaskPicture(alone.path, alone.group, {}, alone.own_split)
-        for alone in read_pictures(job.data)
-    )
+    bare = _without_masks(job, found)
+    if bare and not job.teachers:
+        log.warning("%d pictures have no mask and are left out", len(bare))
+    drawn = (*found.pictures, *(bare if job.teachers else ()))
     planes = {picture.path: dict(picture.planes) for picture in drawn}
     for teacher in job.teachers:
         known = set(engines.manifest.find(teacher).labels) & set(labels)
@@ -101,3 +101,13 @@ def own_set(job: Job) -> MaskSet:
             planes[path] = {label: seen[label] for label in known} | planes[path]
     pictures = [replace(picture, planes=planes[picture.path]) for picture in drawn]
     return MaskSet(labels, tuple(pictures))
+
+
+def _without_masks(job: Job, found: MaskSet) -> list[MaskPicture]:
+    """The pictures of the folder that nobody has drawn anything for."""
+    drawn = {picture.path for picture in found.pictures}
+    return [
+        MaskPicture(alone.path, alone.group, {}, alone.own_split)
+        for alone in read_pictures(job.data)
+        if alone.path not in drawn
+    ]

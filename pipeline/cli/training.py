@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -79,4 +80,5 @@ def train(  # noqa: PLR0913, PLR0917 - a parameter per option
         changes={key: value for key, value in changes.items() if value is not None},
     )
     manifest = learn(job)
-    typer.echo(f"{manifest}\nmeasure it: mirante eval {manifest} --data {data} --held-out")
+    measure = shlex.join(["mirante", "eval", str(manifest), "--data", str(data), "--held-out"])
+    typer.echo(f"{manifest}\nmeasure it: {measure}")

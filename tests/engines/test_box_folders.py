@@ -174,6 +174,19 @@ def test_a_coco_folders_own_split(tmp_path: Path, learnt: str, kept: str) -> Non
     assert found == {name: name in names[5:] for name in names}
 
 
+def test_a_split_of_links_is_a_split(tmp_path: Path) -> None:
+    """As data sets are often parted: the folders hold links to pictures elsewhere."""
+    data = tmp_path / "data"
+    names = [f"{part}/{number}.jpg" for part in ("train", "val") for number in range(3)]
+    for name in names:
+        source = write_picture(tmp_path / "all" / name.replace("/", "-"))
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).symlink_to(source)
+    write_coco(data / "all.json", {name: [("car", [1, 2, 3, 4])] for name in names})
+    found = read_boxes(data).pictures
+    assert [picture.is_held_out for picture in found] == [False] * 3 + [True] * 3
+
+
 def yolo(folder: Path, line: str = "1 0.5 0.4 0.2 0.4\n", split: str = "") -> Path:
     write_picture(folder / "images" / split / "a.jpg")
     write_picture(folder / "images" / split / "empty.jpg")

@@ -119,12 +119,23 @@ def test_masks_in_the_parts_of_a_split(tmp_path: Path) -> None:
         read_masks(tmp_path)
 
 
+def test_a_split_with_masks_beside_the_pictures(tmp_path: Path) -> None:
+    for name in ("train/a", "val/b"):
+        write_picture(tmp_path / f"{name}.jpg")
+        write_plane(tmp_path / f"{name}_grass.png", PLANE)
+    found = read_masks(tmp_path).pictures
+    assert {p.path.name: p.is_held_out for p in found} == {"a.jpg": False, "b.jpg": True}
+
+
 WHITE = PLANE[:, :, None] * 255
 
 
-def test_grey_may_be_saved_as_three_channels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [3, 4])
+def test_grey_may_be_saved_as_several_equal_channels(tmp_path: Path, channels: int) -> None:
     write_picture(tmp_path / "a.jpg")
-    assert cv2.imwrite(str(tmp_path / "a_road.png"), np.repeat(WHITE, 3, axis=2).astype(np.uint8))
+    pixels = np.full((*PLANE.shape, channels), 255, np.uint8)  # the fourth is how opaque it is
+    pixels[..., :3] = WHITE
+    assert cv2.imwrite(str(tmp_path / "a_road.png"), pixels)
     (read,) = read_masks(tmp_path).pictures
     np.testing.assert_array_equal(read_plane(read.planes["road"], (100, 50)), PLANE * 255)
 

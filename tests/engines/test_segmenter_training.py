@@ -174,7 +174,13 @@ def test_a_teacher_adds_what_it_knows_and_takes_nothing_away(tmp_path: Path) -> 
     for picture in taught.pictures:
         assert set(picture.planes) == {"disc", "lane"}
         assert picture.planes["disc"] == tmp_path / "data" / f"{picture.path.stem}_disc.png"
-    for mask in (tmp_path / "data").glob("*_disc.png"):
+    masks = sorted((tmp_path / "data").glob("*_disc.png"))
+    for mask in masks[:4]:
+        mask.unlink()
+    some = own_set(job_of(tmp_path, teachers=("test-lane",), labels=("lane",)))
+    assert sorted(len(picture.planes) for picture in some.pictures) == [1] * 4 + [2] * 20
+    assert len(own_set(job_of(tmp_path)).pictures) == 20
+    for mask in masks[4:]:
         mask.unlink()
     alone = own_set(job_of(tmp_path, teachers=("test-lane",), labels=("lane",)))
     assert alone.labels == ("lane",)
