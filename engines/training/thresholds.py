@@ -15,12 +15,13 @@ from engines.evaluation.matching import Found, Truth, judge
 CANDIDATES = np.arange(0.1, 0.71, 0.01)
 SURE = 0.4  # a teacher's box of a lower score is neither there nor not there
 MOST_PICTURES = 500
+BETA = 0.5  # a false alarm costs more than a miss: the next frame is another chance to find it
 
 
 def best_thresholds(
     manifest: Path, pictures: Sequence[BoxPicture], labels: tuple[str, ...], otherwise: float
 ) -> dict[str, float]:
-    """The score of each class at which F1 is best.
+    """The score of each class at which F0.5 is best (van Rijsbergen 1979, with ``BETA``).
 
     Args:
         manifest: the model's.
@@ -48,6 +49,7 @@ def best_thresholds(
     for index, label in enumerate(labels):
         _, score, hit = table[table[:, 0] == index].T
         above = score[None] >= CANDIDATES[:, None]
-        f1 = 2 * (above * hit).sum(axis=1) / np.maximum(1, above.sum(axis=1) + there[index])
-        best[label] = round(float(CANDIDATES[f1.argmax()]), 2) if f1.any() else otherwise
+        found, right = above.sum(axis=1), (above * hit).sum(axis=1)
+        f = (1 + BETA**2) * right / np.maximum(1, found + BETA**2 * there[index])
+        best[label] = round(float(CANDIDATES[f.argmax()]), 2) if f.any() else otherwise
     return best

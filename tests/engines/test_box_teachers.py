@@ -201,11 +201,11 @@ def test_a_collection_has_its_own_teachers(tmp_path: Path) -> None:
 
 def test_what_cannot_be_learnt_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="labels: cat need a teacher that knows them"):
+    with pytest.raises(DatasetError, match="classes: cat need a teacher that knows them"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("cat",)))
     with pytest.raises(DatasetError, match=r"empty: expected pictures .*found none"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("red",), teachers=("test-boxes",)))
-    with pytest.raises(DatasetError, match="labels: cat need a teacher that knows them"):
+    with pytest.raises(DatasetError, match="classes: cat need a teacher that knows them"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("red", "cat"), teachers=("test-boxes",)))
     with pytest.raises(DatasetError, match="teacher test-boxes: knows none of cat"):
         labels_to_learn(("cat",), (), ["test-boxes"], "detect")

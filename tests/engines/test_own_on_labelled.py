@@ -52,7 +52,7 @@ def test_people_and_cars_on_a_square(home: Path, tmp_path: Path) -> None:
     assert person.ap50 > 0.75
     assert person.recall > 0.75
     assert person.precision > 0.6
-    assert car.recall == 1
+    assert car.ap50 > 0.7
 
 
 @pytest.mark.parametrize("index", CAR)
