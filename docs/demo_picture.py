@@ -59,7 +59,9 @@ def drawn(picture: Any, frame: mirante.FrameResult) -> Any:
     for label, score, xyxy in frame.detections:
         left, top, right, bottom = (round(v) for v in xyxy * scale)
         cv2.rectangle(shown, (left, top), (right, bottom), (40, 220, 255), 1, cv2.LINE_AA)
-        words, at = f"{label} {score:.2f}", (left, max(10, top - 3))
+        words = f"{label} {score:.2f}"
+        (length, _), _ = cv2.getTextSize(words, 0, 0.36, 1)
+        at = (max(0, min(left, width - length)), max(10, top - 3))
         for colour, thickness in (((0, 0, 0), 3), ((40, 220, 255), 1)):
             cv2.putText(shown, words, at, 0, 0.36, colour, thickness, cv2.LINE_AA)
     return shown
