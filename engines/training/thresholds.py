@@ -12,7 +12,7 @@ import engines
 from engines.datasets import BoxPicture, read_rgb
 from engines.evaluation.matching import Found, Truth, judge
 
-# What is learnt is known better than what is not: lower scores are right there, and noise elsewhere.
+# What is learnt is known better than what is not: lower scores are right there, noise elsewhere.
 CANDIDATES = np.arange(0.25, 0.71, 0.01)
 SURE = 0.4  # a teacher's box of a lower score is neither there nor not there
 MOST_PICTURES = 500
