@@ -8,7 +8,6 @@ apart. Each is shown twice, with the teacher's outline on the left and the stude
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +18,14 @@ import numpy as np
 
 import engines
 from engines.datasets import is_held_out, read_rgb
-from engines.datasets.collection import UNCLEAR, read_collection
+from engines.datasets.collection import read_collection
 from engines.evaluation.pictures import Frames
-from engines.store import default_mirror
+from engines.manifest import find
+from engines.store import use_default_mirror
 from mirante import Detections
 
 COUNT, ACROSS, SIDE = 40, 4, 150
-MARGIN = 1.7  # crops of the collection are so many times their face's box
+MARGIN = find("face").crop.margin  # crops of the collection are so many times their face's box
 
 
 def crops(collection: Path, clip: Path) -> Iterator[tuple[str, Any, Detections]]:
@@ -33,7 +33,7 @@ def crops(collection: Path, clip: Path) -> Iterator[tuple[str, Any, Detections]]
     faces = [
         entry.path
         for entry in read_collection(collection, "faces")
-        if entry.set not in UNCLEAR and is_held_out(entry.group)
+        if entry.is_clear and is_held_out(entry.group)
     ][:COUNT]
     for path in faces:
         rgb = read_rgb(path)
@@ -59,8 +59,8 @@ def tile(model: engines.Model, rgb: Any, found: Detections, name: str) -> Any:
     height, width = rgb.shape[:2]
     plane = model(rgb, detections=found).masks[0].on_frame("face", width, height)
     left, top, right, bottom = found.xyxy[0]
-    middle, half = ((left + right) / 2, (top + bottom) / 2), max(right - left, bottom - top) * 0.85
-    step = SIDE / (2 * half)
+    middle = (left + right) / 2, (top + bottom) / 2
+    step = SIDE / (MARGIN * max(right - left, bottom - top))
     matrix = np.array(
         [[step, 0, SIDE / 2 - middle[0] * step], [0, step, SIDE / 2 - middle[1] * step]]
     )
@@ -75,8 +75,7 @@ def tile(model: engines.Model, rgb: Any, found: Detections, name: str) -> Any:
 
 def main() -> None:
     """Writes the sheet."""
-    if (mirror := default_mirror()) is not None:
-        os.environ["MIRANTE_MODEL_MIRROR"] = str(mirror)
+    use_default_mirror()
     collection, clip, target = map(Path, sys.argv[1:])
     teacher, student = (engines.load(name, on="face") for name in ("unet-face", "face"))
     pairs = [

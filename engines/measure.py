@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.manifest import zoo_names
 from engines.model import load
-from engines.store import default_mirror
+from engines.store import use_default_mirror
 
 FRAMES = 40
 
@@ -71,8 +70,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=zoo_names(), help="models; the zoo by default")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    if (folder := default_mirror()) is not None:
-        os.environ["MIRANTE_MODEL_MIRROR"] = str(folder)
+    use_default_mirror()
     frames = read_frames(asked.clip, FRAMES)
     sys.stdout.write(
         f"{'model':18} call  preprocess   infer  decode   ms, {asked.threads} threads\n"

@@ -71,6 +71,12 @@ def default_mirror() -> Path | None:
     return mirror() or (beside if beside.is_dir() else None)
 
 
+def use_default_mirror() -> None:
+    """Sets MIRANTE_MODEL_MIRROR to the default mirror, where there is one."""
+    if (folder := default_mirror()) is not None:
+        os.environ["MIRANTE_MODEL_MIRROR"] = str(folder)
+
+
 def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
     """The model's file, its checksum verified; downloaded into the store where need be.
 

@@ -34,6 +34,11 @@ class Entry:
     source: str
     licence: str
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether its licence is, so that it may be learnt from."""
+        return self.set not in UNCLEAR
+
 
 def read_collection(folder: Path, part: str) -> list[Entry]:
     """The pictures in one sub-folder of ``folder``, by ``folder/manifest.csv``.

@@ -11,7 +11,6 @@ from engines.datasets import BoxPicture, BoxSet, DatasetError, MaskSet, NoLabels
 from engines.datasets.coco import KEYS, coco_files, read_coco
 from engines.datasets.files import SUFFIXES, group_of, is_aside, own_split, pictures_below
 from engines.datasets.masks import (
-    beside,
     beside_below,
     check_all_owned,
     check_drawn,
@@ -71,8 +70,7 @@ def read_pictures(folder: Path) -> tuple[BoxPicture, ...]:
     """
     _check(folder)
     paths = pictures_below(folder)
-    parts = {path.parent for path in paths}
-    planes = {plane for part in parts for of in beside(part) for plane in of.planes.values()}
+    planes = {plane for of in beside_below(folder) for plane in of.planes.values()}
     kept = [p for p in paths if p not in planes and "masks" not in p.relative_to(folder).parts]
     if not kept:
         raise DatasetError(f"{folder}: expected pictures ({', '.join(SUFFIXES)}), found none")

@@ -17,7 +17,7 @@ from engines.datasets import (
     NoLabelsError,
     is_held_out,
 )
-from engines.datasets.collection import UNCLEAR, read_collection
+from engines.datasets.collection import read_collection
 from engines.datasets.files import SUFFIXES, is_picture
 from engines.datasets.folders import read_boxes, read_masks, read_pictures, without_labels
 from engines.evaluation.collected import road_masks, street_boxes
@@ -115,7 +115,7 @@ def _collection(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet 
     entries = [
         entry
         for entry in entries
-        if (entry.set in choice.sets if choice.sets else entry.set not in UNCLEAR)
+        if (entry.set in choice.sets if choice.sets else entry.is_clear)
         and (not choice.held_out or is_held_out(entry.group))
     ]
     if not entries:

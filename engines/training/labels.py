@@ -6,7 +6,6 @@ Look at them, or measure on those that training holds out: ``mirante eval`` read
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import numpy as np
 
 from engines.datasets import MaskPicture, MaskSet, read_rgb
 from engines.datasets.masks import LIKELY
-from engines.store import default_mirror
+from engines.store import use_default_mirror
 from engines.training.face import face_set
 from engines.training.road import road_set
 
@@ -56,8 +55,7 @@ def main() -> None:
     parser.add_argument("--part", help="only pictures of this sub-folder of the collection")
     parser.add_argument("--held-out", action="store_true", help="only what training never sees")
     asked = parser.parse_args()
-    if (folder := default_mirror()) is not None:
-        os.environ["MIRANTE_MODEL_MIRROR"] = str(folder)
+    use_default_mirror()
     pictures = [
         picture
         for picture in SETS[asked.recipe](asked.data, asked.work).pictures

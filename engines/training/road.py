@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from engines.datasets import DatasetError, MaskPicture, MaskSet, read_rgb
-from engines.datasets.collection import UNCLEAR, Entry, read_collection
+from engines.datasets.collection import Entry, read_collection
 from engines.training.job import Job
 from engines.training.loop import Plan
 from engines.training.mask_teachers import combined, planes_by_teacher
@@ -67,7 +67,7 @@ def road_set(folder: Path, cache: Path) -> MaskSet:
         ModelUnavailableError: a teacher can be had nowhere.
     """
     road = {entry: _drawn(entry.path) for entry in read_collection(folder, "road")}
-    streets = [e for e in read_collection(folder, "street") if e.set not in UNCLEAR]
+    streets = [e for e in read_collection(folder, "street") if e.is_clear]
     scene = planes_by_teacher("omz-road", [entry.path for entry in streets], cache)
     for entry in streets:
         seen = scene[entry.path]

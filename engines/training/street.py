@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from engines.datasets import BoxPicture, BoxSet, DatasetError
-from engines.datasets.collection import UNCLEAR, Entry, read_collection
+from engines.datasets.collection import Entry, read_collection
 from engines.nets.yolo import STRIDES, Columns, Yolo
 from engines.training.boxes import Rows, complete, own_set, seen_by
 from engines.training.detector import train_detector
@@ -116,7 +116,7 @@ def street_set(folder: Path, cache: Path) -> BoxSet:
         entry
         for part in ("street", "faces", "road")
         for entry in read_collection(folder, part)
-        if entry.set not in UNCLEAR
+        if entry.is_clear
     ]
     paths = [entry.path for entry in entries]
     seen = [

@@ -166,7 +166,7 @@ def _stage(model: str) -> dict[str, str]:
 
 
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:
-    from pipeline.cli.models import use_default_mirror
+    from engines.store import use_default_mirror
     from pipeline.config.camera import ModelStage
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages

@@ -17,8 +17,8 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration fi
 
 def up(config: Config) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
+    from engines.store import use_default_mirror
     from pipeline.cli.live import LiveStatus
-    from pipeline.cli.models import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.logs import configure_logs
     from pipeline.worker import run_worker
@@ -36,7 +36,7 @@ def up(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Say every mistake in CONFIG, and what this machine lacks to run it."""
-    from pipeline.cli.models import use_default_mirror
+    from engines.store import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
     from pipeline.doctor import examine, needs_of

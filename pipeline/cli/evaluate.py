@@ -74,7 +74,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from engines.evaluation.data import Choice
     from engines.evaluation.measured import Request, measure
     from engines.evaluation.worst import SHEETS
-    from pipeline.cli.models import use_default_mirror
+    from engines.store import use_default_mirror
 
     use_default_mirror()
     _check_target("json", json)

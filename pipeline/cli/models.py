@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -20,18 +19,10 @@ app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of a manifest.")]
 
 
-def use_default_mirror() -> None:
-    """Lets the store look into the folder of models beside the checkout, where there is one."""
-    from engines.store import default_mirror
-
-    if (mirror := default_mirror()) is not None:
-        os.environ["MIRANTE_MODEL_MIRROR"] = str(mirror)
-
-
 @app.command("list")
 def list_() -> None:
     """Every model of the zoo, and where its file is."""
-    from engines.store import list_models
+    from engines.store import list_models, use_default_mirror
 
     use_default_mirror()
     rows = [
@@ -49,7 +40,7 @@ def pull(
     every: Annotated[bool, typer.Option("--all", help="The whole zoo.")] = False,
 ) -> None:
     """Put models' files into the local store, their checksums verified."""
-    from engines.store import list_models
+    from engines.store import list_models, use_default_mirror
     from engines.store import pull as pull_one
 
     if every == bool(names):
@@ -72,6 +63,7 @@ def pull(
 def show(name: Name) -> None:
     """All about one model: what it finds, its input, licence, source and file."""
     from engines.store import show as show_one
+    from engines.store import use_default_mirror
 
     use_default_mirror()
     manifest, listing = show_one(name)

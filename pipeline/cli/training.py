@@ -59,8 +59,8 @@ def train(  # noqa: PLR0913, PLR0917 - a parameter per option
     import logging
 
     from engines.registry import resolve
+    from engines.store import use_default_mirror
     from engines.training.job import RECIPES, Job, choose_device
-    from pipeline.cli.models import use_default_mirror
 
     learn = resolve("recipe", recipe, RECIPES)
     use_default_mirror()

@@ -13,7 +13,7 @@ def demo(
     ] = None,
 ) -> None:
     """Three cameras, live: detections and masks by our own models, and an account at the end."""
-    from pipeline.cli.models import use_default_mirror
+    from engines.store import use_default_mirror
     from pipeline.demo import run_demo
 
     use_default_mirror()
@@ -22,8 +22,8 @@ def demo(
 
 def bench(context: typer.Context) -> None:
     """Measure the line on this machine: mirante bench --help."""
+    from engines.store import use_default_mirror
     from pipeline.bench import app
-    from pipeline.cli.models import use_default_mirror
 
     use_default_mirror()
     app(context.args, prog_name="mirante bench")

@@ -16,9 +16,13 @@ CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 @lru_cache(maxsize=64)
 def clip_frame(clip: str, index: int) -> NDArray[np.uint8]:
     """Frame ``index`` of one of the shared clips as RGB; skips the test where it is not here."""
-    path = CLIPS / clip
+    return frame_of(CLIPS / clip, index)
+
+
+def frame_of(path: Path, index: int) -> NDArray[np.uint8]:
+    """Frame ``index`` of a clip as RGB; skips the test where the clip is not here."""
     if not path.is_file():
-        pytest.skip(f"no clip {clip} in ../shared/clips")
+        pytest.skip(f"no clip {path.name} in {path.parent}")
     video = cv2.VideoCapture(str(path))
     try:
         for _ in range(index):
@@ -26,5 +30,5 @@ def clip_frame(clip: str, index: int) -> NDArray[np.uint8]:
         read, bgr = video.read()
     finally:
         video.release()
-    assert read, f"{clip} has no frame {index}"
+    assert read, f"{path.name} has no frame {index}"
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from shared_clips import frame_of
 
 import engines
 from engines.evaluation.data import Choice
@@ -23,28 +23,16 @@ from engines.evaluation.matching import overlaps
 from engines.evaluation.measured import Request, measure
 
 LABELLED = Path(__file__).parent / "labelled"
-CLIPS = Path(__file__).parents[2] / ".cache" / "demo"
+CLIPS = Path(__file__).parents[2] / ".cache" / "demo"  # ./run test fetches them
 CAR = json.loads((LABELLED / "car.json").read_text())
-
-
-def frame(clip: str, index: int) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 BGR; skips the test where the clip could not be fetched."""
-    path = CLIPS / clip
-    if not path.is_file():
-        pytest.skip(f"no {clip} in .cache/demo: ./run test fetches it")
-    video = cv2.VideoCapture(str(path))
-    for _ in range(index):
-        video.grab()
-    read, bgr = video.read()
-    video.release()
-    assert read, f"{clip} has no frame {index}"
-    return np.asarray(bgr, np.uint8)
 
 
 def test_people_and_cars_on_a_square(home: Path, tmp_path: Path) -> None:
     shutil.copy(LABELLED / "square.json", tmp_path)
     for image in json.loads((LABELLED / "square.json").read_text())["images"]:
-        assert cv2.imwrite(str(tmp_path / image["file_name"]), frame("vtest.avi", image["id"]))
+        rgb = frame_of(CLIPS / "vtest.avi", image["id"])
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        assert cv2.imwrite(str(tmp_path / image["file_name"]), bgr)
     choice = Choice(str(tmp_path))
     found = measure(Request(model="street", choice=choice, classes=("person", "car"))).figures
     person, car = found.classes
@@ -58,7 +46,7 @@ def test_people_and_cars_on_a_square(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("index", CAR)
 def test_a_face_and_its_mask_in_a_car(index: str, home: Path) -> None:
     """The whole way: the detector's box, the crop, and the mask in the frame."""
-    rgb = cv2.cvtColor(frame("carphone.mp4", int(index)), cv2.COLOR_BGR2RGB)
+    rgb = frame_of(CLIPS / "carphone.mp4", int(index))
     detections = engines.load("street")(rgb).detections
     faces = [detections.labels[n] == "face" for n in detections.class_id]
     assert sum(faces) == 1
