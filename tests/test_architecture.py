@@ -21,7 +21,12 @@ FILES = sorted(
 OWN = [path for path in FILES if path.parts[0] != "tests"]
 HEAVY = {"torch", "tensorflow"}
 OF_TRAINING = ("engines.nets", "engines.training")
-MAY_TRAIN = ("engines/nets/", "engines/training/", "pipeline/cli/training.py")
+MAY_TRAIN = (
+    "engines/nets/",
+    "engines/training/",
+    "engines/convert/",
+    "pipeline/cli/training.py",
+)
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 
 

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from engines.registry import resolve
 
-RUNTIMES = {"onnxruntime": "engines.runtimes.onnx_runtime:open_session"}
+RUNTIMES = {
+    "kserve-grpc": "engines.runtimes.kserve:open_grpc_session",
+    "kserve-http": "engines.runtimes.kserve:open_http_session",
+    "litert": "engines.runtimes.litert:open_session",
+    "onnxruntime": "engines.runtimes.onnx_runtime:open_session",
+    "openvino": "engines.runtimes.openvino:open_session",
+    "tensorrt": "engines.runtimes.tensorrt:open_session",
+    "tensorrt-rtx": "engines.runtimes.tensorrt:open_rtx_session",
+    "tf-serving": "engines.runtimes.tf_serving:open_session",
+}
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -28,6 +37,18 @@ class TensorInfo:
 
     shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
+
+
+class RefusedError(RuntimeError):
+    """A runtime refuses a model file: damaged, of another kind, or for another device."""
+
+
+class FeedError(ValueError):
+    """An input has another shape or type than the model's; names it and what was expected."""
+
+
+class RemoteError(RuntimeError):
+    """A model server is out of reach, too slow, or refuses; says which, after how many attempts."""
 
 
 class Session(Protocol):

@@ -1,0 +1,1 @@
+"""Models of other frameworks into ONNX and a manifest, and out to phones."""
