@@ -1,4 +1,4 @@
-"""What works, architecture by framework by runtime by precision: told by the tests, kept as a table.
+"""What works, architecture by framework by runtime by precision: a table told by the tests.
 
 A test that ran something calls ``record``. The row must be the one in ``support.json``, from which
 docs/engines.md is made, so the table cannot say what no test has shown. After a change:
