@@ -131,19 +131,28 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def test_locks_pin_everything_with_hashes_and_agree() -> None:
-    core, train, dev = (pins(ROOT / f"requirements{of}.lock") for of in ("", "-train", "-dev"))
-    assert {name: train.get(name) for name in core} == core
-    assert {name: dev.get(name) for name in train} == train
+    locks = ("", "-train", "-engines", "-convert", "-dev")
+    core, train, engines, convert, dev = (pins(ROOT / f"requirements{of}.lock") for of in locks)
+    for narrow, wide in (
+        (core, train),
+        (core, engines),
+        (train, convert),
+        (engines, convert),
+        (convert, dev),
+    ):
+        assert {name: wide.get(name) for name in narrow} == narrow
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["pipeline"]
     names = {re.split(r"[\[<>=]", item)[0].lower() for item in wanted}
     assert names <= set(core)
     torch = {re.split(r"[<>=]", item)[0] for item in project["optional-dependencies"]["train"]}
     assert torch - set(train) == {"torch"}, "the one that the run script installs by itself"
-    for of in ("", "-train", "-dev", "-demo"):
+    for of in (*locks, "-demo"):
         text = (ROOT / f"requirements{of}.lock").read_text()
         entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
         assert entries
         assert all("--hash=sha256:" in entry for entry in entries)
         assert "://" not in text
-    assert not {"torch", "tensorflow", "pytest"} & set(core)
+    heavy = {"torch", "tensorflow-cpu", "openvino", "tensorrt-rtx-cu13", "onnx", "pytest"}
+    assert not heavy & set(core)
+    assert "torch" not in dev, "the one that the run script installs by itself"
