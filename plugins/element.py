@@ -17,7 +17,7 @@ from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
 
 from mirante.frame import FrameResult
 from plugins.ledger import Ledger, ledger_of
-from plugins.stage import Stage
+from plugins.stage import Stage, call
 
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
@@ -181,20 +181,15 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
         with buffer.map(Gst.MapFlags.READ) as mapped:
-            after: Any = self.stage(self.view(mapped.data), result)
+            after = call(self.stage, self.view(mapped.data), result)
         if after is None:
             self.ledger.drop(key, "stage")
             return False
-        if not isinstance(after, FrameResult):
-            name = type(self.stage).__qualname__
-            raise TypeError(f"{name} returned {after!r:.80}; expected a FrameResult or None")
         if after is not result:
             self.ledger.put(key, after)
         return True
 
     def view(self, data: memoryview) -> NDArray[np.uint8]:
-        """The mapped pixels as (height, width, 3) uint8, not writable."""
+        """The mapped pixels as (height, width, 3) uint8."""
         width, height = self.size
-        frame = np.ndarray((height, width, 3), np.uint8, data, strides=(self.stride, 3, 1))
-        frame.flags.writeable = False
-        return frame
+        return np.ndarray((height, width, 3), np.uint8, data, strides=(self.stride, 3, 1))

@@ -6,9 +6,8 @@ import json
 
 from gi.repository import GObject
 
-from engines.registry import resolve
 from plugins.element import StageElement, pad_templates
-from plugins.stage import Stage
+from plugins.stage import Stage, make_own
 
 
 class MirStage(StageElement):
@@ -39,5 +38,4 @@ class MirStage(StageElement):
         options = json.loads(self.options)
         if not isinstance(options, dict):
             raise ValueError(f"options: {self.options}; expected a JSON object")
-        stage: Stage = resolve("stage", self.python, {})(**options)
-        return stage
+        return make_own(self.python, options)

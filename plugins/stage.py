@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.registry import resolve
 from mirante.frame import FrameResult
 
 
@@ -28,3 +29,31 @@ class Stage(Protocol):
 
         Any exception is counted as a failed frame and reported; the camera goes on.
         """
+
+
+def make_own(python: str, options: dict[str, Any]) -> Stage:
+    """A stage of the user's own, constructed.
+
+    Args:
+        python: ``"module:Class"``.
+        options: keyword arguments of the class.
+
+    Raises:
+        UnknownNameError: there is no such class. What the class raises is passed on.
+    """
+    stage: Stage = resolve("stage", python, {})(**options)
+    return stage
+
+
+def call(stage: Stage, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult | None:
+    """Calls a stage with a frame that it cannot write to.
+
+    Raises:
+        TypeError: it returned something else than a result or None. What it raises is passed on.
+    """
+    frame.flags.writeable = False
+    after: Any = stage(frame, result)
+    if after is not None and not isinstance(after, FrameResult):
+        name = type(stage).__qualname__
+        raise TypeError(f"{name} returned {after!r:.80}; expected a FrameResult or None")
+    return after

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import camera, configured, doctor, evaluate, models, tail, training, trials
+from pipeline.cli import camera, configured, doctor, evaluate, models, once, tail, training, trials
 from pipeline.cli.console import is_fancy
 
 USAGE_STATUS = 2
@@ -34,6 +34,7 @@ def make_app() -> typer.Typer:
     app.add_typer(models.app, name="models")
     app.command("eval")(evaluate.evaluate)
     app.command()(training.train)
+    app.command("run-once")(once.run_once)
     app.command()(configured.check)
     app.command()(doctor.doctor)
     app.command(

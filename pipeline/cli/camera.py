@@ -64,7 +64,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     options = {"fps": fps, "width": width, "height": height, "transport": transport}
     spec |= {key: value for key, value in options.items() if value is not None}
     if models:
-        spec["stages"] = [_stage(model) for model in models]
+        spec["stages"] = [stage_of(model) for model in models]
         _check_models(name, spec["stages"])
     with connected(redis_url) as client:
         _registry(client, worker).put(name, spec)
@@ -159,7 +159,7 @@ def _check_worker(worker: str) -> None:
         raise ConfigError("camera", [f"worker: {show(worker)} — expected {NAME_WORDS}"])
 
 
-def _stage(model: str) -> dict[str, str]:
+def stage_of(model: str) -> dict[str, str]:
     """A stage from MODEL or MODEL@CLASS."""
     name, at, label = model.rpartition("@")
     return {"model": name, "on": label} if at and name else {"model": model}

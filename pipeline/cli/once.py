@@ -1,0 +1,185 @@
+"""``mirante run-once``: a camera's stages on one frame, where a debugger can look."""
+
+from __future__ import annotations
+
+import sys
+from bdb import BdbQuit
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.config.camera import CameraOptions
+    from pipeline.run_once import Ran
+
+
+def run_once(  # noqa: PLR0913, PLR0917 - one parameter an option
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip or a picture.")],
+    number: Annotated[int, typer.Option("--frame", help="Number of the frame, from 0.", min=0)] = 0,
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration file; the stages of one of its cameras.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="That camera; need not be said of an only one.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
+    ] = None,
+    own: Annotated[
+        list[str] | None,
+        typer.Option("--stage", help="module:Class of your own, behind the models; repeat it."),
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print the messages of the wire.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the frame with what was found there, .png or .jpg.")
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Tell where an error came from; pdb in a terminal.")
+    ] = False,
+) -> None:
+    """Run stages on one frame, on the main thread: breakpoint() works in stages and decoders."""
+    from engines.frames import read_frame
+    from engines.store import use_default_mirror
+    from pipeline.run_once import analysed, make_stages
+    from pipeline.run_once import run_once as run
+
+    use_default_mirror()
+    if picture is not None:
+        check_picture("picture", picture)
+    name, options = _camera(config, camera, models, own)
+    with _debugger(debug):
+        rgb = read_frame(clip, number)
+        frame = analysed(rgb, options.width, options.height)
+        if debug:
+            typer.echo("loading: each decoder is tried out on a grey picture first", err=True)
+        stages = make_stages(options.stages, threads)
+        if debug:
+            size = f"{frame.shape[1]}x{frame.shape[0]}"
+            typer.echo(f"frame {number} of {clip.name}, analysed at {size}", err=True)
+        ran = run(stages, frame, (rgb.shape[1], rgb.shape[0]), name, number)
+    _print(ran, json)
+    if picture is not None and ran.result is not None:
+        from pipeline.drawn_result import draw_result
+
+        write_picture(picture, draw_result(rgb, ran.result))
+
+
+def check_picture(option: str, path: Path) -> None:
+    """Before the work, not after it.
+
+    Raises:
+        ValueError: no picture can be written there.
+    """
+    if path.suffix.lower() not in {".png", ".jpg", ".jpeg"} or not path.parent.is_dir():
+        raise ValueError(
+            f"--{option}: expected a .png or .jpg in a folder that is there, got {path}"
+        )
+
+
+def write_picture(path: Path, rgb: object) -> None:
+    """Writes (height, width, 3) uint8 RGB as what the suffix says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import cv2
+    import numpy as np
+
+    if not cv2.imwrite(str(path), cv2.cvtColor(np.asarray(rgb, np.uint8), cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path}: cannot be written")
+
+
+@contextmanager
+def _debugger(wanted: bool) -> Iterator[None]:
+    """With ``--debug`` in a terminal an error opens pdb where it was raised; leaving pdb by ``q``
+    ends the command.
+    """
+    try:
+        yield
+    except BdbQuit:
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if not (wanted and sys.stdin.isatty()):
+            raise
+        import pdb
+        import traceback
+
+        traceback.print_exc()
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        pdb.post_mortem(root.__traceback__)
+        raise typer.Exit(1) from None
+
+
+def _camera(
+    config: Path | None, camera: str | None, models: list[str] | None, own: list[str] | None
+) -> tuple[str, CameraOptions]:
+    """The name in the results, and the options with the stages."""
+    if config is None:
+        if camera is not None:
+            raise typer.BadParameter("--camera: expected with --config")
+        return "once", _options(models or [], own or [])
+    if models or own:
+        raise typer.BadParameter("--config: expected without --model and --stage")
+    from pipeline.config.load import load_settings
+    from pipeline.config.messages import did_you_mean
+
+    cameras = load_settings(config).cameras
+    if camera is None and len(cameras) == 1:
+        camera = next(iter(cameras))
+    if camera not in cameras:
+        hint = did_you_mean(camera or "", cameras) if cameras else "it has none"
+        raise ValueError(f'--camera: no camera "{camera or ""}" in {config}; {hint}')
+    return camera, cameras[camera]
+
+
+def _options(models: list[str], own: list[str]) -> CameraOptions:
+    """The defaults of a camera, with these stages."""
+    from pydantic import ValidationError
+
+    from pipeline.cli.camera import stage_of
+    from pipeline.config.camera import CameraOptions
+    from pipeline.config.messages import ConfigError, describe
+    from pipeline.config.references import check_stages, search_in
+
+    search_in(Path.cwd())
+    specs = [*map(stage_of, models), *({"python": name} for name in own)]
+    document = {"stages": specs} if specs else {}
+    try:
+        options = CameraOptions.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("run-once", describe(error, CameraOptions, document)) from None
+    if lines := list(check_stages(options.stages, "stages")):
+        raise ConfigError("run-once", lines)
+    return options
+
+
+def _print(ran: Ran, json: bool) -> None:
+    """What was found, or the messages that would have been published."""
+    if ran.result is None:
+        typer.echo(f"dropped by stage {list(ran.elapsed_ms)[-1]}")
+        return
+    if json:
+        from mirante.wire.codec import encode
+
+        encoded = encode(ran.result)
+        for fields in filter(None, (encoded.detections, encoded.masks)):
+            typer.echo(fields["json"].decode())
+        return
+    from pipeline.cli.tail import mask_words
+
+    for label, score, xyxy in ran.result.detections:
+        typer.echo(f"{label} {score:.3f}  [{', '.join(f'{edge:.1f}' for edge in xyxy)}]")
+    for mask in ran.result.masks:
+        of = "" if mask.object_index is None else f" of object {mask.object_index}"
+        typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")
+    for step, step_ms in ran.result.timings.items():
+        typer.echo(f"{step} {step_ms:.2f} ms")
+    for stage, stage_ms in ran.elapsed_ms.items():
+        typer.echo(f"stage {stage}: {stage_ms:.2f} ms")

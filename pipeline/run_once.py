@@ -1,0 +1,100 @@
+"""A camera's stages on one frame, on the thread that calls: no GStreamer, no Redis, no account.
+
+A debugger works in every stage and decoder, as nothing else runs and standard input and output are
+left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.frame import Counts, FrameResult
+from pipeline.config.camera import ModelStage, PythonStage
+from plugins.infer import InferStage
+from plugins.stage import Stage, call, make_own
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What one frame has gone through.
+
+    Attributes:
+        result: what the stages left; None when one of them dropped the frame.
+        elapsed_ms: milliseconds of each stage that ran, by its number and name.
+    """
+
+    result: FrameResult | None
+    elapsed_ms: dict[str, float]
+
+
+def make_stages(specs: Sequence[ModelStage | PythonStage], threads: int) -> list[tuple[str, Stage]]:
+    """The stages of a camera's list as the elements make them, with their names.
+
+    Args:
+        specs: as the configuration says them.
+        threads: of one inference.
+
+    Raises:
+        ValueError, OSError, RuntimeError: a stage is unknown or does not load. What a stage of the
+            user's raises is passed on.
+    """
+    return [_make(spec, threads) for spec in specs]
+
+
+def analysed(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The frame as a camera's graph hands it to the stages: in the same shape, within the analysis
+    size, never enlarged.
+
+    The graph scales what the decoder gives, before it is RGB, so single pixels may differ a little.
+    """
+    size = (rgb.shape[1], rgb.shape[0])
+    ratio = min(width / size[0], height / size[1])
+    if ratio >= 1:
+        return rgb
+    smaller = [max(1, round(side * ratio)) for side in size]
+    return np.asarray(cv2.resize(rgb, smaller, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def run_once(
+    stages: Sequence[tuple[str, Stage]],
+    frame: NDArray[np.uint8],
+    source: tuple[int, int],
+    camera: str = "once",
+    number: int = 0,
+) -> Ran:
+    """Brings one frame before each stage in turn.
+
+    Args:
+        stages: names and stages, as from ``make_stages``.
+        frame: (height, width, 3) uint8 RGB at the analysis size.
+        source: width and height of the source frame, in whose pixels results are.
+        camera: the name in the result.
+        number: the frame's.
+
+    Raises:
+        TypeError: a stage returned something else than a result or None. What it raises is passed
+            on.
+    """
+    counts = Counts(decoded=1, published=1)
+    result = FrameResult(camera, number, 0, time.time_ns(), "arrival", *source, counts=counts)
+    elapsed_ms: dict[str, float] = {}
+    for index, (name, stage) in enumerate(stages):
+        began_ns = time.perf_counter_ns()
+        after = call(stage, frame, result)
+        elapsed_ms[f"{index} {name}"] = (time.perf_counter_ns() - began_ns) / 1e6
+        if after is None:
+            return Ran(None, elapsed_ms)
+        result = after
+    return Ran(result, elapsed_ms)
+
+
+def _make(spec: ModelStage | PythonStage, threads: int) -> tuple[str, Stage]:
+    if isinstance(spec, PythonStage):
+        return spec.python, make_own(spec.python, spec.options)
+    return spec.model, InferStage(spec.model, spec.on, spec.threshold, threads)
