@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli import inside
 from pipeline.cli.console import is_fancy, print_table
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from engines.store import Progress
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
+
+app.command()(inside.inspect)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of a manifest.")]
 
