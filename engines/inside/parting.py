@@ -73,6 +73,10 @@ class Comparison:
     worst: Difference | None
     parting: Parting | None
 
+    def parts(self, tolerance: float) -> bool:
+        """Whether a layer or an output differs by more."""
+        return self.parting is not None or any(o.relative > tolerance for o in self.outputs)
+
 
 def difference(name: str, expected: NDArray[Any], got: NDArray[Any]) -> Difference:
     """Compares two values of a tensor, of any numeric types."""
@@ -110,8 +114,8 @@ def compare(
         ValueError, RuntimeError: as ``engines.inside.values.values``, or the inputs differ.
     """
     if set(expected.graph.inputs) != set(got.graph.inputs):
-        names = (", ".join(side.graph.inputs) for side in (expected, got))
-        raise ValueError("inputs: expected those of both files equal, got {} and {}".format(*names))
+        one, other = (", ".join(side.graph.inputs) for side in (expected, got))
+        raise ValueError(f"inputs: expected those of both files equal, got {one} and {other}")
     layers = expected.graph.layers
     there = set(got.graph.tensors)
     names = [name for layer in layers for name in layer.outputs if name in there]
@@ -120,8 +124,8 @@ def compare(
     common = [name for name in expected.graph.outputs if name in whole[0] and name in whole[1]]
     outputs = tuple(difference(name, whole[0][name], whole[1][name]) for name in common)
     parting = _first(layers, found, tolerance)
-    if parting is None and any(o.relative > tolerance for o in outputs):
-        seen = [layer for layer in layers if any(name in found for name in layer.outputs)]
+    seen = [layer for layer in layers if any(name in found for name in layer.outputs)]
+    if parting is None and seen and any(o.relative > tolerance for o in outputs):
 
         def alone(layer: Layer) -> dict[str, Difference]:
             return _differences(expected, got, feeds, layer.outputs, threads)
@@ -130,7 +134,7 @@ def compare(
     made = [name for layer in layers for name in layer.outputs]
     return Comparison(
         outputs,
-        sum(any(name in found for name in layer.outputs) for layer in layers),
+        len(seen),
         tuple(name for name in made if name not in found),
         max(found.values(), key=lambda each: each.relative, default=None),
         parting,
@@ -141,7 +145,7 @@ def _differences(
     expected: Side, got: Side, feeds: Arrays, names: Sequence[str], threads: int
 ) -> dict[str, Difference]:
     """Of each tensor that both give."""
-    found = {}
+    found: dict[str, Difference] = {}
     for group in groups(names):
         a, b = (run_exposing(*side, feeds, group, threads) for side in (expected, got))
         both = (name for name in group if name in a and name in b)
@@ -166,8 +170,8 @@ def _before(name: str, found: dict[str, Difference]) -> Difference:
 
 def _halved(
     layers: Sequence[Layer], probe: Callable[[Layer], dict[str, Difference]], tolerance: float
-) -> Parting:
-    """The first layer that parts, when each is looked at alone; the last surely does.
+) -> Parting | None:
+    """The first layer that parts when each is looked at alone; None when not even the last does.
 
     Halving takes it that what has parted stays apart.
     """
@@ -182,4 +186,6 @@ def _halved(
             low, found = middle + 1, found | at
     layer = layers[high]
     after = tuple(found[name] for name in layer.outputs if name in found)
+    if all(each.relative <= tolerance for each in after):
+        return None
     return Parting(layer, tuple(_before(name, found) for name in layer.inputs), after, fused=True)

@@ -20,17 +20,15 @@ def planes_of(array: NDArray[Any]) -> NDArray[np.float64]:
     """The channels of a tensor as (channels, height, width).
 
     Of four axes the first is the batch, of which the first entry is shown, and the second the
-    channels; the last is, where it alone is as short as a picture's (1, 3 or 4). Tensors of fewer
-    axes are one plane, three axes with a batch in front of it. Leading axes of more are joined.
+    channels; the last is, where it alone is as short as a picture's (1, 3 or 4). Otherwise the last
+    two axes are a plane's, and all before them are joined.
     """
     numbers = np.atleast_2d(array.astype(np.float64))
-    if numbers.ndim == 3 and numbers.shape[0] == 1:
-        return numbers
     if numbers.ndim == 4:
-        first = numbers[0]
-        picture = first.shape[2] in {1, 3, 4} and first.shape[0] not in {1, 3, 4}
-        return first.transpose(2, 0, 1) if picture and first.shape[1] > 1 else first
-    return numbers.reshape(-1, *numbers.shape[-2:])
+        numbers = numbers[0]
+        if numbers.shape[2] in {1, 3, 4} and numbers.shape[0] not in {1, 3, 4}:
+            numbers = numbers.transpose(2, 0, 1)
+    return np.reshape(numbers, (-1, *numbers.shape[-2:]))
 
 
 def draw_tensor(array: NDArray[Any]) -> NDArray[np.uint8]:

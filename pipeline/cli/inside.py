@@ -71,7 +71,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - one parameter an option
         sides = (Side(graph, runtime), Side(other, against or runtime))
         comparison = compare(*sides, feeds, tolerance, threads)
         _print_comparison(comparison, tolerance)
-        if comparison.parting is not None:
+        if comparison.parts(tolerance):
             raise typer.Exit(1)
     elif tensor is not None:
         _print_tensor(graph, runtime, feeds, tensor, picture)
@@ -152,7 +152,8 @@ def _print_comparison(comparison: Comparison, tolerance: float) -> None:
         _print_differences("largest inside", [comparison.worst])
     parting = comparison.parting
     if parting is None:
-        typer.echo(f"no layer differs by more than {tolerance:g}")
+        also = ", but the outputs do" if comparison.parts(tolerance) else ""
+        typer.echo(f"no layer differs by more than {tolerance:g}{also}")
         return
     typer.echo(f"first layer that differs by more than {tolerance:g}: {parting.layer}")
     if parting.fused:
