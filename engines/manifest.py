@@ -5,11 +5,21 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from engines.labels import TABLES
+from engines.runtimes import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"
@@ -68,6 +78,42 @@ class Crop(_Part):
     )
 
 
+class Server(_Part):
+    """Where a model runs that has no file here: a server of models and its name there."""
+
+    url: str = Field(
+        repr=False,
+        description="http(s)://host:port, with a path where it has one; grpc(s)://host:port for "
+        "kserve-grpc. A user and password go before the host, as ${VARIABLE} to keep them out "
+        "of the file",
+    )
+    model: str = Field(min_length=1, pattern=r"^[^/\s]+$", description="its name there")
+    version: str = Field("", pattern=r"^[^/\s]*$", description="of the model; empty for its newest")
+    timeout_s: float = Field(
+        2.0, gt=0, le=600, description="longest wait for an answer, all attempts together"
+    )
+    attempts: int = Field(
+        3, ge=1, le=20, description="how often to ask when it is out of reach or fails"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        # Its value is in no message: there may be a password in it.
+        expected = "expected scheme://host:port, the scheme one of " + ", ".join(_SCHEMES)
+        try:
+            split = urlsplit(url)
+            host, _ = split.hostname, split.port
+        except ValueError:
+            raise ValueError(f"{expected}; in a password write / ? # @ % as %2F %3F …") from None
+        if split.scheme not in _SCHEMES or not host or split.query or split.fragment:
+            raise ValueError(f"{expected}, and nothing after its path")
+        return url
+
+
+_SCHEMES = tuple(dict.fromkeys(scheme for schemes in SCHEMES.values() for scheme in schemes))
+
+
 class Manifest(_Part):
     """One model.
 
@@ -79,7 +125,11 @@ class Manifest(_Part):
     summary: str = Field("", description="what it finds, in one line")
     task: Literal["detect", "segment"] = Field(description="boxes, or masks")
     file: str = Field(
-        min_length=1, description="file name in the store, or path relative to the manifest"
+        "", description="file name in the store, or path relative to the manifest; or `server`"
+    )
+    server: Server | None = Field(None, description="where it runs instead, without a file here")
+    runtime: str | None = Field(
+        None, description="what executes it; by the file's suffix where not said"
     )
     aliases: tuple[str, ...] = Field((), description="other names that a mirror may hold it under")
     sha256: str | None = Field(
@@ -112,6 +162,11 @@ class Manifest(_Part):
         return "crop" in self.model_fields_set
 
     @property
+    def runs_on(self) -> str:
+        """The name of its runtime: what ``runtime`` says, else what the file's suffix does."""
+        return self.runtime or BY_SUFFIX[Path(self.file).suffix]
+
+    @property
     def folder(self) -> Path | None:
         """The folder of the manifest's own file."""
         return self._folder
@@ -136,7 +191,29 @@ class Manifest(_Part):
         if self.task == "detect" and self.threshold is None:
             raise ValueError("threshold: expected with task detect, got none")
         check_labels("thresholds", self.thresholds, self.labels)
+        self._check_runtime()
         return self
+
+    def _check_runtime(self) -> None:
+        if bool(self.file) == bool(self.server):
+            got = f"file {self.file} and server" if self.file else "neither"
+            raise ValueError(f"file: expected file or server, got {got}")
+        if self.runtime is not None:
+            known_runtime(self.runtime)
+        remote = ", ".join(REMOTE)
+        if self.server is not None:
+            if self.runtime not in SCHEMES:
+                raise ValueError(f"runtime: expected {remote} with server, got {self.runtime}")
+            schemes = SCHEMES[self.runtime]
+            if urlsplit(self.server.url).scheme not in schemes:
+                raise ValueError(f"server.url: expected {' or '.join(schemes)} of {self.runtime}")
+            if self.url or self.sha256 or self.bytes or self.aliases:
+                raise ValueError("server: expected no url, sha256, bytes or aliases of a file")
+        elif self.runtime in REMOTE:
+            raise ValueError(f"runtime: expected server with {self.runtime}, got file {self.file}")
+        elif self.runtime is None and Path(self.file).suffix not in BY_SUFFIX:
+            known = ", ".join(BY_SUFFIX)
+            raise ValueError(f"runtime: missing, and {self.file} has none of the suffixes {known}")
 
 
 def check_labels(key: str, names: Any, labels: tuple[str, ...]) -> None:
@@ -195,7 +272,7 @@ def _explain(item: Any) -> str:
     value = item["input"]
     match item["type"]:
         case "extra_forbidden":
-            part = Input if item["loc"][0] == "input" else Crop
+            part = {"input": Input, "server": Server}.get(item["loc"][0], Crop)
             known = (Manifest if len(item["loc"]) == 1 else part).model_fields
             near = get_close_matches(str(item["loc"][-1]), known, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import Boxes, Decoder, Planes, Spec, bind
+from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
-from engines.runtimes import Session, open_session
+from engines.runtimes import Session, open_remote_session, open_session
 from engines.store import Progress, resolve_file
 from mirante.detections import Detections
 from mirante.mask import Mask
@@ -41,7 +42,7 @@ def load(
     threads: int = 1,
     threshold: Threshold = None,
     on: str | None = None,
-    runtime: str = "onnxruntime",
+    runtime: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Finds, verifies, loads and tries out a model; what is wrong with it is said here.
@@ -51,24 +52,41 @@ def load(
         threads: inside one inference.
         threshold: least score, of all labels or by label; None for the manifest's.
         on: run on the crops of this class of detections instead of on the whole frame.
-        runtime: what executes the file.
+        runtime: what executes the file; None for what the manifest says.
         progress: called with (bytes so far, bytes in all or None) while downloading.
 
     Raises:
         ManifestError: no such model, its manifest is wrong, or its file does not fit it.
         ModelUnavailableError: its file can be had nowhere.
         UnknownNameError: no such decoder or runtime.
-        RuntimeError: the runtime refuses the file.
-        ValueError: a threshold or thread count out of bounds, or a threshold for no label.
+        ImportError: the runtime's library is missing; names the extra that has it.
+        RuntimeError: the runtime refuses the file, or its server is out of reach; or the network's
+            outputs are not finite.
+        ValueError: a threshold or thread count out of bounds, a threshold for no label, or another
+            runtime than its server's.
     """
     if threads < 1:
         raise ValueError(f"threads: expected >= 1, got {threads}")
     manifest = find(name)
     least = thresholds(manifest, threshold)
-    path = resolve_file(manifest, progress)
-    model = Model(manifest, open_session(runtime, path, threads), least, on)
+    session = session_of(manifest, threads, runtime, progress)
+    model = Model(manifest, session, least, on)
     model.try_out()
     return model
+
+
+def session_of(
+    manifest: Manifest, threads: int, runtime: str | None = None, progress: Progress | None = None
+) -> Session:
+    """What executes a model: its file in a runtime, or its server. Arguments as of ``load``."""
+    if manifest.server is None:
+        path = resolve_file(manifest, progress)
+        return open_session(runtime or manifest.runs_on, path, threads)
+    if runtime not in (None, manifest.runs_on):
+        raise ValueError(
+            f"runtime: model {manifest.name} is on a server, by {manifest.runs_on}; got {runtime}"
+        )
+    return open_remote_session(manifest.runs_on, manifest.server)
 
 
 class Model:
@@ -172,6 +190,7 @@ class Model:
             feeds[name] = np.array([size], self._session.inputs[name].dtype)
         ready = time.perf_counter()
         outputs = self._session.run(feeds)
+        check_finite(self.name, outputs)
         ran = time.perf_counter()
         spec = self._spec if at.size == self._spec.size else replace(self._spec, size=at.size)
         found = self._decode(outputs, spec)

@@ -18,7 +18,7 @@ from engines.manifest import ZOO, Manifest, find, zoo_names
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
-Place = Literal["file", "store", "mirror"]
+Place = Literal["file", "store", "mirror", "server"]
 _CHUNK = 1 << 18
 _TIMEOUT_S = 30.0
 
@@ -37,7 +37,8 @@ class Listing:
 
     Attributes:
         bytes: size of the file, where known.
-        place: ``file`` (shipped), ``store``, ``mirror``, or None when it is not on this machine.
+        place: ``file`` (shipped), ``store``, ``mirror``, ``server`` when it runs on one, or None
+            when it is not on this machine.
         path: the file, or None.
     """
 
@@ -84,8 +85,10 @@ def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
     with the next place.
 
     Raises:
-        ModelUnavailableError: naming every place that was tried.
+        ModelUnavailableError: naming every place that was tried; or the model is on a server.
     """
+    if manifest.server is not None:
+        raise ModelUnavailableError(f"model {manifest.name}: runs on a server, there is no file")
     tried: list[str] = []
     for place, path in _places(manifest):
         if _accept(manifest, place, path, tried):
@@ -124,7 +127,7 @@ def show(name: str) -> tuple[Manifest, Listing]:
     """
     manifest = find(name)
     found = next(((p, path) for p, path in _places(manifest) if path.is_file()), None)
-    place, path = found or (None, None)
+    place, path = found or ("server" if manifest.server else None, None)
     size = path.stat().st_size if path else manifest.bytes
     return manifest, Listing(
         manifest.name, manifest.task, manifest.summary, manifest.licence, size, place, path
@@ -138,6 +141,8 @@ def list_models() -> list[Listing]:
 
 def _places(manifest: Manifest) -> list[tuple[Place, Path]]:
     """Where the file may lie on this machine, in order."""
+    if manifest.server is not None:
+        return []
     name = Path(manifest.file).name
     places: list[tuple[Place, Path]] = []
     if manifest.folder is not None:

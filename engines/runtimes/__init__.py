@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.registry import resolve
 
+if TYPE_CHECKING:
+    from engines.manifest import Server
+
 RUNTIMES = {
-    "kserve-grpc": "engines.runtimes.kserve:open_grpc_session",
-    "kserve-http": "engines.runtimes.kserve:open_http_session",
+    "kserve-grpc": "engines.runtimes.kserve_grpc:open_session",
+    "kserve-http": "engines.runtimes.kserve_http:open_session",
     "litert": "engines.runtimes.litert:open_session",
     "onnxruntime": "engines.runtimes.onnx_runtime:open_session",
     "openvino": "engines.runtimes.openvino:open_session",
@@ -22,6 +26,22 @@ RUNTIMES = {
     "tensorrt-rtx": "engines.runtimes.tensorrt:open_rtx_session",
     "tf-serving": "engines.runtimes.tf_serving:open_session",
 }
+# What executes a file whose manifest does not say.
+BY_SUFFIX = {
+    ".onnx": "onnxruntime",
+    ".tflite": "litert",
+    ".xml": "openvino",
+    ".plan": "tensorrt",
+    ".engine": "tensorrt",
+    ".rtx": "tensorrt-rtx",
+}
+# Those that ask a server, and the schemes of its address.
+SCHEMES = {
+    "kserve-grpc": ("grpc", "grpcs"),
+    "kserve-http": ("http", "https"),
+    "tf-serving": ("http", "https"),
+}
+REMOTE = tuple(SCHEMES)
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -37,6 +57,12 @@ class TensorInfo:
 
     shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of that shape can stand here."""
+        return len(shape) == len(self.shape) and all(
+            axis is None or axis == length for axis, length in zip(self.shape, shape, strict=True)
+        )
 
 
 class RefusedError(RuntimeError):
@@ -58,17 +84,50 @@ class Session(Protocol):
     outputs: Mapping[str, TensorInfo]
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
-        """Every output by name, for one array per input."""
+        """Every output by name, for one array per input.
+
+        Raises:
+            FeedError: an input is missing, is not the model's, or has another shape or type.
+        """
+
+
+def known_runtime(name: str) -> None:
+    """Checks that there is such a runtime, without importing it.
+
+    Raises:
+        ValueError: naming the nearest.
+    """
+    if name not in RUNTIMES and ":" not in name:
+        near = get_close_matches(name, RUNTIMES, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(RUNTIMES)}"
+        raise ValueError(f'runtime: no runtime "{name}"; {hint}')
 
 
 def open_session(runtime: str, path: Path, threads: int) -> Session:
     """The session of a file in a runtime, shared by all who ask with the same arguments.
 
     Raises:
-        UnknownNameError: no such runtime, or its library is missing.
-        RuntimeError: the runtime refuses the file; the message is its own.
+        UnknownNameError: no such runtime.
+        ImportError: its library is missing; names the extra that has it.
+        RefusedError: the runtime refuses the file; the message is its own.
     """
     session: Session = resolve("runtime", runtime, RUNTIMES)(path, threads)
+    return session
+
+
+def open_remote_session(runtime: str, server: Server) -> Session:
+    """The session of a model on a server, after asking it for the model's inputs and outputs.
+
+    Args:
+        runtime: one of ``REMOTE``.
+        server: its address, and how long to wait for it.
+
+    Raises:
+        ImportError: the client's library is missing; names the extra that has it.
+        RemoteError: it is out of reach, has no such model, or says nothing that can be read.
+        ValueError: the address names an environment variable that is not set.
+    """
+    session: Session = resolve("runtime", runtime, RUNTIMES)(server)
     return session
 
 

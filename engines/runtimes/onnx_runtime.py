@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtimes import Session, TensorInfo, Tensors
-
-try:
-    import onnxruntime as ort
-except ImportError as error:
-    raise ImportError('onnxruntime is missing; pip install "mirante[pipeline]"') from error
+from engines.runtimes import RefusedError, Session, TensorInfo, Tensors
+from engines.runtimes.feeds import check_feeds
+from engines.runtimes.shared import SharedSessions
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -28,14 +24,12 @@ _DTYPES = {
     "tensor(bool)": np.bool_,
 }
 
-_sessions: dict[tuple[Path, int, int], Session] = {}
-_sessions_lock = threading.Lock()
-
 
 class OnnxSession:
     """One ``InferenceSession``; safe to run from several threads."""
 
     def __init__(self, path: Path, threads: int) -> None:
+        ort = _onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -48,13 +42,18 @@ class OnnxSession:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            raise RuntimeError(f"onnxruntime refuses {path}: {error}") from error
+            raise RefusedError(f"onnxruntime refuses {path}: {error}") from error
         self.inputs: Mapping[str, TensorInfo] = _infos(self._session.get_inputs())
         self.outputs: Mapping[str, TensorInfo] = _infos(self._session.get_outputs())
         self._names = list(self.outputs)
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
-        """Every output by name."""
+        """Every output by name.
+
+        Raises:
+            FeedError: an input is missing, is not the model's, or has another shape or type.
+        """
+        check_feeds(self.inputs, feeds)
         return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
 
 
@@ -68,11 +67,17 @@ def _infos(nodes: Any) -> dict[str, TensorInfo]:
     }
 
 
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError('onnxruntime is missing; pip install "mirante[pipeline]"') from error
+    return onnxruntime
+
+
+_SHARED = SharedSessions(OnnxSession)
+
+
 def open_session(path: Path, threads: int) -> Session:
     """The process's one session for this file (as it is now) and number of threads."""
-    path = path.resolve()
-    key = (path, path.stat().st_mtime_ns, threads)
-    with _sessions_lock:
-        if key not in _sessions:
-            _sessions[key] = OnnxSession(path, threads)
-        return _sessions[key]
+    return _SHARED.open(path, threads)

@@ -72,7 +72,7 @@ def _check_model(
 
 def _is_nowhere(model: str, manifest: Manifest) -> bool:
     """The model's file is not on this machine, and cannot be fetched at the start either."""
-    return manifest.url is None and show_model(model)[1].path is None
+    return manifest.url is None and show_model(model)[1].place is None
 
 
 def _check_own(stage: PythonStage, here: str) -> Iterator[str]:
