@@ -2,51 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.decoders import Boxes, OptionError, Outputs, Spec, output
 from engines.decoders.candidates import corners
 
 
-def decode(
+def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     outputs: Outputs,
     spec: Spec,
     *,
     boxes: str = "boxes",
     labels: str = "labels",
     scores: str = "scores",
-    format: Literal["xyxy", "cxcywh"] = "xyxy",
+    count: str | None = None,
+    format: Literal["xyxy", "yxyx", "cxcywh"] = "xyxy",
     normalised: bool = False,
+    first_class: int = 0,
 ) -> Boxes:
     """Boxes above their thresholds, as the network gives them; nothing is suppressed.
 
     Args:
-        outputs: the network's outputs by name.
+        outputs: the network's outputs by name, with or without a first axis of one picture.
         spec: labels, thresholds, input size.
-        boxes: name of the (1, n, 4) output.
-        labels: name of the (1, n) output of class ids.
-        scores: name of the (1, n) output.
-        format: corners, or centre and size.
+        boxes: name of the (1, n, 4) or (n, 4) output.
+        labels: name of the (1, n) or (n,) output of class ids.
+        scores: name of the (1, n) or (n,) output.
+        count: name of an output of one number, how many of the rows hold a box.
+        format: corners, in TensorFlow's order top first, or centre and size.
         normalised: boxes are in 0..1 of the input instead of its pixels.
+        first_class: the class id of the first label; 1 where 0 is the background.
 
     Raises:
         OptionError: the outputs do not fit each other, or a class id has no label.
     """
-    xyxy, class_id, score = (output(outputs, name) for name in (boxes, labels, scores))
-    n = xyxy.shape[1] if xyxy.ndim == 3 else -1
-    if xyxy.shape != (1, n, 4) or score.shape != (1, n) or class_id.shape != (1, n):
-        shapes = f"{xyxy.shape}, {class_id.shape}, {score.shape}"
-        raise OptionError(f"end_to_end: expected (1, n, 4), (1, n), (1, n), got {shapes}")
-    ids = class_id[0].astype(np.int32)
-    likely = np.flatnonzero(score[0] >= spec.threshold.min())
-    if len(likely) and not 0 <= ids[likely].min() <= ids[likely].max() < len(spec.labels):
-        raise OptionError(f"end_to_end: expected classes below {len(spec.labels)}, got {ids.max()}")
-    kept = likely[score[0, likely] >= spec.threshold[ids[likely]]]
-    found = xyxy[0, kept].astype(np.float32)
+    found, ids, score = _rows(*(output(outputs, name) for name in (boxes, labels, scores)))
+    if count is not None:
+        rows = int(output(outputs, count).reshape(-1)[0])
+        found, ids, score = found[:rows], ids[:rows], score[:rows]
+    ids = ids.astype(np.int32) - np.int32(first_class)
+    likely = np.flatnonzero(score >= spec.threshold.min())
+    if len(likely):
+        _check(ids[likely], len(spec.labels), first_class)
+    kept = likely[score[likely] >= spec.threshold[ids[likely]]]
+    found = found[kept].astype(np.float32)
+    if format == "yxyx":
+        found = found[:, [1, 0, 3, 2]]
     if normalised:
         found *= np.array(spec.size * 2, np.float32)
     if format == "cxcywh":
         found = corners(found)
-    return Boxes(found, score[0, kept].astype(np.float32), ids[kept])
+    return Boxes(found, score[kept].astype(np.float32), ids[kept])
+
+
+def _rows(
+    boxes: NDArray[Any], labels: NDArray[Any], scores: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """(n, 4), (n,) and (n,) of one picture."""
+    n = boxes.shape[-2] if boxes.ndim > 1 else -1
+    for batch in ((1,), ()):
+        if (boxes.shape, labels.shape, scores.shape) == ((*batch, n, 4), (*batch, n), (*batch, n)):
+            return boxes.reshape(n, 4), labels.reshape(n), scores.reshape(n)
+    shapes = f"{boxes.shape}, {labels.shape}, {scores.shape}"
+    raise OptionError(
+        f"end_to_end: expected (1, n, 4), (1, n), (1, n), or all without the 1, got {shapes}"
+    )
+
+
+def _check(ids: NDArray[np.int32], labels: int, first: int) -> None:
+    low, high = int(ids.min()) + first, int(ids.max()) + first
+    if low < first or high >= first + labels:
+        got = low if low < first else high
+        raise OptionError(
+            f"end_to_end: expected classes {first} to {first + labels - 1}, got {got}; "
+            "see options.first_class"
+        )

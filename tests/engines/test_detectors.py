@@ -128,7 +128,37 @@ def test_end_to_end_with_centres_in_parts_of_the_input() -> None:
 def test_a_class_without_a_label_is_an_error() -> None:
     outputs = end_to_end_outputs()
     outputs["labels"] = np.array([[3, 2, 0, 1]])
-    with pytest.raises(OptionError, match="expected classes below 3, got 3"):
+    with pytest.raises(OptionError, match="expected classes 0 to 2, got 3"):
+        bind("end_to_end", {})(outputs, spec())
+    with pytest.raises(OptionError, match="expected classes 1 to 3, got 0"):
+        bind("end_to_end", {"first_class": 1})(outputs, spec())
+
+
+def test_end_to_end_counts_classes_from_the_first_label_on() -> None:
+    outputs = end_to_end_outputs()
+    outputs["labels"] += 1
+    found = boxes_of(bind("end_to_end", {"first_class": 1}), outputs, spec(0.05))
+    np.testing.assert_array_equal(found.class_id, [2, 2, 0, 1])
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_end_to_end_of_tensorflow_without_a_batch_axis_and_with_a_count(count: int) -> None:
+    outputs: dict[str, NDArray[np.generic]] = {
+        name: value[0] for name, value in end_to_end_outputs().items()
+    }
+    outputs["boxes"] = outputs["boxes"][:, [1, 0, 3, 2]] / np.array([64, 96] * 2, np.float32)
+    outputs["labels"] = outputs["labels"].astype(np.float32)
+    outputs["n"] = np.array([count], np.float32)
+    options = {"format": "yxyx", "normalised": True, "count": "n"}
+    found = boxes_of(bind("end_to_end", options), outputs, spec(0.05))
+    expected = [[10, 10, 30, 30], [11, 11, 31, 31], [0, 0, 96, 64]]
+    np.testing.assert_allclose(found.xyxy, np.array(expected).reshape(-1, 4)[:count], atol=1e-4)
+
+
+def test_end_to_end_refuses_outputs_of_which_only_some_have_a_batch_axis() -> None:
+    outputs = end_to_end_outputs()
+    outputs["scores"] = outputs["scores"][0]
+    with pytest.raises(OptionError, match=r"all without the 1, got \(1, 4, 4\), \(1, 4\), \(4,\)"):
         bind("end_to_end", {})(outputs, spec())
 
 
@@ -186,7 +216,7 @@ def test_identical_boxes_of_two_classes_both_stay() -> None:
         (
             "end_to_end",
             {"format": "xywh"},
-            "options.format: expected 'xyxy' or 'cxcywh', got 'xywh'",
+            "options.format: expected 'xyxy', 'yxyx' or 'cxcywh', got 'xywh'",
         ),
         ("argmax", {}, "options.planes: missing, and required by decoder argmax"),
     ],

@@ -59,7 +59,7 @@ BAD = {
     "thresholds": ({"thresholds": {"cut": 0.1}}, 'thresholds: no label "cut"; did you mean "cat"?'),
     "label table": (
         {"labels": "coco"},
-        'labels: expected a list of names or one of coco80, got "coco"',
+        'labels: expected a list of names or one of coco80, coco90, got "coco"',
     ),
     "label twice": (
         {"labels": ["cat", "cat"]},
