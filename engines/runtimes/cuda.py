@@ -1,0 +1,233 @@
+"""The little of CUDA that a session needs: memory, a stream, graphs; every error code in words.
+
+All through ``cuda.bindings.runtime``, which loads without a driver and then says so in its answers.
+The first GPU that CUDA shows is used; ``CUDA_VISIBLE_DEVICES`` chooses another.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_HELP = {
+    "cudaErrorInsufficientDriver": "no NVIDIA driver is here, or one too old for CUDA 13: "
+    "install driver 580 or newer (nvidia-smi shows it)",
+    "cudaErrorNoDevice": "no NVIDIA GPU is here, or CUDA_VISIBLE_DEVICES hides it",
+    "cudaErrorMemoryAllocation": "the memory is full: run fewer or smaller models on this GPU, "
+    "or build with a smaller largest batch",
+    "cudaErrorDevicesUnavailable": "another process has the GPU for itself",
+    "cudaErrorSystemNotReady": "the GPU's services are not started yet",
+    "cudaErrorIllegalAddress": "the GPU read or wrote where it must not; "
+    "this process can use it no more and must be started again",
+}
+
+
+class CudaError(RuntimeError):
+    """CUDA refused a call; the message says what was asked, and what to do where that is known.
+
+    Attributes:
+        name: of the error, such as ``cudaErrorMemoryAllocation``.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU: its model's name, and its architecture such as ``sm89``."""
+
+    name: str
+    architecture: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.architecture})"
+
+
+class Cuda:
+    """The calls, checked.
+
+    Args:
+        api: ``cuda.bindings.runtime``, or what behaves like it.
+
+    Raises:
+        ImportError: cuda-bindings are not installed.
+    """
+
+    def __init__(self, api: Any = None) -> None:
+        if api is None:
+            try:
+                from cuda.bindings import runtime as api
+            except ImportError as error:
+                raise ImportError(
+                    'cuda-bindings are missing; pip install "mirante[tensorrt-rtx]" '
+                    'or "mirante[tensorrt]"'
+                ) from error
+        self.api = api
+
+    def call(self, asked: str, function: str, *arguments: Any) -> Any:
+        """What ``function`` of CUDA's runtime answers, None where it answers nothing.
+
+        Args:
+            asked: what for, in words, for the error.
+            function: its name.
+            arguments: its arguments.
+
+        Raises:
+            CudaError: it did not succeed.
+        """
+        code, *answers = getattr(self.api, function)(*arguments)
+        if code != self.api.cudaError_t.cudaSuccess:
+            raise self._error(asked, code)
+        return answers[0] if answers else None
+
+    def gpu(self) -> Gpu:
+        """The GPU here.
+
+        Raises:
+            CudaError: there is none, or no driver.
+        """
+        self.call("to look for a GPU", "cudaGetDeviceCount")
+        found = self.call("to look at the GPU", "cudaGetDeviceProperties", 0)
+        name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
+        return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}")
+
+    def _error(self, asked: str, code: Any) -> CudaError:
+        name = code.name
+        words = _HELP.get(name)
+        if words is None:
+            _, text = self.api.cudaGetErrorString(code)
+            words = text.decode() if isinstance(text, bytes) else str(text)
+        return CudaError(name, f"CUDA was asked {asked}: {words} ({name})")
+
+
+class DeviceMemory:
+    """A block of the GPU's memory, 256-byte aligned.
+
+    Attributes:
+        pointer: its address on the GPU.
+        capacity: bytes.
+    """
+
+    def __init__(self, cuda: Cuda, capacity: int) -> None:
+        self.capacity = max(capacity, 1)
+        self._cuda = cuda
+        self.pointer = int(
+            cuda.call(f"for {_mib(self.capacity)} of the GPU's memory", "cudaMalloc", self.capacity)
+        )
+
+    def free(self) -> None:
+        """Gives it back, after whatever uses it is done."""
+        self._cuda.call("to free the GPU's memory", "cudaFree", self.pointer)
+
+
+class PinnedMemory:
+    """A block of page-locked host memory, which the GPU reads and writes by itself.
+
+    Attributes:
+        pointer: its address.
+        capacity: bytes.
+    """
+
+    def __init__(self, cuda: Cuda, capacity: int) -> None:
+        self.capacity = max(capacity, 1)
+        self._cuda = cuda
+        asked = f"for {_mib(self.capacity)} of page-locked memory"
+        self.pointer = int(cuda.call(asked, "cudaMallocHost", self.capacity))
+        block = (ctypes.c_uint8 * self.capacity).from_address(self.pointer)
+        self._bytes: NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+
+    def view(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Its first bytes as an array; not valid after ``free``."""
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return self._bytes[:size].view(dtype).reshape(shape)
+
+    def free(self) -> None:
+        """Gives it back; its views must be used no more."""
+        self._cuda.call("to free page-locked memory", "cudaFreeHost", self.pointer)
+
+
+class Stream:
+    """A queue of work for the GPU. Nothing is done for sure before ``synchronize`` returns."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self._cuda = cuda
+        # Blocking streams would wait for what other libraries put into the default one.
+        flags = cuda.api.cudaStreamNonBlocking
+        self._stream = cuda.call("for a stream", "cudaStreamCreateWithFlags", flags)
+
+    @property
+    def handle(self) -> int:
+        """What TensorRT takes for it."""
+        return int(self._stream)
+
+    def upload(self, source: PinnedMemory, target: DeviceMemory, size: int) -> None:
+        """Queues a copy of the first ``size`` bytes to the GPU."""
+        self._copy(target.pointer, source.pointer, size, "cudaMemcpyHostToDevice")
+
+    def download(self, source: DeviceMemory, target: PinnedMemory, size: int) -> None:
+        """Queues a copy of the first ``size`` bytes from the GPU."""
+        self._copy(target.pointer, source.pointer, size, "cudaMemcpyDeviceToHost")
+
+    def synchronize(self) -> None:
+        """Waits until all that was queued is done."""
+        self._cuda.call("to finish the work queued", "cudaStreamSynchronize", self._stream)
+
+    def capture(self, work: Callable[[], None]) -> Graph:
+        """Records what ``work`` queues here instead of doing it.
+
+        Raises:
+            CudaError: some of it cannot be recorded; the stream works as before.
+        """
+        # Thread-local: other sessions may allocate meanwhile in their threads.
+        mode = self._cuda.api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._cuda.call("to record a graph", "cudaStreamBeginCapture", self._stream, mode)
+        try:
+            work()
+        except BaseException:
+            # Takes the stream out of recording; what was wrong is told by the first error.
+            _, graph = self._cuda.api.cudaStreamEndCapture(self._stream)
+            if graph is not None and int(graph):
+                self._cuda.api.cudaGraphDestroy(graph)
+            raise
+        return Graph(
+            self._cuda, self._cuda.call("to end a graph", "cudaStreamEndCapture", self._stream)
+        )
+
+    def launch(self, graph: Graph) -> None:
+        """Queues all that a graph recorded, in one call."""
+        self._cuda.call("to replay a graph", "cudaGraphLaunch", graph.executable, self._stream)
+
+    def close(self) -> None:
+        """Gives it back."""
+        self._cuda.call("to free a stream", "cudaStreamDestroy", self._stream)
+
+    def _copy(self, target: int, source: int, size: int, kind: str) -> None:
+        kind = getattr(self._cuda.api.cudaMemcpyKind, kind)
+        asked = f"to copy {_mib(size)}"
+        self._cuda.call(asked, "cudaMemcpyAsync", target, source, size, kind, self._stream)
+
+
+class Graph:
+    """Recorded work, replayed by ``Stream.launch`` with the addresses it was recorded with."""
+
+    def __init__(self, cuda: Cuda, graph: Any) -> None:
+        self._cuda = cuda
+        try:
+            self.executable = cuda.call("to make a graph", "cudaGraphInstantiate", graph, 0)
+        finally:
+            cuda.call("to free a graph", "cudaGraphDestroy", graph)
+
+    def free(self) -> None:
+        """Gives it back, after its last launch is done."""
+        self._cuda.call("to free a graph", "cudaGraphExecDestroy", self.executable)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
