@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -57,12 +57,18 @@ class Graph:
         self.inputs = tuple(i.name for i in self._model.graph.input if i.name not in self.weights)
         self.outputs = tuple(output.name for output in self._model.graph.output)
 
+    @property
+    def nodes(self) -> Sequence[Any]:
+        """The file's nodes, as the library onnx gives them."""
+        nodes: Sequence[Any] = self._model.graph.node
+        return nodes
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The nodes that depend on the network's inputs, in order."""
         reached = set(self.inputs)
         layers = []
-        for number, node in enumerate(self._model.graph.node):
+        for number, node in enumerate(self.nodes):
             inputs = tuple(name for name in node.input if name in reached)
             outputs = tuple(name for name in node.output if name)
             # A node with a graph of its own may use any tensor in there.
@@ -75,7 +81,7 @@ class Graph:
     @cached_property
     def tensors(self) -> tuple[str, ...]:
         """Every name that can be asked for: inputs, what nodes make, weights."""
-        made = [name for node in self._model.graph.node for name in node.output if name]
+        made = [name for node in self.nodes for name in node.output if name]
         return (*self.inputs, *made, *self.weights)
 
     @cached_property

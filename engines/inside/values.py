@@ -21,6 +21,8 @@ BUILT = ("tensorrt", "tensorrt-rtx")  # which run no ONNX file, but an engine ma
 GROUP = 200  # tensors that are looked at in one run; all at once may not fit into memory
 
 Arrays = dict[str, NDArray[Any]]
+Shape = tuple[int, ...]
+Profiles = Mapping[str, tuple[Shape, Shape, Shape]]
 
 
 def feeds_of(manifest: Manifest, graph: Graph, rgb: NDArray[np.uint8] | None) -> Arrays:
@@ -92,28 +94,39 @@ def run_exposing(
         return session.run(_cast(feeds, graph))
 
 
-def _opened(runtime: str, path: Path, folder: Path, feeds: Arrays, threads: int) -> Session:
-    if runtime in BUILT:
-        path = _engine(runtime, path, folder, feeds)
-    session: Session = resolve("runtime", runtime, RUNTIMES | BASIC)(path, threads)
-    return session
+def built_for(
+    runtime: str, path: Path, folder: Path, profiles: Profiles, target: str | None = None
+) -> Path:
+    """An engine of an ONNX file as it is, for the GPU of this machine or another.
 
+    Args:
+        runtime: one of ``BUILT``.
+        path: the ONNX file.
+        folder: where the engine is written.
+        profiles: least, likeliest and largest shape of each input with a dynamic axis.
+        target: such as ``sm89``; None for the GPU of this machine.
 
-def _engine(runtime: str, path: Path, folder: Path, feeds: Arrays) -> Path:
-    """An engine of the file for the GPU of this machine, for the shapes that are fed."""
+    Raises:
+        ImportError: its library is missing.
+        RuntimeError: it cannot be built.
+    """
     from engines.build.builders import Options, builder_of
 
     builder = builder_of(runtime)
-    target = folder / f"exposed{builder.suffix}"
-    shapes = {name: (array.shape,) * 3 for name, array in feeds.items()}
-    dynamic = {name: shapes[name] for name, axes in _axes(path).items() if "?" in axes}
-    builder.build(path, target, Options(profiles=dynamic), lambda _share, _words: None)
-    return target
+    engine = folder / f"{path.stem}{builder.suffix}"
+    options = Options(profiles=profiles, target=target)
+    builder.build(path, engine, options, lambda _share, _words: None)
+    return engine
 
 
-def _axes(path: Path) -> Mapping[str, str]:
-    graph = Graph(path)
-    return {name: graph.shapes[name][1] for name in graph.inputs}
+def _opened(runtime: str, path: Path, folder: Path, feeds: Arrays, threads: int) -> Session:
+    if runtime in BUILT:
+        graph = Graph(path)
+        dynamic = (name for name in graph.inputs if "?" in graph.shapes[name][1])
+        profiles = {name: (feeds[name].shape,) * 3 for name in dynamic}
+        path = built_for(runtime, path, folder, profiles)
+    session: Session = resolve("runtime", runtime, RUNTIMES | BASIC)(path, threads)
+    return session
 
 
 def _cast(feeds: Arrays, graph: Graph) -> Arrays:
