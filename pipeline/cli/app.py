@@ -73,7 +73,7 @@ def _complain(error: Exception) -> int:
             typer.echo(line, err=True)
         return USAGE_STATUS
     words = redact(" ".join(str(error).split())) or type(error).__name__
-    if isinstance(error, RuntimeError | ValueError | OSError):
+    if isinstance(error, RuntimeError | ValueError | OSError | ImportError):
         typer.echo(f"mirante: {words}", err=True)
     else:
         typer.echo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -122,3 +123,10 @@ def test_two_runtimes_on_a_grey_picture(mirante: Run) -> None:
 def test_what_is_refused(arguments: list[str], status: int, words: str, mirante: Run) -> None:
     outcome = mirante("models", "inspect", "test-boxes", *arguments)
     assert (outcome.status, words in outcome.err) == (status, True), outcome.err
+
+
+def test_a_missing_library_names_its_extra(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    outcome = mirante("models", "inspect", "test-boxes", "--list")
+    assert outcome.status == 1
+    assert outcome.err == 'mirante: onnx is missing; pip install "mirante[build]"\n'
