@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from outcome import Run
 
@@ -43,6 +46,27 @@ def test_tables_and_figures(tmp_path: Path, mirante: Run) -> None:
     assert found["batcher"][0]["engine"].startswith("simulated, 4 ms + 0.5 ms a picture")
     assert found["batcher"][1]["engine"] == "face, onnxruntime fp32, 1 threads"
     assert "batcher of 2: one caller with pauses, then 4 callers" in outcome.out
+
+
+@pytest.mark.usefixtures("small")
+def test_a_gpu_that_no_runtime_can_use(
+    tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row says why, and what needs no GPU is measured."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA Toy, 8.9, 580.1, 1 MiB'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("engines.bench.peak.GPU_SIDE", 32)
+    runtimes = "nosuch,engines.inside.basic:open_cuda_session"
+    arguments = ("--gpu", "--runtimes", runtimes, "--batch", "2", "--rounds", "1")
+    outcome = mirante("bench", "engines", "face", *arguments)
+    assert outcome.status == 0, outcome.err
+    assert "; NVIDIA Toy (sm89), 1 MiB, driver 580.1" in outcome.out.splitlines()[0]
+    assert 'no runtime "nosuch"' in outcome.out
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        assert "this onnxruntime has no CUDAExecutionProvider" in outcome.out
+    assert re.search(r"^ampere\+ +(not built|refused|runs)", outcome.out, re.MULTILINE)
+    assert "\nsimulated, 4 ms + 0.5 ms a picture " in outcome.out
 
 
 def test_plans() -> None:
