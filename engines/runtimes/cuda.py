@@ -7,12 +7,15 @@ The first GPU that CUDA shows is used; ``CUDA_VISIBLE_DEVICES`` chooses another.
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 _HELP = {
     "cudaErrorInsufficientDriver": "no NVIDIA driver is here, or one too old for CUDA 13: "
@@ -87,6 +90,19 @@ class Cuda:
             raise self._error(asked, code)
         return answers[0] if answers else None
 
+    def give_back(self, what: str, function: str, resource: Any) -> None:
+        """Frees something; where that fails the GPU is lost to this process anyway, and it is told.
+
+        Args:
+            what: it is, in words.
+            function: that frees it.
+            resource: the thing.
+        """
+        try:
+            self.call(f"to free {what}", function, resource)
+        except CudaError as error:
+            log.warning("%s", error)
+
     def gpu(self) -> Gpu:
         """The GPU here.
 
@@ -124,7 +140,7 @@ class DeviceMemory:
 
     def free(self) -> None:
         """Gives it back, after whatever uses it is done."""
-        self._cuda.call("to free the GPU's memory", "cudaFree", self.pointer)
+        self._cuda.give_back("the GPU's memory", "cudaFree", self.pointer)
 
 
 class PinnedMemory:
@@ -150,7 +166,7 @@ class PinnedMemory:
 
     def free(self) -> None:
         """Gives it back; its views must be used no more."""
-        self._cuda.call("to free page-locked memory", "cudaFreeHost", self.pointer)
+        self._cuda.give_back("page-locked memory", "cudaFreeHost", self.pointer)
 
 
 class Stream:
@@ -206,7 +222,7 @@ class Stream:
 
     def close(self) -> None:
         """Gives it back."""
-        self._cuda.call("to free a stream", "cudaStreamDestroy", self._stream)
+        self._cuda.give_back("a stream", "cudaStreamDestroy", self._stream)
 
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
         kind = getattr(self._cuda.api.cudaMemcpyKind, kind)
@@ -222,11 +238,11 @@ class Graph:
         try:
             self.executable = cuda.call("to make a graph", "cudaGraphInstantiate", graph, 0)
         finally:
-            cuda.call("to free a graph", "cudaGraphDestroy", graph)
+            cuda.give_back("a graph", "cudaGraphDestroy", graph)
 
     def free(self) -> None:
         """Gives it back, after its last launch is done."""
-        self._cuda.call("to free a graph", "cudaGraphExecDestroy", self.executable)
+        self._cuda.give_back("a graph", "cudaGraphExecDestroy", self.executable)
 
 
 def _mib(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtimes import Tensors
+from engines.runtimes import RefusedError, Tensors
 from engines.runtimes.cuda import Cuda, CudaError, DeviceMemory, Graph, PinnedMemory, Stream
 from engines.runtimes.tensorrt_engine import Engine, Shape
 
@@ -63,8 +64,13 @@ class Lane:
     def __init__(self, engine: Engine, cuda: Cuda) -> None:
         self._engine, self._cuda = engine, cuda
         self._is_rtx = engine.library.is_rtx
-        self._stream = Stream(cuda)
         self._scratch = None if self._is_rtx else DeviceMemory(cuda, engine.scratch_bytes)
+        try:
+            self._stream = Stream(cuda)
+        except CudaError:
+            if self._scratch is not None:
+                self._scratch.free()
+            raise
         self._buffers: dict[str, _Buffer] = {}
         self._prepared: OrderedDict[tuple[Shape, ...], _Prepared] = OrderedDict()
         self._spare: list[Any] = []
@@ -84,6 +90,7 @@ class Lane:
                 self._execute(ready)
                 self._stream.synchronize()
             except RuntimeError as error:
+                self._drain()
                 said = "; ".join((str(error), *messages))
                 raise RuntimeError(f"{self._engine.path}: {said}") from error
         return {
@@ -101,6 +108,11 @@ class Lane:
         if self._scratch is not None:
             self._scratch.free()
         self._stream.close()
+
+    def _drain(self) -> None:
+        """After an error: what was queued before it still uses the buffers."""
+        with contextlib.suppress(CudaError):  # it has been told
+            self._stream.synchronize()
 
     def _execute(self, ready: _Prepared) -> None:
         if ready.graph is None and ready.ran and ready.records and not self._is_rtx:
@@ -171,7 +183,7 @@ class Lane:
         for name in self._engine.outputs:
             shape = tuple(int(axis) for axis in ready.context.get_tensor_shape(name))
             if min(shape, default=0) < 0:
-                raise RuntimeError(
+                raise RefusedError(
                     f"{self._engine.path}: the size of {name} depends on the data; "
                     "end the graph at boxes + scores, before what selects"
                 )
