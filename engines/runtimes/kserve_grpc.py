@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -109,6 +110,8 @@ def _fields(tensor: Any) -> dict[str, Any]:
 
 
 def _tritonclient() -> Any:
+    # Else gRPC writes of each lost connection to stderr, beside what the session says.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         import tritonclient.grpc
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from engines.runtimes import Session
 
 
 class SharedSessions:
-    """Opens each file once.
+    """Opens each file once for all who use it; what nobody uses any more gives its memory back.
 
     Args:
         make: opens a file with a number of threads.
@@ -18,7 +19,8 @@ class SharedSessions:
 
     def __init__(self, make: Callable[[Path, int], Session]) -> None:
         self._make = make
-        self._sessions: dict[tuple[Path, int, int], Session] = {}
+        self._sessions: weakref.WeakValueDictionary[tuple[Path, int, int], Session]
+        self._sessions = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
 
     def open(self, path: Path, threads: int) -> Session:
@@ -26,6 +28,7 @@ class SharedSessions:
         path = path.resolve()
         key = (path, path.stat().st_mtime_ns, threads)
         with self._lock:
-            if key not in self._sessions:
-                self._sessions[key] = self._make(path, threads)
-            return self._sessions[key]
+            session = self._sessions.get(key)
+            if session is None:
+                session = self._sessions[key] = self._make(path, threads)
+            return session
