@@ -27,6 +27,7 @@ TYPES = [
     ("tensor(uint8)", "UINT8", "DT_UINT8", np.uint8),
     ("tensor(int64)", "INT64", "DT_INT64", np.int64),
     ("tensor(bool)", "BOOL", "DT_BOOL", np.bool_),
+    ("tensor(string)", "BYTES", "DT_STRING", np.object_),
 ]
 V2 = {row[0]: row[1] for row in TYPES}
 TENSORFLOW = {row[0]: row[2] for row in TYPES}
@@ -35,7 +36,7 @@ TO_V2 = {np.dtype(row[3]): row[1] for row in TYPES}
 FAULTS = ("hang", "error", "drop", "drip", "shape", "nan", "gone", "garbage", "nameless", "short")
 
 
-class NoSuchModelError(KeyError):
+class NoSuchModelError(LookupError):
     pass
 
 
@@ -119,7 +120,14 @@ class Handler(BaseHTTPRequestHandler):
                 return self.say({"name": "double", "version": "1", "extensions": extensions})
             case ["v2", "models", name] | ["v2", "models", name, "versions", "1"]:
                 return self.guarded(lambda: self.say(self.metadata_v2(name)))
-            case ["v1", "models", name, "metadata"]:
+            case ["v1", "models", name, "metadata"] | [
+                "v1",
+                "models",
+                name,
+                "versions",
+                "1",
+                "metadata",
+            ]:
                 return self.guarded(lambda: self.say(self.metadata_v1(name)))
         return self.say({"error": f"no such path: {self.path}"}, 404)
 
@@ -142,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         match self.path.strip("/").split("/"):
             case ["v2", "models", name, "infer"] | ["v2", "models", name, _, "1", "infer"]:
                 return self.guarded(lambda: self.infer_v2(name, body, fault))
-            case ["v1", "models", name] if name.endswith(":predict"):
+            case ["v1", "models", name, *_] if self.path.endswith(":predict"):
                 name = name.removesuffix(":predict")
                 return self.guarded(lambda: self.predict_v1(name, json.loads(body), fault))
         return self.say({"error": f"no such path: {self.path}"}, 404)
