@@ -83,9 +83,10 @@ class TensorrtBuilder:
         return wanted
 
     def build(self, onnx: Path, out: Path, options: Options, told: Told) -> None:
-        """Writes the engine; the same input gives the same bytes with TensorRT-RTX.
+        """Writes the engine. Float32 is computed in float32, not in TF32.
 
-        Float32 is computed in float32, not in TF32.
+        TensorRT-RTX gives the same bytes again for most networks of one output; what has several
+        it orders anew each time. TensorRT chooses by measuring, and differs from build to build.
 
         Raises:
             BuildError: naming the node or input, with what the library said and what helps.

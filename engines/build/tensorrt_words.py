@@ -106,11 +106,11 @@ def explain(
         # Later ones follow from the first, as those of a node whose input could not be made.
         return f"{onnx}: {_of_parser(problems[0], messages)}"
     errors = [message for message in messages if _IS_ERROR.search(message)] or list(messages)
-    said = [line for message in errors if (line := _said(message))]
-    words = said[0] if said else "the library gives no reason"
+    said = [(line, message) for message in errors if (line := _said(message))]
+    words, message = said[0] if said else ("the library gives no reason", "")
     node = _node(words)
     where = f"node {node}{_kind(node, layers)}: " if node else ""
-    return f"{onnx}: {where}{_with_recipe(words, f'{_kind(node, layers)} {words}')}"
+    return f"{onnx}: {where}{_with_recipe(words, f'{_kind(node, layers)} {words} {message}')}"
 
 
 def _of_parser(problem: Problem, messages: Sequence[str]) -> str:

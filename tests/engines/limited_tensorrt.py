@@ -11,14 +11,25 @@ from typing import Any
 
 from engines.runtimes.tensorrt_library import Library, library
 
-Names = dict[str, set[str]]
+
+class Names(dict[str, set[str]]):
+    """Names by class.
+
+    Attributes:
+        assigned: the attributes that were set, by class and name.
+    """
+
+    def __init__(self, *names: Any) -> None:
+        super().__init__(*names)
+        self.assigned: dict[tuple[str, str], Any] = {}
 
 
 class LimitedModule:
     """A module with only the names of another version."""
 
-    def __init__(self, real: Any, version: str, names: Names) -> None:
-        self._real, self._names = real, names
+    def __init__(self, real: Any, version: str, names: dict[str, set[str]]) -> None:
+        self._real, self._names = real, Names(names)
+        self.assigned = self._names.assigned
         self.__version__ = version
 
     def __getattr__(self, name: str) -> Any:
@@ -37,12 +48,13 @@ class _Limited:
     def __getattr__(self, name: str) -> Any:
         real, kind, names = self._parts
         _check(kind, name, names)
-        return _limited(getattr(real, name), kind, names)
+        return _limited(getattr(real, name), type(getattr(real, name)).__name__, names)
 
     def __setattr__(self, name: str, value: Any) -> None:
         real, kind, names = self._parts
         _check(kind, name, names)
         setattr(real, name, _plain(value))
+        names.assigned[kind, name] = value  # the library may ignore it
 
     def __call__(self, *arguments: Any) -> Any:
         real, _, names = self._parts
@@ -61,14 +73,14 @@ def _plain(value: Any) -> Any:
 
 def _limited(value: Any, kind: str, names: Names) -> Any:
     is_member = hasattr(type(value), "__members__") or isinstance(value, Enum)
-    if is_member or value is None or isinstance(value, bool | int | float | str):
+    if is_member or kind == "IHostMemory":  # whose bytes are taken at once
         return value
     if kind in names or callable(value):
         return _Limited(value, kind, names)
     return value
 
 
-def limited_library(version: str, names: Names) -> Library:
+def limited_library(version: str, names: dict[str, set[str]]) -> Library:
     """TensorRT-RTX under the names of TensorRT ``version``."""
     rtx = library("tensorrt-rtx")
     limited = Library.__new__(Library)  # one logger for a process: that of the real one
