@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -48,6 +47,12 @@ class Input(_Part):
         description="for networks of dynamic size: the tensor holds the picture scaled into "
         "`size`, and is no larger than that rounded up to this multiple",
     )
+    frame: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
+        None,
+        description="width and height of the pictures that the network itself brings to `size`, "
+        "as `resize`, `pad` and `multiple` say: the tensor has this size, other pictures are "
+        "brought to it first, and boxes are in pixels of `size`",
+    )
     layout: Literal["nchw", "nhwc"] = Field("nchw", description="order of the tensor's axes")
     colour: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels")
     scale: float = Field(1.0, gt=0, description="tensor = (pixel 0..255 * scale - mean) / std")
@@ -76,6 +81,11 @@ class Crop(_Part):
     margin: float = Field(
         1.0, gt=0, le=10, description="side of the crop as a multiple of the box's longer side"
     )
+    aspect: Literal["tensor", "box"] = Field(
+        "tensor",
+        description="the crop has the shape of the tensor, so that nothing is distorted; or that "
+        "of the box, stretched, with `margin` a multiple of each side",
+    )
 
 
 class Server(_Part):
@@ -96,19 +106,18 @@ class Server(_Part):
         3, ge=1, le=20, description="how often to ask when it is out of reach or fails"
     )
 
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        # Its value is in no message: there may be a password in it.
-        expected = "expected scheme://host:port, the scheme one of " + ", ".join(_SCHEMES)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # The address is in no message: there may be a password in it.
+        expected = "url: expected scheme://host:port, the scheme one of " + ", ".join(_SCHEMES)
         try:
-            split = urlsplit(url)
+            split = urlsplit(self.url)
             host, _ = split.hostname, split.port
         except ValueError:
             raise ValueError(f"{expected}; in a password write / ? # @ % as %2F %3F …") from None
         if split.scheme not in _SCHEMES or not host or split.query or split.fragment:
             raise ValueError(f"{expected}, and nothing after its path")
-        return url
+        return self
 
 
 _SCHEMES = tuple(dict.fromkeys(scheme for schemes in SCHEMES.values() for scheme in schemes))
@@ -123,7 +132,9 @@ class Manifest(_Part):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="its name")
     summary: str = Field("", description="what it finds, in one line")
-    task: Literal["detect", "segment"] = Field(description="boxes, or masks")
+    task: Literal["detect", "segment", "classify"] = Field(
+        description="boxes, masks, or attributes of the boxes of another"
+    )
     file: str = Field(
         "", description="file name in the store, or path relative to the manifest; or `server`"
     )
@@ -232,8 +243,8 @@ def zoo_names() -> list[str]:
 
 def _zoo() -> dict[str, Path]:
     """The shipped manifests by name."""
-    paths = [path for folder in (WEIGHTS, ZOO) for path in sorted(folder.glob("*.yaml"))]
-    return {path.stem: path for path in paths}
+    folders = [{path.stem: path for path in folder.glob("*.yaml")} for folder in (WEIGHTS, ZOO)]
+    return {name: folder[name] for folder in folders for name in sorted(folder)}
 
 
 def find(name: str) -> Manifest:

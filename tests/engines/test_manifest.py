@@ -69,6 +69,74 @@ BAD = {
     "url": ({"url": "ftp://a/b"}, "url: expected"),
     "url without sha256": ({"url": URL}, "sha256: expected with url, got none"),
     "sha256": ({"sha256": "12"}, "sha256: expected"),
+    "neither file nor server": (
+        {"file": ""},
+        "file: expected file or server, got neither",
+    ),
+    "file and server": (
+        {"server": {"url": "http://h:8000", "model": "m"}},
+        "file: expected file or server, got file mine.onnx and server",
+    ),
+    "unknown runtime": (
+        {"runtime": "onnxrt"},
+        'runtime: no runtime "onnxrt"; did you mean "onnxruntime"?',
+    ),
+    "unknown suffix": (
+        {"file": "mine.bin"},
+        "runtime: missing, and mine.bin has none of the suffixes .onnx, .tflite",
+    ),
+    "runtime of a server with a file": (
+        {"runtime": "kserve-http"},
+        "runtime: expected server with kserve-http, got file mine.onnx",
+    ),
+    "runtime of a file with a server": (
+        {"file": "", "runtime": "litert", "server": {"url": "http://h:8000", "model": "m"}},
+        "runtime: expected kserve-grpc, kserve-http, tf-serving with server, got litert",
+    ),
+    "no runtime with a server": (
+        {"file": "", "server": {"url": "http://h:8000", "model": "m"}},
+        "runtime: expected kserve-grpc, kserve-http, tf-serving with server, got None",
+    ),
+    "scheme of another runtime": (
+        {
+            "file": "",
+            "runtime": "kserve-grpc",
+            "server": {"url": "http://h:8001", "model": "m"},
+        },
+        "server.url: expected grpc or grpcs of kserve-grpc",
+    ),
+    "address, whose password is not shown": (
+        {"server": {"url": "ftp://ana:s3cret@h", "model": "m"}},
+        "server.url: expected scheme://host:port, the scheme one of grpc, grpcs, http, https, and "
+        "nothing after its path",
+    ),
+    "address with a query": (
+        {"server": {"url": "http://h:8000/?token=s3cret", "model": "m"}},
+        "server.url: expected scheme://host:port, the scheme one of grpc, grpcs, http, https, and "
+        "nothing after its path",
+    ),
+    "address with a port of words": (
+        {"server": {"url": "http://ana:s3cr/et@h", "model": "m"}},
+        "server.url: expected scheme://host:port, the scheme one of grpc, grpcs, http, https; in a "
+        "password write / ? # @ % as",
+    ),
+    "unknown server key": (
+        {"server": {"url": "http://h", "model": "m", "timeout": 3}},
+        'server.timeout: no such key; did you mean "timeout_s"?',
+    ),
+    "time-out": (
+        {"server": {"url": "http://h", "model": "m", "timeout_s": 0}},
+        "server.timeout_s: expected greater than 0, got 0",
+    ),
+    "file's key with a server": (
+        {
+            "file": "",
+            "runtime": "kserve-http",
+            "server": {"url": "http://h", "model": "m"},
+            "sha256": "0" * 64,
+        },
+        "server: expected no url, sha256, bytes or aliases of a file",
+    ),
 }
 
 
@@ -120,8 +188,8 @@ def test_a_typing_mistake_in_a_name_gets_the_nearest_model() -> None:
 def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     public = sorted(path.stem for path in ZOO.glob("*.yaml"))
     assert public == [
-        *("deimv2-femto", "mediapipe-selfie", "omz-road", "test-boxes", "test-lane"),
-        *("twinlitenet", "unet-face", "yolox-nano", "yunet"),
+        *("deimv2-femto", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
+        *("test-lane", "twinlitenet", "unet-face", "unet-face-int8", "yolox-nano", "yunet"),
     ]
     assert zoo_names() == [*OWN, *public]
     assert not set(OWN) & set(public)
