@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.bench.batches import check_batch, stacked, with_batch_axis
+from engines.bench.batches import stacked, write_batched
 from engines.bench.flops import count_flops
-from engines.bench.made import Made, make
+from engines.bench.made import Made, built, needs_building
 from engines.inside.graph import Graph
 from engines.inside.parting import difference
-from engines.inside.values import Arrays, feeds_of
-from engines.manifest import find
+from engines.inside.values import Arrays, fed, feeds_of
+from engines.manifest import Input, find
 from engines.runtimes import Session, open_session
 from engines.store import resolve_file
 
@@ -45,51 +45,73 @@ class Source:
     Args:
         model: zoo name, or path of a manifest; its file is ONNX.
         frames: pictures, (height, width, 3) uint8 RGB.
-        folder: where copies of the file may be written.
+        folder: where copies of the file, and of the pictures, may be written.
+        clip: what engines are calibrated on and compared with; None for ``frames``.
 
     Raises:
         ValueError, RuntimeError, ImportError: there is no such model, or its file is no ONNX file.
     """
 
-    def __init__(self, model: str, frames: Sequence[NDArray[np.uint8]], folder: Path) -> None:
+    def __init__(
+        self,
+        model: str,
+        frames: Sequence[NDArray[np.uint8]],
+        folder: Path,
+        clip: Path | None = None,
+    ) -> None:
         self.manifest = find(model)
         self.model = model
         self.graph = Graph(resolve_file(self.manifest))
         self.frames = frames
         self.folder = folder
-        self.feeds: list[Arrays] = [
-            # Copies, as a preprocessor has one tensor for all its pictures.
-            {name: array.copy() for name, array in feeds_of(self.manifest, self.graph, rgb).items()}
-            for rgb in frames
-        ]
+        self.clip = clip
+        self.feeds = [feeds_of(self.manifest, self.graph, rgb) for rgb in frames]
 
     @cached_property
-    def flops(self) -> int:
-        """Operations for one picture."""
-        return count_flops(self.graph, self.feeds[0])
+    def _flops(self) -> dict[bool, int]:
+        """Operations for one picture, with the letterbox cut to it (True) or whole."""
+        whole = self.manifest.model_copy(
+            update={"input": self.manifest.input.model_copy(update={"multiple": None})}
+        )
+        return {
+            True: count_flops(self.graph, self.feeds[0]),
+            False: count_flops(self.graph, feeds_of(whole, self.graph, self.frames[0])),
+        }
+
+    def flops(self, spec: Input) -> int:
+        """Operations for one picture in an engine of that input."""
+        return self._flops[spec.multiple is not None or self.manifest.input.multiple is None]
+
+    @cached_property
+    def _pictures(self) -> Path:
+        if self.clip is not None:
+            return self.clip
+        path = self.folder / "pictures.npz"
+        np.savez(path, *self.frames)
+        return path
 
     @cached_property
     def batched(self) -> Path:
-        """The file, or a copy of it, that takes several pictures a call.
+        """A copy of the file that takes several pictures a call.
 
         Raises:
-            BatchError: the network does not.
+            BuildError: the network does not.
         """
-        path = with_batch_axis(self.graph, self.folder / f"{self.manifest.name}-batched.onnx")
-        check_batch(path, self.feeds)
+        path = self.folder / f"{self.manifest.name}-batched.onnx"
+        write_batched(self.graph, self.feeds, path)
         return path
 
-    def path(self, batch: int) -> Path:
-        """The file for so many pictures a call.
+    def make(self, variant: Variant) -> Made:
+        """The engine of a variant.
 
         Raises:
-            BatchError: it does not take more than one.
+            BuildError: the network takes one picture a call, or as ``built``.
         """
-        return self.graph.path if batch == 1 else self.batched
-
-    def stacked(self, batch: int) -> Arrays:
-        """What is fed in one call."""
-        return stacked(self.feeds, batch)
+        if needs_building(variant.runtime, variant.precision):
+            _, runtime, precision, _, batch = variant
+            return built(self.model, runtime, precision, batch, self._pictures)
+        path = self.graph.path if variant.batch == 1 else self.batched
+        return Made(self.manifest, path, path.stat().st_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +120,15 @@ class Prepared:
 
     Attributes:
         session: loaded.
+        pictures: what is fed for each of some pictures.
         feeds: for one call.
         flops: operations of one call.
-        made: the engine's file.
-        parity: in words, how close its outputs are to those of ONNX Runtime.
+        made: the engine.
+        parity: in words, how close what it gives is to ONNX Runtime's.
     """
 
     session: Session
+    pictures: Sequence[Arrays]
     feeds: Arrays
     flops: int
     made: Made
@@ -121,14 +145,20 @@ def prepare(source: Source, variant: Variant) -> Prepared:
     Raises:
         ValueError, RuntimeError, ImportError, OSError: it cannot be; the message says why.
     """
-    path, feeds = source.path(variant.batch), source.stacked(variant.batch)
-    made = make(source.manifest, path, variant.runtime, variant.precision, source.frames)
+    made = source.make(variant)
     session = open_session(variant.runtime, made.path, variant.threads)
-    parity = made.parity
-    if not parity:
-        expected = open_session(REFERENCE, path, 1).run(feeds)
-        parity = _words(expected, session.run(feeds))
-    return Prepared(session, feeds, source.flops * variant.batch, made, parity)
+    if made.parity:
+        dtypes = {name: info.dtype for name, info in session.inputs.items()}
+        pictures = [fed(made.manifest.input, dtypes, rgb) for rgb in source.frames]
+    else:
+        pictures = source.feeds
+    feeds = stacked(pictures, variant.batch)
+    parity = made.parity or _words(
+        open_session(REFERENCE, made.path, 1).run(feeds), session.run(feeds)
+    )
+    return Prepared(
+        session, pictures, feeds, source.flops(made.manifest.input) * variant.batch, made, parity
+    )
 
 
 def _words(expected: Arrays, got: Arrays) -> str:

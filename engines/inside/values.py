@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.inside.graph import Graph
-from engines.manifest import Manifest
+from engines.manifest import Input, Manifest
 from engines.preprocess import Preprocessor
 from engines.registry import resolve
 from engines.runtimes import RUNTIMES, Session
@@ -44,11 +44,22 @@ def feeds_of(manifest: Manifest, graph: Graph, rgb: NDArray[np.uint8] | None) ->
         )
     if rgb is None:
         rgb = np.full((spec.size[1], spec.size[0], 3), 114, np.uint8)
-    tensor, at = Preprocessor(spec, np.dtype(graph.shapes[spec.name][0])).frame(rgb)
+    return fed(spec, {name: np.dtype(graph.shapes[name][0]) for name in graph.inputs}, rgb)
+
+
+def fed(spec: Input, dtypes: Mapping[str, np.dtype[Any]], rgb: NDArray[np.uint8]) -> Arrays:
+    """The tensors of one picture, in arrays of their own.
+
+    Args:
+        spec: the manifest's description of the input.
+        dtypes: the type of each input.
+        rgb: (height, width, 3) uint8 RGB.
+    """
+    tensor, at = Preprocessor(spec, dtypes[spec.name]).frame(rgb)
     feeds: Arrays = {spec.name: tensor}
     for name, order in spec.extra.items():
         size = at.size if order == "size_wh" else at.size[::-1]
-        feeds[name] = np.array([size], graph.shapes[name][0])
+        feeds[name] = np.array([size], dtypes[name])
     return feeds
 
 

@@ -114,7 +114,7 @@ def run_engines(plan: Plan) -> None:
 
 def _measure(plan: Plan, folder: Path) -> dict[str, Any]:
     frames = _frames(plan.clip)
-    sources = {model: Source(model, frames, folder) for model in plan.models}
+    sources = {model: Source(model, frames, folder, plan.clip) for model in plan.models}
     ready, refusals = prepare_all(sources, list(plan.variants()), _tell)
     rows = _engines(plan, ready, refusals, folder)
     report: dict[str, Any] = {"engines": rows}
@@ -124,7 +124,7 @@ def _measure(plan: Plan, folder: Path) -> dict[str, Any]:
         print_table(("built for", "here"), list(report["probe"].items()))
     else:
         report["overhead"] = _overhead(plan, sources)
-    report["batcher"] = _batcher(plan, sources, ready)
+    report["batcher"] = _batcher(plan, ready)
     return report
 
 
@@ -205,15 +205,13 @@ def _overhead(plan: Plan, sources: dict[str, Source]) -> list[dict[str, Any]]:
     return found
 
 
-def _batcher(
-    plan: Plan, sources: dict[str, Source], ready: dict[Variant, Prepared]
-) -> list[dict[str, Any]]:
+def _batcher(plan: Plan, ready: dict[Variant, Prepared]) -> list[dict[str, Any]]:
     """Idle and loaded, over an engine that only takes time, and over real ones."""
     from engines.batcher import Batcher
 
     most = max(plan.batches)
     found, rows = [], []
-    for name, session, feeds in _batched_engines(most, sources, ready):
+    for name, session, feeds in _batched_engines(most, ready):
         alone = idle(session, lambda s: Batcher(s, most), feeds[0], IDLE_CALLS)
         full = loaded(session, lambda s: Batcher(s, most), feeds, most, plan.rounds, LOADED_S)
         rows.append(
@@ -237,7 +235,7 @@ def _batcher(
 
 
 def _batched_engines(
-    most: int, sources: dict[str, Source], ready: dict[Variant, Prepared]
+    most: int, ready: dict[Variant, Prepared]
 ) -> Iterator[tuple[str, Session, Sequence[Arrays]]]:
     """Engines that take several pictures: one that sleeps, and a runtime's first of each kind."""
     timed = TimedSession(SIMULATED_MS, SIMULATED_PICTURE_MS)
@@ -250,4 +248,4 @@ def _batched_engines(
         if variant.batch == most and kind not in seen:
             seen.add(kind)
             name = f"{variant.model}, {variant.runtime} {variant.precision}"
-            yield f"{name}, {variant.threads} threads", each.session, sources[variant.model].feeds
+            yield f"{name}, {variant.threads} threads", each.session, each.pictures

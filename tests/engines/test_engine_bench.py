@@ -14,7 +14,7 @@ from onnx import helper
 from onnx_networks import floats, save
 
 from engines.bench import gpu, rounds
-from engines.bench.batches import BatchError, check_batch, stacked, with_batch_axis
+from engines.bench.batches import stacked, write_batched
 from engines.bench.batching import TimedSession, idle, loaded
 from engines.bench.flops import count_flops
 from engines.bench.overhead import overhead
@@ -22,6 +22,7 @@ from engines.bench.peak import Peak, PeakKey, peaks_of, write_products
 from engines.bench.rounds import in_turn, ratio
 from engines.bench.timing import measure, prepare_all
 from engines.bench.variants import Source, Variant, prepare
+from engines.build.builders import BuildError
 from engines.inside.graph import Graph
 from engines.runtimes import Session, Tensors, open_session
 from pipeline.synthetic import picture
@@ -122,31 +123,23 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     assert ratio([1, 20, 1], [2, 40, 4]) == 2
 
 
-def scaling(path: Path, batch: int | str, inner: bool = False) -> Graph:
-    """Doubles its input; ``inner``: and adds the sum of all, so that pictures of a batch meet."""
+def scaling(path: Path, mixing: bool = False) -> Graph:
+    """Doubles its input; ``mixing``: and adds the sum of all, so that pictures of a batch meet."""
     nodes = [helper.make_node("Mul", ["x", "two"], ["a"])]
-    constants: dict[str, NDArray[Any]] = {"two": np.full(1, 2, np.float32)}
-    if inner:
+    if mixing:
         nodes.append(helper.make_node("ReduceSum", ["a"], ["s"], keepdims=1))
-        nodes.append(helper.make_node("Add", ["a", "s"], ["y"]))
-    else:
-        nodes.append(helper.make_node("Identity", ["a"], ["y"]))
-    return Graph(save(path, nodes, constants, [floats("x", [batch, 3])], [floats("y", [batch, 3])]))
+    nodes.append(helper.make_node("Add", ["a", "s" if mixing else "a"], ["y"]))
+    return graph_of(path, nodes, {"two": (1,)}, [1, 3], [1, 3])
 
 
-def test_a_batch_axis_is_made_dynamic_where_the_network_allows(tmp_path: Path) -> None:
+def test_batches_where_the_network_allows(tmp_path: Path) -> None:
     feeds = [{"x": np.float32([[i, 1, 2]])} for i in range(2)]
     np.testing.assert_array_equal(stacked(feeds, 3)["x"][:, 0], [0, 1, 0])
-    dynamic = scaling(tmp_path / "dynamic.onnx", "n")
-    assert with_batch_axis(dynamic, tmp_path / "copy.onnx") == dynamic.path
-    fixed = scaling(tmp_path / "fixed.onnx", 1)
-    path = with_batch_axis(fixed, tmp_path / "copy.onnx")
-    check_batch(path, feeds)
+    path = tmp_path / "copy.onnx"
+    write_batched(scaling(tmp_path / "fixed.onnx"), feeds, path)
     assert open_session("onnxruntime", path, 1).inputs["x"].shape == (None, 3)
-    mixing = scaling(tmp_path / "mixing.onnx", 1, inner=True)
-    path = with_batch_axis(mixing, tmp_path / "mixed.onnx")
-    with pytest.raises(BatchError, match="takes one picture a call; of two the output differs"):
-        check_batch(path, feeds)
+    with pytest.raises(BuildError, match="takes one picture a call"):
+        write_batched(scaling(tmp_path / "mixing.onnx", mixing=True), feeds, path)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +156,16 @@ def test_a_variant_is_compared_with_onnxruntime(source: Source) -> None:
     assert float(two.parity) < 1e-4
     wrong = prepare(source, Variant("face", "bench_runtimes:Tenth", "fp32", 1, 1))
     assert float(wrong.parity) == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_letterbox_that_is_cut_costs_less(tmp_path: Path) -> None:
+    """Engines for GPUs have one size; on a CPU the tensor is no larger than the picture."""
+    wide = [np.zeros((180, 320, 3), np.uint8)]
+    street = Source("street", wide, tmp_path)
+    spec = street.manifest.input
+    assert spec.multiple is not None
+    whole = spec.model_copy(update={"multiple": None})
+    assert 1.5 * street.flops(spec) < street.flops(whole) < 2 * street.flops(spec)
 
 
 def test_rows_and_refusals(source: Source, tmp_path: Path) -> None:
@@ -182,7 +185,9 @@ def test_rows_and_refusals(source: Source, tmp_path: Path) -> None:
     assert rows[0].speed == 1
     assert rows[1].speed is not None
     rate = highest[PeakKey(1, "fp32")]
-    assert rows[0].share == pytest.approx(source.flops / rows[0].call_ms * 1e3 / rate)
+    assert rows[0].share == pytest.approx(
+        source.flops(source.manifest.input) / rows[0].call_ms * 1e3 / rate
+    )
     assert rows[0].pictures_s == pytest.approx(1e3 / rows[0].call_ms)
 
 
