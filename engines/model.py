@@ -1,15 +1,15 @@
-"""A model: pictures in, detections or masks in source pixels out."""
+"""A model: pictures in, detections, masks or attributes in source pixels out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, Decoder, Planes, Spec, bind
+from engines.decoders import Attributes, Boxes, Decoder, Planes, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
 from engines.manifest import Manifest, ManifestError, find
@@ -20,6 +20,8 @@ from engines.store import Progress, resolve_file
 from mirante.detections import Detections
 from mirante.mask import Mask
 
+GIVEN_BY_TASK = {"detect": "boxes", "segment": "planes", "classify": "attributes"}
+
 
 @dataclass(frozen=True, slots=True)
 class Inference:
@@ -29,11 +31,14 @@ class Inference:
         detections: boxes in source pixels; none, with the model's labels, from a segmenter.
         masks: one of the whole frame, or one per crop; none from a detector.
         timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
+        attributes: what a classifier says, by the index of the box whose crop it saw; None stands
+            for the whole frame.
     """
 
     detections: Detections
     masks: tuple[Mask, ...]
     timings: Mapping[str, float]
+    attributes: Mapping[int | None, Attributes] = field(default_factory=dict)
 
 
 def load(
@@ -94,8 +99,8 @@ class Model:
 
     Attributes:
         name: the manifest's name.
-        labels: class names of a detector, plane names of a segmenter.
-        task: ``detect`` or ``segment``.
+        labels: class names of a detector or classifier, plane names of a segmenter.
+        task: ``detect``, ``segment`` or ``classify``.
         on: the class on whose crops it runs, or None.
         manifest: all else that is known about it.
     """
@@ -115,6 +120,8 @@ class Model:
         try:
             self._decode: Decoder = bind(manifest.decoder, manifest.options)
             check_inputs(manifest, session)
+            if on is not None and manifest.input.frame is not None:
+                raise ValueError(f"on: expected none with input.frame, got {on}")
             self._preprocess = Preprocessor(
                 manifest.input, session.inputs[manifest.input.name].dtype
             )
@@ -147,15 +154,18 @@ class Model:
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
         boxes: list[Boxes] = []
         masks: list[Mask] = []
+        attributes: dict[int | None, Attributes] = {}
         for index, region in whole if self.on is None else self._crops(detections, zoom):
             at, found = self._run(rgb, region, timings)
             started = time.perf_counter()
             if isinstance(found, Boxes):
                 boxes.append(_in_source(found, at, zoom, source))
+            elif isinstance(found, dict):
+                attributes[index] = {key or self.name: value for key, value in found.items()}
             else:
                 masks.append(self._mask(found, at, zoom, index))
             timings["decode"] += (time.perf_counter() - started) * 1e3
-        return Inference(self._detections(boxes), tuple(masks), timings)
+        return Inference(self._detections(boxes), tuple(masks), timings, attributes)
 
     def try_out(self) -> None:
         """Runs once on a grey picture, so that what does not fit is known before the first frame.
@@ -171,13 +181,13 @@ class Model:
             _, found = self._run(grey, None, timings)
         except (ValueError, LookupError, TypeError) as error:
             raise ManifestError(f"{where}: {error}") from error
-        if isinstance(found, Boxes) != (self.task == "detect"):
-            got = "boxes" if isinstance(found, Boxes) else "planes"
+        got = {Boxes: "boxes", dict: "attributes"}.get(type(found), "planes")
+        if got != GIVEN_BY_TASK[self.task]:
             raise ManifestError(f"{where}: gives {got}, which is not task {self.task}")
 
     def _run(
         self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
-    ) -> tuple[Placement, Boxes | Planes]:
+    ) -> tuple[Placement, Boxes | Planes | Attributes]:
         """One inference, on the picture or a region of it, decoded in the tensor's pixels."""
         started = time.perf_counter()
         if region is None:
@@ -211,7 +221,8 @@ class Model:
         scale = np.array(zoom * 2, np.float32)
         crop, size = self.manifest.crop, self.manifest.input.size
         for index in np.flatnonzero(np.isin(detections.class_id, wanted)):
-            yield int(index), around(detections.xyxy[index] / scale, crop.margin, size)
+            box = detections.xyxy[index] / scale
+            yield int(index), around(box, crop.margin, size if crop.aspect == "tensor" else None)
 
     def _mask(
         self, planes: Planes, at: Placement, zoom: tuple[float, float], index: int | None

@@ -38,6 +38,22 @@ class Placement:
         boxes: NDArray[np.float32] = (xyxy - offset).astype(np.float32) / scale
         return boxes
 
+    def then(self, following: Placement) -> Placement:
+        """Where the picture lies in the tensor that ``following`` makes of this one."""
+        scale = (self.scale[0] * following.scale[0], self.scale[1] * following.scale[1])
+        offset = tuple(
+            at * step + start
+            for at, step, start in zip(self.offset, following.scale, following.offset, strict=True)
+        )
+        left, top, right, bottom = (
+            edge * following.scale[axis % 2] + following.offset[axis % 2]
+            for axis, edge in enumerate(self.content)
+        )
+        # What float arithmetic leaves of a whole number is no further pixel.
+        low = (math.floor(left + 1e-6), math.floor(top + 1e-6))
+        high = (math.ceil(right - 1e-6), math.ceil(bottom - 1e-6))
+        return Placement(following.size, scale, (offset[0], offset[1]), (*low, *high))
+
     def without_padding(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
         """The cells of (c, h, w) planes that show the picture, and the region they cover in it.
 
@@ -90,13 +106,15 @@ def place_region(picture: Size, region: Region, size: Size) -> Placement:
     return Placement(size, (sx, sy), (ox, oy), content)
 
 
-def around(box: NDArray[np.float32], margin: float, size: Size) -> Region:
+def around(box: NDArray[np.float32], margin: float, size: Size | None) -> Region:
     """The region about a box, ``margin`` times as long as the box's longer side.
 
-    It has the aspect of the tensor of ``size``, so that nothing is distorted.
+    It has the aspect of the tensor of ``size``, so that nothing is distorted; with None that of the
+    box itself.
     """
     left, top, right, bottom = (float(edge) for edge in box)
-    unit = margin * max((right - left) / size[0], (bottom - top) / size[1], 1e-3)
-    half_w, half_h = unit * size[0] / 2, unit * size[1] / 2
+    width, height = size or (max(right - left, 1e-3), max(bottom - top, 1e-3))
+    unit = margin * max((right - left) / width, (bottom - top) / height, 1e-3)
+    half_w, half_h = unit * width / 2, unit * height / 2
     x, y = (left + right) / 2, (top + bottom) / 2
     return (x - half_w, y - half_h, x + half_w, y + half_h)

@@ -22,7 +22,8 @@ class InferStage:
         threads: threads of one inference.
 
     Raises:
-        ValueError, OSError: the model is unknown, cannot be had, or does not load.
+        ValueError, OSError: the model is unknown, cannot be had, or does not load; or it is a
+            classifier without ``on``.
     """
 
     def __init__(
@@ -33,9 +34,14 @@ class InferStage:
         threads: int = 1,
     ) -> None:
         self.model = engines.load(model, threads=threads, threshold=threshold, on=on)
+        if self.model.task == "classify" and on is None:
+            raise ValueError(
+                f"on: missing, and required: {self.model.name} classifies boxes; expected a class "
+                "that an earlier stage finds, such as person"
+            )
 
     def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
-        """Adds detections and masks; sums the times of several models by step."""
+        """Adds detections, masks and attributes; sums the times of several models by step."""
         source = (result.width, result.height)
         found = self.model(frame, source=source, detections=result.detections)
         timings = dict(result.timings)
@@ -44,6 +50,9 @@ class InferStage:
         detections = result.detections
         if self.model.task == "detect":  # a segmenter's planes are no classes of boxes
             detections = detections.merge(found.detections)
+        if found.attributes:
+            of_box = {i: said for i, said in found.attributes.items() if i is not None}
+            detections = detections.with_attributes(of_box)
         return replace(
             result,
             detections=detections,

@@ -1,7 +1,8 @@
-"""Decoders: pure functions from a network's output tensors to boxes or planes.
+"""Decoders: pure functions from a network's output tensors to boxes, planes or attributes.
 
-A decoder is ``(outputs, spec, *, option=…) -> Boxes | planes``. Its options are its keyword-only
-arguments: the manifest's ``options`` are checked against their annotations once, at load.
+A decoder is ``(outputs, spec, *, option=…) -> Boxes | planes | attributes``. Its options are its
+keyword-only arguments: the manifest's ``options`` are checked against their annotations once, at
+load.
 """
 
 from __future__ import annotations
@@ -18,11 +19,20 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from engines.registry import resolve
+from mirante.detections import Attribute
 
 DECODERS = {
     "argmax": "engines.decoders.argmax:decode",
+    "boxes_scores": "engines.decoders.boxes_scores:decode",
+    "class_ids": "engines.decoders.class_ids:decode",
+    "detr": "engines.decoders.detr:decode",
     "end_to_end": "engines.decoders.end_to_end:decode",
+    "gfl": "engines.decoders.gfl:decode",
+    "rows": "engines.decoders.rows:decode",
     "sigmoid": "engines.decoders.sigmoid:decode",
+    "softmax": "engines.decoders.softmax:decode",
+    "ssd": "engines.decoders.ssd:decode",
+    "yolov1": "engines.decoders.yolov1:decode",
     "yolov5": "engines.decoders.yolov5:decode",
     "yolov8": "engines.decoders.yolov8:decode",
     "yolox": "engines.decoders.yolox:decode",
@@ -45,6 +55,7 @@ class Boxes(NamedTuple):
 
 
 Planes = NDArray[np.bool_]  # (len(Spec.labels), height, width)
+Attributes = dict[str, Attribute]  # of the picture, by name; "" stands for the model's own
 Outputs = Mapping[str, NDArray[Any]]
 
 
@@ -53,7 +64,7 @@ class Spec:
     """What a decoder knows besides the tensors.
 
     Attributes:
-        labels: class names of a detector, plane names of a segmenter.
+        labels: class names of a detector or classifier, plane names of a segmenter.
         threshold: (len(labels),) float32, least score of each.
         iou: boxes of one class that overlap more than this are one object.
         size: width and height of the input tensor in pixels.
@@ -65,7 +76,7 @@ class Spec:
     size: tuple[int, int]
 
 
-Decoder = Callable[[Outputs, Spec], Boxes | Planes]
+Decoder = Callable[[Outputs, Spec], Boxes | Planes | Attributes]
 
 
 class OptionError(ValueError):

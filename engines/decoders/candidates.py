@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 
 from engines.decoders import Boxes, Spec
 
+Format = Literal["xyxy", "yxyx", "cxcywh"]
 MAX_CANDIDATES = 3000  # the best of them; what a box of a lower rank would add is noise
 
 
 def classify(
-    scores: NDArray[np.float32], threshold: NDArray[np.float32]
+    scores: NDArray[np.float32], threshold: NDArray[np.float32], multi_label: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.int32]]:
     """Rows of (n, c) scores in which a class reaches its threshold: row, score, class.
 
-    The class is the likeliest of those that reach their own thresholds.
+    The class is the likeliest of those that reach their own thresholds; with ``multi_label`` there
+    is one result for each of them.
     """
+    if multi_label:
+        every, classes = np.nonzero(scores >= threshold)
+        return every, scores[every, classes], classes.astype(np.int32)
     reached = np.where(scores >= threshold, scores, np.float32(-1))
     class_id = reached.argmax(axis=1)
     best = reached[np.arange(len(reached)), class_id]
@@ -33,9 +38,32 @@ def corners(cxcywh: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1, dtype=np.float32)
 
 
+def to_xyxy(
+    boxes: NDArray[Any], format: Format, size: tuple[int, int] | None = None
+) -> NDArray[np.float32]:
+    """(n, 4) boxes of a format to (n, 4) left, top, right, bottom, float32.
+
+    Args:
+        boxes: corners, in TensorFlow's order top first, or centre and size.
+        format: which of these.
+        size: width and height that boxes in 0..1 are parts of; None for boxes in pixels.
+    """
+    found = boxes.astype(np.float32)
+    if format == "yxyx":
+        found = found[:, [1, 0, 3, 2]]
+    if size is not None:
+        found *= np.array(size * 2, np.float32)
+    return corners(found) if format == "cxcywh" else found
+
+
+def best(score: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
+    """The indices of the ``limit`` largest, which fall; the first of equals is first."""
+    return np.argsort(-score, kind="stable")[:limit]
+
+
 def suppress(boxes: Boxes, spec: Spec) -> Boxes:
     """Greedy non-maximum suppression within each class; the result falls in score."""
-    order = np.argsort(-boxes.score, kind="stable")[:MAX_CANDIDATES]
+    order = best(boxes.score, MAX_CANDIDATES)
     if len(order) < 2:
         return boxes
     xyxy = boxes.xyxy[order]

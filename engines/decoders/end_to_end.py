@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import Boxes, OptionError, Outputs, Spec, output
-from engines.decoders.candidates import corners
+from engines.decoders.candidates import Format, to_xyxy
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
@@ -19,7 +19,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     labels: str = "labels",
     scores: str = "scores",
     count: str | None = None,
-    format: Literal["xyxy", "yxyx", "cxcywh"] = "xyxy",
+    format: Format = "xyxy",
     normalised: bool = False,
     first_class: int = 0,
 ) -> Boxes:
@@ -43,19 +43,25 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     if count is not None:
         rows = int(output(outputs, count).reshape(-1)[0])
         found, ids, score = found[:rows], ids[:rows], score[:rows]
-    ids = ids.astype(np.int32) - np.int32(first_class)
-    likely = np.flatnonzero(score >= spec.threshold.min())
-    if len(likely):
-        _check(ids[likely], len(spec.labels), first_class)
-    kept = likely[score[likely] >= spec.threshold[ids[likely]]]
-    found = found[kept].astype(np.float32)
-    if format == "yxyx":
-        found = found[:, [1, 0, 3, 2]]
-    if normalised:
-        found *= np.array(spec.size * 2, np.float32)
-    if format == "cxcywh":
-        found = corners(found)
-    return Boxes(found, score[kept].astype(np.float32), ids[kept])
+    kept, class_id = likely(ids, score, spec, first_class)
+    xyxy = to_xyxy(found[kept], format, spec.size if normalised else None)
+    return Boxes(xyxy, score[kept].astype(np.float32), class_id)
+
+
+def likely(
+    ids: NDArray[Any], score: NDArray[Any], spec: Spec, first_class: int
+) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Of (n,) class ids and scores those that reach their thresholds: rows, indices of labels.
+
+    Raises:
+        OptionError: a class id has no label.
+    """
+    index = ids.astype(np.int32) - np.int32(first_class)
+    rows = np.flatnonzero(score >= spec.threshold.min())
+    if len(rows):
+        _check(index[rows], len(spec.labels), first_class)
+    rows = rows[score[rows] >= spec.threshold[index[rows]]]
+    return rows, index[rows]
 
 
 def _rows(
@@ -77,6 +83,5 @@ def _check(ids: NDArray[np.int32], labels: int, first: int) -> None:
     if low < first or high >= first + labels:
         got = low if low < first else high
         raise OptionError(
-            f"end_to_end: expected classes {first} to {first + labels - 1}, got {got}; "
-            "see options.first_class"
+            f"expected classes {first} to {first + labels - 1}, got {got}; see options.first_class"
         )

@@ -1,14 +1,24 @@
-"""Exports in the layout of YOLOv8 and YOLO11: channels first, no objectness."""
+"""Exports in the layout of YOLOv8 and YOLO11: channels first, no objectness; also of PicoDet."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
 from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import classify, corners, suppress
+from engines.decoders.candidates import Format, classify, suppress, to_xyxy
 
 
-def decode(outputs: Outputs, spec: Spec, *, output: str | None = None) -> Boxes:
+def decode(
+    outputs: Outputs,
+    spec: Spec,
+    *,
+    output: str | None = None,
+    format: Format = "cxcywh",
+    channels: Literal["first", "last"] = "first",
+    multi_label: bool = False,
+) -> Boxes:
     """Boxes of a (1, 4 + classes, n) output.
 
     A column holds cx, cy, w, h in input pixels and class scores, sigmoids applied.
@@ -17,16 +27,24 @@ def decode(outputs: Outputs, spec: Spec, *, output: str | None = None) -> Boxes:
         outputs: the network's outputs by name.
         spec: labels, thresholds, overlap.
         output: name of the output; may be left out when there is only one.
+        format: of the box; YOLO9 of the MIT licence and PicoDet have corners.
+        channels: where that axis is; last for (1, n, 4 + classes).
+        multi_label: a box counts for each class whose threshold it reaches, not for one alone.
 
     Raises:
         OptionError: the output has another shape than the labels ask for.
     """
     columns = sole(outputs, output)
     expected = 4 + len(spec.labels)
-    if columns.ndim != 3 or columns.shape[:2] != (1, expected):
-        raise OptionError(f"yolov8: expected an output (1, {expected}, n), got {columns.shape}")
+    if columns.ndim != 3 or columns.shape[0] != 1 or columns.shape[_AXIS[channels]] != expected:
+        shape = f"(1, {expected}, n)" if channels == "first" else f"(1, n, {expected})"
+        raise OptionError(f"yolov8: expected an output {shape}, got {columns.shape}")
+    table = columns[0] if channels == "first" else columns[0].T
     # The maximum along the long axis as it lies in memory is 3 times faster than transposed.
-    likely = np.flatnonzero(columns[0, 4:].max(axis=0) >= spec.threshold.min())
-    found = columns[0, :, likely].astype(np.float32, copy=False)
-    rows, score, class_id = classify(found[:, 4:], spec.threshold)
-    return suppress(Boxes(corners(found[rows, :4]), score, class_id), spec)
+    likely = np.flatnonzero(table[4:].max(axis=0) >= spec.threshold.min())
+    found = table[:, likely].T.astype(np.float32, copy=False)
+    rows, score, class_id = classify(found[:, 4:], spec.threshold, multi_label)
+    return suppress(Boxes(to_xyxy(found[rows, :4], format), score, class_id), spec)
+
+
+_AXIS = {"first": 1, "last": 2}

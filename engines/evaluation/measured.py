@@ -135,6 +135,11 @@ def measure(request: Request, watch: Watch = iter) -> Measured:
         raise ManifestError(
             f"truth: expected a model to {manifest.task}, {request.truth} is to {task}"
         )
+    if manifest.task == "classify":
+        raise ManifestError(
+            f"{manifest.name} classifies; expected a model to detect or segment: pictures of crops "
+            "with labels are not read yet"
+        )
     if manifest.task == "detect":
         return _detector(request, manifest, watch)
     return _segmenter(request, watch)

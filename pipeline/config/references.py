@@ -55,7 +55,12 @@ def _check_model(
             f"{here}.model: {show(stage.model)} — {manifest.file} is not on this machine and has "
             f"no address to fetch it from; see: mirante models show {stage.model}"
         )
-    if stage.on is None and manifest.is_for_crops:
+    if stage.on is None and manifest.task == "classify":
+        yield (
+            f"{here}.on: nothing — {show(stage.model)} classifies boxes: expected a class that an "
+            "earlier stage finds, such as person"
+        )
+    elif stage.on is None and manifest.is_for_crops:
         yield (
             f"{here}.on: nothing — {show(stage.model)} runs on crops: expected a class that an "
             "earlier stage finds, such as face"

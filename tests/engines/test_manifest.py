@@ -65,7 +65,7 @@ BAD = {
         {"labels": ["cat", "cat"]},
         "labels: expected each name once, got ['cat', 'cat']",
     ),
-    "task": ({"task": "find"}, "task: expected 'detect' or 'segment', got 'find'"),
+    "task": ({"task": "find"}, "task: expected 'detect', 'segment' or 'classify', got 'find'"),
     "url": ({"url": "ftp://a/b"}, "url: expected"),
     "url without sha256": ({"url": URL}, "sha256: expected with url, got none"),
     "sha256": ({"sha256": "12"}, "sha256: expected"),

@@ -1,0 +1,82 @@
+"""The boxes from which SSD's networks reckon theirs, made as those who train them make them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One feature map.
+
+    Attributes:
+        cells: columns and rows.
+        shapes: width and height of each prior, in parts of the input.
+        step: pixels of the input from a cell to the next; None for its size by its cells.
+    """
+
+    cells: Size
+    shapes: tuple[tuple[float, float], ...]
+    step: int | None = None
+
+
+@lru_cache(maxsize=16)
+def priors(kind: str | tuple[Level, ...], size: Size) -> NDArray[np.float32]:
+    """(n, 4) float32: centre x, y, width, height in parts of an input of ``size`` (width, height).
+
+    They go level by level, row by row, cell by cell, shape by shape.
+
+    Args:
+        kind: a key of ``MADE``, or the levels.
+        size: of the input.
+    """
+    levels = MADE[kind](size) if isinstance(kind, str) else kind
+    return np.concatenate([_boxes(level, size) for level in levels]).astype(np.float32)
+
+
+def _boxes(level: Level, size: Size) -> NDArray[np.float64]:
+    (columns, rows), shapes = level.cells, np.array(level.shapes)
+    across, down = (s / (level.step or s / n) for s, n in zip(size, level.cells, strict=True))
+    y, x = np.mgrid[:rows, :columns].reshape(2, -1, 1) + 0.5
+    centres = np.broadcast_arrays(x / across, y / down, shapes[:, 0], shapes[:, 1])
+    return np.stack(centres, axis=-1).reshape(-1, 4)
+
+
+def _tensorflow(size: Size) -> Iterator[Level]:
+    """ssd_anchor_generator of the TensorFlow object detection API with its defaults, six levels."""
+    cells = tuple(-(-side // 16) for side in size)
+    scales = [0.2 + 0.75 * i / 5 for i in range(6)] + [1.0]
+    for i, (scale, larger) in enumerate(pairwise(scales)):
+        pairs = [(scale, ratio) for ratio in (1.0, 2.0, 0.5, 3.0, 0.3333)]
+        pairs.append((math.sqrt(scale * larger), 1.0))
+        if i == 0:
+            pairs = [(0.1, 1.0), (scale, 2.0), (scale, 0.5)]
+        shapes = tuple((s * math.sqrt(ratio), s / math.sqrt(ratio)) for s, ratio in pairs)
+        yield Level((cells[0], cells[1]), shapes)
+        cells = tuple(-(-side // 2) for side in cells)
+
+
+def _ssd300(_: Size) -> Iterator[Level]:
+    """SSD300's of the paper (Liu et al. 2016) on VGG-16, as torchvision has them."""
+    scales = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
+    levels = ((38, 8), (19, 16), (10, 32), (5, 64), (3, 100), (1, 300))
+    for i, (cells, step) in enumerate(levels):
+        scale, between = scales[i], math.sqrt(scales[i] * scales[i + 1])
+        shapes = [(scale, scale), (between, between)]
+        for ratio in (2, 3) if i in (1, 2, 3) else (2,):
+            long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+            shapes += [(long, short), (short, long)]
+        clipped = tuple((min(w, 1.0), min(h, 1.0)) for w, h in shapes)
+        yield Level((cells, cells), clipped, step)
+
+
+MADE: dict[str, Callable[[Size], Iterator[Level]]] = {"tensorflow": _tensorflow, "ssd300": _ssd300}

@@ -1,0 +1,54 @@
+"""One table, a row a box, from networks with NMS inside: YOLOv10, YOLOv7's and OpenVINO's SSD."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders.candidates import to_xyxy
+from engines.decoders.end_to_end import likely
+
+Column = Literal["left", "top", "right", "bottom", "score", "class", "picture", "skip"]
+_CORNERS: tuple[Column, ...] = ("left", "top", "right", "bottom")
+_NEEDED: tuple[Column, ...] = (*_CORNERS, "score", "class")
+
+
+def decode(
+    outputs: Outputs,
+    spec: Spec,
+    *,
+    output: str | None = None,
+    columns: tuple[Column, ...] = _NEEDED,
+    normalised: bool = False,
+    first_class: int = 0,
+) -> Boxes:
+    """Boxes of a (1, n, columns), (1, 1, n, columns) or (n, columns) output.
+
+    Args:
+        outputs: the network's outputs by name.
+        spec: labels, thresholds, input size.
+        output: name of the output; may be left out when there is only one.
+        columns: what each column holds; ``picture`` is the number of the picture in the batch, and
+            rows of another than 0 are empty.
+        normalised: boxes are in 0..1 of the input instead of its pixels.
+        first_class: the class id of the first label; 1 where 0 is the background.
+
+    Raises:
+        OptionError: the output has another shape than ``columns`` asks for, or a class id has no
+            label.
+    """
+    missing = [name for name in _NEEDED if columns.count(name) != 1]
+    if missing:
+        raise OptionError(f"options.columns: expected {', '.join(missing)} once, got {columns}")
+    table = sole(outputs, output)
+    if table.shape[:-2] not in ((), (1,), (1, 1)) or table.shape[-1:] != (len(columns),):
+        raise OptionError(f"rows: expected an output (1, n, {len(columns)}), got {table.shape}")
+    table = table.reshape(-1, len(columns))
+    if "picture" in columns:
+        table = table[table[:, columns.index("picture")] == 0]
+    score = table[:, columns.index("score")].astype(np.float32)
+    kept, class_id = likely(table[:, columns.index("class")], score, spec, first_class)
+    xyxy = table[kept][:, [columns.index(name) for name in _CORNERS]]
+    return Boxes(to_xyxy(xyxy, "xyxy", spec.size if normalised else None), score[kept], class_id)
