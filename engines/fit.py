@@ -51,11 +51,11 @@ def check_inputs(manifest: Manifest, session: Session) -> None:
             f"input: expected {', '.join(session.inputs)}, as the file has, "
             f"got {', '.join([spec.name, *spec.extra])}"
         )
-    width, height = spec.size
+    width, height = spec.frame or spec.size
     fed = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
     shape = session.inputs[spec.name].shape
     if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
         raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
     axes = shape[2:] if spec.layout == "nchw" else shape[1:3]
-    if spec.multiple and axes != (None, None):
+    if spec.multiple and not spec.frame and axes != (None, None):
         raise OptionError(f"input.multiple: expected none, as {spec.name} has a fixed size {axes}")

@@ -119,6 +119,13 @@ class Server(_Part):
             raise ValueError(f"{expected}, and nothing after its path")
         return self
 
+    def __str__(self) -> str:
+        """The model and its address, without user and password."""
+        split = urlsplit(self.url)
+        host = split.netloc.rpartition("@")[2]
+        version = f" version {self.version}" if self.version else ""
+        return f"model {self.model}{version} at {split.scheme}://{host}{split.path.rstrip('/')}"
+
 
 _SCHEMES = tuple(dict.fromkeys(scheme for schemes in SCHEMES.values() for scheme in schemes))
 

@@ -39,20 +39,34 @@ class Preprocessor:
     def frame(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], Placement]:
         """The tensor of a whole (h, w, 3) uint8 RGB picture, and where the picture lies in it.
 
-        The tensor, (1, 3, H, W) or (1, H, W, 3), is overwritten by the next call.
+        The tensor, (1, 3, H, W) or (1, H, W, 3), is overwritten by the next call. Where the network
+        resizes by itself (``frame``), the place is the one in what it makes of the tensor.
         """
         size = (rgb.shape[1], rgb.shape[0])
         spec = self.spec
         at = place(size, spec.size, spec.resize, spec.multiple)
-        slot = self._slot(at.size, at.content)
-        content = (at.content[2] - at.content[0], at.content[3] - at.content[1])
+        fed = at
+        if spec.frame is not None:
+            fed = place(size, spec.frame, spec.resize)
+            at = fed.then(place(spec.frame, spec.size, spec.resize, spec.multiple))
+        slot = self._slot(fed.size, fed.content)
+        content = (fed.content[2] - fed.content[0], fed.content[3] - fed.content[1])
         if content != size:
             cv2.resize(rgb, content, dst=slot.resized, interpolation=cv2.INTER_LINEAR)
             rgb = slot.resized
         return slot.fill(rgb), at
 
     def region(self, rgb: NDArray[np.uint8], region: Region) -> tuple[NDArray[Any], Placement]:
-        """The same for a region in picture pixels; what lies outside repeats the picture's edge."""
+        """The same for a region in picture pixels; what lies outside repeats the picture's edge.
+
+        Raises:
+            ValueError: the network takes whole frames of one size.
+        """
+        if self.spec.frame is not None:
+            raise ValueError(
+                f"input.frame: expected none to run on crops, got {list(self.spec.frame)}; "
+                "build the engine without --frame"
+            )
         size = self.spec.size
         at = place_region((rgb.shape[1], rgb.shape[0]), region, size)
         slot = self._slot(size, (0, 0, *size))
