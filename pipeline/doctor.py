@@ -82,6 +82,15 @@ NEEDS = (
     Need("library", "cv2", "scaling and JPEG", _PIP),
     Need("library", "onnxruntime", "running models", _PIP),
     Need("library", "prometheus_client", "/metrics", _PIP),
+    *(
+        Need("library", library, purpose, f"pip install 'mirante[{extra}]'", required=False)
+        for library, purpose, extra in (
+            ("openvino", "models by OpenVINO", "openvino"),
+            ("ai_edge_litert", "TF Lite files", "litert"),
+            ("tritonclient", "models on servers over gRPC", "remote"),
+            ("httpx", "models on servers over HTTP", "remote"),
+        )
+    ),
     Need("program", "setpriv", "ending the private Redis with the worker", _APT + "util-linux"),
     Need(
         "program",

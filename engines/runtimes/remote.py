@@ -59,14 +59,11 @@ class Remote:
 
     Attributes:
         address: of the server.
-        where: the model and its server in words, for messages.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self.address = Address(server.url)
-        version = f" version {server.version}" if server.version else ""
-        self.where = f"model {server.model}{version} at {self.address}"
 
     def ask(self, attempt: Callable[[float], T]) -> T:
         """The result of ``attempt``, which is tried again after a ``TransientError``.
@@ -91,11 +88,11 @@ class Remote:
             time.sleep(wait_s)
         count = f"{tried} attempt{'s' if tried > 1 else ''}"
         took_s = time.monotonic() - started
-        raise RemoteError(f"{self.where}: {reason}, after {count} in {took_s:.1f} s")
+        raise RemoteError(f"{server}: {reason}, after {count} in {took_s:.1f} s")
 
     def refuse(self, reason: str) -> RemoteError:
         """The error of an answer that another attempt would not change."""
-        return RemoteError(f"{self.where}: {reason}")
+        return RemoteError(f"{self._server}: {reason}")
 
     def check_answer(
         self, declared: Mapping[str, TensorInfo], got: Mapping[str, NDArray[Any]]

@@ -76,15 +76,21 @@ def show(name: Name) -> None:
         "task": manifest.task,
         "labels": ", ".join(manifest.labels),
         "input": f"{manifest.input.size[0]}x{manifest.input.size[1]} {manifest.input.resize}",
+        "runtime": manifest.runs_on,
         "decoder": manifest.decoder,
         "threshold": _thresholds(manifest),
         "licence": manifest.licence,
         "source": manifest.source,
-        "address": manifest.url or manifest.obtain or "none",
-        "sha256": manifest.sha256 or "not checked",
-        "size": _size(listing.bytes),
-        "file": str(listing.path or f"not here yet: mirante models pull {name}"),
     }
+    if manifest.server is not None:
+        rows["server"] = str(manifest.server)
+    else:
+        rows |= {
+            "address": manifest.url or manifest.obtain or "none",
+            "sha256": manifest.sha256 or "not checked",
+            "size": _size(listing.bytes),
+            "file": str(listing.path or f"not here yet: mirante models pull {name}"),
+        }
     for key, value in rows.items():
         typer.echo(f"{key:<10} {value}")
 

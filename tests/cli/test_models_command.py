@@ -53,9 +53,25 @@ def test_pull_of_a_wrong_file_is_refused(manifest: Path, home: Path, mirante: Ru
     assert not (home / "models" / "test-boxes.onnx").exists()
 
 
+def test_show_of_a_model_on_a_server(mirante: Run, tmp_path: Path) -> None:
+    text = MANIFEST.read_text()
+    lines = [li for li in text.splitlines() if not li.startswith(("file:", "sha256:", "bytes:"))]
+    server = "server: {url: 'http://ana:s3cret@models:8000/', model: boxes, version: '2'}"
+    (tmp_path / "far.yaml").write_text("\n".join([*lines, "runtime: kserve-http", server]))
+    out = mirante("models", "show", str(tmp_path / "far.yaml")).out
+    assert "runtime    kserve-http" in out
+    assert "server     model boxes version 2 at http://models:8000\n" in out
+    assert "s3cret" not in out
+    assert "sha256" not in out
+    pulled = mirante("models", "pull", str(tmp_path / "far.yaml"))
+    assert pulled.status == 1
+    assert "runs on a server, there is no file" in pulled.err
+
+
 def test_show(mirante: Run) -> None:
     out = mirante("models", "show", "test-boxes").out
     assert "labels     red, green, blue" in out
+    assert "runtime    onnxruntime" in out
     assert str(MANIFEST.with_suffix(".onnx")) in out
     manifest = find("road")
     assert manifest.thresholds
