@@ -15,7 +15,8 @@ from onnx_networks import colour_grid, floats, save
 
 import engines
 from engines.decoders import DECODERS
-from engines.manifest import WEIGHTS, find, zoo_names
+from engines.manifest import WEIGHTS, Manifest, find, zoo_names
+from engines.runtimes import RUNTIMES
 from engines.store import list_models
 from pipeline.config.camera import Camera
 from pipeline.config.yaml_file import read_yaml
@@ -76,6 +77,19 @@ def test_the_decoder_of_the_example_works(tmp_path: Path, monkeypatch: pytest.Mo
     found = engines.load(str(tmp_path / "site.yaml"))(half_green()).detections
     assert [label for label, _, _ in found] == ["vest"]
     np.testing.assert_allclose(found.xyxy, [[64, 0, 128, 80]])  # the letterbox is 80 rows
+
+
+def test_the_example_of_a_server_is_a_manifest() -> None:
+    here = {key: value for key, value in block("name").items() if key != "file"}
+    manifest = Manifest.model_validate(here | block("runtime"))
+    assert manifest.server is not None
+    assert manifest.server.version == "3"
+    assert str(manifest.server) == "model site version 3 at grpcs://models.example:8001"
+
+
+def test_each_runtime_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`.*?`) \| .* \|$", DOC.partition("## What runs it")[2], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= set(RUNTIMES)
 
 
 def test_the_table_is_the_zoo() -> None:
