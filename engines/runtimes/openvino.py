@@ -35,7 +35,7 @@ class OpenvinoSession:
             "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
         }
         try:
-            compiled = _core().compile_model(path, "CPU", config)
+            self._compiled = compiled = _core().compile_model(path, "CPU", config)
         except RuntimeError as error:
             raise RefusedError(f"openvino refuses {path}: {_reason(error)}") from error
         self.inputs: Mapping[str, TensorInfo] = {_name(p): _info(p) for p in compiled.inputs}
