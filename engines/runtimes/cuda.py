@@ -64,15 +64,7 @@ class Cuda:
     """
 
     def __init__(self, api: Any = None) -> None:
-        if api is None:
-            try:
-                from cuda.bindings import runtime as api
-            except ImportError as error:
-                raise ImportError(
-                    'cuda-bindings are missing; pip install "mirante[tensorrt-rtx]" '
-                    'or "mirante[tensorrt]"'
-                ) from error
-        self.api = api
+        self.api = _bindings() if api is None else api
 
     def call(self, asked: str, function: str, *arguments: Any) -> Any:
         """What ``function`` of CUDA's runtime answers, None where it answers nothing.
@@ -157,7 +149,7 @@ class PinnedMemory:
         asked = f"for {_mib(self.capacity)} of page-locked memory"
         self.pointer = int(cuda.call(asked, "cudaMallocHost", self.capacity))
         block = (ctypes.c_uint8 * self.capacity).from_address(self.pointer)
-        self._bytes: NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+        self._bytes: NDArray[np.uint8] = np.ctypeslib.as_array(block)
 
     def view(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Its first bytes as an array; not valid after ``free``."""
@@ -243,6 +235,16 @@ class Graph:
     def free(self) -> None:
         """Gives it back, after its last launch is done."""
         self._cuda.give_back("a graph", "cudaGraphExecDestroy", self.executable)
+
+
+def _bindings() -> Any:
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise ImportError(
+            'cuda-bindings are missing; pip install "mirante[tensorrt-rtx]" or "mirante[tensorrt]"'
+        ) from error
+    return runtime
 
 
 def _mib(size: int) -> str:

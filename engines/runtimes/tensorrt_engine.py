@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +70,14 @@ class Engine:
             self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self.engine is None:
             raise RefusedError(_refusal(library, path, plan, gpu, messages))
-        self.inputs: Mapping[str, TensorInfo]
-        self.inputs, self.outputs = {}, {}
+        self.inputs: dict[str, TensorInfo] = {}
+        self.outputs: dict[str, TensorInfo] = {}
         for index in range(self.engine.num_io_tensors):
             name = self.engine.get_tensor_name(index)
             is_input = self.engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             (self.inputs if is_input else self.outputs)[name] = self._info(name)
         self.profiles = {name: self._profile(name) for name in self.inputs}
+        self._cached = b""
         self._config = self._runtime_config() if library.is_rtx else None
 
     @property
@@ -148,7 +148,6 @@ class Engine:
         config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         self._cache = config.create_runtime_cache()
         self._cache_path = self.path.with_name(f"{self.path.name}.cache")
-        self._cached = b""
         if self._cache_path.is_file():
             kept = self._cache_path.read_bytes()
             if self._cache.deserialize(kept):  # not so for another GPU, driver or version
