@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,14 @@ from engines.bench import gpu, rounds
 from engines.bench.batches import stacked, write_batched
 from engines.bench.batching import TimedSession, idle, loaded
 from engines.bench.flops import count_flops
+from engines.bench.made import parity_words
 from engines.bench.overhead import overhead
 from engines.bench.peak import Peak, PeakKey, peaks_of, write_products
 from engines.bench.rounds import in_turn, ratio
 from engines.bench.timing import measure, prepare_all
 from engines.bench.variants import Source, Variant, prepare
 from engines.build.builders import BuildError
+from engines.build.frames import shipped_pictures
 from engines.inside.graph import Graph
 from engines.runtimes import Session, Tensors, open_session
 from pipeline.synthetic import picture
@@ -156,6 +159,23 @@ def test_a_variant_is_compared_with_onnxruntime(source: Source) -> None:
     assert float(two.parity) < 1e-4
     wrong = prepare(source, Variant("face", "bench_runtimes:Tenth", "fp32", 1, 1))
     assert float(wrong.parity) == pytest.approx(0.1, rel=0.05)
+
+
+def test_an_engine_that_was_built(tmp_path: Path, home: Path) -> None:
+    pytest.importorskip("onnxslim", reason='pip install "mirante[build]"')
+    street = Source("street", shipped_pictures()[:4], tmp_path)
+    made = prepare(street, Variant("street", "onnxruntime", "int8", 1, 1)).made
+    assert made.path.is_relative_to(home / "engines")
+    assert made.bytes < street.graph.path.stat().st_size
+    assert made.build_s is not None
+    assert re.fullmatch(r"lost .+, iou mean 0\.\d+, .*, score max .+", made.parity)
+
+
+def test_words_of_a_gate() -> None:
+    figures = {"boxes": 7.0, "iou mean": 0.98765}
+    graph = {"figures": figures, "limits": {"iou mean": 0.9}}
+    assert parity_words({"graph": graph, "engine": None}) == "its graph: iou mean 0.988"
+    assert parity_words({"graph": None, "engine": graph}) == "iou mean 0.988"
 
 
 def test_a_letterbox_that_is_cut_costs_less(tmp_path: Path) -> None:
