@@ -290,8 +290,9 @@ def _explain(item: Any) -> str:
     value = item["input"]
     match item["type"]:
         case "extra_forbidden":
-            part = {"input": Input, "server": Server}.get(item["loc"][0], Crop)
-            known = (Manifest if len(item["loc"]) == 1 else part).model_fields
+            parts: dict[Any, type[_Part]] = {"input": Input, "server": Server}
+            part = parts.get(item["loc"][0], Crop) if len(item["loc"]) > 1 else Manifest
+            known = part.model_fields
             near = get_close_matches(str(item["loc"][-1]), known, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
             return f"{key}: no such key; {hint}"

@@ -32,7 +32,8 @@ class _Port:
             return array
         limits = np.iinfo(self.stored)
         levels = np.rint(array / np.float32(self.scale)) + self.zero
-        return np.clip(levels, limits.min, limits.max).astype(self.stored)
+        stored: NDArray[Any] = np.clip(levels, limits.min, limits.max).astype(self.stored)
+        return stored
 
     def from_stored(self, array: NDArray[Any]) -> NDArray[Any]:
         if not self.scale:

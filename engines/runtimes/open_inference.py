@@ -58,7 +58,11 @@ def encode(feeds: Tensors, outputs: Iterable[str], binary: bool) -> tuple[bytes,
     """
     inputs, blobs = [], []
     for name, array in feeds.items():
-        tensor = {"name": name, "shape": list(array.shape), "datatype": NAMES[array.dtype]}
+        tensor: dict[str, Any] = {
+            "name": name,
+            "shape": list(array.shape),
+            "datatype": NAMES[array.dtype],
+        }
         if binary:
             blobs.append(array.tobytes())
             tensor["parameters"] = {"binary_data_size": array.nbytes}

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx_networks import floats, save
 from shared_clips import clip_frame
+from simulated_cuda import SimulatedCuda
+from simulated_tensorrt import Library as SimulatedLibrary
+from simulated_tensorrt import engine_bytes
+from tensorrt_sessions import VERSIONS, Bench
 from triton_server import triton
 
 from engines.manifest import WEIGHTS, ZOO, Server, find, read
@@ -28,6 +32,9 @@ Add = Callable[[str, Path], None]
 LOCAL = ("onnxruntime", "openvino", "litert")
 DOUBLES = ("kserve-http", "kserve-grpc", "tf-serving")
 REAL = ("kserve-http of Triton", "kserve-grpc of Triton")
+SIMULATED = ("tensorrt, simulated", "tensorrt-rtx, simulated")
+# Least, likeliest and largest shape, of an engine for every network here.
+PROFILES = {"images": ((1, 3, 4, 8), (1, 3, 192, 320), (8, 3, 320, 320))}
 
 
 @dataclass
@@ -61,12 +68,23 @@ class Opener:
     def __call__(self, runtime: str, path: Path) -> Session:
         if runtime in LOCAL:
             return open_session(runtime, path, 1)
+        if runtime in SIMULATED:
+            return self._simulated(runtime, path)
         self._served += 1
         name = f"{path.stem}-{self._served}"
         add, url = self._triton(runtime) if runtime in REAL else self._double(runtime)
         add(name, path)
         server = Server(url=url, model=name, timeout_s=20)
         return open_remote_session(runtime.partition(" ")[0], server)
+
+    def _simulated(self, runtime: str, path: Path) -> Session:
+        kind = "rtx" if "rtx" in runtime else "11"
+        engine = self._folder / f"{path.stem}-{kind}.engine"
+        is_rtx = kind == "rtx"
+        engine.write_bytes(engine_bytes(path, VERSIONS[kind], PROFILES, is_rtx=is_rtx))
+        cuda = SimulatedCuda()
+        library = SimulatedLibrary(cuda, VERSIONS[kind], is_rtx=is_rtx)
+        return Bench(kind, path, engine, cuda, library).open()
 
     def _double(self, runtime: str) -> tuple[Add, str]:
         models, http, grpc = self._doubles()
