@@ -125,7 +125,12 @@ def bench(key: str) -> Iterator[Path]:
 
 def publish(key: str, part: Path, about: Mapping[str, Any]) -> Engine:
     """Makes a folder the engine of that key, at once and for good; to be used under the lock."""
-    files = sorted(path for path in part.iterdir() if path.name not in (ABOUT, MANIFEST))
+    # What TensorRT-RTX compiled for the GPU here (.cache) is written anew while engines run.
+    files = sorted(
+        path
+        for path in part.iterdir()
+        if path.name not in (ABOUT, MANIFEST) and path.suffix != ".cache"
+    )
     about = {**about, "files": {path.name: _said(path) for path in files}}
     (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     part.chmod(0o755)

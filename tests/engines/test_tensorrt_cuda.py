@@ -100,6 +100,31 @@ def test_without_a_driver_it_says_so() -> None:
             Cuda().gpu()
 
 
+def test_the_bindings_take_arguments_of_these_types() -> None:
+    """Without a driver each call ends in an error code, after its arguments were converted."""
+    if real.cudaGetDeviceCount()[0] != Code.cudaErrorInsufficientDriver:
+        pytest.skip("a driver is here, and these addresses are none")
+    stream, graph, executable = real.cudaStream_t(0), real.cudaGraph_t(0), real.cudaGraphExec_t(0)
+    kind = real.cudaMemcpyKind.cudaMemcpyHostToDevice
+    mode = real.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+    for function, *arguments in (
+        ("cudaMalloc", 16),
+        ("cudaMallocHost", 16),
+        ("cudaFree", 4096),
+        ("cudaFreeHost", 4096),
+        ("cudaStreamCreateWithFlags", real.cudaStreamNonBlocking),
+        ("cudaMemcpyAsync", 4096, 8192, 16, kind, stream),
+        ("cudaStreamBeginCapture", stream, mode),
+        ("cudaStreamEndCapture", stream),
+        ("cudaGraphInstantiate", graph, 0),
+        ("cudaGraphLaunch", executable, stream),
+        ("cudaStreamSynchronize", stream),
+        ("cudaGetDeviceProperties", 0),
+    ):
+        with pytest.raises(CudaError):
+            Cuda().call("for nothing", function, *arguments)
+
+
 def test_the_simulation_takes_what_the_bindings_take() -> None:
     functions = {name for name in vars(SimulatedCuda) if re.fullmatch(r"cuda[A-Z]\w+", name)}
     called = set(re.findall(r'"(cuda[A-Z]\w+)"', Path(cuda.__file__).read_text()))

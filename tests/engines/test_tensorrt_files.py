@@ -14,6 +14,7 @@ import simulated_tensorrt
 from simulated_cuda import Code, SimulatedCuda
 from tensorrt_sessions import VERSIONS, Bench, bench, expected, random_x
 
+from engines.build import shelf
 from engines.build.plan import Plan, read_plan
 from engines.runtimes import RefusedError, tensorrt
 from engines.runtimes.cuda import Cuda, Gpu
@@ -159,6 +160,18 @@ def test_rtx_keeps_what_it_compiled(tmp_path: Path) -> None:
         "engine.rtx.cache",
         "net.onnx",
     ]
+
+
+def test_what_it_compiled_is_no_part_of_a_kept_engine(home: Path) -> None:
+    with shelf.locked("site-1"), shelf.bench("site-1") as part:
+        (part / "manifest.yaml").write_text("name: site\n")
+        (part / "engine.rtx").write_bytes(b"engine")
+        (part / "engine.rtx.cache").write_bytes(b"compiled at the gate")
+        engine = shelf.publish("site-1", part, {"parity": {"engine": None}})
+    (engine.folder / "engine.rtx.cache").write_bytes(b"compiled later")
+    found = shelf.get("site-1")
+    assert found is not None
+    assert set(found.about["files"]) == {"engine.rtx"}
 
 
 def test_rtx_runs_where_nothing_can_be_kept(
