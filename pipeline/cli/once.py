@@ -174,8 +174,11 @@ def _print(ran: Ran, json: bool) -> None:
         return
     from pipeline.cli.tail import mask_words
 
-    for label, score, xyxy in ran.result.detections:
-        typer.echo(f"{label} {score:.3f}  [{', '.join(f'{edge:.1f}' for edge in xyxy)}]")
+    found = ran.result.detections
+    for index, (label, score, xyxy) in enumerate(found):
+        said = [f"{n} {a.label} {a.score:.2f}" for n, a in found.attributes_of(index).items()]
+        box = ", ".join(f"{edge:.1f}" for edge in xyxy)
+        typer.echo("  ".join([f"{label} {score:.3f}", f"[{box}]", *said]))
     for mask in ran.result.masks:
         of = "" if mask.object_index is None else f" of object {mask.object_index}"
         typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")

@@ -33,6 +33,11 @@ class Count:
         {line}
         return replace(result, timings={{"seen": float(seen)}})
 """
+LOOK = """
+        from mirante.detections import Attribute
+        every = dict.fromkeys(range(len(result.detections)), {"colour": Attribute("dark", 0.75)})
+        return replace(result, detections=result.detections.with_attributes(every))
+"""
 DECODER = """
 from engines.decoders import Boxes
 import numpy as np
@@ -120,6 +125,16 @@ def test_the_stages_of_a_camera_and_a_stage_that_drops(
     assert outcome.out == "dropped by stage 1 dropping:Count\n"
     outcome = mirante("run-once", str(clip), "--config", str(config), "--camera", "gat")
     assert (outcome.status, outcome.err.count('did you mean "gate"?')) == (2, 1)
+
+
+def test_what_classifiers_say_of_a_box(clip: Path, tmp_path: Path, mirante: Run) -> None:
+    write_stage(tmp_path, LOOK, "looking_at")
+    config = tmp_path / "site.yaml"
+    stages = "[{model: test-boxes}, {python: 'looking_at:Count'}]"
+    config.write_text(f"cameras:\n  gate: {{url: 'test://', stages: {stages}}}\n")
+    outcome = mirante("run-once", str(clip), "--config", str(config))
+    assert outcome.status == 0, outcome.err
+    assert re.search(r"^red 1\.000  \[.+\]  colour dark 0\.75$", outcome.out, re.MULTILINE)
 
 
 def test_gstreamer_is_not_loaded(clip: Path) -> None:
