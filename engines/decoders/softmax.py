@@ -16,6 +16,7 @@ def decode(
     *,
     output: str | None = None,
     activation: Activation = "softmax",
+    exclusive: bool = True,
     groups: dict[str, list[str]] | None = None,
     name: str = "",
 ) -> Attributes:
@@ -25,8 +26,8 @@ def decode(
         outputs: the network's outputs by name: (1, classes), (classes,) or (1, classes, 1, 1).
         spec: labels, in the order of the network's classes, and thresholds, NaN for none.
         output: name of the output; may be left out when there is only one.
-        activation: softmax for logits, none for probabilities; sigmoid for labels that are
-            independent of each other, and without groups each is then an attribute of its own.
+        activation: softmax or sigmoid for logits, none for probabilities.
+        exclusive: one label is true; else, without groups, each is an attribute of its own.
         groups: labels that exclude each other, by the name of the attribute; softmax is within
             each. A label in no group is not told.
         name: of the attribute where there are no groups; the model's own where empty.
@@ -40,8 +41,8 @@ def decode(
         raise OptionError(f"softmax: expected an output (1, {count}), got {scores.shape}")
     raw = scores.reshape(count)
     if groups is None:
-        alone = activation == "sigmoid"
-        groups = {one: [one] for one in spec.labels} if alone else {name: list(spec.labels)}
+        each = {one: [one] for one in spec.labels}
+        groups = {name: list(spec.labels)} if exclusive else each
     found = {}
     for group, labels in groups.items():
         index = _indices(group, labels, spec.labels)

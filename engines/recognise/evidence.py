@@ -1,0 +1,169 @@
+"""What is seen of a network that says how to read it: one run's outputs, looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+GRIDS = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))
+
+
+class Misfit(Exception):  # noqa: N818 - no error: it says why one reading of several does not fit
+    """Why a decoder does not fit, in words."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A decoder that fits.
+
+    Attributes:
+        decoder, options: as in a manifest.
+        task: what it gives.
+        labels: how many the outputs have numbers for, or None where they do not tell.
+        reasons: what was seen, in words.
+        key: of the manifest, that settles it where others fit too.
+    """
+
+    decoder: str
+    options: dict[str, Any]
+    task: str
+    labels: int | None
+    reasons: tuple[str, ...]
+    key: str = "decoder"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One output of one run.
+
+    Attributes:
+        name: of the output.
+        value: its numbers.
+        op: the operator that made it, such as Sigmoid; empty where that is not known.
+    """
+
+    name: str
+    value: NDArray[Any]
+    op: str = ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the numbers."""
+        return self.value.shape
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.shape}"
+
+    @cached_property
+    def low(self) -> float:
+        """The smallest number; 0 where there is none."""
+        return float(self.value.min()) if self.value.size else 0.0
+
+    @cached_property
+    def high(self) -> float:
+        """The largest number; 0 where there is none."""
+        return float(self.value.max()) if self.value.size else 0.0
+
+    @property
+    def span(self) -> str:
+        """From where to where, in words."""
+        return f"from {self.low:.3g} to {self.high:.3g}"
+
+    @property
+    def is_chance(self) -> bool:
+        """All in 0..1, with room for rounding."""
+        return self.low >= -1e-4 and self.high <= 1 + 1e-4
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """All numbers are integers."""
+        return self.value.dtype.kind in "iu" or bool(np.all(self.value == np.round(self.value)))
+
+    def sums_to_one(self, axis: int) -> bool:
+        """Whether the numbers along an axis are shares of one."""
+        if not self.value.size or not self.is_chance or self.shape[axis] < 2:
+            return False
+        return bool(np.allclose(self.value.astype(np.float64).sum(axis=axis), 1, atol=5e-3))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that is known.
+
+    Attributes:
+        size: width and height of the input tensor in pixels.
+        labels: the names, where they are known.
+        tensors: the outputs in the network's order.
+    """
+
+    size: Size
+    labels: tuple[str, ...] | None
+    tensors: tuple[Tensor, ...] = field(default=())
+
+    @property
+    def count(self) -> int | None:
+        """How many labels there are, where that is known."""
+        return None if self.labels is None else len(self.labels)
+
+    def sole(self, tensor: Tensor) -> dict[str, Any]:
+        """The option that names an output, where there are several."""
+        return {"output": tensor.name} if len(self.tensors) > 1 else {}
+
+
+def last_ops(model: Any) -> Mapping[str, str]:
+    """The operator that makes each output of an ``onnx.ModelProto``."""
+    made = {name: node.op_type for node in model.graph.node for name in node.output}
+    return {output.name: made.get(output.name, "") for output in model.graph.output}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of several strides, ``anchors`` boxes in each."""
+
+    size: Size
+    strides: tuple[int, ...]
+    anchors: int = 1
+
+    @property
+    def cells(self) -> list[Size]:
+        """Columns and rows of each."""
+        return [(-(-self.size[0] // s), -(-self.size[1] // s)) for s in self.strides]
+
+    @property
+    def count(self) -> int:
+        """Boxes of all."""
+        return self.anchors * sum(columns * rows for columns, rows in self.cells)
+
+    def __str__(self) -> str:
+        parts = " + ".join(f"{columns}*{rows}" for columns, rows in self.cells)
+        strides = ", ".join(str(stride) for stride in self.strides)
+        total = f"{self.anchors} * ({parts})" if self.anchors > 1 else parts
+        boxes = f", {self.anchors} boxes each" if self.anchors > 1 else ""
+        return f"{self.count} = {total} cells of strides {strides}{boxes}"
+
+    def places(self) -> NDArray[np.float32]:
+        """(count, 2) x and y of each box's cell in pixels."""
+        found = []
+        for (columns, rows), stride in zip(self.cells, self.strides, strict=True):
+            row, column = np.mgrid[:rows, :columns].reshape(2, -1)
+            found.append(np.tile(np.stack([column, row], axis=1) * stride, (self.anchors, 1)))
+        return np.concatenate(found).astype(np.float32)
+
+
+def grid_of(count: int, size: Size) -> Grid | None:
+    """The grid with so many boxes in an input of that size."""
+    grids = (Grid(size, strides, anchors) for anchors in (1, 3) for strides in GRIDS)
+    return next((grid for grid in grids if grid.count == count), None)
+
+
+def follows(values: NDArray[Any], places: NDArray[Any]) -> float:
+    """The correlation of two rows of numbers; 0 where one does not vary."""
+    a, b = values.astype(np.float64), places.astype(np.float64)
+    spread = a.std() * b.std()
+    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0
