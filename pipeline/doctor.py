@@ -88,7 +88,7 @@ NEEDS = (
             ("openvino", "models by OpenVINO", "openvino"),
             ("ai_edge_litert", "TF Lite files", "litert"),
             ("tritonclient", "models on servers over gRPC", "remote"),
-            ("httpx", "models on servers over HTTP", "remote"),
+            ("httpcore", "models on servers over HTTP", "remote"),
         )
     ),
     Need("program", "setpriv", "ending the private Redis with the worker", _APT + "util-linux"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -48,9 +47,8 @@ class KserveGrpcSession:
         )
         weakref.finalize(self, self._client.close)
         self._headers: dict[str, str] | None = None
-        if address.credentials is not None:
-            token = b64encode(":".join(address.credentials).encode()).decode()
-            self._headers = {"authorization": f"Basic {token}"}
+        if address.authorization is not None:
+            self._headers = {"authorization": address.authorization}
         metadata = self._ask(self._client.get_model_metadata, as_json=False)
         try:
             self.inputs: Mapping[str, TensorInfo] = declared(map(_fields, metadata.inputs))

@@ -14,14 +14,14 @@ from engines.runtimes.http import Http
 from engines.runtimes.open_inference import declared, decode, encode
 from engines.runtimes.remote import Remote
 
-_HEAD = "Inference-Header-Content-Length"
+_HEAD = "inference-header-content-length"
 
 
 class KserveHttpSession:
     """A model of a server; safe to run from several threads.
 
-    Tensors are written here and sent by httpx: tritonclient's HTTP client is of one thread only and
-    runs on gevent, and is no faster.
+    Tensors are written here: tritonclient's HTTP client is of one thread only, runs on gevent, and
+    is no faster.
     """
 
     def __init__(self, server: Server) -> None:
@@ -63,7 +63,7 @@ def open_session(server: Server) -> Session:
     """The session of a model, after asking the server for the model's inputs and outputs.
 
     Raises:
-        ImportError: httpx is not installed.
+        ImportError: httpcore is not installed.
         RemoteError: the server is out of reach or has no such model.
         ValueError: the address names an environment variable that is not set.
     """

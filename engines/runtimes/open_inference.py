@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,11 +71,11 @@ def encode(feeds: Tensors, outputs: Iterable[str], binary: bool) -> tuple[bytes,
             tensor["data"] = array.ravel().tolist()
         inputs.append(tensor)
     wanted = [{"name": name, "parameters": {"binary_data": binary}} for name in outputs]
-    head = json.dumps({"inputs": inputs, "outputs": wanted}).encode()
+    head = msgspec.json.encode({"inputs": inputs, "outputs": wanted})
     return b"".join([head, *blobs]), len(head)
 
 
-def decode(body: bytes | bytearray, head_bytes: int) -> dict[str, NDArray[Any]]:
+def decode(body: bytes, head_bytes: int) -> dict[str, NDArray[Any]]:
     """The outputs in a reply of which the first ``head_bytes`` are JSON, in arrays of their own.
 
     Raises:
@@ -88,7 +89,7 @@ def decode(body: bytes | bytearray, head_bytes: int) -> dict[str, NDArray[Any]]:
             array = np.array(tensor["data"], dtype)
         else:
             # Copied: what lies behind JSON is aligned to nothing.
-            array = np.frombuffer(bytes(body[at : at + size]), dtype).copy()
+            array = np.frombuffer(body[at : at + size], dtype).copy()
             at += size
         found[str(tensor["name"])] = array.reshape(shape)
     return found

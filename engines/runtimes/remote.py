@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -35,9 +36,10 @@ class Address:
         self.scheme = split.scheme
         self.host = split.netloc.rpartition("@")[2]  # and port
         self.path = split.path.rstrip("/")
-        self.credentials: tuple[str, str] | None = None
+        self.authorization: str | None = None  # a header's value
         if split.username is not None:
-            self.credentials = (_secret(split.username), _secret(split.password or ""))
+            pair = f"{_secret(split.username)}:{_secret(split.password or '')}"
+            self.authorization = f"Basic {b64encode(pair.encode()).decode()}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}{self.path}"

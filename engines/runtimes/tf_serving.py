@@ -97,7 +97,7 @@ def open_session(server: Server) -> Session:
     """The session of a model, after asking the server for the model's inputs and outputs.
 
     Raises:
-        ImportError: httpx is not installed.
+        ImportError: httpcore is not installed.
         RemoteError: the server is out of reach or has no such model.
         ValueError: the address names an environment variable that is not set.
     """

@@ -165,7 +165,7 @@ def opened(tmp: Path) -> Iterator[Opener]:
 
 def need(runtime: str) -> None:
     """Skips the test where the runtime's library is not installed."""
-    libraries = {"openvino": "openvino", "litert": "ai_edge_litert", "tf-serving": "httpx"}
-    libraries |= {"kserve-http": "httpx", "kserve-grpc": "tritonclient.grpc"}
+    libraries = {"openvino": "openvino", "litert": "ai_edge_litert", "tf-serving": "httpcore"}
+    libraries |= {"kserve-http": "httpcore", "kserve-grpc": "tritonclient.grpc"}
     if library := libraries.get(runtime.partition(" ")[0]):
         pytest.importorskip(library, reason=f"{library} is not installed")

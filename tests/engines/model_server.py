@@ -33,7 +33,19 @@ V2 = {row[0]: row[1] for row in TYPES}
 TENSORFLOW = {row[0]: row[2] for row in TYPES}
 OF_V2 = {row[1]: row[3] for row in TYPES}
 TO_V2 = {np.dtype(row[3]): row[1] for row in TYPES}
-FAULTS = ("hang", "error", "drop", "drip", "shape", "nan", "gone", "garbage", "nameless", "short")
+FAULTS = (
+    "hang",
+    "error",
+    "drop",
+    "drip",
+    "creep",
+    "shape",
+    "nan",
+    "gone",
+    "garbage",
+    "nameless",
+    "short",
+)
 
 
 class NoSuchModelError(LookupError):
@@ -140,6 +152,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault in ("error", "gone"):
             self.say({"error": "out of\nmemory"}, 500 if fault == "error" else 400)
+        elif fault == "creep":
+            self.creep(b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 4096)
         elif fault == "garbage":
             self.send(b"<html>a proxy's page</html>", {})
         else:
@@ -248,14 +262,18 @@ class Handler(BaseHTTPRequestHandler):
         for key, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(key, value)
         self.end_headers()
-        if fault == "drip":  # a byte now and then, for longer than anybody waits
-            for at in range(len(content)):
-                if self.models.release.wait(0.05):
-                    break
-                self.wfile.write(content[at : at + 1])
-            self.close_connection = True
-            return
-        self.wfile.write(content)
+        if fault == "drip":
+            self.creep(content)
+        else:
+            self.wfile.write(content)
+
+    def creep(self, content: bytes) -> None:
+        """A byte now and then, for longer than anybody waits."""
+        for at in range(len(content)):
+            if self.models.release.wait(0.05):
+                break
+            self.wfile.write(content[at : at + 1])
+        self.close_connection = True
 
 
 class HttpServer:

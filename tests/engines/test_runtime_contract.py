@@ -43,9 +43,9 @@ CASES.append(("litert", "unet-face"))
 OPTIONAL = {
     "openvino": ("openvino", "openvino"),
     "litert": ("ai_edge_litert.interpreter", "litert"),
-    "kserve-http": ("httpx", "remote"),
+    "kserve-http": ("httpcore", "remote"),
     "kserve-grpc": ("tritonclient.grpc", "remote"),
-    "tf-serving": ("httpx", "remote"),
+    "tf-serving": ("httpcore", "remote"),
     "onnxruntime": ("onnxruntime", "pipeline"),
 }
 
