@@ -66,4 +66,4 @@ def _still_to_fetch(settings: Settings) -> list[str]:
 
     stages = [stage for camera in settings.cameras.values() for stage in camera.stages]
     names = {stage.model for stage in stages if isinstance(stage, ModelStage)}
-    return sorted(name for name in names if show(name)[1].path is None)
+    return sorted(name for name in names if show(name)[1].place is None)

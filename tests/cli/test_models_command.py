@@ -63,6 +63,11 @@ def test_show_of_a_model_on_a_server(mirante: Run, tmp_path: Path) -> None:
     assert "server     model boxes version 2 at http://models:8000\n" in out
     assert "s3cret" not in out
     assert "sha256" not in out
+    config = tmp_path / "mirante.yaml"
+    config.write_text(
+        f"cameras: {{gate: {{url: 'test://', stages: [{{model: {tmp_path / 'far.yaml'}}}]}}}}"
+    )
+    assert mirante("check", str(config)).out == f"{config}: fine, 1 camera\n"
     pulled = mirante("models", "pull", str(tmp_path / "far.yaml"))
     assert pulled.status == 1
     assert "runs on a server, there is no file" in pulled.err
