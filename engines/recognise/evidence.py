@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Size = tuple[int, int]
+FOLLOWS = 0.8  # correlation above which numbers are places
 GRIDS = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))
 
 
@@ -155,15 +156,26 @@ class Grid:
             found.append(np.tile(np.stack([column, row], axis=1) * stride, (self.anchors, 1)))
         return np.concatenate(found).astype(np.float32)
 
+    def followed_by(self, x: NDArray[Any], y: NDArray[Any]) -> bool:
+        """Whether (count,) numbers each change with the cells' places, within each stride.
+
+        The correlation is taken, after the means of each stride, as boxes grow with the stride.
+        """
+        places = self.places().astype(np.float64)
+        sizes = [columns * rows for columns, rows in self.cells for _ in range(self.anchors)]
+        ends = np.cumsum(sizes)[:-1]
+        for values, axis in ((x, 0), (y, 1)):
+            found, meant = (
+                np.concatenate([part - part.mean() for part in np.split(row, ends)])
+                for row in (values.astype(np.float64), places[:, axis])
+            )
+            spread = float(np.sqrt((found**2).sum() * (meant**2).sum()))
+            if spread == 0 or float((found * meant).sum()) / spread < FOLLOWS:
+                return False
+        return True
+
 
 def grid_of(count: int, size: Size) -> Grid | None:
     """The grid with so many boxes in an input of that size."""
     grids = (Grid(size, strides, anchors) for anchors in (1, 3) for strides in GRIDS)
     return next((grid for grid in grids if grid.count == count), None)
-
-
-def follows(values: NDArray[Any], places: NDArray[Any]) -> float:
-    """The correlation of two rows of numbers; 0 where one does not vary."""
-    a, b = values.astype(np.float64), places.astype(np.float64)
-    spread = a.std() * b.std()
-    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else 0.0

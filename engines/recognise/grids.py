@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor, follows, grid_of
-
-PLACED = 0.8  # correlation with the cells above which a column is a place in the picture
+from engines.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor, grid_of
 
 
 def dense(seen: Seen) -> list[Fit]:
@@ -29,7 +27,7 @@ def dense(seen: Seen) -> list[Fit]:
     low, high = float(table[:, 4:].min()), float(table[:, 4:].max())
     if low < -1e-4 or high > 1 + 1e-4:
         raise Misfit(f"{where}; but its scores are no probabilities, from {low:.3g} to {high:.3g}")
-    placed = min(follows(table[:, i], grid.places()[:, i]) for i in (0, 1)) > PLACED
+    placed = grid.followed_by(table[:, 0], table[:, 1])
     both = with_objectness and without
     fits = []
     if with_objectness:
@@ -99,8 +97,7 @@ def _four(
 ) -> Fit:
     options, words = _in_parts(table)
     options = seen.sole(tensor) | ({} if first else {"channels": "last"}) | options
-    places = grid.places()
-    if min(follows(table[:, 2 + i], places[:, i]) for i in (0, 1)) > PLACED:
+    if grid.followed_by(table[:, 2], table[:, 3]):
         options["format"] = "xyxy"
         words = f"all four box columns follow the cells: corners{words}"
     else:

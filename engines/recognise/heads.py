@@ -96,11 +96,17 @@ def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
     return fits
 
 
+_SCORES = re.compile("score|class|cls|conf|logit")
+
+
 def ssd(seen: Seen) -> list[Fit]:
     """``ssd``, by the number of priors of a known kind, or priors as a third output."""
     three = [t for t in seen.tensors if t.value.ndim >= 2 and t.value.size]
     fours = [t for t in three if t.shape[-1] == 4]
     scores = [t for t in three if t.value.ndim == 3 and t.shape[-1] != 4]
+    if not scores:  # three labels and a background are four columns, too
+        scores = [t for t in fours if t.value.ndim == 3 and _SCORES.search(t.name.lower())]
+        fours = [t for t in fours if t not in scores]
     if not fours or len(scores) != 1:
         raise Misfit("not shifts (1, n, 4) and scores (1, n, classes)")
     n = scores[0].shape[1]

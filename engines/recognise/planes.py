@@ -17,6 +17,8 @@ def segmenter(seen: Seen) -> list[Fit]:
     if not planes:
         shapes = "; ".join(map(str, seen.tensors))
         raise Misfit(f"no output of planes with the input's proportions: {shapes}")
+    if len(planes) * 2 <= len(seen.tensors):
+        raise Misfit(f"{len(planes)} of {len(seen.tensors)} outputs are planes: a detector's heads")
     ids = [tensor for tensor in planes if tensor.value.dtype.kind in "iu" or tensor.op == "ArgMax"]
     if ids:
         return [_class_ids(seen, ids)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.recognise.evidence import Fit, Misfit, Seen, Tensor, follows, grid_of
+from engines.recognise.evidence import Fit, Misfit, Seen, Tensor, grid_of
 
 Reading = tuple[dict[str, Any], int, str]  # further options, number of labels, why
 OF_TENSORFLOW = ("tflite_", "detection_", "statefulpartitionedcall", "raw_detection")
@@ -147,9 +147,7 @@ def pairs(seen: Seen) -> list[Fit]:
     table = boxes.value.reshape(n, 4).astype(np.float64)
     reasons = [f"{boxes}: boxes, {boxes.span}", f"{scores}: scores of each, {scores.span}"]
     parts = float(np.abs(table).max()) <= 2
-    placed = (
-        grid is not None and min(follows(table[:, i], grid.places()[:, i]) for i in (0, 1)) > 0.8
-    )
+    placed = grid is not None and grid.followed_by(table[:, 0], table[:, 1])
     if grid is not None and not placed and parts:
         raise Misfit(f"{'; '.join(reasons)}; {grid}, at which its boxes do not lie")
     if grid is None and not parts and not scores.is_chance:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 
 from engines.manifest import Manifest, find, zoo_names
 from engines.model import session_of
-from engines.recognise import Recognised, RecogniseError, last_ops, recognise
+from engines.recognise import Recognised, RecogniseError, recognise
 from engines.runtimes import TensorInfo, Tensors
 
 COCO = find("yolox-nano").labels
@@ -25,7 +24,9 @@ class Gives:
 
     def __init__(self, outputs: Mapping[str, NDArray[Any]]) -> None:
         self.given = dict(outputs)
-        self.outputs = {n: TensorInfo(a.shape, a.dtype) for n, a in self.given.items()}
+        self.outputs: Mapping[str, TensorInfo] = {
+            n: TensorInfo(a.shape, a.dtype) for n, a in self.given.items()
+        }
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         assert not feeds
