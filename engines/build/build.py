@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +13,11 @@ from typing import Any
 
 from engines.build import derived, shelf
 from engines.build.builders import BuildError, Options, Told
-from engines.build.frames import Rgb, named, read_pictures
+from engines.build.frames import Rgb, in_frame, named, read_pictures
 from engines.build.gate import Pair, judge, runs_here
 from engines.build.key import Wanted, wanted
 from engines.build.parity import ParityError, Report
-from engines.build.prepare import Prepared, prepare
+from engines.build.prepare import Prepared, inner_input, prepare
 from engines.build.request import Request
 from engines.build.shelf import Engine
 from engines.datasets.files import write_whole
@@ -93,15 +93,15 @@ def prove(engine: Engine, pictures: Sequence[Rgb] | None = None) -> Engine:
     if engine.is_proved:
         return engine
     request = Request.from_json(json.dumps(engine.about["request"]))
-    want = wanted(replace(request, target=engine.about["device"]))
+    want = wanted(request)
     if want.key != engine.key:
         raise BuildError(f"engine {engine.key}: model or library is another now; build it again")
     where = "the pictures given"
     if pictures is None:
         where, pictures = _pictures(request)
-    pair = Pair(want.manifest, want.path, engine.manifest)
     try:
-        found = judge(pair, request.precision, "engine", where, pictures)
+        pair = _pair(want, engine.manifest)
+        found = judge(pair, request.precision, "engine", where, _framed(want, list(pictures)))
     except ParityError:
         shelf.remove(engine.key)
         raise
@@ -114,7 +114,7 @@ def _kept(want: Wanted) -> Engine | None:
     engine = shelf.get(want.key)
     if engine is not None:
         fed = Input.model_validate(engine.about["input"])
-        text = derived.as_text(_manifest(want, fed, want.request.runtime, engine.file.name))
+        text = derived.as_text(_manifest(want, fed, want.request.runtime, engine.file))
         if engine.manifest.read_text(encoding="utf-8") != text:
             write_whole(engine.manifest, text.encode())
     return engine
@@ -125,9 +125,10 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
     started = time.monotonic()
     request = want.request
     where, pictures = _pictures(request)
-    calibration = []
+    calibration: list[Rgb] = []
     if request.calibrate is not None:
         calibration = read_pictures(request.calibrate, request.calibration_frames)
+    pictures, calibration = _framed(want, pictures), _framed(want, calibration)
     with TemporaryDirectory(prefix="mirante-build-") as scratch:
         graph = Path(scratch) / "graph.onnx"
         prepared = prepare(
@@ -147,7 +148,7 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
         told(0.9, "comparing the engine with its source")
         found = _judge(want, prepared, engine, request.runtime, where, pictures)
         parity["engine"] = found.to_dict()
-    derived.write(part, _manifest(want, prepared.input, request.runtime, engine.name))
+    derived.write(part, _manifest(want, prepared.input, request.runtime, engine))
     about = {
         "key": want.key,
         **want.facts,
@@ -173,16 +174,30 @@ def _judge(
 ) -> Report:
     """Puts the engine, or the graph that it is made of, through the gate."""
     of = "engine" if runtime == want.request.runtime else "graph"
-    keys = _manifest(want, prepared.input, runtime, file.name)
+    keys = _manifest(want, prepared.input, runtime, file)
     manifest = derived.write(file.parent, keys, f"{of}.yaml")
     try:
-        pair = Pair(want.manifest, want.path, manifest)
+        pair = _pair(want, manifest)
         return judge(pair, want.request.precision, of, where, pictures)
     finally:
         manifest.unlink()
 
 
-def _manifest(want: Wanted, fed: Input, runtime: str, file: str) -> dict[str, Any]:
+def _pair(want: Wanted, candidate: Path) -> Pair:
+    """The source at the size that the engine's network has: that size is asked for, no error."""
+    inner = inner_input(want.manifest.input, want.request)
+    return Pair(want.manifest.model_copy(update={"input": inner}), want.path, candidate)
+
+
+def _framed(want: Wanted, pictures: list[Rgb]) -> list[Rgb]:
+    """The pictures as those of the cameras will be, where that is known."""
+    size, spec = want.request.frame, want.manifest.input
+    if size is None:
+        return pictures
+    return [in_frame(rgb, size, spec.resize, spec.pad) for rgb in pictures]
+
+
+def _manifest(want: Wanted, fed: Input, runtime: str, file: Path) -> dict[str, Any]:
     return derived.derive(want.manifest, fed, runtime, file)
 
 
@@ -193,13 +208,16 @@ def _pictures(request: Request) -> tuple[str, list[Rgb]]:
 
 
 def _told_request(request: Request) -> dict[str, Any]:
-    """As JSON, without passwords of cameras."""
+    """As JSON, without passwords of cameras, and with paths that hold in any folder."""
     hidden = {
         key: named(value)
         for key in ("calibrate", "frames")
         if (value := getattr(request, key)) is not None
     }
-    return {**asdict(request), **hidden}
+    model = request.model
+    if model.endswith((".yaml", ".yml")):
+        model = str(Path(model).resolve())
+    return {**asdict(request), "model": model, **hidden}
 
 
 def _between(told: Told, low: float, high: float) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from engines.manifest import Input, Manifest
 _OF_THE_SOURCE = {"url", "aliases", "obtain", "server"}
 
 
-def derive(source: Manifest, fed: Input, runtime: str, file: str) -> dict[str, Any]:
-    """The keys of the manifest of an engine; its checksum is in ``build.json``."""
+def derive(source: Manifest, fed: Input, runtime: str, file: Path) -> dict[str, Any]:
+    """The keys of the manifest of an engine that lies beside it."""
     keys = source.model_dump(mode="json", exclude_unset=True, exclude=_OF_THE_SOURCE)
-    keys |= {"file": file, "runtime": runtime, "input": fed.model_dump(mode="json")}
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    keys |= {"file": file.name, "sha256": digest, "bytes": file.stat().st_size}
+    keys |= {"runtime": runtime, "input": fed.model_dump(mode="json", exclude_defaults=True)}
     keys["source"] = f"{source.source or source.name}; mirante engines build"
-    for key in ("sha256", "bytes"):
-        keys.pop(key, None)
     return keys
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engines.datasets import read_rgb
 from engines.datasets.files import is_picture
+from engines.placement import Resize, Size, place
 
 Rgb = NDArray[np.uint8]
 T = TypeVar("T")
@@ -73,13 +74,23 @@ def identity(source: str) -> str:
 
 
 def named(source: str | None) -> str:
-    """A source in words, without the password of a URL."""
+    """A source, without the password of a URL; a path in full."""
     if source is None:
         return SHIPPED
     if "://" not in source:
-        return source
+        return str(Path(source).resolve())
     split = urlsplit(source)
     return split._replace(netloc=split.netloc.rpartition("@")[2], query="").geturl()
+
+
+def in_frame(rgb: Rgb, size: Size, resize: Resize, pad: int) -> Rgb:
+    """The picture as part of one of ``size``, brought there as a model's input is."""
+    if (rgb.shape[1], rgb.shape[0]) == size:
+        return rgb
+    left, top, right, bottom = place((rgb.shape[1], rgb.shape[0]), size, resize).content
+    canvas = np.full((size[1], size[0], 3), pad, np.uint8)
+    canvas[top:bottom, left:right] = cv2.resize(rgb, (right - left, bottom - top))
+    return canvas
 
 
 def shipped_pictures() -> list[Rgb]:

@@ -22,7 +22,8 @@ class Pair:
     """What is compared.
 
     Attributes:
-        source: the manifest of the source, run by ONNX Runtime.
+        source: the manifest of the source, run by ONNX Runtime; its input of the size that the
+            candidate's network has.
         path: its file.
         candidate: the path of the candidate's manifest, run by what that says.
     """

@@ -37,8 +37,8 @@ class Limits:
         iou_min: least overlap of any of them.
         score: largest mean difference of their scores.
         score_max: largest difference of any score.
-        lost: largest share of boxes that one side alone has. Boxes whose score is nearer to its
-            threshold than ``score_max`` need not be on both.
+        lost: largest share of boxes that one side alone has.
+        margin: boxes whose score is nearer to its threshold need not be on both sides.
         plane_iou: least overlap of a plane, over all pictures.
     """
 
@@ -47,13 +47,14 @@ class Limits:
     score: float
     score_max: float
     lost: float
+    margin: float
     plane_iou: float
 
 
 LIMITS: Mapping[Precision, Limits] = {
-    "fp32": Limits(0.99, 0.95, 0.005, 0.02, 0.0, 0.99),
-    "fp16": Limits(0.98, 0.90, 0.01, 0.05, 0.01, 0.98),
-    "int8": Limits(0.85, 0.50, 0.06, 0.30, 0.10, 0.90),
+    "fp32": Limits(0.99, 0.95, 0.005, 0.02, 0.0, 0.02, 0.99),
+    "fp16": Limits(0.98, 0.80, 0.01, 0.05, 0.01, 0.05, 0.98),
+    "int8": Limits(0.85, 0.50, 0.06, 0.30, 0.10, 0.10, 0.85),
 }
 
 
@@ -87,8 +88,13 @@ class Report:
         return {**asdict(self), "missed": list(self.missed), "passed": self.passed}
 
     def __str__(self) -> str:
-        figures = ", ".join(_words(name, value) for name, value in self.figures.items())
-        return f"{figures}; {self.pictures} pictures of {self.frames}"
+        return told(self.to_dict())
+
+
+def told(report: Mapping[str, Any]) -> str:
+    """A report as ``build.json`` has it, in words."""
+    figures = ", ".join(_words(name, value) for name, value in report["figures"].items())
+    return f"{figures}; {report['pictures']} pictures of {report['frames']}"
 
 
 class Finds(Protocol):
@@ -107,6 +113,7 @@ class _Boxes:
     reference: int = 0
     missing: int = 0
     extra: int = 0
+    sure: int = 0
 
 
 def compare(
@@ -135,7 +142,7 @@ def compare(
         if expected.masks or got.masks:
             _add_planes(planes, expected.masks, got.masks, (rgb.shape[1], rgb.shape[0]))
         else:
-            _add_boxes(boxes, expected.detections, got.detections, thresholds, limits.score_max)
+            _add_boxes(boxes, expected.detections, got.detections, thresholds, limits.margin)
     if planes:
         return _judge_planes(planes, limits)
     return _judge_boxes(boxes, limits)
@@ -160,7 +167,7 @@ def report(
 def _judge_boxes(boxes: _Boxes, limits: Limits) -> tuple[dict[str, float], dict[str, float]]:
     if not boxes.iou and not boxes.missing:
         raise BuildError("parity: the model finds nothing in these pictures, so nothing is proved")
-    lost = (boxes.missing + boxes.extra) / max(boxes.reference, 1)
+    lost = (boxes.missing + boxes.extra) / max(boxes.sure, 1)
     figures = {
         "boxes": float(boxes.reference),
         "missing": float(boxes.missing),
@@ -216,19 +223,16 @@ def _add_boxes(
 ) -> None:
     pairs = _pairs(expected, got)
     boxes.reference += len(expected)
-    boxes.missing += _unpaired(expected, [a for a, _, _ in pairs], thresholds, margin)
-    boxes.extra += _unpaired(got, [b for _, b, _ in pairs], thresholds, margin)
+    for found, paired, which in (
+        (expected, [a for a, _, _ in pairs], "missing"),
+        (got, [b for _, b, _ in pairs], "extra"),
+    ):
+        sure = found.score >= thresholds[found.class_id] + margin
+        boxes.sure += int(sure.sum())
+        sure[paired] = False
+        setattr(boxes, which, getattr(boxes, which) + int(sure.sum()))
     boxes.iou += [iou for _, _, iou in pairs]
     boxes.score += [abs(float(expected.score[a] - got.score[b])) for a, b, _ in pairs]
-
-
-def _unpaired(
-    found: Detections, paired: list[int], thresholds: NDArray[np.float32], margin: float
-) -> int:
-    """Boxes without a partner whose score is not just above the threshold."""
-    sure = found.score >= thresholds[found.class_id] + margin
-    sure[paired] = False
-    return int(np.count_nonzero(sure))
 
 
 def _pairs(expected: Detections, got: Detections) -> list[tuple[int, int, float]]:

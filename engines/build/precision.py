@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.build.builders import BuildError
+from engines.build.quiet import quiet
 from engines.build.shapes import Feeds, inputs_of, shape_of
 from engines.inside.graph import load_onnx
 
@@ -34,8 +34,7 @@ def to_float16(model: Any, feeds: Sequence[Feeds]) -> Any:
         BuildError: AutoCast cannot convert it.
     """
     onnx = load_onnx()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the library, about itself
+    with quiet():
         try:
             from modelopt.onnx.autocast import convert_to_mixed_precision
         except ImportError as error:

@@ -70,7 +70,7 @@ def prepare(
     _check_inputs(manifest, model)
     if request.is_for_gpu:
         check_tail(model)
-    inner = _inner(manifest.input, request)
+    inner = inner_input(manifest.input, request)
     told(0.1, "simplifying")
     model = _sized(model, inner, request)
     tried = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
@@ -130,8 +130,13 @@ def _check_inputs(manifest: Manifest, model: Any) -> None:
         raise BuildError("input.frame: expected none, as the network resizes already")
 
 
-def _inner(spec: Input, request: Request) -> Input:
-    """What the network itself is fed: of one size, but for what a CPU runs at many."""
+def inner_input(spec: Input, request: Request) -> Input:
+    """What the network itself is fed: of one size, but for what a CPU runs at many.
+
+    Args:
+        spec: of the source.
+        request: what is wanted.
+    """
     if request.frame is not None:
         size = place(request.frame, spec.size, spec.resize, spec.multiple).size
         return spec.model_copy(update={"size": size, "multiple": None})

@@ -147,10 +147,10 @@ def _attribute(node: Any, name: str) -> int:
 
 
 def scale_to(length: int | None, wanted: int) -> np.float32:
-    """The factor by which a Resize makes ``wanted`` of ``length``, whatever float32 rounds to."""
+    """The factor by which a Resize makes ``wanted`` of ``length``, in float32 and in float64."""
     assert length
     scale = np.float32(wanted / length)
-    while np.floor(np.float32(length) * scale) < wanted:
+    while length * float(scale) < wanted:
         scale = np.nextafter(scale, np.float32(np.inf))
     return scale
 

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import camera, configured, doctor, evaluate, models, once, tail, training, trials
+from pipeline.cli import (
+    camera,
+    configured,
+    doctor,
+    engines,
+    evaluate,
+    models,
+    once,
+    tail,
+    training,
+    trials,
+)
 from pipeline.cli.console import is_fancy
 
 USAGE_STATUS = 2
@@ -32,6 +43,7 @@ def make_app() -> typer.Typer:
     app.add_typer(camera.app, name="camera")
     app.command()(tail.tail)
     app.add_typer(models.app, name="models")
+    app.add_typer(engines.app, name="engines")
     app.command("eval")(evaluate.evaluate)
     app.command()(training.train)
     app.command("run-once")(once.run_once)

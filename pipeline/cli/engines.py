@@ -1,0 +1,225 @@
+"""``mirante engines``: models made ready for one runtime, device and precision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.console import is_fancy, print_table
+
+if TYPE_CHECKING:
+    from engines.build.builders import Told
+    from engines.build.shelf import Engine
+
+app = typer.Typer(help="Build, list and remove engines.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="An engine's name in the list.")]
+
+
+@app.command()
+def build(  # noqa: PLR0913, PLR0917 - one parameter an option
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")],
+    runtime: Annotated[
+        str,
+        typer.Option(metavar="RUNTIME", help="tensorrt, tensorrt-rtx, openvino or onnxruntime."),
+    ],
+    precision: Annotated[
+        str, typer.Option(metavar="PRECISION", help="fp32, fp16 or int8.")
+    ] = "fp32",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SM,…", help="GPU architecture, such as sm89; by default the one here."
+        ),
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLIP",
+            help="For int8: clip, folder, .npz or camera URL with what the cameras see.",
+        ),
+    ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLIP", help="Real pictures to compare on; by default the calibration's."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Most pictures in one call; 8 on a GPU, else 1."),
+    ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Size of the pictures that will come, such as 640x360."),
+    ] = None,
+    fold: Annotated[
+        bool | None,
+        typer.Option("--fold/--no-fold", help="Preprocessing in the graph; on GPUs by default."),
+    ] = None,
+) -> None:
+    """Make an engine, prove it equal to its source on real pictures, and keep it."""
+    from engines.build.build import Request
+    from engines.build.build import build as build_one
+    from engines.store import use_default_mirror
+
+    use_default_mirror()
+    request = Request(
+        model=model,
+        runtime=runtime,
+        precision=precision,  # type: ignore[arg-type]
+        target=target,
+        calibrate=calibrate,
+        frames=frames,
+        batch=batch,
+        frame=_size(frame),
+        fold=fold,
+    )
+    with _progress(model) as told:
+        engine = build_one(request, told)
+    if engine.fresh:
+        typer.echo(f"built in {engine.about['seconds']:.1f} s, {_megabytes(engine.bytes)}")
+    else:
+        typer.echo(f"here already, built {engine.about['built']}, {_megabytes(engine.bytes)}")
+    for line in _parity(engine):
+        typer.echo(line)
+    typer.echo(f"run it     {engine.manifest}")
+
+
+@app.command("list")
+def list_() -> None:
+    """Every engine on this machine."""
+    from engines.build.build import list_engines
+
+    rows = [
+        [
+            engine.key,
+            str(engine.about["device"]),
+            str(engine.about["batch"]),
+            _megabytes(engine.bytes),
+            "proved" if engine.is_proved else "graph proved",
+            str(engine.about["built"])[:10],
+        ]
+        for engine in list_engines()
+    ]
+    print_table(["engine", "for", "batch", "size", "parity", "built"], rows)
+
+
+@app.command()
+def show(key: Key) -> None:
+    """All about one engine: what it was made of and for, and how equal it is."""
+    engine = _find(key)
+    about = engine.about
+    calibration = about["calibration"]
+    rows = {
+        "engine": engine.key,
+        "model": f"{about['model']} (sha256 {about['source'][:16]}…)",
+        "runtime": f"{about['library']} on {about['device']}",
+        "precision": about["precision"],
+        "calibrated": f"on {calibration['count']} pictures of {about['request']['calibrate']}"
+        if calibration
+        else "no",
+        "batch": f"1 to {about['batch']}",
+        "input": _input(about),
+        "built": f"{about['built']} in {about['seconds']} s",
+        "size": _megabytes(engine.bytes),
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:<10} {value}")
+    for line in _parity(engine):
+        typer.echo(line)
+    typer.echo(f"run it     {engine.manifest}")
+
+
+@app.command()
+def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None:
+    """Take engines away."""
+    from engines.build.shelf import remove as remove_one
+
+    for key in keys:
+        remove_one(key)
+        typer.echo(f"{key}: removed")
+
+
+@app.command()
+def prune() -> None:
+    """Take away damaged engines, leftovers, and engines that a newer build has replaced."""
+    from engines.build.shelf import prune as prune_all
+
+    gone = prune_all()
+    for key in gone:
+        typer.echo(f"{key}: removed")
+    typer.echo(f"{len(gone)} removed")
+
+
+def _find(key: str) -> Engine:
+    from engines.build.shelf import get, shelf
+
+    engine = get(key) if re.fullmatch(r"[\w.-]+", key) else None
+    if engine is None:
+        raise ValueError(f'no engine "{key}" in {shelf()}; mirante engines list names them')
+    return engine
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if found is None:
+        raise ValueError(f'frame: expected WIDTHxHEIGHT, such as 640x360, got "{text}"')
+    return int(found[1]), int(found[2])
+
+
+def _parity(engine: Engine) -> list[str]:
+    """What the gate said of the engine, or of its graph while the engine cannot run here."""
+    from engines.build.parity import told
+
+    parity = engine.about["parity"]
+    if parity["engine"]:
+        return [f"parity     {told(parity['engine'])}"]
+    return [
+        f"parity     of the graph: {told(parity['graph'])}",
+        f"           of the engine: pending, proved when first loaded on {engine.about['device']}",
+    ]
+
+
+def _input(about: Any) -> str:
+    given = about["input"]
+    width, height = given["frame"] or given["size"]
+    how = "uint8 pictures, preprocessing in the graph" if about["fold"] else "as of the model"
+    largest = "at most " if given["multiple"] and not given["frame"] else ""
+    return f"{largest}{width}x{height}, {how}"
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Told]:
+    """A bar in a terminal, a line per step elsewhere."""
+    if not is_fancy():
+        yield _lines(name)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[doing]}"))
+    with Progress(*columns, TimeElapsedColumn(), transient=True) as bar:
+        task = bar.add_task(name, total=1.0, doing="")
+        yield lambda share, words: bar.update(task, completed=share, doing=words)
+
+
+def _lines(name: str) -> Told:
+    said: set[str] = set()
+
+    def show_steps(share: float, words: str) -> None:
+        # Builders come back to the same steps a hundred times.
+        if words not in said:
+            said.add(words)
+            typer.echo(f"{name}: {share * 100:3.0f} % {words}", err=True)
+
+    return show_steps
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
