@@ -10,9 +10,9 @@ import pytest
 import support
 from onnx import TensorProto, helper
 from onnx_networks import colour_grid, floats, save
+from shared_clips import clip_frame
 
 import engines
-from engines.manifest import WEIGHTS
 from engines.runtimes import RefusedError, open_session
 
 openvino = pytest.importorskip("openvino", reason="openvino is not installed")
@@ -103,11 +103,31 @@ def test_each_call_has_its_threads_and_as_many_run_as_cores_allow(
     assert compiled.get_property("ENABLE_CPU_PINNING") is False
 
 
-@pytest.mark.parametrize("name", ["road", "face"])
-def test_our_own_masks_are_onnx_runtimes(name: str) -> None:
-    noise = np.random.default_rng(3).integers(0, 256, (90, 160, 3), np.uint8)
-    mine, other = (engines.load(name, runtime=r)(noise) for r in ("openvino", "onnxruntime"))
-    same = [(a.planes == b.planes).mean() for a, b in zip(mine.masks, other.masks, strict=True)]
-    assert min(same) > 0.999
-    assert (WEIGHTS / f"{name}.onnx").is_file()
-    support.record("U-Net", "ONNX", "openvino", "fp32")
+ZOO = {
+    "yolox-nano": ("YOLOX", "ONNX", "highway.mp4"),
+    "deimv2-femto": ("DEIMv2", "ONNX", "highway.mp4"),
+    "yunet": ("YuNet", "ONNX", "carphone.mp4"),
+    "twinlitenet": ("TwinLiteNet", "ONNX", "highway.mp4"),
+    "omz-road": ("road-segmentation-adas", "ONNX", "highway.mp4"),
+    "unet-face": ("U-Net", "ONNX", "carphone.mp4"),
+    "mediapipe-selfie": ("MediaPipe selfie", "ONNX", "carphone.mp4"),
+    "street": ("YOLO (ours)", "PyTorch", "highway.mp4"),
+    "road": ("U-Net (ours)", "PyTorch", "highway.mp4"),
+    "face": ("U-Net (ours)", "PyTorch", "carphone.mp4"),
+}
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", ZOO)
+def test_the_zoo_finds_what_it_does_on_onnx_runtime(weights: Path, name: str) -> None:
+    architecture, framework, clip = ZOO[name]
+    rgb = clip_frame(clip, 20)
+    mine, other = (engines.load(name, runtime=r)(rgb) for r in ("openvino", "onnxruntime"))
+    assert len(other.detections) > 0 or other.masks[0].planes.mean() > 0.01, "there is something"
+    np.testing.assert_allclose(mine.detections.xyxy, other.detections.xyxy, atol=1e-2)
+    np.testing.assert_allclose(mine.detections.score, other.detections.score, atol=1e-4)
+    assert np.array_equal(mine.detections.class_id, other.detections.class_id)
+    for a, b in zip(mine.masks, other.masks, strict=True):
+        assert (a.planes == b.planes).mean() > 0.9999
+    for runtime in ("openvino", "onnxruntime"):
+        support.record(architecture, framework, runtime, "fp32")

@@ -95,7 +95,7 @@ class TestContract:
         assert_same(case, case.feeds)
         runtime, network = request.node.callspec.params["case"]
         if network == "street" and runtime not in SIMULATED:
-            support.record("YOLO", "ONNX", runtime.partition(" ")[0], "fp32")
+            support.record("YOLO (ours)", "PyTorch", runtime.partition(" ")[0], "fp32")
         if network == "unet-face":
             support.record("U-Net", "TF Lite", runtime, "fp32")
 
