@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mirante.detections import Detections
+from mirante.detections import Attribute, Detections
 from mirante.frame import Counts, FrameResult
 from mirante.mask import Mask
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mirante.status import Status
 
 __all__ = [
+    "Attribute",
     "Counts",
     "Detections",
     "Frame",

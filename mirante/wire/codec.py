@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from mirante.detections import Detections, ShapeError
+from mirante.detections import Attribute, Attributes, Detections, ShapeError
 from mirante.frame import Counts, FrameResult
 from mirante.wire.errors import WireError
 from mirante.wire.masks import decode_mask, encode_mask
 from mirante.wire.messages import (
     VERSION,
+    AttributeOf,
     DetectionsMessage,
     Head,
     MaskEncoding,
@@ -148,6 +149,7 @@ def _objects(detections: Detections) -> list[Object]:
     boxes = corners.round(2).tolist()
     scores = detections.score.astype(np.float64).round(4).tolist()
     tracks = detections.track_id.tolist() or [None] * len(boxes)
+    attributes = [_written(one) for one in detections.attributes] or [{} for _ in boxes]
     return [
         Object(
             label=detections.labels[class_id],
@@ -155,9 +157,10 @@ def _objects(detections: Detections) -> list[Object]:
             score=score,
             bbox=box,
             track_id=track,
+            attributes=named,
         )
-        for class_id, score, box, track in zip(
-            detections.class_id.tolist(), scores, boxes, tracks, strict=True
+        for class_id, score, box, track, named in zip(
+            detections.class_id.tolist(), scores, boxes, tracks, attributes, strict=True
         )
     ]
 
@@ -176,9 +179,28 @@ def _detections(objects: list[Object]) -> Detections:
             np.array([found.class_id for found in objects], np.int32),
             labels,
             np.array(tracks, np.int64),
+            _attributes(objects),
         )
     except ShapeError as error:
         raise WireError(f"objects: {error}") from error
+
+
+def _written(attributes: Attributes) -> dict[str, AttributeOf]:
+    for name, (label, score) in attributes.items():
+        if not 0 <= score <= 1:
+            raise WireError(f"attributes.{name}: expected a score of {label} in 0..1, got {score}")
+    return {
+        name: AttributeOf(label, round(score, 4)) for name, (label, score) in attributes.items()
+    }
+
+
+def _attributes(objects: list[Object]) -> tuple[Attributes, ...]:
+    if not any(found.attributes for found in objects):
+        return ()
+    return tuple(
+        {name: Attribute(said.label, said.score) for name, said in found.attributes.items()}
+        for found in objects
+    )
 
 
 def _message(reader: msgspec.json.Decoder[M], data: bytes) -> M:

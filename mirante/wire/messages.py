@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from mirante.frame import Counts, TsSource
 
-VERSION = "1.0"
+VERSION = "1.1"
 
 Version = Annotated[
     str, Meta(pattern=r"^1\.\d+$", description="version of the format; a reader of 1.x reads any 1")
@@ -48,6 +48,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     size: Annotated[Size, Meta(description="width, height of the source frame in pixels")]
 
 
+class AttributeOf(msgspec.Struct, frozen=True):
+    """What a classifier says of one object."""
+
+    label: str
+    score: Annotated[float, Meta(ge=0, le=1)]
+
+
 class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One detection."""
 
@@ -59,6 +66,10 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None,
         Meta(description="absent when nothing tracks"),
     ] = None
+    attributes: Annotated[
+        dict[str, AttributeOf],
+        Meta(description="what classifiers say of it, by name; absent when none does; since 1.1"),
+    ] = {}
 
 
 class DetectionsMessage(Head, frozen=True, kw_only=True):

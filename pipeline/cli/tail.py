@@ -69,13 +69,15 @@ def frame_words(frame: Frame, several: bool = False) -> str:
 
 
 def objects_words(detections: Detections) -> str:
-    """``2 person (0.91, 0.85), 1 car (0.52)``."""
-    scores: dict[str, list[float]] = defaultdict(list)
-    for label, score, _ in detections:
-        scores[label].append(score)
+    """``2 person (0.91, 0.85), 1 car (0.52 colour: red)``."""
+    boxes: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for index, (label, score, _) in enumerate(detections):
+        said = detections.attributes_of(index).items()
+        boxes[label].append((score, "".join(f" {name}: {one.label}" for name, one in said)))
     return ", ".join(
-        f"{len(found)} {label} ({', '.join(f'{s:.2f}' for s in sorted(found, reverse=True))})"
-        for label, found in scores.items()
+        f"{len(found)} {label} "
+        f"({', '.join(f'{score:.2f}{said}' for score, said in sorted(found, reverse=True))})"
+        for label, found in boxes.items()
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from outcome import Run
 
-from mirante import Counts, Detections, FrameResult, Mask
+from mirante import Attribute, Counts, Detections, FrameResult, Mask
 from mirante.status import Status
 from pipeline.cli.tail import frame_words, objects_words
 from pipeline.redis_server import RedisServer
@@ -149,6 +149,8 @@ def test_a_camera_that_nobody_knows(redis_server: RedisServer) -> None:
 
 def test_words() -> None:
     assert objects_words(detections()) == "2 person (0.88, 0.50), 1 car (0.75)"
+    named = detections().with_attributes({1: {"colour": Attribute("red", 0.6)}})
+    assert " colour: red" in objects_words(named)
     from mirante.client.items import Frame
 
     frame = Frame("gate", 7, 0, START_NS, "rtcp", 8, 8, sent=START_NS / 1e9 + 0.042)

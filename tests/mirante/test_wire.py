@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from wire_frames import some_detections, some_frame
 
-from mirante import Counts, Detections
+from mirante import Attribute, Counts, Detections
 from mirante.wire import Encoded, WireError, decode, encode
 from mirante.wire.codec import announced_masks
+
+BOX = {"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1, 1]}
 
 
 def changed(coded: Encoded, **changes: Any) -> bytes:
@@ -41,7 +43,7 @@ def test_the_json_is_what_the_documents_say() -> None:
     message = json.loads(encode(some_frame()).detections["json"])
     assert message.pop("timings").keys() == {"queue", "infer", "encode"}
     assert message == {
-        "version": "1.0",
+        "version": "1.1",
         "camera": "gate",
         "seq": 41,
         "epoch": 1_763_899_600_000,
@@ -103,6 +105,34 @@ def test_masks_alone_make_a_frame_without_an_account() -> None:
     assert back.counts == Counts()
 
 
+def test_attributes_survive_and_are_absent_where_a_box_has_none() -> None:
+    red = {"colour": Attribute("red", 0.87654), "hat": Attribute("helmet", 1.0)}
+    coded = encode(some_frame(detections=some_detections().with_attributes({1: red})))
+    first, second = json.loads(coded.detections["json"])["objects"]
+    assert "attributes" not in first
+    assert second["attributes"] == {
+        "colour": {"label": "red", "score": 0.8765},
+        "hat": {"label": "helmet", "score": 1.0},
+    }
+    back = decode(coded.detections["json"]).detections
+    assert back.attributes[0] == {}
+    assert back.attributes[1]["colour"] == ("red", 0.8765)
+
+
+def test_a_message_of_before_attributes_is_read() -> None:
+    coded = encode(some_frame())
+    assert b"attributes" not in coded.detections["json"]
+    back = decode(changed(coded, version="1.0")).detections
+    assert (len(back), back.attributes) == (2, ())
+
+
+@pytest.mark.parametrize("score", [1.5, -0.1, np.nan])
+def test_an_attribute_whose_score_is_none_is_not_written(score: float) -> None:
+    named = some_detections().with_attributes({0: {"colour": Attribute("red", score)}})
+    with pytest.raises(WireError, match=r"attributes\.colour: expected a score of red in 0\.\.1"):
+        encode(some_frame(detections=named))
+
+
 def test_a_later_minor_version_with_new_keys_is_read() -> None:
     coded = encode(some_frame(masks=()))
     assert decode(changed(coded, version="1.7", weather="rain")).seq == 41
@@ -119,6 +149,8 @@ def test_a_later_minor_version_with_new_keys_is_read() -> None:
         ({"objects": [{"label": "a", "class_id": 10**9, "score": 1, "bbox": [0] * 4}]}, "class_id"),
         ({"objects": [{"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1]}]}, "bbox"),
         ({"objects": [{"label": "a", "class_id": 0, "score": 1, "bbox": [1e99] * 4}]}, "bbox"),
+        ({"objects": [BOX | {"attributes": {"hat": {"label": 3, "score": 1}}}]}, "label"),
+        ({"objects": [BOX | {"attributes": {"hat": {"label": "a", "score": 2}}}]}, "score"),
         ({"counts": None}, "counts"),
     ],
 )
