@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import classify, corners, suppress
+from engines.decoders.candidates import classify, suppress, to_xyxy
 
 
-def decode(outputs: Outputs, spec: Spec, *, output: str | None = None) -> Boxes:
+def decode(
+    outputs: Outputs, spec: Spec, *, output: str | None = None, normalised: bool = False
+) -> Boxes:
     """Boxes of a (1, n, 5 + classes) output.
 
     A row holds cx, cy, w, h in input pixels, objectness and class scores, sigmoids applied.
@@ -17,6 +19,7 @@ def decode(outputs: Outputs, spec: Spec, *, output: str | None = None) -> Boxes:
         outputs: the network's outputs by name.
         spec: labels, thresholds, overlap.
         output: name of the output; may be left out when there is only one.
+        normalised: boxes are in 0..1 of the input instead of its pixels, as in TF Lite exports.
 
     Raises:
         OptionError: the output has another shape than the labels ask for.
@@ -28,4 +31,5 @@ def decode(outputs: Outputs, spec: Spec, *, output: str | None = None) -> Boxes:
     likely = np.flatnonzero(rows_in[0, :, 4] >= spec.threshold.min())
     found = rows_in[0, likely].astype(np.float32, copy=False)
     rows, score, class_id = classify(found[:, 5:] * found[:, 4:5], spec.threshold)
-    return suppress(Boxes(corners(found[rows, :4]), score, class_id), spec)
+    xyxy = to_xyxy(found[rows, :4], "cxcywh", spec.size if normalised else None)
+    return suppress(Boxes(xyxy, score, class_id), spec)

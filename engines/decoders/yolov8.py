@@ -17,6 +17,7 @@ def decode(
     output: str | None = None,
     format: Format = "cxcywh",
     channels: Literal["first", "last"] = "first",
+    normalised: bool = False,
     multi_label: bool = False,
 ) -> Boxes:
     """Boxes of a (1, 4 + classes, n) output.
@@ -29,6 +30,7 @@ def decode(
         output: name of the output; may be left out when there is only one.
         format: of the box; YOLO9 of the MIT licence and PicoDet have corners.
         channels: where that axis is; last for (1, n, 4 + classes).
+        normalised: boxes are in 0..1 of the input instead of its pixels, as in TF Lite exports.
         multi_label: a box counts for each class whose threshold it reaches, not for one alone.
 
     Raises:
@@ -44,7 +46,8 @@ def decode(
     likely = np.flatnonzero(table[4:].max(axis=0) >= spec.threshold.min())
     found = table[:, likely].T.astype(np.float32, copy=False)
     rows, score, class_id = classify(found[:, 4:], spec.threshold, multi_label)
-    return suppress(Boxes(to_xyxy(found[rows, :4], format), score, class_id), spec)
+    xyxy = to_xyxy(found[rows, :4], format, spec.size if normalised else None)
+    return suppress(Boxes(xyxy, score, class_id), spec)
 
 
 _AXIS = {"first": 1, "last": 2}

@@ -64,6 +64,7 @@ def recognise(
     task: str | None,
     outputs_of: Mapping[str, NDArray[Any]],
     ops: Mapping[str, str] | None = None,
+    decoder: str | None = None,
 ) -> Recognised:
     """The decoder for a network, from its outputs' names, shapes, types and numbers.
 
@@ -74,6 +75,7 @@ def recognise(
         task: ``detect``, ``segment`` or ``classify``, where it is known.
         outputs_of: every output of one run on a picture, a real one if there is one.
         ops: the operator that makes each output, from ``last_ops``; more is seen with it.
+        decoder: the one that shall read it, where that is known; its options are found out.
 
     Raises:
         RecogniseError: none fits, or several do; then with the key of the manifest that settles it.
@@ -91,6 +93,7 @@ def recognise(
             fits += [_tried(fit, seen) for fit in reading(seen)]
         except (Misfit, OptionError) as misfit:
             misfits.append(f"{names}: {misfit}")
+    fits = [fit for fit in fits if decoder in (None, fit.decoder)]
     if len(fits) == 1:
         fit = fits[0]
         return Recognised(fit.decoder, fit.options, fit.task, fit.labels, fit.reasons)
