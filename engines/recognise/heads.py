@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engines.decoders.priors import MADE, priors
 from engines.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor
 
@@ -130,7 +133,18 @@ def _with_output(seen: Seen, same: list[Tensor], scores: Tensor) -> Fit:
         raise Misfit(f"{same[0].name} or {same[1].name}: which has the priors is not seen")
     shifts = same[0] if same[1] is anchors[0] else same[1]
     why = f"{anchors[0]}: priors, beside as many shifts {shifts.name}"
-    return _fit(seen, shifts, scores, {"anchors": anchors[0].name}, why)
+    options = {"anchors": anchors[0].name}
+    first, second = (np.flatnonzero(np.diff(column)) for column in _centres(anchors[0]))
+    if second.size and (not first.size or second[0] < first[0]):
+        options["order"] = "yxhw"
+        why += "; along a row its second column changes: y is first"
+    return _fit(seen, shifts, scores, options, why)
+
+
+def _centres(anchors: Tensor) -> NDArray[Any]:
+    """(2, n) of the first two columns."""
+    found: NDArray[Any] = anchors.value.reshape(-1, 4)[:, :2].T
+    return found
 
 
 def _fit(seen: Seen, shifts: Tensor, scores: Tensor, options: dict[str, Any], why: str) -> Fit:
