@@ -14,7 +14,7 @@ from onnx import helper
 from onnx_networks import colour_grid, floats, save
 
 import engines
-from engines.decoders import DECODERS
+from engines.decoders import DECODERS, bind
 from engines.manifest import WEIGHTS, Manifest, find, zoo_names
 from engines.runtimes import RUNTIMES
 from engines.store import list_models
@@ -85,6 +85,12 @@ def test_the_example_of_a_server_is_a_manifest() -> None:
     assert manifest.server is not None
     assert manifest.server.version == "3"
     assert str(manifest.server) == "model site version 3 at grpcs://models.example:8001"
+
+
+def test_the_example_of_a_classifier_is_a_manifest() -> None:
+    manifest = Manifest.model_validate(block("name") | {"thresholds": {}} | block("task"))
+    bind(manifest.decoder, manifest.options)
+    assert (manifest.task, manifest.crop.aspect) == ("classify", "tensor")
 
 
 def test_each_runtime_is_in_the_table() -> None:
