@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numpy as np
+
+from engines.bench.peak import write_products
 from engines.bench.rounds import in_turn
 from engines.inside.values import Arrays
 from engines.runtimes import open_session
@@ -28,14 +33,44 @@ def overhead(path: Path, runtime: str, feeds: Arrays, threads: int, rounds: int)
         ValueError: another runtime.
         ImportError: the library is missing.
     """
+    ours, bare = _both(path, runtime, feeds, threads)
+    # Few calls in turn: what is looked for is smaller than the drift between two long blocks.
+    taken = in_turn({"ours": ours, "bare": bare}, rounds, block_s=0.0)
+    return [here / there for here, there in zip(taken["ours"], taken["bare"], strict=True)]
+
+
+def added_us(runtime: str, folder: Path, calls: int) -> float:
+    """Microseconds that ours adds to a call of a network that computes next to nothing.
+
+    It is the same for every network of one input and one output, and not lost in the noise of
+    milliseconds.
+
+    Args:
+        runtime: as ``overhead``.
+        folder: where the network is written.
+        calls: of each, in turn, at least 1.
+
+    Raises:
+        ValueError, ImportError: as ``overhead``.
+    """
+    path = folder / "nothing.onnx"
+    write_products(path, side=8, times=1)
+    ours, bare = _both(path, runtime, {"x": np.zeros((1, 1), np.float32)}, 1)
+    taken: dict[Call, list[int]] = {ours: [], bare: []}
+    for _ in range(calls):
+        for call, times_ns in taken.items():
+            began_ns = time.perf_counter_ns()
+            call()
+            times_ns.append(time.perf_counter_ns() - began_ns)
+    return (median(taken[ours]) - median(taken[bare])) / 1e3
+
+
+def _both(path: Path, runtime: str, feeds: Arrays, threads: int) -> tuple[Call, Call]:
+    """Our call and the bare one."""
     if runtime not in BARE:
         raise ValueError(f"runtime: expected one of {', '.join(BARE)}, got {runtime}")
     session = open_session(runtime, path, threads)
-    bare = BARE[runtime](path, feeds, threads)
-    calls: dict[str, Call] = {"ours": lambda: session.run(feeds), "bare": bare}
-    # Single calls in turn: what is looked for is smaller than the drift between two blocks.
-    taken = in_turn(calls, rounds, block_s=0.0)
-    return [ours / theirs for ours, theirs in zip(taken["ours"], taken["bare"], strict=True)]
+    return lambda: session.run(feeds), BARE[runtime](path, feeds, threads)
 
 
 def _bare_onnxruntime(path: Path, feeds: Arrays, threads: int) -> Call:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from engines.bench import gpu
 from engines.bench.batching import TimedSession, idle, loaded
-from engines.bench.overhead import BARE, overhead
+from engines.bench.overhead import BARE, added_us, overhead
 from engines.bench.peak import peaks_of
 from engines.bench.timing import Row, measure, prepare_all
 from engines.bench.variants import Prepared, Source, Variant
@@ -32,7 +31,7 @@ from pipeline.synthetic import picture
 MODELS = ("street", "road", "face", "yolox-nano", "deimv2-femto")
 PRECISIONS = ("fp32", "fp16", "int8")
 FRAMES = 8
-OVERHEAD_ROUNDS = 60
+OVERHEAD_ROUNDS, NOTHING_CALLS = 60, 3000
 IDLE_CALLS, LOADED_S = 200, 2.0
 SIMULATED_MS, SIMULATED_PICTURE_MS = 4.0, 0.5  # of a call, and of each picture in it
 
@@ -123,7 +122,7 @@ def _measure(plan: Plan, folder: Path) -> dict[str, Any]:
         typer.echo("\nengines of TensorRT for RTX, built for other GPUs, on this one")
         print_table(("built for", "here"), list(report["probe"].items()))
     else:
-        report["overhead"] = _overhead(plan, sources)
+        report["overhead"] = _overhead(sources, folder)
     report["batcher"] = _batcher(plan, ready)
     return report
 
@@ -184,24 +183,26 @@ def row_words(row: Row) -> tuple[str, ...]:
     )
 
 
-def _overhead(plan: Plan, sources: dict[str, Source]) -> list[dict[str, Any]]:
-    """Our session beside the library's own, one thread, single calls in turn."""
+def _overhead(sources: dict[str, Source], folder: Path) -> list[dict[str, Any]]:
+    """Our session beside the library's own, one thread, calls in turn."""
     found, rows = [], []
-    for model, source in sources.items():
-        for runtime in BARE:
-            try:
+    for runtime in BARE:
+        try:
+            us = added_us(runtime, folder, NOTHING_CALLS)
+            for model, source in sources.items():
                 ratios = overhead(source.graph.path, runtime, source.feeds[0], 1, OVERHEAD_ROUNDS)
-            except (ImportError, ValueError, RuntimeError) as error:
-                rows.append((model, runtime, "-", " ".join(str(error).split())))
-                continue
-            added = median(ratios) - 1
-            low, high = np.percentile(ratios, [25, 75]) - 1
-            rows.append((model, runtime, f"{added:+.1%}", f"{low:+.1%} to {high:+.1%}"))
-            found.append({"model": model, "runtime": runtime, "added": added})
+                added, low, high = np.percentile(ratios, [50, 25, 75]) - 1
+                rows.append(
+                    (model, runtime, f"{us:.1f}", f"{added:+.1%}", f"{low:+.1%} to {high:+.1%}")
+                )
+                found.append({"model": model, "runtime": runtime, "added": added, "added_us": us})
+        except (ImportError, ValueError, RuntimeError) as error:
+            rows.append(("-", runtime, "-", "-", " ".join(str(error).split())))
     typer.echo(
-        f"\nour runtime beside the bare call: one thread, {OVERHEAD_ROUNDS} x 3 calls in turn"
+        "\nour runtime beside the bare call, one thread: microseconds added to a call of nothing, "
+        f"share added to a model's over {OVERHEAD_ROUNDS} rounds"
     )
-    print_table(("model", "runtime", "added", "half of the rounds"), rows)
+    print_table(("model", "runtime", "us added", "share", "half of the rounds"), rows)
     return found
 
 

@@ -20,7 +20,12 @@ from pipeline.bench.engines import plan_of, row_words
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few calls of little."""
-    for name, value in {"OVERHEAD_ROUNDS": 2, "IDLE_CALLS": 3, "LOADED_S": 0.05}.items():
+    for name, value in {
+        "OVERHEAD_ROUNDS": 2,
+        "NOTHING_CALLS": 3,
+        "IDLE_CALLS": 3,
+        "LOADED_S": 0.05,
+    }.items():
         monkeypatch.setattr(bench, name, value)
     monkeypatch.setattr("engines.bench.peak.SIDE", 32)
     monkeypatch.setattr("engines.bench.rounds.BLOCK_S", 0.0)

@@ -19,7 +19,7 @@ from engines.bench.batches import stacked, write_batched
 from engines.bench.batching import TimedSession, idle, loaded
 from engines.bench.flops import count_flops
 from engines.bench.made import parity_words
-from engines.bench.overhead import overhead
+from engines.bench.overhead import added_us, overhead
 from engines.bench.peak import Peak, PeakKey, peaks_of, write_products
 from engines.bench.rounds import in_turn, ratio
 from engines.bench.timing import measure, prepare_all
@@ -225,11 +225,12 @@ def test_peaks_are_of_the_runtimes_that_are_here(
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
-def test_our_runtime_beside_the_bare_call(source: Source, runtime: str) -> None:
+def test_our_runtime_beside_the_bare_call(source: Source, runtime: str, tmp_path: Path) -> None:
     pytest.importorskip(runtime)
     ratios = overhead(source.graph.path, runtime, source.feeds[0], 1, 2)
     assert len(ratios) == 2
     assert min(ratios) > 0
+    assert np.isfinite(added_us(runtime, tmp_path, 3))
 
 
 def test_overhead_of_a_runtime_without_a_bare_call(source: Source) -> None:
