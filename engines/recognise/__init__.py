@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import OptionError, Spec, bind
+from engines.decoders import DECODERS, OptionError, Spec, bind
 from engines.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
 from engines.recognise.grids import dense
 from engines.recognise.heads import gfl, ssd, yolov1, yunet
 from engines.recognise.planes import classifier, segmenter
 from engines.recognise.queries import end_to_end, pairs, rows
+from engines.registry import resolve
 from engines.runtimes import Session
 
 __all__ = ["RecogniseError", "Recognised", "last_ops", "recognise"]
@@ -65,6 +67,7 @@ def recognise(
     outputs_of: Mapping[str, NDArray[Any]],
     ops: Mapping[str, str] | None = None,
     decoder: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Recognised:
     """The decoder for a network, from its outputs' names, shapes, types and numbers.
 
@@ -76,6 +79,7 @@ def recognise(
         outputs_of: every output of one run on a picture, a real one if there is one.
         ops: the operator that makes each output, from ``last_ops``; more is seen with it.
         decoder: the one that shall read it, where that is known; its options are found out.
+        options: those of its options that are known; the others are found out.
 
     Raises:
         RecogniseError: none fits, or several do; then with the key of the manifest that settles it.
@@ -90,10 +94,10 @@ def recognise(
         if task not in (None, gives):
             continue
         try:
-            fits += [_tried(fit, seen) for fit in reading(seen)]
+            found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]
+            fits += [_tried(fit, seen) for fit in _agreeing(found, options or {})]
         except (Misfit, OptionError) as misfit:
             misfits.append(f"{names}: {misfit}")
-    fits = [fit for fit in fits if decoder in (None, fit.decoder)]
     if len(fits) == 1:
         fit = fits[0]
         return Recognised(fit.decoder, fit.options, fit.task, fit.labels, fit.reasons)
@@ -103,6 +107,24 @@ def recognise(
     raise RecogniseError(
         "\n".join([f"decoder: none fits; {outputs}", *(f"  not {words}" for words in misfits)])
     )
+
+
+def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
+    """The fits that these options are not against, with the options.
+
+    Raises:
+        Misfit: they are against each.
+    """
+    told = {key for fit in fits for key in fit.options}
+    found = []
+    for fit in fits:
+        parameters = inspect.signature(resolve("decoder", fit.decoder, DECODERS)).parameters
+        own = {key: fit.options.get(key, parameters[key].default) for key in told & set(parameters)}
+        if all(own[key] == value for key, value in options.items() if key in own):
+            found.append(replace(fit, options={**fit.options, **options}))
+    if fits and not found:
+        raise Misfit(f"fits {_listed(fits[0].options)}, but not with {_listed(options)}")
+    return found
 
 
 def _tried(fit: Fit, seen: Seen) -> Fit:
@@ -118,11 +140,13 @@ def _tried(fit: Fit, seen: Seen) -> Fit:
     return fit
 
 
+def _listed(options: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in options.items()) + "}"
+
+
 def _several(fits: list[Fit]) -> str:
     lines = ["decoder: several fit; say which in the manifest"]
-    for fit in fits:
-        options = ", ".join(f"{key}: {value}" for key, value in fit.options.items())
-        lines.append(f"  {fit.decoder} {{{options}}}: {'; '.join(fit.reasons)}")
+    lines += [f"  {fit.decoder} {_listed(fit.options)}: {'; '.join(fit.reasons)}" for fit in fits]
     keys = sorted({key for fit in fits for key in fit.key.split(", ")})
     decoders = {fit.decoder for fit in fits}
     settles = [key for key in keys if key != "decoder" or len(decoders) > 1]

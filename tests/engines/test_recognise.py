@@ -262,3 +262,32 @@ def test_the_last_operator_tells_logits_that_look_like_probabilities() -> None:
     info = [onnx.helper.make_tensor_value_info(n, 1, [1]) for n in "io"]
     graph = onnx.helper.make_graph([node], "g", info[:1], info[1:])
     assert last_ops(onnx.helper.make_model(graph)) == {"o": "Sigmoid"}
+
+
+def settled(
+    outputs: Mapping[str, NDArray[Any]], labels: int, decoder: str, options: Mapping[str, Any]
+) -> Recognised:
+    names = tuple(f"l{i}" for i in range(labels))
+    return recognise(Gives(outputs), (96, 64), names, None, outputs, None, decoder, options)
+
+
+def test_what_is_known_settles_an_ambiguity() -> None:
+    logits = {"pred_logits": LOGITS, "pred_boxes": QUERIES[None]}
+    with pytest.raises(RecogniseError, match="several fit"):
+        settled(logits, 4, "detr", {})
+    found = settled(logits, 4, "detr", {"activation": "softmax"})
+    assert found.options == {"activation": "softmax", "background": "last"}
+    found = settled(logits, 4, "detr", {"first_class": 1})
+    assert found.options == {"first_class": 1}
+    grid = {"o": np.random.default_rng(9).random((1, 7, 7, 30)).astype(np.float32)}
+    known = {"cell": "classes-boxes", "root": False}
+    found = settled(grid, 20, "yolov1", known)
+    assert found.options == {"grid": 7, "boxes": 2, "layout": "last", **known}
+    with pytest.raises(RecogniseError, match=r"fits \{grid: 7, .*\}, but not with \{boxes: 3\}"):
+        settled(grid, 20, "yolov1", {"boxes": 3})
+
+
+def test_a_decoder_that_is_named_is_the_only_one_considered() -> None:
+    planes = {"o": np.random.default_rng(9).normal(0, 3, (1, 3, 32, 48)).astype(np.float32)}
+    assert settled(planes, 3, "sigmoid", {}).options == {"logits": True, "planes": THREE}
+    assert settled(planes, 3, "argmax", {}).options == {"planes": THREE}
