@@ -1,0 +1,42 @@
+"""ONNX files from anywhere."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from engines.convert.asked import Asked
+from engines.convert.network import EXACT, read_onnx
+from engines.inside.graph import load_onnx
+from engines.runtimes import Tensors, open_session
+
+
+class OnnxNetwork:
+    """An ONNX file, taken over; weights that lie beside it are put into it."""
+
+    framework = "ONNX"
+    how = "as it is"
+    tolerance = EXACT
+
+    def __init__(self, asked: Asked) -> None:
+        self._path = Path(asked.source)
+        read_onnx(self._path)
+        self._session = open_session("onnxruntime", self._path, 1)
+        self.library = f"onnxruntime {version('onnxruntime')}"
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name, computed by ONNX Runtime from the source."""
+        return self._session.run(feeds)
+
+    def write(self, path: Path) -> None:
+        """Copies it."""
+        model = read_onnx(self._path)
+        if any(tensor.external_data for tensor in model.graph.initializer):
+            load_onnx().save(model, str(path))
+        else:
+            shutil.copyfile(self._path, path)
+            path.chmod(0o644)

@@ -1,0 +1,334 @@
+"""PyTorch: a module with its weights, a program of torch.export, or TorchScript."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.convert import ConvertError, first_lines, library
+from engines.convert.asked import Asked
+from engines.convert.network import EXACT, IMAGES, OUTPUT
+from engines.registry import UnknownNameError, resolve
+from engines.runtimes import Tensors
+
+OPSET = 18  # of the legacy exporter; dynamo has its own
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "ema", "net", "params")
+_PREFIXES = ("module.", "_orig_mod.")
+_NAMED = 5  # keys that an error names
+
+
+class TorchNetwork:
+    """A module that takes one tensor of pictures, or a program of ``torch.export``.
+
+    Args:
+        module: what computes.
+        asked: the import.
+        kind: ``module``, ``exported`` or ``script``.
+        program: the ``ExportedProgram`` of which ``module`` was made.
+    """
+
+    framework = "PyTorch"
+    tolerance = EXACT
+
+    def __init__(
+        self, module: Any, asked: Asked, kind: str = "module", program: Any = None
+    ) -> None:
+        self._torch = library("torch", "train")
+        self.library = f"torch {self._torch.__version__}"
+        self.module, self._asked, self._kind, self._program = module, asked, kind, program
+        self._legacy = asked.legacy or kind == "script"
+        self.how = "torch.onnx, legacy exporter" if self._legacy else "torch.onnx, dynamo"
+        self.input = asked.input.get("name", IMAGES)
+        self.shape = self._declared() or self._wanted()
+        with self._torch.no_grad():
+            self.outputs = list(flat(self._call(self.example(1))))
+
+    def example(self, pictures: int) -> Any:
+        """Noise in 0..1 of the input's shape, the same each time."""
+        shape = tuple(axis or 1 for axis in self.shape)
+        noise = np.random.default_rng(0).random((pictures, *shape[1:]), dtype=np.float32)
+        return self._torch.from_numpy(noise)
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name, computed by PyTorch."""
+        tensor = self._torch.from_numpy(np.ascontiguousarray(feeds[self.input]))
+        with self._torch.no_grad():
+            found = flat(self._call(tensor))
+        return {name: value.numpy() for name, value in found.items()}
+
+    def write(self, path: Path) -> None:
+        """Writes the ONNX file by ``torch.onnx``.
+
+        Raises:
+            ConvertError: the exporter refuses; with what it says.
+        """
+        exporter = self._torch.onnx
+        given: dict[str, Any] = {"input_names": [self.input], "output_names": self.outputs}
+        # Two pictures: an axis of one would be taken for one that is always so.
+        example = self.example(1 if self._asked.dynamic == "none" or self._legacy else 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter, about itself
+            try:
+                if self._legacy:
+                    given |= {"dynamo": False, "opset_version": OPSET}
+                    exporter.export(
+                        self.flat_module(),
+                        (example,),
+                        str(path),
+                        dynamic_axes=self._axes(),
+                        **given,
+                    )
+                else:
+                    given |= {"dynamo": True, "external_data": False, "verbose": False}
+                    exporter.export(*self._for_dynamo(example), str(path), **given)
+            except Exception as error:  # every layer of the exporter has its own
+                raise ConvertError(self._refusal(error)) from error
+
+    def _for_dynamo(self, example: Any) -> tuple[Any, tuple[Any, ...]]:
+        library("onnxscript", "convert")
+        if self._program is not None:
+            return self._program, (example,)
+        dim = self._torch.export.Dim.DYNAMIC
+        shapes = (dict.fromkeys(self._open(), dim),)
+        program = self._torch.export.export(
+            self.flat_module(),
+            (example,),
+            dynamic_shapes=shapes if shapes[0] else None,
+            strict=False,
+        )
+        return program, ()
+
+    def _open(self) -> list[int]:
+        """Axes of the input that stay open."""
+        axes = [2, 3] if self.shape[1] == 3 else [1, 2]
+        return {"none": [], "batch": [0], "size": [0, *axes]}[self._asked.dynamic]
+
+    def _axes(self) -> dict[str, dict[int, str]]:
+        names = {0: "batch", **dict(zip(self._open()[1:], ("height", "width"), strict=False))}
+        axes = {axis: names[axis] for axis in self._open()}
+        batch = {0: "batch"} if axes else {}
+        return {self.input: axes, **{name: batch for name in self.outputs if batch}}
+
+    def _call(self, tensor: Any) -> Any:
+        try:
+            return self.module(tensor)
+        except Exception as error:  # the network's own
+            raise ConvertError(
+                f"{self._asked.source}: the network does not take {tuple(tensor.shape)} float32 "
+                f"(see size, layout): {first_lines(error)}"
+            ) from error
+
+    def flat_module(self) -> Any:
+        """The module, which gives a row of its outputs."""
+        torch = self._torch
+        module = self.module
+        if self._kind == "script" and len(self.outputs) == 1:
+            return module
+
+        class Flat(torch.nn.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.module = module
+
+            def forward(self, pictures: Any) -> Any:
+                return tuple(flat(self.module(pictures)).values())
+
+        return Flat().eval()
+
+    def _wanted(self) -> tuple[int | None, ...]:
+        size = self._asked.size
+        if size is None:
+            raise ValueError("size: missing, and required for PyTorch, such as 640x640")
+        sides = (size[1], size[0])
+        return (None, 3, *sides) if self._asked.layout != "nhwc" else (None, *sides, 3)
+
+    def _declared(self) -> tuple[int | None, ...] | None:
+        """The input's shape in an exported program."""
+        if self._program is None:
+            return None
+        user = set(self._program.graph_signature.user_inputs)
+        found = [n.meta["val"] for n in self._program.graph.nodes if n.name in user]
+        shapes = [
+            tuple(axis if isinstance(axis, int) else None for axis in value.shape)
+            for value in found
+        ]
+        if len(shapes) != 1 or len(shapes[0]) != 4:
+            raise ConvertError(
+                f"{self._asked.source}: expected a program of one input of 4 axes, got {shapes}"
+            )
+        if None not in shapes[0][1:]:
+            return shapes[0]
+        wanted = self._wanted()
+        return tuple(
+            axis if axis is not None else other
+            for axis, other in zip(shapes[0], wanted, strict=True)
+        )
+
+    def _refusal(self, error: Exception) -> str:
+        advice = ""
+        if not self._legacy:
+            advice = "; try --legacy, the older exporter"
+            if self._asked.dynamic != "none":
+                advice += ", or --dynamic none"
+        return (
+            f"{self._asked.source}: {self.library} cannot export it ({self.how}): "
+            f"{first_lines(_innermost(error))}{advice}"
+        )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What the exporter's own message is about."""
+    while error.__cause__ is not None and str(error.__cause__).strip():
+        error = error.__cause__
+    return error
+
+
+def flat(outputs: Any) -> dict[str, Any]:
+    """The tensors in what a module returns, by name: the keys of mappings, else by number."""
+    found = dict(_leaves(outputs, ""))
+    if list(found) == [""]:
+        return {OUTPUT: found[""]}
+    return {name if not name.isdecimal() else f"{OUTPUT}_{name}": v for name, v in found.items()}
+
+
+def _leaves(outputs: Any, name: str) -> list[tuple[str, Any]]:
+    if isinstance(outputs, Mapping):
+        parts: list[tuple[str, Any]] = [(str(key), value) for key, value in outputs.items()]
+    elif isinstance(outputs, Sequence) and len(outputs) == 1:
+        return _leaves(outputs[0], name)
+    elif isinstance(outputs, Sequence):
+        parts = [(str(index), value) for index, value in enumerate(outputs)]
+    elif hasattr(outputs, "shape"):
+        return [(name, outputs)]
+    else:
+        return []  # None, or a number that is no output
+    return [
+        leaf for key, value in parts for leaf in _leaves(value, f"{name}_{key}" if name else key)
+    ]
+
+
+def open_torch(asked: Asked) -> TorchNetwork:
+    """The network that a source says: a file, or ``package.module:function``.
+
+    Raises:
+        ImportError: PyTorch is missing.
+        ValueError: there is no such thing, or no network for a state dict.
+        ConvertError: the file cannot be read, or its weights do not fit the network.
+    """
+    torch = library("torch", "train")
+    path = Path(asked.source)
+    if not path.exists():
+        return TorchNetwork(make(asked.source), asked)
+    kind = kind_of(path)
+    if kind == "weights":
+        if asked.network is None:
+            raise ValueError(
+                f"network: missing, and required: {path.name} holds weights alone; name what makes "
+                "their module, as --network package.module:function"
+            )
+        module = make(asked.network)
+        fit_weights(module, path)
+        return TorchNetwork(module, asked)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated, of which it tells
+            if kind == "script":
+                return TorchNetwork(torch.jit.load(str(path), "cpu").eval(), asked, kind)
+            program = torch.export.load(str(path))
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        raise ConvertError(f"{path}: torch refuses it: {first_lines(error)}") from error
+    return TorchNetwork(program.module(), asked, kind, program)
+
+
+def kind_of(path: Path) -> str:
+    """``exported``, ``script`` or ``weights``, by what is in the file."""
+    if not zipfile.is_zipfile(path):
+        return "weights"  # as PyTorch wrote them before 1.6
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if path.suffix == ".pt2" or any("model_weights_config" in name for name in names):
+        return "exported"
+    return "script" if any("/code/" in name for name in names) else "weights"
+
+
+def make(name: str) -> Any:
+    """The module that a function makes.
+
+    Raises:
+        ValueError: there is no such function, or it gives something else.
+        ConvertError: it fails.
+    """
+    torch = library("torch", "train")
+    try:
+        function = resolve("network", name, {})
+    except UnknownNameError as error:
+        raise ValueError(f"{error}; expected a file, or package.module:function") from None
+    try:
+        module = function()
+    except Exception as error:  # the user's own code
+        raise ConvertError(f"network {name}: it fails: {first_lines(error)}") from error
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"network {name}: expected a torch.nn.Module, got {type(module).__name__}")
+    return module.cpu().eval()
+
+
+def fit_weights(module: Any, path: Path) -> None:
+    """Loads a file of weights into a module, every one of them.
+
+    Raises:
+        ConvertError: the file holds more than weights, or others than the module's.
+    """
+    torch = library("torch", "train")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle's, zipfile's and torch's own
+        raise ConvertError(
+            f"{path}: expected weights alone, as torch.save(model.state_dict(), …) writes them; "
+            f"others run code when they are read: {first_lines(error, 200)}"
+        ) from error
+    state = _unwrapped(state, path)
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key} {tuple(state[key].shape)} where the network has {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    # Counters of training are in newer files only, and say nothing.
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    wrong = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    if said := "; ".join(f"{what}: {_some(keys)}" for what, keys in wrong if keys):
+        raise ConvertError(f"{path}: the weights are not those of the network: {said}")
+    module.load_state_dict(state, strict=False)
+
+
+def _unwrapped(state: Any, path: Path) -> dict[str, Any]:
+    """Names to tensors, out of what training scripts put around them."""
+    while isinstance(state, Mapping):
+        inner = next((state[k] for k in _WRAPPERS if isinstance(state.get(k), Mapping)), None)
+        if inner is None:
+            break
+        state = inner
+    tensors = {k: v for k, v in state.items() if hasattr(v, "shape")} if _is_map(state) else {}
+    if not tensors:
+        raise ConvertError(f"{path}: expected names and tensors, got {type(state).__name__}")
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    return tensors
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more

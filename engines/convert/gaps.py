@@ -1,0 +1,174 @@
+"""How far a converted model is from its source: each output's values, and what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.build.builders import BuildError
+from engines.build.frames import Rgb
+from engines.build.parity import LIMITS, Limits, compare, report
+from engines.convert import GapError
+from engines.convert.network import EXACT
+from engines.fit import thresholds
+from engines.manifest import Manifest
+from engines.model import Model
+from engines.runtimes import Session, Tensors
+
+_SMALL = 1e-6  # below this a magnitude is none
+
+
+class Runs(Protocol):
+    """Anything that turns tensors into tensors."""
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name."""
+
+
+def limits_of(tolerance: float) -> Limits:
+    """What may differ in what is found, where outputs may by so much of their magnitude."""
+    return LIMITS["fp32" if tolerance <= EXACT else "int8"]
+
+
+def compared(
+    gaps: Mapping[str, Gap], task: dict[str, Any], pictures: int, where: str
+) -> dict[str, Any]:
+    """The part of a report that says how far both are apart."""
+    missed = [f"output {name} {gap}" for name, gap in gaps.items() if not gap.is_within]
+    missed += task.pop("missed", [])
+    outputs = {name: {**asdict(gap), "shape": list(gap.shape)} for name, gap in gaps.items()}
+    return {
+        "frames": where,
+        "pictures": pictures,
+        "outputs": outputs,
+        "task": task,
+        "missed": missed,
+        "passed": not missed,
+    }
+
+
+def refuse(name: str, than: str, about: Mapping[str, Any]) -> None:
+    """Raises GapError where a report says that something was missed."""
+    if about["missed"]:
+        raise GapError(
+            f"{name}: computes something else than {than}, and is not kept: "
+            f"{'; '.join(about['missed'])} ({about['pictures']} pictures of {about['frames']})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The largest difference of one output over all pictures.
+
+    Attributes:
+        shape: of the last picture's.
+        absolute: in its own units; for whole numbers the share of those that differ.
+        relative: as a share of its largest value; for whole numbers the same as ``absolute``.
+        allowed: the largest ``relative``.
+    """
+
+    shape: tuple[int, ...]
+    absolute: float
+    relative: float
+    allowed: float
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it is allowed; a NaN is not."""
+        return self.relative <= self.allowed
+
+    def __str__(self) -> str:
+        if np.isinf(self.relative):
+            return f"another shape than {self.shape}"
+        return (
+            f"{self.shape}: {self.absolute:.2g}, which is {self.relative:.2g} of its magnitude; "
+            f"{self.allowed:g} is allowed"
+        )
+
+
+def output_gaps(
+    source: Runs, converted: Runs, feeds: Sequence[Tensors], allowed: float
+) -> dict[str, Gap]:
+    """Every output's gap, by name.
+
+    Args:
+        source, converted: what is compared.
+        feeds: what both are fed, one picture each.
+        allowed: largest difference, as a share of an output's magnitude.
+    """
+    worst: dict[str, Gap] = {}
+    for each in feeds:
+        expected, got = source.run(each), converted.run(each)
+        for name, values in got.items():
+            gap = _gap(expected[name], values, allowed)
+            before = worst.get(name)
+            if before is None or not gap.relative <= before.relative:
+                worst[name] = gap
+    return worst
+
+
+def _gap(expected: NDArray[Any], got: NDArray[Any], allowed: float) -> Gap:
+    if expected.shape != got.shape:
+        return Gap(expected.shape, float("inf"), float("inf"), allowed)
+    if expected.dtype.kind in "iub":
+        share = float(np.mean(expected != got)) if expected.size else 0.0
+        return Gap(expected.shape, share, share, allowed)
+    a, b = expected.astype(np.float64), got.astype(np.float64)
+    absolute = float(np.abs(a - b).max(initial=0))
+    return Gap(
+        expected.shape, absolute, absolute / max(float(np.abs(a).max(initial=0)), _SMALL), allowed
+    )
+
+
+def task_gaps(
+    manifest: Manifest,
+    sessions: tuple[Session, Session],
+    pictures: Sequence[Rgb],
+    where: str,
+    limits: Limits,
+) -> dict[str, Any]:
+    """What a source and what was made of it find in pictures, by one manifest.
+
+    Returns:
+        ``figures``, ``limits`` and ``missed`` as of ``engines.build.parity.Report``; or ``note``,
+        where nothing is found.
+    """
+    least = thresholds(manifest, None)
+    source, converted = (Model(manifest, session, least) for session in sessions)
+    if manifest.task == "classify":
+        return _attributes(source, converted, pictures, limits)
+    try:
+        found = compare(source, converted, pictures, limits, least)
+    except BuildError:
+        return {"note": f"nothing is found in {len(pictures)} pictures of {where}"}
+    made = report("onnx", where, pictures, found)
+    return {"figures": made.figures, "limits": made.limits, "missed": list(made.missed)}
+
+
+def _attributes(
+    source: Model, converted: Model, pictures: Sequence[Rgb], limits: Limits
+) -> dict[str, Any]:
+    same, total, scores = 0, 0, [0.0]
+    for rgb in pictures:
+        expected = source(rgb).attributes.get(None, {})
+        got = converted(rgb).attributes.get(None, {})
+        total += len(expected)
+        for name, attribute in expected.items():
+            if name in got and got[name].label == attribute.label:
+                same += 1
+                scores.append(abs(got[name].score - attribute.score))
+    share = same / total if total else 1.0
+    missed = []
+    if share < 1:
+        missed.append(f"the same label in {share:.4g} of the pictures where 1 is allowed")
+    if max(scores) > limits.score_max:
+        missed.append(f"score max {max(scores):.4g} where at most {limits.score_max:g} is allowed")
+    return {
+        "figures": {"attributes": float(total), "same label": share, "score max": max(scores)},
+        "limits": {"same label": 1.0, "score max": limits.score_max},
+        "missed": missed,
+    }

@@ -1,0 +1,134 @@
+"""One call from a model of any framework to an ONNX file, its manifest and a report of parity."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engines.build.frames import Rgb
+from engines.convert.asked import Asked
+from engines.convert.describe import Reading, input_keys, reading, write_manifest
+from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
+from engines.convert.network import AsSession, Network, read_onnx
+from engines.convert.shown import feeds_of, noise, pictures_of
+from engines.convert.sources import open_network
+from engines.convert.tidy import open_batch, picture_input, settle
+from engines.datasets.files import digest_of, write_whole
+from engines.inside.graph import load_onnx
+from engines.manifest import Input, Manifest
+from engines.model import load
+from engines.runtimes import Tensors, open_session
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import made.
+
+    Attributes:
+        manifest: its path; the ONNX file and the report lie beside it.
+        onnx, report: their paths.
+        about: the report, as in the file.
+    """
+
+    manifest: Path
+    onnx: Path
+    report: Path
+    about: Mapping[str, Any]
+
+
+def import_model(asked: Asked) -> Imported:
+    """Converts a model, reads how it is decoded, and proves it equal to its source.
+
+    Nothing is left behind unless all of it succeeds.
+
+    Raises:
+        ValueError: what is asked does not fit the source, or no decoder fits its outputs.
+        ImportError: a library is missing; names the extra.
+        ConvertError: the framework or its exporter refuses.
+        GapError: the ONNX file computes something else; by how much.
+        OSError: pictures cannot be read, or ``out`` cannot be written.
+    """
+    where, pictures = pictures_of(asked.frames)
+    network = open_network(asked)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=asked.out) as scratch:
+        onnx = Path(scratch) / f"{asked.name}.onnx"
+        network.write(onnx)
+        picture = picture_input(model := read_onnx(onnx), asked)
+        fed = input_keys(picture, asked)
+        model = settle(model, picture, asked)
+        load_onnx().save(model, str(onnx))
+        shown = pictures or noise(picture.size)
+        feeds = feeds_of(Input.model_validate(fed), open_session("onnxruntime", onnx, 1), shown)
+        model, batch = open_batch(model, feeds, asked)
+        load_onnx().save(model, str(onnx))
+        how = reading(onnx, picture, asked, feeds[0])
+        manifest = write_manifest(onnx, asked, fed, how, _told_source(asked, network))
+        about = _about(asked, network, onnx, model, how, batch) | _compared(
+            manifest, network, onnx, feeds, shown, where
+        )
+        load(str(onnx.with_suffix(".yaml")))  # whatever does not fit is said here
+        refuse(asked.name, network.library, about)
+        return _publish(asked, onnx, about)
+
+
+def _told_source(asked: Asked, network: Network) -> str:
+    """For the manifest: names, no paths of this machine."""
+    name = Path(asked.source).name if Path(asked.source).exists() else asked.source
+    made = f" in {asked.network}" if asked.network else ""
+    return f"{name}{made} ({network.framework}); mirante models import"
+
+
+def _about(
+    asked: Asked, network: Network, onnx: Path, model: Any, how: Reading, batch: str
+) -> dict[str, Any]:
+    path = Path(asked.source)
+    return {
+        "name": asked.name,
+        "source": {
+            "is": str(path.resolve()) if path.exists() else asked.source,
+            "sha256": digest_of(path) if path.is_file() else None,
+            "network": asked.network,
+            "framework": network.framework,
+            "library": network.library,
+        },
+        "onnx": {
+            "by": network.how,
+            "sha256": digest_of(onnx),
+            "bytes": onnx.stat().st_size,
+            "opset": max(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")),
+            "dynamic": asked.dynamic,
+            "batch": batch,
+        },
+        "decoder": {"name": how.decoder, "because": list(how.reasons)},
+    }
+
+
+def _compared(
+    manifest: Manifest,
+    network: Network,
+    onnx: Path,
+    feeds: list[Tensors],
+    shown: list[Rgb],
+    where: str,
+) -> dict[str, Any]:
+    session = open_session("onnxruntime", onnx, 2)
+    gaps = output_gaps(network, session, feeds, network.tolerance)
+    sessions = (AsSession(network, session), session)
+    task = task_gaps(manifest, sessions, shown, where, limits_of(network.tolerance))
+    return compared(gaps, task, len(shown), where)
+
+
+def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> Imported:
+    """Moves all to where it belongs, the manifest last."""
+    manifest = onnx.with_suffix(".yaml")
+    target = asked.out / onnx.name
+    report = asked.out / f"{asked.name}.parity.json"
+    onnx.replace(target)
+    write_whole(report, (json.dumps(about, indent=1) + "\n").encode())
+    manifest.replace(asked.out / manifest.name)
+    return Imported(asked.out / manifest.name, target, report, about)

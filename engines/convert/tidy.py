@@ -1,0 +1,159 @@
+"""A converted graph made fit: axes fixed or open as asked, checked, tried with two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engines.build.builders import BuildError
+from engines.build.shapes import Feeds, batched, clone, inputs_of, shape_of
+from engines.convert import ConvertError, first_lines
+from engines.convert.asked import Asked
+from engines.inside.graph import load_onnx
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The input that takes pictures.
+
+    Attributes:
+        name: of the tensor.
+        layout: ``nchw`` or ``nhwc``.
+        size: width and height in pixels.
+        dtype: of the tensor.
+    """
+
+    name: str
+    layout: str
+    size: tuple[int, int]
+    dtype: np.dtype[Any]
+
+
+def picture_input(model: Any, asked: Asked) -> Picture:
+    """Which input takes pictures, and how they lie in it.
+
+    Raises:
+        ConvertError: none does, or several may.
+        ValueError: its size or layout is not told, or told otherwise than the file has it.
+    """
+    inputs = inputs_of(model)
+    extra = dict(asked.input.get("extra", {}))
+    others = {name: each for name, each in inputs.items() if name not in extra}
+    name = asked.input.get("name") or (next(iter(others)) if len(others) == 1 else None)
+    shapes = ", ".join(f"{each} {shape_of(info)}" for each, info in inputs.items())
+    if unknown := set(extra) - set(inputs):
+        raise ValueError(f"extra: no input {', '.join(sorted(unknown))}; the file has {shapes}")
+    if name is None or name not in others or set(others) != {name}:
+        raise ValueError(
+            f"input: expected one picture and the others in --extra, such as NAME=size_wh; "
+            f"the file has {shapes}"
+        )
+    shape = shape_of(others[name])
+    if len(shape) != 4:
+        raise ConvertError(f"input {name}: expected 4 axes of pictures, the file has {shape}")
+    layout = _layout(name, shape, asked)
+    onnx = load_onnx()
+    kind = onnx.helper.tensor_dtype_to_np_dtype(others[name].type.tensor_type.elem_type)
+    return Picture(name, layout, _size(name, shape, layout, asked), np.dtype(kind))
+
+
+def _layout(name: str, shape: Shape, asked: Asked) -> str:
+    fits = [
+        layout
+        for layout, axis in (("nchw", 1), ("nhwc", 3))
+        if shape[axis] == 3 or (shape[axis] is None and 3 not in (shape[1], shape[3]))
+    ]
+    if asked.layout is not None:
+        if asked.layout not in fits:
+            raise ValueError(f"layout: {asked.layout} has no 3 channels in {name} {shape}")
+        return asked.layout
+    if len(fits) != 1:
+        raise ValueError(f"layout: expected nchw or nhwc, as {name} {shape} tells neither")
+    return fits[0]
+
+
+def _size(name: str, shape: Shape, layout: str, asked: Asked) -> tuple[int, int]:
+    height, width = shape[2:] if layout == "nchw" else shape[1:3]
+    if asked.size is None:
+        if height is None or width is None:
+            raise ValueError(f"size: missing, and required as {name} {shape} has none")
+        return width, height
+    for declared, wanted in ((width, asked.size[0]), (height, asked.size[1])):
+        if declared not in (None, wanted):
+            raise ValueError(
+                f"size: the network has {width}x{height} in {name} {shape}, got "
+                f"{asked.size[0]}x{asked.size[1]}"
+            )
+    return asked.size
+
+
+def settle(model: Any, picture: Picture, asked: Asked) -> Any:
+    """A copy whose axes are fixed or open as asked, checked, its shapes inferred.
+
+    The first axis is fixed to one here, unless the file has it open; ``open_batch`` opens it.
+
+    Raises:
+        ConvertError: the graph is not valid.
+        ValueError: sizes shall stay open that the network has fixed.
+    """
+    copy = clone(model)
+    for name, each in inputs_of(copy).items():
+        dims = each.type.tensor_type.shape.dim
+        if asked.dynamic == "none" and dims:
+            dims[0].dim_value = 1
+        if name == picture.name:
+            _settle_sides(dims, picture, asked.dynamic == "size")
+    for node in copy.graph.node:
+        del node.metadata_props[:]  # lines of the source, and the folders where they lay
+    return _inferred(copy)
+
+
+def _settle_sides(dims: Any, picture: Picture, stay_open: bool) -> None:
+    sides = [2, 3] if picture.layout == "nchw" else [1, 2]
+    dims[1 if picture.layout == "nchw" else 3].dim_value = 3
+    for axis, length in zip(sides, reversed(picture.size), strict=True):
+        if not stay_open:
+            dims[axis].dim_value = length
+        elif dims[axis].HasField("dim_value"):
+            fixed = [dims[side].dim_value for side in reversed(sides)]
+            raise ValueError(f"dynamic: size, but the network has {fixed[0]}x{fixed[1]} fixed")
+
+
+def _inferred(model: Any) -> Any:
+    """With the shapes of now, the outputs' too; checked."""
+    onnx = load_onnx()
+    del model.graph.value_info[:]
+    ranks = {each.name: len(shape_of(each)) for each in model.graph.output}
+    for each in model.graph.output:
+        each.type.tensor_type.ClearField("shape")
+    try:
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        for each in model.graph.output:
+            if not each.type.tensor_type.HasField("shape"):
+                dims = each.type.tensor_type.shape.dim
+                dims.extend(onnx.TensorShapeProto.Dimension() for _ in range(ranks[each.name]))
+        onnx.checker.check_model(model)
+    except Exception as error:  # onnx raises its own and bare RuntimeErrors
+        raise ConvertError(f"the graph is not valid: {first_lines(error)}") from error
+    return model
+
+
+def open_batch(model: Any, feeds: Sequence[Feeds], asked: Asked) -> tuple[Any, str]:
+    """The graph with any number of pictures in a call, and what became of it in words.
+
+    It is tried out with two pictures. A network that takes one alone stays so, and it is told why.
+    """
+    if asked.dynamic == "none":
+        return model, "one picture a call, as asked"
+    try:
+        return batched(model, feeds), "any number of pictures a call"
+    except BuildError as error:
+        alone = clone(model)
+        for each in inputs_of(alone).values():
+            each.type.tensor_type.shape.dim[0].dim_value = 1
+        return alone, f"one picture a call: {str(error).removeprefix('batch: ')}"
