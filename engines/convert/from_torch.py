@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -72,7 +74,8 @@ class TorchNetwork:
         given: dict[str, Any] = {"input_names": [self.input], "output_names": self.outputs}
         # Two pictures: an axis of one would be taken for one that is always so.
         example = self.example(1 if self._asked.dynamic == "none" or self._legacy else 2)
-        with warnings.catch_warnings():
+        # Of a network that it refuses, torch.export prints the whole graph.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # of the exporter, about itself
             try:
                 if self._legacy:

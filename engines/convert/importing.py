@@ -120,7 +120,7 @@ def _compared(
     gaps = output_gaps(network, session, feeds, network.tolerance)
     sessions = (AsSession(network, session), session)
     task = task_gaps(manifest, sessions, shown, where, limits_of(network.tolerance))
-    return compared(gaps, task, len(shown), where)
+    return compared(gaps, task, manifest.decoder, len(shown), where)
 
 
 def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> Imported:

@@ -125,7 +125,7 @@ def _compared(
     gaps = output_gaps(session, made.run, feeds_of(manifest.input, session, shown), EXACT)
     phone = _Like(made.run, session.inputs, session.outputs)
     task = task_gaps(manifest, (session, phone), shown, where, limits_of(EXACT))
-    return compared(gaps, task, len(shown), where)
+    return compared(gaps, task, manifest.decoder, len(shown), where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,4 +156,5 @@ def open_batch(model: Any, feeds: Sequence[Feeds], asked: Asked) -> tuple[Any, s
         alone = clone(model)
         for each in inputs_of(alone).values():
             each.type.tensor_type.shape.dim[0].dim_value = 1
-        return alone, f"one picture a call: {str(error).removeprefix('batch: ')}"
+        said = str(error).rpartition("of two")[2].lstrip(",: ") or str(error)
+        return alone, f"one picture a call; it fails with two: {said:.160}"

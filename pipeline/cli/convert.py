@@ -118,7 +118,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     about = made.about
     typer.echo(f"from      {about['source']['framework']} ({about['source']['library']})")
     told = about["onnx"]
-    typer.echo(f"onnx      {made.onnx}, {told['bytes'] / 1e6:.1f} MB, opset {told['opset']}")
+    typer.echo(f"onnx      {made.onnx}, {_size_of(told['bytes'])}, opset {told['opset']}")
     typer.echo(f"          by {told['by']}; {told['batch']}")
     typer.echo(f"decoder   {about['decoder']['name']}: {'; '.join(about['decoder']['because'])}")
     for line in _parity(about):
@@ -150,7 +150,7 @@ def export(
     use_default_mirror()
     made: Exported = export_model(model, to, out, source=source, network=network, frames=frames)
     typer.echo(f"from      {made.about['source']} by {made.about['library']}")
-    typer.echo(f"file      {made.file}, {made.file.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"file      {made.file}, {_size_of(made.file.stat().st_size)}")
     for line in _parity(made.about):
         typer.echo(line)
     typer.echo(f"report    {made.report}")
@@ -173,6 +173,10 @@ def _parity(about: Mapping[str, Any]) -> list[str]:
         lines.append(f"          {said}")
     lines.append(f"          on {about['pictures']} pictures: {about['frames']}")
     return lines
+
+
+def _size_of(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _see_here() -> None:
