@@ -188,7 +188,7 @@ def test_a_typing_mistake_in_a_name_gets_the_nearest_model() -> None:
 def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     public = sorted(path.stem for path in ZOO.glob("*.yaml"))
     assert public == [
-        *("deimv2-femto", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
+        *("deimv2-femto", "lwnet", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
         *("test-lane", "twinlitenet", "unet-face", "unet-face-int8", "yolox-nano", "yunet"),
     ]
     assert zoo_names() == [*OWN, *public]
