@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ _ALIGN = (
 )
 
 
-def nms(dets, scores, iou_threshold):
+def nms(dets: Any, scores: Any, iou_threshold: float) -> Any:
     """Indices of the boxes that no better one overlaps by more: greedy, best first."""
     order = scores.argsort(descending=True)
     low, high = dets[order, :2], dets[order, 2:]
@@ -47,7 +48,15 @@ def nms(dets, scores, iou_threshold):
     return order[kept]
 
 
-def roi_align(input, rois, spatial_scale, pooled_height, pooled_width, sampling_ratio, aligned):
+def roi_align(
+    input: Any,
+    rois: Any,
+    spatial_scale: float,
+    pooled_height: int,
+    pooled_width: int,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Any:
     """(n, channels, pooled_height, pooled_width): means of bilinear samples (Mask R-CNN, 2017)."""
     assert sampling_ratio > 0
     shift = 0.5 if aligned else 0.0
@@ -65,11 +74,11 @@ def roi_align(input, rois, spatial_scale, pooled_height, pooled_width, sampling_
     return torch.stack(found) if found else input.new_zeros(0, input.shape[1], 1, 1)
 
 
-def _samples(start, length, bins, ratio):
+def _samples(start: float, length: float, bins: int, ratio: int) -> Any:
     return start + (torch.arange(bins * ratio) + 0.5) * (length / (bins * ratio))
 
 
-def _bilinear(picture, y, x):
+def _bilinear(picture: Any, y: Any, x: Any) -> Any:
     height, width = picture.shape[1:]
     inside = ((y >= -1) & (y <= height))[:, None] & ((x >= -1) & (x <= width))
     y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
@@ -81,7 +90,7 @@ def _bilinear(picture, y, x):
     return (upper * (1 - down) + lower * down) * inside
 
 
-def _define():
+def _define() -> Any:
     library = torch.library.Library("torchvision", "DEF")
     library.define(f"nms{_NMS}")
     library.define(f"qnms{_NMS}")
@@ -93,7 +102,7 @@ def _define():
     return library
 
 
-def _has_ops():
+def _has_ops() -> bool:
     return True
 
 
@@ -117,15 +126,15 @@ __all__ = ["torchvision"]
 class RCNN(torch.nn.Module):
     """torchvision's two-stage detector for one picture (1, 3, h, w), as Mirante feeds it."""
 
-    def __init__(self, detector):
+    def __init__(self, detector: Any) -> None:
         super().__init__()
         self.detector = detector
 
-    def forward(self, pictures):
+    def forward(self, pictures: Any) -> Any:
         return self.detector([pictures[0]])[0]
 
 
-def faster_rcnn():
+def faster_rcnn() -> Any:
     """Random weights: what is proved is the way into ONNX, not what it finds."""
     from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn as make
 
@@ -150,7 +159,7 @@ def faster_rcnn():
     return RCNN(detector)
 
 
-def _set_norms(network, size):
+def _set_norms(network: Any, size: int) -> None:
     """By what it sees: with all weights random, all outputs would be the same, or next to none."""
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -159,7 +168,7 @@ def _set_norms(network, size):
     network.eval()
 
 
-def mobilenet():
+def mobilenet() -> Any:
     """MobileNetV3."""
     torch.manual_seed(0)
     network = torchvision.models.mobilenet_v3_small(num_classes=5)
@@ -167,7 +176,7 @@ def mobilenet():
     return network
 
 
-def vit():
+def vit() -> Any:
     """A vision transformer of two layers."""
     import timm
 
@@ -177,7 +186,7 @@ def vit():
     )
 
 
-def smp_unet():
+def smp_unet() -> Any:
     """U-Net of segmentation-models-pytorch, an encoder of its own."""
     import segmentation_models_pytorch as smp
 
@@ -191,7 +200,7 @@ def smp_unet():
     )
 
 
-def segformer():
+def segformer() -> Any:
     """SegFormer: a transformer that sees the picture at four strides, and a head of MLPs."""
     import segmentation_models_pytorch as smp
 
