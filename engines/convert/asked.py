@@ -77,6 +77,8 @@ class Asked:
             raise ValueError(f"size: expected at least 8x8, got {self.size[0]}x{self.size[1]}")
         if self.task not in (None, "detect", "segment", "classify"):
             raise ValueError(f"task: expected detect, segment or classify, got {self.task}")
+        if self.input.get("multiple") and self.dynamic != "size":
+            raise ValueError(f"multiple: expected with dynamic size, got dynamic {self.dynamic}")
         if self.options and self.decoder == "auto":
             raise ValueError("options: expected with a decoder that is named, got decoder auto")
 

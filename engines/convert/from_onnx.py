@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,5 @@ class OnnxNetwork:
         return self._session.run(feeds)
 
     def write(self, path: Path) -> None:
-        """Copies it."""
-        model = read_onnx(self._path)
-        if any(tensor.external_data for tensor in model.graph.initializer):
-            load_onnx().save(model, str(path))
-        else:
-            shutil.copyfile(self._path, path)
-            path.chmod(0o644)
+        """Copies it, with the weights that lie beside it."""
+        load_onnx().save(read_onnx(self._path), str(path))

@@ -153,8 +153,9 @@ def load_keras(path: Path) -> Any:
 
 
 def _output_names(model: Any) -> list[str]:
-    if isinstance(model.output, dict):
-        return sorted(str(key) for key in model.output)  # the order in which they are flattened
+    structure = getattr(model, "output", None)  # a Sequential has none
+    if isinstance(structure, dict):
+        return sorted(str(key) for key in structure)  # the order in which they are flattened
     # As Keras itself names them in a SavedModel and in TF Lite.
     return [f"{OUTPUT}_{i}" for i in range(len(model.outputs))]
 

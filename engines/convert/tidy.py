@@ -150,11 +150,17 @@ def open_batch(model: Any, feeds: Sequence[Feeds], asked: Asked) -> tuple[Any, s
     """
     if asked.dynamic == "none":
         return model, "one picture a call, as asked"
+    # Of networks of open size two pictures may not be equally large.
+    like_first = [each for each in feeds if _shapes(each) == _shapes(feeds[0])]
     try:
-        return batched(model, feeds), "any number of pictures a call"
+        return batched(model, like_first), "any number of pictures a call"
     except BuildError as error:
         alone = clone(model)
         for each in inputs_of(alone).values():
             each.type.tensor_type.shape.dim[0].dim_value = 1
         said = str(error).rpartition("of two")[2].lstrip(",: ") or str(error)
         return alone, f"one picture a call; it fails with two: {said:.160}"
+
+
+def _shapes(feeds: Feeds) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in feeds.items()}
