@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from engines.build.builders import BuildError
 from engines.build.frames import Rgb
 from engines.build.parity import LIMITS, Limits, compare, report
 from engines.convert import GapError
-from engines.convert.network import EXACT
+from engines.convert.network import EXACT, Runs
 from engines.fit import thresholds
 from engines.manifest import Manifest
 from engines.model import Model
@@ -21,13 +21,6 @@ from engines.runtimes import Session, Tensors
 
 _SORTED = ("end_to_end", "rows")  # decoders of such networks
 _SMALL = 1e-12  # below this a magnitude is none
-
-
-class Runs(Protocol):
-    """Anything that turns tensors into tensors."""
-
-    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
-        """Every output by name."""
 
 
 def limits_of(tolerance: float) -> Limits:

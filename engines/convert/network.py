@@ -16,6 +16,13 @@ EXACT = 1e-3  # largest difference where nothing is rounded, as a share of an ou
 IMAGES, OUTPUT = "images", "output"  # what is named nothing better
 
 
+class Runs(Protocol):
+    """Anything that turns tensors into tensors."""
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name."""
+
+
 class Network(Protocol):
     """One of any framework.
 
@@ -49,7 +56,7 @@ class Network(Protocol):
 class AsSession:
     """A network in the place of a runtime's session, so that a manifest can be tried on it."""
 
-    def __init__(self, network: Network, like: Session) -> None:
+    def __init__(self, network: Runs, like: Session) -> None:
         self._network = network
         self.inputs: Mapping[str, TensorInfo] = like.inputs
         self.outputs: Mapping[str, TensorInfo] = like.outputs

@@ -13,8 +13,8 @@ from engines.build.derived import derive, write
 from engines.convert import ConvertError
 from engines.convert.asked import Asked
 from engines.convert.from_torch import TorchNetwork
-from engines.convert.gaps import Runs, compared, limits_of, output_gaps, refuse, task_gaps
-from engines.convert.network import EXACT
+from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
+from engines.convert.network import EXACT, AsSession, Runs
 from engines.convert.own import is_own, rebuild
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
@@ -123,21 +123,9 @@ def _compared(
 ) -> dict[str, Any]:
     session = open_session("onnxruntime", onnx, 1)
     gaps = output_gaps(session, made.run, feeds_of(manifest.input, session, shown), EXACT)
-    phone = _Like(made.run, session.inputs, session.outputs)
+    phone = AsSession(made.run, session)
     task = task_gaps(manifest, (session, phone), shown, where, limits_of(EXACT))
     return compared(gaps, task, manifest.decoder, len(shown), where)
-
-
-@dataclass(frozen=True, slots=True)
-class _Like:
-    """What runs, with the inputs and outputs that the manifest knows."""
-
-    made: Runs
-    inputs: Any
-    outputs: Any
-
-    def run(self, feeds: Any) -> dict[str, Any]:
-        return self.made.run(feeds)
 
 
 def _network(

@@ -207,7 +207,7 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise ValueError(f"option: expected KEY=VALUE, got {pair!r}")
+            raise ValueError(f"option: expected a key, = and a value, got {pair!r}")
         try:
             found[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
@@ -220,7 +220,7 @@ def _extra(pairs: list[str] | None) -> dict[str, str] | None:
     for pair in pairs or []:
         key, _, value = pair.partition("=")
         if value not in ("size_wh", "size_hw"):
-            raise ValueError(f"extra: expected NAME=size_wh or NAME=size_hw, got {pair!r}")
+            raise ValueError(f"extra: expected a name and =size_wh or =size_hw, got {pair!r}")
         found[key] = value
     return found or None
 
