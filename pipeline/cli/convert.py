@@ -207,7 +207,7 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise ValueError(f"option: expected a key, = and a value, got {pair!r}")
+            raise ValueError(f"option: expected such as logits=true, got {pair!r}")
         try:
             found[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:

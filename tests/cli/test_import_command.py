@@ -93,7 +93,7 @@ def test_every_option_reaches_the_manifest(network: str, mirante: Run) -> None:
         (("--size", "64x64"), 2, "size: the network has 48x32"),
         (("--scale", "1/x"), 2, "scale: expected a number, got '1/x'"),
         (("--mean", "1,2"), 2, "mean: expected a number or three, got '1,2'"),
-        (("--option", "logits"), 2, "option: expected a key, = and a value, got 'logits'"),
+        (("--option", "logits"), 2, "option: expected such as logits=true, got 'logits'"),
         (("--option", "planes={"), 2, "option planes: not YAML: '{'"),
         (("--extra", "size=wide"), 2, "extra: expected a name and =size_wh or =size_hw"),
         (("--dynamic", "all"), 2, "dynamic: expected batch, size, none, got all"),

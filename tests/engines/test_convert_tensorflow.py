@@ -17,6 +17,7 @@ from engines.build.frames import shipped_pictures
 from engines.convert import ConvertError
 from engines.convert.asked import Asked
 from engines.convert.importing import import_model
+from engines.convert.phones import export_model
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
@@ -129,6 +130,49 @@ def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_pat
     assert made.about["task"]["figures"]["boxes"] > 5
     assert made.about["onnx"]["batch"].startswith("one picture a call; it fails with two")
     support.record("SSD-MobileNet", "TF Lite", "onnxruntime", "int8")
+
+
+@pytest.mark.parametrize(
+    ("name", "framework"),
+    [("unet.keras", "Keras"), ("unet_saved", "TensorFlow"), ("unet.pb", "TensorFlow")],
+)
+def test_out_to_phones(
+    formats: Path, shown: str, tmp_path: Path, name: str, framework: str
+) -> None:
+    made = imported(formats / name, tmp_path / "in", labels=("face",))
+    out = tmp_path / "out"
+    exported = export_model(str(made.manifest), "litert", out, frames=shown)
+    assert exported.manifest is not None
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("made-litert.parity.json", "made-litert.yaml", "made.tflite")
+    ]
+    assert exported.about["passed"]
+    assert max(gap["relative"] for gap in exported.about["outputs"].values()) < 1e-5
+    assert exported.about["task"]["figures"]["iou of face"] > 0.999
+    manifest = engines.manifest.read(exported.manifest)
+    assert (manifest.runtime, manifest.file) == ("litert", "made.tflite")
+    rgb = shipped_pictures()[-1]
+    (ours,) = engines.load(str(exported.manifest))(rgb).masks
+    (theirs,) = engines.load(str(made.manifest))(rgb).masks
+    a, b = ours.plane("face"), theirs.plane("face")
+    assert (a & b).sum() / (a | b).sum() > 0.999
+    support.record("U-Net", framework, "litert", "fp32")
+
+
+def test_what_is_not_made_for_phones(formats: Path, weights: Path, tmp_path: Path) -> None:
+    made = imported(formats / "unet.keras", tmp_path / "in", labels=("face",))
+    with pytest.raises(ConvertError, match="executorch takes PyTorch alone, and made is of Keras"):
+        export_model(str(made.manifest), "executorch", tmp_path / "out")
+    source = str(weights / "unet_face_fp32.tflite")
+    with pytest.raises(ConvertError, match="TF Lite is not converted for phones"):
+        export_model("unet-face", "litert", tmp_path / "out", source=source)
+    with pytest.raises(ValueError, match=r"expected an ONNX file, got unet_face_int8\.tflite"):
+        export_model("unet-face-int8", "litert", tmp_path / "out")
+    # Another network than the one that the manifest is of: the zoo's weights with other names.
+    with pytest.raises(ConvertError, match="the inputs of its file are image_input, those of"):
+        export_model("unet-face", "litert", tmp_path / "out", source=str(formats / "unet.keras"))
+    assert list((tmp_path / "out").iterdir()) == []
+    support.record("U-Net", "Keras", "executorch", "fp32", "ExecuTorch takes PyTorch alone")
 
 
 def test_a_network_of_open_size(formats: Path, tmp_path: Path) -> None:
