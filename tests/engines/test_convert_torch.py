@@ -105,7 +105,7 @@ def test_sizes_stay_open_or_fixed_as_asked(out: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_training_scripts_put_around_weights(wrapped: Any, tmp_path: Path) -> None:
-    from engines.convert.from_torch import fit_weights
+    from engines.convert.weights import fit_weights
 
     trained = convert_networks.scores()
     with torch.no_grad():
