@@ -6,7 +6,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import cv2
@@ -184,5 +184,5 @@ def _from_camera(url: str, count: int) -> list[Rgb]:
     return found
 
 
-def _rgb(bgr: NDArray[np.uint8]) -> Rgb:
+def _rgb(bgr: NDArray[Any]) -> Rgb:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

@@ -53,8 +53,8 @@ class Limits:
 
 LIMITS: Mapping[Precision, Limits] = {
     "fp32": Limits(0.99, 0.95, 0.005, 0.02, 0.0, 0.02, 0.99),
-    "fp16": Limits(0.98, 0.80, 0.01, 0.05, 0.01, 0.05, 0.98),
-    "int8": Limits(0.85, 0.50, 0.06, 0.30, 0.10, 0.10, 0.85),
+    "fp16": Limits(0.98, 0.80, 0.02, 0.05, 0.01, 0.05, 0.98),
+    "int8": Limits(0.85, 0.50, 0.06, 0.30, 0.10, 0.10, 0.80),
 }
 
 
@@ -239,7 +239,7 @@ def _pairs(expected: Detections, got: Detections) -> list[tuple[int, int, float]
     """Boxes of one class that overlap, those that overlap most first, each once."""
     iou = overlaps(expected.xyxy, got.xyxy)
     iou = np.where(expected.class_id[:, None] == got.class_id[None], iou, 0)
-    pairs = []
+    pairs: list[tuple[int, int, float]] = []
     for place in np.argsort(-iou, axis=None, kind="stable"):
         a, b = (int(index) for index in np.unravel_index(place, iou.shape))
         best = float(iou[a, b])

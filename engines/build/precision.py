@@ -46,7 +46,7 @@ def to_float16(model: Any, feeds: Sequence[Feeds]) -> Any:
         with tempfile.TemporaryDirectory(prefix="mirante-fp16-") as folder:
             path, data = Path(folder) / "model.onnx", Path(folder) / "feeds.npz"
             onnx.save(model, path)
-            np.savez(data, **_together(model, feeds))
+            np.savez(data, **_together(model, feeds))  # type: ignore[arg-type]
             try:
                 half = convert_to_mixed_precision(
                     str(path),

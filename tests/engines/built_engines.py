@@ -25,6 +25,7 @@ PUBLIC = {
     "omz-road": "road-segmentation-adas",
     "unet-face": "U-Net",
     "mediapipe-selfie": "MediaPipe selfie",
+    "lwnet": "W-Net (lwnet)",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -180,7 +179,8 @@ def test_prune_keeps_the_newest_of_its_kind(
     (home / "engines" / "damaged").mkdir()
     assert sorted(shelf.prune()) == sorted([old.key, "damaged"])
     assert [engine.key for engine in list_engines()] == [new.key]
-    assert sorted(os.listdir(home / "engines")) == sorted([".locks", new.key])
+    left = sorted(path.name for path in (home / "engines").iterdir())
+    assert left == sorted([".locks", new.key])
 
 
 @pytest.mark.parametrize("key", ["", "..", "nothing-here", "a/b"])
