@@ -137,6 +137,7 @@ class RCNN(torch.nn.Module):
 def faster_rcnn() -> Any:
     """Random weights: what is proved is the way into ONNX, not what it finds."""
     from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn as make
+    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 
     torch.manual_seed(1)
     detector = make(
@@ -150,6 +151,8 @@ def faster_rcnn() -> Any:
         box_score_thresh=0.0,
         box_detections_per_img=10,
     )
+    detector.roi_heads.box_head = TwoMLPHead(256 * 7 * 7, 64)  # a sixteenth of its weights
+    detector.roi_heads.box_predictor = FastRCNNPredictor(64, 4)
     _set_norms(detector.backbone, 192)
     with torch.no_grad():  # boxes near their anchors, scores apart from each other
         detector.rpn.head.cls_logits.weight *= 0.01
