@@ -67,6 +67,8 @@ class TorchNetwork:
             ConvertError: the exporter refuses; with what it says.
         """
         exporter = self._torch.onnx
+        if not self._legacy:
+            library("onnxscript", "convert")
         given: dict[str, Any] = {"input_names": [self.input], "output_names": self.outputs}
         # Two pictures: an axis of one would be taken for one that is always so.
         example = self.example(1 if self._asked.dynamic == "none" or self._legacy else 2)
@@ -90,7 +92,6 @@ class TorchNetwork:
                 raise ConvertError(self._refusal(error)) from error
 
     def _for_dynamo(self, example: Any) -> tuple[Any, tuple[Any, ...]]:
-        library("onnxscript", "convert")
         if self._program is not None:
             return self._program, (example,)
         dim = self._torch.export.Dim.DYNAMIC

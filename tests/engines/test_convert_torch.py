@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,25 @@ def test_what_is_asked_does_not_fit(
     Path("here.weights").touch()
     Path("folder").mkdir()
     assert said in fails(source, tmp_path / "out", **asked)
+
+
+def test_a_program_of_one_picture(tmp_path: Path, out: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        example = (torch.rand(1, 3, 32, 32),)
+        program = torch.export.export(convert_networks.scores().eval(), example)
+        torch.export.save(program, tmp_path / "net.pt2")
+    made = imported(tmp_path / "net.pt2", out)
+    assert axes(made, "images") == ["batch", 3, 32, 32]  # opened afterwards, and tried with two
+    assert made.about["onnx"]["batch"] == "any number of pictures a call"
+
+
+def test_the_library_of_dynamo_is_named(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    asked = Asked(source="convert_networks:scores", name="made", out=out, size=(32, 32))
+    with pytest.raises(ImportError, match=r'onnxscript is missing .*"mirante\[convert\]"'):
+        import_model(asked)
+    assert list(out.iterdir()) == []
 
 
 def test_a_program_of_torch_export(tmp_path: Path, out: Path) -> None:
