@@ -80,13 +80,20 @@ def load(
     return model
 
 
+def batched(session: Session) -> Session:
+    from engines.batcher import batcher_of
+
+    return batcher_of(session)
+
+
 def session_of(
     manifest: Manifest, threads: int, runtime: str | None = None, progress: Progress | None = None
 ) -> Session:
     """What executes a model: its file in a runtime, or its server. Arguments as of ``load``."""
     if manifest.server is None:
         path = resolve_file(manifest, progress)
-        return open_session(runtime or manifest.runs_on, path, threads)
+        session = open_session(runtime or manifest.runs_on, path, threads)
+        return batched(session) if getattr(session, "largest_batch", 1) > 1 else session
     if runtime not in (None, manifest.runs_on):
         raise ValueError(
             f"runtime: model {manifest.name} is on a server, by {manifest.runs_on}; got {runtime}"
@@ -166,6 +173,23 @@ class Model:
                 masks.append(self._mask(found, at, zoom, index))
             timings["decode"] += (time.perf_counter() - started) * 1e3
         return Inference(self._detections(boxes), tuple(masks), timings, attributes)
+
+    def pictures(
+        self, rgb: NDArray[np.uint8], source: Size, detections: Detections | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
+        """What it looks at in a frame: views of the whole, or of the crops as far as inside it.
+
+        Arguments as of a call.
+        """
+        if self.on is None:
+            yield rgb
+            return
+        height, width = rgb.shape[:2]
+        for _, region in self._crops(detections, (source[0] / width, source[1] / height)):
+            left, top, right, bottom = (round(edge) for edge in region)
+            crop = rgb[max(top, 0) : bottom, max(left, 0) : right]
+            if crop.size:
+                yield crop
 
     def try_out(self) -> None:
         """Runs once on a grey picture, so that what does not fit is known before the first frame.

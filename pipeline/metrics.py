@@ -6,12 +6,16 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from mirante.frame import Counts
 from pipeline.camera_state import State
+
+if TYPE_CHECKING:
+    from engines.serving import InUse
 
 STATES = tuple(state.value for state in State)
 BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -94,11 +98,25 @@ class OutboxSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelsSnapshot:
+    """Models now.
+
+    Attributes:
+        in_use: what runs, one entry a name.
+        builds: by name, how far its engine is, in words.
+    """
+
+    in_use: tuple[InUse, ...] = ()
+    builds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """A worker now: its cameras by name, and its way to Redis."""
+    """A worker now: its cameras by name, its way to Redis, its models."""
 
     cameras: Mapping[str, CameraSnapshot]
     outbox: OutboxSnapshot
+    models: ModelsSnapshot = ModelsSnapshot()
 
     def not_ready(self) -> list[str]:
         """Why it is not ready, in words: Redis is away, or a camera was not tried yet.
@@ -127,6 +145,7 @@ class WorkerCollector(Collector):
         yield from _frames(snapshot.cameras)
         yield from _cameras(snapshot.cameras)
         yield from _outbox(snapshot.outbox)
+        yield from _models(snapshot.models)
 
 
 def _frames(cameras: Mapping[str, CameraSnapshot]) -> Iterator[CounterMetricFamily]:
@@ -206,3 +225,19 @@ def _outbox(outbox: OutboxSnapshot) -> Iterator[CounterMetricFamily | GaugeMetri
     for name, frames in outbox.lost.items():
         lost.add_metric([name], frames)
     yield lost
+
+
+def _models(models: ModelsSnapshot) -> Iterator[GaugeMetricFamily]:
+    running = GaugeMetricFamily(
+        "mirante_model_info",
+        "1 for what runs under a model's name.",
+        labels=["model", "runs", "runtime", "precision", "parity"],
+    )
+    for each in models.in_use:
+        running.add_metric([each.name, each.runs, each.runtime, each.precision, each.parity], 1)
+    builds = GaugeMetricFamily(
+        "mirante_engine_build", "1 for the state of a model's engine.", labels=["model", "state"]
+    )
+    for name, words in models.builds.items():
+        builds.add_metric([name, words.split(maxsplit=1)[0].rstrip(":")], 1)
+    yield from (running, builds)

@@ -15,15 +15,17 @@ from typing import Any
 import cv2
 import redis
 
-import engines
+from engines import serving
 from engines.runtimes import threads_per_session
 from mirante.status import Status
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.settings import Settings
+from pipeline.engine_builds import EngineBuilds
 from pipeline.lease import RENEW_S, WorkerLease
-from pipeline.metrics import OutboxSnapshot, WorkerSnapshot
+from pipeline.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
 from pipeline.metrics_server import MetricsServer
+from pipeline.model_swaps import ModelSwaps
 from pipeline.redis_server import RedisServer
 from pipeline.registry import Registry, RegistryError, connect
 from pipeline.running import RunningCamera, start_camera
@@ -45,13 +47,14 @@ class Worker:
     Args:
         settings: what to run.
         url: address of Redis.
+        builds: engines for the models; none by default.
 
     Attributes:
         cameras: what runs, by name.
         outbox: where results wait for Redis.
     """
 
-    def __init__(self, settings: Settings, url: str) -> None:
+    def __init__(self, settings: Settings, url: str, builds: EngineBuilds | None = None) -> None:
         keep = settings.redis.retention
         self.settings = settings
         self.cameras: dict[str, RunningCamera] = {}
@@ -65,6 +68,8 @@ class Worker:
         client = connect(url)
         self._registry = Registry(client, settings=settings)
         self._lease = WorkerLease(client, settings.worker)
+        self._builds = builds or EngineBuilds(settings.engine)
+        self._swaps = ModelSwaps(client, settings.worker, self._builds.leave)
         self._leased = False
         self._generation = ""
         self._renew_due_s = 0.0
@@ -81,6 +86,7 @@ class Worker:
         cv2.setNumThreads(1)  # each camera has a thread; OpenCV's own would only contend with them
         self.outbox.start()
         outboxes.attach(self.outbox)
+        self._builds.start()
         try:
             self._synchronise()
             if not self._leased:
@@ -104,7 +110,8 @@ class Worker:
             sum(state.refused.values()),
         )
         cameras = dict(self.cameras)
-        return WorkerSnapshot({name: cameras[name].snapshot() for name in cameras}, outbox)
+        models = ModelsSnapshot(serving.in_use(), self._builds.states)
+        return WorkerSnapshot({name: cameras[name].snapshot() for name in cameras}, outbox, models)
 
     def _synchronise(self) -> None:
         """Keeps the lease and follows the registry, as far as Redis is there."""
@@ -113,12 +120,14 @@ class Worker:
                 self._renew_due_s = time.monotonic() + RENEW_S
                 if not self._leased:
                     self._lease.acquire()
+                    self._swaps.restore()
                     self._registry.publish_config()
                     self._leased = True
                 elif not self._lease.renew():
                     log.error("another worker took the name %s", self.settings.worker)
             if not self._leased:
                 return
+            self._swaps.poll()
             changed = self._registry.changes()
         except redis.RedisError as error:
             self._say_once(f"the registry is out of reach: {error}")
@@ -149,6 +158,7 @@ class Worker:
         for name, camera in wanted.items():
             if name in self.cameras:
                 continue
+            self._builds.want(models_of(camera))
             try:
                 self.cameras[name] = start_camera(name, camera, self._threads, self.outbox.status)
             except ValueError as error:
@@ -174,6 +184,7 @@ class Worker:
 
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""
+        self._builds.close()
         _stop_all(list(self.cameras.values()))
         outboxes.detach()
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
@@ -213,7 +224,9 @@ def run_worker(
         OSError: the metrics port is taken.
     """
     stop = stop or threading.Event()
-    load_models(settings)
+    builds = EngineBuilds(settings.engine)
+    builds.prepare(model for camera in settings.cameras.values() for model in models_of(camera))
+    loaded = load_models(settings)
     with ExitStack() as around:
         address = settings.redis.address()
         if address is None:
@@ -221,7 +234,8 @@ def run_worker(
             log.info("private Redis at %s", address)
         _stop_on_signals(stop, around)
         around.enter_context(WorkerFile(settings.worker, address))
-        worker = Worker(settings, address)
+        around.callback(loaded.clear)  # until then cameras share what was loaded
+        worker = Worker(settings, address, builds)
         if settings.metrics.port is not None:
             metrics = MetricsServer(
                 settings.metrics.host, settings.metrics.port, worker.snapshot
@@ -249,16 +263,23 @@ def _stop_all(cameras: list[RunningCamera]) -> None:
         thread.join()
 
 
-def load_models(settings: Settings) -> None:
+def load_models(settings: Settings) -> list[serving.Served]:
     """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
 
-    The sessions stay loaded: cameras share them.
+    Cameras share what stands behind those returned, as long as these are kept.
     """
     threads = threads_of(settings)
-    for camera in settings.cameras.values():
-        for stage in camera.stages:
-            if isinstance(stage, ModelStage):
-                engines.load(stage.model, threads=threads, threshold=stage.threshold, on=stage.on)
+    return [
+        serving.Served(stage.model, threads, stage.threshold, stage.on)
+        for camera in settings.cameras.values()
+        for stage in camera.stages
+        if isinstance(stage, ModelStage)
+    ]
+
+
+def models_of(camera: Camera) -> list[str]:
+    """The names of the models that its frames pass."""
+    return [stage.model for stage in camera.stages if isinstance(stage, ModelStage)]
 
 
 def threads_of(settings: Settings) -> int:

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-import engines
+from engines.model import Model
+from engines.serving import Served
 from mirante.frame import FrameResult
 
 
 class InferStage:
-    """Runs one model and adds what it finds to the frame's result.
+    """Runs one model, or what was swapped for it, and adds what it finds to the frame's result.
 
     Args:
         model: zoo name, or path of a manifest.
@@ -33,22 +34,31 @@ class InferStage:
         threshold: float | Mapping[str, float] | None = None,
         threads: int = 1,
     ) -> None:
-        self.model = engines.load(model, threads=threads, threshold=threshold, on=on)
+        self._served = Served(model, threads, threshold, on)
         if self.model.task == "classify" and on is None:
             raise ValueError(
                 f"on: missing, and required: {self.model.name} classifies boxes; expected a class "
                 "that an earlier stage finds, such as person"
             )
 
+    @property
+    def model(self) -> Model:
+        """What runs now; another after a swap."""
+        return self._served.model
+
     def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
         """Adds detections, masks and attributes; sums the times of several models by step."""
         source = (result.width, result.height)
-        found = self.model(frame, source=source, detections=result.detections)
+        model = self.model  # once: it may be swapped meanwhile
+        found = model(frame, source=source, detections=result.detections)
+        if (samples := self._served.samples) is not None:
+            for picture in model.pictures(frame, source, result.detections):
+                samples.offer(picture)
         timings = dict(result.timings)
         for step, elapsed_ms in found.timings.items():
             timings[step] = timings.get(step, 0.0) + elapsed_ms
         detections = result.detections
-        if self.model.task == "detect":  # a segmenter's planes are no classes of boxes
+        if model.task == "detect":  # a segmenter's planes are no classes of boxes
             detections = detections.merge(found.detections)
         if found.attributes:
             of_box = {i: said for i, said in found.attributes.items() if i is not None}

@@ -79,6 +79,11 @@ class TensorrtSession:
             raise
         self._engine.save_cache()
 
+    @property
+    def largest_batch(self) -> int:
+        """Most pictures in one call."""
+        return min((each.largest[0] for each in self._engine.profiles.values()), default=1)
+
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         """Every output by name; the arrays are the caller's own.
 

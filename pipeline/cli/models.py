@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import convert, inside
+from pipeline.cli import convert, inside, swap
 from pipeline.cli.console import is_fancy, print_table
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
 app.command()(inside.inspect)
 app.command("import")(convert.import_)
 app.command()(convert.export)
+app.command()(swap.swap)
+app.command()(swap.rollback)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of a manifest.")]
 

@@ -128,6 +128,24 @@ class Engine(Section):
     threads: int | None = Field(
         None, ge=1, le=256, description="threads per session; null: from cores and cameras"
     )
+    runtime: Literal["onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"] | None = Field(
+        None, description="build engines for it and swap them in; null: models run as they are"
+    )
+    precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="of those engines")
+    calibrate: str | None = Field(
+        None, description="for int8: a clip or folder of pictures of what the cameras see"
+    )
+    batch: int | None = Field(
+        None, ge=1, le=256, description="most pictures in one call; null: 8 on a GPU, else 1"
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.runtime is None and {"precision", "calibrate", "batch"} & self.model_fields_set:
+            raise ValueError("runtime: expected with precision, calibrate or batch")
+        if (self.precision == "int8") != (self.calibrate is not None):
+            raise ValueError("calibrate: expected with precision int8, and with it alone")
+        return self
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,45 @@
+"""A few frames as a model saw them, spread over time, for calibration and parity."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Samples:
+    """Takes a copy of a frame now and then, until it has enough. Safe to use from any thread.
+
+    Args:
+        count: enough.
+        every_s: least seconds between two, as neighbours show the same.
+    """
+
+    def __init__(self, count: int, every_s: float) -> None:
+        self._count, self._every_s = count, every_s
+        self._taken: list[NDArray[np.uint8]] = []
+        self._due_s = 0.0
+        self._lock = threading.Lock()
+        self._full = threading.Event()
+
+    def offer(self, rgb: NDArray[np.uint8]) -> None:
+        """Copies the (height, width, 3) uint8 RGB picture when one is due."""
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s < self._due_s or self._full.is_set():
+                return
+            self._due_s = now_s + self._every_s
+            self._taken.append(rgb.copy())
+            if len(self._taken) >= self._count:
+                self._full.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there are enough, waiting for them for so long."""
+        return self._full.wait(timeout_s)
+
+    def taken(self) -> list[NDArray[np.uint8]]:
+        """Those that there are."""
+        with self._lock:
+            return list(self._taken)

@@ -1,0 +1,236 @@
+"""Engines for the models of a worker: built in child processes while the models run as they are."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from engines import serving
+from pipeline.config.settings import Engine
+
+log = logging.getLogger(__name__)
+
+FRAMES = 16
+FRAMES_EVERY_S = 0.5
+SILENT_S = (
+    1800.0  # a child that tells of nothing for so long hangs; a TensorRT tactic takes minutes
+)
+WAIT_S = 1.0
+
+
+class BuildFailedError(RuntimeError):
+    """The child process built no engine; in its words."""
+
+
+class EngineBuilds:
+    """Gives each model the engine that is configured, without keeping a camera waiting.
+
+    An engine that the store has is used from the first frame. Else the model runs as it is, some of
+    the frames that it sees are kept, a child process builds the engine and compares what it finds
+    in them, and the engine is swapped in between two frames. What fails is said once, and the model
+    runs on as it is.
+
+    Args:
+        settings: the section ``engine``.
+    """
+
+    def __init__(self, settings: Engine) -> None:
+        self._settings = settings
+        self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._known: set[str] = set()
+        self._states: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._child: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._run, name="engine-builds", daemon=True)
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """By model: ``waiting``, ``collecting``, ``building 40 %: …``, ``ready``, ``failed: …``."""
+        return MappingProxyType(dict(self._states))
+
+    def start(self) -> None:
+        """Begins to work on what is wanted."""
+        if self._settings.runtime is not None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Ends, and the child with it."""
+        self._stop.set()
+        if (child := self._child) is not None:
+            child.kill()
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+
+    def prepare(self, models: Iterable[str]) -> None:
+        """Before models are loaded: those whose engine is there will be that engine.
+
+        Raises:
+            ValueError, ImportError, RuntimeError: no engine of that kind can be made here.
+        """
+        for model in models:
+            if self._settings.runtime is None or not self._is_new(model):
+                continue
+            engine = self._find(model)
+            if engine is None or not engine.is_proved:
+                self._want(model)
+            else:
+                self._known.add(model)
+                serving.use(model, str(engine.manifest), (model,))
+                self._states[model] = "ready"
+                log.info("model %s: engine %s", model, engine.key)
+
+    def want(self, models: Iterable[str]) -> None:
+        """Builds for models that came later, in turn."""
+        for model in models:
+            if self._settings.runtime is not None and self._is_new(model):
+                self._want(model)
+
+    def leave(self, model: str) -> None:
+        """A model that somebody chose by hand runs as it is."""
+        self._known.add(model)
+        self._states.pop(model, None)
+
+    def _is_new(self, model: str) -> bool:
+        return model not in self._known and serving.about_engine(model) is None
+
+    def _want(self, model: str) -> None:
+        self._known.add(model)
+        self._states[model] = "waiting"
+        self._wanted.put(model)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                model = self._wanted.get(timeout=WAIT_S)
+            except queue.Empty:
+                continue
+            try:
+                self._provide(model)
+            except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
+                words = " ".join(str(error).split())
+                if not self._stop.is_set():
+                    self._states[model] = f"failed: {words}"
+                    log.error("model %s runs as it is, its engine failed: %s", model, words)
+            finally:
+                serving.discard(model)
+
+    def _provide(self, model: str) -> None:
+        """From a name to an engine in its place."""
+        from engines.build.build import prove
+
+        self._states[model] = "collecting frames"
+        pictures = self._collect(model)
+        if self._stop.is_set():
+            return
+        engine = self._find(model)
+        if engine is None:
+            self._build(model, pictures)
+            engine = self._find(model)
+        if engine is None:
+            raise BuildFailedError("the engine that was built is not in the store")
+        if not engine.is_proved:
+            engine = prove(engine, pictures)
+        if model in self._states:  # else somebody chose by hand meanwhile
+            words = serving.swap(model, str(engine.manifest))
+            self._states[model] = "ready"
+            log.info("model %s: engine %s takes over: %s", model, engine.key, words)
+
+    def _collect(self, model: str) -> list[Any]:
+        """Frames that the model has seen; waits for the first as long as it takes."""
+        samples = serving.collect(model, FRAMES, FRAMES_EVERY_S)
+        patience_s = 2 * FRAMES * FRAMES_EVERY_S
+        while not self._stop.is_set() and not samples.wait(WAIT_S):
+            patience_s -= WAIT_S if samples.taken() else 0.0
+            if patience_s <= 0:
+                break
+        return samples.taken()
+
+    def _build(self, model: str, pictures: list[Any]) -> None:
+        """One child process, watched.
+
+        Raises:
+            BuildFailedError: it failed, was killed, or hung.
+        """
+        import numpy as np
+
+        with tempfile.TemporaryDirectory(prefix="mirante-engine-") as folder:  # for its owner alone
+            frames = Path(folder) / "frames.npz"
+            np.savez(frames, *pictures)
+            request = Path(folder) / "request.json"
+            log.info("model %s: its engine is being built; it runs as it is meanwhile", model)
+            request.write_text(self._request(model, str(frames)).to_json(), encoding="utf-8")
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "engines.build", str(request)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                self._follow(model, self._child)
+            finally:
+                self._child.kill()
+                self._child.wait()
+                self._child = None
+
+    def _follow(self, model: str, child: subprocess.Popen[str]) -> None:
+        """Reads what the child tells until it ends."""
+        assert child.stdout is not None
+        with child.stdout:
+            watchdog = _watchdog(child)
+            for line in child.stdout:
+                watchdog.cancel()
+                said = _read(line)
+                if "failed" in said:
+                    raise BuildFailedError(str(said["failed"]))
+                if "manifest" in said:
+                    return
+                if "share" in said:
+                    share = round(100 * float(said["share"]))
+                    self._states[model] = f"building {share} %: {said.get('doing', '')}"
+                watchdog = _watchdog(child)
+            watchdog.cancel()
+        raise BuildFailedError(f"the process that built it ended with status {child.wait()}")
+
+    def _find(self, model: str) -> Any:
+        from engines.build.build import find
+
+        return find(self._request(model, None))
+
+    def _request(self, model: str, frames: str | None) -> Any:
+        from engines.build.request import Request
+
+        asked = self._settings
+        assert asked.runtime is not None
+        return Request(
+            model=model,
+            runtime=asked.runtime,
+            precision=asked.precision,
+            calibrate=asked.calibrate,
+            frames=frames,
+            batch=asked.batch,
+        )
+
+
+def _watchdog(child: subprocess.Popen[str]) -> threading.Timer:
+    timer = threading.Timer(SILENT_S, child.kill)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _read(line: str) -> dict[str, Any]:
+    """A line of the child; libraries print there too."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

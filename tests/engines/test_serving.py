@@ -1,0 +1,179 @@
+"""Models that another replaces between two frames."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from onnx_networks import COLOURS, colour_grid
+
+from engines import serving
+from engines.manifest import ManifestError
+from mirante.frame import FrameResult
+from plugins.infer import InferStage
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(serving, "_entries", {})
+    return
+
+
+def grid(folder: Path, name: str, layout: str = "yolov8", width: int = 96, **keys: object) -> str:
+    """A detector of colours; its manifest's path."""
+    path = colour_grid(folder / f"{name}.onnx", layout, width, 64)
+    manifest = {
+        "name": name,
+        "task": "detect",
+        "file": path.name,
+        "licence": "Apache-2.0",
+        "input": {"name": "images", "size": [width, 64], "scale": 1 / 255},
+        "decoder": layout,
+        "labels": list(COLOURS),
+        "threshold": 0.5,
+        **keys,
+    }
+    target = folder / f"{name}.yaml"
+    target.write_text(yaml.safe_dump(manifest))
+    return str(target)
+
+
+RED = np.full((64, 96, 3), (255, 0, 0), np.uint8)
+
+
+def blank() -> FrameResult:
+    return FrameResult("drawn", 0, 0, 0, "arrival", 96, 64)
+
+
+def labels_seen(stage: InferStage) -> set[str]:
+    return {label for label, _, _ in stage(RED, blank()).detections}
+
+
+def test_another_architecture_takes_over_and_goes_again(tmp_path: Path) -> None:
+    first = grid(tmp_path, "first")
+    second = grid(tmp_path, "second", "yolov5", 64, labels=["blau", "green", "red"][::-1])
+    stage, other = InferStage(first), InferStage(first)
+    assert labels_seen(stage) == {"red"}
+    words = serving.swap(first, second)
+    assert words == (
+        "model first → second; input 96x64 → 64x64; decoder yolov8 → yolov5; "
+        "labels red, green, blue → red, green, blau"
+    )
+    assert stage.model.name == other.model.name == "second"
+    assert labels_seen(stage) == {"red"}
+    assert InferStage(first).model.name == "second"  # a camera that comes later
+    (entry,) = serving.in_use()
+    assert (entry.name, entry.runs, entry.before) == (first, second, (first,))
+    assert serving.rollback(first) == first
+    assert stage.model.name == other.model.name == "first"
+    with pytest.raises(serving.SwapError, match="nothing to go back to"):
+        serving.rollback(first)
+
+
+def test_frames_go_on_while_models_are_swapped(tmp_path: Path) -> None:
+    """Each frame is of one model or of the other, whole; none fails."""
+    first, second = grid(tmp_path, "first"), grid(tmp_path, "second", "yolov5", 64)
+    stage, stop = InferStage(first), threading.Event()
+    seen: list[set[str]] = []
+    failed: list[BaseException] = []
+
+    def camera() -> None:
+        while not stop.is_set():
+            try:
+                seen.append(labels_seen(stage))
+            except BaseException as error:  # noqa: BLE001 it fails the test below
+                failed.append(error)
+
+    thread = threading.Thread(target=camera)
+    thread.start()
+    for _ in range(10):
+        serving.swap(first, second)
+        serving.rollback(first)
+    stop.set()
+    thread.join()
+    assert failed == []
+    assert seen
+    assert all(labels == {"red"} for labels in seen)
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path) -> None:
+    first, broken = grid(tmp_path, "first"), grid(tmp_path, "broken")
+    stage = InferStage(first)
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    with pytest.raises(RuntimeError, match="refuses"):
+        serving.swap(first, broken)
+    with pytest.raises(ManifestError, match="no model"):
+        serving.swap(first, "yolo-nonsense")
+    assert stage.model.name == "first"
+    assert serving.in_use()[0].before == ()
+
+
+def test_another_task_or_a_class_that_is_needed_is_refused(tmp_path: Path) -> None:
+    first = grid(tmp_path, "first")
+    stage = InferStage(first, threshold={"blue": 0.3})
+    with pytest.raises(serving.SwapError, match="expected another to detect, test-lane is to seg"):
+        serving.swap(first, "test-lane")
+    with pytest.raises(serving.SwapError, match='no model "street" runs here; there are'):
+        serving.swap("street", first)
+    fewer = grid(tmp_path, "fewer", labels=["red", "green", "cyan"])
+    with pytest.raises(ValueError, match='no label "blue"'):  # to which a threshold refers
+        serving.swap(first, fewer)
+    stage = InferStage(first)
+    later = InferStage("face", on="blue")
+    with pytest.raises(serving.SwapError, match="fewer does not find blue, on which face runs"):
+        serving.swap(first, fewer)
+    del later
+    serving.swap(first, fewer)
+    assert stage.model.name == "fewer"
+
+
+def test_what_nothing_holds_is_freed(tmp_path: Path) -> None:
+    first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
+    stage = InferStage(first)
+    old = weakref.ref(stage.model)
+    serving.swap(first, second)
+    assert old() is None
+    del stage
+    assert serving.in_use() == ()
+
+
+def test_frames_are_kept_while_they_are_wanted(tmp_path: Path) -> None:
+    first = grid(tmp_path, "first")
+    stage = InferStage(first)
+    stage(RED, blank())
+    samples = serving.collect(first, 2, 0.0)
+    for _ in range(5):
+        labels_seen(stage)
+    assert samples.wait(0)
+    assert [picture.shape for picture in samples.taken()] == [(64, 96, 3)] * 2
+    serving.discard(first)
+    labels_seen(stage)
+    assert len(samples.taken()) == 2
+
+
+def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path) -> None:
+    first = grid(tmp_path, "first")
+    stage, crops = InferStage(first), InferStage("face", on="red")
+    samples = serving.collect("face", 1, 0.0)
+    crops(RED, stage(RED, blank()))
+    (picture,) = samples.taken()
+    assert picture.shape[0] <= 64
+    assert picture.shape[1] < 96
+
+
+def test_an_earlier_swap_is_put_back_before_and_behind_the_first_stage(tmp_path: Path) -> None:
+    first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
+    serving.restore(first, second, (first,))
+    stage = InferStage(first)
+    assert stage.model.name == "second"
+    serving.rollback(first)
+    serving.restore(first, second, (first,))
+    assert stage.model.name == "second"
+    (tmp_path / "second.onnx").unlink()
+    with pytest.raises(RuntimeError):
+        serving.restore(first, second, (first,))
