@@ -147,7 +147,7 @@ def test_locks_pin_everything_with_hashes_and_agree() -> None:
     assert names <= set(core)
     torch = {re.split(r"[<>=]", item)[0] for item in project["optional-dependencies"]["train"]}
     assert torch - set(train) == {"torch"}, "the one that the run script installs by itself"
-    for of in (*locks, "-demo"):
+    for of in (*locks, "-demo", "-layouts", "-triton"):
         text = (ROOT / f"requirements{of}.lock").read_text()
         entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
         assert entries

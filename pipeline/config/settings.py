@@ -141,8 +141,9 @@ class Engine(Section):
 
     @model_validator(mode="after")
     def _together(self) -> Self:
-        if self.runtime is None and {"precision", "calibrate", "batch"} & self.model_fields_set:
-            raise ValueError("runtime: expected with precision, calibrate or batch")
+        asked = self.precision != "fp32" or self.batch is not None
+        if self.runtime is None and asked:
+            raise ValueError("runtime: expected with precision or batch, got null")
         if (self.precision == "int8") != (self.calibrate is not None):
             raise ValueError("calibrate: expected with precision int8, and with it alone")
         return self

@@ -1,0 +1,145 @@
+"""What becomes of a worker's models when the process that builds their engine fails."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engines import serving
+from mirante.frame import FrameResult
+from pipeline import engine_builds
+from pipeline.config.settings import Engine
+from pipeline.engine_builds import EngineBuilds
+from plugins.infer import InferStage
+
+pytest.importorskip("openvino", reason="the engines are OpenVINO's")
+
+PICTURE = np.full((360, 640, 3), 90, np.uint8)
+Child = Callable[[str], None]
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InferStage:
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(serving, "_entries", {})
+    monkeypatch.setattr(engine_builds, "FRAMES", 2)
+    monkeypatch.setattr(engine_builds, "FRAMES_EVERY_S", 0.0)
+    return InferStage("test-boxes")
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
+    """Another program in the place of ``python -m engines.build``."""
+
+    def say(program: str) -> None:
+        script = tmp_path / "child"
+        script.write_text(f"#!{sys.executable}\nimport json, os, signal, sys, time\n{program}\n")
+        script.chmod(0o755)
+        monkeypatch.setattr(engine_builds.sys, "executable", str(script))
+
+    return say
+
+
+@pytest.fixture
+def builds() -> Iterator[EngineBuilds]:
+    made = EngineBuilds(Engine(runtime="openvino"))  # type: ignore[call-arg]
+    yield made
+    made.close()
+
+
+def frame(stage: InferStage) -> None:
+    stage(PICTURE, FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+
+
+def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
+    """Frames go on until the build is in that state."""
+    builds.prepare(["test-boxes"])
+    builds.start()
+    until_s = time.monotonic() + 20
+    while not builds.states["test-boxes"].startswith(state):
+        assert time.monotonic() < until_s, builds.states
+        frame(stage)
+    return builds.states["test-boxes"]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ('print(json.dumps({"failed": "node x: no such op", "kind": "BuildError"}))', "node x: no"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "ended with status -9"),
+        ('print("noise"); print("[1]"); sys.exit(3)', "ended with status 3"),
+        ('print(json.dumps({"manifest": "m", "key": "k"}))', "is not in the store"),
+    ],
+)
+def test_the_model_runs_on_and_it_is_said_once(
+    builds: EngineBuilds,
+    stage: InferStage,
+    child: Child,
+    caplog: pytest.LogCaptureFixture,
+    program: str,
+    words: str,
+) -> None:
+    child(program)
+    with caplog.at_level(logging.ERROR):
+        said = run_until(builds, stage, "failed")
+    assert words in said
+    assert [words in record.message for record in caplog.records] == [True]
+    builds.want(["test-boxes"])  # no second try
+    assert builds.states["test-boxes"] == said
+    assert stage.model.manifest.runs_on == "onnxruntime"
+    assert serving.in_use()[0].runs == "test-boxes"
+    frame(stage)
+
+
+def test_a_child_that_hangs_is_ended(
+    builds: EngineBuilds, stage: InferStage, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_builds, "SILENT_S", 0.3)
+    child('print(json.dumps({"share": 0.1, "doing": "x"}), flush=True); time.sleep(600)')
+    assert "ended with status -9" in run_until(builds, stage, "failed")
+
+
+def test_a_stop_takes_the_child_along(
+    builds: EngineBuilds, stage: InferStage, child: Child, caplog: pytest.LogCaptureFixture
+) -> None:
+    child('print(json.dumps({"share": 0.25, "doing": "tactics"}), flush=True); time.sleep(600)')
+    assert run_until(builds, stage, "building") == "building 25 %: tactics"
+    running: Any = builds._child
+    builds.close()
+    assert running.poll() == -9
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_frames_are_for_the_child_alone_and_gone_afterwards(
+    builds: EngineBuilds, stage: InferStage, child: Child, tmp_path: Path
+) -> None:
+    child(
+        "folder = os.path.dirname(sys.argv[-1]); request = json.load(open(sys.argv[-1]))\n"
+        f'json.dump([folder, oct(os.stat(folder).st_mode), request], open("{tmp_path}/saw", "w"))\n'
+        "import numpy\n"
+        'frames = numpy.load(request["frames"])\n'
+        'print(json.dumps({"failed": f"{len(frames)} of {frames[frames.files[0]].shape}"}))'
+    )
+    assert "2 of (360, 640, 3)" in run_until(builds, stage, "failed")
+    import json
+
+    folder, mode, request = json.loads((tmp_path / "saw").read_text())
+    assert mode.endswith("700")
+    assert (request["model"], request["runtime"]) == ("test-boxes", "openvino")
+    assert not Path(folder).exists()
+
+
+def test_without_a_runtime_nothing_is_built(stage: InferStage) -> None:
+    builds = EngineBuilds(Engine())  # type: ignore[call-arg]
+    builds.prepare(["test-boxes"])
+    builds.want(["street"])
+    builds.start()
+    builds.close()
+    assert builds.states == {}
