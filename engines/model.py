@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.batcher import batcher_of
 from engines.decoders import Attributes, Boxes, Decoder, Planes, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
@@ -80,12 +81,6 @@ def load(
     return model
 
 
-def batched(session: Session) -> Session:
-    from engines.batcher import batcher_of
-
-    return batcher_of(session)
-
-
 def session_of(
     manifest: Manifest, threads: int, runtime: str | None = None, progress: Progress | None = None
 ) -> Session:
@@ -93,7 +88,8 @@ def session_of(
     if manifest.server is None:
         path = resolve_file(manifest, progress)
         session = open_session(runtime or manifest.runs_on, path, threads)
-        return batched(session) if getattr(session, "largest_batch", 1) > 1 else session
+        most = getattr(session, "largest_batch", 1)  # of engines on a GPU, where batches pay
+        return batcher_of(session, most) if most > 1 else session
     if runtime not in (None, manifest.runs_on):
         raise ValueError(
             f"runtime: model {manifest.name} is on a server, by {manifest.runs_on}; got {runtime}"
