@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engines.serving import InUse
 from mirante.frame import Counts
 from pipeline.metrics import (
     BOUNDS_S,
     STATES,
     CameraSnapshot,
     Latency,
+    ModelsSnapshot,
     OutboxSnapshot,
     WorkerSnapshot,
 )
@@ -155,11 +157,30 @@ def test_port_that_is_taken() -> None:
         MetricsServer("127.0.0.1", server.port, lambda: snapshot)
 
 
+MODELS = ModelsSnapshot(
+    (InUse("street", "engines/x.yaml", "openvino", "int8", "proved", 0.0, ("street",)),),
+    {"street": "ready", "face": "building 40 %: tactics", "road": "failed: no such op"},
+)
+
+
+def test_models_and_their_engines() -> None:
+    said = scrape(WorkerSnapshot({}, OUTBOX, MODELS))
+    info = [labels for name, labels in said if name == "mirante_model_info"]
+    wanted = {"model": "street", "runs": "engines/x.yaml", "runtime": "openvino"}
+    assert [dict(labels) for labels in info] == [wanted | {"precision": "int8", "parity": "proved"}]
+    builds = [dict(labels) for name, labels in said if name == "mirante_engine_build"]
+    assert {each["model"]: each["state"] for each in builds} == {
+        "street": "ready",
+        "face": "building",
+        "road": "failed",
+    }
+
+
 def test_page_names_every_metric() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     ends = ("_bucket", "_count", "_sum", "_created")
     names = {
         name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
-        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS))
     }
     assert set(re.findall(r"^\| `(mirante_\w+)`", page, re.MULTILINE)) == names
