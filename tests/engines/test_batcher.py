@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -14,36 +15,51 @@ import pytest
 from numpy.typing import NDArray
 from onnx_networks import colour_grid
 
+from engines import batcher as module
 from engines.batcher import Batcher, batcher_of
 from engines.runtimes import FeedError, TensorInfo, open_session
 
 FLOAT = np.dtype(np.float32)
 PATIENCE_S = 10.0
+FOR_EVER_MS = 1e7
+
+
+class Ended(BaseException):
+    """As an interrupt is: no error of the engine."""
 
 
 class Engine:
-    """Doubles its input. While ``held`` it does not answer; pictures that are negative break it."""
+    """Doubles its input. ``held``: each call waits for a ``step``; negative pictures break it."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: bool = False) -> None:
         self.inputs: Mapping[str, TensorInfo] = {"x": TensorInfo((None, None), FLOAT)}
         self.outputs: Mapping[str, TensorInfo] = {"y": TensorInfo((None, None), FLOAT)}
+        self.held = held
         self.batches: list[int] = []
         self.threads: list[int] = []
-        self.entered = threading.Event()
-        self.go = threading.Event()
-        self.go.set()
-        self.takes_s = 0.0
+        self.fed: list[NDArray[Any]] = []
+        self.entered: Queue[int] = Queue()
+        self.steps = threading.Semaphore(0)
+        self.answer: Callable[[NDArray[Any]], NDArray[Any]] = lambda x: x * 2
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         x = feeds["x"]
         self.batches.append(len(x))
         self.threads.append(threading.get_ident())
-        self.entered.set()
-        assert self.go.wait(PATIENCE_S)
-        time.sleep(self.takes_s)
+        self.fed.append(x)
+        self.entered.put(len(x))
+        if self.held:
+            assert self.steps.acquire(timeout=PATIENCE_S)
         if (x < 0).any():
             raise RuntimeError(f"broken by one of {len(x)}")
-        return {"y": x * 2}
+        return {"y": self.answer(x)}
+
+    def running(self) -> int:
+        """Waits until a call has begun that was not told before; its pictures."""
+        return self.entered.get(timeout=PATIENCE_S)
+
+    def step(self, calls: int = 1) -> None:
+        self.steps.release(calls)
 
 
 class Caller(threading.Thread):
@@ -51,160 +67,295 @@ class Caller(threading.Thread):
 
     def __init__(self, batcher: Batcher, value: float, width: int = 3, rows: int = 1) -> None:
         super().__init__(daemon=True)
-        self.batcher, self.value, self.shape = batcher, value, (rows, width)
-        self.error: Exception | None = None
+        self.batcher = batcher
+        self.x = np.full((rows, width), value, np.float32)
+        self.error: BaseException | None = None
         self.y: Any = None
 
     def run(self) -> None:
         try:
-            feeds = {"x": np.full(self.shape, self.value, np.float32)}
-            self.y = self.batcher.run(feeds)["y"]
-        except Exception as error:  # noqa: BLE001 the test looks at it
+            self.y = self.batcher.run({"x": self.x})["y"]
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
-    def answer(self) -> Any:
+    def ended(self) -> None:
         self.join(PATIENCE_S)
         assert not self.is_alive()
-        return self.y
+
+    def check(self, times: float = 2) -> None:
+        self.ended()
+        assert self.error is None
+        np.testing.assert_array_equal(self.y, times * self.x)
 
 
-def queued(batcher: Batcher, count: int) -> None:
-    """Until so many wait."""
-    until_s = time.monotonic() + PATIENCE_S
-    while len(batcher._waiting) < count:
-        assert time.monotonic() < until_s
-        time.sleep(0.001)
+def queue_up(batcher: Batcher, *callers: Caller) -> None:
+    """Starts them in order; returns when all wait and have copied what they feed."""
+    for caller in callers:
+        before = waiting(batcher)
+        caller.start()
+        until_s = time.monotonic() + PATIENCE_S
+        while waiting(batcher) == before:
+            assert time.monotonic() < until_s
+            time.sleep(0.001)
 
 
-def behind(engine: Engine, batcher: Batcher, callers: list[Caller]) -> Caller:
-    """All callers in order behind a first call that runs; it is let go by ``engine.go``."""
-    engine.go.clear()
+def waiting(batcher: Batcher) -> int:
+    with batcher._lock:
+        return sum(len(each.requests) for each in batcher._queue if not each.copying)
+
+
+def behind(engine: Engine, batcher: Batcher, *callers: Caller) -> Caller:
+    """All callers in order behind a first call that runs."""
     first = Caller(batcher, 100)
     first.start()
-    assert engine.entered.wait(PATIENCE_S)
-    for index, caller in enumerate(callers):
-        caller.start()
-        queued(batcher, index + 1)
+    assert engine.running() == 1
+    queue_up(batcher, *callers)
     return first
 
 
 def test_who_finds_it_idle_runs_at_once_on_his_own_thread() -> None:
     engine = Engine()
     batcher = Batcher(engine, 8)
-    feeds = np.ones((1, 3), np.float32)
+    x = np.ones((1, 3), np.float32)
     for _ in range(3):
-        np.testing.assert_array_equal(batcher.run({"x": feeds})["y"], feeds * 2)
+        np.testing.assert_array_equal(batcher.run({"x": x})["y"], x * 2)
     assert engine.batches == [1, 1, 1]
     assert set(engine.threads) == {threading.get_ident()}
+    assert all(fed is x for fed in engine.fed)
 
 
-@pytest.mark.parametrize(("most", "batches"), [(8, [1, 8]), (5, [1, 5, 3])])
+@pytest.mark.parametrize(("most", "batches"), [(8, [1, 8]), (5, [1, 5, 3]), (1, [1] * 9)])
 def test_what_waits_behind_a_call_is_one_batch_and_each_gets_his_own(
     most: int, batches: list[int]
 ) -> None:
-    engine = Engine()
+    engine = Engine(held=True)
     batcher = Batcher(engine, most, wait_ms=0)
     callers = [Caller(batcher, value) for value in range(8)]
-    first = behind(engine, batcher, callers)
-    engine.go.set()
+    first = behind(engine, batcher, *callers)
+    engine.step(9)
     for caller in (first, *callers):
-        np.testing.assert_array_equal(caller.answer(), np.full((1, 3), 2 * caller.value))
+        caller.check()
     assert engine.batches == batches
+    assert engine.threads[:2] == [first.ident, callers[0].ident]
+
+
+def test_one_that_waited_alone_is_fed_as_it_is() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8)
+    caller = Caller(batcher, 1)
+    behind(engine, batcher, caller)
+    engine.step(2)
+    caller.check()
+    assert engine.fed[1] is caller.x
 
 
 def test_pictures_of_other_shapes_do_not_mix_and_several_go_together() -> None:
-    engine = Engine()
-    batcher = Batcher(engine, 8, wait_ms=0)
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=FOR_EVER_MS)
     narrow = [Caller(batcher, 1), Caller(batcher, 2, rows=3), Caller(batcher, 3)]
     wide = [Caller(batcher, 4, width=5), Caller(batcher, 5, width=5)]
     callers = [narrow[0], wide[0], narrow[1], wide[1], narrow[2]]
-    behind(engine, batcher, callers)
-    engine.go.set()
-    for caller in callers:
-        np.testing.assert_array_equal(caller.answer(), np.full(caller.shape, 2 * caller.value))
-    assert engine.batches == [1, 5, 2]
+    behind(engine, batcher, *callers)
+    queue_up(batcher, other := Caller(batcher, 6, width=4))
+    engine.step(3)
+    for caller in callers[:5]:
+        caller.check()
+    assert engine.batches[:3] == [1, 5, 2]
+    batcher_closes = threading.Thread(target=batcher.close)  # nobody else comes: no more waiting
+    batcher_closes.start()
+    engine.step()
+    other.check()
+    batcher_closes.join(PATIENCE_S)
+    assert engine.batches == [1, 5, 2, 1]
 
 
 def test_only_who_breaks_a_batch_pays_for_it() -> None:
-    engine = Engine()
+    engine = Engine(held=True)
     batcher = Batcher(engine, 8, wait_ms=0)
     callers = [Caller(batcher, 1), Caller(batcher, -1), Caller(batcher, 2)]
-    behind(engine, batcher, callers)
-    engine.go.set()
-    assert [caller.answer() is None for caller in callers] == [False, True, False]
+    behind(engine, batcher, *callers)
+    engine.step(5)
+    callers[0].check()
+    callers[2].check()
+    callers[1].ended()
     assert str(callers[1].error) == "broken by one of 1"
     assert engine.batches == [1, 3, 1, 1, 1]
 
 
 def test_feeds_that_do_not_fit_never_join() -> None:
-    engine = Engine()
+    engine = Engine(held=True)
+    engine.inputs = {"x": engine.inputs["x"], "z": engine.inputs["x"]}
     batcher = Batcher(engine, 2)
-    with pytest.raises(FeedError, match="input x: expected float32, got float64"):
-        batcher.run({"x": np.ones((1, 3))})
-    with pytest.raises(ValueError, match="batch: expected at most 2, got 3"):
-        batcher.run({"x": np.ones((3, 3), np.float32)})
+    one = np.ones((1, 3), np.float32)
+    refused: list[tuple[NDArray[Any], str]] = [
+        (np.ones((1, 3)), "input x: expected float32, got float64"),
+        (np.ones((3, 3), np.float32), "input x: expected 1 to 2 along its first axis, got 3"),
+        (np.ones((0, 3), np.float32), "input x: expected 1 to 2 along its first axis, got 0"),
+        (np.ones((2, 3), np.float32), "input z: expected 2 along its first axis as .*, got 1"),
+    ]
+    for x, words in refused:
+        with pytest.raises(FeedError, match=words):
+            batcher.run({"x": x, "z": one})
     assert engine.batches == []
 
 
-def test_a_leader_waits_for_stragglers_that_came_the_last_time() -> None:
-    engine = Engine()
-    batcher = Batcher(engine, 8, wait_ms=1e3 * PATIENCE_S)
-    callers = [Caller(batcher, 1), Caller(batcher, 2)]
-    first = behind(engine, batcher, callers)
-    engine.go.set()
-    for caller in (first, *callers):
-        caller.answer()
-    assert engine.batches == [1, 2]
-    early, late = Caller(batcher, 3), Caller(batcher, 4)
-    early.start()
-    queued(batcher, 1)
-    assert engine.batches == [1, 2]  # he waits
+def test_a_leader_waits_for_stragglers_and_who_comes_later_does_not() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=FOR_EVER_MS)
+    behind(engine, batcher, pair := Caller(batcher, 1), Caller(batcher, 2))
+    engine.step()
+    assert engine.running() == 2
+    queue_up(batcher, early := Caller(batcher, 3))
+    engine.step()
+    pair.check()
+    late = Caller(batcher, 4)  # without it, early would wait for ever
     late.start()
-    assert early.answer() is not None
-    assert late.answer() is not None
-    assert engine.batches == [1, 2, 2]
+    assert engine.running() == 2
+    engine.step(2)
+    early.check()
+    late.check()
+    idle = Caller(batcher, 5)
+    idle.start()
+    idle.check()
+    assert engine.batches == [1, 2, 2, 1]
 
 
 def test_stragglers_are_not_waited_for_beyond_the_deadline() -> None:
-    engine = Engine()
+    engine = Engine(held=True)
     batcher = Batcher(engine, 8, wait_ms=1)
-    batcher._last = 8
-    assert batcher.run({"x": np.ones((1, 3), np.float32)})["y"].sum() == 6
-    assert batcher._last == 1
+    behind(engine, batcher, Caller(batcher, 1), Caller(batcher, 2))
+    engine.step()
+    assert engine.running() == 2
+    queue_up(batcher, early := Caller(batcher, 3))
+    engine.step(2)
+    early.check()
+    assert engine.batches == [1, 2, 1]
 
 
-def test_an_output_without_the_batch_is_refused() -> None:
+def test_answers_outlive_the_buffers() -> None:
+    """Of an engine that gives back the very array that it is fed."""
+    engine = Engine(held=True)
+    engine.answer = lambda x: x
+    batcher = Batcher(engine, 2, wait_ms=0)
+    callers = [Caller(batcher, value) for value in range(8)]
+    behind(engine, batcher, *callers)
+    engine.step(5)
+    for caller in callers:
+        caller.check(times=1)
+    assert engine.batches == [1, 2, 2, 2, 2]
+
+
+def test_buffers_of_many_shapes_are_not_kept() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 2, wait_ms=0)
+    callers = [Caller(batcher, 1, width=3 + index // 2) for index in range(12)]
+    behind(engine, batcher, *callers)
+    engine.step(7)
+    for caller in callers:
+        caller.check()
+    batcher.close()
+    assert len(batcher._free) == module.KEPT_SHAPES
+
+
+def test_a_leader_that_is_ended_leaves_nobody_waiting() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=0)
+
+    def end(x: NDArray[Any]) -> NDArray[Any]:
+        if len(x) > 1:
+            raise Ended
+        return x * 2
+
+    engine.answer = end
+    callers = [Caller(batcher, 1), Caller(batcher, 2)]
+    behind(engine, batcher, *callers)
+    engine.step(2)
+    for caller in callers:
+        caller.ended()
+    assert isinstance(callers[0].error, Ended)
+    assert str(callers[1].error) == "the call for several failed: Ended()"
+    engine.held = False
+    last = Caller(batcher, 3)
+    last.start()
+    last.check()
+    batcher.close()
+
+
+def test_a_copy_that_is_cut_off_spoils_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=0)
+    first, second = Caller(batcher, 1), Caller(batcher, 2)
+    behind(engine, batcher, first)
+
+    def ended(*_: object) -> None:
+        raise Ended
+
+    monkeypatch.setattr(module._Batch, "fill", ended)
+    second.start()
+    second.ended()
+    assert isinstance(second.error, Ended)
+    engine.step(3)
+    first.check()
+
+
+def test_a_session_that_takes_no_batches_is_refused() -> None:
     engine = Engine()
-    engine.run = lambda feeds: {"y": np.zeros((7, 1), np.float32)}  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match=r"output y: expected 1 pictures .* got \(7, 1\)"):
+    engine.answer = lambda _: np.zeros((7, 1), np.float32)
+    with pytest.raises(RuntimeError, match=r"output y: expected 1 along its first axis, .* \(7, 1"):
         Batcher(engine, 8).run({"x": np.ones((1, 3), np.float32)})
     engine.outputs = {"y": TensorInfo((1, 3), FLOAT)}
     with pytest.raises(ValueError, match=r"output y: expected an open first axis .* got \(1, 3\)"):
         Batcher(engine, 8)
-    with pytest.raises(ValueError, match="max_batch: expected >= 1, got 0"):
+    engine.inputs = {"x": TensorInfo((4, None), FLOAT)}
+    with pytest.raises(ValueError, match=r"input x: expected an open .* got \(4, None\)"):
+        Batcher(engine, 8)
+    with pytest.raises(ValueError, match="max_batch: expected 1 or more, got 0"):
         Batcher(Engine(), 0)
+    with pytest.raises(ValueError, match="wait_ms: expected 0 or more, got -1"):
+        Batcher(Engine(), 1, wait_ms=-1)
+
+
+def test_an_output_without_the_batch_is_told_to_all() -> None:
+    engine = Engine(held=True)
+    engine.answer = lambda x: x[:1]
+    batcher = Batcher(engine, 8, wait_ms=0)
+    callers = [Caller(batcher, 1), Caller(batcher, 2)]
+    behind(engine, batcher, *callers)
+    engine.step(2)
+    for caller in callers:
+        caller.ended()
+        assert str(caller.error).startswith("output y: expected 2 along its first axis, got")
+    assert callers[0].error is not callers[1].error
 
 
 def test_closing_waits_for_what_runs_and_takes_no_more() -> None:
-    engine = Engine()
-    batcher = Batcher(engine, 8, wait_ms=0)
-    callers = [Caller(batcher, 1)]
-    first = behind(engine, batcher, callers)
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=FOR_EVER_MS)
+    caller = Caller(batcher, 1)
+    first = behind(engine, batcher, caller)
     closer = threading.Thread(target=batcher.close)
     closer.start()
+    engine.step()
+    assert engine.running() == 1
     assert closer.is_alive()
-    engine.go.set()
+    engine.step()
     closer.join(PATIENCE_S)
     assert not closer.is_alive()
-    assert first.answer() is not None
-    assert callers[0].answer() is not None
+    first.check()
+    caller.check()
+    batcher.close()
     with pytest.raises(RuntimeError, match="closed"):
         batcher.run({"x": np.ones((1, 3), np.float32)})
 
 
 def test_many_callers_each_get_their_own() -> None:
     engine = Engine()
-    engine.takes_s = 0.0005  # else nobody ever waits: Python's threads take turns too slowly
+
+    def slowly(x: NDArray[Any]) -> NDArray[Any]:
+        time.sleep(0.0005)  # else nobody ever waits: Python's threads take turns too slowly
+        return x * 2
+
+    engine.answer = slowly
     batcher = Batcher(engine, 8, wait_ms=0.2)
     wrong: list[float] = []
 
