@@ -89,6 +89,10 @@ NEEDS = (
             ("ai_edge_litert", "TF Lite files", "litert"),
             ("tritonclient", "models on servers over gRPC", "remote"),
             ("httpcore", "models on servers over HTTP", "remote"),
+            ("onnxslim", "building engines", "build"),
+            ("modelopt", "building engines of float16", "build"),
+            ("tensorrt", "engines on NVIDIA GPUs", "tensorrt"),
+            ("tensorrt_rtx", "engines on NVIDIA RTX GPUs", "tensorrt-rtx"),
         )
     ),
     Need("program", "setpriv", "ending the private Redis with the worker", _APT + "util-linux"),
@@ -160,12 +164,15 @@ def examine(
 
 
 def needs_of(settings: Settings) -> list[Need]:
-    """What the cameras of one configuration need."""
+    """What the cameras and engines of one configuration need."""
     names = set(_ALWAYS)
     if settings.redis.url is None:
         names |= {"redis-server", "setpriv"}
     for camera in settings.cameras.values():
         names.update(_BY_SCHEME.get(camera.url.scheme, ()))
+    if settings.engine.runtime is not None:
+        names |= {"onnxslim", settings.engine.runtime.replace("-", "_")}
+        names |= {"modelopt"} if settings.engine.precision == "fp16" else set()
     return [need for need in NEEDS if need.name in names]
 
 

@@ -76,6 +76,13 @@ def test_needs_of_a_configuration() -> None:
     assert "redis-server" not in own
 
 
+def test_an_engine_needs_what_builds_and_runs_it() -> None:
+    own = {need.name for need in needs_of(parse_settings("cameras: {}"))}
+    engine = "engine: {runtime: tensorrt-rtx, precision: fp16}"
+    names = {need.name for need in needs_of(parse_settings(engine))}
+    assert names - own == {"onnxslim", "modelopt", "tensorrt_rtx"}
+
+
 def test_probes_tell_what_is_there_from_what_is_not() -> None:
     from pipeline.gst.probe_elements import missing_elements, missing_typelibs
 
