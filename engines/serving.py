@@ -95,7 +95,8 @@ class Served:
                     return
 
     def load(self, runs: str) -> Model:
-        """Another model for this stage, tried out."""
+        """Another model for this stage, tried out; an engine passes its gate the first time."""
+        _prove(runs)
         return load(runs, threads=self._threads, threshold=self._threshold, on=self.on)
 
     @property
@@ -117,6 +118,7 @@ def restore(name: str, runs: str, before: tuple[str, ...]) -> None:
     Raises:
         as ``engines.load``, when it cannot be loaded any more.
     """
+    _prove(runs)
     load(runs)
     with _swaps:
         entry = _entry(name)
@@ -206,6 +208,25 @@ def about_engine(runs: str) -> Mapping[str, object] | None:
         return None
     about: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
     return about
+
+
+def _prove(runs: str) -> None:
+    """Puts an engine that was built elsewhere through the gate, on the device that is here.
+
+    Raises:
+        ParityError: it finds something else than its source.
+        RuntimeError: it cannot be run here, or is not in the store.
+    """
+    about = about_engine(runs)
+    if about is None or about["parity"]["engine"]:  # type: ignore[index]
+        return
+    from engines.build.build import prove
+    from engines.build.shelf import get
+
+    engine = get(str(about["key"]))
+    if engine is None:
+        raise RuntimeError(f"engine {about['key']}: not proved, and not in the store; build it")
+    prove(engine)
 
 
 def _entry(name: str) -> _Entry:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engines.build.builders import Told
     from engines.build.shelf import Engine
 
-app = typer.Typer(help="Build, list and remove engines.", no_args_is_help=True)
+app = typer.Typer(help="Build, prove, list and remove engines.", no_args_is_help=True)
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="An engine's name in the list.")]
 
@@ -136,6 +136,30 @@ def show(key: Key) -> None:
 
 
 @app.command()
+def prove(
+    key: Key,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="CLIP", help="Pictures to compare on; by default its graph's."),
+    ] = None,
+) -> None:
+    """Run an engine that was built elsewhere through its gate, on the device that is here."""
+    from engines.build.build import prove as prove_one
+    from engines.build.frames import read_pictures
+    from engines.store import use_default_mirror
+
+    use_default_mirror()
+    engine = _find(key)
+    pictures = (
+        None
+        if frames is None
+        else read_pictures(frames, int(engine.about["request"]["parity_frames"]))
+    )
+    for line in _parity(prove_one(engine, pictures)):
+        typer.echo(line)
+
+
+@app.command()
 def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None:
     """Take engines away."""
     from engines.build.shelf import remove as remove_one
@@ -178,12 +202,14 @@ def _parity(engine: Engine) -> list[str]:
     """What the gate said of the engine, or of its graph while the engine cannot run here."""
     from engines.build.parity import told
 
-    parity = engine.about["parity"]
+    about = engine.about
+    parity = about["parity"]
     if parity["engine"]:
         return [f"parity     {told(parity['engine'])}"]
     return [
         f"parity     of the graph: {told(parity['graph'])}",
-        f"           of the engine: pending, proved when first loaded on {engine.about['device']}",
+        f"           of the engine: pending, until cameras first run it on {about['device']}",
+        f"           or there: mirante engines prove {engine.key}",
     ]
 
 

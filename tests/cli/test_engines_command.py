@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,20 @@ def test_an_engine_for_a_gpu_elsewhere(mirante: Run, pictures: str) -> None:
     outcome = mirante(*command, "--frame", "200x160", "--frames", pictures)
     assert outcome.status == 0, outcome.err
     assert "parity     of the graph: iou of face" in outcome.out
-    assert "of the engine: pending, proved when first loaded on sm89" in outcome.out
+    assert "of the engine: pending, until cameras first run it on sm89" in outcome.out
+    (key,) = re.findall(r"or there: mirante engines prove (\S+)", outcome.out)
+    refused = mirante("engines", "prove", key)  # there is no GPU here; it stays as it is
+    assert refused.status == 1
+    assert refused.err.startswith("mirante: ")
+    assert mirante("engines", "list").out.count("graph proved") == 1
+
+
+def test_an_engine_that_was_proved_says_so(mirante: Run, pictures: str) -> None:
+    built = mirante(
+        "engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures
+    ).out
+    key = built.splitlines()[-1].split("/")[-2]
+    assert mirante("engines", "prove", key).out.strip() in built
 
 
 BAD = [

@@ -177,3 +177,25 @@ def test_an_earlier_swap_is_put_back_before_and_behind_the_first_stage(tmp_path:
     (tmp_path / "second.onnx").unlink()
     with pytest.raises(RuntimeError):
         serving.restore(first, second, (first,))
+
+
+def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    from engines.build.build import build
+    from engines.build.request import Request
+    from engines.build.shelf import get, note
+
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    engine = build(Request(model="face", runtime="onnxruntime"))
+    parity = {"graph": engine.about["parity"]["engine"], "engine": None}
+    runs = str(note(engine.key, {"parity": parity}).manifest)  # as if built for a device elsewhere
+    stage = InferStage("face")
+    assert serving.swap("face", runs) == "nothing but the file"
+    again = get(engine.key)
+    assert again is not None
+    assert again.is_proved
+    (entry,) = serving.in_use()
+    assert (entry.runs, entry.precision, entry.parity) == (runs, "fp32", "proved")
+    assert stage.model.manifest.folder == engine.folder
