@@ -211,6 +211,9 @@ def _batcher(plan: Plan, ready: dict[Variant, Prepared]) -> list[dict[str, Any]]
     from engines.batcher import Batcher
 
     most = max(plan.batches)
+    if most < 2:
+        typer.echo("\nbatcher: measured where --batch has more than 1")
+        return []
     found, rows = [], []
     for name, session, feeds in _batched_engines(most, ready):
         alone = idle(session, lambda s: Batcher(s, most), feeds[0], IDLE_CALLS)
