@@ -1,5 +1,10 @@
 """Models: manifest, store, runtimes, pre- and post-processing."""
 
+import os
+
+# ONNX Runtime reports its use to its maker unless told not to, before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from engines.manifest import Manifest, ManifestError
 from engines.model import Inference, Model, load
 from engines.registry import UnknownNameError

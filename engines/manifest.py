@@ -272,6 +272,8 @@ def read(path: Path) -> Manifest:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: byte {error.start} is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise ManifestError(f"{path}: not YAML: {error}") from error
     if not isinstance(data, dict):

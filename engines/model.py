@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batcher import batcher_of
+from engines.build.shelf import check_whole
 from engines.decoders import Attributes, Boxes, Decoder, Planes, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
@@ -87,6 +88,7 @@ def session_of(
     """What executes a model: its file in a runtime, or its server. Arguments as of ``load``."""
     if manifest.server is None:
         path = resolve_file(manifest, progress)
+        check_whole(path.parent)
         session = open_session(runtime or manifest.runs_on, path, threads)
         most = getattr(session, "largest_batch", 1)  # of engines on a GPU, where batches pay
         return batcher_of(session, most) if most > 1 else session

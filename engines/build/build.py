@@ -13,7 +13,7 @@ from typing import Any
 
 from engines.build import derived, shelf
 from engines.build.builders import BuildError, Options, Told
-from engines.build.frames import Rgb, in_frame, named, read_pictures
+from engines.build.frames import Rgb, identity, in_frame, named, read_pictures
 from engines.build.gate import Pair, judge, runs_here
 from engines.build.key import Wanted, wanted
 from engines.build.parity import ParityError, Report
@@ -58,14 +58,23 @@ def build(request: Request, told: Told = _silent) -> Engine:
         OSError: pictures cannot be read, or the store cannot be written.
     """
     want = wanted(request)
+    if request.frames is not None:
+        identity(request.frames)  # a mistake in it is told also where nothing is left to compare
     if (engine := _kept(want)) is not None:
-        return engine
+        return _proved_here(want, engine)
     told(0.0, "waiting for its turn")
     with shelf.locked(want.key):
         if (engine := _kept(want)) is not None:
-            return engine
+            return engine  # proved, or to be proved by whoever runs it
         with shelf.bench(want.key) as part:
             return _make(want, part, told)
+
+
+def _proved_here(want: Wanted, engine: Engine) -> Engine:
+    """An engine that was judged by its graph is judged itself once its device is here."""
+    if engine.is_proved or not runs_here(want.builder, want.facts["device"]):
+        return engine
+    return prove(engine)
 
 
 def list_engines() -> list[Engine]:
@@ -129,7 +138,8 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
     if request.calibrate is not None:
         calibration = read_pictures(request.calibrate, request.calibration_frames)
     pictures, calibration = _framed(want, pictures), _framed(want, calibration)
-    with TemporaryDirectory(prefix="mirante-build-") as scratch:
+    # There, it goes with what else a killed build leaves.
+    with TemporaryDirectory(prefix="scratch-", dir=part) as scratch:
         graph = Path(scratch) / "graph.onnx"
         prepared = prepare(
             want.manifest, want.path, request, pictures, calibration, _between(told, 0.0, 0.4)

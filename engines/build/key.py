@@ -60,6 +60,12 @@ def wanted(request: Request) -> Wanted:
         "batch": request.pictures,
         "frame": request.frame,
         "fold": request.folds,
+        "network": {
+            "input": manifest.input.model_dump(mode="json"),
+            "decoder": manifest.decoder,
+            "options": manifest.options,
+        },
+        "calibration": _calibration(request),
     }
     with path.open("rb") as file:
         source = hashlib.file_digest(file, "sha256").hexdigest()
@@ -69,12 +75,6 @@ def wanted(request: Request) -> Wanted:
         "library": builder.library(),
         "source": source,
         "recipe": RECIPE,
-        "network": {
-            "input": manifest.input.model_dump(mode="json"),
-            "decoder": manifest.decoder,
-            "options": manifest.options,
-        },
-        "calibration": _calibration(request),
     }
     key = f"{manifest.name}-{request.runtime}-{request.precision}-{_digest(facts)[:16]}"
     return Wanted(request, manifest, path, builder, facts, key)

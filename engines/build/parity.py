@@ -18,7 +18,7 @@ from engines.build.frames import Rgb
 from engines.evaluation.matching import IOU, overlaps
 from engines.evaluation.planes import iou_counts
 from engines.model import Inference
-from mirante.detections import Detections
+from mirante.detections import Attribute, Detections
 from mirante.mask import Mask
 
 _LEAST_PLANE_PX = 50  # a plane of fewer pixels in all pictures together was not seen
@@ -137,12 +137,18 @@ def compare(
     """
     boxes = _Boxes()
     planes: dict[str, tuple[int, int]] = {}
+    labels: list[tuple[Attribute, Attribute | None]] = []
     for rgb in pictures:
         expected, got = reference(rgb), candidate(rgb)
-        if expected.masks or got.masks:
+        if expected.attributes or got.attributes:
+            said = got.attributes.get(None, {})
+            labels += [(a, said.get(name)) for name, a in expected.attributes[None].items()]
+        elif expected.masks or got.masks:
             _add_planes(planes, expected.masks, got.masks, (rgb.shape[1], rgb.shape[0]))
         else:
             _add_boxes(boxes, expected.detections, got.detections, thresholds, limits.margin)
+    if labels:
+        return _judge_labels(labels, limits)
     if planes:
         return _judge_planes(planes, limits)
     return _judge_boxes(boxes, limits)
@@ -185,6 +191,19 @@ def _judge_boxes(boxes: _Boxes, limits: Limits) -> tuple[dict[str, float], dict[
         "score mean": limits.score,
         "score max": limits.score_max,
     }
+
+
+def _judge_labels(
+    labels: Sequence[tuple[Attribute, Attribute | None]], limits: Limits
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of classifiers, each on whole pictures."""
+    same = [(a.score, b.score) for a, b in labels if b is not None and a.label == b.label]
+    figures = {
+        "attributes": float(len(labels)),
+        "same label": len(same) / len(labels),
+        "score max": max((abs(a - b) for a, b in same), default=0.0),
+    }
+    return figures, {"same label": 1 - limits.lost, "score max": limits.score_max}
 
 
 def _judge_planes(
@@ -251,7 +270,7 @@ def _pairs(expected: Detections, got: Detections) -> list[tuple[int, int, float]
 
 
 def _is_least(name: str) -> bool:
-    return name.startswith("iou")
+    return name.startswith("iou") or name == "same label"
 
 
 def _bound(name: str) -> str:
@@ -263,6 +282,6 @@ def _number(value: float) -> str:
 
 
 def _words(name: str, value: float) -> str:
-    if name in ("boxes", "missing", "extra"):
+    if name in ("boxes", "missing", "extra", "attributes"):
         return f"{value:.0f} {name}"
     return f"{name} {_number(value)}"

@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from engines.datasets.files import write_whole
+from engines.runtimes import RefusedError
 from engines.store import store
 
 log = logging.getLogger(__name__)
 
 ABOUT = "build.json"
 MANIFEST = "manifest.yaml"
+# What others read in build.json.
+_SAID = {"batch", "built", "device", "file", "files", "input", "parity", "request", "role"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,10 @@ def get(key: str) -> Engine | None:
     folder = shelf() / key
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        files = about["files"]
-    except FileNotFoundError:
+        files = dict(about["files"])
+        if not files or not about.keys() >= _SAID or "engine" not in about["parity"]:
+            raise ValueError(f"{ABOUT} lacks {', '.join(sorted(_SAID - about.keys())) or 'files'}")
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("engine %s: damaged, not used: %s", folder, error)
@@ -86,6 +91,16 @@ def get(key: str) -> Engine | None:
             log.warning("engine %s: damaged, not used: %s", folder, wrong)
             return None
     return Engine(key, folder, about) if (folder / MANIFEST).is_file() else None
+
+
+def check_whole(folder: Path) -> None:
+    """Of a folder that holds an engine, checks every file; a manifest names but one of them.
+
+    Raises:
+        RefusedError: a file is not what was built.
+    """
+    if (folder / ABOUT).is_file() and folder.parent == shelf() and get(folder.name) is None:
+        raise RefusedError(f"engine {folder}: damaged; build it again: mirante engines build")
 
 
 def engines() -> list[Engine]:
@@ -161,7 +176,7 @@ def remove(key: str) -> None:
         ValueError: there is none.
     """
     folder = shelf() / key
-    if not key or Path(key).name != key or not folder.is_dir():
+    if not key or Path(key).name != key or key.startswith(".") or not folder.is_dir():
         raise ValueError(f'no engine "{key}" in {shelf()}; mirante engines list names them')
     with locked(key), bench(key) as part:
         folder.replace(part / "removed")
@@ -175,16 +190,13 @@ def prune() -> list[str]:
     Returns:
         The keys of the engines that went.
     """
-    whole = engines()
+    there = [path.name for path in sorted(shelf().glob("[!.]*")) if path.is_dir()]
+    whole = [engine for key in there if (engine := get(key)) is not None]
     newest: dict[str, Engine] = {}
     for engine in sorted(whole, key=lambda each: str(each.about["built"])):
         newest[str(engine.about["role"])] = engine
     kept = {engine.key for engine in newest.values()}
-    gone = [
-        path.name
-        for path in sorted(shelf().glob("[!.]*"))
-        if path.is_dir() and path.name not in kept
-    ]
+    gone = [key for key in there if key not in kept]
     for key in gone:
         remove(key)
     for key in {left.name[1:].rpartition(".")[0] for left in shelf().glob(".*.*")}:

@@ -14,6 +14,7 @@ from engines.build.frames import Rgb
 from engines.build.parity import LIMITS, Limits, compare, report
 from engines.convert import GapError
 from engines.convert.network import EXACT, Runs
+from engines.convert.shown import NOISE
 from engines.fit import thresholds
 from engines.manifest import Manifest
 from engines.model import Model
@@ -135,40 +136,17 @@ def task_gaps(
 
     Returns:
         ``figures``, ``limits`` and ``missed`` as of ``engines.build.parity.Report``; or ``note``,
-        where nothing is found.
+        where nothing is found, and ``doubt`` where the pictures were named.
     """
     least = thresholds(manifest, None)
     source, converted = (Model(manifest, session, least) for session in sessions)
-    if manifest.task == "classify":
-        return _attributes(source, converted, pictures, limits)
     try:
         found = compare(source, converted, pictures, limits, least)
     except BuildError:
-        return {"note": f"nothing is found in {len(pictures)} pictures of {where}"}
+        nothing = f"nothing is found in {len(pictures)} pictures of {where}"
+        if where == NOISE:
+            return {"note": nothing}
+        # Both sides agree on nothing where the input is fed wrongly.
+        return {"note": nothing, "doubt": "check --scale, --colour, --resize and --threshold"}
     made = report("onnx", where, pictures, found)
     return {"figures": made.figures, "limits": made.limits, "missed": list(made.missed)}
-
-
-def _attributes(
-    source: Model, converted: Model, pictures: Sequence[Rgb], limits: Limits
-) -> dict[str, Any]:
-    same, total, scores = 0, 0, [0.0]
-    for rgb in pictures:
-        expected = source(rgb).attributes.get(None, {})
-        got = converted(rgb).attributes.get(None, {})
-        total += len(expected)
-        for name, attribute in expected.items():
-            if name in got and got[name].label == attribute.label:
-                same += 1
-                scores.append(abs(got[name].score - attribute.score))
-    share = same / total if total else 1.0
-    missed = []
-    if share < 1:
-        missed.append(f"the same label in {share:.4g} of the pictures where 1 is allowed")
-    if max(scores) > limits.score_max:
-        missed.append(f"score max {max(scores):.4g} where at most {limits.score_max:g} is allowed")
-    return {
-        "figures": {"attributes": float(total), "same label": share, "score max": max(scores)},
-        "limits": {"same label": 1.0, "score max": limits.score_max},
-        "missed": missed,
-    }

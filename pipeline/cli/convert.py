@@ -123,6 +123,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     typer.echo(f"decoder   {about['decoder']['name']}: {'; '.join(about['decoder']['because'])}")
     for line in _parity(about):
         typer.echo(line)
+    if doubt := (about.get("task") or {}).get("doubt"):
+        typer.echo(f"mirante: warning: {name} found nothing there: {doubt}", err=True)
     typer.echo(f"report    {made.report}")
     typer.echo(f"run it    {made.manifest}")
 
@@ -241,7 +243,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _scale(text: str | None) -> float | None:
     if text is None:
         return None
-    if found := _ONE_OVER.fullmatch(text):
+    if (found := _ONE_OVER.fullmatch(text)) and float(found[1]):
         return 1 / float(found[1])
     return _number("scale", text)
 

@@ -85,6 +85,8 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
         typer.echo(f"built in {engine.about['seconds']:.1f} s, {_megabytes(engine.bytes)}")
     else:
         typer.echo(f"here already, built {engine.about['built']}, {_megabytes(engine.bytes)}")
+        if frames is not None:
+            typer.echo("           judged then; --frames was not looked at")
     for line in _parity(engine):
         typer.echo(line)
     typer.echo(f"run it     {engine.manifest}")

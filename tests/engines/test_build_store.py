@@ -14,6 +14,8 @@ from built_engines import ask, faces, save_pictures, store
 
 from engines.build import shelf
 from engines.build.build import Request, build, find, list_engines
+from engines.model import load
+from engines.runtimes import RefusedError
 
 __all__ = ["store"]
 
@@ -183,7 +185,56 @@ def test_prune_keeps_the_newest_of_its_kind(
     assert left == sorted([".locks", new.key])
 
 
-@pytest.mark.parametrize("key", ["", "..", "nothing-here", "a/b"])
-def test_removing_what_is_not_there(home: Path, key: str) -> None:
-    with pytest.raises(ValueError, match=r"no engine .*; mirante engines list names them"):
-        shelf.remove(key)
+def test_removing_what_is_not_there(home: Path, request_file: Path) -> None:
+    key = build(asked(request_file)).key
+    for none in ("nothing", "", "..", ".locks", f"../engines/{key}"):
+        with pytest.raises(ValueError, match=r"no engine .*; mirante engines list names them"):
+            shelf.remove(none)
+    assert [engine.key for engine in list_engines()] == [key]
+
+
+def test_an_engine_with_damaged_weights_is_refused_by_its_manifest_too(
+    home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="its engines are two files")
+    frames = save_pictures(tmp_path / "faces.npz", faces()[:2])
+    engine = build(ask("face", "openvino", frames=frames))
+    assert load(str(engine.manifest)).name == "face"
+    weights = engine.folder / "engine.bin"
+    content = bytearray(weights.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 1000] = bytes(1000)
+    weights.write_bytes(content)
+    with pytest.raises(RefusedError, match=r"damaged; build it again: mirante engines build"):
+        load(str(engine.manifest))
+
+
+@pytest.mark.parametrize("said", ['{"files": {}}', '{"files": []}', "[]", "7"])
+def test_a_wrong_account_of_an_engine_is_a_damaged_engine(
+    home: Path, request_file: Path, said: str
+) -> None:
+    engine = build(asked(request_file))
+    (engine.folder / "build.json").write_text(said)
+    assert list_engines() == []
+    assert shelf.prune() == [engine.key]
+    assert build(asked(request_file)).fresh
+
+
+def test_prune_keeps_engines_of_other_pictures_and_of_other_networks(
+    home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    for index in range(2):
+        frames = save_pictures(tmp_path / f"{index}.npz", faces()[index : index + 2])
+        build(ask("face", precision="int8", calibrate=frames, calibration_frames=2))
+    assert len(list_engines()) == 2
+    assert shelf.prune() == []
+
+
+def test_what_a_killed_build_was_working_on_is_in_the_store_too(
+    home: Path, request_file: Path, tmp_path: Path
+) -> None:
+    child(request_file, f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + DYING, "12")
+    assert list(tmp_path.glob("mirante-build-*")) == []
+    shelf.prune()
+    assert list(shelf.shelf().glob(".face*")) == []

@@ -12,6 +12,8 @@ from test_recognise import auto
 
 import engines
 import engines.recognise
+from engines.build.build import Request, build
+from engines.build.parity import LIMITS, compare, report
 from engines.decoders import Attributes, OptionError, Spec, bind
 from engines.manifest import ManifestError, find
 from mirante import Detections, FrameResult
@@ -214,3 +216,28 @@ def test_auto_recognises_the_colour_classifier(folder: Path) -> None:
         session, (32, 32), manifest.labels, None, session.run({"image": grey})
     )
     assert (found.decoder, found.task, found.labels) == ("softmax", "classify", 3)
+
+
+def test_an_engine_of_a_classifier_is_judged_by_what_it_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    monkeypatch.setenv("MIRANTE_HOME", str(folder / "home"))
+    np.savez(folder / "seen.npz", *(picture(n, 640, 360) for n in (0, 7)))
+    engine = build(
+        Request(model=write(folder), runtime="onnxruntime", frames=str(folder / "seen.npz"))
+    )
+    figures = engine.about["parity"]["engine"]["figures"]
+    assert (figures["attributes"], figures["same label"]) == (2, 1)
+    assert engines.load(str(engine.manifest)).task == "classify"
+
+
+def test_a_classifier_that_says_something_else_is_refused(folder: Path) -> None:
+    seen = [picture(n, 640, 360) for n in (0, 7)]
+    right = engines.load(write(folder))
+    wrong = engines.load(write(folder, name="wrong", labels=["green", "red", "blue"]))
+    least = np.full(3, np.nan, np.float32)
+    same = report("graph", "here", seen, compare(right, right, seen, LIMITS["fp32"], least))
+    assert same.passed
+    other = report("graph", "here", seen, compare(right, wrong, seen, LIMITS["int8"], least))
+    assert other.missed == ("same label 0 where at least 0.9 is allowed",)

@@ -238,3 +238,10 @@ def test_a_zoo_model_can_be_checked_and_had(name: str) -> None:
         assert manifest.url == f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
     else:
         assert manifest.obtain or (manifest.folder / manifest.file).is_file()
+
+
+def test_a_manifest_that_is_no_text_names_itself(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("summary: Gehölz".encode("latin-1"))
+    with pytest.raises(ManifestError, match=r"latin\.yaml: byte 12 is not UTF-8 text"):
+        read(path)
