@@ -281,10 +281,14 @@ def read(path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:
-        lines = "; ".join(_explain(item) for item in error.errors())
-        raise ManifestError(f"{path}: {lines}") from None
+        raise ManifestError(f"{path}: {explain(error)}") from None
     manifest._folder = path.resolve().parent
     return manifest
+
+
+def explain(error: ValidationError) -> str:
+    """What is wrong with each key, its value, and what was expected."""
+    return "; ".join(_explain(item) for item in error.errors())
 
 
 def _explain(item: Any) -> str:

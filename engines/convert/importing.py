@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from engines.build.frames import Rgb
 from engines.convert.asked import Asked
 from engines.convert.describe import Reading, input_keys, reading, write_manifest
@@ -19,7 +21,7 @@ from engines.convert.sources import open_network
 from engines.convert.tidy import open_batch, picture_input, settle
 from engines.datasets.files import digest_of, write_whole
 from engines.inside.graph import load_onnx
-from engines.manifest import Input, Manifest
+from engines.manifest import Input, Manifest, ManifestError, explain
 from engines.model import load
 from engines.runtimes import Tensors, open_session
 
@@ -63,7 +65,7 @@ def import_model(asked: Asked) -> Imported:
         model = settle(model, picture, asked)
         load_onnx().save(model, str(onnx))
         shown = pictures or noise(picture.size)
-        feeds = feeds_of(Input.model_validate(fed), open_session("onnxruntime", onnx, 1), shown)
+        feeds = feeds_of(_input(fed), open_session("onnxruntime", onnx, 1), shown)
         model, batch = open_batch(model, feeds, asked)
         load_onnx().save(model, str(onnx))
         how = reading(onnx, picture, asked, feeds[0])
@@ -132,3 +134,11 @@ def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> Imported:
     write_whole(report, (json.dumps(about, indent=1) + "\n").encode())
     manifest.replace(asked.out / manifest.name)
     return Imported(asked.out / manifest.name, target, report, about)
+
+
+def _input(keys: Mapping[str, Any]) -> Input:
+    """Raises ManifestError, naming key, value and what was expected."""
+    try:
+        return Input.model_validate(keys)
+    except ValidationError as error:
+        raise ManifestError(f"input: {explain(error)}") from None

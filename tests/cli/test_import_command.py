@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from outcome import Run
 
 import engines
+from engines.manifest import WEIGHTS
 
 
 @pytest.fixture
@@ -165,3 +166,20 @@ def test_what_is_not_exported(
     assert outcome.status == status, outcome.err
     assert said in outcome.err
     assert not Path("phones").exists() or list(Path("phones").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--colour", "xyz"), "input: colour: expected 'rgb' or 'bgr', got 'xyz'"),
+        (("--scale", "0"), "input: scale: expected greater than 0, got 0.0"),
+        (("--scale", "1/0"), "scale: expected a number, got '1/0'"),
+        (("--std", "0"), "input: std: expected no 0, got [0.0, 0.0, 0.0]"),
+    ],
+)
+def test_an_input_that_cannot_be_is_refused_by_its_key(
+    mirante: Run, options: tuple[str, ...], words: str
+) -> None:
+    source = str(WEIGHTS / "street.onnx")
+    outcome = mirante("models", "import", source, "--name", "d", "--size", "320x320", *options)
+    assert (outcome.status, outcome.err) == (2, f"mirante: {words}\n")
