@@ -180,6 +180,6 @@ def test_what_is_not_exported(
 def test_an_input_that_cannot_be_is_refused_by_its_key(
     mirante: Run, options: tuple[str, ...], words: str
 ) -> None:
-    source = str(WEIGHTS / "street.onnx")
-    outcome = mirante("models", "import", source, "--name", "d", "--size", "320x320", *options)
+    source = [str(WEIGHTS / "street.onnx"), "--size", "320x320"]
+    outcome = mirante("models", "import", *source, "--name", "d", "--out", "out", *options)
     assert (outcome.status, outcome.err) == (2, f"mirante: {words}\n")
