@@ -167,7 +167,8 @@ def test_what_it_compiled_is_no_part_of_a_kept_engine(home: Path) -> None:
         (part / "manifest.yaml").write_text("name: site\n")
         (part / "engine.rtx").write_bytes(b"engine")
         (part / "engine.rtx.cache").write_bytes(b"compiled at the gate")
-        engine = shelf.publish("site-1", part, {"parity": {"engine": None}})
+        said = dict.fromkeys(("batch", "built", "device", "file", "input", "request", "role"), "")
+        engine = shelf.publish("site-1", part, {**said, "parity": {"engine": None}})
     (engine.folder / "engine.rtx.cache").write_bytes(b"compiled later")
     found = shelf.get("site-1")
     assert found is not None
