@@ -119,6 +119,11 @@ class Server(_Part):
             raise ValueError(f"{expected}, and nothing after its path")
         return self
 
+    @property
+    def path(self) -> str:
+        """Of the model below the protocol's version: ``models/NAME``, and its version if said."""
+        return f"models/{self.model}" + (f"/versions/{self.version}" if self.version else "")
+
     def __str__(self) -> str:
         """The model and its address, without user and password."""
         split = urlsplit(self.url)

@@ -14,14 +14,15 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from engines.build.shelf import ABOUT, get
 from engines.fit import Threshold
 from engines.manifest import Manifest, find
 from engines.model import Model, load
 from engines.samples import Samples
-
-ABOUT = "build.json"  # beside the manifest of an engine
 
 
 class SwapError(ValueError):
@@ -54,7 +55,7 @@ class InUse:
 @dataclass(slots=True)
 class _Entry:
     runs: str
-    before: list[str] = field(default_factory=list)
+    before: tuple[str, ...] = ()
     since_s: float = field(default_factory=time.time)
     samples: Samples | None = None
     stages: weakref.WeakSet[Served] = field(default_factory=weakref.WeakSet)
@@ -109,7 +110,7 @@ def use(name: str, runs: str, before: tuple[str, ...] = ()) -> None:
     """Says what runs under a name before any stage asks for it."""
     with _lock:
         entry = _entries.setdefault(name, _Entry(runs))
-        entry.runs, entry.before = runs, list(before)
+        entry.runs, entry.before = runs, before
 
 
 def restore(name: str, runs: str, before: tuple[str, ...]) -> None:
@@ -121,10 +122,7 @@ def restore(name: str, runs: str, before: tuple[str, ...]) -> None:
     _prove(runs)
     load(runs)
     with _swaps:
-        entry = _entry(name)
-        if entry.stages:
-            _replace(name, entry, runs)
-        use(name, runs, before)
+        _replace(name, _entry(name), runs, before)
 
 
 def swap(name: str, to: str) -> str:
@@ -146,11 +144,7 @@ def swap(name: str, to: str) -> str:
     """
     with _swaps:
         entry = _running(name)
-        words = _replace(name, entry, to)
-        with _lock:
-            entry.before.append(entry.runs)
-            entry.runs, entry.since_s = to, time.time()
-        return words
+        return _replace(name, entry, to, (*entry.before, entry.runs))
 
 
 def rollback(name: str) -> str:
@@ -163,10 +157,8 @@ def rollback(name: str) -> str:
         entry = _running(name)
         if not entry.before:
             raise SwapError(f"model {name}: nothing to go back to; it runs as it was started")
-        to = entry.before[-1]
-        _replace(name, entry, to)
-        with _lock:
-            entry.runs, entry.since_s = entry.before.pop(), time.time()
+        *before, to = entry.before
+        _replace(name, entry, to, tuple(before))
         return to
 
 
@@ -190,23 +182,27 @@ def in_use() -> tuple[InUse, ...]:
 
 
 def _told(name: str, entry: _Entry) -> InUse:
-    manifest = find(entry.runs)
-    about = about_engine(entry.runs)
+    facts = _facts(entry.runs, entry.since_s)
+    return InUse(name, entry.runs, *facts, entry.since_s, entry.before)
+
+
+@lru_cache(maxsize=64)
+def _facts(runs: str, _since_s: float) -> tuple[str, str, str]:
+    """Runtime, precision and parity, read once a swap: a worker asks several times a second."""
+    about = about_engine(runs)
     precision, parity = "as published", "source"
     if about is not None:
-        precision = str(about["request"]["precision"])  # type: ignore[index]
-        parity = "proved" if about["parity"]["engine"] else "pending"  # type: ignore[index]
-    return InUse(
-        name, entry.runs, manifest.runs_on, precision, parity, entry.since_s, tuple(entry.before)
-    )
+        precision = str(about["request"]["precision"])
+        parity = "proved" if about["parity"]["engine"] else "pending"
+    return find(runs).runs_on, precision, parity
 
 
-def about_engine(runs: str) -> Mapping[str, object] | None:
+def about_engine(runs: str) -> Mapping[str, Any] | None:
     """What ``build.json`` says where ``runs`` is the manifest of an engine, else None."""
     path = Path(runs).with_name(ABOUT)
     if not runs.endswith(".yaml") or not path.is_file():
         return None
-    about: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    about: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return about
 
 
@@ -218,10 +214,9 @@ def _prove(runs: str) -> None:
         RuntimeError: it cannot be run here, or is not in the store.
     """
     about = about_engine(runs)
-    if about is None or about["parity"]["engine"]:  # type: ignore[index]
+    if about is None or about["parity"]["engine"]:
         return
     from engines.build.build import prove
-    from engines.build.shelf import get
 
     engine = get(str(about["key"]))
     if engine is None:
@@ -243,8 +238,11 @@ def _running(name: str) -> _Entry:
         return _entries[name]
 
 
-def _replace(name: str, entry: _Entry, to: str) -> str:
-    """Loads ``to`` for every stage of ``name``, then changes them all."""
+def _replace(name: str, entry: _Entry, to: str, before: tuple[str, ...]) -> str:
+    """Loads ``to`` for every stage of ``name``, then changes them all, and what later ones get.
+
+    It is one step under the lock: no stage may come in between with what ran before.
+    """
     old, new = find(entry.runs), find(to)
     _check(name, old, new)
     ready: dict[Served, Model] = {}
@@ -254,6 +252,7 @@ def _replace(name: str, entry: _Entry, to: str) -> str:
             if not missing:
                 for stage, model in ready.items():
                     stage.model = model
+                entry.runs, entry.before, entry.since_s = to, before, time.time()
                 return _words(old, new)
         for stage in missing:
             ready[stage] = stage.load(to)

@@ -27,9 +27,7 @@ class KserveHttpSession:
     def __init__(self, server: Server) -> None:
         self._remote = Remote(server)
         self._http = Http(self._remote)
-        self._path = f"/v2/models/{server.model}"
-        if server.version:
-            self._path += f"/versions/{server.version}"
+        self._path = f"/v2/{server.path}"
         try:
             metadata = self._http.get(self._path)
             self.inputs: Mapping[str, TensorInfo] = declared(metadata["inputs"])

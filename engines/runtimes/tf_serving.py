@@ -42,9 +42,7 @@ class TfServingSession:
     def __init__(self, server: Server) -> None:
         self._remote = Remote(server)
         self._http = Http(self._remote)
-        self._path = f"/v1/models/{server.model}"
-        if server.version:
-            self._path += f"/versions/{server.version}"
+        self._path = f"/v1/{server.path}"
         metadata = self._http.get(f"{self._path}/metadata")
         try:
             signatures = metadata["metadata"]["signature_def"]["signature_def"]

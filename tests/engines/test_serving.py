@@ -199,3 +199,21 @@ def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     (entry,) = serving.in_use()
     assert (entry.runs, entry.precision, entry.parity) == (runs, "fp32", "proved")
     assert stage.model.manifest.folder == engine.folder
+
+
+def test_a_stage_that_comes_during_a_swap_runs_what_the_others_run(tmp_path: Path) -> None:
+    first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
+    stages = [InferStage(first)]
+
+    def cameras_come() -> None:
+        stages.extend(InferStage(first) for _ in range(20))
+
+    thread = threading.Thread(target=cameras_come)
+    thread.start()
+    for _ in range(5):
+        serving.swap(first, second)
+        serving.rollback(first)
+    serving.swap(first, second)
+    thread.join()
+    assert len(stages) == 21
+    assert {stage.model.name for stage in stages} == {"second"}

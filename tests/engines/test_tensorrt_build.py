@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import support
+from built_engines import OWN, PUBLIC
 from limited_tensorrt import limited_library
 from onnx import numpy_helper, parser
 from tensorrt_names.collect import FOLDER, read
@@ -29,16 +30,7 @@ trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed"
 
 L4 = Gpu("NVIDIA L4", "sm89")
 PLAIN = sorted(path.stem for path in FOLDER.glob("*.json"))
-OWN = {"street": "YOLO (ours)", "road": "U-Net (ours)", "face": "U-Net (ours)"}
-ZOO = {
-    "yolox-nano": "YOLOX",
-    "deimv2-femto": "DEIMv2",
-    "yunet": "YuNet",
-    "twinlitenet": "TwinLiteNet",
-    "omz-road": "road-segmentation-adas",
-    "unet-face": "U-Net",
-    "mediapipe-selfie": "MediaPipe selfie",
-}
+ZOO = {name: what for name, what in PUBLIC.items() if name != "lwnet"}  # which is PyTorch's
 
 
 def silent(share: float, words: str) -> None:
