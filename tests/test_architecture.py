@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["mirante", "engines", "plugins", "pipeline"]  # each may import those before it, and itself
+ROOMS = ["mirante", "engines", "plugins", "pipeline", "dashboard"]  # each may import those before it, and itself
 LONGEST_FILE = 400
 FILES = sorted(
     path.relative_to(ROOT)
@@ -91,6 +91,17 @@ def test_engines_know_neither_gstreamer_nor_redis() -> None:
         if path.parts[0] == "engines"
         for module, line in imports_of(path)
         if module.partition(".")[0] in {"gi", "redis"}
+    ]
+    assert found == []
+
+
+def test_the_dashboard_is_a_subscriber_like_any_other() -> None:
+    found = [
+        f"{path}:{line}: {module}"
+        for path in OWN
+        if path.parts[0] == "dashboard"
+        for module, line in imports_of(path)
+        if module.startswith(("gi", "engines", "plugins", "pipeline.gst"))
     ]
     assert found == []
 

@@ -85,6 +85,9 @@ class Preview(Section):
 
     fps: float = Field(8.0, gt=0, le=60, description="most pictures per second")
     quality: int = Field(70, ge=1, le=100, description="JPEG quality")
+    blur: list[str] = Field(
+        [], description="classes made unrecognisable before a picture leaves the worker, as [face]"
+    )
 
 
 class CameraOptions(Section):

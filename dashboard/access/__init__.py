@@ -1,0 +1,1 @@
+"""Who may look and who may change: passwords, sessions, tokens, and what a browser may do."""

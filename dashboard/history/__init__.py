@@ -1,0 +1,1 @@
+"""What cameras did over the last minutes, sampled once a second."""

@@ -1,0 +1,1 @@
+"""Live pictures with their results, from Redis to every page that watches."""

@@ -1,0 +1,1 @@
+"""Cameras on the local network that speak ONVIF."""

@@ -1,0 +1,78 @@
+"""What the routes share: the way to Redis, who may look, live pictures, the last minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, cast
+
+import redis
+import redis.asyncio
+from fastapi import Depends
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from starlette.requests import HTTPConnection
+
+from mirante.redis_url import RedisUrl, raw
+from pipeline.config.settings import Dashboard
+from pipeline.credentials import Credentials
+from pipeline.registry import Registry, connect
+
+if TYPE_CHECKING:
+    from dashboard.access import Access
+    from dashboard.history.sampler import Sampler
+    from dashboard.live.hub import Hub
+
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """One per application.
+
+    Attributes:
+        address: of Redis, with its secrets; ``url`` is what may be shown.
+        settings: those of the dashboard.
+        access: who may look.
+        sampler: what cameras did lately.
+        hub: live pictures.
+        credentials: where passwords of cameras are kept.
+    """
+
+    address: str
+    settings: Dashboard
+    access: Access
+    sampler: Sampler
+    hub: Hub
+    credentials: Credentials = field(default_factory=Credentials)
+
+    @cached_property
+    def url(self) -> RedisUrl:
+        """The address of Redis, as it may be shown."""
+        return RedisUrl(self.address)
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        """A client for the threads on which plain routes run; replies as redis-py shapes them."""
+        return connect(self.address, TIMEOUT_S)
+
+    @cached_property
+    def aredis(self) -> redis.asyncio.Redis:
+        """A client for the event loop; replies are bytes, integers and lists."""
+        return async_client(self.url)
+
+    def registry(self, worker: str = "main") -> Registry:
+        """The cameras that are wanted; its calls block."""
+        return Registry(self.redis, worker, credentials=self.credentials)
+
+
+def async_client(url: RedisUrl, timeout_s: float = TIMEOUT_S) -> redis.asyncio.Redis:
+    """A client that never retries by itself and gives raw replies."""
+    return raw(redis.asyncio.Redis.from_url(**url.options(timeout_s), retry=Retry(NoBackoff(), 0)))
+
+
+def _services(connection: HTTPConnection) -> Services:
+    return cast(Services, connection.app.state.services)
+
+
+FromApp = Annotated[Services, Depends(_services)]
