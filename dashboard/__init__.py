@@ -1,1 +1,1 @@
-"""The web page and its API: a subscriber like any other, which writes nothing but what is wanted."""
+"""The web page and its API: a subscriber like any other that writes only what is wanted."""
