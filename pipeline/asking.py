@@ -1,0 +1,151 @@
+"""Requests to a running worker, over lists in Redis: asked by commands and pages, done by it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
+
+import redis
+
+log = logging.getLogger(__name__)
+
+What = Literal["swap", "trial"]
+Handler = Callable[[dict[str, Any]], bytes]
+AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2}
+# The braces put them into one cluster slot.
+ASKED = "mirante:{mirante:asked}"
+ANSWER = f"{ASKED}:answer"
+ANSWER_KEPT_S = 300
+DONE, REFUSED = (
+    b"+",
+    b"-",
+)  # before an answer's bytes, and before the words of a handler that raised
+LOOK_S = 1.0  # shorter than the socket's own time-out
+
+
+class NoAnswerError(RuntimeError):
+    """No worker took the request in time."""
+
+
+class RefusedError(RuntimeError):
+    """The worker could not do it; the message says why, in its words."""
+
+
+def ask(
+    client: redis.Redis,
+    what: What,
+    worker: str,
+    request: Mapping[str, object],
+    timeout_s: float = 60.0,
+) -> bytes:
+    """Asks a worker for something and waits for its answer.
+
+    Args:
+        client: a Redis client that answers bytes.
+        what: the kind of request, for which the worker has a handler.
+        worker: the worker's name.
+        request: JSON values, no secrets: Redis holds them until the worker takes them.
+        timeout_s: how long to wait; a worker does not find the request later.
+
+    Returns:
+        What the worker's handler returned.
+
+    Raises:
+        NoAnswerError: it does not answer in time.
+        RefusedError: its handler raised an error.
+        redis.RedisError: Redis does not answer.
+    """
+    identity = secrets.token_hex(8)
+    asked, answer = f"{ASKED}:{what}:{worker}", f"{ANSWER}:{identity}"
+    entry = json.dumps({"id": identity, "request": request})
+    kept_s = math.ceil(timeout_s)  # whoever asks may be killed and never withdraw it
+    with client.pipeline(transaction=True) as pipe:
+        pipe.rpush(asked, entry)
+        pipe.expire(asked, kept_s, nx=True)
+        pipe.expire(asked, kept_s, gt=True)
+        pipe.execute()
+    try:
+        got = _wait(client, answer, timeout_s)
+    finally:
+        client.lrem(asked, 0, entry)
+    if got is None:
+        raise NoAnswerError(
+            f'worker "{worker}" gave no answer within {timeout_s:g} s; is it running on this Redis?'
+        )
+    if got.startswith(REFUSED):
+        raise RefusedError(got.removeprefix(REFUSED).decode())
+    return got.removeprefix(DONE)
+
+
+def _wait(client: redis.Redis, answer: str, timeout_s: float) -> bytes | None:
+    until_s = time.monotonic() + timeout_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        # Redis reads 0 as for ever.
+        got = cast(Any, client.blpop([answer], timeout=min(LOOK_S, max(left_s, 0.01))))
+        if got is not None:
+            return cast(bytes, got[1])
+    return None
+
+
+class Requests:
+    """The worker's side: takes what is asked of it, each request on a thread of its own.
+
+    Args:
+        client: a Redis client that answers bytes.
+        worker: the worker's name.
+        handlers: what is done by kind. A handler gets the request and returns the answer's bytes;
+            the words of any error that it raises go to whoever asked. It is called by as many
+            threads at once as ``AT_ONCE`` says of its kind; other requests wait in Redis.
+    """
+
+    def __init__(self, client: redis.Redis, worker: str, handlers: Mapping[What, Handler]) -> None:
+        self._client, self._worker, self._handlers = client, worker, handlers
+        self._busy: dict[What, list[threading.Thread]] = {what: [] for what in handlers}
+
+    def poll(self) -> None:
+        """Takes the next request of each kind, as far as it has a free thread. Never waits for one.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        for what in self._handlers:
+            busy = self._busy[what] = [each for each in self._busy[what] if each.is_alive()]
+            if len(busy) >= AT_ONCE[what]:
+                continue
+            raw = cast(bytes | None, self._client.lpop(f"{ASKED}:{what}:{self._worker}"))
+            if raw is not None:
+                thread = threading.Thread(
+                    target=self._work, args=(what, raw), name=f"asked-{what}", daemon=True
+                )
+                busy.append(thread)
+                thread.start()
+
+    def _work(self, what: What, raw: bytes) -> None:
+        try:
+            entry = json.loads(raw)
+            identity, request = str(entry["id"]), dict(entry["request"])
+        except (ValueError, KeyError, TypeError):
+            log.error('a request for a %s is not {"id": …, "request": {…}}; nobody is told', what)
+            return
+        try:
+            answer = DONE + self._handlers[what](request)
+        except Exception as error:  # noqa: BLE001 whoever asked is told, and the worker goes on
+            words = " ".join(str(error).split()) or type(error).__name__
+            log.error("%s, asked for: %s", what, words)
+            answer = REFUSED + words.encode()
+        try:
+            self._answer(f"{ANSWER}:{identity}", answer)
+        except redis.RedisError as error:
+            log.error("%s: whoever asked gets no answer: %s", what, error)
+
+    def _answer(self, key: str, answer: bytes) -> None:
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.rpush(key, answer)
+            pipe.expire(key, ANSWER_KEPT_S)
+            pipe.execute()
