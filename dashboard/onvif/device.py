@@ -1,0 +1,224 @@
+"""The streams of one camera: device and media service of ONVIF Profile S, over HTTP.
+
+A camera is spoken to only at the address from which it answered: what it says about other machines
+is refused, so that it cannot make this one talk to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+import httpx
+
+from dashboard.onvif import soap
+from dashboard.onvif.discovery import Answer, is_at
+from pipeline.urls import CameraUrl
+
+CAMERA_S = 10.0
+REQUEST_S = 4.0
+MAX_PROFILES = 8
+LAST_YEAR = 2999  # of a clock that is wrong: what comes after must be a date too
+
+_DEVICE = "http://www.onvif.org/ver10/device/wsdl"
+_MEDIA = "http://www.onvif.org/ver10/media/wsdl"
+_SCHEMA = "http://www.onvif.org/ver10/schema"
+_REFUSALS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
+
+
+class DeviceError(RuntimeError):
+    """A camera gave no answer that can be used; in words."""
+
+
+class WantsPasswordError(DeviceError):
+    """A camera refuses who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What a camera offers.
+
+    Attributes:
+        urls: RTSP addresses without credentials, the camera's first profile first.
+        words: what kept it from telling all, or empty.
+    """
+
+    urls: tuple[str, ...] = ()
+    words: str = ""
+
+
+async def streams(camera: Answer, login: soap.Login | None) -> Streams:
+    """Asks a camera for the addresses of its streams; never raises for what a camera does."""
+    try:
+        # Never through a proxy, and never on to where a camera would redirect.
+        async with (
+            asyncio.timeout(CAMERA_S),
+            httpx.AsyncClient(
+                timeout=REQUEST_S,
+                trust_env=False,
+                verify=False,  # noqa: S501 - cameras sign their own certificates
+                headers={"Accept-Encoding": "identity"},
+            ) as client,
+        ):
+            return await _Device(client, camera, login).streams()
+    except TimeoutError:
+        return Streams(words=f"it did not finish answering within {CAMERA_S:g} s")
+    except DeviceError as error:
+        return Streams(words=str(error))
+
+
+class _Device:
+    """A conversation with one camera."""
+
+    def __init__(self, client: httpx.AsyncClient, camera: Answer, login: soap.Login | None) -> None:
+        self._client = client
+        self._camera = camera
+        self._login = login
+        self._ahead = timedelta()  # of the camera's clock
+
+    async def streams(self) -> Streams:
+        """The addresses of up to ``MAX_PROFILES`` profiles."""
+        if self._login is not None:
+            self._ahead = await self._clock_ahead()
+        media = await self._media()
+        answer = await self._ask(media, f'<GetProfiles xmlns="{_MEDIA}"/>')
+        tokens = [each.get("token", "") for each in answer.iterfind(".//{*}Profiles")]
+        urls: dict[str, None] = {}  # a set that keeps the order
+        refused = ""
+        for token in filter(None, tokens[:MAX_PROFILES]):
+            try:
+                answer = await self._ask(media, _stream_uri(token))
+                urls[self._own_stream(soap.text(answer, ".//{*}MediaUri/{*}Uri"))] = None
+            except DeviceError as error:
+                refused = str(error)
+        return Streams(tuple(urls), refused or ("" if urls else "it has no stream that is set up"))
+
+    async def _clock_ahead(self) -> timedelta:
+        """How far the camera's clock is ahead: it refuses a password proven at another time."""
+        request = f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>'
+        try:
+            answer = await self._ask(self._camera.service, request, proven=False)
+        except DeviceError:  # what matters comes next, and says what is wrong
+            return timedelta()
+        utc = answer.find(".//{*}UTCDateTime")
+        of_date = (soap.text(utc, f"{{*}}Date/{{*}}{part}") for part in ("Year", "Month", "Day"))
+        of_time = (
+            soap.text(utc, f"{{*}}Time/{{*}}{part}") for part in ("Hour", "Minute", "Second")
+        )
+        try:
+            year, month, day, hour, minute, second = map(int, (*of_date, *of_time))
+            theirs = datetime(min(year, LAST_YEAR), month, day, hour, minute, second, tzinfo=UTC)
+        except ValueError:  # it tells no time: ours will do
+            return timedelta()
+        return theirs - datetime.now(UTC)
+
+    async def _media(self) -> str:
+        request = f'<GetCapabilities xmlns="{_DEVICE}"><Category>Media</Category></GetCapabilities>'
+        answer = await self._ask(self._camera.service, request)
+        media = soap.text(answer, ".//{*}Media/{*}XAddr")
+        if not media:
+            raise DeviceError("it offers no media service")
+        if not is_at(media, self._camera.address):
+            raise DeviceError(
+                f"its media service is at another address ({_host(media)}): not asked"
+            )
+        return media
+
+    def _own_stream(self, uri: str) -> str:
+        try:
+            # Without the user in front of the host, and *** for what stands in parameters.
+            url = str(CameraUrl(CameraUrl(uri).bare)) if uri else ""
+        except ValueError:
+            url = ""
+        if not url.startswith(("rtsp://", "rtsps://")):
+            raise DeviceError("one of its streams has no RTSP address")
+        if not is_at(url, self._camera.address, ("rtsp", "rtsps")):
+            raise DeviceError(f"one of its streams is at another address ({_host(url)}): left out")
+        return url
+
+    async def _ask(self, service: str, request: str, *, proven: bool = True) -> Element:
+        """One request and its answer.
+
+        Raises:
+            WantsPasswordError: it must be told a user, or another.
+            DeviceError: it cannot be reached, or its answer cannot be used.
+        """
+        header = ""
+        if self._login is not None and proven:
+            header = self._login.token(datetime.now(UTC) + self._ahead)
+        status, content = await self._post(service, soap.envelope(request, header))
+        root: Element | None = None
+        try:
+            root = soap.parse(content)
+            trouble = _fault(root)
+        except soap.MalformedError as error:
+            trouble = f"its answer was ignored: {error}"
+        if status == httpx.codes.UNAUTHORIZED or trouble in _REFUSALS:
+            raise WantsPasswordError(self._refusal())
+        if status != httpx.codes.OK and (root is None or not trouble):
+            raise DeviceError(f"it answered with HTTP status {status}")
+        if trouble or root is None:
+            raise DeviceError(trouble)
+        return root
+
+    def _refusal(self) -> str:
+        if self._login is None:
+            return "it wants a password: give the user and password of the camera"
+        return "it refuses this user and password (WS-UsernameToken)"
+
+    async def _post(self, service: str, message: bytes) -> tuple[int, bytes]:
+        content = bytearray()
+        kind = {"Content-Type": "application/soap+xml; charset=utf-8"}
+        try:
+            async with self._client.stream(
+                "POST", service, content=message, headers=kind
+            ) as answer:
+                # As it comes on the wire: what is small and compressed may be vast unpacked.
+                async for part in answer.aiter_raw():
+                    content += part
+                    if len(content) > soap.MAX_BYTES:
+                        raise DeviceError(f"its answer is larger than {soap.MAX_BYTES} bytes")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise DeviceError(f"its ONVIF service cannot be reached: {_why(error)}") from None
+        return answer.status_code, bytes(content)
+
+
+def _stream_uri(profile: str) -> str:
+    return (
+        f'<GetStreamUri xmlns="{_MEDIA}"><StreamSetup>'
+        f'<Stream xmlns="{_SCHEMA}">RTP-Unicast</Stream>'
+        f'<Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>'
+        f"<ProfileToken>{escape(profile)}</ProfileToken></GetStreamUri>"
+    )
+
+
+def _fault(root: Element) -> str:
+    """One of ``_REFUSALS``, or the words of another fault, or empty."""
+    fault = root.find(".//{*}Fault")
+    if fault is None:
+        return ""
+    codes = set(_codes(fault))
+    refused = next((each for each in _REFUSALS if each in codes), None)
+    return refused or f"it says: {soap.shown(soap.text(fault, './/{*}Reason/{*}Text')) or 'fault'}"
+
+
+def _codes(fault: Element) -> Iterator[str]:
+    """Values of code and subcodes without their prefix."""
+    for value in fault.iterfind(".//{*}Code//{*}Value"):
+        yield soap.shown(value.text or "").rpartition(":")[2]
+
+
+def _host(url: str) -> str:
+    try:
+        return soap.shown(urlsplit(url).hostname or "") or "none"
+    except ValueError:
+        return "none"
+
+
+def _why(error: Exception) -> str:
+    return soap.shown(str(error)) or type(error).__name__

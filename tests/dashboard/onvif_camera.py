@@ -1,0 +1,225 @@
+"""A camera that speaks ONVIF on loopback: answers probes by UDP, and checks passwords itself.
+
+It is written from the specifications and shares no code with what it tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+GROUP = "239.255.255.250"
+HOST = "127.0.0.1"
+_SOAP = (
+    '<?xml version="1.0"?><SOAP-ENV:Envelope'
+    ' xmlns:SOAP-ENV="http://www.w3.org/2003/05/soap-envelope"'
+    ' xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/08/addressing"'
+    ' xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery"'
+    ' xmlns:tds="http://www.onvif.org/ver10/device/wsdl"'
+    ' xmlns:trt="http://www.onvif.org/ver10/media/wsdl"'
+    ' xmlns:tt="http://www.onvif.org/ver10/schema"'
+    ' xmlns:ter="http://www.onvif.org/ver10/error">'
+    "<SOAP-ENV:Header>{header}</SOAP-ENV:Header><SOAP-ENV:Body>{body}</SOAP-ENV:Body>"
+    "</SOAP-ENV:Envelope>"
+)
+_FAULT = (
+    "<SOAP-ENV:Fault><SOAP-ENV:Code><SOAP-ENV:Value>SOAP-ENV:Sender</SOAP-ENV:Value>"
+    "<SOAP-ENV:Subcode><SOAP-ENV:Value>ter:{code}</SOAP-ENV:Value></SOAP-ENV:Subcode>"
+    '</SOAP-ENV:Code><SOAP-ENV:Reason><SOAP-ENV:Text xml:lang="en">{reason}</SOAP-ENV:Text>'
+    "</SOAP-ENV:Reason></SOAP-ENV:Fault>"
+)
+_MATCH = (
+    "<d:ProbeMatches><d:ProbeMatch><wsa:EndpointReference><wsa:Address>{endpoint}</wsa:Address>"
+    "</wsa:EndpointReference><d:Types>dn:NetworkVideoTransmitter</d:Types>"
+    "<d:Scopes>{scopes}</d:Scopes><d:XAddrs>{services}</d:XAddrs>"
+    "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches>"
+)
+
+
+def soap(body: str, header: str = "") -> bytes:
+    return _SOAP.format(header=header, body=body).encode()
+
+
+def fault(code: str, reason: str) -> bytes:
+    return soap(_FAULT.format(code=code, reason=reason))
+
+
+@dataclass
+class OnvifCamera:
+    """Listens while it is a context.
+
+    Attributes:
+        login: user and password that its media service wants; None: nobody is asked.
+        ahead: how far its clock is ahead of ours.
+        services: what it says about its own address; {port} is that of its HTTP server.
+        answers: what it answers to a request instead of what is right, by the request's name:
+            status and content.
+        datagrams: what it sends instead of a ProbeMatch; {message} is what it answers to.
+        asked: names of the requests that came, in order.
+    """
+
+    name: str = "Front%20gate"
+    login: tuple[str, str] | None = None
+    ahead: timedelta = timedelta()
+    endpoint: str = "urn:uuid:0001"
+    services: str = "http://192.0.2.7/other http://127.0.0.1:{port}/onvif/device_service"
+    media: str = "http://127.0.0.1:{port}/onvif/media"
+    uris: tuple[str, ...] = ("rtsp://127.0.0.1/main", "rtsp://127.0.0.1/sub")
+    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    datagrams: list[bytes] | None = None
+    udp_port: int = 0
+    asked: list[str] = field(default_factory=list)
+    probes: list[str] = field(default_factory=list)
+    _nonces: set[str] = field(default_factory=set)
+
+    def __enter__(self) -> OnvifCamera:
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._udp.bind(("", self.udp_port))
+        member = struct.pack("4s4s", socket.inet_aton(GROUP), socket.inet_aton(HOST))
+        self._udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        self._udp.settimeout(0.1)
+        self.udp_port = self._udp.getsockname()[1]
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                request = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                status, content = camera.answer(request)
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", content.decode())
+                self.send_header("Content-Type", "application/soap+xml")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                try:
+                    self.wfile.write(content)
+                except OSError:  # who asked has hung up
+                    self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+        self._http = ThreadingHTTPServer((HOST, 0), Handler)
+        self.port = self._http.server_port
+        self._open = True
+        self._threads = [
+            threading.Thread(target=self._http.serve_forever, args=(0.05,)),
+            threading.Thread(target=self._listen),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open = False
+        self._http.shutdown()
+        for thread in self._threads:
+            thread.join()
+        self._http.server_close()
+        self._udp.close()
+
+    def _listen(self) -> None:
+        while self._open:
+            try:
+                probe, sender = self._udp.recvfrom(65_536)
+            except TimeoutError:
+                continue
+            text = probe.decode()
+            self.probes.append(text)
+            message = re.search(r"MessageID[^>]*>([^<]+)<", text)
+            assert message, text
+            for datagram in self._datagrams():
+                filled = datagram.replace(b"{message}", message[1].encode())
+                self._udp.sendto(filled, sender)
+
+    def _datagrams(self) -> list[bytes]:
+        return [self.match()] if self.datagrams is None else self.datagrams
+
+    def match(self) -> bytes:
+        """Its ProbeMatch."""
+        scope = "onvif://www.onvif.org"
+        scopes = f"{scope}/type/video_encoder {scope}/name/{self.name} {scope}/hardware/Eye-7"
+        services = self.services.format(port=self.port)
+        body = _MATCH.format(
+            endpoint=self.endpoint,
+            scopes=f"{scopes} {scope}/location/yard",
+            services=services,
+        )
+        return soap(body, "<wsa:RelatesTo>{message}</wsa:RelatesTo>")
+
+    def answer(self, request: str) -> tuple[int, bytes]:
+        """HTTP status and content."""
+        name = re.search(r"<s:Body><(\w+)", request)
+        assert name, request
+        self.asked.append(name[1])
+        if name[1] in self.answers:
+            return self.answers[name[1]]
+        if name[1] == "GetSystemDateAndTime":
+            assert "UsernameToken" not in request, "it is asked before anyone is known"
+            return 200, soap(self._time())
+        if name[1] == "GetCapabilities":
+            media = self.media.format(port=self.port)
+            return 200, soap(
+                "<tds:GetCapabilitiesResponse><tds:Capabilities>"
+                f"<tt:Media><tt:XAddr>{media}</tt:XAddr></tt:Media>"
+                "</tds:Capabilities></tds:GetCapabilitiesResponse>"
+            )
+        if self.login is not None and not self._proves(request):
+            return 400, fault("NotAuthorized", "Sender not authorized")
+        return self._of_media(name[1], request)
+
+    def _of_media(self, name: str, request: str) -> tuple[int, bytes]:
+        if name == "GetProfiles":
+            profiles = "".join(
+                f'<trt:Profiles token="profile {i}&amp;"/>' for i in range(len(self.uris))
+            )
+            return 200, soap(f"<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>")
+        assert name == "GetStreamUri", name
+        token = re.search(r"<ProfileToken>profile (\d+)&amp;</ProfileToken>", request)
+        assert token and "RTP-Unicast" in request and ">RTSP<" in request, request
+        return 200, soap(
+            "<trt:GetStreamUriResponse><trt:MediaUri>"
+            f"<tt:Uri>{self.uris[int(token[1])]}</tt:Uri>"
+            "</trt:MediaUri></trt:GetStreamUriResponse>"
+        )
+
+    def _time(self) -> str:
+        now = datetime.now(UTC) + self.ahead
+        return (
+            "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime>"
+            f"<tt:Time><tt:Hour>{now.hour}</tt:Hour><tt:Minute>{now.minute}</tt:Minute>"
+            f"<tt:Second>{now.second}</tt:Second></tt:Time>"
+            f"<tt:Date><tt:Year>{now.year}</tt:Year><tt:Month>{now.month}</tt:Month>"
+            f"<tt:Day>{now.day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
+            "</tds:GetSystemDateAndTimeResponse>"
+        )
+
+    def _proves(self, request: str) -> bool:
+        """Whether the request's UsernameToken is right, fresh and new."""
+        assert self.login is not None
+        user, password = self.login
+        said = {
+            name: re.search(rf"<\w+:{name}(?: [^>]*)?>([^<]*)<", request)
+            for name in ("Username", "Password", "Nonce", "Created")
+        }
+        parts = {name: match[1] for name, match in said.items() if match}
+        if len(parts) < len(said) or "PasswordDigest" not in request:
+            return False
+        assert password not in request, "the password travels"
+        created = datetime.strptime(parts["Created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        nonce = base64.b64decode(parts["Nonce"], validate=True)
+        plain = nonce + parts["Created"].encode() + password.encode()
+        right = base64.b64encode(hashlib.sha1(plain).digest()).decode()
+        fresh = abs(created.timestamp() - time.time() - self.ahead.total_seconds()) < 60
+        new = parts["Nonce"] not in self._nonces
+        self._nonces.add(parts["Nonce"])
+        return parts["Username"] == user and parts["Password"] == right and fresh and new

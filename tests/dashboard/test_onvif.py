@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import pytest
+from onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
+
+from dashboard.onvif import device
+from dashboard.onvif.device import Streams, streams
+from dashboard.onvif.discovery import MAX_ANSWERS, Answer, Found, Network, is_at, probe
+from dashboard.onvif.soap import MAX_BYTES, Login, MalformedError, parse
+
+LOGIN = ("anna", "pass<&>wörd")
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
+
+
+def network(camera: OnvifCamera) -> Network:
+    return Network(GROUP, camera.udp_port, 0.4, (HOST,))
+
+
+def found(camera: OnvifCamera) -> Found:
+    return asyncio.run(probe(network(camera)))
+
+
+def offered(camera: OnvifCamera, login: tuple[str, str] | None = None) -> Streams:
+    service = f"http://{HOST}:{camera.port}/onvif/device_service"
+    answer = Answer(camera.endpoint, HOST, service, "", "", "")
+    return asyncio.run(streams(answer, Login(*login) if login else None))
+
+
+def test_a_camera_is_found_by_multicast() -> None:
+    with OnvifCamera() as camera:
+        result = found(camera)
+    service = f"http://{HOST}:{camera.port}/onvif/device_service"
+    wanted = Answer("urn:uuid:0001", HOST, service, "Front gate", "Eye-7", "yard")
+    assert result == Found({"urn:uuid:0001": wanted})
+    first, second = camera.probes
+    assert first == second, "sent twice with one MessageID, so that both may be answered"
+    assert "dn:NetworkVideoTransmitter" in first
+
+
+def test_cameras_are_told_apart_by_their_endpoint() -> None:
+    with (
+        OnvifCamera() as first,
+        OnvifCamera(endpoint="urn:uuid:0002", udp_port=first.udp_port) as second,
+    ):
+        result = found(first)
+    assert [each.service for each in result.cameras.values()] != []
+    ports = {each.service.split(":")[2].split("/")[0] for each in result.cameras.values()}
+    assert ports == {str(first.port), str(second.port)}
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        b"\x00\xff not XML",
+        BOMB,
+        b'<?xml version="1.0" encoding="nonsense"?><x/>',
+        soap("<d:ProbeMatches/>", "<wsa:RelatesTo>urn:uuid:of-another</wsa:RelatesTo>"),
+        soap("<d:ProbeMatch/>", "<wsa:RelatesTo>{message}</wsa:RelatesTo>"),
+        b"<x>" * 20_000,
+    ],
+    ids=["empty", "bytes", "entities", "encoding", "another's", "nothing in it", "deep"],
+)
+def test_an_answer_that_cannot_be_read_is_counted(datagram: bytes) -> None:
+    with OnvifCamera(datagrams=[datagram]) as camera:
+        camera.datagrams = [datagram, camera.match()]
+        result = found(camera)
+    assert list(result.cameras) == ["urn:uuid:0001"]
+    assert result.malformed == len(camera.probes) == 2
+
+
+def test_a_flood_of_answers_ends() -> None:
+    with OnvifCamera(datagrams=[b"x"] * MAX_ANSWERS) as camera:
+        camera.datagrams = [b"x"] * MAX_ANSWERS + [camera.match()]
+        result = found(camera)
+    assert result.cameras == {}
+    assert result.malformed >= MAX_ANSWERS
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        "http://127.0.0.2:{port}/onvif",
+        "http://127.0.0.1.example.com/onvif",
+        "http://127.0.0.1@127.0.0.2:{port}/onvif",
+        "http://localhost:{port}/onvif",
+        "file://127.0.0.1/etc/passwd",
+        "http://127.0.0.1:notaport/",
+        "http://[",
+    ],
+)
+def test_an_address_of_another_machine_is_refused(services: str) -> None:
+    with OnvifCamera(services=services) as camera:
+        result = found(camera)
+    assert result.cameras == {}
+    assert result.foreign == 2
+    assert camera.asked == []
+
+
+def test_nothing_answers() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((HOST, 0))
+        asked = Network(GROUP, free.getsockname()[1], 0.1, (HOST,))
+        assert asyncio.run(probe(asked)) == Found()
+
+
+def test_no_interface() -> None:
+    with pytest.raises(OSError, match="no network interface that is up"):
+        asyncio.run(probe(Network(interfaces=())))
+    with pytest.raises(OSError, match=r"[Aa]ssign"):
+        asyncio.run(probe(Network(interfaces=("192.0.2.1",))))
+
+
+def test_own_addresses_are_of_this_machine_and_not_loopback() -> None:
+    addresses = Network().own_addresses()
+    assert not any(address.startswith("127.") for address in addresses)
+    for address in addresses:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.bind((address, 0))
+
+
+def test_streams_of_a_camera_that_asks_nobody() -> None:
+    with OnvifCamera() as camera:
+        assert offered(camera) == Streams(("rtsp://127.0.0.1/main", "rtsp://127.0.0.1/sub"))
+    assert camera.asked == ["GetCapabilities", "GetProfiles", "GetStreamUri", "GetStreamUri"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=-9000), timedelta(hours=7)])
+def test_password_is_proven_by_the_cameras_clock(ahead: timedelta) -> None:
+    with OnvifCamera(login=LOGIN, ahead=ahead) as camera:
+        assert offered(camera, LOGIN).urls == camera.uris
+        assert offered(camera).words.startswith("it wants a password")
+        wrong = offered(camera, (LOGIN[0], "wrong"))
+        assert wrong == Streams(words="it refuses this user and password (WS-UsernameToken)")
+
+
+def test_a_camera_that_tells_no_time() -> None:
+    refused = {"GetSystemDateAndTime": (400, fault("ActionNotSupported", "No"))}
+    broken = soap("<tt:UTCDateTime><tt:Date><tt:Year>9999999</tt:Year></tt:Date></tt:UTCDateTime>")
+    for answers in (refused, {"GetSystemDateAndTime": (200, broken)}):
+        with OnvifCamera(login=LOGIN, answers=answers) as camera:
+            assert offered(camera, LOGIN).urls == camera.uris
+
+
+def test_password_is_shown_by_nothing() -> None:
+    assert "wörd" not in repr(Login(*LOGIN))
+
+
+def test_credentials_in_a_stream_are_taken_out() -> None:
+    uris = (
+        "rtsp://root:hunter2@127.0.0.1:554/main",
+        "rtsp://127.0.0.1/s?user=a&amp;password=hunter2",
+    )
+    with OnvifCamera(uris=uris) as camera:
+        assert offered(camera).urls == (
+            "rtsp://127.0.0.1:554/main",
+            "rtsp://127.0.0.1/s?user=a&password=***",
+        )
+
+
+def test_nothing_of_another_machine_is_asked_or_offered() -> None:
+    with OnvifCamera() as other, OnvifCamera() as camera:
+        elsewhere = f"127.0.0.2:{other.port}"
+        camera.media = f"http://{elsewhere}/onvif/media"
+        assert offered(camera) == Streams(
+            words="its media service is at another address (127.0.0.2): not asked"
+        )
+        camera.media = OnvifCamera.media
+        camera.uris = (f"rtsp://{elsewhere}/x", "rtsp://127.0.0.1/own", "file:///etc/passwd")
+        assert offered(camera) == Streams(
+            ("rtsp://127.0.0.1/own",), "one of its streams has no RTSP address"
+        )
+        camera.uris = camera.uris[:2]
+        assert "at another address (127.0.0.2)" in offered(camera).words
+        away = f"http://{HOST}:{other.port}/onvif/device_service".encode()
+        camera.answers = {"GetCapabilities": (302, away)}
+        assert offered(camera).words == "it answered with HTTP status 302"
+    assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, b"x" * (1 << 20)), f"its answer is larger than {MAX_BYTES} bytes"),
+        ((200, BOMB), "its answer was ignored: it cannot be read: DTDForbidden"),
+        ((200, b"\x1f\x8b\x08"), "its answer was ignored: it cannot be read: ParseError"),
+        ((401, b""), "it wants a password: give the user and password of the camera"),
+        ((400, fault("X", "a\n b")), "it says: a b"),
+        ((404, b"<html/>"), "it answered with HTTP status 404"),
+        ((200, soap("")), "it has no stream that is set up"),
+    ],
+    ids=["1 MB", "entities", "gzip", "401", "fault", "404", "empty"],
+)
+def test_an_answer_that_is_no_use(answer: tuple[int, bytes], words: str) -> None:
+    with OnvifCamera(answers={"GetProfiles": answer}) as camera:
+        assert offered(camera) == Streams(words=words)
+
+
+def test_a_camera_that_goes_away_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with OnvifCamera() as camera:
+        pass
+    assert offered(camera).words.startswith("its ONVIF service cannot be reached: ")
+    monkeypatch.setattr(device, "CAMERA_S", 0.3)
+    with socket.create_server((HOST, 0)) as silent:
+        camera.port = silent.getsockname()[1]
+        assert offered(camera).words == "it did not finish answering within 0.3 s"
+
+
+def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with OnvifCamera() as camera:
+        assert offered(camera).words == ""
+
+
+def test_large_xml_is_not_parsed() -> None:
+    with pytest.raises(MalformedError, match="larger than"):
+        parse(b"<x>" + b" " * MAX_BYTES + b"</x>")
+
+
+def test_is_at() -> None:
+    assert is_at("http://192.0.2.1:80/x", "192.0.2.1")
+    assert not is_at("http://192.0.2.1:80/x", "192.0.2.2")
+    assert not is_at("http://user@192.0.2.1/x", "192.0.2.1")
