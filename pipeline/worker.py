@@ -18,6 +18,7 @@ import redis
 from engines import serving
 from engines.runtimes import threads_per_session
 from mirante.status import Status
+from pipeline.asking import Requests
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.settings import Settings
@@ -70,6 +71,7 @@ class Worker:
         self._lease = WorkerLease(client, settings.worker)
         self._builds = builds or EngineBuilds(settings.engine)
         self._swaps = ModelSwaps(client, settings.worker, self._builds.leave)
+        self._requests = Requests(client, settings.worker, {"swap": self._swaps.swap})
         self._leased = False
         self._generation = ""
         self._renew_due_s = 0.0
@@ -127,7 +129,7 @@ class Worker:
                     log.error("another worker took the name %s", self.settings.worker)
             if not self._leased:
                 return
-            self._swaps.poll()
+            self._requests.poll()
             changed = self._registry.changes()
         except redis.RedisError as error:
             self._say_once(f"the registry is out of reach: {error}")

@@ -43,10 +43,12 @@ def rollback(
 
 
 def _ask(model: str, to: str | None, redis_url: str | None, worker: str, timeout: float) -> None:
-    from pipeline.model_swaps import ask
+    from pipeline.asking import RefusedError
+    from pipeline.model_swaps import ask_swap
 
     with connected(redis_url) as client:
-        answer = ask(client, worker, model, to, timeout)
-    if not answer.accepted:
-        raise RuntimeError(f"{answer.words}; what ran goes on")
-    typer.echo(f"{model}: {answer.words}")
+        try:
+            words = ask_swap(client, worker, model, to, timeout)
+        except RefusedError as error:
+            raise RuntimeError(f"{error}; what ran goes on") from None
+    typer.echo(f"{model}: {words}")
