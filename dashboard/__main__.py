@@ -1,0 +1,49 @@
+"""The dashboard as the child of ``mirante up`` and ``mirante demo``.
+
+It is told on standard input, where secrets are seen by nobody, and serves a socket that its parent
+has bound, so that a page finds the address again after the child was started anew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+
+from dashboard.access import Access, AccessError
+from dashboard.app import make_services
+from dashboard.server import serve
+from pipeline.config.settings import Dashboard, Log
+from pipeline.logs import configure_logs
+
+REFUSED = 2
+
+
+def main() -> int:
+    """Serves until told to stop; returns the exit status.
+
+    Prints ``ready`` when requests are answered. 2 when it is not to be served like this, with the
+    reason on standard error.
+    """
+    told = json.load(sys.stdin)
+    configure_logs(Log.model_validate(told["log"]))
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    settings = Dashboard.model_validate(told["dashboard"])
+    listening = socket.socket(fileno=told["socket"])
+    access = Access(settings)
+    try:
+        access.check_binding(listening.getsockname()[0])
+    except AccessError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the parent reads it
+        return REFUSED
+    serve(
+        make_services(told["redis"], settings, access),
+        listening,
+        lambda: print("ready", flush=True),
+    )  # noqa: T201, E501
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The application: routes, what becomes of errors, and the tasks that follow Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import redis
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
+
+from dashboard.access import Access
+from dashboard.access.guard import Guard
+from dashboard.api import cameras, discovery, health, live, models, results, session, system
+from dashboard.history.sampler import Sampler
+from dashboard.live.hub import Hub
+from dashboard.services import Services
+from mirante.redis_url import RedisUrl
+from pipeline.asking import NoAnswerError
+from pipeline.config.messages import ConfigError
+from pipeline.config.settings import Dashboard
+from pipeline.credentials import Credentials, CredentialsError
+from pipeline.registry import RegistryError
+from pipeline.urls import redact
+
+STATIC = Path(__file__).parent / "static"
+ROUTERS = (cameras, results, models, system, discovery, session, health, live)
+
+
+def make_services(
+    address: str, settings: Dashboard, access: Access, credentials: Credentials | None = None
+) -> Services:
+    """Everything that the routes share, not yet at work.
+
+    Args:
+        address: of Redis, with its secrets.
+        settings: those of the dashboard.
+        access: who may look.
+        credentials: where passwords of cameras are kept; the user's own file by default.
+    """
+    url = RedisUrl(address)
+    sampler = Sampler(url)
+    hub = Hub(url, sampler)
+    return Services(address, settings, access, sampler, hub, credentials or Credentials())
+
+
+def make_app(services: Services) -> FastAPI:
+    """The application; its tasks run from its start to its end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(part.run()) for part in (services.sampler, services.hub)]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    app = FastAPI(
+        title="Mirante",
+        summary="Cameras, what is seen by them, and how they fare.",
+        version=version("mirante"),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    for module in ROUTERS:
+        app.include_router(module.router)
+    _add_pages(app)
+    _add_errors(app)
+    app.add_middleware(Guard, access=services.access)
+    return app
+
+
+class _Files(StaticFiles):
+    """Files that browsers ask about each time, but for those whose names say their version."""
+
+    def file_response(self, full_path: Any, *args: Any, **more: Any) -> Response:
+        response = super().file_response(full_path, *args, **more)
+        kept = "max-age=31536000, immutable" if "vendor" in Path(full_path).parts else "no-cache"
+        response.headers["Cache-Control"] = kept
+        return response
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", _Files(directory=STATIC), name="static")
+
+
+def _add_errors(app: FastAPI) -> None:
+    """What goes wrong behind a route, as a status and words."""
+
+    def answer(status: int, detail: object) -> JSONResponse:
+        return JSONResponse({"detail": detail}, status)
+
+    @app.exception_handler(redis.RedisError)
+    def _redis(request: Request, error: Exception) -> JSONResponse:
+        services: Services = request.app.state.services
+        return answer(503, services.url.explain(error))
+
+    @app.exception_handler(RegistryError)
+    def _registry(_request: Request, error: Exception) -> JSONResponse:
+        return answer(409, redact(str(error)))
+
+    @app.exception_handler(ConfigError)
+    def _config(_request: Request, error: Exception) -> JSONResponse:
+        return answer(422, list(getattr(error, "lines", (str(error),))))
+
+    @app.exception_handler(NoAnswerError)
+    def _no_answer(_request: Request, error: Exception) -> JSONResponse:
+        return answer(504, str(error))
+
+    @app.exception_handler(CredentialsError)
+    def _credentials(_request: Request, error: Exception) -> JSONResponse:
+        return answer(500, str(error))

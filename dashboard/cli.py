@@ -1,0 +1,75 @@
+"""``mirante dashboard``: the web page on its own, and who may log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dashboard.access.cli import add_access_commands
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Settings
+
+app = typer.Typer(help="Serve the web page and its API; say who may log in.")
+add_access_commands(app)
+
+
+@app.callback(invoke_without_command=True)
+def dashboard(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="CONFIG", help="Configuration file with keys dashboard and redis."),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(
+            "--redis",
+            help="Redis address; else CONFIG's, MIRANTE_REDIS_URL, the running worker's, "
+            "redis://127.0.0.1:6379.",
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    first_admin: Annotated[
+        bool,
+        typer.Option(
+            "--first-admin",
+            help="Where nobody may log in yet: make a user admin and print the password, once.",
+        ),
+    ] = False,
+) -> None:
+    """Serve the web page and its API until Ctrl-C or SIGTERM."""
+    if context.invoked_subcommand is not None:
+        return
+    from dashboard.access import Access
+    from dashboard.access.cli import make_first_admin
+    from dashboard.app import make_services
+    from dashboard.server import serve
+    from pipeline.config.settings import Dashboard
+    from pipeline.dashboard_process import bind, shown_url
+    from pipeline.logs import configure_logs
+    from pipeline.worker_file import redis_address
+
+    settings = _settings(config)
+    asked: dict[str, Any] = {"host": host, "port": port}
+    changes = {key: value for key, value in asked.items() if value is not None}
+    page = Dashboard.model_validate(settings.dashboard.model_dump() | changes)
+    configure_logs(settings.log)
+    access = Access(page)
+    if first_admin and (password := make_first_admin(access)):
+        typer.echo(f"user admin, password {password} (shown this once)")
+    access.check_binding(page.host)
+    with bind(page) as listening:
+        services = make_services(redis_address(redis_url or settings.redis.address()), page, access)
+        url = shown_url(listening)
+        serve(services, listening, lambda: typer.echo(f"{url} shows {services.url}"))
+
+
+def _settings(config: Path | None) -> Settings:
+    from pipeline.config.load import load_settings
+    from pipeline.config.settings import Settings
+
+    return load_settings(config) if config else Settings()  # type: ignore[call-arg]

@@ -1,0 +1,107 @@
+"""A picture and what was found in it, as one binary message of the WebSocket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mirante.wire.masks import decode_mask, encode_mask
+from mirante.wire.messages import MaskPart, MasksMessage
+
+_write = msgspec.json.Encoder()
+_read_masks = msgspec.json.Decoder(MasksMessage)
+
+
+class PictureHead(msgspec.Struct, frozen=True):
+    """The header of a message on a ``preview`` channel, as far as it is needed here."""
+
+    camera: str
+    seq: int
+    epoch: int
+
+
+_read_picture = msgspec.json.Decoder(PictureHead)
+
+
+def unpack_picture(message: bytes) -> tuple[PictureHead, bytes]:
+    """The header and the JPEG of a message on a ``preview`` channel.
+
+    Raises:
+        ValueError: it is not such a message.
+    """
+    length = int.from_bytes(message[:4], "big")
+    if len(message) < 4 + length:
+        raise ValueError(f"preview: expected a header of {length} bytes, got {len(message)} in all")
+    try:
+        return _read_picture.decode(message[4 : 4 + length]), message[4 + length :]
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"preview: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One frame for pages: its picture and its results.
+
+    Attributes:
+        camera: the camera's name.
+        masks: what the parts behind the second are; planes are packed bits and zlib.
+        parts: the JPEG, the ``detections`` message as it is on the wire, and each mask's planes.
+    """
+
+    camera: str
+    masks: tuple[MaskPart, ...]
+    parts: tuple[bytes, ...]
+
+    def message(self, number: int, skipped: int) -> bytes:
+        """The message for one page.
+
+        Args:
+            number: of this bundle among those of its camera that the page was sent.
+            skipped: bundles of the camera that the page was spared since the last.
+        """
+        header = {
+            "type": "frame",
+            "camera": self.camera,
+            "number": number,
+            "skipped": skipped,
+            "parts": [len(part) for part in self.parts],
+            "masks": self.masks,
+        }
+        return framed(header, *self.parts)
+
+
+def make_bundle(
+    camera: str, jpeg: bytes, detections: bytes, masks: dict[bytes, bytes] | None
+) -> Bundle:
+    """Puts a frame together; masks of other encodings become ``bits``, the one that pages know.
+
+    Args:
+        camera: the camera's name.
+        jpeg: the picture.
+        detections: field ``json`` of its ``detections`` entry.
+        masks: fields of its ``masks`` entry; None where there is none.
+
+    Raises:
+        WireError, msgspec.MsgspecError: the masks are not as the wire format says.
+    """
+    described = _read_masks.decode(masks[b"json"]).masks if masks else []
+    drawn = [_as_bits(part, masks[part.field.encode()]) for part in described] if masks else []
+    return Bundle(
+        camera,
+        tuple(part for part, _ in drawn),
+        (jpeg, detections, *(planes for _, planes in drawn)),
+    )
+
+
+def framed(header: dict[str, Any], *parts: bytes) -> bytes:
+    """The header's length (4 bytes, big endian), the header (JSON), the parts."""
+    head = _write.encode(header)
+    return b"".join((len(head).to_bytes(4, "big"), head, *parts))
+
+
+def _as_bits(part: MaskPart, data: bytes) -> tuple[MaskPart, bytes]:
+    if part.encoding == "bits":
+        return part, data
+    return encode_mask(decode_mask(part, data), int(part.field[1:]), "bits")

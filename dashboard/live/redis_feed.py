@@ -1,0 +1,151 @@
+"""Pictures and results of the cameras that somebody watches, and of no others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import redis
+
+from dashboard.live.bundle import Bundle
+from dashboard.live.pairing import Pairing
+from dashboard.services import async_client
+from mirante.backoff import Backoff
+from mirante.keys import camera_of, key
+from mirante.redis_url import RedisUrl
+
+log = logging.getLogger(__name__)
+
+FOLLOW_S = 0.1  # a change of what is watched is followed within this
+BLOCK_MS = 100
+COUNT = 64
+COMPLAIN_EVERY_S = 10.0
+Cursors = dict[bytes, bytes]  # by stream the ID of the entry read last
+
+
+class RedisFeed:
+    """Follows the cameras of ``watch`` until cancelled; waits, asleep, while there are none.
+
+    A lost Redis is tried again with growing waits; what is lost meanwhile is not asked for again,
+    as pictures are of the moment.
+
+    Args:
+        url: address of Redis.
+        give: takes each frame that is complete, on the event loop; quick.
+    """
+
+    def __init__(self, url: RedisUrl, give: Callable[[Bundle], None]) -> None:
+        self._url = url
+        self._give = give
+        self._pairings: dict[str, Pairing] = {}
+        self._watched = asyncio.Event()
+        self._complained_s = float("-inf")
+        self._gone_unpaired = 0
+
+    @property
+    def unpaired(self) -> int:
+        """Pictures given up, as no results of their frame came in time."""
+        return self._gone_unpaired + sum(one.unpaired for one in self._pairings.values())
+
+    def watch(self, cameras: frozenset[str]) -> None:
+        """From now on these cameras are followed."""
+        for camera in self._pairings.keys() - cameras:
+            self._gone_unpaired += self._pairings.pop(camera).unpaired
+        for camera in cameras - self._pairings.keys():
+            self._pairings[camera] = Pairing(camera)
+        if cameras:
+            self._watched.set()
+        else:
+            self._watched.clear()
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        await asyncio.gather(self._again(self._pictures), self._again(self._results))
+
+    async def _again(self, follow: Callable[[], Any]) -> None:
+        """Follows while anything is watched; anew after each loss of Redis."""
+        backoff = Backoff()
+        while True:
+            await self._watched.wait()
+            began_s = time.monotonic()
+            try:
+                await follow()
+                backoff.reset()
+            except (redis.RedisError, OSError) as error:
+                log.debug("%s", self._url.explain(error))
+                if time.monotonic() - began_s > 1.0:
+                    backoff.reset()
+                await asyncio.sleep(backoff.next_s())
+
+    async def _pictures(self) -> None:
+        """Listens on the channels; the worker encodes nothing for a channel without a listener."""
+        async with async_client(self._url) as client, client.pubsub() as channels:
+            listening: set[str] = set()
+            while self._watched.is_set():
+                wanted = set(self._pairings)
+                if new := wanted - listening:
+                    await channels.subscribe(*(key(camera, "preview") for camera in new))
+                if gone := listening - wanted:
+                    await channels.unsubscribe(*(key(camera, "preview") for camera in gone))
+                listening = wanted
+                message = await channels.get_message(timeout=FOLLOW_S)
+                if message is not None and message["type"] == "message":
+                    camera = camera_of(message["channel"].decode())
+                    self._take(camera, lambda one, data=message["data"]: one.picture(data))
+
+    async def _results(self) -> None:
+        """Reads the streams behind the newest entry that each has when it is first asked for."""
+        async with aclosing(async_client(self._url)) as client:
+            cursors: Cursors = {}
+            while self._watched.is_set():
+                wanted = [key(c, kind).encode() for c in self._pairings for kind in _KINDS]
+                cursors = {stream: cursors[stream] for stream in wanted if stream in cursors}
+                if new := [stream for stream in wanted if stream not in cursors]:
+                    cursors |= await _newest(client, new)
+                asked = ("COUNT", COUNT, "BLOCK", BLOCK_MS, "STREAMS", *cursors, *cursors.values())
+                for stream, entries in await client.execute_command("XREAD", *asked) or ():
+                    cursors[stream] = entries[-1][0]
+                    camera, kind = camera_of(stream.decode()), stream.rpartition(b":")[2]
+                    for entry_id, flat in entries:
+                        self._take(camera, _result(kind, entry_id, flat))
+
+    def _take(self, camera: str, step: Callable[[Pairing], Bundle | None]) -> None:
+        """One entry or picture of a camera, which must not be able to end the others."""
+        pairing = self._pairings.get(camera)
+        if pairing is None:
+            return
+        try:
+            bundle = step(pairing)
+        except ValueError as error:
+            if time.monotonic() - self._complained_s > COMPLAIN_EVERY_S:
+                self._complained_s = time.monotonic()
+                log.warning("camera %s: %s", camera, error)
+            return
+        if bundle is not None:
+            self._give(bundle)
+
+
+_KINDS = ("detections", "masks")
+
+
+def _result(kind: bytes, entry_id: bytes, flat: list[bytes]) -> Callable[[Pairing], Bundle | None]:
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    if kind == b"masks":
+        return lambda pairing: pairing.masks(entry_id, fields)
+    return lambda pairing: pairing.detections(entry_id, fields.get(b"json", b""))
+
+
+async def _newest(client: Any, streams: list[bytes]) -> Mapping[bytes, bytes]:
+    """The ID of the newest entry of each stream; 0-0 of one that does not exist."""
+    async with client.pipeline(transaction=False) as pipe:
+        for stream in streams:
+            pipe.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        replies = await pipe.execute()
+    return {
+        stream: reply[0][0] if reply else b"0-0"
+        for stream, reply in zip(streams, replies, strict=True)
+    }

@@ -1,0 +1,95 @@
+// The frame around every page: who looks, where one is, whether all is connected.
+import { get, remove } from "./api.js";
+import { CameraForm } from "./camera_form.js";
+import { CameraPage } from "./camera_page.js";
+import { Login } from "./login.js";
+import { live, useLive } from "./live.js";
+import { html, render, useEffect, useState } from "./preact.js";
+import { SystemPage } from "./system_page.js";
+import { Button, Icon, Notice } from "./ui.js";
+import { Wall } from "./wall.js";
+
+/** {page: "wall" | "camera" | "system", name} of the address. */
+function routeOf(hash) {
+  const [page, name] = hash.replace(/^#\/?/, "").split("/");
+  if (page === "camera" && name) return { page, name: decodeURIComponent(name) };
+  return { page: page === "system" ? "system" : "wall" };
+}
+
+function useRoute() {
+  const [route, go] = useState(routeOf(location.hash));
+  useEffect(() => {
+    const follow = () => go(routeOf(location.hash));
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+  return route;
+}
+
+function App() {
+  const [session, setSession] = useState(null);
+  const [form, openForm] = useState(null); // null, {} to add, {camera} to edit
+  const route = useRoute();
+  const { ended } = useLive();
+  const look = async () => {
+    const now = await get("/session").catch(() => null);
+    if (now === null) return void setTimeout(look, 1000);
+    setSession(now);
+    if (now.role) live.restart();
+  };
+  useEffect(() => void look(), []);
+  useEffect(() => { if (ended) look(); }, [ended]);
+  useEffect(() => { document.title = route.name ? `${route.name} · Mirante` : "Mirante"; }, [route.name]);
+  if (session === null) return null;
+  if (!session.role) return html`<${Login} onLogin=${look} />`;
+  const shared = { session, onAdd: () => openForm({}), onEdit: (camera) => openForm({ camera }) };
+  return html`
+    <${Head} route=${route} session=${session} onAdd=${shared.onAdd} onLogout=${look} />
+    <${Trouble} />
+    ${route.page === "wall" && html`<${Wall} ...${shared} />`}
+    ${route.page === "camera" && html`<${CameraPage} key=${route.name} name=${route.name} ...${shared} />`}
+    ${route.page === "system" && html`<${SystemPage} ...${shared} />`}
+    ${form && html`<${CameraForm} camera=${form.camera} onClose=${() => openForm(null)} />`}`;
+}
+
+function Head({ route, session, onAdd, onLogout }) {
+  const leave = async () => {
+    await remove("/session");
+    live.ended = true;
+    live.restart();
+    onLogout();
+  };
+  const link = (page, href, icon, words) => html`<a href=${href}
+    aria-current=${route.page === page ? "page" : null}><${Icon} name=${icon} /><span>${words}</span></a>`;
+  return html`<header class="head">
+    <a href="#/" class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />Mirante</a>
+    <nav aria-label="Pages">${link("wall", "#/", "wall", "Wall")}${link("system", "#/system", "system", "System")}</nav>
+    <span class="grow" />
+    ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}
+    ${session.login && html`<span class="who"><${Icon} name="user" />${session.user}
+      <${Button} kind="quiet" onClick=${leave}>Log out</${Button}></span>`}
+  </header>`;
+}
+
+/** What is wrong between the page, the server and Redis, while it is. */
+function Trouble() {
+  const { connected, redis, cameras } = useLive();
+  const [patient, lose] = useState(true); // a blink is not worth words
+  useEffect(() => {
+    lose(true);
+    if (connected) return undefined;
+    const timer = setTimeout(() => lose(false), 1500);
+    return () => clearTimeout(timer);
+  }, [connected]);
+  if (!connected && !patient) {
+    return html`<${Notice} icon="alert" tone="wait" title="The dashboard's server does not answer">
+      Pictures stand still; this page goes on by itself when it is back.</${Notice}>`;
+  }
+  if (connected && !redis.connected && cameras !== null) {
+    return html`<${Notice} icon="alert" tone="wait" title=${redis.words || "Redis is away"}>
+      Cameras go on and keep their results; this page goes on by itself when Redis is back.</${Notice}>`;
+  }
+  return null;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,55 @@
+// Pause, resume, edit and remove one camera; for admins.
+import { cameraPath, post, remove } from "./api.js";
+import { html, useState } from "./preact.js";
+import { Button, Dialog, Notice } from "./ui.js";
+
+/** `words`: with the names of the actions, else as icons. */
+export function CameraActions({ camera, session, onEdit, words = false }) {
+  const [failure, fail] = useState(null);
+  const [removing, askRemoval] = useState(false);
+  const [busy, setBusy] = useState(false);
+  if (session.role !== "admin") return null;
+  const attempt = async (work) => {
+    setBusy(true);
+    try {
+      await work();
+    } catch (error) {
+      fail(error);
+    }
+    setBusy(false);
+  };
+  const pause = () => attempt(() => post(cameraPath(camera.name, camera.paused ? "/resume" : "/pause")));
+  const action = (icon, label, onClick, kind = "quiet") => html`<${Button} icon=${icon} kind=${kind}
+    label="${label} ${camera.name}" disabled=${busy} onClick=${onClick}>${words && label}</${Button}>`;
+  return html`<span class="actions">
+    ${camera.paused ? action("play", "Resume", pause) : action("pause", "Pause", pause)}
+    ${action("edit", "Edit", () => onEdit(camera))}
+    ${action("remove", "Remove", () => askRemoval(true))}
+    ${removing && html`<${Removal} camera=${camera} onClose=${() => askRemoval(false)} />`}
+    ${failure && html`<${Dialog} title="That did not work" onClose=${() => fail(null)}>
+      <${Notice} icon="alert" tone="bad" title=${failure.message} /></${Dialog}>`}
+  </span>`;
+}
+
+function Removal({ camera, onClose }) {
+  const [failure, fail] = useState(null);
+  const go = async () => {
+    try {
+      await remove(cameraPath(camera.name));
+      onClose();
+      if (location.hash.startsWith("#/camera/")) location.hash = "#/";
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return html`<${Dialog} title="Remove ${camera.name}?" onClose=${onClose}>
+    <p>It stops at once, and its password is forgotten. Results that are in Redis stay until they expire.</p>
+    ${camera.origin === "config" && html`<${Notice} icon="alert" title="It is in the configuration of worker ${camera.worker}">
+      The worker wants it again when it starts anew; remove it from the file as well.</${Notice}>`}
+    ${failure && html`<${Notice} icon="alert" tone="bad" title=${failure.message} />`}
+    <div class="dialog-foot">
+      <${Button} onClick=${onClose}>Keep it</${Button}>
+      <${Button} icon="remove" kind="danger" onClick=${go}>Remove</${Button}>
+    </div>
+  </${Dialog}>`;
+}

@@ -1,0 +1,5 @@
+import { html } from "./preact.js";
+
+export function CameraPage() {
+  return html`<main />`;
+}

@@ -1,0 +1,73 @@
+// A frame onto a canvas: the picture, masks at the region they cover, boxes with their words.
+import { colourOf } from "./colours.js";
+
+/** Where the picture lies on a canvas, whole and centred: {left, top, width, height} in pixels. */
+export function placed(canvas, picture) {
+  const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+  const width = Math.round(picture.width * scale), height = Math.round(picture.height * scale);
+  return { left: (canvas.width - width) >> 1, top: (canvas.height - height) >> 1, width, height };
+}
+
+/** `layers`: {masks, boxes, labels: booleans, hidden: Set of classes}. */
+export function drawFrame(canvas, frame, layers) {
+  const context = canvas.getContext("2d", { alpha: false });
+  const place = placed(canvas, frame.bitmap);
+  const [width, height] = frame.message.size;
+  const toX = (x) => place.left + (x * place.width) / width;
+  const toY = (y) => place.top + (y * place.height) / height;
+  context.fillStyle = "#05080b";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(frame.bitmap, place.left, place.top, place.width, place.height);
+  context.save();
+  context.beginPath();
+  context.rect(place.left, place.top, place.width, place.height);
+  context.clip();
+  if (layers.masks) drawMasks(context, frame.masks, toX, toY, layers.hidden);
+  if (layers.boxes) {
+    const unit = Math.max(1, Math.min(devicePixelRatio || 1, 3));
+    for (const object of frame.message.objects) {
+      if (!layers.hidden.has(object.label)) drawBox(context, object, toX, toY, unit, layers.labels);
+    }
+  }
+  context.restore();
+}
+
+function drawMasks(context, masks, toX, toY, hidden) {
+  context.imageSmoothingEnabled = false; // a plane's pixel is a fact, not a shade
+  for (const { bbox: [x, y, width, height], planes } of masks) {
+    for (const { label, canvas } of planes) {
+      if (hidden.has(label)) continue;
+      context.drawImage(canvas, toX(x), toY(y), toX(x + width) - toX(x), toY(y + height) - toY(y));
+    }
+  }
+}
+
+function drawBox(context, object, toX, toY, unit, labels) {
+  const [x, y, width, height] = object.bbox;
+  const left = Math.round(toX(x)), top = Math.round(toY(y));
+  const right = Math.round(toX(x + width)), bottom = Math.round(toY(y + height));
+  const colour = colourOf(object.label);
+  context.strokeStyle = colour;
+  context.lineWidth = 2 * unit;
+  context.strokeRect(left, top, right - left, bottom - top);
+  if (labels) drawWords(context, wordsOf(object), left - unit, top, colour, unit);
+}
+
+/** `person 0.91 #12 red`: label, score, track where there is one, and what classifiers say. */
+export function wordsOf(object) {
+  const track = object.track_id === undefined ? "" : ` #${object.track_id}`;
+  const said = Object.values(object.attributes ?? {}).map((one) => ` ${one.label}`).join("");
+  return `${object.label} ${object.score.toFixed(2)}${track}${said}`;
+}
+
+function drawWords(context, words, left, top, colour, unit) {
+  context.font = `600 ${11 * unit}px system-ui, sans-serif`;
+  const width = context.measureText(words).width + 8 * unit, height = 16 * unit;
+  const y = top >= height ? top - height : top; // inside the box where there is no room above
+  context.fillStyle = colour;
+  context.fillRect(left, y, width, height);
+  context.fillStyle = "#0b1015";
+  context.textBaseline = "middle";
+  context.fillText(words, left + 4 * unit, y + height / 2 + 0.5 * unit);
+}

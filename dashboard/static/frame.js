@@ -1,0 +1,63 @@
+// A binary message of the WebSocket, to a picture, results, and masks as tinted canvases.
+import { rgbOf } from "./colours.js";
+
+const text = new TextDecoder();
+export const TINT = 0.45; // how much of a mask's colour covers the picture
+
+/** Header and parts of a message: length (4 bytes, big endian), JSON, parts one after another. */
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0);
+  const header = JSON.parse(text.decode(new Uint8Array(buffer, 4, length)));
+  let at = 4 + length;
+  const parts = (header.parts ?? []).map((size) => {
+    const part = new Uint8Array(buffer, at, size);
+    at += size;
+    return part;
+  });
+  return { header, parts };
+}
+
+/** A frame ready to draw: {camera, number, bitmap, message, masks: [{bbox, planes}], bytes}. */
+export async function decodeFrame(header, parts) {
+  const message = JSON.parse(text.decode(parts[1]));
+  const [bitmap, ...masks] = await Promise.all([
+    createImageBitmap(new Blob([parts[0]], { type: "image/jpeg" })),
+    ...header.masks.map((mask, i) => decodeMask(mask, parts[2 + i])),
+  ]);
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+  return { camera: header.camera, number: header.number, bitmap, message, masks, bytes };
+}
+
+/** Planes as canvases of their own size, each pixel clear or of the plane's colour. */
+async function decodeMask(mask, data) {
+  const bits = await inflate(data);
+  const [width, height] = mask.size;
+  const row = (width + 7) >> 3;
+  const planes = mask.labels.map((label, i) => {
+    const plane = bits.subarray(i * row * height, (i + 1) * row * height);
+    return { label, canvas: tinted(plane, row, width, height, rgbOf(label)) };
+  });
+  return { bbox: mask.bbox, planes };
+}
+
+function tinted(plane, row, width, height, [red, green, blue]) {
+  const canvas = new OffscreenCanvas(width, height);
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colour = ((Math.round(TINT * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const byte = plane[y * row + (x >> 3)];
+      if (byte === 0) { x |= 7; continue; } // eight clear pixels at once
+      if (byte & (128 >> (x & 7))) pixels[y * width + x] = colour;
+    }
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** zlib, as the wire packs planes. */
+async function inflate(data) {
+  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

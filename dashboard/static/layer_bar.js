@@ -1,0 +1,25 @@
+// Buttons for the layers and the classes that are drawn.
+import { colourOf } from "./colours.js";
+import { toggleClass, toggleLayer, useLayers } from "./layers.js";
+import { html } from "./preact.js";
+
+const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["masks", "Masks"]];
+const SHOWN_MOST = 14;
+
+/** `labels`: the classes that may be seen. */
+export function LayerBar({ labels }) {
+  const layers = useLayers();
+  return html`<div class="layers" role="group" aria-label="What is drawn">
+    ${LAYERS.map(([name, words]) => html`<button type="button" class="chip" aria-pressed=${layers[name]}
+      onClick=${() => toggleLayer(name)}>${words}</button>`)}
+    ${labels.length > 0 && html`<span class="divider" />`}
+    ${labels.slice(0, SHOWN_MOST).map((label) => html`<${Class} key=${label} label=${label}
+      shown=${!layers.hidden.has(label)} />`)}
+  </div>`;
+}
+
+function Class({ label, shown }) {
+  const paint = (element) => element?.style.setProperty("--class", colourOf(label));
+  return html`<button type="button" class="chip class" ref=${paint} aria-pressed=${shown}
+    onClick=${() => toggleClass(label)}>${label}</button>`;
+}

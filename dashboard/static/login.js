@@ -1,0 +1,5 @@
+import { html } from "./preact.js";
+
+export function Login() {
+  return html`<main />`;
+}

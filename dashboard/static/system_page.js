@@ -1,0 +1,5 @@
+import { html } from "./preact.js";
+
+export function SystemPage() {
+  return html`<main />`;
+}

@@ -1,0 +1,97 @@
+// The wall: every camera, live.
+import { LayerBar } from "./layer_bar.js";
+import { useLive } from "./live.js";
+import { Picture } from "./picture.js";
+import { html, useState } from "./preact.js";
+import { Button, Icon, Notice, State, count, ms, toneOf } from "./ui.js";
+import { CameraActions } from "./camera_actions.js";
+
+const SEARCH_FROM = 7; // cameras
+
+export function Wall({ session, onAdd, onEdit }) {
+  const { cameras } = useLive();
+  const [sought, seek] = useState("");
+  if (cameras === null) return html`<${Waiting} />`;
+  if (!cameras.length) return html`<${Empty} session=${session} onAdd=${onAdd} />`;
+  const shown = cameras.filter((one) => one.name.toLowerCase().includes(sought.toLowerCase()));
+  const labels = [...new Set(cameras.flatMap((one) => one.labels ?? []))].sort();
+  return html`<main class="wall-page">
+    <div class="bar">
+      <h1>${summary(cameras)}</h1>
+      ${cameras.length >= SEARCH_FROM && html`<label class="search"><${Icon} name="search" />
+        <input type="search" placeholder="Find a camera" aria-label="Find a camera" value=${sought}
+          onInput=${(event) => seek(event.target.value)} /></label>`}
+      <${LayerBar} labels=${labels} />
+    </div>
+    ${shown.length === 0 && html`<${Notice} icon="search" title="No camera is called “${sought}”" />`}
+    <div class="wall" data-columns=${columns(shown.length)}>
+      ${shown.map((one) => html`<${Tile} key=${one.name} camera=${one} session=${session} onEdit=${onEdit} />`)}
+    </div>
+  </main>`;
+}
+
+/** "3 cameras, all running", "16 cameras: 14 running, 1 failed, 1 paused". */
+function summary(cameras) {
+  const states = new Map();
+  for (const one of cameras) {
+    const words = one.paused ? "paused" : one.state;
+    states.set(words, (states.get(words) ?? 0) + 1);
+  }
+  const all = cameras.length === 1 ? "1 camera" : `${cameras.length} cameras`;
+  if (states.size === 1) {
+    const [words] = states.keys();
+    return cameras.length === 1 ? `${all}, ${words}` : `${all}, all ${words}`;
+  }
+  return `${all}: ${[...states].map(([words, n]) => `${n} ${words}`).join(", ")}`;
+}
+
+const columns = (n) => (n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4);
+
+function Tile({ camera, session, onEdit }) {
+  const href = `#/camera/${encodeURIComponent(camera.name)}`;
+  const quiet = camera.paused || camera.state !== "running";
+  return html`<article class="tile ${quiet ? "quiet" : ""}" data-camera=${camera.name}>
+    <a href=${href} class="screen" aria-label="${camera.name}: ${camera.paused ? "paused" : camera.state}">
+      <${Picture} camera=${camera.name} />
+      ${quiet && html`<${Why} camera=${camera} />`}
+    </a>
+    <footer>
+      <a href=${href} class="name">${camera.name}</a>
+      <${State} camera=${camera} />
+      <span class="figures">
+        ${camera.rate && html`<span title="frames published per second">${count(camera.rate.published)} fps</span>`}
+        ${camera.latency_ms && html`<span title="capture to Redis, median">${ms(camera.latency_ms.p50)}</span>`}
+      </span>
+      <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} />
+    </footer>
+  </article>`;
+}
+
+/** Why there is no live picture, over the last one that there was. */
+function Why({ camera }) {
+  const title = camera.paused ? "Paused" : camera.state;
+  const tone = camera.paused ? "off" : toneOf(camera.state);
+  return html`<div class="why ${tone}"><div>
+    <strong>${title}</strong>
+    ${!camera.paused && camera.reason && html`<p>${camera.reason}</p>`}
+  </div></div>`;
+}
+
+function Waiting() {
+  return html`<main class="wall-page"><div class="wall" data-columns="2" aria-busy="true">
+    ${[0, 1].map(() => html`<article class="tile ghost"><div class="screen" /><footer /></article>`)}
+  </div></main>`;
+}
+
+function Empty({ session, onAdd }) {
+  return html`<main class="middle"><div class="empty">
+    <img src="/static/icon.svg" alt="" width="64" height="64" />
+    <h1>No camera yet</h1>
+    <p>Anything that sends RTSP, MJPEG over HTTP, a webcam, a file, or the built-in test picture.</p>
+    ${session.role === "admin"
+      ? html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`
+      : html`<p>Ask an admin to add one.</p>`}
+    <p class="or">or on the command line</p>
+    <code>mirante camera add gate rtsp://user:password@192.0.2.10/stream</code>
+  </div></main>`;
+}

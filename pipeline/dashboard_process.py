@@ -1,0 +1,182 @@
+"""The dashboard beside a worker: a process of its own, which can take nothing down with it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import subprocess
+import sys
+import threading
+from typing import IO, Self
+
+from pydantic import SecretStr
+
+from pipeline.config.settings import Dashboard, Log
+from pipeline.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_TIMEOUT_S
+
+log = logging.getLogger(__name__)
+
+READY_TIMEOUT_S = 30.0
+MODULE = "dashboard"  # by name: it stands above this room and is not imported
+
+
+class DashboardError(RuntimeError):
+    """It cannot be served as the configuration says; in words."""
+
+
+def bind(settings: Dashboard) -> socket.socket:
+    """A socket that listens on the configured address.
+
+    Raises:
+        OSError: the port is taken, or the address is not one of this machine; in words that name
+            the keys.
+    """
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((settings.host, settings.port or 0), family=family)
+    except OSError as error:
+        raise OSError(
+            f"dashboard.host: {settings.host}, dashboard.port: {settings.port} — "
+            f"{error.strerror or error}; expected an address of this machine and a free port "
+            "(0 takes one, null turns it off)"
+        ) from None
+
+
+def shown_url(listening: socket.socket) -> str:
+    """Where a browser on this machine finds what listens there."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class DashboardProcess:
+    """Serves the dashboard from construction to ``close``; a context manager.
+
+    The socket is bound here and inherited: a child that ends is started again on it, and pages find
+    it under the same address.
+
+    Args:
+        settings: what to serve; its port is not None.
+        redis_url: the worker's Redis, with its secrets.
+        logging_as: what the child logs, and how.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+
+    def __init__(self, settings: Dashboard, redis_url: str, logging_as: Log) -> None:
+        self._listening = bind(settings)
+        self._told = json.dumps(
+            {
+                "redis": redis_url,
+                "dashboard": settings.model_dump(),
+                "log": logging_as.model_dump(),
+                "socket": self._listening.fileno(),
+            },
+            default=_written,
+        )
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._settled = threading.Event()  # the first start has succeeded or failed
+        self._failure = ""
+        # The kernel ends a child with the *thread* that started it, so one thread starts them all.
+        self._thread = threading.Thread(target=self._keep, name="dashboard", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return shown_url(self._listening)
+
+    def wait_ready(self) -> None:
+        """Waits until it answers.
+
+        Raises:
+            DashboardError: it does not; with its own words.
+        """
+        if not self._settled.wait(READY_TIMEOUT_S):
+            self._failure = f"dashboard: not ready within {READY_TIMEOUT_S:g} s"
+        if self._failure:
+            self.close()
+            raise DashboardError(self._failure)
+
+    def close(self) -> None:
+        """Ends it and frees the port."""
+        self._stopping.set()
+        with self._lock:
+            process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._thread.join()
+        self._listening.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _keep(self) -> None:
+        """Starts the child, waits for its end, starts it again, until ``close``."""
+        pause_s, most_s = RESTART_PAUSE_S
+        while (process := self._spawn()) is not None:
+            words: list[str] = []
+            reader = threading.Thread(target=_relay, args=(process.stderr, words))
+            reader.start()
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.strip() == "ready":
+                    pause_s = RESTART_PAUSE_S[0]
+                    self._settled.set()
+            status = process.wait()
+            reader.join()
+            process.stdout.close()
+            if self._stopping.is_set():
+                break
+            if not self._settled.is_set():
+                last = words[-1] if words else f"it ended with status {status} and said nothing"
+                self._failure = last if last.startswith("dashboard") else f"dashboard: {last}"
+                break
+            log.error("the dashboard ended with status %s; starting it again", status)
+            self._stopping.wait(pause_s)
+            pause_s = min(pause_s * 2, most_s)
+        self._settled.set()
+
+    def _spawn(self) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            self._process = subprocess.Popen(
+                [*DIE_WITH_PARENT, sys.executable, "-m", MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                pass_fds=[self._listening.fileno()],
+                start_new_session=True,  # Ctrl-C is for the worker, which ends this when it is done
+            )
+            assert self._process.stdin is not None
+            with self._process.stdin as pipe:
+                pipe.write(self._told)
+            return self._process
+
+
+def _relay(stream: IO[str] | None, words: list[str]) -> None:
+    """What the child says goes where the worker's log goes; the last lines are kept."""
+    assert stream is not None
+    with stream:
+        for line in stream:
+            words[:] = [*words[-4:], line.strip()]
+            sys.stderr.write(line)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    raise TypeError(f"not for JSON: {type(value).__name__}")
