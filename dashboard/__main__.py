@@ -37,11 +37,8 @@ def main() -> int:
     except AccessError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the parent reads it
         return REFUSED
-    serve(
-        make_services(told["redis"], settings, access),
-        listening,
-        lambda: print("ready", flush=True),
-    )  # noqa: T201, E501
+    services = make_services(told["redis"], settings, access)
+    serve(services, listening, lambda: print("ready", flush=True))  # noqa: T201 - likewise
     return 0
 
 
