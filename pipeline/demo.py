@@ -17,12 +17,14 @@ from pipeline.config.settings import Settings
 from pipeline.drawn_road import draw_road
 from pipeline.logs import configure_logs
 from pipeline.metrics import WorkerSnapshot
+from pipeline.redis_server import is_free_port
 from pipeline.rtsp_process import rtsp_cameras
 from pipeline.tally import Tally
 from pipeline.worker import Worker, run_worker
 
 CACHE = Path(".cache/demo")
 DRAWN_ROAD = CACHE / "road.mp4"
+PAGE_PORT = 8600
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ def run_demo(seconds: float | None) -> int:
         live = around.enter_context(LiveStatus(console)) if is_fancy() else None
         configure_logs(settings.log)
 
-        def on_start(worker: Worker, url: str) -> None:
-            console.print(f"results are on {url}; in another terminal: ./run tail street")
+        def on_start(worker: Worker, url: str, page: str | None) -> None:
+            _say(console, f"open {page} — or, in another terminal: ./run tail street")
             workers.append(worker)
             tally.start(url)
             if seconds is not None:
@@ -134,6 +136,7 @@ def demo_settings(urls: Mapping[str, str]) -> Settings:
         {
             "worker": "demo",
             "metrics": {"port": None},
+            "dashboard": {"port": PAGE_PORT if is_free_port(PAGE_PORT) else 0},
             "log": {"level": "warning"},
             "cameras": cameras,
         }

@@ -37,7 +37,7 @@ class RedisServer:
     """
 
     def __init__(self, port: int = PREFERRED_PORT) -> None:
-        self.port = port if port and _is_free(port) else _free_port()
+        self.port = port if port and is_free_port(port) else _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -165,7 +165,8 @@ class RedisServer:
         return lines[-1].partition(" # ")[2] or lines[-1] if lines else "it said nothing"
 
 
-def _is_free(port: int) -> bool:
+def is_free_port(port: int) -> bool:
+    """Whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -22,6 +22,7 @@ from pipeline.asking import Requests
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.settings import Settings
+from pipeline.dashboard_process import DashboardProcess
 from pipeline.engine_builds import EngineBuilds
 from pipeline.lease import RENEW_S, WorkerLease
 from pipeline.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
@@ -202,17 +203,18 @@ def run_worker(
     *,
     config_path: Path | None = None,
     stop: threading.Event | None = None,
-    on_start: Callable[[Worker, str], None] | None = None,
+    on_start: Callable[[Worker, str, str | None], None] | None = None,
     on_tick: Callable[[Worker], None] | None = None,
     on_end: Callable[[], None] | None = None,
 ) -> int:
-    """Runs a worker with all that is around it: a private Redis, metrics, signals.
+    """Runs a worker with all that is around it: a private Redis, metrics, dashboard, signals.
 
     Args:
         settings: what to run.
         config_path: where the settings come from, for the log.
         stop: ends the worker when set; SIGINT and SIGTERM set it too.
-        on_start: told of the worker and its Redis address before cameras start.
+        on_start: told of the worker, its Redis address and that of the dashboard, if there is one,
+            before cameras start.
         on_tick: called a few times a second.
         on_end: called when everything is sent, while Redis still runs.
 
@@ -223,7 +225,8 @@ def run_worker(
         ManifestError, ModelUnavailableError, ValueError: a model is missing or does not fit.
         RedisServerError: a private Redis is wanted and does not start.
         LeaseTakenError: a worker of this name runs already.
-        OSError: the metrics port is taken.
+        OSError: the port of the metrics or of the dashboard is taken.
+        DashboardError: the dashboard cannot be served as configured.
     """
     stop = stop or threading.Event()
     builds = EngineBuilds(settings.engine)
@@ -244,10 +247,16 @@ def run_worker(
             ).start()
             around.callback(metrics.close)
             log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)
+        page = None
+        if settings.dashboard.port is not None:
+            dashboard = DashboardProcess(settings.dashboard, address, settings.log)
+            around.enter_context(dashboard).wait_ready()
+            page = dashboard.url
+            log.info("dashboard at %s", page)
         if config_path is not None:
             log.info("%d cameras from %s", len(settings.cameras), config_path)
         if on_start is not None:
-            on_start(worker, address)
+            on_start(worker, address, page)
         worker.run(stop, on_tick)
         if on_end is not None:
             on_end()

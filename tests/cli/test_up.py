@@ -22,6 +22,7 @@ from pipeline.worker_file import live_worker
 pytestmark = pytest.mark.e2e
 CONFIG = """
 metrics: {port: 0}
+dashboard: {port: null}
 log: {format: json}
 cameras:
   yard:

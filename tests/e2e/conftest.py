@@ -43,6 +43,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "GST_REGISTRY": str(tmp_path / "registry.bin"),
         "MIRANTE_HOME": str(tmp_path / "home"),
         "XDG_RUNTIME_DIR": str(tmp_path),
+        "MIRANTE_DASHBOARD__PORT": "null",  # the tests that want one say so
         "NO_COLOR": "1",
         "PYTHONPATH": f"{ROOT / 'docs/examples'}:{Path(__file__).parent}",
     }
