@@ -1,0 +1,107 @@
+"""Makes the pictures of the dashboard in docs/images/ from a demo that it runs itself.
+
+    ./run test -q tests/browser        # installs Debian's chromium and the rest, once
+    .venv/bin/python docs/screenshots.py
+
+What they show is what the demo's cameras saw at that moment; nothing is drawn in afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs/images"
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+SEASON_MS = 45_000  # until the charts have something to say
+SHOWN = 95  # JPEG quality
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """A running demo; yields the address of its page."""
+    command = [Path(sys.executable).with_name("mirante"), "demo"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.search(r"http://\S+", line):
+                    yield found[0]
+                    break
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def wall(page: Page) -> None:
+    """All cameras."""
+    go(page, "#/")
+    page.wait_for_function("document.querySelectorAll('canvas[data-seq]').length >= 3")
+
+
+def camera(page: Page) -> None:
+    """One camera, with its charts."""
+    go(page, "#/camera/road")
+    page.wait_for_selector("canvas[data-seq]")
+
+
+def system(page: Page) -> None:
+    """The machine behind it."""
+    go(page, "#/system")
+
+
+def add(page: Page) -> None:
+    """A camera that was tested and is about to be added."""
+    wall(page)
+    page.get_by_role("button", name="Add a camera").click()
+    page.get_by_label("Address").fill("test://?size=640x360&fps=10")
+    page.get_by_label("Name").fill("gate")
+    page.get_by_role("button", name="Test", exact=True).click()
+    page.get_by_text("Connected").first.wait_for(timeout=40_000)
+
+
+def go(page: Page, route: str) -> None:
+    """Opens a route of the page; a dialogue that is open is closed by it."""
+    page.keyboard.press("Escape")
+    page.evaluate("route => { location.hash = route; }", route)
+    page.wait_for_timeout(2500)
+
+
+PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, system, add)
+
+
+def main() -> None:
+    """Writes ``dashboard-<page>-<size>.jpg``."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise SystemExit("chromium is not installed: apt-get install chromium")
+    with demo() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for size, (width, height) in SIZES.items():
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, color_scheme="dark"
+            )
+            page.goto(url, wait_until="domcontentloaded")
+            if size == "desktop":
+                wall(page)
+                page.wait_for_timeout(SEASON_MS)
+            for show in PAGES:
+                show(page)
+                path = IMAGES / f"dashboard-{show.__name__}-{size}.jpg"
+                page.screenshot(path=path, type="jpeg", quality=SHOWN)
+                print(path.relative_to(ROOT))
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
