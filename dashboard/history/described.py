@@ -1,0 +1,81 @@
+"""A camera in the words of the API: what is wanted, how it fares, and what it may find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dashboard.history.newest import Look, Newest
+from dashboard.history.track import Track
+from pipeline.registry import Desired
+from pipeline.urls import redact
+from pipeline.worker_report import WorkerReport
+
+
+def describe(
+    desired: Desired, newest: Newest, track: Track | None, look: Look | None, words: str
+) -> dict[str, Any]:
+    """The object that the API and pages get for a camera; ``dashboard.api.shapes.Camera``.
+
+    Args:
+        desired: its entry in the registry.
+        newest: what it said last.
+        track: what it did lately, once it was seen.
+        look: how Redis was when it was reached last; None before that.
+        words: why Redis is not reached, in words; empty when it is.
+    """
+    report = look.reports.get(desired.worker) if look else None
+    account = track.account if track else None
+    models = _models(desired, report)
+    sampled = track.sampled if track else None
+    return {
+        "name": desired.name,
+        "url": redact(str(desired.spec["url"])),
+        "spec": {**desired.spec, "url": redact(str(desired.spec["url"]))},
+        "origin": desired.origin,
+        "worker": desired.worker,
+        "paused": desired.paused,
+        **_state(desired, newest, look, words),
+        "counts": asdict(account.counts) if account else None,
+        "rate": track.rate() if track and not words else None,
+        "latency_ms": track.latency_ms() if track and not words else None,
+        "size": list(sampled.message.size) if sampled else None,
+        "models": models,
+        "labels": _labels(models, report),
+    }
+
+
+def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> dict[str, Any]:
+    nothing = {"since": None, "attempt": 0}
+    if words or look is None:
+        return {"state": "unknown", "reason": words or "Redis has not been reached yet", **nothing}
+    if desired.worker not in look.alive:
+        reason = f'worker "{desired.worker}" does not run'
+        return {"state": "unknown", "reason": reason, **nothing}
+    if newest.trouble:
+        return {"state": "unknown", "reason": newest.trouble, **nothing}
+    status = newest.status
+    if status is None:
+        return {"state": "not started", "reason": "", **nothing}
+    return {
+        "state": str(status.state),
+        "reason": redact(status.reason),
+        "since": status.since,
+        "attempt": status.attempt,
+    }
+
+
+def _models(desired: Desired, report: WorkerReport | None) -> list[str]:
+    """The names of its models, of its worker's defaults where it says none itself."""
+    stages = desired.spec.get("stages")
+    if stages is None:
+        stages = report.defaults.get("stages", []) if report else []
+    return [str(stage["model"]) for stage in stages if "model" in stage]
+
+
+def _labels(models: Iterable[str], report: WorkerReport | None) -> list[str]:
+    zoo: Mapping[str, tuple[str, ...]] = {}
+    if report is not None:
+        zoo = {model.name: model.labels for model in report.zoo}
+    return list(dict.fromkeys(label for name in models for label in zoo.get(name, ())))

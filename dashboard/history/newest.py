@@ -1,0 +1,185 @@
+"""One look at Redis: what is wanted, what each camera said last, and which workers live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+import redis.asyncio
+
+from mirante.frame import Counts
+from mirante.keys import Kind, check_camera, key
+from mirante.status import Status
+from pipeline.registry import CAMERAS, Desired
+from pipeline.worker_report import NAMES, WorkerReport, key_of
+
+PER_CAMERA: tuple[Kind, ...] = ("detections", "status")
+
+
+class _Object(msgspec.Struct):
+    label: str
+
+
+class Message(msgspec.Struct):
+    """Of a ``detections`` message what is sampled."""
+
+    epoch: int
+    ts: float
+    size: tuple[int, int]
+    objects: list[_Object]
+    timings: dict[str, float]
+    counts: Counts
+
+
+class _Stage(msgspec.Struct):
+    """Of a camera's entry what is read here, so that no other shape comes past."""
+
+    model: str | None = None
+
+
+class _Spec(msgspec.Struct):
+    url: str
+    stages: list[_Stage] = []
+
+
+class Sampled(NamedTuple):
+    """The newest message of a camera.
+
+    Attributes:
+        entry_id: of the entry.
+        sent: Unix seconds at which the publisher handed it to Redis.
+        message: what it says.
+    """
+
+    entry_id: bytes
+    sent: float
+    message: Message
+
+
+class Newest(NamedTuple):
+    """What a camera said last; None where it said nothing that is still kept.
+
+    Attributes:
+        sampled: its newest results.
+        status: its newest change of state.
+        trouble: why one of them cannot be read, in words.
+    """
+
+    sampled: Sampled | None = None
+    status: Status | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Redis at one moment.
+
+    Attributes:
+        wanted: the registry, sorted by name.
+        newest: by camera; only those that were asked for.
+        reports: by worker, likewise.
+        alive: workers that hold their name.
+        workers: all that are known of.
+    """
+
+    wanted: Mapping[str, Desired]
+    newest: Mapping[str, Newest]
+    reports: Mapping[str, WorkerReport]
+    alive: frozenset[str]
+    workers: frozenset[str]
+
+
+_desired = msgspec.json.Decoder(Desired)
+_message = msgspec.json.Decoder(Message)
+_status = msgspec.json.Decoder(Status)
+_report = msgspec.json.Decoder(WorkerReport)
+
+
+async def look(
+    client: redis.asyncio.Redis, cameras: Collection[str], workers: Collection[str]
+) -> Look:
+    """One round trip; the caller names the cameras and workers it knew so far.
+
+    Raises:
+        redis.RedisError: Redis does not answer, or does not show its registry to this client.
+    """
+    pipe = client.pipeline(transaction=False)
+    pipe.execute_command("HGETALL", CAMERAS)
+    pipe.execute_command("SMEMBERS", NAMES)
+    for worker in workers:
+        pipe.execute_command("EXISTS", f"mirante:worker:{worker}")
+        pipe.execute_command("GET", key_of(worker))
+    for camera in cameras:
+        for kind in PER_CAMERA:
+            pipe.execute_command("XREVRANGE", key(camera, kind), "+", "-", "COUNT", 1)
+    registry, names, *rest = await pipe.execute(raise_on_error=False)
+    for reply in (registry, names, *rest[: 2 * len(workers)]):
+        if isinstance(reply, redis.RedisError):
+            raise reply
+    wanted = _wanted(registry)
+    leases = dict(zip(workers, rest[: 2 * len(workers) : 2], strict=True))
+    reports = dict(zip(workers, rest[1 : 2 * len(workers) : 2], strict=True))
+    said = rest[2 * len(workers) :]
+    return Look(
+        wanted,
+        {name: _newest(*pair) for name, pair in zip(cameras, _pairs(said), strict=True)},
+        {name: found for name, raw in reports.items() if (found := _reported(raw)) is not None},
+        frozenset(name for name, held in leases.items() if held),
+        frozenset({entry.worker for entry in wanted.values()} | {n.decode() for n in names}),
+    )
+
+
+def _wanted(flat: list[bytes]) -> dict[str, Desired]:
+    """The registry without entries that this version cannot read; its worker tells of those."""
+    found = []
+    for raw in flat[1::2]:
+        try:
+            entry = _desired.decode(raw)
+            check_camera(entry.name)
+            check_camera(entry.worker)
+            msgspec.convert(entry.spec, _Spec)
+            found.append(entry)
+        except (msgspec.MsgspecError, ValueError):
+            continue
+    return {entry.name: entry for entry in sorted(found, key=lambda each: each.name)}
+
+
+def _reported(raw: bytes | None) -> WorkerReport | None:
+    """None for one that has expired, and for one of a version that says it otherwise."""
+    try:
+        return None if raw is None else _report.decode(raw)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _pairs(replies: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(replies[::2], replies[1::2], strict=True))
+
+
+def _newest(detections: Any, status: Any) -> Newest:
+    for reply in (detections, status):
+        if isinstance(reply, redis.RedisError):
+            return Newest(trouble=f"its results cannot be read: {reply}")
+    try:
+        return Newest(_sampled(detections), _said(status))
+    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+        return Newest(trouble=f"its newest entry is no message of format 1: {error}")
+
+
+def _sampled(reply: Any) -> Sampled | None:
+    if not reply:
+        return None
+    [(entry_id, flat)] = reply
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Sampled(entry_id, float(fields.get(b"sent", 0)), _message.decode(fields[b"json"]))
+
+
+def _said(reply: Any) -> Status | None:
+    if not reply:
+        return None
+    [(_, flat)] = reply
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return _status.decode(fields[b"json"])
