@@ -1,10 +1,11 @@
 // The wall: every camera, live.
+import { CameraActions } from "./camera_actions.js";
+import { useGrid } from "./grid.js";
 import { LayerBar } from "./layer_bar.js";
 import { useLive } from "./live.js";
 import { Picture } from "./picture.js";
 import { html, useState } from "./preact.js";
 import { Button, Icon, Notice, State, count, ms, toneOf } from "./ui.js";
-import { CameraActions } from "./camera_actions.js";
 
 const SEARCH_FROM = 7; // cameras
 
@@ -24,10 +25,18 @@ export function Wall({ session, onAdd, onEdit }) {
       <${LayerBar} labels=${labels} />
     </div>
     ${shown.length === 0 && html`<${Notice} icon="search" title="No camera is called “${sought}”" />`}
-    <div class="wall" data-columns=${columns(shown.length)}>
-      ${shown.map((one) => html`<${Tile} key=${one.name} camera=${one} session=${session} onEdit=${onEdit} />`)}
-    </div>
+    <${Tiles} cameras=${shown} session=${session} onAdd=${onAdd} onEdit=${onEdit} />
   </main>`;
+}
+
+/** The tiles, and where their last row has room an invitation to add one more. */
+function Tiles({ cameras, session, onAdd, onEdit }) {
+  const [ref, { columns }] = useGrid(cameras.length);
+  const room = session.role === "admin" && columns > 1 && cameras.length % columns !== 0;
+  return html`<div class="wall" ref=${ref}>
+    ${cameras.map((one) => html`<${Tile} key=${one.name} camera=${one} session=${session} onEdit=${onEdit} />`)}
+    ${room && html`<button type="button" class="tile add" onClick=${onAdd}><${Icon} name="add" />Add a camera</button>`}
+  </div>`;
 }
 
 /** "3 cameras, all running", "16 cameras: 14 running, 1 failed, 1 paused". */
@@ -44,8 +53,6 @@ function summary(cameras) {
   }
   return `${all}: ${[...states].map(([words, n]) => `${n} ${words}`).join(", ")}`;
 }
-
-const columns = (n) => (n <= 1 ? 1 : n <= 4 ? 2 : n <= 9 ? 3 : 4);
 
 function Tile({ camera, session, onEdit }) {
   const href = `#/camera/${encodeURIComponent(camera.name)}`;
@@ -78,8 +85,9 @@ function Why({ camera }) {
 }
 
 function Waiting() {
-  return html`<main class="wall-page"><div class="wall" data-columns="2" aria-busy="true">
-    ${[0, 1].map(() => html`<article class="tile ghost"><div class="screen" /><footer /></article>`)}
+  const [ref] = useGrid(4);
+  return html`<main class="wall-page"><div class="wall" ref=${ref} aria-busy="true">
+    ${[0, 1, 2, 3].map(() => html`<article class="tile ghost"><div class="screen" /><footer /></article>`)}
   </div></main>`;
 }
 

@@ -1,0 +1,23 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.config.settings import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks.
+
+    Attributes:
+        name: of the user or token; empty where nobody needs to log in.
+        role: what they may do.
+        how: known by nothing (``open``), a cookie or a token.
+    """
+
+    name: str
+    role: Role
+    how: Literal["open", "session", "token"]
