@@ -1,0 +1,116 @@
+"""Cameras of the network that speak ONVIF, and the addresses of their streams."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, HTTPException
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from dashboard.access.guard import Admin
+from dashboard.onvif.device import Streams, streams
+from dashboard.onvif.discovery import Answer, Found, Network, probe
+from dashboard.onvif.soap import Login
+
+AT_ONCE = 16
+
+router = APIRouter(prefix="/api/v1", tags=["discovery"])
+
+
+class CameraLogin(BaseModel):
+    """Who asks. A digest of the password goes to every camera that answers; nothing is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: str | None = Field(None, min_length=1, max_length=64, examples=["viewer"])
+    password: SecretStr | None = None
+
+    def login(self) -> Login | None:
+        """As cameras are asked, or None.
+
+        Raises:
+            HTTPException: one of both is missing. Not a validator: its answer would say the other.
+        """
+        if self.user is None and self.password is None:
+            return None
+        if self.user is None or self.password is None:
+            raise HTTPException(422, "expected user and password, or neither")
+        return Login(self.user, self.password.get_secret_value())
+
+
+class DiscoveredCamera(BaseModel):
+    """A camera that answered."""
+
+    name: str = Field(examples=["Gate"])
+    address: str = Field(examples=["192.0.2.10"])
+    model: str = Field(examples=["P1455-LE"])
+    location: str = Field(examples=["yard"])
+    streams: list[str] = Field(
+        description="RTSP addresses, without credentials", examples=[["rtsp://192.0.2.10/main"]]
+    )
+    words: str = Field(description="why there are no more streams, or empty", examples=[""])
+
+
+class Discovered(BaseModel):
+    """What answered a probe."""
+
+    cameras: list[DiscoveredCamera]
+    words: str = Field(examples=["1 camera answered"])
+
+
+def network() -> Network:
+    """Where cameras are asked for."""
+    return Network()
+
+
+@router.post("/discovery")
+async def discover(
+    _admin: Admin,
+    where: Annotated[Network, Depends(network)],
+    asked: Annotated[CameraLogin | None, Body()] = None,
+) -> Discovered:
+    """Asks the network for ONVIF cameras: a few seconds."""
+    login = asked.login() if asked else None
+    try:
+        found = await probe(where)
+    except OSError as error:
+        return Discovered(cameras=[], words=f"the network cannot be asked: {error}")
+    at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(camera: Answer) -> DiscoveredCamera:
+        async with at_once:
+            return _described(camera, await streams(camera, login))
+
+    cameras = await asyncio.gather(*map(ask, found.cameras.values()))
+    return Discovered(
+        cameras=sorted(cameras, key=lambda each: (each.name, each.address)),
+        words=in_words(found, where.wait_s),
+    )
+
+
+def _described(camera: Answer, offered: Streams) -> DiscoveredCamera:
+    return DiscoveredCamera(
+        name=camera.name or camera.model or camera.address,
+        address=camera.address,
+        model=camera.model,
+        location=camera.location,
+        streams=list(offered.urls),
+        words=offered.words,
+    )
+
+
+def in_words(found: Found, wait_s: float) -> str:
+    """What came of a probe, for a person."""
+    cameras = len(found.cameras)
+    said = [f"{cameras} camera{'s' * (cameras != 1)} answered"]
+    if not cameras:
+        said = [
+            f"nothing answered within {wait_s:g} s; cameras answer only on the same network "
+            "segment, with ONVIF switched on, and a container needs host networking"
+        ]
+    if found.malformed:
+        said.append(f"answers that could not be read: {found.malformed}")
+    if found.foreign:
+        said.append(f"answers left out as they name another machine's address: {found.foreign}")
+    return "; ".join(said)

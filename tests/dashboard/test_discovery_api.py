@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from onvif_camera import GROUP, HOST, OnvifCamera
+
+from dashboard.access.guard import admin
+from dashboard.access.identity import Identity
+from dashboard.api import discovery
+from dashboard.onvif.discovery import Network
+
+LOGIN = {"user": "anna", "password": "hunter2"}
+
+
+@pytest.fixture
+def camera() -> Iterator[OnvifCamera]:
+    with OnvifCamera(login=(LOGIN["user"], LOGIN["password"])) as camera:
+        yield camera
+
+
+@pytest.fixture
+def client(camera: OnvifCamera) -> TestClient:
+    app = FastAPI()
+    app.include_router(discovery.router)
+    app.dependency_overrides[admin] = lambda: Identity("root", "admin", "session")
+    near = Network(GROUP, camera.udp_port, 0.3, (HOST,))
+    app.dependency_overrides[discovery.network] = lambda: near
+    return TestClient(app)
+
+
+def test_cameras_and_their_streams(camera: OnvifCamera, client: TestClient) -> None:
+    answer = client.post("/api/v1/discovery", json=LOGIN)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "cameras": [
+            {
+                "name": "Front gate",
+                "address": HOST,
+                "model": "Eye-7",
+                "location": "yard",
+                "streams": list(camera.uris),
+                "words": "",
+            }
+        ],
+        "words": "1 camera answered",
+    }
+
+
+def test_a_camera_that_wants_a_password_is_shown_with_words(client: TestClient) -> None:
+    for nobody in ({}, None):
+        (camera,) = client.post("/api/v1/discovery", json=nobody).json()["cameras"]
+        assert camera["streams"] == []
+        assert "wants a password" in camera["words"]
+
+
+def test_nothing_answers(camera: OnvifCamera, client: TestClient) -> None:
+    camera.datagrams = []
+    assert client.post("/api/v1/discovery").json() == {
+        "cameras": [],
+        "words": "nothing answered within 0.3 s; cameras answer only on the same network segment, "
+        "with ONVIF switched on, and a container needs host networking",
+    }
+
+
+def test_answers_that_do_not_count_are_said(camera: OnvifCamera, client: TestClient) -> None:
+    camera.services = "http://192.0.2.7/onvif"
+    camera.datagrams = [b"no XML", camera.match()]
+    words = client.post("/api/v1/discovery").json()["words"]
+    assert "answers that could not be read: 2" in words
+    assert "answers left out as they name another machine's address: 2" in words
+
+
+def test_no_network(client: TestClient) -> None:
+    app = client.app
+    assert isinstance(app, FastAPI)
+    app.dependency_overrides[discovery.network] = lambda: Network(interfaces=())
+    answer = client.post("/api/v1/discovery").json()
+    assert answer["words"] == (
+        "the network cannot be asked: this machine has no network interface that is up"
+    )
+
+
+@pytest.mark.parametrize("half", [{"user": "anna"}, {"password": "hunter2"}, {"pasword": "x"}])
+def test_half_a_login_is_refused_and_not_repeated(
+    client: TestClient, camera: OnvifCamera, half: dict[str, str]
+) -> None:
+    answer = client.post("/api/v1/discovery", json=half)
+    assert answer.status_code == 422
+    assert camera.probes == []
+    if "password" in half:
+        assert "hunter2" not in answer.text
+
+
+def test_who_asks_cannot_choose_where(client: TestClient, camera: OnvifCamera) -> None:
+    """The network that is asked is no parameter."""
+    described = client.get("/openapi.json").json()["paths"]["/api/v1/discovery"]["post"]
+    assert "parameters" not in described
+
+
+def test_only_admins_may_ask() -> None:
+    assert discovery.router.routes[0].dependant.dependencies[0].call is admin  # type: ignore[attr-defined]
