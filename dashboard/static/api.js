@@ -1,19 +1,21 @@
 // Calls of /api/v1; what goes wrong is an error in the server's own words.
 
 export class ApiError extends Error {
-  constructor(status, lines) {
+  constructor(status, lines, retryAfterS = 0) {
     super(lines.join("\n"));
     this.status = status;
     this.lines = lines;
+    this.retryAfterS = retryAfterS; // what a server asks to wait that has had too many tries
   }
 }
 
-/** The JSON answer of one call. Throws ApiError; its status is 0 when the server is away. */
-export async function call(method, path, body) {
+/** The JSON answer of one call. Throws ApiError; its status is 0 when the server is away, or `signal` ended it. */
+export async function call(method, path, body, signal) {
   let response;
   try {
     response = await fetch(`/api/v1${path}`, {
       method,
+      signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -23,7 +25,7 @@ export async function call(method, path, body) {
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
-  throw new ApiError(response.status, linesOf(answer, response));
+  throw new ApiError(response.status, linesOf(answer, response), Number(response.headers.get("Retry-After")) || 0);
 }
 
 function linesOf(answer, response) {
@@ -36,7 +38,7 @@ function linesOf(answer, response) {
 }
 
 export const get = (path) => call("GET", path);
-export const post = (path, body) => call("POST", path, body);
+export const post = (path, body, signal) => call("POST", path, body, signal);
 export const patch = (path, body) => call("PATCH", path, body);
 export const remove = (path) => call("DELETE", path);
 

@@ -7,6 +7,8 @@ const ICONS = {
   add: "M12 5v14M5 12h14",
   back: "M15 5l-7 7 7 7",
   pause: "M8 5v14M16 5v14",
+  up: "M6 15l6-6 6 6",
+  down: "M6 9l6 6 6-6",
   play: "M7 5l12 7-12 7z",
   edit: "M4 20l1-4L16 5l3 3L8 19z",
   remove: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",

@@ -1,0 +1,130 @@
+// Fields of a camera's form: its address, its name, and what is folded away.
+import { nameTrouble, takesLogin } from "./camera_values.js";
+import { colourOf } from "./colours.js";
+import { html } from "./preact.js";
+import { Button } from "./ui.js";
+
+/** What an address may begin with: [name, beginning, example, words]. */
+const KINDS = [
+  ["RTSP", "rtsp://", "rtsp://192.0.2.10/stream1", "Most network cameras. The path stands in the camera's manual."],
+  ["MJPEG", "http://", "http://192.0.2.10/video.mjpg", "Pictures over HTTP, one after another."],
+  ["Webcam", "/dev/video0", "/dev/video0", "One that is plugged into the worker's machine."],
+  ["File", "file:", "file:/clips/gate.mp4", "A video on the worker's machine."],
+  ["Test picture", "test://", "test://?size=640x360&fps=10", "A drawn picture that moves; it needs no camera."],
+];
+const kindOf = (url) => KINDS.find(([, start]) => url.startsWith(start.replace(/0$/, "")) || url.startsWith(start.replace("://", "s://")));
+
+/** Why a field is wrong, under it; several fields have none. */
+export function Trouble({ id, lines }) {
+  return lines?.length ? html`<p class="trouble" id=${id} role="alert">${lines.join("\n")}</p>` : null;
+}
+
+/** An input with its label; `more` goes to the input. */
+export function Field({ id, label, value, onInput, lines, help, ...more }) {
+  const told = `${id}-trouble ${id}-help`;
+  return html`<div class="field">
+    <label for=${id}>${label}</label>
+    <input id=${id} value=${value} spellcheck="false" autocomplete="off" autocapitalize="off"
+      aria-invalid=${lines?.length ? "true" : null} aria-describedby=${told}
+      onInput=${(event) => onInput(event.target.value)} ...${more} />
+    <${Trouble} id="${id}-trouble" lines=${lines} />
+    ${help && html`<small id="${id}-help">${help}</small>`}
+  </div>`;
+}
+
+/** `onTest` for Enter and the button; `kept`: the address of a camera that is edited, else undefined. */
+export function Address({ values, kept, onChange, onTest, onFind, busy, lines, input }) {
+  const { url } = values;
+  const kind = kindOf(url.trim());
+  const isKept = kept !== undefined && url === kept;
+  const isHidden = !isKept && url.includes("***");
+  const start = (text) => { onChange({ url: text }); input.current.focus(); };
+  const enter = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    onTest(true);
+  };
+  return html`<div class="address">
+    <div class="field">
+      <div class="label-row"><label for="url">Address</label>
+        <${Button} icon="search" kind="quiet small" onClick=${onFind}>Find cameras</${Button}></div>
+      <div class="with-button">
+        <input id="url" ref=${input} value=${url} inputmode="url" spellcheck="false" autocomplete="off" autocapitalize="off"
+          placeholder=${kind?.[2] ?? KINDS[0][2]} aria-invalid=${lines?.length ? "true" : null} aria-describedby="url-trouble url-help"
+          onInput=${(event) => onChange({ url: event.target.value })} onKeyDown=${enter} />
+        <${Button} icon="play" onClick=${() => onTest(false)} disabled=${busy || !url.trim()}>Test</${Button}>
+      </div>
+      <${Trouble} id="url-trouble" lines=${isHidden ? ["*** stands for what is not shown: type the whole address."] : lines} />
+      <small id="url-help">${isKept ? "Its address and password are kept as they are, unless you change them."
+        : kind ? kind[3] : "What does the camera send?"}</small>
+      ${url.trim() === "" && html`<div class="kinds">${KINDS.map(([name, text]) => html`<button type="button" class="chip" aria-pressed="true"
+        key=${name} onClick=${() => start(text)}>${name}</button>`)}</div>`}
+    </div>
+    ${takesLogin(url.trim()) && html`<div class="pair">
+      <${Field} id="user" label="User" value=${values.user} onInput=${(user) => onChange({ user })}
+        placeholder=${isKept ? "kept" : "where it asks for one"} />
+      <${Field} id="password" label="Password" type="password" autocomplete="new-password" value=${values.password}
+        onInput=${(password) => onChange({ password })} placeholder=${isKept ? "kept" : ""} />
+    </div>`}
+  </div>`;
+}
+
+export function Name({ values, taken, onChange, lines }) {
+  const trouble = nameTrouble(values.name, taken);
+  return html`<${Field} id="name" label="Name" value=${values.name} maxlength="80" placeholder="gate"
+    lines=${trouble ? [trouble] : lines} help="Results are published under it; it stays as it is."
+    onInput=${(name) => onChange({ name, named: name !== "" })} />`;
+}
+
+/** `workers`: [{worker, host}]. Only where there is a choice. */
+export function Worker({ values, workers, onChange, lines }) {
+  if (workers.length < 2) return null;
+  return html`<div class="field"><label for="worker">Worker that runs it</label>
+    <select id="worker" value=${values.worker} onChange=${(event) => onChange({ worker: event.target.value })}>
+      ${workers.map(({ worker, host }) => html`<option key=${worker} value=${worker}>${worker}${host ? ` on ${host}` : ""}</option>`)}
+    </select><${Trouble} lines=${lines} /></div>`;
+}
+
+/** Faces are what is asked for most; other classes stand among the options. */
+export function BlurFaces({ values, labels, onChange }) {
+  if (!labels.includes("face") && !values.blur.includes("face")) return null;
+  return html`<label class="switch">
+    <input type="checkbox" role="switch" checked=${values.blur.includes("face")} onChange=${() => onChange({ blur: toggled(values.blur, "face") })} />
+    <span><strong>Blur faces</strong><small>Made unrecognisable before a picture leaves the worker.</small></span>
+  </label>`;
+}
+
+const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
+
+/** `defaults`: what the worker takes for what is left empty. */
+export function Options({ values, labels, defaults, onChange, lines }) {
+  const option = (key, label, standard, help) => html`<${Field} id=${key} label=${label} value=${values[key]} inputmode="decimal"
+    placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
+  const set = ["fps", "width", "height", "previewFps", "transport"].filter((key) => values[key] !== "").length;
+  const isWrong = ["fps", "width", "height", "previewFps", "transport", "blur"].some((key) => lines[key]);
+  const chips = [...new Set([...labels, ...values.blur])];
+  return html`<details class="options" open=${isWrong || undefined}>
+    <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
+    <div class="grid">
+      ${option("fps", "Frames analysed per second", defaults.fps, "At most.")}
+      ${option("previewFps", "Pictures shown per second", defaults.preview?.fps ?? 8, "Only while somebody watches.")}
+      ${option("width", "Analysed width", defaults.width ?? 640, "Pixels, at most; the shape is kept.")}
+      ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
+      ${/^\s*rtsp:/i.test(values.url) && html`<div class="field"><label for="transport">RTP travels over</label>
+        <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
+          <option value="">${(defaults.transport ?? "tcp").toUpperCase()}, as by default</option>
+          <option value="tcp">TCP</option><option value="udp">UDP: loses packets instead of waiting</option>
+        </select><${Trouble} lines=${lines.transport} /></div>`}
+    </div>
+    ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
+      <span id="blur-label">Blurred in pictures</span>
+      <div class="blur">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}
+        onToggle=${() => onChange({ blur: toggled(values.blur, label) })} />`)}</div>
+      <${Trouble} lines=${lines.blur} /></div>`}
+  </details>`;
+}
+
+function Blur({ label, on, onToggle }) {
+  const paint = (element) => element?.style.setProperty("--class", colourOf(label));
+  return html`<button type="button" class="chip class" ref=${paint} aria-pressed=${on} onClick=${onToggle}>${label}</button>`;
+}

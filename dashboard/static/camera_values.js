@@ -1,0 +1,135 @@
+// What the form of a camera holds, as the camera's keys and back. Pure functions.
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const NETWORK = /^(rtsps?|https?):\/\//i;
+const SAYS_NOTHING = /^(stream|streaming|live|ch|channels?|cam|h26|video|media|mjpe?g|av|main|sub|axis|profile|\d)/i;
+const HIDDEN = "***@"; // what an address is shown with instead of its user and password
+
+/** Number options: key of the form → where it lies in a camera's keys. */
+const NUMBERS = { fps: ["fps"], width: ["width"], height: ["height"], previewFps: ["preview", "fps"] };
+
+let stageNumber = 0;
+
+/** A stage of the form: the stage's own keys, and an id that stays when it is moved. */
+export const numbered = (stage) => ({ id: ++stageNumber, stage });
+
+export const EMPTY = {
+  url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false,
+  fps: "", width: "", height: "", previewFps: "", transport: "", blur: [],
+};
+
+/** The form of a camera that exists. */
+export function valuesOf({ url, name, worker, spec }) {
+  const values = { ...EMPTY, url, name, worker, named: true, stages: spec.stages?.map(numbered) ?? null,
+    transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
+  for (const [key, path] of Object.entries(NUMBERS)) {
+    values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
+  }
+  return values;
+}
+
+/** Whether user and password can be said beside the address: on the network, where it holds none. */
+export const takesLogin = (url) => NETWORK.test(url) && (url.includes(HIDDEN) || !authority(url).includes("@"));
+
+const authority = (url) => url.replace(NETWORK, "").split(/[/?#]/)[0];
+
+/** The address with user and password in it, escaped as an address needs it. */
+export function wholeUrl({ url, user, password }) {
+  const plain = url.trim();
+  if (!(user || password) || !takesLogin(plain)) return plain;
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
+  return plain.includes(HIDDEN) ? plain.replace(HIDDEN, login) : plain.replace("://", `://${login}`);
+}
+
+/** The camera's keys that the form says; `before`: those of the camera that is edited. */
+export function specOf(values, before = {}) {
+  const spec = { ...before, url: wholeUrl(values) };
+  const preview = { ...before.preview };
+  for (const [key, path] of Object.entries(NUMBERS)) {
+    const part = path.length > 1 ? preview : spec;
+    put(part, path.at(-1), number(values[key]));
+  }
+  put(spec, "transport", values.transport || null);
+  put(spec, "stages", values.stages?.map((one) => one.stage) ?? null);
+  put(preview, "blur", values.blur.length ? values.blur : null);
+  put(spec, "preview", Object.keys(preview).length ? preview : null);
+  return spec;
+}
+
+function put(part, key, value) {
+  if (value === null) delete part[key];
+  else part[key] = value;
+}
+
+/** What was typed as a number, or as it stands for the server to refuse in words; null for nothing. */
+function number(text) {
+  const typed = text.trim().replace(",", ".");
+  return typed === "" ? null : Number.isNaN(Number(typed)) ? text : Number(typed);
+}
+
+/** The keys that differ from the camera's, null for those that are its default again. */
+export function changesOf(values, camera) {
+  const spec = specOf(values, camera.spec);
+  const changes = {};
+  for (const key of new Set([...Object.keys(spec), ...Object.keys(camera.spec)])) {
+    if (key !== "url" && !same(spec[key], camera.spec[key])) changes[key] = spec[key] ?? null;
+  }
+  if (spec.url !== camera.url) changes.url = spec.url;
+  return changes;
+}
+
+export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Why a camera cannot have that name, in words, or "". */
+export function nameTrouble(name, taken) {
+  if (taken.includes(name)) return `There is a camera “${name}” already.`;
+  if (NAME.test(name)) return "";
+  if (name === "") return "";
+  if (name.length > 64) return `At most 64 characters; these are ${name.length}.`;
+  if (!/^[A-Za-z0-9]/.test(name)) return "It begins with a letter A to Z or a digit.";
+  const wrong = [...new Set(name.replace(/[A-Za-z0-9_.-]/g, ""))].map((one) => (one === " " ? "a space" : one));
+  return `Letters A to Z, digits, _ . and - only, not ${wrong.join(" ")}`;
+}
+
+/** A name that nobody has, from an address: its host, or its file's or path's last part. */
+export function suggestedName(url, taken) {
+  const base = baseName(url.trim()).replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[-.]+$/g, "").slice(0, 60);
+  if (!base) return "";
+  let name = base;
+  for (let n = 2; taken.includes(name); n++) name = `${base}-${n}`;
+  return name;
+}
+
+function baseName(url) {
+  if (/^test:/i.test(url)) return "test";
+  const path = url.replace(NETWORK, "").replace(/^(file|v4l2):/i, "");
+  if (!NETWORK.test(url)) return path.split("/").at(-1).replace(/\.\w+$/, "");
+  const host = authority(url).split("@").at(-1).replace(/:\d+$/, "").replace(/[[\]]/g, "");
+  const isAddress = /^[\d.]+$|:|^localhost$/.test(host);
+  if (host && !isAddress) return host.split(".")[0];
+  const last = path.slice(authority(url).length).split(/[?#]/)[0].split("/").filter(Boolean).at(-1) ?? "";
+  const said = last.replace(/\.\w+$/, "");
+  if (said && !SAYS_NOTHING.test(said)) return said;
+  return /^[\d.]+$/.test(host) && host.split(".").length === 4 ? `camera-${host.split(".")[3]}` : host && "camera";
+}
+
+const FIELDS = {
+  name: "name", url: "url", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
+  transport: "transport", "preview.fps": "previewFps", "preview.blur": "blur",
+};
+
+/** Lines of the server by the field that they name: {field: [words]}; the others under "top". */
+export function byField(lines, name) {
+  const found = {};
+  for (const line of lines) {
+    const [, key, words] = /^([^\s:]+): ([^]*)$/.exec(line) ?? [null, "", line];
+    const short = key === name ? "name" : name && key.startsWith(`${name}.`) ? key.slice(name.length + 1) : key;
+    const field = FIELDS[short] ?? (short.startsWith("stages") ? "stages" : "top");
+    const at = field === "stages" && short !== "stages" ? `${inWords(short)}: ` : "";
+    (found[field] ??= []).push(field === "top" ? line : at + words);
+  }
+  return found;
+}
+
+/** stages[0].model → stage 1, model. */
+const inWords = (path) => path.replace(/^stages\[(\d+)\]\.?/, (_, n) => `stage ${Number(n) + 1}, `).replace(/, $/, "");

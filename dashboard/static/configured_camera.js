@@ -1,0 +1,33 @@
+// A camera that stands in its worker's file: what can be done about it here.
+import { cameraPath, post } from "./api.js";
+import { html, useState } from "./preact.js";
+import { toast } from "./toast.js";
+import { Button, Dialog, Notice, State } from "./ui.js";
+
+export function ConfiguredCamera({ camera, onClose }) {
+  const [failure, fail] = useState(null);
+  const verb = camera.paused ? "resume" : "pause";
+  const go = async () => {
+    try {
+      await post(cameraPath(camera.name, `/${verb}`));
+      onClose();
+      toast(camera.paused ? `${camera.name} runs again.` : `${camera.name} is paused.`);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return html`<${Dialog} title=${`Edit ${camera.name}`} onClose=${onClose}>
+    <${Notice} icon="edit" title="It stands in the file of worker ${camera.worker}">
+      Change it there and start the worker anew. Here it can be paused, and stays so until it is resumed.</${Notice}>
+    <dl class="facts-list">
+      <dt>Address</dt><dd><code>${camera.url}</code></dd>
+      <dt>State</dt><dd><${State} camera=${camera} /></dd>
+      <dt>Models</dt><dd>${(camera.models ?? []).join(", ") || "none"}</dd>
+    </dl>
+    ${failure && html`<${Notice} icon="alert" tone="bad" title=${failure.message} />`}
+    <div class="dialog-foot">
+      <${Button} onClick=${onClose}>Close</${Button}>
+      <${Button} icon=${camera.paused ? "play" : "pause"} kind="primary" onClick=${go}>${camera.paused ? "Resume" : "Pause"}</${Button}>
+    </div>
+  </${Dialog}>`;
+}

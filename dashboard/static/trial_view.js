@@ -1,0 +1,112 @@
+// What a test of a camera showed: one frame with its boxes, or why there is none and what to try.
+import { drawFrame } from "./draw.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
+import { Button, Notice } from "./ui.js";
+
+const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
+const PATIENCE_S = 4; // until it is said what it waits for
+
+/** Beginnings or parts of the words in which a camera fails → what to try. */
+const HINTS = [
+  [/asks for a user/, "Put the camera's user and password below the address."],
+  [/refuses this user|^401/, "Check user and password; capitals count. Some cameras have users of their own for video."],
+  [/^403|forbidden/, "Give this user the right to watch in the camera's own settings, or take another user."],
+  [/^404|has no path/, "The path stands in the camera's manual, often /stream1, /h264 or /live. “Find cameras” asks the camera itself."],
+  [/connection refused/, "Is RTSP switched on in the camera? Is the port right? RTSP is usually 554."],
+  [/does not answer: switched off|never answers/, "Has it power and network? Can the worker's machine reach it, or is a firewall between them?"],
+  [/unknown host/, "Check the spelling, or write the camera's IP address instead of its name."],
+  [/no route/, "The worker's machine is in another network than the camera."],
+  [/no video came/, "With UDP a firewall may be in the way: choose TCP under “More options”. Otherwise start the camera anew."],
+  [/certificate/, "Name the certificate of its authority in SSL_CERT_FILE of the worker, or use rtsp://."],
+  [/speak TLS/, "Use rtsp:// or http://, or the port of its encrypted stream."],
+  [/no decoder|no element/, "Run “mirante doctor” on the worker's machine: it names the package that is missing."],
+  [/not a readable video/, "Is it the address of a video stream? Another path or file may be."],
+  [/no such file|is a directory|no permission/, "The path is one of the worker's machine, which must be allowed to read it."],
+  [/no device/, "Is it plugged in? “ls /dev/video*” on the worker's machine shows what there is."],
+  [/in use by another/, "Close what uses it; only one program can read a webcam."],
+];
+
+/** `test`: {busy, trial, failure, started}; `stale`: what was tested has changed since. */
+export function TrialView({ test, stale, onCancel }) {
+  if (test.busy) return html`<${Busy} started=${test.started} onCancel=${onCancel} />`;
+  if (test.failure) return html`<${Failed} title=${test.failure.message} />`;
+  if (!test.trial) return null;
+  if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} hinted stale=${stale} />`;
+  return html`<div class="trial ${stale ? "stale" : ""}" role="status">
+    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="none">It sent no picture.</p>`}
+    <${Facts} trial=${test.trial} stale=${stale} />
+  </div>`;
+}
+
+function Busy({ started, onCancel }) {
+  const [now, tick] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => tick(Date.now()), 500);
+    return () => clearInterval(timer);
+  }, []);
+  const passed = Math.max(0, Math.floor((now - started) / 1000));
+  return html`<div class="trial busy">
+    <div class="ghost-screen"><span class="pulse" /></div>
+    <div class="facts">
+      <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good picture"}</strong>
+      <p>${passed} s. Some cameras take ten seconds; after 20 s it is given up.</p>
+      <${Button} icon="close" onClick=${onCancel}>Cancel the test</${Button}>
+    </div>
+  </div>`;
+}
+
+function Failed({ title, hinted, stale }) {
+  const hint = HINTS.find(([words]) => words.test(title))?.[1];
+  return html`<div class=${stale ? "stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
+    ${hint}${hinted && html`${hint ? "\n" : ""}It can be added all the same: it is tried again until it comes.`}
+  </${Notice}></div>`;
+}
+
+/** The picture on a canvas of the size it is seen at, so that boxes and words are sharp. */
+function Shown({ trial }) {
+  const ref = useRef();
+  const [broken, fail] = useState(false);
+  useEffect(() => {
+    const canvas = ref.current, image = new Image();
+    const draw = () => {
+      if (!image.complete || !image.width) return;
+      const ratio = devicePixelRatio || 1;
+      canvas.style.aspectRatio = `${image.width} / ${image.height}`;
+      canvas.width = Math.round(canvas.clientWidth * ratio);
+      canvas.height = Math.round(canvas.clientHeight * ratio);
+      const message = { size: trial.size ?? [image.width, image.height], objects: trial.objects };
+      drawFrame(canvas, { bitmap: image, masks: [], message }, LAYERS);
+      canvas.dataset.drawn = trial.objects.length;
+    };
+    const sized = new ResizeObserver(draw);
+    sized.observe(canvas);
+    image.onload = draw;
+    image.onerror = () => fail(true);
+    image.src = trial.picture;
+    return () => { sized.disconnect(); image.onload = image.onerror = null; };
+  }, [trial]);
+  if (broken) return html`<p class="none">Its picture cannot be read.</p>`;
+  return html`<canvas ref=${ref} class="shot" role="img" aria-label="One frame of the camera: ${seen(trial.objects)}" />`;
+}
+
+/** "2 person, 1 car", or that nothing was found. */
+function seen(objects) {
+  const counts = new Map();
+  for (const { label } of objects) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return [...counts].map(([label, n]) => `${n} ${label}`).join(", ") || "nothing found in this frame";
+}
+
+function Facts({ trial, stale }) {
+  const fact = (name, value) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
+  return html`<div class="facts">
+    <strong class="state good">Connected</strong>
+    <dl>
+      ${fact("Picture", trial.size && `${trial.size[0]} × ${trial.size[1]}`)}
+      ${fact("Frames", trial.fps && `${Number(trial.fps.toFixed(1))} per second`)}
+      ${fact("Codec", trial.codec)}
+      ${fact("First picture", `after ${trial.seconds.toFixed(1)} s`)}
+      ${fact("Found", seen(trial.objects))}
+    </dl>
+    ${stale && html`<p>You changed something since: test again to see what it does.</p>`}
+  </div>`;
+}
