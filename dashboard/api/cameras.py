@@ -1,0 +1,226 @@
+"""``/api/v1/cameras``: which cameras are wanted, and how they fare."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, HTTPException
+
+from dashboard.access.guard import Admin, Viewer
+from dashboard.api import camera_past, shapes, snapshot
+from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
+from dashboard.api.shapes import CameraName, refusals, unknown
+from dashboard.services import FromApp, Services
+from pipeline.asking import RefusedError
+from pipeline.config.messages import ConfigError
+from pipeline.registry import Desired
+from pipeline.urls import redact
+
+TRIALS_AT_ONCE = 4
+
+router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
+router.include_router(camera_past.router)
+router.include_router(snapshot.router)
+
+Keys = Annotated[dict[str, Any], Body()]
+Description = dict[str, Any]
+_trials = threading.BoundedSemaphore(TRIALS_AT_ONCE)
+_STREET = {"url": "test://?ball=street", "stages": [{"model": "street"}], "fps": 10}
+
+
+@router.get(
+    "",
+    summary="All cameras",
+    response_model=list[shapes.Camera],
+    responses=refusals(503),
+)
+def list_cameras(services: FromApp, _who: Viewer) -> list[Description]:
+    """Every camera that is wanted, of every worker, sorted by name."""
+    return [services.sampler.describe(each) for each in services.registry().cameras().values()]
+
+
+@router.post(
+    "",
+    summary="Add a camera",
+    status_code=201,
+    response_model=shapes.Camera,
+    responses=refusals(409, 422, 503),
+    openapi_extra=body_of(
+        {"name": "gate", **_STREET},
+        beside={"name": NAME, "worker": WORKER | {"default": "main"}},
+        required=("name", "url"),
+    ),
+)
+def add_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
+    """Its worker starts it within a second. A password in the address is kept in a file on the
+    dashboard's machine, not in Redis; ``${NAME}`` stays, for the worker to look up.
+    """
+    keys = dict(body)
+    name, worker = take_name(keys, "name"), take_name(keys, "worker", "main")
+    if name in services.registry().cameras():
+        raise HTTPException(
+            409, f'camera "{name}" exists already; PATCH changes it and PUT replaces it'
+        )
+    check(name, keys, None, services.sampler.reports().get(worker))
+    services.registry(worker).put(name, keys)
+    return _changed(services, name)
+
+
+@router.post(
+    "/test",
+    summary="Try a camera without adding it",
+    response_model=shapes.Trial,
+    responses=refusals(404, 409, 422, 429, 502, 503, 504),
+    openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}),
+)
+def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
+    """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.
+    With the ``name`` of a camera and no ``url``, the camera's own address is tried.
+    """
+    from pipeline.trial import ask_trial
+
+    keys = dict(body)
+    name = take_name(keys, "name", "test")
+    before = services.registry().cameras().get(name)
+    worker = take_name(keys, "worker", before.worker if before else "main")
+    spec = _to_try(name, keys, before)
+    check(name, keys, before, services.sampler.reports().get(worker))
+    if not _trials.acquire(blocking=False):
+        raise HTTPException(429, f"{TRIALS_AT_ONCE} cameras are being tried; try again in a moment")
+    try:
+        trial = ask_trial(services.redis, services.credentials, name, spec, worker)
+    except RefusedError as error:
+        raise HTTPException(502, f'worker "{worker}": {redact(str(error))}') from None
+    finally:
+        _trials.release()
+    facts = msgspec.to_builtins(trial, builtin_types=(bytes,))
+    jpeg = facts.pop("jpeg")
+    picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
+    return {**facts, "words": redact(facts["words"]), "picture": picture}
+
+
+@router.get(
+    "/{name}",
+    summary="One camera",
+    response_model=shapes.Camera,
+    responses=refusals(404, 503),
+)
+def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description:
+    """What is wanted of it, and how it fares."""
+    return services.sampler.describe(wanted(services, name))
+
+
+@router.patch(
+    "/{name}",
+    summary="Change keys of a camera",
+    response_model=shapes.Camera,
+    responses=refusals(404, 409, 422, 503),
+    openapi_extra=body_of({"fps": 5, "transport": None}, nullable=True),
+)
+def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
+    """Keys that are absent stay; null is the default. An address that is absent, or as it is
+    shown, stays with its password. One of the configuration is changed there.
+    """
+    before = wanted(services, name)
+    check(name, body, before, services.sampler.reports().get(before.worker))
+    services.registry().edit(name, body)
+    return _changed(services, name)
+
+
+@router.put(
+    "/{name}",
+    summary="Replace a camera",
+    response_model=shapes.Camera,
+    responses=refusals(404, 409, 422, 503),
+    openapi_extra=body_of(_STREET, required=("url",)),
+)
+def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
+    """All keys are as the body says, or their defaults. It stays with its worker, and paused."""
+    before = wanted(services, name)
+    check(name, body, before, services.sampler.reports().get(before.worker))
+    services.registry(before.worker).put(name, body)
+    return _changed(services, name)
+
+
+@router.delete(
+    "/{name}",
+    summary="Remove a camera",
+    response_model=shapes.Removed,
+    responses=refusals(404, 503),
+)
+def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+    """And its password. What it published stays in Redis as long as results are kept."""
+    wanted(services, name)
+    removed = services.registry().remove(name)
+    services.sampler.nudge()
+    words = f'camera "{name}" is no longer wanted'
+    if removed.origin == "config":
+        words += (
+            f'; it is in the configuration of worker "{removed.worker}", which wants it again when '
+            "it starts anew"
+        )
+    return {"name": name, "words": words}
+
+
+@router.post(
+    "/{name}/pause",
+    summary="Pause a camera",
+    response_model=shapes.Camera,
+    responses=refusals(404, 503),
+)
+def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+    """It is kept and does not run, also when its worker starts anew."""
+    wanted(services, name)
+    services.registry().pause(name)
+    return _changed(services, name)
+
+
+@router.post(
+    "/{name}/resume",
+    summary="Let a paused camera run",
+    response_model=shapes.Camera,
+    responses=refusals(404, 503),
+)
+def resume_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+    """Its worker starts it within a second."""
+    wanted(services, name)
+    services.registry().resume(name)
+    return _changed(services, name)
+
+
+def wanted(services: Services, name: str) -> Desired:
+    """A camera's entry; blocks.
+
+    Raises:
+        HTTPException: 404, there is none of that name.
+    """
+    cameras = services.registry().cameras()
+    if name not in cameras:
+        raise unknown(name, cameras)
+    return cameras[name]
+
+
+def _changed(services: Services, name: str) -> Description:
+    services.sampler.nudge()
+    return services.sampler.describe(wanted(services, name))
+
+
+def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str, Any]:
+    """The keys of the camera to try: those of an existing one beneath."""
+    own = before.spec if before else {}
+    if before and keys.get("url") == redact(str(own["url"])):
+        del keys["url"]
+    spec = {key: value for key, value in (own | keys).items() if value is not None}
+    if "url" not in spec:
+        words = "missing — expected an address, or the name of a camera that has one"
+        raise ConfigError("camera", [f"{name}.url: {words}"])
+    if before and before.origin == "config" and "***" in spec["url"]:
+        raise HTTPException(
+            409,
+            f'camera "{name}" is in the configuration of worker "{before.worker}", which alone '
+            "knows its password; give an address to try",
+        )
+    return spec

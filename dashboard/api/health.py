@@ -1,0 +1,91 @@
+"""``/metrics`` for Prometheus, ``/livez`` and ``/readyz``; without a login, and without names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import get_args
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from dashboard.services import FromApp, Services
+from mirante.status import State
+
+STATES = (*get_args(State), "not started", "unknown")
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Alive", response_class=PlainTextResponse)
+async def get_livez() -> str:
+    """200 while the process can answer at all."""
+    return "alive\n"
+
+
+@router.get(
+    "/readyz",
+    summary="Ready",
+    response_class=PlainTextResponse,
+    responses={503: {"content": {"text/plain": {}}, "description": "Redis is away; in words"}},
+)
+async def get_readyz(services: FromApp) -> PlainTextResponse:
+    """200 while Redis answers."""
+    sampler = services.sampler
+    if sampler.connected:
+        return PlainTextResponse("ready\n")
+    return PlainTextResponse(f"{sampler.words or 'Redis has not been reached yet'}\n", 503)
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "the Prometheus text format"}},
+)
+async def get_metrics(services: FromApp) -> Response:
+    """What the dashboard itself did; workers have metrics of their own."""
+    registry = CollectorRegistry()
+    registry.register(_Dashboard(services))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Dashboard(Collector):
+    """Metrics made at each scrape."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The metric families."""
+        sampler, stats = self._services.sampler, self._services.hub.stats
+        yield GaugeMetricFamily("mirante_dashboard_pages", "Pages that are open.", stats.pages)
+        yield CounterMetricFamily(
+            "mirante_dashboard_pictures_sent", "Pictures sent to pages.", stats.pictures_sent
+        )
+        yield CounterMetricFamily(
+            "mirante_dashboard_pictures_skipped",
+            "Pictures that a page was spared, as newer ones overtook them.",
+            stats.pictures_skipped,
+        )
+        yield CounterMetricFamily(
+            "mirante_dashboard_pictures_unpaired",
+            "Pictures given up, as no results of their frame came in time.",
+            stats.unpaired,
+        )
+        yield CounterMetricFamily(
+            "mirante_dashboard_bytes_sent", "Bytes sent to pages.", stats.bytes_sent
+        )
+        yield GaugeMetricFamily(
+            "mirante_dashboard_redis_connected", "1 while Redis answers.", int(sampler.connected)
+        )
+        states = Counter(camera["state"] for camera in sampler.cameras())
+        cameras = GaugeMetricFamily(
+            "mirante_dashboard_cameras", "Cameras in each state.", labels=["state"]
+        )
+        for state in STATES:
+            cameras.add_metric([state], states[state])
+        yield cameras

@@ -1,0 +1,183 @@
+"""What the API answers about models, workers and Redis."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from dashboard.api.shapes import Shape, inline
+from pipeline.worker_report import WorkerReport, ZooReport
+
+
+class ZooModel(Shape):
+    """A model that a camera's stage may name."""
+
+    name: str
+    task: Literal["detect", "segment", "classify"]
+    labels: list[str]
+    licence: str
+    runs_on: Literal["frame", "crops"]
+    ready_on: list[str] = Field(description="workers that have its file")
+
+    @classmethod
+    def of(cls, model: ZooReport, ready_on: list[str]) -> dict[str, Any]:
+        """What a worker says of it, and who has it."""
+        plain: dict[str, Any] = msgspec.to_builtins(model)
+        del plain["ready"]
+        return plain | {"ready_on": ready_on}
+
+
+class ModelInUse(Shape):
+    """What runs under a model's name."""
+
+    worker: str
+    name: str
+    runs: str
+    runtime: str
+    precision: str
+    parity: str = Field(description="how its results agree with the model as it came")
+    before: list[str] = Field(description="what ran before, which a rollback brings back")
+    build: str | None = Field(description="how far its engine is, in words")
+
+
+class Models(Shape):
+    """What cameras may run, and what runs."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "zoo": [
+                        {
+                            "name": "street",
+                            "task": "detect",
+                            "labels": ["person", "car"],
+                            "licence": "Apache-2.0",
+                            "runs_on": "frame",
+                            "ready_on": ["main"],
+                        }
+                    ],
+                    "in_use": [
+                        {
+                            "worker": "main",
+                            "name": "street",
+                            "runs": "street",
+                            "runtime": "onnxruntime",
+                            "precision": "fp32",
+                            "parity": "",
+                            "before": [],
+                            "build": None,
+                        }
+                    ],
+                    "defaults": {"main": {"width": 640}},
+                }
+            ]
+        }
+    )
+
+    zoo: list[ZooModel]
+    in_use: list[ModelInUse]
+    defaults: dict[str, dict[str, Any]] = Field(
+        description="by worker, the keys that its cameras inherit"
+    )
+
+
+class Stream(Shape):
+    """One stream of a camera."""
+
+    key: str
+    length: int = Field(description="entries")
+    bytes: int | None = Field(description="memory, estimated; null where it may not be asked")
+
+
+class RedisFacts(Shape):
+    """The server; null what it does not tell."""
+
+    connected: bool
+    words: str = Field(description="why not")
+    version: str | None
+    used_memory_bytes: int | None
+    maxmemory_bytes: int | None = Field(description="0: no limit")
+    clients: int | None
+    ops_per_s: int | None
+    streams: list[Stream]
+
+
+class Group(Shape):
+    """A durable consumer group of a camera's stream."""
+
+    camera: str
+    stream: Literal["detections", "masks", "status", "events"]
+    group: str
+    consumers: int
+    pending: int = Field(description="delivered and not acknowledged")
+    lag: int | None = Field(description="entries it has yet to read, trimmed ones too")
+    lost: int | None = Field(
+        description="published frames that were trimmed before the group read them, not counted "
+        "by it yet; null where nothing tells"
+    )
+
+
+class Sent(Shape):
+    """The dashboard's own process."""
+
+    pages: int
+    pictures_sent: int
+    pictures_skipped: int
+    bytes_sent: int
+    cpu_percent: float = Field(description="of one core, since this was asked before")
+    rss_bytes: int
+
+
+class System(Shape):
+    """Redis, workers, consumers, and the dashboard itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "redis": {
+                        "connected": True,
+                        "words": "",
+                        "version": "7.0.15",
+                        "used_memory_bytes": 8_000_000,
+                        "maxmemory_bytes": 0,
+                        "clients": 5,
+                        "ops_per_s": 230,
+                        "streams": [
+                            {"key": "mirante:{gate}:detections", "length": 600, "bytes": 1_400_000}
+                        ],
+                    },
+                    "workers": [],
+                    "groups": [
+                        {
+                            "camera": "gate",
+                            "stream": "detections",
+                            "group": "alarm",
+                            "consumers": 2,
+                            "pending": 1,
+                            "lag": 0,
+                            "lost": 0,
+                        }
+                    ],
+                    "dashboard": {
+                        "pages": 1,
+                        "pictures_sent": 812,
+                        "pictures_skipped": 3,
+                        "bytes_sent": 31_000_000,
+                        "cpu_percent": 2.5,
+                        "rss_bytes": 90_000_000,
+                    },
+                }
+            ]
+        }
+    )
+
+    redis: RedisFacts
+    workers: list[
+        Annotated[dict[str, Any], WithJsonSchema(inline(msgspec.json.schema(WorkerReport)))]
+    ]
+    groups: list[Group]
+    dashboard: Sent

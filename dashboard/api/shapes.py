@@ -1,0 +1,243 @@
+"""What the API answers, for its OpenAPI document; each with an example that is true to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import HTTPException
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field
+
+from mirante.status import State
+from pipeline.config.messages import did_you_mean
+
+CameraName = Annotated[str, InPath(description="name of the camera", examples=["gate"])]
+Answers = dict[int | str, dict[str, Any]]
+Series = list[float | None]
+
+
+def inline(schema: Any, parts: Mapping[str, Any] | None = None) -> Any:
+    """A JSON Schema with each ``$ref`` to its own ``$defs`` replaced by what it stands for."""
+    if isinstance(schema, list):
+        return [inline(item, parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = schema.get("$defs", parts or {})
+    rest = {key: inline(value, parts) for key, value in schema.items() if key != "$defs"}
+    if (name := str(rest.pop("$ref", "")).rpartition("/")[2]) in parts:
+        return inline(parts[name], parts) | rest
+    return rest
+
+
+def unknown(name: str, known: Mapping[str, object]) -> HTTPException:
+    """No camera has that name."""
+    hint = did_you_mean(name, known) if known else "there is none"
+    return HTTPException(404, f'no camera "{name}"; {hint}')
+
+
+class Refused(BaseModel):
+    """Why it was not done, in words; each mistake of a body is a line."""
+
+    detail: str | list[str] = Field(examples=['no camera "gat"; did you mean "gate"?'])
+
+
+def refusals(*statuses: int) -> Answers:
+    """The answers of a route that are refusals."""
+    words = {
+        404: "no such camera, or nothing to show of it",
+        409: "not allowed as things are",
+        422: "a wrong key or value",
+        429: "too much at once",
+        502: "the worker could not do it",
+        503: "Redis is away",
+        504: "no answer in time",
+    }
+    return {status: {"model": Refused, "description": words[status]} for status in statuses}
+
+
+class Shape(BaseModel):
+    """Says exactly what it holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Counts(Shape):
+    """decoded = published + all of dropped + failed."""
+
+    decoded: int
+    published: int
+    dropped: dict[str, int] = Field(description="by reason")
+    failed: int
+
+
+class Rate(Shape):
+    """Frames a second over the last 5 seconds."""
+
+    decoded: float
+    published: float
+    dropped: float
+    failed: float
+
+
+class Latency(Shape):
+    """Milliseconds from capture to Redis over the last 30 seconds."""
+
+    p50: float
+    p95: float
+
+
+CAMERA: dict[str, Any] = {
+    "name": "gate",
+    "url": "rtsp://***@192.0.2.10/main",
+    "spec": {"url": "rtsp://***@192.0.2.10/main", "stages": [{"model": "street"}], "fps": 10},
+    "origin": "api",
+    "worker": "main",
+    "paused": False,
+    "state": "running",
+    "reason": "frames come",
+    "since": 1763899600.5,
+    "attempt": 0,
+    "counts": {"decoded": 1800, "published": 720, "dropped": {"rate": 1080}, "failed": 0},
+    "rate": {"decoded": 25.0, "published": 10.0, "dropped": 15.0, "failed": 0.0},
+    "latency_ms": {"p50": 31.2, "p95": 44.0},
+    "size": [1920, 1080],
+    "models": ["street"],
+    "labels": ["person", "bicycle", "car"],
+}
+
+
+class Camera(Shape):
+    """A camera that is wanted, and how it fares."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CAMERA]})
+
+    name: str
+    url: str = Field(description="its address, *** for what is secret in it")
+    spec: dict[str, Any] = Field(description="the keys that were said of it, its url as above")
+    origin: Literal["config", "api"] = Field(description="config: its worker's file says so")
+    worker: str
+    paused: bool
+    state: Literal[State, "not started", "unknown"] = Field(
+        description="unknown: its worker does not run, or Redis is away"
+    )
+    reason: str = Field(description="why, in words")
+    since: float | None = Field(description="Unix seconds at which the state began")
+    attempt: int = Field(description="attempts since it last ran")
+    counts: Counts | None
+    rate: Rate | None
+    latency_ms: Latency | None
+    size: tuple[int, int] | None = Field(description="width, height of the source in pixels")
+    models: list[str]
+    labels: list[str] = Field(description="what its models may find")
+
+
+class Removed(Shape):
+    """A camera that is no longer wanted."""
+
+    name: str = Field(examples=["gate"])
+    words: str = Field(examples=['camera "gate" is no longer wanted'])
+
+
+DETECTION: dict[str, Any] = {
+    "label": "car",
+    "class_id": 2,
+    "score": 0.91,
+    "bbox": [10.25, 20.5, 100.5, 199.5],
+}
+
+
+class Trial(Shape):
+    """What became of connecting to a camera once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "connected": True,
+                    "words": "H264 1920x1080, 25 frames a second; street found 1 car",
+                    "size": [1920, 1080],
+                    "seconds": 1.4,
+                    "fps": 25.0,
+                    "codec": "H264",
+                    "objects": [DETECTION],
+                    "picture": "data:image/jpeg;base64,/9j/4AAQ",
+                }
+            ]
+        }
+    )
+
+    connected: bool
+    words: str = Field(description="what was found, or why it failed")
+    size: tuple[int, int] | None
+    seconds: float = Field(description="how long it took")
+    fps: float | None
+    codec: str | None
+    objects: list[dict[str, Any]] = Field(description="as in a detections message")
+    picture: str | None = Field(description="a data: URL of a JPEG")
+
+
+class History(Shape):
+    """Columns, one value a second, oldest first; null where there was no sample."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "t": [1763899666.0, 1763899667.0],
+                    "decoded": [None, 25.0],
+                    "published": [None, 10.0],
+                    "failed": [None, 0.0],
+                    "dropped": {"rate": [None, 15.0]},
+                    "latency_ms": [33.1, 31.2],
+                    "objects": {"car": [1.0, 2.0]},
+                    "stages": {"infer": [20.5, 20.9]},
+                }
+            ]
+        }
+    )
+
+    t: list[float] = Field(description="Unix seconds")
+    decoded: Series = Field(description="frames a second")
+    published: Series
+    failed: Series
+    dropped: dict[str, Series] = Field(description="by reason")
+    latency_ms: Series = Field(description="capture to Redis, of the sampled frame")
+    objects: dict[str, Series] = Field(description="by label, of the sampled frame")
+    stages: dict[str, Series] = Field(description="milliseconds by stage, of the sampled frame")
+
+
+class StateChange(Shape):
+    """A camera changed its state."""
+
+    state: State
+    reason: str
+    at: float = Field(description="Unix seconds at which this was said")
+    since: float = Field(description="Unix seconds at which the state began")
+    attempt: int
+
+
+class Timeline(Shape):
+    """Newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "states": [
+                        {
+                            "state": "running",
+                            "reason": "frames come",
+                            "at": 1763899601.0,
+                            "since": 1763899600.5,
+                            "attempt": 0,
+                        }
+                    ],
+                    "events": [],
+                }
+            ]
+        }
+    )
+
+    states: list[StateChange]
+    events: list[dict[str, Any]] = Field(description="as on the wire")

@@ -1,0 +1,67 @@
+"""One picture of a camera."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Response
+from starlette.concurrency import run_in_threadpool
+
+from dashboard.access.guard import Viewer
+from dashboard.api.shapes import CameraName, refusals, unknown
+from dashboard.services import FromApp, async_client
+from mirante.keys import key
+from mirante.redis_url import RedisUrl
+
+WAIT_S = 5.0
+
+router = APIRouter()
+
+
+@router.get(
+    "/{name}/snapshot.jpg",
+    summary="One picture of a camera",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}, "description": "the next picture"},
+        **refusals(404, 409, 503, 504),
+    },
+)
+async def get_snapshot(name: CameraName, services: FromApp, _who: Viewer) -> Response:
+    """The next picture that its worker makes for people, blurred as it is told, within 5 seconds.
+    Nothing is drawn on it.
+    """
+    known = await run_in_threadpool(services.registry().cameras)
+    if name not in known:
+        raise unknown(name, known)
+    now = services.sampler.describe(known[name])
+    if now["paused"] or now["state"] != "running":
+        said = f"{now['state']}: {now['reason']}".removesuffix(": ")
+        raise HTTPException(409, f'camera "{name}" gives no pictures; it is {said}')
+    try:
+        jpeg = await asyncio.wait_for(next_picture(services.url, name), WAIT_S)
+    except TimeoutError:
+        raise HTTPException(
+            504, f'camera "{name}" runs and gave no picture within {WAIT_S:g} s'
+        ) from None
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+async def next_picture(url: RedisUrl, camera: str) -> bytes:
+    """The next JPEG on a camera's channel, however long that takes.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    client = async_client(url, WAIT_S + 1)
+    try:
+        async with client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(key(camera, "preview"))
+            while True:
+                message: Any = await channel.get_message(timeout=WAIT_S)
+                if message is not None:
+                    data: bytes = message["data"]
+                    return data[4 + int.from_bytes(data[:4], "big") :]
+    finally:
+        await client.aclose()

@@ -1,0 +1,160 @@
+"""``/api/v1/system``: Redis, workers, consumers, and the dashboard itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil  # type: ignore[import-untyped]
+import redis
+from fastapi import APIRouter
+
+from dashboard.access.guard import Viewer
+from dashboard.api import machine_shapes
+from dashboard.services import FromApp, Services
+from mirante.client.account import Tally, handed
+from mirante.frame import Counts
+from mirante.keys import KINDS, Kind, key
+
+STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
+_SAMPLES = 5  # entries that Redis measures to estimate a stream's memory
+
+router = APIRouter(prefix="/api/v1", tags=["system"])
+_process = psutil.Process()
+
+
+class _Counted(msgspec.Struct):
+    epoch: int
+    counts: Counts
+
+
+class _Group(NamedTuple):
+    """A group as XINFO GROUPS tells of it."""
+
+    camera: str
+    kind: Kind
+    facts: dict[bytes, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.facts[b"name"].decode("utf-8", "replace"))
+
+
+@router.get("/system", summary="Redis, workers, consumers", response_model=machine_shapes.System)
+async def get_system(services: FromApp, _who: Viewer) -> dict[str, Any]:
+    """Answers also while Redis is away, and then says so."""
+    try:
+        facts, streams, groups = await _ask(services)
+        trouble = ""
+    except (redis.RedisError, OSError) as error:
+        facts, streams, groups = {}, [], []
+        trouble = services.url.explain(error)
+    return {
+        "redis": {"connected": not trouble, "words": trouble, **_server(facts), "streams": streams},
+        "workers": [msgspec.to_builtins(each) for each in services.sampler.reports().values()],
+        "groups": groups,
+        "dashboard": _dashboard(services),
+    }
+
+
+async def _ask(
+    services: Services,
+) -> tuple[dict[str, str], list[dict[str, Any]], list[dict[str, Any]]]:
+    """What INFO says, the streams of all cameras, and their groups: two round trips."""
+    places = [(camera["name"], kind) for camera in services.sampler.cameras() for kind in STREAMS]
+    pipe = services.aredis.pipeline(transaction=False)
+    pipe.execute_command("INFO")
+    for camera, kind in places:
+        stream = key(camera, kind)
+        pipe.execute_command("XLEN", stream)
+        pipe.execute_command("MEMORY", "USAGE", stream, "SAMPLES", _SAMPLES)
+        pipe.execute_command("XINFO", "GROUPS", stream)
+    info, *rest = await pipe.execute(raise_on_error=False)
+    if isinstance(info, redis.RedisError) and not isinstance(info, redis.ResponseError):
+        raise info
+    streams, groups = [], list[_Group]()
+    for (camera, kind), length, size, found in zip(
+        places, rest[::3], rest[1::3], rest[2::3], strict=True
+    ):
+        if not isinstance(length, int) or isinstance(found, redis.RedisError):
+            continue  # there is no such stream, or this client may not see it
+        measured = size if isinstance(size, int) else None
+        streams.append({"key": key(camera, kind), "length": length, "bytes": measured})
+        groups += [_Group(camera, kind, dict(zip(g[::2], g[1::2], strict=True))) for g in found]
+    return _info(info), streams, await _groups(services, groups)
+
+
+async def _groups(services: Services, groups: list[_Group]) -> list[dict[str, Any]]:
+    pipe = services.aredis.pipeline(transaction=False)
+    for group in groups:
+        behind = group.facts[b"last-delivered-id"].decode()
+        stream = key(group.camera, group.kind)
+        pipe.execute_command("XRANGE", stream, f"({behind}", "+", "COUNT", 1)
+        pipe.execute_command("ZRANGE", key(group.camera, "groups"), 0, -1, "WITHSCORES")
+    replies = await pipe.execute(raise_on_error=False) if groups else []
+    return [
+        {
+            "camera": group.camera,
+            "stream": group.kind,
+            "group": group.name,
+            "consumers": group.facts[b"consumers"],
+            "pending": group.facts[b"pending"],
+            "lag": group.facts.get(b"lag"),
+            "lost": _lost(group, following, notes),
+        }
+        for group, following, notes in zip(groups, replies[::2], replies[1::2], strict=True)
+    ]
+
+
+def _lost(group: _Group, following: Any, notes: Any) -> int | None:
+    """Frames between the last that was delivered and the first that still can be."""
+    if group.kind != "detections" or not isinstance(notes, list):
+        return None
+    marks = [
+        Tally(int(epoch), int(float(score)))
+        for member, score in zip(notes[::2], notes[1::2], strict=True)
+        for name, _, epoch in [member.decode("utf-8", "replace").rpartition("/")]
+        if name == group.name and epoch.isdigit()
+    ]
+    if not marks or not isinstance(following, list):
+        return None
+    if not following:
+        return 0 if not group.facts.get(b"lag") else None
+    fields = dict(zip(following[0][1][::2], following[0][1][1::2], strict=True))
+    try:
+        said = msgspec.json.decode(fields[b"json"], type=_Counted)
+    except (msgspec.MsgspecError, KeyError):
+        return None
+    return max(marks).missing_before(Tally(said.epoch, handed(said.counts)))
+
+
+def _info(text: Any) -> dict[str, str]:
+    if not isinstance(text, bytes):
+        return {}
+    lines = (line.partition(":") for line in text.decode("utf-8", "replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}
+
+
+def _server(facts: dict[str, str]) -> dict[str, Any]:
+    def number(name: str) -> int | None:
+        return int(facts[name]) if facts.get(name, "").isdigit() else None
+
+    return {
+        "version": facts.get("redis_version"),
+        "used_memory_bytes": number("used_memory"),
+        "maxmemory_bytes": number("maxmemory"),
+        "clients": number("connected_clients"),
+        "ops_per_s": number("instantaneous_ops_per_sec"),
+    }
+
+
+def _dashboard(services: Services) -> dict[str, Any]:
+    stats = services.hub.stats
+    return {
+        "pages": stats.pages,
+        "pictures_sent": stats.pictures_sent,
+        "pictures_skipped": stats.pictures_skipped,
+        "bytes_sent": stats.bytes_sent,
+        "cpu_percent": _process.cpu_percent(),
+        "rss_bytes": _process.memory_info().rss,
+    }
