@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 import redis
@@ -13,11 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from pipeline.config.camera import Camera, CameraName
+from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.environment import expand, expand_tree, from_environment
-from pipeline.config.messages import ConfigError, describe
+from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.settings import Settings
-from pipeline.credentials import PREFIX, Credentials
+from pipeline.credentials import PREFIX, Credentials, CredentialsError
+from pipeline.urls import redact
 
 CAMERAS = "mirante:cameras"
 VERSION = f"mirante:{{{CAMERAS}}}:version"  # the braces put it into the same cluster slot
@@ -26,6 +28,10 @@ Origin = Literal["config", "api"]
 
 class RegistryError(RuntimeError):
     """The registry does not allow it, or a camera in it cannot be resolved; in words."""
+
+
+class UnknownCameraError(RegistryError):
+    """No camera has that name; in words, with a guess of what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,14 @@ class Desired:
         spec: the camera's keys, JSON values, secrets only as ``${…}`` or ``***``.
         origin: ``config``: the worker's file says so; ``api``: it was added at run time.
         worker: name of the worker that runs it.
+        paused: it is kept, and does not run.
     """
 
     name: str
     spec: dict[str, Any]
     origin: Origin
     worker: str
+    paused: bool = False
 
 
 class Registry:
@@ -112,6 +120,8 @@ class Registry:
     def publish_config(self) -> None:
         """Makes the registry hold exactly the configured cameras as this worker's of origin config.
 
+        One that is paused stays so.
+
         Raises:
             RegistryError: another worker runs a camera of that name.
         """
@@ -119,7 +129,7 @@ class Registry:
         for name in self._configured:
             self._refuse_foreign(name, entries)
         wanted = [
-            Desired(name, _shown(camera), "config", self._worker)
+            Desired(name, shown(camera), "config", self._worker, _is_paused(entries.get(name)))
             for name, camera in self._configured.items()
         ]
         mine = [e for e in entries.values() if e.worker == self._worker]
@@ -130,7 +140,7 @@ class Registry:
                 self._credentials.forget(entry.spec["url"])
 
     def put(self, name: str, spec: Mapping[str, object]) -> None:
-        """Adds a camera, or replaces one that was added the same way.
+        """Adds a camera, or replaces one that was added the same way and stays paused if it was.
 
         Args:
             name: the camera's name.
@@ -141,25 +151,64 @@ class Registry:
             ConfigError: a key or value is wrong.
             RegistryError: the name belongs to the configuration or to another worker.
         """
-        document = {name: dict(spec)}
-        try:
-            checked = TypeAdapter(dict[CameraName, Camera]).validate_python(document)[name]
-        except ValidationError as error:
-            lines = describe(error, dict[CameraName, Camera], document)
-            raise ConfigError("camera", lines) from None
+        checked = _checked(name, spec)
         entries = self.cameras()
         self._refuse_foreign(name, entries)
         before = entries.get(name)
-        if before is not None and before.origin == "config":
-            raise RegistryError(
-                f'camera "{name}" is in the configuration of worker "{before.worker}"; '
-                "change it there"
-            )
+        if before is not None:
+            _refuse_configured(before)
         stored = checked.model_dump(mode="json", exclude_unset=True)
         stored["url"] = self._credentials.withdraw(name, cast(str, spec["url"]))
-        self._write([Desired(name, stored, "api", self._worker)])
+        self._write([Desired(name, stored, "api", self._worker, _is_paused(before))])
         if before is not None:
             self._credentials.forget(before.spec["url"])
+
+    def edit(self, name: str, changes: Mapping[str, object]) -> None:
+        """Changes keys of a camera that was added at run time, of any worker.
+
+        Args:
+            name: the camera's name.
+            changes: keys of ``Camera`` with their new values, None for the default. An address
+                that is absent, or as it is shown, stays, its secrets included.
+
+        Raises:
+            ConfigError: a key or value is wrong.
+            UnknownCameraError: no such camera.
+            RegistryError: the name belongs to the configuration.
+        """
+        before = self._entry(name)
+        _refuse_configured(before)
+        merged = {
+            key: value
+            for key, value in (before.spec | dict(changes)).items()
+            if value is not None or key not in Camera.model_fields  # to be refused by its name
+        }
+        if merged.get("url") == redact(before.spec["url"]):
+            merged["url"] = before.spec["url"]
+        stored = _checked(name, merged).model_dump(mode="json", exclude_unset=True)
+        stored["url"] = merged["url"]
+        is_new = merged["url"] != before.spec["url"]
+        if is_new:
+            stored["url"] = self._credentials.withdraw(name, cast(str, merged["url"]))
+        self._write([replace(before, spec=stored)])
+        if is_new:
+            self._credentials.forget(before.spec["url"])
+
+    def pause(self, name: str) -> None:
+        """Keeps a camera of any worker and origin, but stops it until ``resume``.
+
+        Raises:
+            UnknownCameraError: no such camera.
+        """
+        self._write([replace(self._entry(name), paused=True)])
+
+    def resume(self, name: str) -> None:
+        """Lets a paused camera run again.
+
+        Raises:
+            UnknownCameraError: no such camera.
+        """
+        self._write([replace(self._entry(name), paused=False)])
 
     def remove(self, name: str) -> Desired:
         """Removes a camera and its secrets; returns what was removed.
@@ -167,29 +216,28 @@ class Registry:
         One of origin ``config`` is wanted again when its worker starts anew.
 
         Raises:
-            RegistryError: no such camera.
+            UnknownCameraError: no such camera.
         """
-        entries = self.cameras()
-        if name not in entries:
-            known = f"there are: {', '.join(entries)}" if entries else "there is none"
-            raise RegistryError(f'no camera "{name}"; {known}')
+        entry = self._entry(name)
         self._write([], [name])
-        self._credentials.forget(entries[name].spec["url"])
-        return entries[name]
+        self._credentials.forget(entry.spec["url"])
+        return entry
 
     def resolved(self, name: str) -> Camera:
         """The camera with its credentials, for the worker that runs it.
 
         Raises:
+            UnknownCameraError: no such camera.
             RegistryError: a ``${…}`` stands for nothing on this machine, or the entry is not one
                 that this version understands.
         """
-        entry = self._known.get(name) or self.cameras().get(name)
-        if entry is None:
-            raise RegistryError(f'no camera "{name}"')
+        entry = self._known.get(name) or self._entry(name)
         if entry.origin == "config" and name in self._configured:
             return self._configured[name]
-        spec, failures = expand_tree(entry.spec, self._lookup)
+        try:
+            spec, failures = expand_tree(entry.spec, self._lookup)
+        except CredentialsError as error:
+            raise RegistryError(f'camera "{name}": {error}') from None
         if failures:
             raise RegistryError(f'camera "{name}": {"; ".join(failures.values())}')
         try:
@@ -203,6 +251,15 @@ class Registry:
         if reference.startswith(PREFIX):
             return expand(self._credentials.lookup(reference), from_environment)
         return from_environment(reference)
+
+    def _entry(self, name: str) -> Desired:
+        entries = self.cameras()
+        if name not in entries:
+            near = get_close_matches(name, entries, n=1)
+            known = f"there are: {', '.join(entries)}" if entries else "there is none"
+            hint = f'did you mean "{near[0]}"?' if near else known
+            raise UnknownCameraError(f'no camera "{name}"; {hint}')
+        return entries[name]
 
     def _refuse_foreign(self, name: str, entries: Mapping[str, Desired]) -> None:
         entry = entries.get(name)
@@ -230,11 +287,41 @@ def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
     )
 
 
-def _shown(camera: Camera) -> dict[str, Any]:
-    """A configured camera for others to read: its address redacted, without stage options, which
-    may hold what ``${NAME}`` stood for.
+def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, Any]:
+    """A configured camera, or defaults, for others to read: the address redacted, without stage
+    options, which may hold what ``${NAME}`` stood for.
     """
-    spec = camera.model_dump(mode="json", exclude_unset=True)
+    spec = options.model_dump(mode="json", exclude_unset=exclude_unset)
     for stage in spec.get("stages", []):
         stage.pop("options", None)
     return spec
+
+
+def _checked(name: str, spec: Mapping[str, object]) -> Camera:
+    """The camera that the keys make.
+
+    Raises:
+        ConfigError: a key or value is wrong, or the address is one that was shown.
+    """
+    document = {name: dict(spec)}
+    try:
+        camera = TypeAdapter(dict[CameraName, Camera]).validate_python(document)[name]
+    except ValidationError as error:
+        lines = describe(error, dict[CameraName, Camera], document)
+        raise ConfigError("camera", lines) from None
+    if camera.url.username == "***" or "=***" in camera.url.query:
+        words = "*** stands for a secret that is not shown; expected the whole address"
+        raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
+    return camera
+
+
+def _refuse_configured(entry: Desired) -> None:
+    if entry.origin == "config":
+        raise RegistryError(
+            f'camera "{entry.name}" is in the configuration of worker "{entry.worker}"; '
+            "change it there"
+        )
+
+
+def _is_paused(entry: Desired | None) -> bool:
+    return entry is not None and entry.paused
