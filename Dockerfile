@@ -12,7 +12,7 @@ USER mirante
 ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante
 RUN mkdir -p /home/mirante/.mirante
 VOLUME /home/mirante/.mirante
-EXPOSE 9464
+EXPOSE 9464 8600
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/livez', timeout=2)"]
 ENTRYPOINT ["mirante"]

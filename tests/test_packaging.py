@@ -1,83 +1,14 @@
-"""Container files, locks and the run script agree with each other, as far as can be seen here."""
+"""The image, locks and the run script agree with each other, as far as can be seen here."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
-
-import pytest
-import yaml
 
 ROOT = Path(__file__).parent.parent
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-
-
-def mirante(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = ROOT / ".venv/bin/mirante"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
-
-
-def test_compose_has_redis_and_the_pipeline_each_with_a_healthcheck() -> None:
-    assert set(COMPOSE["services"]) == {"redis", "pipeline"}
-    for service in COMPOSE["services"].values():
-        assert service["healthcheck"]["test"][0] == "CMD"
-        assert service["restart"] == "unless-stopped"
-    assert COMPOSE["services"]["pipeline"]["depends_on"] == {
-        "redis": {"condition": "service_healthy"}
-    }
-
-
-@pytest.mark.parametrize("name", ["redis", "pipeline"])
-def test_ports_are_open_to_this_machine_alone(name: str) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in COMPOSE["services"][name]["ports"])
-
-
-def test_redis_starts_with_the_arguments_of_compose(tmp_path: Path) -> None:
-    command = COMPOSE["services"]["redis"]["command"]
-    socket = tmp_path / "redis.sock"
-    server = subprocess.Popen(
-        [*command, "--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        assert any("ready to accept connections" in line.lower() for line in server.stdout)
-        ping = COMPOSE["services"]["redis"]["healthcheck"]["test"][1:]
-        assert shutil.which(ping[0])
-        answer = subprocess.run(
-            [ping[0], "-s", str(socket), *ping[1:]], capture_output=True, check=False
-        )
-        assert answer.stdout.strip() == b"PONG"
-    finally:
-        server.kill()
-        server.wait()
-        assert server.stdout is not None
-        server.stdout.close()
-
-
-def test_the_pipelines_command_is_one_of_mirante() -> None:
-    command = COMPOSE["services"]["pipeline"]["command"]
-    assert command == ["up", "/etc/mirante/config.yaml"]
-    assert mirante(command[0], "--help").returncode == 0
-    mounted = COMPOSE["services"]["pipeline"]["volumes"][0].split(":")
-    assert mounted[1:] == [command[1], "ro"]
-    assert mirante("check", str(ROOT / mounted[0])).returncode == 0
-
-
-def test_environment_of_the_pipeline_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.config.settings import Settings
-
-    for key, value in COMPOSE["services"]["pipeline"]["environment"].items():
-        monkeypatch.setenv(key, value)
-    settings = Settings()
-    assert settings.redis.address() == "redis://redis:6379"
-    assert settings.metrics.host == "0.0.0.0"
 
 
 def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:

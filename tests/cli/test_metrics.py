@@ -183,4 +183,5 @@ def test_page_names_every_metric() -> None:
         name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
         for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS))
     }
-    assert set(re.findall(r"^\| `(mirante_\w+)`", page, re.MULTILINE)) == names
+    described = re.findall(r"^\| `(mirante_(?!dashboard_)\w+)`", page, re.MULTILINE)
+    assert set(described) == names
