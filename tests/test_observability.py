@@ -8,20 +8,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 from promql import read
 
+from dashboard.access import Access
+from dashboard.api import health
+from dashboard.history.sampler import Sampler
+from dashboard.live.hub import Hub
+from dashboard.services import Services
 from engines.serving import InUse
 from mirante.frame import Counts
-from pipeline.camera_state import State
-from pipeline.config.settings import Dashboard, Log
-from pipeline.credentials import Credentials
-from pipeline.dashboard_process import DashboardProcess
+from mirante.redis_url import RedisUrl
+from pipeline.config.settings import Dashboard
 from pipeline.metrics import (
     CameraSnapshot,
     ModelsSnapshot,
@@ -29,8 +33,6 @@ from pipeline.metrics import (
     WorkerCollector,
     WorkerSnapshot,
 )
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, connect
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "configs/observability"
@@ -38,7 +40,7 @@ GRAFANA: dict[str, Any] = json.loads((FOLDER / "grafana/dashboards/mirante.json"
 ALERTS = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]
 OF_PROMETHEUS = {"instance", "job"}  # labels that it adds to each series
 # Values that each of these labels may have; of others any.
-VALUES = {"state": {*(state.value for state in State), "unknown", "not started"}}
+VALUES = {"state": set(health.STATES)}
 VALUES["reason"] = {"rate", "queue", "stage", "reconnect", "duplicate_pts"}
 
 Labels = dict[str, set[str]]  # of a sample, by its name
@@ -69,21 +71,15 @@ def of_worker() -> Labels:
 
 
 @pytest.fixture(scope="session")
-def of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labels]:
-    """As a dashboard serves them that knows one camera."""
-    with pytest.MonkeyPatch.context() as patch, RedisServer(port=0) as server:
-        home = tmp_path_factory.mktemp("home")
-        patch.setenv("MIRANTE_HOME", str(home))
-        registry = Registry(
-            connect(server.url), "main", credentials=Credentials(home / "credentials.json")
-        )
-        registry.put("gate", {"url": "test://"})
-        settings = Dashboard.model_validate({"port": 0})
-        quiet = Log.model_validate({"level": "warning"})
-        with DashboardProcess(settings, server.url, quiet) as process:
-            process.wait_ready()
-            answer = httpx.get(f"{process.url}/metrics", timeout=30).raise_for_status()
-        yield labels_of(answer.text)
+def of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Labels:
+    settings = Dashboard.model_validate({})
+    url = RedisUrl("redis://127.0.0.1:6379")
+    sampler = Sampler(url)
+    app = FastAPI()
+    app.include_router(health.router)
+    access = Access(settings, tmp_path_factory.mktemp("access"))
+    app.state.services = Services(str(url), settings, access, sampler, Hub(url, sampler))
+    return labels_of(TestClient(app).get("/metrics").raise_for_status().text)
 
 
 @pytest.fixture
