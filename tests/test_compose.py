@@ -169,6 +169,11 @@ def test_the_pages_token_is_one_that_prometheus_has_and_the_dashboard_knows(
     assert token[1].sha256 == hashlib.sha256(env["PROMETHEUS_TOKEN"].encode()).hexdigest()
 
 
+def test_the_token_gets_into_neither_the_image_nor_a_commit() -> None:
+    for file in (".dockerignore", ".gitignore"):
+        assert ".env" in (ROOT / file).read_text().splitlines()
+
+
 def test_prometheus_asks_the_services_with_the_token() -> None:
     config = yaml.safe_load((ROOT / "configs/observability/prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
