@@ -1,34 +1,195 @@
-"""Who may call a route."""
+"""What every request passes: where it comes from, who asks, and what the answer may do.
+
+Refused by default: a route that says nothing about who may call it still needs an identity, and an
+unsafe method still needs an admin. ``OPEN_PATHS`` need neither.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+from collections.abc import Iterable
+from typing import Annotated, cast
 
-from fastapi import Depends
+from fastapi import Depends, HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.access import Access
+from dashboard.access import Access, AccessError
+from dashboard.access.attempts import TooOftenError
+from dashboard.access.client import client_address, is_forwarded
+from dashboard.access.headers import add_headers
 from dashboard.access.identity import Identity
+from dashboard.access.origin import SAFE_METHODS, bearer, check_host, check_origin
+
+log = logging.getLogger(__name__)
+
+COOKIE = "mirante_session"
+SESSION_PATH = "/api/v1/session"
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", SESSION_PATH})
+OPEN_FOLDER = "/static/"
+MOST_BODY_BYTES = 1 << 20
+ENDED = 4401  # the WebSocket close code that tells a page to log in; a browser hides HTTP's 401
+
+NOT_LOGGED_IN = "log in first (POST /api/v1/session), or send Authorization: Bearer TOKEN"
+ONLY_LOOKS = "a viewer may look, not change; ask an admin"
+TOO_LARGE = f"the body is larger than {MOST_BODY_BYTES >> 20} MiB"
+
+_IDENTITY = "mirante.identity"
 
 
 class Guard:
-    """Middleware."""
+    """ASGI middleware: refuses in words, says who asks, and adds headers to every answer.
+
+    Args:
+        app: what is guarded.
+        access: who may look.
+    """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
-        self.app, self.access = app, access
+        self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        """Answers one request, or one WebSocket."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"].endswith("http.response.start"):
+                add_headers(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        try:
+            self._admit(HTTPConnection(scope))
+        except HTTPException as refusal:
+            await _refuse(refusal, scope, receive, send_with_headers)
+            return
+        await self._app(scope, _bounded(receive), send_with_headers)
+
+    def _admit(self, connection: HTTPConnection) -> None:
+        """Notes who asks.
+
+        Raises:
+            HTTPException: not to be answered.
+        """
+        settings, path = self._access.settings, connection.url.path
+        check_host(connection, self._access.host, settings.names)
+        check_origin(connection, settings.names, settings.https)
+        if _length(connection) > MOST_BODY_BYTES:
+            raise HTTPException(413, TOO_LARGE)
+        try:
+            identity = self._identify(connection)
+        except AccessError as error:
+            log.error("%s", error)
+            raise HTTPException(503, "who may look cannot be told; see the log") from None
+        connection.scope[_IDENTITY] = identity
+        if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+            return
+        _needed(identity)
+        if connection.scope.get("method", "GET") not in SAFE_METHODS:
+            admin(connection)
+
+    def _identify(self, connection: HTTPConnection) -> Identity | None:
+        """By the token where one is sent, else by the cookie."""
+        token = bearer(connection)
+        if token is not None:
+            return self._by_token(token, client_address(connection, self._access.settings.https))
+        if cookie := connection.cookies.get(COOKIE):
+            found = self._access.by_session(cookie)
+            if found is not None:
+                return found
+        return None if is_forwarded(connection) else self._access.by_nothing()
+
+    def _by_token(self, token: str, address: str) -> Identity:
+        attempts = self._access.attempts
+        try:
+            attempts.check(address)
+            identity = self._access.by_token(token)
+            if identity is not None:
+                return identity
+            attempts.begin(address)
+        except TooOftenError as error:
+            raise too_often(error) from None
+        raise HTTPException(401, "no such token", {"WWW-Authenticate": "Bearer"})
+
+
+def asking(connection: HTTPConnection) -> Identity | None:
+    """Who asks, or None where nobody has said."""
+    return cast(Identity | None, connection.scope.get(_IDENTITY))
 
 
 def viewer(connection: HTTPConnection) -> Identity:
-    return Identity("", "admin", "open")
+    """Whoever may look.
+
+    Raises:
+        HTTPException: 401 where nobody has said who asks.
+    """
+    return _needed(asking(connection))
 
 
 def admin(connection: HTTPConnection) -> Identity:
-    return Identity("", "admin", "open")
+    """Whoever may change.
+
+    Raises:
+        HTTPException: 401 where nobody has said who asks, 403 for viewers.
+    """
+    identity = viewer(connection)
+    if identity.role != "admin":
+        raise HTTPException(403, ONLY_LOOKS)
+    return identity
 
 
 Viewer = Annotated[Identity, Depends(viewer)]
 Admin = Annotated[Identity, Depends(admin)]
+
+
+def too_often(error: TooOftenError) -> HTTPException:
+    """The answer to one who guesses."""
+    return HTTPException(429, str(error), {"Retry-After": str(error.retry_s)})
+
+
+def _needed(identity: Identity | None) -> Identity:
+    if identity is None:
+        raise HTTPException(401, NOT_LOGGED_IN, {"WWW-Authenticate": "Bearer"})
+    return identity
+
+
+def _length(connection: HTTPConnection) -> int:
+    length = connection.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise HTTPException(400, "Content-Length: expected a number of bytes")
+    return int(length)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """``receive`` for bodies that do not say their length either."""
+    total = 0
+
+    async def receive_some() -> Message:
+        nonlocal total
+        message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > MOST_BODY_BYTES:
+                raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return receive_some
+
+
+async def _refuse(refusal: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket" and refusal.status_code == 401:
+        for message in _ended(refusal.detail):
+            await send(message)
+        return
+    headers = dict(refusal.headers or {})
+    await JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)(
+        scope, receive, send
+    )
+
+
+def _ended(words: str) -> Iterable[Message]:
+    yield {"type": "websocket.accept"}
+    yield {"type": "websocket.close", "code": ENDED, "reason": words}

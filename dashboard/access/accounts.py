@@ -1,0 +1,226 @@
+"""Who may look: users and tokens of the configuration, and those that were added by command."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dashboard.access.attempts import Attempts
+from dashboard.access.identity import Identity
+from dashboard.access.passwords import is_hash, is_password
+from dashboard.access.sessions import Session, Sessions
+from dashboard.access.store import AccessError, Store
+from pipeline.config.settings import Dashboard, Role
+
+log = logging.getLogger(__name__)
+
+SECRET_BYTES = 32
+Where = Literal["configuration", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user or a token.
+
+    Attributes:
+        role: what they may do.
+        hashed: argon2 of the password, or SHA-256 of the token.
+        where: it was made.
+    """
+
+    role: Role
+    hashed: str = field(repr=False)
+    where: Where
+
+
+class Access:
+    """Who may look and who may change.
+
+    Where a name is both in the configuration and in the file, the configuration says.
+
+    Args:
+        settings: users, tokens and the rest of the configuration.
+        folder: of the file of users that were added by command; by default that of
+            ``credentials.json``.
+        clock: Unix seconds.
+
+    Raises:
+        AccessError: a configured hash is none.
+    """
+
+    def __init__(
+        self,
+        settings: Dashboard,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.store = Store(folder)
+        self.attempts = Attempts()
+        self.host = settings.host  # that is listened on
+        self._clock = clock
+        for name, user in settings.users.items():
+            _check_hash(name, user.password.get_secret_value())
+        is_password("", None)  # makes what unknown users are compared with, before the first login
+
+    def users(self) -> dict[str, Account]:
+        """Who may log in, by name.
+
+        Raises:
+            AccessError: the file cannot be used.
+        """
+        stored = self.store.read().users.items()
+        configured = self.settings.users.items()
+        return {name: Account(user.role, user.password, "command") for name, user in stored} | {
+            name: Account(user.role, user.password.get_secret_value(), "configuration")
+            for name, user in configured
+        }
+
+    def tokens(self) -> dict[str, Account]:
+        """Which machines may ask, by name.
+
+        Raises:
+            AccessError: the file cannot be used.
+        """
+        stored = self.store.read().tokens.items()
+        configured = self.settings.tokens.items()
+        return {name: Account(token.role, token.sha256, "command") for name, token in stored} | {
+            name: Account(token.role, token.sha256, "configuration") for name, token in configured
+        }
+
+    def is_open(self) -> bool:
+        """True where nobody is configured and only this machine can ask: whoever asks is admin."""
+        return is_loopback(self.host) and not (self._is_proxied() or self.users() or self.tokens())
+
+    def check_binding(self, host: str) -> None:
+        """Notes the address that is listened on.
+
+        Raises:
+            AccessError: others can reach it, and nobody is configured.
+        """
+        self.host = host
+        if self.users() or self.tokens() or self.is_open():
+            return
+        reached = (
+            "dashboard.names and dashboard.https say that pages reach it through a proxy"
+            if is_loopback(host)
+            else f"dashboard.host: {host} can be reached by others"
+        )
+        raise AccessError(
+            f"{reached}, and nobody may log in yet: make a user with `mirante dashboard user NAME "
+            "--role admin`, or set dashboard.users or dashboard.tokens"
+        )
+
+    def log_in(self, name: str, password: str) -> str | None:
+        """A new session, as the cookie holds it; None where name or password is wrong.
+
+        Slow on purpose, and as slow for a user who does not exist.
+
+        Raises:
+            AccessError: the file cannot be used.
+        """
+        account = self.users().get(name)
+        right = is_password(password, account.hashed if account else None)
+        if account is None or not right:
+            return None
+        return self._sessions(self._made_secret()).issue(name, account.hashed, account.role)
+
+    def log_out(self, identity: Identity) -> None:
+        """Ends a session, also for whoever has a copy of its cookie.
+
+        Raises:
+            AccessError: the file cannot be written.
+        """
+        session = self._read(identity.proof)
+        if session is None:
+            return
+        now = self._clock()
+        with self.store.changing() as stored:
+            stored.ended = {key: until for key, until in stored.ended.items() if until > now}
+            stored.ended[session.key] = session.until
+
+    def by_session(self, cookie: str) -> Identity | None:
+        """Whose session it is, or None: it was never made here, or has ended."""
+        session = self._read(cookie)
+        if session is None or session.key in self.store.read().ended:
+            return None
+        account = self.users().get(session.name)
+        if account is None:
+            return None
+        now = self._sessions(self._secret()).fingerprint(account.hashed, account.role)
+        if not hmac.compare_digest(session.print, now):
+            return None
+        return Identity(session.name, account.role, "session", cookie)
+
+    def by_token(self, token: str) -> Identity | None:
+        """Whose token it is, or None."""
+        return self._by_digest(hashlib.sha256(token.encode()).hexdigest())
+
+    def by_nothing(self) -> Identity | None:
+        """Whoever asks without a session or token: an admin where it is open, else None."""
+        return Identity("", "admin", "open") if self.is_open() else None
+
+    def still_valid(self, identity: Identity) -> bool:
+        """Whether they may still look: the session has not ended, the token was not removed, and
+        the role is the same. False, and a line in the log, where that cannot be told.
+        """
+        ask = {"session": self.by_session, "token": self._by_digest}.get(identity.how)
+        try:
+            return (ask(identity.proof) if ask else self.by_nothing()) == identity
+        except AccessError as error:
+            log.error("%s", error)
+            return False
+
+    def _by_digest(self, digest: str) -> Identity | None:
+        found = None
+        for name, account in self.tokens().items():  # all of them: time tells nothing
+            if hmac.compare_digest(account.hashed, digest):
+                found = Identity(name, account.role, "token", digest)
+        return found
+
+    def _is_proxied(self) -> bool:
+        return self.settings.https or bool(self.settings.names)
+
+    def _read(self, cookie: str) -> Session | None:
+        secret = self._secret()
+        return self._sessions(secret).read(cookie) if secret else None
+
+    def _sessions(self, secret: str) -> Sessions:
+        return Sessions(secret, self.settings.session_h * 3600, self._clock)
+
+    def _secret(self) -> str:
+        """What signs sessions; empty until somebody has logged in."""
+        if self.settings.secret is not None:
+            return self.settings.secret.get_secret_value()
+        return self.store.read().secret
+
+    def _made_secret(self) -> str:
+        if secret := self._secret():
+            return secret
+        with self.store.changing() as stored:
+            stored.secret = stored.secret or secrets.token_urlsafe(SECRET_BYTES)
+            return stored.secret
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches ``host``, a name or an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _check_hash(name: str, hashed: str) -> None:
+    if not is_hash(hashed):
+        raise AccessError(
+            f"dashboard.users.{name}.password: expected an argon2 hash, as `mirante dashboard "
+            "hash` prints it; in a shell or a compose file each $ may need to be escaped"
+        )

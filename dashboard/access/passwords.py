@@ -1,0 +1,38 @@
+"""Passwords and their argon2 hashes."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+
+import argon2
+
+_hasher = argon2.PasswordHasher()
+
+
+def hash_password(password: str) -> str:
+    """argon2id, with the parameters that the library recommends."""
+    return _hasher.hash(password)
+
+
+def is_password(password: str, hashed: str | None) -> bool:
+    """Whether ``hashed`` is of ``password``; False, as slowly, where there is no hash."""
+    try:
+        _hasher.verify(_of_nobody() if hashed is None else hashed, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+    return hashed is not None
+
+
+def is_hash(text: str) -> bool:
+    """Whether argon2 can read it."""
+    try:
+        argon2.extract_parameters(text)
+    except argon2.exceptions.InvalidHashError:
+        return False
+    return True
+
+
+@cache
+def _of_nobody() -> str:
+    return hash_password(secrets.token_urlsafe())

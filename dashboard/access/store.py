@@ -1,0 +1,126 @@
+"""Users and tokens that were added by command: a file that only its owner can read."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from pipeline.config.settings import Role
+from pipeline.credentials import default_path
+
+FILE = "dashboard.json"
+
+
+class AccessError(RuntimeError):
+    """Who may look cannot be told, or is not to be served like this; in words."""
+
+
+class StoredUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A person, and the argon2 hash of the password."""
+
+    password: str
+    role: Role
+
+    def __repr__(self) -> str:
+        return f"StoredUser(role={self.role!r})"
+
+
+class StoredToken(msgspec.Struct, forbid_unknown_fields=True):
+    """A machine, and the SHA-256 of its token in hex."""
+
+    sha256: str
+    role: Role
+
+
+class Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """The file.
+
+    Attributes:
+        secret: signs sessions; empty until one is needed.
+        users: by name.
+        tokens: by name.
+        ended: sessions that were logged out of, with the Unix second until which they would last.
+    """
+
+    secret: str = ""
+    users: dict[str, StoredUser] = {}
+    tokens: dict[str, StoredToken] = {}
+    ended: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"Stored(users={sorted(self.users)}, tokens={sorted(self.tokens)})"
+
+
+class Store:
+    """``dashboard.json`` beside the file of camera passwords, mode 0600.
+
+    Args:
+        folder: where it lies; by default that of ``credentials.json``.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.path = (folder or default_path().parent) / FILE
+        self._read_as: tuple[int, ...] = ()
+        self._stored = Stored()
+
+    def read(self) -> Stored:
+        """What it says now; read again only when it has changed. Not to be changed by the caller.
+
+        Raises:
+            AccessError: others can read it, or it is not what was written here.
+        """
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            self._read_as, self._stored = (), Stored()
+            return self._stored
+        except OSError as error:
+            raise AccessError(f"{self.path}: {error.strerror}") from None
+        if found.st_mode & 0o077:
+            raise AccessError(f"{self.path} can be read by others: chmod 600 {self.path}")
+        seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if seen != self._read_as:
+            stored = self._parse()
+            self._read_as, self._stored = seen, stored
+        return self._stored
+
+    @contextmanager
+    def changing(self) -> Iterator[Stored]:
+        """What it says, written back in one piece; one process at a time.
+
+        Raises:
+            AccessError: as ``read``, or it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self.path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self.read()
+                stored = self._parse() if self.path.exists() else Stored()
+                yield stored
+                self._write(stored)
+        except OSError as error:
+            raise AccessError(f"{self.path}: {error.strerror or error}") from None
+
+    def _parse(self) -> Stored:
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=Stored)
+        except OSError as error:
+            raise AccessError(f"{self.path}: {error.strerror}") from None
+        except msgspec.MsgspecError as error:
+            raise AccessError(
+                f"{self.path}: {error}; expected what `mirante dashboard user` writes"
+            ) from None
+
+    def _write(self, stored: Stored) -> None:
+        draft = self.path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
+        draft.replace(self.path)

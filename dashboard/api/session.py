@@ -1,0 +1,105 @@
+"""``/api/v1/session``: who is logged in, logging in and out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from dashboard.access import AccessError
+from dashboard.access.attempts import TooOftenError
+from dashboard.access.client import client_address
+from dashboard.access.guard import COOKIE, asking, too_often
+from dashboard.services import FromApp
+from pipeline.config.settings import Role
+
+log = logging.getLogger(__name__)
+
+HASHES_AT_ONCE = 2  # each takes 64 MiB and a core for a moment
+MOST_NAME, MOST_PASSWORD = 64, 1024
+
+router = APIRouter(prefix="/api/v1/session", tags=["session"])
+_hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
+
+
+class Login(BaseModel):
+    """Name and password."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    user: Annotated[str, Field(min_length=1, max_length=MOST_NAME, examples=["anna"])]
+    password: Annotated[SecretStr, Field(max_length=MOST_PASSWORD, examples=["a long password"])]
+
+
+class Session(BaseModel):
+    """Who asks.
+
+    Attributes:
+        user: name of the user or token; null where nobody is logged in, or nobody needs to.
+        role: what they may do; null where that takes a login.
+        login: whether this dashboard asks for one at all.
+    """
+
+    user: Annotated[str | None, Field(examples=["anna"])]
+    role: Annotated[Role | None, Field(examples=["admin"])]
+    login: bool
+
+
+@router.get("", summary="Who is logged in")
+def get_session(request: Request, services: FromApp) -> Session:
+    """Needs no login: a page asks it to know whether it does."""
+    identity = asking(request)
+    if identity is None:
+        return Session(user=None, role=None, login=True)
+    return Session(
+        user=identity.name or None, role=identity.role, login=not services.access.is_open()
+    )
+
+
+@router.post("", summary="Log in", responses={401: {}, 429: {}})
+async def log_in(login: Login, request: Request, response: Response, services: FromApp) -> Session:
+    """Sets the cookie of a session. Five failures a minute for a name, twenty for an address."""
+    access = services.access
+    address = client_address(request, access.settings.https)
+    password = login.password.get_secret_value()
+    try:
+        access.attempts.begin(address, login.user)
+        session = await anyio.to_thread.run_sync(
+            access.log_in, login.user, password, limiter=_hashing
+        )
+        identity = access.by_session(session) if session else None
+    except TooOftenError as error:
+        raise too_often(error) from None
+    except AccessError as error:
+        log.error("%s", error)
+        raise HTTPException(503, "nobody can log in now; the log says why") from None
+    if session is None or identity is None:
+        raise HTTPException(401, "user or password is wrong")
+    access.attempts.succeeded(address, login.user)
+    response.set_cookie(
+        COOKIE,
+        session,
+        max_age=int(access.settings.session_h * 3600),
+        path="/",
+        secure=access.settings.https,
+        httponly=True,
+        samesite="strict",
+    )
+    return Session(user=identity.name, role=identity.role, login=True)
+
+
+@router.delete("", summary="Log out", status_code=204)
+def log_out(request: Request, response: Response, services: FromApp) -> None:
+    """Ends the session, for every copy of its cookie."""
+    identity = asking(request)
+    if identity is not None:
+        try:
+            services.access.log_out(identity)
+        except AccessError as error:
+            log.error("%s", error)
+            raise HTTPException(503, "the session cannot be ended; the log says why") from None
+    response.delete_cookie(
+        COOKIE, path="/", secure=services.access.settings.https, httponly=True, samesite="strict"
+    )
