@@ -1,5 +1,182 @@
-import { html } from "./preact.js";
+// One camera: what it sees, how it fares, where its frames go, and how to get at its results.
+import { cameraPath, get } from "./api.js";
+import { CameraActions } from "./camera_actions.js";
+import { Frames, Latency, Objects } from "./camera_charts.js";
+import { LastMessage } from "./last_message.js";
+import { LayerBar } from "./layer_bar.js";
+import { live, useLive } from "./live.js";
+import { Picture } from "./picture.js";
+import { historyOf, usePolled } from "./polled.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "./preact.js";
+import { Subscribe } from "./subscribe.js";
+import { Timeline } from "./timeline.js";
+import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } from "./ui.js";
+import { Waterfall, stagesOf } from "./waterfall.js";
 
-export function CameraPage() {
-  return html`<main />`;
+const SHOWN_MS = 500; // between two messages shown: faster is not read
+const QUIET_MS = 3000; // without a picture, the newest message is asked for
+
+export function CameraPage({ name, session, onAdd, onEdit }) {
+  const { cameras } = useLive();
+  if (cameras === null) return html`<main class="camera-page" aria-busy="true"><div class="screen ghost-screen" /></main>`;
+  const camera = cameras.find((one) => one.name === name);
+  if (!camera) return html`<${Unknown} name=${name} cameras=${cameras} session=${session} onAdd=${onAdd} />`;
+  return html`<${Known} camera=${camera} session=${session} onEdit=${onEdit} />`;
+}
+
+function Known({ camera, session, onEdit }) {
+  const { name } = camera;
+  const [message, take] = useMessage(name);
+  const load = useMemo(() => historyOf(cameraPath(name, "/history")), [name]);
+  const { data: history, error } = usePolled(load, name);
+  const { data: past } = usePolled(() => get(cameraPath(name, "/timeline?limit=200")), name);
+  const late = useScreenLatency(name);
+  const runs = !camera.paused && camera.state === "running";
+  const stages = stagesOf(history, runs ? late.now.p50 : null);
+  const labels = [...new Set([...(camera.labels ?? []), ...Object.keys(history?.objects ?? {})])].sort();
+  return html`<main class="camera-page">
+    <div class="bar camera-bar">
+      <a href="#/" class="button quiet bare" aria-label="Back to the wall" title="Back to the wall"><${Icon} name="back" /></a>
+      <div class="titles"><h1>${name}</h1><p class="from">${camera.url}</p></div>
+      <${State} camera=${camera} />
+      <span class="reason">${camera.paused ? "on request" : camera.reason}</span>
+      <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} words />
+    </div>
+    ${error && html`<${Notice} icon="alert" tone="wait" title="The charts stand still">${error.message}</${Notice}>`}
+    <div class="camera-top">
+      <div class="view">
+        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} onFrame=${take} />
+          ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
+        <${LayerBar} labels=${labels} />
+      </div>
+      <div class="beside">
+        <${Figures} camera=${camera} message=${message} screen=${runs ? late.now : { p50: null, p95: null }} runs=${runs} />
+        <section class="card states"><h2>State <small>and why</small></h2>
+          <${Timeline} changes=${past?.states ?? []} lostAt=${lostAt(camera, past, history)} /></section>
+      </div>
+    </div>
+    <div class="cards">
+      <${Frames} history=${history} counts=${camera.counts} />
+      <section class="card"><h2>Stages <small>median of the last minute, one behind another</small></h2>
+        <${Waterfall} stages=${stages} /></section>
+      <${Latency} history=${history} screen=${late.past} />
+      <${Objects} history=${history} />
+      <${LastMessage} message=${message} />
+      <div class="column">
+        <section class="card"><h2>Subscribe <small>to this camera</small></h2>
+          <${Subscribe} name=${name} session=${session} /></section>
+        <${Events} events=${past?.events ?? []} />
+      </div>
+    </div>
+  </main>`;
+}
+
+/** The newest message: of the picture on the screen, else as Redis has it. */
+function useMessage(name) {
+  const [message, set] = useState(null);
+  const shownMs = useRef(0);
+  const show = (newest) => {
+    shownMs.current = performance.now();
+    set(newest);
+  };
+  const take = useCallback((frame) => {
+    if (performance.now() - shownMs.current >= SHOWN_MS) show(frame.message);
+  }, []);
+  useEffect(() => {
+    const timer = setInterval(async () => {
+      if (document.hidden || performance.now() - shownMs.current < QUIET_MS) return;
+      const newest = await get(`/results/${encodeURIComponent(name)}/latest`).catch(() => null);
+      if (newest) show(newest);
+    }, QUIET_MS);
+    return () => clearInterval(timer);
+  }, [name]);
+  return [message, take];
+}
+
+/** {now: {p50, p95}, past: Map of Unix s → ms}: from capture to this screen, since the page is open. */
+function useScreenLatency(name) {
+  const past = useRef(new Map());
+  const late = live.latencies.get(name);
+  const now = percentiles(late);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      const { p50 } = percentiles(live.latencies.get(name)?.slice(-10));
+      if (p50 === null || document.hidden) return;
+      past.current.set(Math.round((Date.now() + (live.offset ?? 0)) / 1000), p50);
+      if (past.current.size > 900) past.current.delete(past.current.keys().next().value);
+    }, 1000);
+    return () => clearInterval(timer);
+  }, [name]);
+  return { now, past: past.current };
+}
+
+/** Unix s of what was heard of it last, where its worker is gone. */
+function lostAt(camera, past, history) {
+  if (camera.state !== "unknown") return null;
+  const last = history?.published.findLastIndex((value) => value !== null) ?? -1;
+  return last < 0 ? (past?.states[0]?.at ?? null) : history.t[last];
+}
+
+function Figures({ camera, message, screen, runs }) {
+  const { rate, latency_ms: redis, size, models } = camera;
+  const seen = runs ? message?.objects ?? [] : [];
+  const labels = [...new Set(seen.map((one) => one.label))];
+  const figure = (words, value, below) => html`<div><dt>${words}</dt><dd>${value}</dd><dd class="below" title=${below}>${below}</dd></div>`;
+  return html`<dl class="figures-grid">
+    ${figure("Published", runs && rate ? `${count(rate.published)} fps` : "–", runs && rate ? `of ${count(rate.decoded)} decoded` : "no frames")}
+    ${figure("Capture to Redis", ms(runs ? redis?.p50 : null), `p95 ${ms(runs ? redis?.p95 : null)}`)}
+    ${figure("Capture to screen", ms(screen.p50), `p95 ${ms(screen.p95)}`)}
+    ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || "none")}
+    ${figure("Source", size ? `${size[0]} × ${size[1]}` : "–", message ? TIME[message.ts_source] ?? message.ts_source : "pixels")}
+    ${figure("Models", models.length, models.join(", ") || "it only shows pictures")}
+  </dl>`;
+}
+
+const TIME = { rtcp: "time by its own clock", arrival: "time of arrival" };
+
+/** What stands over the picture of a camera that does not run: why, and what to do. */
+function Instead({ camera, session }) {
+  const title = camera.paused ? "Paused" : camera.state;
+  return html`<div class="why ${camera.paused ? "off" : toneOf(camera.state)}"><div>
+    <strong>${title}</strong>
+    ${!camera.paused && camera.reason && html`<p>${camera.reason}</p>`}
+    <p class="todo">${todo(camera, session.role === "admin")}</p>
+  </div></div>`;
+}
+
+function todo({ paused, state, worker }, admin) {
+  if (paused) return admin ? "Nothing is read from it until you resume it." : "Nothing is read from it until an admin resumes it.";
+  if (state === "unknown") return `Start worker ${worker} with “mirante up” and its configuration; this page goes on by itself.`;
+  if (state === "failed") {
+    return admin
+      ? "Put it right at the camera, or change the address with Edit. It is tried again every 30 s."
+      : "Somebody has to put it right: tell an admin. It is tried again every 30 s.";
+  }
+  if (state === "stopped") return "Its source has ended. Edit it, or pause and resume it to begin again.";
+  if (state === "not started") return `Worker ${worker} has not taken it up yet; that takes a second or two.`;
+  return "It is tried again by itself, more and more rarely, at least every 10 s.";
+}
+
+function Events({ events }) {
+  return html`<section class="card"><h2>Events <small>newest first</small></h2>
+    ${events.length === 0
+      ? html`<p class="nothing">Nothing publishes events yet. Tracks that begin and end, zones entered and lines crossed
+          will stand here once a stage that tracks objects tells of them.</p>`
+      : html`<ol class="events" tabindex="0">${events.map((event, i) => html`<li key=${i}>
+          <time>${event.ts ? clock(event.ts) : ""}</time> <strong>${event.kind ?? event.type ?? event.event ?? "event"}</strong>
+          <code>${JSON.stringify(event)}</code></li>`)}</ol>`}
+  </section>`;
+}
+
+function Unknown({ name, cameras, session, onAdd }) {
+  return html`<main class="middle"><div class="empty">
+    <${Icon} name="eye" />
+    <h1>No camera is called “${name}”</h1>
+    <p>It was removed, or its name is written otherwise.</p>
+    ${cameras.length > 0 && html`<ul class="others" aria-label="Cameras that there are">
+      ${cameras.slice(0, 12).map((one) => html`<li><a class="button" href="#/camera/${encodeURIComponent(one.name)}">${one.name}</a></li>`)}
+    </ul>`}
+    <p><a href="#/" class="button quiet">Back to the wall</a>
+      ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}</p>
+  </div></main>`;
 }

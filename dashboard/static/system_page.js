@@ -1,5 +1,64 @@
-import { html } from "./preact.js";
+// What it all runs on: models and engines, workers, Redis, who reads, what was lost.
+import { get } from "./api.js";
+import { useLive } from "./live.js";
+import { Models } from "./system_models.js";
+import { Groups, Losses, Pages, Redis } from "./system_redis.js";
+import { usePolled } from "./polled.js";
+import { html, useRef } from "./preact.js";
+import { Gone, Worker } from "./system_workers.js";
+import { Notice } from "./ui.js";
 
 export function SystemPage() {
-  return html`<main />`;
+  const { cameras } = useLive();
+  const { data: system, error } = usePolled(() => get("/system"), "system");
+  const gone = useGone(system, cameras ?? []);
+  if (!system) {
+    return html`<main class="system-page" aria-busy=${!error}>
+      ${error && html`<${Notice} icon="alert" tone="bad" title="Nothing is known of the system">${error.message}</${Notice}>`}</main>`;
+  }
+  const { workers } = system;
+  return html`<main class="system-page">
+    <div class="bar"><h1>${summary(system)}</h1></div>
+    ${error && html`<${Notice} icon="alert" tone="wait" title="What stands here is no longer new">${error.message}</${Notice}>`}
+    <div class="cards">
+      <div class="column">
+        <${Models} workers=${workers} />
+        <${Losses} workers=${workers} cameras=${cameras ?? []} />
+        <${Groups} groups=${system.groups} />
+        <${Pages} dashboard=${system.dashboard} />
+      </div>
+      <div class="column">
+        ${workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`)}
+        ${gone.map((one) => html`<${Gone} key=${one.name} worker=${one} />`)}
+        ${!workers.length && !gone.length && html`<${NoWorker} connected=${system.redis.connected} />`}
+        <${Redis} redis=${system.redis} />
+      </div>
+    </div>
+  </main>`;
+}
+
+function summary({ workers, redis }) {
+  const models = new Set(workers.flatMap((worker) => worker.models.map((model) => model.name))).size;
+  const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  return `${many(workers.length, "worker")}, ${many(models, "model")}, Redis ${redis.connected ? redis.version : "away"}`;
+}
+
+/** Workers that cameras belong to, or that were here a while ago, and tell nothing now. */
+function useGone(system, cameras) {
+  const seen = useRef(new Map());
+  if (!system?.redis.connected) return [];
+  const alive = new Set(system.workers.map((one) => one.worker));
+  for (const one of system.workers) seen.current.set(one.worker, one.at);
+  const wanted = cameras.filter((one) => !alive.has(one.worker));
+  const names = new Set([...seen.current.keys(), ...wanted.map((one) => one.worker)].filter((one) => !alive.has(one)));
+  return [...names].sort().map((name) => ({
+    name, at: seen.current.get(name) ?? null, cameras: wanted.filter((one) => one.worker === name).map((one) => one.name),
+  }));
+}
+
+function NoWorker({ connected }) {
+  return html`<section class="card"><h2>Workers</h2>
+    <${Notice} icon="system" title=${connected ? "No worker runs" : "Whether workers run is not known"}>
+      ${connected ? html`Start one with its cameras: <code>mirante up street.yaml</code>` : "They report through Redis, and go on without it."}
+    </${Notice}></section>`;
 }

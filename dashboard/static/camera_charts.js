@@ -1,0 +1,66 @@
+// A camera over time: where its frames went, how late they are, what was seen.
+import { Chart, Swatch } from "./charts.js";
+import { colourOf } from "./colours.js";
+import { html } from "./preact.js";
+import { count, ms } from "./ui.js";
+
+const FRAMES = {
+  published: "--accent", failed: "--bad",
+  rate: "--drop-rate", queue: "--drop-queue", stage: "--drop-stage", reconnect: "--drop-reconnect",
+  duplicate_pts: "--drop-double", outbox: "--drop-outbox",
+};
+const WHY = {
+  rate: "above the rate that was asked for", queue: "the models were busy, a newer frame came", stage: "a stage let it go",
+  reconnect: "in flight when the connection broke", duplicate_pts: "sent twice by the camera", outbox: "Redis was away for too long",
+};
+const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
+
+export function Frames({ history, counts }) {
+  const dropped = Object.entries(history?.dropped ?? {}).filter(([reason, values]) => counts?.dropped[reason] || values.some(Boolean));
+  const series = history ? [
+    { label: "published", colour: FRAMES.published, values: history.published },
+    ...dropped.map(([reason, values]) => ({ label: reason, colour: FRAMES[reason] ?? colourOf(reason), values })),
+    { label: "failed", colour: FRAMES.failed, values: history.failed },
+  ] : [];
+  return html`<section class="card"><h2>Frames <small>per second, and where they went</small></h2>
+    <${Chart} label="Frames per second: published, dropped by reason, failed" stacked times=${history?.t ?? []} series=${series}
+      format=${(value) => (value === null ? "–" : count(value))} empty="A chart stands here as soon as frames are counted." />
+    ${counts && html`<${Account} counts=${counts} />`}
+  </section>`;
+}
+
+/** decoded = published + dropped (reason) + failed, with the totals since the camera started. */
+function Account({ counts }) {
+  const reasons = Object.entries(counts.dropped);
+  const lost = reasons.reduce((sum, [, frames]) => sum + frames, 0);
+  const rest = counts.decoded - counts.published - lost - counts.failed;
+  const term = (colour, value, words, why) => html`<span class="term" title=${why}><${Swatch} colour=${colour} /><b>${whole(value)}</b> ${words}</span>`;
+  return html`<p class="account"><span class="term"><b>${whole(counts.decoded)}</b> decoded</span> =
+    ${" "}${term(FRAMES.published, counts.published, "published")}
+    ${reasons.filter(([, frames]) => frames).map(([reason, frames]) => html`${" "}+ ${term(FRAMES[reason] ?? colourOf(reason), frames, `dropped: ${reason}`, WHY[reason])}`)}
+    ${lost === 0 && html`${" "}+ <span class="term"><b>0</b> dropped</span>`}
+    ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
+    ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
+  </p>`;
+}
+
+export function Latency({ history, screen }) {
+  const times = history?.t ?? [];
+  const series = history ? [
+    { label: "to Redis", colour: "--accent", values: history.latency_ms },
+    { label: "to this screen", colour: "--wait", values: times.map((t) => screen.get(Math.round(t)) ?? null) },
+  ] : [];
+  return html`<section class="card"><h2>Latency <small>since a frame was captured</small></h2>
+    <${Chart} label="Milliseconds from capture to Redis and to this screen" times=${times} series=${series}
+      format=${ms} empty="A line stands here as soon as a frame comes." />
+  </section>`;
+}
+
+export function Objects({ history }) {
+  const found = Object.entries(history?.objects ?? {}).filter(([, values]) => values.some(Boolean)).sort(([a], [b]) => a.localeCompare(b));
+  const series = found.map(([label, values]) => ({ label, colour: colourOf(label), values }));
+  return html`<section class="card"><h2>Objects <small>per class, one on top of another</small></h2>
+    <${Chart} label="Objects per class" stacked stepped times=${history?.t ?? []} series=${series}
+      format=${(value) => (value === null ? "–" : count(value))} empty="Nothing was seen in the last 15 minutes." />
+  </section>`;
+}

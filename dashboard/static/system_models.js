@@ -1,0 +1,51 @@
+// Models, and the engine that each runs on.
+import { html } from "./preact.js";
+
+const RUNTIMES = { onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX", triton: "Triton" };
+const PARITY = {
+  source: ["the model itself", "off"],
+  proved: ["proved on the cameras' own frames", "good"],
+  pending: ["being proved", "wait"],
+};
+
+export function Models({ workers }) {
+  const rows = workers.flatMap((worker) => worker.models.map((model) => ({ worker, model })));
+  const several = workers.length > 1;
+  return html`<section class="card"><h2>Models <small>and the engine each runs on</small></h2>
+    ${rows.length === 0
+      ? html`<p class="nothing">No model runs. A camera with a stage <code>model: street</code> brings one.</p>`
+      : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}<th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
+        <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
+          worker=${several ? worker.worker : null} build=${worker.builds[model.name]} />`)}</tbody></table>`}
+    <${Ready} workers=${workers} used=${new Set(rows.map(({ model }) => model.name))} />
+  </section>`;
+}
+
+function Row({ model, worker, build }) {
+  const [parity, tone] = PARITY[model.parity] ?? [model.parity, "off"];
+  return html`<tr>
+    <td data-words="Model"><strong>${basename(model.name)}</strong>${model.runs !== model.name && html`<small title=${model.runs}>runs ${basename(model.runs)}</small>`}</td>
+    ${worker !== null && html`<td data-words="Worker">${worker}</td>`}
+    <td data-words="Engine">${RUNTIMES[model.runtime] ?? model.runtime}</td>
+    <td data-words="Precision">${model.precision}</td>
+    <td data-words="Parity"><span class="state wraps ${tone}">${parity}</span></td>
+    <td data-words="Build">${buildWords(build)}</td>
+  </tr>`;
+}
+
+function buildWords(build) {
+  if (!build) return html`<span class="soft">none asked for</span>`;
+  if (build === "ready") return html`<span class="state good">ready</span>`;
+  return html`<span class="state wraps ${build.startsWith("failed") ? "bad" : "wait"}">${build}</span>`;
+}
+
+/** Models that a camera could run and none does. */
+function Ready({ workers, used }) {
+  const idle = new Map(workers.flatMap((worker) => worker.zoo).filter((one) => !used.has(one.name)).map((one) => [one.name, one]));
+  if (!idle.size) return null;
+  return html`<details class="idle"><summary>${idle.size} more can be chosen</summary>
+    <ul>${[...idle.values()].map((one) => html`<li key=${one.name}><strong>${basename(one.name)}</strong>
+      <span class="soft">${one.task}: ${one.labels.slice(0, 6).join(", ")}${one.labels.length > 6 ? ", …" : ""}. ${one.licence}${one.ready ? "" : ". Fetched when first used"}</span></li>`)}</ul></details>`;
+}
+
+const basename = (name) => name.split("/").at(-1);

@@ -1,0 +1,70 @@
+// What a camera's state was, and why: a band of the last while, and the changes in words.
+import { html } from "./preact.js";
+import { clock, since, toneOf } from "./ui.js";
+
+const SPANS_S = [300, 900, 3600, 21600, 86400]; // what the band may show; the shortest that holds all
+const THINNEST = 0.5; // per cent: a moment of trouble is seen in a day of calm
+
+/**
+ * `changes`: newest first, [{state, reason, at}]. `lostAt`: Unix s from which on nobody knows, as
+ * the camera's worker is gone; null while it runs.
+ */
+export function Timeline({ changes, lostAt }) {
+  const now = Date.now() / 1000;
+  if (!changes.length) {
+    return html`<p class="nothing">Nothing was said of it yet. Each change of its state is noted here, with the reason.</p>`;
+  }
+  const runs = merged(changes, now, lostAt);
+  return html`<${Band} runs=${runs} now=${now} />
+    <ol class="changes" tabindex="0" aria-label="Changes of its state, newest first">
+      ${runs.map((run) => html`<${Change} key=${run.at} run=${run} />`)}
+    </ol>`;
+}
+
+/** Changes as spans of time, newest first; the same again and again is one. */
+function merged(changes, now, lostAt) {
+  const runs = [];
+  let until = lostAt ?? now;
+  if (lostAt !== null) runs.push({ state: "unknown", reason: "its worker does not run", at: lostAt, until: now, times: 1 });
+  for (const { state, reason, at } of changes) {
+    const later = runs.at(-1);
+    if (later?.state === state && later.reason === reason) {
+      later.at = at;
+      later.times += 1;
+    } else {
+      runs.push({ state, reason, at, until: Math.max(at, until), times: 1 });
+    }
+    until = at;
+  }
+  return runs;
+}
+
+function Band({ runs, now }) {
+  const oldest = now - runs.at(-1).at;
+  const length = SPANS_S.find((one) => one >= oldest) ?? SPANS_S.at(-1);
+  const place = (at) => Math.max(0, 100 * (1 - (now - at) / length));
+  const words = `The last ${span(length)}: ${runs.slice(0, 5).map((run) => `${run.state} for ${since(run.at, run.until)}`).join(", before that ")}`;
+  return html`<div class="band">
+    <svg role="img" aria-label=${words}>
+      ${[...runs].reverse().map((run) => {
+        const left = place(run.at), width = Math.max(THINNEST, place(run.until) - left);
+        return html`<rect key=${run.at} class=${run.state === "unknown" ? "lost" : toneOf(run.state)} height="100%"
+          x="${left.toFixed(2)}%" width="${width.toFixed(2)}%"><title>${wordsOf(run)}</title></rect>`;
+      })}
+    </svg>
+    <div class="scale"><span>${span(length)} ago</span><span>${span(length / 2)}</span><span>now</span></div>
+  </div>`;
+}
+
+function Change({ run }) {
+  return html`<li>
+    <span class="state ${toneOf(run.state)}">${run.state}</span>
+    <time>${clock(run.at)}</time>
+    <span class="lasted">${lasted(run)}</span>
+    <p>${run.reason}${run.times > 1 && html` <em>${run.times} times</em>`}</p>
+  </li>`;
+}
+
+const lasted = ({ at, until }) => (until - at < 2 ? "a moment" : since(at, until));
+const span = (seconds) => (seconds < 3600 ? `${+(seconds / 60).toFixed(1)} min` : `${seconds / 3600} h`);
+const wordsOf = (run) => `${run.state}, ${clock(run.at)} for ${lasted(run)}: ${run.reason}`;
