@@ -95,6 +95,7 @@ class Stream(Shape):
 class RedisFacts(Shape):
     """The server; null what it does not tell."""
 
+    url: str = Field(description="its address, *** for what is secret in it")
     connected: bool
     words: str = Field(description="why not")
     version: str | None
@@ -139,6 +140,7 @@ class System(Shape):
             "examples": [
                 {
                     "redis": {
+                        "url": "redis://127.0.0.1:6379",
                         "connected": True,
                         "words": "",
                         "version": "7.0.15",

@@ -49,8 +49,9 @@ async def get_system(services: FromApp, _who: Viewer) -> dict[str, Any]:
     except (redis.RedisError, OSError) as error:
         facts, streams, groups = {}, [], []
         trouble = services.url.explain(error)
+    reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
     return {
-        "redis": {"connected": not trouble, "words": trouble, **_server(facts), "streams": streams},
+        "redis": {**reached, **_server(facts), "streams": streams},
         "workers": [msgspec.to_builtins(each) for each in services.sampler.reports().values()],
         "groups": groups,
         "dashboard": _dashboard(services),
