@@ -112,11 +112,19 @@ class ModelsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """A worker now: its cameras by name, its way to Redis, its models."""
+    """A worker now.
+
+    Attributes:
+        cameras: those that it runs, by name.
+        outbox: its way to Redis.
+        models: its models.
+        paused: names of cameras that it would run.
+    """
 
     cameras: Mapping[str, CameraSnapshot]
     outbox: OutboxSnapshot
     models: ModelsSnapshot = ModelsSnapshot()
+    paused: tuple[str, ...] = ()
 
     def not_ready(self) -> list[str]:
         """Why it is not ready, in words: Redis is away, or a camera was not tried yet.
@@ -146,6 +154,14 @@ class WorkerCollector(Collector):
         yield from _cameras(snapshot.cameras)
         yield from _outbox(snapshot.outbox)
         yield from _models(snapshot.models)
+        paused = GaugeMetricFamily(
+            "mirante_camera_paused",
+            "1 for a camera that is paused; it has no state and no frames meanwhile.",
+            labels=["camera"],
+        )
+        for name in snapshot.paused:
+            paused.add_metric([name], 1)
+        yield paused
 
 
 def _frames(cameras: Mapping[str, CameraSnapshot]) -> Iterator[CounterMetricFamily]:

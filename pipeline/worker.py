@@ -7,12 +7,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import cv2
+import msgspec
 import redis
 
 from engines import serving
@@ -30,6 +30,7 @@ from pipeline.metrics_server import MetricsServer
 from pipeline.model_swaps import ModelSwaps
 from pipeline.redis_server import RedisServer
 from pipeline.registry import Registry, RegistryError, connect
+from pipeline.reporter import PAUSED, Reporter
 from pipeline.running import RunningCamera, start_camera
 from pipeline.worker_file import WorkerFile
 from plugins import outboxes
@@ -72,7 +73,9 @@ class Worker:
         self._lease = WorkerLease(client, settings.worker)
         self._builds = builds or EngineBuilds(settings.engine)
         self._swaps = ModelSwaps(client, settings.worker, self._builds.leave)
+        self._reporter = Reporter(client, settings, self.snapshot)
         self._requests = Requests(client, settings.worker, {"swap": self._swaps.swap})
+        self._paused: dict[str, Status] = {}
         self._leased = False
         self._generation = ""
         self._renew_due_s = 0.0
@@ -114,7 +117,8 @@ class Worker:
         )
         cameras = dict(self.cameras)
         models = ModelsSnapshot(serving.in_use(), self._builds.states)
-        return WorkerSnapshot({name: cameras[name].snapshot() for name in cameras}, outbox, models)
+        running = {name: cameras[name].snapshot() for name in cameras}
+        return WorkerSnapshot(running, outbox, models, tuple(self._paused))
 
     def _synchronise(self) -> None:
         """Keeps the lease and follows the registry, as far as Redis is there."""
@@ -130,21 +134,29 @@ class Worker:
                     log.error("another worker took the name %s", self.settings.worker)
             if not self._leased:
                 return
+            self._reporter.poll()
             self._requests.poll()
             changed = self._registry.changes()
         except redis.RedisError as error:
             self._say_once(f"the registry is out of reach: {error}")
             return
         self._say_once("")
+        self._tell_again()
         if changed is not None:
-            self._reconcile(self._resolve(changed))
+            paused = [name for name, entry in changed.items() if entry.paused]
+            self._reconcile(self._resolve(n for n in changed if n not in paused), paused)
+
+    def _tell_again(self) -> None:
+        """Every camera's state, when Redis lost what it had been told."""
         generation = self._registry.generation
-        if self._generation not in ("", generation):  # Redis lost what it had been told
+        if self._generation not in ("", generation):
             for running in self.cameras.values():
                 self.outbox.status(running.status())
+            for paused in self._paused.values():
+                self.outbox.status(msgspec.structs.replace(paused, ts=time.time()))
         self._generation = generation
 
-    def _resolve(self, names: Mapping[str, Any]) -> dict[str, Camera]:
+    def _resolve(self, names: Iterable[str]) -> dict[str, Camera]:
         cameras = {}
         for name in names:
             try:
@@ -154,10 +166,12 @@ class Worker:
                 self._tell_failed(name, str(error))
         return cameras
 
-    def _reconcile(self, wanted: Mapping[str, Camera]) -> None:
+    def _reconcile(self, wanted: Mapping[str, Camera], paused: Collection[str] = ()) -> None:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
         changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
-        _stop_all([self.cameras.pop(name) for name in changed])
+        stopped = {name: self.cameras.pop(name) for name in changed}
+        _stop_all(stopped, paused)
+        self._note_paused(paused, stopped)
         for name, camera in wanted.items():
             if name in self.cameras:
                 continue
@@ -168,11 +182,18 @@ class Worker:
                 log.error("camera %s: %s", name, error)
                 self._tell_failed(name, str(error))
 
+    def _note_paused(self, names: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
+        """Tells of each camera once that it is paused; one that was ``stopped`` may have told."""
+        before = self._paused
+        self._paused = {n: before.get(n) or _status(n, State.STOPPED, PAUSED) for n in names}
+        for name in names:
+            running = stopped.get(name)
+            if name not in before and (running is None or running.runner.reason != PAUSED):
+                log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED)
+                self.outbox.status(self._paused[name])
+
     def _tell_failed(self, name: str, reason: str) -> None:
-        now_s = time.time()
-        self.outbox.status(
-            Status(camera=name, state=State.FAILED.value, reason=reason, ts=now_s, since=now_s)
-        )
+        self.outbox.status(_status(name, State.FAILED, reason))
 
     def _on_lost(self, camera: str, frames: int) -> None:
         if (running := self.cameras.get(camera)) is not None:
@@ -188,7 +209,7 @@ class Worker:
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""
         self._builds.close()
-        _stop_all(list(self.cameras.values()))
+        _stop_all(self.cameras)
         outboxes.detach()
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)
@@ -263,10 +284,20 @@ def run_worker(
     return 0
 
 
-def _stop_all(cameras: list[RunningCamera]) -> None:
+def _status(camera: str, state: State, reason: str) -> Status:
+    """The message of a camera that has no runner to say it."""
+    now_s = time.time()
+    return Status(camera=camera, state=state.value, reason=reason, ts=now_s, since=now_s)
+
+
+def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()) -> None:
     """All at once: one that hangs must not keep the others waiting, nor the lease."""
     threads = [
-        threading.Thread(target=running.runner.stop, args=(STOP_TIMEOUT_S,)) for running in cameras
+        threading.Thread(
+            target=running.runner.stop,
+            args=(STOP_TIMEOUT_S, PAUSED if name in paused else "on request"),
+        )
+        for name, running in cameras.items()
     ]
     for thread in threads:
         thread.start()

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from pipeline.registry import Desired, Registry
 
-app = typer.Typer(help="Add, remove and list cameras at run time.", no_args_is_help=True)
+app = typer.Typer(
+    help="Add, change, pause, remove and list cameras at run time.", no_args_is_help=True
+)
 
 RedisOption = Annotated[
     str | None,
@@ -26,29 +28,30 @@ RedisOption = Annotated[
 ]
 WorkerOption = Annotated[str, typer.Option("--worker", help="Worker that runs it.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
+URL_WORDS = "rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
+        "it finds; may be repeated; else as the defaults: street.",
+    ),
+]
+Fps = Annotated[float | None, typer.Option(help="Most frames analysed per second.")]
+Width = Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")]
+Height = Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")]
+Transport = Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")]
 
 
 @app.command()
 def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     name: Name,
-    url: Annotated[
-        str,
-        typer.Argument(
-            metavar="URL", help="rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
-        ),
-    ],
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
-            "it finds; may be repeated; else as the defaults: street.",
-        ),
-    ] = None,
-    fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None,
-    width: Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")] = None,
-    height: Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")] = None,
-    transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None,
+    url: Annotated[str, typer.Argument(metavar="URL", help=URL_WORDS)],
+    models: Models = None,
+    fps: Fps = None,
+    width: Width = None,
+    height: Height = None,
+    transport: Transport = None,
     worker: WorkerOption = "main",
     redis_url: RedisOption = None,
 ) -> None:
@@ -60,12 +63,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipeline.lease import is_held
 
     _check_worker(worker)
-    spec: dict[str, Any] = {"url": url}
-    options = {"fps": fps, "width": width, "height": height, "transport": transport}
-    spec |= {key: value for key, value in options.items() if value is not None}
-    if models:
-        spec["stages"] = [stage_of(model) for model in models]
-        _check_models(name, spec["stages"])
+    spec = {"url": url} | _keys(name, models, fps, width, height, transport)
     with connected(redis_url) as client:
         _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
@@ -87,6 +85,49 @@ def remove(name: Name, redis_url: RedisOption = None) -> None:
             f'it is in the configuration of worker "{removed.worker}", which wants it again when '
             "it starts anew"
         )
+
+
+@app.command()
+def edit(  # noqa: PLR0913, PLR0917 - one parameter an option
+    name: Name,
+    url: Annotated[str | None, typer.Option(metavar="URL", help=URL_WORDS)] = None,
+    models: Models = None,
+    fps: Fps = None,
+    width: Width = None,
+    height: Height = None,
+    transport: Transport = None,
+    default: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Back to the default, such as fps; may be repeated."),
+    ] = None,
+    redis_url: RedisOption = None,
+) -> None:
+    """Change a camera that was added; what no option names stays, the password too."""
+    changes: dict[str, Any] = dict.fromkeys(default or ())
+    changes |= _keys(name, models, fps, width, height, transport)
+    if url is not None:
+        changes["url"] = url
+    if not changes:
+        raise typer.BadParameter("expected an option that says what to change")
+    with connected(redis_url) as client:
+        _registry(client).edit(name, changes)
+    typer.echo(f'camera "{name}" is changed; see: mirante camera list')
+
+
+@app.command()
+def pause(name: Name, redis_url: RedisOption = None) -> None:
+    """Stop a camera, but keep it; also one of the configuration, over restarts."""
+    with connected(redis_url) as client:
+        _registry(client).pause(name)
+    typer.echo(f'camera "{name}" is paused; go on: mirante camera resume {name}')
+
+
+@app.command()
+def resume(name: Name, redis_url: RedisOption = None) -> None:
+    """Let a paused camera run again."""
+    with connected(redis_url) as client:
+        _registry(client).resume(name)
+    typer.echo(f'camera "{name}" is wanted; see: mirante camera list')
 
 
 @app.command("list")
@@ -165,6 +206,27 @@ def stage_of(model: str) -> dict[str, str]:
     return {"model": name, "on": label} if at and name else {"model": model}
 
 
+def _keys(
+    name: str,
+    models: list[str] | None,
+    fps: float | None,
+    width: int | None,
+    height: int | None,
+    transport: str | None,
+) -> dict[str, Any]:
+    """The keys of a camera that the options name.
+
+    Raises:
+        ConfigError: no such model, or it does not fit those before it.
+    """
+    options = {"fps": fps, "width": width, "height": height, "transport": transport}
+    keys: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    if models:
+        keys["stages"] = [stage_of(model) for model in models]
+        _check_models(name, keys["stages"])
+    return keys
+
+
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:
     from engines.store import use_default_mirror
     from pipeline.config.camera import ModelStage
@@ -178,10 +240,14 @@ def _check_models(name: str, specs: list[dict[str, str]]) -> None:
 
 
 def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
-    """The newest message of the camera's ``status`` stream, when its worker lives to mean it."""
+    """The newest message of the camera's ``status`` stream, when its worker lives to mean it; of a
+    paused camera that it is.
+    """
     from mirante.keys import key
     from pipeline.lease import is_held
 
+    if desired.paused:
+        return {"state": "paused", "reason": f"go on: mirante camera resume {desired.name}"}
     if not is_held(client, desired.worker):
         return {"state": "unknown", "reason": f'worker "{desired.worker}" does not run'}
     newest = cast(

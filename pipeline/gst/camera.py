@@ -65,6 +65,7 @@ class CameraRunner:
         self._on_change = on_change
         self._machine = CameraState(name, spec.watchdog_s, self._tell, self._source.live)
         self._stop = threading.Event()
+        self._stop_reason = ""
         self._thread = threading.Thread(target=self._run, name=f"camera-{name}", daemon=True)
         self._next_number = 0
         self._missing = ""  # what GStreamer last missed a plugin for
@@ -100,8 +101,9 @@ class CameraRunner:
         """Begins to connect; returns at once."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = TEARDOWN_S) -> None:
-        """Ends the camera; waits for at most ``timeout_s``."""
+    def stop(self, timeout_s: float = TEARDOWN_S, reason: str = "on request") -> None:
+        """Ends the camera for a reason in words; waits for at most ``timeout_s``."""
+        self._stop_reason = reason
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
@@ -116,17 +118,17 @@ class CameraRunner:
 
     def _run(self) -> None:
         attach(self.name, self._ledger)
-        reason = "on request"
+        ended = None
         while not self._stop.is_set():
             self._machine.connecting()
             fault = self._attempt()
             if fault is _END_OF_FILE:
-                reason = fault.reason
+                ended = fault.reason
                 break
             if fault is not None:
                 self._stop.wait(self._machine.failed(fault))
         detach(self.name, self._ledger)
-        self._machine.stopped(reason)
+        self._machine.stopped(ended or self._stop_reason)
 
     def _attempt(self) -> Fault | None:
         """One graph from building to its end; None when a stop was asked for."""

@@ -45,6 +45,32 @@ def test_a_model_on_crops_of_another(redis_server: RedisServer, mirante: Run, ho
     assert spec["stages"] == [{"model": "street"}, {"model": "face", "on": "face"}]
 
 
+def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    at = ("--redis", redis_server.url)
+    url = "rtsp://admin:hunter2@192.0.2.1/x"
+    assert mirante("camera", "add", "gate", url, "--fps", "5", "--width", "320", *at).status == 0
+    paused = mirante("camera", "pause", "gate", *at)
+    assert paused.out == 'camera "gate" is paused; go on: mirante camera resume gate\n'
+    listed = mirante("camera", "list", *at).out.splitlines()[1]
+    assert re.split(r"  +", listed)[:3] == ["gate", "paused", "go on: mirante camera resume gate"]
+    models = ("--model", "street", "--model", "face@face")
+    edited = mirante("camera", "edit", "gate", *models, "--height", "99", "--default", "fps", *at)
+    assert edited.out == 'camera "gate" is changed; see: mirante camera list\n'
+    with connect(redis_server.url) as client:
+        camera = Registry(client).resolved("gate")
+        assert camera.model_dump(exclude_unset=True, exclude={"url"}) == {
+            "width": 320,
+            "height": 99,
+            "stages": [{"model": "street"}, {"model": "face", "on": "face"}],
+        }
+        assert camera.url.password == "hunter2"
+        assert mirante("camera", "edit", "gate", "--url", "test://", *at).status == 0
+        assert str(Registry(client).resolved("gate").url) == "test://"
+    resumed = mirante("camera", "resume", "gate", *at)
+    assert resumed.out == 'camera "gate" is wanted; see: mirante camera list\n'
+    assert "  unknown  " in mirante("camera", "list", *at).out
+
+
 def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
     with connect(redis_server.url) as client, WorkerFile("main", redis_server.url):
         WorkerLease(client, "main").acquire()
@@ -97,6 +123,29 @@ def test_mistakes_are_status_2(
 ) -> None:
     outcome = mirante("camera", *arguments, "--redis", redis_server.url)
     assert (outcome.status, outcome.err.splitlines()) == (2, [line])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "expected an option that says what to change"),
+        (("--fps", "0"), "gate.fps: 0.0 — expected a number greater than 0"),
+        (("--default", "fsp"), 'gate.fsp: unknown key — did you mean "fps"?'),
+        (
+            ("--model", "test-boxs"),
+            'gate.stages[0].model: "test-boxs" — did you mean "test-boxes"?, or the path of a '
+            "manifest (.yaml)",
+        ),
+    ],
+)
+def test_mistakes_of_an_edit_are_status_2(
+    arguments: tuple[str, ...], line: str, redis_server: RedisServer, mirante: Run
+) -> None:
+    at = ("--redis", redis_server.url)
+    assert mirante("camera", "add", "gate", "test://", *at).status == 0
+    outcome = mirante("camera", "edit", "gate", *arguments, *at)
+    assert outcome.status == 2
+    assert line in outcome.err
 
 
 def test_remove_what_is_not_there(redis_server: RedisServer, mirante: Run) -> None:

@@ -107,6 +107,17 @@ def test_outbox() -> None:
     assert samples["mirante_outbox_refused_total", ()] == 1
 
 
+def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> None:
+    snapshot = WorkerSnapshot({}, OUTBOX, paused=("gate",))
+    samples = scrape(snapshot)
+    assert {name for name, labels in samples if ("camera", "gate") in labels} == {
+        "mirante_camera_paused",
+        "mirante_outbox_lost_frames_total",  # lost before; a counter never goes
+    }
+    assert of_gate(samples, "mirante_camera_paused") == 1
+    assert snapshot.not_ready() == []
+
+
 def test_labels_hold_neither_addresses_nor_tracks() -> None:
     samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
     labels = {name for _, pairs in samples for name, _ in pairs}
@@ -181,7 +192,7 @@ def test_page_names_every_metric() -> None:
     ends = ("_bucket", "_count", "_sum", "_created")
     names = {
         name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
-        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS))
+        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS, ("yard",)))
     }
     described = re.findall(r"^\| `(mirante_(?!dashboard_)\w+)`", page, re.MULTILINE)
     assert set(described) == names

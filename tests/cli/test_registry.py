@@ -16,7 +16,7 @@ from pipeline.config.settings import Settings
 from pipeline.credentials import Credentials, CredentialsError
 from pipeline.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, RegistryError, connect
+from pipeline.registry import Registry, RegistryError, UnknownCameraError, connect
 
 pytestmark = pytest.mark.redis
 SECRET_URL = "rtsp://admin:hunter2@h/x?channel=1&token=hunter2"
@@ -107,6 +107,15 @@ def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
         Credentials(file).lookup("credential:gate-1")
 
 
+def test_a_camera_whose_credentials_others_can_read_fails_alone(
+    client: redis.Redis, home: Path
+) -> None:
+    Registry(client).put("gate", {"url": SECRET_URL})
+    (home / "credentials.json").chmod(0o644)
+    with pytest.raises(RegistryError, match=r'camera "gate": .* chmod 600'):
+        Registry(client).resolved("gate")
+
+
 def test_a_wrong_camera_is_refused(client: redis.Redis) -> None:
     with pytest.raises(ConfigError) as raised:
         Registry(client).put("gate", {"url": "rtsp://admin:hunter2@/x", "fsp": 3})
@@ -115,6 +124,116 @@ def test_a_wrong_camera_is_refused(client: redis.Redis) -> None:
         'gate.fsp: unknown key — did you mean "fps"?',
     ]
     assert client.keys("*") == []
+
+
+def paused(client: redis.Redis) -> list[str]:
+    return [name for name, entry in Registry(client).cameras().items() if entry.paused]
+
+
+def test_a_pause_holds_until_it_is_resumed(client: redis.Redis) -> None:
+    worker = Registry(client, settings=settings(yard={"url": "test://"}))
+    worker.publish_config()
+    anyone = Registry(client, "another")
+    Registry(client).put("gate", {"url": "test://"})
+    assert paused(client) == []
+    for name in ("gate", "yard"):
+        anyone.pause(name)
+    changed = worker.changes() or {}
+    assert {name: (e.origin, e.worker, e.paused) for name, e in changed.items()} == {
+        "gate": ("api", "main", True),
+        "yard": ("config", "main", True),
+    }
+    worker.publish_config()
+    Registry(client).put("gate", {"url": "test://", "fps": 3})
+    Registry(client).edit("gate", {"fps": 4})
+    assert paused(client) == ["gate", "yard"]
+    client.flushall()
+    worker.changes()
+    assert paused(client) == ["gate", "yard"], "Redis lost it and the worker put it back"
+    anyone.resume("yard")
+    assert paused(client) == ["gate"]
+    assert not (worker.changes() or {})["yard"].paused
+
+
+def test_an_entry_of_an_older_version_is_not_paused(client: redis.Redis) -> None:
+    entry = {"name": "gate", "spec": {"url": "test://"}, "origin": "api", "worker": "main"}
+    client.hset("mirante:cameras", "gate", json.dumps(entry))
+    assert not Registry(client).cameras()["gate"].paused
+
+
+def test_an_edit_keeps_what_it_does_not_name(client: redis.Redis, home: Path) -> None:
+    Registry(client).put("gate", {"url": SECRET_URL, "fps": 5, "width": 320})
+    before = Registry(client).cameras()["gate"].spec["url"]
+    Registry(client, "another").edit("gate", {"fps": 7, "width": None, "latency_ms": 10})
+    entry = Registry(client).cameras()["gate"]
+    assert entry.spec == {"url": before, "fps": 7, "latency_ms": 10}
+    assert entry.worker == "main"
+    Registry(client).edit("gate", {"url": "rtsp://***@h/x?channel=1&token=***", "fps": 8})
+    assert Registry(client).cameras()["gate"].spec["url"] == before, "it was sent as it is shown"
+    url = Registry(client).resolved("gate").url
+    assert (url.password, url.query) == ("hunter2", "channel=1&token=hunter2")
+    assert "hunter2" not in everything_in(client)
+
+
+def test_an_edit_of_the_address_forgets_the_old_password(client: redis.Redis, home: Path) -> None:
+    Registry(client).put("gate", {"url": SECRET_URL, "fps": 5})
+    Registry(client).edit("gate", {"url": "rtsp://admin:hunter3@h/y"})
+    camera = Registry(client).resolved("gate")
+    assert (camera.url.password, camera.url.path, camera.fps) == ("hunter3", "/y", 5)
+    secrets = json.loads((home / "credentials.json").read_text())
+    assert list(secrets.values()) == ["admin:hunter3"]
+    assert "hunter" not in everything_in(client)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"fsp": None}, 'gate.fsp: unknown key — did you mean "fps"?'),
+        ({"fps": 0}, "gate.fps: 0 — expected a number greater than 0"),
+        (
+            {"url": None},
+            "gate.url: missing — expected rtsp[s]://, http[s]:// (MJPEG), file:PATH, /dev/videoN "
+            "or test://",
+        ),
+        (
+            {"url": "rtsp://***@other/x"},
+            'gate.url: "rtsp://***@other/x" — *** stands for a secret that is not shown; expected '
+            "the whole address",
+        ),
+        (
+            {"url": "http://h/x?token=***"},
+            'gate.url: "http://h/x?token=***" — *** stands for a secret that is not shown; '
+            "expected the whole address",
+        ),
+    ],
+)
+def test_a_wrong_edit_changes_nothing(
+    changes: dict[str, object], line: str, client: redis.Redis
+) -> None:
+    Registry(client).put("gate", {"url": SECRET_URL, "fps": 5})
+    before = Registry(client).cameras()
+    with pytest.raises(ConfigError) as raised:
+        Registry(client).edit("gate", changes)
+    assert raised.value.lines == [line]
+    assert Registry(client).cameras() == before
+    assert Registry(client).resolved("gate").url.password == "hunter2"
+
+
+def test_what_the_configuration_says_is_changed_there(client: redis.Redis) -> None:
+    Registry(client, settings=settings(yard={"url": "test://"})).publish_config()
+    words = 'camera "yard" is in the configuration of worker "main"; change it there'
+    with pytest.raises(RegistryError, match=words):
+        Registry(client).edit("yard", {"fps": 3})
+
+
+def test_a_camera_that_is_not_there(client: redis.Redis) -> None:
+    Registry(client).put("gate", {"url": "test://"})
+    registry = Registry(client)
+    for call in (registry.pause, registry.resume, registry.remove, registry.resolved):
+        with pytest.raises(UnknownCameraError, match=r'no camera "gat"; did you mean "gate"\?'):
+            call("gat")
+    with pytest.raises(UnknownCameraError, match='no camera "yard"; there are: gate'):
+        registry.edit("yard", {})
 
 
 def test_names_belong_to_the_file_or_to_another_worker(client: redis.Redis) -> None:

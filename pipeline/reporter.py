@@ -1,0 +1,163 @@
+"""The worker's own account of itself, made once a second for all who watch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import redis
+
+from engines.manifest import ManifestError, zoo_names
+from engines.store import show
+from pipeline.camera_state import State
+from pipeline.config.settings import Settings
+from pipeline.machine import Machine
+from pipeline.metrics import CameraSnapshot, WorkerSnapshot
+from pipeline.registry import shown
+from pipeline.worker_report import (
+    CameraReport,
+    ModelReport,
+    OutboxReport,
+    WorkerReport,
+    ZooReport,
+    publish,
+)
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+ZOO_EVERY_S = 60.0
+PAUSED = "paused"  # the reason that a camera's status gives
+_PAUSED = CameraReport(
+    state=State.STOPPED.value, reason=PAUSED, counts=None, in_flight=0, detections=0
+)
+
+
+class Reporter:
+    """Makes and publishes a worker's reports. Used by the worker's main thread alone.
+
+    Args:
+        client: of Redis.
+        settings: the worker's.
+        snapshot: the worker now.
+    """
+
+    def __init__(
+        self, client: redis.Redis, settings: Settings, snapshot: Callable[[], WorkerSnapshot]
+    ) -> None:
+        self._client, self._settings, self._snapshot = client, settings, snapshot
+        self._machine = Machine()
+        self._started = time.time()
+        self._version = version("mirante")
+        self._defaults = shown(settings.defaults, exclude_unset=False)
+        self._due_s = self._zoo_due_s = 0.0
+        self._zoo: tuple[ZooReport, ...] = ()
+        self._said = ""
+
+    def poll(self) -> None:
+        """Publishes how the worker is, when the next report is due.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + EVERY_S
+        try:
+            report = self.report()
+        except Exception as error:  # noqa: BLE001 cameras run on without it, whatever it is
+            self._say_once(f"the worker cannot say how it is: {error}")
+            return
+        publish(self._client, report)
+
+    def report(self) -> WorkerReport:
+        """How the worker is. What it says of cameras and Redis is without credentials already."""
+        snapshot = self._snapshot()
+        if time.monotonic() >= self._zoo_due_s:
+            self._zoo_due_s = time.monotonic() + ZOO_EVERY_S
+            self._zoo = self._read_zoo()
+        outbox = snapshot.outbox
+        return WorkerReport(
+            worker=self._settings.worker,
+            at=time.time(),
+            started=self._started,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=self._version,
+            process=self._machine.process(),
+            machine=self._machine.machine(),
+            gpus=self._machine.gpus(),
+            outbox=OutboxReport(
+                connected=outbox.connected,
+                words=outbox.words,
+                depth=outbox.depth,
+                sent=outbox.sent,
+                lost=dict(outbox.lost),
+                refused=outbox.refused,
+            ),
+            cameras={name: _camera(camera) for name, camera in snapshot.cameras.items()}
+            | dict.fromkeys(snapshot.paused, _PAUSED),
+            models=_models(snapshot),
+            builds=dict(snapshot.models.builds),
+            zoo=self._zoo,
+            defaults=self._defaults,
+        )
+
+    def _read_zoo(self) -> tuple[ZooReport, ...]:
+        """What stages may name: the folder ``models``, which goes first, and the zoo."""
+        folder = self._settings.models
+        own = {path.stem: str(path) for path in sorted(folder.glob("*.yaml"))} if folder else {}
+        found, unreadable = [], []
+        for name, at in ({name: name for name in zoo_names()} | own).items():
+            try:
+                found.append(_of_zoo(name, at))
+            except (ManifestError, OSError) as error:
+                unreadable.append(str(error))
+        if unreadable:
+            self._say_once(f"models that no camera can be given: {'; '.join(unreadable)}")
+        return tuple(found)
+
+    def _say_once(self, words: str) -> None:
+        if words != self._said:
+            log.warning("%s", words)
+        self._said = words
+
+
+def _of_zoo(name: str, at: str) -> ZooReport:
+    manifest, listing = show(at)
+    return ZooReport(
+        name=name,
+        task=manifest.task,
+        labels=manifest.labels,
+        licence=manifest.licence,
+        runs_on="crops" if manifest.is_for_crops else "frame",
+        ready=listing.place is not None,
+    )
+
+
+def _camera(camera: CameraSnapshot) -> CameraReport:
+    return CameraReport(
+        state=camera.state,
+        reason=camera.reason,
+        counts=camera.counts,
+        in_flight=camera.in_flight,
+        detections=camera.detections,
+    )
+
+
+def _models(snapshot: WorkerSnapshot) -> tuple[ModelReport, ...]:
+    return tuple(
+        ModelReport(
+            name=each.name,
+            runs=each.runs,
+            runtime=each.runtime,
+            precision=each.precision,
+            parity=each.parity,
+            before=each.before,
+        )
+        for each in snapshot.models.in_use
+    )

@@ -1,0 +1,191 @@
+"""What a worker says of itself, through a real Redis."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pynvml
+import pytest
+import redis
+
+from engines.manifest import ZOO
+from engines.serving import InUse
+from mirante.frame import Counts
+from pipeline import machine
+from pipeline.config.settings import Settings
+from pipeline.metrics import CameraSnapshot, ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
+from pipeline.redis_server import RedisServer
+from pipeline.registry import connect
+from pipeline.reporter import Reporter
+from pipeline.worker_report import KEPT_MS, NAMES, WorkerReport, key_of, publish, reports
+
+COUNTS = Counts(decoded=20, published=15, dropped={"rate": 4}, failed=1)
+GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
+SNAPSHOT = WorkerSnapshot(
+    {"gate": GATE},
+    OutboxSnapshot(True, "", 4, 8, {"gate": 3}, 1),
+    ModelsSnapshot(
+        (InUse("street", "x.yaml", "openvino", "int8", "proved", 0.0, ("street",)),),
+        {"street": "ready"},
+    ),
+    ("yard",),
+)
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with connect(redis_server.url) as client:
+        yield client
+
+
+def reporter(client: Any = None, **settings: object) -> Reporter:
+    return Reporter(client, Settings.model_validate(settings), lambda: SNAPSHOT)
+
+
+def report(worker: str = "main", **settings: object) -> WorkerReport:
+    return reporter(worker=worker, **settings).report()
+
+
+def test_all_that_the_worker_knows_is_in_it() -> None:
+    told = report("street", defaults={"fps": 5})
+    assert (told.worker, told.pid) == ("street", os.getpid())
+    assert told.started <= told.at
+    assert told.process.rss_bytes > 1 << 20
+    assert told.process.threads >= 1
+    assert told.process.cpu_percent >= 0
+    assert 0 < told.machine.memory_used_bytes < told.machine.memory_bytes
+    assert 0 <= told.machine.cpu_percent <= 100
+    gate, yard = told.cameras["gate"], told.cameras["yard"]
+    assert (gate.state, gate.counts, gate.in_flight, gate.detections) == ("running", COUNTS, 3, 33)
+    assert (yard.state, yard.reason, yard.counts) == ("stopped", "paused", None)
+    assert (told.outbox.depth, told.outbox.sent, told.outbox.lost) == (4, 8, {"gate": 3})
+    assert told.models[0].runs == "x.yaml"
+    assert told.builds == {"street": "ready"}
+    assert (told.defaults["fps"], told.defaults["width"]) == (5, 640)
+
+
+def test_the_zoo_says_what_a_stage_may_name(tmp_path: Path) -> None:
+    manifest = (ZOO / "test-boxes.yaml").read_text()
+    (tmp_path / "street.yaml").write_text(manifest.replace("test-boxes.onnx", "nowhere.onnx"))
+    zoo = {model.name: model for model in report(models=tmp_path).zoo}
+    assert (zoo["face"].task, zoo["face"].runs_on, zoo["face"].ready) == ("segment", "crops", True)
+    assert zoo["test-boxes"].runs_on == "frame"
+    assert zoo["test-boxes"].labels == ("red", "green", "blue")
+    street = zoo["street"]
+    assert street.labels == ("red", "green", "blue"), "the folder's own goes before the zoo's"
+    assert not street.ready
+
+
+def test_a_manifest_that_cannot_be_read_is_left_out_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.reporter.ZOO_EVERY_S", 0.0)
+    (tmp_path / "broken.yaml").write_text("task: sing")
+    told = reporter(models=tmp_path)
+    for _ in range(2):
+        names = [model.name for model in told.report().zoo]
+        assert "broken" not in names
+        assert "street" in names
+    (record,) = caplog.records
+    assert str(tmp_path / "broken.yaml") in record.message
+
+
+def test_secrets_of_the_defaults_are_not_in_it() -> None:
+    stage = {"python": "mine:Stage", "options": {"key": "hunter2"}}
+    told = report(defaults={"stages": [stage]})
+    assert told.defaults["stages"] == [{"python": "mine:Stage"}]
+
+
+@pytest.mark.redis
+def test_reports_of_living_workers(client: redis.Redis) -> None:
+    assert reports(client) == {}
+    for worker in ("main", "names"):
+        publish(client, report(worker))
+    assert list(reports(client)) == ["main", "names"]
+    assert reports(client)["main"].cameras["gate"].counts == COUNTS
+    assert 0 < client.pttl(key_of("main")) <= KEPT_MS
+    client.delete(key_of("main"))  # as when it expires
+    assert list(reports(client)) == ["names"]
+    assert client.smembers(NAMES) == {b"names"}
+
+
+@pytest.mark.redis
+def test_a_report_of_another_version_hides_no_other(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(client, report("main"))
+    client.set(key_of("old"), b'{"worker": "old"}')
+    client.sadd(NAMES, "old")
+    assert list(reports(client)) == ["main"]
+    assert 'worker "old": its report cannot be read' in caplog.text
+
+
+@pytest.mark.redis
+def test_it_is_published_no_more_than_once_a_second(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("pipeline.reporter.time.monotonic", lambda: now_s)
+    told = reporter(client)
+    told.poll()
+    client.delete(key_of("main"))
+    now_s = 100.9
+    told.poll()
+    assert reports(client) == {}
+    now_s = 101.1
+    told.poll()
+    assert list(reports(client)) == ["main"]
+
+
+def test_what_cannot_be_told_ends_no_worker(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> WorkerSnapshot:
+        raise ValueError("a manifest is gone")
+
+    told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail)
+    told.poll()
+    assert "cannot say how it is: a manifest is gone" in caplog.text
+
+
+def test_a_machine_without_a_driver_has_no_gpu_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", fail)
+    with caplog.at_level(logging.DEBUG):
+        assert machine.Machine().gpus() == ()
+    assert caplog.records == []
+
+
+def test_gpus_that_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPU 0 answers, 1 is split (MIG) and tells no utilisation, 2 is lost."""
+
+    def memory(handle: int) -> Any:
+        if handle == 2:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+        return SimpleNamespace(total=80 << 30, used=1 << 30)
+
+    def utilisation(handle: int) -> Any:
+        if handle == 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=37)
+
+    fakes = {
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: 3,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetName": lambda handle: f"GPU {handle}",
+        "nvmlDeviceGetMemoryInfo": memory,
+        "nvmlDeviceGetUtilizationRates": utilisation,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(pynvml, name, fake)
+    told = machine.Machine().gpus()
+    assert [(gpu.name, gpu.utilisation_percent) for gpu in told] == [("GPU 0", 37), ("GPU 1", None)]
+    assert told[0].memory_used_bytes == 1 << 30
