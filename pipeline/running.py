@@ -10,6 +10,7 @@ from mirante.frame import FrameResult
 from mirante.status import Status
 from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.config.references import check_blur
 from pipeline.gst.camera import CameraRunner
 from pipeline.metrics import CameraSnapshot, Latency
 from pipeline.stages import stages_text
@@ -69,8 +70,10 @@ def start_camera(
     """Starts a camera; its changes of state are told as messages of its ``status`` stream.
 
     Raises:
-        ValueError: its address means nothing.
+        ValueError: its address means nothing, or a class to blur is one that nothing finds.
     """
+    if lines := list(check_blur(spec.preview.blur, spec.stages, "preview.blur")):
+        raise ValueError("; ".join(lines))
     seen = Seen()
     ledger = Ledger(name, seen.observe)
 

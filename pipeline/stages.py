@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.config.camera import Camera, ModelStage, Preview, PythonStage
 
 
 def quoted(value: str) -> str:
@@ -19,14 +19,29 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
         name: the camera's name, which its results are published under.
         camera: its configuration.
         threads: threads of one inference.
+
+    Raises:
+        ValueError: a class to blur has a comma in its name.
     """
-    elements = [_element(stage, threads) for stage in camera.stages]
-    preview = camera.preview
-    elements += [
-        f"mirpreview fps={preview.fps:g} quality={preview.quality}",
+    elements = [
+        *stage_texts(camera, threads),
+        _preview(camera.preview),
         f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}",
     ]
     return " ! ".join(elements)
+
+
+def stage_texts(camera: Camera, threads: int) -> list[str]:
+    """The elements of a camera's own stages, in order."""
+    return [_element(stage, threads) for stage in camera.stages]
+
+
+def _preview(preview: Preview) -> str:
+    text = f"mirpreview fps={preview.fps:g} quality={preview.quality}"
+    for label in preview.blur:
+        if "," in label:
+            raise ValueError(f'preview.blur: "{label}"; expected a class without a comma')
+    return f"{text} blur={quoted(','.join(preview.blur))}" if preview.blur else text
 
 
 def _element(stage: ModelStage | PythonStage, threads: int) -> str:

@@ -37,6 +37,12 @@ class MirPreview(StageElement):
         nick="JPEG quality",
         blurb="JPEG quality",
     )
+    blur = GObject.Property(
+        type=str,
+        default="",
+        nick="Blurred classes",
+        blurb='Classes made unrecognisable in the picture, as "face,person" (empty = none)',
+    )
     redis = GObject.Property(
         type=str,
         default="",
@@ -49,7 +55,8 @@ class MirPreview(StageElement):
     def make_stage(self) -> PreviewStage:
         """Finds the outbox."""
         self.outbox = outboxes.acquire(self.redis)
-        return PreviewStage(self.outbox, self.fps, self.quality)
+        labels = [label.strip() for label in self.blur.split(",") if label.strip()]
+        return PreviewStage(self.outbox, self.fps, self.quality, labels)
 
     def do_stop(self) -> bool:
         """Gives the outbox back."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
+from plugins.blur import Blur
 from plugins.outbox import Outbox
 
 
@@ -20,6 +21,7 @@ class PreviewStage:
         outbox: says who watches, and takes the pictures.
         fps: most pictures per second.
         quality: JPEG quality, 1 to 100.
+        blur: classes that are made unrecognisable first; frames themselves stay as they are.
         clock: seconds, monotonic.
     """
 
@@ -28,23 +30,29 @@ class PreviewStage:
         outbox: Outbox,
         fps: float,
         quality: int,
+        blur: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.outbox = outbox
         self.quality = quality
         self.encoded = 0
+        self._blur = Blur(blur, clock) if blur else None
         self._period_s = 1 / fps
         self._clock = clock
         self._due_s = 0.0
 
     def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
         """Returns the result as it is."""
+        if self._blur is not None:
+            self._blur.observe(result, frame.shape[1], frame.shape[0])
         now_s = self._clock()
         if now_s < self._due_s or not self.outbox.watched(result.camera):
             return result
         # From the due time, not from now, so that the rate does not sink with every late frame.
         self._due_s = max(self._due_s + self._period_s, now_s)
         bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        if self._blur is not None:
+            self._blur.apply(np.asarray(bgr, np.uint8))
         made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
         if not made:
             raise ValueError(f"no JPEG could be made of a {frame.shape} picture")

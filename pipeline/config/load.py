@@ -13,7 +13,7 @@ from pydantic_settings import SettingsError
 from pipeline.config.camera import Camera, Stage
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
-from pipeline.config.references import check_stages, search_in
+from pipeline.config.references import check_blur, check_stages, search_in
 from pipeline.config.settings import Settings, with_manifests
 from pipeline.config.yaml_file import YamlError, read_yaml
 
@@ -59,6 +59,7 @@ def parse_settings(text: str) -> Settings:
     settings, wrong_values = _validate(expanded, document)
     lines += [line for line in wrong_values if line.partition(": ")[0] not in _paths(failures)]
     lines += _check_references(expanded)
+    lines += _check_blur(settings.cameras if settings else {})
     lines += _check_sources(settings.cameras if settings else {})
     if lines or settings is None:
         raise ConfigError("configuration", lines)
@@ -106,6 +107,12 @@ def _check_references(expanded: dict[str, Any]) -> Iterator[str]:
         except ValidationError:
             continue
         yield from check_stages(with_manifests(stages, manifests), path)
+
+
+def _check_blur(cameras: Mapping[str, Camera]) -> Iterator[str]:
+    """Each camera with what it inherits: its stages may be of the defaults, or its classes."""
+    for name, camera in cameras.items():
+        yield from check_blur(camera.preview.blur, camera.stages, f"cameras.{name}.preview.blur")
 
 
 def _check_sources(cameras: Mapping[str, Camera]) -> Iterator[str]:

@@ -42,6 +42,37 @@ def check_stages(stages: Sequence[ModelStage | PythonStage], path: str) -> Itera
             classes += [label for label in manifest.labels if label not in classes]
 
 
+def check_blur(
+    blur: Sequence[str], stages: Sequence[ModelStage | PythonStage], path: str
+) -> Iterator[str]:
+    """A line for each class to blur that no stage finds: it would be shown to everybody.
+
+    Nothing is said where a stage of the user's own, or one whose model is not known, may find it.
+
+    Args:
+        blur: the classes.
+        stages: the camera's, with what it inherits.
+        path: key of the list of classes, such as ``cameras.gate.preview.blur``.
+    """
+    found: list[str] = []
+    for stage in stages:
+        if isinstance(stage, PythonStage):
+            return
+        try:
+            manifest = find(stage.model)
+        except ManifestError:
+            return
+        if manifest.task != "classify":  # whose labels say what a box is like, not where it is
+            found += [label for label in manifest.labels if label not in found]
+    for index, label in enumerate(blur):
+        if label not in found:
+            hint = did_you_mean(label, found) if found else "it has none"
+            yield (
+                f"{path}[{index}]: {show(label)} — expected a class that a stage of the camera "
+                f"finds; {hint}"
+            )
+
+
 def search_in(*folders: Path) -> None:
     """Lets ``module:Class`` of a stage be found in these folders, behind all that is installed."""
     sys.path += [str(f.resolve()) for f in folders if str(f.resolve()) not in sys.path]
