@@ -234,8 +234,20 @@ class Registry:
         entry = self._known.get(name) or self._entry(name)
         if entry.origin == "config" and name in self._configured:
             return self._configured[name]
+        return self.completed(name, entry.spec)
+
+    def completed(self, name: str, keys: Mapping[str, Any]) -> Camera:
+        """The camera that the keys make here, with its credentials and what it inherits.
+
+        Args:
+            name: what it is called in an error.
+            keys: of ``Camera``, secrets as ``${…}``.
+
+        Raises:
+            RegistryError: as ``resolved``.
+        """
         try:
-            spec, failures = expand_tree(entry.spec, self._lookup)
+            spec, failures = expand_tree(dict(keys), self._lookup)
         except CredentialsError as error:
             raise RegistryError(f'camera "{name}": {error}') from None
         if failures:
@@ -243,7 +255,7 @@ class Registry:
         try:
             camera = Camera.model_validate(spec)
         except ValidationError as error:
-            lines = describe(error, Camera, entry.spec)
+            lines = describe(error, Camera, dict(keys))
             raise RegistryError(f'camera "{name}": {"; ".join(lines)}') from None
         return self._settings.complete(camera) if self._settings else camera
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,7 @@ from pipeline.redis_server import RedisServer
 from pipeline.registry import Registry, RegistryError, connect
 from pipeline.reporter import PAUSED, Reporter
 from pipeline.running import RunningCamera, start_camera
+from pipeline.trial import answer_trial
 from pipeline.worker_file import WorkerFile
 from plugins import outboxes
 from plugins.elements import register
@@ -74,7 +76,10 @@ class Worker:
         self._builds = builds or EngineBuilds(settings.engine)
         self._swaps = ModelSwaps(client, settings.worker, self._builds.leave)
         self._reporter = Reporter(client, settings, self.snapshot)
-        self._requests = Requests(client, settings.worker, {"swap": self._swaps.swap})
+        trial = partial(answer_trial, self._registry)
+        self._requests = Requests(
+            client, settings.worker, {"swap": self._swaps.swap, "trial": trial}
+        )
         self._paused: dict[str, Status] = {}
         self._leased = False
         self._generation = ""

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli import (
     camera,
+    camera_trial,
     configured,
     doctor,
     engines,
@@ -40,6 +41,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     app.command()(configured.up)
     app.command()(trials.demo)
+    camera.app.command("test")(camera_trial.try_camera)
     app.add_typer(camera.app, name="camera")
     app.command()(tail.tail)
     app.add_typer(models.app, name="models")

@@ -1,0 +1,128 @@
+"""``mirante camera test``: what a camera shows, before it is added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.camera import RedisOption, connected, stage_of
+
+if TYPE_CHECKING:
+    from pipeline.config.camera import Camera
+    from pipeline.trial import Trial
+
+NAME = "test"
+
+
+def try_camera(
+    url: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL]", help="rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Instead of URL: one that is wanted, as its worker has it.")
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
+    ] = None,
+    worker: Annotated[
+        str | None, typer.Option(help="Try it from this worker's machine, instead of from here.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the picture there, a .jpg.")] = None,
+    redis_url: RedisOption = None,
+) -> None:
+    """Connect to a camera, run its stages on one frame, and say what came or why nothing did."""
+    if (url is None) == (camera is None):
+        raise typer.BadParameter("expected URL, or --camera NAME of one that is wanted")
+    if camera is not None and (models or worker):
+        raise typer.BadParameter("--camera: expected without --model and --worker")
+    if save is not None and not (save.suffix.lower() in {".jpg", ".jpeg"} and save.parent.is_dir()):
+        raise ValueError(f"--save: expected a .jpg in a folder that is there, got {save}")
+    if camera is not None:
+        trial = _try_wanted(camera, redis_url)
+    else:
+        trial = _try_new(_keys(str(url), models or []), worker, redis_url)
+    _print(trial)
+    if save is not None and trial.jpeg:
+        save.write_bytes(trial.jpeg)
+    if not trial.connected:
+        raise typer.Exit(1)
+
+
+def _keys(url: str, models: list[str]) -> dict[str, Any]:
+    spec: dict[str, Any] = {"url": url}
+    if models:
+        spec["stages"] = [stage_of(model) for model in models]
+    return spec
+
+
+def _try_new(spec: dict[str, Any], worker: str | None, redis_url: str | None) -> Trial:
+    from pipeline.credentials import Credentials
+    from pipeline.trial import ask_trial, run_trial
+
+    camera = _expanded(spec)  # a mistake is said here already
+    if worker is None:
+        return run_trial(NAME, camera)
+    with connected(redis_url) as client:
+        return ask_trial(client, Credentials(), NAME, spec, worker)
+
+
+def _try_wanted(name: str, redis_url: str | None) -> Trial:
+    from pipeline.config.messages import did_you_mean
+    from pipeline.credentials import Credentials
+    from pipeline.registry import Registry
+    from pipeline.trial import ask_trial
+
+    with connected(redis_url) as client:
+        wanted = Registry(client).cameras()
+        if name not in wanted:
+            hint = did_you_mean(name, wanted) if wanted else "there is none"
+            raise ValueError(f'--camera: no camera "{name}"; {hint}')
+        return ask_trial(client, Credentials(), name, {}, wanted[name].worker)
+
+
+def _expanded(spec: dict[str, Any]) -> Camera:
+    """The camera with what this machine's variables stand for.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    from pydantic import ValidationError
+
+    from engines.store import use_default_mirror
+    from pipeline.config.camera import Camera
+    from pipeline.config.environment import expand_tree, from_environment
+    from pipeline.config.messages import ConfigError, describe
+    from pipeline.config.references import check_stages
+
+    expanded, failures = expand_tree(spec, from_environment)
+    if failures:
+        raise ConfigError("camera", list(failures.values()))
+    try:
+        camera = Camera.model_validate(expanded)
+    except ValidationError as error:
+        raise ConfigError("camera", describe(error, Camera, spec)) from None
+    use_default_mirror()
+    if lines := list(check_stages(camera.stages, "stages")):
+        raise ConfigError("camera", lines)
+    return camera
+
+
+def _print(trial: Trial) -> None:
+    typer.echo(trial.words, err=not trial.connected)
+    if trial.size is None:
+        return
+    facts = [f"{trial.size[0]}x{trial.size[1]}"]
+    if trial.fps is not None:
+        facts.append(f"{trial.fps:g} fps")
+    if trial.codec is not None:
+        facts.append(trial.codec)
+    typer.echo(", ".join(facts))
+    for each in trial.objects:
+        box = ", ".join(f"{edge:g}" for edge in each.bbox)
+        typer.echo(f"{each.label} {each.score:.2f}  [{box}]")

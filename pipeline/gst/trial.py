@@ -1,0 +1,246 @@
+"""The process that tries a camera: ``pipeline.trial`` starts it, on its standard input is what."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import gi
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
+from gi.repository import Gst, GstBase
+
+from engines.store import use_default_mirror
+from mirante.frame import FrameResult
+from mirante.wire.codec import encode
+from mirante.wire.messages import DetectionsMessage
+from pipeline.camera_state import State, Transition
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from pipeline.stages import stage_texts
+from pipeline.trial import ANSWER_S, Request, Trial, pack
+from plugins.blur import Blur
+from plugins.element import FrameHandler, max_failures, sink_template
+from plugins.elements import register
+from plugins.ledger import Ledger
+
+WIDEST_PX = 1280
+QUALITY = 80
+BLUR_FRAMES = 5  # seen before one is shown: a detector misses a face now and then
+RATE_S = 1.0  # for which frames are counted where the stream does not say its rate
+STOP_S = 2.0
+_CODECS = {
+    "video/x-h264": "H.264",
+    "video/x-h265": "H.265",
+    "image/jpeg": "MJPEG",
+    "video/mpeg": "MPEG",
+    "video/x-vp8": "VP8",
+    "video/x-vp9": "VP9",
+    "video/x-av1": "AV1",
+}
+
+
+class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
+    """Keeps the newest frame that passed the stages, until it has seen enough of them."""
+
+    __gstmetadata__ = ("Mirante trial", "Sink/Video", "Keeps one frame", "Mirante")
+    __gsttemplates__ = sink_template()
+
+    max_failures = max_failures()
+    blur: Blur | None = None  # set for the one camera of this process
+    enough: threading.Event
+    kept: tuple[FrameResult, bytes] | None = None
+    fps: float | None = None
+    codec: str | None = None
+    frames = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_sync(False)
+        self.set_async_enabled(False)
+        self.set_last_sample_enabled(False)
+
+    def prepare(self) -> None:
+        """Nothing is needed."""
+
+    def do_start(self) -> bool:
+        """Called on the way from READY to PAUSED."""
+        return self.start()
+
+    def do_set_caps(self, caps: Gst.Caps) -> bool:
+        """Called when the size changes."""
+        known, frames, seconds = caps.get_structure(0).get_fraction("framerate")
+        type(self).fps = frames / seconds if known and frames and seconds else None
+        return self.read_caps(caps)
+
+    def do_render(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Called for each frame."""
+        flow = self.process(buffer)
+        return flow if flow == Gst.FlowReturn.ERROR else Gst.FlowReturn.OK
+
+    def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
+        """Takes a picture of the frame."""
+        kind = type(self)
+        if not kind.enough.is_set():
+            width, height = self.size
+            with buffer.map(Gst.MapFlags.READ) as mapped:
+                rgb = np.ndarray(
+                    (height, width, 3), np.uint8, mapped.data, strides=(self.stride, 3, 1)
+                )
+                bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+            if kind.blur is not None:
+                kind.blur.observe(result, width, height)
+                kind.blur.apply(bgr)
+            kind.kept = (result, _jpeg(bgr))
+            kind.codec = kind.codec or _codec(self.pipeline())
+            kind.frames += 1
+            if kind.blur is None or kind.frames >= BLUR_FRAMES:
+                kind.enough.set()
+        self.ledger.publish(key)
+        return True
+
+
+class Warnings(logging.Handler):
+    """Remembers the last warning that the camera's supervisor logged, in which no secret is."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called for each."""
+        self.last = record.getMessage()
+
+
+def try_camera(request: Request) -> Trial:
+    """Runs the camera until a picture has come, it failed, or it is time to give up."""
+    began_s = time.monotonic()
+    camera = Camera.model_validate(request.spec)
+    TrialSink.blur = Blur(camera.preview.blur) if camera.preview.blur else None
+    TrialSink.enough = ended = threading.Event()
+    reasons: list[str] = []
+
+    def on_change(change: Transition) -> None:
+        if change.state not in {State.CONNECTING, State.RUNNING}:
+            reasons.append(change.reason)
+            ended.set()
+
+    warnings = Warnings(logging.WARNING)
+    logging.getLogger("pipeline.gst.camera").addHandler(warnings)
+    ledger = Ledger(request.name)
+    stages = " ! ".join([*stage_texts(camera, 1), "mirtrial"])
+    try:
+        runner = CameraRunner(request.name, camera, stages, ledger, on_change)
+    except ValueError as error:
+        return Trial(connected=False, words=str(error), seconds=0.0)
+    runner.start()
+    ended.wait(request.until_s - time.monotonic())
+    seconds = time.monotonic() - began_s
+    if TrialSink.kept is None:
+        words = reasons[0] if reasons else _patience_words(ledger, warnings.last)
+        trial = Trial(connected=False, words=words, seconds=seconds)
+    else:
+        trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
+    runner.stop(STOP_S)  # cameras have few sessions: this one is closed, not left behind
+    return trial
+
+
+def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) -> Trial:
+    message = msgspec.json.decode(encode(result).detections["json"], type=DetectionsMessage)
+    return Trial(
+        connected=True,
+        words=f"connected: the first picture came after {seconds:.1f} s",
+        seconds=round(seconds, 3),
+        size=(result.width, result.height),
+        fps=None if fps is None else round(fps, 2),
+        codec=TrialSink.codec,
+        objects=message.objects,
+        jpeg=jpeg,
+    )
+
+
+def _rate(ledger: Ledger, until_s: float) -> float | None:
+    """Frames a second as they are decoded; None when none came meanwhile."""
+    before, began_s = _decoded(ledger), time.monotonic()
+    time.sleep(max(0.0, min(RATE_S, until_s - began_s)))
+    came, elapsed_s = _decoded(ledger) - before, time.monotonic() - began_s
+    return came / elapsed_s if came and elapsed_s > 0 else None
+
+
+def _decoded(ledger: Ledger) -> int:
+    counts, in_flight = ledger.counts()
+    return counts.decoded + in_flight
+
+
+def _patience_words(ledger: Ledger, warning: str) -> str:
+    counts, _ = ledger.counts()
+    if counts.failed:
+        return f"pictures come, but a stage failed on each of {counts.failed}: {warning}"
+    if dropped := counts.dropped.get("stage", 0):
+        return f"pictures come, but the camera's own stages dropped each of {dropped}"
+    if _decoded(ledger):
+        return f"pictures come, but none had passed the stages after {ANSWER_S:g} s"
+    return f"no picture came within {ANSWER_S:g} s"
+
+
+def _jpeg(bgr: NDArray[np.uint8]) -> bytes:
+    height, width = bgr.shape[:2]
+    if width > WIDEST_PX:
+        size = (WIDEST_PX, max(1, round(height * WIDEST_PX / width)))
+        bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+    made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not made:
+        raise ValueError(f"no JPEG could be made of a {bgr.shape} picture")
+    return jpeg.tobytes()
+
+
+def _codec(pipeline: Any) -> str | None:
+    """What the video decoder of a graph decodes; None without one."""
+    for element in _elements(pipeline):
+        kind = element.get_metadata("klass")
+        caps = None
+        if "Decoder" in kind and ("Video" in kind or "Image" in kind):
+            caps = element.get_static_pad("sink").get_current_caps()
+        if caps is not None:
+            name = str(caps.get_structure(0).get_name())
+            return _CODECS.get(name, name.removeprefix("video/x-"))
+    return None
+
+
+def _elements(pipeline: Any) -> Iterator[Any]:
+    elements = pipeline.iterate_recurse()
+    while True:
+        found, element = elements.next()
+        if found == Gst.IteratorResult.RESYNC:
+            elements.resync()
+        elif found != Gst.IteratorResult.OK:
+            return
+        else:
+            yield element
+
+
+def main() -> None:
+    """Reads a request from standard input and writes the packed trial to standard output."""
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what stages and libraries print does not belong into the answer
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    sys.path += [folder for folder in request.path if folder not in sys.path]
+    use_default_mirror()
+    cv2.setNumThreads(1)
+    register()
+    Gst.Element.register(None, "mirtrial", int(Gst.Rank.NONE), TrialSink)
+    with answer:
+        answer.write(pack(try_camera(request)))
+    os._exit(0)  # a graph that hangs must not keep the answer waiting
+
+
+if __name__ == "__main__":
+    main()
