@@ -54,7 +54,8 @@ class Reporter:
         self._started = time.time()
         self._version = version("mirante")
         self._defaults = shown(settings.defaults, exclude_unset=False)
-        self._due_s = self._zoo_due_s = 0.0
+        self._due_s = time.monotonic() + EVERY_S  # shares of the CPU need a while to be measured
+        self._zoo_due_s = 0.0
         self._zoo: tuple[ZooReport, ...] = ()
         self._said = ""
 
