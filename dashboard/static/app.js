@@ -65,7 +65,7 @@ function Head({ route, session, onAdd, onLogout }) {
     <a href="#/" class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />Mirante</a>
     <nav aria-label="Pages">${link("wall", "#/", "wall", "Wall")}${link("system", "#/system", "system", "System")}</nav>
     <span class="grow" />
-    ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}
+    ${session.role === "admin" && html`<${Button} icon="add" kind="primary" label="Add a camera" onClick=${onAdd}>Add a camera</${Button}>`}
     ${session.login && html`<span class="who"><${Icon} name="user" />${session.user}
       <${Button} kind="quiet" onClick=${leave}>Log out</${Button}></span>`}
   </header>`;

@@ -16,7 +16,7 @@ const kindOf = (url) => KINDS.find(([, start]) => url.startsWith(start.replace(/
 
 /** Why a field is wrong, under it; several fields have none. */
 export function Trouble({ id, lines }) {
-  return lines?.length ? html`<p class="trouble" id=${id} role="alert">${lines.join("\n")}</p>` : null;
+  return lines?.length ? html`<p class="field-trouble" id=${id} role="alert">${lines.join("\n")}</p>` : null;
 }
 
 /** An input with its label; `more` goes to the input. */
@@ -24,7 +24,7 @@ export function Field({ id, label, value, onInput, lines, help, ...more }) {
   const told = `${id}-trouble ${id}-help`;
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <input id=${id} value=${value} spellcheck="false" autocomplete="off" autocapitalize="off"
+    <input id=${id} value=${value} spellcheck=${false} autocomplete="off" autocapitalize="off"
       aria-invalid=${lines?.length ? "true" : null} aria-describedby=${told}
       onInput=${(event) => onInput(event.target.value)} ...${more} />
     <${Trouble} id="${id}-trouble" lines=${lines} />
@@ -44,12 +44,12 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
     event.preventDefault();
     onTest(true);
   };
-  return html`<div class="address">
+  return html`<div class="url-part">
     <div class="field">
       <div class="label-row"><label for="url">Address</label>
         <${Button} icon="search" kind="quiet small" onClick=${onFind}>Find cameras</${Button}></div>
       <div class="with-button">
-        <input id="url" ref=${input} value=${url} inputmode="url" spellcheck="false" autocomplete="off" autocapitalize="off"
+        <input id="url" ref=${input} value=${url} inputmode="url" spellcheck=${false} autocomplete="off" autocapitalize="off"
           placeholder=${kind?.[2] ?? KINDS[0][2]} aria-invalid=${lines?.length ? "true" : null} aria-describedby="url-trouble url-help"
           onInput=${(event) => onChange({ url: event.target.value })} onKeyDown=${enter} />
         <${Button} icon="play" onClick=${() => onTest(false)} disabled=${busy || !url.trim()}>Test</${Button}>
@@ -57,12 +57,12 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
       <${Trouble} id="url-trouble" lines=${isHidden ? ["*** stands for what is not shown: type the whole address."] : lines} />
       <small id="url-help">${isKept ? "Its address and password are kept as they are, unless you change them."
         : kind ? kind[3] : "What does the camera send?"}</small>
-      ${url.trim() === "" && html`<div class="kinds">${KINDS.map(([name, text]) => html`<button type="button" class="chip" aria-pressed="true"
+      ${url.trim() === "" && html`<div class="url-kinds">${KINDS.map(([name, text]) => html`<button type="button" class="chip" aria-pressed="true"
         key=${name} onClick=${() => start(text)}>${name}</button>`)}</div>`}
     </div>
-    ${takesLogin(url.trim()) && html`<div class="pair">
+    ${takesLogin(url.trim()) && html`<div class="field-row">
       <${Field} id="user" label="User" value=${values.user} onInput=${(user) => onChange({ user })}
-        placeholder=${isKept ? "kept" : "where it asks for one"} />
+        placeholder=${isKept ? "kept" : "if it asks"} />
       <${Field} id="password" label="Password" type="password" autocomplete="new-password" value=${values.password}
         onInput=${(password) => onChange({ password })} placeholder=${isKept ? "kept" : ""} />
     </div>`}
@@ -76,21 +76,22 @@ export function Name({ values, taken, onChange, lines }) {
     onInput=${(name) => onChange({ name, named: name !== "" })} />`;
 }
 
-/** `workers`: [{worker, host}]. Only where there is a choice. */
+/** Only where there is a choice. */
 export function Worker({ values, workers, onChange, lines }) {
   if (workers.length < 2) return null;
   return html`<div class="field"><label for="worker">Worker that runs it</label>
     <select id="worker" value=${values.worker} onChange=${(event) => onChange({ worker: event.target.value })}>
-      ${workers.map(({ worker, host }) => html`<option key=${worker} value=${worker}>${worker}${host ? ` on ${host}` : ""}</option>`)}
+      ${workers.map(({ worker }) => html`<option key=${worker} value=${worker}>${worker}</option>`)}
     </select><${Trouble} lines=${lines} /></div>`;
 }
 
 /** Faces are what is asked for most; other classes stand among the options. */
 export function BlurFaces({ values, labels, onChange }) {
   if (!labels.includes("face") && !values.blur.includes("face")) return null;
-  return html`<label class="switch">
+  const isFound = labels.includes("face");
+  return html`<label class="switch-row">
     <input type="checkbox" role="switch" checked=${values.blur.includes("face")} onChange=${() => onChange({ blur: toggled(values.blur, "face") })} />
-    <span><strong>Blur faces</strong><small>Made unrecognisable before a picture leaves the worker.</small></span>
+    <span><strong>Blur faces</strong><small>${isFound ? "Made unrecognisable before a picture leaves the worker." : "No model above finds faces: switch it off, or choose one that does."}</small></span>
   </label>`;
 }
 
@@ -103,22 +104,22 @@ export function Options({ values, labels, defaults, onChange, lines }) {
   const set = ["fps", "width", "height", "previewFps", "transport"].filter((key) => values[key] !== "").length;
   const isWrong = ["fps", "width", "height", "previewFps", "transport", "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
-  return html`<details class="options" open=${isWrong || undefined}>
+  return html`<details class="more-options" open=${isWrong || undefined}>
     <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
-    <div class="grid">
+    <div class="field-row">
       ${option("fps", "Frames analysed per second", defaults.fps, "At most.")}
       ${option("previewFps", "Pictures shown per second", defaults.preview?.fps ?? 8, "Only while somebody watches.")}
       ${option("width", "Analysed width", defaults.width ?? 640, "Pixels, at most; the shape is kept.")}
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
       ${/^\s*rtsp:/i.test(values.url) && html`<div class="field"><label for="transport">RTP travels over</label>
         <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
-          <option value="">${(defaults.transport ?? "tcp").toUpperCase()}, as by default</option>
-          <option value="tcp">TCP</option><option value="udp">UDP: loses packets instead of waiting</option>
+          <option value="">${(defaults.transport ?? "tcp").toUpperCase()} (default)</option>
+          <option value="tcp">TCP</option><option value="udp">UDP</option>
         </select><${Trouble} lines=${lines.transport} /></div>`}
     </div>
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
       <span id="blur-label">Blurred in pictures</span>
-      <div class="blur">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}
+      <div class="blur-choices">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}
         onToggle=${() => onChange({ blur: toggled(values.blur, label) })} />`)}</div>
       <${Trouble} lines=${lines.blur} /></div>`}
   </details>`;

@@ -14,6 +14,8 @@ import { Button, Dialog, Notice } from "./ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
 const STANDARD = [{ model: "street" }]; // what a camera without stages runs, where its worker does not say
+const NO_ADDRESS = "Where are its pictures? An address is needed.";
+const NO_WORKER = "It is a worker that connects, and none is running.";
 const TEST_STAGES = PRESETS.find((one) => one.id === "test");
 
 /** Adds a camera when `camera` is undefined, else edits it. */
@@ -33,15 +35,21 @@ function FreeForm({ camera, onClose }) {
   const zoo = worker?.zoo ?? [], defaults = worker?.defaults ?? {};
   const standard = useMemo(() => (defaults.stages ?? STANDARD).map(numbered), [worker?.worker]);
   const shown = { ...values, stages: values.stages ?? standard, worker: values.worker || (worker?.worker ?? "") };
-  const change = (part) => setValues((before) => settled({ ...before, ...part }, part, taken, zoo));
+  const change = (part) => {
+    setValues((before) => settled({ ...before, ...part }, part, taken, zoo));
+    setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
+  };
   const spec = specOf(values, camera?.spec);
-  const trial = useTrial(camera, values, spec, shown.worker, setTrouble);
+  const trial = useTrial(camera ? { name: camera.name, ...changesOf(values, camera) }
+    : { ...(shown.worker && { worker: shown.worker }), ...spec }, workers, setTrouble);
   const url = useRef();
+  const opener = useRef(document.activeElement); // it gets the focus back, after other dialogues too
 
+  useEffect(() => () => queueMicrotask(() => opener.current?.focus?.()), []);
   useEffect(() => { if (!camera) draft.values = values; }, [values]);
   useEffect(() => { if (!finding) url.current?.focus(); }, [finding]);
   useEffect(() => { // the first thing that is wrong
-    const wrong = document.querySelector("dialog [aria-invalid], dialog .trouble, dialog .notice.bad");
+    const wrong = document.querySelector("dialog [aria-invalid], dialog .field-trouble, dialog .notice.bad");
     if (Object.keys(trouble).length) wrong?.scrollIntoView({ block: "center" });
   }, [trouble]);
 
@@ -96,9 +104,9 @@ function FreeForm({ camera, onClose }) {
 function Foot({ camera, values, trial, busy, onClose, onClear }) {
   const isTyped = !camera && !same({ ...values, worker: "" }, EMPTY);
   const words = camera ? "Save" : trial.hasFailed ? "Add anyway" : "Add camera";
-  return html`<div class="dialog-foot stick">
+  return html`<div class="dialog-foot foot-stick">
     ${isTyped && html`<${Button} kind="quiet" onClick=${onClear}>Clear</${Button}>`}
-    <small class="grow">${trial.hasFailed && !camera ? "It keeps trying." : trial.isGood ? `Enter in the address ${camera ? "saves" : "adds"} it.` : ""}</small>
+    <small>${trial.hasFailed && !camera ? "It keeps trying." : ""}</small>
     <${Button} onClick=${onClose}>Cancel</${Button}>
     <${Button} type="submit" kind="primary" icon=${camera ? "check" : "add"} disabled=${busy}>${busy ? "One moment" : words}</${Button}>
   </div>`;
@@ -118,7 +126,7 @@ function settled(values, part, taken, zoo) {
 /** What need not be asked of the server, by field. */
 function missing(values, taken) {
   const found = {};
-  if (!values.url.trim()) found.url = ["Where are its pictures? An address is needed."];
+  if (!values.url.trim()) found.url = [NO_ADDRESS];
   if (!values.name) found.name = ["It needs a name."];
   else if (nameTrouble(values.name, taken)) found.name = [nameTrouble(values.name, taken)];
   return found;
@@ -129,18 +137,19 @@ async function edit(camera, values) {
   if (Object.keys(changes).length) await patch(cameraPath(camera.name), changes);
 }
 
-/** A test of what the form says: {busy, trial, failure, stale, isGood, hasFailed, run, cancel, forget}. */
-function useTrial(camera, values, spec, worker, setTrouble) {
+/**
+ * A test of the keys in `body`, which without an address are those of a camera that exists:
+ * {busy, trial, failure, stale, isGood, hasFailed, run, cancel, forget}.
+ */
+function useTrial(body, workers, setTrouble) {
   const [state, set] = useState({});
   const running = useRef(null);
-  const { url, ...keys } = spec;
-  const isKept = camera && url === camera.url;
-  const body = { ...(camera && { name: camera.name }), ...(worker && { worker }), ...(isKept ? keys : spec) };
   const said = JSON.stringify(body);
   useEffect(() => () => running.current?.abort(), []);
   const cancel = () => running.current?.abort();
   const run = async () => {
-    if (!values.url.trim()) return setTrouble({ url: ["Where are its pictures? An address is needed."] });
+    if (body.url === "") return setTrouble({ url: [NO_ADDRESS] });
+    if (workers?.length === 0) return set({ failure: new Error(NO_WORKER), said });
     cancel();
     const mine = (running.current = new AbortController());
     setTrouble({});
@@ -151,9 +160,10 @@ function useTrial(camera, values, spec, worker, setTrouble) {
     } catch (failure) {
       if (mine !== running.current) return;
       if (mine.signal.aborted) return set({});
-      const found = failure.status === 422 ? byField(failure.lines, values.name) : {};
-      if (Object.keys(found).some((field) => field !== "top")) setTrouble(found);
-      set(Object.keys(found).some((field) => field !== "top") ? {} : { failure, said });
+      const found = failure.status === 422 ? byField(failure.lines, body.name ?? "test") : {};
+      const isOfField = Object.keys(found).some((field) => field !== "top");
+      if (isOfField) setTrouble(found);
+      set(isOfField ? {} : { failure, said });
     }
   };
   const stale = state.said !== undefined && state.said !== said;

@@ -11,7 +11,10 @@ const NUMBERS = { fps: ["fps"], width: ["width"], height: ["height"], previewFps
 let stageNumber = 0;
 
 /** A stage of the form: the stage's own keys, and an id that stays when it is moved. */
-export const numbered = (stage) => ({ id: ++stageNumber, stage });
+export const numbered = (stage) => ({ id: ++stageNumber, stage: said(stage) });
+
+/** Without the keys that say nothing. */
+const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, value]) => value !== null));
 
 export const EMPTY = {
   url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false,
@@ -118,7 +121,7 @@ const FIELDS = {
   transport: "transport", "preview.fps": "previewFps", "preview.blur": "blur",
 };
 
-/** Lines of the server by the field that they name: {field: [words]}; the others under "top". */
+/** Lines of the server about a camera by the field that they name: {field: [words]}; the others under "top". */
 export function byField(lines, name) {
   const found = {};
   for (const line of lines) {

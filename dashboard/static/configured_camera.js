@@ -19,7 +19,7 @@ export function ConfiguredCamera({ camera, onClose }) {
   return html`<${Dialog} title=${`Edit ${camera.name}`} onClose=${onClose}>
     <${Notice} icon="edit" title="It stands in the file of worker ${camera.worker}">
       Change it there and start the worker anew. Here it can be paused, and stays so until it is resumed.</${Notice}>
-    <dl class="facts-list">
+    <dl class="camera-facts">
       <dt>Address</dt><dd><code>${camera.url}</code></dd>
       <dt>State</dt><dd><${State} camera=${camera} /></dd>
       <dt>Models</dt><dd>${(camera.models ?? []).join(", ") || "none"}</dd>

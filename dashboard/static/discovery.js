@@ -8,7 +8,6 @@ export function Discovery({ onChoose, onBack }) {
   const [login, setLogin] = useState({ user: "", password: "" });
   const [state, set] = useState({ busy: false, answer: null, failure: null });
   const run = useRef(0);
-  const first = useRef();
   const search = async (event) => {
     event?.preventDefault();
     const mine = ++run.current;
@@ -21,24 +20,23 @@ export function Discovery({ onChoose, onBack }) {
     }
   };
   useEffect(() => {
-    first.current?.focus();
     search();
     return () => { run.current = -1; };
   }, []);
   const field = (key, words, more) => html`<label class="field"><span>${words}</span>
-    <input value=${login[key]} ref=${key === "user" ? first : null} spellcheck="false" autocapitalize="off"
+    <input value=${login[key]} spellcheck=${false} autocapitalize="off"
       onInput=${(event) => setLogin({ ...login, [key]: event.target.value })} ...${more} /></label>`;
   const choose = (url, camera) => onChoose({ url, ...login, suggestion: camera.name });
   return html`<div class="discovery">
-    <p class="lead">Cameras on this network that speak ONVIF answer within a few seconds. Most tell their streams only to a user of theirs.</p>
-    <form class="ask" onSubmit=${search}>
-      ${field("user", "User of the cameras", { autocomplete: "off" })}
+    <p class="lead-words">Cameras on this network that speak ONVIF answer within a few seconds. Most tell their streams only to a user of theirs.</p>
+    <form class="ask-form" onSubmit=${search}>
+      ${field("user", "User of the cameras", { autocomplete: "off", autofocus: true })}
       ${field("password", "Their password", { type: "password", autocomplete: "new-password" })}
       <${Button} icon="search" type="submit" disabled=${state.busy}>${state.busy ? "Asking" : "Search again"}</${Button}>
     </form>
     <div aria-live="polite" aria-busy=${state.busy}>
       ${state.failure && html`<${Notice} icon="alert" tone="bad" title=${state.failure.message} />`}
-      ${state.busy && !state.answer && html`<p class="asking"><span class="pulse" />Asking the network</p>`}
+      ${state.busy && !state.answer && html`<p class="asking"><span class="waiting-dot" />Asking the network</p>`}
       ${state.answer && html`<${Answers} answer=${state.answer} hasLogin=${login.user !== ""} onChoose=${choose} />`}
     </div>
     <div class="dialog-foot"><${Button} icon="back" onClick=${onBack}>Back to the address</${Button}></div>
@@ -48,11 +46,11 @@ export function Discovery({ onChoose, onBack }) {
 function Answers({ answer, hasLogin, onChoose }) {
   if (!answer.cameras.length) {
     return html`<${Notice} icon="search" title="No camera was found">
-      ${sentence(answer.words)}${"\n"}Is ONVIF switched on in the camera, and is it on the same network as this server? Its address works without: type it.
+      ${sentence(answer.words)}${"\n"}A camera can be added without: go back and type its address.
     </${Notice}>`;
   }
-  return html`<p class="lead">${sentence(answer.words)}</p>
-    <ul class="found">${answer.cameras.map((camera) => html`<li key=${camera.address}>
+  return html`<p class="lead-words">${sentence(answer.words)}</p>
+    <ul class="found-cameras">${answer.cameras.map((camera) => html`<li key=${camera.address}>
       <${Found} camera=${camera} hasLogin=${hasLogin} onChoose=${onChoose} /></li>`)}</ul>`;
 }
 
@@ -62,10 +60,10 @@ function Found({ camera, hasLogin, onChoose }) {
   return html`
     <div class="found-head"><${Icon} name="eye" /><div><strong>${camera.name}</strong><small>${about}</small></div></div>
     ${camera.words && html`<p class="why-none">${sentence(camera.words)}</p>`}
-    <div class="streams">
-      ${camera.streams.map((url, at) => html`<button type="button" class="stream" key=${url} onClick=${() => onChoose(url, camera)}>
+    <div class="stream-choices">
+      ${camera.streams.map((url, at) => html`<button type="button" class="stream-choice" key=${url} onClick=${() => onChoose(url, camera)}>
         <span>${at === 0 ? "Main stream" : `Stream ${at + 1}`}</span><code>${url}</code></button>`)}
-      ${!camera.streams.length && html`<button type="button" class="stream" onClick=${() => onChoose(guess, camera)}>
+      ${!camera.streams.length && html`<button type="button" class="stream-choice" onClick=${() => onChoose(guess, camera)}>
         <span>${hasLogin ? "Take its address" : "Take its address, path unknown"}</span><code>${guess}</code></button>`}
     </div>`;
 }

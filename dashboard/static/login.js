@@ -35,7 +35,7 @@ export function Login({ onLogin }) {
     }
   };
   const field = (key, words, ref, more) => html`<label class="field"><span>${words}</span>
-    <input ref=${ref} name=${key} value=${typed[key]} required spellcheck="false" autocapitalize="off"
+    <input ref=${ref} name=${key} value=${typed[key]} required spellcheck=${false} autocapitalize="off"
       aria-invalid=${failure?.status === 401 ? "true" : null} aria-describedby="login-trouble"
       onInput=${(event) => type({ ...typed, [key]: event.target.value })} ...${more} /></label>`;
   return html`<main class="login">
@@ -69,7 +69,8 @@ function useCountdown(until) {
 
 const inWords = (s) => (s < 100 ? `${s} s` : `${Math.ceil(s / 60)} min`);
 
-/** The server's words as a sentence. */
-function words({ message }) {
+/** The server's words as a sentence; how long to wait is said beside it, and goes down. */
+function words(failure) {
+  const message = failure.retryAfterS ? failure.message.split(";")[0] : failure.message;
   return message[0].toUpperCase() + message.slice(1) + (/[.!?]$/.test(message) ? "" : ".");
 }

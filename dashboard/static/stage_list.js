@@ -28,7 +28,7 @@ export function Pipeline({ values, zoo, onChange, trouble }) {
   const chosen = values.custom ? null : presetOf(values.stages);
   const offered = PRESETS.filter((one) => !one.only || one.only.test(values.url) || one === chosen);
   const choose = (preset) => onChange({ custom: false, stages: preset.stages.map(numbered), chose: true });
-  return html`<fieldset class="pipeline">
+  return html`<fieldset class="pipeline-part">
     <legend>What is looked for</legend>
     <div class="presets">
       ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${preset.words}
@@ -38,7 +38,7 @@ export function Pipeline({ values, zoo, onChange, trouble }) {
     </div>
     ${!chosen && html`<${StageList} stages=${values.stages ?? []} zoo=${zoo}
       onChange=${(stages) => onChange({ stages, custom: true, chose: true })} />`}
-    ${trouble?.map((words) => html`<p class="trouble" role="alert">${words}</p>`)}
+    ${trouble?.map((words) => html`<p class="field-trouble" role="alert">${words}</p>`)}
   </fieldset>`;
 }
 
@@ -50,7 +50,7 @@ function missing(preset, zoo) {
 }
 
 function Card({ title, words, missing = "", checked, onChoose }) {
-  return html`<label class="preset ${missing ? "missing" : ""}">
+  return html`<label class="preset-card ${missing ? "missing" : ""}">
     <input type="radio" name="pipeline" checked=${checked} disabled=${missing && !checked} onChange=${onChoose} />
     <span><strong>${title}</strong><small>${missing || words}</small></span>
   </label>`;
@@ -86,8 +86,8 @@ function StageList({ stages, zoo, onChange }) {
     onChange([...stages, one]);
   };
   const replace = (at, stage) => onChange(stages.map((one, i) => (i === at ? { ...one, stage } : one)));
-  return html`<div class="stages" ref=${list}>
-    ${stages.length === 0 && html`<p class="none">No stage: pictures are shown, and nothing is looked for in them.</p>`}
+  return html`<div class="stage-list" ref=${list}>
+    ${stages.length === 0 && html`<p class="hollow">No stage: pictures are shown, and nothing is looked for in them.</p>`}
     <ol>${stages.map(({ id, stage }, at) => html`<li key=${id} data-stage=${id}>
       <${Stage} number=${at + 1} stage=${stage} zoo=${zoo} classes=${boxesBefore(stages, at, zoo)}
         onChange=${(changed) => replace(at, changed)} />
@@ -113,17 +113,17 @@ function boxesBefore(stages, at, zoo) {
 }
 
 function Stage({ number, stage, zoo, classes, onChange }) {
-  if (stage.python) return html`<div class="stage"><b>${number}</b><code>${stage.python}</code><small>a stage of your own</small></div>`;
+  if (stage.python) return html`<div class="stage-row"><b>${number}</b><code>${stage.python}</code><small>a stage of your own</small></div>`;
   const model = zoo.find((one) => one.name === stage.model);
   const choose = (name) => {
     const wantsCrops = zoo.find((one) => one.name === name)?.runs_on === "crops";
     const on = wantsCrops ? stage.on ?? (classes.includes("face") && name.includes("face") ? "face" : classes[0]) : undefined;
     onChange(on ? { model: name, on } : { model: name });
   };
-  return html`<div class="stage">
+  return html`<div class="stage-row">
     <b aria-hidden="true">${number}</b>
-    <label class="field model"><span>Model</span><${Models} value=${stage.model} zoo=${zoo} onChoose=${choose} /></label>
-    <label class="field on"><span>Runs on</span><select value=${stage.on ?? ""} onChange=${(event) => onChange(withOn(stage, event.target.value))}>
+    <label class="field stage-model"><span>Model</span><${Models} value=${stage.model} zoo=${zoo} onChoose=${choose} /></label>
+    <label class="field stage-on"><span>Runs on</span><select value=${stage.on ?? ""} onChange=${(event) => onChange(withOn(stage, event.target.value))}>
       <option value="">the whole frame</option>
       ${[...new Set([...classes, stage.on].filter(Boolean))].map((label) => html`<option value=${label} key=${label}>each ${label}</option>`)}
     </select></label>
@@ -138,7 +138,7 @@ function withOn(stage, on) {
 }
 
 function Models({ value, zoo, onChoose }) {
-  if (!zoo.length) return html`<input value=${value} spellcheck="false" onInput=${(event) => onChoose(event.target.value)} />`;
+  if (!zoo.length) return html`<input value=${value} spellcheck=${false} onInput=${(event) => onChoose(event.target.value)} />`;
   const option = ({ name, ready }) => html`<option value=${name} key=${name}>${name}${ready ? "" : " (no file here)"}</option>`;
   const isKnown = zoo.some((one) => one.name === value);
   return html`<select value=${value} onChange=${(event) => onChoose(event.target.value)}>
@@ -152,8 +152,8 @@ function Models({ value, zoo, onChoose }) {
 function Threshold({ stage, onChange }) {
   const { threshold, ...rest } = stage;
   const isOne = typeof threshold === "number";
-  const words = isOne ? threshold.toFixed(2) : threshold ? "per class" : "the model's";
-  return html`<div class="field threshold"><span>Least score: <output>${words}</output></span><div>
+  const words = isOne ? threshold.toFixed(2) : threshold ? "per class" : "its own";
+  return html`<div class="field stage-threshold"><span>Least score <output>${words}</output></span><div>
     <input type="range" min="0" max="1" step="0.05" value=${isOne ? threshold : 0.5} aria-label="Least score of ${stage.model}"
       aria-valuetext=${words} class=${isOne ? "" : "unset"}
       onInput=${(event) => onChange({ ...stage, threshold: Number(event.target.value) })} />

@@ -32,8 +32,8 @@ export function TrialView({ test, stale, onCancel }) {
   if (test.failure) return html`<${Failed} title=${test.failure.message} />`;
   if (!test.trial) return null;
   if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} hinted stale=${stale} />`;
-  return html`<div class="trial ${stale ? "stale" : ""}" role="status">
-    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="none">It sent no picture.</p>`}
+  return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
+    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no picture.</p>`}
     <${Facts} trial=${test.trial} stale=${stale} />
   </div>`;
 }
@@ -45,9 +45,9 @@ function Busy({ started, onCancel }) {
     return () => clearInterval(timer);
   }, []);
   const passed = Math.max(0, Math.floor((now - started) / 1000));
-  return html`<div class="trial busy">
-    <div class="ghost-screen"><span class="pulse" /></div>
-    <div class="facts">
+  return html`<div class="trial-card busy">
+    <div class="ghost-screen"><span class="waiting-dot" /></div>
+    <div class="trial-facts">
       <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good picture"}</strong>
       <p>${passed} s. Some cameras take ten seconds; after 20 s it is given up.</p>
       <${Button} icon="close" onClick=${onCancel}>Cancel the test</${Button}>
@@ -57,7 +57,7 @@ function Busy({ started, onCancel }) {
 
 function Failed({ title, hinted, stale }) {
   const hint = HINTS.find(([words]) => words.test(title))?.[1];
-  return html`<div class=${stale ? "stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
+  return html`<div class=${stale ? "is-stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
     ${hint}${hinted && html`${hint ? "\n" : ""}It can be added all the same: it is tried again until it comes.`}
   </${Notice}></div>`;
 }
@@ -85,8 +85,8 @@ function Shown({ trial }) {
     image.src = trial.picture;
     return () => { sized.disconnect(); image.onload = image.onerror = null; };
   }, [trial]);
-  if (broken) return html`<p class="none">Its picture cannot be read.</p>`;
-  return html`<canvas ref=${ref} class="shot" role="img" aria-label="One frame of the camera: ${seen(trial.objects)}" />`;
+  if (broken) return html`<p class="hollow">Its picture cannot be read.</p>`;
+  return html`<canvas ref=${ref} class="trial-picture" role="img" aria-label="One frame of the camera: ${seen(trial.objects)}" />`;
 }
 
 /** "2 person, 1 car", or that nothing was found. */
@@ -98,13 +98,13 @@ function seen(objects) {
 
 function Facts({ trial, stale }) {
   const fact = (name, value) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
-  return html`<div class="facts">
+  return html`<div class="trial-facts">
     <strong class="state good">Connected</strong>
     <dl>
       ${fact("Picture", trial.size && `${trial.size[0]} × ${trial.size[1]}`)}
       ${fact("Frames", trial.fps && `${Number(trial.fps.toFixed(1))} per second`)}
       ${fact("Codec", trial.codec)}
-      ${fact("First picture", `after ${trial.seconds.toFixed(1)} s`)}
+      ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
       ${fact("Found", seen(trial.objects))}
     </dl>
     ${stale && html`<p>You changed something since: test again to see what it does.</p>`}

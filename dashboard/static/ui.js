@@ -60,9 +60,12 @@ export function Notice({ icon = "eye", tone = "", title, children }) {
 export function Dialog({ title, onClose, children, wide }) {
   const ref = useRef();
   useEffect(() => {
-    const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.focus?.();
+    const before = document.activeElement, dialog = ref.current;
+    dialog.showModal();
+    return () => {
+      dialog.close(); // what is behind an open one takes no focus
+      before?.focus?.();
+    };
   }, []);
   const outside = (event) => event.target === ref.current && onClose();
   return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-label=${title}

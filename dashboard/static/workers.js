@@ -1,19 +1,20 @@
 // The workers that run, with the models that cameras may name on them.
 import { get } from "./api.js";
+import { same } from "./camera_values.js";
 import { html, useEffect, useState } from "./preact.js";
 import { Notice } from "./ui.js";
 
 const EVERY_MS = 3000; // one that is started meanwhile is to be seen
 
-/** {workers: [{worker, host, zoo, defaults}] or null until it is known, failure}. */
+/** {workers: [{worker, zoo, defaults}] or null until it is known, failure}. */
 export function useWorkers() {
   const [state, set] = useState({ workers: null, failure: null });
   useEffect(() => {
     let timer = 0, isOver = false;
     const look = async () => {
       try {
-        const { workers } = await get("/system");
-        if (!isOver) set((before) => ({ workers: keep(before.workers, workers), failure: null }));
+        const workers = byWorker(await get("/models"));
+        if (!isOver) set((before) => ({ workers: same(before.workers, workers) ? before.workers : workers, failure: null }));
       } catch (failure) {
         if (!isOver) set((before) => ({ ...before, failure }));
       }
@@ -25,10 +26,11 @@ export function useWorkers() {
   return state;
 }
 
-/** What was known stays while nothing of it has changed. */
-function keep(before, workers) {
-  const now = workers.map(({ worker, host, zoo, defaults }) => ({ worker, host, zoo, defaults }));
-  return JSON.stringify(now) === JSON.stringify(before) ? before : now;
+/** The models of each worker: `ready` where it has the file. */
+function byWorker({ zoo, defaults }) {
+  return Object.keys(defaults).sort().map((worker) => ({
+    worker, defaults: defaults[worker], zoo: zoo.map((one) => ({ ...one, ready: one.ready_on.includes(worker) })),
+  }));
 }
 
 /** `wanted`: the worker of a camera that is edited. */
