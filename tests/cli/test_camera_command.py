@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) 
     resumed = mirante("camera", "resume", "gate", *at)
     assert resumed.out == 'camera "gate" is wanted; see: mirante camera list\n'
     assert "  unknown  " in mirante("camera", "list", *at).out
+
+
+def test_the_commands_of_the_page_run(
+    redis_server: RedisServer, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIRANTE_REDIS_URL", redis_server.url)
+    page = (Path(__file__).parents[2] / "docs" / "cameras.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```bash\n(mirante camera .*?)^```", page, re.M | re.S)
+    assert mirante("camera", "add", "gate", "test://", "--width", "320").status == 0
+    for line in block.splitlines():
+        outcome = mirante(*shlex.split(line, comments=True)[1:])
+        assert (outcome.status, outcome.err) == (0, ""), line
+    with connect(redis_server.url) as client:
+        entry = Registry(client).cameras()["gate"]
+    url = "rtsp://viewer:${GATE_PASSWORD}@192.0.2.20/stream2"
+    assert (entry.spec, entry.paused) == ({"url": url, "fps": 5.0}, False)
 
 
 def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
