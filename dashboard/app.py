@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from dashboard.access import Access
 from dashboard.access.guard import Guard
 from dashboard.api import cameras, discovery, health, live, models, results, session, system
+from dashboard.api.refusals import lines_of
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.services import Services
@@ -26,7 +28,7 @@ from pipeline.asking import NoAnswerError
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Dashboard
 from pipeline.credentials import Credentials, CredentialsError
-from pipeline.registry import RegistryError
+from pipeline.registry import RegistryError, UnknownCameraError
 from pipeline.urls import redact
 
 STATIC = Path(__file__).parent / "static"
@@ -60,6 +62,8 @@ def make_app(services: Services) -> FastAPI:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await services.aredis.aclose()
+        services.redis.close()
 
     app = FastAPI(
         title="Mirante",
@@ -69,6 +73,7 @@ def make_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
     for module in ROUTERS:
@@ -111,6 +116,14 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RegistryError)
     def _registry(_request: Request, error: Exception) -> JSONResponse:
         return answer(409, redact(str(error)))
+
+    @app.exception_handler(UnknownCameraError)
+    def _unknown(_request: Request, error: Exception) -> JSONResponse:
+        return answer(404, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def _request(_request: Request, error: Exception) -> JSONResponse:
+        return answer(422, lines_of(error))
 
     @app.exception_handler(ConfigError)
     def _config(_request: Request, error: Exception) -> JSONResponse:

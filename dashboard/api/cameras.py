@@ -17,6 +17,7 @@ from dashboard.services import FromApp, Services
 from pipeline.asking import RefusedError
 from pipeline.config.messages import ConfigError
 from pipeline.registry import Desired
+from pipeline.trial import ask_trial
 from pipeline.urls import redact
 
 TRIALS_AT_ONCE = 4
@@ -80,8 +81,6 @@ def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.
     With the ``name`` of a camera and no ``url``, the camera's own address is tried.
     """
-    from pipeline.trial import ask_trial
-
     keys = dict(body)
     name = take_name(keys, "name", "test")
     before = services.registry().cameras().get(name)
@@ -153,7 +152,6 @@ def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys)
 )
 def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
     """And its password. What it published stays in Redis as long as results are kept."""
-    wanted(services, name)
     removed = services.registry().remove(name)
     services.sampler.nudge()
     words = f'camera "{name}" is no longer wanted'
@@ -173,7 +171,6 @@ def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Descripti
 )
 def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
     """It is kept and does not run, also when its worker starts anew."""
-    wanted(services, name)
     services.registry().pause(name)
     return _changed(services, name)
 
@@ -186,7 +183,6 @@ def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Descriptio
 )
 def resume_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
     """Its worker starts it within a second."""
-    wanted(services, name)
     services.registry().resume(name)
     return _changed(services, name)
 
@@ -209,15 +205,17 @@ def _changed(services: Services, name: str) -> Description:
 
 
 def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str, Any]:
-    """The keys of the camera to try: those of an existing one beneath."""
+    """The keys of the camera to try: those of an existing one beneath; none for just that one."""
     own = before.spec if before else {}
     if before and keys.get("url") == redact(str(own["url"])):
         del keys["url"]
+    if before and not keys:
+        return {}  # as its worker knows it
     spec = {key: value for key, value in (own | keys).items() if value is not None}
     if "url" not in spec:
         words = "missing — expected an address, or the name of a camera that has one"
         raise ConfigError("camera", [f"{name}.url: {words}"])
-    if before and before.origin == "config" and "***" in spec["url"]:
+    if before and before.origin == "config" and "url" not in keys and "***" in spec["url"]:
         raise HTTPException(
             409,
             f'camera "{name}" is in the configuration of worker "{before.worker}", which alone '
