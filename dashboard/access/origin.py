@@ -91,9 +91,10 @@ def bearer(connection: HTTPConnection) -> str | None:
 def _is_ours(origin: str, host: str, names: Sequence[str], https: bool) -> bool:
     try:
         split = urlsplit(origin)
-        port = split.port or DEFAULT_PORTS[split.scheme]
-        wanted = {_host_and_port(each, split.scheme) for each in (host, *names)}
-    except (ValueError, KeyError):
+        default = DEFAULT_PORTS[split.scheme]
+        port = split.port or default
+        wanted = {_host_and_port(each, default) for each in (host, *names)}
+    except (ValueError, KeyError):  # no address, or of a scheme that no page of ours has
         return False
     name = split.hostname or ""
     if https and split.scheme != "https" and not is_loopback(name):
@@ -101,9 +102,9 @@ def _is_ours(origin: str, host: str, names: Sequence[str], https: bool) -> bool:
     return (name, port) in wanted
 
 
-def _host_and_port(text: str, scheme: str) -> tuple[str, int]:
+def _host_and_port(text: str, default: int) -> tuple[str, int]:
     split = urlsplit(f"//{text}")
-    return split.hostname or "", split.port or DEFAULT_PORTS[scheme]
+    return split.hostname or "", split.port or default
 
 
 def _hostname(host: str) -> str:

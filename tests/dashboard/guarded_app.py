@@ -1,0 +1,91 @@
+"""A small application behind the guard, whose routes themselves ask for nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from dashboard.access import Access
+from dashboard.access.guard import Admin, Guard, Viewer
+from dashboard.access.passwords import hash_password
+from dashboard.api import session
+from pipeline.config.settings import Dashboard
+
+PASSWORD, TOKEN = "correct horse", "a-token-of-a-machine"
+HASH = hash_password(PASSWORD)
+USERS = {
+    "anna": {"password": HASH, "role": "admin"},
+    "ben": {"password": HASH, "role": "viewer"},
+}
+TOKENS = {"grafana": {"sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "role": "viewer"}}
+HOST = "http://127.0.0.1:8600"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Clock:
+    """Unix seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_access(folder: Path, clock: Clock | None = None, **settings: Any) -> Access:
+    """With a clock where one is given."""
+    told = Dashboard.model_validate(settings)
+    return Access(told, folder, clock) if clock else Access(told, folder)
+
+
+def guarded(access: Access) -> FastAPI:
+    """The application."""
+    app = FastAPI()
+    app.state.services = SimpleNamespace(access=access)
+    app.include_router(session.router)
+    app.add_middleware(Guard, access=access)
+
+    @app.get("/")
+    @app.get("/livez")
+    @app.get("/api/v1/things")
+    @app.post("/api/v1/things")
+    @app.get("/metrics")
+    def things() -> str:
+        return "things"
+
+    @app.post("/api/v1/length")
+    async def length(request: Request) -> int:
+        return len(await request.body())
+
+    @app.get("/api/v1/who")
+    def who(who: Viewer) -> str:
+        return f"{who.name} {who.role} {who.how}"
+
+    @app.delete("/api/v1/things")
+    def removed(who: Admin) -> str:
+        return who.name
+
+    @app.websocket("/api/v1/live")
+    async def live(socket: WebSocket, who: Viewer) -> None:
+        await socket.accept()
+        await socket.send_text(who.name or "anyone")
+        await socket.close()
+
+    return app
+
+
+def browser(access: Access, **more: Any) -> TestClient:
+    """A client that keeps cookies, at another address than the server's."""
+    more = {"base_url": HOST, "client": ("192.0.2.7", 40_000)} | more
+    return TestClient(guarded(access), **more)
+
+
+def log_in(client: TestClient, user: str = "anna", password: str = PASSWORD) -> Response:
+    """As the page does it."""
+    return client.post("/api/v1/session", json={"user": user, "password": password})

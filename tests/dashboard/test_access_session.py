@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from guarded_app import (
+    BEARER,
+    HASH,
+    PASSWORD,
+    TOKENS,
+    USERS,
+    Clock,
+    browser,
+    log_in,
+    make_access,
+)
+
+from dashboard.access.attempts import TooOftenError
+from dashboard.access.guard import COOKIE, ONLY_LOOKS
+from dashboard.access.store import StoredUser
+from pipeline.config.settings import Dashboard
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of sessions and of limits."""
+    clock = Clock()
+    for module in ("limits.storage.memory.time", "dashboard.access.attempts.time"):
+        monkeypatch.setattr(module, SimpleNamespace(time=clock))
+    return clock
+
+
+def test_login_and_logout(tmp_path: Path) -> None:
+    client = browser(make_access(tmp_path, users=USERS))
+    nobody = {"user": None, "role": None, "login": True}
+    assert client.get("/api/v1/session").json() == nobody
+    answer = log_in(client)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"user": "anna", "role": "admin", "login": True},
+    )
+    assert client.get("/api/v1/session").json() == answer.json()
+    assert client.get("/api/v1/who").json() == "anna admin session"
+    assert client.delete("/api/v1/things").json() == "anna"
+    copy = client.cookies[COOKIE]
+    assert client.delete("/api/v1/session").status_code == 204
+    assert COOKIE not in client.cookies
+    client.cookies.set(COOKIE, copy)
+    assert client.get("/api/v1/session").json() == nobody
+    assert client.get("/api/v1/who").status_code == 401
+
+
+@pytest.mark.parametrize("https", [False, True])
+def test_the_cookie_is_kept_from_scripts_and_other_sites(tmp_path: Path, https: bool) -> None:
+    client = browser(make_access(tmp_path, users=USERS, https=https, session_h=2))
+    cookie = log_in(client).headers["set-cookie"].lower()
+    said = set(cookie.split("; ")[1:])
+    assert said == {"httponly", "samesite=strict", "path=/", "max-age=7200"} | (
+        {"secure"} if https else set()
+    )
+    assert "argon2" not in cookie
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("anna", "wrong"), ("nobody", PASSWORD), ("anna", ""), ("anna", HASH)]
+)
+def test_wrong_words(tmp_path: Path, user: str, password: str) -> None:
+    client = browser(make_access(tmp_path, users=USERS))
+    answer = log_in(client, user, password)
+    assert (answer.status_code, answer.json()["detail"]) == (401, "user or password is wrong")
+    assert "set-cookie" not in answer.headers
+
+
+def test_an_unknown_user_costs_a_hash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def verify(_self: object, hashed: str, _password: str) -> bool:
+        compared.append(hashed)
+        return True  # even so, nobody gets in without an account
+
+    access = make_access(tmp_path, users=USERS)
+    monkeypatch.setattr("argon2.PasswordHasher.verify", verify)
+    assert access.log_in("nobody", PASSWORD) is None
+    (hashed,) = compared
+    assert hashed.startswith("$argon2id$")
+    assert hashed != HASH
+
+
+def test_a_body_that_is_no_login_is_not_repeated(tmp_path: Path) -> None:
+    client = browser(make_access(tmp_path, users=USERS))
+    for body in (
+        {"user": "anna", "password": {"x": "s3cret"}},
+        {"user": "anna", "passwort": "s3cret"},
+        {"user": "s3cret" * 11, "password": "y"},
+        ["s3cret"],
+        "s3cret",
+    ):
+        answer = client.post("/api/v1/session", json=body)
+        assert answer.status_code == 422
+        assert "s3cret" not in answer.text
+    missing = client.post("/api/v1/session", json={"user": "anna"}).json()["detail"]
+    assert missing == ["password: Field required"]
+
+
+def test_guesses_at_the_same_time_are_as_few(tmp_path: Path) -> None:
+    attempts = make_access(tmp_path).attempts
+    for _ in range(5):
+        attempts.begin("192.0.2.7", "anna")
+    with pytest.raises(TooOftenError):
+        attempts.begin("192.0.2.7", "anna")
+
+
+def test_a_cookie_that_was_changed(tmp_path: Path) -> None:
+    access = make_access(tmp_path, users=USERS)
+    client = browser(access)
+    log_in(client, "ben")
+    cookie = client.cookies[COOKIE]
+    payload, stamp, signature = cookie.split(".")
+    log_in(client, "anna")
+    of_anna = client.cookies[COOKIE].split(".")[0]
+    client.cookies.clear()
+    flipped = signature[:-2] + ("A" if signature[-2] != "A" else "B") + signature[-1]
+    bad = [
+        f"{of_anna}.{stamp}.{signature}",
+        f"{payload}.{stamp}.{flipped}",
+        payload,
+        "x",
+        cookie * 9,
+    ]
+    for each in bad:
+        answer = client.get("/api/v1/who", headers={"Cookie": f"{COOKIE}={each}"})
+        assert answer.status_code == 401, each
+    assert client.get("/api/v1/who", headers={"Cookie": f"{COOKIE}={cookie}"}).is_success
+
+
+def test_a_cookie_signed_by_another_dashboard(tmp_path: Path) -> None:
+    cookie = make_access(tmp_path / "a", users=USERS).log_in("anna", PASSWORD)
+    assert cookie is not None
+    assert make_access(tmp_path / "a", users=USERS).by_session(cookie) is not None
+    other = make_access(tmp_path / "b", users=USERS)
+    assert other.log_in("ben", PASSWORD)
+    assert other.by_session(cookie) is None
+    assert make_access(tmp_path / "a", users=USERS, secret="x").by_session(cookie) is None
+
+
+def test_a_session_ends_with_time(tmp_path: Path, clock: Clock) -> None:
+    client = browser(make_access(tmp_path, clock, users=USERS, session_h=1))
+    cookie = log_in(client).cookies[COOKIE]
+    client.cookies.clear()
+    header = {"Cookie": f"{COOKIE}={cookie}"}
+    clock.now += 3599
+    assert client.get("/api/v1/who", headers=header).status_code == 200
+    clock.now += 2
+    assert client.get("/api/v1/who", headers=header).status_code == 401
+
+
+def test_a_session_ends_with_its_user_password_or_role(tmp_path: Path) -> None:
+    access, elsewhere = make_access(tmp_path), make_access(tmp_path)
+
+    def become(user: StoredUser | None) -> None:
+        with elsewhere.store.changing() as stored:
+            stored.users.pop("eva", None)
+            if user is not None:
+                stored.users["eva"] = user
+
+    other_hash = make_access(tmp_path, users=USERS).settings.users["anna"].password
+    assert other_hash.get_secret_value() == HASH
+    become(StoredUser(HASH, "viewer"))
+    client = browser(access)
+    for change in (None, StoredUser(HASH, "admin"), StoredUser(HASH + "A", "viewer")):
+        become(StoredUser(HASH, "viewer"))
+        assert log_in(client, "eva").status_code == 200
+        identity = access.by_session(client.cookies[COOKIE])
+        assert identity is not None
+        assert access.still_valid(identity)
+        become(change)
+        with elsewhere.store.changing() as stored:  # so that it does not become an open dashboard
+            stored.users["other"] = StoredUser(HASH, "viewer")
+        assert client.get("/api/v1/who").status_code == 401, change
+        assert not access.still_valid(identity)
+
+
+def test_still_valid(tmp_path: Path) -> None:
+    clock = Clock()
+    access = make_access(tmp_path, clock, users=USERS, tokens=TOKENS, session_h=1)
+    cookie = access.log_in("anna", PASSWORD)
+    assert cookie is not None
+    session, token = access.by_session(cookie), access.by_token("a-token-of-a-machine")
+    assert session is not None
+    assert token is not None
+    assert cookie not in repr(session)
+    assert access.still_valid(session)
+    assert access.still_valid(token)
+    access.log_out(session)
+    assert not access.still_valid(session)
+    assert access.still_valid(token)
+    assert not make_access(tmp_path, users=USERS).still_valid(token)
+    access.store.path.chmod(0o644)
+    assert not access.still_valid(token)
+
+
+def test_logout_outlives_a_restart_and_forgets_what_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+    access = make_access(tmp_path, clock, users=USERS, session_h=1)
+    cookies = [access.log_in("anna", PASSWORD) for _ in range(2)]
+    first, second = (access.by_session(str(each)) for each in cookies)
+    assert first is not None
+    assert second is not None
+    access.log_out(first)
+    again = make_access(tmp_path, clock, users=USERS, session_h=1)
+    assert not again.still_valid(first)
+    assert again.still_valid(second)
+    clock.now += 1800
+    third = access.by_session(str(access.log_in("anna", PASSWORD)))
+    assert third is not None
+    clock.now += 1801
+    access.log_out(third)
+    assert len(access.store.read().ended) == 1
+
+
+def test_open_where_nobody_is_configured(tmp_path: Path) -> None:
+    access = make_access(tmp_path)
+    client = browser(access)
+    assert client.get("/api/v1/session").json() == {"user": None, "role": "admin", "login": False}
+    assert client.post("/api/v1/things").status_code == 200
+    identity = access.by_nothing()
+    assert identity is not None
+    with make_access(tmp_path).store.changing() as stored:  # a user is added while it runs
+        stored.users["eva"] = StoredUser(HASH, "viewer")
+    assert client.post("/api/v1/things").status_code == 401
+    assert not access.still_valid(identity)
+    assert log_in(client, "eva").status_code == 200
+    assert client.get("/api/v1/things").status_code == 200
+
+
+def test_what_a_proxy_passes_on_is_never_open(tmp_path: Path) -> None:
+    client = browser(make_access(tmp_path))
+    for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Forwarded-Host"):
+        assert client.get("/api/v1/things", headers={header: "192.0.2.9"}).status_code == 401
+
+
+def test_a_viewer_looks(tmp_path: Path) -> None:
+    client = browser(make_access(tmp_path, users=USERS, tokens=TOKENS))
+    log_in(client, "ben")
+    assert client.get("/api/v1/things").status_code == 200
+    for answer in (client.post("/api/v1/things"), client.delete("/api/v1/things")):
+        assert (answer.status_code, answer.json()["detail"]) == (403, ONLY_LOOKS)
+    machine = browser(make_access(tmp_path, users=USERS, tokens=TOKENS), headers=BEARER)
+    assert machine.get("/api/v1/who").json() == "grafana viewer token"
+    assert machine.get("/metrics").status_code == 200
+    assert machine.post("/api/v1/things").status_code == 403
+    assert client.delete("/api/v1/session").status_code == 204
+
+
+def test_failures_are_limited_by_name_and_address(tmp_path: Path, clock: Clock) -> None:
+    access = make_access(tmp_path, clock, users=USERS)
+    client, elsewhere = browser(access), browser(access, client=("192.0.2.8", 1))
+    for _ in range(3):  # successes do not count
+        assert log_in(client).status_code == 200
+    for _ in range(5):
+        assert log_in(client, password="wrong").status_code == 401
+    clock.now += 20
+    refused = log_in(client)  # even with the right one
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "40"
+    assert refused.json()["detail"] == "too many failures; try again in 40 s"
+    assert log_in(client, "ben").status_code == 200
+    assert log_in(elsewhere).status_code == 200
+    clock.now += 41
+    assert log_in(client).status_code == 200
+
+
+def test_failures_are_limited_by_address(tmp_path: Path, clock: Clock) -> None:
+    access = make_access(tmp_path, clock, users=USERS, tokens=TOKENS)
+    client = browser(access)
+    wrong = {"Authorization": "Bearer wrong"}
+    for number in range(10):
+        assert log_in(client, f"nobody{number}").status_code == 401
+        assert client.get("/api/v1/who", headers=wrong).status_code == 401
+    assert log_in(client).status_code == 429
+    for header in (wrong, BEARER):
+        answer = client.get("/api/v1/who", headers=header)
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) == 60
+    assert browser(access, client=("192.0.2.8", 1)).get("/metrics", headers=BEARER).is_success
+    clock.now += 61
+    assert client.get("/api/v1/who", headers=BEARER).status_code == 200
+    assert log_in(client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("https", "peer", "counted_together"),
+    [(False, "10.0.0.2", True), (True, "10.0.0.2", False), (True, "9.9.9.9", True)],
+)
+def test_whose_address_is_counted(
+    tmp_path: Path, clock: Clock, https: bool, peer: str, counted_together: bool
+) -> None:
+    client = browser(make_access(tmp_path, clock, users=USERS, https=https), client=(peer, 1))
+    for number in range(6):
+        client.headers["X-Forwarded-For"] = f"6.6.6.6, 203.0.113.{number}"
+        answer = log_in(client, password="wrong")
+    assert answer.status_code == (429 if counted_together else 401)
+
+
+def test_addresses_of_one_network_are_one(tmp_path: Path, clock: Clock) -> None:
+    access = make_access(tmp_path, clock, users=USERS)
+    for number in range(5):
+        assert log_in(browser(access, client=(f"2001:db8::{number}", 1)), "anna", "x").is_error
+    assert log_in(browser(access, client=("2001:db8::ffff", 1))).status_code == 429
+    assert log_in(browser(access, client=("2001:db8:0:1::1", 1))).status_code == 200
+
+
+def test_a_secret_of_the_settings_needs_no_file(tmp_path: Path) -> None:
+    access = make_access(tmp_path / "none", users=USERS, secret="s" * 32)
+    assert access.by_session(str(access.log_in("anna", PASSWORD)))
+    assert not access.store.path.exists()
+    assert "s" * 32 not in repr(Dashboard.model_validate({"secret": "s" * 32}))
