@@ -7,7 +7,6 @@ has bound, so that a page finds the address again after the child was started an
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import sys
 
@@ -28,7 +27,6 @@ def main() -> int:
     """
     told = json.load(sys.stdin)
     configure_logs(Log.model_validate(told["log"]))
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = Dashboard.model_validate(told["dashboard"])
     listening = socket.socket(fileno=told["socket"])
     access = Access(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ def serve(
         listening: the socket.
         on_ready: called when requests are answered.
     """
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it started is said here
     config = uvicorn.Config(
         make_app(services),
         log_config=None,

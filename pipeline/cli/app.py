@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
@@ -58,6 +58,8 @@ def make_app() -> typer.Typer:
             "help_option_names": [],
         },
     )(trials.bench)
+    for command in entry_points(group="mirante.commands"):  # of rooms that this one may not know
+        app.add_typer(command.load(), name=command.name)
     return app
 
 

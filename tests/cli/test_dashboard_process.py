@@ -1,0 +1,104 @@
+"""The dashboard as a child: bound before, told in secret, started again on the same socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from pipeline.config.settings import Dashboard, Log
+from pipeline.dashboard_process import DashboardError, DashboardProcess, bind
+from pipeline.redis_server import RedisServer
+
+QUIET = Log.model_validate({"level": "warning"})
+
+
+def settings(**keys: Any) -> Dashboard:
+    return Dashboard.model_validate({"port": 0} | keys)
+
+
+@pytest.fixture
+def process(redis_server: RedisServer) -> Iterator[DashboardProcess]:
+    with DashboardProcess(settings(), redis_server.url, QUIET) as running:
+        running.wait_ready()
+        yield running
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    end_s = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.05)
+    return value
+
+
+def children() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "dashboard" in p.cmdline()]
+
+
+def test_a_child_that_was_killed_is_started_again_under_the_same_address(
+    process: DashboardProcess,
+) -> None:
+    assert httpx.get(f"{process.url}/livez").status_code == 200
+    (child,) = children()
+    child.send_signal(signal.SIGKILL)
+    # The socket stays open meanwhile: what asks now waits for the next child.
+    assert httpx.get(f"{process.url}/livez", timeout=30).status_code == 200
+    assert [one.pid for one in children()] != [child.pid]
+
+
+def test_what_it_is_told_is_seen_by_nobody(redis_server: RedisServer) -> None:
+    secret = "hunter2"
+    address = redis_server.url.replace("//", f"//default:{secret}@")
+    with DashboardProcess(settings(secret=secret), address, QUIET):
+        (child,) = until(children)
+        assert secret not in " ".join(child.cmdline())
+        assert secret not in str(child.environ())
+
+
+def test_it_ends_with_what_started_it(process: DashboardProcess) -> None:
+    (child,) = children()
+    port = int(process.url.rpartition(":")[2])
+    process.close()
+    assert not child.is_running()
+    with closing(socket.create_server(("127.0.0.1", port))):
+        pass  # the port is free again
+
+
+def test_a_taken_port_is_said_before_anything_starts() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match=rf"dashboard.port: {port} — Address already in use"):
+            bind(settings(port=port))
+    with pytest.raises(OSError, match=r"dashboard.host: 192\.0\.2\.1, .* address of this machine"):
+        bind(settings(host="192.0.2.1"))
+
+
+def test_another_address_without_users_is_refused(redis_server: RedisServer) -> None:
+    with (
+        DashboardProcess(settings(host="0.0.0.0"), redis_server.url, QUIET) as running,
+        pytest.raises(DashboardError, match="dashboard user"),
+    ):
+        running.wait_ready()
+    assert children() == []
+
+
+def test_a_home_that_others_can_read_is_said(redis_server: RedisServer, home: Path) -> None:
+    home.mkdir()
+    file = home / "dashboard.json"
+    file.write_text("{}")
+    os.chmod(file, 0o644)  # noqa: PTH101
+    with (
+        DashboardProcess(settings(), redis_server.url, QUIET) as running,
+        pytest.raises(DashboardError, match="chmod 600"),
+    ):
+        running.wait_ready()
