@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from typing import Any
 
+import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from dashboard.live.bundle import Bundle, framed
 from dashboard.live.stats import Stats
+from mirante.keys import check_camera
 
 IN_FLIGHT_MOST = 2  # frames of one camera that the page has not said to have drawn
 CAMERAS_MOST = 1024
+
+
+class _Said(msgspec.Struct):
+    """What pages say; each part may be absent."""
+
+    watch: list[str] | None = None
+    drawn: dict[str, int] = {}
+    ping: float | None = None
+
+
+_read_said = msgspec.json.Decoder(_Said)
 
 
 class Page:
@@ -74,18 +86,20 @@ class Page:
             WebSocketDisconnect: it is gone.
             ValueError: it is not a message that pages send.
         """
-        said = _parse(await self._socket.receive_text())
-        if "ping" in said:
-            self.tell({"type": "pong", "ping": said["ping"], "now": time.time() * 1e3})
-        for camera, number in said.get("drawn", {}).items():
-            self._drawn[camera] = min(int(number), self._sent[camera])
-            self._wake.set()
-        if "watch" not in said:
+        said = await self._said()
+        if said.ping is not None:
+            self.tell({"type": "pong", "ping": said.ping, "now": time.time() * 1e3})
+        for camera, number in said.drawn.items():
+            if camera in self._sent:
+                self._drawn[camera] = min(number, self._sent[camera])
+                self._wake.set()
+        if said.watch is None:
             return False
-        before, self.watching = self.watching, frozenset(said["watch"][:CAMERAS_MOST])
-        for camera in before - self.watching:
+        watched = frozenset(check_camera(name) for name in said.watch[:CAMERAS_MOST])
+        before, self.watching = self.watching, watched
+        for camera in before - watched:
             self._frames.pop(camera, None)
-        return before != self.watching
+        return before != watched
 
     async def close(self, code: int, reason: str) -> None:
         """Ends the connection, unless it has ended."""
@@ -95,21 +109,17 @@ class Page:
             except (RuntimeError, WebSocketDisconnect):  # it went while we were about to
                 return
 
+    async def _said(self) -> _Said:
+        try:
+            return _read_said.decode(await self._socket.receive_text())
+        except KeyError:  # as Starlette says that the message is not text
+            raise ValueError("expected text, got bytes") from None
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"not a message of pages: {error}") from None
+
     def _may_send(self, camera: str) -> bool:
         return self._sent[camera] - self._drawn[camera] < IN_FLIGHT_MOST
 
     async def _out(self, message: bytes) -> None:
         self._stats.bytes_sent += len(message)
         await self._socket.send_bytes(message)
-
-
-def _parse(text: str) -> dict[str, Any]:
-    said = json.loads(text)
-    if not isinstance(said, dict):
-        raise ValueError(f"expected an object, got {type(said).__name__}")
-    watch, drawn = said.get("watch", []), said.get("drawn", {})
-    if not (isinstance(watch, list) and all(isinstance(name, str) for name in watch)):
-        raise ValueError("watch: expected a list of cameras")
-    if not (isinstance(drawn, dict) and all(isinstance(n, int) for n in drawn.values())):
-        raise ValueError("drawn: expected numbers by camera")
-    return said

@@ -79,6 +79,8 @@ class Pairing:
             raise ValueError(f"detections: {error}") from None
         results = self._results.get(entry_id)
         masks = results.masks if results else None
+        if results is not None:
+            self._ids.pop(results.key, None)
         key = (head.epoch, head.seq)
         self._keep(entry_id, _Results(key, json, head.masks, masks))
         self._ids[key] = entry_id

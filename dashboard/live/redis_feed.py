@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import redis
@@ -15,7 +16,7 @@ from dashboard.live.bundle import Bundle
 from dashboard.live.pairing import Pairing
 from dashboard.services import async_client
 from mirante.backoff import Backoff
-from mirante.keys import camera_of, key
+from mirante.keys import Kind, camera_of, key
 from mirante.redis_url import RedisUrl
 
 log = logging.getLogger(__name__)
@@ -75,11 +76,14 @@ class RedisFeed:
             try:
                 await follow()
                 backoff.reset()
+                continue
             except (redis.RedisError, OSError) as error:
                 log.debug("%s", self._url.explain(error))
-                if time.monotonic() - began_s > 1.0:
-                    backoff.reset()
-                await asyncio.sleep(backoff.next_s())
+            except Exception:  # else all pages would stand still and nobody knew why
+                log.exception("following cameras failed; trying again")
+            if time.monotonic() - began_s > 1.0:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
 
     async def _pictures(self) -> None:
         """Listens on the channels; the worker encodes nothing for a channel without a listener."""
@@ -95,7 +99,7 @@ class RedisFeed:
                 message = await channels.get_message(timeout=FOLLOW_S)
                 if message is not None and message["type"] == "message":
                     camera = camera_of(message["channel"].decode())
-                    self._take(camera, lambda one, data=message["data"]: one.picture(data))
+                    self._take(camera, partial(Pairing.picture, message=message["data"]))
 
     async def _results(self) -> None:
         """Reads the streams behind the newest entry that each has when it is first asked for."""
@@ -107,7 +111,8 @@ class RedisFeed:
                 if new := [stream for stream in wanted if stream not in cursors]:
                     cursors |= await _newest(client, new)
                 asked = ("COUNT", COUNT, "BLOCK", BLOCK_MS, "STREAMS", *cursors, *cursors.values())
-                for stream, entries in await client.execute_command("XREAD", *asked) or ():
+                reply: Any = await client.execute_command("XREAD", *asked)  # type: ignore[no-untyped-call]
+                for stream, entries in reply or ():
                     cursors[stream] = entries[-1][0]
                     camera, kind = camera_of(stream.decode()), stream.rpartition(b":")[2]
                     for entry_id, flat in entries:
@@ -129,7 +134,7 @@ class RedisFeed:
             self._give(bundle)
 
 
-_KINDS = ("detections", "masks")
+_KINDS: tuple[Kind, ...] = ("detections", "masks")
 
 
 def _result(kind: bytes, entry_id: bytes, flat: list[bytes]) -> Callable[[Pairing], Bundle | None]:
