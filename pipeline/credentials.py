@@ -43,7 +43,7 @@ class Credentials:
         split = urlsplit(url)
         userinfo, _, host = split.netloc.rpartition("@")
         taken: dict[str, str] = {}
-        if _is_literal(userinfo.partition(":")[2]):
+        if REFERENCE.sub("", userinfo).partition(":")[2]:  # a reference has a colon of its own
             split = split._replace(netloc=f"{_take(camera, userinfo, taken)}@{host}")
 
         def hide(match: re.Match[str]) -> str:

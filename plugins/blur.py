@@ -17,7 +17,7 @@ HOLD_S = 1.0  # detectors miss things in single frames
 GROWTH = 0.1  # of a box's width and height, on each side
 MASK_GROWTH = 0.01  # of the picture's longer side
 LEAST_SHARE = 0.25  # a mask that covers less of its object's box is not believed
-MOST_CELLS = 6  # along the longer side of a region
+MOST_CELLS = 4  # along the longer side of a region; from 6 on a detector begins to see a face
 CELL_PX = 4  # least size of a cell, so that small regions lose all
 
 Box = tuple[float, float, float, float]

@@ -27,8 +27,10 @@ from mirante.wire.messages import DetectionsMessage
 from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
+from pipeline.reach import reach
 from pipeline.stages import stage_texts
-from pipeline.trial import ANSWER_S, Request, Trial, pack
+from pipeline.trial import Request, Trial, pack
+from pipeline.urls import NETWORK
 from plugins.blur import Blur
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.elements import register
@@ -145,7 +147,7 @@ def try_camera(request: Request) -> Trial:
     ended.wait(request.until_s - time.monotonic())
     seconds = time.monotonic() - began_s
     if TrialSink.kept is None:
-        words = reasons[0] if reasons else _patience_words(ledger, warnings.last)
+        words = _reason(camera, reasons) or _patience_words(ledger, warnings.last, seconds)
         trial = Trial(connected=False, words=words, seconds=seconds)
     else:
         trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
@@ -167,6 +169,14 @@ def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) 
     )
 
 
+def _reason(camera: Camera, reasons: list[str]) -> str:
+    """Why it failed; of a connection that GStreamer only calls an error, what the network says."""
+    if reasons and reasons[0].startswith("Internal data") and camera.url.scheme in NETWORK:
+        fault = reach(camera.url)
+        return fault.reason if fault else "the camera answers, but not with video"
+    return reasons[0] if reasons else ""
+
+
 def _rate(ledger: Ledger, until_s: float) -> float | None:
     """Frames a second as they are decoded; None when none came meanwhile."""
     before, began_s = _decoded(ledger), time.monotonic()
@@ -180,15 +190,15 @@ def _decoded(ledger: Ledger) -> int:
     return counts.decoded + in_flight
 
 
-def _patience_words(ledger: Ledger, warning: str) -> str:
+def _patience_words(ledger: Ledger, warning: str, seconds: float) -> str:
     counts, _ = ledger.counts()
     if counts.failed:
         return f"pictures come, but a stage failed on each of {counts.failed}: {warning}"
     if dropped := counts.dropped.get("stage", 0):
         return f"pictures come, but the camera's own stages dropped each of {dropped}"
     if _decoded(ledger):
-        return f"pictures come, but none had passed the stages after {ANSWER_S:g} s"
-    return f"no picture came within {ANSWER_S:g} s"
+        return f"pictures come, but none had passed the stages after {seconds:.0f} s"
+    return f"no picture came within {seconds:.0f} s"
 
 
 def _jpeg(bgr: NDArray[np.uint8]) -> bytes:

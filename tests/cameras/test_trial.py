@@ -1,0 +1,371 @@
+"""A camera tried before it is added: what it shows, or the words of why it does not."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import pytest
+import redis
+from typer.testing import CliRunner
+
+from mirante.keys import key
+from pipeline import trial as trial_module
+from pipeline.asking import NoAnswerError, RefusedError
+from pipeline.cli.app import make_app
+from pipeline.config.camera import Camera
+from pipeline.config.settings import Settings
+from pipeline.credentials import Credentials
+from pipeline.redis_server import RedisServer
+from pipeline.registry import Registry, connect
+from pipeline.synthetic import read_number, truth
+from pipeline.trial import Trial, ask_trial, pack, run_trial, unpack
+from pipeline.worker import Worker
+
+pytestmark = pytest.mark.rtsp
+
+PASSWORD = "h0rse/battery staple"
+ENCODED = "h0rse%2Fbattery%20staple"
+NO_STAGES: dict[str, Any] = {"stages": []}
+BOXES: dict[str, Any] = {"stages": [{"model": "test-boxes"}]}
+
+
+def tried(url: str, **keys: Any) -> Trial:
+    return run_trial("gate", Camera.model_validate({"url": url} | NO_STAGES | keys))
+
+
+def decoded(trial: Trial) -> np.ndarray[Any, Any]:
+    """The picture, RGB."""
+    bgr = cv2.imdecode(np.frombuffer(trial.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def test_what_the_synthetic_camera_shows() -> None:
+    trial = tried("test://?size=640x360&fps=20", **BOXES)
+    assert trial.connected, trial.words
+    assert trial.words.startswith("connected: the first picture came after")
+    assert (trial.size, trial.fps, trial.codec) == ((640, 360), 20.0, None)
+    picture = decoded(trial)
+    assert picture.shape == (360, 640, 3)
+    number = read_number(picture.astype(np.uint8))
+    assert number is not None
+    boxes, _ = truth(number, 640, 360)
+    found = np.array([each.bbox for each in trial.objects])
+    drawn = np.concatenate([boxes.xyxy[:, :2], boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]], axis=1)
+    assert np.abs(found[np.argsort(found[:, 0])] - drawn[np.argsort(drawn[:, 0])]).max() <= 2
+
+
+def test_a_large_picture_is_sent_smaller_and_says_its_own_size() -> None:
+    trial = tried("test://?size=1920x1080&fps=5", width=1920, height=1080)
+    assert trial.size == (1920, 1080)
+    assert decoded(trial).shape == (720, 1280, 3)
+
+
+def test_a_file(clips: tuple[Path, Path]) -> None:
+    trial = tried(str(clips[0]))
+    assert trial.connected, trial.words
+    assert (trial.size, trial.fps, trial.codec) == ((320, 180), 10.0, "H.264")
+
+
+def test_a_picture_is_blurred_as_the_camera_asks() -> None:
+    trial = tried("test://?size=640x360&fps=20", **BOXES, preview={"blur": ["red"]})
+    assert trial.connected, trial.words
+    label = next(each for each in trial.objects if each.label == "red")
+    left, top, width, height = (int(edge) for edge in label.bbox)
+    inside = decoded(trial)[top : top + height, left : left + width].astype(np.uint8)
+    plain = decoded(tried("test://?size=640x360&fps=20", **BOXES))
+    assert inside.size
+    assert cv2.Laplacian(inside, cv2.CV_64F).var() < 0.2 * cv2.Laplacian(plain, cv2.CV_64F).var()
+
+
+def test_a_class_to_blur_that_nothing_finds_is_refused() -> None:
+    trial = tried("test://", **BOXES, preview={"blur": ["rde"]})
+    assert not trial.connected
+    assert trial.words == (
+        'preview.blur[0]: "rde" — expected a class that a stage of the camera finds; '
+        'did you mean "red"?'
+    )
+
+
+def test_a_camera_with_a_password(server: Any) -> None:
+    trial = tried(server.url("locked", "viewer:right@"))
+    assert trial.connected, trial.words
+    assert (trial.size, trial.codec) == ((320, 180), "H.264")
+    assert trial.fps == pytest.approx(10, abs=4)  # counted, where the stream does not say
+
+
+@pytest.mark.parametrize(
+    ("mount", "login", "words"),
+    [
+        ("locked", "viewer:wrong@", "401 unauthorised: the camera refuses this user or password"),
+        ("locked", "", "401 unauthorised: the camera asks for a user and password"),
+        ("nothing", "", '404 not found: the camera has no path "/nothing"'),
+    ],
+)
+def test_what_an_rtsp_camera_refuses(server: Any, mount: str, login: str, words: str) -> None:
+    trial = tried(server.url(mount, login))
+    assert (trial.connected, trial.words, trial.jpeg) == (False, words, b"")
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_port_where_nothing_listens(scheme: str) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        trial = tried(f"{scheme}://127.0.0.1:{port}/x")
+    assert trial.words == f"connection refused: nothing listens at 127.0.0.1:{port}"
+    assert not trial.connected
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("rtsp://no-such-host.invalid/x", 'unknown host "no-such-host.invalid"'),
+        (__file__, "not a readable video: "),
+        ("file:/no/such.mp4", "no such file: /no/such.mp4"),
+        ("/dev/video97", "no device /dev/video97: not plugged in?"),
+        ("test://?fbs=3", 'test:// fbs="3": expected keys size and fps'),
+    ],
+)
+def test_what_is_wrong_is_said_at_once(url: str, words: str) -> None:
+    trial = tried(url)
+    assert trial.words.startswith(words)
+    assert not trial.connected
+
+
+def test_a_camera_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_module, "ANSWER_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        trial = tried(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
+    assert not trial.connected
+    assert trial.words in {f"no picture came within {n} s" for n in (0, 1, 2)}
+
+
+def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
+    (tmp_path / "bad_stages.py").write_text(
+        "class Fails:\n    def __call__(self, frame, result):\n        print('noise')\n"
+        "        raise RuntimeError('cursed')\n\n\n"
+        "class Drops:\n    def __call__(self, frame, result):\n        return None\n\n\n"
+        "class Dies:\n    def __call__(self, frame, result):\n"
+        "        import os, signal\n        os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    sys.path.append(str(tmp_path))
+    try:
+        said = {
+            name: tried("test://?fps=30", stages=[{"python": f"bad_stages:{name}"}]).words
+            for name in ("Fails", "Dies")
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trial_module, "ANSWER_S", 2.0)
+            drops = tried("test://?fps=30", stages=[{"python": "bad_stages:Drops"}])
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert said["Fails"].endswith("RuntimeError: cursed")
+    assert said["Dies"] == "the trial ended by SIGSEGV before it had an answer"
+    assert drops.words.startswith("pictures come, but the camera's own stages dropped each of")
+
+
+def test_a_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = subprocess.run
+    hangs = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(trial_module, "KILL_S", 0.5)
+    monkeypatch.setattr(subprocess, "run", lambda _, **options: run(hangs, **options))
+    assert tried("test://").words == "the trial was ended after 0.5 s without an answer"
+
+
+def test_the_password_is_in_no_argument_variable_or_log(
+    server: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started: list[tuple[Any, dict[str, Any]]] = []
+    run = subprocess.run
+
+    def note(words: Any, **options: Any) -> Any:
+        started.append((words, options))
+        return run(words, **options)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    caplog.set_level("DEBUG")
+    trial = tried(server.url("locked", f"viewer:{ENCODED}@"))
+    ((words, options),) = started
+    assert "env" not in options
+    assert ENCODED in options["input"].decode()
+    for text in (str(words), caplog.text, trial.words):
+        assert "battery" not in text
+
+
+def test_packed_and_back() -> None:
+    trial = Trial(connected=True, words="ja, já", seconds=1.5, size=(2, 1), jpeg=b"\xff\xd8\0")
+    assert unpack(pack(trial)) == trial
+    for data in (b"", b"\0\0", b"\0\0\0\x09{}", pack(trial)[:9]):
+        with pytest.raises(ValueError, match=r".+"):
+            unpack(data)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def redis_url(home: Path) -> Iterator[str]:
+    with RedisServer(port=0) as running:
+        yield running.url
+
+
+@pytest.fixture
+def worker(redis_url: str, server: Any) -> Iterator[Worker]:
+    """A worker that runs, with a camera of its configuration."""
+    cameras = {"locked": {"url": server.url("locked", "viewer:right@"), **NO_STAGES}}
+    made = Worker(Settings(cameras=cast(Any, cameras)), redis_url)
+    stop = threading.Event()
+    thread = threading.Thread(target=made.run, args=(stop,))
+    thread.start()
+    yield made
+    stop.set()
+    thread.join()
+
+
+def everything(url: str) -> bytes:
+    """All keys and values of a Redis."""
+    with redis.Redis.from_url(url) as client:
+        names = cast(list[bytes], client.keys())
+        return b"".join(name + cast(bytes, client.dump(name) or b"") for name in names)
+
+
+class Watch:
+    """Looks at everything in Redis and what its clients sent while something runs."""
+
+    def __init__(self, url: str) -> None:
+        self.seen = b""
+        self._url, self._stop = url, threading.Event()
+        self._monitor = redis.Redis.from_url(url)
+        self._threads = [threading.Thread(target=each) for each in (self._look, self._listen)]
+
+    def __enter__(self) -> Watch:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        with redis.Redis.from_url(self._url) as client:
+            client.ping()  # something for the monitor to hear
+        for thread in self._threads:
+            thread.join()
+        self._monitor.close()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.05):
+            self.seen += everything(self._url)
+
+    def _listen(self) -> None:
+        with self._monitor.monitor() as monitor:
+            while not self._stop.is_set():
+                self.seen += str(monitor.next_command()["command"]).encode()
+
+
+def test_through_a_worker_no_password_is_ever_in_redis(
+    server: Any, redis_url: str, worker: Worker, home: Path
+) -> None:
+    credentials = Credentials()
+    url = server.url("locked", f"viewer:{ENCODED}@")
+    with Watch(redis_url) as watch, connect(redis_url) as client:
+        wrong = ask_trial(client, credentials, "new", {"url": url, **NO_STAGES}, "main")
+        url = server.url("locked", "viewer:right@") + f"?token={ENCODED}"
+        right = ask_trial(client, credentials, "new", {"url": url, **NO_STAGES}, "main")
+    assert wrong.words == "401 unauthorised: the camera refuses this user or password"
+    assert right.connected, right.words
+    assert b"mirante:asked" in watch.seen
+    assert b"credential:new-" in watch.seen
+    for secret in (b"battery", b":right@"):
+        assert secret not in watch.seen
+    assert json.loads((home / "credentials.json").read_text()) == {}
+
+
+def test_a_cameras_own_password_outlives_its_trial(
+    server: Any, redis_url: str, worker: Worker
+) -> None:
+    with connect(redis_url) as client:
+        registry = Registry(client)
+        registry.put("gate", {"url": server.url("locked", "viewer:right@"), **NO_STAGES})
+        spec = registry.cameras()["gate"].spec
+        for keys in (spec, {}):
+            trial = ask_trial(client, Credentials(), "gate", keys, "main")
+            assert trial.connected, trial.words
+        assert registry.resolved("gate").url.password == "right"
+
+
+def test_what_a_worker_cannot_try(redis_url: str, worker: Worker) -> None:
+    with connect(redis_url) as client:
+        for keys, words in (
+            ({"url": "test://", "fsp": 3}, 'fsp: unknown key — did you mean "fps"?'),
+            ({"url": "rtsp://u:${NO_SUCH_VARIABLE}@h/x"}, "NO_SUCH_VARIABLE to be set"),
+            ({}, 'no camera "new"'),
+        ):
+            with pytest.raises(RefusedError) as refused:
+                ask_trial(client, Credentials(), "new", keys, "main")
+            assert words in str(refused.value)
+        with pytest.raises(NoAnswerError):
+            ask_trial(client, Credentials(), "new", {"url": "test://"}, "nobody", timeout_s=0.5)
+
+
+Invoke = Callable[..., Any]
+
+
+@pytest.fixture
+def mirante() -> Invoke:
+    def invoke(*words: str) -> Any:
+        return CliRunner().invoke(make_app(), ["camera", "test", *words])
+
+    return invoke
+
+
+def test_the_command_tries_from_here(mirante: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "seen.jpg"
+    done = mirante("test://?size=640x360&fps=20", "--model", "test-boxes", "--save", str(file))
+    assert done.exit_code == 0, done.output
+    first, second, *objects = done.stdout.splitlines()
+    assert first.startswith("connected: the first picture came after")
+    assert second == "640x360, 20 fps"
+    assert len(objects) >= 2
+    assert cv2.imread(str(file)).shape == (360, 640, 3)
+    done = mirante("file:/no/such.mp4")
+    assert (done.exit_code, done.stderr) == (1, "no such file: /no/such.mp4\n")
+
+
+def test_the_command_tries_through_a_worker(
+    mirante: Invoke, redis_url: str, worker: Worker
+) -> None:
+    done = mirante("test://", "--worker", "main", "--redis", redis_url)
+    assert done.exit_code == 0, done.output
+    until_s = time.monotonic() + 10
+    with connect(redis_url) as client:
+        while not client.exists(key("locked", "status")) and time.monotonic() < until_s:
+            time.sleep(0.05)
+    done = mirante("--camera", "locked", "--redis", redis_url)
+    assert done.exit_code == 0, done.output
+    assert "H.264" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "expected URL, or --camera NAME"),
+        (["test://", "--camera", "gate"], "expected URL, or --camera NAME"),
+        (["--camera", "gate", "--model", "street"], "expected without --model and --worker"),
+    ],
+)
+def test_options_that_do_not_go_together(mirante: Invoke, words: list[str], said: str) -> None:
+    done = mirante(*words)
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())
