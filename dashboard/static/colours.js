@@ -4,8 +4,8 @@ const PALETTE = [
   "#a3e635", "#22d3ee", "#e879f9", "#facc15", "#60a5fa", "#4ade80",
 ];
 const KNOWN = {
-  person: 0, car: 1, face: 2, bicycle: 3, truck: 5, bus: 9, motorcycle: 8,
-  lane: 1, drivable: 3, road: 7, red: 4, green: 3, blue: 0,
+  person: 0, car: 1, face: 2, bicycle: 3, bus: 4, truck: 5, motorcycle: 8,
+  lane: 9, drivable: 6, road: 7, red: 4, green: 3, blue: 0,
 };
 
 export function colourOf(label) {

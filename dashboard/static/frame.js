@@ -3,6 +3,8 @@ import { rgbOf } from "./colours.js";
 
 const text = new TextDecoder();
 export const TINT = 0.45; // how much of a mask's colour covers the picture
+const WIDE = 0.15; // of its region: a plane that covers more, such as a road, is tinted less
+export const WIDE_TINT = 0.22;
 
 /** Header and parts of a message: length (4 bytes, big endian), JSON, parts one after another. */
 export function unpack(buffer) {
@@ -44,7 +46,8 @@ function tinted(plane, row, width, height, [red, green, blue]) {
   const canvas = new OffscreenCanvas(width, height);
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  const colour = ((Math.round(TINT * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  const tint = shareOf(plane, width * height) > WIDE ? WIDE_TINT : TINT;
+  const colour = ((Math.round(tint * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const byte = plane[y * row + (x >> 3)];
@@ -55,6 +58,9 @@ function tinted(plane, row, width, height, [red, green, blue]) {
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
+
+/** How much of a plane is set, known well enough from its bytes that are not 0. */
+const shareOf = (plane, pixels) => (plane.reduce((n, byte) => n + (byte !== 0), 0) * 8) / pixels;
 
 /** zlib, as the wire packs planes. */
 async function inflate(data) {
