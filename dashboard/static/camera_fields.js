@@ -1,7 +1,7 @@
 // Fields of a camera's form: its address, its name, and what is folded away.
 import { nameTrouble, takesLogin } from "./camera_values.js";
 import { colourOf } from "./colours.js";
-import { html } from "./preact.js";
+import { html, useEffect, useRef } from "./preact.js";
 import { Button } from "./ui.js";
 
 /** What an address may begin with: [name, beginning, example, words]. */
@@ -49,7 +49,7 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
       <div class="label-row"><label for="url">Address</label>
         <${Button} icon="search" kind="quiet small" onClick=${onFind}>Find cameras</${Button}></div>
       <div class="with-button">
-        <input id="url" ref=${input} value=${url} inputmode="url" spellcheck=${false} autocomplete="off" autocapitalize="off"
+        <input id="url" ref=${input} value=${url} autofocus inputmode="url" spellcheck=${false} autocomplete="off" autocapitalize="off"
           placeholder=${kind?.[2] ?? KINDS[0][2]} aria-invalid=${lines?.length ? "true" : null} aria-describedby="url-trouble url-help"
           onInput=${(event) => onChange({ url: event.target.value })} onKeyDown=${enter} />
         <${Button} icon="play" onClick=${() => onTest(false)} disabled=${busy || !url.trim()}>Test</${Button}>
@@ -104,7 +104,9 @@ export function Options({ values, labels, defaults, onChange, lines }) {
   const set = ["fps", "width", "height", "previewFps", "transport"].filter((key) => values[key] !== "").length;
   const isWrong = ["fps", "width", "height", "previewFps", "transport", "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
-  return html`<details class="more-options" open=${isWrong || undefined}>
+  const fold = useRef();
+  useEffect(() => { if (isWrong) fold.current.open = true; }, [isWrong]);
+  return html`<details class="more-options" ref=${fold}>
     <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
     <div class="field-row">
       ${option("fps", "Frames analysed per second", defaults.fps, "At most.")}

@@ -1,7 +1,8 @@
 // Adds or edits a camera: an address, a name, a test that shows one frame, and what is looked for.
 import { cameraPath, patch, post } from "./api.js";
-import { Address, BlurFaces, Name, Options, Trouble, Worker } from "./camera_fields.js";
+import { Address, BlurFaces, Name, Options, Worker } from "./camera_fields.js";
 import { EMPTY, byField, changesOf, nameTrouble, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
+import { NO_ADDRESS, useTrial } from "./camera_trial.js";
 import { ConfiguredCamera } from "./configured_camera.js";
 import { Discovery } from "./discovery.js";
 import { draft } from "./form_draft.js";
@@ -14,8 +15,6 @@ import { Button, Dialog, Notice } from "./ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
 const STANDARD = [{ model: "street" }]; // what a camera without stages runs, where its worker does not say
-const NO_ADDRESS = "Where are its pictures? An address is needed.";
-const NO_WORKER = "It is a worker that connects, and none is running.";
 const TEST_STAGES = PRESETS.find((one) => one.id === "test");
 
 /** Adds a camera when `camera` is undefined, else edits it. */
@@ -28,87 +27,110 @@ function FreeForm({ camera, onClose }) {
   const [values, setValues] = useState(() => (camera ? valuesOf(camera) : draft.values ?? EMPTY));
   const [finding, find] = useState(false);
   const [trouble, setTrouble] = useState({});
-  const [busy, setBusy] = useState(false);
-  const { workers, failure } = useWorkers();
+  const models = useModels(values);
   const taken = camera ? [] : (live.cameras ?? []).map((one) => one.name);
-  const worker = workers?.find((one) => one.worker === values.worker) ?? workers?.find((one) => one.worker === "main") ?? workers?.[0];
-  const zoo = worker?.zoo ?? [], defaults = worker?.defaults ?? {};
-  const standard = useMemo(() => (defaults.stages ?? STANDARD).map(numbered), [worker?.worker]);
-  const shown = { ...values, stages: values.stages ?? standard, worker: values.worker || (worker?.worker ?? "") };
-  const change = (part) => {
-    setValues((before) => settled({ ...before, ...part }, part, taken, zoo));
-    setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
-  };
-  const spec = specOf(values, camera?.spec);
-  const trial = useTrial(camera ? { name: camera.name, ...changesOf(values, camera) }
-    : { ...(shown.worker && { worker: shown.worker }), ...spec }, workers, setTrouble);
-  const url = useRef();
+  const said = camera ? changesOf(values, camera)
+    : { ...(models.shown.worker && { worker: models.shown.worker }), ...specOf(values) };
+  const trial = useTrial(camera ? { name: camera.name, ...said } : said, models.workers, setTrouble);
+  const close = () => { trial.cancel(); onClose(); };
+  const saving = useSaving({ camera, values, said, taken, setTrouble, onDone: close });
   const opener = useRef(document.activeElement); // it gets the focus back, after other dialogues too
-
   useEffect(() => () => queueMicrotask(() => opener.current?.focus?.()), []);
   useEffect(() => { if (!camera) draft.values = values; }, [values]);
-  useEffect(() => { if (!finding) url.current?.focus(); }, [finding]);
-  useEffect(() => { // the first thing that is wrong
-    const wrong = document.querySelector("dialog [aria-invalid], dialog .field-trouble, dialog .notice.bad");
-    if (Object.keys(trouble).length) wrong?.scrollIntoView({ block: "center" });
-  }, [trouble]);
 
-  const save = async (event) => {
-    event?.preventDefault();
-    if (busy) return;
-    const early = missing(values, taken);
-    setTrouble(early);
-    if (Object.keys(early).length) return;
-    setBusy(true);
-    try {
-      await (camera ? edit(camera, values) : post("/cameras", { name: values.name, ...(shown.worker && { worker: shown.worker }), ...spec }));
-      trial.cancel();
-      if (!camera) draft.values = null;
-      onClose();
-      if (!camera) location.hash = "#/";
-      toast(camera ? `${camera.name} is changed.` : `${values.name} is added: it is on the wall.`);
-    } catch (error) {
-      setTrouble(error.lines ? byField(error.lines, values.name) : { top: [error.message] });
-      setBusy(false);
-    }
+  const change = (part) => {
+    setValues((before) => settled({ ...before, ...part }, part, taken, models.zoo));
+    setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
   };
-  const test = (isEnter) => (isEnter && trial.isGood ? save() : trial.run());
-  const close = () => { trial.cancel(); onClose(); };
+  const choose = ({ suggestion, ...rest }) => {
+    change({ ...rest, ...(values.named ? {} : { name: suggestedName(`file:${suggestion}`, taken) }) });
+    find(false);
+  };
+  const clear = () => { trial.cancel(); trial.forget(); setTrouble({}); setValues(EMPTY); document.getElementById("url").focus(); };
   if (finding) {
-    const choose = ({ suggestion, ...rest }) => {
-      const name = suggestedName(`file:${suggestion}`, taken);
-      change({ ...rest, ...(values.named ? {} : { name }) });
-      find(false);
-    };
     return html`<${Dialog} key="find" wide title="Find cameras" onClose=${() => find(false)}>
       <${Discovery} onChoose=${choose} onBack=${() => find(false)} /></${Dialog}>`;
   }
+  const shared = { camera, values, trial, saving };
   return html`<${Dialog} key="form" wide title=${camera ? `Edit ${camera.name}` : "Add a camera"} onClose=${close}>
-    <form class="camera-form" onSubmit=${save} novalidate>
-      ${trouble.top && html`<${Notice} icon="alert" tone="bad" title=${trouble.top.join("\n")} />`}
-      <${NoWorker} workers=${workers} failure=${failure} wanted=${camera?.worker} />
-      <${Address} values=${values} kept=${camera?.url} onChange=${change} onTest=${test} onFind=${() => find(true)}
-        busy=${trial.busy} lines=${trouble.url} input=${url} />
-      <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} stale=${trial.stale} onCancel=${trial.cancel} /></div>
-      ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${change} lines=${trouble.name} />`}
-      <${Pipeline} values=${shown} zoo=${zoo} onChange=${change} trouble=${trouble.stages} />
-      <${BlurFaces} values=${values} labels=${labelsOf(shown.stages, zoo)} onChange=${change} />
-      ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${change} lines=${trouble.worker} />`}
-      <${Options} values=${values} labels=${labelsOf(shown.stages, zoo)} defaults=${defaults} onChange=${change} lines=${trouble} />
-      <${Foot} camera=${camera} values=${values} trial=${trial} busy=${busy} onClose=${close}
-        onClear=${() => { trial.cancel(); trial.forget(); setTrouble({}); setValues(EMPTY); url.current.focus(); }} />
+    <form class="camera-form" onSubmit=${saving.save} novalidate>
+      <${Fields} ...${shared} models=${models} taken=${taken} trouble=${trouble} onChange=${change} onFind=${() => find(true)} />
+      <${Foot} ...${shared} onClose=${close} onClear=${clear} />
     </form>
   </${Dialog}>`;
 }
 
-function Foot({ camera, values, trial, busy, onClose, onClear }) {
-  const isTyped = !camera && !same({ ...values, worker: "" }, EMPTY);
+function Fields({ camera, values, models, taken, trial, saving, trouble, onChange, onFind }) {
+  const { workers, failure, zoo, defaults, shown } = models;
+  const labels = labelsOf(shown.stages, zoo);
+  const url = useRef();
+  useEffect(() => { // the first thing that is wrong
+    if (saving.refusals) document.querySelector("dialog [aria-invalid]")?.focus();
+    if (saving.refusals) document.querySelector("dialog [aria-invalid], dialog [role=alert]")?.scrollIntoView({ block: "center" });
+  }, [saving.refusals]);
+  const test = (isEnter) => (isEnter && trial.isGood ? saving.save() : trial.run());
+  return html`
+    ${trouble.top && html`<${Notice} icon="alert" tone="bad" title=${trouble.top.join("\n")} />`}
+    <${NoWorker} workers=${workers} failure=${failure} wanted=${camera?.worker} />
+    <${Address} values=${values} kept=${camera?.url} onChange=${onChange} onTest=${test} onFind=${onFind}
+      busy=${trial.busy} lines=${trouble.url} input=${url} />
+    <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} stale=${trial.stale} onCancel=${trial.cancel} /></div>
+    ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
+    <${Pipeline} values=${shown} zoo=${zoo} onChange=${onChange} trouble=${trouble.stages} />
+    <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
+    ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
+    <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />`;
+}
+
+/** The workers, the models and defaults of the one that is chosen, and `shown`: the form with what it inherits. */
+function useModels(values) {
+  const { workers, failure } = useWorkers();
+  const named = (name) => workers?.find((one) => one.worker === name);
+  const worker = named(values.worker) ?? named("main") ?? workers?.[0];
+  const { zoo = [], defaults = {} } = worker ?? {};
+  const standard = useMemo(() => (defaults.stages ?? STANDARD).map(numbered), [worker?.worker]);
+  const shown = { ...values, stages: values.stages ?? standard, worker: values.worker || (worker?.worker ?? "") };
+  return { workers, failure, zoo, defaults, shown };
+}
+
+/** {save, busy, refusals: how often it was refused}; what is wrong goes to `setTrouble`, by field. */
+function useSaving({ camera, values, said, taken, setTrouble, onDone }) {
+  const [state, set] = useState({ busy: false, refusals: 0 });
+  const refuse = (trouble) => {
+    setTrouble(trouble);
+    set((before) => ({ ...before, busy: false, refusals: before.refusals + 1 }));
+  };
+  const save = async (event) => {
+    event?.preventDefault();
+    if (state.busy) return;
+    const early = missing(values, taken);
+    if (Object.keys(early).length) return refuse(early);
+    setTrouble({});
+    set((before) => ({ ...before, busy: true }));
+    try {
+      if (!camera) await post("/cameras", { name: values.name, ...said });
+      else if (Object.keys(said).length) await patch(cameraPath(camera.name), said);
+    } catch (error) {
+      return refuse(byField(error.lines ?? [error.message], values.name));
+    }
+    if (!camera) {
+      draft.values = null;
+      location.hash = "#/";
+    }
+    toast(camera ? `${camera.name} is changed.` : `${values.name} is added: it is on the wall.`);
+    onDone();
+  };
+  return { ...state, save };
+}
+
+function Foot({ camera, values, trial, saving, onClose, onClear }) {
+  const isTyped = !camera && !same(values, EMPTY);
   const words = camera ? "Save" : trial.hasFailed ? "Add anyway" : "Add camera";
   return html`<div class="dialog-foot foot-stick">
     ${isTyped && html`<${Button} kind="quiet" onClick=${onClear}>Clear</${Button}>`}
     <small>${trial.hasFailed && !camera ? "It keeps trying." : ""}</small>
     <${Button} onClick=${onClose}>Cancel</${Button}>
-    <${Button} type="submit" kind="primary" icon=${camera ? "check" : "add"} disabled=${busy}>${busy ? "One moment" : words}</${Button}>
+    <${Button} type="submit" kind="primary" icon=${camera ? "check" : "add"} disabled=${saving.busy}>${saving.busy ? "One moment" : words}</${Button}>
   </div>`;
 }
 
@@ -130,46 +152,4 @@ function missing(values, taken) {
   if (!values.name) found.name = ["It needs a name."];
   else if (nameTrouble(values.name, taken)) found.name = [nameTrouble(values.name, taken)];
   return found;
-}
-
-async function edit(camera, values) {
-  const changes = changesOf(values, camera);
-  if (Object.keys(changes).length) await patch(cameraPath(camera.name), changes);
-}
-
-/**
- * A test of the keys in `body`, which without an address are those of a camera that exists:
- * {busy, trial, failure, stale, isGood, hasFailed, run, cancel, forget}.
- */
-function useTrial(body, workers, setTrouble) {
-  const [state, set] = useState({});
-  const running = useRef(null);
-  const said = JSON.stringify(body);
-  useEffect(() => () => running.current?.abort(), []);
-  const cancel = () => running.current?.abort();
-  const run = async () => {
-    if (body.url === "") return setTrouble({ url: [NO_ADDRESS] });
-    if (workers?.length === 0) return set({ failure: new Error(NO_WORKER), said });
-    cancel();
-    const mine = (running.current = new AbortController());
-    setTrouble({});
-    set({ busy: true, started: Date.now() });
-    try {
-      const trial = await post("/cameras/test", body, mine.signal);
-      if (mine === running.current && !mine.signal.aborted) set({ trial, said });
-    } catch (failure) {
-      if (mine !== running.current) return;
-      if (mine.signal.aborted) return set({});
-      const found = failure.status === 422 ? byField(failure.lines, body.name ?? "test") : {};
-      const isOfField = Object.keys(found).some((field) => field !== "top");
-      if (isOfField) setTrouble(found);
-      set(isOfField ? {} : { failure, said });
-    }
-  };
-  const stale = state.said !== undefined && state.said !== said;
-  return {
-    ...state, stale, run, cancel, forget: () => set({}),
-    isGood: Boolean(state.trial?.connected) && !stale,
-    hasFailed: Boolean(state.failure || (state.trial && !state.trial.connected)) && !stale,
-  };
 }

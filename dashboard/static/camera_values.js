@@ -17,13 +17,13 @@ export const numbered = (stage) => ({ id: ++stageNumber, stage: said(stage) });
 const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, value]) => value !== null));
 
 export const EMPTY = {
-  url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false,
+  url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
   fps: "", width: "", height: "", previewFps: "", transport: "", blur: [],
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
-  const values = { ...EMPTY, url, name, worker, named: true, stages: spec.stages?.map(numbered) ?? null,
+  const values = { ...EMPTY, url, name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
     transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
@@ -96,7 +96,7 @@ export function nameTrouble(name, taken) {
 
 /** A name that nobody has, from an address: its host, or its file's or path's last part. */
 export function suggestedName(url, taken) {
-  const base = baseName(url.trim()).replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[-.]+$/g, "").slice(0, 60);
+  const base = baseName(url.trim()).normalize("NFD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[-.]+$/g, "").slice(0, 60);
   if (!base) return "";
   let name = base;
   for (let n = 2; taken.includes(name); n++) name = `${base}-${n}`;
@@ -127,7 +127,7 @@ export function byField(lines, name) {
   for (const line of lines) {
     const [, key, words] = /^([^\s:]+): ([^]*)$/.exec(line) ?? [null, "", line];
     const short = key === name ? "name" : name && key.startsWith(`${name}.`) ? key.slice(name.length + 1) : key;
-    const field = FIELDS[short] ?? (short.startsWith("stages") ? "stages" : "top");
+    const field = FIELDS[short.replace(/\[.*/, "")] ?? "top";
     const at = field === "stages" && short !== "stages" ? `${inWords(short)}: ` : "";
     (found[field] ??= []).push(field === "top" ? line : at + words);
   }

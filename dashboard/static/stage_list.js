@@ -1,6 +1,6 @@
 // What a camera's frames pass: a ready-made choice, or stages one by one.
 import { numbered, same } from "./camera_values.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./preact.js";
 import { Button, Notice } from "./ui.js";
 
 export const PRESETS = [
@@ -60,7 +60,7 @@ function StageList({ stages, zoo, onChange }) {
   const [said, say] = useState("");
   const list = useRef();
   const focus = useRef(null); // what gets the focus after the next drawing
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (focus.current) list.current.querySelector(focus.current)?.focus();
     focus.current = null;
   });
@@ -80,7 +80,7 @@ function StageList({ stages, zoo, onChange }) {
     onChange(stages.filter((_, i) => i !== at));
   };
   const add = () => {
-    const one = numbered({ model: (zoo.find((each) => each.ready && each.runs_on === "frame") ?? zoo[0])?.name ?? "street" });
+    const one = numbered({ model: firstModel(zoo) });
     focus.current = `[data-stage="${one.id}"] select, [data-stage="${one.id}"] input`;
     say(`stage ${stages.length + 1} is added`);
     onChange([...stages, one]);
@@ -102,6 +102,12 @@ function StageList({ stages, zoo, onChange }) {
     <${Button} icon="add" class="button add-stage" onClick=${add}>Add a stage</${Button}>
     <span class="unseen" aria-live="polite">${said}</span>
   </div>`;
+}
+
+/** What a new stage runs until another model is chosen. */
+function firstModel(zoo) {
+  const ready = zoo.filter((one) => one.ready && one.runs_on === "frame").map((one) => one.name);
+  return ready.length && !ready.includes("street") ? ready[0] : "street";
 }
 
 const nameOf = (stage) => stage.model ?? stage.python;
@@ -152,8 +158,8 @@ function Models({ value, zoo, onChoose }) {
 function Threshold({ stage, onChange }) {
   const { threshold, ...rest } = stage;
   const isOne = typeof threshold === "number";
-  const words = isOne ? threshold.toFixed(2) : threshold ? "per class" : "its own";
-  return html`<div class="field stage-threshold"><span>Least score <output>${words}</output></span><div>
+  const words = isOne ? threshold.toFixed(2) : threshold ? "per class" : "default";
+  return html`<div class="field stage-threshold"><span>Least score: <output>${words}</output></span><div>
     <input type="range" min="0" max="1" step="0.05" value=${isOne ? threshold : 0.5} aria-label="Least score of ${stage.model}"
       aria-valuetext=${words} class=${isOne ? "" : "unset"}
       onInput=${(event) => onChange({ ...stage, threshold: Number(event.target.value) })} />

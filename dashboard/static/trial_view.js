@@ -46,7 +46,7 @@ function Busy({ started, onCancel }) {
   }, []);
   const passed = Math.max(0, Math.floor((now - started) / 1000));
   return html`<div class="trial-card busy">
-    <div class="ghost-screen"><span class="waiting-dot" /></div>
+    <div class="trial-wait"><span class="waiting-dot" /></div>
     <div class="trial-facts">
       <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good picture"}</strong>
       <p>${passed} s. Some cameras take ten seconds; after 20 s it is given up.</p>
