@@ -7,18 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import argon2
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from dashboard.access import Access
 from dashboard.access.guard import Admin, Guard, Viewer
-from dashboard.access.passwords import hash_password
 from dashboard.api import session
 from pipeline.config.settings import Dashboard
 
 PASSWORD, TOKEN = "correct horse", "a-token-of-a-machine"
-HASH = hash_password(PASSWORD)
+HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(PASSWORD)  # in no time
 USERS = {
     "anna": {"password": HASH, "role": "admin"},
     "ben": {"password": HASH, "role": "viewer"},

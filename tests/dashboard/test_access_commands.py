@@ -3,15 +3,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from guarded_app import PASSWORD, USERS, browser, log_in, make_access
 from typer.testing import CliRunner, Result
 
 from dashboard.access.cli import add_access_commands, make_first_admin
 from dashboard.access.passwords import is_password
+from pipeline.config.settings import Dashboard
+
+PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
 
 
 @pytest.fixture
@@ -140,3 +146,24 @@ def test_the_first_admin_is_made_once(tmp_path: Path) -> None:
     assert make_first_admin(access) is None
     assert make_first_admin(make_access(tmp_path / "x", users=USERS)) is None
     assert password not in access.store.path.read_text()
+
+
+def test_commands_of_the_page(home: Path) -> None:
+    lines = re.findall(r"^\./run dashboard (.*?) *(?:#.*)?$", PAGE, re.MULTILINE)
+    assert len(lines) == 7
+    (home / "street.yaml").write_text("cameras: {}\n")
+    for line in lines:
+        arguments = shlex.split(line.replace("street.yaml", str(home / "street.yaml")))
+        result = run(*arguments, typed=f"{PASSWORD}\n")
+        assert result.exit_code == 0, (line, result.output)
+
+
+def test_configurations_of_the_page(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    merged = {
+        key: value for text in blocks for key, value in yaml.safe_load(text)["dashboard"].items()
+    }
+    assert set(merged) == {"users", "host", "names", "https"}
+    access = make_access(tmp_path, **merged)
+    access.check_binding(Dashboard.model_validate(merged).host)
+    assert access.users()["anna"].role == "admin"
