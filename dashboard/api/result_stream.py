@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import anyio
 import msgspec
 import redis
 import redis.asyncio
@@ -125,7 +126,8 @@ async def events(
                 yield chunk
                 told_s = time.monotonic()
     finally:
-        await client.aclose()
+        with anyio.CancelScope(shield=True):  # who leaves cancels all that is awaited, this too
+            await client.aclose()
 
 
 async def _next(client: redis.asyncio.Redis, following: Following) -> bytes:

@@ -1,0 +1,291 @@
+"""Results over HTTP: the newest, a picture, and all as they come, each loss told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from api_server import MASK, Bench, curl
+
+from mirante.wire import bits
+
+RESULTS = "/api/v1/results/gate"
+STREAM = f"{RESULTS}/stream"
+
+
+class Event(NamedTuple):
+    kind: str
+    identity: str
+    data: Any
+
+
+def parse(lines: Iterator[str]) -> Iterator[Event]:
+    """Server-sent events, without comments."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif not line and "data" in fields:
+            yield Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]))
+            fields = {}
+
+
+@contextmanager
+def following(bench: Bench, behind: str | None = None, **query: str) -> Iterator[Iterator[Event]]:
+    headers = {} if behind is None else {"Last-Event-ID": behind}
+    with bench.http.stream("GET", STREAM, params=query, headers=headers) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield parse(response.iter_lines())
+
+
+def connections(bench: Bench) -> int:
+    """Readers that wait in XREAD."""
+    return sum(each["cmd"] == "xread" for each in bench.redis.client_list())
+
+
+def published(bench: Bench, frames: int, **changes: Any) -> None:
+    for _ in range(frames):
+        bench.frame(**changes)
+    total = sum(bench.numbers.values())
+    bench.until(lambda: sum(bench.outbox.state.sent.values()) == total)
+
+
+def test_latest(bench: Bench) -> None:
+    assert bench.http.get(f"{RESULTS}/latest").status_code == 404
+    published(bench, 3, masks=(MASK,))
+    found = bench.http.get(f"{RESULTS}/latest").json()
+    assert (found["seq"], found["masks"], [o["label"] for o in found["objects"]]) == (
+        4,
+        1,
+        ["person", "car"],
+    )
+    [(entry_id, fields)] = bench.redis.xrevrange("mirante:{gate}:detections", count=1)
+    assert (found.pop("id"), found.pop("sent")) == (entry_id.decode(), float(fields[b"sent"]))
+    assert found == json.loads(fields[b"json"])
+
+
+def test_latest_with_masks(bench: Bench) -> None:
+    published(bench, 1, masks=(MASK,))
+    found = bench.http.get(f"{RESULTS}/latest", params={"masks": True}).json()
+    [part] = found["masks_described"]
+    assert (part["labels"], part["size"], part["encoding"]) == (["lane"], [32, 24], "bits")
+    planes = bits.decode(base64.b64decode(part["data"]), (1, 24, 32))
+    assert (planes == MASK.bits).all()
+    bench.redis.delete("mirante:{gate}:masks")
+    assert bench.http.get(f"{RESULTS}/latest?masks=true").json()["masks_described"] is None
+    published(bench, 1)
+    assert bench.http.get(f"{RESULTS}/latest?masks=true").json()["masks_described"] == []
+
+
+def test_latest_in_words(bench: Bench) -> None:
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    answer = bench.http.get("/api/v1/results/gat/latest")
+    assert answer.json()["detail"] == 'no camera "gat"; did you mean "gate"?'
+    answer = bench.http.get(f"{RESULTS}/latest")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        'camera "gate" has no results that are still kept',
+    )
+    bench.redis.xadd("mirante:{gate}:detections", {"json": "[]"})
+    answer = bench.http.get(f"{RESULTS}/latest")
+    assert answer.status_code == 502
+    assert "is no message of format 1" in answer.json()["detail"]
+
+
+def test_what_comes_is_streamed_as_on_the_wire(bench: Bench) -> None:
+    published(bench, 2)
+    with following(bench) as events:
+        bench.until(lambda: connections(bench))
+        published(bench, 2)
+        found = [next(events), next(events)]
+    wire = bench.redis.xrange("mirante:{gate}:detections")[2:]
+    assert [(e.kind, e.identity) for e in found] == [
+        ("detections", entry_id.decode()) for entry_id, _ in wire
+    ]
+    assert [e.data for e in found] == [json.loads(fields[b"json"]) for _, fields in wire]
+
+
+def test_resumed_exactly(bench: Bench) -> None:
+    published(bench, 40)
+    with following(bench, "0") as events:
+        first = [next(events) for _ in range(17)]
+    with following(bench, first[-1].identity) as events:
+        rest = [next(events) for _ in range(23)]
+    assert [e.data["seq"] for e in first + rest] == list(range(0, 80, 2))
+
+
+def test_kinds_are_resumed_each_where_it_was(bench: Bench) -> None:
+    kinds = "masks,detections,status"
+    bench.status("connecting", "first attempt")
+    published(bench, 3, masks=(MASK,))
+    bench.status()
+    bench.until(lambda: bench.redis.xlen("mirante:{gate}:status") == 2)
+    seen: list[Event] = []
+    behind = "0"
+    for _ in range(8):  # one event a connection
+        with following(bench, behind, kinds=kinds) as events:
+            seen.append(next(events))
+            behind = seen[-1].identity
+    assert sorted(e.kind for e in seen) == ["detections"] * 3 + ["masks"] * 3 + ["status"] * 2
+    for kind in ("detections", "masks"):
+        assert [e.data["seq"] for e in seen if e.kind == kind] == [0, 2, 4]
+    [part] = next(e for e in seen if e.kind == "masks").data["masks"]
+    assert (bits.decode(base64.b64decode(part["data"]), (1, 24, 32)) == MASK.bits).all()
+
+
+def test_a_gap_is_told(bench: Bench) -> None:
+    stream = "mirante:{gate}:detections"
+    published(bench, 10)
+    ids = [entry_id.decode() for entry_id, _ in bench.redis.xrange(stream)]
+    bench.redis.xdel(stream, *ids[3:6])
+    with following(bench, ids[1]) as events:
+        found = [next(events) for _ in range(3)]
+    assert [e.kind for e in found] == ["detections", "gap", "detections"]
+    reason = "trimmed before it was read, or never sent"
+    gap = {"camera": "gate", "frames": 3, "before": ids[6], "reason": reason, "kind": "detections"}
+    assert found[1].data == gap
+    assert found[1].identity == "", "one goes on behind an entry, never behind a gap"
+
+
+def test_a_gap_that_cannot_be_counted_is_told(bench: Bench) -> None:
+    published(bench, 6, masks=(MASK,))
+    for kind in ("detections", "masks"):
+        stream = f"mirante:{{gate}}:{kind}"
+        ids = [entry_id.decode() for entry_id, _ in bench.redis.xrange(stream)]
+        bench.redis.xtrim(stream, minid=ids[3], approximate=False)
+        with following(bench, ids[1], kinds=kind) as events:
+            found = [next(events), next(events)]
+        assert [e.kind for e in found] == ["gap", kind]
+        assert (found[0].data["frames"], found[0].data["before"]) == (None, ids[3])
+        with following(bench, "0", kinds=kind) as events:
+            assert next(events).kind == kind, "from the start, nothing is missing"
+
+
+def test_it_survives_a_redis_that_restarts(bench: Bench) -> None:
+    published(bench, 1)
+    with following(bench, "0") as events:
+        assert next(events).data["seq"] == 0
+        assert bench.server.pid is not None
+        os.kill(bench.server.pid, signal.SIGKILL)
+        time.sleep(0.5)
+        bench.frame()
+        seen = next(events)
+    assert (seen.kind, seen.data["seq"]) == ("detections", 2)
+
+
+def test_a_reader_that_leaves_ends_its_task(bench: Bench) -> None:
+    published(bench, 1)
+    with following(bench, "0") as events:
+        next(events)
+        bench.until(lambda: connections(bench) == 1)
+    bench.until(lambda: connections(bench) == 0)
+
+
+def test_a_reader_that_stalls_costs_no_memory(bench: Bench) -> None:
+    """What it does not take stays in Redis: the server reads no further than its buffers."""
+    base = bench.http.base_url
+    big = {"timings": {f"stage{n}": 1.0 for n in range(2000)}}
+    published(bench, 400, **big)
+    size = len(bench.http.get(f"{RESULTS}/latest").content) * 400
+    with socket.create_connection((base.host, base.port)) as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.sendall(
+            f"GET {STREAM} HTTP/1.1\r\nHost: {base.host}\r\nLast-Event-ID: 0\r\n\r\n".encode()
+        )
+        time.sleep(2.0)
+        output = int(bench.redis.info("stats")["total_net_output_bytes"])
+        time.sleep(2.0)
+        later = int(bench.redis.info("stats")["total_net_output_bytes"])
+        assert later - output < size / 20, "it stands still"
+        assert output < size * 0.9, "it did not read all"
+
+
+@pytest.mark.parametrize(
+    ("query", "behind", "line"),
+    [
+        ("kinds=detection", None, 'kinds: "detection" — did you mean "detections"?'),
+        ("", "x", 'Last-Event-ID: "x" — expected <ID of detections>'),
+        ("kinds=masks,status", "1-0", "expected <ID of masks>,<ID of status>"),
+    ],
+)
+def test_a_wrong_question(bench: Bench, query: str, behind: str | None, line: str) -> None:
+    headers = {"Last-Event-ID": behind} if behind else {}
+    published(bench, 1)
+    answer = bench.http.get(f"{STREAM}?{query}", headers=headers)
+    assert answer.status_code == 422
+    assert line in answer.json()["detail"][0]
+
+
+def test_curl_prints_events(bench: Bench) -> None:
+    published(bench, 1)
+    text = curl("-H", "Last-Event-ID: 0", f"{bench.address}{STREAM}", seconds=1)
+    [event] = parse(iter(text.splitlines()))
+    assert event.data["camera"] == "gate"
+
+
+def test_a_picture(bench: Bench) -> None:
+    bench.worker()
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    address = "/api/v1/cameras/gate/snapshot.jpg"
+    words = {
+        "not started": 'camera "gate" gives no pictures; it is not started',
+        "failed": 'camera "gate" gives no pictures; it is failed: wrong password',
+    }
+    for state, said in words.items():
+        bench.until(lambda state=state: bench.camera()["state"] == state)
+        answer = bench.http.get(address)
+        assert (answer.status_code, answer.json()["detail"]) == (409, said)
+        bench.status("failed", "wrong password")
+    bench.status()
+    bench.until(lambda: bench.camera()["state"] == "running")
+    assert not bench.outbox.watched("gate")
+
+    def send() -> None:
+        bench.until(lambda: bench.outbox.watched("gate"))
+        bench.outbox.preview("gate", b"\xff\xd8jpeg", {"camera": "gate"})
+
+    worker = threading.Thread(target=send)
+    worker.start()
+    answer = bench.http.get(address)
+    worker.join()
+    assert answer.content == b"\xff\xd8jpeg"
+    assert answer.headers["content-type"] == "image/jpeg"
+    bench.until(lambda: bench.redis.pubsub_numsub("mirante:{gate}:preview")[0][1] == 0)
+
+
+def test_no_picture_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.api.snapshot.WAIT_S", 0.2)
+    bench.worker()
+    bench.status()
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    bench.until(lambda: bench.camera()["state"] == "running")
+    answer = bench.http.get("/api/v1/cameras/gate/snapshot.jpg")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        504,
+        'camera "gate" runs and gave no picture within 0.2 s',
+    )
+
+
+def test_timeline(bench: Bench) -> None:
+    for state in ("connecting", "running", "stalled"):
+        bench.status(state, f"because {state}")
+    bench.redis.xadd("mirante:{gate}:events", {"json": '{"event":"new"}'})
+    bench.until(lambda: bench.redis.xlen("mirante:{gate}:status") == 3)
+    found = bench.http.get("/api/v1/cameras/gate/timeline", params={"limit": 2}).json()
+    assert [(s["state"], s["reason"]) for s in found["states"]] == [
+        ("stalled", "because stalled"),
+        ("running", "because running"),
+    ]
+    assert found["states"][0]["at"] - found["states"][0]["since"] == pytest.approx(5)
+    assert found["events"] == [{"event": "new"}]
