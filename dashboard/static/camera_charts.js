@@ -23,7 +23,7 @@ export function Frames({ history, counts }) {
     { label: "failed", colour: FRAMES.failed, values: history.failed },
   ] : [];
   return html`<section class="card"><h2>Frames <small>per second, and where they went</small></h2>
-    <${Chart} label="Frames per second: published, dropped by reason, failed" stacked times=${history?.t ?? []} series=${series}
+    <${Chart} label="Frames per second: published, dropped by reason, failed" stacked total="decoded" times=${history?.t ?? []} series=${series}
       format=${(value) => (value === null ? "–" : count(value))} empty="A chart stands here as soon as frames are counted." />
     ${counts && html`<${Account} counts=${counts} />`}
   </section>`;

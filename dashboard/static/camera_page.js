@@ -14,7 +14,7 @@ import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } fr
 import { Waterfall, stagesOf } from "./waterfall.js";
 
 const SHOWN_MS = 500; // between two messages shown: faster is not read
-const QUIET_MS = 3000; // without a picture, the newest message is asked for
+const QUIET_MS = 2000; // without a picture, the newest message is asked for
 
 export function CameraPage({ name, session, onAdd, onEdit }) {
   const { cameras } = useLive();
@@ -26,12 +26,12 @@ export function CameraPage({ name, session, onAdd, onEdit }) {
 
 function Known({ camera, session, onEdit }) {
   const { name } = camera;
-  const [message, take] = useMessage(name);
+  const runs = !camera.paused && camera.state === "running";
+  const [message, take] = useMessage(name, runs, camera.counts?.published > 0);
   const load = useMemo(() => historyOf(cameraPath(name, "/history")), [name]);
   const { data: history, error } = usePolled(load, name);
   const { data: past } = usePolled(() => get(cameraPath(name, "/timeline?limit=200")), name);
   const late = useScreenLatency(name);
-  const runs = !camera.paused && camera.state === "running";
   const stages = stagesOf(history, runs ? late.now.p50 : null);
   const labels = [...new Set([...(camera.labels ?? []), ...Object.keys(history?.objects ?? {})])].sort();
   return html`<main class="camera-page">
@@ -71,8 +71,8 @@ function Known({ camera, session, onEdit }) {
   </main>`;
 }
 
-/** The newest message: of the picture on the screen, else as Redis has it. */
-function useMessage(name) {
+/** The newest message: of the picture on the screen, else as Redis has it; `any`: there may be one. */
+function useMessage(name, runs, any) {
   const [message, set] = useState(null);
   const shownMs = useRef(0);
   const show = (newest) => {
@@ -83,25 +83,30 @@ function useMessage(name) {
     if (performance.now() - shownMs.current >= SHOWN_MS) show(frame.message);
   }, []);
   useEffect(() => {
-    const timer = setInterval(async () => {
+    if (!any) return undefined;
+    const look = async () => {
       if (document.hidden || performance.now() - shownMs.current < QUIET_MS) return;
       const newest = await get(`/results/${encodeURIComponent(name)}/latest`).catch(() => null);
       if (newest) show(newest);
-    }, QUIET_MS);
+    };
+    if (!runs) return void look();
+    const timer = setInterval(look, QUIET_MS);
     return () => clearInterval(timer);
-  }, [name]);
+  }, [name, runs, any]);
   return [message, take];
 }
 
-/** {now: {p50, p95}, past: Map of Unix s → ms}: from capture to this screen, since the page is open. */
+/** {now: {p50, p95}, past: Map of Unix s → ms}: from capture to this screen, while its picture was on it. */
 function useScreenLatency(name) {
-  const past = useRef(new Map());
+  const past = useRef(new Map()), drawn = useRef(null);
   const late = live.latencies.get(name);
   const now = percentiles(late);
   useEffect(() => {
     const timer = setInterval(() => {
       const { p50 } = percentiles(live.latencies.get(name)?.slice(-10));
-      if (p50 === null || document.hidden) return;
+      const newest = live.newest.get(name);
+      if (p50 === null || newest === drawn.current) return;
+      drawn.current = newest;
       past.current.set(Math.round((Date.now() + (live.offset ?? 0)) / 1000), p50);
       if (past.current.size > 900) past.current.delete(past.current.keys().next().value);
     }, 1000);
@@ -126,8 +131,8 @@ function Figures({ camera, message, screen, runs }) {
     ${figure("Published", runs && rate ? `${count(rate.published)} fps` : "–", runs && rate ? `of ${count(rate.decoded)} decoded` : "no frames")}
     ${figure("Capture to Redis", ms(runs ? redis?.p50 : null), `p95 ${ms(runs ? redis?.p95 : null)}`)}
     ${figure("Capture to screen", ms(screen.p50), `p95 ${ms(screen.p95)}`)}
-    ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || "none")}
-    ${figure("Source", size ? `${size[0]} × ${size[1]}` : "–", message ? TIME[message.ts_source] ?? message.ts_source : "pixels")}
+    ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || (seen.length ? "" : "nothing seen"))}
+    ${figure("Source", size ? `${size[0]} × ${size[1]}` : "–", size ? TIME[message?.ts_source] ?? "pixels" : "not seen yet")}
     ${figure("Models", models.length, models.join(", ") || "it only shows pictures")}
   </dl>`;
 }
@@ -144,9 +149,13 @@ function Instead({ camera, session }) {
   </div></div>`;
 }
 
-function todo({ paused, state, worker }, admin) {
+function todo({ paused, state, reason, worker }, admin) {
   if (paused) return admin ? "Nothing is read from it until you resume it." : "Nothing is read from it until an admin resumes it.";
-  if (state === "unknown") return `Start worker ${worker} with “mirante up” and its configuration; this page goes on by itself.`;
+  if (state === "unknown") {
+    return reason.endsWith("does not run")
+      ? `Start it where the camera can be reached: “mirante up” with the configuration of worker ${worker}. This page goes on by itself.`
+      : "This page goes on by itself when that is known again.";
+  }
   if (state === "failed") {
     return admin
       ? "Put it right at the camera, or change the address with Edit. It is tried again every 30 s."
@@ -176,7 +185,7 @@ function Unknown({ name, cameras, session, onAdd }) {
     ${cameras.length > 0 && html`<ul class="others" aria-label="Cameras that there are">
       ${cameras.slice(0, 12).map((one) => html`<li><a class="button" href="#/camera/${encodeURIComponent(one.name)}">${one.name}</a></li>`)}
     </ul>`}
-    <p><a href="#/" class="button quiet">Back to the wall</a>
+    <p class="ways"><a href="#/" class="button">Back to the wall</a>
       ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}</p>
   </div></main>`;
 }

@@ -4,6 +4,7 @@ import { clock } from "./ui.js";
 
 const BRIDGED = 5; // samples without a value that a line goes on over: a slow camera is no gap
 const SHORTEST_S = 60;
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
 const NICE = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
@@ -16,16 +17,16 @@ function paint(colour) {
 /**
  * A chart with its legend, which says the values under the cursor, else the newest.
  * `series`: [{label, colour, values}], one value or null for each of `times` (Unix s).
- * `stacked`: one on top of another, their sum as the outline; `stepped`: a value lasts until the next.
+ * `stacked`: one on top of another, `total` what their sum is called; `stepped`: a value lasts until the next.
  */
-export function Chart({ label, times, series, stacked = false, stepped = false, format, empty }) {
+export function Chart({ label, times, series, stacked = false, total, stepped = false, format, empty }) {
   const place = useRef(), plot = useRef();
   const [at, point] = useState(null);
   const dark = useDark();
   const shape = series.map((one) => one.label + one.colour).join("|");
   const lines = useMemo(() => series.map((one) => bridged(one.values)), [times, shape]);
   const columns = useMemo(() => [times, ...(stacked ? piled(lines) : lines)], [lines]);
-  const bare = !times.length || !series.length;
+  const bare = !lines.some((values) => values.some((value) => value !== null));
   useEffect(() => {
     if (bare) return undefined;
     const made = new window.uPlot(options({ series, stacked, stepped, format, point }), columns, place.current);
@@ -44,13 +45,14 @@ export function Chart({ label, times, series, stacked = false, stepped = false, 
     <div class="plot" ref=${place} role="img" aria-label=${label} tabindex=${bare ? null : 0}
       onKeyDown=${(event) => walk(event, plot.current)}>${bare && html`<p class="nothing">${empty}</p>`}</div>
     ${!bare && html`<${Legend} series=${series} lines=${lines} shown=${shown} format=${format}
-      when=${at === null ? "now" : clock(times[shown])} />`}
+      when=${at === null ? "now" : clock(times[shown])} total=${total} sum=${columns.at(-1)[shown]} />`}
   </div>`;
 }
 
-function Legend({ series, lines, shown, format, when }) {
+function Legend({ series, lines, shown, format, when, total, sum }) {
   return html`<ul class="legend">
     <li class="when">${when}</li>
+    ${total && html`<li>${total} <b>${format(sum ?? null)}</b></li>`}
     ${series.map((one, i) => html`<li key=${one.label}><${Swatch} colour=${one.colour} />${one.label}
       <b>${format(lines[i][shown] ?? null)}</b></li>`)}
   </ul>`;
@@ -114,7 +116,7 @@ function options({ series, stacked, stepped, format, point }) {
     },
     axes: [
       { ...axis, size: 24, space: 64, gap: 6, grid: { show: false }, values: (_, splits) => splits.map(hour) },
-      { ...axis, size: 46, space: 34, gap: 6, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
+      { ...axis, size: 46, space: 34, gap: 6, incrs: STEPS, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
     ],
     series: [{}, ...series.map(({ label, colour }) => {
       const ink = paint(colour);

@@ -3,7 +3,7 @@ import { Copy } from "./code_lines.js";
 import { html, useMemo, useState } from "./preact.js";
 import { Button } from "./ui.js";
 
-const WIDTH = 66; // characters that a list or object may have on one line
+const WIDTH = 84; // characters that a list or object may have on one line
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 
 export function LastMessage({ message }) {

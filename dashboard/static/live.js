@@ -4,6 +4,7 @@ import { useEffect, useState } from "./preact.js";
 
 const RETRY_MS = [250, 5000];
 const PING_MS = 5000;
+const FIRST_PINGS_MS = [0, 300, 700, 1300, 2100]; // the first answers come late: the page is busy with itself
 const LATENCIES = 120;
 
 class Live {
@@ -36,7 +37,7 @@ class Live {
       this.best = Infinity;
       this.said = undefined;
       this.newest.clear();
-      this.ping();
+      for (const wait of FIRST_PINGS_MS) setTimeout(() => this.ping(), wait);
       this.watch();
       this.tell();
     };
@@ -109,6 +110,7 @@ class Live {
     if (roundTrip > this.best) return;
     this.best = roundTrip;
     this.offset = now - (ping + Date.now()) / 2;
+    this.latencies.clear(); // those were by a clock that was further off
   }
 
   async frame(header, parts) {

@@ -16,31 +16,32 @@ export function SystemPage() {
     return html`<main class="system-page" aria-busy=${!error}>
       ${error && html`<${Notice} icon="alert" tone="bad" title="Nothing is known of the system">${error.message}</${Notice}>`}</main>`;
   }
-  const { workers } = system;
+  const { workers, redis } = system;
   return html`<main class="system-page">
     <div class="bar"><h1>${summary(system)}</h1></div>
     ${error && html`<${Notice} icon="alert" tone="wait" title="What stands here is no longer new">${error.message}</${Notice}>`}
     <div class="cards">
       <div class="column">
-        <${Models} workers=${workers} />
+        ${redis.connected && html`<${Models} workers=${workers} />`}
         <${Losses} workers=${workers} cameras=${cameras ?? []} />
-        <${Groups} groups=${system.groups} />
+        ${redis.connected && html`<${Groups} groups=${system.groups} />`}
         <${Pages} dashboard=${system.dashboard} />
       </div>
       <div class="column">
         ${workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`)}
         ${gone.map((one) => html`<${Gone} key=${one.name} worker=${one} />`)}
-        ${!workers.length && !gone.length && html`<${NoWorker} connected=${system.redis.connected} />`}
-        <${Redis} redis=${system.redis} />
+        ${!workers.length && !gone.length && html`<${NoWorker} connected=${redis.connected} />`}
+        <${Redis} redis=${redis} />
       </div>
     </div>
   </main>`;
 }
 
 function summary({ workers, redis }) {
+  if (!redis.connected) return "Redis is away";
   const models = new Set(workers.flatMap((worker) => worker.models.map((model) => model.name))).size;
   const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  return `${many(workers.length, "worker")}, ${many(models, "model")}, Redis ${redis.connected ? redis.version : "away"}`;
+  return `${many(workers.length, "worker")}, ${many(models, "model")}, Redis ${redis.version}`;
 }
 
 /** Workers that cameras belong to, or that were here a while ago, and tell nothing now. */

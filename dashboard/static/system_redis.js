@@ -9,15 +9,15 @@ const KINDS = ["detections", "masks", "status", "events"];
 export function Redis({ redis }) {
   if (!redis.connected) {
     return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
-      <${Notice} icon="alert" tone="bad" title="Redis is away">${redis.words}
-Cameras go on and keep their results for a while; this page goes on by itself.</${Notice}></section>`;
+      <${Notice} icon="alert" tone="bad" title=${redis.words}>
+        Cameras go on and keep their results for a while; this page goes on by itself.</${Notice}></section>`;
   }
   const { used_memory_bytes: used, maxmemory_bytes: most } = redis;
   return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
-    <div class="meters one"><${Meter} label="Memory" share=${most ? used / most : 0}
-      words=${most ? `${bytes(used)} of ${bytes(most)}` : `${bytes(used)}, no limit set`} /></div>
+    ${most > 0 && html`<div class="meters one"><${Meter} label="Memory" share=${used / most} words="${bytes(used)} of ${bytes(most)}" /></div>`}
     <dl class="readings">
       <div><dt>Version</dt><dd>${redis.version}</dd></div>
+      ${most === 0 && html`<div><dt>Memory</dt><dd>${bytes(used)}, no limit</dd></div>`}
       <div><dt>Clients</dt><dd>${count(redis.clients)}</dd></div>
       <div><dt>Commands</dt><dd>${count(redis.ops_per_s)} /s</dd></div>
       <div><dt>Streams</dt><dd>${redis.streams.length}</dd></div>
@@ -62,7 +62,7 @@ export function Losses({ workers, cameras }) {
   const lostOf = (name) => workers.reduce((sum, one) => sum + (one.outbox.lost[name] ?? 0), 0);
   const refused = workers.reduce((sum, one) => sum + one.outbox.refused, 0);
   const known = cameras.filter((one) => one.counts);
-  const lost = cameras.reduce((sum, one) => sum + lostOf(one.name), 0);
+  const lost = workers.flatMap((one) => Object.values(one.outbox.lost)).reduce((sum, frames) => sum + frames, 0); // of removed cameras too
   const fine = workers.length > 0 && lost === 0 && refused === 0;
   return html`<section class="card"><h2>Losses <small>and what waits for Redis</small></h2>
     ${workers.length > 0 && html`<p class="verdict"><span class="state ${fine ? "good" : "bad"}">${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>

@@ -2,10 +2,10 @@
 import { html } from "./preact.js";
 import { Notice, bytes, count, since } from "./ui.js";
 
-/** A share of a whole as a bar. `share` 0 to 1; `tone` by how full it is, unless given. */
-export function Meter({ label, share, words, calm = false }) {
+/** A share (0 to 1) of a whole as a bar; `full`: the tone of one that is full, "" for a good thing. */
+export function Meter({ label, share, words, full = "bad" }) {
   const percent = Math.max(0, Math.min(100, 100 * (share || 0)));
-  const tone = calm || percent < 85 ? "" : percent < 95 ? "wait" : "bad";
+  const tone = percent < 85 || !full ? "" : percent < 95 ? "wait" : full;
   return html`<div class="meter ${tone}"><span>${label}</span><b>${words}</b>
     <svg role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(percent)} aria-valuetext=${words}>
       <rect class="whole" width="100%" height="100%" rx="3" /><rect class="part" width="${percent.toFixed(1)}%" height="100%" rx="3" /></svg>
@@ -18,10 +18,10 @@ export function Worker({ worker }) {
   const run = cameras.filter((one) => one.state === "running").length;
   return html`<section class="card"><h2>Worker ${worker.worker} <small>on ${worker.host}, up ${since(worker.started)}</small></h2>
     <div class="meters">
-      <${Meter} label="Its CPU" share=${process.cpu_percent / 100 / machine.cores} calm
+      <${Meter} label="Its CPU" share=${process.cpu_percent / 100 / machine.cores} full=""
         words="${Math.round(process.cpu_percent)} % of ${100 * machine.cores} %" />
       <${Meter} label="Its memory" share=${process.rss_bytes / machine.memory_bytes} words=${bytes(process.rss_bytes)} />
-      <${Meter} label="Machine's CPU" share=${machine.cpu_percent / 100} words="${Math.round(machine.cpu_percent)} % of ${machine.cores} cores" />
+      <${Meter} label="Machine's CPU" full="wait" share=${machine.cpu_percent / 100} words="${Math.round(machine.cpu_percent)} % of ${machine.cores} cores" />
       <${Meter} label="Machine's memory" share=${machine.memory_used_bytes / machine.memory_bytes}
         words="${bytes(machine.memory_used_bytes)} of ${bytes(machine.memory_bytes)}" />
       ${gpus.map((gpu, i) => html`<${Gpu} key=${i} gpu=${gpu} />`)}
@@ -40,7 +40,7 @@ export function Worker({ worker }) {
 
 function Gpu({ gpu }) {
   const busy = gpu.utilisation_percent;
-  return html`<${Meter} label=${gpu.name} share=${(busy ?? 0) / 100} calm words=${busy === null ? "not told by its driver" : `${Math.round(busy)} % busy`} />
+  return html`<${Meter} label=${gpu.name} share=${(busy ?? 0) / 100} full="" words=${busy === null ? "not told by its driver" : `${Math.round(busy)} % busy`} />
     <${Meter} label="GPU memory" share=${gpu.memory_used_bytes / gpu.memory_bytes}
       words="${bytes(gpu.memory_used_bytes)} of ${bytes(gpu.memory_bytes)}" />`;
 }
@@ -50,6 +50,5 @@ export function Gone({ worker }) {
   const { name, at, cameras } = worker;
   const wait = cameras.length === 1 ? `Camera ${cameras[0]} waits for it.` : `${cameras.length} cameras wait for it: ${cameras.slice(0, 8).join(", ")}${cameras.length > 8 ? ", …" : ""}.`;
   return html`<section class="card"><h2>Worker ${name} <small>${at ? `was heard ${since(at)} ago` : "not heard of"}</small></h2>
-    <${Notice} icon="alert" tone="bad" title="It does not run">${cameras.length > 0 && html`${wait} `}Start it with its
-      configuration: <code>mirante up FILE.yaml</code></${Notice}></section>`;
+    <${Notice} icon="alert" tone="bad" title="It does not run">${cameras.length > 0 && `${wait} `}Start it: <code>mirante up FILE.yaml</code></${Notice}></section>`;
 }

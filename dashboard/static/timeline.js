@@ -61,7 +61,7 @@ function Change({ run }) {
     <span class="state ${toneOf(run.state)}">${run.state}</span>
     <time>${clock(run.at)}</time>
     <span class="lasted">${lasted(run)}</span>
-    <p>${run.reason}${run.times > 1 && html` <em>${run.times} times</em>`}</p>
+    <p>${run.reason}${run.times > 1 && html` <em>· ${run.times} times</em>`}</p>
   </li>`;
 }
 

@@ -4,8 +4,8 @@ import { percentiles } from "./ui.js";
 
 const RECENT = 60; // samples that medians are taken over
 const WORDS = {
-  video_decode: "decode video", queue: "wait for its turn", convert: "to RGB", preprocess: "scale for the model",
-  infer: "inference", decode: "read the answer", track: "track", encode: "encode results",
+  video_decode: "decode video", queue: "wait in line", convert: "to RGB", preprocess: "scale to fit",
+  infer: "inference", decode: "read answer", encode: "encode",
 };
 
 /** [{stage, words, ms}] in order: the medians of a history's stages, then the way to Redis and the screen. */
@@ -17,7 +17,7 @@ export function stagesOf(history, screenMs) {
   if (!stages.length) return [];
   const redisMs = median(history.latency_ms);
   const inStages = stages.reduce((sum, one) => sum + one.ms, 0);
-  if (redisMs !== null) stages.push({ stage: "redis", words: "hand to Redis", ms: Math.max(0, redisMs - inStages) });
+  if (redisMs !== null) stages.push({ stage: "redis", words: "to Redis", ms: Math.max(0, redisMs - inStages) });
   if (redisMs !== null && screenMs !== null) {
     stages.push({ stage: "screen", words: "to this screen", ms: Math.max(0, screenMs - redisMs) });
   }
@@ -26,7 +26,7 @@ export function stagesOf(history, screenMs) {
 
 export function Waterfall({ stages }) {
   if (!stages.length) {
-    return html`<p class="nothing">No frame was published in the last minutes. Each frame's stages are timed; they stand here as soon as one comes.</p>`;
+    return html`<p class="nothing">No frame was published in the last minute. Each frame's stages are timed; they stand here as soon as one comes.</p>`;
   }
   const whole = stages.reduce((sum, one) => sum + one.ms, 0) || 1;
   let passed = 0;
@@ -39,7 +39,7 @@ export function Waterfall({ stages }) {
         <rect class="bar" x="${left.toFixed(2)}%" width="${Math.max(0.6, (100 * ms) / whole).toFixed(2)}%" height="100%" rx="2" /></svg>
       <b>${short(ms)}</b>
     </li>`;
-  })}<li class="sum"><span class="step">capture to ${stages.at(-1).stage === "screen" ? "screen" : "Redis"}</span>
+  })}<li class="sum"><span class="step">in all</span>
     <span /><b>${short(whole)}</b></li></ol>`;
 }
 
