@@ -74,7 +74,8 @@ class Guard:
         Raises:
             HTTPException: not to be answered.
         """
-        settings, path = self._access.settings, connection.url.path
+        # Never connection.url, of which a Host with a slash in it says the path.
+        settings, path = self._access.settings, connection.scope["path"]
         check_host(connection, self._access.host, settings.names)
         check_origin(connection, settings.names, settings.https)
         if _length(connection) > MOST_BODY_BYTES:

@@ -69,7 +69,7 @@ def check_origin(connection: HTTPConnection, names: Sequence[str], https: bool) 
     site = headers.get("sec-fetch-site")
     if connection.scope["type"] == "http" and connection.scope["method"] in SAFE_METHODS:
         background = headers.get("sec-fetch-mode") != "navigate"
-        if site not in OWN_SITES and background and not _is_page(connection.url.path):
+        if site not in OWN_SITES and background and not _is_page(connection.scope["path"]):
             raise HTTPException(403, f"Sec-Fetch-Site: {site[:20]} may not ask this")
         return
     origins = headers.getlist("origin")

@@ -110,6 +110,13 @@ def test_where_others_reach_it_any_address_will_do(tmp_path: Path) -> None:
     assert client.get("/metrics", headers=named).status_code == 200
 
 
+def test_a_host_does_not_say_the_path(tmp_path: Path) -> None:
+    client = browser(make_access(tmp_path, users=USERS, tokens=TOKENS))
+    for host in ("127.0.0.1/livez?", "127.0.0.1/static/?", "[", "x/livez#"):
+        assert client.post(THINGS, headers={"Host": host}).status_code == 400
+        assert client.post(THINGS, headers={"Host": host} | BEARER).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
