@@ -117,7 +117,7 @@ def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description
     summary="Change keys of a camera",
     response_model=shapes.Camera,
     responses=refusals(404, 409, 422, 503),
-    openapi_extra=body_of({"fps": 5, "transport": None}, nullable=True),
+    openapi_extra=body_of({"fps": 5, "width": 1280}, nullable=True),
 )
 def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
     """Keys that are absent stay; null is the default. An address that is absent, or as it is

@@ -1,0 +1,234 @@
+"""Models, the system, trials, health: what workers and Redis say, over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from api_server import Bench
+
+import mirante
+from mirante import Counts
+from mirante.wire.messages import Object
+from pipeline.asking import Requests
+from pipeline.trial import Trial, pack
+
+TEST = "/api/v1/cameras/test"
+CAR = Object(label="car", class_id=1, score=0.9, bbox=(1, 2, 3, 4))
+SECRET = "rtsp://anna:hunter2@192.0.2.10/main"
+
+
+def live(bench: Bench) -> None:
+    """One camera that publishes, and its worker."""
+    bench.worker(gate=Counts(1, 1, {}, 0))
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    bench.until(bench.services.sampler.cameras)
+
+
+def test_models(bench: Bench) -> None:
+    empty = {"zoo": [], "in_use": [], "defaults": {}}
+    assert bench.http.get("/api/v1/models").json() == empty
+    live(bench)
+    found = bench.until(lambda: (m := bench.http.get("/api/v1/models").json())["zoo"] and m)
+    [model] = found["zoo"]
+    assert (model["name"], model["labels"], model["ready_on"]) == (
+        "street",
+        ["person", "car"],
+        ["main"],
+    )
+    [used] = found["in_use"]
+    assert (used["worker"], used["runtime"], used["build"]) == ("main", "onnxruntime", "half done")
+    assert found["defaults"] == {"main": {"stages": [{"model": "street"}]}}
+
+
+def test_system(bench: Bench) -> None:
+    live(bench)
+    for _ in range(3):
+        bench.frame()
+    bench.until(lambda: bench.outbox.state.sent.get("gate") == 3)
+    found = bench.http.get("/api/v1/system").json()
+    server = found["redis"]
+    assert server["connected"] is True
+    assert server["version"].count(".") == 2
+    assert min(server["used_memory_bytes"], server["clients"]) > 0
+    [stream] = server["streams"]
+    assert (stream["key"], stream["length"]) == ("mirante:{gate}:detections", 3)
+    assert stream["bytes"] > 500
+    assert [worker["worker"] for worker in found["workers"]] == ["main"]
+    assert found["workers"][0]["cameras"]["gate"]["counts"]["decoded"] == 1
+    assert found["groups"] == []
+    assert found["dashboard"]["rss_bytes"] > 1e7
+
+
+def test_groups_with_their_lag_and_loss(bench: Bench) -> None:
+    live(bench)
+    stream = "mirante:{gate}:detections"
+
+    def group() -> Any:
+        [found] = bench.http.get("/api/v1/system").json()["groups"]
+        return found
+
+    for number in range(4):
+        bench.frame()
+        bench.until(lambda number=number: bench.redis.xlen(stream) == number + 1)
+    with mirante.subscribe(
+        "gate", group="alarm", consumer="one", since="0", redis=bench.server.url, timeout_s=1
+    ) as following:
+        assert len(list(following)) == 4
+    assert group() == {
+        "camera": "gate",
+        "stream": "detections",
+        "group": "alarm",
+        "consumers": 1,
+        "pending": 0,
+        "lag": 0,
+        "lost": 0,
+    }
+    for _ in range(5):
+        bench.frame()
+    bench.until(lambda: bench.redis.xlen(stream) == 9)
+    assert (group()["lag"], group()["lost"]) == (5, 0)
+    bench.redis.xtrim(stream, maxlen=2, approximate=False)
+    assert group()["lost"] == 3, "trimmed before the group read them"
+    with mirante.subscribe(
+        "gate", group="alarm", consumer="one", redis=bench.server.url, timeout_s=1
+    ) as following:
+        list(following)
+        assert following.lost == {"gate": 3}, "as the group itself finds"
+
+
+def test_the_system_while_redis_is_away(bench: Bench) -> None:
+    live(bench)
+    assert bench.http.get("/readyz").text == "ready\n"
+    assert bench.server.pid is not None
+    os.kill(bench.server.pid, signal.SIGSTOP)
+    try:
+        found = bench.http.get("/api/v1/system").json()
+        bench.until(lambda: not bench.services.sampler.connected)
+        ready = bench.http.get("/readyz")
+        cameras = bench.http.get("/api/v1/cameras")
+        alive = bench.http.get("/livez")
+        metrics = bench.http.get("/metrics").text
+    finally:
+        os.kill(bench.server.pid, signal.SIGCONT)
+    words = f"Redis {bench.server.url}: does not answer"
+    assert (found["redis"]["connected"], found["redis"]["words"]) == (False, words)
+    assert (ready.status_code, ready.text) == (503, f"{words}\n")
+    assert (cameras.status_code, cameras.json()) == (503, {"detail": words})
+    assert alive.text == "alive\n"
+    assert "mirante_dashboard_redis_connected 0.0" in metrics
+    bench.until(lambda: bench.http.get("/readyz").status_code == 200)
+
+
+def test_metrics(bench: Bench) -> None:
+    live(bench)
+    bench.status("failed", "wrong password")
+    bench.until(lambda: bench.camera()["state"] == "failed")
+    lines = bench.http.get("/metrics").text.splitlines()
+    assert 'mirante_dashboard_cameras{state="failed"} 1.0' in lines
+    assert 'mirante_dashboard_cameras{state="running"} 0.0' in lines
+    for name in ("pages", "redis_connected", "pictures_sent_total", "bytes_sent_total"):
+        assert any(line.startswith(f"mirante_dashboard_{name} ") for line in lines), name
+    assert "gate" not in "".join(lines)
+
+
+@pytest.fixture
+def tried(bench: Bench) -> Iterator[list[dict[str, Any]]]:
+    """A worker that answers trials, and what it was asked."""
+    asked: list[dict[str, Any]] = []
+    over = threading.Event()
+
+    def answer(request: dict[str, Any]) -> bytes:
+        asked.append(request)
+        if request["name"] == "broken":
+            raise ValueError("no file of street for //anna:hunter2@h")
+        return pack(
+            Trial(
+                connected=True,
+                words="H.264, from rtsp://anna:hunter2@h/x",
+                seconds=1.5,
+                size=(640, 360),
+                fps=25.0,
+                codec="H.264",
+                objects=[CAR],
+                jpeg=b"\xff\xd8",
+            )
+        )
+
+    requests = Requests(bench.redis, "main", {"trial": answer})
+
+    def work() -> None:
+        while not over.wait(0.05):
+            requests.poll()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield asked
+    over.set()
+    thread.join()
+
+
+def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:
+    found = bench.http.post(TEST, json={"url": SECRET, "fps": 5})
+    assert found.status_code == 200, found.text
+    picture = f"data:image/jpeg;base64,{base64.b64encode(bytes([255, 216])).decode()}"
+    assert found.json() == {
+        "connected": True,
+        "words": "H.264, from rtsp://***@h/x",
+        "seconds": 1.5,
+        "size": [640, 360],
+        "fps": 25.0,
+        "codec": "H.264",
+        "objects": [{"label": "car", "class_id": 1, "score": 0.9, "bbox": [1, 2, 3, 4]}],
+        "picture": picture,
+    }
+    [request] = tried
+    assert (request["name"], request["spec"]["fps"]) == ("test", 5)
+    assert "hunter2" not in str(request)
+    assert bench.http.get("/api/v1/cameras").json() == []
+
+
+def test_a_camera_that_is_wanted_is_tried_at_its_own_address(
+    bench: Bench, tried: list[dict[str, Any]]
+) -> None:
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": SECRET, "fps": 5})
+    held = bench.services.registry().cameras()["gate"].spec["url"]
+    shown = bench.camera()["url"]
+    bodies: list[dict[str, Any]] = [{}, {"width": 320}, {"url": shown, "fps": None}]
+    for body in bodies:
+        bench.http.post(TEST, json={"name": "gate", **body}).raise_for_status()
+    assert [request["spec"] for request in tried] == [
+        {},
+        {"url": held, "fps": 5, "width": 320},
+        {"url": held},
+    ]
+    password = bench.services.credentials.lookup(held.partition("${")[2].partition("}")[0])
+    assert password == "anna:hunter2", "a trial forgets no camera's password"
+
+
+def test_a_trial_that_cannot_be(bench: Bench, tried: list[dict[str, Any]]) -> None:
+    broken = bench.http.post(TEST, json={"name": "broken", "url": "test://"})
+    assert (broken.status_code, broken.json()["detail"]) == (
+        502,
+        'worker "main": no file of street for //***@h',
+    )
+    nothing = bench.http.post(TEST, json={"name": "gat"})
+    assert nothing.status_code == 422
+    assert nothing.json()["detail"][0].startswith("gat.url: missing — expected an address")
+    own = bench.http.post(TEST, json={"url": "test://", "stages": [{"python": "os:abort"}]})
+    assert own.status_code == 422
+
+
+def test_a_trial_that_no_worker_takes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboard.api import cameras
+
+    ask = cameras.ask_trial
+    monkeypatch.setattr(cameras, "ask_trial", lambda *arguments: ask(*arguments, timeout_s=0.2))
+    answer = bench.http.post(TEST, json={"url": "test://", "worker": "second"})
+    assert answer.status_code == 504
+    assert answer.json()["detail"].startswith('worker "second" gave no answer within 0.2 s')
