@@ -74,7 +74,7 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
     <${NoWorker} workers=${workers} failure=${failure} wanted=${camera?.worker} />
     <${Address} values=${values} kept=${camera?.url} onChange=${onChange} onTest=${test} onFind=${onFind}
       busy=${trial.busy} lines=${trouble.url} input=${url} />
-    <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} stale=${trial.stale} onCancel=${trial.cancel} /></div>
+    <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"} onCancel=${trial.cancel} /></div>
     ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
     <${Pipeline} values=${shown} zoo=${zoo} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />

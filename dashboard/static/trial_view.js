@@ -26,15 +26,16 @@ const HINTS = [
   [/in use by another/, "Close what uses it; only one program can read a webcam."],
 ];
 
-/** `test`: {busy, trial, failure, started}; `stale`: what was tested has changed since. */
-export function TrialView({ test, stale, onCancel }) {
+/** `test`: {busy, trial, failure, started, stale}; `verb`: what can be done all the same, "added" or "saved". */
+export function TrialView({ test, verb, onCancel }) {
+  const { stale } = test;
   if (test.busy) return html`<${Busy} started=${test.started} onCancel=${onCancel} />`;
-  if (test.failure) return html`<${Failed} title=${test.failure.message} />`;
+  if (test.failure) return html`<${Failed} title=${test.failure.message} verb=${verb} stale=${stale} />`;
   if (!test.trial) return null;
-  if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} hinted stale=${stale} />`;
+  if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} verb=${verb} stale=${stale} />`;
   return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
     ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no picture.</p>`}
-    <${Facts} trial=${test.trial} stale=${stale} />
+    <${Facts} trial=${test.trial} stale=${stale} verb=${verb} />
   </div>`;
 }
 
@@ -55,10 +56,10 @@ function Busy({ started, onCancel }) {
   </div>`;
 }
 
-function Failed({ title, hinted, stale }) {
+function Failed({ title, verb, stale }) {
   const hint = HINTS.find(([words]) => words.test(title))?.[1];
   return html`<div class=${stale ? "is-stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
-    ${hint}${hinted && html`${hint ? "\n" : ""}It can be added all the same: it is tried again until it comes.`}
+    ${hint && `${hint}\n`}${`It can be ${verb} all the same: it is tried again until it comes.`}
   </${Notice}></div>`;
 }
 
@@ -96,7 +97,7 @@ function seen(objects) {
   return [...counts].map(([label, n]) => `${n} ${label}`).join(", ") || "nothing found in this frame";
 }
 
-function Facts({ trial, stale }) {
+function Facts({ trial, stale, verb }) {
   const fact = (name, value) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
   return html`<div class="trial-facts">
     <strong class="state good">Connected</strong>
@@ -107,6 +108,7 @@ function Facts({ trial, stale }) {
       ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
       ${fact("Found", seen(trial.objects))}
     </dl>
-    ${stale && html`<p>You changed something since: test again to see what it does.</p>`}
+    ${stale ? html`<p>You changed something since: test again to see what it does.</p>`
+      : html`<p class="keys">Press Enter once more and it is ${verb}.</p>`}
   </div>`;
 }
