@@ -29,8 +29,8 @@ def main() -> int:
     configure_logs(Log.model_validate(told["log"]))
     settings = Dashboard.model_validate(told["dashboard"])
     listening = socket.socket(fileno=told["socket"])
-    access = Access(settings)
     try:
+        access = Access(settings)
         access.check_binding(listening.getsockname()[0])
     except AccessError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the parent reads it

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import redis
-import redis.asyncio
 from fastapi import Depends
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.requests import HTTPConnection
@@ -52,12 +52,12 @@ class Services:
         return RedisUrl(self.address)
 
     @cached_property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> Redis:
         """A client for the threads on which plain routes run; replies as redis-py shapes them."""
         return connect(self.address, TIMEOUT_S)
 
     @cached_property
-    def aredis(self) -> redis.asyncio.Redis:
+    def aredis(self) -> Any:  # a redis.asyncio.Redis, whose raw commands have no types
         """A client for the event loop; replies are bytes, integers and lists."""
         return async_client(self.url)
 
@@ -66,9 +66,9 @@ class Services:
         return Registry(self.redis, worker, credentials=self.credentials)
 
 
-def async_client(url: RedisUrl, timeout_s: float = TIMEOUT_S) -> redis.asyncio.Redis:
+def async_client(url: RedisUrl, timeout_s: float = TIMEOUT_S) -> AsyncRedis:
     """A client that never retries by itself and gives raw replies."""
-    return raw(redis.asyncio.Redis.from_url(**url.options(timeout_s), retry=Retry(NoBackoff(), 0)))
+    return raw(AsyncRedis.from_url(**url.options(timeout_s), retry=Retry(NoBackoff(), 0)))
 
 
 def _services(connection: HTTPConnection) -> Services:

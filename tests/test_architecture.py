@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["mirante", "engines", "plugins", "pipeline", "dashboard"]  # each may import those before it, and itself
+ROOMS = [
+    "mirante",
+    "engines",
+    "plugins",
+    "pipeline",
+    "dashboard",
+]  # each may import those before it, and itself
 LONGEST_FILE = 400
 FILES = sorted(
     path.relative_to(ROOT)

@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.access import Access, AccessError
 from dashboard.access.attempts import TooOftenError
-from dashboard.access.client import client_address, is_forwarded
 from dashboard.access.headers import add_headers
 from dashboard.access.identity import Identity
 from dashboard.access.origin import SAFE_METHODS, bearer, check_host, check_origin
+from dashboard.access.client import client_address, is_forwarded
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ ENDED = 4401  # the WebSocket close code that tells a page to log in; a browser 
 
 NOT_LOGGED_IN = "log in first (POST /api/v1/session), or send Authorization: Bearer TOKEN"
 ONLY_LOOKS = "a viewer may look, not change; ask an admin"
+UNEXPECTED = "something went wrong here; the log says what"
 TOO_LARGE = f"the body is larger than {MOST_BODY_BYTES >> 20} MiB"
 
 _IDENTITY = "mirante.identity"
@@ -56,7 +57,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        answering = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal answering
+            answering = True
             if message["type"].endswith("http.response.start"):
                 add_headers(MutableHeaders(scope=message), scope["path"])
             await send(message)
@@ -66,7 +71,13 @@ class Guard:
         except HTTPException as refusal:
             await _refuse(refusal, scope, receive, send_with_headers)
             return
-        await self._app(scope, _bounded(receive), send_with_headers)
+        try:
+            await self._app(scope, _bounded(receive), send_with_headers)
+        except Exception:
+            if answering or scope["type"] == "websocket":
+                raise
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await _refuse(HTTPException(500, UNEXPECTED), scope, receive, send_with_headers)
 
     def _admit(self, connection: HTTPConnection) -> None:
         """Notes who asks.

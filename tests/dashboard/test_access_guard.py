@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 from guarded_app import (
     BEARER,
     HOST,
@@ -292,3 +293,19 @@ def test_others_are_answered_while_a_password_is_compared(tmp_path: Path) -> Non
             return [meanwhile.status_code, (await login).status_code]
 
     assert asyncio.run(ask()) == [200, 401]
+
+
+def test_what_fails_behind_it_is_answered_with_the_headers_and_without_details(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = guarded(make_access(tmp_path))
+
+    @app.get("/api/v1/broken")
+    def broken() -> None:
+        raise KeyError("a secret")
+
+    answer = TestClient(app, base_url=HOST).get("/api/v1/broken")
+    assert answer.status_code == 500
+    assert answer.json() == {"detail": "something went wrong here; the log says what"}
+    assert "Content-Security-Policy" in answer.headers
+    assert "KeyError" in caplog.text

@@ -103,7 +103,7 @@ def users(
 
 
 def make_first_admin(access: Access) -> str | None:
-    """Makes the user ``admin`` where nobody may log in yet.
+    """Makes the user ``admin`` where nobody may log in yet; a machine's token is no login.
 
     Returns:
         the password, to be shown once; None where somebody may log in already.
@@ -116,12 +116,12 @@ def make_first_admin(access: Access) -> str | None:
     from dashboard.access.passwords import hash_password
     from dashboard.access.store import StoredUser
 
-    if access.users() or access.tokens():
+    if access.users():
         return None
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     hashed = hash_password(password)
     with access.store.changing() as stored:
-        if stored.users or stored.tokens:  # another process was first
+        if stored.users:  # another process was first
             return None
         stored.users[FIRST_ADMIN] = StoredUser(hashed, "admin")
     return password
