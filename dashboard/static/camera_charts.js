@@ -10,34 +10,40 @@ const FRAMES = {
   duplicate_pts: "--drop-double", outbox: "--drop-outbox",
 };
 const WHY = {
-  rate: "above the rate that was asked for", queue: "the models were busy, a newer frame came", stage: "a stage let it go",
-  reconnect: "in flight when the connection broke", duplicate_pts: "sent twice by the camera", outbox: "Redis was away for too long",
+  rate: "above the rate that was asked for", queue: "the models were busy, a newer frame came",
+  stage: "a stage let it go", reconnect: "in flight when the connection broke",
+  duplicate_pts: "sent twice by the camera", outbox: "Redis was away for too long",
 };
+const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 
 export function Frames({ history, counts }) {
-  const dropped = Object.entries(history?.dropped ?? {}).filter(([reason, values]) => counts?.dropped[reason] || values.some(Boolean));
+  const dropped = Object.entries(history?.dropped ?? {})
+    .filter(([reason, values]) => counts?.dropped[reason] || values.some(Boolean));
   const series = history ? [
     { label: "published", colour: FRAMES.published, values: history.published },
-    ...dropped.map(([reason, values]) => ({ label: reason, colour: FRAMES[reason] ?? colourOf(reason), values })),
+    ...dropped.map(([reason, values]) => ({ label: reason, colour: colourOfReason(reason), values })),
     { label: "failed", colour: FRAMES.failed, values: history.failed },
   ] : [];
   return html`<section class="card"><h2>Frames <small>per second, and where they went</small></h2>
-    <${Chart} label="Frames per second: published, dropped by reason, failed" stacked total="decoded" times=${history?.t ?? []} series=${series}
-      format=${(value) => (value === null ? "–" : count(value))} empty="A chart stands here as soon as frames are counted." />
+    <${Chart} label="Frames per second: published, dropped by reason, failed" stacked total="decoded"
+      times=${history?.t ?? []} series=${series} format=${count}
+      empty="A chart stands here as soon as frames are counted." />
     ${counts && html`<${Account} counts=${counts} />`}
   </section>`;
 }
 
 /** decoded = published + dropped (reason) + failed, with the totals since the camera started. */
 function Account({ counts }) {
-  const reasons = Object.entries(counts.dropped);
+  const reasons = Object.entries(counts.dropped).filter(([, frames]) => frames);
   const lost = reasons.reduce((sum, [, frames]) => sum + frames, 0);
   const rest = counts.decoded - counts.published - lost - counts.failed;
-  const term = (colour, value, words, why) => html`<span class="term" title=${why}><${Swatch} colour=${colour} /><b>${whole(value)}</b> ${words}</span>`;
+  const term = (colour, value, words, why) => html`<span class="term" title=${why}>
+    <${Swatch} colour=${colour} /><b>${whole(value)}</b> ${words}</span>`;
   return html`<p class="account"><span class="term"><b>${whole(counts.decoded)}</b> decoded</span> =
     ${" "}${term(FRAMES.published, counts.published, "published")}
-    ${reasons.filter(([, frames]) => frames).map(([reason, frames]) => html`${" "}+ ${term(FRAMES[reason] ?? colourOf(reason), frames, `dropped: ${reason}`, WHY[reason])}`)}
+    ${reasons.map(([reason, frames]) => html`${" "}+
+      ${" "}${term(colourOfReason(reason), frames, `dropped: ${reason}`, WHY[reason])}`)}
     ${lost === 0 && html`${" "}+ <span class="term"><b>0</b> dropped</span>`}
     ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
     ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
@@ -57,10 +63,12 @@ export function Latency({ history, screen }) {
 }
 
 export function Objects({ history }) {
-  const found = Object.entries(history?.objects ?? {}).filter(([, values]) => values.some(Boolean)).sort(([a], [b]) => a.localeCompare(b));
-  const series = found.map(([label, values]) => ({ label, colour: colourOf(label), values }));
+  const series = Object.entries(history?.objects ?? {})
+    .filter(([, values]) => values.some(Boolean))
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([label, values]) => ({ label, colour: colourOf(label), values }));
   return html`<section class="card"><h2>Objects <small>per class, one on top of another</small></h2>
     <${Chart} label="Objects per class" stacked stepped times=${history?.t ?? []} series=${series}
-      format=${(value) => (value === null ? "–" : count(value))} empty="Nothing was seen in the last 15 minutes." />
+      format=${count} empty="Nothing was seen in the last 15 minutes." />
   </section>`;
 }

@@ -18,7 +18,9 @@ const QUIET_MS = 2000; // without a picture, the newest message is asked for
 
 export function CameraPage({ name, session, onAdd, onEdit }) {
   const { cameras } = useLive();
-  if (cameras === null) return html`<main class="camera-page" aria-busy="true"><div class="screen ghost-screen" /></main>`;
+  if (cameras === null) {
+    return html`<main class="camera-page" aria-busy="true"><div class="screen ghost-screen" /></main>`;
+  }
   const camera = cameras.find((one) => one.name === name);
   if (!camera) return html`<${Unknown} name=${name} cameras=${cameras} session=${session} onAdd=${onAdd} />`;
   return html`<${Known} camera=${camera} session=${session} onEdit=${onEdit} />`;
@@ -36,10 +38,10 @@ function Known({ camera, session, onEdit }) {
   const labels = [...new Set([...(camera.labels ?? []), ...Object.keys(history?.objects ?? {})])].sort();
   return html`<main class="camera-page">
     <div class="bar camera-bar">
-      <a href="#/" class="button quiet bare" aria-label="Back to the wall" title="Back to the wall"><${Icon} name="back" /></a>
+      <a href="#/" class="button quiet bare" aria-label="Back to the wall"><${Icon} name="back" /></a>
       <div class="titles"><h1>${name}</h1><p class="from">${camera.url}</p></div>
       <${State} camera=${camera} />
-      <span class="reason">${camera.paused ? "on request" : camera.reason}</span>
+      <span class="reason ${runs ? "plain" : ""}">${camera.paused ? "on request" : camera.reason}</span>
       <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} words />
     </div>
     ${error && html`<${Notice} icon="alert" tone="wait" title="The charts stand still">${error.message}</${Notice}>`}
@@ -126,13 +128,15 @@ function Figures({ camera, message, screen, runs }) {
   const { rate, latency_ms: redis, size, models } = camera;
   const seen = runs ? message?.objects ?? [] : [];
   const labels = [...new Set(seen.map((one) => one.label))];
-  const figure = (words, value, below) => html`<div><dt>${words}</dt><dd>${value}</dd><dd class="below" title=${below}>${below}</dd></div>`;
+  const figure = (words, value, below) => html`<div>
+    <dt>${words}</dt><dd>${value}</dd><dd class="below" title=${below}>${below}</dd></div>`;
+  const flow = runs ? rate : null;
   return html`<dl class="figures-grid">
-    ${figure("Published", runs && rate ? `${count(rate.published)} fps` : "–", runs && rate ? `of ${count(rate.decoded)} decoded` : "no frames")}
+    ${figure("Published", flow ? `${count(flow.published)} fps` : "–", flow ? `of ${count(flow.decoded)} decoded` : "no frames")}
     ${figure("Capture to Redis", ms(runs ? redis?.p50 : null), `p95 ${ms(runs ? redis?.p95 : null)}`)}
     ${figure("Capture to screen", ms(screen.p50), `p95 ${ms(screen.p95)}`)}
-    ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || (seen.length ? "" : "nothing seen"))}
-    ${figure("Source", size ? `${size[0]} × ${size[1]}` : "–", size ? TIME[message?.ts_source] ?? "pixels" : "not seen yet")}
+    ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || "nothing seen")}
+    ${figure("Source", size ? size.join(" × ") : "–", size ? TIME[message?.ts_source] ?? "pixels" : "not seen yet")}
     ${figure("Models", models.length, models.join(", ") || "it only shows pictures")}
   </dl>`;
 }
@@ -150,10 +154,10 @@ function Instead({ camera, session }) {
 }
 
 function todo({ paused, state, reason, worker }, admin) {
-  if (paused) return admin ? "Nothing is read from it until you resume it." : "Nothing is read from it until an admin resumes it.";
+  if (paused) return `Nothing is read from it until ${admin ? "you resume" : "an admin resumes"} it.`;
   if (state === "unknown") {
     return reason.endsWith("does not run")
-      ? `Start it where the camera can be reached: “mirante up” with the configuration of worker ${worker}. This page goes on by itself.`
+      ? `Start it: “mirante up” with the configuration of worker ${worker}. This page goes on by itself.`
       : "This page goes on by itself when that is known again.";
   }
   if (state === "failed") {
@@ -172,7 +176,7 @@ function Events({ events }) {
       ? html`<p class="nothing">Nothing publishes events yet. Tracks that begin and end, zones entered and lines crossed
           will stand here once a stage that tracks objects tells of them.</p>`
       : html`<ol class="events" tabindex="0">${events.map((event, i) => html`<li key=${i}>
-          <time>${event.ts ? clock(event.ts) : ""}</time> <strong>${event.kind ?? event.type ?? event.event ?? "event"}</strong>
+          <time>${event.ts ? clock(event.ts) : ""}</time> <strong>${event.kind ?? event.type ?? "event"}</strong>
           <code>${JSON.stringify(event)}</code></li>`)}</ol>`}
   </section>`;
 }
@@ -183,7 +187,8 @@ function Unknown({ name, cameras, session, onAdd }) {
     <h1>No camera is called “${name}”</h1>
     <p>It was removed, or its name is written otherwise.</p>
     ${cameras.length > 0 && html`<ul class="others" aria-label="Cameras that there are">
-      ${cameras.slice(0, 12).map((one) => html`<li><a class="button" href="#/camera/${encodeURIComponent(one.name)}">${one.name}</a></li>`)}
+      ${cameras.slice(0, 12).map(({ name: other }) => html`<li key=${other}>
+        <a class="button" href="#/camera/${encodeURIComponent(other)}">${other}</a></li>`)}
     </ul>`}
     <p class="ways"><a href="#/" class="button">Back to the wall</a>
       ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}</p>

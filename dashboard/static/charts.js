@@ -5,7 +5,7 @@ import { clock } from "./ui.js";
 const BRIDGED = 5; // samples without a value that a line goes on over: a slow camera is no gap
 const SHORTEST_S = 60;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
-const NICE = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+const NICE = [1, 2, 4, 6, 8, 10]; // tops of an axis that its steps divide
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 /** What a colour is on a canvas: "--good" of the style sheet, or the colour itself. */
@@ -60,7 +60,8 @@ function Legend({ series, lines, shown, format, when, total, sum }) {
 
 /** A small square of a colour. */
 export function Swatch({ colour }) {
-  const dye = (element) => element?.style.setProperty("--class", colour.startsWith("--") ? `var(${colour})` : colour);
+  const dyed = colour.startsWith("--") ? `var(${colour})` : colour;
+  const dye = (element) => element?.style.setProperty("--class", dyed);
   return html`<span class="swatch" ref=${dye} />`;
 }
 
@@ -105,7 +106,7 @@ function piled(lines) {
 
 function options({ series, stacked, stepped, format, point }) {
   const soft = paint("--soft"), line = paint("--line");
-  const axis = { stroke: soft, font: "11px system-ui, sans-serif", ticks: { show: false } };
+  const axis = { stroke: soft, font: "11px system-ui, sans-serif", gap: 6, ticks: { show: false } };
   const paths = stepped ? window.uPlot.paths.stepped({ align: 1 }) : window.uPlot.paths.linear();
   return {
     width: 300, height: 150, padding: [8, 4, 0, 0], legend: { show: false },
@@ -115,12 +116,16 @@ function options({ series, stacked, stepped, format, point }) {
       y: { range: (_, __, most) => [0, nice(most)] },
     },
     axes: [
-      { ...axis, size: 24, space: 64, gap: 6, grid: { show: false }, values: (_, splits) => splits.map(hour) },
-      { ...axis, size: 46, space: 34, gap: 6, incrs: STEPS, grid: { stroke: line, width: 1 }, values: (_, splits) => splits.map(format) },
+      { ...axis, size: 24, space: 64, grid: { show: false }, values: (_, splits) => splits.map(hour) },
+      {
+        ...axis, size: 52, space: 34, incrs: STEPS, grid: { stroke: line, width: 1 },
+        values: (_, splits) => splits.map(format),
+      },
     ],
     series: [{}, ...series.map(({ label, colour }) => {
       const ink = paint(colour);
-      return { label, stroke: ink, width: stacked ? 0 : 1.8, fill: stacked ? `${ink}b3` : undefined, paths, points: { show: false } };
+      const drawn = stacked ? { width: 0, fill: `${ink}b3` } : { width: 1.8 };
+      return { label, stroke: ink, ...drawn, paths, points: { show: false } };
     })],
     bands: stacked ? series.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : [],
     hooks: { setCursor: [(plot) => point(plot.cursor.idx ?? null)] },

@@ -7,14 +7,17 @@ const DEFAULT = "redis://127.0.0.1:6379"; // what mirante and redis-cli take whe
 
 export function Subscribe({ name, session }) {
   const [redis, know] = useState(null);
-  useEffect(() => void get("/system").then((system) => know(system.redis.url ?? DEFAULT), () => know(DEFAULT)), []);
+  useEffect(() => void get("/system").then((system) => know(system.redis.url), () => know(DEFAULT)), []);
   if (redis === null) return null;
+  const tail = `mirante tail ${name}${redis === DEFAULT ? "" : ` --redis ${quoted(redis)}`}`;
+  const read = `redis-cli${server(redis)} XREAD BLOCK 0 STREAMS 'mirante:{${name}}:detections' '$'`;
   return html`<div class="lines">
-    <${Code} title="In a terminal" lines=${[`mirante tail ${name}${redis === DEFAULT ? "" : ` --redis ${quoted(redis)}`}`]} />
+    <${Code} title="In a terminal" lines=${[tail]} />
     <${Code} title="Python" lines=${python(name, redis)} />
-    <${Code} title="redis-cli" lines=${[`redis-cli${server(redis)} XREAD BLOCK 0 STREAMS 'mirante:{${name}}:detections' '$'`]} />
+    <${Code} title="redis-cli" lines=${[read]} />
     <${Code} title="Any language, over HTTP" lines=${[curl(name, session)]} />
   </div>
+  ${session.login && html`<p class="hint">An admin makes the token: <code>mirante dashboard token NAME</code></p>`}
   ${redis.includes("***") && html`<p class="hint">Put the user and password of Redis where *** stands.</p>`}`;
 }
 

@@ -1,7 +1,10 @@
 // Models, and the engine that each runs on.
 import { html } from "./preact.js";
 
-const RUNTIMES = { onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX", triton: "Triton" };
+const RUNTIMES = {
+  onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX",
+  triton: "Triton",
+};
 const PARITY = {
   source: ["the model itself", "off"],
   proved: ["proved on the cameras' own frames", "good"],
@@ -14,7 +17,8 @@ export function Models({ workers }) {
   return html`<section class="card"><h2>Models <small>and the engine each runs on</small></h2>
     ${rows.length === 0
       ? html`<p class="nothing">No model runs. A camera with a stage <code>model: street</code> brings one.</p>`
-      : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}<th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
+      : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}
+          <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
         <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
           worker=${several ? worker.worker : null} build=${worker.builds[model.name]} />`)}</tbody></table>`}
     <${Ready} workers=${workers} used=${new Set(rows.map(({ model }) => model.name))} />
@@ -24,7 +28,8 @@ export function Models({ workers }) {
 function Row({ model, worker, build }) {
   const [parity, tone] = PARITY[model.parity] ?? [model.parity, "off"];
   return html`<tr>
-    <td data-words="Model"><strong>${basename(model.name)}</strong>${model.runs !== model.name && html`<small title=${model.runs}>runs ${basename(model.runs)}</small>`}</td>
+    <td data-words="Model"><strong>${basename(model.name)}</strong>
+      ${model.runs !== model.name && html`<small title=${model.runs}>runs ${basename(model.runs)}</small>`}</td>
     ${worker !== null && html`<td data-words="Worker">${worker}</td>`}
     <td data-words="Engine">${RUNTIMES[model.runtime] ?? model.runtime}</td>
     <td data-words="Precision">${model.precision}</td>
@@ -41,11 +46,15 @@ function buildWords(build) {
 
 /** Models that a camera could run and none does. */
 function Ready({ workers, used }) {
-  const idle = new Map(workers.flatMap((worker) => worker.zoo).filter((one) => !used.has(one.name)).map((one) => [one.name, one]));
+  const all = workers.flatMap((worker) => worker.zoo).filter((one) => !used.has(one.name));
+  const idle = new Map(all.map((one) => [one.name, one]));
   if (!idle.size) return null;
   return html`<details class="idle"><summary>${idle.size} more can be chosen</summary>
     <ul>${[...idle.values()].map((one) => html`<li key=${one.name}><strong>${basename(one.name)}</strong>
-      <span class="soft">${one.task}: ${one.labels.slice(0, 6).join(", ")}${one.labels.length > 6 ? ", …" : ""}. ${one.licence}${one.ready ? "" : ". Fetched when first used"}</span></li>`)}</ul></details>`;
+      <span class="soft">${one.task}: ${some(one.labels, 6)}. ${one.licence}${one.ready ? "" : ". Not fetched yet"}</span>
+    </li>`)}</ul></details>`;
 }
 
+/** The first few of many names. */
+export const some = (names, most) => names.slice(0, most).join(", ") + (names.length > most ? ", …" : "");
 const basename = (name) => name.split("/").at(-1);

@@ -13,13 +13,14 @@ export function SystemPage() {
   const { data: system, error } = usePolled(() => get("/system"), "system");
   const gone = useGone(system, cameras ?? []);
   if (!system) {
-    return html`<main class="system-page" aria-busy=${!error}>
-      ${error && html`<${Notice} icon="alert" tone="bad" title="Nothing is known of the system">${error.message}</${Notice}>`}</main>`;
+    return html`<main class="system-page" aria-busy=${!error}>${error && html`
+      <${Notice} icon="alert" tone="bad" title="Nothing is known of the system">${error.message}</${Notice}>`}</main>`;
   }
   const { workers, redis } = system;
   return html`<main class="system-page">
     <div class="bar"><h1>${summary(system)}</h1></div>
-    ${error && html`<${Notice} icon="alert" tone="wait" title="What stands here is no longer new">${error.message}</${Notice}>`}
+    ${error && html`
+      <${Notice} icon="alert" tone="wait" title="What stands here is no longer new">${error.message}</${Notice}>`}
     <div class="cards">
       <div class="column">
         ${redis.connected && html`<${Models} workers=${workers} />`}
@@ -51,15 +52,19 @@ function useGone(system, cameras) {
   const alive = new Set(system.workers.map((one) => one.worker));
   for (const one of system.workers) seen.current.set(one.worker, one.at);
   const wanted = cameras.filter((one) => !alive.has(one.worker));
-  const names = new Set([...seen.current.keys(), ...wanted.map((one) => one.worker)].filter((one) => !alive.has(one)));
-  return [...names].sort().map((name) => ({
-    name, at: seen.current.get(name) ?? null, cameras: wanted.filter((one) => one.worker === name).map((one) => one.name),
+  const names = new Set([...seen.current.keys(), ...wanted.map((one) => one.worker)]);
+  return [...names].filter((name) => !alive.has(name)).sort().map((name) => ({
+    name,
+    at: seen.current.get(name) ?? null,
+    cameras: wanted.filter((one) => one.worker === name).map((one) => one.name),
   }));
 }
 
 function NoWorker({ connected }) {
   return html`<section class="card"><h2>Workers</h2>
     <${Notice} icon="system" title=${connected ? "No worker runs" : "Whether workers run is not known"}>
-      ${connected ? html`Start one with its cameras: <code>mirante up street.yaml</code>` : "They report through Redis, and go on without it."}
+      ${connected
+        ? html`Start one with its cameras: <code>mirante up street.yaml</code>`
+        : "They report through Redis, and go on without it."}
     </${Notice}></section>`;
 }

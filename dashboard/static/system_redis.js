@@ -14,7 +14,8 @@ export function Redis({ redis }) {
   }
   const { used_memory_bytes: used, maxmemory_bytes: most } = redis;
   return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
-    ${most > 0 && html`<div class="meters one"><${Meter} label="Memory" share=${used / most} words="${bytes(used)} of ${bytes(most)}" /></div>`}
+    ${most > 0 && html`<div class="meters one">
+      <${Meter} label="Memory" share=${used / most} words="${bytes(used)} of ${bytes(most)}" /></div>`}
     <dl class="readings">
       <div><dt>Version</dt><dd>${redis.version}</dd></div>
       ${most === 0 && html`<div><dt>Memory</dt><dd>${bytes(used)}, no limit</dd></div>`}
@@ -35,9 +36,16 @@ function Streams({ streams }) {
   }
   if (!cameras.size) return html`<p class="nothing">No streams yet: nothing was published in the last minute.</p>`;
   const kinds = KINDS.filter((kind) => [...cameras.values()].some((one) => kind in one));
-  return html`<div class="scroll"><table><thead><tr><th>Entries kept</th>${kinds.map((kind) => html`<th class="number">${kind}</th>`)}</tr></thead>
-    <tbody>${[...cameras].sort().map(([camera, lengths]) => html`<tr key=${camera}><td><${Link} camera=${camera} /></td>
-      ${kinds.map((kind) => html`<td class="number">${kind in lengths ? count(lengths[kind]) : "–"}</td>`)}</tr>`)}</tbody></table></div>`;
+  return html`<${Table} words=${["Entries kept"]} numbers=${kinds}>
+    ${[...cameras].sort().map(([camera, lengths]) => html`<tr key=${camera}><td><${Link} camera=${camera} /></td>
+      ${kinds.map((kind) => html`<td class="number">${count(lengths[kind])}</td>`)}</tr>`)}</${Table}>`;
+}
+
+/** A table whose first columns are words, and all others numbers. */
+function Table({ words, numbers, children }) {
+  return html`<div class="scroll"><table><thead><tr>
+    ${words.map((one) => html`<th>${one}</th>`)}${numbers.map((one) => html`<th class="number">${one}</th>`)}
+  </tr></thead><tbody>${children}</tbody></table></div>`;
 }
 
 const Link = ({ camera }) => html`<a class="link" href="#/camera/${encodeURIComponent(camera)}">${camera}</a>`;
@@ -45,15 +53,24 @@ const Link = ({ camera }) => html`<a class="link" href="#/camera/${encodeURIComp
 export function Groups({ groups }) {
   return html`<section class="card"><h2>Consumer groups <small>who reads, and how far behind</small></h2>
     ${groups.length === 0
-      ? html`<p class="nothing">No group reads. One comes to be with <code>mirante.subscribe("gate", group="alarm", consumer="alarm-1")</code>;
+      ? html`<p class="nothing">No group reads. One comes to be with
+          <code> mirante.subscribe("gate", group="alarm", consumer="alarm-1")</code>;
           subscribers without a group read alone and leave no trace in Redis.</p>`
-      : html`<div class="scroll"><table><thead><tr><th>Camera</th><th>Group</th><th class="number">Consumers</th><th class="number">Pending</th>
-          <th class="number">Behind</th><th class="number">Lost</th></tr></thead>
-        <tbody>${groups.map((one) => html`<tr key=${`${one.camera} ${one.stream} ${one.group}`}><td><${Link} camera=${one.camera} /></td><td>${one.group}${one.stream !== "detections" && html` <span class="soft">${one.stream}</span>`}</td>
-          <td class="number">${count(one.consumers)}</td><td class="number">${count(one.pending)}</td>
-          <td class="number" title=${one.lag === null ? "Redis cannot tell: entries were trimmed that it had not read" : ""}>${one.lag === null ? "unknown" : count(one.lag)}</td>
-          <td class="number ${one.lost ? "bad-number" : ""}">${count(one.lost)}</td></tr>`)}</tbody></table></div>`}
+      : html`<${Table} words=${["Camera", "Group"]} numbers=${["Consumers", "Pending", "Behind", "Lost"]}>
+          ${groups.map((one) => html`<${Group} key=${`${one.camera} ${one.stream} ${one.group}`} group=${one} />`)}
+        </${Table}>`}
   </section>`;
+}
+
+const UNKNOWN_LAG = "Redis cannot tell: entries were trimmed that it had not read";
+
+function Group({ group }) {
+  const { camera, stream, consumers, pending, lag, lost } = group;
+  return html`<tr><td><${Link} camera=${camera} /></td>
+    <td>${group.group}${stream !== "detections" && html` <span class="soft">${stream}</span>`}</td>
+    <td class="number">${count(consumers)}</td><td class="number">${count(pending)}</td>
+    <td class="number" title=${lag === null ? UNKNOWN_LAG : null}>${lag === null ? "unknown" : count(lag)}</td>
+    <td class="number ${lost ? "bad-number" : ""}">${count(lost)}</td></tr>`;
 }
 
 /** What waits on its way to Redis, and each camera's frames that did not arrive anywhere. */
@@ -62,28 +79,33 @@ export function Losses({ workers, cameras }) {
   const lostOf = (name) => workers.reduce((sum, one) => sum + (one.outbox.lost[name] ?? 0), 0);
   const refused = workers.reduce((sum, one) => sum + one.outbox.refused, 0);
   const known = cameras.filter((one) => one.counts);
-  const lost = workers.flatMap((one) => Object.values(one.outbox.lost)).reduce((sum, frames) => sum + frames, 0); // of removed cameras too
+  const losses = workers.flatMap((one) => Object.values(one.outbox.lost)); // of removed cameras too
+  const lost = losses.reduce((sum, frames) => sum + frames, 0);
   const fine = workers.length > 0 && lost === 0 && refused === 0;
   return html`<section class="card"><h2>Losses <small>and what waits for Redis</small></h2>
-    ${workers.length > 0 && html`<p class="verdict"><span class="state ${fine ? "good" : "bad"}">${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>
+    ${workers.length > 0 && html`<p class="verdict">
+      <span class="state ${fine ? "good" : "bad"}">
+        ${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>
       <span class="soft">${waits === 0 ? "outbox empty" : `${count(waits)} results wait in the outbox`}</span></p>`}
     ${known.length === 0
       ? html`<p class="nothing">No camera has counted a frame yet.</p>`
-      : html`<div class="scroll"><table><thead><tr><th>Camera</th><th class="number">Decoded</th><th class="number">Published</th><th class="number">Dropped</th>
-          <th class="number">Failed</th><th class="number">Lost</th></tr></thead>
-        <tbody>${known.map((one) => html`<${Row} key=${one.name} camera=${one} lost=${lostOf(one.name)} />`)}</tbody></table></div>`}
+      : html`<${Table} words=${["Camera"]} numbers=${["Decoded", "Published", "Dropped", "Failed", "Lost"]}>
+          ${known.map((one) => html`<${Row} key=${one.name} camera=${one} lost=${lostOf(one.name)} />`)}</${Table}>`}
   </section>`;
 }
 
 function Row({ camera, lost }) {
   const { decoded, published, dropped, failed } = camera.counts;
   const reasons = Object.entries(dropped).filter(([, frames]) => frames);
-  const words = reasons.map(([reason, frames]) => `${reason} ${frames.toLocaleString("en")}`).join(", ");
+  const words = reasons.map(([reason, frames]) => `${reason} ${exact(frames)}`).join(", ");
   return html`<tr><td><${Link} camera=${camera.name} /> <${State} camera=${camera} /></td>
-    <td class="number">${count(decoded)}</td><td class="number">${count(published)}</td>
-    <td class="number" title=${words}>${count(reasons.reduce((sum, [, frames]) => sum + frames, 0))}</td>
-    <td class="number ${failed ? "bad-number" : ""}">${count(failed)}</td><td class="number ${lost ? "bad-number" : ""}">${count(lost)}</td></tr>`;
+    <td class="number">${exact(decoded)}</td><td class="number">${exact(published)}</td>
+    <td class="number" title=${words}>${exact(reasons.reduce((sum, [, frames]) => sum + frames, 0))}</td>
+    <td class="number ${failed ? "bad-number" : ""}">${exact(failed)}</td>
+    <td class="number ${lost ? "bad-number" : ""}">${exact(lost)}</td></tr>`;
 }
+
+const exact = (frames) => frames.toLocaleString("en");
 
 function lossWords(lost, refused) {
   const parts = [];

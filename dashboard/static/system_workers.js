@@ -1,5 +1,6 @@
 // Workers: what each uses of its machine.
 import { html } from "./preact.js";
+import { some } from "./system_models.js";
 import { Notice, bytes, count, since } from "./ui.js";
 
 /** A share (0 to 1) of a whole as a bar; `full`: the tone of one that is full, "" for a good thing. */
@@ -7,8 +8,10 @@ export function Meter({ label, share, words, full = "bad" }) {
   const percent = Math.max(0, Math.min(100, 100 * (share || 0)));
   const tone = percent < 85 || !full ? "" : percent < 95 ? "wait" : full;
   return html`<div class="meter ${tone}"><span>${label}</span><b>${words}</b>
-    <svg role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(percent)} aria-valuetext=${words}>
-      <rect class="whole" width="100%" height="100%" rx="3" /><rect class="part" width="${percent.toFixed(1)}%" height="100%" rx="3" /></svg>
+    <svg role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(percent)}
+        aria-valuetext=${words}>
+      <rect class="whole" width="100%" height="100%" rx="3" />
+      <rect class="part" width="${percent.toFixed(1)}%" height="100%" rx="3" /></svg>
   </div>`;
 }
 
@@ -16,12 +19,14 @@ export function Worker({ worker }) {
   const { process, machine, gpus, outbox } = worker;
   const cameras = Object.values(worker.cameras);
   const run = cameras.filter((one) => one.state === "running").length;
-  return html`<section class="card"><h2>Worker ${worker.worker} <small>on ${worker.host}, up ${since(worker.started)}</small></h2>
+  return html`<section class="card">
+    <h2>Worker ${worker.worker} <small>on ${worker.host}, up ${since(worker.started)}</small></h2>
     <div class="meters">
       <${Meter} label="Its CPU" share=${process.cpu_percent / 100 / machine.cores} full=""
         words="${Math.round(process.cpu_percent)} % of ${100 * machine.cores} %" />
       <${Meter} label="Its memory" share=${process.rss_bytes / machine.memory_bytes} words=${bytes(process.rss_bytes)} />
-      <${Meter} label="Machine's CPU" full="wait" share=${machine.cpu_percent / 100} words="${Math.round(machine.cpu_percent)} % of ${machine.cores} cores" />
+      <${Meter} label="Machine's CPU" full="wait" share=${machine.cpu_percent / 100}
+        words="${Math.round(machine.cpu_percent)} % of ${machine.cores} cores" />
       <${Meter} label="Machine's memory" share=${machine.memory_used_bytes / machine.memory_bytes}
         words="${bytes(machine.memory_used_bytes)} of ${bytes(machine.memory_bytes)}" />
       ${gpus.map((gpu, i) => html`<${Gpu} key=${i} gpu=${gpu} />`)}
@@ -34,13 +39,15 @@ export function Worker({ worker }) {
       <div><dt>Process</dt><dd>${worker.pid}</dd></div>
       <div><dt>Version</dt><dd>${worker.version}</dd></div>
     </dl>
-    ${!outbox.connected && html`<${Notice} icon="alert" tone="bad" title="It does not reach Redis">${outbox.words}</${Notice}>`}
+    ${!outbox.connected && html`
+      <${Notice} icon="alert" tone="bad" title="It does not reach Redis">${outbox.words}</${Notice}>`}
   </section>`;
 }
 
 function Gpu({ gpu }) {
   const busy = gpu.utilisation_percent;
-  return html`<${Meter} label=${gpu.name} share=${(busy ?? 0) / 100} full="" words=${busy === null ? "not told by its driver" : `${Math.round(busy)} % busy`} />
+  return html`<${Meter} label=${gpu.name} share=${(busy ?? 0) / 100} full=""
+      words=${busy === null ? "not told by its driver" : `${Math.round(busy)} % busy`} />
     <${Meter} label="GPU memory" share=${gpu.memory_used_bytes / gpu.memory_bytes}
       words="${bytes(gpu.memory_used_bytes)} of ${bytes(gpu.memory_bytes)}" />`;
 }
@@ -48,7 +55,12 @@ function Gpu({ gpu }) {
 /** `worker`: {name, at: Unix s of its last report or null, cameras: names that wait for it}. */
 export function Gone({ worker }) {
   const { name, at, cameras } = worker;
-  const wait = cameras.length === 1 ? `Camera ${cameras[0]} waits for it.` : `${cameras.length} cameras wait for it: ${cameras.slice(0, 8).join(", ")}${cameras.length > 8 ? ", …" : ""}.`;
-  return html`<section class="card"><h2>Worker ${name} <small>${at ? `was heard ${since(at)} ago` : "not heard of"}</small></h2>
-    <${Notice} icon="alert" tone="bad" title="It does not run">${cameras.length > 0 && `${wait} `}Start it: <code>mirante up FILE.yaml</code></${Notice}></section>`;
+  const wait = {
+    0: "",
+    1: `Camera ${cameras[0]} waits for it. `,
+  }[cameras.length] ?? `${cameras.length} cameras wait for it: ${some(cameras, 8)}. `;
+  return html`<section class="card">
+    <h2>Worker ${name} <small>${at ? `was heard ${since(at)} ago` : "not heard of"}</small></h2>
+    <${Notice} icon="alert" tone="bad" title="It does not run">
+      ${wait}Start it: <code>mirante up FILE.yaml</code></${Notice}></section>`;
 }

@@ -2,7 +2,7 @@
 import { html } from "./preact.js";
 import { clock, since, toneOf } from "./ui.js";
 
-const SPANS_S = [300, 900, 3600, 21600, 86400]; // what the band may show; the shortest that holds all
+const SPANS_S = [300, 900, 1800, 3600, 10800, 21600, 43200, 86400]; // what the band may show; the shortest that holds all
 const THINNEST = 0.5; // per cent: a moment of trouble is seen in a day of calm
 
 /**
@@ -12,7 +12,8 @@ const THINNEST = 0.5; // per cent: a moment of trouble is seen in a day of calm
 export function Timeline({ changes, lostAt }) {
   const now = Date.now() / 1000;
   if (!changes.length) {
-    return html`<p class="nothing">Nothing was said of it yet. Each change of its state is noted here, with the reason.</p>`;
+    return html`<p class="nothing">Nothing was said of it yet.
+      Each change of its state is noted here, with the reason.</p>`;
   }
   const runs = merged(changes, now, lostAt);
   return html`<${Band} runs=${runs} now=${now} />
@@ -25,7 +26,9 @@ export function Timeline({ changes, lostAt }) {
 function merged(changes, now, lostAt) {
   const runs = [];
   let until = lostAt ?? now;
-  if (lostAt !== null) runs.push({ state: "unknown", reason: "its worker does not run", at: lostAt, until: now, times: 1 });
+  if (lostAt !== null) {
+    runs.push({ state: "unknown", reason: "its worker does not run", at: lostAt, until: now, times: 1 });
+  }
   for (const { state, reason, at } of changes) {
     const later = runs.at(-1);
     if (later?.state === state && later.reason === reason) {
@@ -43,13 +46,13 @@ function Band({ runs, now }) {
   const oldest = now - runs.at(-1).at;
   const length = SPANS_S.find((one) => one >= oldest) ?? SPANS_S.at(-1);
   const place = (at) => Math.max(0, 100 * (1 - (now - at) / length));
-  const words = `The last ${span(length)}: ${runs.slice(0, 5).map((run) => `${run.state} for ${since(run.at, run.until)}`).join(", before that ")}`;
+  const said = runs.slice(0, 5).map((run) => `${run.state} for ${lasted(run)}`).join(", before that ");
   return html`<div class="band">
-    <svg role="img" aria-label=${words}>
+    <svg role="img" aria-label="The last ${span(length)}: ${said}">
       ${[...runs].reverse().map((run) => {
         const left = place(run.at), width = Math.max(THINNEST, place(run.until) - left);
-        return html`<rect key=${run.at} class=${run.state === "unknown" ? "lost" : toneOf(run.state)} height="100%"
-          x="${left.toFixed(2)}%" width="${width.toFixed(2)}%"><title>${wordsOf(run)}</title></rect>`;
+        return html`<rect key=${run.at} class=${run.state === "unknown" ? "lost" : toneOf(run.state)}
+          x="${left.toFixed(2)}%" width="${width.toFixed(2)}%" height="100%"><title>${wordsOf(run)}</title></rect>`;
       })}
     </svg>
     <div class="scale"><span>${span(length)} ago</span><span>${span(length / 2)}</span><span>now</span></div>

@@ -26,17 +26,19 @@ export function stagesOf(history, screenMs) {
 
 export function Waterfall({ stages }) {
   if (!stages.length) {
-    return html`<p class="nothing">No frame was published in the last minute. Each frame's stages are timed; they stand here as soon as one comes.</p>`;
+    return html`<p class="nothing">No frame was published in the last minute.
+      Each frame's stages are timed; they stand here as soon as one comes.</p>`;
   }
   const whole = stages.reduce((sum, one) => sum + one.ms, 0) || 1;
+  const percent = (part) => `${((100 * part) / whole).toFixed(2)}%`;
   let passed = 0;
   return html`<ol class="waterfall">${stages.map(({ stage, words, ms }) => {
-    const left = (100 * passed) / whole;
+    const left = passed;
     passed += ms;
     return html`<li key=${stage} data-stage=${stage}>
       <span class="step" title=${stage}>${words}</span>
       <svg aria-hidden="true"><rect class="lane" width="100%" height="100%" />
-        <rect class="bar" x="${left.toFixed(2)}%" width="${Math.max(0.6, (100 * ms) / whole).toFixed(2)}%" height="100%" rx="2" /></svg>
+        <rect class="bar" x=${percent(left)} width=${percent(Math.max(ms, whole / 160))} height="100%" rx="2" /></svg>
       <b>${short(ms)}</b>
     </li>`;
   })}<li class="sum"><span class="step">in all</span>
