@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.access import Access, AccessError
 from dashboard.access.attempts import TooOftenError
+from dashboard.access.client import client_address, is_forwarded
 from dashboard.access.headers import add_headers
 from dashboard.access.identity import Identity
 from dashboard.access.origin import SAFE_METHODS, bearer, check_host, check_origin
-from dashboard.access.client import client_address, is_forwarded
 
 log = logging.getLogger(__name__)
 

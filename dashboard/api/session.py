@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dashboard.access import AccessError
 from dashboard.access.attempts import TooOftenError
-from dashboard.access.guard import COOKIE, asking, too_often
 from dashboard.access.client import client_address
+from dashboard.access.guard import COOKIE, asking, too_often
 from dashboard.services import FromApp
 from pipeline.config.settings import Role
 
