@@ -31,6 +31,8 @@ HEARTBEAT_S = 15.0
 STALL_S = 5.0  # between two reads, and streams may have been trimmed past where the reader is
 TRIMMED = "trimmed before it was read, or never sent"
 UNKNOWN = "the entry to resume behind is gone"
+READERS_MOST = 256  # each has a connection to Redis
+READERS = asyncio.Semaphore(READERS_MOST)
 _START = b": mirante\nretry: 1000\n\n"
 
 
@@ -110,24 +112,35 @@ async def events(
         url: of Redis, for words.
         is_gone: whether the reader went away.
     """
-    backoff, told_s = Backoff(), time.monotonic()
     try:
-        yield _START
-        while not await is_gone():
-            try:
-                chunk = await _next(client, following)
-                backoff.reset()
-            except (redis.RedisError, OSError) as error:
-                chunk = f": {url.explain(error)}\n\n".encode()
-                await asyncio.sleep(backoff.next_s())
-            if not chunk and time.monotonic() - told_s >= HEARTBEAT_S:
-                chunk = b": still here\n\n"
-            if chunk:
+        async with READERS:
+            async for chunk in _chunks(client, following, url, is_gone):
                 yield chunk
-                told_s = time.monotonic()
     finally:
         with anyio.CancelScope(shield=True):  # who leaves cancels all that is awaited, this too
             await client.aclose()
+
+
+async def _chunks(
+    client: redis.asyncio.Redis,
+    following: Following,
+    url: RedisUrl,
+    is_gone: Callable[[], Awaitable[bool]],
+) -> AsyncIterator[bytes]:
+    backoff, told_s = Backoff(), time.monotonic()
+    yield _START
+    while not await is_gone():
+        try:
+            chunk = await _next(client, following)
+            backoff.reset()
+        except (redis.RedisError, OSError) as error:
+            chunk = f": {url.explain(error)}\n\n".encode()
+            await asyncio.sleep(backoff.next_s())
+        if not chunk and time.monotonic() - told_s >= HEARTBEAT_S:
+            chunk = b": still here\n\n"
+        if chunk:
+            yield chunk
+            told_s = time.monotonic()
 
 
 async def _next(client: redis.asyncio.Redis, following: Following) -> bytes:

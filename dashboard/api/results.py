@@ -10,7 +10,14 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from dashboard.access.guard import Viewer
-from dashboard.api.result_stream import Following, StreamKind, events, with_planes
+from dashboard.api.result_stream import (
+    READERS,
+    READERS_MOST,
+    Following,
+    StreamKind,
+    events,
+    with_planes,
+)
 from dashboard.api.shapes import DETECTION, CameraName, inline, refusals, unknown
 from dashboard.services import FromApp, Services, async_client
 from mirante.client.steps import Fields, entries_of
@@ -64,7 +71,7 @@ def _latest_schema() -> dict[str, Any]:
 def _answers(kind: str, **content: object) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"content": {kind: content}, "description": "as on the wire"},
-        **refusals(404, 422, 503),
+        **refusals(404, 422, 429, 502, 503),
     }
 
 
@@ -123,6 +130,8 @@ async def stream_results(
     """
     wanted = _kinds(kinds)
     await check_known(services, camera)
+    if READERS.locked():
+        raise HTTPException(429, f"{READERS_MOST} streams of results are being read already")
     behind = _positions(wanted, last_event_id)
     client = async_client(services.url)
     following = Following(camera, wanted, behind)

@@ -50,12 +50,12 @@ class Sampled(NamedTuple):
 
     Attributes:
         entry_id: of the entry.
-        sent: Unix seconds at which the publisher handed it to Redis.
+        sent: Unix seconds at which the publisher handed it to Redis; None where it does not say.
         message: what it says.
     """
 
     entry_id: bytes
-    sent: float
+    sent: float | None
     message: Message
 
 
@@ -128,7 +128,10 @@ async def look(
         {name: _newest(*pair) for name, pair in zip(cameras, _pairs(said), strict=True)},
         {name: found for name, raw in reports.items() if (found := _reported(raw)) is not None},
         frozenset(name for name, held in leases.items() if held),
-        frozenset({entry.worker for entry in wanted.values()} | {n.decode() for n in names}),
+        frozenset(
+            {entry.worker for entry in wanted.values()}
+            | {n.decode("utf-8", "replace") for n in names}
+        ),
     )
 
 
@@ -174,7 +177,8 @@ def _sampled(reply: Any) -> Sampled | None:
         return None
     [(entry_id, flat)] = reply
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Sampled(entry_id, float(fields.get(b"sent", 0)), _message.decode(fields[b"json"]))
+    sent = float(fields[b"sent"]) if b"sent" in fields else None
+    return Sampled(entry_id, sent, _message.decode(fields[b"json"]))
 
 
 def _said(reply: Any) -> Status | None:

@@ -104,10 +104,11 @@ class Sampler:
     async def _read(self, client: redis.asyncio.Redis) -> None:
         try:
             found = await self._whole(client)
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # pages are told, and the next may go better
             words = self._url.explain(error)
             if words != self.words:
-                log.warning("%s; trying again", words)
+                known = isinstance(error, redis.RedisError | OSError)
+                log.warning("%s; trying again", words, exc_info=None if known else error)
             self.connected, self.words = False, words
             return
         if not self.connected and self.words:

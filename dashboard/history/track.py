@@ -65,8 +65,8 @@ class Track:
         """
         if newest.sampled is not None:
             self.sampled = newest.sampled
-            message = newest.sampled.message
-            own = Account(newest.sampled.sent, message.counts, message.epoch)
+            _, sent, message = newest.sampled
+            own = Account(message.ts if sent is None else sent, message.counts, message.epoch)
             told = own if told is None or own.at >= told.at else told
         self.account = told or self.account
 
@@ -137,7 +137,8 @@ class Track:
             return
         entry_id, sent, message = self.sampled
         self._entry_recorded = entry_id
-        self._series.put("latency_ms", (sent - message.ts) * 1000)
+        if sent is not None:
+            self._series.put("latency_ms", (sent - message.ts) * 1000)
         self._series.put_group("objects", Counter(found.label for found in message.objects))
         self._series.put_group("stages", message.timings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -225,6 +226,18 @@ def test_a_wrong_question(bench: Bench, query: str, behind: str | None, line: st
     answer = bench.http.get(f"{STREAM}?{query}", headers=headers)
     assert answer.status_code == 422
     assert line in answer.json()["detail"][0]
+
+
+def test_readers_are_no_more_than_can_be_served(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.api.results.READERS", asyncio.Semaphore(0))
+    published(bench, 1)
+    answer = bench.http.get(STREAM)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        429,
+        "256 streams of results are being read already",
+    )
 
 
 def test_curl_prints_events(bench: Bench) -> None:

@@ -94,6 +94,15 @@ def test_nothing_new_is_no_rate() -> None:
     assert track.rate() is None
 
 
+def test_a_publisher_that_does_not_say_when_it_sent_has_no_latency() -> None:
+    said = newest(1, 1.0, counts(10))
+    assert said.sampled is not None
+    silent = said._replace(sampled=said.sampled._replace(sent=None))
+    track = recorded((1.0, silent, None))
+    assert track.latency_ms() is None
+    assert track.account == Account(0.75, counts(10), 1)
+
+
 def test_a_second_without_redis_is_a_hole() -> None:
     track = recorded((1.0, newest(1, 1, counts(1)), None), (2.0, newest(2, 2, counts(2)), None))
     track.record(3.0, False)
