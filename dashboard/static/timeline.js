@@ -50,7 +50,7 @@ function Band({ runs, now }) {
   return html`<div class="band">
     <svg role="img" aria-label="The last ${span(length)}: ${said}">
       ${[...runs].reverse().map((run) => {
-        const left = place(run.at), width = Math.max(THINNEST, place(run.until) - left);
+        const left = Math.min(place(run.at), 100 - THINNEST), width = Math.max(THINNEST, place(run.until) - left);
         return html`<rect key=${run.at} class=${run.state === "unknown" ? "lost" : toneOf(run.state)}
           x="${left.toFixed(2)}%" width="${width.toFixed(2)}%" height="100%"><title>${wordsOf(run)}</title></rect>`;
       })}
