@@ -174,6 +174,13 @@ def discard(name: str) -> None:
     _entry(name).samples = None
 
 
+def runs(name: str) -> str:
+    """What runs under a name, or would if a stage asked for it."""
+    with _lock:
+        entry = _entries.get(name)
+        return entry.runs if entry else name
+
+
 def in_use() -> tuple[InUse, ...]:
     """What runs, by name; names that no stage holds any more are left out."""
     with _lock:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import redis
 
 from engines import serving
+from engines.manifest import find
 from pipeline.asking import ask
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,18 @@ class ModelSwaps:
         client: of Redis.
         worker: the worker's name.
         on_swapped: told of a model that was chosen by hand.
+        blurred: the classes that must stay unrecognisable where a model looks.
     """
 
-    def __init__(self, client: redis.Redis, worker: str, on_swapped: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        worker: str,
+        on_swapped: Callable[[str], None],
+        blurred: Callable[[str], set[str]] = lambda model: set(),
+    ) -> None:
         self._client, self._worker, self._on_swapped = client, worker, on_swapped
+        self._blurred = blurred
 
     def restore(self) -> None:
         """What was swapped before a restart, before the cameras start.
@@ -71,6 +80,8 @@ class ModelSwaps:
             Exception: whatever keeps the model from running; the old one runs on.
         """
         name, to = _in_full(request["model"]), request["to"]
+        if to is not None:
+            self._check_blur(name, to)
         words = f"{serving.rollback(name)} runs again" if to is None else serving.swap(name, to)
         log.info("model %s: %s: %s", name, "back" if to is None else f"swap for {to}", words)
         try:
@@ -78,6 +89,13 @@ class ModelSwaps:
         except redis.RedisError as error:
             log.error("model %s: the swap holds until the worker ends: %s", name, error)
         return words.encode()
+
+    def _check_blur(self, name: str, to: str) -> None:
+        blurred = self._blurred(name) & set(find(name).labels)
+        if shown := sorted(blurred - set(find(to).labels)):
+            raise ValueError(
+                f"{to} does not find {', '.join(shown)}, which cameras blur (preview.blur)"
+            )
 
     def _keep(self, name: str) -> None:
         """Notes what runs, so that a restart finds it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from engines import serving
 from mirante.frame import FrameResult
 from mirante.status import Status
 from pipeline.camera_state import State, Transition
-from pipeline.config.camera import Camera
+from pipeline.config.camera import Camera, ModelStage, PythonStage
 from pipeline.config.references import check_blur
 from pipeline.gst.camera import CameraRunner
 from pipeline.metrics import CameraSnapshot, Latency
@@ -72,7 +73,7 @@ def start_camera(
     Raises:
         ValueError: its address means nothing, or a class to blur is one that nothing finds.
     """
-    if lines := list(check_blur(spec.preview.blur, spec.stages, "preview.blur")):
+    if lines := list(check_blur(spec.preview.blur, _as_they_run(spec.stages), "preview.blur")):
         raise ValueError("; ".join(lines))
     seen = Seen()
     ledger = Ledger(name, seen.observe)
@@ -84,6 +85,18 @@ def start_camera(
     runner = CameraRunner(name, spec, stages_text(name, spec, threads), ledger, on_change)
     runner.start()
     return RunningCamera(spec, runner, ledger, seen)
+
+
+def _as_they_run(
+    stages: Sequence[ModelStage | PythonStage],
+) -> list[ModelStage | PythonStage]:
+    """The stages with the models that were swapped in for theirs."""
+    return [
+        stage.model_copy(update={"model": serving.runs(stage.model)})
+        if isinstance(stage, ModelStage)
+        else stage
+        for stage in stages
+    ]
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

@@ -74,7 +74,7 @@ class Worker:
         self._registry = Registry(client, settings=settings)
         self._lease = WorkerLease(client, settings.worker)
         self._builds = builds or EngineBuilds(settings.engine)
-        self._swaps = ModelSwaps(client, settings.worker, self._builds.leave)
+        self._swaps = ModelSwaps(client, settings.worker, self._builds.leave, self._blurred)
         self._reporter = Reporter(client, settings, self.snapshot)
         trial = partial(answer_trial, self._registry)
         self._requests = Requests(
@@ -199,6 +199,11 @@ class Worker:
 
     def _tell_failed(self, name: str, reason: str) -> None:
         self.outbox.status(_status(name, State.FAILED, reason))
+
+    def _blurred(self, model: str) -> set[str]:
+        """The classes that cameras blur which run a model."""
+        specs = [running.spec for running in dict(self.cameras).values()]
+        return {label for spec in specs if model in models_of(spec) for label in spec.preview.blur}
 
     def _on_lost(self, camera: str, frames: int) -> None:
         if (running := self.cameras.get(camera)) is not None:

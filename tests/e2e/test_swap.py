@@ -136,6 +136,16 @@ def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
     assert "nothing to go back to" in again.stderr
 
 
+def test_a_model_that_does_not_find_what_is_blurred_is_refused(
+    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+) -> None:
+    up(free_port, DRAWN | {"preview": {"blur": ["red"]}})
+    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+    refused = run("mirante", "models", "swap", "test-boxes", german(tmp_path), "--redis", redis_url)
+    assert refused.returncode == 1
+    assert "does not find red, which cameras blur (preview.blur)" in refused.stderr
+
+
 def test_a_swap_loses_no_frame(
     up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
