@@ -1,0 +1,108 @@
+"""Debian's chromium before a real dashboard; a page that complains fails its test."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_site import Site, real_site, simulated_site
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+TIMEOUT_MS = 45_000  # two noisy cores
+DESKTOP = {"width": 1440, "height": 900}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+# Of a module and not of the session: while it runs, no other test of this thread can run asyncio.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (./run test installs Debian's; Ubuntu has a snap)")
+    if (
+        Path(program).resolve().is_relative_to("/snap")
+        or "snap" in Path(program).read_text(encoding="latin-1")[:400]
+    ):
+        pytest.skip("chromium is a snap here, which cannot be driven from this environment")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Pages:
+    """Opens pages, each in a browser profile of its own, and hears what they complain about.
+
+    Attributes:
+        allowed: patterns of complaints that the test causes itself.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.allowed: list[str] = []
+        self._browser = browser
+        self._complaints: list[str] = []
+
+    def open(self, url: str, **options: Any) -> Page:
+        context = self._browser.new_context(**{"viewport": DESKTOP, **options})
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("page", self._hear)
+        page = context.new_page()
+        page.goto(url, wait_until="domcontentloaded")
+        return page
+
+    def complaints(self) -> list[str]:
+        """What was not allowed."""
+        return [
+            one
+            for one in self._complaints
+            if not any(re.search(pattern, one) for pattern in self.allowed)
+        ]
+
+    def close(self) -> None:
+        for context in self._browser.contexts:
+            context.close()
+
+    def _hear(self, page: Page) -> None:
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"}:  # a breach of the CSP is an error
+                self._complaints.append(f"{message.text} ({message.location.get('url')})")
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: self._complaints.append(f"not caught: {error}"))
+
+
+@pytest.fixture
+def pages(chromium: Browser, simulated: Callable[..., Site]) -> Iterator[Pages]:
+    del simulated  # ends after the pages, which would complain
+    opened = Pages(chromium)
+    yield opened
+    opened.close()
+    assert opened.complaints() == []
+
+
+@pytest.fixture(scope="module")
+def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A worker with the synthetic camera ``drawn``, and the dashboard beside it."""
+    del chromium  # nothing is started where there is no browser
+    with real_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture
+def simulated(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Site]]:
+    """Starts a dashboard over cameras that only publish: how many, and the dashboard's settings."""
+    del chromium
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    with simulated_site() as start:
+        yield start

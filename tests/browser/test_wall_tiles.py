@@ -1,0 +1,118 @@
+"""Many tiles, and what nobody looks at: not watched, not sent, not encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from canvas_pixels import shoot, wait_in_page
+from conftest import Pages
+from live_site import DRAWN_SIZE, Site, until
+from playwright.sync_api import Page
+
+from mirante.keys import key
+
+ALL_SHOWN = "n => document.querySelectorAll('.tile canvas[data-seq]').length === n"
+NUMBERS = """() => Object.fromEntries([...document.querySelectorAll('[data-camera]')].map(
+  (tile) => [tile.dataset.camera, Number(tile.querySelector('canvas').dataset.seq)]))"""
+HIDE = """hidden => {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+FULL_HD = {"width": 1920, "height": 1080}
+Simulated = Callable[..., Site]
+
+
+def all_go_on(page: Page, cameras: list[str]) -> None:
+    """Every tile shows another frame than now."""
+    before = page.evaluate(NUMBERS)
+    assert sorted(before) == cameras
+    later = f"before => Object.entries(({NUMBERS})()).every(([name, seq]) => seq > before[name])"
+    wait_in_page(page, later, arg=before)
+
+
+@pytest.mark.parametrize("count", [9, 16])
+def test_all_tiles_show_frames(pages: Pages, simulated: Simulated, count: int) -> None:
+    site = simulated(count)
+    page = pages.open(site.url, viewport=FULL_HD)
+    wait_in_page(page, ALL_SHOWN, arg=count)
+    for _ in range(3):
+        all_go_on(page, site.cameras)
+    sizes = page.evaluate("[...document.querySelectorAll('.tile canvas')].map((c) => c.width)")
+    assert min(sizes) > 200
+    last = page.locator("[data-camera]").last.bounding_box()
+    assert last is not None
+    assert last["y"] + last["height"] <= FULL_HD["height"], "the wall does not fit the screen"
+    assert site.listeners() == dict.fromkeys(site.cameras, 1)
+    for tile in (0, count - 1):
+        shot = shoot(page.locator(".tile canvas").nth(tile))
+        assert shot.number(*DRAWN_SIZE) == shot.seq % 50, "the picture is of another frame"
+
+
+def test_a_tile_off_screen_is_not_watched(pages: Pages, simulated: Simulated) -> None:
+    site = simulated(9)
+    first, last = site.cameras[0], site.cameras[-1]
+    page = pages.open(site.url, viewport={"width": 390, "height": 700})
+    page.wait_for_selector(f'[data-camera="{first}"] canvas[data-seq]')
+    until(lambda: site.listeners(first, last) == {first: 1, last: 0})
+    page.locator(f'[data-camera="{last}"]').scroll_into_view_if_needed()
+    until(lambda: site.listeners(first, last) == {first: 0, last: 1})
+    page.wait_for_selector(f'[data-camera="{last}"] canvas[data-seq]')
+    page.evaluate("scrollTo(0, 0)")
+    until(lambda: site.listeners(first, last) == {first: 1, last: 0})
+
+
+def test_a_hidden_tab_watches_nothing(pages: Pages, simulated: Simulated) -> None:
+    site = simulated(2)
+    nobody, one = dict.fromkeys(site.cameras, 0), dict.fromkeys(site.cameras, 1)
+    page = pages.open(site.url)
+    wait_in_page(page, ALL_SHOWN, arg=2)
+    assert site.listeners() == one
+    page.evaluate(HIDE, True)
+    until(lambda: site.listeners() == nobody)
+    page.evaluate(HIDE, False)
+    until(lambda: site.listeners() == one)
+    all_go_on(page, site.cameras)
+
+
+def test_two_pages_are_one_listener_and_the_last_to_go_ends_it(
+    pages: Pages, simulated: Simulated
+) -> None:
+    site = simulated(1)
+    opened = [pages.open(site.url) for _ in range(2)]
+    for page in opened:
+        wait_in_page(page, ALL_SHOWN, arg=1)
+    assert site.listeners() == dict.fromkeys(site.cameras, 1)
+    opened[0].close()
+    all_go_on(opened[1], site.cameras)
+    opened[1].evaluate("location.hash = '#/system'")
+    until(lambda: site.listeners() == dict.fromkeys(site.cameras, 0))
+
+
+def test_nothing_is_encoded_while_nobody_looks(pages: Pages, site: Site) -> None:
+    """The real worker publishes a picture to each channel that has a listener, and to no other."""
+    until(lambda: site.listeners() == {"drawn": 0})
+    page = pages.open(site.url)
+    wait_in_page(page, ALL_SHOWN, arg=1)
+    with site.client() as client:
+        assert site.listeners() == {"drawn": 1}
+        assert published(client, 12) > 0
+    page.close()
+    until(lambda: site.listeners() == {"drawn": 0})
+    with site.client() as client:
+        until(lambda: published(client, 12) == 0)
+
+
+def published(client: redis.Redis, frames: int) -> int:
+    """Pictures that were sent while the camera sent the results of so many frames."""
+
+    def results() -> int:
+        return int(client.xinfo_stream(key("drawn", "detections"))["entries-added"])
+
+    def pictures() -> int:
+        return int(client.info("commandstats").get("cmdstat_publish", {"calls": 0})["calls"])
+
+    results_before, pictures_before = results(), pictures()
+    until(lambda: results() - results_before >= frames)
+    return pictures() - pictures_before
