@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Literal, cast
 
+import msgspec
 import redis
 from pydantic import TypeAdapter, ValidationError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipeline.config.camera import Camera, CameraName, CameraOptions
-from pipeline.config.environment import expand, expand_tree, from_environment
+from pipeline.config.environment import REFERENCE, expand, expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, show
+from pipeline.config.references import check_source
 from pipeline.config.settings import Settings
 from pipeline.credentials import PREFIX, Credentials, CredentialsError
 from pipeline.urls import redact
+
+log = logging.getLogger(__name__)
 
 CAMERAS = "mirante:cameras"
 VERSION = f"mirante:{{{CAMERAS}}}:version"  # the braces put it into the same cluster slot
@@ -96,7 +101,7 @@ class Registry:
     def cameras(self) -> dict[str, Desired]:
         """All cameras that are wanted, of every worker, by name."""
         raw = cast(dict[bytes, bytes], self._client.hgetall(CAMERAS))
-        entries = [Desired(**json.loads(value)) for value in raw.values()]
+        entries = [entry for value in raw.values() if (entry := read_entry(value)) is not None]
         return {entry.name: entry for entry in sorted(entries, key=lambda e: e.name)}
 
     def changes(self) -> dict[str, Desired] | None:
@@ -309,6 +314,21 @@ def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, An
     return spec
 
 
+def read_entry(value: bytes) -> Desired | None:
+    """An entry; what a later version has added to it is left alone, and what is none is no camera.
+
+    One entry that somebody wrote by hand must not end a worker, with all other cameras.
+    """
+    try:
+        entry = msgspec.json.decode(value, type=Desired)
+        if not isinstance(entry.spec.get("url"), str):
+            raise msgspec.ValidationError("expected a url - at `$.spec`")
+        return entry
+    except msgspec.MsgspecError as error:
+        log.error("%s: no camera in %s: %s", CAMERAS, redact(repr(value[:80])), error)
+        return None
+
+
 def _checked(name: str, spec: Mapping[str, object]) -> Camera:
     """The camera that the keys make.
 
@@ -324,6 +344,10 @@ def _checked(name: str, spec: Mapping[str, object]) -> Camera:
     if camera.url.username == "***" or "=***" in camera.url.query:
         words = "*** stands for a secret that is not shown; expected the whole address"
         raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
+    if not REFERENCE.search(cast(str, spec["url"])) and (
+        lines := list(check_source(camera, f"{name}.url"))
+    ):
+        raise ConfigError("camera", lines)
     return camera
 
 

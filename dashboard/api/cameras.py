@@ -29,7 +29,7 @@ router.include_router(snapshot.router)
 Keys = Annotated[dict[str, Any], Body()]
 Description = dict[str, Any]
 _trials = threading.BoundedSemaphore(TRIALS_AT_ONCE)
-_STREET = {"url": "test://?ball=street", "stages": [{"model": "street"}], "fps": 10}
+_STREET = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}], "fps": 10}
 
 
 @router.get(

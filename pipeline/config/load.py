@@ -13,7 +13,7 @@ from pydantic_settings import SettingsError
 from pipeline.config.camera import Camera, Stage
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
-from pipeline.config.references import check_blur, check_stages, search_in
+from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, with_manifests
 from pipeline.config.yaml_file import YamlError, read_yaml
 
@@ -60,7 +60,8 @@ def parse_settings(text: str) -> Settings:
     lines += [line for line in wrong_values if line.partition(": ")[0] not in _paths(failures)]
     lines += _check_references(expanded)
     lines += _check_blur(settings.cameras if settings else {})
-    lines += _check_sources(settings.cameras if settings else {})
+    for name, camera in (settings.cameras if settings else {}).items():
+        lines += check_source(camera, f"cameras.{name}.url")
     if lines or settings is None:
         raise ConfigError("configuration", lines)
     return settings
@@ -113,17 +114,6 @@ def _check_blur(cameras: Mapping[str, Camera]) -> Iterator[str]:
     """Each camera with what it inherits: its stages may be of the defaults, or its classes."""
     for name, camera in cameras.items():
         yield from check_blur(camera.preview.blur, camera.stages, f"cameras.{name}.preview.blur")
-
-
-def _check_sources(cameras: Mapping[str, Camera]) -> Iterator[str]:
-    """What only the source itself knows, such as the parameters of ``test://``."""
-    from pipeline.sources import source_of
-
-    for name, camera in cameras.items():
-        try:
-            source_of(camera)
-        except ValueError as error:
-            yield f"cameras.{name}.url: {show(str(camera.url))} — {error}"
 
 
 def _get(document: Any, *keys: str) -> Any:

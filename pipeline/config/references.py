@@ -11,7 +11,7 @@ from typing import Any
 from engines.manifest import Manifest, ManifestError, find
 from engines.registry import UnknownNameError, resolve
 from engines.store import show as show_model
-from pipeline.config.camera import ModelStage, PythonStage
+from pipeline.config.camera import Camera, ModelStage, PythonStage
 from pipeline.config.messages import did_you_mean, show
 
 
@@ -71,6 +71,21 @@ def check_blur(
                 f"{path}[{index}]: {show(label)} — expected a class that a stage of the camera "
                 f"finds; {hint}"
             )
+
+
+def check_source(camera: Camera, path: str) -> Iterator[str]:
+    """A line for an address with what only its source knows to be wrong, as in ``test://``.
+
+    Args:
+        camera: with the address.
+        path: key of the address, such as ``cameras.gate.url``.
+    """
+    from pipeline.sources import source_of
+
+    try:
+        source_of(camera)
+    except ValueError as error:
+        yield f"{path}: {show(str(camera.url))} — {error}"
 
 
 def search_in(*folders: Path) -> None:

@@ -16,7 +16,7 @@ from pipeline.config.settings import Settings
 from pipeline.credentials import Credentials, CredentialsError
 from pipeline.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.registry import CAMERAS, Registry, RegistryError, UnknownCameraError, connect
 
 pytestmark = pytest.mark.redis
 SECRET_URL = "rtsp://admin:hunter2@h/x?channel=1&token=hunter2"
@@ -159,6 +159,29 @@ def test_an_entry_of_an_older_version_is_not_paused(client: redis.Redis) -> None
     entry = {"name": "gate", "spec": {"url": "test://"}, "origin": "api", "worker": "main"}
     client.hset("mirante:cameras", "gate", json.dumps(entry))
     assert not Registry(client).cameras()["gate"].paused
+
+
+def test_an_entry_that_is_none_is_left_alone(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    Registry(client).put("gate", {"url": "test://"})
+    (entry,) = client.hvals(CAMERAS)
+    newer = json.loads(entry) | {"name": "yard", "colour": "of a later version"}
+    client.hset(CAMERAS, "yard", json.dumps(newer))
+    for name, wrong in {"a": "no JSON", "b": "[]", "c": json.dumps(newer | {"spec": {}})}.items():
+        client.hset(CAMERAS, name, wrong)
+    assert list(Registry(client).cameras()) == ["gate", "yard"]
+    assert len(caplog.records) == 3
+    assert "no camera in b'no JSON'" in caplog.text
+
+
+@pytest.mark.parametrize("query", ["ball=street", "fps=0"])
+def test_an_address_that_its_source_does_not_know_is_refused(
+    client: redis.Redis, query: str
+) -> None:
+    with pytest.raises(ConfigError, match=r'gate\.url: "test://\?.*" — test:// .*: expected'):
+        Registry(client).put("gate", {"url": f"test://?{query}"})
+    Registry(client).put("gate", {"url": "test://?${SIZE}"})  # which its worker knows
 
 
 def test_an_edit_keeps_what_it_does_not_name(client: redis.Redis, home: Path) -> None:
