@@ -54,6 +54,14 @@ def camera(page: Page) -> None:
     page.wait_for_selector("canvas[data-seq]")
 
 
+def charts(page: Page) -> None:
+    """The lower half of a camera's page."""
+    go(page, "#/camera/street")
+    heading = page.locator("h2", has_text="Frames").first
+    heading.evaluate("one => scrollBy(0, one.getBoundingClientRect().top - 80)")
+    page.wait_for_timeout(1500)
+
+
 def system(page: Page) -> None:
     """The machine behind it."""
     go(page, "#/system")
@@ -62,11 +70,14 @@ def system(page: Page) -> None:
 def add(page: Page) -> None:
     """A camera that was tested and is about to be added."""
     wall(page)
-    page.get_by_role("button", name="Add a camera").click()
-    page.get_by_label("Address").fill("test://?size=640x360&fps=10")
-    page.get_by_label("Name").fill("gate")
+    page.locator(".head .button.primary").click()
+    url = page.evaluate(
+        "fetch('/api/v1/cameras/street').then(answer => answer.json()).then(one => one.url)"
+    )
+    page.get_by_label("Address").fill(url)
+    page.get_by_label("Name").fill("square")
     page.get_by_role("button", name="Test", exact=True).click()
-    page.get_by_text("Connected").first.wait_for(timeout=40_000)
+    page.locator("canvas[data-drawn]").wait_for(timeout=60_000)
 
 
 def go(page: Page, route: str) -> None:
@@ -76,7 +87,7 @@ def go(page: Page, route: str) -> None:
     page.wait_for_timeout(2500)
 
 
-PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, system, add)
+PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, charts, system, add)
 
 
 def main() -> None:
