@@ -3,7 +3,7 @@ import { rgbOf } from "./colours.js";
 
 const text = new TextDecoder();
 export const TINT = 0.45; // how much of a mask's colour covers the picture
-const WIDE = 0.15; // of its region: a plane that covers more, such as a road, is tinted less
+const WIDE = 0.15; // of the frame: a plane that covers more, such as a road, is tinted less
 export const WIDE_TINT = 0.22;
 
 /** Header and parts of a message: length (4 bytes, big endian), JSON, parts one after another. */
@@ -37,16 +37,15 @@ async function decodeMask(mask, data) {
   const row = (width + 7) >> 3;
   const planes = mask.labels.map((label, i) => {
     const plane = bits.subarray(i * row * height, (i + 1) * row * height);
-    return { label, canvas: tinted(plane, row, width, height, rgbOf(label)) };
+    return { label, canvas: tinted(plane, row, width, height, tintOf(mask, plane), rgbOf(label)) };
   });
   return { bbox: mask.bbox, planes };
 }
 
-function tinted(plane, row, width, height, [red, green, blue]) {
+function tinted(plane, row, width, height, tint, [red, green, blue]) {
   const canvas = new OffscreenCanvas(width, height);
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  const tint = shareOf(plane, width * height) > WIDE ? WIDE_TINT : TINT;
   const colour = ((Math.round(tint * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -59,8 +58,11 @@ function tinted(plane, row, width, height, [red, green, blue]) {
   return canvas;
 }
 
-/** How much of a plane is set, known well enough from its bytes that are not 0. */
-const shareOf = (plane, pixels) => (plane.reduce((n, byte) => n + (byte !== 0), 0) * 8) / pixels;
+/** By how much of the frame the plane covers, known well enough from its bytes that are not 0. */
+function tintOf({ object, size: [width, height] }, plane) {
+  const share = (plane.reduce((n, byte) => n + (byte !== 0), 0) * 8) / (width * height);
+  return object === undefined && share > WIDE ? WIDE_TINT : TINT;
+}
 
 /** zlib, as the wire packs planes. */
 async function inflate(data) {
