@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from live_site import Site, real_site, simulated_site
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 TIMEOUT_MS = 45_000  # two noisy cores
+expect.set_options(timeout=TIMEOUT_MS)
 DESKTOP = {"width": 1440, "height": 900}
 
 
@@ -93,7 +94,9 @@ def pages(chromium: Browser, simulated: Callable[..., Site]) -> Iterator[Pages]:
 def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A worker with the synthetic camera ``drawn``, and the dashboard beside it."""
     del chromium  # nothing is started where there is no browser
-    with real_site(tmp_path_factory.mktemp("site")) as running:
+    # What cameras run that do not say otherwise is cheap, and exact.
+    defaults = {"stages": [{"model": "test-boxes"}]}
+    with real_site(tmp_path_factory.mktemp("site"), defaults=defaults) as running:
         yield running
 
 

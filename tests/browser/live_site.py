@@ -74,6 +74,10 @@ class Site:
         os.kill(pid, signal.SIGKILL)
         until(lambda: self.redis.pid not in {None, pid})
 
+    def freeze_redis(self, frozen: bool) -> None:
+        """It keeps its connections and answers nothing, until it is let go on."""
+        os.kill(until(lambda: self.redis.pid), signal.SIGSTOP if frozen else signal.SIGCONT)
+
     def kill_dashboard(self) -> None:
         """Ends the server without warning; returns when another answers."""
         (child,) = self._dashboards()

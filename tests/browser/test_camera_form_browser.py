@@ -1,0 +1,165 @@
+"""A camera is added, fails in words, is repaired, shows pictures, is paused, and is removed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from canvas_pixels import next_frame
+from conftest import Pages
+from live_site import ROOT, Site, free_port
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from pipeline.gst.clips import encode_pictures
+from pipeline.registry import CAMERAS
+from pipeline.synthetic import picture
+
+pytestmark = pytest.mark.rtsp
+USER, PASSWORD = "viewer", "open-sesame-7"
+
+
+@pytest.fixture(scope="module")
+def camera_port(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A camera at ``/locked`` that asks for user and password."""
+    del chromium
+    clip = tmp_path_factory.mktemp("clip") / "numbers.mp4"
+    encode_pictures((picture(n, 320, 180) for n in range(40)), 10, clip)
+    server = ROOT / "tests/cameras/camera_server.py"
+    with subprocess.Popen(
+        [sys.executable, server, "0", clip, clip, PASSWORD],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.kill()
+
+
+def add(page: Page) -> None:
+    page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
+
+
+def trial(page: Page, words: str) -> None:
+    """Tests what the form holds, and waits for some words of the answer."""
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Test", exact=True).click()
+    expect(dialog.locator(".trial-place")).to_contain_text(words)
+
+
+def test_from_a_wrong_address_to_pictures_and_away(
+    pages: Pages, site: Site, camera_port: int
+) -> None:
+    page = pages.open(site.url)
+    add_one_that_fails(page)
+    repair(page, camera_port)
+    assert_its_password_is_told_nobody(page, site)
+    pause_and_resume(page)
+    remove(page)
+    assert "gate" not in registered(site)
+
+
+def tile_of(page: Page) -> Locator:
+    return page.locator('[data-camera="gate"]')
+
+
+def registered(site: Site) -> set[str]:
+    with site.client() as client:
+        return {name.decode() for name in client.hkeys(CAMERAS)}
+
+
+def add_one_that_fails(page: Page) -> None:
+    add(page)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address").fill(f"rtsp://127.0.0.1:{free_port()}/nothing")
+    dialog.get_by_label("Name").fill("gate")
+    trial(page, "connection refused")
+    expect(dialog.locator(".trial-place")).to_contain_text("Is the port right?")
+    dialog.get_by_role("button", name="Add anyway").click()
+    expect(dialog).to_have_count(0)
+    expect(tile_of(page).locator(".why")).to_contain_text("connection refused")
+
+
+def repair(page: Page, port: int) -> None:
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Edit gate").click()
+    address, password = dialog.get_by_label("Address"), dialog.get_by_label("Password")
+    address.fill(f"rtsp://127.0.0.1:{port}/elsewhere")
+    trial(page, "has no path")
+    address.fill(f"rtsp://127.0.0.1:{port}/locked")
+    trial(page, "asks for a user")
+    dialog.get_by_label("User").fill(USER)
+    password.fill("wrong")
+    trial(page, "refuses this user")
+    password.fill(PASSWORD)
+    trial(page, "Connected")
+    expect(dialog.get_by_role("img", name="One frame of the camera")).to_be_visible()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    next_frame(tile_of(page).locator("canvas"))
+    expect(tile_of(page).locator(".why")).to_have_count(0)
+
+
+def assert_its_password_is_told_nobody(page: Page, site: Site) -> None:
+    assert PASSWORD not in page.content()
+    answer = page.request.get(f"{site.url}/api/v1/cameras").text()
+    assert "/locked" in answer
+    assert PASSWORD not in answer
+    with site.client() as client:
+        assert PASSWORD not in str(client.hgetall(CAMERAS))
+
+
+def pause_and_resume(page: Page) -> None:
+    why = tile_of(page).locator(".why")
+    page.get_by_role("button", name="Pause gate").click()
+    expect(why).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume gate").click()
+    expect(why).to_have_count(0)
+    next_frame(tile_of(page).locator("canvas"))
+
+
+def remove(page: Page) -> None:
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Remove gate").click()
+    expect(dialog).to_contain_text("Remove gate?")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(tile_of(page)).to_have_count(1)
+    page.get_by_role("button", name="Remove gate").click()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(tile_of(page)).to_have_count(0)
+
+
+def test_what_is_wrong_is_said_at_its_field(pages: Pages, site: Site) -> None:
+    pages.allowed.append("422")
+    page = pages.open(site.url)
+    dialog = page.get_by_role("dialog")
+    add(page)
+    save = dialog.get_by_role("button", name="Add camera")
+    save.click()
+    address, name = dialog.get_by_label("Address"), dialog.get_by_label("Name")
+    expect(address).to_have_attribute("aria-invalid", "true")
+    address.fill("gopher://192.0.2.1/")
+    name.fill("drawn")
+    save.click()
+    expect(name).to_have_attribute("aria-invalid", "true")  # there is one of that name
+    name.fill("porch")
+    save.click()
+    expect(dialog).to_contain_text("gopher")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert "porch" not in registered(site)
+
+
+def test_a_test_shows_one_frame_with_its_boxes(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    dialog = page.get_by_role("dialog")
+    before = registered(site)
+    add(page)
+    dialog.get_by_label("Address").fill("test://?size=640x360&fps=10")
+    trial(page, "Connected")
+    shown = dialog.get_by_role("img", name="One frame of the camera: 1 red, 1 green, 1 blue")
+    expect(shown).to_be_visible()
+    assert registered(site) == before, "a test adds nothing"

@@ -1,0 +1,153 @@
+"""Who may change cameras and who may only look; logging in, and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from canvas_pixels import next_frame, wait_in_page
+from conftest import Pages
+from live_site import Site
+from playwright.sync_api import Page, expect
+
+from dashboard.access.passwords import hash_password
+
+Simulated = Callable[..., Site]
+PASSWORDS = {"vera": "only looks here", "adam": "may change all"}
+ROLES = {"vera": "viewer", "adam": "admin"}
+FETCH = """async ([method, path, body]) => {
+  const headers = { "content-type": "application/json" };
+  const said = body === null ? {} : { body: JSON.stringify(body) };
+  const answer = await fetch(path, { method, headers, ...said });
+  return [answer.status, await answer.text()];
+}"""
+SOCKET = """() => new Promise((resolve) => {
+  const socket = new WebSocket(`ws://${location.host}/api/v1/live`);
+  socket.onmessage = () => { resolve("told"); socket.close(); };
+  socket.onclose = (event) => resolve(event.code);
+})"""
+CONTROLS = ("Add a camera", "Pause", "Resume", "Edit", "Remove")
+
+
+@pytest.fixture
+def site(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> Site:
+    users = {
+        name: {"role": ROLES[name], "password": hash_password(word)}
+        for name, word in PASSWORDS.items()
+    }
+    return simulated(2, users=users)
+
+
+def log_in(page: Page, name: str, password: str | None = None) -> None:
+    page.get_by_label("User").fill(name)
+    page.get_by_label("Password").fill(password or PASSWORDS[name])
+    page.get_by_role("button", name="Log in").click()
+
+
+def logged_in(pages: Pages, site: Site, name: str) -> Page:
+    page = pages.open(site.url)
+    log_in(page, name)
+    next_frame(page.locator("[data-camera] canvas").first)
+    return page
+
+
+def fetch(page: Page, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    """A call of the API from the page itself, with its cookie and its origin."""
+    status, text = page.evaluate(FETCH, [method, path, body])
+    return int(status), str(text)
+
+
+def test_nothing_is_seen_without_a_login(pages: Pages, site: Site) -> None:
+    pages.allowed.append("status of 401")
+    page = pages.open(site.url)
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert page.evaluate(SOCKET) == 4401
+    assert fetch(page, "GET", "/api/v1/cameras")[0] == 401
+    log_in(page, "vera", "a guess")
+    expect(page.get_by_role("alert")).to_contain_text("User or password is wrong")
+    log_in(page, "vera")
+    next_frame(page.locator("[data-camera] canvas").first)
+
+
+def test_a_viewer_finds_nothing_to_change_anything_with(pages: Pages, site: Site) -> None:
+    page = logged_in(pages, site, "vera")
+    for route, there in (
+        ("#/", ".wall"),
+        (f"#/camera/{site.cameras[0]}", "canvas.picture"),
+        ("#/system", "h2"),
+    ):
+        page.evaluate("route => { location.hash = route; }", route)
+        page.locator(there).first.wait_for()
+        names = page.evaluate(
+            "[...document.querySelectorAll('button')].map((b) => b.ariaLabel ?? b.innerText)"
+        )
+        assert names, route
+        assert not [one for one in names if one.startswith(CONTROLS)], route
+
+
+def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> None:
+    pages.allowed.append("status of 403")
+    page = logged_in(pages, site, "vera")
+    one = f"/api/v1/cameras/{site.cameras[0]}"
+    before = fetch(page, "GET", one)
+    spec = {"url": "test://?fps=1"}
+    changes = [
+        ("POST", "/api/v1/cameras", {"name": "new", **spec}),
+        ("PATCH", one, spec),
+        ("PUT", one, spec),
+        ("DELETE", one, None),
+        ("POST", f"{one}/pause", None),
+        ("POST", f"{one}/resume", None),
+        ("POST", "/api/v1/cameras/test", spec),
+        ("POST", "/api/v1/discovery", None),
+    ]
+    assert unsafe_calls(page) <= {(method, path) for method, path, _ in changes} | {
+        ("POST", "/api/v1/session"),
+        ("DELETE", "/api/v1/session"),
+    }, "there are calls that are not tried here"
+    for method, path, body in changes:
+        status, text = fetch(page, method, path, body)
+        assert (status, "viewer" in text) == (403, True), (method, path, text)
+    after = fetch(page, "GET", one)
+    assert before[0] == after[0] == 200
+    assert '"paused":false' in after[1].replace(" ", "")
+
+
+def unsafe_calls(page: Page) -> set[tuple[str, str]]:
+    """Methods and paths by which the API changes something, as it describes itself."""
+    _, text = fetch(page, "GET", "/api/v1/openapi.json")
+    name = page.locator("[data-camera]").first.get_attribute("data-camera")
+    return {
+        (method.upper(), path.replace("{name}", str(name)))
+        for path, calls in json.loads(text)["paths"].items()
+        for method in calls
+        if method in {"post", "put", "patch", "delete"}
+    }
+
+
+def test_an_admin_may_change(pages: Pages, site: Site) -> None:
+    page = logged_in(pages, site, "adam")
+    name = site.cameras[0]
+    page.get_by_role("button", name=f"Pause {name}").click()
+    expect(page.locator(f'[data-camera="{name}"] .why')).to_contain_text("Paused")
+
+
+def test_logging_out_ends_the_socket_of_each_of_its_tabs(pages: Pages, site: Site) -> None:
+    pages.allowed.append("status of 401")
+    page = logged_in(pages, site, "adam")
+    tab = page.context.new_page()
+    tab.goto(site.url, wait_until="domcontentloaded")
+    next_frame(tab.locator("[data-camera] canvas").first)
+    assert page.evaluate(SOCKET) == "told"
+    cookies = page.context.cookies()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert page.evaluate(SOCKET) == 4401
+    expect(tab.get_by_role("button", name="Log in")).to_be_visible()
+    wait_in_page(tab, "document.querySelectorAll('[data-camera]').length === 0")
+    page.context.add_cookies(cookies)  # whoever kept a copy of it
+    assert page.evaluate(SOCKET) == 4401
+    log_in(page, "vera")
+    next_frame(page.locator("[data-camera] canvas").first)
