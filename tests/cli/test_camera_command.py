@@ -77,7 +77,7 @@ def test_the_commands_of_the_page_run(
 ) -> None:
     monkeypatch.setenv("MIRANTE_REDIS_URL", redis_server.url)
     page = (Path(__file__).parents[2] / "docs" / "cameras.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```bash\n(mirante camera .*?)^```", page, re.M | re.S)
+    (block,) = re.findall(r"^## Pause and edit\n+```bash\n(.*?)^```", page, re.M | re.S)
     assert mirante("camera", "add", "gate", "test://", "--width", "320").status == 0
     for line in block.splitlines():
         outcome = mirante(*shlex.split(line, comments=True)[1:])
