@@ -1,14 +1,12 @@
 """Cameras that publish with neither a source nor a model: what a reader of Redis is measured with.
 
-``python -m pipeline.bench.published URL CAMERAS FPS`` runs them until its standard input ends, and
-then says how many pictures were asked of it. Pictures, boxes and lanes are the synthetic camera's,
-so that whoever shows them can be checked; a picture is handed over only while somebody watches,
-as a worker does it.
+``python -m pipeline.bench.published URL CAMERAS FPS`` runs them until its standard input ends.
+Pictures, boxes and lanes are the synthetic camera's, so that whoever shows them can be checked; a
+picture is handed over only while somebody watches, as a worker does it.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -67,14 +65,10 @@ class PublishedCameras:
         url: address of Redis.
         count: how many.
         fps: frames per second of each; they take turns, so that no two publish at once.
-
-    Attributes:
-        asked: pictures that were handed over, as somebody watched.
     """
 
     def __init__(self, url: str, count: int, fps: float) -> None:
         self.names = [f"camera-{n:02}" for n in range(1, count + 1)]
-        self.asked = 0
         self._outbox = Outbox(url)
         self._frames = drawn_frames()
         self._period_s = 1 / fps
@@ -126,19 +120,17 @@ class PublishedCameras:
         )
         self._outbox.publish(result)
         if self._outbox.watched(name):
-            self.asked += 1
             header = {"camera": name, "seq": number, "epoch": epoch, "ts": now_ns / 1e9}
             self._outbox.preview(name, drawn.jpeg, header | {"size": SIZE})
 
 
 def main() -> None:
-    """The command of the module's words."""
+    """The module as a command."""
     url, count, fps = sys.argv[1:]
-    with PublishedCameras(url, int(count), float(fps)) as cameras:
+    with PublishedCameras(url, int(count), float(fps)):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         sys.stdin.read()
-    sys.stdout.write(json.dumps({"asked": cameras.asked}) + "\n")
 
 
 if __name__ == "__main__":
