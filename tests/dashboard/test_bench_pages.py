@@ -1,0 +1,47 @@
+"""The bench of the dashboard runs and its counts are true; how fast it is, is not tested."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dashboard.bench import run
+from dashboard.bench.figures import percentiles
+
+pytestmark = [pytest.mark.redis, pytest.mark.e2e]
+
+
+def test_nobody_costs_no_picture_and_a_stalled_page_costs_the_others_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "SETTLE_S", 1.5)
+    monkeypatch.setattr(run, "in_chromium", lambda bench: None)  # tests/browser opens it
+    run.run_bench(run.Plan(cameras=2, fps=5, pages=2, seconds=2))
+    printed = capsys.readouterr().out
+    rows = {
+        cells[0]: dict(zip(HEADINGS, cells[1:], strict=True))
+        for line in printed.splitlines()
+        if len(cells := re.split("  +", line)) == len(HEADINGS) + 1
+    }
+    assert set(rows) == {"pages", "nobody", "1", "2", "2, and 1 stalled", "nobody again"}
+    for name in ("nobody", "nobody again"):
+        assert (rows[name]["published"], rows[name]["listeners"]) == ("0", "0"), name
+    for name in ("1", "2"):
+        assert float(rows[name]["pictures"]) > 0
+        assert rows[name]["listeners"] == "2"
+    assert float(rows["2, and 1 stalled"]["skipped"]) > 0
+    found = re.search(r"the 2 others were sent (\d+) pictures and spared (\d+)", printed)
+    assert found is not None
+    sent, spared = map(int, found.groups())
+    assert sent > 5 * spared, "but for what a machine with other work may cost"
+
+
+HEADINGS = (
+    "hub", "rss", "pictures", "bytes", "skipped", "published", "listeners", "redis", "cameras",
+)  # fmt: skip
+
+
+def test_percentiles() -> None:
+    assert percentiles(range(101)) == (50, 95)
+    assert percentiles([]) == (0, 0)
