@@ -109,7 +109,7 @@ def main() -> None:
                 show(page)
                 path = IMAGES / f"dashboard-{show.__name__}-{size}.jpg"
                 page.screenshot(path=path, type="jpeg", quality=SHOWN)
-                print(path.relative_to(ROOT))
+                print(path.relative_to(ROOT))  # noqa: T201
             page.close()
         browser.close()
 
