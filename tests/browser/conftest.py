@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from live_site import Site, real_site, simulated_site
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from opened_pages import TIMEOUT_MS, Pages
+from playwright.sync_api import Browser, expect, sync_playwright
 
-TIMEOUT_MS = 45_000  # two noisy cores
 expect.set_options(timeout=TIMEOUT_MS)
-DESKTOP = {"width": 1440, "height": 900}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,47 +32,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
-
-
-class Pages:
-    """Opens pages, each in a browser profile of its own, and hears what they complain about.
-
-    Attributes:
-        allowed: patterns of complaints that the test causes itself.
-    """
-
-    def __init__(self, browser: Browser) -> None:
-        self.allowed: list[str] = []
-        self._browser = browser
-        self._complaints: list[str] = []
-
-    def open(self, url: str, **options: Any) -> Page:
-        context = self._browser.new_context(**{"viewport": DESKTOP, **options})
-        context.set_default_timeout(TIMEOUT_MS)
-        context.on("page", self._hear)
-        page = context.new_page()
-        page.goto(url, wait_until="domcontentloaded")
-        return page
-
-    def complaints(self) -> list[str]:
-        """What was not allowed."""
-        return [
-            one
-            for one in self._complaints
-            if not any(re.search(pattern, one) for pattern in self.allowed)
-        ]
-
-    def close(self) -> None:
-        for context in self._browser.contexts:
-            context.close()
-
-    def _hear(self, page: Page) -> None:
-        def hear(message: ConsoleMessage) -> None:
-            if message.type in {"error", "warning"}:  # a breach of the CSP is an error
-                self._complaints.append(f"{message.text} ({message.location.get('url')})")
-
-        page.on("console", hear)
-        page.on("pageerror", lambda error: self._complaints.append(f"not caught: {error}"))
 
 
 @pytest.fixture

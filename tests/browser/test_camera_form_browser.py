@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from canvas_pixels import next_frame
-from conftest import Pages
 from live_site import ROOT, Site, free_port
+from opened_pages import Pages
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline.gst.clips import encode_pictures

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from canvas_pixels import next_frame
-from conftest import Pages
 from live_site import Site
+from opened_pages import Pages
 from playwright.sync_api import Page, expect
 
 CANVAS = '[data-camera="drawn"] canvas[data-seq]'

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from canvas_pixels import next_frame, wait_in_page
-from conftest import Pages
 from live_site import Site
+from opened_pages import Pages
 from playwright.sync_api import Page, expect
 
 from dashboard.access.passwords import hash_password

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from canvas_pixels import Shot, colour_of, near, next_frame, shoot
-from conftest import Pages
 from live_site import DRAWN_SIZE, Site
 from numpy.typing import NDArray
+from opened_pages import Pages
 from playwright.sync_api import Locator, Page, expect
 
 from mirante.detections import Detections

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import redis
 from canvas_pixels import shoot, wait_in_page
-from conftest import Pages
 from live_site import DRAWN_SIZE, Site, until
+from opened_pages import Pages
 from playwright.sync_api import Page
 
 from mirante.keys import key
