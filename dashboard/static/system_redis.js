@@ -86,7 +86,7 @@ export function Losses({ workers, cameras }) {
     ${workers.length > 0 && html`<p class="verdict">
       <span class="state ${fine ? "good" : "bad"}">
         ${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>
-      <span class="soft">${waits === 0 ? "outbox empty" : `${count(waits)} results wait in the outbox`}</span></p>`}
+      <span class="soft">${waits === 0 ? "outbox empty" : `in the outbox: ${count(waits)}`}</span></p>`}
     ${known.length === 0
       ? html`<p class="nothing">No camera has counted a frame yet.</p>`
       : html`<${Table} words=${["Camera"]} numbers=${["Decoded", "Published", "Dropped", "Failed", "Lost"]}>
