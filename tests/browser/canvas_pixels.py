@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from live_site import until
+from live_site import Site, until
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page
 
@@ -19,6 +19,12 @@ _SHOT = """canvas => ({
   seq: canvas.dataset.seq === undefined ? null : Number(canvas.dataset.seq),
   png: canvas.toDataURL("image/png"),
 })"""
+
+
+_HIDE = """hidden => {
+  Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
 
 
 @dataclass(frozen=True)
@@ -83,3 +89,21 @@ def next_frame(canvas: Locator) -> None:
     """Waits until another frame than now is drawn."""
     before = canvas.get_attribute("data-seq")
     until(lambda: canvas.get_attribute("data-seq") != before, what="for another frame")
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Makes the page take itself for one in a tab that is hidden, or is not."""
+    page.evaluate(_HIDE, hidden)
+
+
+def still(page: Page, canvas: Locator, site: Site) -> None:
+    """Holds the frame that is drawn: none is watched any more, and those on their way are here."""
+    hide(page, True)
+    until(lambda: not any(site.listeners().values()))
+    seqs: list[str | None] = []
+
+    def rests() -> bool:
+        seqs.append(canvas.get_attribute("data-seq"))
+        return len(seqs) > 20 and len(set(seqs[-20:])) == 1
+
+    until(rests)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from canvas_pixels import Shot, colour_of, near, next_frame, shoot
+from canvas_pixels import Shot, colour_of, hide, near, next_frame, shoot, still
 from live_site import DRAWN_SIZE, Site
 from numpy.typing import NDArray
 from opened_pages import Pages
@@ -153,6 +153,42 @@ def test_masks_are_tinted_at_the_right_pixels(page: Page, canvas: Locator) -> No
         ground = image[~grown(lane, 40)].astype(np.int16)
         assert len(ground) > 10_000
         assert np.abs(ground[:, 0] - ground[:, 2]).max() < 24, "the grey ground is coloured"
+
+
+def test_a_mask_changes_its_own_pixels_and_no_others(
+    page: Page, canvas: Locator, site: Site
+) -> None:
+    """One frame with and without its mask, so that what is beneath does not matter."""
+    colour = colour_of(page, LANE)
+    masks = page.get_by_role("button", name="Masks", exact=True)
+    for _ in range(3):
+        next_frame(canvas)
+        still(page, canvas, site)
+        with_mask = shoot(canvas)
+        masks.click()
+        without = shoot(canvas)
+        masks.click()
+        assert with_mask.seq == without.seq == shoot(canvas).seq
+        changed = (with_mask.image != without.image).any(axis=-1)
+        assert abs(int(changed.sum()) - int(band(without).sum())) < 0.02 * band(without).sum()
+        wrong = changed != band(without)
+        assert not (wrong & ~near_edge(band(without), 1.5)).any(), (
+            "pixels of the mask are elsewhere"
+        )
+        mixed = (1 - TINT) * without.image + TINT * colour
+        assert np.abs(with_mask.image - mixed)[changed].max() <= 3, "it is not the class's tint"
+        hide(page, False)
+
+
+def near_edge(region: NDArray[np.bool_], within_px: float) -> NDArray[np.bool_]:
+    """Pixels as close as that to the region's edge, on either side."""
+    return np.asarray(
+        sum(
+            cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 5) * side
+            for side in (region, ~region)
+        )
+        <= within_px
+    )
 
 
 def test_layers_and_classes_are_switched(page: Page, canvas: Locator) -> None:

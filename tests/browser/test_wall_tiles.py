@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import redis
-from canvas_pixels import shoot, wait_in_page
+from canvas_pixels import hide, shoot, wait_in_page
 from live_site import DRAWN_SIZE, Site, until
 from opened_pages import Pages
 from playwright.sync_api import Page
@@ -16,10 +16,6 @@ from mirante.keys import key
 ALL_SHOWN = "n => document.querySelectorAll('.tile canvas[data-seq]').length === n"
 NUMBERS = """() => Object.fromEntries([...document.querySelectorAll('[data-camera]')].map(
   (tile) => [tile.dataset.camera, Number(tile.querySelector('canvas').dataset.seq)]))"""
-HIDE = """hidden => {
-  Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event('visibilitychange'));
-}"""
 FULL_HD = {"width": 1920, "height": 1080}
 Simulated = Callable[..., Site]
 
@@ -69,9 +65,9 @@ def test_a_hidden_tab_watches_nothing(pages: Pages, simulated: Simulated) -> Non
     page = pages.open(site.url)
     wait_in_page(page, ALL_SHOWN, arg=2)
     assert site.listeners() == one
-    page.evaluate(HIDE, True)
+    hide(page, True)
     until(lambda: site.listeners() == nobody)
-    page.evaluate(HIDE, False)
+    hide(page, False)
     until(lambda: site.listeners() == one)
     all_go_on(page, site.cameras)
 
