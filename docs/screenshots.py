@@ -45,7 +45,7 @@ def demo() -> Iterator[str]:
 def wall(page: Page) -> None:
     """All cameras."""
     go(page, "#/")
-    page.wait_for_function("document.querySelectorAll('canvas[data-seq]').length >= 3")
+    page.locator("canvas[data-seq]").nth(2).wait_for()
 
 
 def camera(page: Page) -> None:

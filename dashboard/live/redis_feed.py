@@ -110,9 +110,11 @@ class RedisFeed:
                 cursors = {stream: cursors[stream] for stream in wanted if stream in cursors}
                 if new := [stream for stream in wanted if stream not in cursors]:
                     cursors |= await _newest(client, new)
-                asked = ("COUNT", COUNT, "BLOCK", BLOCK_MS, "STREAMS", *cursors, *cursors.values())
-                reply: Any = await client.execute_command("XREAD", *asked)  # type: ignore[no-untyped-call]
-                for stream, entries in reply or ():
+                reply = await _entries(client, cursors)
+                if reply is None:
+                    cursors = {}
+                    continue
+                for stream, entries in reply:
                     cursors[stream] = entries[-1][0]
                     camera, kind = camera_of(stream.decode()), stream.rpartition(b":")[2]
                     for entry_id, flat in entries:
@@ -145,12 +147,28 @@ def _result(kind: bytes, entry_id: bytes, flat: list[bytes]) -> Callable[[Pairin
 
 
 async def _newest(client: Any, streams: list[bytes]) -> Mapping[bytes, bytes]:
-    """The ID of the newest entry of each stream; 0-0 of one that does not exist."""
+    """The ID of the newest entry of each stream; 0-0 of one that does not exist. One that Redis
+    does not give is left out: it is a key of another type, or not for us, and the others are.
+    """
     async with client.pipeline(transaction=False) as pipe:
         for stream in streams:
             pipe.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
-        replies = await pipe.execute()
+        replies = await pipe.execute(raise_on_error=False)
     return {
         stream: reply[0][0] if reply else b"0-0"
         for stream, reply in zip(streams, replies, strict=True)
+        if not isinstance(reply, redis.ResponseError)
     }
+
+
+async def _entries(client: Any, cursors: Cursors) -> list[Any] | None:
+    """What is new in streams, within ``BLOCK_MS``; None when one of them is none any more."""
+    if not cursors:
+        await asyncio.sleep(FOLLOW_S)
+        return []
+    asked = ("COUNT", COUNT, "BLOCK", BLOCK_MS, "STREAMS", *cursors, *cursors.values())
+    try:
+        return await client.execute_command("XREAD", *asked) or []
+    except redis.ResponseError:
+        await asyncio.sleep(FOLLOW_S)
+        return None

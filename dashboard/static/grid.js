@@ -1,7 +1,7 @@
 // How many columns let all tiles be seen at once, as large as can be.
 import { useEffect, useRef, useState } from "./preact.js";
 
-const GAP = 14, FOOTER = 46, LEAST = 250, BELOW = 20, NARROW = 600; // px
+const GAP = 14, FOOTER = 46, LEAST = 235, BELOW = 40, NARROW = 600; // px
 const RATIO = 16 / 9;
 
 /** {columns, width} of tiles in px; a wall that would be too small scrolls instead. */

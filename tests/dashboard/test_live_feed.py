@@ -152,6 +152,18 @@ def test_a_camera_with_broken_messages_ends_no_other(
     assert "camera yard" in caplog.text
 
 
+def test_a_key_that_is_no_stream_ends_no_other(server: RedisServer) -> None:
+    async def test(followed: Followed) -> None:
+        followed.client.set(key("gate", "masks"), "no stream")
+        followed.feed.watch(frozenset({"gate", "yard"}))
+        await followed.comes("yard")
+        followed.client.delete(key("yard", "masks"))
+        followed.client.set(key("yard", "masks"), "no stream any more")
+        await followed.comes("yard")  # its frames have no masks
+
+    following(server, test)
+
+
 def test_pictures_whose_results_never_come_are_counted(server: RedisServer) -> None:
     async def test(followed: Followed) -> None:
         followed.feed.watch(frozenset({"gate"}))
