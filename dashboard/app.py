@@ -20,6 +20,7 @@ from dashboard.access import Access
 from dashboard.access.guard import Guard
 from dashboard.api import cameras, discovery, health, live, models, results, session, system
 from dashboard.api.refusals import lines_of
+from dashboard.ending import end
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.services import Services
@@ -59,9 +60,7 @@ def make_app(services: Services) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(part.run()) for part in (services.sampler, services.hub)]
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await services.aredis.aclose()
         services.redis.close()
 

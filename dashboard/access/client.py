@@ -29,7 +29,10 @@ def client_address(connection: HTTPConnection, behind_proxy: bool) -> str:
 
 def is_forwarded(connection: HTTPConnection) -> bool:
     """Whether a proxy says that it passes on somebody else's request."""
-    said = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+    said = (
+        *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+        *("x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip"),
+    )
     return any(name in connection.headers for name in said)
 
 

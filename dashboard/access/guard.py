@@ -192,8 +192,8 @@ def _bounded(receive: Receive) -> Receive:
 
 
 async def _refuse(refusal: HTTPException, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket" and refusal.status_code == 401:
-        for message in _ended(refusal.detail):
+    if scope["type"] == "websocket":
+        for message in _closed(refusal):
             await send(message)
         return
     headers = dict(refusal.headers or {})
@@ -202,6 +202,10 @@ async def _refuse(refusal: HTTPException, scope: Scope, receive: Receive, send: 
     )
 
 
-def _ended(words: str) -> Iterable[Message]:
-    yield {"type": "websocket.accept"}
-    yield {"type": "websocket.close", "code": ENDED, "reason": words}
+def _closed(refusal: HTTPException) -> Iterable[Message]:
+    """A page that must log in is let in to be told so; to others the handshake answers 403."""
+    if refusal.status_code == 401:
+        yield {"type": "websocket.accept"}
+        yield {"type": "websocket.close", "code": ENDED, "reason": refusal.detail}
+    else:
+        yield {"type": "websocket.close"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.messages import NAME_WORDS, ConfigError, did_you_mean, show
-from pipeline.registry import Desired
+from pipeline.desired import Desired
+from pipeline.urls import SECRET_PARAMETER
 from pipeline.worker_report import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
@@ -62,8 +64,9 @@ def check(
 ) -> None:
     """Refuses what the registry would take and an API must not, and what its worker cannot run.
 
-    Code and other cameras' passwords are not for whoever may change cameras: stages of one's own
-    come from the worker's file, and ``${credential:…}`` from the file of credentials alone.
+    Code, other cameras' passwords and the worker's variables are not for whoever may change
+    cameras: stages of one's own come from the worker's file, ``${credential:…}`` from the file of
+    credentials alone, and ``${NAME}`` is let through only where nothing shows what it stands for.
 
     Args:
         name: the camera's.
@@ -74,19 +77,39 @@ def check(
     Raises:
         ConfigError: with a line per mistake.
     """
-    lines = list(_check_url(name, keys.get("url")))
+    lines = list(_check_references(name, keys))
     stages = keys.get("stages")
     known = before.spec.get("stages", []) if before else []
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
         if isinstance(stage, dict) and stage not in known:
             lines += _check_stage(f"{name}.stages[{index}]", stage, report)
+    if report and not lines and keys.keys() & {"stages", "preview"}:
+        lines += _check_classes(name, {**(before.spec if before else {}), **keys}, report)
     if lines:
         raise ConfigError("camera", lines)
 
 
-def _check_url(name: str, url: object) -> Iterator[str]:
-    if isinstance(url, str) and "${credential:" in url:
-        yield f"{name}.url: {show(url)} — expected the password itself, or ${{NAME}} of a variable"
+def _check_references(place: str, value: object) -> Iterator[str]:
+    """``${NAME}`` stands for a password in the address alone: what anything else says is shown."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _check_references(f"{place}.{key}", inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _check_references(f"{place}[{index}]", inner)
+    elif isinstance(value, str) and "${credential:" in value:
+        yield f"{place}: {show(value)} — expected the password itself, or ${{NAME}} of a variable"
+    elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(".url") else value):
+        words = "expected ${NAME} as user or password of an address, and nowhere else"
+        yield f"{place}: {show(value)} — {words}"
+
+
+def _shown(url: str) -> str:
+    """An address without user, password and secret parameters: what reasons may repeat."""
+    split = urlsplit(url)
+    host = split.netloc.rpartition("@")[2]
+    query = SECRET_PARAMETER.sub("", split.query)
+    return split._replace(netloc=host, query=query).geturl()
 
 
 def _check_stage(
@@ -101,3 +124,33 @@ def _check_stage(
     zoo = [each.name for each in report.zoo] if report else []
     if zoo and isinstance(model, str) and model not in zoo and "/" not in model:
         yield f"{place}.model: {show(model)} — {did_you_mean(model, zoo)}"
+
+
+def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> Iterator[str]:
+    """Classes that stages and ``preview.blur`` name must be found by a stage, as far as the
+    worker's report tells; what is of another shape the registry refuses.
+    """
+    zoo = {each.name: each for each in report.zoo}
+    found: list[str] = []
+    stages = keys.get("stages") or report.defaults.get("stages")
+    for index, stage in enumerate(stages if isinstance(stages, list) else ()):
+        model = zoo.get(str(stage.get("model"))) if isinstance(stage, Mapping) else None
+        if model is None:
+            return  # it may find anything
+        on, place = stage.get("on"), f"{name}.stages[{index}].on"
+        if on is None and model.runs_on == "crops":
+            yield f"{place}: nothing — {model.name} runs on crops: {_of_a_stage(found)}"
+        elif on is not None and on not in found:
+            yield f"{place}: {show(on)} — {_of_a_stage(found, on)}"
+        if model.task != "classify":
+            found += [label for label in model.labels if label not in found]
+    preview = keys.get("preview")
+    blur = preview.get("blur") if isinstance(preview, Mapping) else None
+    for index, label in enumerate(blur if isinstance(blur, list) else ()):
+        if label not in found:
+            yield f"{name}.preview.blur[{index}]: {show(label)} — {_of_a_stage(found, label)}"
+
+
+def _of_a_stage(found: list[str], label: object = "") -> str:
+    hint = did_you_mean(str(label), found) if found else "no stage before it finds any"
+    return f"expected a class that a stage finds; {hint}"

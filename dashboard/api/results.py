@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -10,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from dashboard.access.guard import Viewer
+from dashboard.access.identity import Identity
 from dashboard.api.result_stream import (
     READERS,
     READERS_MOST,
@@ -26,6 +29,8 @@ from mirante.wire.messages import DetectionsMessage, MaskPart
 from pipeline.config.messages import ConfigError, did_you_mean, show
 
 router = APIRouter(prefix="/api/v1/results", tags=["results"])
+
+VALID_EVERY_S = 5.0
 
 _EXAMPLE = {
     "version": "1.1",
@@ -114,7 +119,7 @@ async def get_latest(
 async def stream_results(
     camera: CameraName,
     services: FromApp,
-    _who: Viewer,
+    who: Viewer,
     request: Request,
     kinds: Annotated[
         str, Query(description="some of detections, masks, status; with commas between")
@@ -136,10 +141,25 @@ async def stream_results(
     client = async_client(services.url)
     following = Following(camera, wanted, behind)
     return StreamingResponse(
-        events(client, following, services.url, request.is_disconnected),
+        events(client, following, services.url, _is_over(request, services, who)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def _is_over(request: Request, services: Services, who: Identity) -> Callable[[], Awaitable[bool]]:
+    """Whether the reader went away, or may no longer look, which is asked every few seconds."""
+    due_s = time.monotonic() + VALID_EVERY_S
+
+    async def is_over() -> bool:
+        nonlocal due_s
+        if time.monotonic() >= due_s:
+            due_s = time.monotonic() + VALID_EVERY_S
+            if not await run_in_threadpool(services.access.still_valid, who):
+                return True
+        return await request.is_disconnected()
+
+    return is_over
 
 
 async def check_known(services: Services, camera: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from dashboard.ending import end
 from dashboard.live.bundle import Bundle
 from dashboard.live.page import Page
 from dashboard.live.redis_feed import RedisFeed
@@ -72,9 +73,7 @@ class Hub:
         finally:
             self._pages.discard(page)
             self._follow()
-            for task in tasks:
-                task.cancel()
-            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            for ended in await end(tasks):
                 if isinstance(ended, Exception) and not _is_gone(ended):
                     log.error("a page's connection failed", exc_info=ended)
             await page.close(POLICY, "")
@@ -84,7 +83,9 @@ class Hub:
             page.offer(bundle)
 
     def _follow(self) -> None:
-        self._feed.watch(frozenset().union(*(page.watching for page in self._pages)))
+        """Only cameras that there are: each name costs, and a page may say any."""
+        wanted = frozenset().union(*(page.watching for page in self._pages))
+        self._feed.watch(wanted & {camera["name"] for camera in self._sampler.cameras()})
 
     async def _listen(self, page: Page) -> None:
         while True:
@@ -104,6 +105,7 @@ class Hub:
                 return
             page.tell({"type": "redis", **self._redis()})
             page.tell({"type": "cameras", "cameras": self._sampler.cameras()})
+            self._follow()
             turn += 1
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._sampler.change(), NEWS_S)

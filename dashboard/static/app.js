@@ -12,8 +12,17 @@ import { Wall } from "./wall.js";
 /** {page: "wall" | "camera" | "system", name} of the address. */
 function routeOf(hash) {
   const [page, name] = hash.replace(/^#\/?/, "").split("/");
-  if (page === "camera" && name) return { page, name: decodeURIComponent(name) };
+  if (page === "camera" && name) return { page, name: decoded(name) };
   return { page: page === "system" ? "system" : "wall" };
+}
+
+/** The name that the address means, or the address' own text where that is none. */
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function useRoute() {

@@ -9,7 +9,7 @@ const KNOWN = {
 };
 
 export function colourOf(label) {
-  if (label in KNOWN) return PALETTE[KNOWN[label]];
+  if (Object.hasOwn(KNOWN, label)) return PALETTE[KNOWN[label]];
   let hash = 7;
   for (const letter of label) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
   return PALETTE[hash % PALETTE.length];

@@ -114,6 +114,7 @@ class CameraOptions(Section):
     )
     stages: list[Stage] = Field(
         [ModelStage(model="street")],  # type: ignore[call-arg]
+        max_length=32,
         description="what each frame passes, in order",
     )
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(

@@ -136,15 +136,16 @@ def _expected(detail: ErrorDetails) -> str:
         name, relation = _BOUNDS[detail["type"]]
         number = "a whole number" if isinstance(context[name], int) else "a number"
         return f"expected {number} {relation} {context[name]:g}"
+    if detail["type"] == "too_long":
+        return f"expected at most {context['max_length']}"
     if detail["type"] == "literal_error":
         return "expected " + str(context["expected"]).replace("'", '"')
     if detail["type"] == "string_pattern_mismatch":
         return f"expected {_PATTERNS[context['pattern']]}"
     if detail["type"] == "value_error":
         return str(context["error"])
-    if detail["type"] in _EXPECTED:
-        return f"expected {_EXPECTED[detail['type']]}"
-    return detail["msg"]
+    known = _EXPECTED.get(detail["type"])
+    return f"expected {known}" if known else detail["msg"]
 
 
 def _keys(loc: Loc) -> list[str | int]:

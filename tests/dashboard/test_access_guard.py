@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,7 +239,6 @@ def hear(address: str, origin: str | None, **headers: str) -> str | int:
         ) as socket:
             return str(socket.recv(timeout=10))
     except InvalidStatus as refused:
-        assert "detail" in json.loads(refused.response.body or b"")
         return refused.response.status_code
     except ConnectionClosed as closed:
         assert closed.rcvd is not None

@@ -193,6 +193,20 @@ def test_a_reader_that_leaves_ends_its_task(bench: Bench) -> None:
     bench.until(lambda: connections(bench) == 0)
 
 
+def test_a_reader_that_may_no_longer_look_is_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.api.results.VALID_EVERY_S", 0.1)
+    may = [True]
+    monkeypatch.setattr(bench.services.access, "still_valid", lambda who: may[0])
+    published(bench, 1)
+    with following(bench, "0") as events:
+        next(events)
+        may.clear()
+        may.append(False)
+        assert list(events) == []
+
+
 def test_a_reader_that_stalls_costs_no_memory(bench: Bench) -> None:
     """What it does not take stays in Redis: the server reads no further than its buffers."""
     base = bench.http.base_url

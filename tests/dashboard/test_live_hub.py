@@ -176,6 +176,13 @@ def test_nobody_is_listened_to_for_pages_that_watch_nothing(
 
 
 @pytest.mark.usefixtures("gate")
+def test_names_that_no_camera_has_are_not_followed(served: Served, client: redis.Redis) -> None:
+    with connect(served.address) as page:
+        page.send(json.dumps({"watch": ["gate", *(f"invented-{n}" for n in range(1000))]}))
+        until(lambda: client.pubsub_numsub(key("gate", "preview"))[0][1] == 1)
+        assert client.pubsub_channels() == [key("gate", "preview").encode()]
+
+
 def test_a_page_that_does_not_read_costs_the_others_nothing(served: Served) -> None:
     with connect(served.address, max_queue=1) as stuck, connect(served.address) as page:
         for one in (stuck, page):

@@ -1,0 +1,23 @@
+"""How tasks of the event loop are ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+AGAIN_S = 1.0
+
+
+async def end(tasks: Collection[asyncio.Task[Any]]) -> list[BaseException | None]:
+    """Cancels tasks until all of them have ended; returns what each ended with.
+
+    Once is not enough: a cancellation that meets redis-py between two of its awaits, or
+    ``asyncio.wait_for`` of Python 3.11 at the moment that what it waits for is done, is lost.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+    return [None if task.cancelled() else task.exception() for task in tasks]
