@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from difflib import get_close_matches
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-import msgspec
 import redis
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.retry import Retry
 
-from pipeline.config.camera import Camera, CameraName, CameraOptions
-from pipeline.config.environment import REFERENCE, expand, expand_tree, from_environment
-from pipeline.config.messages import ConfigError, describe, show
-from pipeline.config.references import check_source
+from mirante.backoff import Backoff
+from pipeline.camera_spec import checked, edited, shown
+from pipeline.config.camera import Camera
+from pipeline.config.environment import expand, expand_tree, from_environment
+from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
 from pipeline.credentials import PREFIX, Credentials, CredentialsError
-from pipeline.urls import redact
+from pipeline.desired import CAMERAS, Desired, read_entries
 
 log = logging.getLogger(__name__)
 
-CAMERAS = "mirante:cameras"
 VERSION = f"mirante:{{{CAMERAS}}}:version"  # the braces put it into the same cluster slot
-Origin = Literal["config", "api"]
+TRIES = 64  # of a change while others change the registry too; one of them wins each time
+
+Entries = Mapping[str, Desired]
 
 
 class RegistryError(RuntimeError):
@@ -37,25 +40,6 @@ class RegistryError(RuntimeError):
 
 class UnknownCameraError(RegistryError):
     """No camera has that name; in words, with a guess of what was meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """A camera that is wanted.
-
-    Attributes:
-        name: the camera's name.
-        spec: the camera's keys, JSON values, secrets only as ``${…}`` or ``***``.
-        origin: ``config``: the worker's file says so; ``api``: it was added at run time.
-        worker: name of the worker that runs it.
-        paused: it is kept, and does not run.
-    """
-
-    name: str
-    spec: dict[str, Any]
-    origin: Origin
-    worker: str
-    paused: bool = False
 
 
 class Registry:
@@ -101,8 +85,7 @@ class Registry:
     def cameras(self) -> dict[str, Desired]:
         """All cameras that are wanted, of every worker, by name."""
         raw = cast(dict[bytes, bytes], self._client.hgetall(CAMERAS))
-        entries = [entry for value in raw.values() if (entry := read_entry(value)) is not None]
-        return {entry.name: entry for entry in sorted(entries, key=lambda e: e.name)}
+        return read_entries(raw.values())
 
     def changes(self) -> dict[str, Desired] | None:
         """This worker's cameras when anything changed since the last call, else None. Cheap.
@@ -113,11 +96,14 @@ class Registry:
         if version == self._seen:
             return None
         entries = self.cameras()
-        if self._seen is not None and version[0] != self._seen[0]:
-            lost = {name: entry for name, entry in self._known.items() if name not in entries}
-            if lost:
-                self._write(lost.values())
-                version, entries = self.version(), self.cameras()
+        is_anew = self._seen is not None and version[0] != self._seen[0]
+        if is_anew and self._known.keys() - entries.keys():
+            try:
+                self._change(lambda e: {n: d for n, d in self._known.items() if n not in e})
+            except RegistryError as error:
+                log.warning("what Redis lost is not put back yet: %s", error)
+                return None
+            version, entries = self.version(), self.cameras()
         self._seen = version
         self._known = {n: e for n, e in entries.items() if e.worker == self._worker}
         return dict(self._known)
@@ -130,19 +116,30 @@ class Registry:
         Raises:
             RegistryError: another worker runs a camera of that name.
         """
-        entries = self.cameras()
-        for name in self._configured:
-            self._refuse_foreign(name, entries)
-        wanted = [
-            Desired(name, shown(camera), "config", self._worker, _is_paused(entries.get(name)))
-            for name, camera in self._configured.items()
-        ]
-        mine = [e for e in entries.values() if e.worker == self._worker]
-        gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
-        self._write(wanted, gone)
-        for entry in mine:
-            if entry.origin == "api" and entry.name in self._configured:
-                self._credentials.forget(entry.spec["url"])
+
+        def decide(entries: Entries) -> dict[str, Desired | None]:
+            for name in self._configured:
+                self._refuse_foreign(name, entries)
+            mine = [e for e in entries.values() if e.worker == self._worker]
+            gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
+            wanted = {
+                name: Desired(
+                    name, shown(camera), "config", self._worker, _is_paused(entries.get(name))
+                )
+                for name, camera in self._configured.items()
+            }
+            return dict.fromkeys(gone) | wanted
+
+        self._change(decide)
+
+    def add(self, name: str, spec: Mapping[str, object]) -> None:
+        """Adds a camera that is not there yet, of any worker; otherwise as ``put``.
+
+        Raises:
+            ConfigError: a key or value is wrong.
+            RegistryError: there is a camera of that name.
+        """
+        self._put(name, spec, is_new=True)
 
     def put(self, name: str, spec: Mapping[str, object]) -> None:
         """Adds a camera, or replaces one that was added the same way and stays paused if it was.
@@ -156,17 +153,7 @@ class Registry:
             ConfigError: a key or value is wrong.
             RegistryError: the name belongs to the configuration or to another worker.
         """
-        checked = _checked(name, spec)
-        entries = self.cameras()
-        self._refuse_foreign(name, entries)
-        before = entries.get(name)
-        if before is not None:
-            _refuse_configured(before)
-        stored = checked.model_dump(mode="json", exclude_unset=True)
-        stored["url"] = self._credentials.withdraw(name, cast(str, spec["url"]))
-        self._write([Desired(name, stored, "api", self._worker, _is_paused(before))])
-        if before is not None:
-            self._credentials.forget(before.spec["url"])
+        self._put(name, spec, is_new=False)
 
     def edit(self, name: str, changes: Mapping[str, object]) -> None:
         """Changes keys of a camera that was added at run time, of any worker.
@@ -181,23 +168,13 @@ class Registry:
             UnknownCameraError: no such camera.
             RegistryError: the name belongs to the configuration.
         """
-        before = self._entry(name)
-        _refuse_configured(before)
-        merged = {
-            key: value
-            for key, value in (before.spec | dict(changes)).items()
-            if value is not None or key not in Camera.model_fields  # to be refused by its name
-        }
-        if merged.get("url") == redact(before.spec["url"]):
-            merged["url"] = before.spec["url"]
-        stored = _checked(name, merged).model_dump(mode="json", exclude_unset=True)
-        stored["url"] = merged["url"]
-        is_new = merged["url"] != before.spec["url"]
-        if is_new:
-            stored["url"] = self._credentials.withdraw(name, cast(str, merged["url"]))
-        self._write([replace(before, spec=stored)])
-        if is_new:
-            self._credentials.forget(before.spec["url"])
+
+        def decide(entries: Entries) -> dict[str, Desired | None]:
+            before = _named(name, entries)
+            _refuse_configured(before)
+            return {name: replace(before, spec=edited(before, changes))}
+
+        self._change(decide)
 
     def pause(self, name: str) -> None:
         """Keeps a camera of any worker and origin, but stops it until ``resume``.
@@ -205,7 +182,7 @@ class Registry:
         Raises:
             UnknownCameraError: no such camera.
         """
-        self._write([replace(self._entry(name), paused=True)])
+        self._change(lambda e: {name: replace(_named(name, e), paused=True)})
 
     def resume(self, name: str) -> None:
         """Lets a paused camera run again.
@@ -213,7 +190,7 @@ class Registry:
         Raises:
             UnknownCameraError: no such camera.
         """
-        self._write([replace(self._entry(name), paused=False)])
+        self._change(lambda e: {name: replace(_named(name, e), paused=False)})
 
     def remove(self, name: str) -> Desired:
         """Removes a camera and its secrets; returns what was removed.
@@ -223,10 +200,12 @@ class Registry:
         Raises:
             UnknownCameraError: no such camera.
         """
-        entry = self._entry(name)
-        self._write([], [name])
-        self._credentials.forget(entry.spec["url"])
-        return entry
+
+        def decide(entries: Entries) -> dict[str, Desired | None]:
+            _named(name, entries)
+            return {name: None}
+
+        return self._change(decide)[name]
 
     def resolved(self, name: str) -> Camera:
         """The camera with its credentials, for the worker that runs it.
@@ -236,7 +215,7 @@ class Registry:
             RegistryError: a ``${…}`` stands for nothing on this machine, or the entry is not one
                 that this version understands.
         """
-        entry = self._known.get(name) or self._entry(name)
+        entry = self._known.get(name) or _named(name, self.cameras())
         if entry.origin == "config" and name in self._configured:
             return self._configured[name]
         return self.completed(name, entry.spec)
@@ -269,29 +248,71 @@ class Registry:
             return expand(self._credentials.lookup(reference), from_environment)
         return from_environment(reference)
 
-    def _entry(self, name: str) -> Desired:
-        entries = self.cameras()
-        if name not in entries:
-            near = get_close_matches(name, entries, n=1)
-            known = f"there are: {', '.join(entries)}" if entries else "there is none"
-            hint = f'did you mean "{near[0]}"?' if near else known
-            raise UnknownCameraError(f'no camera "{name}"; {hint}')
-        return entries[name]
-
-    def _refuse_foreign(self, name: str, entries: Mapping[str, Desired]) -> None:
+    def _refuse_foreign(self, name: str, entries: Entries) -> None:
         entry = entries.get(name)
         if entry is not None and entry.worker != self._worker:
             raise RegistryError(f'camera "{name}" belongs to worker "{entry.worker}"')
 
-    def _write(self, entries: Iterable[Desired], removed: Sequence[str] = ()) -> None:
-        with self._client.pipeline(transaction=True) as pipe:
-            for entry in entries:
-                pipe.hset(CAMERAS, entry.name, json.dumps(asdict(entry)))
-            if removed:
-                pipe.hdel(CAMERAS, *removed)
-            pipe.hsetnx(VERSION, "generation", secrets.token_hex(8))
-            pipe.hincrby(VERSION, "number", 1)
-            pipe.execute()
+    def _put(self, name: str, spec: Mapping[str, object], *, is_new: bool) -> None:
+        stored = checked(name, spec).model_dump(mode="json", exclude_unset=True)
+        stored["url"] = spec["url"]
+
+        def decide(entries: Entries) -> dict[str, Desired | None]:
+            before = entries.get(name)
+            if is_new and before is not None:
+                words = "exists already; PATCH changes it and PUT replaces it"
+                raise RegistryError(f'camera "{name}" {words}')
+            self._refuse_foreign(name, entries)
+            if before is not None:
+                _refuse_configured(before)
+            return {name: Desired(name, stored, "api", self._worker, _is_paused(before))}
+
+        self._change(decide)
+
+    def _change(self, decide: Callable[[Entries], Mapping[str, Desired | None]]) -> Entries:
+        """Writes what ``decide`` makes of the entries, and asks it again whenever somebody else
+        wrote meanwhile.
+
+        Args:
+            decide: of all entries makes those to write, None for one to remove. Secrets in an
+                address that is new are withdrawn here, and those of the one before forgotten.
+
+        Returns:
+            all entries before the change.
+
+        Raises:
+            RegistryError: somebody else wrote each time.
+        """
+        backoff = Backoff(0.001, 0.02)
+        for _ in range(TRIES):
+            with self._client.pipeline(transaction=True) as pipe:
+                pipe.watch(CAMERAS)  # type: ignore[no-untyped-call]
+                before = read_entries(cast(dict[bytes, bytes], pipe.hgetall(CAMERAS)).values())
+                decided = decide(before)
+                after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}
+                try:
+                    _write(pipe, after)
+                except redis.WatchError as error:
+                    _raise_outage(error)
+                    self._forget(after, decided)
+                else:
+                    self._forget({n: before.get(n) for n in after}, after)
+                    return before
+            time.sleep(backoff.next_s())
+        raise RegistryError("others change the cameras without a pause; try again")
+
+    def _withdrawn(self, entry: Desired | None, before: Desired | None) -> Desired | None:
+        if entry is None or entry.origin == "config" or _url(entry) == _url(before):
+            return entry
+        url = self._credentials.withdraw(entry.name, entry.spec["url"])
+        return replace(entry, spec={**entry.spec, "url": url})
+
+    def _forget(
+        self, lost: Mapping[str, Desired | None], kept: Mapping[str, Desired | None]
+    ) -> None:
+        for name, entry in lost.items():
+            if _url(entry) != _url(kept[name]):
+                self._credentials.forget(_url(entry))
 
 
 def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
@@ -304,51 +325,42 @@ def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
     )
 
 
-def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, Any]:
-    """A configured camera, or defaults, for others to read: the address redacted, without stage
-    options, which may hold what ``${NAME}`` stood for.
-    """
-    spec = options.model_dump(mode="json", exclude_unset=exclude_unset)
-    for stage in spec.get("stages", []):
-        stage.pop("options", None)
-    return spec
+def _named(name: str, entries: Entries) -> Desired:
+    if name not in entries:
+        near = get_close_matches(name, entries, n=1)
+        known = f"there are: {', '.join(entries)}" if entries else "there is none"
+        hint = f'did you mean "{near[0]}"?' if near else known
+        raise UnknownCameraError(f'no camera "{name}"; {hint}')
+    return entries[name]
 
 
-def read_entry(value: bytes) -> Desired | None:
-    """An entry; what a later version has added to it is left alone, and what is none is no camera.
-
-    One entry that somebody wrote by hand must not end a worker, with all other cameras.
-    """
-    try:
-        entry = msgspec.json.decode(value, type=Desired)
-        if not isinstance(entry.spec.get("url"), str):
-            raise msgspec.ValidationError("expected a url - at `$.spec`")
-        return entry
-    except msgspec.MsgspecError as error:
-        log.error("%s: no camera in %s: %s", CAMERAS, redact(repr(value[:80])), error)
-        return None
-
-
-def _checked(name: str, spec: Mapping[str, object]) -> Camera:
-    """The camera that the keys make.
+def _write(pipe: Pipeline, entries: Mapping[str, Desired | None]) -> None:
+    """Ends a transaction that watches.
 
     Raises:
-        ConfigError: a key or value is wrong, or the address is one that was shown.
+        redis.WatchError: somebody else wrote since it began, or Redis did not answer.
     """
-    document = {name: dict(spec)}
-    try:
-        camera = TypeAdapter(dict[CameraName, Camera]).validate_python(document)[name]
-    except ValidationError as error:
-        lines = describe(error, dict[CameraName, Camera], document)
-        raise ConfigError("camera", lines) from None
-    if camera.url.username == "***" or "=***" in camera.url.query:
-        words = "*** stands for a secret that is not shown; expected the whole address"
-        raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
-    if not REFERENCE.search(cast(str, spec["url"])) and (
-        lines := list(check_source(camera, f"{name}.url"))
-    ):
-        raise ConfigError("camera", lines)
-    return camera
+    pipe.multi()
+    for name, entry in entries.items():
+        if entry is None:
+            pipe.hdel(CAMERAS, name)
+        else:
+            pipe.hset(CAMERAS, name, json.dumps(asdict(entry)))
+    pipe.hsetnx(VERSION, "generation", secrets.token_hex(8))
+    pipe.hincrby(VERSION, "number", 1)
+    pipe.execute()
+
+
+def _raise_outage(error: redis.WatchError) -> None:
+    """Redis-py says the same of an answer that did not come, after which the change may stand: it
+    is neither tried again nor are its secrets forgotten.
+    """
+    if isinstance(cause := error.__context__, redis.ConnectionError | redis.TimeoutError):
+        raise cause from None
+
+
+def _url(entry: Desired | None) -> str:
+    return entry.spec["url"] if entry else ""
 
 
 def _refuse_configured(entry: Desired) -> None:

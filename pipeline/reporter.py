@@ -13,11 +13,11 @@ import redis
 
 from engines.manifest import ManifestError, zoo_names
 from engines.store import show
+from pipeline.camera_spec import shown
 from pipeline.camera_state import State
 from pipeline.config.settings import Settings
 from pipeline.machine import Machine
 from pipeline.metrics import CameraSnapshot, WorkerSnapshot
-from pipeline.registry import shown
 from pipeline.worker_report import (
     CameraReport,
     ModelReport,

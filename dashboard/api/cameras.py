@@ -16,7 +16,7 @@ from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
 from pipeline.asking import RefusedError
 from pipeline.config.messages import ConfigError
-from pipeline.registry import Desired
+from pipeline.desired import Desired
 from pipeline.trial import ask_trial
 from pipeline.urls import redact
 
@@ -61,12 +61,8 @@ def add_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     """
     keys = dict(body)
     name, worker = take_name(keys, "name"), take_name(keys, "worker", "main")
-    if name in services.registry().cameras():
-        raise HTTPException(
-            409, f'camera "{name}" exists already; PATCH changes it and PUT replaces it'
-        )
     check(name, keys, None, services.sampler.reports().get(worker))
-    services.registry(worker).put(name, keys)
+    services.registry(worker).add(name, keys)
     return _changed(services, name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
-from pipeline.registry import Desired
+from pipeline.desired import Desired
 from pipeline.urls import redact
 from pipeline.worker_report import WorkerReport
 

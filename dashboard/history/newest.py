@@ -13,7 +13,7 @@ import redis.asyncio
 from mirante.frame import Counts
 from mirante.keys import Kind, check_camera, key
 from mirante.status import Status
-from pipeline.registry import CAMERAS, Desired
+from pipeline.desired import CAMERAS, Desired
 from pipeline.worker_report import NAMES, WorkerReport, key_of
 
 PER_CAMERA: tuple[Kind, ...] = ("detections", "status")

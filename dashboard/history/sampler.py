@@ -17,7 +17,7 @@ from dashboard.history.track import Account, Track
 from dashboard.services import async_client
 from mirante.backoff import Backoff
 from mirante.redis_url import RedisUrl
-from pipeline.registry import Desired
+from pipeline.desired import Desired
 from pipeline.worker_report import WorkerReport
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from pipeline.cli.console import print_table
 if TYPE_CHECKING:
     import redis
 
-    from pipeline.registry import Desired, Registry
+    from pipeline.desired import Desired
+    from pipeline.registry import Registry
 
 app = typer.Typer(
     help="Add, change, pause, remove and list cameras at run time.", no_args_is_help=True

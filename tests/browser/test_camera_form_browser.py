@@ -12,8 +12,8 @@ from live_site import ROOT, Site, free_port
 from opened_pages import Pages
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from pipeline.desired import CAMERAS
 from pipeline.gst.clips import encode_pictures
-from pipeline.registry import CAMERAS
 from pipeline.synthetic import picture
 
 pytestmark = pytest.mark.rtsp

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import redis
@@ -14,9 +15,10 @@ import redis
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.credentials import Credentials, CredentialsError
+from pipeline.desired import CAMERAS
 from pipeline.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.redis_server import RedisServer
-from pipeline.registry import CAMERAS, Registry, RegistryError, UnknownCameraError, connect
+from pipeline.registry import Registry, RegistryError, UnknownCameraError, connect
 
 pytestmark = pytest.mark.redis
 SECRET_URL = "rtsp://admin:hunter2@h/x?channel=1&token=hunter2"
@@ -168,11 +170,23 @@ def test_an_entry_that_is_none_is_left_alone(
     (entry,) = client.hvals(CAMERAS)
     newer = json.loads(entry) | {"name": "yard", "colour": "of a later version"}
     client.hset(CAMERAS, "yard", json.dumps(newer))
-    for name, wrong in {"a": "no JSON", "b": "[]", "c": json.dumps(newer | {"spec": {}})}.items():
-        client.hset(CAMERAS, name, wrong)
+    wrong = {
+        "a": f"no JSON {token_hex(4)}",
+        "b": f'["{token_hex(4)}"]',
+        "c": json.dumps(newer | {"spec": {}, "worker": token_hex(4)}),
+        "d": json.dumps(newer | {"name": f"a b {token_hex(4)}"}),
+        "e": json.dumps(newer | {"worker": f"a/b {token_hex(4)}"}),
+    }
+    for field, value in wrong.items():
+        client.hset(CAMERAS, field, value)
+    for _ in range(3):
+        assert list(Registry(client).cameras()) == ["gate", "yard"]
+    assert len(caplog.records) == len(wrong), "each is told of once"
+    assert "no camera in b'no JSON" in caplog.text
+    assert "expected 1 to 64 letters, digits" in caplog.text
+    client.hset(CAMERAS, "a", f"no JSON either {token_hex(4)}")
     assert list(Registry(client).cameras()) == ["gate", "yard"]
-    assert len(caplog.records) == 3
-    assert "no camera in b'no JSON'" in caplog.text
+    assert len(caplog.records) == len(wrong) + 1
 
 
 @pytest.mark.parametrize("query", ["ball=street", "fps=0"])

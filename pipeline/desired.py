@@ -1,0 +1,67 @@
+"""A camera that is wanted, as its entry in Redis says it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from mirante.keys import check_camera
+from pipeline.urls import redact
+
+log = logging.getLogger(__name__)
+
+CAMERAS = "mirante:cameras"
+Origin = Literal["config", "api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A camera that is wanted.
+
+    Attributes:
+        name: the camera's name.
+        spec: the camera's keys, JSON values, secrets only as ``${…}`` or ``***``.
+        origin: ``config``: the worker's file says so; ``api``: it was added at run time.
+        worker: name of the worker that runs it.
+        paused: it is kept, and does not run.
+    """
+
+    name: str
+    spec: dict[str, Any]
+    origin: Origin
+    worker: str
+    paused: bool = False
+
+
+def read_entries(values: Iterable[bytes]) -> dict[str, Desired]:
+    """Entries by name, in its order; without those that ``read_entry`` cannot read."""
+    found = [entry for value in values if (entry := read_entry(value)) is not None]
+    return {entry.name: entry for entry in sorted(found, key=lambda e: e.name)}
+
+
+def read_entry(value: bytes) -> Desired | None:
+    """An entry; what a later version has added to it is left alone, and what is none is no camera.
+
+    One entry that somebody wrote by hand must not end a worker, with all other cameras.
+    """
+    try:
+        entry = msgspec.json.decode(value, type=Desired)
+        check_camera(entry.name)
+        check_camera(entry.worker)
+        if not isinstance(entry.spec.get("url"), str):
+            raise msgspec.ValidationError("expected a url - at `$.spec`")
+        return entry
+    except (msgspec.MsgspecError, ValueError) as error:
+        _tell_once(value, str(error))
+        return None
+
+
+@lru_cache(maxsize=256)
+def _tell_once(value: bytes, words: str) -> None:
+    """It is read every second, and says nothing new until somebody changes it."""
+    log.error("%s: no camera in %s: %s", CAMERAS, redact(repr(value[:80])), redact(words))
