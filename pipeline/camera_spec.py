@@ -37,7 +37,7 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     except ValidationError as error:
         lines = describe(error, dict[CameraName, Camera], document)
         raise ConfigError("camera", lines) from None
-    if camera.url.username == "***" or "=***" in camera.url.query:
+    if camera.url.username == "***" or "=***" in camera.url.bare:
         words = "*** stands for a secret that is not shown; expected the whole address"
         raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
     if not REFERENCE.search(cast(str, spec["url"])) and (

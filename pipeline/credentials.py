@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
-from pipeline.urls import SECRET_PARAMETER
+from pipeline.urls import NETWORK, SECRET_PARAMETER
 
 PREFIX = "credential:"
 
@@ -38,7 +38,7 @@ class Credentials:
         """``url`` with what is secret in it moved to the file and named by ``${credential:…}``.
 
         Secret are a password in front of the host, and parameters with names such as ``password``
-        or ``token``. What is written ``${NAME}`` already stays as it is.
+        or ``token``, in the query or the path. What is written ``${NAME}`` already stays as it is.
         """
         split = urlsplit(url)
         userinfo, _, host = split.netloc.rpartition("@")
@@ -50,13 +50,15 @@ class Credentials:
             value = match["value"]
             return match["name"] + (_take(camera, value, taken) if _is_literal(value) else value)
 
-        if split.scheme != "file":
-            split = split._replace(query=SECRET_PARAMETER.sub(hide, split.query))
+        text = split.geturl()
+        if split.scheme in NETWORK:
+            start = len(f"{split.scheme}://{split.netloc}")
+            text = text[:start] + SECRET_PARAMETER.sub(hide, text[start:])
         if not taken:
             return url
         with self._changing() as entries:
             entries.update(taken)
-        return split.geturl()
+        return text
 
     def lookup(self, name: str) -> str:
         """The secret that ``${credential:…}`` stands for.

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.camera_state import Fault
-from pipeline.urls import NETWORK, CameraUrl, redact
+from pipeline.urls import NETWORK, SECRET_PARAMETER, CameraUrl, redact
 
 # GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
 _KINDS = {
@@ -38,7 +38,8 @@ def hide(text: str, url: CameraUrl) -> str:
     """``text`` without the credentials of ``url``, in whatever form they stand in it."""
     text = redact(text)
     query = url.query if url.scheme in NETWORK else ""
-    for secret in (url.password, query):
+    in_path = [found["value"] for found in SECRET_PARAMETER.finditer(url.path)]
+    for secret in (url.password, query, *(in_path if url.scheme in NETWORK else ())):
         for form in {secret or "", quote(secret or "", safe="")} - {""}:
             text = text.replace(form, "***")
     return text
@@ -81,7 +82,7 @@ def _unusable(url: CameraUrl, kind: str, words: str) -> str:
 
 def _missing(url: CameraUrl) -> Fault:
     if url.scheme in NETWORK:
-        return Fault(f'404 not found: the camera has no path "{url.path}"', slow=True)
+        return Fault(f'404 not found: the camera has no path "{redact(url.path)}"', slow=True)
     if url.scheme == "v4l2":
         return Fault(f"no device {url.path}: not plugged in?")
     return Fault(f"no such file: {url.path}", slow=True)

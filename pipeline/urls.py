@@ -11,9 +11,24 @@ from pydantic_core import CoreSchema, core_schema
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "test")
 NETWORK = ("rtsp", "rtsps", "http", "https")
+# What a parameter's name says when its value is a secret. Cameras part parameters by "&", ";" or,
+# in a path, by "_", which may also stand in a name and in a secret: it parts only before "name=".
+# Lengths are bounded because any text is searched.
 SECRET_PARAMETER = re.compile(
-    r"(?P<name>(?:^|(?<=[?&]))[^=&?]*(?:pass|pwd|token|secret|auth|key)[^=&]*=)(?P<value>[^&\s]*)",
-    re.IGNORECASE,
+    r"""
+    (?P<name>
+      (?:^|(?<=[?&;_/]))
+      [^=&?;/\s]{0,64}?
+      (?: passw|passphrase|passcode|pwd|psw|token|secret
+        | (?<!by)(?<!com)pass(?![a-z]) | pas(?![a-z]) | (?<![a-z])pw(?![a-z])
+        | auth(?!or(?!i)) | (?<!mon)(?<!hot)(?<!tur)key(?![a-z]|_?frame)
+      )
+      [^=&?;/\s]{0,64}
+      =
+    )
+    (?P<value> (?: (?![;?][\w.-]+= | _[^\W_]+=[^=&;\s]) [^&\s] )* )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -26,8 +41,8 @@ class CameraUrl:
     """An address with its user and password held apart, shown by nothing.
 
     ``str`` and ``repr`` give the address with ``***`` for the credentials, also for those in
-    parameters such as ``password=``. ``/dev/video0`` is read as ``v4l2:/dev/video0`` and a plain
-    path as ``file:``.
+    parameters such as ``password=``, in the query or the path. ``/dev/video0`` is read as
+    ``v4l2:/dev/video0`` and a plain path as ``file:``.
 
     Raises:
         ValueError: no scheme that a camera can have, or no host or path where one is needed.
@@ -87,8 +102,8 @@ class CameraUrl:
     def __str__(self) -> str:
         secret = self.username is not None or self.password is not None
         netloc = f"***@{self._split.netloc}" if secret else self._split.netloc
-        query = SECRET_PARAMETER.sub(r"\g<name>***", self.query)
-        return _join(self._split._replace(netloc=netloc, query=query))
+        text = _join(self._split._replace(netloc=netloc))
+        return SECRET_PARAMETER.sub(r"\g<name>***", text) if self.scheme in NETWORK else text
 
     def __repr__(self) -> str:
         return f"CameraUrl({str(self)!r})"

@@ -108,8 +108,8 @@ def _shown(url: str) -> str:
     """An address without user, password and secret parameters: what reasons may repeat."""
     split = urlsplit(url)
     host = split.netloc.rpartition("@")[2]
-    query = SECRET_PARAMETER.sub("", split.query)
-    return split._replace(netloc=host, query=query).geturl()
+    path, query = (SECRET_PARAMETER.sub("", part) for part in (split.path, split.query))
+    return split._replace(netloc=host, path=path, query=query).geturl()
 
 
 def _check_stage(
