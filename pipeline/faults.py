@@ -33,6 +33,9 @@ _KINDS = {
     "gst-core-error-quark": {12: "no decoder"},
 }
 
+# Of any element: data stopped flowing, whatever the reason ("Internal data stream error.").
+UNEXPLAINED = ("gst-stream-error-quark", 1)
+
 
 def hide(text: str, url: CameraUrl) -> str:
     """``text`` without the credentials of ``url``, in whatever form they stand in it."""

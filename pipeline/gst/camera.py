@@ -16,7 +16,7 @@ from gi.repository import Gst
 
 from pipeline.camera_state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
-from pipeline.faults import explain, hide
+from pipeline.faults import UNEXPLAINED, explain, hide
 from pipeline.graph import camera_graph
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
 from pipeline.reach import reach
@@ -178,15 +178,21 @@ class CameraRunner:
         if message.type == Gst.MessageType.EOS:
             return self._on_end(session)
         if message.type == Gst.MessageType.ERROR:
-            error, _ = message.parse_error()
-            words = self._missing or error.message
-            fault = explain(self.spec.url, error.domain, error.code, words)
-            return fault or self._reach(Fault("the camera takes the connection but never answers"))
+            return self._on_error(session, message.parse_error()[0])
         if message.type == Gst.MessageType.WARNING:
             self._warn(message.parse_warning()[0].message)
         elif (detail := message.get_structure()).get_name() == "missing-plugin":
             self._missing = detail.get_string("name") or ""
         return None
+
+    def _on_error(self, session: Session, error: Any) -> Fault | None:
+        is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
+        is_network = self.spec.url.scheme in NETWORK
+        if is_unexplained and is_network and session.probes.arrived_s is None:
+            return self._reach(Fault("the camera answers, but not with video"))
+        words = self._missing or error.message
+        fault = explain(self.spec.url, error.domain, error.code, words)
+        return fault or self._reach(Fault("the camera takes the connection but never answers"))
 
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.live:

@@ -27,10 +27,8 @@ from mirante.wire.messages import DetectionsMessage
 from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
-from pipeline.reach import reach
 from pipeline.stages import stage_texts
 from pipeline.trial import Request, Trial, pack
-from pipeline.urls import NETWORK
 from plugins.blur import Blur
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.elements import register
@@ -147,7 +145,7 @@ def try_camera(request: Request) -> Trial:
     ended.wait(request.until_s - time.monotonic())
     seconds = time.monotonic() - began_s
     if TrialSink.kept is None:
-        words = _reason(camera, reasons) or _patience_words(ledger, warnings.last, seconds)
+        words = reasons[0] if reasons else _patience_words(ledger, warnings.last, seconds)
         trial = Trial(connected=False, words=words, seconds=seconds)
     else:
         trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
@@ -167,14 +165,6 @@ def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) 
         objects=message.objects,
         jpeg=jpeg,
     )
-
-
-def _reason(camera: Camera, reasons: list[str]) -> str:
-    """Why it failed; of a connection that GStreamer only calls an error, what the network says."""
-    if reasons and reasons[0].startswith("Internal data") and camera.url.scheme in NETWORK:
-        fault = reach(camera.url)
-        return fault.reason if fault else "the camera answers, but not with video"
-    return reasons[0] if reasons else ""
 
 
 def _rate(ledger: Ledger, until_s: float) -> float | None:

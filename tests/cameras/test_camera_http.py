@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
@@ -105,6 +107,28 @@ def test_each_fault_has_its_words(path: str, address: str) -> None:
     with Watched(path, f"{address}/{path}") as camera:
         _, reason = camera.wait(state)
     assert words in reason
+
+
+def test_a_camera_that_is_refused_is_told_of_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with Watched("refused", f"http://127.0.0.1:{port}/good") as camera:
+        _, reason = camera.wait(State.RECONNECTING)
+    assert reason == f"connection refused: nothing listens at 127.0.0.1:{port}"
+
+
+def test_a_camera_that_says_nothing_of_use_is_told_of_in_words() -> None:
+    def hang_up(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        with Watched("mute", f"http://127.0.0.1:{listener.getsockname()[1]}/good") as camera:
+            _, reason = camera.wait(State.RECONNECTING)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert reason == "the camera answers, but not with video"
 
 
 def test_a_closed_stream_is_opened_again(address: str) -> None:
