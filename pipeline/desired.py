@@ -29,6 +29,7 @@ class Desired:
         origin: ``config``: the worker's file says so; ``api``: it was added at run time.
         worker: name of the worker that runs it.
         paused: it is kept, and does not run.
+        added: Unix seconds at which it was added at run time; 0 where that is not known.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Desired:
     origin: Origin
     worker: str
     paused: bool = False
+    added: float = 0.0
 
 
 def read_entries(values: Iterable[bytes]) -> dict[str, Desired]:

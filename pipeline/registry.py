@@ -24,7 +24,7 @@ from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
 from pipeline.credentials import PREFIX, Credentials, CredentialsError
-from pipeline.desired import CAMERAS, Desired, read_entries
+from pipeline.desired import CAMERAS, Desired, Origin, read_entries
 
 log = logging.getLogger(__name__)
 
@@ -123,9 +123,7 @@ class Registry:
             mine = [e for e in entries.values() if e.worker == self._worker]
             gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
             wanted = {
-                name: Desired(
-                    name, shown(camera), "config", self._worker, _is_paused(entries.get(name))
-                )
+                name: self._desired(name, shown(camera), "config", entries.get(name))
                 for name, camera in self._configured.items()
             }
             return dict.fromkeys(gone) | wanted
@@ -265,9 +263,18 @@ class Registry:
             self._refuse_foreign(name, entries)
             if before is not None:
                 _refuse_configured(before)
-            return {name: Desired(name, stored, "api", self._worker, _is_paused(before))}
+            return {name: self._desired(name, stored, "api", before)}
 
         self._change(decide)
+
+    def _desired(
+        self, name: str, spec: dict[str, Any], origin: Origin, before: Desired | None
+    ) -> Desired:
+        """This worker's entry, which keeps of the one before what keys do not say."""
+        if before is not None:
+            return Desired(name, spec, origin, self._worker, before.paused, before.added)
+        added = time.time() if origin == "api" else 0.0
+        return Desired(name, spec, origin, self._worker, added=added)
 
     def _change(self, decide: Callable[[Entries], Mapping[str, Desired | None]]) -> Entries:
         """Writes what ``decide`` makes of the entries, and asks it again whenever somebody else
@@ -369,7 +376,3 @@ def _refuse_configured(entry: Desired) -> None:
             f'camera "{entry.name}" is in the configuration of worker "{entry.worker}"; '
             "change it there"
         )
-
-
-def _is_paused(entry: Desired | None) -> bool:
-    return entry is not None and entry.paused

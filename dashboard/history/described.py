@@ -14,21 +14,21 @@ from pipeline.worker_report import WorkerReport
 
 
 def describe(
-    desired: Desired, newest: Newest, track: Track | None, look: Look | None, words: str
+    desired: Desired, newest: Newest, track: Track, look: Look | None, words: str
 ) -> dict[str, Any]:
     """The object that the API and pages get for a camera; ``dashboard.api.shapes.Camera``.
 
     Args:
         desired: its entry in the registry.
         newest: what it said last.
-        track: what it did lately, once it was seen.
+        track: what it did lately.
         look: how Redis was when it was reached last; None before that.
         words: why Redis is not reached, in words; empty when it is.
     """
     report = look.reports.get(desired.worker) if look else None
-    account = track.account if track else None
+    account = track.account
     models = _models(desired, report)
-    sampled = track.sampled if track else None
+    sampled = track.sampled
     return {
         "name": desired.name,
         "url": redact(str(desired.spec["url"])),
@@ -38,8 +38,8 @@ def describe(
         "paused": desired.paused,
         **_state(desired, newest, look, words),
         "counts": asdict(account.counts) if account else None,
-        "rate": track.rate() if track and not words else None,
-        "latency_ms": track.latency_ms() if track and not words else None,
+        "rate": None if words else track.rate(),
+        "latency_ms": None if words else track.latency_ms(),
         "size": list(sampled.message.size) if sampled else None,
         "models": models,
         "labels": _labels(models, report),

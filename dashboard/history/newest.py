@@ -72,6 +72,23 @@ class Newest(NamedTuple):
     status: Status | None = None
     trouble: str = ""
 
+    def since(self, added: float, before: Newest | None = None) -> Newest:
+        """Without what an earlier camera of that name said.
+
+        Args:
+            added: Unix seconds at which this one was added; 0 where that is not known.
+            before: what was there when this one was first seen. What differs is its own, also
+                where its worker's clock is behind.
+        """
+        if not added:
+            return self
+        status, sampled = self.status, self.sampled
+        if status and status.ts < added and (before is None or status == before.status):
+            status = None
+        if sampled and sampled.message.ts < added and (before is None or sampled == before.sampled):
+            sampled = None
+        return Newest(sampled, status, self.trouble)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

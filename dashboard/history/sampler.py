@@ -80,7 +80,10 @@ class Sampler:
         seen = self._look
         newest = seen.newest.get(desired.name, Newest()) if seen else Newest()
         words = "" if self.connected else self.words
-        return describe(desired, newest, self._tracks.get(desired.name), seen, words)
+        track = self._tracks.get(desired.name)
+        if track is None or track.added != desired.added:  # it has not been sampled yet
+            track = Track(desired.added)
+        return describe(desired, track.own(newest), track, seen, words)
 
     def history(self, camera: str, seconds: int) -> dict[str, Any]:
         """Columns of up to so many samples, one a second; a value that is missing is NaN."""
@@ -131,8 +134,11 @@ class Sampler:
         now_s = time.monotonic()
         for name, desired in found.wanted.items():
             self._gone_s.pop(name, None)
-            track = self._tracks.setdefault(name, Track())
-            track.note(found.newest.get(name, Newest()), _reported(found, desired))
+            newest = found.newest.get(name, Newest())
+            track = self._tracks.get(name)
+            if track is None or track.added != desired.added:
+                track = self._tracks[name] = Track(desired.added, newest)
+            track.note(newest, _reported(found, desired))
         for name in self._tracks.keys() - found.wanted.keys():
             if now_s - self._gone_s.setdefault(name, now_s) >= KEPT_S:
                 del self._tracks[name], self._gone_s[name]

@@ -47,14 +47,25 @@ class Account(NamedTuple):
 
 
 class Track:
-    """The last 15 minutes of one camera, and its account now."""
+    """The last 15 minutes of one camera, and its account now.
 
-    def __init__(self) -> None:
+    Args:
+        added: Unix seconds at which it was added; what is older was another's of that name.
+        before: what that one said last, if there was one.
+    """
+
+    def __init__(self, added: float = 0.0, before: Newest | None = None) -> None:
+        self.added = added
+        self._before = before
         self.sampled: Sampled | None = None
         self.account: Account | None = None
         self._series = Series()
         self._recorded: deque[Account] = deque(maxlen=RATE_S + 1)
         self._entry_recorded = b""
+
+    def own(self, newest: Newest) -> Newest:
+        """Of what was read what this camera said."""
+        return newest.since(self.added, self._before)
 
     def note(self, newest: Newest, told: Account | None) -> None:
         """Takes what was read.
@@ -63,11 +74,14 @@ class Track:
             newest: the camera's newest entries.
             told: its account as its worker tells it, which goes on when no frame is published.
         """
-        if newest.sampled is not None:
-            self.sampled = newest.sampled
-            _, sent, message = newest.sampled
+        sampled = self.own(newest).sampled
+        if sampled is not None:
+            self.sampled = sampled
+            _, sent, message = sampled
             own = Account(message.ts if sent is None else sent, message.counts, message.epoch)
             told = own if told is None or own.at >= told.at else told
+        elif told is not None and told.at < self.added:
+            told = None
         self.account = told or self.account
 
     def record(self, now_s: float, reached: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -254,6 +255,29 @@ def test_a_wrong_edit_changes_nothing(
     assert raised.value.lines == [line]
     assert Registry(client).cameras() == before
     assert Registry(client).resolved("gate").url.password == "hunter2"
+
+
+def test_when_a_camera_was_added_is_kept_with_it(client: redis.Redis) -> None:
+    registry = Registry(client, settings=settings(yard={"url": "test://"}))
+    registry.publish_config()
+
+    def added() -> dict[str, float]:
+        return {name: entry.added for name, entry in registry.cameras().items()}
+
+    before = time.time()
+    registry.add("gate", {"url": "test://"})
+    first = added()
+    assert before <= first["gate"] <= time.time()
+    assert first["yard"] == 0
+    registry.edit("gate", {"fps": 5})
+    registry.pause("gate")
+    registry.put("gate", {"url": "test://", "fps": 3})
+    registry.resume("gate")
+    registry.publish_config()
+    assert added() == first
+    registry.remove("gate")
+    registry.put("gate", {"url": "test://"})
+    assert added()["gate"] > first["gate"]
 
 
 def test_what_the_configuration_says_is_changed_there(client: redis.Redis) -> None:

@@ -294,8 +294,8 @@ def test_a_picture(bench: Bench) -> None:
 def test_no_picture_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.api.snapshot.WAIT_S", 0.2)
     bench.worker()
-    bench.status()
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    bench.status()
     bench.until(lambda: bench.camera()["state"] == "running")
     answer = bench.http.get("/api/v1/cameras/gate/snapshot.jpg")
     assert (answer.status_code, answer.json()["detail"]) == (

@@ -17,7 +17,7 @@ from api_server import Bench
 from dashboard.history.newest import Message, Newest, Sampled
 from dashboard.history.series import NAMES_MOST, OTHER, SAMPLES, Series
 from dashboard.history.track import Account, Track
-from mirante import Counts
+from mirante import Counts, Status
 
 HISTORY = "/api/v1/cameras/gate/history"
 
@@ -128,6 +128,54 @@ def test_memory_does_not_grow() -> None:
     assert OTHER in table["objects"]
 
 
+def test_a_camera_takes_nothing_over_from_another_of_its_name() -> None:
+    old = newest(1, 10.0, counts(1000))._replace(status=said(10.0, "running"))
+    for fresh in (old.since(11.0), Track(11.0, old).own(old)):
+        assert fresh == Newest()
+    assert old.since(9.0) == old
+    track = Track(11.0, old)
+    track.note(old, Account(10.5, counts(1010)))
+    assert (track.account, track.sampled) == (None, None)
+    own = newest(2, 10.9, counts(3), epoch=2)._replace(status=said(10.9, "connecting"))
+    assert track.own(own) == own, "its worker's clock is behind"
+    track.note(own, Account(11.5, counts(4)))
+    assert track.sampled == own.sampled
+    assert track.account == Account(11.5, counts(4))
+
+
+def said(ts: float, state: Any) -> Status:
+    return Status(camera="gate", state=state, reason="", ts=ts, since=ts)
+
+
+def test_a_camera_that_is_added_again_begins_anew(bench: Bench) -> None:
+    def add() -> Any:
+        keys = {"name": "gate", "url": "test://"}
+        return bench.http.post("/api/v1/cameras", json=keys).raise_for_status().json()
+
+    bench.worker()
+    add()
+    bench.status()
+    bench.frame()
+    bench.until(lambda: bench.camera()["counts"] and bench.camera()["state"] == "running")
+    bench.worker(gate=Counts(1, 1, {}, 0))
+    bench.http.patch("/api/v1/cameras/gate", json={"fps": 5}).raise_for_status()
+    bench.http.post("/api/v1/cameras/gate/pause").raise_for_status()
+    assert (bench.camera()["state"], bench.camera()["size"]) == ("running", [1280, 720])
+    bench.http.delete("/api/v1/cameras/gate").raise_for_status()
+    unknown = {"state": "not started", "counts": None, "size": None, "rate": None}
+    answer = add()
+    assert {key: answer[key] for key in unknown} == unknown
+    again = time.time()
+    bench.until(lambda: len(bench.http.get(HISTORY).json()["t"]) == 2)
+    answer = bench.camera()
+    assert {key: answer[key] for key in unknown} == unknown
+    assert bench.http.get(HISTORY).json()["t"][0] > again - 1
+    bench.status("connecting", "first attempt")
+    bench.until(lambda: bench.camera()["state"] == "connecting")
+    bench.frame()
+    bench.until(lambda: bench.camera()["counts"])
+
+
 def test_served_with_holes_as_null(bench: Bench) -> None:
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
 
@@ -154,8 +202,8 @@ def test_served_with_holes_as_null(bench: Bench) -> None:
 def test_redis_goes_and_comes(bench: Bench) -> None:
     sampler = bench.services.sampler
     bench.worker()
-    bench.status()
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
+    bench.status()
     bench.until(lambda: [c["state"] for c in sampler.cameras()] == ["running"])
     kept = bench.redis.hgetall("mirante:cameras")
     assert bench.server.pid is not None
