@@ -203,6 +203,12 @@ def _changed(services: Services, name: str) -> Description:
 def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str, Any]:
     """The keys of the camera to try: those of an existing one beneath; none for just that one."""
     own = before.spec if before else {}
+    if before and before.origin == "config" and set(keys) - {"url"}:
+        raise HTTPException(
+            409,
+            f'camera "{name}" is in the configuration of worker "{before.worker}"; it is tried as '
+            "it is there, or under another name",
+        )
     if before and keys.get("url") == redact(str(own["url"])):
         del keys["url"]
     if before and not keys:

@@ -170,6 +170,24 @@ def test_what_is_not_allowed(bench: Bench) -> None:
         ({"url": "ftp://x/y"}, 'gate.url: "ftp://x/y" — unknown scheme "ftp"; expected one of'),
         ({"url": SHOWN}, "*** stands for a secret that is not shown; expected the whole address"),
         ({"url": "rtsp://${credential:yard-1}@evil/x"}, "expected the password itself"),
+        ({"url": "test://", "transport": "${credential:yard-1}"}, "gate.transport: "),
+        ({"url": "file:///${REDIS_PASSWORD}"}, "expected ${NAME} as user or password of an"),
+        ({"url": "rtsp://${REDIS_PASSWORD}:1/x"}, "and nowhere else"),
+        ({"url": "rtsp://h/${REDIS_PASSWORD}@x"}, "and nowhere else"),
+        ({"url": "test://?size=${REDIS_PASSWORD}"}, "and nowhere else"),
+        (
+            {"url": "test://", "stages": [{"model": "street", "on": "${REDIS_PASSWORD}"}]},
+            "gate.stages[0].on: ",
+        ),
+        (
+            {"url": "test://", "stages": [{"model": "street"}, {"model": "street", "on": "cat"}]},
+            'gate.stages[1].on: "cat" — expected a class that a stage finds; did you mean "car"?',
+        ),
+        (
+            {"url": "test://", "preview": {"blur": ["fase"]}},
+            'gate.preview.blur[0]: "fase" — expected a class that a stage finds; expected one of',
+        ),
+        ({"url": "test://", "stages": [{"model": "street"}] * 33}, "expected at most 32"),
         (
             {"url": "test://", "stages": [{"model": "strete"}]},
             'gate.stages[0].model: "strete" — did you mean "street"?',
@@ -192,6 +210,26 @@ def test_a_wrong_body_is_refused_by_key_value_and_expectation(
     [said] = response.json()["detail"]
     assert line in said
     assert bench.http.get(CAMERAS).json() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["rtsp://${USER}:${PASSWORD}@192.0.2.1/x", "http://192.0.2.1/?user=a&password=${PASSWORD}"],
+)
+def test_a_variable_may_stand_for_a_password(bench: Bench, url: str) -> None:
+    assert add(bench, url=url).status_code == 201
+
+
+def test_a_configured_camera_is_tried_as_its_file_says(bench: Bench) -> None:
+    """Else anyone who may add cameras could look past what it blurs."""
+    file = {"url": "test://", "preview": {"blur": ["person"]}}
+    Registry(
+        bench.redis, settings=Settings.model_validate({"cameras": {"yard": file}})
+    ).publish_config()
+    for keys in ({"preview": {"blur": []}}, {"preview": None}, {"stages": [{"model": "street"}]}):
+        answer = bench.http.post(f"{CAMERAS}/test", json={"name": "yard", **keys})
+        assert answer.status_code == 409
+        assert "is tried as it is there" in answer.json()["detail"]
 
 
 def test_all_mistakes_of_a_body_are_told(bench: Bench) -> None:
