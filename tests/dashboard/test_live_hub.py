@@ -183,6 +183,7 @@ def test_names_that_no_camera_has_are_not_followed(served: Served, client: redis
         assert client.pubsub_channels() == [key("gate", "preview").encode()]
 
 
+@pytest.mark.usefixtures("gate")
 def test_a_page_that_does_not_read_costs_the_others_nothing(served: Served) -> None:
     with connect(served.address, max_queue=1) as stuck, connect(served.address) as page:
         for one in (stuck, page):
