@@ -118,8 +118,8 @@ class EngineBuilds:
             except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
                 words = " ".join(str(error).split())
                 if not self._stop.is_set():
-                    self._states[model] = f"failed: {words}"
                     log.error("model %s runs as it is, its engine failed: %s", model, words)
+                    self._states[model] = f"failed: {words}"
             finally:
                 serving.discard(model)
 
