@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import Depends
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.requests import HTTPConnection
 
-from mirante.redis_url import RedisUrl, raw
+from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Dashboard
 from pipeline.credentials import Credentials
 from pipeline.registry import Registry, connect
@@ -59,16 +56,11 @@ class Services:
     @cached_property
     def aredis(self) -> Any:  # a redis.asyncio.Redis, whose raw commands have no types
         """A client for the event loop; replies are bytes, integers and lists."""
-        return async_client(self.url)
+        return self.url.async_client(TIMEOUT_S)
 
     def registry(self, worker: str = "main") -> Registry:
         """The cameras that are wanted; its calls block."""
         return Registry(self.redis, worker, credentials=self.credentials)
-
-
-def async_client(url: RedisUrl, timeout_s: float = TIMEOUT_S) -> AsyncRedis:
-    """A client that never retries by itself and gives raw replies."""
-    return raw(AsyncRedis.from_url(**url.options(timeout_s), retry=Retry(NoBackoff(), 0)))
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -10,15 +10,12 @@ from typing import Any, Generic, Self, Unpack, overload
 
 import redis as redis_py
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from mirante.client.conversation import Conversation
 from mirante.client.items import Frame
 from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
 from mirante.client.steps import Pause, Step
 from mirante.client.subscription import REPLY_S, T_co
-from mirante.redis_url import raw
 from mirante.status import Status
 
 
@@ -28,9 +25,7 @@ class Subscription(Generic[T_co]):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._talk = Conversation(plan)
-        options = plan.url.options(plan.block_s + REPLY_S)
-        client = redis.asyncio.Redis.from_url(**options, retry=Retry(NoBackoff(), 0))
-        self._client: redis.asyncio.Redis = raw(client)
+        self._client = plan.url.async_client(plan.block_s + REPLY_S)
         self._closed = False
 
     def __aiter__(self) -> AsyncIterator[T_co]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -122,6 +123,11 @@ class RedisUrl:
         options = self.options(timeout_s)
         client: redis.Redis = redis.Redis.from_url(**options, retry=Retry(NoBackoff(), 0))
         return raw(client)
+
+    def async_client(self, timeout_s: float = 1.0) -> redis.asyncio.Redis:
+        """As ``client``, for the event loop."""
+        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+        return raw(redis.asyncio.Redis.from_url(**self.options(timeout_s), retry=retry))
 
     def explain(self, error: BaseException) -> str:
         """What went wrong, with the address, in words a person can act on."""

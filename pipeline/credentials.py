@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
+from pipeline.private_file import PrivateFile
 from pipeline.urls import NETWORK, SECRET_PARAMETER
 
 PREFIX = "credential:"
@@ -33,6 +33,7 @@ class Credentials:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_path()
+        self._file = PrivateFile(self.path, CredentialsError)
 
     def withdraw(self, camera: str, url: str) -> str:
         """``url`` with what is secret in it moved to the file and named by ``${credential:…}``.
@@ -84,8 +85,7 @@ class Credentials:
 
     def _read(self) -> dict[str, str]:
         try:
-            if self.path.stat().st_mode & 0o077:
-                raise CredentialsError(f"{self.path} can be read by others: chmod 600 {self.path}")
+            self._file.stat()
             return dict(json.loads(self.path.read_text()))
         except FileNotFoundError:
             return {}
@@ -95,16 +95,10 @@ class Credentials:
     @contextmanager
     def _changing(self) -> Iterator[dict[str, str]]:
         """The entries, written back in one piece; one process at a time."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._file.locked():
             entries = self._read()
             yield entries
-            draft = self.path.with_suffix(".draft")
-            draft.unlink(missing_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                json.dump(entries, out, indent=1)
-            draft.replace(self.path)
+            self._file.write(json.dumps(entries, indent=1).encode())
 
 
 def _is_literal(text: str) -> bool:

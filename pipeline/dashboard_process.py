@@ -12,6 +12,7 @@ from typing import IO, Self
 
 from pydantic import SecretStr
 
+from mirante.backoff import Backoff
 from pipeline.config.settings import Dashboard, Log
 from pipeline.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_TIMEOUT_S
 
@@ -124,7 +125,7 @@ class DashboardProcess:
 
     def _keep(self) -> None:
         """Starts the child, waits for its end, starts it again, until ``close``."""
-        pause_s, most_s = RESTART_PAUSE_S
+        backoff = Backoff(*RESTART_PAUSE_S)
         while (process := self._spawn()) is not None:
             words: list[str] = []
             reader = threading.Thread(target=_relay, args=(process.stderr, words))
@@ -132,7 +133,7 @@ class DashboardProcess:
             assert process.stdout is not None
             for line in process.stdout:
                 if line.strip() == "ready":
-                    pause_s = RESTART_PAUSE_S[0]
+                    backoff.reset()
                     self._settled.set()
             status = process.wait()
             reader.join()
@@ -144,8 +145,7 @@ class DashboardProcess:
                 self._failure = last if last.startswith("dashboard") else f"dashboard: {last}"
                 break
             log.error("the dashboard ended with status %s; starting it again", status)
-            self._stopping.wait(pause_s)
-            pause_s = min(pause_s * 2, most_s)
+            self._stopping.wait(backoff.next_s())
         self._settled.set()
 
     def _spawn(self) -> subprocess.Popen[str] | None:

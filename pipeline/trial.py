@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 import redis
 
+from mirante.wire.framed import framed, unframed
 from mirante.wire.messages import Object
 from pipeline.asking import ask
 from pipeline.config.camera import Camera
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 17.0  # from the start to an answer, whatever the camera does
 KILL_S = 20.0
-_LENGTH = 4  # bytes, big endian, in front of the header
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +73,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def pack(trial: Trial) -> bytes:
-    """Four bytes with the length of a JSON header, the header, the JPEG."""
-    header = msgspec.json.encode(msgspec.structs.replace(trial, jpeg=b""))
-    return len(header).to_bytes(_LENGTH, "big") + header + trial.jpeg
+    """Its facts as the header of the JPEG."""
+    return framed(msgspec.structs.replace(trial, jpeg=b""), trial.jpeg)
 
 
 def unpack(data: bytes) -> Trial:
@@ -84,9 +83,8 @@ def unpack(data: bytes) -> Trial:
     Raises:
         ValueError: it is not that.
     """
-    end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
-    trial = msgspec.json.decode(data[_LENGTH:end], type=Trial)
-    return msgspec.structs.replace(trial, jpeg=data[end:])
+    header, jpeg = unframed(data)
+    return msgspec.structs.replace(msgspec.json.decode(header, type=Trial), jpeg=jpeg)
 
 
 def run_trial(name: str, camera: Camera) -> Trial:

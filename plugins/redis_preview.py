@@ -6,11 +6,11 @@ import threading
 import time
 from typing import Any
 
-import msgspec
 import redis
 
 from mirante.keys import key
 from mirante.redis_url import exchange
+from mirante.wire.framed import framed
 
 _POLL_S = 0.5
 
@@ -18,8 +18,7 @@ _POLL_S = 0.5
 class Previews:
     """One slot per camera, and who has a subscriber. Safe between threads.
 
-    A message on the channel ``mirante:{camera}:preview`` is the header's length (4 bytes, big
-    endian), the header (JSON) and the JPEG.
+    A message on the channel ``mirante:{camera}:preview`` is ``framed``: a header and the JPEG.
     """
 
     def __init__(self) -> None:
@@ -35,9 +34,9 @@ class Previews:
 
     def put(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
         """Replaces the camera's picture if the last one still waits."""
-        head = msgspec.json.encode(header)
+        message = framed(header, jpeg)
         with self._lock:
-            self._slots[camera] = len(head).to_bytes(4, "big") + head + jpeg
+            self._slots[camera] = message
 
     @property
     def waiting(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ import msgspec
 
 from pipeline.config.settings import Role
 from pipeline.credentials import default_path
+from pipeline.private_file import PrivateFile
 
 FILE = "dashboard.json"
 
@@ -65,6 +64,7 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.path = (folder or default_path().parent) / FILE
+        self._file = PrivateFile(self.path, AccessError)
         self._read_as: tuple[int, ...] = ()
         self._stored = Stored()
 
@@ -75,14 +75,12 @@ class Store:
             AccessError: others can read it, or it is not what was written here.
         """
         try:
-            found = self.path.stat()
+            found = self._file.stat()
         except FileNotFoundError:
             self._read_as, self._stored = (), Stored()
             return self._stored
         except OSError as error:
             raise AccessError(f"{self.path}: {error.strerror}") from None
-        if found.st_mode & 0o077:
-            raise AccessError(f"{self.path} can be read by others: chmod 600 {self.path}")
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         if seen != self._read_as:
             stored = self._parse()
@@ -97,13 +95,11 @@ class Store:
             AccessError: as ``read``, or it cannot be written.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self.path.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._file.locked():
                 self.read()
                 stored = self._parse() if self.path.exists() else Stored()
                 yield stored
-                self._write(stored)
+                self._file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
         except OSError as error:
             raise AccessError(f"{self.path}: {error.strerror or error}") from None
 
@@ -116,11 +112,3 @@ class Store:
             raise AccessError(
                 f"{self.path}: {error}; expected what `mirante dashboard user` writes"
             ) from None
-
-    def _write(self, stored: Stored) -> None:
-        draft = self.path.with_suffix(".draft")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
-        draft.replace(self.path)

@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus, ``/livez`` and ``/readyz``; without a login, and without names."""
+"""``/metrics`` for viewers, ``/livez`` and ``/readyz`` for anyone; without names of cameras."""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from dashboard.access.guard import Viewer
 from dashboard.api.shapes import CameraName, refusals, unknown
-from dashboard.services import FromApp, async_client
+from dashboard.services import FromApp
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
+from mirante.wire.framed import unframed
 
 WAIT_S = 5.0
 
@@ -54,14 +55,13 @@ async def next_picture(url: RedisUrl, camera: str) -> bytes:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    client = async_client(url, WAIT_S + 1)
+    client = url.async_client(WAIT_S + 1)
     try:
         async with client.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(key(camera, "preview"))
             while True:
                 message: Any = await channel.get_message(timeout=WAIT_S)
                 if message is not None:
-                    data: bytes = message["data"]
-                    return data[4 + int.from_bytes(data[:4], "big") :]
+                    return unframed(message["data"])[1]
     finally:
         await client.aclose()

@@ -18,6 +18,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 
 from dashboard.bench.figures import percentiles
+from mirante.wire.framed import unframed
 
 
 @dataclass
@@ -73,14 +74,14 @@ class _Page:
         head_of, message_of = msgspec.json.Decoder(_Head), msgspec.json.Decoder(_Message)
         async for data in socket:
             assert isinstance(data, bytes)
-            at = 4 + int.from_bytes(data[:4], "big")
-            head = head_of.decode(data[4:at])
+            header, parts = unframed(data)
+            head = head_of.decode(header)
             self.counted.bytes += len(data)
             if head.type != "frame":
                 continue
             await socket.send(f'{{"drawn":{{"{head.camera}":{head.number}}}}}')
-            start = at + head.parts[0]
-            message = message_of.decode(data[start : start + head.parts[1]])
+            jpeg, results = head.parts[:2]
+            message = message_of.decode(parts[jpeg : jpeg + results])
             self.late_ms.append((time.time() - message.ts) * 1e3)
             self.counted.frames += 1
             self.counted.skipped += head.skipped

@@ -11,9 +11,9 @@ import redis
 import redis.asyncio
 
 from mirante.frame import Counts
-from mirante.keys import Kind, check_camera, key
+from mirante.keys import Kind, key
 from mirante.status import Status
-from pipeline.desired import CAMERAS, Desired
+from pipeline.desired import CAMERAS, Desired, read_entries
 from pipeline.worker_report import NAMES, WorkerReport, key_of
 
 PER_CAMERA: tuple[Kind, ...] = ("detections", "status")
@@ -41,7 +41,6 @@ class _Stage(msgspec.Struct):
 
 
 class _Spec(msgspec.Struct):
-    url: str
     stages: list[_Stage] = []
 
 
@@ -109,7 +108,6 @@ class Look:
     workers: frozenset[str]
 
 
-_desired = msgspec.json.Decoder(Desired)
 _message = msgspec.json.Decoder(Message)
 _status = msgspec.json.Decoder(Status)
 _report = msgspec.json.Decoder(WorkerReport)
@@ -153,18 +151,16 @@ async def look(
 
 
 def _wanted(flat: list[bytes]) -> dict[str, Desired]:
-    """The registry without entries that this version cannot read; its worker tells of those."""
-    found = []
-    for raw in flat[1::2]:
-        try:
-            entry = _desired.decode(raw)
-            check_camera(entry.name)
-            check_camera(entry.worker)
-            msgspec.convert(entry.spec, _Spec)
-            found.append(entry)
-        except (msgspec.MsgspecError, ValueError):
-            continue
-    return {entry.name: entry for entry in sorted(found, key=lambda each: each.name)}
+    """The registry without entries whose stages cannot be read; their worker tells of those."""
+    return {name: entry for name, entry in read_entries(flat[1::2]).items() if _is_shaped(entry)}
+
+
+def _is_shaped(entry: Desired) -> bool:
+    try:
+        msgspec.convert(entry.spec, _Spec)
+    except msgspec.MsgspecError:
+        return False
+    return True
 
 
 def _reported(raw: bytes | None) -> WorkerReport | None:

@@ -14,7 +14,7 @@ import redis.asyncio
 from dashboard.history.described import describe
 from dashboard.history.newest import Look, Newest, look
 from dashboard.history.track import Account, Track
-from dashboard.services import async_client
+from dashboard.services import TIMEOUT_S
 from mirante.backoff import Backoff
 from mirante.redis_url import RedisUrl
 from pipeline.desired import Desired
@@ -57,7 +57,7 @@ class Sampler:
     async def run(self) -> None:
         """Samples until cancelled."""
         self._loop = asyncio.get_running_loop()
-        client = async_client(self._url)
+        client = self._url.async_client(TIMEOUT_S)
         due_s = time.monotonic()
         try:
             while True:

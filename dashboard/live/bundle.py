@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
+from mirante.wire.framed import framed, unframed
 from mirante.wire.masks import decode_mask, encode_mask
 from mirante.wire.messages import MaskPart, MasksMessage
 
-_write = msgspec.json.Encoder()
 _read_masks = msgspec.json.Decoder(MasksMessage)
 
 
@@ -31,12 +30,10 @@ def unpack_picture(message: bytes) -> tuple[PictureHead, bytes]:
     Raises:
         ValueError: it is not such a message.
     """
-    length = int.from_bytes(message[:4], "big")
-    if len(message) < 4 + length:
-        raise ValueError(f"preview: expected a header of {length} bytes, got {len(message)} in all")
     try:
-        return _read_picture.decode(message[4 : 4 + length]), message[4 + length :]
-    except msgspec.MsgspecError as error:
+        header, jpeg = unframed(message)
+        return _read_picture.decode(header), jpeg
+    except ValueError as error:
         raise ValueError(f"preview: {error}") from None
 
 
@@ -93,12 +90,6 @@ def make_bundle(
         tuple(part for part, _ in drawn),
         (jpeg, detections, *(planes for _, planes in drawn)),
     )
-
-
-def framed(header: dict[str, Any], *parts: bytes) -> bytes:
-    """The header's length (4 bytes, big endian), the header (JSON), the parts."""
-    head = _write.encode(header)
-    return b"".join((len(head).to_bytes(4, "big"), head, *parts))
 
 
 def _as_bits(part: MaskPart, data: bytes) -> tuple[MaskPart, bytes]:

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from dashboard.live.bundle import Bundle, framed
+from dashboard.live.bundle import Bundle
 from dashboard.live.stats import Stats
 from mirante.keys import check_camera
+from mirante.wire.framed import framed
 
 IN_FLIGHT_MOST = 2  # frames of one camera that the page has not said to have drawn
 CAMERAS_MOST = 1024

@@ -1,6 +1,6 @@
 // Calls of /api/v1; what goes wrong is an error in the server's own words.
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, lines, retryAfterS = 0) {
     super(lines.join("\n"));
     this.status = status;

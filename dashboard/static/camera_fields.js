@@ -20,7 +20,7 @@ export function Trouble({ id, lines }) {
 }
 
 /** An input with its label; `more` goes to the input. */
-export function Field({ id, label, value, onInput, lines, help, ...more }) {
+function Field({ id, label, value, onInput, lines, help, ...more }) {
   const told = `${id}-trouble ${id}-help`;
   return html`<div class="field">
     <label for=${id}>${label}</label>

@@ -37,7 +37,7 @@ export const takesLogin = (url) => NETWORK.test(url) && (url.includes(HIDDEN) ||
 const authority = (url) => url.replace(NETWORK, "").split(/[/?#]/)[0];
 
 /** The address with user and password in it, escaped as an address needs it. */
-export function wholeUrl({ url, user, password }) {
+function wholeUrl({ url, user, password }) {
   const plain = url.trim();
   if (!(user || password) || !takesLogin(plain)) return plain;
   const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;

@@ -4,7 +4,7 @@ import { rgbOf } from "./colours.js";
 const text = new TextDecoder();
 export const TINT = 0.45; // how much of a mask's colour covers the picture
 const WIDE = 0.15; // of the frame: a plane that covers more, such as a road, is tinted less
-export const WIDE_TINT = 0.22;
+const WIDE_TINT = 0.22;
 
 /** Header and parts of a message: length (4 bytes, big endian), JSON, parts one after another. */
 export function unpack(buffer) {

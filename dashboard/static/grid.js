@@ -5,7 +5,7 @@ const GAP = 14, FOOTER = 46, LEAST = 235, BELOW = 40, NARROW = 600; // px
 const RATIO = 16 / 9;
 
 /** {columns, width} of tiles in px; a wall that would be too small scrolls instead. */
-export function fitted(tiles, width, height) {
+function fitted(tiles, width, height) {
   if (width < NARROW) return { columns: 1, width };
   let best = { columns: 1, width: 0 };
   for (let columns = 1; columns <= tiles; columns++) {

@@ -14,7 +14,7 @@ export const PRESETS = [
 ];
 
 /** The choice that these stages are, or undefined. */
-export const presetOf = (stages) => PRESETS.find((one) => same(one.stages, stages?.map(({ stage }) => stage)));
+const presetOf = (stages) => PRESETS.find((one) => same(one.stages, stages?.map(({ stage }) => stage)));
 
 /** All classes that the stages may find, each once. */
 export const labelsOf = (stages, zoo) =>

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
-from pipeline.config.camera import Camera, Stage
+from pipeline.config.camera import Stage
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
@@ -59,8 +59,9 @@ def parse_settings(text: str) -> Settings:
     settings, wrong_values = _validate(expanded, document)
     lines += [line for line in wrong_values if line.partition(": ")[0] not in _paths(failures)]
     lines += _check_references(expanded)
-    lines += _check_blur(settings.cameras if settings else {})
-    for name, camera in (settings.cameras if settings else {}).items():
+    for name, camera in (settings.cameras if settings else {}).items():  # with what they inherit
+        blur = f"cameras.{name}.preview.blur"
+        lines += check_blur(camera.preview.blur, camera.stages, blur)
         lines += check_source(camera, f"cameras.{name}.url")
     if lines or settings is None:
         raise ConfigError("configuration", lines)
@@ -108,12 +109,6 @@ def _check_references(expanded: dict[str, Any]) -> Iterator[str]:
         except ValidationError:
             continue
         yield from check_stages(with_manifests(stages, manifests), path)
-
-
-def _check_blur(cameras: Mapping[str, Camera]) -> Iterator[str]:
-    """Each camera with what it inherits: its stages may be of the defaults, or its classes."""
-    for name, camera in cameras.items():
-        yield from check_blur(camera.preview.blur, camera.stages, f"cameras.{name}.preview.blur")
 
 
 def _get(document: Any, *keys: str) -> Any:

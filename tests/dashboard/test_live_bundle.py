@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from dashboard.live.bundle import framed, make_bundle, unpack_picture
+from dashboard.live.bundle import make_bundle, unpack_picture
 from mirante import FrameResult, Mask
 from mirante.wire import encode
 from mirante.wire.errors import WireError
+from mirante.wire.framed import framed
 from mirante.wire.masks import decode_mask
 from mirante.wire.messages import MaskEncoding, MaskPart
 

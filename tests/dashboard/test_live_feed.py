@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import redis
 
-from dashboard.live.bundle import Bundle, framed
+from dashboard.live.bundle import Bundle
 from dashboard.live.redis_feed import RedisFeed
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
+from mirante.wire.framed import framed
 from pipeline.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis

@@ -22,10 +22,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from dashboard.live import hub as hubs
-from dashboard.live.bundle import framed
 from dashboard.live.hub import Hub
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
+from mirante.wire.framed import framed
 from pipeline.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
