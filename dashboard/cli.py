@@ -49,9 +49,9 @@ def dashboard(
     from dashboard.app import make_services
     from dashboard.server import serve
     from pipeline.config.settings import Dashboard
-    from pipeline.dashboard_process import bind, shown_url
+    from pipeline.control.worker_file import redis_address
+    from pipeline.listening import bind, shown_url
     from pipeline.logs import configure_logs
-    from pipeline.worker_file import redis_address
 
     settings = _settings(config)
     asked: dict[str, Any] = {"host": host, "port": port}

@@ -12,8 +12,8 @@ from starlette.requests import HTTPConnection
 
 from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Dashboard
-from pipeline.credentials import Credentials
-from pipeline.registry import Registry, connect
+from pipeline.control.credentials import Credentials
+from pipeline.control.registry import Registry, connect
 
 if TYPE_CHECKING:
     from dashboard.access import Access

@@ -16,11 +16,12 @@ from pipeline.cli.live import LiveStatus, dropped_words
 from pipeline.config.settings import Settings
 from pipeline.drawn_road import draw_road
 from pipeline.logs import configure_logs
-from pipeline.metrics import WorkerSnapshot
-from pipeline.redis_server import is_free_port
 from pipeline.rtsp_process import rtsp_cameras
 from pipeline.tally import Tally
-from pipeline.worker import Worker, run_worker
+from pipeline.worker.metrics import WorkerSnapshot
+from pipeline.worker.process import run_worker
+from pipeline.worker.redis_server import is_free_port
+from pipeline.worker.worker import Worker
 
 CACHE = Path(".cache/demo")
 DRAWN_ROAD = CACHE / "road.mp4"

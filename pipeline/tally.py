@@ -15,7 +15,7 @@ import redis
 
 from mirante.keys import camera_of, key
 from mirante.wire.messages import DetectionsMessage
-from pipeline.registry import connect
+from pipeline.control.registry import connect
 
 log = logging.getLogger(__name__)
 

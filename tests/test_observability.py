@@ -26,7 +26,7 @@ from engines.serving import InUse
 from mirante.frame import Counts
 from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Dashboard
-from pipeline.metrics import (
+from pipeline.worker.metrics import (
     CameraSnapshot,
     ModelsSnapshot,
     OutboxSnapshot,

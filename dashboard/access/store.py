@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from pipeline.config.settings import Role
-from pipeline.credentials import default_path
-from pipeline.private_file import PrivateFile
+from pipeline.control.credentials import default_path
+from pipeline.control.private_file import PrivateFile
 
 FILE = "dashboard.json"
 

@@ -11,9 +11,9 @@ from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.messages import NAME_WORDS, ConfigError, did_you_mean, show
-from pipeline.desired import Desired
+from pipeline.control.entries import Desired
+from pipeline.control.reports import WorkerReport
 from pipeline.urls import SECRET_PARAMETER
-from pipeline.worker_report import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}

@@ -8,7 +8,7 @@ import msgspec
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from dashboard.api.shapes import Shape, inline
-from pipeline.worker_report import WorkerReport, ZooReport
+from pipeline.control.reports import WorkerReport, ZooReport
 
 
 class ZooModel(Shape):

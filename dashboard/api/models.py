@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from dashboard.access.guard import Viewer
 from dashboard.api import machine_shapes
 from dashboard.services import FromApp
-from pipeline.worker_report import WorkerReport
+from pipeline.control.reports import WorkerReport
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 

@@ -19,9 +19,9 @@ from dashboard.bench.figures import Figures, Meter, percentiles
 from pipeline.bench.machine import describe_machine
 from pipeline.cli.console import print_table
 from pipeline.config.settings import Dashboard, Log
-from pipeline.dashboard_process import DashboardProcess
-from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
+from pipeline.control.registry import connect
+from pipeline.worker.dashboard_process import DashboardProcess
+from pipeline.worker.redis_server import RedisServer
 
 SETTLE_S = 4.0
 MIB = 1 << 20

@@ -8,9 +8,9 @@ from typing import Any
 
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
-from pipeline.desired import Desired
+from pipeline.control.entries import Desired
+from pipeline.control.reports import WorkerReport
 from pipeline.urls import redact
-from pipeline.worker_report import WorkerReport
 
 
 def describe(

@@ -13,8 +13,8 @@ import redis.asyncio
 from mirante.frame import Counts
 from mirante.keys import Kind, key
 from mirante.status import Status
-from pipeline.desired import CAMERAS, Desired, read_entries
-from pipeline.worker_report import NAMES, WorkerReport, key_of
+from pipeline.control.entries import CAMERAS, Desired, read_entries
+from pipeline.control.reports import NAMES, WorkerReport, key_of
 
 PER_CAMERA: tuple[Kind, ...] = ("detections", "status")
 

@@ -17,8 +17,8 @@ from dashboard.history.track import Account, Track
 from dashboard.services import TIMEOUT_S
 from mirante.backoff import Backoff
 from mirante.redis_url import RedisUrl
-from pipeline.desired import Desired
-from pipeline.worker_report import WorkerReport
+from pipeline.control.entries import Desired
+from pipeline.control.reports import WorkerReport
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import cv2
 
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera
-from pipeline.running import RunningCamera, start_camera
+from pipeline.worker.camera import RunningCamera, start_camera
 from plugins import outboxes
 from plugins.elements import register
 from plugins.infer import InferStage

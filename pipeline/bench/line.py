@@ -20,9 +20,9 @@ from pipeline.bench.variants import Job, Measured
 from pipeline.cli.console import print_table
 from pipeline.gst.clips import encode_pictures
 from pipeline.gst.floor import trim_clip
-from pipeline.redis_server import RedisServer
 from pipeline.rtsp_process import rtsp_cameras
 from pipeline.tally import Received, Tally
+from pipeline.worker.redis_server import RedisServer
 
 CACHE = Path(".cache/bench")
 FLAT_OVER = (1, 2, 4, 8)  # cameras

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante import Counts, FrameResult, Status
-from pipeline.registry import Registry, connect
+from pipeline.control.registry import Registry, connect
 from pipeline.synthetic import picture, truth
 from plugins.outbox import Outbox
 

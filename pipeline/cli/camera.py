@@ -13,8 +13,8 @@ from pipeline.cli.console import print_table
 if TYPE_CHECKING:
     import redis
 
-    from pipeline.desired import Desired
-    from pipeline.registry import Registry
+    from pipeline.control.entries import Desired
+    from pipeline.control.registry import Registry
 
 app = typer.Typer(
     help="Add, change, pause, remove and list cameras at run time.", no_args_is_help=True
@@ -61,7 +61,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     A password in URL is kept in a file that only you can read, not in Redis; '${NAME}' stays as it
     is, for the worker to look up.
     """
-    from pipeline.lease import is_held
+    from pipeline.control.lease import is_held
 
     _check_worker(worker)
     spec = {"url": url} | _keys(name, models, fps, width, height, transport)
@@ -160,9 +160,9 @@ def connected(option: str | None) -> redis.Redis:
     """
     import redis
 
-    from pipeline.registry import connect
+    from pipeline.control.registry import connect
+    from pipeline.control.worker_file import redis_address
     from pipeline.urls import redact
-    from pipeline.worker_file import redis_address
 
     address = redis_address(option)
     try:
@@ -181,7 +181,7 @@ class RedisAwayError(RuntimeError):
 
 
 def _registry(client: redis.Redis, worker: str = "main") -> Registry:
-    from pipeline.registry import Registry
+    from pipeline.control.registry import Registry
 
     return Registry(client, worker)
 
@@ -245,7 +245,7 @@ def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
     paused camera that it is.
     """
     from mirante.keys import key
-    from pipeline.lease import is_held
+    from pipeline.control.lease import is_held
 
     if desired.paused:
         return {"state": "paused", "reason": f"go on: mirante camera resume {desired.name}"}

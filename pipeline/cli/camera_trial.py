@@ -11,7 +11,7 @@ from pipeline.cli.camera import RedisOption, connected, stage_of
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
-    from pipeline.trial import Trial
+    from pipeline.control.trials import Trial
 
 NAME = "test"
 
@@ -62,8 +62,9 @@ def _keys(url: str, models: list[str]) -> dict[str, Any]:
 
 
 def _try_new(spec: dict[str, Any], worker: str | None, redis_url: str | None) -> Trial:
-    from pipeline.credentials import Credentials
-    from pipeline.trial import ask_trial, run_trial
+    from pipeline.control.credentials import Credentials
+    from pipeline.control.trials import ask_trial
+    from pipeline.worker.trials import run_trial
 
     camera = _expanded(spec)  # a mistake is said here already
     if worker is None:
@@ -74,9 +75,9 @@ def _try_new(spec: dict[str, Any], worker: str | None, redis_url: str | None) ->
 
 def _try_wanted(name: str, redis_url: str | None) -> Trial:
     from pipeline.config.messages import did_you_mean
-    from pipeline.credentials import Credentials
-    from pipeline.registry import Registry
-    from pipeline.trial import ask_trial
+    from pipeline.control.credentials import Credentials
+    from pipeline.control.registry import Registry
+    from pipeline.control.trials import ask_trial
 
     with connected(redis_url) as client:
         wanted = Registry(client).cameras()

@@ -21,7 +21,7 @@ def up(config: Config) -> None:
     from pipeline.cli.live import LiveStatus
     from pipeline.config.load import load_settings
     from pipeline.logs import configure_logs
-    from pipeline.worker import run_worker
+    from pipeline.worker.process import run_worker
 
     use_default_mirror()
     settings = load_settings(config)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mirante.frame import Counts
-from pipeline.metrics import CameraSnapshot, WorkerSnapshot
+from pipeline.worker.metrics import CameraSnapshot, WorkerSnapshot
 
 RATE_OVER_S = 2.0
 _STYLES = {"running": "green", "failed": "red", "stalled": "yellow", "reconnecting": "yellow"}

@@ -43,8 +43,8 @@ def rollback(
 
 
 def _ask(model: str, to: str | None, redis_url: str | None, worker: str, timeout: float) -> None:
-    from pipeline.asking import RefusedError
-    from pipeline.model_swaps import ask_swap
+    from pipeline.control.rpc import RefusedError
+    from pipeline.control.swaps import ask_swap
 
     with connected(redis_url) as client:
         try:

@@ -91,8 +91,8 @@ def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     """The address of a Redis that answers; a name that nobody knows is told of."""
     from mirante.keys import key
     from pipeline.config.messages import did_you_mean
-    from pipeline.registry import Registry
-    from pipeline.worker_file import redis_address
+    from pipeline.control.registry import Registry
+    from pipeline.control.worker_file import redis_address
 
     address = redis_address(redis_url)
     with connected(address) as client:

@@ -1,4 +1,4 @@
-"""The process that tries a camera: ``pipeline.trial`` starts it, on its standard input is what."""
+"""The process that tries a camera, started by ``pipeline.worker.trials``; reads what from stdin."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage
 from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.control.trials import Request, Trial, pack
 from pipeline.gst.camera import CameraRunner
 from pipeline.stages import stage_texts
-from pipeline.trial import Request, Trial, pack
 from plugins.blur import Blur
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.elements import register

@@ -22,8 +22,8 @@ import yaml
 from mirante.keys import key
 from pipeline.bench.published import PublishedCameras
 from pipeline.config.settings import Dashboard, Log
-from pipeline.dashboard_process import DashboardProcess
-from pipeline.redis_server import RedisServer
+from pipeline.worker.dashboard_process import DashboardProcess
+from pipeline.worker.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 DRAWN_SIZE = (640, 360)

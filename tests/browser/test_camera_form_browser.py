@@ -12,7 +12,7 @@ from live_site import ROOT, Site, free_port
 from opened_pages import Pages
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pipeline.desired import CAMERAS
+from pipeline.control.entries import CAMERAS
 from pipeline.gst.clips import encode_pictures
 from pipeline.synthetic import picture
 

@@ -19,17 +19,18 @@ import redis
 from typer.testing import CliRunner
 
 from mirante.keys import key
-from pipeline import trial as trial_module
-from pipeline.asking import NoAnswerError, RefusedError
 from pipeline.cli.app import make_app
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
-from pipeline.credentials import Credentials
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, connect
+from pipeline.control.credentials import Credentials
+from pipeline.control.registry import Registry, connect
+from pipeline.control.rpc import NoAnswerError, RefusedError
+from pipeline.control.trials import Trial, ask_trial, pack, unpack
 from pipeline.synthetic import read_number, truth
-from pipeline.trial import Trial, ask_trial, pack, run_trial, unpack
-from pipeline.worker import Worker
+from pipeline.worker import trials as trial_module
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.trials import run_trial
+from pipeline.worker.worker import Worker
 
 pytestmark = pytest.mark.rtsp
 

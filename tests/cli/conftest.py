@@ -8,7 +8,7 @@ import pytest
 from outcome import Outcome, Run
 
 from pipeline.cli.app import run
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from pipeline.asking import AT_ONCE, NoAnswerError, RefusedError, Requests, What, ask
-from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
+from pipeline.control.registry import connect
+from pipeline.control.rpc import AT_ONCE, NoAnswerError, RefusedError, Requests, What, ask
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 

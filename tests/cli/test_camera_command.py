@@ -10,10 +10,10 @@ import pytest
 from outcome import Run
 
 from mirante.keys import key
-from pipeline.lease import WorkerLease
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, connect
-from pipeline.worker_file import WorkerFile
+from pipeline.control.lease import WorkerLease
+from pipeline.control.registry import Registry, connect
+from pipeline.control.worker_file import WorkerFile
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from pipeline.config.settings import Dashboard, Log
-from pipeline.dashboard_process import DashboardError, DashboardProcess, bind
-from pipeline.redis_server import RedisServer
+from pipeline.listening import bind
+from pipeline.worker.dashboard_process import DashboardError, DashboardProcess
+from pipeline.worker.redis_server import RedisServer
 
 QUIET = Log.model_validate({"level": "warning"})
 

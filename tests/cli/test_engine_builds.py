@@ -14,9 +14,9 @@ import pytest
 
 from engines import serving
 from mirante.frame import FrameResult
-from pipeline import engine_builds
 from pipeline.config.settings import Engine
-from pipeline.engine_builds import EngineBuilds
+from pipeline.worker import builds as engine_builds
+from pipeline.worker.builds import EngineBuilds
 from plugins.infer import InferStage
 
 pytest.importorskip("openvino", reason="the engines are OpenVINO's")

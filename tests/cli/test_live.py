@@ -7,7 +7,7 @@ from rich.console import Console
 
 from mirante.frame import Counts
 from pipeline.cli.live import LiveStatus
-from pipeline.metrics import CameraSnapshot, OutboxSnapshot, WorkerSnapshot
+from pipeline.worker.metrics import CameraSnapshot, OutboxSnapshot, WorkerSnapshot
 
 
 def snapshot(published: int, connected: bool) -> WorkerSnapshot:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engines.serving import InUse
 from mirante.frame import Counts
-from pipeline.metrics import (
+from pipeline.worker.metrics import (
     BOUNDS_S,
     STATES,
     CameraSnapshot,
@@ -20,7 +20,7 @@ from pipeline.metrics import (
     OutboxSnapshot,
     WorkerSnapshot,
 )
-from pipeline.metrics_server import MetricsServer, MetricsServerError
+from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
 GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)

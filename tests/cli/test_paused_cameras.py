@@ -15,10 +15,10 @@ import redis
 
 from mirante.keys import key
 from pipeline.config.settings import Settings
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, connect
-from pipeline.worker import Worker
-from pipeline.worker_report import reports
+from pipeline.control.registry import Registry, connect
+from pipeline.control.reports import reports
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
 
 pytestmark = pytest.mark.redis
 CAMERA = {"url": "test://?size=320x180&fps=10", "stages": []}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from pipeline.redis_server import RedisServer, RedisServerError
+from pipeline.worker.redis_server import RedisServer, RedisServerError
 
 pytestmark = pytest.mark.redis
 
@@ -68,7 +68,7 @@ def test_comes_back_on_the_same_port(redis_server: RedisServer) -> None:
 
 def test_dies_with_a_parent_that_is_killed() -> None:
     code = (
-        "import time; from pipeline.redis_server import RedisServer\n"
+        "import time; from pipeline.worker.redis_server import RedisServer\n"
         "print(RedisServer(port=0).start().pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
@@ -82,7 +82,7 @@ def test_dies_with_a_parent_that_is_killed() -> None:
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.redis_server.shutil.which", lambda name: None)
+    monkeypatch.setattr("pipeline.worker.redis_server.shutil.which", lambda name: None)
     with pytest.raises(RedisServerError, match="apt-get install redis-server"):
         RedisServer(port=0).start()
 

@@ -15,11 +15,11 @@ import redis
 
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
-from pipeline.credentials import Credentials, CredentialsError
-from pipeline.desired import CAMERAS
-from pipeline.lease import LeaseTakenError, WorkerLease, is_held
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.control.credentials import Credentials, CredentialsError
+from pipeline.control.entries import CAMERAS
+from pipeline.control.lease import LeaseTakenError, WorkerLease, is_held
+from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 SECRET_URL = "rtsp://admin:hunter2@h/x?channel=1&token=hunter2"

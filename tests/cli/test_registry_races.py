@@ -11,10 +11,10 @@ import pytest
 import redis
 
 from pipeline.config.settings import Settings
-from pipeline.credentials import Credentials
-from pipeline.desired import CAMERAS
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.control.credentials import Credentials
+from pipeline.control.entries import CAMERAS
+from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 ROUNDS = 15

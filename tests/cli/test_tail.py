@@ -15,7 +15,7 @@ from outcome import Run
 from mirante import Attribute, Counts, Detections, FrameResult, Mask
 from mirante.status import Status
 from pipeline.cli.tail import frame_words, objects_words
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 from plugins.outbox import Outbox
 
 pytestmark = pytest.mark.redis

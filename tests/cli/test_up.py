@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from outcome import Run
 
-from pipeline.worker_file import live_worker
+from pipeline.control.worker_file import live_worker
 
 pytestmark = pytest.mark.e2e
 CONFIG = """

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from pipeline.worker_file import WorkerFile, folder, live_worker, redis_address
+from pipeline.control.worker_file import WorkerFile, folder, live_worker, redis_address
 
 
 def test_order_in_which_redis_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_only_its_owner_can_read_it() -> None:
 
 def test_a_worker_that_was_killed_does_not_count() -> None:
     code = (
-        "import os; from pipeline.worker_file import WorkerFile\n"
+        "import os; from pipeline.control.worker_file import WorkerFile\n"
         "WorkerFile('main', 'redis://dead').__enter__(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)

@@ -16,13 +16,13 @@ import redis
 from engines.manifest import ZOO
 from engines.serving import InUse
 from mirante.frame import Counts
-from pipeline import machine
 from pipeline.config.settings import Settings
-from pipeline.metrics import CameraSnapshot, ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
-from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
-from pipeline.reporter import Reporter
-from pipeline.worker_report import KEPT_MS, NAMES, WorkerReport, key_of, publish, reports
+from pipeline.control.registry import connect
+from pipeline.control.reports import KEPT_MS, NAMES, WorkerReport, key_of, publish, reports
+from pipeline.worker import machine
+from pipeline.worker.metrics import CameraSnapshot, ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.reporter import Reporter
 
 COUNTS = Counts(decoded=20, published=15, dropped={"rate": 4}, failed=1)
 GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
@@ -84,7 +84,7 @@ def test_the_zoo_says_what_a_stage_may_name(tmp_path: Path) -> None:
 def test_a_manifest_that_cannot_be_read_is_left_out_and_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.reporter.ZOO_EVERY_S", 0.0)
+    monkeypatch.setattr("pipeline.worker.reporter.ZOO_EVERY_S", 0.0)
     (tmp_path / "broken.yaml").write_text("task: sing")
     told = reporter(models=tmp_path)
     for _ in range(2):
@@ -130,7 +130,7 @@ def test_it_is_published_no_more_than_once_a_second(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [100.0]
-    monkeypatch.setattr("pipeline.reporter.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("pipeline.worker.reporter.time.monotonic", lambda: now_s[0])
     told = reporter(client)
     for at_s, is_published in ((100.9, False), (101.1, True), (102.0, False), (102.2, True)):
         now_s[0] = at_s
@@ -144,7 +144,7 @@ def test_what_cannot_be_told_ends_no_worker(
     def fail() -> WorkerSnapshot:
         raise ValueError("a manifest is gone")
 
-    monkeypatch.setattr("pipeline.reporter.EVERY_S", 0.0)
+    monkeypatch.setattr("pipeline.worker.reporter.EVERY_S", 0.0)
     told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail)
     told.poll()
     assert "cannot say how it is: a manifest is gone" in caplog.text

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.environment import expand
-from pipeline.credentials import Credentials
+from pipeline.control.credentials import Credentials
 from pipeline.faults import explain, hide
 from pipeline.urls import CameraUrl, redact
 

@@ -21,10 +21,9 @@ from dashboard.app import make_app, make_services
 from dashboard.services import Services
 from mirante import Counts, Detections, FrameResult, Mask, Status
 from pipeline.config.settings import Dashboard
-from pipeline.credentials import Credentials
-from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
-from pipeline.worker_report import (
+from pipeline.control.credentials import Credentials
+from pipeline.control.registry import connect
+from pipeline.control.reports import (
     CameraReport,
     MachineReport,
     ModelReport,
@@ -34,6 +33,7 @@ from pipeline.worker_report import (
     ZooReport,
     publish,
 )
+from pipeline.worker.redis_server import RedisServer
 from plugins.outbox import Outbox
 
 BOXES = Detections(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from api_server import Bench, serving
 
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

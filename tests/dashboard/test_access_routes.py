@@ -16,7 +16,7 @@ from dashboard.access.guard import ONLY_LOOKS, OPEN_PATHS
 from dashboard.access.origin import SAFE_METHODS
 from dashboard.app import make_app, make_services
 from dashboard.services import Services
-from pipeline.credentials import Credentials
+from pipeline.control.credentials import Credentials
 
 NO_REDIS = "redis://127.0.0.1:1"
 OPEN_ROUTES = {

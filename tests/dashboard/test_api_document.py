@@ -16,8 +16,8 @@ import pytest
 from api_server import MASK, Bench
 
 from mirante import Counts
-from pipeline.asking import Requests
-from pipeline.trial import Trial, pack
+from pipeline.control.rpc import Requests
+from pipeline.control.trials import Trial, pack
 
 DOCUMENT = "/api/v1/openapi.json"
 TEXT = (Path(__file__).parents[2] / "docs/api.md").read_text()

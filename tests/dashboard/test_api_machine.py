@@ -15,8 +15,8 @@ from api_server import Bench
 import mirante
 from mirante import Counts
 from mirante.wire.messages import Object
-from pipeline.asking import Requests
-from pipeline.trial import Trial, pack
+from pipeline.control.rpc import Requests
+from pipeline.control.trials import Trial, pack
 
 TEST = "/api/v1/cameras/test"
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(1, 2, 3, 4))

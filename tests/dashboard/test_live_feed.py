@@ -17,7 +17,7 @@ from dashboard.live.redis_feed import RedisFeed
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
 from mirante.wire.framed import framed
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 

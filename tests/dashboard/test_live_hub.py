@@ -26,7 +26,7 @@ from dashboard.live.hub import Hub
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
 from mirante.wire.framed import framed
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 

@@ -11,9 +11,9 @@ import pytest
 from api_server import Bench, curl, serving
 from websockets.sync.client import connect as open_socket
 
-from pipeline.redis_server import RedisServer
-from pipeline.registry import connect
-from pipeline.trial import ask_trial
+from pipeline.control.registry import connect
+from pipeline.control.trials import ask_trial
+from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
 ROOT = Path(__file__).parents[2]

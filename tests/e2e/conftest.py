@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from engines.store import default_mirror
-from pipeline.redis_server import RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[str]

@@ -8,7 +8,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pynvml  # type: ignore[import-untyped]
 
-from pipeline.worker_report import GpuReport, MachineReport, ProcessReport
+from pipeline.control.reports import GpuReport, MachineReport, ProcessReport
 
 
 class Machine:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from pipeline.metrics import WorkerCollector, WorkerSnapshot
+from pipeline.worker.metrics import WorkerCollector, WorkerSnapshot
 
 log = logging.getLogger(__name__)
 

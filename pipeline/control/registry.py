@@ -18,13 +18,13 @@ from redis.client import Pipeline
 from redis.retry import Retry
 
 from mirante.backoff import Backoff
-from pipeline.camera_spec import checked, edited, shown
 from pipeline.config.camera import Camera
 from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
-from pipeline.credentials import PREFIX, Credentials, CredentialsError
-from pipeline.desired import CAMERAS, Desired, Origin, read_entries
+from pipeline.control.credentials import PREFIX, Credentials, CredentialsError
+from pipeline.control.entries import CAMERAS, Desired, Origin, read_entries
+from pipeline.control.spec import checked, edited, shown
 
 log = logging.getLogger(__name__)
 

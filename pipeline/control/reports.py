@@ -63,7 +63,7 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to Redis; as ``pipeline.metrics.OutboxSnapshot``."""
+    """The way to Redis; as ``pipeline.worker.metrics.OutboxSnapshot``."""
 
     connected: bool
     words: str

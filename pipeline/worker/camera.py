@@ -13,8 +13,8 @@ from pipeline.camera_state import State, Transition
 from pipeline.config.camera import Camera, ModelStage, PythonStage
 from pipeline.config.references import check_blur
 from pipeline.gst.camera import CameraRunner
-from pipeline.metrics import CameraSnapshot, Latency
 from pipeline.stages import stages_text
+from pipeline.worker.metrics import CameraSnapshot, Latency
 from plugins.ledger import Ledger
 
 

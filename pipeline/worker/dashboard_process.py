@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,8 @@ from pydantic import SecretStr
 
 from mirante.backoff import Backoff
 from pipeline.config.settings import Dashboard, Log
-from pipeline.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_TIMEOUT_S
+from pipeline.listening import bind, shown_url
+from pipeline.worker.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -24,31 +24,6 @@ MODULE = "dashboard"  # by name: it stands above this room and is not imported
 
 class DashboardError(RuntimeError):
     """It cannot be served as the configuration says; in words."""
-
-
-def bind(settings: Dashboard) -> socket.socket:
-    """A socket that listens on the configured address.
-
-    Raises:
-        OSError: the port is taken, or the address is not one of this machine; in words that name
-            the keys.
-    """
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((settings.host, settings.port or 0), family=family)
-    except OSError as error:
-        raise OSError(
-            f"dashboard.host: {settings.host}, dashboard.port: {settings.port} — "
-            f"{error.strerror or error}; expected an address of this machine and a free port "
-            "(0 takes one, null turns it off)"
-        ) from None
-
-
-def shown_url(listening: socket.socket) -> str:
-    """Where a browser on this machine finds what listens there."""
-    host, port = listening.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class DashboardProcess:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import cv2
 import msgspec
@@ -19,22 +16,18 @@ import redis
 from engines import serving
 from engines.runtimes import threads_per_session
 from mirante.status import Status
-from pipeline.asking import Requests
 from pipeline.camera_state import State
 from pipeline.config.camera import Camera, ModelStage
 from pipeline.config.settings import Settings
-from pipeline.dashboard_process import DashboardProcess
-from pipeline.engine_builds import EngineBuilds
-from pipeline.lease import RENEW_S, WorkerLease
-from pipeline.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
-from pipeline.metrics_server import MetricsServer
-from pipeline.model_swaps import ModelSwaps
-from pipeline.redis_server import RedisServer
-from pipeline.registry import Registry, RegistryError, connect
-from pipeline.reporter import PAUSED, Reporter
-from pipeline.running import RunningCamera, start_camera
-from pipeline.trial import answer_trial
-from pipeline.worker_file import WorkerFile
+from pipeline.control.lease import RENEW_S, WorkerLease
+from pipeline.control.registry import Registry, RegistryError, connect
+from pipeline.control.rpc import Requests
+from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.camera import RunningCamera, start_camera
+from pipeline.worker.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
+from pipeline.worker.reporter import PAUSED, Reporter
+from pipeline.worker.swaps import ModelSwaps
+from pipeline.worker.trials import answer_trial
 from plugins import outboxes
 from plugins.elements import register
 from plugins.outbox import Outbox
@@ -229,71 +222,6 @@ class Worker:
             log.info("the worker's name was not given back: %s", error)
 
 
-def run_worker(
-    settings: Settings,
-    *,
-    config_path: Path | None = None,
-    stop: threading.Event | None = None,
-    on_start: Callable[[Worker, str, str | None], None] | None = None,
-    on_tick: Callable[[Worker], None] | None = None,
-    on_end: Callable[[], None] | None = None,
-) -> int:
-    """Runs a worker with all that is around it: a private Redis, metrics, dashboard, signals.
-
-    Args:
-        settings: what to run.
-        config_path: where the settings come from, for the log.
-        stop: ends the worker when set; SIGINT and SIGTERM set it too.
-        on_start: told of the worker, its Redis address and that of the dashboard, if there is one,
-            before cameras start.
-        on_tick: called a few times a second.
-        on_end: called when everything is sent, while Redis still runs.
-
-    Returns:
-        The exit status: 0 after a stop that was asked for.
-
-    Raises:
-        ManifestError, ModelUnavailableError, ValueError: a model is missing or does not fit.
-        RedisServerError: a private Redis is wanted and does not start.
-        LeaseTakenError: a worker of this name runs already.
-        OSError: the port of the metrics or of the dashboard is taken.
-        DashboardError: the dashboard cannot be served as configured.
-    """
-    stop = stop or threading.Event()
-    builds = EngineBuilds(settings.engine)
-    builds.prepare(model for camera in settings.cameras.values() for model in models_of(camera))
-    loaded = load_models(settings)
-    with ExitStack() as around:
-        address = settings.redis.address()
-        if address is None:
-            address = around.enter_context(RedisServer()).url
-            log.info("private Redis at %s", address)
-        _stop_on_signals(stop, around)
-        around.enter_context(WorkerFile(settings.worker, address))
-        around.callback(loaded.clear)  # until then cameras share what was loaded
-        worker = Worker(settings, address, builds)
-        if settings.metrics.port is not None:
-            metrics = MetricsServer(
-                settings.metrics.host, settings.metrics.port, worker.snapshot
-            ).start()
-            around.callback(metrics.close)
-            log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)
-        page = None
-        if settings.dashboard.port is not None:
-            dashboard = DashboardProcess(settings.dashboard, address, settings.log)
-            around.enter_context(dashboard).wait_ready()
-            page = dashboard.url
-            log.info("dashboard at %s", page)
-        if config_path is not None:
-            log.info("%d cameras from %s", len(settings.cameras), config_path)
-        if on_start is not None:
-            on_start(worker, address, page)
-        worker.run(stop, on_tick)
-        if on_end is not None:
-            on_end()
-    return 0
-
-
 def _status(camera: str, state: State, reason: str) -> Status:
     """The message of a camera that has no runner to say it."""
     now_s = time.time()
@@ -315,20 +243,6 @@ def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()
         thread.join()
 
 
-def load_models(settings: Settings) -> list[serving.Served]:
-    """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
-
-    Cameras share what stands behind those returned, as long as these are kept.
-    """
-    threads = threads_of(settings)
-    return [
-        serving.Served(stage.model, threads, stage.threshold, stage.on)
-        for camera in settings.cameras.values()
-        for stage in camera.stages
-        if isinstance(stage, ModelStage)
-    ]
-
-
 def models_of(camera: Camera) -> list[str]:
     """The names of the models that its frames pass."""
     return [stage.model for stage in camera.stages if isinstance(stage, ModelStage)]
@@ -338,11 +252,3 @@ def threads_of(settings: Settings) -> int:
     """Threads of one inference: as configured, else from cores and cameras."""
     cameras = max(1, len(settings.cameras))
     return settings.engine.threads or threads_per_session(os.cpu_count() or 1, cameras)
-
-
-def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before = signal.signal(number, lambda *_: stop.set())
-        around.callback(signal.signal, number, before)

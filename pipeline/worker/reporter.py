@@ -13,12 +13,9 @@ import redis
 
 from engines.manifest import ManifestError, zoo_names
 from engines.store import show
-from pipeline.camera_spec import shown
 from pipeline.camera_state import State
 from pipeline.config.settings import Settings
-from pipeline.machine import Machine
-from pipeline.metrics import CameraSnapshot, WorkerSnapshot
-from pipeline.worker_report import (
+from pipeline.control.reports import (
     CameraReport,
     ModelReport,
     OutboxReport,
@@ -26,6 +23,9 @@ from pipeline.worker_report import (
     ZooReport,
     publish,
 )
+from pipeline.control.spec import shown
+from pipeline.worker.machine import Machine
+from pipeline.worker.metrics import CameraSnapshot, WorkerSnapshot
 
 log = logging.getLogger(__name__)
 

@@ -12,27 +12,9 @@ import redis
 
 from engines import serving
 from engines.manifest import find
-from pipeline.asking import ask
+from pipeline.control.swaps import KEPT
 
 log = logging.getLogger(__name__)
-
-KEPT = "mirante:{mirante:models}:kept"
-
-
-def ask_swap(
-    client: redis.Redis, worker: str, model: str, to: str | None, timeout_s: float = 60.0
-) -> str:
-    """Asks a worker to run ``to`` in the place of ``model``; None for what it ran before.
-
-    Returns:
-        What changed, in words.
-
-    Raises:
-        NoAnswerError: it does not answer in time.
-        RefusedError: it cannot; what ran goes on.
-        redis.RedisError: Redis does not answer.
-    """
-    return ask(client, "swap", worker, {"model": model, "to": to}, timeout_s).decode()
 
 
 class ModelSwaps:

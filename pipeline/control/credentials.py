@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
-from pipeline.private_file import PrivateFile
+from pipeline.control.private_file import PrivateFile
 from pipeline.urls import NETWORK, SECRET_PARAMETER
 
 PREFIX = "credential:"

@@ -11,7 +11,7 @@ from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.references import check_source
-from pipeline.desired import Desired
+from pipeline.control.entries import Desired
 from pipeline.urls import redact
 
 

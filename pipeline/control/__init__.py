@@ -1,0 +1,1 @@
+"""What worker, dashboard and command line share through Redis."""

@@ -1,0 +1,109 @@
+"""Run a worker with all that is around it: a private Redis, metrics, dashboard, signals."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from engines import serving
+from pipeline.config.camera import ModelStage
+from pipeline.config.settings import Settings
+from pipeline.control.worker_file import WorkerFile
+from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.dashboard_process import DashboardProcess
+from pipeline.worker.metrics_server import MetricsServer
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker, models_of, threads_of
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    config_path: Path | None = None,
+    stop: threading.Event | None = None,
+    on_start: Callable[[Worker, str, str | None], None] | None = None,
+    on_tick: Callable[[Worker], None] | None = None,
+    on_end: Callable[[], None] | None = None,
+) -> int:
+    """Runs a worker with all that is around it: a private Redis, metrics, dashboard, signals.
+
+    Args:
+        settings: what to run.
+        config_path: where the settings come from, for the log.
+        stop: ends the worker when set; SIGINT and SIGTERM set it too.
+        on_start: told of the worker, its Redis address and that of the dashboard, if there is one,
+            before cameras start.
+        on_tick: called a few times a second.
+        on_end: called when everything is sent, while Redis still runs.
+
+    Returns:
+        The exit status: 0 after a stop that was asked for.
+
+    Raises:
+        ManifestError, ModelUnavailableError, ValueError: a model is missing or does not fit.
+        RedisServerError: a private Redis is wanted and does not start.
+        LeaseTakenError: a worker of this name runs already.
+        OSError: the port of the metrics or of the dashboard is taken.
+        DashboardError: the dashboard cannot be served as configured.
+    """
+    stop = stop or threading.Event()
+    builds = EngineBuilds(settings.engine)
+    builds.prepare(model for camera in settings.cameras.values() for model in models_of(camera))
+    loaded = load_models(settings)
+    with ExitStack() as around:
+        address = settings.redis.address()
+        if address is None:
+            address = around.enter_context(RedisServer()).url
+            log.info("private Redis at %s", address)
+        _stop_on_signals(stop, around)
+        around.enter_context(WorkerFile(settings.worker, address))
+        around.callback(loaded.clear)  # until then cameras share what was loaded
+        worker = Worker(settings, address, builds)
+        if settings.metrics.port is not None:
+            metrics = MetricsServer(
+                settings.metrics.host, settings.metrics.port, worker.snapshot
+            ).start()
+            around.callback(metrics.close)
+            log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)
+        page = None
+        if settings.dashboard.port is not None:
+            dashboard = DashboardProcess(settings.dashboard, address, settings.log)
+            around.enter_context(dashboard).wait_ready()
+            page = dashboard.url
+            log.info("dashboard at %s", page)
+        if config_path is not None:
+            log.info("%d cameras from %s", len(settings.cameras), config_path)
+        if on_start is not None:
+            on_start(worker, address, page)
+        worker.run(stop, on_tick)
+        if on_end is not None:
+            on_end()
+    return 0
+
+
+def load_models(settings: Settings) -> list[serving.Served]:
+    """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
+
+    Cameras share what stands behind those returned, as long as these are kept.
+    """
+    threads = threads_of(settings)
+    return [
+        serving.Served(stage.model, threads, stage.threshold, stage.on)
+        for camera in settings.cameras.values()
+        for stage in camera.stages
+        if isinstance(stage, ModelStage)
+    ]
+
+
+def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.signal(number, lambda *_: stop.set())
+        around.callback(signal.signal, number, before)

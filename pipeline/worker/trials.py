@@ -1,0 +1,92 @@
+"""A camera tried out in a process of its own: what it shows, or in words why it shows nothing."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from pipeline.config.camera import Camera
+from pipeline.config.references import check_blur
+from pipeline.control.registry import Registry
+from pipeline.control.trials import Request, Trial, pack, unpack
+from pipeline.faults import hide
+from pipeline.urls import NETWORK, CameraUrl
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 17.0  # from the start to an answer, whatever the camera does
+KILL_S = 20.0
+
+
+def run_trial(name: str, camera: Camera) -> Trial:
+    """Tries a camera from this machine; takes at most 20 seconds.
+
+    Args:
+        name: what it is called.
+        camera: with its credentials and all that it inherits.
+    """
+    began_s = time.monotonic()
+    if lines := list(check_blur(camera.preview.blur, camera.stages, "preview.blur")):
+        return Trial(connected=False, words="; ".join(lines), seconds=0.0)
+    spec = camera.model_dump(mode="json") | {"url": _whole(camera.url)}
+    request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path))
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pipeline.gst.trial"],
+            input=request,
+            capture_output=True,
+            timeout=KILL_S,
+            start_new_session=True,  # Ctrl-C is for whoever waits, which then kills it
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        _log_output(name, camera.url, error.stderr)
+        words = f"the trial was ended after {KILL_S:g} s without an answer"
+        return Trial(connected=False, words=words, seconds=KILL_S)
+    _log_output(name, camera.url, ended.stderr)
+    try:
+        return unpack(ended.stdout)
+    except ValueError:
+        words = f"the trial ended {_how(ended.returncode)} before it had an answer"
+        return Trial(connected=False, words=words, seconds=time.monotonic() - began_s)
+
+
+def answer_trial(registry: Registry, request: Mapping[str, Any]) -> bytes:
+    """The worker's side of ``ask_trial``.
+
+    Raises:
+        RegistryError: the keys make no camera here.
+    """
+    name, spec = str(request["name"]), dict(request["spec"])
+    camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
+    trial = run_trial(name, camera)
+    log.info("camera %s, tried: %s", name, trial.words)
+    return pack(trial)
+
+
+def _whole(url: CameraUrl) -> str:
+    """The address with its credentials: nothing but the process's standard input may hold it."""
+    if url.scheme not in NETWORK or (url.username is None and url.password is None):
+        return url.bare
+    login = quote(url.username or "", safe="")
+    if url.password is not None:
+        login += f":{quote(url.password, safe='')}"
+    return url.bare.replace("://", f"://{login}@", 1)
+
+
+def _how(status: int) -> str:
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+
+
+def _log_output(name: str, url: CameraUrl, output: bytes | None) -> None:
+    """What its libraries said; it says nothing itself."""
+    for line in (output or b"").decode(errors="replace").splitlines():
+        log.debug("camera %s, tried: %s", name, hide(line, url))
