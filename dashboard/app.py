@@ -25,12 +25,12 @@ from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
+from pipeline.config.camera_url import redact
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Dashboard
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
-from pipeline.urls import redact
 
 STATIC = Path(__file__).parent / "static"
 ROUTERS = (cameras, results, models, system, discovery, session, health, live)

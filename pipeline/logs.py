@@ -7,8 +7,8 @@ import logging
 import sys
 import time
 
+from pipeline.config.camera_url import redact
 from pipeline.config.settings import Log
-from pipeline.urls import redact
 
 _TEXT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import Counts, FrameResult
-from pipeline.config.camera import ModelStage, PythonStage
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 from plugins.infer import InferStage
 from plugins.stage import Stage, call, make_own
 

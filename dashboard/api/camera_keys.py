@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
-from pipeline.config.camera import Camera, ModelStage
+from pipeline.config.camera import Camera
+from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.messages import NAME_WORDS, ConfigError, did_you_mean, show
+from pipeline.config.stages.model import ModelStage
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
-from pipeline.urls import SECRET_PARAMETER
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}

@@ -14,7 +14,7 @@ from dashboard.history.series import SAMPLES
 from dashboard.services import FromApp, Services
 from mirante.keys import Kind, key
 from mirante.status import Status
-from pipeline.urls import redact
+from pipeline.config.camera_url import redact
 
 router = APIRouter()
 

@@ -14,11 +14,11 @@ from dashboard.api import camera_past, shapes, snapshot
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
+from pipeline.config.camera_url import redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
 from pipeline.control.rpc import RefusedError
 from pipeline.control.trials import ask_trial
-from pipeline.urls import redact
 
 TRIALS_AT_ONCE = 4
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
+from pipeline.config.camera_url import redact
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
-from pipeline.urls import redact
 
 
 def describe(

@@ -18,7 +18,7 @@ import httpx
 
 from dashboard.onvif import soap
 from dashboard.onvif.discovery import Answer, is_at
-from pipeline.urls import CameraUrl
+from pipeline.config.camera_url import CameraUrl
 
 CAMERA_S = 10.0
 REQUEST_S = 4.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from pipeline.camera_state import State
+from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.worker.camera import RunningCamera, start_camera
 from plugins import outboxes

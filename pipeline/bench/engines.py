@@ -24,9 +24,9 @@ from engines.inside.values import Arrays
 from engines.measure import read_frames
 from engines.runtimes import Session
 from pipeline.bench.machine import describe_machine
+from pipeline.cameras.synthetic import picture
 from pipeline.cli.console import names_in, print_table
 from pipeline.config.messages import did_you_mean
-from pipeline.synthetic import picture
 
 MODELS = ("street", "road", "face", "yolox-nano", "deimv2-femto")
 PRECISIONS = ("fp32", "fp16", "int8")

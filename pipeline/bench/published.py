@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante import Counts, FrameResult, Status
+from pipeline.cameras.synthetic import picture, truth
 from pipeline.control.registry import Registry, connect
-from pipeline.synthetic import picture, truth
 from plugins.outbox import Outbox
 
 SIZE = (640, 360)

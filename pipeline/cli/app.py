@@ -81,8 +81,8 @@ def run(arguments: list[str]) -> int:
 
 def _complain(error: Exception) -> int:
     """One line per error to stderr; 2 for what the user wrote, 1 for the rest."""
+    from pipeline.config.camera_url import redact
     from pipeline.config.messages import ConfigError
-    from pipeline.urls import redact
 
     if isinstance(error, ConfigError):
         for line in error.lines:

@@ -134,7 +134,7 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
 @app.command("list")
 def list_(redis_url: RedisOption = None) -> None:
     """Every camera that is wanted, and how it is."""
-    from pipeline.urls import redact
+    from pipeline.config.camera_url import redact
 
     rows = []
     with connected(redis_url) as client:
@@ -160,9 +160,9 @@ def connected(option: str | None) -> redis.Redis:
     """
     import redis
 
+    from pipeline.config.camera_url import redact
     from pipeline.control.registry import connect
     from pipeline.control.worker_file import redis_address
-    from pipeline.urls import redact
 
     address = redis_address(option)
     try:
@@ -230,9 +230,9 @@ def _keys(
 
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:
     from engines.store import use_default_mirror
-    from pipeline.config.camera import ModelStage
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages
+    from pipeline.config.stages.model import ModelStage
 
     use_default_mirror()
     stages = [ModelStage.model_validate(spec) for spec in specs]

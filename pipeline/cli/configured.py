@@ -62,7 +62,7 @@ def check(config: Config) -> None:
 def _still_to_fetch(settings: Settings) -> list[str]:
     """Models whose files are not on this machine yet."""
     from engines.store import show
-    from pipeline.config.camera import ModelStage
+    from pipeline.config.stages.model import ModelStage
 
     stages = [stage for camera in settings.cameras.values() for stage in camera.stages]
     names = {stage.model for stage in stages if isinstance(stage, ModelStage)}

@@ -2,82 +2,17 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field
 
 from mirante.keys import CAMERA_NAME
-from pipeline.urls import CameraUrl
+from pipeline.config.camera_url import CameraUrl
+from pipeline.config.section import Section
+from pipeline.config.stages import Stage
+from pipeline.config.stages.model import ModelStage
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_as_number(cls, value: object, info: ValidationInfo) -> object:
-        """YAML reads ``fps: on`` as true, and true is 1 to Python."""
-        if isinstance(value, bool) and info.field_name:
-            wanted = cls.model_fields[info.field_name].annotation
-            if wanted in {int, float} or wanted in (int | None, float | None):
-                raise ValueError("expected a number")
-        return value
-
-
-Score = Annotated[float, Field(ge=0, le=1)]
-Threshold = Annotated[
-    Annotated[Score, Tag("<one>")] | Annotated[dict[str, Score], Tag("<per class>")],
-    Discriminator(lambda value: "<per class>" if isinstance(value, dict) else "<one>"),
-]
-
-
-class ModelStage(Section):
-    """Run a model on each frame, or on the crops of one class that earlier stages found."""
-
-    model: str = Field(description="zoo name, or path of a manifest")
-    on: str | None = Field(None, description="run on the boxes of this class instead of the frame")
-    threshold: Threshold | None = Field(
-        None, description="least score of a detection, 0 to 1; one number, or one per class"
-    )
-
-
-class PythonStage(Section):
-    """Run a stage of your own."""
-
-    python: str = Field(description='"module:Class" of a stage', pattern=r"^[\w.]+:\w+$")
-    options: dict[str, Any] = Field({}, description="keyword arguments of the class")
-
-
-def _kind_of_stage(value: object) -> str | None:
-    """The tag of a stage: by the key that names it, misspelled or not."""
-    if isinstance(value, ModelStage | PythonStage):
-        return "<model>" if isinstance(value, ModelStage) else "<python>"
-    if not isinstance(value, dict):
-        return None
-    for kind in ("model", "python"):
-        if kind in value:
-            return f"<{kind}>"
-    near = [kind for key in value for kind in get_close_matches(str(key), ("model", "python"))]
-    return f"<{near[0]}>" if near else None
-
-
-Stage = Annotated[
-    Annotated[ModelStage, Tag("<model>")] | Annotated[PythonStage, Tag("<python>")],
-    Discriminator(_kind_of_stage),
-]
 
 
 class Preview(Section):

@@ -16,8 +16,10 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 
 ROOT = Path(__file__).parents[2]
 MARKS = ("<!-- keys: begin -->\n", "<!-- keys: end -->")

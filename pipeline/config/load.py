@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
-from pipeline.config.camera import Stage
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, with_manifests
+from pipeline.config.stages import Stage
 from pipeline.config.yaml_file import YamlError, read_yaml
 
 ENV_PREFIX = "MIRANTE_"

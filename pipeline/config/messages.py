@@ -12,7 +12,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from mirante.keys import CAMERA_NAME
-from pipeline.urls import redact
+from pipeline.config.camera_url import redact
 
 Loc = tuple[str | int, ...]
 _NOTHING = object()

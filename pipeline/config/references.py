@@ -11,8 +11,10 @@ from typing import Any
 from engines.manifest import Manifest, ManifestError, find
 from engines.registry import UnknownNameError, resolve
 from engines.store import show as show_model
-from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.config.camera import Camera
 from pipeline.config.messages import did_you_mean, show
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 
 
 def check_stages(stages: Sequence[ModelStage | PythonStage], path: str) -> Iterator[str]:
@@ -80,7 +82,7 @@ def check_source(camera: Camera, path: str) -> Iterator[str]:
         camera: with the address.
         path: key of the address, such as ``cameras.gate.url``.
     """
-    from pipeline.sources import source_of
+    from pipeline.cameras.sources import source_of
 
     try:
         source_of(camera)

@@ -11,14 +11,10 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mirante.keys import CAMERA_NAME
-from pipeline.config.camera import (
-    Camera,
-    CameraName,
-    CameraOptions,
-    ModelStage,
-    PythonStage,
-    Section,
-)
+from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.section import Section
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 
 SectionT = TypeVar("SectionT", bound=Section)
 StageT = TypeVar("StageT", bound=ModelStage | PythonStage)

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline.config.camera_url import NETWORK, SECRET_PARAMETER
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
 from pipeline.control.private_file import PrivateFile
-from pipeline.urls import NETWORK, SECRET_PARAMETER
 
 PREFIX = "credential:"
 

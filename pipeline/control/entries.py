@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from mirante.keys import check_camera
-from pipeline.urls import redact
+from pipeline.config.camera_url import redact
 
 log = logging.getLogger(__name__)
 

@@ -77,7 +77,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     """One camera; a paused one has neither account nor detections.
 
     Attributes:
-        state: one of ``pipeline.camera_state.State``.
+        state: one of ``pipeline.cameras.state.State``.
         reason: the state in words, without credentials.
         counts: its account, without the frames in flight.
         in_flight: frames decoded and in no other counter yet.

@@ -8,11 +8,11 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.camera_url import redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.references import check_source
 from pipeline.control.entries import Desired
-from pipeline.urls import redact
 
 
 def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, Any]:

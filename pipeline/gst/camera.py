@@ -14,14 +14,14 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from pipeline.camera_state import CameraState, Fault, State, Transition
+from pipeline.cameras.faults import UNEXPLAINED, explain, hide
+from pipeline.cameras.graph import camera_graph
+from pipeline.cameras.reach import reach
+from pipeline.cameras.sources import source_of
+from pipeline.cameras.state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
-from pipeline.faults import UNEXPLAINED, explain, hide
-from pipeline.graph import camera_graph
+from pipeline.config.camera_url import NETWORK
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
-from pipeline.reach import reach
-from pipeline.sources import source_of
-from pipeline.urls import NETWORK
 from plugins.ledger import Ledger, attach, detach
 
 TICK_S = 0.25

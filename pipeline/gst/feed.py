@@ -12,7 +12,8 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from pipeline.synthetic import SyntheticOptions, picture
+from pipeline.cameras.synthetic import picture
+from pipeline.config.synthetic_options import SyntheticOptions
 
 
 class SyntheticFeed:

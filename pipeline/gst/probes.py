@@ -17,7 +17,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from mirante.frame import TsSource
-from pipeline.rate import RateLimit
+from pipeline.cameras.rate import RateLimit
 from plugins.ledger import Ledger
 
 Gst.init(None)

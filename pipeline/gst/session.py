@@ -12,12 +12,12 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GLib, Gst
 
+from pipeline.cameras.rate import RateLimit
+from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
+from pipeline.config.synthetic_options import SyntheticOptions
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
-from pipeline.rate import RateLimit
-from pipeline.sources import Source
-from pipeline.synthetic import SyntheticOptions
 from plugins.ledger import Ledger
 
 Gst.init(None)

@@ -24,11 +24,11 @@ from engines.store import use_default_mirror
 from mirante.frame import FrameResult
 from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage
-from pipeline.camera_state import State, Transition
+from pipeline.cameras.graph import stage_texts
+from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, pack
 from pipeline.gst.camera import CameraRunner
-from pipeline.stages import stage_texts
 from plugins.blur import Blur
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.elements import register

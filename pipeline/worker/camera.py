@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from engines import serving
 from mirante.frame import FrameResult
 from mirante.status import Status
-from pipeline.camera_state import State, Transition
-from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.cameras.graph import stages_text
+from pipeline.cameras.state import State, Transition
+from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 from pipeline.gst.camera import CameraRunner
-from pipeline.stages import stages_text
 from pipeline.worker.metrics import CameraSnapshot, Latency
 from plugins.ledger import Ledger
 

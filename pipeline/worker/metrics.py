@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from mirante.frame import Counts
-from pipeline.camera_state import State
+from pipeline.cameras.state import State
 
 if TYPE_CHECKING:
     from engines.serving import InUse

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engines import serving
-from pipeline.config.camera import ModelStage
 from pipeline.config.settings import Settings
+from pipeline.config.stages.model import ModelStage
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.dashboard_process import DashboardProcess

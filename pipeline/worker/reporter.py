@@ -13,7 +13,7 @@ import redis
 
 from engines.manifest import ManifestError, zoo_names
 from engines.store import show
-from pipeline.camera_state import State
+from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
 from pipeline.control.reports import (
     CameraReport,

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from pipeline.cameras.faults import hide
 from pipeline.config.camera import Camera
+from pipeline.config.camera_url import NETWORK, CameraUrl
 from pipeline.config.references import check_blur
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, pack, unpack
-from pipeline.faults import hide
-from pipeline.urls import NETWORK, CameraUrl
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ import redis
 from engines import serving
 from engines.runtimes import threads_per_session
 from mirante.status import Status
-from pipeline.camera_state import State
-from pipeline.config.camera import Camera, ModelStage
+from pipeline.cameras.state import State
+from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
+from pipeline.config.stages.model import ModelStage
 from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.rpc import Requests

@@ -12,7 +12,7 @@ from live_site import Site, until
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page
 
-from pipeline.synthetic import read_number
+from pipeline.cameras.synthetic import read_number
 
 # In one turn of the page's loop: no frame is drawn between the number and the pixels.
 _SHOT = """canvas => ({

@@ -12,9 +12,9 @@ from live_site import ROOT, Site, free_port
 from opened_pages import Pages
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from pipeline.cameras.synthetic import picture
 from pipeline.control.entries import CAMERAS
 from pipeline.gst.clips import encode_pictures
-from pipeline.synthetic import picture
 
 pytestmark = pytest.mark.rtsp
 USER, PASSWORD = "viewer", "open-sesame-7"

@@ -14,7 +14,7 @@ from opened_pages import Pages
 from playwright.sync_api import Locator, Page, expect
 
 from mirante.detections import Detections
-from pipeline.synthetic import LABELS, LANE, LANE_COLOUR, truth
+from pipeline.cameras.synthetic import LABELS, LANE, LANE_COLOUR, truth
 
 FRAMES = 5
 TINT = 0.45  # of the mask's colour, the rest is the picture's

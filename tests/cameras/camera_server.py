@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import Clip, Picture, read_clip
 from pipeline.gst.rtsp_server import RtspServer, Stream, looped
-from pipeline.synthetic import picture
 
 SIZELESS = "video/x-h264,stream-format=byte-stream,alignment=au"
 PAY = "h264parse ! rtph264pay pt=96 config-interval=-1 aggregate-mode=zero-latency"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
-from pipeline.synthetic import picture
 
 HERE = Path(__file__).parent
 FPS, FRAMES = 10, 80

@@ -16,7 +16,7 @@ gi.require_version("GstBase", "1.0")
 from gi.repository import Gst, GstBase
 
 from mirante import FrameResult
-from pipeline.synthetic import read_number
+from pipeline.cameras.synthetic import read_number
 from plugins.ledger import ledger_of
 
 Gst.init(None)

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from watched import Watched
 
-from pipeline import camera_state
-from pipeline.camera_state import State
+from pipeline.cameras import state as camera_state
+from pipeline.cameras.state import State
 
 pytestmark = pytest.mark.rtsp
 

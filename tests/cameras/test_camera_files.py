@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from watched import Watched
 
-from pipeline.camera_state import State
+from pipeline.cameras.state import State
 
 H265 = Path(__file__).parent / "numbers.h265.mp4"  # frames 0…19 of the synthetic camera, 10 fps
 CLIPS = Path(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.cameras.graph import camera_graph
+from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera
-from pipeline.graph import camera_graph
-from pipeline.sources import source_of
 
 SECRET = "h0rse-battery"
 
@@ -97,5 +97,5 @@ def test_a_bad_query_is_refused(url: str, words: str) -> None:
 
 
 def test_no_gstreamer_is_needed() -> None:
-    program = "import sys; import pipeline.graph; sys.exit('gi' in sys.modules)"
+    program = "import sys; import pipeline.cameras.graph; sys.exit('gi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -14,8 +14,8 @@ import cv2
 import pytest
 from watched import Watched
 
-from pipeline.camera_state import State
-from pipeline.synthetic import picture
+from pipeline.cameras.state import State
+from pipeline.cameras.synthetic import picture
 
 FPS = 10
 

@@ -19,8 +19,8 @@ gi.require_version("GstBase", "1.0")
 from gi.repository import Gst, GstBase
 from watched import Watched
 
-from pipeline import camera_state
-from pipeline.camera_state import State, Transition
+from pipeline.cameras import state as camera_state
+from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst import session
 from pipeline.gst.camera import CameraRunner

@@ -13,8 +13,8 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 from number_sink import SEEN, Seen
 
+from pipeline.cameras.synthetic import picture
 from pipeline.gst.probes import FrameProbes
-from pipeline.synthetic import picture
 from plugins.ledger import Ledger, attach, detach
 
 MS = 1_000_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from watched import Watched
 
-from pipeline.camera_state import State
+from pipeline.cameras.state import State
 from pipeline.gst import probes
 from pipeline.gst.clips import read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import camera_state
-from pipeline.camera_state import CameraState, Fault, State, Transition
+from pipeline.cameras import state as camera_state
+from pipeline.cameras.state import CameraState, Fault, State, Transition
 
 
 class Bench:

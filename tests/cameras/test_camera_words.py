@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from watched import Watched
 
-from pipeline import reach as reach_module
-from pipeline.camera_state import Fault, State
-from pipeline.faults import explain, hide
-from pipeline.reach import reach
-from pipeline.urls import CameraUrl
+from pipeline.cameras import reach as reach_module
+from pipeline.cameras.faults import explain, hide
+from pipeline.cameras.reach import reach
+from pipeline.cameras.state import Fault, State
+from pipeline.config.camera_url import CameraUrl
 
 RESOURCE, STREAM, CORE = (f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core"))
 PASSWORD = "h0rse/battery staple"

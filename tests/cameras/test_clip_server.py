@@ -19,8 +19,8 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 from watched import Watched
 
+from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import ClipError, encode_pictures, prepare_clip, quote, read_clip
-from pipeline.synthetic import picture
 
 ROOT = Path(__file__).parents[2]
 

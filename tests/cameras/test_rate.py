@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.rate import RateLimit
+from pipeline.cameras.rate import RateLimit
 
 MS = 1_000_000
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.synthetic import LABELS, picture, read_number, truth
+from pipeline.cameras.synthetic import LABELS, picture, read_number, truth
 
 SIZES = [(640, 360), (320, 180), (1280, 720), (333, 251), (64, 48), (200, 800)]
 NUMBERS = [0, 1, 255, 1000, 2**31 + 5, 2**32 - 1]

@@ -19,6 +19,7 @@ import redis
 from typer.testing import CliRunner
 
 from mirante.keys import key
+from pipeline.cameras.synthetic import read_number, truth
 from pipeline.cli.app import make_app
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
@@ -26,7 +27,6 @@ from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry, connect
 from pipeline.control.rpc import NoAnswerError, RefusedError
 from pipeline.control.trials import Trial, ask_trial, pack, unpack
-from pipeline.synthetic import read_number, truth
 from pipeline.worker import trials as trial_module
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.trials import run_trial

@@ -10,7 +10,7 @@ from typing import Any
 
 from number_sink import SEEN, Seen
 
-from pipeline.camera_state import State, Transition
+from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from engines.manifest import WEIGHTS, find
-from pipeline.config.camera import ModelStage
+from pipeline.config.stages.model import ModelStage
 from pipeline.demo import DRAWN_ROAD, SCENES, SYNTHETIC, Scene, demo_settings, find_clips
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from outcome import Run
 
+from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera
 from pipeline.config.load import parse_settings
 from pipeline.doctor import NEEDS, Missing, examine, needs_of
-from pipeline.graph import camera_graph
 
 ROOT = Path(__file__).parents[2]
 URLS = ["rtsp://h/x", "rtsps://h/x", "http://h/x", "file:x.mp4", "/dev/video0", "test://"]

@@ -18,8 +18,8 @@ from typer.core import TyperGroup
 
 from engines.manifest import ZOO
 from engines.placement import around
+from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.cli.app import make_app
-from pipeline.synthetic import LABELS, picture, truth
 
 ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 640, 360

@@ -15,7 +15,7 @@ from outcome import Run
 
 from engines.frames import read_frame
 from engines.manifest import ZOO
-from pipeline.synthetic import picture
+from pipeline.cameras.synthetic import picture
 
 
 @pytest.fixture

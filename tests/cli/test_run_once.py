@@ -17,7 +17,7 @@ from outcome import Run
 
 from engines.frames import named_frame, read_frame
 from engines.manifest import ZOO
-from pipeline.synthetic import LABELS, picture, truth
+from pipeline.cameras.synthetic import LABELS, picture, truth
 
 ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT, FRAMES = 1280, 720, 4

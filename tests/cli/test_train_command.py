@@ -9,7 +9,7 @@ import cv2
 import pytest
 from outcome import Run
 
-from pipeline.synthetic import picture
+from pipeline.cameras.synthetic import picture
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 

@@ -10,10 +10,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config.camera import Camera, CameraOptions, ModelStage, Preview, PythonStage
+from pipeline.config.camera import Camera, CameraOptions, Preview
 from pipeline.config.documents import default_yaml, schema_json, with_table
 from pipeline.config.load import load_settings
 from pipeline.config.settings import Engine, Log, Metrics, Redis, Retention, Settings
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 
 ROOT = Path(__file__).parents[2]
 DEFAULT, SCHEMA = ROOT / "configs" / "default.yaml", ROOT / "configs" / "schema.json"

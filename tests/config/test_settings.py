@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.camera import Camera, ModelStage, PythonStage
+from pipeline.config.camera import Camera
 from pipeline.config.load import load_settings, parse_settings
 from pipeline.config.settings import Settings
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
 
 
 def test_empty_file_is_all_defaults() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cameras.faults import explain, hide
+from pipeline.config.camera_url import CameraUrl, redact
 from pipeline.config.environment import expand
 from pipeline.control.credentials import Credentials
-from pipeline.faults import explain, hide
-from pipeline.urls import CameraUrl, redact
 
 SECRET = [
     ("http://h/v.cgi?user=admin&pwd=hunter2", "http://h/v.cgi?user=admin&pwd=***"),

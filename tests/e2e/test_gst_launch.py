@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import mirante
-from pipeline.synthetic import picture, truth
+from pipeline.cameras.synthetic import picture, truth
 
 ELEMENTS = {
     "mirinfer": {"model", "on", "threshold", "thresholds", "threads", "max-failures"},

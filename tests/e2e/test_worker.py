@@ -17,7 +17,7 @@ import yaml
 
 import mirante
 from mirante.keys import key
-from pipeline.synthetic import read_number, truth
+from pipeline.cameras.synthetic import read_number, truth
 
 Started = Callable[..., Any]
 DRAWN = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}]}

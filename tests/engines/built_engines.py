@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engines.build.build import Request
 from engines.build.frames import shipped_pictures
-from pipeline.synthetic import picture
+from pipeline.cameras.synthetic import picture
 
 Rgb = NDArray[np.uint8]
 

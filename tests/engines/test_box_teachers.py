@@ -29,7 +29,7 @@ from engines.training.teachers import (
 )
 from engines.training.thresholds import best_thresholds
 from mirante.detections import Detections
-from pipeline.synthetic import picture, truth
+from pipeline.cameras.synthetic import picture, truth
 
 
 def folder_of(path: Path, numbers: Sequence[int]) -> list[Path]:

@@ -18,9 +18,9 @@ from engines.decoders import Attributes, OptionError, Spec, bind
 from engines.manifest import ManifestError, find
 from mirante import Detections, FrameResult
 from mirante.wire import decode, encode
-from pipeline.config.camera import ModelStage
+from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.config.references import check_stages
-from pipeline.synthetic import LABELS, picture, truth
+from pipeline.config.stages.model import ModelStage
 from plugins.infer import InferStage
 
 COLOUR: dict[str, Any] = {

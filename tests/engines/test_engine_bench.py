@@ -28,7 +28,7 @@ from engines.build.builders import BuildError
 from engines.build.frames import shipped_pictures
 from engines.inside.graph import Graph
 from engines.runtimes import Session, Tensors, open_session
-from pipeline.synthetic import picture
+from pipeline.cameras.synthetic import picture
 
 FRAMES = [picture(number * 50, 320, 240) for number in range(3)]
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from engines import measure
-from pipeline.synthetic import picture
+from pipeline.cameras.synthetic import picture
 
 
 def test_it_prints_a_line_per_model(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import engines
 from engines.manifest import ZOO
-from pipeline.synthetic import picture, truth
+from pipeline.cameras.synthetic import picture, truth
 
 SIZES = [(640, 360), (1280, 720), (320, 240), (640, 480)]
 FRAMES = (0, 7, 41, 500)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 from mirante.mask import Mask
+from pipeline.cameras.graph import stages_text
 from pipeline.config.camera import Camera
-from pipeline.stages import stages_text
 from plugins.blur import HOLD_S, Blur
 from plugins.infer import InferStage
 from plugins.outbox import Outbox

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from urllib.parse import parse_qsl
 
 import cv2
 import numpy as np
@@ -14,45 +11,17 @@ from numpy.typing import NDArray
 
 from mirante.detections import Detections
 from mirante.mask import Mask
+from pipeline.config.synthetic_options import _check_size
 
 LABELS = ("red", "green", "blue")
 LANE = "lane"
 LANE_COLOUR = (255, 0, 255)
 BITS = 32
-MIN_SIZE = (64, 48)
 
 _CONTRAST = 80  # of 255, between a cell and its complement: more than a codec's error
 _COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
 _WIDTHS = (6, 5, 8)  # each box is this part of the picture's width
 _STEPS = (6, 4, 10)  # pixels per frame
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticOptions:
-    """What the query of a ``test://`` address says: size in pixels and frames per second."""
-
-    width: int = 640
-    height: int = 360
-    fps: int = 10
-
-    @classmethod
-    def of_query(cls, query: str) -> SyntheticOptions:
-        """Reads ``size=640x360&fps=10``.
-
-        Raises:
-            ValueError: naming the key, the value and what was expected.
-        """
-        options = cls()
-        for key, value in parse_qsl(query, keep_blank_values=True):
-            if key == "size" and (match := re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)):
-                options = cls(int(match[1]), int(match[2]), options.fps)
-            elif key == "fps" and re.fullmatch(r"[1-9]\d{0,2}", value):
-                options = cls(options.width, options.height, int(value))
-            else:
-                expected = {"size": "WIDTHxHEIGHT", "fps": "1 to 999"}.get(key, "keys size and fps")
-                raise ValueError(f'test:// {key}="{value}": expected {expected}')
-        _check_size(options.width, options.height)
-        return options
 
 
 def picture(n: int, width: int, height: int, clock: str = "") -> NDArray[np.uint8]:
@@ -106,12 +75,6 @@ def read_number(image: NDArray[np.uint8]) -> int | None:
             return None
         number |= (bright > dark) << bit
     return number
-
-
-def _check_size(width: int, height: int) -> None:
-    if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
-        least = "x".join(map(str, MIN_SIZE))
-        raise ValueError(f"synthetic picture: expected {least} or more, got {width}x{height}")
 
 
 @lru_cache(maxsize=4)

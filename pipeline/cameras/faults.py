@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from pipeline.camera_state import Fault
-from pipeline.urls import NETWORK, SECRET_PARAMETER, CameraUrl, redact
+from pipeline.cameras.state import Fault
+from pipeline.config.camera_url import NETWORK, SECRET_PARAMETER, CameraUrl, redact
 
 # GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
 _KINDS = {
@@ -49,7 +49,7 @@ def hide(text: str, url: CameraUrl) -> str:
 
 
 def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
-    """What a GStreamer error means, or None when only the network can tell (``pipeline.reach``)."""
+    """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
     kind = _KINDS.get(domain, {}).get(code, "other")
     words = hide(text, url)
     if kind == "refused":

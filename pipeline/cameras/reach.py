@@ -6,8 +6,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from pipeline.camera_state import Fault
-from pipeline.urls import CameraUrl
+from pipeline.cameras.state import Fault
+from pipeline.config.camera_url import CameraUrl
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 

@@ -1,0 +1,1 @@
+"""Cameras: their sources, graphs, states and faults; without GStreamer."""

@@ -1,0 +1,103 @@
+"""The GStreamer graph of one camera as launch text. Pure: gi is not needed to make or test it."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.cameras.sources import source_of
+from pipeline.config.camera import Camera, Preview
+from pipeline.config.launch import quoted
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
+
+# Where a stream names no colorimetry GStreamer guesses it from the size: bt709 from 720p up, bt601
+# below. Scaling 720p down then adds a conversion between the two, +2.4 ms a frame.
+_COLORIMETRY = "capssetter caps=video/x-raw,colorimetry=bt601 join=true"
+_NEWEST = "queue name=newest max-size-buffers=1 max-size-bytes=0 max-size-time=0 leaky=downstream"
+_EVERY = "queue name=newest max-size-buffers=4 max-size-bytes=0 max-size-time=0"
+
+
+def camera_graph(name: str, spec: Camera, stages: str) -> str:
+    """Launch text of one camera's whole graph.
+
+    The rate limit is no element: GStreamer 1.22's videorate ends the process by an assertion on
+    frames without duration, as cameras send them, so it is applied where frames are counted
+    (``pipeline/gst/probes.py``), at the sink pad of the queue named ``newest``.
+
+    Args:
+        name: the camera's name; it becomes the pipeline's.
+        spec: the camera.
+        stages: launch text of what stands behind the RGB caps, up to a sink.
+
+    Raises:
+        ValueError: a ``test://`` address with a query that means nothing.
+    """
+    parts = [source_of(spec).launch]
+    if spec.url.scheme != "test":
+        parts.append(_COLORIMETRY)
+    every_frame = spec.url.scheme == "file" and spec.pace == "every_frame"
+    if spec.url.scheme == "file" and not every_frame:
+        parts.append("identity sync=true")
+    parts += [
+        _EVERY if every_frame else _NEWEST,
+        "videoscale",
+        "videoconvert",
+        f'capsfilter caps="{analysis_caps(spec)}"',
+        stages,
+    ]
+    return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"
+
+
+def analysis_caps(spec: Camera) -> str:
+    """RGB of at most the analysis size; the ranges keep the picture's shape and never enlarge."""
+    return (
+        f"video/x-raw,format=RGB,width=[1,{spec.width}],height=[1,{spec.height}],"
+        "pixel-aspect-ratio=1/1"
+    )
+
+
+def stages_text(name: str, camera: Camera, threads: int) -> str:
+    """The elements behind the RGB caps: stages in order, preview, publisher.
+
+    Args:
+        name: the camera's name, which its results are published under.
+        camera: its configuration.
+        threads: threads of one inference.
+
+    Raises:
+        ValueError: a class to blur has a comma in its name.
+    """
+    elements = [
+        *stage_texts(camera, threads),
+        _preview(camera.preview),
+        f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}",
+    ]
+    return " ! ".join(elements)
+
+
+def stage_texts(camera: Camera, threads: int) -> list[str]:
+    """The elements of a camera's own stages, in order."""
+    return [element_text(stage, threads) for stage in camera.stages]
+
+
+def _preview(preview: Preview) -> str:
+    text = f"mirpreview fps={preview.fps:g} quality={preview.quality}"
+    for label in preview.blur:
+        if "," in label:
+            raise ValueError(f'preview.blur: "{label}"; expected a class without a comma')
+    return f"{text} blur={quoted(','.join(preview.blur))}" if preview.blur else text
+
+
+def element_text(stage: ModelStage | PythonStage, threads: int) -> str:
+    """Return the launch text of one stage."""
+    if isinstance(stage, PythonStage):
+        return f"mirstage python={quoted(stage.python)} options={quoted(json.dumps(stage.options))}"
+    text = f"mirinfer model={quoted(stage.model)} threads={threads}"
+    if stage.on is not None:
+        text += f" on={quoted(stage.on)}"
+    if isinstance(stage.threshold, dict):
+        pairs = ",".join(f"{label}={score:g}" for label, score in stage.threshold.items())
+        text += f" thresholds={quoted(pairs)}"
+    elif stage.threshold is not None:
+        text += f" threshold={stage.threshold:g}"
+    return text
