@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import print_table
+from engines.console import print_table
 
 if TYPE_CHECKING:
     from dashboard.access import Access

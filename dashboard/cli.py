@@ -68,19 +68,6 @@ def dashboard(
         serve(services, listening, lambda: typer.echo(f"{url} shows {services.url}"))
 
 
-@app.command()
-def bench(
-    cameras: Annotated[int, typer.Option(min=1, max=64, help="how many publish")] = 16,
-    fps: Annotated[float, typer.Option(min=1, max=60, help="frames/s of each")] = 10.0,
-    pages: Annotated[int, typer.Option(min=1, max=100, help="most that are open")] = 10,
-    seconds: Annotated[float, typer.Option(min=2, help="length of each measurement")] = 20.0,
-) -> None:
-    """Measure what pages cost: CPU, bytes, Redis to canvas, a page that stalls, nobody."""
-    from dashboard.bench.run import Plan, run_bench
-
-    run_bench(Plan(cameras, fps, pages, seconds))
-
-
 def _settings(config: Path | None) -> Settings:
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings

@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 
 import engines
-from engines.datasets import is_held_out, read_rgb
-from engines.datasets.collection import read_collection
-from engines.evaluation.pictures import Frames
+from engines.files import read_rgb
 from engines.manifest import find
-from engines.store import use_default_mirror
+from engines.store.models import use_default_mirror
 from mirante import Detections
+from training.datasets import is_held_out
+from training.datasets.collection import read_collection
+from training.evaluation.pictures import Frames
 
 COUNT, ACROSS, SIDE = 40, 4, 150
 MARGIN = find("face").crop.margin  # crops of the collection are so many times their face's box

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from engines.labels import TABLES
-from engines.runtimes import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
+from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"

@@ -1,86 +1,15 @@
-"""Milliseconds of the zoo's models: ``python -m engines.measure CLIP [--threads N] [NAME…]``."""
+"""The old name of ``mirante bench zoo``."""
 
-from __future__ import annotations
-
-import argparse
-import statistics
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from engines.manifest import zoo_names
-from engines.model import load
-from engines.store import use_default_mirror
-
-FRAMES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Median milliseconds of one model: of a whole call, and of its steps."""
-
-    call: float
-    preprocess: float
-    infer: float
-    decode: float
-
-
-def measure(name: str, frames: Sequence[NDArray[np.uint8]], threads: int) -> Cost:
-    """Runs a model over RGB frames; the first only warms up.
-
-    Raises:
-        ManifestError, ModelUnavailableError: as ``engines.load``.
-    """
-    model = load(name, threads=threads)
-    calls, steps = [], []
-    for rgb in frames:
-        started = time.perf_counter()
-        inference = model(rgb)
-        calls.append((time.perf_counter() - started) * 1e3)
-        steps.append(inference.timings)
-    medians = [statistics.median(s[key] for s in steps[1:]) for key in steps[0]]
-    return Cost(statistics.median(calls[1:]), *medians)
-
-
-def read_frames(clip: str, count: int) -> list[NDArray[np.uint8]]:
-    """The first frames of a video as RGB.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    video = cv2.VideoCapture(clip)
-    frames: list[NDArray[np.uint8]] = []
-    while len(frames) < count and (read := video.read())[0]:
-        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False))
-    video.release()
-    if len(frames) < 2:
-        raise OSError(f"{clip}: expected a video of 2 frames or more")
-    return frames
+from engines.names import resolve
 
 
 def main() -> None:
-    """Prints one line per model."""
-    parser = argparse.ArgumentParser(prog="python -m engines.measure", description=__doc__)
-    parser.add_argument("clip", help="video whose first frames are used")
-    parser.add_argument("names", nargs="*", default=zoo_names(), help="models; the zoo by default")
-    parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
-    use_default_mirror()
-    frames = read_frames(asked.clip, FRAMES)
-    sys.stdout.write(
-        f"{'model':18} call  preprocess   infer  decode   ms, {asked.threads} threads\n"
-    )
-    for name in asked.names:
-        cost = measure(name, frames, asked.threads)
-        sys.stdout.write(
-            f"{name:17} {cost.call:6.2f}      {cost.preprocess:6.2f}  {cost.infer:6.2f}  "
-            f"{cost.decode:6.2f}\n"
-        )
+    """Say the new name, and run it."""
+    sys.stderr.write("python -m engines.measure: the name of this is now mirante bench zoo\n")
+    # By name: benchmarks stand above this room.
+    resolve("command", "benchmarks.cli:app", {})(["zoo", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batcher import batcher_of
-from engines.build.shelf import check_whole
-from engines.decoders import Attributes, Boxes, Decoder, Planes, Spec, bind
+from engines.decoders import Decoder, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
+from engines.found import Attributes, Boxes, Planes
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, open_remote_session, open_session
-from engines.store import Progress, resolve_file
+from engines.store.engines import check_whole
+from engines.store.models import Progress, resolve_file
 from mirante.detections import Detections
 from mirante.mask import Mask
 

@@ -18,11 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engines.build.shelf import ABOUT, get
 from engines.fit import Threshold
 from engines.manifest import Manifest, find
 from engines.model import Model, load
 from engines.samples import Samples
+from engines.store.engines import ABOUT, get
 
 
 class SwapError(ValueError):
@@ -223,7 +223,7 @@ def _prove(runs: str) -> None:
     about = about_engine(runs)
     if about is None or about["parity"]["engine"]:
         return
-    from engines.build.build import prove
+    from engines.builder.build import prove
 
     engine = get(str(about["key"]))
     if engine is None:

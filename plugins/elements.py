@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
-from engines.registry import resolve
+from engines.names import resolve
 
 log = logging.getLogger(__name__)
 _registered = False

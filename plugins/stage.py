@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.registry import resolve
+from engines.names import resolve
 from mirante.frame import FrameResult
 
 

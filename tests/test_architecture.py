@@ -26,12 +26,12 @@ FILES = sorted(
 )
 OWN = [path for path in FILES if path.parts[0] != "tests"]
 HEAVY = {"torch", "tensorflow"}
-OF_TRAINING = ("engines.nets", "engines.training")
+OF_TRAINING = ("training.nets", "training.recipes")
 MAY_TRAIN = (
-    "engines/nets/",
-    "engines/training/",
+    "training/nets/",
+    "training/recipes/",
     "engines/convert/",
-    "pipeline/cli/training.py",
+    "training/cli/training.py",
 )
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 

@@ -39,7 +39,7 @@ class Asked:
         legacy: PyTorch's older exporter, by TorchScript, instead of dynamo.
         dynamic: what stays open: the number of pictures in a call; their size too; nothing.
         inputs, outputs: tensors of a frozen TensorFlow graph.
-        frames: pictures to compare on, as ``engines.build.frames.read_pictures`` takes them; None
+        frames: pictures to compare on, as ``engines.builder.frames.read_pictures`` takes them; None
             for noise.
 
     Raises:

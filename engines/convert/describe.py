@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from engines.build.derived import as_text
+from engines.builder.derived import as_text
 from engines.convert.asked import Asked
 from engines.convert.network import read_onnx
+from engines.convert.recognise import last_ops, recognise
 from engines.convert.tidy import Picture
-from engines.datasets.files import digest_of
 from engines.decoders import DECODERS
+from engines.files import digest_of
 from engines.manifest import Manifest, read
-from engines.recognise import last_ops, recognise
 from engines.runtimes import Tensors, open_session
 
 # The least score where none is asked for; the other decoders need none.

@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from engines.builder.onnx_file import load_onnx
 from engines.convert.asked import Asked
 from engines.convert.network import EXACT, read_onnx
-from engines.inside.graph import load_onnx
 from engines.runtimes import Tensors, open_session
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from engines.builder.onnx_file import load_onnx
 from engines.convert import ConvertError, first_lines, library
 from engines.convert.asked import Asked
 from engines.convert.network import EXACT, IMAGES, OUTPUT, arrays, rename, tidy_names
-from engines.inside.graph import load_onnx
 from engines.runtimes import Tensors
 
 OPSET = 17

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.builder.onnx_file import load_onnx
 from engines.convert import ConvertError, first_lines, library
 from engines.convert.asked import Asked
 from engines.convert.from_tensorflow import OPSET, tensorflow
 from engines.convert.network import EXACT, rename
-from engines.inside.graph import load_onnx
 from engines.runtimes import Tensors
 from engines.runtimes.litert import open_session
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.build.builders import BuildError
-from engines.build.frames import Rgb
-from engines.build.parity import LIMITS, Limits, compare, report
+from engines.builder.builders import BuildError
+from engines.builder.frames import Rgb
+from engines.builder.parity import LIMITS, Limits, compare, report
 from engines.convert import GapError
 from engines.convert.network import EXACT, Runs
 from engines.convert.shown import NOISE
@@ -135,7 +135,7 @@ def task_gaps(
     """What a source and what was made of it find in pictures, by one manifest.
 
     Returns:
-        ``figures``, ``limits`` and ``missed`` as of ``engines.build.parity.Report``; or ``note``,
+        ``figures``, ``limits`` and ``missed`` as of ``engines.builder.parity.Report``; or ``note``,
         where nothing is found, and ``doubt`` where the pictures were named.
     """
     least = thresholds(manifest, None)

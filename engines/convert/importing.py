@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engines.build.frames import Rgb
+from engines.builder.frames import Rgb
+from engines.builder.onnx_file import load_onnx
 from engines.convert.asked import Asked
 from engines.convert.describe import Reading, input_keys, reading, write_manifest
 from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
@@ -19,8 +20,7 @@ from engines.convert.network import AsSession, Network, read_onnx
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
 from engines.convert.tidy import open_batch, picture_input, settle
-from engines.datasets.files import digest_of, write_whole
-from engines.inside.graph import load_onnx
+from engines.files import digest_of, write_whole
 from engines.manifest import Input, Manifest, ManifestError, explain
 from engines.model import load
 from engines.runtimes import Tensors, open_session

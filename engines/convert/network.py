@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.inside.graph import load_onnx
+from engines.builder.onnx_file import load_onnx
 from engines.runtimes import Session, TensorInfo, Tensors
 
 EXACT = 1e-3  # largest difference where nothing is rounded, as a share of an output's magnitude

@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.build.derived import derive, write
+from engines.builder.derived import derive, write
 from engines.convert import ConvertError
 from engines.convert.asked import Asked
 from engines.convert.from_torch import TorchNetwork
 from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
 from engines.convert.network import EXACT, AsSession, Runs
-from engines.convert.own import is_own, rebuild
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
-from engines.datasets.files import digest_of, write_whole
+from engines.files import digest_of, write_whole
 from engines.manifest import Manifest, find
 from engines.model import load
-from engines.registry import resolve
-from engines.runtimes import RUNTIMES, open_session
-from engines.store import resolve_file
+from engines.names import resolve
+from engines.runtimes import open_session
+from engines.runtimes.names import RUNTIMES
+from engines.store.models import resolve_file
 
+# Stands above this room, so it is found by name.
+_REBUILD = "training.own:rebuild"
 TARGETS = {
     "executorch": "engines.convert.to_executorch:to_executorch",
     "litert": "engines.convert.to_litert:to_litert",
@@ -146,12 +148,13 @@ def _network(
         dynamic="none",
     )
     if source is None:
-        if not is_own(onnx):
+        rebuilt = resolve("network", _REBUILD, {})(onnx)
+        if rebuilt is None:
             raise ValueError(
                 f"source: missing, and required: {manifest.name} is neither one of this project's "
                 "networks nor imported by mirante models import; name its framework's file"
             )
-        return f"{onnx.name}, built again", TorchNetwork(rebuild(onnx), asked)
+        return f"{onnx.name}, built again", TorchNetwork(rebuilt, asked)
     found = open_network(asked)
     if found.framework in ("ONNX", "TF Lite"):
         raise ConvertError(

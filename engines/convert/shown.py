@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.build.frames import Rgb, named, read_pictures
+from engines.builder.frames import Rgb, named, read_pictures
 from engines.manifest import Input
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, Tensors
@@ -20,7 +20,7 @@ def pictures_of(frames: str | None) -> tuple[str, list[Rgb]]:
     """Where pictures come from, in words, and they; none where no source is named.
 
     Raises:
-        OSError, ValueError: as ``engines.build.frames.read_pictures``.
+        OSError, ValueError: as ``engines.builder.frames.read_pictures``.
     """
     if frames is None:
         return NOISE, []

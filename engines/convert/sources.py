@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engines.convert.asked import Asked
 from engines.convert.network import Network
-from engines.registry import resolve
+from engines.names import resolve
 
 # By suffix; a folder is TensorFlow's, and what is no file is a function that makes a module.
 SOURCES = {

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from engines.build.builders import BuildError
-from engines.build.shapes import Feeds, batched, clone, inputs_of, shape_of
+from engines.builder.builders import BuildError
+from engines.builder.onnx_file import load_onnx
+from engines.builder.shapes import Feeds, batched, clone, inputs_of, shape_of
 from engines.convert import ConvertError, first_lines
 from engines.convert.asked import Asked
-from engines.inside.graph import load_onnx
 
 Shape = tuple[int | None, ...]
 

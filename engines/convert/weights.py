@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.convert import ConvertError, first_lines, library
-from engines.registry import UnknownNameError, resolve
+from engines.names import UnknownNameError, resolve
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "ema", "net", "params")
 _PREFIXES = ("module.", "_orig_mod.")

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from engines.registry import resolve
-from mirante.detections import Attribute
+from engines.found import Attributes, Boxes, Planes
+from engines.names import resolve
 
 DECODERS = {
     "argmax": "engines.decoders.argmax:decode",
@@ -40,22 +40,6 @@ DECODERS = {
 }
 
 
-class Boxes(NamedTuple):
-    """What a detector's decoder gives.
-
-    Attributes:
-        xyxy: (n, 4) float32, left, top, right, bottom in pixels of the input tensor.
-        score: (n,) float32 in 0..1, at or above the threshold of its class.
-        class_id: (n,) int32, index into ``Spec.labels``.
-    """
-
-    xyxy: NDArray[np.float32]
-    score: NDArray[np.float32]
-    class_id: NDArray[np.int32]
-
-
-Planes = NDArray[np.bool_]  # (len(Spec.labels), height, width)
-Attributes = dict[str, Attribute]  # of the picture, by name; "" stands for the model's own
 Outputs = Mapping[str, NDArray[Any]]
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Outputs, Planes, Spec
+from engines.decoders import Outputs, Spec
 from engines.decoders.planes import channels_of, named
+from engines.found import Planes
 
 
 def decode(

@@ -3,9 +3,10 @@ anchors applied; non-maximum suppression is done here."""
 
 from __future__ import annotations
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, output
+from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import Format, classify, suppress, to_xyxy
 from engines.decoders.probabilities import Activation, Background, of_labels
+from engines.found import Boxes
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest

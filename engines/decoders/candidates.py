@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, Spec
+from engines.decoders import Spec
+from engines.found import Boxes
 
 Format = Literal["xyxy", "yxyx", "cxcywh"]
 MAX_CANDIDATES = 3000  # the best of them; what a box of a lower rank would add is noise

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import OptionError, Outputs, Planes, Spec, output
+from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.planes import named
+from engines.found import Planes
 
 
 def decode(outputs: Outputs, spec: Spec, *, planes: dict[str, list[str | None]]) -> Planes:

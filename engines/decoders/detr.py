@@ -6,9 +6,10 @@ DETR, RT-DETR and RF-DETR give each class its own. Nothing is suppressed: a quer
 
 from __future__ import annotations
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, output
+from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import Format, best, classify, to_xyxy
 from engines.decoders.probabilities import Activation, Background, of_labels
+from engines.found import Boxes
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest

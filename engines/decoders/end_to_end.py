@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, output
+from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import Format, to_xyxy
+from engines.found import Boxes
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest

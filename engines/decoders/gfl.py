@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders import output as output_of
 from engines.decoders.candidates import classify, suppress
 from engines.decoders.probabilities import Activation, probabilities
+from engines.found import Boxes
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest

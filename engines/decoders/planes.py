@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import OptionError, Outputs, Planes, output
+from engines.decoders import OptionError, Outputs, output
+from engines.found import Planes
 
 
 def channels_of(

@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.candidates import to_xyxy
 from engines.decoders.end_to_end import likely
+from engines.found import Boxes
 
 Column = Literal["left", "top", "right", "bottom", "score", "class", "picture", "skip"]
 _CORNERS: tuple[Column, ...] = ("left", "top", "right", "bottom")

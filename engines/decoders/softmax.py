@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Attributes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.probabilities import Activation, probabilities
+from engines.found import Attributes
 from mirante.detections import Attribute
 
 

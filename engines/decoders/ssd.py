@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, output
+from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import classify, corners, suppress
 from engines.decoders.priors import MADE, Level, priors
 from engines.decoders.probabilities import Activation, Background, of_labels
+from engines.found import Boxes
 
 LARGEST = float(np.log(1000 / 16))  # of a size's logarithm; the picture's edges cut off more
 

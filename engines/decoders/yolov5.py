@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.candidates import classify, suppress, to_xyxy
+from engines.found import Boxes
 
 
 def decode(

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.candidates import Format, classify, suppress, to_xyxy
+from engines.found import Boxes
 
 
 def decode(

@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, OptionError, Outputs, Spec, sole
+from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.candidates import classify, corners, suppress
+from engines.found import Boxes
 
 
 def decode(

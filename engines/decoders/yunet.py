@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes, Outputs, Spec, output
+from engines.decoders import Outputs, Spec, output
 from engines.decoders.candidates import classify, corners, suppress
+from engines.found import Boxes
 
 
 def decode(outputs: Outputs, spec: Spec, *, strides: tuple[int, ...] = (8, 16, 32)) -> Boxes:

@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.registry import resolve
+from engines.names import resolve
+from engines.runtimes.names import RUNTIMES
 
 if TYPE_CHECKING:
     from engines.manifest import Server
 
-RUNTIMES = {
-    "kserve-grpc": "engines.runtimes.kserve_grpc:open_session",
-    "kserve-http": "engines.runtimes.kserve_http:open_session",
-    "litert": "engines.runtimes.litert:open_session",
-    "onnxruntime": "engines.runtimes.onnx_runtime:open_session",
-    "openvino": "engines.runtimes.openvino:open_session",
-    "tensorrt": "engines.runtimes.tensorrt:open_session",
-    "tensorrt-rtx": "engines.runtimes.tensorrt:open_rtx_session",
-    "tf-serving": "engines.runtimes.tf_serving:open_session",
-}
-# What executes a file whose manifest does not say.
-BY_SUFFIX = {
-    ".onnx": "onnxruntime",
-    ".tflite": "litert",
-    ".xml": "openvino",
-    ".plan": "tensorrt",
-    ".engine": "tensorrt",
-    ".rtx": "tensorrt-rtx",
-}
-# Those that ask a server, and the schemes of its address.
-SCHEMES = {
-    "kserve-grpc": ("grpc", "grpcs"),
-    "kserve-http": ("http", "https"),
-    "tf-serving": ("http", "https"),
-}
-REMOTE = tuple(SCHEMES)
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -89,18 +63,6 @@ class Session(Protocol):
         Raises:
             FeedError: an input is missing, is not the model's, or has another shape or type.
         """
-
-
-def known_runtime(name: str) -> None:
-    """Checks that there is such a runtime, without importing it.
-
-    Raises:
-        ValueError: naming the nearest.
-    """
-    if name not in RUNTIMES and ":" not in name:
-        near = get_close_matches(name, RUNTIMES, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(RUNTIMES)}"
-        raise ValueError(f'runtime: no runtime "{name}"; {hint}')
 
 
 def open_session(runtime: str, path: Path, threads: int) -> Session:

@@ -8,20 +8,18 @@ from typing import Annotated
 
 import typer
 
+from engines.console import is_fancy
 from pipeline.cli import (
     camera,
     camera_trial,
     configured,
+    demo,
     doctor,
     engines,
-    evaluate,
     models,
     once,
     tail,
-    training,
-    trials,
 )
-from pipeline.cli.console import is_fancy
 
 USAGE_STATUS = 2
 FAILURE_STATUS = 1
@@ -40,27 +38,29 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_options)
     app.command()(configured.up)
-    app.command()(trials.demo)
+    app.command()(demo.demo)
     camera.app.command("test")(camera_trial.try_camera)
     app.add_typer(camera.app, name="camera")
     app.command()(tail.tail)
     app.add_typer(models.app, name="models")
     app.add_typer(engines.app, name="engines")
-    app.command("eval")(evaluate.evaluate)
-    app.command()(training.train)
     app.command("run-once")(once.run_once)
     app.command()(configured.check)
     app.command()(doctor.doctor)
-    app.command(
-        context_settings={
-            "allow_extra_args": True,
-            "ignore_unknown_options": True,
-            "help_option_names": [],
-        },
-    )(trials.bench)
-    for command in entry_points(group="mirante.commands"):  # of rooms that this one may not know
-        app.add_typer(command.load(), name=command.name)
+    _add_found(app)
     return app
+
+
+def _add_found(app: typer.Typer) -> None:
+    """Add the commands of other rooms and packages; ``models.NAME`` goes below ``models``."""
+    for entry in entry_points(group="mirante.commands"):
+        group, _, name = entry.name.rpartition(".")
+        within = {"": app, "models": models.app}[group]
+        command = entry.load()
+        if isinstance(command, typer.Typer):
+            within.add_typer(command, name=name)
+        else:
+            within.command(name)(command)
 
 
 def run(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from pipeline.cli.console import print_table
+from engines.console import print_table
 
 if TYPE_CHECKING:
     import redis
@@ -229,7 +229,7 @@ def _keys(
 
 
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:
-    from engines.store import use_default_mirror
+    from engines.store.models import use_default_mirror
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages
     from pipeline.config.stages.model import ModelStage

@@ -95,7 +95,7 @@ def _expanded(spec: dict[str, Any]) -> Camera:
     """
     from pydantic import ValidationError
 
-    from engines.store import use_default_mirror
+    from engines.store.models import use_default_mirror
     from pipeline.config.camera import Camera
     from pipeline.config.environment import expand_tree, from_environment
     from pipeline.config.messages import ConfigError, describe

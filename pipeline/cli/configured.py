@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import is_fancy
+from engines.console import is_fancy
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -17,7 +17,7 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration fi
 
 def up(config: Config) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
-    from engines.store import use_default_mirror
+    from engines.store.models import use_default_mirror
     from pipeline.cli.live import LiveStatus
     from pipeline.config.load import load_settings
     from pipeline.logs import configure_logs
@@ -36,7 +36,7 @@ def up(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Say every mistake in CONFIG, and what this machine lacks to run it."""
-    from engines.store import use_default_mirror
+    from engines.store.models import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
     from pipeline.doctor import examine, needs_of
@@ -61,7 +61,7 @@ def check(config: Config) -> None:
 
 def _still_to_fetch(settings: Settings) -> list[str]:
     """Models whose files are not on this machine yet."""
-    from engines.store import show
+    from engines.store.models import show
     from pipeline.config.stages.model import ModelStage
 
     stages = [stage for camera in settings.cameras.values() for stage in camera.stages]

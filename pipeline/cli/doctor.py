@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.console import print_table
+from engines.console import print_table
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding

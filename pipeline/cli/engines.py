@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.console import is_fancy, print_table
+from engines.console import is_fancy, print_table
 
 if TYPE_CHECKING:
-    from engines.build.builders import Told
-    from engines.build.shelf import Engine
+    from engines.builder.builders import Told
+    from engines.store.engines import Engine
 
 app = typer.Typer(help="Build, prove, list and remove engines.", no_args_is_help=True)
 
@@ -63,9 +63,9 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
 ) -> None:
     """Make an engine, prove it equal to its source on real pictures, and keep it."""
-    from engines.build.build import Request
-    from engines.build.build import build as build_one
-    from engines.store import use_default_mirror
+    from engines.builder.build import Request
+    from engines.builder.build import build as build_one
+    from engines.store.models import use_default_mirror
 
     use_default_mirror()
     request = Request(
@@ -95,7 +95,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
 @app.command("list")
 def list_() -> None:
     """Every engine on this machine."""
-    from engines.build.build import list_engines
+    from engines.builder.build import list_engines
 
     rows = [
         [
@@ -146,9 +146,9 @@ def prove(
     ] = None,
 ) -> None:
     """Run an engine that was built elsewhere through its gate, on the device that is here."""
-    from engines.build.build import prove as prove_one
-    from engines.build.frames import read_pictures
-    from engines.store import use_default_mirror
+    from engines.builder.build import prove as prove_one
+    from engines.builder.frames import read_pictures
+    from engines.store.models import use_default_mirror
 
     use_default_mirror()
     engine = _find(key)
@@ -164,7 +164,7 @@ def prove(
 @app.command()
 def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None:
     """Take engines away."""
-    from engines.build.shelf import remove as remove_one
+    from engines.store.engines import remove as remove_one
 
     for key in keys:
         remove_one(key)
@@ -174,7 +174,7 @@ def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None
 @app.command()
 def prune() -> None:
     """Take away damaged engines, leftovers, and engines that a newer build has replaced."""
-    from engines.build.shelf import prune as prune_all
+    from engines.store.engines import prune as prune_all
 
     gone = prune_all()
     for key in gone:
@@ -183,7 +183,7 @@ def prune() -> None:
 
 
 def _find(key: str) -> Engine:
-    from engines.build.shelf import get, shelf
+    from engines.store.engines import get, shelf
 
     engine = get(key) if re.fullmatch(r"[\w.-]+", key) else None
     if engine is None:
@@ -202,7 +202,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 def _parity(engine: Engine) -> list[str]:
     """What the gate said of the engine, or of its graph while the engine cannot run here."""
-    from engines.build.parity import told
+    from engines.builder.parity import told
 
     about = engine.about
     parity = about["parity"]

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import convert, inside, swap
-from pipeline.cli.console import is_fancy, print_table
+from engines.console import is_fancy, print_table
+from pipeline.cli import swap
 
 if TYPE_CHECKING:
     from engines.manifest import Manifest
-    from engines.store import Progress
+    from engines.store.models import Progress
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
 
-app.command()(inside.inspect)
-app.command("import")(convert.import_)
-app.command()(convert.export)
 app.command()(swap.swap)
 app.command()(swap.rollback)
 
@@ -29,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of 
 @app.command("list")
 def list_() -> None:
     """Every model of the zoo, and where its file is."""
-    from engines.store import list_models, use_default_mirror
+    from engines.store.models import list_models, use_default_mirror
 
     use_default_mirror()
     rows = [
@@ -47,8 +44,8 @@ def pull(
     every: Annotated[bool, typer.Option("--all", help="The whole zoo.")] = False,
 ) -> None:
     """Put models' files into the local store, their checksums verified."""
-    from engines.store import list_models, use_default_mirror
-    from engines.store import pull as pull_one
+    from engines.store.models import list_models, use_default_mirror
+    from engines.store.models import pull as pull_one
 
     if every == bool(names):
         raise typer.BadParameter("expected names of models, or --all")
@@ -69,8 +66,8 @@ def pull(
 @app.command()
 def show(name: Name) -> None:
     """All about one model: what it finds, its input, licence, source and file."""
-    from engines.store import show as show_one
-    from engines.store import use_default_mirror
+    from engines.store.models import show as show_one
+    from engines.store.models import use_default_mirror
 
     use_default_mirror()
     manifest, listing = show_one(name)

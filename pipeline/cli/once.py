@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engines.files import check_picture, write_picture
+
 if TYPE_CHECKING:
     from pipeline.config.camera import CameraOptions
     from pipeline.run_once import Ran
@@ -43,8 +45,8 @@ def run_once(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = False,
 ) -> None:
     """Run stages on one frame, on the main thread: breakpoint() works in stages and decoders."""
-    from engines.frames import read_frame
-    from engines.store import use_default_mirror
+    from engines.pictures import read_frame
+    from engines.store.models import use_default_mirror
     from pipeline.run_once import analysed, make_stages
     from pipeline.run_once import run_once as run
 
@@ -64,34 +66,9 @@ def run_once(  # noqa: PLR0913, PLR0917 - one parameter an option
         ran = run(stages, frame, (rgb.shape[1], rgb.shape[0]), name, number)
     _print(ran, json)
     if picture is not None and ran.result is not None:
-        from pipeline.drawn_result import draw_result
+        from pipeline.cli.drawn_result import draw_result
 
         write_picture(picture, draw_result(rgb, ran.result))
-
-
-def check_picture(option: str, path: Path) -> None:
-    """Before the work, not after it.
-
-    Raises:
-        ValueError: no picture can be written there.
-    """
-    if path.suffix.lower() not in {".png", ".jpg", ".jpeg"} or not path.parent.is_dir():
-        raise ValueError(
-            f"--{option}: expected a .png or .jpg in a folder that is there, got {path}"
-        )
-
-
-def write_picture(path: Path, rgb: object) -> None:
-    """Writes (height, width, 3) uint8 RGB as what the suffix says.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    import cv2
-    import numpy as np
-
-    if not cv2.imwrite(str(path), cv2.cvtColor(np.asarray(rgb, np.uint8), cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path}: cannot be written")
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engines.console import is_fancy
 from pipeline.cli.camera import RedisOption, connected
-from pipeline.cli.console import is_fancy
 
 if TYPE_CHECKING:
     from mirante import Detections

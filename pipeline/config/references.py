@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.manifest import Manifest, ManifestError, find
-from engines.registry import UnknownNameError, resolve
-from engines.store import show as show_model
+from engines.names import UnknownNameError, resolve
+from engines.store.models import show as show_model
 from pipeline.config.camera import Camera
 from pipeline.config.messages import did_you_mean, show
 from pipeline.config.stages.model import ModelStage

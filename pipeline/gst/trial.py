@@ -20,7 +20,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstBase", "1.0")
 from gi.repository import Gst, GstBase
 
-from engines.store import use_default_mirror
+from engines.store.models import use_default_mirror
 from mirante.frame import FrameResult
 from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage

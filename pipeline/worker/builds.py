@@ -125,7 +125,7 @@ class EngineBuilds:
 
     def _provide(self, model: str) -> None:
         """From a name to an engine in its place."""
-        from engines.build.build import prove
+        from engines.builder.build import prove
 
         self._states[model] = "collecting frames"
         pictures = self._collect(model)
@@ -169,7 +169,7 @@ class EngineBuilds:
             log.info("model %s: its engine is being built; it runs as it is meanwhile", model)
             request.write_text(self._request(model, str(frames)).to_json(), encoding="utf-8")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "engines.build", str(request)],
+                [sys.executable, "-m", "engines.builder", str(request)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -201,12 +201,12 @@ class EngineBuilds:
         raise BuildFailedError(f"the process that built it ended with status {child.wait()}")
 
     def _find(self, model: str) -> Any:
-        from engines.build.build import find
+        from engines.builder.build import find
 
         return find(self._request(model, None))
 
     def _request(self, model: str, frames: str | None) -> Any:
-        from engines.build.request import Request
+        from engines.builder.request import Request
 
         asked = self._settings
         assert asked.runtime is not None

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import redis
 
 from engines.manifest import ManifestError, zoo_names
-from engines.store import show
+from engines.store.models import show
 from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
 from pipeline.control.reports import (

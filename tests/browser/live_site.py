@@ -19,8 +19,8 @@ import psutil
 import redis
 import yaml
 
+from benchmarks.line.published import PublishedCameras
 from mirante.keys import key
-from pipeline.bench.published import PublishedCameras
 from pipeline.config.settings import Dashboard, Log
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.redis_server import RedisServer

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import engines
-from engines.store import default_mirror
+from engines.store.models import default_mirror
 from mirante import Mask
-from pipeline.drawn_road import FRAMES, HEIGHT, WIDTH, RoadPicture, draw_road, road_picture
+from pipeline.demo.road import FRAMES, HEIGHT, WIDTH, RoadPicture, draw_road, road_picture
 
 
 def road_iou(picture: RoadPicture, mask: Mask, labels: tuple[str, ...]) -> float:
@@ -41,7 +41,7 @@ def test_the_drive_goes_round_without_a_jump() -> None:
 
 
 def test_the_clip_has_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.drawn_road.FRAMES", 5)
+    monkeypatch.setattr("pipeline.demo.road.FRAMES", 5)
     draw_road(tmp_path / "new" / "road.mp4")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["road.mp4"]
     clip = cv2.VideoCapture(str(tmp_path / "new" / "road.mp4"))

@@ -90,9 +90,7 @@ def test_an_error_of_ours_is_one_line(mirante: Run, monkeypatch: pytest.MonkeyPa
 
 def test_bench_is_handed_its_own_arguments(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[list[str], str]] = []
-    monkeypatch.setattr(
-        "pipeline.bench.app", lambda args, prog_name: seen.append((args, prog_name))
-    )
+    monkeypatch.setattr("benchmarks.app", lambda args, prog_name: seen.append((args, prog_name)))
     assert mirante("bench", "line", "--cameras", "4", "--help").status == 0
     assert seen == [(["line", "--cameras", "4", "--help"], "mirante bench")]
 

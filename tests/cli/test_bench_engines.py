@@ -11,10 +11,10 @@ import onnxruntime
 import pytest
 from outcome import Run
 
-from engines.bench.timing import Row
-from engines.bench.variants import Variant
-from pipeline.bench import engines as bench
-from pipeline.bench.engines import plan_of, row_words
+from benchmarks import engines as bench
+from benchmarks.engines import plan_of, row_words
+from benchmarks.models.timing import Row
+from benchmarks.models.variants import Variant
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "LOADED_S": 0.05,
     }.items():
         monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr("engines.bench.peak.SIDE", 32)
-    monkeypatch.setattr("engines.bench.rounds.BLOCK_S", 0.0)
+    monkeypatch.setattr("benchmarks.models.peak.SIDE", 32)
+    monkeypatch.setattr("benchmarks.models.rounds.BLOCK_S", 0.0)
 
 
 @pytest.mark.usefixtures("small")
@@ -61,8 +61,8 @@ def test_a_gpu_that_no_runtime_can_use(
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA Toy, 8.9, 580.1, 1 MiB'\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("engines.bench.peak.GPU_SIDE", 32)
-    runtimes = "nosuch,engines.inside.basic:open_cuda_session"
+    monkeypatch.setattr("benchmarks.models.peak.GPU_SIDE", 32)
+    runtimes = "nosuch,engines.inspect.basic:open_cuda_session"
     arguments = ("--gpu", "--runtimes", runtimes, "--batch", "2", "--rounds", "1")
     outcome = mirante("bench", "engines", "face", *arguments)
     assert outcome.status == 0, outcome.err

@@ -6,14 +6,14 @@ import pytest
 from rich.console import Console
 
 from engines.manifest import WEIGHTS, find
+from pipeline.cli.demo_run import DRAWN_ROAD, SCENES, SYNTHETIC, Scene, demo_settings, find_clips
 from pipeline.config.stages.model import ModelStage
-from pipeline.demo import DRAWN_ROAD, SCENES, SYNTHETIC, Scene, demo_settings, find_clips
 
 
 def test_what_is_not_here_is_said_and_the_road_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.drawn_road.FRAMES", 2)
+    monkeypatch.setattr("pipeline.demo.road.FRAMES", 2)
     monkeypatch.chdir(tmp_path)
     assert find_clips(Console(width=200)) == {"road": DRAWN_ROAD}
     lines = capsys.readouterr().out.splitlines()

@@ -36,7 +36,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InferStage:
 
 @pytest.fixture
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
-    """Another program in the place of ``python -m engines.build``."""
+    """Another program in the place of ``python -m engines.builder``."""
 
     def say(program: str) -> None:
         script = tmp_path / "child"

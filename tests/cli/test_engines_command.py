@@ -8,7 +8,7 @@ import pytest
 from outcome import Run
 
 import engines
-from engines.build.frames import shipped_pictures
+from engines.builder.frames import shipped_pictures
 
 
 @pytest.fixture

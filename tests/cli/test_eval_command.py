@@ -278,7 +278,7 @@ def test_where_nothing_can_be_written_nothing_is_measured(
     target: str,
     message: str,
 ) -> None:
-    monkeypatch.setattr("engines.evaluation.measured.measure", None)
+    monkeypatch.setattr("training.evaluation.measured.measure", None)
     outcome = mirante("eval", "test-boxes", "--data", ".", option, str(tmp_path / target))
     assert outcome.status == 2
     assert message in outcome.err

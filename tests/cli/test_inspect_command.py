@@ -13,8 +13,8 @@ import yaml
 from onnx import helper, numpy_helper
 from outcome import Run
 
-from engines.frames import read_frame
 from engines.manifest import ZOO
+from engines.pictures import read_frame
 from pipeline.cameras.synthetic import picture
 
 

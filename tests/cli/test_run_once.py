@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from outcome import Run
 
-from engines.frames import named_frame, read_frame
 from engines.manifest import ZOO
+from engines.pictures import named_frame, read_frame
 from pipeline.cameras.synthetic import LABELS, picture, truth
 
 ROOT = Path(__file__).parents[2]

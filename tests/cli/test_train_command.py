@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said(mirante: Run, arguments: tuple[str, ...], expecte
 
 
 def test_without_torch_the_extra_is_named(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.cli.training.find_spec", lambda name: None)
+    monkeypatch.setattr("training.cli.training.find_spec", lambda name: None)
     done = mirante("train", "street", "--data", ".")
     assert done.status == 1
     assert "training needs torch and onnx: pip install 'mirante[train]'" in done.err

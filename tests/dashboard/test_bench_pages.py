@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from dashboard.bench import run
-from dashboard.bench.figures import percentiles
+from benchmarks.dashboard import run
+from benchmarks.dashboard.figures import percentiles
 
 pytestmark = [pytest.mark.redis, pytest.mark.e2e]
 

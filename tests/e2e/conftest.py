@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from engines.store import default_mirror
+from engines.store.models import default_mirror
 from pipeline.worker.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.build.build import Request
-from engines.build.frames import shipped_pictures
+from engines.builder.build import Request
+from engines.builder.frames import shipped_pictures
 from pipeline.cameras.synthetic import picture
 
 Rgb = NDArray[np.uint8]

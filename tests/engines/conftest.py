@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.store import default_mirror
+from engines.store.models import default_mirror
 
 
 @pytest.fixture

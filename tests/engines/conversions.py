@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 import engines
-from engines.build.frames import shipped_pictures
+from engines.builder.frames import shipped_pictures
 from engines.convert.asked import Asked
 from engines.convert.importing import Imported, import_model
 

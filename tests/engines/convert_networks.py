@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from torch import Tensor, nn
 
-from engines.nets.unet import UNet
+from training.nets.unet import UNet
 
 
 def planes() -> nn.Module:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engines.manifest import find
 from engines.runtimes import open_session
-from engines.store import resolve_file
+from engines.store.models import resolve_file
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = ("road", "face")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shared_clips import clip_frame
 
 import engines
-from engines.store import default_mirror
+from engines.store.models import default_mirror
 from mirante import Detections, Mask
 
 FOLDER = Path(__file__).parent / "golden"

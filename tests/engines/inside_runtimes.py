@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.inside.basic import BasicSession
+from engines.inspect.basic import BasicSession
 from engines.runtimes import Tensors
 
 FROM = "/network/backbone/features.5/conv/conv.0/Conv_output_0"  # a layer of street

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from engines.runtimes.tensorrt_library import Library, library
+from engines.runtimes.tensorrt.library import Library, library
 
 
 class Names(dict[str, set[str]]):

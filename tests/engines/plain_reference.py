@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import Boxes
+from engines.found import Boxes
 
 Row = tuple[float, int, tuple[float, float, float, float]]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engines.evaluation.matching import Found, Truth
+from training.evaluation.matching import Found, Truth
 
 Row = Sequence[float]
 

@@ -1,8 +1,8 @@
 """CUDA's runtime in host memory, stricter than a GPU: what goes wrong there at times fails here.
 
-It answers as ``cuda.bindings.runtime`` does: ``engines.runtimes.cuda`` runs on it unchanged. Work
-that is queued happens at ``cudaStreamSynchronize`` and not before; memory that was freed is never
-given out again, and using it is an illegal address; nothing may be allocated, freed or waited for
+It answers as ``cuda.bindings.runtime`` does: ``engines.runtimes.tensorrt.cuda`` runs on it
+unchanged. Work that is queued happens at ``cudaStreamSynchronize`` and not before; memory that was
+freed is never given out again, and using it is an illegal address; nothing may be allocated, freed or waited for
 while the same thread records a graph.
 """
 
@@ -43,7 +43,7 @@ class _Stream:
 
 
 class SimulatedCuda:
-    """The functions that ``engines.runtimes.cuda`` calls.
+    """The functions that ``engines.runtimes.tensorrt.cuda`` calls.
 
     Attributes:
         refuse: codes that a function answers instead of working, by its name.

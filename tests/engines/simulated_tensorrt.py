@@ -68,7 +68,7 @@ def engine_bytes(
 
 
 class Library:
-    """The module: what ``engines.runtimes.tensorrt_library.Library`` takes for one.
+    """The module: what ``engines.runtimes.tensorrt.library.Library`` takes for one.
 
     Attributes:
         cuda: the simulated CUDA.

@@ -27,7 +27,7 @@ def record(
     Args:
         architecture: of the network, such as ``YOLOX`` or ``U-Net``.
         framework: what it came from: ``ONNX``, ``PyTorch``, ``Keras``, ``TensorFlow``, ``TF Lite``.
-        runtime: name in ``engines.runtimes.RUNTIMES``, or the format exported to.
+        runtime: name in ``engines.runtimes.names.RUNTIMES``, or the format exported to.
         precision: ``fp32``, ``fp16`` or ``int8``.
         refusal: why not; empty where it works.
     """

@@ -16,9 +16,9 @@ from simulated_cuda import SimulatedCuda
 from simulated_tensorrt import Library as SimulatedLibrary
 from simulated_tensorrt import Shapes, engine_bytes
 
-from engines.runtimes.cuda import Cuda
-from engines.runtimes.tensorrt import TensorrtSession
-from engines.runtimes.tensorrt_library import Library
+from engines.runtimes.tensorrt.cuda import Cuda
+from engines.runtimes.tensorrt.library import Library
+from engines.runtimes.tensorrt.session import TensorrtSession
 
 VERSIONS = {"10": "10.13.3.9", "11": "11.4.0.106", "rtx": "1.7.1.116"}
 BATCHES: dict[str, Shapes] = {"x": ((1, 3, 6, 6), (2, 3, 6, 6), (8, 3, 6, 6))}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scenes import found, random_scene, truth
 
-from engines.evaluation.average_precision import EvaluationError, average_precision
-from engines.evaluation.matching import Found, Truth
+from training.evaluation.average_precision import EvaluationError, average_precision
+from training.evaluation.matching import Found, Truth
 
 BOX = (10, 10, 50, 50)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from drawn_folders import write_coco, write_picture
 
-from engines.datasets import DatasetError
-from engines.datasets.folders import read_boxes
+from training.datasets import DatasetError
+from training.datasets.folders import read_boxes
 
 
 @pytest.mark.parametrize("where", ["a.jpg", "images/a.jpg", "val2017/a.jpg"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scenes import found, random_scene, truth
 
-from engines.evaluation.matching import Found, Truth, confuse, judge
+from training.evaluation.matching import Found, Truth, confuse, judge
 
 BOX, OTHER = (10, 10, 50, 50), (100, 100, 140, 140)
 

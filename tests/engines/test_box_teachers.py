@@ -14,22 +14,22 @@ from drawn_folders import write_coco
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
-from engines.datasets import BoxPicture, DatasetError
 from engines.manifest import ZOO, ManifestError
 from engines.model import Inference
-from engines.training.boxes import complete, own_set
-from engines.training.job import Job, choose_device
-from engines.training.masks import own_set as own_masks
-from engines.training.teachers import (
+from mirante.detections import Detections
+from pipeline.cameras.synthetic import picture, truth
+from training.datasets import BoxPicture, DatasetError
+from training.recipes.boxes import complete, own_set
+from training.recipes.job import Job, choose_device
+from training.recipes.masks import own_set as own_masks
+from training.recipes.teachers import (
     boxes_by_teacher,
     chosen,
     labels_to_learn,
     merge,
     signature,
 )
-from engines.training.thresholds import best_thresholds
-from mirante.detections import Detections
-from pipeline.cameras.synthetic import picture, truth
+from training.recipes.thresholds import best_thresholds
 
 
 def folder_of(path: Path, numbers: Sequence[int]) -> list[Path]:
@@ -85,7 +85,7 @@ def test_answers_are_kept_now_and_then_and_whole(
 ) -> None:
     """A teacher that fails at the third of three pictures is asked for that one alone."""
     caplog.set_level("INFO")
-    monkeypatch.setattr("engines.training.teachers.EVERY", 2)
+    monkeypatch.setattr("training.recipes.teachers.EVERY", 2)
     files = folder_of(tmp_path / "pictures", [0, 5, 30])
     picture_of_third = files[2].read_bytes()
     files[2].write_bytes(b"no picture")

@@ -16,11 +16,11 @@ from built_engines import OWN, ask, faces, roads, save_pictures, store, streets,
 from shared_clips import CLIPS
 
 import engines
-from engines.build import frames as frames_of
-from engines.build import shelf
-from engines.build.build import Engine, ParityError, Request, build, find, prove
-from engines.build.builders import BuildError
-from engines.build.parity import LIMITS, _pairs, told
+from engines.builder import frames as frames_of
+from engines.builder.build import Engine, ParityError, Request, build, find, prove
+from engines.builder.builders import BuildError
+from engines.builder.parity import LIMITS, _pairs, told
+from engines.store import engines as shelf
 from mirante.detections import Detections
 
 __all__ = ["store"]
@@ -122,7 +122,7 @@ def test_a_worse_engine_is_refused_and_the_old_one_stays(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = built("road", store)
-    with_noise = "engines.build.prepare.to_int8"
+    with_noise = "engines.builder.prepare.to_int8"
 
     def spoiled(model: Any, feeds: Any) -> Any:
         for tensor in model.graph.initializer:
@@ -181,7 +181,7 @@ def test_an_engine_for_another_machine_is_judged_by_its_graph(store: Path) -> No
 
 def test_proved_where_it_first_runs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = save_pictures(store / "first.npz", faces()[:3])
-    monkeypatch.setattr("engines.build.build.runs_here", lambda builder, device: False)
+    monkeypatch.setattr("engines.builder.build.runs_here", lambda builder, device: False)
     engine = build(ask("face", frames=pictures, batch=6))
     assert not engine.is_proved
     proved = prove(engine)
@@ -192,10 +192,10 @@ def test_proved_where_it_first_runs(store: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_engine_that_fails_its_proof_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.build.build.runs_here", lambda builder, device: False)
+    monkeypatch.setattr("engines.builder.build.runs_here", lambda builder, device: False)
     engine = built("face", store, batch=7)
     strict = LIMITS | {"fp32": type(LIMITS["fp32"])(1, 1, 0, 0, 0, 0, 1.1)}
-    monkeypatch.setattr("engines.build.gate.LIMITS", strict)
+    monkeypatch.setattr("engines.builder.gate.LIMITS", strict)
     with pytest.raises(ParityError, match=r"iou of face 1 where at least 1\.1"):
         prove(engine)
     assert shelf.get(engine.key) is None
@@ -203,7 +203,7 @@ def test_an_engine_that_fails_its_proof_goes(store: Path, monkeypatch: pytest.Mo
 
 def child(path: Path, request: str) -> tuple[int, list[dict[str, Any]]]:
     path.write_text(request)
-    command = [sys.executable, "-m", "engines.build", str(path)]
+    command = [sys.executable, "-m", "engines.builder", str(path)]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert outcome.stderr == ""
     return outcome.returncode, [json.loads(line) for line in outcome.stdout.splitlines()]

@@ -15,13 +15,13 @@ from built_engines import faces, roads, streets, synthetic
 from onnx import TensorProto, helper
 from onnx_networks import floats, save
 
-from engines.build.builders import BuildError
-from engines.build.fold import fold
-from engines.build.precision import to_float16
-from engines.build.prepare import feeds_of, prepare
-from engines.build.quantise import sensitive, to_int8
-from engines.build.request import Request
-from engines.build.shapes import (
+from engines.builder.builders import BuildError
+from engines.builder.fold import fold
+from engines.builder.precision import to_float16
+from engines.builder.prepare import feeds_of, prepare
+from engines.builder.quantise import sensitive, to_int8
+from engines.builder.request import Request
+from engines.builder.shapes import (
     batched,
     fixed,
     inputs_of,
@@ -31,10 +31,10 @@ from engines.build.shapes import (
     scale_to,
     shape_of,
 )
-from engines.build.tail import check_tail
+from engines.builder.tail import check_tail
 from engines.manifest import Input, find
 from engines.preprocess import Preprocessor
-from engines.store import resolve_file
+from engines.store.models import resolve_file
 
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 PICTURES = {"street": streets, "road": roads, "face": faces}
@@ -209,8 +209,8 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
 
 def test_torch_is_for_float16_alone() -> None:
     code = (
-        "import sys; from engines.build.build import build, Request; "
-        "import engines.build.quantise, engines.build.precision; "
+        "import sys; from engines.builder.build import build, Request; "
+        "import engines.builder.quantise, engines.builder.precision; "
         "sys.exit(any(m in sys.modules for m in ('torch', 'modelopt')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

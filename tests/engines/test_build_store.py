@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from built_engines import ask, faces, save_pictures, store
 
-from engines.build import shelf
-from engines.build.build import Request, build, find, list_engines
+from engines.builder.build import Request, build, find, list_engines
 from engines.model import load
 from engines.runtimes import RefusedError
+from engines.store import engines as shelf
 
 __all__ = ["store"]
 
@@ -23,8 +23,8 @@ __all__ = ["store"]
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from engines.build import shelf
-from engines.build.build import Request, build
+from engines.builder import shelf
+from engines.builder.build import Request, build
 
 left = int(sys.argv[2])
 
@@ -91,7 +91,7 @@ def test_killed_at_any_step_it_is_whole_or_not_there(home: Path, request_file: P
 
 def test_killed_by_the_clock(home: Path, request_file: Path) -> None:
     """At moments that the program does not choose."""
-    command = [sys.executable, "-m", "engines.build", str(request_file), "--nice", "0"]
+    command = [sys.executable, "-m", "engines.builder", str(request_file), "--nice", "0"]
     for lines in (2, 3, 4):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
             assert running.stdout is not None
@@ -174,7 +174,7 @@ def test_prune_keeps_the_newest_of_its_kind(
     old = build(asked(request_file))
     about = {**old.about, "built": "2020-01-01T00:00:00+00:00"}
     (old.folder / shelf.ABOUT).write_text(json.dumps(about))
-    monkeypatch.setattr("engines.build.key.RECIPE", 1_000)  # as a later version of the project
+    monkeypatch.setattr("engines.builder.key.RECIPE", 1_000)  # as a later version of the project
     new = build(asked(request_file))
     assert new.fresh
     (home / "engines" / ".face-onnxruntime-fp32-0123.x1y2").mkdir()

@@ -13,10 +13,10 @@ import support
 from built_engines import OWN, PUBLIC, ask, faces, roads, save_pictures, store, streets
 from shared_clips import CLIPS
 
-from engines.build.build import ParityError, Request, build
-from engines.build.builders import BuildError
-from engines.build.plan import read_plan
+from engines.builder.build import ParityError, Request, build
+from engines.builder.builders import BuildError
 from engines.manifest import zoo_names
+from engines.runtimes.tensorrt.plan import read_plan
 
 __all__ = ["store"]
 

@@ -11,10 +11,11 @@ from onnx_networks import floats, save
 from test_recognise import auto
 
 import engines
-import engines.recognise
-from engines.build.build import Request, build
-from engines.build.parity import LIMITS, compare, report
-from engines.decoders import Attributes, OptionError, Spec, bind
+import engines.convert.recognise
+from engines.builder.build import Request, build
+from engines.builder.parity import LIMITS, compare, report
+from engines.decoders import OptionError, Spec, bind
+from engines.found import Attributes
 from engines.manifest import ManifestError, find
 from mirante import Detections, FrameResult
 from mirante.wire import decode, encode
@@ -212,7 +213,7 @@ def test_auto_recognises_the_colour_classifier(folder: Path) -> None:
     manifest = find(write(folder))
     session = engines.model.session_of(manifest, 1)
     grey = np.full((1, 3, 32, 32), 0.5, np.float32)
-    found = engines.recognise.recognise(
+    found = engines.convert.recognise.recognise(
         session, (32, 32), manifest.labels, None, session.run({"image": grey})
     )
     assert (found.decoder, found.task, found.labels) == ("softmax", "classify", 3)

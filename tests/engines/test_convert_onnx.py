@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from shared_clips import CLIPS
 
 import engines
-from engines.build.frames import shipped_pictures
+from engines.builder.frames import shipped_pictures
 from engines.convert.asked import Asked
 from engines.convert.gaps import Gap, compared, output_gaps
 from engines.convert.importing import import_model

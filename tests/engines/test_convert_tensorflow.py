@@ -13,7 +13,7 @@ import support
 from conversions import axes, imported, photographs, worst
 
 import engines
-from engines.build.frames import shipped_pictures
+from engines.builder.frames import shipped_pictures
 from engines.convert import ConvertError
 from engines.convert.asked import Asked
 from engines.convert.importing import import_model
@@ -47,7 +47,7 @@ two.save("open.keras")
 @pytest.fixture(scope="module")
 def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the network as .keras, .h5, SavedModel and frozen graph."""
-    from engines.store import default_mirror
+    from engines.store.models import default_mirror
 
     folder = tmp_path_factory.mktemp("formats")
     mirror = default_mirror()

@@ -17,7 +17,7 @@ import engines
 from engines.convert import ConvertError, GapError
 from engines.convert.asked import Asked
 from engines.convert.importing import import_model
-from engines.recognise import RecogniseError
+from engines.convert.recognise import RecogniseError
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")

@@ -11,7 +11,7 @@ import yaml
 from plain_reference import Row, assert_same, best_class, from_centre, suppress
 
 import engines
-from engines.decoders import Boxes
+from engines.found import Boxes
 
 torch = pytest.importorskip("torch", reason="the network is made by PyTorch")
 LABELS = ["cat", "dog", "emu"]

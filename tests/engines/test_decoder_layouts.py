@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from plain_reference import Row, assert_same, best_class, from_centre, suppress
 from test_detectors import boxes_of, least_of, spec
 
-from engines.decoders import Boxes, OptionError, bind
+from engines.decoders import OptionError, bind
 from engines.decoders.priors import priors
+from engines.found import Boxes
 
 WIDTH, HEIGHT = 96, 64
 

@@ -12,8 +12,9 @@ import support
 from numpy.typing import NDArray
 from test_recognise import auto
 
-from engines.decoders import Boxes, Spec, bind
-from engines.recognise import RecogniseError
+from engines.convert.recognise import RecogniseError
+from engines.decoders import Spec, bind
+from engines.found import Boxes
 
 GOLDEN = np.load(golden_outputs.FOLDER / "libreyolo.npz")
 CORNERS = {"format": "xyxy", "multi_label": True}

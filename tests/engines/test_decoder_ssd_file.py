@@ -15,8 +15,9 @@ from plain_reference import overlap
 from shared_clips import clip_frame
 from test_recognise import auto
 
-from engines.decoders import Boxes, Spec, bind
+from engines.decoders import Spec, bind
 from engines.decoders.priors import priors
+from engines.found import Boxes
 from engines.labels import COCO90
 
 FILE = "ssd_mobilenet_v1_coco_quant.tflite"

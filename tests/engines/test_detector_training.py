@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
-from engines.datasets import BoxPicture, DatasetError
-from engines.nets.yolo import Columns, Yolo
-from engines.training.assign import assign, generalised_overlap, overlap
-from engines.training.checkpoint import TrainingError
-from engines.training.detector import detection_loss, train_detector
-from engines.training.export import ExportError, export, stored_weights, write_manifest
-from engines.training.loop import Plan, schedule, train
-from engines.training.start import begin
-from engines.training.views import PAD, BoxViews, _without_crowds, collate, reduced, repeat_factors
+from training.datasets import BoxPicture, DatasetError
+from training.nets.yolo import Columns, Yolo
+from training.recipes.assign import assign, generalised_overlap, overlap
+from training.recipes.checkpoint import TrainingError
+from training.recipes.detector import detection_loss, train_detector
+from training.recipes.export import ExportError, export, stored_weights, write_manifest
+from training.recipes.loop import Plan, schedule, train
+from training.recipes.start import begin
+from training.recipes.views import PAD, BoxViews, _without_crowds, collate, reduced, repeat_factors
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CPU = torch.device("cpu")
@@ -151,8 +151,8 @@ class TestViews:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """To a fraction of a pixel, mirrored or not."""
-        monkeypatch.setattr("engines.training.views.MOSAIC", 0)
-        monkeypatch.setattr("engines.training.views.jitter", lambda rgb, _: rgb)
+        monkeypatch.setattr("training.recipes.views.MOSAIC", 0)
+        monkeypatch.setattr("training.recipes.views.jitter", lambda rgb, _: rgb)
         rgb = np.zeros((200, 240, 3), np.uint8)
         cv2.rectangle(rgb, (80, 60), (159, 139), (255, 255, 255), -1)
         cv2.imwrite(str(tmp_path / "white.png"), rgb)
@@ -246,7 +246,7 @@ def test_the_exported_file_says_what_the_network_says(
 
 
 def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.training.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("training.recipes.export.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match=r"toy\.onnx: differs from PyTorch by"):
         export(Columns(small()), (64, 64), tmp_path / "toy.onnx")
 
@@ -272,7 +272,7 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
             os.kill(os.getpid(), signal.SIGINT)
         return detection_loss(*arguments)
 
-    monkeypatch.setattr("engines.training.detector.detection_loss", cut_short)
+    monkeypatch.setattr("training.recipes.detector.detection_loss", cut_short)
     with pytest.raises(MemoryError if cut == "power" else KeyboardInterrupt):
         run("cut")
     resumed = run("cut")

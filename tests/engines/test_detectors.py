@@ -5,9 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from plain_reference import Row, assert_same, best_class, from_centre, suppress, yolox
 
-from engines.decoders import Boxes, Decoder, OptionError, Spec, bind
+from engines.decoders import Decoder, OptionError, Spec, bind
 from engines.decoders.candidates import suppress as fast_suppress
-from engines.registry import UnknownNameError
+from engines.found import Boxes
+from engines.names import UnknownNameError
 
 LABELS = ("cat", "dog", "emu")
 

@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from onnx import helper
 from onnx_networks import floats, save
 
-from engines.bench import gpu, rounds
-from engines.bench.batches import stacked, write_batched
-from engines.bench.batching import TimedSession, idle, loaded
-from engines.bench.flops import count_flops
-from engines.bench.made import parity_words
-from engines.bench.overhead import added_us, overhead
-from engines.bench.peak import Peak, PeakKey, peaks_of, write_products
-from engines.bench.rounds import in_turn, ratio
-from engines.bench.timing import measure, prepare_all
-from engines.bench.variants import Source, Variant, prepare
-from engines.build.builders import BuildError
-from engines.build.frames import shipped_pictures
-from engines.inside.graph import Graph
+from benchmarks.models import gpu, rounds
+from benchmarks.models.batches import stacked, write_batched
+from benchmarks.models.batching import TimedSession, idle, loaded
+from benchmarks.models.flops import count_flops
+from benchmarks.models.made import parity_words
+from benchmarks.models.overhead import added_us, overhead
+from benchmarks.models.peak import Peak, PeakKey, peaks_of, write_products
+from benchmarks.models.rounds import in_turn, ratio
+from benchmarks.models.timing import measure, prepare_all
+from benchmarks.models.variants import Source, Variant, prepare
+from engines.builder.builders import BuildError
+from engines.builder.frames import shipped_pictures
+from engines.inspect.graph import Graph
 from engines.runtimes import Session, Tensors, open_session
 from pipeline.cameras.synthetic import picture
 
@@ -214,7 +214,7 @@ def test_rows_and_refusals(source: Source, tmp_path: Path) -> None:
 def test_peaks_are_of_the_runtimes_that_are_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engines.bench.peak.SIDE", 16)
+    monkeypatch.setattr("benchmarks.models.peak.SIDE", 16)
     peaks = list(peaks_of(["onnxruntime", "nosuch"], [1, 2], False, tmp_path))
     assert [(peak.name, *peak.key) for peak in peaks] == [
         ("onnxruntime", 1, "fp32"),

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from drawn_folders import write_coco, write_picture, write_plane
 
-from engines.datasets import BoxSet, DatasetError, MaskSet, is_held_out
-from engines.datasets.collection import COLUMNS
-from engines.evaluation.data import Choice, open_data
-from engines.evaluation.pairing import numbers, pair
+from training.datasets import BoxSet, DatasetError, MaskSet, is_held_out
+from training.datasets.collection import COLUMNS
+from training.evaluation.data import Choice, open_data
+from training.evaluation.pairing import numbers, pair
 
 CLASSES = ["person", "bicycle", "car", "motorcycle", "bus", "truck"]
 PERSON, CAR, BUS = 0, 2, 4

@@ -15,14 +15,14 @@ from onnx import helper, numpy_helper
 from onnx_networks import floats, save
 from shared_clips import clip_frame
 
-from engines.inside import graph as graph_module
-from engines.inside.figures import figures
-from engines.inside.graph import Graph
-from engines.inside.parting import Comparison, Side, compare, difference
-from engines.inside.picture import GAP_PX, INFINITE, NAN, draw_tensor, planes_of
-from engines.inside.values import feeds_of, values
+from engines.inspect import graph as graph_module
+from engines.inspect.figures import figures
+from engines.inspect.graph import Graph
+from engines.inspect.parting import Comparison, Side, compare, difference
+from engines.inspect.picture import GAP_PX, INFINITE, NAN, draw_tensor, planes_of
+from engines.inspect.values import feeds_of, values
 from engines.manifest import WEIGHTS, ZOO, find
-from engines.store import resolve_file
+from engines.store.models import resolve_file
 
 ORT = "onnxruntime"
 
@@ -69,7 +69,7 @@ def test_any_tensor_has_a_value(tmp_path: Path) -> None:
 
 
 def test_groups_give_all_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.inside.values.GROUP", 2)
+    monkeypatch.setattr("engines.inspect.values.GROUP", 2)
     graph = Graph(small(tmp_path / "small.onnx"))
     found = dict(values(graph, ORT, {"x": np.ones(4, np.float32)}, ["doubled", "logs", "y"]))
     assert list(found) == ["doubled", "logs", "y"]

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import engines.manifest
-from engines import store
 from engines.manifest import WEIGHTS, ZOO, ManifestError, find, read, zoo_names
+from engines.store import models as store
 
 OWN = sorted(path.stem for path in WEIGHTS.glob("*.yaml"))
 MOST_BYTES = 6_500_000  # of one model in the repository

@@ -10,9 +10,9 @@ import pytest
 from drawn_folders import write_picture, write_plane
 from numpy.typing import NDArray
 
-from engines.datasets import DatasetError, NoLabelsError
-from engines.datasets.folders import read_masks, read_pictures
-from engines.datasets.masks import read_plane
+from training.datasets import DatasetError, NoLabelsError
+from training.datasets.folders import read_masks, read_pictures
+from training.datasets.masks import read_plane
 
 PLANE = np.eye(50, 100, dtype=np.bool_)
 

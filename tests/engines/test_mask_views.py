@@ -12,9 +12,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
 import engines
-from engines.datasets import DatasetError, MaskPicture, read_rgb
-from engines.training.mask_teachers import combined, planes_by_teacher
-from engines.training.mask_views import Camera, MaskViews, collate_masks
+from engines.files import read_rgb
+from training.datasets import DatasetError, MaskPicture
+from training.recipes.mask_teachers import combined, planes_by_teacher
+from training.recipes.mask_views import Camera, MaskViews, collate_masks
 
 SIZE = (96, 64)
 STILL = Camera(scale=(1, 1), aspect=0, shift=0, turn_deg=0, light=0)

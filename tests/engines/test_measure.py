@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
 
-from engines import measure
+from benchmarks.models import zoo as measure
 from pipeline.cameras.synthetic import picture
 
 
@@ -19,8 +18,7 @@ def test_it_prints_a_line_per_model(
         writer.write(cv2.cvtColor(picture(n, 320, 240), cv2.COLOR_RGB2BGR))
     writer.release()
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["measure", clip, "test-boxes", "test-lane"])
-    measure.main()
+    measure.run_zoo(clip, ["test-boxes", "test-lane"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["model", "test-boxes", "test-lane"]
     call, *steps = map(float, lines[1].split()[1:])

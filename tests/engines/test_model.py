@@ -15,7 +15,8 @@ from onnx_networks import COLOURS, colour_grid, floats, save
 
 import engines
 from engines import ManifestError, UnknownNameError
-from engines.decoders import Boxes, Outputs, Spec
+from engines.decoders import Outputs, Spec
+from engines.found import Boxes
 
 NETWORK = (96, 64)
 INPUT = {"name": "images", "size": list(NETWORK)}

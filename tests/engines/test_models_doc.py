@@ -16,8 +16,8 @@ from onnx_networks import colour_grid, floats, save
 import engines
 from engines.decoders import DECODERS, bind
 from engines.manifest import WEIGHTS, Manifest, find, zoo_names
-from engines.runtimes import RUNTIMES
-from engines.store import list_models
+from engines.runtimes.names import RUNTIMES
+from engines.store.models import list_models
 from pipeline.config.camera import Camera
 from pipeline.config.yaml_file import read_yaml
 

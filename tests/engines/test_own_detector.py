@@ -10,10 +10,10 @@ import onnx
 import pytest
 from shared_clips import CLIPS
 
-from engines.evaluation.data import Choice
-from engines.evaluation.detector import ClassFigures
-from engines.evaluation.measured import Request, measure
-from engines.store import show
+from engines.store.models import show
+from training.evaluation.data import Choice
+from training.evaluation.detector import ClassFigures
+from training.evaluation.measured import Request, measure
 
 ROOT = Path(__file__).parents[2]
 MOST_PARAMETERS = 2_200_000

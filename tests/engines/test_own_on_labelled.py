@@ -18,9 +18,9 @@ import pytest
 from shared_clips import frame_of
 
 import engines
-from engines.evaluation.data import Choice
-from engines.evaluation.matching import overlaps
-from engines.evaluation.measured import Request, measure
+from engines.builder.agreement import overlaps
+from training.evaluation.data import Choice
+from training.evaluation.measured import Request, measure
 
 LABELLED = Path(__file__).parent / "labelled"
 CLIPS = Path(__file__).parents[2] / ".cache" / "demo"  # ./run test fetches them

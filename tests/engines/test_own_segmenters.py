@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from shared_clips import clip_frame
 
 import engines
-from engines.datasets import is_held_out, read_rgb
-from engines.datasets.collection import read_collection
-from engines.evaluation.planes import line_counts
-from engines.store import show
+from engines.files import read_rgb
+from engines.store.models import show
 from mirante import Mask
-from pipeline.drawn_road import road_picture
+from pipeline.demo.road import road_picture
+from training.datasets import is_held_out
+from training.datasets.collection import read_collection
+from training.evaluation.planes import line_counts
 
 PICTURES = Path(__file__).parents[3] / "shared" / "training"
 

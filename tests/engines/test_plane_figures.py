@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.evaluation.planes import (
-    NONE,
-    Near,
-    boundary_counts,
-    iou_counts,
-    line_counts,
-    outline,
-)
-from engines.evaluation.segmenter import PlaneFigures, overlap_counts
+from engines.builder.agreement import iou_counts
+from training.evaluation.planes import NONE, Near, boundary_counts, line_counts, outline
+from training.evaluation.segmenter import PlaneFigures, overlap_counts
 
 SIDE = 20
 

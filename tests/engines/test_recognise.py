@@ -9,9 +9,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from engines.convert.recognise import Recognised, RecogniseError, last_ops, recognise
 from engines.manifest import Manifest, find, zoo_names
 from engines.model import session_of
-from engines.recognise import Recognised, RecogniseError, last_ops, recognise
 from engines.runtimes import TensorInfo, Tensors
 
 COCO = find("yolox-nano").labels

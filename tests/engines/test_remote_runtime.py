@@ -23,7 +23,7 @@ from onnx_networks import colour_grid, save
 import engines
 from engines.manifest import ManifestError, Server
 from engines.runtimes import RemoteError, Session, open_remote_session
-from engines.store import ModelUnavailableError, resolve_file, show
+from engines.store.models import ModelUnavailableError, resolve_file, show
 
 pytest.importorskip("tritonclient.grpc", reason="tritonclient is not installed")
 pytest.importorskip("httpcore", reason="httpcore is not installed")

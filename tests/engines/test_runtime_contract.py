@@ -202,7 +202,7 @@ def test_outputs_that_are_not_finite_are_an_error_of_the_frame(
 
 
 def nothing(outputs: Any, spec: Any) -> Any:
-    from engines.decoders import Boxes
+    from engines.found import Boxes
 
     return Boxes(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
 

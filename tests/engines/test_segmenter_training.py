@@ -12,21 +12,21 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
 import engines
-from engines.datasets import DatasetError, MaskPicture, MaskSet
-from engines.datasets.folders import read_masks
-from engines.nets.unet import UNet
-from engines.store import resolve_file
-from engines.training.checkpoint import TrainingError
-from engines.training.export import export, stored_weights
-from engines.training.job import Job
-from engines.training.labels import write
-from engines.training.loop import Plan
-from engines.training.mask_views import Camera, MaskViews, collate_masks
-from engines.training.masks import HEAD, own_set, resized, train_masks
-from engines.training.road import RECIPE as RECIPE_OF_ROAD
-from engines.training.road import train_road
-from engines.training.segmenter import Recipe, mask_loss, train_segmenter
-from engines.training.start import begin
+from engines.store.models import resolve_file
+from training.datasets import DatasetError, MaskPicture, MaskSet
+from training.datasets.folders import read_masks
+from training.nets.unet import UNet
+from training.recipes.checkpoint import TrainingError
+from training.recipes.export import export, stored_weights
+from training.recipes.job import Job
+from training.recipes.labels import write
+from training.recipes.loop import Plan
+from training.recipes.mask_views import Camera, MaskViews, collate_masks
+from training.recipes.masks import HEAD, own_set, resized, train_masks
+from training.recipes.road import RECIPE as RECIPE_OF_ROAD
+from training.recipes.road import train_road
+from training.recipes.segmenter import Recipe, mask_loss, train_segmenter
+from training.recipes.start import begin
 
 CPU = torch.device("cpu")
 CAMERA = Camera(scale=(1, 1.2), aspect=0.1, shift=0, light=0.3)

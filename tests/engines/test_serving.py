@@ -183,9 +183,9 @@ def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
-    from engines.build.build import build
-    from engines.build.request import Request
-    from engines.build.shelf import get, note
+    from engines.builder.build import build
+    from engines.builder.request import Request
+    from engines.store.engines import get, note
 
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
     engine = build(Request(model="face", runtime="onnxruntime"))

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 import engines
-from engines import ModelUnavailableError, store
+from engines import ModelUnavailableError
 from engines.manifest import Manifest, find
+from engines.store import models as store
 
 DATA = bytes(range(256)) * 4000
 SHA = hashlib.sha256(DATA).hexdigest()

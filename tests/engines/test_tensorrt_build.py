@@ -18,13 +18,13 @@ from limited_tensorrt import limited_library
 from onnx import numpy_helper, parser
 from tensorrt_names.collect import FOLDER, read
 
-from engines.build.builders import BUILDERS, BuildError, Options, Shape, builder_of
-from engines.build.plan import read_plan
-from engines.build.tensorrt import TENSORRT, TENSORRT_RTX, TensorrtBuilder
+from engines.builder.builders import BUILDERS, BuildError, Options, Shape, builder_of
+from engines.builder.tensorrt import TENSORRT, TENSORRT_RTX, TensorrtBuilder
 from engines.manifest import find
-from engines.runtimes.cuda import CudaError, Gpu
-from engines.runtimes.tensorrt_library import Library, library
-from engines.store import resolve_file
+from engines.runtimes.tensorrt.cuda import CudaError, Gpu
+from engines.runtimes.tensorrt.library import Library, library
+from engines.runtimes.tensorrt.plan import read_plan
+from engines.store.models import resolve_file
 
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from simulated_cuda import Code, SimulatedCuda, real
 
-from engines.runtimes import cuda
-from engines.runtimes.cuda import Cuda, CudaError, DeviceMemory, PinnedMemory, Stream
+from engines.runtimes.tensorrt import cuda
+from engines.runtimes.tensorrt.cuda import Cuda, CudaError, DeviceMemory, PinnedMemory, Stream
 
 F32 = np.dtype(np.float32)
 

@@ -14,10 +14,11 @@ import simulated_tensorrt
 from simulated_cuda import Code, SimulatedCuda
 from tensorrt_sessions import VERSIONS, Bench, bench, expected, random_x
 
-from engines.build import shelf
-from engines.build.plan import Plan, read_plan
-from engines.runtimes import RefusedError, tensorrt
-from engines.runtimes.cuda import Cuda, Gpu
+from engines.runtimes import RefusedError
+from engines.runtimes.tensorrt import session as tensorrt
+from engines.runtimes.tensorrt.cuda import Cuda, Gpu
+from engines.runtimes.tensorrt.plan import Plan, read_plan
+from engines.store import engines as shelf
 
 
 @pytest.fixture(params=VERSIONS)

@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper, parser
 
-from engines.build.builders import BuildError, Options
-from engines.build.tensorrt import TENSORRT_RTX
-from engines.build.tensorrt_words import Problem, explain
+from engines.builder.builders import BuildError, Options
+from engines.builder.tensorrt import TENSORRT_RTX
+from engines.builder.tensorrt_words import Problem, explain
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 

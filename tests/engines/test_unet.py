@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
-from engines.nets.unet import UNet
-from engines.training import face, road
+from training.nets.unet import UNet
+from training.recipes import face, road
 
 
 @pytest.mark.parametrize(

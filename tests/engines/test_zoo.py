@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shared_clips import clip_frame
 
 import engines
-from engines.decoders import Boxes
+from engines.found import Boxes
 from engines.manifest import zoo_names
 from mirante import Detections, Mask
 

@@ -1,0 +1,1 @@
+"""What the dashboard costs, measured: ``mirante bench dashboard``."""

@@ -1,0 +1,1 @@
+"""The line beside its floor and beside a plain loop."""

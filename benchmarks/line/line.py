@@ -1,0 +1,171 @@
+"""``mirante bench line``: the variants in turn, in processes of their own, side by side."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import typer
+
+from benchmarks.line.job import Job, Measured
+from benchmarks.machine import describe_machine
+from engines.console import print_table
+from pipeline.demo.rtsp_process import rtsp_cameras
+from pipeline.demo.tally import Received, Tally
+from pipeline.gst.clips import encode_pictures
+from pipeline.gst.floor import trim_clip
+from pipeline.worker.redis_server import RedisServer
+
+CACHE = Path(".cache/bench")
+FLAT_OVER = (1, 2, 4, 8)  # cameras
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options of the command; see there."""
+
+    clip: Path
+    model: str
+    cameras: int
+    frames: int
+    rounds: int
+    rate: int
+    seconds: float
+
+
+def run_bench(plan: Plan) -> None:
+    """Measures and prints. Its Redis and its cameras are its own."""
+    typer.echo(describe_machine())
+    clip = trim_clip(plan.clip, plan.frames, CACHE)
+    with RedisServer(port=0) as server:
+        job = Job(str(clip), plan.model, plan.cameras, plan.frames, server.url)
+        _print_throughput(job, plan.rounds)
+        _print_latency(job, plan)
+        _print_flatness(job, plan)
+
+
+def _print_throughput(job: Job, rounds: int) -> None:
+    """The line, its floor, and the plain loop; in turn, so that a slow minute meets them all."""
+    taken: dict[str, list[Measured]] = {"line": [], "decode": [], "engine": [], "plain": []}
+    for _ in range(rounds):
+        for name, runs in taken.items():
+            runs.append(_measure(name, job))
+    floors = [_sum(d, e) for d, e in zip(taken["decode"], taken["engine"], strict=True)]
+    columns = {
+        "mirante line": taken["line"],
+        "floor: decode + scale, then bare engine calls": floors,
+        "plain loop: OpenCV + ONNX Runtime + Redis": taken["plain"],
+    }
+    typer.echo(
+        f"\nthroughput: {job.cameras} cameras of {Path(job.clip).name}, {job.model}, every frame; "
+        f"medians of {rounds} rounds"
+    )
+    rows = []
+    for name, runs in columns.items():
+        ratios = [run.fps / line.fps for run, line in zip(runs, taken["line"], strict=True)]
+        rows.append(
+            (
+                name,
+                f"{median(run.fps for run in runs):.1f}",
+                f"{median(run.cpu_ms for run in runs):.1f}",
+                f"{median(run.rss_mib for run in runs):.0f}",
+                f"{1 / median(ratios):.2f}",
+            )
+        )
+    print_table(("", "frames/s", "CPU ms/frame", "RSS MiB", "line / it"), rows)
+
+
+def _print_latency(job: Job, plan: Plan) -> None:
+    received = _live(job, plan, plan.cameras)[1]
+    # The first frames met models that were still loading; as many as were measured come last.
+    frames = int(plan.rate * plan.seconds / plan.cameras)
+    latency = [ms for camera in received for ms in camera.latency_ms[-frames:]]
+    beyond = [ms for camera in received for ms in camera.beyond_inference_ms[-frames:]]
+    typer.echo(
+        f"\nlatency: {plan.cameras} RTSP cameras, {plan.rate} frames/s in all, capture (RTCP) to "
+        f"subscriber, {len(latency)} frames"
+    )
+    rows = [
+        (name, *(f"{value:.1f}" for value in np.percentile(values, [50, 95, 99])))
+        for name, values in (("capture → subscriber", latency), ("… beyond inference", beyond))
+    ]
+    print_table(("ms", "p50", "p95", "p99"), rows)
+
+
+def _print_flatness(job: Job, plan: Plan) -> None:
+    typer.echo(f"\nCPU per frame at {plan.rate} frames/s in all, one thread per inference")
+    single = replace(job, threads=1)
+    runs = {
+        cameras: median(_live(single, plan, cameras)[0].cpu_ms for _ in range(plan.rounds))
+        for cameras in FLAT_OVER
+    }
+    rows = [
+        (str(cameras), f"{cpu_ms:.1f}", f"{cpu_ms / runs[FLAT_OVER[0]] - 1:+.0%}")
+        for cameras, cpu_ms in runs.items()
+    ]
+    print_table(("cameras", "CPU ms/frame", "against 1"), rows)
+
+
+def _live(job: Job, plan: Plan, cameras: int) -> tuple[Measured, list[Received]]:
+    """Some RTSP cameras that send ``plan.rate`` frames a second between them."""
+    clip = _slow_clip(plan, cameras)
+    with rtsp_cameras({f"camera{i}": clip for i in range(cameras)}, CACHE) as urls:
+        live = replace(job, cameras=cameras, urls=tuple(urls.values()), seconds=plan.seconds)
+        tally = Tally(f"bench{i}" for i in range(cameras))
+        tally.start(job.redis)
+        measured = _measure("live", live)
+        tally.stop()
+    wanted = plan.rate * plan.seconds
+    if measured.frames < 0.9 * wanted:
+        typer.echo(f"overloaded: {measured.frames} of {wanted:.0f} frames; lower --rate", err=True)
+    return measured, list(tally.cameras.values())
+
+
+def _slow_clip(plan: Plan, cameras: int) -> Path:
+    """The clip at the rate of one camera. Without B-frames, which live cameras do not send: at
+    two frames a second a decoder would hold them back for seconds.
+    """
+    fps = max(1, plan.rate // cameras)
+    target = CACHE / f"{plan.clip.stem}-{plan.frames}-{fps}fps.mp4"
+    if not target.exists():
+        encode_pictures(_pictures(plan.clip, plan.frames), fps, target)
+    return target
+
+
+def _pictures(clip: Path, frames: int) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    capture = cv2.VideoCapture(str(clip))
+    for _ in range(frames):
+        more, bgr = capture.read()
+        if not more:
+            return
+        yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _measure(variant: str, job: Job) -> Measured:
+    program = [sys.executable, "-m", "benchmarks.line.variants", variant, json.dumps(asdict(job))]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{variant}: {done.stderr.strip()[-2000:]}")
+    time.sleep(0.2)  # until the last of its memory and sockets is gone
+    measured = Measured(**json.loads(done.stdout.splitlines()[-1]))
+    if variant != "live" and measured.frames != job.cameras * job.frames:
+        raise RuntimeError(f"{variant}: expected {job.cameras * job.frames}, got {measured.frames}")
+    return measured
+
+
+def _sum(decode: Measured, engine: Measured) -> Measured:
+    """Both halves of the floor one after the other, for the same frames."""
+    return Measured(
+        engine.frames,
+        decode.wall_s + engine.wall_s,
+        decode.cpu_s + engine.cpu_s,
+        max(decode.rss_mib, engine.rss_mib),
+    )

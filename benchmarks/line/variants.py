@@ -1,0 +1,112 @@
+"""What ``mirante bench line`` measures, each run in a process of its own.
+
+python -m benchmarks.line.variants line '{"clip": "…", "model": "yolox-nano", "cameras": 4, …}'
+prints one line of JSON: frames, wall_s, cpu_s and rss_mib.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import engines
+from benchmarks.line.job import Job, Measured
+from engines.runtimes import open_session
+from engines.store.models import resolve_file
+
+TENSORS = 32  # preprocessed frames that the bare engine calls go round
+
+
+def line(job: Job) -> Callable[[], int]:
+    """The line: cameras, stages, outbox, Redis; every frame of the clip."""
+    from benchmarks.line.cameras import prepare_clip_line
+
+    return prepare_clip_line(job)
+
+
+def live(job: Job) -> Callable[[], int]:
+    """The line on live cameras for some seconds."""
+    from benchmarks.line.cameras import prepare_live_line
+
+    return prepare_live_line(job)
+
+
+def decode(job: Job) -> Callable[[], int]:
+    """The floor's first half: decode and scale."""
+    from pipeline.gst.floor import decode_and_scale
+
+    def run() -> int:
+        decode_and_scale(Path(job.clip), job.cameras, job.width)
+        return job.cameras * job.frames
+
+    return run
+
+
+def engine(job: Job) -> Callable[[], int]:
+    """The floor's second half: as many bare session calls on preprocessed frames of the clip."""
+    import cv2
+
+    from engines.preprocess import Preprocessor
+
+    manifest = engines.load(job.model).manifest
+    session = open_session("onnxruntime", resolve_file(manifest), job.threads_each)
+    spec = manifest.input
+    tensors: list[NDArray[Any]] = []
+    capture = cv2.VideoCapture(job.clip)
+    while len(tensors) < TENSORS and (got := capture.read())[0]:
+        rgb = np.asarray(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB), np.uint8)
+        tensor, _ = Preprocessor(spec, session.inputs[spec.name].dtype).frame(rgb)
+        tensors.append(tensor.copy())
+    if len(session.inputs) != 1:
+        raise ValueError(f"model: {job.model} has more inputs than its picture; expected one")
+
+    def calls() -> None:
+        for index in range(job.frames):
+            session.run({spec.name: tensors[index % len(tensors)]})
+
+    def run() -> int:
+        threads = [threading.Thread(target=calls) for _ in range(job.cameras)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return job.cameras * job.frames
+
+    return run
+
+
+def plain(job: Job) -> Callable[[], int]:
+    """The loop that a user would write."""
+    from benchmarks.line.plain_loop import run_plain
+
+    weights = resolve_file(engines.load(job.model).manifest)
+    return lambda: run_plain(Path(job.clip), weights, job.cameras, job.frames, job.redis)
+
+
+VARIANTS = {run.__name__: run for run in (line, live, decode, engine, plain)}
+
+
+def main() -> None:
+    """Runs one variant and prints what it took."""
+    variant, job = VARIANTS[sys.argv[1]], Job(**json.loads(sys.argv[2]))
+    run = variant(job)  # loads models and libraries, which is not what is measured
+    started_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    frames = run()
+    wall_s, after = time.perf_counter() - started_s, resource.getrusage(resource.RUSAGE_SELF)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    measured = Measured(frames, wall_s, cpu_s, after.ru_maxrss / 1024)
+    sys.stdout.write(json.dumps(asdict(measured)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""What the dashboard costs, measured: ``mirante dashboard bench``."""

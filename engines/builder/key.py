@@ -1,0 +1,90 @@
+"""What decides which engine a request means: all that its bytes depend on, as one key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engines.builder.builders import Builder, builder_of
+from engines.builder.frames import identity
+from engines.builder.prepare import RECIPE
+from engines.builder.request import Request
+from engines.manifest import Manifest, find
+from engines.store.models import resolve_file
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request, resolved.
+
+    Attributes:
+        request: as it was asked.
+        manifest: of the source.
+        path: the source's file.
+        builder: of the runtime.
+        facts: all that the engine depends on, as JSON holds it.
+        key: the engine's name in the store: model, runtime, precision and a digest of ``facts``.
+    """
+
+    request: Request
+    manifest: Manifest
+    path: Path
+    builder: Builder
+    facts: dict[str, Any]
+    key: str
+
+
+def wanted(request: Request) -> Wanted:
+    """Resolves a request.
+
+    Labels and thresholds are no part of the key: an engine does not depend on them.
+
+    Raises:
+        ValueError: there is no such model or builder.
+        ModelUnavailableError: its file can be had nowhere.
+        ImportError: the runtime's library is missing.
+        BuildError: the runtime has no such device.
+        OSError: there are no such pictures.
+    """
+    manifest = find(request.model)
+    path = resolve_file(manifest)
+    builder = builder_of(request.runtime)
+    role = {
+        "model": manifest.name,
+        "runtime": request.runtime,
+        "device": builder.device(request.target),
+        "precision": request.precision,
+        "batch": request.pictures,
+        "frame": request.frame,
+        "fold": request.folds,
+        "network": {
+            "input": manifest.input.model_dump(mode="json"),
+            "decoder": manifest.decoder,
+            "options": manifest.options,
+        },
+        "calibration": _calibration(request),
+    }
+    with path.open("rb") as file:
+        source = hashlib.file_digest(file, "sha256").hexdigest()
+    facts = {
+        **role,
+        "role": _digest(role)[:16],
+        "library": builder.library(),
+        "source": source,
+        "recipe": RECIPE,
+    }
+    key = f"{manifest.name}-{request.runtime}-{request.precision}-{_digest(facts)[:16]}"
+    return Wanted(request, manifest, path, builder, facts, key)
+
+
+def _calibration(request: Request) -> dict[str, Any] | None:
+    if request.calibrate is None:
+        return None
+    return {"pictures": identity(request.calibrate), "count": request.calibration_frames}
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

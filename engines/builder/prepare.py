@@ -1,0 +1,185 @@
+"""From a model's file to the graph that an engine is made of, and the manifest that fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.builder.builders import BuildError, Shape, Told
+from engines.builder.fold import fold
+from engines.builder.frames import Rgb
+from engines.builder.onnx_file import load_onnx
+from engines.builder.precision import to_float16
+from engines.builder.quantise import to_int8
+from engines.builder.request import Request
+from engines.builder.shapes import batched, fixed, inputs_of, modern, shape_of
+from engines.builder.tail import check_tail
+from engines.manifest import Input, Manifest
+from engines.placement import place
+from engines.preprocess import Preprocessor
+
+# Raised when the same source would give another graph.
+RECIPE = 1
+_TRIED = 4  # pictures on which batches and float16 are tried out
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A graph ready to be built.
+
+    Attributes:
+        model: the ``onnx.ModelProto``.
+        input: what is fed to it.
+        profiles: least, likeliest and largest shape of each input with a dynamic axis.
+    """
+
+    model: Any
+    input: Input
+    profiles: dict[str, tuple[Shape, Shape, Shape]]
+
+
+def prepare(
+    manifest: Manifest,
+    path: Path,
+    request: Request,
+    pictures: Sequence[Rgb],
+    calibration: Sequence[Rgb],
+    told: Told,
+) -> Prepared:
+    """Makes the graph.
+
+    Args:
+        manifest: of the source.
+        path: its file.
+        request: what is wanted.
+        pictures: real ones, to try the graph out with.
+        calibration: those that set the scales of int8.
+        told: of the steps.
+
+    Raises:
+        BuildError: the network cannot be what is wanted; says why and what helps.
+        ImportError: a library of the extra ``build`` is missing.
+    """
+    told(0.0, "reading the network")
+    model = _read(path)
+    _check_inputs(manifest, model)
+    if request.is_for_gpu:
+        check_tail(model)
+    inner = inner_input(manifest.input, request)
+    told(0.1, "simplifying")
+    model = _sized(model, inner, request)
+    tried = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
+    if request.pictures > 1:
+        told(0.2, f"making it take {request.pictures} pictures a call")
+        model = batched(model, tried)
+    if request.precision == "fp16":
+        told(0.4, "converting to float16")
+        model = to_float16(model, tried)
+    elif request.precision == "int8":
+        told(0.4, f"calibrating int8 on {len(calibration)} pictures")
+        model = to_int8(model, (feeds_of(model, inner, rgb) for rgb in calibration))
+    fed = inner
+    if request.folds:
+        told(0.9, "putting the preprocessing into the graph")
+        resizing = manifest.input.model_copy(update={"frame": request.frame})
+        model, fed = fold(model, resizing if request.frame else inner)
+    return Prepared(model, fed, _profiles(model, request.pictures))
+
+
+def feeds_of(model: Any, spec: Input, rgb: Rgb) -> dict[str, NDArray[Any]]:
+    """What the network is fed for one picture, in arrays of its own."""
+    onnx = load_onnx()
+    kinds = {
+        name: onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type)
+        for name, each in inputs_of(model).items()
+    }
+    tensor, at = Preprocessor(spec, np.dtype(kinds[spec.name])).frame(rgb)
+    feeds: dict[str, NDArray[Any]] = {spec.name: tensor}
+    for name, order in spec.extra.items():
+        size = at.size if order == "size_wh" else at.size[::-1]
+        feeds[name] = np.array([size], kinds[name])
+    return feeds
+
+
+def _read(path: Path) -> Any:
+    onnx = load_onnx()
+    if path.suffix != ".onnx":
+        raise BuildError(
+            f"{path}: engines are made of ONNX files; convert it first (mirante models import)"
+        )
+    try:
+        return modern(onnx.load(str(path)))
+    except BuildError as error:
+        raise BuildError(f"{path}: {error}") from error
+    except Exception as error:  # protobuf's DecodeError is of no public module
+        raise BuildError(f"{path}: expected an ONNX file: {error}") from error
+
+
+def _check_inputs(manifest: Manifest, model: Any) -> None:
+    wanted, there = {manifest.input.name, *manifest.input.extra}, inputs_of(model)
+    if wanted != set(there):
+        raise BuildError(
+            f"input: the file has {', '.join(there)}, the manifest names {', '.join(wanted)}"
+        )
+    if manifest.input.frame is not None:
+        raise BuildError("input.frame: expected none, as the network resizes already")
+
+
+def inner_input(spec: Input, request: Request) -> Input:
+    """What the network itself is fed: of one size, but for what a CPU runs at many.
+
+    Args:
+        spec: of the source.
+        request: what is wanted.
+    """
+    if request.frame is not None:
+        size = place(request.frame, spec.size, spec.resize, spec.multiple).size
+        return spec.model_copy(update={"size": size, "multiple": None})
+    if _stays_dynamic(spec, request):
+        return spec
+    return spec.model_copy(update={"multiple": None})
+
+
+def _stays_dynamic(spec: Input, request: Request) -> bool:
+    """A letterbox cut to the picture saves a CPU a third of the work; a GPU needs one size."""
+    return bool(
+        spec.multiple and request.frame is None and not request.is_for_gpu and not request.folds
+    )
+
+
+def _sized(model: Any, spec: Input, request: Request) -> Any:
+    width, height = spec.size
+    first = _first_axis(model, request)
+    sides: tuple[int | None, int | None] = (height, width)
+    if spec.multiple:
+        sides = (None, None)
+    shapes: dict[str, list[int | None]] = {name: [first, 2] for name in spec.extra}
+    given = shape_of(inputs_of(model)[spec.name])
+    shapes[spec.name] = [first, 3, *sides] if spec.layout == "nchw" else [first, *sides, 3]
+    made = shapes[spec.name]
+    if len(given) != 4 or any(
+        None not in (a, b) and a != b for a, b in zip(given, made, strict=False)
+    ):
+        raise BuildError(f"input {spec.name}: the file has {given}, the manifest makes {made}")
+    return fixed(model, shapes)
+
+
+def _first_axis(model: Any, request: Request) -> int | None:
+    """A batch that was exported as dynamic stays so; else it is 1 until it is freed."""
+    dynamic = all(shape_of(each)[:1] == (None,) for each in inputs_of(model).values())
+    return None if dynamic and request.pictures > 1 else 1
+
+
+def _profiles(model: Any, most: int) -> dict[str, tuple[Shape, Shape, Shape]]:
+    profiles = {}
+    for name, each in inputs_of(model).items():
+        shape = shape_of(each)
+        if shape[:1] == (None,) and None not in shape[1:]:
+            rest = tuple(axis for axis in shape[1:] if axis is not None)
+            profiles[name] = ((1, *rest), (most, *rest), (most, *rest))
+    return profiles

@@ -1,0 +1,123 @@
+"""What an engine is asked to be: from the command line, or as JSON for a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from engines.builder.builders import BUILDERS, Precision
+
+ON_GPU = ("tensorrt", "tensorrt-rtx")
+_BATCH_ON_GPU = 8
+_LARGEST_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One engine.
+
+    Attributes:
+        model: zoo name, or path of a manifest.
+        runtime: what shall run it, a name of ``BUILDERS``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        target: the GPU architecture, such as ``sm89``; None for the one here.
+        calibrate: for int8, pictures that set the scales: a clip, a folder, an ``.npz`` of uint8
+            RGB, or a camera's URL that OpenCV reads.
+        frames: pictures on which parity is measured; None for those of ``calibrate``, or where
+            there are none, those that ship with the project.
+        batch: most pictures in one call; None for 8 on a GPU and 1 elsewhere.
+        frame: width and height of the pictures that will come; None where they are not known.
+        fold: preprocessing in the graph; None for on GPUs only.
+        calibration_frames: how many of ``calibrate``.
+        parity_frames: how many of ``frames``.
+
+    Raises:
+        ValueError: naming key, value and what was expected.
+    """
+
+    model: str
+    runtime: str
+    precision: Precision = "fp32"
+    target: str | None = None
+    calibrate: str | None = None
+    frames: str | None = None
+    batch: int | None = None
+    frame: tuple[int, int] | None = None
+    fold: bool | None = None
+    calibration_frames: int = 64
+    parity_frames: int = 16
+
+    def __post_init__(self) -> None:
+        if self.runtime not in BUILDERS and ":" not in self.runtime:
+            near = get_close_matches(self.runtime, BUILDERS, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else f"expected {', '.join(BUILDERS)}"
+            raise ValueError(f'runtime: no engines for "{self.runtime}"; {hint}')
+        if self.precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise ValueError(f'precision: expected {known}, got "{self.precision}"')
+        if self.precision == "int8" and self.calibrate is None:
+            raise ValueError(
+                "calibrate: missing, and required by precision int8: pictures of what the cameras "
+                "see (a clip, a folder, an .npz or a camera's URL) set its scales"
+            )
+        if self.precision != "int8" and self.calibrate is not None:
+            raise ValueError(f"calibrate: expected with int8 only, got precision {self.precision}")
+        _within("batch", self.batch, 1, _LARGEST_BATCH)
+        _within("calibration_frames", self.calibration_frames, 1, 10_000)
+        _within("parity_frames", self.parity_frames, 1, 10_000)
+        if self.frame is not None:
+            # A list where it came from JSON.
+            object.__setattr__(self, "frame", tuple(self.frame))
+            if len(self.frame) != 2:
+                raise ValueError(f"frame: expected width and height, got {list(self.frame)}")
+            for length in self.frame:
+                _within("frame", length, 16, 16_384)
+
+    @property
+    def is_for_gpu(self) -> bool:
+        """Whether it is one of TensorRT's."""
+        return self.runtime in ON_GPU
+
+    @property
+    def folds(self) -> bool:
+        """Whether preprocessing is in the graph."""
+        return self.is_for_gpu if self.fold is None else self.fold
+
+    @property
+    def pictures(self) -> int:
+        """Most pictures in one call."""
+        return self.batch or (_BATCH_ON_GPU if self.is_for_gpu else 1)
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        """Reads what ``to_json`` wrote; keys may be left out.
+
+        Raises:
+            ValueError: it is no such thing; names the key.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"request: not JSON: {error}") from error
+        if not isinstance(data, Mapping):
+            raise ValueError(f"request: expected an object, got {type(data).__name__}")
+        known = [each.name for each in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise ValueError(f"request: no such key {key}; known: {', '.join(known)}")
+        for key in ("model", "runtime"):
+            if key not in data:
+                raise ValueError(f"request: {key}: missing, and required")
+        return cls(**data)
+
+
+def _within(key: str, value: Any, least: int, most: int) -> None:
+    if value is not None and not (isinstance(value, int) and least <= value <= most):
+        raise ValueError(f"{key}: expected {least} to {most}, got {value}")

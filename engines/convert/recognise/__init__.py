@@ -1,0 +1,154 @@
+"""``--decoder auto``: which decoder reads a network, and why, from the outputs of one run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
+from engines.convert.recognise.grids import dense
+from engines.convert.recognise.heads import gfl, ssd, yolov1, yunet
+from engines.convert.recognise.planes import classifier, segmenter
+from engines.convert.recognise.queries import end_to_end, pairs, rows
+from engines.decoders import DECODERS, OptionError, Spec, bind
+from engines.names import resolve
+from engines.runtimes import Session
+
+__all__ = ["RecogniseError", "Recognised", "last_ops", "recognise"]
+
+# What is considered, by the decoders' names and the task.
+READINGS: Mapping[str, tuple[str, Callable[[Seen], list[Fit]]]] = {
+    "yolov5, yolov8, yolox": ("detect", dense),
+    "yunet": ("detect", yunet),
+    "end_to_end": ("detect", end_to_end),
+    "rows": ("detect", rows),
+    "detr, boxes_scores": ("detect", pairs),
+    "ssd": ("detect", ssd),
+    "gfl": ("detect", gfl),
+    "yolov1": ("detect", yolov1),
+    "argmax, sigmoid, class_ids": ("segment", segmenter),
+    "softmax": ("classify", classifier),
+}
+
+
+class RecogniseError(ValueError):
+    """No decoder fits, or several do; the message lists what was considered, and why."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The one decoder that fits.
+
+    Attributes:
+        decoder: its name in ``engines.decoders.DECODERS``.
+        options: those that differ from its defaults, as in a manifest.
+        task: ``detect``, ``segment`` or ``classify``.
+        labels: how many there are; None where the outputs do not tell.
+        reasons: why, a sentence each.
+    """
+
+    decoder: str
+    options: dict[str, Any]
+    task: str
+    labels: int | None
+    reasons: tuple[str, ...]
+
+
+def recognise(
+    session: Session,
+    size: tuple[int, int],
+    labels: tuple[str, ...] | None,
+    task: str | None,
+    outputs_of: Mapping[str, NDArray[Any]],
+    ops: Mapping[str, str] | None = None,
+    decoder: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Recognised:
+    """The decoder for a network, from its outputs' names, shapes, types and numbers.
+
+    Args:
+        session: the network.
+        size: width and height in pixels of the input tensor that gave ``outputs_of``.
+        labels: the class or plane names, where they are known; much depends on how many.
+        task: ``detect``, ``segment`` or ``classify``, where it is known.
+        outputs_of: every output of one run on a picture, a real one if there is one.
+        ops: the operator that makes each output, from ``last_ops``; more is seen with it.
+        decoder: the one that shall read it, where that is known; its options are found out.
+        options: those of its options that are known; the others are found out.
+
+    Raises:
+        RecogniseError: none fits, or several do; then with the key of the manifest that settles it.
+    """
+    tensors = tuple(
+        Tensor(name, outputs_of[name], (ops or {}).get(name, "")) for name in session.outputs
+    )
+    seen = Seen(size, labels, tensors)
+    fits: list[Fit] = []
+    misfits: list[str] = []
+    for names, (gives, reading) in READINGS.items():
+        if task not in (None, gives):
+            continue
+        try:
+            found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]
+            fits += [_tried(fit, seen) for fit in _agreeing(found, options or {})]
+        except (Misfit, OptionError) as misfit:
+            misfits.append(f"{names}: {misfit}")
+    if len(fits) == 1:
+        fit = fits[0]
+        return Recognised(fit.decoder, fit.options, fit.task, fit.labels, fit.reasons)
+    if fits:
+        raise RecogniseError(_several(fits))
+    outputs = "; ".join(map(str, tensors))
+    raise RecogniseError(
+        "\n".join([f"decoder: none fits; {outputs}", *(f"  not {words}" for words in misfits)])
+    )
+
+
+def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
+    """The fits that these options are not against, with the options.
+
+    Raises:
+        Misfit: they are against each.
+    """
+    told = {key for fit in fits for key in fit.options}
+    found = []
+    for fit in fits:
+        parameters = inspect.signature(resolve("decoder", fit.decoder, DECODERS)).parameters
+        own = {key: fit.options.get(key, parameters[key].default) for key in told & set(parameters)}
+        if all(own[key] == value for key, value in options.items() if key in own):
+            found.append(replace(fit, options={**fit.options, **options}))
+    if fits and not found:
+        raise Misfit(f"fits {_listed(fits[0].options)}, but not with {_listed(options)}")
+    return found
+
+
+def _tried(fit: Fit, seen: Seen) -> Fit:
+    """The same, after its decoder has read the outputs with thresholds that nothing reaches.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    labels = seen.labels or tuple(f"class_{i}" for i in range(fit.labels or 1))
+    spec = Spec(labels, np.full(len(labels), 2, np.float32), 0.5, seen.size)
+    if fit.task == "detect":
+        bind(fit.decoder, fit.options)({t.name: t.value for t in seen.tensors}, spec)
+    return fit
+
+
+def _listed(options: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in options.items()) + "}"
+
+
+def _several(fits: list[Fit]) -> str:
+    lines = ["decoder: several fit; say which in the manifest"]
+    lines += [f"  {fit.decoder} {_listed(fit.options)}: {'; '.join(fit.reasons)}" for fit in fits]
+    keys = sorted({key for fit in fits for key in fit.key.split(", ")})
+    decoders = {fit.decoder for fit in fits}
+    settles = [key for key in keys if key != "decoder" or len(decoders) > 1]
+    lines.append(f"  what settles it: {', '.join(settles) or 'labels'}")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""Segmenters and classifiers: what competes, and what is still to be applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor
+
+LEAST_SIDE = 8  # of a plane
+
+
+def segmenter(seen: Seen) -> list[Fit]:
+    """``class_ids``, ``argmax`` or ``sigmoid``, by the channels of outputs that are planes."""
+    planes = [tensor for tensor in seen.tensors if _is_plane(tensor, seen)]
+    if not planes:
+        shapes = "; ".join(map(str, seen.tensors))
+        raise Misfit(f"no output of planes with the input's proportions: {shapes}")
+    if len(planes) * 2 <= len(seen.tensors):
+        raise Misfit(f"{len(planes)} of {len(seen.tensors)} outputs are planes: a detector's heads")
+    ids = [tensor for tensor in planes if tensor.value.dtype.kind in "iu" or tensor.op == "ArgMax"]
+    if ids:
+        return [_class_ids(seen, ids)]
+    if len({_last(tensor) for tensor in planes}) > 1:
+        raise Misfit("some outputs have their channels first and others last")
+    counts = [tensor.shape[_axis(tensor)] for tensor in planes]
+    said = tuple(
+        f"{tensor}: {count} plane{'s' * (count > 1)}"
+        for tensor, count in zip(planes, counts, strict=True)
+    )
+    options: dict[str, Any] = {"channels": "last"} if _last(planes[0]) else {}
+    fits, misfits = [], []
+    for reading in (_argmax, _sigmoid):
+        try:
+            fits.append(reading(seen, planes, counts, options, said))
+        except Misfit as misfit:
+            misfits.append(str(misfit))
+    if not fits:
+        raise Misfit("; ".join((*said, *misfits)))
+    return fits
+
+
+def _argmax(
+    seen: Seen,
+    planes: list[Tensor],
+    counts: list[int],
+    options: dict[str, Any],
+    said: tuple[str, ...],
+) -> Fit:
+    shares = all(tensor.sums_to_one(_axis(tensor)) for tensor in planes)
+    if not shares and all(tensor.is_chance for tensor in planes):
+        raise Misfit("in 0..1 without summing to one: they do not compete")
+    if min(counts) < 2:
+        raise Misfit("one plane has nothing to compete with")
+    all_of, without = sum(counts), sum(counts) - len(counts)
+    total = seen.count if seen.count is not None else all_of
+    if total not in (all_of, without):
+        raise Misfit(f"{all_of} planes do not fit {total} labels, nor with a background each")
+    background = total == without
+    why = "the planes sum to one: they compete" if shares else "logits that may compete"
+    if background:
+        why += f"; {total} labels and a background in each output, taken as its first"
+    return Fit(
+        "argmax",
+        {**options, "planes": _named(seen, planes, counts, background)},
+        "segment",
+        total,
+        (*said, why),
+    )
+
+
+def _sigmoid(
+    seen: Seen,
+    planes: list[Tensor],
+    counts: list[int],
+    options: dict[str, Any],
+    said: tuple[str, ...],
+) -> Fit:
+    total = sum(counts)
+    if seen.count not in (None, total):
+        raise Misfit(f"{total} planes are not {seen.count} labels")
+    if min(counts) > 1 and all(tensor.sums_to_one(_axis(tensor)) for tensor in planes):
+        raise Misfit("the planes sum to one: they are not independent")
+    inside = all(t.op == "Sigmoid" or (t.is_chance and not t.op.startswith("Conv")) for t in planes)
+    spans = ", ".join(tensor.span for tensor in planes)
+    why = f"{spans}: {'probabilities' if inside else 'logits, the sigmoid is still to be applied'}"
+    named = _named(seen, planes, counts, False)
+    return Fit(
+        "sigmoid",
+        {**options, "logits": not inside, "planes": named},
+        "segment",
+        total,
+        (*said, why),
+    )
+
+
+def _class_ids(seen: Seen, planes: list[Tensor]) -> Fit:
+    if len(planes) > 1:
+        raise Misfit("several outputs of whole numbers")
+    highest = int(planes[0].high) + 1
+    numbers = seen.count or highest
+    if highest > numbers + 1:
+        raise Misfit(f"class numbers up to {highest - 1} for {numbers} labels")
+    named = _named(seen, planes, [numbers], False)
+    why = "whole numbers: the argmax is in the graph; the first label is number 0"
+    return Fit("class_ids", {"planes": named}, "segment", numbers, (str(planes[0]), why))
+
+
+def classifier(seen: Seen) -> list[Fit]:
+    """``softmax``, of one output with a number for each label."""
+    found = [t for t in seen.tensors if t.value.ndim in (1, 2, 4) and t.value.dtype.kind == "f"]
+    found = [t for t in found if max(t.shape, default=0) == t.value.size > 1]
+    if seen.count is None and len(seen.tensors) > 1:
+        raise Misfit(f"{len(seen.tensors)} outputs, and the number of labels is not known")
+    if len(found) != 1 or (found[0].value.ndim != 1 and found[0].shape[0] != 1):
+        raise Misfit("not one output of one row of numbers, (1, labels)")
+    tensor = found[0]
+    if seen.count not in (None, tensor.value.size):
+        raise Misfit(f"{tensor}: {tensor.value.size} numbers are not {seen.count} labels")
+    options = seen.sole(tensor)
+    flat = Tensor(tensor.name, tensor.value.reshape(1, -1), tensor.op)
+    if flat.sums_to_one(1):
+        options["activation"], why = "none", "they sum to one: probabilities"
+    elif flat.is_chance and tensor.op in ("", "Sigmoid"):
+        options |= {"activation": "none", "exclusive": False}
+        why = "in 0..1 without summing to one: each label by itself"
+    else:
+        why = f"{tensor.span}: logits, taken to compete; exclusive: false where they do not"
+    reasons = (f"{tensor}: {tensor.value.size} labels", why)
+    return [Fit("softmax", options, "classify", tensor.value.size, reasons)]
+
+
+def _is_plane(tensor: Tensor, seen: Seen) -> bool:
+    """Whether it has two axes with the proportions of the input, and not more cells than it."""
+    if tensor.value.ndim not in (3, 4) or tensor.shape[0] != 1:
+        return False
+    height, width = (
+        tensor.shape[1:3] if _last(tensor) or tensor.value.ndim == 3 else tensor.shape[2:]
+    )
+    if min(height, width) < LEAST_SIDE:
+        return False
+    down, across = seen.size[1] / height, seen.size[0] / width
+    return bool(np.isclose(down, across, rtol=0.1)) and down >= 0.9
+
+
+def _last(tensor: Tensor) -> bool:
+    """Whether its channels come last: the axis of fewer numbers is that of the channels."""
+    return tensor.value.ndim == 4 and tensor.shape[3] < tensor.shape[1]
+
+
+def _axis(tensor: Tensor) -> int:
+    return 3 if _last(tensor) else 1
+
+
+def _named(
+    seen: Seen, planes: list[Tensor], counts: list[int], background: bool
+) -> dict[str, list[str | None]]:
+    """The labels of each output's planes, in order."""
+    total = sum(counts) - len(counts) * background
+    names = iter(seen.labels or [f"class_{i}" for i in range(total)])
+    lead: list[str | None] = [None] if background else []
+    return {
+        tensor.name: lead + [next(names) for _ in range(count - len(lead))]
+        for tensor, count in zip(planes, counts, strict=True)
+    }

@@ -1,0 +1,65 @@
+"""Write files whole, take their digests, read and write images."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def check_picture(option: str, path: Path) -> None:
+    """Before the work, not after it.
+
+    Raises:
+        ValueError: no picture can be written there.
+    """
+    if path.suffix.lower() not in SUFFIXES or not path.parent.is_dir():
+        raise ValueError(
+            f"--{option}: expected a .png or .jpg in a folder that is there, got {path}"
+        )
+
+
+def write_picture(path: Path, rgb: object) -> None:
+    """Writes (height, width, 3) uint8 RGB as what the suffix says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(np.asarray(rgb, np.uint8), cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path}: cannot be written")
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a file whose name is that of a JPEG or PNG."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes beside and renames: whoever finds the file finds all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: there is no picture.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError(f"{path}: expected a picture, found none that can be read")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

@@ -1,0 +1,1 @@
+"""Runtimes that ask a model server."""

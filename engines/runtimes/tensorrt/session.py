@@ -1,0 +1,173 @@
+"""TensorRT 10 and 11, and TensorRT-RTX: engines on an NVIDIA GPU, one session class for all.
+
+What they share is the API by names of tensors: shapes and addresses are set on a context, and
+``execute_async_v3`` queues the work on a stream. What differs is how CUDA graphs come about: see
+``tensorrt_lane``.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.runtimes import FeedError, Session, TensorInfo, Tensors
+from engines.runtimes.feeds import check_feeds
+from engines.runtimes.tensorrt.cuda import Cuda
+from engines.runtimes.tensorrt.engine import Engine
+from engines.runtimes.tensorrt.lane import Lane
+from engines.runtimes.tensorrt.library import Library, library
+from engines.runtimes.tensorrt.plan import check_plan, read_plan
+
+# Two: while one call's pictures and results are copied, another's are computed. A GPU runs the
+# kernels of one engine at a time or little faster, so that more would only take its memory.
+_LANES = 2
+
+# Weak, unlike other runtimes' sessions: what no model uses any more gives its GPU memory back.
+_sessions: weakref.WeakValueDictionary[tuple[str, Path, int], TensorrtSession]
+_sessions = weakref.WeakValueDictionary()
+_sessions_lock = threading.Lock()
+
+
+class TensorrtSession:
+    """An engine on the GPU, tried out and ready.
+
+    ``run`` may be called by several threads: two run at once, each with a stream, a context and
+    buffers of its own; others wait. GPU memory is freed by ``close``, or with the last reference.
+
+    Args:
+        library: TensorRT or TensorRT-RTX.
+        cuda: CUDA.
+        path: the engine's file.
+
+    Raises:
+        RefusedError: the file is no engine, damaged, or for another version or GPU.
+        RuntimeError: there is no GPU or driver, or its memory is full.
+    """
+
+    def __init__(self, library: Library, cuda: Cuda, path: Path) -> None:
+        plan = read_plan(path)
+        check_plan(plan, path, library.runtime, library.version)
+        try:
+            gpu = cuda.gpu()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"{path}: {library.runtime} runs on an NVIDIA GPU: {error}"
+            ) from error
+        self._engine = Engine(library, path, plan, gpu)
+        self.inputs: Mapping[str, TensorInfo] = self._engine.inputs
+        self.outputs: Mapping[str, TensorInfo] = self._engine.outputs
+        self._idle: queue.SimpleQueue[Lane | None] = queue.SimpleQueue()  # None: closed
+        self._closing = threading.Lock()
+        self._lanes: list[Lane] = []
+        self._finalizer = weakref.finalize(self, _release, self._lanes)
+        self._finalizer.atexit = False  # the process gives all back by itself
+        try:
+            for _ in range(_LANES):
+                lane = Lane(self._engine, cuda)
+                self._lanes.append(lane)
+                self._warm_up(lane)
+                self._idle.put(lane)
+        except BaseException:
+            self._finalizer()
+            raise
+        self._engine.save_cache()
+
+    @property
+    def largest_batch(self) -> int:
+        """Most pictures in one call."""
+        return min((each.largest[0] for each in self._engine.profiles.values()), default=1)
+
+    def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
+        """Every output by name; the arrays are the caller's own.
+
+        Raises:
+            FeedError: an input is missing, is not the engine's, or has another shape or type.
+            RuntimeError: the GPU or the library fails, or the session is closed.
+        """
+        self._check(feeds)
+        lane = self._idle.get()
+        try:
+            if lane is None:
+                raise RuntimeError(f"{self._engine.path}: the session is closed")
+            return lane.run(feeds)
+        finally:
+            self._idle.put(lane)
+
+    def close(self) -> None:
+        """Waits for the calls that run, then frees the GPU's memory; later calls are refused."""
+        with self._closing:
+            if self.is_closed:
+                return
+            for _ in self._lanes:
+                self._idle.get()
+            self._engine.save_cache()
+            self._finalizer()
+            self._idle.put(None)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return not self._finalizer.alive
+
+    def _warm_up(self, lane: Lane) -> None:
+        """Twice, so that what the first call allocates and the second records is done."""
+        zeros = {
+            name: np.zeros(profile.likeliest, self.inputs[name].dtype)
+            for name, profile in self._engine.profiles.items()
+        }
+        for _ in range(2):
+            lane.run(zeros)
+
+    def _check(self, feeds: Tensors) -> None:
+        check_feeds(self.inputs, feeds)
+        for name, profile in self._engine.profiles.items():
+            if not profile.holds(feeds[name].shape):
+                raise FeedError(
+                    f"input {name}: expected {profile}, for which the engine was built, "
+                    f"got {feeds[name].shape}"
+                )
+
+
+def _release(lanes: list[Lane]) -> None:
+    while lanes:
+        lanes.pop().close()
+
+
+def open_session(path: Path, threads: int) -> Session:
+    """The process's one session for this engine of TensorRT (as its file is now).
+
+    Args:
+        path: the engine, a file that ``engines.builder.tensorrt`` made.
+        threads: not used: the work is the GPU's.
+
+    Raises:
+        ImportError: TensorRT or cuda-bindings are not installed; names the extra.
+        RefusedError: the file is no engine, damaged, or for another version or GPU.
+        RuntimeError: there is no GPU or driver, or its memory is full.
+    """
+    return _open("tensorrt", path)
+
+
+def open_rtx_session(path: Path, threads: int) -> Session:
+    """The same for an engine of TensorRT-RTX.
+
+    What the library compiles for the GPU here is kept beside the engine as ``<file>.cache``.
+    """
+    return _open("tensorrt-rtx", path)
+
+
+def _open(runtime: str, path: Path) -> Session:
+    path = path.resolve()
+    key = (runtime, path, path.stat().st_mtime_ns)
+    with _sessions_lock:
+        session = _sessions.get(key)
+        if session is None or session.is_closed:
+            session = _sessions[key] = TensorrtSession(library(runtime), Cuda(), path)
+        return session

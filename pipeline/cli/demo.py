@@ -1,0 +1,20 @@
+"""``mirante demo``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(help="End after so many seconds; else at Ctrl-C.", min=1)
+    ] = None,
+) -> None:
+    """Three cameras, live: detections and masks by our own models, and an account at the end."""
+    from engines.store.models import use_default_mirror
+    from pipeline.cli.demo_run import run_demo
+
+    use_default_mirror()
+    raise typer.Exit(run_demo(seconds))

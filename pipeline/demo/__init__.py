@@ -1,0 +1,1 @@
+"""The demonstration's cameras and its account."""

@@ -1,0 +1,1 @@
+"""Making models of our own and judging any model; running never loads it."""

@@ -1,0 +1,1 @@
+"""The commands ``mirante train`` and ``mirante eval``."""

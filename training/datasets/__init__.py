@@ -1,0 +1,96 @@
+"""Labelled pictures, whatever the layout of their folder."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DatasetError(ValueError):
+    """A folder or a file in it cannot be used; the message names it and what was expected."""
+
+
+class NoLabelsError(DatasetError):
+    """A folder has no labels of the kind that was looked for, in any layout."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoxPicture:
+    """A picture and its boxes.
+
+    Attributes:
+        path: a JPEG or PNG.
+        group: pictures of one group (copies of one photograph, frames of one clip) never fall on
+            both sides of a split. Empty: never held out, where the folder has no split of its own.
+        xyxy: (n, 4) float32, left, top, right, bottom in pixels of the file.
+        class_id: (n,) int64, index into ``BoxSet.labels``.
+        score: (n,) float32, a teacher's confidence, 1 where a person drew the box.
+        crowd: (m, 5) float32, left, top, right, bottom, class of regions in which objects are too
+            many to be drawn: to be neither learned nor counted.
+        own_split: whether the folder itself keeps the picture from learning, as under ``val``;
+            None where it says nothing.
+    """
+
+    path: Path
+    group: str
+    xyxy: NDArray[np.float32]
+    class_id: NDArray[np.int64]
+    score: NDArray[np.float32]
+    crowd: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 5), np.float32))
+    own_split: bool | None = None
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it is kept for evaluation: by the folder's own split, else by its group."""
+        return is_held_out(self.group) if self.own_split is None else self.own_split
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSet:
+    """Pictures with boxes of the classes ``labels``."""
+
+    labels: tuple[str, ...]
+    pictures: tuple[BoxPicture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPicture:
+    """A picture and one grey PNG per plane, of its size.
+
+    Attributes:
+        path: a JPEG or PNG.
+        group: as ``BoxPicture.group``.
+        planes: by label, the PNG whose values / 255 are the probability of the plane. A plane that
+            is missing here is unknown in this picture, not empty.
+        own_split: as ``BoxPicture.own_split``.
+    """
+
+    path: Path
+    group: str
+    planes: dict[str, Path]
+    own_split: bool | None = None
+
+    @property
+    def is_held_out(self) -> bool:
+        """As ``BoxPicture.is_held_out``."""
+        return is_held_out(self.group) if self.own_split is None else self.own_split
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSet:
+    """Pictures with masks of the planes ``labels``."""
+
+    labels: tuple[str, ...]
+    pictures: tuple[MaskPicture, ...]
+
+
+def is_held_out(group: str, share: float = 0.1) -> bool:
+    """Whether a group is kept for evaluation: the same answer on every machine, for ever."""
+    if not group:
+        return False
+    digest = hashlib.sha256(group.encode()).digest()
+    return int.from_bytes(digest[:4], "big") < share * 2**32

@@ -1,0 +1,181 @@
+"""What a model is measured on: a clip, pictures, a labelled folder, or a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+from engines.files import SUFFIXES, is_picture
+from training.datasets import (
+    BoxPicture,
+    BoxSet,
+    DatasetError,
+    MaskPicture,
+    MaskSet,
+    NoLabelsError,
+    is_held_out,
+)
+from training.datasets.collection import read_collection
+from training.datasets.folders import read_boxes, read_masks, read_pictures, without_labels
+from training.evaluation.collected import road_masks, street_boxes
+from training.evaluation.pictures import Files, Frames, Pictures
+
+Task = Literal["detect", "segment"]
+Labelled = TypeVar("Labelled", bound=BoxPicture | MaskPicture)
+PARTS = {"detect": "street", "segment": "road"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which pictures.
+
+    Attributes:
+        data: a clip, a folder, or a pattern such as ``street/*.jpg``.
+        part: FROM:TO of a clip as shares; of a collection its sub-folder.
+        every: one of so many frames or pictures.
+        held_out: only what training never sees, by ``BoxPicture.is_held_out``.
+        sets: of a collection, those to take; none for all but those of unclear licence.
+    """
+
+    data: str
+    part: str | None = None
+    every: int = 1
+    held_out: bool = False
+    sets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """In words, for a report."""
+        words = [self.data]
+        words += [f"part {self.part}"] if self.part else []
+        words += [f"sets {', '.join(self.sets)}"] if self.sets else []
+        words += ["held out"] if self.held_out else []
+        words += [f"one of {self.every}"] if self.every > 1 else []
+        return ", ".join(words)
+
+
+class Data(NamedTuple):
+    """Pictures, and their labels where they have any that were asked for."""
+
+    pictures: Pictures
+    labels: BoxSet | MaskSet | None
+
+
+def open_data(choice: Choice, task: Task, labelled: bool) -> Data:
+    """Finds out what there is.
+
+    Args:
+        choice: which pictures.
+        task: what labels are to be.
+        labelled: whether labels are wanted; else any pictures do.
+
+    Raises:
+        DatasetError: naming what is there and what was expected.
+    """
+    data = Path(choice.data)
+    if data.is_file() and not is_picture(data):
+        return Data(_clip(choice, labelled), None)
+    if (data / "manifest.csv").is_file():
+        found = _collection(choice, task, labelled)
+    else:
+        found = _folder(choice, task, labelled)
+    if isinstance(found, list):
+        return Data(Files(found[:: choice.every]), None)
+    pictures = found.pictures[:: choice.every]
+    return Data(Files([picture.path for picture in pictures]), found)
+
+
+def _clip(choice: Choice, labelled: bool) -> Frames:
+    if labelled:
+        raise DatasetError(f"{choice.data}: a clip has no labels; name a model as the truth")
+    if choice.held_out or choice.sets:
+        raise DatasetError(f"{choice.data}: held-out and sets are not for clips; part is")
+    start, end = _shares(choice.part or "0:1")
+    return Frames(Path(choice.data), start, end, choice.every)
+
+
+def _shares(part: str) -> tuple[float, float]:
+    try:
+        start, end = (float(share) for share in part.split(":"))
+    except ValueError:
+        start, end = 1.0, 0.0
+    if not 0 <= start < end <= 1:
+        raise DatasetError(f"part: expected FROM:TO with 0 <= FROM < TO <= 1, got {part!r}")
+    return start, end
+
+
+def _collection(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet | list[Path]:
+    folder, part = Path(choice.data), choice.part or PARTS[task]
+    entries = read_collection(folder, part)
+    if unknown := set(choice.sets) - {entry.set for entry in entries}:
+        known = ", ".join(sorted({entry.set for entry in entries}))
+        raise DatasetError(f"sets: no {', '.join(sorted(unknown))} in {part}; there are {known}")
+    entries = [
+        entry
+        for entry in entries
+        if (entry.set in choice.sets if choice.sets else entry.is_clear)
+        and (not choice.held_out or is_held_out(entry.group))
+    ]
+    if not entries:
+        raise DatasetError(f"{folder}/{part}: no picture is left, of those sets and held out")
+    if not labelled:
+        return [entry.path for entry in entries]
+    if part != PARTS[task]:
+        raise DatasetError(
+            f"part: {part} has no labels to {task}, {PARTS[task]} has; or name a model as the truth"
+        )
+    return street_boxes(folder, entries) if task == "detect" else road_masks(folder, entries)
+
+
+def _folder(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet | list[Path]:
+    folder = Path(choice.data)
+    if choice.part or choice.sets:
+        raise DatasetError(f"{choice.data}: part and sets are not for a folder or a pattern")
+    if not labelled:
+        return [picture.path for picture in _held(choice, _alone(choice, task))]
+    if task == "detect":
+        boxes = read_boxes(folder)
+        return BoxSet(boxes.labels, tuple(_held(choice, boxes.pictures)))
+    masks = read_masks(folder)
+    return MaskSet(masks.labels, tuple(_held(choice, masks.pictures)))
+
+
+def _held(choice: Choice, pictures: Sequence[Labelled]) -> list[Labelled]:
+    kept = [picture for picture in pictures if picture.is_held_out or not choice.held_out]
+    if not kept:
+        raise DatasetError(
+            f"{choice.data}: none of its {len(pictures)} pictures is held out; training leaves "
+            "aside what is below val/ or test/, else a tenth by name"
+        )
+    return kept
+
+
+def _alone(choice: Choice, task: Task) -> Sequence[BoxPicture | MaskPicture]:
+    """One picture, those below a folder without the masks among them, or those of a pattern.
+
+    What is held out may be said by the names of files of labels, so that these are read for it.
+    """
+    folder = Path(choice.data)
+    if not folder.is_dir():
+        return (
+            without_labels([folder], folder.parent) if is_picture(folder) else _of_pattern(folder)
+        )
+    if choice.held_out:
+        try:
+            return (read_boxes(folder) if task == "detect" else read_masks(folder)).pictures
+        except NoLabelsError:
+            pass
+    return read_pictures(folder)
+
+
+def _of_pattern(pattern: Path) -> tuple[BoxPicture, ...]:
+    fixed = list(takewhile(lambda part: not set(part) & set("*?["), pattern.parts))
+    if len(fixed) == len(pattern.parts):
+        raise DatasetError(f"{pattern}: expected a clip, a folder or a pattern, nothing is there")
+    rest = "/".join(pattern.parts[len(fixed) :])
+    paths = sorted(path for path in Path(*fixed).glob(rest) if is_picture(path))
+    if not paths:
+        raise DatasetError(f"{pattern}: expected pictures ({', '.join(SUFFIXES)}), found none")
+    return without_labels(paths, Path(*fixed))

@@ -1,0 +1,208 @@
+"""A whole measurement: from names to figures, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engines.fit import thresholds
+from engines.manifest import Manifest, ManifestError, check_labels, find
+from engines.model import Model, load
+from training.datasets import BoxSet, DatasetError, MaskSet
+from training.evaluation.data import Choice, open_data
+from training.evaluation.detector import DetectorFigures, evaluate_detector
+from training.evaluation.pairing import Pairing, pair
+from training.evaluation.pictures import Picture, Pictures
+from training.evaluation.segmenter import SegmenterFigures, evaluate_segmenter
+from training.evaluation.tables import Table, detector_tables, plain, segmenter_tables
+from training.evaluation.truth import DrawnBoxes, DrawnPlanes, SeenBoxes, SeenPlanes
+
+Watch = Callable[[Pictures], Iterable[Picture]]
+
+LEAST_SCORE = 0.01  # AP wants the doubtful boxes too
+NAMED = 8  # classes in a note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to measure.
+
+    Attributes:
+        model: a zoo model, or the path of a manifest.
+        choice: on which pictures.
+        truth: a model whose answers are the truth; None for the pictures' labels.
+        truth_threshold: least score of its answers; None for its manifest's.
+        threshold: least score of the model's; None for its manifest's.
+        classes: labels of the model; none for all.
+        match: labels of the model to other names in the truth.
+        least_side_px: boxes whose shorter side is below this do not count.
+        least_share: only pictures of which these planes of the truth cover at least this share.
+        tolerance_px: how far outlines and lines may be off.
+        detector: segmenters run on the crops of its boxes.
+        on: class of these boxes; need not be said of a detector with one class.
+        threads: inside one inference.
+    """
+
+    model: str
+    choice: Choice
+    truth: str | None = None
+    truth_threshold: float | None = None
+    threshold: float | None = None
+    classes: tuple[str, ...] = ()
+    match: Mapping[str, str] = field(default_factory=dict)
+    least_side_px: float = 0.0
+    least_share: Mapping[str, float] = field(default_factory=dict)
+    tolerance_px: float = 2.0
+    detector: str | None = None
+    on: str | None = None
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came out.
+
+    Attributes:
+        request: what was asked for.
+        pairing: the classes that were measured, and those left out.
+        figures: of a detector or a segmenter.
+    """
+
+    request: Request
+    pairing: Pairing
+    figures: DetectorFigures | SegmenterFigures
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be known to read the figures, a line each."""
+        asked = self.request
+        of = f"{asked.truth}'s answers" if asked.truth else "the pictures' labels"
+        if asked.truth and asked.truth_threshold is not None:
+            of += f" of {asked.truth_threshold:g} and above"
+        lines = [f"{asked.model} on {self.figures.pictures} pictures of {asked.choice}"]
+        lines.append(f"truth: {of}")
+        for side, names in (("model", self.pairing.model_only), ("truth", self.pairing.truth_only)):
+            if names:
+                lines.append(f"left out, of the {side} alone: {_some(names)}")
+        return lines
+
+    def tables(self) -> list[Table]:
+        """Headings and rows of all tables."""
+        if isinstance(self.figures, DetectorFigures):
+            return detector_tables(self.figures)
+        return segmenter_tables(self.figures)
+
+    def json(self) -> str:
+        """All figures, NaN as null."""
+        asked = self.request
+        data: dict[str, Any] = {
+            "model": asked.model,
+            "data": str(asked.choice),
+            "truth": asked.truth or "labels",
+            "truth_threshold": asked.truth_threshold,
+            "threshold": asked.threshold,
+            "classes": self.pairing.labels,
+            "match": dict(asked.match),
+            "detector": asked.detector,
+            "on": asked.on,
+            "least_share": dict(asked.least_share),
+            "least_side_px": asked.least_side_px,
+            "tolerance_px": asked.tolerance_px,
+            "left_out": {"model": self.pairing.model_only, "truth": self.pairing.truth_only},
+            **plain(self.figures),
+        }
+        return json.dumps(data, indent=1) + "\n"
+
+
+def measure(request: Request, watch: Watch = iter) -> Measured:
+    """Runs a model on pictures and compares it with the truth.
+
+    Args:
+        request: what to measure.
+        watch: the pictures go through it one by one, for a display of progress.
+
+    Raises:
+        DatasetError: the pictures or their labels are not as expected.
+        EvaluationError: pycocotools is not installed.
+        ManifestError: there is no such model, or one for another task.
+        ModelUnavailableError: a model's file can be had nowhere.
+        ValueError: options that do not go together, naming them.
+    """
+    manifest = find(request.model)
+    if request.truth is not None and (task := find(request.truth).task) != manifest.task:
+        raise ManifestError(
+            f"truth: expected a model to {manifest.task}, {request.truth} is to {task}"
+        )
+    if manifest.task == "classify":
+        raise ManifestError(
+            f"{manifest.name} classifies; expected a model to detect or segment: pictures of crops "
+            "with labels are not read yet"
+        )
+    if manifest.task == "detect":
+        return _detector(request, manifest, watch)
+    return _segmenter(request, watch)
+
+
+def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
+    if request.detector or request.on or request.least_share:
+        raise ValueError("on-detector, on and least-share: expected with a segmenter only")
+    least = thresholds(manifest, request.threshold)
+    pictures, labels = open_data(request.choice, "detect", labelled=request.truth is None)
+    truth = DrawnBoxes(labels) if isinstance(labels, BoxSet) else SeenBoxes(_teacher(request))
+    model = load(request.model, threads=request.threads, threshold=LEAST_SCORE)
+    pairing = pair(model.labels, truth.labels, request.match, request.classes)
+    found = evaluate_detector(model, least, watch(pictures), truth, pairing, request.least_side_px)
+    return Measured(request, pairing, found)
+
+
+def _segmenter(request: Request, watch: Watch) -> Measured:
+    if request.least_side_px:
+        raise ValueError("least-side: expected with a detector only")
+    detector = load(request.detector, threads=request.threads) if request.detector else None
+    on = _class_of(request, detector)
+    pictures, labels = open_data(request.choice, "segment", labelled=request.truth is None)
+    truth = (
+        DrawnPlanes(labels)
+        if isinstance(labels, MaskSet)
+        else SeenPlanes(_teacher(request, on), detector)
+    )
+    check_labels("least-share", request.least_share, truth.labels)
+    model = load(request.model, threads=request.threads, threshold=request.threshold, on=on)
+    pairing = pair(model.labels, truth.labels, request.match, request.classes)
+    found = evaluate_segmenter(
+        SeenPlanes(model, detector),
+        watch(pictures),
+        truth,
+        pairing,
+        request.tolerance_px,
+        request.least_share,
+    )
+    if not found.pictures:
+        raise DatasetError(f"least-share: no picture has {dict(request.least_share)}")
+    return Measured(request, pairing, found)
+
+
+def _teacher(request: Request, on: str | None = None) -> Model:
+    assert request.truth is not None
+    return load(request.truth, threads=request.threads, threshold=request.truth_threshold, on=on)
+
+
+def _class_of(request: Request, detector: Model | None) -> str | None:
+    if detector is None:
+        if request.on:
+            raise ValueError(f"on: expected with on-detector only, got {request.on}")
+        return None
+    if detector.task != "detect":
+        raise ValueError(f"on-detector: expected a detector, {detector.name} is none")
+    on = request.on or (detector.labels[0] if len(detector.labels) == 1 else None)
+    if on is None:
+        raise ValueError(f"on: expected a class of {detector.name}: {', '.join(detector.labels)}")
+    check_labels("on", [on], detector.labels)
+    return on
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
