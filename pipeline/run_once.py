@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mirante.frame import Counts, FrameResult
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.own import PythonStage
-from plugins.infer import InferStage
+from plugins.infer.stage import InferStage
 from plugins.stage import Stage, call, make_own
 
 

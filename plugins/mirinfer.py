@@ -7,7 +7,7 @@ import os
 from gi.repository import GObject
 
 from plugins.element import StageElement, pad_templates
-from plugins.infer import InferStage
+from plugins.infer.stage import InferStage
 
 
 def read_thresholds(text: str) -> dict[str, float]:

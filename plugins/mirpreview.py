@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gi.repository import GObject
 
-from plugins import outboxes
+from plugins import line as outboxes
 from plugins.element import StageElement, pad_templates
-from plugins.outbox import Outbox
-from plugins.preview import PreviewStage
+from plugins.outbox.outbox import Outbox
+from plugins.preview.stage import PreviewStage
 
 
 class MirPreview(StageElement):

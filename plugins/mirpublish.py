@@ -8,9 +8,9 @@ from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from mirante.keys import check_camera
-from plugins import outboxes
+from plugins import line as outboxes
 from plugins.element import FrameHandler, max_failures, sink_template
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 # Elements by their pipeline, known by its address.
 _publishing: dict[int, MirPublish] = {}

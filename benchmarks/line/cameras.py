@@ -12,10 +12,10 @@ import cv2
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.worker.camera import RunningCamera, start_camera
-from plugins import outboxes
+from plugins import line as outboxes
 from plugins.elements import register
-from plugins.infer import InferStage
-from plugins.outbox import Outbox
+from plugins.infer.stage import InferStage
+from plugins.outbox.outbox import Outbox
 
 if TYPE_CHECKING:
     from benchmarks.line.job import Job

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mirante import Counts, FrameResult, Status
 from pipeline.cameras.synthetic import picture, truth
 from pipeline.control.registry import Registry, connect
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 SIZE = (640, 360)
 QUALITY = 70

@@ -29,10 +29,10 @@ from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, pack
 from pipeline.gst.camera import CameraRunner
-from plugins.blur import Blur
 from plugins.element import FrameHandler, max_failures, sink_template
 from plugins.elements import register
 from plugins.ledger import Ledger
+from plugins.preview.blur import Blur
 
 WIDEST_PX = 1280
 QUALITY = 80

@@ -29,10 +29,10 @@ from pipeline.worker.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapsh
 from pipeline.worker.reporter import PAUSED, Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.trials import answer_trial
-from plugins import outboxes
+from plugins import line as outboxes
 from plugins.elements import register
-from plugins.outbox import Outbox
-from plugins.redis_retention import Retention
+from plugins.outbox.outbox import Outbox
+from plugins.outbox.retention import Retention
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from mirante.frame import FrameResult
 from pipeline.config.settings import Engine
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
-from plugins.infer import InferStage
+from plugins.infer.stage import InferStage
 
 pytest.importorskip("openvino", reason="the engines are OpenVINO's")
 

@@ -16,7 +16,7 @@ from mirante import Attribute, Counts, Detections, FrameResult, Mask
 from mirante.status import Status
 from pipeline.cli.tail import frame_words, objects_words
 from pipeline.worker.redis_server import RedisServer
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 pytestmark = pytest.mark.redis
 START_NS = 1_700_000_000_250_000_000

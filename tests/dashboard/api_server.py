@@ -34,7 +34,7 @@ from pipeline.control.reports import (
     publish,
 )
 from pipeline.worker.redis_server import RedisServer
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 BOXES = Detections(
     np.array([[10, 20, 110, 220], [300, 40, 420, 300]], np.float32),

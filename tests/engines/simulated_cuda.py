@@ -2,8 +2,8 @@
 
 It answers as ``cuda.bindings.runtime`` does: ``engines.runtimes.tensorrt.cuda`` runs on it
 unchanged. Work that is queued happens at ``cudaStreamSynchronize`` and not before; memory that was
-freed is never given out again, and using it is an illegal address; nothing may be allocated, freed or waited for
-while the same thread records a graph.
+freed is never given out again, and using it is an illegal address; nothing may be allocated, freed
+or waited for while the same thread records a graph.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from mirante.wire import decode, encode
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.config.references import check_stages
 from pipeline.config.stages.model import ModelStage
-from plugins.infer import InferStage
+from plugins.infer.stage import InferStage
 
 COLOUR: dict[str, Any] = {
     "name": "colour",

@@ -15,7 +15,7 @@ from onnx_networks import COLOURS, colour_grid
 from engines import serving
 from engines.manifest import ManifestError
 from mirante.frame import FrameResult
-from plugins.infer import InferStage
+from plugins.infer.stage import InferStage
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ from mirante.frame import FrameResult
 from mirante.mask import Mask
 from pipeline.cameras.graph import stages_text
 from pipeline.config.camera import Camera
-from plugins.blur import HOLD_S, Blur
-from plugins.infer import InferStage
-from plugins.outbox import Outbox
-from plugins.preview import PreviewStage
+from plugins.infer.stage import InferStage
+from plugins.outbox.outbox import Outbox
+from plugins.preview.blur import HOLD_S, Blur
+from plugins.preview.stage import PreviewStage
 
 Picture = NDArray[np.uint8]
 QUALITY = 90

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis_child import RedisChild
 
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

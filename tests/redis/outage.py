@@ -18,7 +18,7 @@ from simulated_camera import SimulatedCamera
 import mirante
 from mirante.keys import key
 from plugins.ledger import Ledger
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 CAMERAS = ("north", "east", "south", "west")
 

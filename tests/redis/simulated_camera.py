@@ -8,7 +8,7 @@ import numpy as np
 
 from mirante import Counts, Detections, FrameResult, Mask
 from plugins.ledger import Ledger
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 BOXES = Detections(
     np.array([[10, 20, 110, 220], [300, 40, 420, 300], [5, 5, 50, 60]], np.float32),

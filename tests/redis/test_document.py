@@ -18,7 +18,7 @@ from simulated_camera import LANES, frame
 
 import mirante
 from mirante import Status
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/subscribing.md").read_text()

@@ -13,7 +13,7 @@ from simulated_camera import LANES, frame
 import mirante
 from mirante import Gap
 from mirante.keys import key
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 Until = Callable[..., Any]
 STREAM = key("gate", "detections")

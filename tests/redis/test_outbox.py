@@ -12,8 +12,8 @@ from simulated_camera import LANES, frame
 from mirante import Counts, Status
 from mirante.keys import key
 from mirante.wire import WireError
-from plugins.outbox import Outbox
-from plugins.redis_retention import Retention
+from plugins.outbox.outbox import Outbox
+from plugins.outbox.retention import Retention
 
 Until = Callable[..., Any]
 DETECTIONS = key("gate", "detections")

@@ -11,7 +11,7 @@ from simulated_camera import frame
 
 import mirante
 from mirante.keys import key
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 Until = Callable[..., Any]
 PASSWORD = "s3cr3t-pw"

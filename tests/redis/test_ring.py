@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mirante.keys import EntryId
-from plugins.redis_ring import FRAME_KINDS, Entry, Lane
+from plugins.outbox.ring import FRAME_KINDS, Entry, Lane
 
 NONE = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 

@@ -16,7 +16,7 @@ from simulated_camera import BOXES, LANES, frame
 import mirante
 from mirante import Counts, Frame, Gap, Status
 from mirante.keys import key
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 Until = Callable[..., Any]
 

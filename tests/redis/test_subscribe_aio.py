@@ -11,7 +11,7 @@ from simulated_camera import LANES, frame
 import mirante
 import mirante.aio
 from mirante.keys import key
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 Until = Callable[..., Any]
 

@@ -12,9 +12,9 @@ import redis
 from mirante.backoff import Backoff
 from mirante.keys import EntryId, Kind, key
 from mirante.redis_url import RedisUrl, exchange
-from plugins.redis_preview import Previews
-from plugins.redis_retention import Retention
-from plugins.redis_ring import Entry, Lane, Ring
+from plugins.outbox.previews import Previews
+from plugins.outbox.retention import Retention
+from plugins.outbox.ring import Entry, Lane, Ring
 
 _BATCH = 64  # entries per round trip: 35 000 entries of 2 kB a second; 7 000 one by one
 _TICK_S = 0.25

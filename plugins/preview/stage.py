@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
-from plugins.blur import Blur
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
+from plugins.preview.blur import Blur
 
 
 class PreviewStage:

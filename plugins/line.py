@@ -7,7 +7,7 @@ import os
 import threading
 
 from plugins.ledger import account_lost
-from plugins.outbox import Outbox
+from plugins.outbox.outbox import Outbox
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from mirante.wire import encode
 from mirante.wire.messages import MaskEncoding
-from plugins.redis_preview import Previews
-from plugins.redis_retention import Retention
-from plugins.redis_ring import Ring
-from plugins.sender import Sender
+from plugins.outbox.previews import Previews
+from plugins.outbox.retention import Retention
+from plugins.outbox.ring import Ring
+from plugins.outbox.sender import Sender
 
 
 @dataclass(frozen=True, slots=True)

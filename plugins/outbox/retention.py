@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirante.keys import Kind
-from plugins.redis_ring import Lane
+from plugins.outbox.ring import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The image for people, and what is made unrecognisable in it."""
