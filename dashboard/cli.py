@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.access_commands import add_access_commands
+from dashboard.access.commands import add_access_commands
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
@@ -45,7 +45,7 @@ def dashboard(
     if context.invoked_subcommand is not None:
         return
     from dashboard.access import Access
-    from dashboard.access_commands import make_first_admin
+    from dashboard.access.commands import make_first_admin
     from dashboard.app import make_services
     from dashboard.server import serve
     from pipeline.config.settings import Dashboard

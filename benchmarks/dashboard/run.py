@@ -27,7 +27,7 @@ SETTLE_S = 4.0
 MIB = 1 << 20
 # In the page, after each frame that was drawn: the time since it was published, by the same clock.
 WATCH = """async () => {
-  const { live } = await import("/static/live.js");
+  const { live } = await import("/static/lib/live.js");
   window.late = [];
   live.late = ({ message }) => window.late.push(Date.now() - message.ts * 1000);
 }"""

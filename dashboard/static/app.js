@@ -1,13 +1,13 @@
 // The frame around every page: who looks, where one is, whether all is connected.
-import { get, remove } from "./api.js";
-import { CameraForm } from "./camera_form.js";
-import { CameraPage } from "./camera_page.js";
+import { get, remove } from "./lib/api.js";
+import { CameraForm } from "./form/camera_form.js";
+import { CameraPage } from "./camera/camera_page.js";
 import { Login } from "./login.js";
-import { live, useLive } from "./live.js";
-import { html, render, useEffect, useState } from "./preact.js";
-import { SystemPage } from "./system_page.js";
-import { Button, Icon, Notice } from "./ui.js";
-import { Wall } from "./wall.js";
+import { live, useLive } from "./lib/live.js";
+import { html, render, useEffect, useState } from "./lib/preact.js";
+import { SystemPage } from "./system/system_page.js";
+import { Button, Icon, Notice } from "./lib/ui.js";
+import { Wall } from "./wall/wall.js";
 
 /** {page: "wall" | "camera" | "system", name} of the address. */
 function routeOf(hash) {

@@ -1,8 +1,8 @@
 // Who looks: a user and a password.
-import { post } from "./api.js";
-import { draft } from "./form_draft.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
-import { Button, Icon } from "./ui.js";
+import { post } from "./lib/api.js";
+import { draft } from "./form/form_draft.js";
+import { html, useEffect, useRef, useState } from "./lib/preact.js";
+import { Button, Icon } from "./lib/ui.js";
 
 export function Login({ onLogin }) {
   const [typed, type] = useState({ user: "", password: "" });

@@ -68,7 +68,7 @@ def shoot(canvas: Locator) -> Shot:
 
 def colour_of(page: Page, label: str) -> NDArray[np.int16]:
     """The class's colour, RGB, as the page's own module says it."""
-    script = "async label => (await import('/static/colours.js')).rgbOf(label)"
+    script = "async label => (await import('/static/lib/colours.js')).rgbOf(label)"
     return np.array(page.evaluate(script, label), np.int16)
 
 

@@ -13,8 +13,8 @@ import yaml
 from guarded_app import PASSWORD, TOKENS, USERS, browser, log_in, make_access
 from typer.testing import CliRunner, Result
 
+from dashboard.access.commands import add_access_commands, make_first_admin
 from dashboard.access.passwords import is_password
-from dashboard.access_commands import add_access_commands, make_first_admin
 from pipeline.config.settings import Dashboard
 
 PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
@@ -49,7 +49,7 @@ def test_at_a_terminal_a_password_is_asked_twice(monkeypatch: pytest.MonkeyPatch
         return PASSWORD
 
     monkeypatch.setattr("typer.prompt", prompt)
-    monkeypatch.setattr("dashboard.access_commands.sys.stdin", _Terminal())
+    monkeypatch.setattr("dashboard.access.commands.sys.stdin", _Terminal())
     app = typer.Typer()
     add_access_commands(app)
     with pytest.raises(SystemExit) as left:

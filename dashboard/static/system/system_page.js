@@ -1,12 +1,12 @@
 // What it all runs on: models and engines, workers, Redis, who reads, what was lost.
-import { get } from "./api.js";
-import { useLive } from "./live.js";
+import { get } from "../lib/api.js";
+import { useLive } from "../lib/live.js";
 import { Models } from "./system_models.js";
 import { Groups, Losses, Pages, Redis } from "./system_redis.js";
-import { usePolled } from "./polled.js";
-import { html, useRef } from "./preact.js";
+import { usePolled } from "../lib/polled.js";
+import { html, useRef } from "../lib/preact.js";
 import { Gone, Worker } from "./system_workers.js";
-import { Notice } from "./ui.js";
+import { Notice } from "../lib/ui.js";
 
 export function SystemPage() {
   const { cameras } = useLive();

@@ -1,7 +1,7 @@
 // The newest message of a camera, as it is on the wire.
 import { Copy } from "./code_lines.js";
-import { html, useMemo, useState } from "./preact.js";
-import { Button } from "./ui.js";
+import { html, useMemo, useState } from "../lib/preact.js";
+import { Button } from "../lib/ui.js";
 
 const WIDTH = 84; // characters that a list or object may have on one line
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;

@@ -1,7 +1,7 @@
 // A camera is tried by a worker, as the form says it, and not added.
-import { post } from "./api.js";
+import { post } from "../lib/api.js";
 import { byField } from "./camera_values.js";
-import { useEffect, useRef, useState } from "./preact.js";
+import { useEffect, useRef, useState } from "../lib/preact.js";
 
 export const NO_ADDRESS = "Where are its pictures? An address is needed.";
 const NO_WORKER = "It is a worker that connects, and none is running.";

@@ -1,6 +1,6 @@
 // What a camera's state was, and why: a band of the last while, and the changes in words.
-import { html } from "./preact.js";
-import { clock, since, toneOf } from "./ui.js";
+import { html } from "../lib/preact.js";
+import { clock, since, toneOf } from "../lib/ui.js";
 
 const SPANS_S = [300, 900, 1800, 3600, 10800, 21600, 43200, 86400]; // what the band may show; the shortest that holds all
 const THINNEST = 0.5; // per cent: a moment of trouble is seen in a day of calm

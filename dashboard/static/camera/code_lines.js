@@ -1,6 +1,6 @@
 // Text to take away: with a button that copies it.
-import { html, useEffect, useState } from "./preact.js";
-import { Button } from "./ui.js";
+import { html, useEffect, useState } from "../lib/preact.js";
+import { Button } from "../lib/ui.js";
 
 /** A button that copies `text()` and says so for a moment. */
 export function Copy({ text, label }) {

@@ -1,6 +1,6 @@
 // A frame's way, stage by stage: each bar begins where the one before it ended.
-import { html } from "./preact.js";
-import { percentiles } from "./ui.js";
+import { html } from "../lib/preact.js";
+import { percentiles } from "../lib/ui.js";
 
 const RECENT = 60; // samples that medians are taken over
 const WORDS = {

@@ -1,11 +1,11 @@
 // The wall: every camera, live.
-import { CameraActions } from "./camera_actions.js";
+import { CameraActions } from "../camera/camera_actions.js";
 import { useGrid } from "./grid.js";
-import { LayerBar } from "./layer_bar.js";
-import { useLive } from "./live.js";
-import { Picture } from "./picture.js";
-import { html, useState } from "./preact.js";
-import { Button, Icon, Notice, State, count, ms, toneOf } from "./ui.js";
+import { LayerBar } from "../lib/layer_bar.js";
+import { useLive } from "../lib/live.js";
+import { Picture } from "../lib/picture.js";
+import { html, useState } from "../lib/preact.js";
+import { Button, Icon, Notice, State, count, ms, toneOf } from "../lib/ui.js";
 
 const SEARCH_FROM = 7; // cameras
 

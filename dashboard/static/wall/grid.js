@@ -1,5 +1,5 @@
 // How many columns let all tiles be seen at once, as large as can be.
-import { useEffect, useRef, useState } from "./preact.js";
+import { useEffect, useRef, useState } from "../lib/preact.js";
 
 const GAP = 14, FOOTER = 46, LEAST = 235, BELOW = 40, NARROW = 600; // px
 const RATIO = 16 / 9;

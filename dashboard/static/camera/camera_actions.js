@@ -1,7 +1,7 @@
 // Pause, resume, edit and remove one camera; for admins.
-import { cameraPath, post, remove } from "./api.js";
-import { html, useState } from "./preact.js";
-import { Button, Dialog, Notice } from "./ui.js";
+import { cameraPath, post, remove } from "../lib/api.js";
+import { html, useState } from "../lib/preact.js";
+import { Button, Dialog, Notice } from "../lib/ui.js";
 
 /** `words`: with the names of the actions, else as icons. */
 export function CameraActions({ camera, session, onEdit, words = false }) {

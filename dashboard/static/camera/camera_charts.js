@@ -1,8 +1,8 @@
 // A camera over time: where its frames went, how late they are, what was seen.
-import { Chart, Swatch } from "./charts.js";
-import { colourOf } from "./colours.js";
-import { html } from "./preact.js";
-import { count, ms } from "./ui.js";
+import { Chart, Swatch } from "../lib/charts.js";
+import { colourOf } from "../lib/colours.js";
+import { html } from "../lib/preact.js";
+import { count, ms } from "../lib/ui.js";
 
 const FRAMES = {
   published: "--accent", failed: "--bad",

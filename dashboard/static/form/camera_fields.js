@@ -1,8 +1,8 @@
 // Fields of a camera's form: its address, its name, and what is folded away.
 import { nameTrouble, takesLogin } from "./camera_values.js";
-import { colourOf } from "./colours.js";
-import { html, useEffect, useRef } from "./preact.js";
-import { Button } from "./ui.js";
+import { colourOf } from "../lib/colours.js";
+import { html, useEffect, useRef } from "../lib/preact.js";
+import { Button } from "../lib/ui.js";
 
 /** What an address may begin with: [name, beginning, example, words]. */
 const KINDS = [

@@ -1,7 +1,7 @@
 // What a camera's frames pass: a ready-made choice, or stages one by one.
 import { numbered, same } from "./camera_values.js";
-import { html, useLayoutEffect, useRef, useState } from "./preact.js";
-import { Button, Notice } from "./ui.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib/preact.js";
+import { Button, Notice } from "../lib/ui.js";
 
 export const PRESETS = [
   { id: "street", title: "People, vehicles, faces", words: "Boxes around each of them.", stages: [{ model: "street" }] },

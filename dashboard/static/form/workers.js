@@ -1,8 +1,8 @@
 // The workers that run, with the models that cameras may name on them.
-import { get } from "./api.js";
+import { get } from "../lib/api.js";
 import { same } from "./camera_values.js";
-import { html, useEffect, useState } from "./preact.js";
-import { Notice } from "./ui.js";
+import { html, useEffect, useState } from "../lib/preact.js";
+import { Notice } from "../lib/ui.js";
 
 const EVERY_MS = 3000; // one that is started meanwhile is to be seen
 

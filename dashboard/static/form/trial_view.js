@@ -1,7 +1,7 @@
 // What a test of a camera showed: one frame with its boxes, or why there is none and what to try.
-import { drawFrame } from "./draw.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
-import { Button, Notice } from "./ui.js";
+import { drawFrame } from "../lib/draw.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { Button, Notice } from "../lib/ui.js";
 
 const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for

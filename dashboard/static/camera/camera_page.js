@@ -1,16 +1,16 @@
 // One camera: what it sees, how it fares, where its frames go, and how to get at its results.
-import { cameraPath, get } from "./api.js";
+import { cameraPath, get } from "../lib/api.js";
 import { CameraActions } from "./camera_actions.js";
 import { Frames, Latency, Objects } from "./camera_charts.js";
 import { LastMessage } from "./last_message.js";
-import { LayerBar } from "./layer_bar.js";
-import { live, useLive } from "./live.js";
-import { Picture } from "./picture.js";
-import { historyOf, usePolled } from "./polled.js";
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "./preact.js";
+import { LayerBar } from "../lib/layer_bar.js";
+import { live, useLive } from "../lib/live.js";
+import { Picture } from "../lib/picture.js";
+import { historyOf, usePolled } from "../lib/polled.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { Subscribe } from "./subscribe.js";
 import { Timeline } from "./timeline.js";
-import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } from "./ui.js";
+import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } from "../lib/ui.js";
 import { Waterfall, stagesOf } from "./waterfall.js";
 
 const SHOWN_MS = 500; // between two messages shown: faster is not read

@@ -1,17 +1,17 @@
 // Adds or edits a camera: an address, a name, a test that shows one frame, and what is looked for.
-import { cameraPath, patch, post } from "./api.js";
+import { cameraPath, patch, post } from "../lib/api.js";
 import { Address, BlurFaces, Name, Options, Worker } from "./camera_fields.js";
 import { EMPTY, byField, changesOf, nameTrouble, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
 import { NO_ADDRESS, useTrial } from "./camera_trial.js";
-import { ConfiguredCamera } from "./configured_camera.js";
+import { ConfiguredCamera } from "../camera/configured_camera.js";
 import { Discovery } from "./discovery.js";
 import { draft } from "./form_draft.js";
-import { live } from "./live.js";
-import { html, useEffect, useMemo, useRef, useState } from "./preact.js";
+import { live } from "../lib/live.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { PRESETS, Pipeline, labelsOf } from "./stage_list.js";
-import { toast } from "./toast.js";
+import { toast } from "../lib/toast.js";
 import { TrialView } from "./trial_view.js";
-import { Button, Dialog, Notice } from "./ui.js";
+import { Button, Dialog, Notice } from "../lib/ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
 const STANDARD = [{ model: "street" }]; // what a camera without stages runs, where its worker does not say

@@ -1,5 +1,5 @@
 // Models, and the engine that each runs on.
-import { html } from "./preact.js";
+import { html } from "../lib/preact.js";
 
 const RUNTIMES = {
   onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX",

@@ -1,7 +1,7 @@
 // Workers: what each uses of its machine.
-import { html } from "./preact.js";
+import { html } from "../lib/preact.js";
 import { some } from "./system_models.js";
-import { Notice, bytes, count, since } from "./ui.js";
+import { Notice, bytes, count, since } from "../lib/ui.js";
 
 /** A share (0 to 1) of a whole as a bar; `full`: the tone of one that is full, "" for a good thing. */
 export function Meter({ label, share, words, full = "bad" }) {

@@ -1,7 +1,7 @@
 // Redis and what goes through it: streams, readers, losses, and the pages themselves.
-import { html } from "./preact.js";
+import { html } from "../lib/preact.js";
 import { Meter } from "./system_workers.js";
-import { Notice, State, bytes, count } from "./ui.js";
+import { Notice, State, bytes, count } from "../lib/ui.js";
 
 const KEY = /^mirante:\{(.+)\}:(\w+)$/;
 const KINDS = ["detections", "masks", "status", "events"];

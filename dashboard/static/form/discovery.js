@@ -1,7 +1,7 @@
 // Cameras of the network that speak ONVIF; choosing a stream fills the address.
-import { post } from "./api.js";
-import { html, useEffect, useRef, useState } from "./preact.js";
-import { Button, Icon, Notice } from "./ui.js";
+import { post } from "../lib/api.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { Button, Icon, Notice } from "../lib/ui.js";
 
 /** `onChoose` takes {url, user, password, suggestion}. */
 export function Discovery({ onChoose, onBack }) {

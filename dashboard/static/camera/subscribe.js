@@ -1,7 +1,7 @@
 // The very lines that subscribe to a camera.
-import { get } from "./api.js";
+import { get } from "../lib/api.js";
 import { Code } from "./code_lines.js";
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useState } from "../lib/preact.js";
 
 const DEFAULT = "redis://127.0.0.1:6379"; // what mirante and redis-cli take where nothing is said
 

@@ -1,8 +1,8 @@
 // A camera that stands in its worker's file: what can be done about it here.
-import { cameraPath, post } from "./api.js";
-import { html, useState } from "./preact.js";
-import { toast } from "./toast.js";
-import { Button, Dialog, Notice, State } from "./ui.js";
+import { cameraPath, post } from "../lib/api.js";
+import { html, useState } from "../lib/preact.js";
+import { toast } from "../lib/toast.js";
+import { Button, Dialog, Notice, State } from "../lib/ui.js";
 
 export function ConfiguredCamera({ camera, onClose }) {
   const [failure, fail] = useState(null);
