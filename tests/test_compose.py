@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from dashboard.access import Access
 from pipeline.cli.app import make_app
 from pipeline.config.settings import Settings
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("pipeline", "dashboard")

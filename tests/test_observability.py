@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from fastapi.testclient import TestClient
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
-from promql import read
 
 from dashboard.access import Access
 from dashboard.api import health
@@ -33,8 +31,9 @@ from pipeline.worker.metrics import (
     WorkerCollector,
     WorkerSnapshot,
 )
+from tests.support import ROOT
+from tests.support.promql import read
 
-ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "configs/observability"
 GRAFANA: dict[str, Any] = json.loads((FOLDER / "grafana/dashboards/mirante.json").read_text())
 ALERTS = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]

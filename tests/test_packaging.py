@@ -7,7 +7,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from live_site import Site, real_site, simulated_site
-from opened_pages import TIMEOUT_MS, Pages
 from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.support.live_site import Site, real_site, simulated_site
+from tests.support.opened_pages import TIMEOUT_MS, Pages
 
 expect.set_options(timeout=TIMEOUT_MS)
 

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from canvas_pixels import next_frame
-from live_site import ROOT, Site, free_port
-from opened_pages import Pages
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipeline.cameras.synthetic import picture
 from pipeline.control.entries import CAMERAS
 from pipeline.gst.clips import encode_pictures
+from tests.support.canvas_pixels import next_frame
+from tests.support.live_site import ROOT, Site, free_port
+from tests.support.opened_pages import Pages
 
 pytestmark = pytest.mark.rtsp
 USER, PASSWORD = "viewer", "open-sesame-7"
@@ -26,7 +26,7 @@ def camera_port(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
     del chromium
     clip = tmp_path_factory.mktemp("clip") / "numbers.mp4"
     encode_pictures((picture(n, 320, 180) for n in range(40)), 10, clip)
-    server = ROOT / "tests/cameras/camera_server.py"
+    server = ROOT / "tests/support/camera_server.py"
     with subprocess.Popen(
         [sys.executable, server, "0", clip, clip, PASSWORD],
         stdout=subprocess.PIPE,

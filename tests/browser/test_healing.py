@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from canvas_pixels import next_frame
-from live_site import Site
-from opened_pages import Pages
 from playwright.sync_api import Page, expect
+
+from tests.support.canvas_pixels import next_frame
+from tests.support.live_site import Site
+from tests.support.opened_pages import Pages
 
 CANVAS = '[data-camera="drawn"] canvas[data-seq]'
 AWAY = (  # what the browser itself says of a server that is away

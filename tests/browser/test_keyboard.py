@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from canvas_pixels import next_frame, wait_in_page
-from live_site import Site
-from opened_pages import Pages
 from playwright.sync_api import Page, expect
+
+from tests.support import ROOT
+from tests.support.canvas_pixels import next_frame, wait_in_page
+from tests.support.live_site import Site
+from tests.support.opened_pages import Pages
 
 TABS_MOST = 60
 ROUTES = {
@@ -19,8 +20,8 @@ ROUTES = {
 }
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
-BLUNDERS = (Path(__file__).parent / "blunders.js").read_text()
-FOCUSED = (Path(__file__).parent / "focused.js").read_text()
+BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
+FOCUSED = (ROOT / "tests/support/focused.js").read_text()
 
 
 def tab_to(page: Page, wanted: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from canvas_pixels import next_frame, wait_in_page
-from live_site import Site
-from opened_pages import Pages
 from playwright.sync_api import Page, expect
 
 from dashboard.access.passwords import hash_password
+from tests.support.canvas_pixels import next_frame, wait_in_page
+from tests.support.live_site import Site
+from tests.support.opened_pages import Pages
 
 Simulated = Callable[..., Site]
 PASSWORDS = {"vera": "only looks here", "adam": "may change all"}

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from canvas_pixels import Shot, colour_of, hide, near, next_frame, shoot, still
-from live_site import DRAWN_SIZE, Site
 from numpy.typing import NDArray
-from opened_pages import Pages
 from playwright.sync_api import Locator, Page, expect
 
 from mirante.detections import Detections
 from pipeline.cameras.synthetic import LABELS, LANE, LANE_COLOUR, truth
+from tests.support.canvas_pixels import Shot, colour_of, hide, near, next_frame, shoot, still
+from tests.support.live_site import DRAWN_SIZE, Site
+from tests.support.opened_pages import Pages
 
 FRAMES = 5
 TINT = 0.45  # of the mask's colour, the rest is the picture's

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import redis
-from canvas_pixels import hide, shoot, wait_in_page
-from live_site import DRAWN_SIZE, Site, until
-from opened_pages import Pages
 from playwright.sync_api import Page
 
 from mirante.keys import key
+from tests.support.canvas_pixels import hide, shoot, wait_in_page
+from tests.support.live_site import DRAWN_SIZE, Site, until
+from tests.support.opened_pages import Pages
 
 ALL_SHOWN = "n => document.querySelectorAll('.tile canvas[data-seq]').length === n"
 NUMBERS = """() => Object.fromEntries([...document.querySelectorAll('[data-camera]')].map(

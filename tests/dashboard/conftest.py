@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import Bench, serving
 
 from pipeline.worker.redis_server import RedisServer
+from tests.support.api_server import Bench, serving
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from guarded_app import PASSWORD, TOKENS, USERS, browser, log_in, make_access
 from typer.testing import CliRunner, Result
 
 from dashboard.access.commands import add_access_commands, make_first_admin
 from dashboard.access.passwords import is_password
 from pipeline.config.settings import Dashboard
+from tests.support import ROOT
+from tests.support.guarded_app import PASSWORD, TOKENS, USERS, browser, log_in, make_access
 
-PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
+PAGE = (ROOT / "docs/security.md").read_text()
 
 
 @pytest.fixture

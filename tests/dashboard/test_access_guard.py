@@ -9,7 +9,12 @@ import httpx
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from guarded_app import (
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from dashboard.access.guard import COOKIE, ENDED, MOST_BODY_BYTES
+from dashboard.access.headers import HEADERS, POLICY
+from tests.support.guarded_app import (
     BEARER,
     HOST,
     TOKENS,
@@ -19,11 +24,6 @@ from guarded_app import (
     log_in,
     make_access,
 )
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
-
-from dashboard.access.guard import COOKIE, ENDED, MOST_BODY_BYTES
-from dashboard.access.headers import HEADERS, POLICY
 
 THINGS = "/api/v1/things"
 OURS = {"Origin": HOST}

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from guarded_app import BEARER, HOST, TOKENS, USERS, log_in, make_access
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 from dashboard.access.guard import ONLY_LOOKS, OPEN_PATHS
@@ -17,6 +16,7 @@ from dashboard.access.origin import SAFE_METHODS
 from dashboard.app import make_app, make_services
 from dashboard.services import Services
 from pipeline.control.credentials import Credentials
+from tests.support.guarded_app import BEARER, HOST, TOKENS, USERS, log_in, make_access
 
 NO_REDIS = "redis://127.0.0.1:1"
 OPEN_ROUTES = {

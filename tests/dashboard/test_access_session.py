@@ -4,7 +4,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from guarded_app import (
+
+from dashboard.access.attempts import TooOftenError
+from dashboard.access.guard import COOKIE, ONLY_LOOKS
+from dashboard.access.store import StoredUser
+from pipeline.config.settings import Dashboard
+from tests.support.guarded_app import (
     BEARER,
     HASH,
     PASSWORD,
@@ -15,11 +20,6 @@ from guarded_app import (
     log_in,
     make_access,
 )
-
-from dashboard.access.attempts import TooOftenError
-from dashboard.access.guard import COOKIE, ONLY_LOOKS
-from dashboard.access.store import StoredUser
-from pipeline.config.settings import Dashboard
 
 
 @pytest.fixture

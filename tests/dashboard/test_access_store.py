@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from guarded_app import HASH, PASSWORD, TOKENS, USERS, make_access
 
 from dashboard.access import AccessError
 from dashboard.access.store import Store, StoredUser
+from tests.support.guarded_app import HASH, PASSWORD, TOKENS, USERS, make_access
 
 
 def test_the_file_is_the_owners(tmp_path: Path) -> None:

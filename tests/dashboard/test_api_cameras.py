@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import Bench
 
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
+from tests.support.api_server import Bench
 
 CAMERAS = "/api/v1/cameras"
 SECRET = "rtsp://anna:hunter2@192.0.2.10/main?channel=1&token=hunter2"

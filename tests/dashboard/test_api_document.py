@@ -13,14 +13,15 @@ from typing import Any
 
 import jsonschema
 import pytest
-from api_server import MASK, Bench
 
 from mirante import Counts
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
+from tests.support import ROOT
+from tests.support.api_server import MASK, Bench
 
 DOCUMENT = "/api/v1/openapi.json"
-TEXT = (Path(__file__).parents[2] / "docs/api.md").read_text()
+TEXT = (ROOT / "docs/api.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 METHODS = {"get", "put", "post", "patch", "delete"}
 

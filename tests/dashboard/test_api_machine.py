@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_server import Bench
 
 import mirante
 from mirante import Counts
 from mirante.wire.messages import Object
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
+from tests.support.api_server import Bench
 
 TEST = "/api/v1/cameras/test"
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(1, 2, 3, 4))

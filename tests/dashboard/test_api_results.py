@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from api_server import MASK, Bench, curl
 
 from mirante.wire import bits
+from tests.support.api_server import MASK, Bench, curl
 
 RESULTS = "/api/v1/results/gate"
 STREAM = f"{RESULTS}/stream"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from onvif_camera import GROUP, HOST, OnvifCamera
 
 from dashboard.access.guard import admin
 from dashboard.access.identity import Identity
 from dashboard.api import discovery
 from dashboard.onvif.discovery import Network
+from tests.support.onvif_camera import GROUP, HOST, OnvifCamera
 
 LOGIN = {"user": "anna", "password": "hunter2"}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from api_server import Bench
 
 from dashboard.history.newest import Message, Newest, Sampled
 from dashboard.history.series import NAMES_MOST, OTHER, SAMPLES, Series
 from dashboard.history.track import Account, Track
 from mirante import Counts, Status
+from tests.support.api_server import Bench
 
 HISTORY = "/api/v1/cameras/gate/history"
 

@@ -17,7 +17,6 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
-from test_live_bundle import unpacked
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -27,6 +26,7 @@ from mirante.keys import key
 from mirante.redis_url import RedisUrl
 from mirante.wire.framed import framed
 from pipeline.worker.redis_server import RedisServer
+from tests.support.bundles import unpacked
 
 pytestmark = pytest.mark.redis
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from starlette.websockets import WebSocket
-from test_live_bundle import unpacked
 
 from dashboard.live.bundle import Bundle
 from dashboard.live.page import IN_FLIGHT_MOST, Page
 from dashboard.live.stats import Stats
+from tests.support.bundles import unpacked
 
 
 class Socket:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from test_live_bundle import band, masks_entry
 
 from dashboard.live.bundle import Bundle
 from dashboard.live.pairing import PICTURES_MOST, RESULTS_MOST, WAIT_S, Pairing
 from mirante.wire.framed import framed
+from tests.support.bundles import band, masks_entry
 
 
 class Clock:

@@ -5,12 +5,12 @@ import socket
 from datetime import timedelta
 
 import pytest
-from onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
 from dashboard.onvif import device, discovery
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, is_at, probe
 from dashboard.onvif.soap import MAX_BYTES, Login, MalformedError, parse
+from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
 LOGIN = ("anna", "pass<&>wörd")
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'

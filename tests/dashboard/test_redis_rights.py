@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from api_server import Bench, curl, serving
 from websockets.sync.client import connect as open_socket
 
 from pipeline.control.registry import connect
 from pipeline.control.trials import ask_trial
 from pipeline.worker.redis_server import RedisServer
+from tests.support import ROOT
+from tests.support.api_server import Bench, curl, serving
 
 pytestmark = pytest.mark.redis
-ROOT = Path(__file__).parents[2]
 (RIGHTS,) = re.findall(r"^ACL SETUSER dashboard .*$", (ROOT / "docs/security.md").read_text(), re.M)
 
 

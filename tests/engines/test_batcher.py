@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from batch_callers import FLOAT, PATIENCE_S, Caller, Ended, Engine, behind, queue_up
 from numpy.typing import NDArray
-from onnx_networks import colour_grid
 
 from engines import batcher as module
 from engines.batcher import Batcher, batcher_of
 from engines.runtimes import FeedError, TensorInfo, open_session
+from tests.support.batch_callers import FLOAT, PATIENCE_S, Caller, Ended, Engine, behind, queue_up
+from tests.support.onnx_networks import colour_grid
 
 FOR_EVER_MS = 1e7
 

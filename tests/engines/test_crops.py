@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import yaml
 from onnx import helper
-from onnx_networks import COLOURS, colour_grid, floats, save
 
 import engines
 from mirante import Detections
+from tests.support.onnx_networks import COLOURS, colour_grid, floats, save
 
 BRIGHT: dict[str, Any] = {
     "name": "bright",

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 from onnx import helper
-from onnx_networks import COLOURS, colour_grid, floats, save
 
 import engines
 from engines import ManifestError, UnknownNameError
 from engines.decoders import Outputs, Spec
 from engines.found import Boxes
+from tests.support.onnx_networks import COLOURS, colour_grid, floats, save
 
 NETWORK = (96, 64)
 INPUT = {"name": "images", "size": list(NETWORK)}
@@ -141,7 +141,7 @@ def centre_box(outputs: Outputs, spec: Spec, *, side: float) -> Boxes:
 
 
 def test_a_decoder_of_the_users_own(colours: str, tmp_path: Path) -> None:
-    path = manifest(tmp_path, decoder="test_model:centre_box", options={"side": 4})
+    path = manifest(tmp_path, decoder=f"{__name__}:centre_box", options={"side": 4})
     found = engines.load(path)(scene()).detections
     np.testing.assert_allclose(found.xyxy, [[84, 84, 108, 108]], rtol=1e-5)
 
@@ -199,7 +199,7 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "option": ({"options": {"stride": 8}}, "options.stride: decoder yolov8 has no such option"),
     "task": ({"task": "segment"}, "decoder yolov8: gives boxes, which is not task segment"),
     "planes": (
-        {"decoder": "test_model:planes_decoder"},
+        {"decoder": f"{__name__}:planes_decoder"},
         "decoder test_model:planes_decoder: gives planes, which is not task detect",
     ),
 }

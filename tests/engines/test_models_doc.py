@@ -11,7 +11,6 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 from onnx import helper
-from onnx_networks import colour_grid, floats, save
 
 import engines
 from engines.decoders import DECODERS, bind
@@ -20,8 +19,10 @@ from engines.runtimes.names import RUNTIMES
 from engines.store.models import list_models
 from pipeline.config.camera import Camera
 from pipeline.config.yaml_file import read_yaml
+from tests.support import ROOT
+from tests.support.onnx_networks import colour_grid, floats, save
 
-DOC = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+DOC = (ROOT / "docs" / "models.md").read_text()
 YAML = [read_yaml(block)[0] for block in re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)]
 PYTHON = re.findall(r"```python\n(.*?)```", DOC, re.DOTALL)
 

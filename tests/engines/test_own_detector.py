@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import golden_logits
 import numpy as np
 import onnx
 import pytest
-from shared_clips import CLIPS
 
 from engines.store.models import show
+from tests.support import ROOT, golden_logits
+from tests.support.shared_clips import CLIPS
 from training.evaluation.data import Choice
 from training.evaluation.detector import ClassFigures
 from training.evaluation.measured import Request, measure
 
-ROOT = Path(__file__).parents[2]
 MOST_PARAMETERS = 2_200_000
 SIX = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import golden_logits
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from shared_clips import clip_frame
 
 import engines
 from engines.files import read_rgb
 from engines.store.models import show
 from mirante import Mask
 from pipeline.demo.road import road_picture
+from tests.support import SHARED, golden_logits
+from tests.support.shared_clips import clip_frame
 from training.datasets import is_held_out
 from training.datasets.collection import read_collection
 from training.evaluation.planes import line_counts
 
-PICTURES = Path(__file__).parents[3] / "shared" / "training"
+PICTURES = SHARED / "training"
 
 
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

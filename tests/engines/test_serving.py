@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from onnx_networks import COLOURS, colour_grid
 
 from engines import serving
 from engines.manifest import ManifestError
 from mirante.frame import FrameResult
 from plugins.infer.stage import InferStage
+from tests.support.onnx_networks import COLOURS, colour_grid
 
 
 @pytest.fixture(autouse=True)

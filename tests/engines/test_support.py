@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-import support
+
+from tests.support import support_table as support
 
 
 def test_the_documents_table_is_what_the_tests_have_seen() -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import golden_outputs
 import numpy as np
-import plain_reference as reference
 import pytest
 from numpy.typing import NDArray
-from shared_clips import clip_frame
 
 import engines
 from engines.found import Boxes
 from engines.manifest import zoo_names
 from mirante import Detections, Mask
+from tests.support import golden_outputs
+from tests.support import plain_reference as reference
+from tests.support.shared_clips import clip_frame
 
 pytestmark = pytest.mark.models
 GOLDEN = [(name, *frame) for name, frames in golden_outputs.BOXES.items() for frame in frames]

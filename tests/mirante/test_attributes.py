@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from wire_frames import some_detections
 
 from mirante import Attribute, Detections
 from mirante.detections import NO_ATTRIBUTES, ShapeError
+from tests.support.wire_frames import some_detections
 
 RED, BLUE = {"colour": Attribute("red", 0.9)}, {"colour": Attribute("blue", 0.8)}
 

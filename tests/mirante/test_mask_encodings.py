@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from wire_frames import lane_planes
 
 from mirante import Mask
 from mirante.wire import WireError, rle
 from mirante.wire.masks import ENCODINGS, decode_mask, encode_mask
 from mirante.wire.messages import MaskPart
+from tests.support import SHARED
+from tests.support.wire_frames import lane_planes
 
 LOSSLESS = ["bits", "rle", "png"]
 SIZES = [(1, 1), (1, 8), (8, 1), (2, 7), (3, 9), (5, 16), (17, 31), (36, 65)]
-MODELS = Path(os.environ.get("MIRANTE_MODEL_MIRROR", Path(__file__).parents[3] / "shared/models"))
+MODELS = Path(os.environ.get("MIRANTE_MODEL_MIRROR", SHARED / "models"))
 
 
 def patterns(height: int, width: int) -> list[NDArray[np.bool_]]:

@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from wire_frames import some_frame
 
 import mirante.schemas
 from mirante import Counts, Status
 from mirante.wire import encode
+from tests.support.wire_frames import some_frame
 
 FOLDER = Path(mirante.schemas.__file__).parent
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wire_frames import some_detections, some_frame
 
 from mirante import Attribute, Counts, Detections
 from mirante.wire import Encoded, WireError, decode, encode
 from mirante.wire.codec import announced_masks
+from tests.support.wire_frames import some_detections, some_frame
 
 BOX = {"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1, 1]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import gi
 import pytest
@@ -14,6 +15,18 @@ from gi.repository import Gst
 from mirante import Counts
 from plugins.elements import register
 from plugins.ledger import ledger_of
+from tests.support.redis_fixtures import folder, outbox, server, until
+
+__all__ = ["folder", "launch", "outbox", "server", "until"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with a folder for a server in it, which starts one."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and "folder" in getattr(
+            item, "fixturenames", ()
+        ):
+            item.add_marker(pytest.mark.redis)
 
 
 @dataclass

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import recorded_stages
+
+from tests.support import recorded_stages
 
 pytestmark = pytest.mark.rtsp
 
@@ -20,7 +21,7 @@ def video(frames: int = 12, width: int = 64, pattern: str = "red") -> str:
 
 def record(**options: Any) -> str:
     text = str(options).replace("'", '\\"')
-    return f'mirstage python=recorded_stages:Record options="{text}"'
+    return f'mirstage python=tests.support.recorded_stages:Record options="{text}"'
 
 
 @pytest.mark.parametrize("width", [101, 128])
@@ -57,7 +58,7 @@ def test_a_dropped_frame_has_its_reason(launch: Any) -> None:
 
 
 def test_a_stage_cannot_draw_on_what_belongs_to_everybody(launch: Any) -> None:
-    ended = launch(f"{video(3)} ! mirstage python=recorded_stages:Writer ! fakesink")
+    ended = launch(f"{video(3)} ! mirstage python=tests.support.recorded_stages:Writer ! fakesink")
     assert ended.counts.failed == 3
     assert "read-only" in ended.warnings[0]
 
@@ -72,9 +73,15 @@ def test_stages_add_to_each_other(launch: Any) -> None:
     [
         ("mirstage", 'python: not set; expected "module:Class"'),
         ("mirstage python=nowhere:Nothing", "No module named 'nowhere'"),
-        ("mirstage python=recorded_stages:Recrod", "has no attribute 'Recrod'"),
-        ('mirstage python=recorded_stages:Record options="[1]"', "expected a JSON object"),
-        ('mirstage python=recorded_stages:Record options="{\\"no\\": 1}"', "argument 'no'"),
+        ("mirstage python=tests.support.recorded_stages:Recrod", "has no attribute 'Recrod'"),
+        (
+            'mirstage python=tests.support.recorded_stages:Record options="[1]"',
+            "expected a JSON object",
+        ),
+        (
+            'mirstage python=tests.support.recorded_stages:Record options="{\\"no\\": 1}"',
+            "argument 'no'",
+        ),
         ("mirinfer", "model: not set; expected a zoo name or the path of a manifest"),
         ("mirinfer model=yolo-nano", 'did you mean "yolox-nano"'),
         ("mirinfer model=test-boxes thresholds=red=high", 'thresholds: "red=high"; expected CLASS'),
@@ -111,7 +118,9 @@ def test_a_bad_property_is_an_element_error(
 def test_what_a_stage_may_not_do_fails_the_frame_in_words(
     launch: Any, kind: str, words: str
 ) -> None:
-    stage = f'mirstage python=recorded_stages:Liar options="{{\\"kind\\": \\"{kind}\\"}}"'
+    stage = (
+        f'mirstage python=tests.support.recorded_stages:Liar options="{{\\"kind\\": \\"{kind}\\"}}"'
+    )
     ended = launch(f"{video(5)} ! {stage} ! {record()} ! fakesink")
     assert words in ended.warnings[0]
     assert ended.counts.failed == 5
@@ -127,7 +136,7 @@ def test_two_publishers_in_one_pipeline_are_refused(launch: Any) -> None:
 
 
 def test_a_result_that_cannot_be_written_is_a_failed_frame(launch: Any) -> None:
-    stage = "mirstage python=recorded_stages:Unwritable"
+    stage = "mirstage python=tests.support.recorded_stages:Unwritable"
     ended = launch(f"{video(6)} ! {stage} ! mirpublish camera=a redis=redis://127.0.0.1:1")
     assert ended.counts.failed == 3
     assert ended.counts.published + ended.counts.dropped.get("outbox", 0) == 3

@@ -1,0 +1,56 @@
+"""What tests of every room may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.store.models import default_mirror
+from pipeline.cli.app import run
+from pipeline.worker.redis_server import RedisServer
+from tests.support.outcome import Outcome, Run
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A user who has run nothing yet, on a machine without variables of ours."""
+    for name in [name for name in os.environ if name.upper().startswith("MIRANTE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of public weights; skips the test where there is none."""
+    monkeypatch.undo()
+    folder = default_mirror()
+    if folder is None or not folder.is_dir():
+        pytest.skip("no public weights: set MIRANTE_MODEL_MIRROR to a folder that holds them")
+    monkeypatch.setenv("MIRANTE_HOME", str(home))
+    monkeypatch.setenv("MIRANTE_MODEL_MIRROR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def mirante(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs one command in this process."""
+    del home
+
+    def call(*arguments: str) -> Outcome:
+        capfd.readouterr()
+        status = run(list(arguments))
+        return Outcome(status, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    with RedisServer(port=0) as server:
+        yield server

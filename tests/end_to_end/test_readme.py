@@ -1,0 +1,127 @@
+"""What README.md and docs/plugins.md show is run, or held equal to what is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import mirante
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text()
+PLUGINS = (ROOT / "docs/plugins.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def test_the_commands_of_the_readme_are_those_of_run(run: Callable[..., Any]) -> None:
+    (commands,) = blocks(README, "bash")
+    words = [line.partition("#")[0].split() for line in commands.splitlines()]
+    assert [word[:2] for word in words] == [["./run", "demo"], ["./run", "tail"], ["./run", "test"]]
+    for word in words[:2]:
+        assert run("mirante", word[1], "--help").returncode == 0
+    for name in set(re.findall(r"`\./run (\w+)", README)) - {"test"}:
+        assert run("mirante", name, "--help").returncode == 0, name
+
+
+def test_the_readmes_camera_is_accepted(run: Callable[..., Any], tmp_path: Path) -> None:
+    (text,) = blocks(README, "yaml")
+    config = tmp_path / "street.yaml"
+    config.write_text(text)
+    done = run("mirante", "check", config, STREET_PASSWORD="secret")
+    assert done.returncode == 0, done.stderr
+    without = run("mirante", "check", config)
+    assert "STREET_PASSWORD" in without.stderr
+
+
+def test_the_readmes_message_is_one_of_ours() -> None:
+    (text,) = blocks(README, "json")
+    schema = json.loads((ROOT / "mirante/schemas/detections.json").read_text())
+    message = json.loads(text)
+    jsonschema.validate(message, schema)
+    counts = message["counts"]
+    assert counts["decoded"] == (
+        counts["published"] + sum(counts["dropped"].values()) + counts["failed"]
+    )
+
+
+def test_the_readmes_python_reads_a_running_demo(
+    started: Callable[..., Any], run: Callable[..., Any], tmp_path: Path, redis_url: str
+) -> None:
+    (code,) = blocks(README, "python")
+    config = tmp_path / "street.yaml"
+    config.write_text(
+        f"redis: {{url: {redis_url}}}\nmetrics: {{port: null}}\ncameras:\n"
+        "  street: {url: 'test://', stages: [{model: test-boxes}]}\n"
+    )
+    started("mirante", "up", config)
+    next(iter(mirante.subscribe("street", redis=redis_url, since="0", timeout_s=20)))
+    reader = started("python", "-u", "-c", code, MIRANTE_REDIS_URL=redis_url)
+    assert re.fullmatch(r"\d+ red [01]\.\d\d \d+\.\d \d+\.\d\n", reader.stdout.readline())
+
+
+def test_every_page_that_is_linked_exists() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_launch_line_shown_runs(
+    launch: Callable[..., Any], tmp_path: Path, redis_url: str
+) -> None:
+    """As printed, through a shell, on a clip of that name and our Redis."""
+    setup, line = blocks(PLUGINS, "bash")
+    assert "gst-inspect-1.0 mirinfer" in setup
+    clips = ROOT.parent / "shared/clips"
+    if not clips.is_dir():
+        pytest.skip("shared/clips is not beside the checkout")
+    line = line.replace("location=highway.mp4", f"location={clips / 'bikes.mp4'}")
+    line = line.replace("redis://127.0.0.1:6379", redis_url)
+    script = f"set -e\n{setup.replace('PWD/.venv/bin:', 'PATH:')}\n{line}"
+    done = launch("bash", "-c", script)
+    assert done.returncode == 0, done.stderr
+    found = list(mirante.subscribe("highway", since="0", redis=redis_url, timeout_s=1.0))
+    assert len(found) == 250
+    assert sum(len(frame.detections) for frame in found) > 100
+
+
+def test_the_stage_shown_is_the_example_that_other_tests_run(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    (code,) = blocks(PLUGINS, "python")
+    assert code == (ROOT / "docs/examples/crowd.py").read_text()
+    (text,) = blocks(PLUGINS, "yaml")
+    (tmp_path / "crowd.py").write_text(code)
+    config = tmp_path / "square.yaml"
+    config.write_text(text)
+    assert run("mirante", "check", config, PYTHONPATH="").returncode == 0
+
+
+def test_the_demo_ends_with_an_account(run: Callable[..., Any]) -> None:
+    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "10")
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.partition("every frame accounted for:\n")[2].splitlines()
+    headings = re.split(r"  +", table[0])
+    assert headings[:5] == ["camera", "decoded", "published", "dropped", "failed"]
+    rows = {row.split()[0]: re.split(r"  +", row) for row in table[1:]}
+    assert set(rows) == {"street", "face", "road"}
+    for name, row in rows.items():
+        cells = dict(zip(headings, row, strict=True))
+        dropped = sum(int(n) for n in re.findall(r"(\d+) \w+", cells["dropped"]))
+        assert int(cells["decoded"]) == int(cells["published"]) + dropped + int(cells["failed"])
+        assert int(cells["detections"]) + int(cells["masks"]) > 0, name
+    if "stands in" not in done.stdout:  # ./run test fetches the clips
+        cells = {name: dict(zip(headings, row, strict=True)) for name, row in rows.items()}
+        assert int(cells["street"]["detections"]) > 5
+        assert int(cells["face"]["detections"]) > 5
+        assert int(cells["face"]["masks"]) > 5
+        assert int(cells["road"]["masks"]) > 5

@@ -1,0 +1,173 @@
+"""Engines built and models swapped under a running camera, which loses no frame by it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+import mirante
+from tests.support import ROOT
+
+Up = Callable[..., Any]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+# Its picture says what is in it; a frame that is lost or doubled shows in its number.
+DRAWN = {"url": "test://?size=640x360&fps=15", "stages": [{"model": "test-boxes"}]}
+# Each frame of this clip waits for the one before it, so a swap has nothing to hide behind: the
+# clip shows the same three rectangles.
+CLIP = {
+    "url": f"file:{ROOT / 'tests/support/numbers.h265.mp4'}",
+    "pace": "every_frame",
+    "loop": True,
+    "stages": [
+        {"model": "test-boxes"},
+        {
+            "python": "tests.support.overload:Slow",
+            "options": {"seconds": 0.04, "fail": 10**9, "drop": 10**9},
+        },
+    ],
+}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def up(started: Up, redis_url: str, tmp_path: Path) -> Up:
+    """Starts ``mirante up`` with the camera ``drawn``."""
+
+    def start(port: int, camera: Any = DRAWN, **settings: Any) -> Any:
+        config = tmp_path / "config.yaml"
+        document = {"redis": {"url": redis_url}, "metrics": {"port": port}}
+        document["cameras"] = {"drawn": camera}
+        config.write_text(yaml.safe_dump(document | settings))
+        return started("mirante", "up", config)
+
+    return start
+
+
+def german(folder: Path) -> Path:
+    """The same model with another word for red."""
+    zoo = ROOT / "engines" / "zoo"
+    manifest = yaml.safe_load((zoo / "test-boxes.yaml").read_text())
+    manifest |= {"name": "twin", "labels": ["rot", "green", "blue"], "sha256": None}
+    manifest["file"] = str(zoo / manifest["file"])
+    path = folder / "twin.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    return path
+
+
+def infos(port: int, name: str) -> list[str]:
+    """Lines of one metric; none while the worker does not answer."""
+    try:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    except httpx.HTTPError:
+        return []
+    return [line for line in text.splitlines() if line.startswith(name + "{")]
+
+
+def wait_for(port: int, name: str, *parts: str) -> str:
+    """The first line of that metric that holds all parts."""
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        for line in infos(port, name):
+            if all(part in line for part in parts):
+                return line
+        time.sleep(0.2)
+    raise AssertionError(f"{name} {parts} never came; last {infos(port, name)}")
+
+
+def published(redis_url: str, count: int) -> list[Any]:
+    """The first frames; each account holds, and nothing failed."""
+    found = mirante.subscribe("drawn", ("detections",), since="0", redis=redis_url, timeout_s=5.0)
+    seen = [frame for _, frame in zip(range(count), found, strict=False)]
+    assert len(seen) == count
+    for frame in seen:
+        counts = frame.counts
+        assert counts.failed == 0
+        assert counts.decoded == counts.published + sum(counts.dropped.values())
+    return seen
+
+
+def test_an_engine_is_built_in_a_child_and_swapped_in(
+    up: Up, redis_url: str, free_port: int
+) -> None:
+    pytest.importorskip("openvino", reason="the engine is OpenVINO's")
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    settings = {"engine": {"runtime": "openvino", "precision": "fp32"}}
+    process = up(free_port, **settings)
+    wait_for(free_port, "mirante_model_info", 'model="test-boxes"', 'runtime="onnxruntime"')
+    wait_for(free_port, "mirante_engine_build", 'state="ready"')
+    line = wait_for(free_port, "mirante_model_info", 'runtime="openvino"')
+    assert 'precision="fp32"' in line
+    assert 'parity="proved"' in line
+    published(redis_url, 150)
+    process.terminate()
+    process.wait(timeout=20)
+    up(free_port, **settings)  # the engine is there: it serves from the first frame
+    wait_for(free_port, "mirante_model_info", 'runtime="openvino"')
+    assert not [line for line in infos(free_port, "mirante_engine_build") if "ready" not in line]
+
+
+def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
+    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+) -> None:
+    twin = german(tmp_path)
+    process = up(free_port)
+    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+    refused = run("mirante", "models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
+    assert refused.returncode == 1
+    assert "expected another to detect, test-lane is to segment; what ran goes on" in refused.stderr
+    done = run("mirante", "models", "swap", "test-boxes", twin, "--redis", redis_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "test-boxes: model test-boxes → twin; labels red, green, blue → rot, green, blue\n"
+        "undo: mirante models rollback test-boxes\n"
+    )
+    wait_for(free_port, "mirante_model_info", f'runs="{twin}"')
+    process.terminate()
+    process.wait(timeout=20)
+    up(free_port)
+    wait_for(free_port, "mirante_model_info", f'runs="{twin}"')  # kept
+    back = run("mirante", "models", "rollback", "test-boxes", "--redis", redis_url)
+    assert back.stdout == "test-boxes: test-boxes runs again\n"
+    again = run("mirante", "models", "rollback", "test-boxes", "--redis", redis_url)
+    assert again.returncode == 1
+    assert "nothing to go back to" in again.stderr
+
+
+def test_a_model_that_does_not_find_what_is_blurred_is_refused(
+    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+) -> None:
+    up(free_port, DRAWN | {"preview": {"blur": ["red"]}})
+    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+    refused = run("mirante", "models", "swap", "test-boxes", german(tmp_path), "--redis", redis_url)
+    assert refused.returncode == 1
+    assert "does not find red, which cameras blur (preview.blur)" in refused.stderr
+
+
+def test_a_swap_loses_no_frame(
+    up: Up, run: Run, redis_url: str, free_port: int, tmp_path: Path
+) -> None:
+    twin = german(tmp_path)
+    up(free_port, CLIP)
+    wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
+    at = ("--redis", redis_url)
+    assert run("mirante", "models", "swap", "test-boxes", twin, *at).stdout
+    assert run("mirante", "models", "rollback", "test-boxes", *at).stdout
+    seen = published(redis_url, 40)
+    while {label for label, _, _ in seen[-1].detections} != {"red", "green", "blue"} or not any(
+        "rot" in frame.detections.labels for frame in seen
+    ):
+        assert len(seen) < 1000
+        seen = published(redis_url, len(seen) + 20)
+    assert [frame.seq for frame in seen] == list(range(len(seen)))
+    assert sum(seen[-1].counts.dropped.values()) == 0
+    names = [{label for label, _, _ in frame.detections} for frame in seen]
+    swapped = [i for i, labels in enumerate(names) if "rot" in labels]
+    assert swapped == list(range(swapped[0], swapped[-1] + 1))  # from one frame to the next
+    assert all(len(labels) == 3 for labels in names)

@@ -1,0 +1,185 @@
+"""A worker from a configuration file: truth, account, previews, a Redis that goes and comes."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import redis
+import yaml
+
+import mirante
+from mirante.keys import key
+from pipeline.cameras.synthetic import read_number, truth
+
+Started = Callable[..., Any]
+DRAWN = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}]}
+
+
+@pytest.fixture
+def up(started: Started, redis_url: str, tmp_path: Path) -> Callable[..., Any]:
+    """Starts ``mirante up`` with some cameras."""
+
+    def start(cameras: dict[str, Any], **settings: Any) -> Any:
+        config = tmp_path / "config.yaml"
+        document = {"redis": {"url": redis_url}, "metrics": {"port": None}, "cameras": cameras}
+        config.write_text(yaml.safe_dump(document | settings))
+        return started("mirante", "up", config)
+
+    return start
+
+
+def frames(url: str, camera: str, count: int, *kinds: str) -> Iterator[Any]:
+    """The first frames that a camera publishes."""
+    kinds = kinds or ("detections",)
+    found = mirante.subscribe(camera, kinds, since="0", redis=url, timeout_s=20.0)
+    for _, frame in zip(range(count), found, strict=False):
+        yield frame
+
+
+def test_what_is_published_is_what_is_in_the_picture(up: Started, redis_url: str) -> None:
+    up({"drawn": {**DRAWN, "stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}})
+    seen = list(frames(redis_url, "drawn", 15, "detections", "masks"))
+    assert len(seen) == 15
+    for frame in seen:
+        boxes, lane = truth(frame.seq, 640, 360)
+        assert np.abs(frame.detections.xyxy - boxes.xyxy).max() <= 2
+        found = frame.masks[0].on_frame("lane", 640, 360)
+        drawn = lane.on_frame("lane", 640, 360)
+        assert (found & drawn).sum() / (found | drawn).sum() > 0.97
+        steps = ["video_decode", "queue", "convert", "preprocess", "infer", "decode", "encode"]
+        assert list(frame.timings) == steps
+        assert frame.sent >= frame.captured
+
+
+def test_the_account_holds_in_every_message_under_overload(up: Started, redis_url: str) -> None:
+    """Fast cameras, slow stages that fail and drop: every reason occurs, and nothing is missing."""
+    stage = {
+        "python": "tests.support.overload:Slow",
+        "options": {"seconds": 0.06, "fail": 7, "drop": 5},
+    }
+    source = "test://?size=320x240&fps=60"
+    up(
+        {
+            "busy": {"url": source, "stages": [stage]},
+            "rated": {"url": source, "fps": 25, "stages": [stage]},
+        }
+    )
+    for camera, reasons in (("busy", {"queue", "stage"}), ("rated", {"rate", "queue", "stage"})):
+        before = None
+        for frame in frames(redis_url, camera, 60):
+            counts = frame.counts
+            assert counts.decoded == counts.published + sum(counts.dropped.values()) + counts.failed
+            assert counts.decoded == frame.seq + 1
+            if before is not None:
+                assert counts.published == before.counts.published + 1
+            before = frame
+        assert before is not None
+        assert {reason for reason, n in before.counts.dropped.items() if n} == reasons
+        assert before.counts.failed > 0
+
+
+def test_previews_are_made_only_while_somebody_listens(up: Started, redis_url: str) -> None:
+    up({"drawn": {**DRAWN, "preview": {"fps": 5}}})
+    next(frames(redis_url, "drawn", 1))
+    client = redis.Redis.from_url(redis_url, protocol=2)
+    with client.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.subscribe(key("drawn", "preview"))
+        first = _message(channel)
+        began_s = time.monotonic()
+        pictures = [_message(channel) for _ in range(6)]
+        assert time.monotonic() - began_s > 6 / 5 * 0.7  # at most five a second
+    (length,) = struct.unpack(">I", first[:4])
+    header = json.loads(first[4 : 4 + length])
+    shown = cv2.imdecode(np.frombuffer(first[4 + length :], np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert read_number(shown) == header["seq"]
+    assert header["size"] == [640, 360]
+    assert len({json.loads(p[4 : 4 + struct.unpack(">I", p[:4])[0]])["seq"] for p in pictures}) == 6
+
+
+def _message(channel: Any) -> bytes:
+    for _ in range(20):
+        message = channel.get_message(timeout=1.0)
+        if message is not None:
+            data: bytes = message["data"]
+            return data
+    raise AssertionError("no picture came")
+
+
+def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
+    up: Started, redis_url: str
+) -> None:
+    away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
+    up({"drawn": DRAWN, "away": away})
+    seen = list(frames(redis_url, "drawn", 30))
+    assert [frame.seq for frame in seen] == list(range(seen[0].seq, seen[0].seq + 30))
+    told = mirante.subscribe("away", ("status",), since="0", redis=redis_url, timeout_s=1.0)
+    words = list(told)
+    assert words[-1].state == "reconnecting"
+    assert "refused" in words[-1].reason
+    client = redis.Redis.from_url(redis_url)
+    for stored in client.scan_iter("*"):
+        assert b"hunter2" not in (client.dump(stored) or b"")
+
+
+@pytest.mark.parametrize(
+    ("cameras", "words"),
+    [
+        ({"a": {"url": "rtps://x/y"}}, "unknown scheme"),
+        ({"a": {**DRAWN, "stages": [{"model": "tset-boxes"}]}}, "test-boxes"),
+        ({"a": {**DRAWN, "fsp": 3}}, "fps"),
+    ],
+)
+def test_what_cannot_start_is_refused_before_anything_starts(
+    up: Started, cameras: dict[str, Any], words: str
+) -> None:
+    process = up(cameras)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert words in output
+    assert "Traceback" not in output
+
+
+def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
+    """Each from the first: none may look for the outbox before it is there."""
+    names = [f"c{i}" for i in range(8)]
+    up({name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names})
+    for name in names:
+        assert next(frames(redis_url, name, 1)).seq < 20
+        told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
+        assert [status.state for status in told] == ["connecting", "running"]
+
+
+def test_a_library_that_refuses_a_file_leaves_the_process_alive(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    """GStreamer brings an unwinder of its own, which breaks C++ exceptions of others."""
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    code = f"""
+import time
+from pathlib import Path
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from plugins.ledger import Ledger
+camera = Camera.model_validate({{"url": "test://"}})
+runner = CameraRunner("a", camera, "fakesink", Ledger("a"), lambda change: None)
+runner.start()
+time.sleep(1)
+from engines.runtimes import open_session
+try:
+    open_session("onnxruntime", Path({str(broken)!r}), 1)
+except RuntimeError:
+    print("refused")
+runner.stop()
+"""
+    done = run("python", "-c", code)
+    assert done.stdout == "refused\n", done.stderr
+    assert done.returncode == 0

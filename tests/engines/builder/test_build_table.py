@@ -1,0 +1,115 @@
+"""Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
+
+The graph of each engine is judged on real pictures before TensorRT-RTX builds it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.builder.build import ParityError, Request, build
+from engines.builder.builders import BuildError
+from engines.manifest import zoo_names
+from engines.runtimes.tensorrt.plan import read_plan
+from tests.support import support_table as support
+from tests.support.built_engines import (
+    OWN,
+    PUBLIC,
+    ask,
+    faces,
+    roads,
+    save_pictures,
+    store,
+    streets,
+)
+from tests.support.shared_clips import CLIPS
+
+__all__ = ["store"]
+
+pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+pytest.importorskip("modelopt", reason="nvidia-modelopt is not installed")
+
+SHOWN = {"street": streets, "road": roads, "face": faces}
+CLIP = {
+    "yolox-nano": "highway.mp4",
+    "deimv2-femto": "highway.mp4",
+    "yunet": "carphone.mp4",
+    "twinlitenet": "lanes.mp4",
+    "omz-road": "lanes.mp4",
+    "unet-face": "carphone.mp4",
+    "mediapipe-selfie": "carphone.mp4",
+}
+SLOW = (
+    "twinlitenet",
+    "omz-road",
+    "deimv2-femto",
+    "lwnet",
+)  # for a test to find out about batches too
+# Where the gate refuses.
+REFUSED = {("deimv2-femto", "int8"): "parity gate: boxes are lost"}
+TFLITE = {"unet-face-int8": "U-Net", "ssd-mobilenet": "SSD-MobileNet"}
+
+
+def asked(name: str, precision: str, folder: Path) -> Request:
+    if name in OWN:
+        shown = [*SHOWN[name]()[:4], *faces()[:2]]
+        path = save_pictures(folder / f"{name}.npz", shown)
+    elif name == "lwnet":
+        data = pytest.importorskip("skimage.data", reason="scikit-image has the retina")
+        path = save_pictures(folder / "retina.npz", [data.retina()])
+    else:
+        path = str(CLIPS / CLIP[name])
+        if not Path(path).is_file():
+            pytest.skip(f"no clip {CLIP[name]} in {CLIPS}")
+    keys: dict[str, Any] = {"frames": path, "calibrate": path if precision == "int8" else None}
+    keys |= {"parity_frames": 2 if name in SLOW else 4, "calibration_frames": 4}
+    keys |= {"batch": 1} if name in SLOW else {}
+    return ask(name, "tensorrt-rtx", precision=precision, target="sm89", **keys)
+
+
+def tell(name: str, precision: str, folder: Path) -> None:
+    refusal = REFUSED.get((name, precision), "")
+    if refusal:
+        with pytest.raises(ParityError, match=r"the graph finds something else .* lost 0\.\d+"):
+            build(asked(name, precision, folder))
+    else:
+        engine = build(asked(name, precision, folder))
+        assert read_plan(engine.file).architectures == ("sm89",)
+        assert engine.about["input"]["layout"] == "nhwc"
+    framework = "PyTorch" if name in OWN or name == "lwnet" else "ONNX"
+    architecture = (OWN | PUBLIC)[name]
+    support.record(architecture, framework, "tensorrt-rtx", precision, refusal)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("name", OWN)
+def test_own_models(store: Path, name: str, precision: str) -> None:
+    tell(name, precision, store)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_models(
+    weights: Path, store: Path, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIRANTE_HOME", str(store))
+    tell(name, precision, store)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("name", TFLITE)
+def test_tf_lite_files_are_refused(weights: Path, name: str) -> None:
+    with pytest.raises(BuildError, match="engines are made of ONNX files"):
+        build(ask(name, "tensorrt-rtx", target="sm89"))
+    support.record(
+        TFLITE[name], "TF Lite", "tensorrt-rtx", "int8", "engines are made of ONNX files"
+    )
+
+
+def test_every_model_of_the_zoo_has_a_row() -> None:
+    synthetic = {"test-boxes", "test-lane"}  # they have no weights
+    assert set(zoo_names()) - synthetic == {*OWN, *PUBLIC, *TFLITE}

@@ -1,0 +1,226 @@
+"""Keras, TensorFlow and TF Lite in: a published U-Net in each of its formats."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import engines
+from engines.builder.frames import shipped_pictures
+from engines.convert import ConvertError
+from engines.convert.asked import Asked
+from engines.convert.importing import import_model
+from engines.convert.phones import export_model
+from tests.support import support_table as support
+from tests.support.conversions import axes, imported, photographs, worst
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+
+pytestmark = pytest.mark.models
+
+# The same network as others keep it, made by another process: TensorFlow's own notes and warnings
+# are nobody's here.
+WRITE = """
+import sys
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+model = keras.models.load_model(sys.argv[1], compile=False)
+model.save("unet.h5")
+model.export("unet_saved", verbose=False)
+loaded = tf.saved_model.load("unet_saved")
+function = loaded.signatures["serving_default"]
+frozen = convert_variables_to_constants_v2(function).graph.as_graph_def()
+tf.io.write_graph(frozen, ".", "unet.pb", as_text=False)
+two = keras.Sequential([keras.layers.Input((None, None, 3)), keras.layers.Conv2D(2, 3)])
+two.save("open.keras")
+"""
+
+
+@pytest.fixture(scope="module")
+def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the network as .keras, .h5, SavedModel and frozen graph."""
+    from engines.store.models import default_mirror
+
+    folder = tmp_path_factory.mktemp("formats")
+    mirror = default_mirror()
+    source = None if mirror is None else mirror / "unet_face_segmentation.keras"
+    if source is None or not source.is_file():
+        pytest.skip("no public weights: set MIRANTE_MODEL_MIRROR to a folder that holds them")
+    shutil.copy(source, folder / "unet.keras")
+    command = [sys.executable, "-c", WRITE, "unet.keras"]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return photographs(tmp_path_factory.mktemp("shown"), 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "framework", "output"),
+    [
+        ("unet.keras", "Keras", "output_0"),
+        ("unet.h5", "Keras", "output_0"),
+        ("unet_saved", "TensorFlow", "output_0"),
+        ("unet.pb", "TensorFlow", "Identity"),
+    ],
+)
+def test_one_network_in_four_formats(
+    formats: Path, shown: str, tmp_path: Path, name: str, framework: str, output: str
+) -> None:
+    made = imported(formats / name, tmp_path / "out", labels=("face",), frames=shown)
+    assert made.about["source"]["framework"] == framework
+    assert worst(made) < 1e-5
+    assert made.about["task"]["figures"]["iou of face"] > 0.999
+    manifest = engines.manifest.read(made.manifest)
+    assert (manifest.input.name, manifest.input.layout) == ("image_input", "nhwc")
+    assert (manifest.decoder, manifest.options["logits"]) == ("sigmoid", True)
+    assert axes(made, "image_input") == ["batch", 256, 256, 3]
+    assert axes(made, output)[1:] == [256, 256, 1]
+    support.record("U-Net", framework, "onnxruntime", "fp32")
+
+
+def test_the_import_finds_what_the_zoos_model_finds(
+    formats: Path, weights: Path, tmp_path: Path
+) -> None:
+    made = imported(formats / "unet.keras", tmp_path / "out", labels=("face",))
+    rgb = shipped_pictures()[-1]  # a face
+    (ours,) = engines.load(str(made.manifest))(rgb).masks
+    (theirs,) = engines.load("unet-face")(rgb).masks
+    a, b = ours.plane("face"), theirs.plane("face")
+    assert a.sum() > 1000
+    assert (a & b).sum() / (a | b).sum() > 0.999
+
+
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 0.999), ("int8", 0.9)])
+def test_tf_lite_files(
+    weights: Path, shown: str, tmp_path: Path, precision: str, least: float
+) -> None:
+    source = weights / f"unet_face_{precision}.tflite"
+    made = imported(source, tmp_path / "out", labels=("face",), frames=shown)
+    assert made.about["source"]["framework"] == "TF Lite"
+    assert made.about["task"]["figures"]["iou of face"] > least
+    manifest = engines.manifest.read(made.manifest)
+    assert manifest.input.scale == (1 if precision == "int8" else pytest.approx(1 / 255))
+    # Whole levels differ by rounding; the file's numbers reach the decoder as logits all the same.
+    assert worst(made) < (0.05 if precision == "int8" else 1e-5)
+    assert made.onnx.stat().st_size < (5e5 if precision == "int8" else 1.5e6)  # int8 stays int8
+    support.record("U-Net", "TF Lite", "onnxruntime", precision)
+
+
+def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_path: Path) -> None:
+    made = imported(
+        weights / "ssd_mobilenet_v1_coco_quant.tflite",
+        tmp_path / "out",
+        labels=engines.manifest.find("ssd-mobilenet").labels,
+        frames=shown,
+    )
+    manifest = engines.manifest.read(made.manifest)
+    assert (manifest.decoder, manifest.options["format"]) == ("end_to_end", "yxyx")
+    assert made.about["task"]["figures"]["boxes"] > 5
+    assert made.about["onnx"]["batch"].startswith("one picture a call; it fails with two")
+    support.record("SSD-MobileNet", "TF Lite", "onnxruntime", "int8")
+
+
+@pytest.mark.parametrize(
+    ("name", "framework"),
+    [("unet.keras", "Keras"), ("unet_saved", "TensorFlow"), ("unet.pb", "TensorFlow")],
+)
+def test_out_to_phones(
+    formats: Path, shown: str, tmp_path: Path, name: str, framework: str
+) -> None:
+    made = imported(formats / name, tmp_path / "in", labels=("face",))
+    out = tmp_path / "out"
+    exported = export_model(str(made.manifest), "litert", out, frames=shown)
+    assert exported.manifest is not None
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("made-litert.parity.json", "made-litert.yaml", "made.tflite")
+    ]
+    assert exported.about["passed"]
+    assert max(gap["relative"] for gap in exported.about["outputs"].values()) < 1e-5
+    assert exported.about["task"]["figures"]["iou of face"] > 0.999
+    manifest = engines.manifest.read(exported.manifest)
+    assert (manifest.runtime, manifest.file) == ("litert", "made.tflite")
+    rgb = shipped_pictures()[-1]
+    (ours,) = engines.load(str(exported.manifest))(rgb).masks
+    (theirs,) = engines.load(str(made.manifest))(rgb).masks
+    a, b = ours.plane("face"), theirs.plane("face")
+    assert (a & b).sum() / (a | b).sum() > 0.999
+    support.record("U-Net", framework, "litert", "fp32")
+
+
+def test_what_is_not_made_for_phones(formats: Path, weights: Path, tmp_path: Path) -> None:
+    made = imported(formats / "unet.keras", tmp_path / "in", labels=("face",))
+    with pytest.raises(ConvertError, match="executorch takes PyTorch alone, and made is of Keras"):
+        export_model(str(made.manifest), "executorch", tmp_path / "out")
+    source = str(weights / "unet_face_fp32.tflite")
+    with pytest.raises(ConvertError, match="TF Lite is not converted for phones"):
+        export_model("unet-face", "litert", tmp_path / "out", source=source)
+    with pytest.raises(ValueError, match=r"expected an ONNX file, got unet_face_int8\.tflite"):
+        export_model("unet-face-int8", "litert", tmp_path / "out")
+    # Another network than the one that the manifest is of: the zoo's weights with other names.
+    with pytest.raises(ConvertError, match="the inputs of its file are image_input, those of"):
+        export_model("unet-face", "litert", tmp_path / "out", source=str(formats / "unet.keras"))
+    assert list((tmp_path / "out").iterdir()) == []
+    support.record("U-Net", "Keras", "executorch", "fp32", "ExecuTorch takes PyTorch alone")
+
+
+def test_a_network_of_open_size(formats: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"labels": ("a", "b"), "decoder": "sigmoid"}
+    with pytest.raises(ValueError, match=r"size: missing, and required as \S+ \(None, None, None"):
+        import_model(
+            Asked(source=str(formats / "open.keras"), name="made", out=tmp_path / "none", **asked)
+        )
+    made = imported(
+        formats / "open.keras", tmp_path / "out", size=(48, 32), dynamic="size", **asked
+    )
+    manifest = engines.manifest.read(made.manifest)
+    assert manifest.input.size == (48, 32)
+    kinds = [type(axis) for axis in axes(made, manifest.input.name)]
+    assert kinds == [str, str, str, int]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("unet.pb", {"outputs": ("logits",)}, "its ends are image_input:0 and Identity:0"),
+        ("unet.keras", {"size": (128, 128)}, "size: the network has 256x256 in image_input"),
+        ("unet.keras", {"dynamic": "size"}, "dynamic: size, but the network has 256x256 fixed"),
+        ("unet.keras", {"network": "a:b"}, "network: expected with weights of PyTorch"),
+        ("unet_saved/saved_model.pb", {}, "name its folder"),
+        ("broken.keras", {}, "keras refuses it"),
+        ("broken.pb", {}, "expected a frozen graph"),
+        ("broken.tflite", {}, "litert refuses"),
+    ],
+)
+def test_refusals(
+    formats: Path, tmp_path: Path, name: str, asked: dict[str, Any], said: str
+) -> None:
+    if name.startswith("broken"):
+        (tmp_path / name).write_bytes(b"\x00\xffno network at all")
+    source = tmp_path / name if name.startswith("broken") else formats / name
+    ask = Asked(source=str(source), name="made", out=tmp_path / "out", labels=("face",), **asked)
+    with pytest.raises((ValueError, RuntimeError), match="(?s)" + said):
+        import_model(ask)
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def test_another_backend_of_keras_is_named(
+    formats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    ask = Asked(source=str(formats / "unet.keras"), name="made", out=tmp_path / "out")
+    with pytest.raises(ConvertError, match="KERAS_BACKEND: expected tensorflow, got jax"):
+        import_model(ask)

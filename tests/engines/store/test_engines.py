@@ -1,0 +1,240 @@
+"""The store of engines: each whole or not there, built once, whatever dies when."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engines.builder.build import Request, build, find, list_engines
+from engines.model import load
+from engines.runtimes import RefusedError
+from engines.store import engines as shelf
+from tests.support.built_engines import ask, faces, save_pictures, store
+
+__all__ = ["store"]
+
+# A build whose every call that changes the disk is counted, and at one of them the process dies.
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from engines.builder import shelf
+from engines.builder.build import Request, build
+
+left = int(sys.argv[2])
+
+def dies(name, holder):
+    call = getattr(holder, name)
+    def counted(*arguments, **keys):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **keys)
+    setattr(holder, name, counted)
+
+for name, holder in (("write_text", Path), ("fsync", os), ("replace", Path), ("mkdir", Path),
+                     ("mkdtemp", shelf.tempfile), ("rmtree", shelf.shutil)):
+    dies(name, holder)
+engine = build(Request.from_json(Path(sys.argv[1]).read_text()))
+print(engine.fresh, left)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> Path:
+    path = tmp_path / "request.json"
+    pictures = save_pictures(tmp_path / "faces.npz", faces()[:1])
+    path.write_text(ask("face", frames=pictures).to_json())
+    return path
+
+
+def asked(path: Path) -> Request:
+    return Request.from_json(path.read_text())
+
+
+def child(request: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, str(request), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_killed_at_any_step_it_is_whole_or_not_there(home: Path, request_file: Path) -> None:
+    died = 0
+    for step in range(0, 40, 2):
+        outcome = child(request_file, DYING, str(step))
+        if outcome.returncode == 0:
+            break
+        assert outcome.returncode == -signal.SIGKILL, outcome.stderr
+        died += 1
+        engine = find(asked(request_file))
+        if engine is not None:  # killed behind the rename: it must stand
+            shelf.remove(engine.key)
+    else:
+        pytest.fail("it never came to its end")
+    assert died >= 5
+    assert outcome.stdout.split()[0] == "True"
+    assert find(asked(request_file)) is not None
+    leftovers = [path.name for path in shelf.shelf().iterdir() if path.name.startswith(".")]
+    assert leftovers == [".locks"]  # those of the killed ones went too
+
+
+def test_killed_by_the_clock(home: Path, request_file: Path) -> None:
+    """At moments that the program does not choose."""
+    command = [sys.executable, "-m", "engines.builder", str(request_file), "--nice", "0"]
+    for lines in (2, 3, 4):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+            assert running.stdout is not None
+            for _ in range(lines):
+                running.stdout.readline()
+            running.kill()
+        engine = find(asked(request_file))
+        if engine is not None:
+            shelf.remove(engine.key)
+    assert build(asked(request_file)).fresh
+
+
+def _build(path: Path, results: multiprocessing.Queue[bool]) -> None:
+    results.put(build(asked(path)).fresh)
+
+
+def test_two_processes_build_it_once(home: Path, request_file: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    workers = [context.Process(target=_build, args=(request_file, results)) for _ in range(2)]
+    key_before = list_engines()
+    for worker in workers:
+        worker.start()
+    fresh = sorted(results.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join(timeout=30)
+    assert key_before == []
+    assert fresh == [False, True]
+    assert len(list_engines()) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone", "about"])
+def test_a_damaged_engine_is_built_again(home: Path, request_file: Path, damage: str) -> None:
+    engine = build(asked(request_file))
+    assert not build(asked(request_file)).fresh
+    content = engine.file.read_bytes()
+    if damage == "cut":
+        engine.file.write_bytes(content[:-1])
+    elif damage == "changed":
+        engine.file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "gone":
+        engine.file.unlink()
+    else:
+        (engine.folder / shelf.ABOUT).write_text('{"files":')
+    assert find(asked(request_file)) is None
+    again = build(asked(request_file))
+    assert again.fresh
+    assert again.key == engine.key
+    assert again.file.read_bytes() == content
+
+
+def test_what_is_another_engine(home: Path, tmp_path: Path) -> None:
+    pictures = save_pictures(tmp_path / "faces.npz", faces()[:2])
+    first = build(ask("face", frames=pictures))
+    assert build(ask("face")).key == first.key  # what it is compared on makes no other engine
+    keys = {first.key}
+    for changes in ({"batch": 2}, {"fold": True}, {"fold": True, "frame": (200, 160)}):
+        keys.add(build(ask("face", frames=pictures, **changes)).key)
+    for calibrate in (pictures, save_pictures(tmp_path / "others.npz", faces()[2:4])):
+        keys.add(build(ask("face", precision="int8", calibrate=calibrate)).key)
+    assert len(keys) == 6
+
+
+def test_thresholds_make_no_other_engine(home: Path, tmp_path: Path) -> None:
+    source = Path(shelf.__file__).parents[1] / "weights" / "face"
+    (tmp_path / "face.onnx").write_bytes(source.with_suffix(".onnx").read_bytes())
+    manifest = tmp_path / "face.yaml"
+    text = source.with_suffix(".yaml").read_text()
+    manifest.write_text(text)
+    first = build(ask(str(manifest)))
+    manifest.write_text(text.replace("threshold: 0.5", "threshold: 0.7"))
+    second = build(ask(str(manifest)))
+    assert (second.key, second.fresh) == (first.key, False)
+    assert "threshold: 0.7" in second.manifest.read_text()
+
+
+def test_prune_keeps_the_newest_of_its_kind(
+    home: Path, request_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = build(asked(request_file))
+    about = {**old.about, "built": "2020-01-01T00:00:00+00:00"}
+    (old.folder / shelf.ABOUT).write_text(json.dumps(about))
+    monkeypatch.setattr("engines.builder.key.RECIPE", 1_000)  # as a later version of the project
+    new = build(asked(request_file))
+    assert new.fresh
+    (home / "engines" / ".face-onnxruntime-fp32-0123.x1y2").mkdir()
+    (home / "engines" / "damaged").mkdir()
+    assert sorted(shelf.prune()) == sorted([old.key, "damaged"])
+    assert [engine.key for engine in list_engines()] == [new.key]
+    left = sorted(path.name for path in (home / "engines").iterdir())
+    assert left == sorted([".locks", new.key])
+
+
+def test_removing_what_is_not_there(home: Path, request_file: Path) -> None:
+    key = build(asked(request_file)).key
+    for none in ("nothing", "", "..", ".locks", f"../engines/{key}"):
+        with pytest.raises(ValueError, match=r"no engine .*; mirante engines list names them"):
+            shelf.remove(none)
+    assert [engine.key for engine in list_engines()] == [key]
+
+
+def test_an_engine_with_damaged_weights_is_refused_by_its_manifest_too(
+    home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="its engines are two files")
+    frames = save_pictures(tmp_path / "faces.npz", faces()[:2])
+    engine = build(ask("face", "openvino", frames=frames))
+    assert load(str(engine.manifest)).name == "face"
+    weights = engine.folder / "engine.bin"
+    content = bytearray(weights.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 1000] = bytes(1000)
+    weights.write_bytes(content)
+    with pytest.raises(RefusedError, match=r"damaged; build it again: mirante engines build"):
+        load(str(engine.manifest))
+
+
+@pytest.mark.parametrize("said", ['{"files": {}}', '{"files": []}', "[]", "7"])
+def test_a_wrong_account_of_an_engine_is_a_damaged_engine(
+    home: Path, request_file: Path, said: str
+) -> None:
+    engine = build(asked(request_file))
+    (engine.folder / "build.json").write_text(said)
+    assert list_engines() == []
+    assert shelf.prune() == [engine.key]
+    assert build(asked(request_file)).fresh
+
+
+def test_prune_keeps_engines_of_other_pictures_and_of_other_networks(
+    home: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    for index in range(2):
+        frames = save_pictures(tmp_path / f"{index}.npz", faces()[index : index + 2])
+        build(ask("face", precision="int8", calibrate=frames, calibration_frames=2))
+    assert len(list_engines()) == 2
+    assert shelf.prune() == []
+
+
+def test_what_a_killed_build_was_working_on_is_in_the_store_too(
+    home: Path, request_file: Path, tmp_path: Path
+) -> None:
+    child(request_file, f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n" + DYING, "12")
+    assert list(tmp_path.glob("mirante-build-*")) == []
+    shelf.prune()
+    assert list(shelf.shelf().glob(".face*")) == []

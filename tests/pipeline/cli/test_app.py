@@ -1,0 +1,108 @@
+"""What every command has in common: a fast start, and errors in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.outcome import Run
+
+BAD = "cameras:\n  gate: {url: 'rtsp://me:hunter2@/x', fps: -3}\n"
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from pipeline.cli.app import run; status = run(['--help'])\n"
+        "heavy = {'cv2', 'onnxruntime', 'gi', 'numpy', 'pydantic', 'redis', 'yaml'}\n"
+        "sys.exit(f'{status} {heavy & set(sys.modules)}')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert result.stderr.strip() == "0 set()"
+    commands = ["up", "demo", "camera", "tail", "models", "check", "doctor", "bench"]
+    assert not [name for name in commands if f"\n  {name} " not in result.stdout]
+
+
+@pytest.mark.parametrize("group", ["up", "camera", "tail", "models", "check", "doctor", "demo"])
+def test_help_of_each_command(group: str, mirante: Run) -> None:
+    outcome = mirante(group, "--help")
+    assert outcome.status == 0
+    assert outcome.out.startswith(f"Usage: mirante {group}")
+
+
+def test_version(mirante: Run) -> None:
+    assert mirante("--version").out.startswith("mirante 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nosuch"], ["up"], ["tail"], ["camera", "add", "gate"], ["--nosuch"]]
+)
+def test_wrong_usage_is_status_2(arguments: list[str], mirante: Run) -> None:
+    outcome = mirante(*arguments)
+    assert outcome.status == 2
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(("command", "status"), [("up", 2), ("check", 1)])
+def test_bad_configuration(command: str, status: int, tmp_path: Path, mirante: Run) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(BAD)
+    outcome = mirante(command, str(file))
+    assert outcome.status == status
+    assert outcome.err.splitlines() == [
+        "cameras.gate.fps: -3 — expected a number greater than 0",
+        'cameras.gate.url: "rtsp://***@/x" — no host in "rtsp://***@/x"; expected rtsp://host/path',
+    ]
+    assert outcome.out == ""
+
+
+def test_debug_tells_where(tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIRANTE_DEBUG", "1")
+    with pytest.raises(ValueError, match="No such file"):
+        mirante("up", str(tmp_path / "none.yaml"))
+    monkeypatch.delenv("MIRANTE_DEBUG")
+    with pytest.raises(ValueError, match="No such file"):
+        mirante("--debug", "up", str(tmp_path / "none.yaml"))
+
+
+def test_redis_that_does_not_answer(mirante: Run) -> None:
+    outcome = mirante("camera", "list", "--redis", "redis://me:hunter2@127.0.0.1:1")
+    assert outcome.status == 1
+    assert outcome.err.startswith("mirante: no answer from Redis at redis://***@127.0.0.1:1: ")
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_an_error_of_ours_is_one_line(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down() -> None:
+        raise KeyError("rtsp://me:hunter2@h/x")
+
+    monkeypatch.setattr("pipeline.doctor.examine", break_down)
+    outcome = mirante("doctor")
+    assert outcome.status == 1
+    assert outcome.err.startswith("mirante: unexpected KeyError: ")
+    assert "hunter2" not in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_bench_is_handed_its_own_arguments(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], str]] = []
+    monkeypatch.setattr("benchmarks.app", lambda args, prog_name: seen.append((args, prog_name)))
+    assert mirante("bench", "line", "--cameras", "4", "--help").status == 0
+    assert seen == [(["line", "--cameras", "4", "--help"], "mirante bench")]
+
+
+def test_console_script_is_installed() -> None:
+    script = Path(sys.executable).with_name("mirante")
+    result = subprocess.run(
+        [script, "up", "/no/such/file"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+    )
+    assert (result.returncode, result.stderr) == (2, "/no/such/file: No such file or directory\n")

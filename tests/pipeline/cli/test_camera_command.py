@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from mirante.keys import key
+from pipeline.control.lease import WorkerLease
+from pipeline.control.registry import Registry, connect
+from pipeline.control.worker_file import WorkerFile
+from pipeline.worker.redis_server import RedisServer
+from tests.support import ROOT
+from tests.support.outcome import Run
+
+pytestmark = pytest.mark.redis
+
+
+def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    at = ("--redis", redis_server.url)
+    url = "rtsp://admin:hunter2@192.0.2.1/x"
+    added = mirante("camera", "add", "gate", url, "--model", "test-boxes", "--fps", "5", *at)
+    assert (added.status, added.err) == (0, "")
+    assert added.out == 'camera "gate" is wanted; it starts when worker "main" does\n'
+    listed = mirante("camera", "list", *at).out.splitlines()
+    headings = ["camera", "state", "in words", "url", "stages", "origin", "worker"]
+    assert re.split(r"  +", listed[0]) == headings
+    assert re.split(r"  +", listed[1])[:2] == ["gate", "unknown"]
+    assert 'worker "main" does not run' in listed[1]
+    assert "rtsp://***@192.0.2.1/x" in listed[1]
+    assert "test-boxes" in listed[1]
+    removed = mirante("camera", "remove", "gate", *at)
+    assert removed.out == 'camera "gate" is no longer wanted\n'
+    assert len(mirante("camera", "list", *at).out.splitlines()) == 1
+    assert "hunter2" not in str([added, listed, removed])
+
+
+def test_a_model_on_crops_of_another(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    models = ("--model", "street", "--model", "face@face")
+    added = mirante("camera", "add", "gate", "test://", *models, "--redis", redis_server.url)
+    assert (added.status, added.err) == (0, "")
+    with connect(redis_server.url) as client:
+        spec = Registry(client, "main").cameras()["gate"].spec
+    assert spec["stages"] == [{"model": "street"}, {"model": "face", "on": "face"}]
+
+
+def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    at = ("--redis", redis_server.url)
+    url = "rtsp://admin:hunter2@192.0.2.1/x"
+    assert mirante("camera", "add", "gate", url, "--fps", "5", "--width", "320", *at).status == 0
+    paused = mirante("camera", "pause", "gate", *at)
+    assert paused.out == 'camera "gate" is paused; go on: mirante camera resume gate\n'
+    listed = mirante("camera", "list", *at).out.splitlines()[1]
+    assert re.split(r"  +", listed)[:3] == ["gate", "paused", "go on: mirante camera resume gate"]
+    models = ("--model", "street", "--model", "face@face")
+    edited = mirante("camera", "edit", "gate", *models, "--height", "99", "--default", "fps", *at)
+    assert edited.out == 'camera "gate" is changed; see: mirante camera list\n'
+    with connect(redis_server.url) as client:
+        camera = Registry(client).resolved("gate")
+        assert camera.model_dump(exclude_unset=True, exclude={"url"}) == {
+            "width": 320,
+            "height": 99,
+            "stages": [{"model": "street"}, {"model": "face", "on": "face"}],
+        }
+        assert camera.url.password == "hunter2"
+        assert mirante("camera", "edit", "gate", "--url", "test://", *at).status == 0
+        assert str(Registry(client).resolved("gate").url) == "test://"
+    resumed = mirante("camera", "resume", "gate", *at)
+    assert resumed.out == 'camera "gate" is wanted; see: mirante camera list\n'
+    assert "  unknown  " in mirante("camera", "list", *at).out
+
+
+def test_the_commands_of_the_page_run(
+    redis_server: RedisServer, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIRANTE_REDIS_URL", redis_server.url)
+    page = (ROOT / "docs" / "cameras.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^## Pause and edit\n+```bash\n(.*?)^```", page, re.M | re.S)
+    assert mirante("camera", "add", "gate", "test://", "--width", "320").status == 0
+    for line in block.splitlines():
+        outcome = mirante(*shlex.split(line, comments=True)[1:])
+        assert (outcome.status, outcome.err) == (0, ""), line
+    with connect(redis_server.url) as client:
+        entry = Registry(client).cameras()["gate"]
+    url = "rtsp://viewer:${GATE_PASSWORD}@192.0.2.20/stream2"
+    assert (entry.spec, entry.paused) == ({"url": url, "fps": 5.0}, False)
+
+
+def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirante: Run) -> None:
+    with connect(redis_server.url) as client, WorkerFile("main", redis_server.url):
+        WorkerLease(client, "main").acquire()
+        assert mirante("camera", "add", "gate", "test://").out.endswith("mirante camera list\n")
+        listed = mirante("camera", "list").out
+        assert "  not started  " in listed
+        assert "  its worker's defaults  " in listed
+        now_s = time.time()
+        status = {"state": "stalled", "reason": "no frame for 3.0 s", "ts": now_s}
+        client.xadd(key("gate", "status"), {"json": json.dumps(status)})
+        assert "  stalled  no frame for 3.0 s  " in mirante("camera", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ("add", "gate", "rtspp://h/x"),
+            'gate.url: "rtspp://h/x" — unknown scheme "rtspp"; expected one of rtsp, rtsps, http, '
+            "https, file, v4l2, test",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "test-boxs"),
+            'gate.stages[0].model: "test-boxs" — did you mean "test-boxes"?, or the path of a '
+            "manifest (.yaml)",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "street", "--model", "face"),
+            'gate.stages[1].on: nothing — "face" runs on crops: expected a class that an earlier '
+            "stage finds, such as face",
+        ),
+        (
+            ("add", "gate", "test://", "--model", "street", "--model", "face@fase"),
+            'gate.stages[1].on: "fase" — expected a class that an earlier stage finds; did you '
+            'mean "face"?',
+        ),
+        (
+            ("add", "gate", "test://", "--fps", "0"),
+            "gate.fps: 0.0 — expected a number greater than 0",
+        ),
+        (
+            ("add", "gate", "test://", "--worker", "a b"),
+            'worker: "a b" — expected 1 to 64 letters, digits, _ . or -, the first a letter or '
+            "digit",
+        ),
+    ],
+)
+def test_mistakes_are_status_2(
+    arguments: tuple[str, ...], line: str, redis_server: RedisServer, mirante: Run
+) -> None:
+    outcome = mirante("camera", *arguments, "--redis", redis_server.url)
+    assert (outcome.status, outcome.err.splitlines()) == (2, [line])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "expected an option that says what to change"),
+        (("--fps", "0"), "gate.fps: 0.0 — expected a number greater than 0"),
+        (("--default", "fsp"), 'gate.fsp: unknown key — did you mean "fps"?'),
+        (
+            ("--model", "test-boxs"),
+            'gate.stages[0].model: "test-boxs" — did you mean "test-boxes"?, or the path of a '
+            "manifest (.yaml)",
+        ),
+    ],
+)
+def test_mistakes_of_an_edit_are_status_2(
+    arguments: tuple[str, ...], line: str, redis_server: RedisServer, mirante: Run
+) -> None:
+    at = ("--redis", redis_server.url)
+    assert mirante("camera", "add", "gate", "test://", *at).status == 0
+    outcome = mirante("camera", "edit", "gate", *arguments, *at)
+    assert outcome.status == 2
+    assert line in outcome.err
+
+
+def test_remove_what_is_not_there(redis_server: RedisServer, mirante: Run) -> None:
+    outcome = mirante("camera", "remove", "gate", "--redis", redis_server.url)
+    assert (outcome.status, outcome.err) == (1, 'mirante: no camera "gate"; there is none\n')

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from pipeline.cameras.graph import camera_graph
+from pipeline.config.camera import Camera
+from pipeline.config.load import parse_settings
+from pipeline.doctor import NEEDS, Missing, examine, needs_of
+from tests.support import ROOT
+from tests.support.outcome import Run
+
+URLS = ["rtsp://h/x", "rtsps://h/x", "http://h/x", "file:x.mp4", "/dev/video0", "test://"]
+ALWAYS_THERE = {"capsfilter", "identity", "filesrc", "fakesink", "pipeline"}  # GStreamer's core
+
+
+def probes(*missing: str) -> dict[str, Missing]:
+    def probe(names: Iterable[str]) -> set[str]:
+        return set(names) & set(missing)
+
+    return dict.fromkeys(["element", "typelib", "library", "program", "driver"], probe)
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_every_element_of_a_graph_is_known(url: str) -> None:
+    graph = camera_graph("gate", Camera.model_validate({"url": url}), "fakesink")
+    inside = re.sub(r'"[^"]*"', "", graph).partition("(")[2]
+    parts = [part.split()[0] for part in inside.split("!") if "=" not in part.split()[0]]
+    elements = {p for p in parts if re.fullmatch(r"[a-z][a-z0-9]*", p)} - ALWAYS_THERE
+    assert elements <= {need.name for need in NEEDS if need.kind == "element"}
+    assert "videoscale" in elements
+
+
+def test_each_need_says_what_for_and_how_to_get_it() -> None:
+    assert all(need.purpose and need.command for need in NEEDS)
+    assert len({need.name for need in NEEDS}) == len(NEEDS)
+
+
+def test_packages_are_those_that_run_installs() -> None:
+    run = (ROOT / "run").read_text(encoding="utf-8")
+    required = {
+        package
+        for need in NEEDS
+        if need.required and need.kind == "element" and need.name != "queue"
+        for package in re.findall(r"apt-get install (\S+)", need.command)
+    }
+    assert not [package for package in required if f"  {package} " not in run]
+
+
+def test_what_is_needed_fails(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.doctor._probes", lambda: probes("rtspsrc", "/dev/nvidia0"))
+    outcome = mirante("doctor")
+    assert outcome.status == 1
+    assert (
+        "rtspsrc (needed, rtsp:// cameras): apt-get install gstreamer1.0-plugins-good"
+        in outcome.out.splitlines()
+    )
+    assert re.search(r"^MISSING +rtspsrc +element", outcome.out, re.MULTILINE)
+
+
+def test_what_is_optional_does_not_fail(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.doctor._probes", lambda: probes("/dev/nvidia0"))
+    outcome = mirante("doctor")
+    assert outcome.status == 0
+    assert "all that is needed is here" in outcome.out
+
+
+def test_needs_of_a_configuration() -> None:
+    names = {n.name for n in needs_of(parse_settings("cameras: {gate: {url: 'http://h/x'}}"))}
+    assert {"souphttpsrc", "redis-server", "gi"} <= names
+    assert "rtspsrc" not in names
+    own = {n.name for n in needs_of(parse_settings("redis: {url: 'redis://h'}"))}
+    assert "redis-server" not in own
+
+
+def test_an_engine_needs_what_builds_and_runs_it() -> None:
+    own = {need.name for need in needs_of(parse_settings("cameras: {}"))}
+    engine = "engine: {runtime: tensorrt-rtx, precision: fp16}"
+    names = {need.name for need in needs_of(parse_settings(engine))}
+    assert names - own == {"onnxslim", "modelopt", "tensorrt_rtx"}
+
+
+def test_probes_tell_what_is_there_from_what_is_not() -> None:
+    from pipeline.gst.probe_elements import missing_elements, missing_typelibs
+
+    assert missing_elements(["queue", "nosuchelement"]) == {"nosuchelement"}
+    assert missing_typelibs(["Gst-1.0", "Nosuch-1.0", "Gst-9.0"]) == {"Nosuch-1.0", "Gst-9.0"}
+
+
+def test_check_names_what_the_machine_lacks(
+    tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ok.yaml"
+    file.write_text("cameras:\n  gate: {url: rtsp://h/x}\n")
+    monkeypatch.setattr("pipeline.doctor._probes", probes)
+    assert mirante("check", str(file)).out == f"{file}: fine, 1 camera\n"
+    monkeypatch.setattr("pipeline.doctor._probes", lambda: probes("rtspsrc"))
+    outcome = mirante("check", str(file))
+    assert outcome.status == 1
+    assert outcome.err == "rtspsrc: missing — apt-get install gstreamer1.0-plugins-good\n"
+
+
+def test_examine_finds_this_machine_fit() -> None:
+    assert [f.need.name for f in examine() if f.is_missing and f.need.required] == []

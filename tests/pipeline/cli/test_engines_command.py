@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engines
+from engines.builder.frames import shipped_pictures
+from tests.support.outcome import Run
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> str:
+    np.savez(tmp_path / "faces.npz", *shipped_pictures()[-2:])
+    return str(tmp_path / "faces.npz")
+
+
+def test_build_list_show_remove(mirante: Run, home: Path, pictures: str) -> None:
+    command = ["engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures]
+    first = mirante(*command)
+    assert first.status == 0, first.err
+    assert "face:   0 % reading the network" in first.err
+    built, parity, run = first.out.splitlines()
+    assert built.startswith("built in ")
+    assert built.endswith(" MB")
+    assert parity == f"parity     iou of face 1; 2 pictures of {pictures}"
+    manifest = Path(run.removeprefix("run it     "))
+    assert engines.load(str(manifest)).name == "face"
+
+    again = mirante(*command)
+    assert again.out.startswith("here already, built 20")
+    assert again.err == ""
+
+    key = manifest.parent.name
+    assert key.startswith("face-onnxruntime-fp32-")
+    header, row = mirante("engines", "list").out.splitlines()
+    assert header.split() == ["engine", "for", "batch", "size", "parity", "built"]
+    assert row.split()[:3] == [key, "cpu", "1"]
+    shown = mirante("engines", "show", key).out
+    assert "precision  fp32" in shown
+    assert "input      160x160, as of the model" in shown
+    assert parity in shown
+
+    assert mirante("engines", "prune").out == "0 removed\n"
+    assert mirante("engines", "remove", key).out == f"{key}: removed\n"
+    assert not manifest.parent.exists()
+    assert mirante("engines", "show", key).status == 2
+
+
+def test_an_engine_for_a_gpu_elsewhere(mirante: Run, pictures: str) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+    command = ["engines", "build", "face", "--runtime", "tensorrt-rtx", "--target", "sm89"]
+    outcome = mirante(*command, "--frame", "200x160", "--frames", pictures)
+    assert outcome.status == 0, outcome.err
+    assert "parity     of the graph: iou of face" in outcome.out
+    assert "of the engine: pending, until cameras first run it on sm89" in outcome.out
+    (key,) = re.findall(r"or there: mirante engines prove (\S+)", outcome.out)
+    refused = mirante("engines", "prove", key)  # there is no GPU here; it stays as it is
+    assert refused.status == 1
+    assert refused.err.startswith("mirante: ")
+    assert mirante("engines", "list").out.count("graph proved") == 1
+
+
+def test_an_engine_that_was_proved_says_so(mirante: Run, pictures: str) -> None:
+    built = mirante(
+        "engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures
+    ).out
+    key = built.splitlines()[-1].split("/")[-2]
+    assert mirante("engines", "prove", key).out.strip() in built
+
+
+BAD = [
+    (["--runtime", "tensorrrt"], 'runtime: no engines for "tensorrrt"; did you mean "tensorrt"?'),
+    (["--runtime", "onnxruntime", "--precision", "int8"], "calibrate: missing, and required"),
+    (["--runtime", "onnxruntime", "--frame", "640"], "frame: expected WIDTHxHEIGHT"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), BAD)
+def test_what_is_wrong_is_said(mirante: Run, options: list[str], words: str) -> None:
+    outcome = mirante("engines", "build", "face", *options)
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"mirante: {words}")

@@ -1,0 +1,260 @@
+"""``mirante run-once`` on drawn frames, whose boxes are known, and under a debugger."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from engines.manifest import ZOO
+from engines.pictures import named_frame, read_frame
+from pipeline.cameras.synthetic import LABELS, picture, truth
+from tests.support import ROOT
+from tests.support.outcome import Run
+
+WIDTH, HEIGHT, FRAMES = 1280, 720, 4
+STAGE = """
+from dataclasses import replace
+
+class Count:
+    def __init__(self, least=0):
+        self.least = least
+
+    def __call__(self, frame, result):
+        seen = len(result.detections) * 1000 + frame.shape[1]
+        {line}
+        return replace(result, timings={{"seen": float(seen)}})
+"""
+LOOK = """
+        from mirante.detections import Attribute
+        every = dict.fromkeys(range(len(result.detections)), {"colour": Attribute("dark", 0.75)})
+        return replace(result, detections=result.detections.with_attributes(every))
+"""
+DECODER = """
+from engines.decoders import Boxes
+import numpy as np
+
+def nothing(outputs, spec):
+    shapes = {{name: array.ndim for name, array in outputs.items()}}
+    {line}
+    return Boxes(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32))
+"""
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (WIDTH, HEIGHT))
+    for number in range(FRAMES):
+        writer.write(cv2.cvtColor(picture(100 * number, WIDTH, HEIGHT), cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def write_stage(folder: Path, line: str, name: str = "counting") -> None:
+    (folder / f"{name}.py").write_text(STAGE.format(line=line))
+
+
+def program(folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command in a process of its own, started in ``folder``."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    code = "import sys; from pipeline.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    return [sys.executable, "-c", code, "run-once", *arguments], environment
+
+
+def debug(folder: Path, typed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command, environment = program(folder, *arguments)
+    return subprocess.run(
+        command,
+        input=typed,
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_it_finds_what_is_drawn_on_that_frame(clip: Path, mirante: Run) -> None:
+    outcome = mirante("run-once", str(clip), "--frame", "2", "--model", "test-boxes", "--json")
+    assert outcome.status == 0, outcome.err
+    message = json.loads(outcome.out)
+    assert (message["camera"], message["seq"], message["size"]) == ("once", 2, [WIDTH, HEIGHT])
+    expected, _ = truth(200, WIDTH, HEIGHT)
+    found = {thing["label"]: thing["bbox"] for thing in message["objects"]}
+    for label, (left, top, right, bottom) in zip(LABELS, expected.xyxy.tolist(), strict=True):
+        assert found[label] == pytest.approx([left, top, right - left, bottom - top], abs=5)
+
+
+def test_words_masks_and_a_picture(clip: Path, tmp_path: Path, mirante: Run) -> None:
+    target = tmp_path / "found.png"
+    models = ("--model", "test-boxes", "--model", "test-lane")
+    outcome = mirante("run-once", str(clip), *models, "--picture", str(target))
+    assert outcome.status == 0, outcome.err
+    for label in LABELS:
+        assert f"\n{label} " in f"\n{outcome.out}"
+    assert "mask by test-lane" in outcome.out
+    assert "stage 1 test-lane: " in outcome.out
+    plain, drawn = read_frame(clip), read_frame(target)
+    assert drawn.shape == plain.shape
+    assert 0.01 < (drawn != plain).any(axis=2).mean() < 0.9
+
+
+def test_the_stages_of_a_camera_and_a_stage_that_drops(
+    clip: Path, tmp_path: Path, mirante: Run
+) -> None:
+    write_stage(tmp_path, "if seen < self.least: return None", "dropping")
+    config = tmp_path / "site.yaml"
+    stages = "[{model: test-boxes}, {python: 'dropping:Count', options: {least: LEAST}}]"
+    text = f"cameras:\n  gate: {{url: 'test://', width: 320, stages: {stages}}}\n"
+    config.write_text(text.replace("LEAST", "3320"))
+    outcome = mirante("run-once", str(clip), "--config", str(config))
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "seen 3320.00 ms" in outcome.out  # three boxes, at the camera's width
+    config.write_text(text.replace("LEAST", "3321"))
+    outcome = mirante("run-once", str(clip), "--config", str(config), "--camera", "gate")
+    assert outcome.out == "dropped by stage 1 dropping:Count\n"
+    outcome = mirante("run-once", str(clip), "--config", str(config), "--camera", "gat")
+    assert (outcome.status, outcome.err.count('did you mean "gate"?')) == (2, 1)
+
+
+def test_what_classifiers_say_of_a_box(clip: Path, tmp_path: Path, mirante: Run) -> None:
+    write_stage(tmp_path, LOOK, "looking_at")
+    config = tmp_path / "site.yaml"
+    stages = "[{model: test-boxes}, {python: 'looking_at:Count'}]"
+    config.write_text(f"cameras:\n  gate: {{url: 'test://', stages: {stages}}}\n")
+    outcome = mirante("run-once", str(clip), "--config", str(config))
+    assert outcome.status == 0, outcome.err
+    assert re.search(r"^red 1\.000  \[.+\]  colour dark 0\.75$", outcome.out, re.MULTILINE)
+
+
+def test_gstreamer_is_not_loaded(clip: Path) -> None:
+    code = (
+        "import sys; from pipeline.cli.app import run\n"
+        f"status = run(['run-once', {str(clip)!r}, '--model', 'test-boxes'])\n"
+        'sys.exit(f\'{status} {sorted(m for m in sys.modules if m.partition(".")[0] == "gi")}\')'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stderr.strip() == "0 []"
+
+
+def test_a_breakpoint_in_a_stage(clip: Path, tmp_path: Path) -> None:
+    write_stage(tmp_path, "breakpoint()")
+    stages = ("--model", "test-boxes", "--stage", "counting:Count")
+    done = debug(tmp_path, "p seen * 10\nc\n", str(clip), *stages, "--debug")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"counting\.py\(\d+\)__call__\(\)", done.stdout)
+    assert "(Pdb) 36400\n" in done.stdout  # 3 boxes, 640 pixels wide
+    assert "seen 3640.00 ms" in done.stdout
+
+
+def test_a_breakpoint_in_a_decoder(clip: Path, tmp_path: Path) -> None:
+    """It stops when the model is tried out, and for the frame."""
+    (tmp_path / "looking.py").write_text(DECODER.format(line="breakpoint()"))
+    manifest = (ZOO / "test-boxes.yaml").read_text()
+    lines = [line for line in manifest.splitlines() if not line.startswith("decoder:")]
+    keys = "\n".join(lines).partition("\noptions:")
+    assert not keys[1], "test-boxes has options now"
+    (tmp_path / "mine.yaml").write_text(keys[0] + "\ndecoder: looking:nothing\n")
+    (tmp_path / "test-boxes.onnx").write_bytes((ZOO / "test-boxes.onnx").read_bytes())
+    typed = "p sorted(shapes)\nc\n" * 2
+    done = debug(tmp_path, typed, str(clip), "--model", "mine.yaml", "--debug")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"looking\.py\(\d+\)nothing\(\)", done.stdout)) == 2
+    assert done.stdout.count("(Pdb) ['") == 2
+    assert "each decoder is tried out on a grey picture first" in done.stderr
+
+
+def test_leaving_the_debugger_ends_the_command(clip: Path, tmp_path: Path) -> None:
+    write_stage(tmp_path, "breakpoint()")
+    done = debug(tmp_path, "q\n", str(clip), "--stage", "counting:Count")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_error_is_one_line_or_with_debug_a_traceback(clip: Path, tmp_path: Path) -> None:
+    write_stage(tmp_path, "raise RuntimeError(f'{seen} is too many')")
+    stage = ("--stage", "counting:Count")
+    done = debug(tmp_path, "", str(clip), *stage)
+    assert (done.returncode, done.stderr) == (1, "mirante: 640 is too many\n")
+    done = debug(tmp_path, "", str(clip), *stage, "--debug")
+    assert done.returncode == 1
+    assert 'counting.py", line 10, in __call__' in done.stderr
+    assert done.stderr.endswith("RuntimeError: 640 is too many\n")
+
+
+def test_in_a_terminal_an_error_opens_the_debugger_where_it_was_raised(
+    clip: Path, tmp_path: Path
+) -> None:
+    write_stage(tmp_path, "raise RuntimeError('too many')")
+    command, environment = program(tmp_path, str(clip), "--stage", "counting:Count", "--debug")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"p 7 * seen\nq\n")
+        said = b""
+        while chunk := _read(ours):
+            said += chunk
+        assert process.wait(timeout=60) == 1
+    os.close(ours)
+    assert b"RuntimeError: too many" in said
+    assert b"(Pdb) 4480" in said.replace(b"p 7 * seen\r\n", b"")
+
+
+def _read(terminal: int) -> bytes:
+    """What the other end wrote; nothing once it is closed, which Linux tells as an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--frame", "99"], 2, "frame: 99; expected 0 to 3, as "),
+        (["--model", "face"], 2, 'stages[0].on: nothing — "face" runs on crops'),
+        (["--model", "stret"], 2, 'did you mean "street"?'),
+        (["--stage", "nosuch:Thing"], 2, "No module named 'nosuch'"),
+        (["--stage", "nosuch"], 2, "stages[0].python: "),
+        (["--camera", "gate"], 2, "--camera: expected with --config"),
+        (["--config", "x.yaml", "--model", "street"], 2, "--config: expected without --model"),
+        (["--picture", "found.gif"], 2, "--picture: expected a .png or .jpg"),
+    ],
+)
+def test_what_is_refused(
+    arguments: list[str], status: int, words: str, clip: Path, mirante: Run
+) -> None:
+    outcome = mirante("run-once", str(clip), *arguments)
+    assert outcome.status == status
+    assert words in outcome.err
+
+
+def test_no_clip(tmp_path: Path, mirante: Run) -> None:
+    outcome = mirante("run-once", str(tmp_path / "none.mp4"), "--model", "test-boxes")
+    assert (outcome.status, "no such file; expected a clip" in outcome.err) == (1, True)
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    with pytest.raises(OSError, match="that OpenCV can read"):
+        read_frame(tmp_path / "bad.mp4")
+
+
+def test_frames_by_name(clip: Path, tmp_path: Path) -> None:
+    assert np.array_equal(named_frame(f"{clip}:3"), read_frame(clip, 3))
+    assert not np.array_equal(named_frame(f"{clip}:3"), named_frame(str(clip)))
+    file = tmp_path / "one:2.png"  # a colon that is part of the name
+    cv2.imwrite(str(file), np.zeros((8, 9, 3), np.uint8))
+    assert named_frame(str(file)).shape == (8, 9, 3)
+    with pytest.raises(ValueError, match=r"frame: 1; expected 0, as .* is a picture"):
+        read_frame(file, 1)

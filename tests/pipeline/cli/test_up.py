@@ -1,0 +1,148 @@
+"""``mirante up`` as a process: a synthetic camera, cameras added at run time, a clean end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.control.worker_file import live_worker
+from tests.support.outcome import Run
+
+pytestmark = pytest.mark.e2e
+CONFIG = """
+metrics: {port: 0}
+dashboard: {port: null}
+log: {format: json}
+cameras:
+  yard:
+    url: test://?size=320x180&fps=10
+    stages: [{model: test-boxes}, {model: test-lane}]
+"""
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+class Worker:
+    """A worker in a process of its own, its log in a file."""
+
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
+        self.log_file = folder / "log.jsonl"
+        file = folder / "mirante.yaml"
+        file.write_text(config)
+        code = "from pipeline.cli import main; main()"
+        with self.log_file.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code, "up", str(file)], stderr=log, stdout=log
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def fetch(self, path: str) -> str:
+        found = re.search(r"http://127.0.0.1:\d+", self.log)
+        assert found
+        try:
+            with urllib.request.urlopen(found[0] + path, timeout=10) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return f"{error.code}: {error.read().decode()}"
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    running = Worker(tmp_path)
+    try:
+        wait_for(lambda: '"camera yard: running' in running.log or running.process.poll())
+        assert running.process.poll() is None, running.log
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def state_of(camera: str, listing: str) -> str:
+    row = next(
+        (re.split("  +", line) for line in listing.splitlines() if line.startswith(camera)), []
+    )
+    return row[1] if row else "none"
+
+
+def test_cameras_come_and_go_while_it_runs(worker: Worker, mirante: Run) -> None:
+    url = "rtsp://admin:hunter2@127.0.0.1:9/x"
+    assert mirante("camera", "add", "gate", url).status == 0
+    assert mirante("camera", "add", "shed", "test://?fps=5", "--model", "test-boxes").status == 0
+    wait_for(lambda: state_of("shed", mirante("camera", "list").out) == "running")
+    wait_for(lambda: state_of("gate", mirante("camera", "list").out) in {"reconnecting", "failed"})
+    seen = mirante("tail", "shed", "--count", "2", "--pictures", "0")
+    assert len(re.findall(r"1 red \(1.00\), 1 green \(1.00\), 1 blue \(1.00\)", seen.out)) == 2
+    assert mirante("camera", "remove", "gate").status == 0
+    wait_for(lambda: '"camera gate: stopped' in worker.log)
+    assert worker.log.count('"camera yard: connecting') == 1, "another camera was touched"
+    assert worker.end() == 0
+    assert live_worker() is None
+    assert "hunter2" not in worker.log
+    assert [json.loads(line)["level"] for line in worker.log.splitlines()]
+
+
+def test_metrics_balance_and_tell_that_it_is_ready(worker: Worker) -> None:
+    assert worker.fetch("/livez") == "alive\n"
+    wait_for(lambda: worker.fetch("/readyz") == "ready\n")
+    text = worker.fetch("/metrics")
+    counts = {
+        name: sum(
+            map(float, re.findall(rf"^mirante_frames_{name}{{.*}} (.*)$", text, re.MULTILINE))
+        )
+        for name in (
+            "decoded_total",
+            "published_total",
+            "dropped_total",
+            "failed_total",
+            "in_flight",
+        )
+    }
+    decoded = counts.pop("decoded_total")
+    assert decoded == sum(counts.values()) > 0
+
+
+def test_a_second_worker_of_the_name_is_refused(worker: Worker, tmp_path: Path) -> None:
+    address = live_worker()
+    assert address
+    folder = tmp_path / "second"
+    folder.mkdir()
+    second = Worker(folder, f"{CONFIG}redis: {{url: '{address}'}}\n")
+    assert second.process.wait(60) == 1
+    assert f'worker "main" runs already: process {worker.process.pid} on' in second.log
+    assert "Traceback" not in second.log
+    assert live_worker() == address, "commands no longer find the first worker"
+    assert worker.end(signal.SIGINT) == 0
+
+
+def test_the_private_redis_ends_with_a_worker_that_is_killed(worker: Worker) -> None:
+    children = Path(f"/proc/{worker.process.pid}/task")
+    pids = [int(p) for task in children.iterdir() for p in (task / "children").read_text().split()]
+    servers = [p for p in pids if "redis-server" in Path(f"/proc/{p}/comm").read_text()]
+    assert len(servers) == 1
+    os.kill(worker.process.pid, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{servers[0]}/status").exists())

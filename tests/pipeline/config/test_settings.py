@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.camera import Camera
+from pipeline.config.load import load_settings, parse_settings
+from pipeline.config.settings import Settings
+from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.own import PythonStage
+from tests.support import ROOT
+
+
+def test_empty_file_is_all_defaults() -> None:
+    assert parse_settings("").model_dump() == Settings().model_dump()
+
+
+def test_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIRANTE_REDIS__RING_S", "5")
+    monkeypatch.setenv("MIRANTE_METRICS__PORT", "null")
+    settings = parse_settings("redis: {ring_s: 7, ring_mib: 9}")
+    assert (settings.redis.ring_s, settings.redis.ring_mib) == (5, 9)
+    assert settings.metrics.port is None
+
+
+def test_cameras_inherit_what_they_do_not_say() -> None:
+    settings = parse_settings(
+        """
+        defaults: {fps: 5, preview: {quality: 50}, stages: [{model: test-boxes}]}
+        cameras:
+          gate: {url: test://, fps: 10, preview: {fps: 2}}
+          yard: {url: test://, stages: []}
+        """
+    )
+    gate, yard = settings.cameras["gate"], settings.cameras["yard"]
+    assert (gate.fps, yard.fps) == (10, 5)
+    assert (gate.preview.fps, gate.preview.quality) == (2, 50)
+    assert gate.stages == [ModelStage(model="test-boxes")]
+    assert yard.stages == []
+
+
+def test_a_camera_of_which_nothing_is_said_runs_the_shipped_detector() -> None:
+    (gate,) = parse_settings("cameras: {gate: {url: 'test://'}}").cameras.values()
+    assert gate.stages == [ModelStage(model="street")]
+
+
+def test_on_is_a_key_and_off_a_word() -> None:
+    settings = parse_settings(
+        """
+        cameras:
+          gate:
+            url: test://
+            loop: yes
+            stages: [{model: test-boxes}, {model: test-lane, on: red}]
+        """
+    )
+    assert settings.cameras["gate"].stages[1] == ModelStage(model="test-lane", on="red")
+    assert settings.cameras["gate"].loop is True
+
+
+def test_variables_in_strings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "p@ss/word:#1%")
+    monkeypatch.setenv("RATE", "12.5")
+    settings = parse_settings(
+        """
+        cameras:
+          gate: {url: 'rtsp://admin:${GATE_PASSWORD}@10.0.0.5/live', fps: '${RATE}'}
+          yard: {url: 'file:/clips/$${x}${NOT_SET:-}.mp4', fps: '${RATE:-3}', width: '${W:-320}'}
+        """
+    )
+    gate = settings.cameras["gate"]
+    assert (gate.url.username, gate.url.password) == ("admin", "p@ss/word:#1%")
+    assert gate.url.bare == "rtsp://10.0.0.5/live"
+    assert gate.fps == 12.5
+    yard = settings.cameras["yard"]
+    assert (yard.url.path, yard.fps, yard.width) == ("/clips/${x}.mp4", 12.5, 320)
+
+
+def test_secrets_are_shown_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "hunter2")
+    settings = parse_settings(
+        """
+        redis: {url: 'redis://me:${SECRET}@10.0.0.1:6379/0'}
+        cameras:
+          gate: {url: 'rtsp://admin:hunter2@10.0.0.5/live?password=${SECRET}'}
+        """
+    )
+    shown = (str(settings), repr(settings), settings.model_dump_json(), str(settings.model_dump()))
+    assert not [text for text in shown if "hunter2" in text]
+    assert "hunter2" in (settings.redis.address() or "")
+
+
+@pytest.mark.parametrize(
+    ("redis", "address"),
+    [
+        ("{}", None),
+        ("{url: redis://h:1/2}", "redis://h:1/2"),
+        ("{url: redis://h:1/2, password: a@b}", "redis://:a%40b@h:1/2"),
+        ("{url: redis://me@h, password: x}", "redis://me:x@h"),
+        ("{url: unix:///run/redis.sock, password: x}", "unix://:x@/run/redis.sock"),
+        ("{url: rediss://h, ca_file: CA}", "rediss://h?ssl_ca_certs=CA"),
+    ],
+)
+def test_redis_address(
+    redis: str, address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("CA").touch()
+    assert parse_settings(f"redis: {redis}").redis.address() == address
+
+
+def test_models_of_an_own_folder_go_before_the_zoo(tmp_path: Path) -> None:
+    zoo = ROOT / "engines" / "zoo"
+    for file in ("test-boxes.yaml", "test-boxes.onnx"):
+        (tmp_path / file.replace("test-boxes.yaml", "mine.yaml")).write_bytes(
+            (zoo / file).read_bytes()
+        )
+    settings = parse_settings(
+        f"""
+        models: {tmp_path}
+        cameras:
+          gate: {{url: test://, stages: [{{model: mine}}, {{model: test-lane}}]}}
+        """
+    )
+    models = [s.model for s in settings.cameras["gate"].stages if isinstance(s, ModelStage)]
+    assert models == [str(tmp_path / "mine.yaml"), "test-lane"]
+
+
+def test_own_stage_is_found_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", __import__("sys").path.copy())
+    (tmp_path / "own_stage_beside.py").write_text(
+        "class Blur:\n    def __init__(self, sigma: float = 1.0) -> None: ...\n"
+    )
+    file = tmp_path / "mirante.yaml"
+    stage = "{python: 'own_stage_beside:Blur', options: {sigma: 2}}"
+    file.write_text(f"cameras:\n  gate: {{url: test://, stages: [{stage}]}}\n")
+    stages = load_settings(file).cameras["gate"].stages
+    assert stages == [PythonStage(python="own_stage_beside:Blur", options={"sigma": 2})]
+
+
+def test_complete_gives_a_camera_the_defaults() -> None:
+    settings = Settings(defaults={"fps": 3})  # type: ignore[arg-type]
+    camera = Camera.model_validate({"url": "test://", "width": 320})
+    completed = settings.complete(camera)
+    assert (completed.fps, completed.width) == (3, 320)

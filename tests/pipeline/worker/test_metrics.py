@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from engines.serving import InUse
+from mirante.frame import Counts
+from pipeline.worker.metrics import (
+    BOUNDS_S,
+    STATES,
+    CameraSnapshot,
+    Latency,
+    ModelsSnapshot,
+    OutboxSnapshot,
+    WorkerSnapshot,
+)
+from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
+from tests.support import ROOT
+
+COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
+GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
+OUTBOX = OutboxSnapshot(True, depth=4, sent=8, lost={"gate": 3}, refused=1)
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def fetch(server: MetricsServer, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def scrape(snapshot: WorkerSnapshot) -> Samples:
+    with MetricsServer("127.0.0.1", 0, lambda: snapshot) as server:
+        status, text = fetch(server, "/metrics")
+    assert status == 200
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def of_gate(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, tuple(sorted({"camera": "gate", **labels}.items()))]
+
+
+def test_every_frame_is_in_exactly_one_counter() -> None:
+    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    total = {
+        name: sum(value for (n, _), value in samples.items() if n == f"mirante_frames_{name}")
+        for name in ("decoded_total", "published_total", "dropped_total", "failed_total")
+    }
+    in_flight = of_gate(samples, "mirante_frames_in_flight")
+    assert total["decoded_total"] == 23
+    assert in_flight == 3
+    assert total["decoded_total"] == in_flight + sum(
+        total[name] for name in ("published_total", "dropped_total", "failed_total")
+    )
+    assert of_gate(samples, "mirante_frames_dropped_total", reason="rate") == 4
+
+
+def test_published_never_falls_when_the_ring_overflows() -> None:
+    """The ledger moves lost frames from published to dropped; a counter must not go back."""
+    before = replace(GATE, counts=Counts(20, 12, {"rate": 4, "queue": 2}, 2))
+    values = [
+        of_gate(scrape(WorkerSnapshot({"gate": camera}, OUTBOX)), "mirante_frames_published_total")
+        for camera in (before, GATE)
+    ]
+    assert values == [12, 12]
+    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    assert of_gate(samples, "mirante_outbox_lost_frames_total") == 3
+
+
+def test_state_is_one_of_all() -> None:
+    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    states = {state: of_gate(samples, "mirante_camera_state", state=state) for state in STATES}
+    assert states == {state: float(state == "running") for state in STATES}
+
+
+def test_latency_histogram() -> None:
+    latency = Latency()
+    for seconds in (0.001, BOUNDS_S[0], 0.2, 99.0):
+        latency.observe(seconds)
+    camera = replace(GATE, latency=latency.snapshot())
+    samples = scrape(WorkerSnapshot({"gate": camera}, OUTBOX))
+    name = "mirante_capture_to_publish_seconds"
+    assert of_gate(samples, f"{name}_bucket", le=str(BOUNDS_S[0])) == 2
+    assert of_gate(samples, f"{name}_bucket", le="0.25") == 3
+    assert of_gate(samples, f"{name}_bucket", le="+Inf") == 4
+    assert of_gate(samples, f"{name}_count") == 4
+    assert of_gate(samples, f"{name}_sum") == pytest.approx(99.206)
+
+
+def test_outbox() -> None:
+    samples = scrape(WorkerSnapshot({}, OUTBOX))
+    assert samples["mirante_redis_connected", ()] == 1
+    assert samples["mirante_outbox_depth", ()] == 4
+    assert samples["mirante_outbox_sent_total", ()] == 8
+    assert samples["mirante_outbox_refused_total", ()] == 1
+
+
+def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> None:
+    snapshot = WorkerSnapshot({}, OUTBOX, paused=("gate",))
+    samples = scrape(snapshot)
+    assert {name for name, labels in samples if ("camera", "gate") in labels} == {
+        "mirante_camera_paused",
+        "mirante_outbox_lost_frames_total",  # lost before; a counter never goes
+    }
+    assert of_gate(samples, "mirante_camera_paused") == 1
+    assert snapshot.not_ready() == []
+
+
+def test_labels_hold_neither_addresses_nor_tracks() -> None:
+    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    labels = {name for _, pairs in samples for name, _ in pairs}
+    assert labels <= {"camera", "state", "reason", "le"}
+
+
+@pytest.mark.parametrize(
+    ("camera", "outbox", "status", "text"),
+    [
+        (GATE, OUTBOX, 200, "ready\n"),
+        (replace(GATE, state="failed"), OUTBOX, 200, "ready\n"),
+        (
+            replace(GATE, state="connecting", reason="first attempt", tried=False),
+            OUTBOX,
+            503,
+            "camera gate: connecting: first attempt\n",
+        ),
+        (
+            GATE,
+            OutboxSnapshot(False, "connection refused"),
+            503,
+            "redis: connection refused\n",
+        ),
+    ],
+)
+def test_ready(camera: CameraSnapshot, outbox: OutboxSnapshot, status: int, text: str) -> None:
+    with MetricsServer("127.0.0.1", 0, lambda: WorkerSnapshot({"gate": camera}, outbox)) as server:
+        assert fetch(server, "/readyz") == (status, text)
+        assert fetch(server, "/livez") == (200, "alive\n")
+        assert fetch(server, "/")[0] == 404
+
+
+def test_a_snapshot_that_fails_is_an_answer_and_not_the_end() -> None:
+    def fail() -> WorkerSnapshot:
+        raise RuntimeError("rtsp://me:hunter2@h")
+
+    with MetricsServer("127.0.0.1", 0, fail) as server:
+        assert fetch(server, "/metrics") == (500, "see the log\n")
+        assert fetch(server, "/livez")[0] == 200
+
+
+def test_port_that_is_taken() -> None:
+    snapshot = WorkerSnapshot({}, OUTBOX)
+    with (
+        MetricsServer("127.0.0.1", 0, lambda: snapshot) as server,
+        pytest.raises(MetricsServerError, match=r"metrics.port: \d+ — Address already in use"),
+    ):
+        MetricsServer("127.0.0.1", server.port, lambda: snapshot)
+
+
+MODELS = ModelsSnapshot(
+    (InUse("street", "engines/x.yaml", "openvino", "int8", "proved", 0.0, ("street",)),),
+    {"street": "ready", "face": "building 40 %: tactics", "road": "failed: no such op"},
+)
+
+
+def test_models_and_their_engines() -> None:
+    said = scrape(WorkerSnapshot({}, OUTBOX, MODELS))
+    info = [labels for name, labels in said if name == "mirante_model_info"]
+    wanted = {"model": "street", "runs": "engines/x.yaml", "runtime": "openvino"}
+    assert [dict(labels) for labels in info] == [wanted | {"precision": "int8", "parity": "proved"}]
+    builds = [dict(labels) for name, labels in said if name == "mirante_engine_build"]
+    assert {each["model"]: each["state"] for each in builds} == {
+        "street": "ready",
+        "face": "building",
+        "road": "failed",
+    }
+
+
+def test_page_names_every_metric() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    ends = ("_bucket", "_count", "_sum", "_created")
+    names = {
+        name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
+        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS, ("yard",)))
+    }
+    described = re.findall(r"^\| `(mirante_(?!dashboard_)\w+)`", page, re.MULTILINE)
+    assert set(described) == names

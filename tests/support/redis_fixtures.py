@@ -1,0 +1,48 @@
+"""Fixtures of a real Redis server, and of an outbox before it; a conftest imports them."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins.outbox.outbox import Outbox
+from tests.support.redis_child import RedisChild
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mr") as short:  # a socket's path is 107 bytes at most
+        yield Path(short)
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[RedisChild]:
+    child = RedisChild(folder).start()
+    yield child
+    child.kill()
+
+
+@pytest.fixture
+def outbox(server: RedisChild) -> Iterator[Outbox]:
+    made = Outbox(server.url)
+    made.start()
+    yield made
+    made.close(1)
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Waits for something to come true, and gives it."""
+
+    def wait(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
+        end_s = time.monotonic() + timeout_s
+        while time.monotonic() < end_s:
+            if value := condition():
+                return value
+            time.sleep(0.01)
+        raise AssertionError(f"not within {timeout_s} s")
+
+    return wait

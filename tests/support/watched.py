@@ -1,0 +1,68 @@
+"""A camera under test: its runner, every transition with its time, every frame that came out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from pipeline.cameras.state import State, Transition
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from plugins.ledger import Ledger
+from tests.support.number_sink import SEEN, Seen
+
+
+class Watched:
+    def __init__(self, name: str, url: str, stages: str = "numbersink", **options: Any) -> None:
+        self.seen = SEEN[name] = Seen()
+        self.ledger = Ledger(name)
+        self.changes: list[tuple[float, Transition]] = []
+        self._changed = threading.Condition()
+        spec = Camera(url=url, **options)
+        self.runner = CameraRunner(name, spec, stages, self.ledger, self._note)
+
+    def __enter__(self) -> Watched:
+        self.runner.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.runner.stop()
+
+    def _note(self, change: Transition) -> None:
+        with self._changed:
+            self.changes.append((time.monotonic(), change))
+            self._changed.notify_all()
+
+    def wait(self, state: State, after: int = 0, timeout_s: float = 20.0) -> tuple[float, str]:
+        """When and why ``state`` was first entered, the first ``after`` transitions left out."""
+        at_s, change = self.wait_for(lambda change: change.state == state, after, timeout_s)
+        return at_s, change.reason
+
+    def wait_for(
+        self, wanted: Callable[[Transition], bool], after: int = 0, timeout_s: float = 20.0
+    ) -> tuple[float, Transition]:
+        """The first transition that is wanted, the first ``after`` ones left out."""
+
+        def found() -> tuple[float, Transition] | None:
+            return next((c for c in self.changes[after:] if wanted(c[1])), None)
+
+        with self._changed:
+            entry = self._changed.wait_for(found, timeout_s)
+        assert entry, f"not within {timeout_s} s: {[str(c) for _, c in self.changes]}"
+        return entry
+
+    def last_frame_before(self, moment_s: float) -> float:
+        """Monotonic time of the newest frame that came before another."""
+        return max(at_s for at_s in self.seen.times_s if at_s <= moment_s)
+
+    @property
+    def states(self) -> list[State]:
+        return [change.state for _, change in self.changes]

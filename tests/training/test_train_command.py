@@ -1,0 +1,85 @@
+"""``mirante train``: from a folder to a model that runs, and what it says of what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from pipeline.cameras.synthetic import picture
+from tests.support.outcome import Run
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """Pictures of the synthetic camera, which nobody has labelled."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(0, 96, 4):
+        bgr = cv2.cvtColor(picture(number, 320, 180), cv2.COLOR_RGB2BGR)
+        assert cv2.imwrite(str(folder / f"{number}.png"), bgr)
+    return folder
+
+
+def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
+    mirante: Run, street: Path, tmp_path: Path
+) -> None:
+    """Twenty-four pictures, labelled by a teacher, and sixty steps."""
+    torch.set_num_threads(1)
+    command = (
+        *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),
+        *("--name", "colours", "--teacher", "test-boxes", "--classes", "red,green,blue"),
+        *("--size", "160", "--views", "720", "--batch", "12", "--workers", "0"),
+        *("--rate", "4e-3"),
+    )
+    done = mirante(*command)
+    assert done.status == 0, done.err
+    manifest = tmp_path / "own" / "colours.yaml"
+    assert done.out.splitlines()[0] == str(manifest)
+    assert "step 60 of 60" in done.err
+
+    figures = tmp_path / "figures.json"
+    measured = mirante(
+        *("eval", str(manifest), "--data", str(street), "--truth", "test-boxes"),
+        *("--json", str(figures)),
+    )
+    assert measured.status == 0, measured.err
+    said = json.loads(figures.read_text())
+    assert said["ap50"] > 0.8
+
+    again = mirante(*command)
+    assert "resumed" in again.err
+    assert "step 60 of 60" not in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("train", "strete", "--data", "."), 'no recipe "strete"; did you mean "street"?'),
+        (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of pictures"),
+        (("train", "street", "--data", ".", "--device", "tpu"), "expected auto, cpu or a cuda"),
+        (
+            ("train", "street", "--data", ".", "--classes", "cat"),
+            "classes: cat need a teacher that knows them",
+        ),
+        (
+            ("train", "street", "--data", ".", "--classes", "cat, dog ,"),
+            "classes: cat, dog need a teacher that knows them",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(mirante: Run, arguments: tuple[str, ...], expected: str) -> None:
+    done = mirante(*arguments)
+    assert done.status == 2
+    assert expected in done.err
+
+
+def test_without_torch_the_extra_is_named(mirante: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.cli.training.find_spec", lambda name: None)
+    done = mirante("train", "street", "--data", ".")
+    assert done.status == 1
+    assert "training needs torch and onnx: pip install 'mirante[train]'" in done.err
