@@ -16,6 +16,7 @@ import mirante
 from mirante.keys import key
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
+from tests.support import ROOT
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import SimulatedCamera
 
@@ -74,7 +75,9 @@ class Listener:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._file = folder / "received"
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.support.outage", "--listen", url, self._file], cwd=ROOT)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.outage", "--listen", url, self._file], cwd=ROOT
+        )
 
     def frames(self, ends: set[tuple[str, str]]) -> list[Received]:
         """What it got, once it has got the entries ``ends`` (camera and ID)."""
