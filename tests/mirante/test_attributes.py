@@ -5,7 +5,8 @@ import pytest
 from wire_frames import some_detections
 
 from mirante import Attribute, Detections
-from mirante.detections import NO_ATTRIBUTES, ShapeError
+from mirante.detections import NO_ATTRIBUTES
+from mirante.shapes import ShapeError
 
 RED, BLUE = {"colour": Attribute("red", 0.9)}, {"colour": Attribute("blue", 0.8)}
 
