@@ -34,6 +34,8 @@ def join_keypoints(parts: Sequence[tuple[KeyPoints | None, int]]) -> KeyPoints |
 
 def keypoints_of(objects: Sequence[Sequence[tuple[float, float, float]]]) -> KeyPoints | None:
     """Return the array of the points that each object lists; None when no object lists any."""
+    if not any(objects):
+        return None
     return join_keypoints(
         [
             (np.array([points], np.float32) if points else None, 1)  # one object, (1, k, 3)
