@@ -32,7 +32,8 @@ class Inference:
 
     Attributes:
         detections: boxes in source pixels; none, with the model's labels, from a segmenter.
-        masks: one of the whole frame, or one per crop; none from a detector.
+        masks: one of the whole frame, or one per crop, with ``object_index`` the box whose crop it
+            is; none from a detector.
         timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
         attributes: what a classifier says, by the index of the box whose crop it saw; None stands
             for the whole frame.

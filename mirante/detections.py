@@ -1,18 +1,20 @@
-"""Boxes found in one frame, as a struct of arrays."""
+"""Objects found in one frame, as a struct of aligned fields."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mirante.keypoints import KeyPoints, join_keypoints
+from mirante.mask import Mask
+from mirante.shapes import ShapeError, check_array
 
-class ShapeError(ValueError):
-    """An array has not the shape or dtype that its field asks for."""
+T = TypeVar("T")
 
 
 class Attribute(NamedTuple):
@@ -29,51 +31,56 @@ class Attribute(NamedTuple):
 
 Attributes = Mapping[str, Attribute]  # by name: a classifier's, or that of one of its groups
 NO_ATTRIBUTES: Attributes = MappingProxyType({})
+UNTRACKED = -1  # the track of an object that has none, beside objects that have one
 
-
-def _check(name: str, array: Any, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
-    if isinstance(array, np.ndarray) and array.shape == shape and array.dtype == dtype:
-        return
-    got = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else repr(type(array))
-    raise ShapeError(f"{name}: expected {shape} {np.dtype(dtype)}, got {got}")
-
-
-def _no_ids() -> NDArray[np.int64]:
-    return np.empty(0, np.int64)
+Index = NDArray[Any] | Sequence[int] | Sequence[bool] | slice | int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """``n`` boxes in pixels of the source frame.
+    """``n`` objects in pixels of the source frame.
+
+    Everything but ``labels`` is aligned: place ``i`` of each field belongs to object ``i``, and
+    ``select``, ``of`` and ``merge`` carry all of it.
 
     Attributes:
         xyxy: (n, 4) float32, left, top, right, bottom in source pixels.
         score: (n,) float32 in 0..1.
         class_id: (n,) int32, index into ``labels``.
         labels: the class names that ``class_id`` points into.
-        track_id: (n,) int64, or (0,) when nothing tracks.
-        attributes: one mapping a box, of name to label and score; empty when nothing classifies.
+        track_id: (n,) int64, ``UNTRACKED`` for an object without a track; None when nothing tracks.
+        attributes: one mapping an object, of name to label and score; empty when nothing
+            classifies.
+        masks: the masks of each object; empty when no object has one.
+        keypoints: (n, k, 3) float32, x, y in source pixels and a score in 0..1, all 0 for a point
+            that is not there; None when nothing finds key points.
 
     Raises:
-        ShapeError: an array has another shape or dtype than stated, or a class id no label.
+        ShapeError: a field has another shape or dtype than stated, or a class id no label.
     """
 
     xyxy: NDArray[np.float32]
     score: NDArray[np.float32]
     class_id: NDArray[np.int32]
     labels: tuple[str, ...]
-    track_id: NDArray[np.int64] = field(default_factory=_no_ids)
+    track_id: NDArray[np.int64] | None = None
     attributes: tuple[Attributes, ...] = ()
+    masks: tuple[tuple[Mask, ...], ...] = ()
+    keypoints: KeyPoints | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
-        _check("xyxy", self.xyxy, (n, 4), np.float32)
-        _check("score", self.score, (n,), np.float32)
-        _check("class_id", self.class_id, (n,), np.int32)
-        tracked = n if len(self.track_id) else 0
-        _check("track_id", self.track_id, (tracked,), np.int64)
-        if len(self.attributes) not in (0, n):
-            raise ShapeError(f"attributes: expected none or {n}, got {len(self.attributes)}")
+        check_array("xyxy", self.xyxy, (n, 4), np.float32)
+        check_array("score", self.score, (n,), np.float32)
+        check_array("class_id", self.class_id, (n,), np.int32)
+        if self.track_id is not None:
+            check_array("track_id", self.track_id, (n,), np.int64)
+        if self.keypoints is not None:
+            points = self.keypoints.shape[1] if self.keypoints.ndim == 3 else 1
+            check_array("keypoints", self.keypoints, (n, points, 3), np.float32)
+        for name, values in (("attributes", self.attributes), ("masks", self.masks)):
+            if len(values) not in (0, n):
+                raise ShapeError(f"{name}: expected none or {n}, got {len(values)}")
         if n and not (self.class_id.min() >= 0 and self.class_id.max() < len(self.labels)):
             raise ShapeError(
                 f"class_id: expected 0..{len(self.labels) - 1}, "
@@ -82,7 +89,7 @@ class Detections:
 
     @classmethod
     def empty(cls, labels: tuple[str, ...] = ()) -> Detections:
-        """No boxes, with the class names that boxes would have had."""
+        """Return no objects, with the class names that objects would have had."""
         return cls(
             np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32), labels
         )
@@ -91,42 +98,50 @@ class Detections:
         return len(self.xyxy)
 
     def __iter__(self) -> Iterator[tuple[str, float, NDArray[np.float32]]]:
-        """Yields (label, score, xyxy) per box."""
+        """Yield (label, score, xyxy) of each object."""
         for row, score, class_id in zip(self.xyxy, self.score, self.class_id, strict=True):
             yield self.labels[class_id], float(score), row
 
-    def select(self, index: NDArray[Any]) -> Detections:
-        """The boxes at ``index``: a bool mask (n,) or integer indices (k,)."""
-        tracks = self.track_id[index] if len(self.track_id) else self.track_id
-        rows = np.arange(len(self))[index] if self.attributes else ()
-        return replace(
-            self,
-            xyxy=self.xyxy[index],
-            score=self.score[index],
-            class_id=self.class_id[index],
-            track_id=tracks,
-            attributes=tuple(self.attributes[row] for row in rows),
+    def select(self, index: Index) -> Detections:
+        """Return the objects at ``index``, in its order, with all that belongs to them.
+
+        Args:
+            index: a bool mask (n,), integer indices (k,) that may repeat, a slice, or one index.
+        """
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        return Detections(
+            self.xyxy[rows],
+            self.score[rows],
+            self.class_id[rows],
+            self.labels,
+            None if self.track_id is None else self.track_id[rows],
+            _at(self.attributes, rows),
+            _at(self.masks, rows),
+            None if self.keypoints is None else self.keypoints[rows],
         )
 
     def of(self, label: str) -> Detections:
-        """The boxes of one class; none when the class is unknown here."""
+        """Return the objects of one class; none when the class is unknown here."""
         ids = [i for i, name in enumerate(self.labels) if name == label]
         return self.select(np.isin(self.class_id, ids))
 
     def attributes_of(self, index: int) -> Attributes:
-        """What classifiers say of one box, by name; nothing where none ran."""
+        """Return what classifiers say of one object, by name; nothing where none ran."""
         return self.attributes[index] if self.attributes else NO_ATTRIBUTES
 
+    def masks_of(self, index: int) -> tuple[Mask, ...]:
+        """Return the masks of one object."""
+        return self.masks[index] if self.masks else ()
+
     def with_attributes(self, added: Mapping[int, Attributes]) -> Detections:
-        """The same boxes, those at the indices of ``added`` with further attributes.
+        """Return the same objects, those at the indices of ``added`` with further attributes.
 
         Raises:
-            ShapeError: there is no box of such an index.
+            ShapeError: there is no object of such an index.
         """
         if not added:
             return self
-        if not 0 <= min(added) <= max(added) < len(self):
-            raise ShapeError(f"attributes: expected boxes below {len(self)}, got {sorted(added)}")
+        self._check_indices("attributes", added)
         every = (self.attributes_of(i) for i in range(len(self)))
         return replace(
             self,
@@ -135,25 +150,70 @@ class Detections:
             ),
         )
 
-    def merge(self, other: Detections) -> Detections:
-        """Both sets of boxes; ``other``'s class ids move behind this table's labels.
+    def with_masks(self, added: Iterable[tuple[int, Mask]]) -> Detections:
+        """Return the same objects with further masks: pairs of an object's index and its mask.
 
-        Tracks survive only when both sets have them or one of them is empty: a track id of
-        nothing would be a lie.
+        Raises:
+            ShapeError: there is no object of such an index.
+        """
+        pairs = list(added)
+        if not pairs:
+            return self
+        self._check_indices("masks", [index for index, _ in pairs])
+        masks = [list(self.masks_of(i)) for i in range(len(self))]
+        for index, mask in pairs:
+            masks[index].append(replace(mask, object_index=None))
+        return replace(self, masks=tuple(map(tuple, masks)))
+
+    def merge(self, other: Detections) -> Detections:
+        """Return both sets of objects; ``other``'s class ids move behind this table's labels.
+
+        Where one set lacks a field that the other has, its objects get ``UNTRACKED``, no
+        attributes, no masks and key points that are not there.
         """
         if not other.labels:
             return self
         if not self.labels:
             return other
         shift = 0 if other.labels == self.labels else len(self.labels)
-        both_tracked = all(len(d.track_id) == len(d) for d in (self, other))
+        pair = (self, other)
         return Detections(
             np.concatenate([self.xyxy, other.xyxy]),
             np.concatenate([self.score, other.score]),
             np.concatenate([self.class_id, other.class_id + np.int32(shift)]),
             self.labels if not shift else self.labels + other.labels,
-            np.concatenate([self.track_id, other.track_id]) if both_tracked else _no_ids(),
-            tuple(d.attributes_of(i) for d in (self, other) for i in range(len(d)))
-            if self.attributes or other.attributes
-            else (),
+            _join_tracks([(d.track_id, len(d)) for d in pair]),
+            _join([(d.attributes, len(d)) for d in pair], NO_ATTRIBUTES),
+            _join([(d.masks, len(d)) for d in pair], ()),
+            join_keypoints([(d.keypoints, len(d)) for d in pair]),
         )
+
+    def _check_indices(self, name: str, indices: Iterable[int]) -> None:
+        wanted = sorted(set(indices))
+        if not 0 <= wanted[0] <= wanted[-1] < len(self):
+            raise ShapeError(f"{name}: expected boxes below {len(self)}, got {wanted}")
+
+
+def _at(values: tuple[T, ...], rows: NDArray[np.intp]) -> tuple[T, ...]:
+    """Return the values of these objects; none where no object has any."""
+    return tuple(values[row] for row in rows) if values else ()
+
+
+def _join(parts: Sequence[tuple[tuple[T, ...], int]], blank: T) -> tuple[T, ...]:
+    """Return one value for each object of all sets; none where no set has any."""
+    if not any(values for values, _ in parts):
+        return ()
+    return tuple(value for values, count in parts for value in values or (blank,) * count)
+
+
+def _join_tracks(
+    parts: Sequence[tuple[NDArray[np.int64] | None, int]],
+) -> NDArray[np.int64] | None:
+    if all(tracks is None for tracks, _ in parts):
+        return None
+    return np.concatenate(
+        [
+            np.full(count, UNTRACKED, np.int64) if tracks is None else tracks
+            for tracks, count in parts
+        ]
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,8 +48,8 @@ class FrameResult:
         ts_source: ``rtcp`` when the camera's own clock gave ``captured_ns``, ``arrival`` when it is
             the moment that the frame reached this machine.
         width, height: size of the source frame in pixels.
-        detections: boxes in source pixels.
-        masks: masks with the regions of the source frame that they cover.
+        detections: objects in source pixels, with their masks, attributes, tracks and key points.
+        masks: masks of the whole frame (lanes, road, …); an object's masks are in ``detections``.
         timings: milliseconds per stage of this frame's way, in order.
         counts: the camera's account as of this frame.
     """
@@ -65,3 +65,11 @@ class FrameResult:
     masks: tuple[Mask, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
+
+    def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
+        """Yield every mask with the index of its object: first those of the frame, with None."""
+        for mask in self.masks:
+            yield mask.object_index, mask
+        for index, masks in enumerate(self.detections.masks):
+            for mask in masks:
+                yield index, mask

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirante.detections import ShapeError
+from mirante.shapes import ShapeError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,8 +21,10 @@ class Mask:
         width: pixels per row of a plane.
         xyxy: the region of the source frame that the planes cover, in source pixels.
         model: the name of the model that made it.
-        object_index: the detection (index into the frame's ``Detections``) whose crop this is,
-            or None for a mask of the whole frame.
+        object_index: the object whose crop this is, in what a model returns (by its place among
+            the detections that the model was given) and in a ``masks`` message that is read
+            without its detections. None for the whole frame, and in ``Detections.masks``, whose
+            place says it.
 
     Raises:
         ShapeError: ``bits`` does not fit ``labels`` and ``width``.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
-from mirante.detections import Attribute, Attributes, Detections, ShapeError
+from mirante.detections import Attribute, Attributes, Detections
 from mirante.frame import Counts, FrameResult
+from mirante.keypoints import keypoints_of
+from mirante.mask import Mask
+from mirante.shapes import ShapeError
 from mirante.wire.errors import WireError
 from mirante.wire.masks import decode_mask, encode_mask
 from mirante.wire.messages import (
@@ -50,16 +54,18 @@ class Encoded(NamedTuple):
 
 
 def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded:
-    """Writes a frame. Boxes keep 0.01 px, scores 4 decimals, times 1 µs.
+    """Write a frame. Boxes keep 0.01 px, scores 4 decimals, times 1 µs.
 
-    ``timings`` gain ``encode``: the milliseconds up to writing the JSON.
+    ``timings`` gain ``encode``: the milliseconds up to writing the JSON. The index by which a mask
+    names its object is made here.
 
     Raises:
-        WireError: a box, score or region is not finite, or a mask is too large.
+        WireError: a box, score, key point or region is not finite, a mask is too large, or one of
+            the frame's masks carries the index of an object.
     """
     started_ns = time.perf_counter_ns()
     head = _head(result)
-    coded = [encode_mask(mask, i, mask_encoding) for i, mask in enumerate(result.masks)]
+    coded = [encode_mask(mask, i, mask_encoding) for i, mask in enumerate(_masks(result))]
     objects = _objects(result.detections)
     elapsed_ms = (time.perf_counter_ns() - started_ns) / 1e6
     timings = {stage: round(ms, 3) for stage, ms in result.timings.items()}
@@ -78,11 +84,12 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
 
 
 def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -> FrameResult:
-    """Reads a frame.
+    """Read a frame. A mask that names an object is put onto it.
 
     Args:
         detections: the field ``json`` of the ``detections`` entry; None when only masks were
-            asked for, and then detections, timings and counts are empty.
+            asked for, and then detections, timings and counts are empty, and a mask keeps the
+            index of its object as ``object_index``.
         masks: the fields of the ``masks`` entry of the same ID; None leaves the masks out.
 
     Raises:
@@ -106,6 +113,10 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
     ):
         raise WireError(f"masks of frame {listing.seq} beside detections of frame {found.seq}")
     parts = listing.masks if listing and masks else []
+    decoded = [decode_mask(part, _field(masks or {}, part.field)) for part in parts]
+    objects, of_frame = Detections.empty(), decoded
+    if found:
+        objects, of_frame = _owned(_detections(found.objects), decoded)
     return FrameResult(
         head.camera,
         head.seq,
@@ -113,8 +124,8 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
         round(head.ts * 1e6) * 1000,
         head.ts_source,
         *head.size,
-        detections=_detections(found.objects) if found else Detections.empty(),
-        masks=tuple(decode_mask(part, _field(masks or {}, part.field)) for part in parts),
+        detections=objects,
+        masks=tuple(of_frame),
         timings=found.timings if found else {},
         counts=found.counts if found else Counts(),
     )
@@ -141,6 +152,34 @@ def _head(result: FrameResult) -> dict[str, Any]:
     }
 
 
+def _masks(result: FrameResult) -> Iterator[Mask]:
+    """Yield every mask, those of objects with the index that they have in the message."""
+    for number, mask in enumerate(result.masks):
+        if mask.object_index is not None:
+            raise WireError(
+                f"camera {result.camera}: mask {number} carries object index {mask.object_index}, "
+                f"of {len(result.detections)} objects; expected a mask of the whole frame here, "
+                "and an object's own on the object: Detections.with_masks"
+            )
+    for index, mask in result.all_masks():
+        yield mask if index is None else replace(mask, object_index=index)
+
+
+def _owned(objects: Detections, masks: list[Mask]) -> tuple[Detections, list[Mask]]:
+    """Put each mask onto the object that it names; return the objects and the frame's own masks.
+
+    Until 1.1 a mask could name an object that a later stage had dropped: it is the frame's.
+    """
+    of_objects: list[tuple[int, Mask]] = []
+    of_frame: list[Mask] = []
+    for mask in masks:
+        if mask.object_index is not None and mask.object_index < len(objects):
+            of_objects.append((mask.object_index, mask))
+        else:
+            of_frame.append(replace(mask, object_index=None))
+    return objects.with_masks(of_objects), of_frame
+
+
 def _objects(detections: Detections) -> list[Object]:
     if not (np.isfinite(detections.xyxy).all() and np.isfinite(detections.score).all()):
         raise WireError("detections: expected finite boxes and scores")
@@ -148,8 +187,9 @@ def _objects(detections: Detections) -> list[Object]:
     corners[:, 2:] -= corners[:, :2]
     boxes = corners.round(2).tolist()
     scores = detections.score.astype(np.float64).round(4).tolist()
-    tracks = detections.track_id.tolist() or [None] * len(boxes)
+    tracks = [None] * len(boxes) if detections.track_id is None else detections.track_id.tolist()
     attributes = [_written(one) for one in detections.attributes] or [{} for _ in boxes]
+    points = _points(detections)
     return [
         Object(
             label=detections.labels[class_id],
@@ -158,9 +198,10 @@ def _objects(detections: Detections) -> list[Object]:
             bbox=box,
             track_id=track,
             attributes=named,
+            keypoints=there,
         )
-        for class_id, score, box, track, named in zip(
-            detections.class_id.tolist(), scores, boxes, tracks, attributes, strict=True
+        for class_id, score, box, track, named, there in zip(
+            detections.class_id.tolist(), scores, boxes, tracks, attributes, points, strict=True
         )
     ]
 
@@ -178,11 +219,26 @@ def _detections(objects: list[Object]) -> Detections:
             np.array([found.score for found in objects], np.float32),
             np.array([found.class_id for found in objects], np.int32),
             labels,
-            np.array(tracks, np.int64),
+            np.array(tracks, np.int64) if tracks else None,
             _attributes(objects),
+            keypoints=keypoints_of([found.keypoints for found in objects]),
         )
     except ShapeError as error:
         raise WireError(f"objects: {error}") from error
+
+
+def _points(detections: Detections) -> list[list[Any]]:
+    """Return the key points of each object; an empty list for one that has none."""
+    points = detections.keypoints
+    if points is None:
+        return [[] for _ in range(len(detections))]
+    score = points[..., 2]
+    if not (np.isfinite(points).all() and (score >= 0).all() and (score <= 1).all()):
+        raise WireError("keypoints: expected finite x and y and a score in 0..1")
+    rounded = points.astype(np.float64)
+    rounded[..., :2] = rounded[..., :2].round(2)
+    rounded[..., 2] = rounded[..., 2].round(4)
+    return [each.tolist() if each.any() else [] for each in rounded]
 
 
 def _written(attributes: Attributes) -> dict[str, AttributeOf]:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from mirante.frame import Counts, TsSource
 
-VERSION = "1.1"
+VERSION = "1.2"
 
 Version = Annotated[
     str, Meta(pattern=r"^1\.\d+$", description="version of the format; a reader of 1.x reads any 1")
@@ -48,11 +48,18 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     size: Annotated[Size, Meta(description="width, height of the source frame in pixels")]
 
 
+Score = Annotated[float, Meta(ge=0, le=1)]
+KeyPoint = Annotated[
+    tuple[Pixels, Pixels, Score],
+    Meta(description="x, y in pixels of the source frame, score; all 0 where it is not there"),
+]
+
+
 class AttributeOf(msgspec.Struct, frozen=True):
     """What a classifier says of one object."""
 
     label: str
-    score: Annotated[float, Meta(ge=0, le=1)]
+    score: Score
 
 
 class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,16 +67,20 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     label: str
     class_id: Annotated[int, Meta(ge=0, le=65535, description="number of the label in its model")]
-    score: Annotated[float, Meta(ge=0, le=1)]
+    score: Score
     bbox: Box
     track_id: Annotated[
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None,
-        Meta(description="absent when nothing tracks"),
+        Meta(description="absent when nothing tracks; -1 for an object that has no track"),
     ] = None
     attributes: Annotated[
         dict[str, AttributeOf],
         Meta(description="what classifiers say of it, by name; absent when none does; since 1.1"),
     ] = {}
+    keypoints: Annotated[
+        list[KeyPoint],
+        Meta(description="its key points, in their model's order; absent without; since 1.2"),
+    ] = []
 
 
 class DetectionsMessage(Head, frozen=True, kw_only=True):

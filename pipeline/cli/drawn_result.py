@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]
 def draw_result(rgb: Picture, result: FrameResult) -> Picture:
     """A copy of the source frame, (height, width, 3) uint8 RGB, with masks, boxes and scores."""
     drawn = rgb.copy()
-    for mask in result.masks:
+    for _, mask in result.all_masks():
         _paint(drawn, mask)
     found = result.detections
     for (label, score, xyxy), class_id in zip(found, found.class_id, strict=True):

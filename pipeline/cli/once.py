@@ -156,8 +156,8 @@ def _print(ran: Ran, json: bool) -> None:
         said = [f"{n} {a.label} {a.score:.2f}" for n, a in found.attributes_of(index).items()]
         box = ", ".join(f"{edge:.1f}" for edge in xyxy)
         typer.echo("  ".join([f"{label} {score:.3f}", f"[{box}]", *said]))
-    for mask in ran.result.masks:
-        of = "" if mask.object_index is None else f" of object {mask.object_index}"
+    for of_object, mask in ran.result.all_masks():
+        of = "" if of_object is None else f" of object {of_object}"
         typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")
     for step, step_ms in ran.result.timings.items():
         typer.echo(f"{step} {step_ms:.2f} ms")

@@ -51,9 +51,10 @@ def tail(
         if item.lost_before != 0:
             _say(_gap_words(item), "red")
         _say(frame_words(item, several=len(camera) > 1 or camera == ["*"]))
-        if item.masks and picture_s and time.monotonic() >= picture_due_s[item.camera]:
+        masks = list(item.all_masks())
+        if masks and picture_s and time.monotonic() >= picture_due_s[item.camera]:
             picture_due_s[item.camera] = time.monotonic() + picture_s
-            _show_masks(item.masks)
+            _show_masks(masks)
         frames += 1
         if frames == count:
             return
@@ -62,7 +63,7 @@ def tail(
 def frame_words(frame: Frame, several: bool = False) -> str:
     """One line about a frame: time, number, latency from capture to Redis, what was found."""
     camera = f"{frame.camera}  " if several else ""
-    parts = [objects_words(frame.detections), *map(mask_words, frame.masks)]
+    parts = [objects_words(frame.detections), *(mask_words(mask) for _, mask in frame.all_masks())]
     found = ", ".join(part for part in parts if part) or "nothing"
     latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
     return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {found}"
@@ -105,16 +106,17 @@ def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     return address
 
 
-def _show_masks(masks: Iterable[Mask]) -> None:
-    for mask in masks:
-        for line in _mask_lines(mask):
+def _show_masks(masks: Iterable[tuple[int | None, Mask]]) -> None:
+    for of_object, mask in masks:
+        columns = FRAME_COLUMNS if of_object is None else CROP_COLUMNS
+        for line in _mask_lines(mask, columns):
             _say(line, markup=True)
 
 
-def _mask_lines(mask: Mask) -> Iterator[str]:
+def _mask_lines(mask: Mask, columns: int) -> Iterator[str]:
     from pipeline.cli.pictures import COLOURS, colour_picture, plain_picture, shrink
 
-    planes = shrink(mask, FRAME_COLUMNS if mask.object_index is None else CROP_COLUMNS)
+    planes = shrink(mask, columns)
     if is_fancy():
         names = zip(mask.labels, COLOURS * len(mask.labels), strict=False)
         yield " ".join(f"[{colour}]■[/] {label}" for label, colour in names)

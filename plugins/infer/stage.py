@@ -63,9 +63,11 @@ class InferStage:
         if found.attributes:
             of_box = {i: said for i, said in found.attributes.items() if i is not None}
             detections = detections.with_attributes(of_box)
+        owned = [(m.object_index, m) for m in found.masks if m.object_index is not None]
+        of_frame = [mask for mask in found.masks if mask.object_index is None]
         return replace(
             result,
-            detections=detections,
-            masks=(*result.masks, *found.masks),
+            detections=detections.with_masks(owned),
+            masks=(*result.masks, *of_frame),
             timings=timings,
         )

@@ -48,8 +48,8 @@ class Blur:
         now_s = self._clock()
         scale = (width / result.width, height / result.height)
         planes = [
-            (label, mask.object_index, _plane(mask, label, scale, width, height))
-            for mask in result.masks
+            (label, index, _plane(mask, label, scale, width, height))
+            for index, mask in result.all_masks()
             for label in mask.labels
             if label in self.labels
         ]

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from dashboard.live.bundle import make_bundle, unpack_picture
+from mirante import Detections, FrameResult
+from mirante.wire import encode
 from mirante.wire.errors import WireError
 from mirante.wire.framed import framed
 from mirante.wire.masks import decode_mask
@@ -39,6 +41,19 @@ def test_masks_of_every_encoding_arrive_as_bits_and_are_equal(encoding: str) -> 
         assert part.labels == ["lane", "road"]
         assert read.xyxy == mask.xyxy
         assert np.array_equal(read.planes, mask.planes)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_mask_of_an_object_arrives_with_its_index(encoding: MaskEncoding) -> None:
+    ones, ids = np.ones(2, np.float32), np.zeros(2, np.int32)
+    found = Detections(np.zeros((2, 4), np.float32), ones, ids, ("face",)).with_masks([(1, band())])
+    result = FrameResult("gate", 2, 1, 0, "arrival", 640, 360, found, (band(),))
+    entry = encode(result, encoding).masks
+    assert entry
+    fields = {field.encode(): data for field, data in entry.items()}
+    header, parts = unpacked(make_bundle("gate", b"", b"{}", fields).message(1, 0))
+    assert [mask.get("object") for mask in header["masks"]] == [None, 1]
+    assert parts[2] == parts[3] == encode(result, "bits").masks["m1"]
 
 
 def test_a_frame_without_masks_has_two_parts() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mirante import Attribute, Detections
-from mirante.detections import NO_ATTRIBUTES, ShapeError
+from mirante.detections import NO_ATTRIBUTES
+from mirante.shapes import ShapeError
 from tests.support.wire_frames import some_detections
 
 RED, BLUE = {"colour": Attribute("red", 0.9)}, {"colour": Attribute("blue", 0.8)}

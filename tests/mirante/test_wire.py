@@ -33,17 +33,19 @@ def test_a_frame_survives(encoding: str) -> None:
     assert back.detections.class_id.tolist() == [2, 0]
     assert back.detections.track_id.tolist() == [7, -1]
     assert back.detections.labels == ("person", "", "car")  # what occurs keeps its number
-    for got, sent in zip(back.masks, frame.masks, strict=True):
+    masks = list(zip(back.all_masks(), frame.all_masks(), strict=True))
+    assert [index for (index, _), _ in masks] == [None, 1]
+    for (index, got), (expected, sent) in masks:
         np.testing.assert_array_equal(got.bits, sent.bits)
         assert (got.labels, got.width, got.xyxy) == (sent.labels, sent.width, sent.xyxy)
-        assert (got.model, got.object_index) == (sent.model, sent.object_index)
+        assert (index, got.model, got.object_index) == (expected, sent.model, None)
 
 
 def test_the_json_is_what_the_documents_say() -> None:
     message = json.loads(encode(some_frame()).detections["json"])
     assert message.pop("timings").keys() == {"queue", "infer", "encode"}
     assert message == {
-        "version": "1.1",
+        "version": "1.2",
         "camera": "gate",
         "seq": 41,
         "epoch": 1_763_899_600_000,
@@ -79,7 +81,7 @@ def test_the_json_is_what_the_documents_say() -> None:
 def test_track_ids_are_absent_when_nothing_tracks() -> None:
     coded = encode(some_frame(detections=some_detections(tracked=False)))
     assert all("track_id" not in o for o in json.loads(coded.detections["json"])["objects"])
-    assert len(decode(coded.detections["json"]).detections.track_id) == 0
+    assert decode(coded.detections["json"]).detections.track_id is None
 
 
 def test_a_frame_without_masks_has_no_masks_entry() -> None:
@@ -102,6 +104,7 @@ def test_capture_time_survives_to_the_microsecond(us: int) -> None:
 def test_masks_alone_make_a_frame_without_an_account() -> None:
     back = decode(None, encode(some_frame()).masks)
     assert (back.seq, len(back.masks), len(back.detections)) == (41, 2, 0)
+    assert [index for index, _ in back.all_masks()] == [None, 1], "of the object in the message"
     assert back.counts == Counts()
 
 
@@ -151,6 +154,8 @@ def test_a_later_minor_version_with_new_keys_is_read() -> None:
         ({"objects": [{"label": "a", "class_id": 0, "score": 1, "bbox": [1e99] * 4}]}, "bbox"),
         ({"objects": [BOX | {"attributes": {"hat": {"label": 3, "score": 1}}}]}, "label"),
         ({"objects": [BOX | {"attributes": {"hat": {"label": "a", "score": 2}}}]}, "score"),
+        ({"objects": [BOX | {"keypoints": [[1, 2]]}]}, "keypoints"),
+        ({"objects": [BOX | {"keypoints": [[1, 2, 1.5]]}]}, "keypoints"),
         ({"counts": None}, "counts"),
     ],
 )

@@ -134,7 +134,8 @@ def test_a_face_has_no_detail_left_and_the_rest_is_untouched(
 
 def test_with_a_mask_the_face_alone_is_blurred(portrait: Picture, found: FrameResult) -> None:
     masked = InferStage("face", on="face")(portrait, found)
-    (mask,) = masked.masks
+    ((_, mask),) = masked.all_masks()
+    assert (masked.masks, len(masked.detections.of("face").masks_of(0))) == ((), 1)
     here = mask.on_frame("face", found.width, found.height)[::2, ::2]
     plain, blurred = Shown()(portrait, masked), Shown(["face"])(portrait, masked)
     difference = np.abs(plain.astype(int) - blurred).max(axis=2)
@@ -174,9 +175,11 @@ def test_a_mask_that_shows_next_to_nothing_is_not_believed(at: int | None) -> No
     plane = np.zeros((1, 60, 60), np.bool_)
     plane[0, 30:33, 30:33] = True
     result = with_boxes(frame_of(rgb), "face", (100, 80, 160, 140))
-    result = replace(
-        result, masks=(Mask.from_planes(("face",), plane, (100, 80, 160, 140), "m", at),)
-    )
+    mask = Mask.from_planes(("face",), plane, (100, 80, 160, 140), "m")
+    if at is None:
+        result = replace(result, masks=(mask,))
+    else:
+        result = replace(result, detections=result.detections.with_masks([(at, mask)]))
     changed = differ(rgb, Shown(["face"])(rgb, result))
     blurred = Shown(["face"])(rgb, result)
     assert changed[80:140, 100:160].mean() > 0.95

@@ -16,7 +16,7 @@ def some_detections(tracked: bool = True) -> Detections:
         np.array([0.9, 0.4321], np.float32),
         np.array([2, 0], np.int32),
         ("person", "bicycle", "car"),
-        np.array([7, -1], np.int64) if tracked else np.empty(0, np.int64),
+        np.array([7, -1], np.int64) if tracked else None,
     )
 
 
@@ -38,7 +38,7 @@ def lane_planes(height: int = 360, width: int = 640) -> NDArray[np.bool_]:
 
 def some_frame(**changes: Any) -> FrameResult:
     lanes = Mask.from_planes(("lane", "drivable"), lane_planes(), (0, 0, 960, 540), "twinlitenet")
-    face = Mask.from_planes(("face",), np.eye(9, 13, dtype=bool)[None], (10, 20, 30.5, 40), "u", 1)
+    face = Mask.from_planes(("face",), np.eye(9, 13, dtype=bool)[None], (10, 20, 30.5, 40), "u")
     facts = {
         "camera": "gate",
         "seq": 41,
@@ -47,8 +47,8 @@ def some_frame(**changes: Any) -> FrameResult:
         "ts_source": "rtcp",
         "width": 960,
         "height": 540,
-        "detections": some_detections(),
-        "masks": (lanes, face),
+        "detections": some_detections().with_masks([(1, face)]),
+        "masks": (lanes,),
         "timings": {"queue": 0.125, "infer": 20.5},
         "counts": Counts(42, 30, {"rate": 10, "queue": 1}, 1),
     }

@@ -56,7 +56,7 @@ function drawBox(context, object, toX, toY, unit, labels) {
 
 /** `person 0.91 #12 red`: label, score, track where there is one, and what classifiers say. */
 export function wordsOf(object) {
-  const track = object.track_id === undefined ? "" : ` #${object.track_id}`;
+  const track = (object.track_id ?? -1) === -1 ? "" : ` #${object.track_id}`;
   const said = Object.values(object.attributes ?? {}).map((one) => ` ${one.label}`).join("");
   return `${object.label} ${object.score.toFixed(2)}${track}${said}`;
 }

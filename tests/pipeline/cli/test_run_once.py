@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ import pytest
 
 from engines.manifest import ZOO
 from engines.pictures import named_frame, read_frame
+from mirante import Detections, FrameResult, Mask
 from pipeline.cameras.synthetic import LABELS, picture, truth
+from pipeline.cli.drawn_result import draw_result
 from tests.support import ROOT
 from tests.support.outcome import Run
 
@@ -107,6 +110,29 @@ def test_words_masks_and_a_picture(clip: Path, tmp_path: Path, mirante: Run) -> 
     plain, drawn = read_frame(clip), read_frame(target)
     assert drawn.shape == plain.shape
     assert 0.01 < (drawn != plain).any(axis=2).mean() < 0.9
+
+
+def test_the_mask_of_an_object_is_told_with_it(clip: Path, mirante: Run) -> None:
+    models = ("--model", "test-boxes", "--model", f"test-lane@{LABELS[1]}")
+    outcome = mirante("run-once", str(clip), *models)
+    assert outcome.status == 0, outcome.err
+    lines = outcome.out.splitlines()
+    place = [line.split()[0] for line in lines[: len(LABELS)]].index(LABELS[1])
+    (told,) = [line for line in lines if line.startswith("mask by ")]
+    assert told.startswith(f"mask by test-lane of object {place}, ")
+
+
+def test_the_mask_of_an_object_is_drawn() -> None:
+    box, one, ids = np.array([[8, 8, 24, 24]]), np.ones(1), np.zeros(1)
+    found = Detections(box.astype("f4"), one.astype("f4"), ids.astype("i4"), ("face",))
+    mask = Mask.from_planes(("skin",), np.ones((1, 4, 4), bool), (10, 10, 20, 20))
+    plain = FrameResult("gate", 0, 0, 0, "arrival", 32, 32, found)
+    owned = replace(plain, detections=found.with_masks([(0, mask)]))
+    black = np.zeros((32, 32, 3), np.uint8)
+    changed = (draw_result(black, owned) != draw_result(black, plain)).any(axis=2)
+    assert changed[10:20, 10:20].mean() > 0.9
+    changed[10:20, 10:20] = False
+    assert not changed.any()
 
 
 def test_the_stages_of_a_camera_and_a_stage_that_drops(

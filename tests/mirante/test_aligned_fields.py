@@ -1,0 +1,197 @@
+"""Whatever is selected and merged, each object keeps its mask, attributes, key points and track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mirante import Attribute, Counts, Detections, FrameResult, Mask
+from mirante.detections import UNTRACKED, Index
+from mirante.shapes import ShapeError
+from mirante.wire import decode, encode
+
+CHAINS, STEPS = 600, 8
+TABLES = (("car", "person"), ("face",), ("person", "dog", "car"), ())
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one object was made with; its left edge is its number."""
+
+    label: str
+    track: int
+    said: dict[str, Attribute]
+    masks: tuple[tuple[str, bytes], ...]
+    points: np.ndarray[Any, Any]
+
+
+class World:
+    """Makes objects and remembers what belongs to each."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.objects: dict[int, Own] = {}
+
+    def some(self) -> Detections:
+        """Objects of one of the tables; each field is there or not."""
+        rng, labels = self.rng, TABLES[self.rng.integers(len(TABLES))]
+        count = int(rng.integers(0, 5)) if labels else 0
+        first = len(self.objects)
+        has = dict(zip(("track", "said", "masks", "points"), rng.random(4) < 0.5, strict=True))
+        size = int(rng.integers(1, 4))
+        for number in range(first, first + count):
+            points = rng.integers(1, 90, (size, 3)) * (1, 1, 0.01)
+            self.objects[number] = Own(
+                str(rng.choice(labels)),
+                number if has["track"] else UNTRACKED,
+                {"n": Attribute(str(number), 0.5)} if has["said"] and rng.random() < 0.7 else {},
+                self._masks(number) if has["masks"] else (),
+                np.float32(points if has["points"] else np.zeros((0, 3))),
+            )
+        made = [self.objects[number] for number in range(first, first + count)]
+        edges = [[number, 0, number + 9, 9] for number in range(first, first + count)]
+        plain = Detections(
+            np.array(edges, np.float32).reshape(-1, 4),
+            np.full(count, 0.5, np.float32),
+            np.array([labels.index(own.label) for own in made], np.int32),
+            labels,
+            np.array([own.track for own in made], np.int64) if has["track"] else None,
+            keypoints=np.array([own.points for own in made], np.float32).reshape(count, size, 3)
+            if has["points"]
+            else None,
+        )
+        named = plain.with_attributes({i: own.said for i, own in enumerate(made) if own.said})
+        return named.with_masks(
+            (i, Mask((name,), np.frombuffer(bits, np.uint8).reshape(1, 2, 1), 8, (0, 0, 9, 9)))
+            for i, own in enumerate(made)
+            for name, bits in own.masks
+        )
+
+    def _masks(self, number: int) -> tuple[tuple[str, bytes], ...]:
+        return tuple(
+            (f"{number}.{i}", self.rng.bytes(2)) for i in range(int(self.rng.integers(0, 3)))
+        )
+
+    def step(self, now: Detections) -> Detections:
+        """One of the ways of objects, by chance."""
+        ways: tuple[Callable[[Detections], Detections], ...] = (
+            lambda d: d.select(self.index(len(d))),
+            lambda d: d.of(str(self.rng.choice(["car", "person", "face", "nothing"]))),
+            lambda d: d.merge(self.some()),
+            lambda d: self.some().merge(d),
+            over_the_wire,
+        )
+        return ways[self.rng.choice(len(ways), p=(0.3, 0.1, 0.25, 0.2, 0.15))](now)
+
+    def index(self, count: int) -> Index:
+        """A bool mask, indices in any order that repeat, a slice or a number."""
+        rng = self.rng
+        if not count:
+            return np.empty(0, np.intp)
+        ways: tuple[Index, ...] = (
+            rng.random(count) < 0.7,
+            rng.integers(-count, count, int(rng.integers(0, count + 3))),
+            rng.permutation(count),
+            slice(None, None, -1),
+            slice(1, None),
+            int(rng.integers(count)),
+            [int(each) for each in rng.integers(0, count, 2)],
+        )
+        return ways[int(rng.integers(len(ways)))]
+
+    def check(self, now: Detections) -> None:
+        """Each object has what it was made with, and nothing else."""
+        for i, (label, _, xyxy) in enumerate(now):
+            own = self.objects[int(xyxy[0])]
+            masks = tuple((mask.labels[0], mask.bits.tobytes()) for mask in now.masks_of(i))
+            assert (label, dict(now.attributes_of(i)), masks) == (own.label, own.said, own.masks)
+            assert (UNTRACKED if now.track_id is None else now.track_id[i]) == own.track
+            points = np.zeros((0, 3), np.float32) if now.keypoints is None else now.keypoints[i]
+            np.testing.assert_allclose(points[: len(own.points)], own.points, atol=1e-6)
+            assert not points[len(own.points) :].any()
+
+
+def over_the_wire(objects: Detections) -> Detections:
+    frame = FrameResult("gate", 0, 0, 0, "arrival", 640, 360, objects, counts=Counts())
+    coded = encode(frame)
+    return decode(coded.detections["json"], coded.masks).detections
+
+
+def test_any_chain_keeps_what_belongs_to_each_object() -> None:
+    seen = 0
+    for seed in range(CHAINS):
+        world = World(seed)
+        now = world.some()
+        for _ in range(STEPS):
+            now = world.step(now)
+            world.check(now)
+            seen += len(now)
+    assert seen > 5 * CHAINS, "the chains had objects"
+
+
+@pytest.mark.parametrize("field", ["track_id", "attributes", "masks", "keypoints"])
+def test_the_check_sees_a_field_that_is_not_aligned(field: str) -> None:
+    caught = 0
+    for seed in range(60):
+        world = World(seed)
+        now = world.some().merge(world.some())
+        values = getattr(now, field)
+        if values is not None and len(values):
+            shifted = (
+                values[1:] + values[:1] if isinstance(values, tuple) else np.roll(values, 1, 0)
+            )
+            try:
+                world.check(replace(now, **{field: shifted}))
+            except AssertionError:
+                caught += 1
+    assert caught > 10
+
+
+def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
+    points = np.ones((1, 2, 3), np.float32)
+    box = np.array([[0, 0, 9, 9]], np.float32)
+    one, ids = np.ones(1, np.float32), np.zeros(1, np.int32)
+    bare = Detections(box, one, ids, ("car",))
+    full = replace(bare, track_id=np.array([7], np.int64), keypoints=points)
+    for merged, own in ((bare.merge(full), 1), (full.merge(bare), 0)):
+        assert merged.labels == ("car",)
+        assert merged.track_id is not None
+        assert merged.keypoints is not None
+        assert merged.track_id[own] == 7
+        assert merged.track_id[1 - own] == UNTRACKED
+        assert merged.keypoints[own].all()
+        assert not merged.keypoints[1 - own].any()
+    plain = bare.merge(bare)
+    assert (plain.track_id, plain.keypoints, plain.masks, plain.attributes) == (None, None, (), ())
+
+
+def test_a_mask_on_an_object_names_none() -> None:
+    face = Mask.from_planes(("face",), np.ones((1, 2, 2), bool), (0, 0, 9, 9), object_index=1)
+    box, one, ids = np.zeros((2, 4), np.float32), np.ones(2, np.float32), np.zeros(2, np.int32)
+    found = Detections(box, one, ids, ("face",)).with_masks([(1, face)])
+    assert found.masks_of(0) == ()
+    assert found.masks_of(1)[0].object_index is None
+    assert found.with_masks([]) is found
+    with pytest.raises(ShapeError, match=r"masks: expected boxes below 2, got \[1, 2\]"):
+        found.with_masks([(1, face), (2, face)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("track_id", np.zeros(1, np.int64), r"track_id: expected \(2,\) int64"),
+        ("track_id", np.zeros(2, np.int32), r"track_id: expected \(2,\) int64"),
+        ("keypoints", np.zeros((1, 5, 3), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
+        ("keypoints", np.zeros((2, 5, 2), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
+        ("keypoints", np.zeros((2, 3), np.float32), r"keypoints: expected \(2, 1, 3\) float32"),
+        ("masks", ((),), "masks: expected none or 2, got 1"),
+    ],
+)
+def test_a_field_of_another_length_is_refused(field: str, value: Any, words: str) -> None:
+    box, one, ids = np.zeros((2, 4), np.float32), np.ones(2, np.float32), np.zeros(2, np.int32)
+    with pytest.raises(ShapeError, match=words):
+        replace(Detections(box, one, ids, ("a",)), **{field: value})

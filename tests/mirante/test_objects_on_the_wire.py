@@ -1,0 +1,151 @@
+"""What belongs to an object is written with it and read back onto it, by old readers too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from wire_frames import some_detections, some_frame
+
+from mirante import Detections, Mask
+from mirante.detections import UNTRACKED
+from mirante.wire import WireError, decode, encode
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def mask(name: str, object_index: int | None = None) -> Mask:
+    planes = np.ones((1, 8, 8), bool)
+    return Mask.from_planes((name,), planes, (10, 10, 30, 30), name, object_index)
+
+
+def written(message: bytes | None) -> Any:
+    assert message is not None
+    return json.loads(message)
+
+
+def test_the_stage_of_the_documents_leaves_no_mask_of_an_object_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from crowd import Crowd
+
+    both = some_detections().with_masks([(0, mask("of the car")), (1, mask("of the person"))])
+    frame = Crowd()(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
+    coded = encode(frame)
+    assert [one["label"] for one in written(coded.detections["json"])["objects"]] == ["person"]
+    assert coded.masks
+    (part,) = written(coded.masks["json"])["masks"]
+    assert (part["model"], part["object"]) == ("of the person", 0)
+    without = Crowd("bus")(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
+    assert encode(without).masks is None
+
+
+def test_every_mask_of_an_object_is_read_onto_it() -> None:
+    masks = [(1, mask("hair")), (0, mask("skin")), (1, mask("eyes"))]
+    frame = some_frame(detections=some_detections().with_masks(masks))
+    coded = encode(frame)
+    assert coded.masks
+    parts = written(coded.masks["json"])["masks"]
+    assert [(part["field"], part.get("object")) for part in parts] == [
+        *(("m0", None), ("m1", 0), ("m2", 1), ("m3", 1)),
+    ]
+    back = decode(coded.detections["json"], coded.masks)
+    assert [each.model for each in back.masks] == ["twinlitenet"]
+    named = [[each.model for each in back.detections.masks_of(i)] for i in (0, 1)]
+    assert named == [["skin"], ["hair", "eyes"]]
+    again = encode(back).masks
+    assert again
+    assert written(again["json"])["masks"] == parts
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 70])
+def test_an_index_made_by_hand_is_refused(index: int) -> None:
+    by_hand = some_frame(masks=(mask("road"), mask("face", index)))
+    with pytest.raises(
+        WireError, match=rf"camera gate: mask 1 carries object index {index}, of 2 objects"
+    ):
+        encode(by_hand)
+
+
+def test_a_mask_of_an_old_message_whose_object_is_gone_is_the_frames() -> None:
+    coded = encode(some_frame())
+    assert coded.masks
+    listing = written(coded.masks["json"])
+    listing["masks"][1]["object"] = 2
+    back = decode(coded.detections["json"], coded.masks | {"json": json.dumps(listing).encode()})
+    assert [index for index, _ in back.all_masks()] == [None, None]
+    assert back.detections.masks == ()
+
+
+def test_key_points_survive_and_are_absent_where_an_object_has_none() -> None:
+    points = np.zeros((2, 3, 3), np.float32)
+    points[1] = [[12.344, 40.5, 0.87654], [0, 0, 0], [959.5, 3, 1]]
+    coded = encode(some_frame(detections=replace(some_detections(), keypoints=points)))
+    first, second = written(coded.detections["json"])["objects"]
+    assert "keypoints" not in first
+    assert second["keypoints"] == [[12.34, 40.5, 0.8765], [0, 0, 0], [959.5, 3, 1]]
+    back = decode(coded.detections["json"]).detections.keypoints
+    assert back is not None
+    assert (back.shape, back.dtype) == ((2, 3, 3), np.float32)
+    np.testing.assert_allclose(back, points, atol=0.0051)
+    assert not back[0].any()
+
+
+def test_objects_may_have_different_numbers_of_key_points() -> None:
+    box = {"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1, 1]}
+    message = written(encode(some_frame(masks=())).detections["json"])
+    message["objects"] = [box | {"keypoints": [[1, 2, 0.5]]}, box | {"keypoints": [[3, 4, 1]] * 2}]
+    read = decode(json.dumps(message).encode()).detections.keypoints
+    assert read is not None
+    assert read.tolist() == [[[1, 2, 0.5], [0, 0, 0]], [[3, 4, 1], [3, 4, 1]]]
+
+
+@pytest.mark.parametrize("bad", [(np.nan, 0, 1), (0, np.inf, 1), (0, 0, 1.01), (0, 0, -0.1)])
+def test_a_key_point_that_is_none_is_not_written(bad: tuple[float, float, float]) -> None:
+    points = np.zeros((2, 1, 3), np.float32)
+    points[1, 0] = bad
+    with pytest.raises(
+        WireError, match=r"keypoints: expected finite x and y and a score in 0\.\.1"
+    ):
+        encode(some_frame(detections=replace(some_detections(), keypoints=points)))
+
+
+class ObjectOf11(msgspec.Struct):
+    """An object as a reader of 1.1 knows it: it refuses tracks of some objects only."""
+
+    label: str
+    class_id: int
+    score: float
+    bbox: tuple[float, float, float, float]
+    track_id: int | None = None
+    attributes: dict[str, Any] = {}
+
+
+class MessageOf11(msgspec.Struct):
+    objects: list[ObjectOf11]
+    masks: int
+
+
+def test_a_reader_of_11_reads_tracked_and_untracked_objects_with_key_points() -> None:
+    points = np.full((2, 1, 3), 0.5, np.float32)
+    untracked = replace(some_detections(tracked=False), keypoints=points)
+    both = some_detections().merge(untracked)
+    coded = encode(some_frame(detections=both))
+    old = msgspec.json.decode(coded.detections["json"], type=MessageOf11)
+    tracks = [7, -1, UNTRACKED, UNTRACKED]
+    assert [one.track_id for one in old.objects] == tracks
+    read = decode(coded.detections["json"]).detections
+    assert read.track_id is not None
+    assert read.track_id.tolist() == tracks
+
+
+def test_nothing_found_has_nothing() -> None:
+    back = decode(encode(some_frame(detections=Detections.empty(("a",)))).detections["json"])
+    found = back.detections
+    assert (found.track_id, found.keypoints, found.masks, found.attributes) == (None, None, (), ())
