@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from wire_frames import some_detections, some_frame
+from tests.support.wire_frames import some_detections, some_frame
 
 from mirante import Detections, Mask
 from mirante.detections import UNTRACKED
