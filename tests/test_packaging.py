@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import tomllib
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support import ROOT
 
@@ -58,33 +63,98 @@ def test_what_lies_beside_the_code_is_packaged() -> None:
         assert any(path.match(pattern) for pattern in patterns), path
 
 
-def pins(path: Path) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[.*?\])?==(\S+)", path.read_text(), re.M))
+RUN = (ROOT / "run").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = runpy.run_path(str(ROOT / "lock.py"))
+GROUPS = [*LOCK["EXTRAS"], *LOCK["WHOLE"], *LOCK["ALONE"]]
 
 
-def test_locks_pin_everything_with_hashes_and_agree() -> None:
-    locks = ("", "-train", "-engines", "-convert", "-dev")
-    core, train, engines, convert, dev = (pins(ROOT / f"requirements{of}.lock") for of in locks)
-    for narrow, wide in (
-        (core, train),
-        (core, engines),
-        (train, convert),
-        (engines, convert),
-        (convert, dev),
-    ):
-        assert {name: wide.get(name) for name in narrow} == narrow
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["pipeline"]
-    names = {re.split(r"[\[<>=]", item)[0].lower() for item in wanted}
-    assert names <= set(core)
-    torch = {re.split(r"[<>=]", item)[0] for item in project["optional-dependencies"]["train"]}
-    assert torch - set(train) == {"torch"}, "the one that the run script installs by itself"
-    for of in (*locks, "-demo", "-layouts", "-triton"):
-        text = (ROOT / f"requirements{of}.lock").read_text()
-        entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
-        assert entries
-        assert all("--hash=sha256:" in entry for entry in entries)
-        assert "://" not in text
-    heavy = {"torch", "tensorflow-cpu", "openvino", "tensorrt-rtx-cu13", "onnx", "pytest"}
-    assert not heavy & set(core)
-    assert "torch" not in dev, "the one that the run script installs by itself"
+def locked(group: str) -> list[str]:
+    """Return the entries that the run script takes out of the lock for a group."""
+    functions = RUN[RUN.index("say()") : RUN.index("install_packages()")]
+    functions += RUN[RUN.index("locked()") : RUN.index("pip()")]
+    script = f"set -euo pipefail\n{functions}\nlocked {group}"
+    command = ["bash", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LookupError(done.stderr)
+    return re.split(r"^(?=[a-z0-9])", done.stdout, flags=re.M)[1:]
+
+
+def pins(group: str) -> dict[str, set[str]]:
+    """Return the versions of each package of a group; markers tell several apart."""
+    found: dict[str, set[str]] = {}
+    for entry in locked(group):
+        name, version = entry.split()[0].split("==")
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def wanted(group: str) -> list[Requirement]:
+    """Return what pyproject.toml asks for by itself for a group."""
+    if group not in LOCK["EXTRAS"]:
+        return [Requirement(item) for item in PROJECT["dependency-groups"][group]]
+    extras = PROJECT["project"]["optional-dependencies"]
+    items = PROJECT["project"]["dependencies"] + extras["pipeline"]
+    items += [item for extra in LOCK["EXTRAS"][group] for item in extras[extra]]
+    found = [Requirement(item) for item in items]
+    # PyTorch is installed by the run script itself, where there is none.
+    return [each for each in found if each.name not in {"mirante", "torch"}]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_lock_has_all_that_a_group_asks_for_with_hashes(group: str) -> None:
+    entries = locked(group)
+    assert all(re.search(r" \\\n    --hash=sha256:[0-9a-f]{64}\n", entry) for entry in entries)
+    names = [entry.split(" \\\n")[0] for entry in entries]
+    assert len(names) == len({re.sub(r"==\S+", "", name) for name in names}), "a package twice"
+    pinned = pins(group)
+    for requirement in wanted(group):
+        versions = pinned[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+    assert "torch" not in pinned
+
+
+def test_groups_of_the_lock_agree_and_only_those_that_need_it_are_heavy() -> None:
+    assert "://" not in (ROOT / "requirements.lock").read_text()
+    dev = pins("dev") | pins("convert")
+    for group in ("core", "train", "engines", "layouts"):
+        for name, versions in pins(group).items():
+            assert versions == dev.get(name, versions), (group, name)
+    heavy = {"tensorflow-cpu", "openvino", "tensorrt-rtx-cu13", "onnx", "pytest"}
+    assert not heavy & set(pins("core"))
+    assert "nvidia-cudnn-cu13" not in pins("dev"), "CUDA comes with a PyTorch that has it"
+
+
+def test_hashes_are_there_for_each_python_and_machine() -> None:
+    """Two Pythons, Debian's and Ubuntu's, on two machines; these have a wheel for each."""
+    hashes = {entry.split("==")[0]: entry.count("--hash") for entry in locked("core")}
+    assert min(hashes[name] for name in ("cffi", "msgspec", "uvloop", "pydantic-core")) >= 4
+
+
+def test_run_installs_groups_that_are_locked_and_stops_at_others() -> None:
+    named = set(re.findall(r"\b(?:install_python|install_group|locked) ([a-z]+)", RUN))
+    assert named == set(GROUPS)
+    with pytest.raises(LookupError, match="nothing for cor"):
+        locked("cor")
+
+
+@pytest.mark.parametrize(
+    ("wheel", "runs"),
+    [
+        ("numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl", True),
+        ("numpy-2.4.6-cp312-cp312-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl", True),
+        ("onnx-1.22.0-cp39-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", True),
+        ("six-1.17.0-py2.py3-none-any.whl", True),
+        ("ruff-0.12.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", True),
+        ("numpy-2.4.6-cp310-cp310-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl", False),
+        ("numpy-2.4.6-cp314-cp314t-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl", False),
+        ("numpy-2.4.6-cp311-cp311-musllinux_1_2_x86_64.whl", False),
+        ("numpy-2.4.6-cp311-cp311-win_amd64.whl", False),
+        ("ruff-0.12.0-py3-none-macosx_11_0_arm64.whl", False),
+        ("ruff-0.12.0-py3-none-manylinux_2_17_i686.manylinux2014_i686.whl", False),
+        ("old-1.0-py2-none-any.whl", False),
+    ],
+)
+def test_hashes_are_those_of_wheels_that_debian_or_ubuntu_can_run(wheel: str, runs: bool) -> None:
+    assert LOCK["runs_here"](f"https://example.org/{wheel}") is runs
