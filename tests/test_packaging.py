@@ -6,7 +6,6 @@ import re
 import runpy
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.support.wire_frames import some_detections, some_frame
 
 from mirante import Detections, Mask
 from mirante.detections import UNTRACKED
 from mirante.wire import WireError, decode, encode
+from tests.support.wire_frames import some_detections, some_frame
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
