@@ -1,1 +1,1 @@
-"""What Mirante costs, beside its floor and beside others, in one run."""
+"""Measure what Mirante costs, beside its floor and beside others, in one run."""

@@ -27,7 +27,7 @@ Shapes = tuple[tuple[int, ...], ...]
 
 
 class _Request:
-    """What one caller feeds, and what he gets."""
+    """One caller's input and its result."""
 
     def __init__(self, feeds: Tensors, count: int) -> None:
         self.feeds, self.count, self.first = feeds, count, 0
@@ -224,7 +224,7 @@ class Batcher:
                 batch.turn.wait()
 
     def _call(self, batch: _Batch) -> Outputs | None:
-        """What the session gives; None where it failed, and each request has been run alone."""
+        """Return the session's outputs; None if it failed and each request was run alone."""
         if not batch.spoiled:
             try:
                 return self._session.run(batch.feeds)

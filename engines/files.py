@@ -35,7 +35,7 @@ def write_picture(path: Path, rgb: object) -> None:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether it is a file whose name is that of a JPEG or PNG."""
+    """Return whether it is a file with the name of a JPEG or PNG."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 

@@ -1,4 +1,4 @@
-"""Whether a manifest fits its file, and what is asked of it fits the manifest."""
+"""Check that a manifest fits its file, and that requests fit the manifest."""
 
 from __future__ import annotations
 

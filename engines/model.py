@@ -28,7 +28,7 @@ GIVEN_BY_TASK = {"detect": "boxes", "segment": "planes", "classify": "attributes
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """What a model found in one frame.
+    """The findings of a model in one frame.
 
     Attributes:
         detections: boxes in source pixels; none, with the model's labels, from a segmenter.
@@ -87,7 +87,7 @@ def load(
 def session_of(
     manifest: Manifest, threads: int, runtime: str | None = None, progress: Progress | None = None
 ) -> Session:
-    """What executes a model: its file in a runtime, or its server. Arguments as of ``load``."""
+    """Open what executes a model: its file in a runtime, or its server. Arguments: see ``load``."""
     if manifest.server is None:
         path = resolve_file(manifest, progress)
         check_whole(path.parent)
@@ -177,7 +177,7 @@ class Model:
     def pictures(
         self, rgb: NDArray[np.uint8], source: Size, detections: Detections | None = None
     ) -> Iterator[NDArray[np.uint8]]:
-        """What it looks at in a frame: views of the whole, or of the crops as far as inside it.
+        """Yield what the model looks at: views of the frame, or of its crops as far as inside it.
 
         Arguments as of a call.
         """

@@ -1,4 +1,4 @@
-"""Where a picture lies in an input tensor, and the way back."""
+"""The placement of an image in an input tensor, and the way back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Placement:
         return boxes
 
     def then(self, following: Placement) -> Placement:
-        """Where the picture lies in the tensor that ``following`` makes of this one."""
+        """Return the placement in the tensor that ``following`` makes of this one."""
         scale = (self.scale[0] * following.scale[0], self.scale[1] * following.scale[1])
         offset = tuple(
             at * step + start

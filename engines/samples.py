@@ -36,10 +36,10 @@ class Samples:
                 self._full.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether there are enough, waiting for them for so long."""
+        """Wait for enough samples; return whether they came in time."""
         return self._full.wait(timeout_s)
 
     def taken(self) -> list[NDArray[np.uint8]]:
-        """Those that there are."""
+        """Return the samples taken so far."""
         with self._lock:
             return list(self._taken)

@@ -13,7 +13,7 @@ _BACKBONE = 32  # channels of the backbone's first layer at width 1
 
 
 def is_own(path: Path) -> bool:
-    """Whether an ONNX file holds one of our networks, by the names of its weights."""
+    """Return whether an ONNX file holds one of our networks, by the names of its weights."""
     library("torch", "train")
     from training.recipes.export import stored_weights
 

@@ -1,1 +1,1 @@
-"""What the dashboard costs, measured: ``mirante bench dashboard``."""
+"""Measure what the dashboard costs: ``mirante bench dashboard``."""

@@ -16,7 +16,7 @@ from mirante.keys import key
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured over a while.
+    """The figures measured over a period.
 
     Attributes:
         hub, redis, cameras: CPU of their processes, percent of one core.

@@ -23,7 +23,7 @@ from mirante.wire.framed import unframed
 
 @dataclass
 class Counted:
-    """What a page got.
+    """The counts of what one page received.
 
     Attributes:
         stalled: it does not read.

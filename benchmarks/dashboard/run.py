@@ -37,7 +37,7 @@ FULL_HD = {"width": 1920, "height": 1080}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """The plan of a measurement.
 
     Attributes:
         cameras: how many.
@@ -53,7 +53,7 @@ class Plan:
 
 
 class Bench:
-    """All that runs while it is measured; a context manager.
+    """The processes that run during a measurement; a context manager.
 
     Attributes:
         meter: reads it.

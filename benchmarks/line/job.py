@@ -1,4 +1,4 @@
-"""What one run of the line's bench is given, and what it took."""
+"""The job of one run of the line's bench, and its cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engines.runtimes import threads_per_session
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run.
+    """The settings of one run.
 
     Attributes:
         clip: an H.264 MP4.
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run took. CPU time is the process's own, Redis not included."""
+    """The cost of a run. CPU time is the process's own, Redis not included."""
 
     frames: int
     wall_s: float

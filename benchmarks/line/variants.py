@@ -1,4 +1,4 @@
-"""What ``mirante bench line`` measures, each run in a process of its own.
+"""The variants that ``mirante bench line`` measures, each run in a process of its own.
 
 python -m benchmarks.line.variants line '{"clip": "…", "model": "yolox-nano", "cameras": 4, …}'
 prints one line of JSON: frames, wall_s, cpu_s and rss_mib.

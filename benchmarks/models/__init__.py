@@ -1,1 +1,1 @@
-"""What engines cost: time, share of the machine's own peak, the batcher's price and gain."""
+"""Measure engines: time, share of the machine's peak, the batcher's cost and gain."""

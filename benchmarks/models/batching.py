@@ -1,4 +1,4 @@
-"""What the batcher costs when it is idle, and what it gains when it is loaded."""
+"""Measure the batcher: its cost when idle, its gain under load."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Loaded:
 
     @property
     def share(self) -> float:
-        """What the batcher reaches of full batches."""
+        """Return the share of full batches that the batcher reaches."""
         return self.batcher / self.full
 
 

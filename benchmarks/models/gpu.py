@@ -1,4 +1,4 @@
-"""What only a GPU can tell: ``mirante bench engines --gpu`` runs this where there is one."""
+"""Measurements that need a GPU, run by ``mirante bench engines --gpu``."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_gpu(line: str) -> Gpu:
 
 
 def probe(folder: Path) -> dict[str, str]:
-    """Whether TensorRT for RTX runs engines that were built for other GPUs, in words by target.
+    """Test, by target, whether TensorRT for RTX runs engines built for other GPUs.
 
     Its builder knows no target for a GPU outside NVIDIA's RTX line, such as an H100; whether its
     runtime then takes an engine for an A100 or for "Ampere and newer" can only be tried.

@@ -31,7 +31,7 @@ class Made:
 
 
 def needs_building(runtime: str, precision: str) -> bool:
-    """Whether a runtime does not take the model's own file for that precision."""
+    """Return whether a runtime needs a file of its own for that precision."""
     return runtime in BUILT or precision != "fp32"
 
 

@@ -1,4 +1,4 @@
-"""What our runtime adds to the bare call of the library beneath it, with the same settings."""
+"""Measure what our runtime adds to a bare call of its library with the same settings."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ GPU_SIDE, GPU_TIMES = 4096, 16
 
 
 class PeakKey(NamedTuple):
-    """What a peak is of: variants with these share it."""
+    """The key of a peak: variants with equal keys share it."""
 
     threads: int
     precision: str

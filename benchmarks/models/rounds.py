@@ -35,7 +35,7 @@ def in_turn(
 
 
 def ratio(taken: list[float], reference: list[float]) -> float:
-    """How often one fits into the other: the median over rounds of reference / taken."""
+    """Return the median over rounds of reference / taken."""
     return median(there / here for here, there in zip(taken, reference, strict=True))
 
 

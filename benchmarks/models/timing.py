@@ -13,7 +13,7 @@ from benchmarks.models.variants import Prepared, Source, Variant, prepare
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one variant took.
+    """The cost of one variant.
 
     Attributes:
         variant: what was timed.
@@ -44,7 +44,7 @@ class Row:
 def prepare_all(
     sources: Mapping[str, Source], variants: Sequence[Variant], told: Callable[[str], None]
 ) -> tuple[dict[Variant, Prepared], dict[Variant, str]]:
-    """Those that run, and why the others do not."""
+    """Return the variants that run, and for the others the reason."""
     ready: dict[Variant, Prepared] = {}
     refusals: dict[Variant, str] = {}
     for variant in variants:

@@ -25,7 +25,7 @@ REFERENCE = "onnxruntime"
 
 
 class Variant(NamedTuple):
-    """What is timed: a model, what runs it and how; ``batch`` pictures a call."""
+    """A variant to time: a model, its runtime and settings; ``batch`` images a call."""
 
     model: str
     runtime: str

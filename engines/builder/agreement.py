@@ -1,4 +1,4 @@
-"""How far boxes and planes of two engines agree."""
+"""Measure how far boxes and planes of two engines agree."""
 
 from __future__ import annotations
 

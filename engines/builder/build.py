@@ -120,7 +120,7 @@ def prove(engine: Engine, pictures: Sequence[Rgb] | None = None) -> Engine:
 
 
 def _kept(want: Wanted) -> Engine | None:
-    """What is in the store, its manifest with the labels and thresholds that the source has now."""
+    """Return the stored engine; labels and thresholds are the source's current ones."""
     engine = shelf.get(want.key)
     if engine is not None:
         fed = Input.model_validate(engine.about["input"])
@@ -213,7 +213,7 @@ def _manifest(want: Wanted, fed: Input, runtime: str, file: Path) -> dict[str, A
 
 
 def _pictures(request: Request) -> tuple[str, list[Rgb]]:
-    """Where those to compare on come from, and they."""
+    """Return the images to compare on, and in words where they come from."""
     source = request.frames or request.calibrate
     return named(source), read_pictures(source, request.parity_frames)
 

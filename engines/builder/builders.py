@@ -1,4 +1,4 @@
-"""What makes an engine out of an ONNX file, by runtime."""
+"""The builders that make an engine of an ONNX file, by runtime."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to build.
+    """The options of a build.
 
     Attributes:
         profiles: for each input with a dynamic axis its least, likeliest and largest shape; inputs
@@ -54,7 +54,7 @@ class Builder(Protocol):
         """
 
     def device(self, target: str | None) -> str:
-        """What the engine is for: ``sm89``, a GPU's own architecture, or ``cpu``.
+        """Return the device that the engine is for: ``sm89``, a GPU's own architecture, or ``cpu``.
 
         Raises:
             BuildError: ``target`` is unknown to it, or None and there is no GPU.

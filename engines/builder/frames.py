@@ -54,7 +54,7 @@ def read_pictures(source: str | None, count: int) -> list[Rgb]:
 
 
 def identity(source: str) -> str:
-    """What tells pictures from others: a hash of the file or folder; a camera's address.
+    """Return what identifies the images: a hash of the file or folder, or a camera's address.
 
     Raises:
         OSError: there is no such file.

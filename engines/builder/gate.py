@@ -19,7 +19,7 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What is compared.
+    """The two sides of a comparison.
 
     Attributes:
         source: the manifest of the source, run by ONNX Runtime; its input of the size that the
@@ -69,7 +69,7 @@ def judge(pair: Pair, precision: Precision, of: str, where: str, pictures: Seque
 
 
 def runs_here(builder: Builder, device: str) -> bool:
-    """Whether an engine for ``device`` can run on this machine."""
+    """Return whether an engine for ``device`` can run on this machine."""
     try:
         here = builder.device(None)
     except BuildError:

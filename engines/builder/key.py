@@ -1,4 +1,4 @@
-"""What decides which engine a request means: all that its bytes depend on, as one key."""
+"""The key of an engine: everything that its bytes depend on."""
 
 from __future__ import annotations
 

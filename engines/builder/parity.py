@@ -29,7 +29,7 @@ class ParityError(BuildError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may differ.
+    """The limits within which results may differ.
 
     Attributes:
         iou_mean: least mean overlap of boxes found by both.
@@ -59,7 +59,7 @@ LIMITS: Mapping[Precision, Limits] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was measured.
+    """The figures of a comparison.
 
     Attributes:
         of: ``engine``, or ``graph`` where the engine cannot run here.
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every figure is within its limit."""
+        """True if every figure is within its limit."""
         return not self.missed
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,12 +100,12 @@ class Finds(Protocol):
     """A model, loaded."""
 
     def __call__(self, rgb: Rgb) -> Inference:
-        """What it finds in a picture."""
+        """Return what it finds in an image."""
 
 
 @dataclass
 class _Boxes:
-    """What is known of the boxes of all pictures so far."""
+    """The running account of the boxes of all images."""
 
     iou: list[float] = field(default_factory=list)
     score: list[float] = field(default_factory=list)
@@ -159,7 +159,7 @@ def report(
     pictures: Sequence[Rgb],
     found: tuple[dict[str, float], dict[str, float]],
 ) -> Report:
-    """What ``compare`` found, with what fails in words."""
+    """Report what ``compare`` found, naming in words what fails."""
     figures, limits = found
     missed = tuple(
         f"{_words(name, figures[name])} where {_bound(name)} {_number(limit)} is allowed"

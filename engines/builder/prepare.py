@@ -92,7 +92,7 @@ def prepare(
 
 
 def feeds_of(model: Any, spec: Input, rgb: Rgb) -> dict[str, NDArray[Any]]:
-    """What the network is fed for one picture, in arrays of its own."""
+    """Return the network's inputs for one image, in arrays of its own."""
     onnx = load_onnx()
     kinds = {
         name: onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type)
@@ -131,7 +131,7 @@ def _check_inputs(manifest: Manifest, model: Any) -> None:
 
 
 def inner_input(spec: Input, request: Request) -> Input:
-    """What the network itself is fed: of one size, but for what a CPU runs at many.
+    """Return the network's own input: of one size, except on a CPU, which may run many.
 
     Args:
         spec: of the source.

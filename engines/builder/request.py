@@ -1,4 +1,4 @@
-"""What an engine is asked to be: from the command line, or as JSON for a process of its own."""
+"""The request for an engine, from the command line or as JSON for a child process."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ class Request:
 
     @property
     def is_for_gpu(self) -> bool:
-        """Whether it is one of TensorRT's."""
+        """True if the runtime is one of TensorRT's."""
         return self.runtime in ON_GPU
 
     @property
     def folds(self) -> bool:
-        """Whether preprocessing is in the graph."""
+        """True if preprocessing is part of the graph."""
         return self.is_for_gpu if self.fold is None else self.fold
 
     @property

@@ -206,7 +206,7 @@ def clone(model: Any) -> Any:
 
 
 def inputs_of(model: Any) -> dict[str, Any]:
-    """What is fed, by name; older files list weights among the inputs."""
+    """Return the inputs by name, without the weights that older files list among them."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {each.name: each for each in model.graph.input if each.name not in weights}
 

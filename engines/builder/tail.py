@@ -1,4 +1,4 @@
-"""Where a network ends: what selects boxes is left to the decoders, as GPUs do not run it."""
+"""Cut a network's tail: selecting boxes is left to the decoders, as GPUs do not run it."""
 
 from __future__ import annotations
 

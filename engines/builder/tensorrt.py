@@ -52,7 +52,7 @@ class TensorrtBuilder:
         return f"{self._runtime} {self._load(self._runtime).version}"
 
     def device(self, target: str | None) -> str:
-        """What an engine is for.
+        """Return the device that an engine is for.
 
         Args:
             target: for TensorRT-RTX architectures such as ``sm89``, or several, ``sm89,sm120``.
@@ -165,7 +165,7 @@ class TensorrtBuilder:
 
 
 def _architectures(trt: Any) -> list[str]:
-    """What TensorRT-RTX can build for, oldest first."""
+    """Return the architectures that TensorRT-RTX can build for, oldest first."""
     return [name.lower() for name in trt.ComputeCapability.__members__ if name.startswith("SM")]
 
 

@@ -1,4 +1,4 @@
-"""How far a build is: TensorRT's nested phases as one share that never falls."""
+"""The progress of a build: TensorRT's nested phases as one share that never falls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorRT says when it refuses a graph, as words that name the node and what helps."""
+"""Explain why TensorRT refuses a graph, naming the node and what helps."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def library(name: str, extra: str) -> Any:
 
 
 def first_lines(error: BaseException, most: int = 400) -> str:
-    """What a library says of an error, without the pages that follow."""
+    """Return the first lines of a library's error, without the pages that follow."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = " ".join(lines[:4]) or type(error).__name__
     return said if len(said) <= most else said[:most] + " …"

@@ -1,4 +1,4 @@
-"""What is asked of an import: the source, and what no file says of a model."""
+"""The request for an import: the source, and what no file says about a model."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def export(
 
 
 def _parity(about: Mapping[str, Any]) -> list[str]:
-    """What was compared, one line an output, and what was found."""
+    """Return what was compared, a line for each output, and what was found."""
     lines = []
     for name, gap in about["outputs"].items():
         shape = "x".join(map(str, gap["shape"])) or "1"

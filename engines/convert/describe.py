@@ -26,7 +26,7 @@ _COMPETING = ("argmax", "class_ids")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a network's outputs are read.
+    """The decoder chosen for a network's outputs, and why.
 
     Attributes:
         task, decoder, options, labels: as in a manifest.

@@ -37,7 +37,7 @@ def tensorflow() -> Any:
 
 
 class TensorFlowNetwork:
-    """What can be called with tensors and gives a row of them.
+    """A callable that takes tensors and returns a row of them.
 
     Args:
         call: the network.

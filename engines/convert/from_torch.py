@@ -183,7 +183,7 @@ class TorchNetwork:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What the exporter's own message is about."""
+    """Return the innermost cause of an exporter's error."""
     while error.__cause__ is not None and str(error.__cause__).strip():
         error = error.__cause__
     return error

@@ -1,4 +1,4 @@
-"""How far a converted model is from its source: each output's values, and what is found."""
+"""Measure how far a converted model is from its source, in outputs and in findings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SMALL = 1e-12  # below this a magnitude is none
 
 
 def limits_of(tolerance: float) -> Limits:
-    """What may differ in what is found, where outputs may by so much of their magnitude."""
+    """Return the limits for findings where outputs may differ by that share of their magnitude."""
     return LIMITS["fp32" if tolerance <= EXACT else "int8"]
 
 
@@ -79,7 +79,7 @@ class Gap:
 
     @property
     def is_within(self) -> bool:
-        """Whether it is allowed; a NaN is not."""
+        """True if the gap is allowed; a NaN is not."""
         return self.relative <= self.allowed
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ def task_gaps(
     where: str,
     limits: Limits,
 ) -> dict[str, Any]:
-    """What a source and what was made of it find in pictures, by one manifest.
+    """Compare what a source and its conversion find in images, by one manifest.
 
     Returns:
         ``figures``, ``limits`` and ``missed`` as of ``engines.builder.parity.Report``; or ``note``,

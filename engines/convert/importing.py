@@ -28,7 +28,7 @@ from engines.runtimes import Tensors, open_session
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import made.
+    """The files that an import made.
 
     Attributes:
         manifest: its path; the ONNX file and the report lie beside it.

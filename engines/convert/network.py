@@ -17,7 +17,7 @@ IMAGES, OUTPUT = "images", "output"  # what is named nothing better
 
 
 class Runs(Protocol):
-    """Anything that turns tensors into tensors."""
+    """A loaded network that turns tensors into tensors."""
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         """Every output by name."""
@@ -89,7 +89,7 @@ def rename(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
 
 
 def _rename_nodes(graph: Any, names: Mapping[str, str]) -> None:
-    """Those of a graph, and of the graphs inside its nodes, which see the tensors around them."""
+    """Rename the nodes of a graph and of the graphs inside its nodes, which share its tensors."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]

@@ -50,7 +50,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export made.
+    """The files that an export made.
 
     Attributes:
         file: for the phone.
@@ -133,7 +133,7 @@ def _compared(
 def _network(
     manifest: Manifest, onnx: Path, source: str | None, network: str | None
 ) -> tuple[str, Any]:
-    """Where the network comes from in words, and it, in its own framework."""
+    """Return the network in its own framework, and in words where it comes from."""
     report = onnx.with_name(f"{manifest.name}.parity.json")
     if source is None and report.is_file():
         told = json.loads(report.read_text(encoding="utf-8"))["source"]

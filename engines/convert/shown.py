@@ -1,4 +1,4 @@
-"""What both sides of a comparison are shown, and fed."""
+"""The images that both sides of a comparison see, and the tensors made of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COARSE_PX = 16
 
 
 def pictures_of(frames: str | None) -> tuple[str, list[Rgb]]:
-    """Where pictures come from, in words, and they; none where no source is named.
+    """Return images and, in words, where they come from; none where no source is named.
 
     Raises:
         OSError, ValueError: as ``engines.builder.frames.read_pictures``.
@@ -37,7 +37,7 @@ def noise(size: tuple[int, int]) -> list[Rgb]:
 
 
 def feeds_of(spec: Input, session: Session, pictures: list[Rgb]) -> list[Tensors]:
-    """What a network is fed for each picture, in arrays of their own."""
+    """Return a network's inputs for each image, in arrays of their own."""
     preprocess = Preprocessor(spec, session.inputs[spec.name].dtype)
     feeds: list[Tensors] = []
     for rgb in pictures:

@@ -1,4 +1,4 @@
-"""Which framework a source is of."""
+"""Find the framework of a source."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Picture:
 
 
 def picture_input(model: Any, asked: Asked) -> Picture:
-    """Which input takes pictures, and how they lie in it.
+    """Return the input that takes images, and their layout in it.
 
     Raises:
         ConvertError: none does, or several may.

@@ -1,4 +1,4 @@
-"""What the decoders of segmenters share: channels by output, planes by label."""
+"""Shared steps of segmenters' decoders: channels by output, planes by label."""
 
 from __future__ import annotations
 

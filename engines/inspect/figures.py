@@ -1,4 +1,4 @@
-"""What a tensor is like, in figures."""
+"""Describe a tensor in figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Figures:
 
     @property
     def is_sound(self) -> bool:
-        """Whether all values are finite."""
+        """True if all values are finite."""
         return not self.nans and not self.infs
 
     def rows(self) -> dict[str, str]:

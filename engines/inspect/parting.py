@@ -24,7 +24,7 @@ class Side(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far two values of one tensor are apart.
+    """The difference between two values of one tensor.
 
     Attributes:
         name: the tensor's.
@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Where two sides part.
+    """The place where two sides part.
 
     Attributes:
         layer: the first that gives different values.
@@ -57,7 +57,7 @@ class Parting:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What comparing has shown.
+    """The result of a comparison.
 
     Attributes:
         outputs: differences of the outputs of both networks as they are.
@@ -74,7 +74,7 @@ class Comparison:
     parting: Parting | None
 
     def parts(self, tolerance: float) -> bool:
-        """Whether a layer or an output differs by more."""
+        """True if a layer or an output differs by more than allowed."""
         return self.parting is not None or any(o.relative > tolerance for o in self.outputs)
 
 

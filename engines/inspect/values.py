@@ -27,7 +27,7 @@ Profiles = Mapping[str, tuple[Shape, Shape, Shape]]
 
 
 def feeds_of(manifest: Manifest, graph: Graph, rgb: NDArray[np.uint8] | None) -> Arrays:
-    """What the network is fed for a picture, or for a grey one where there is none.
+    """Return the network's inputs for an image, or for a grey one where there is none.
 
     Args:
         manifest: the model's.

@@ -33,7 +33,7 @@ class TensorInfo:
     dtype: np.dtype[Any]
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether an array of that shape can stand here."""
+        """Return whether an array of that shape fits here."""
         return len(shape) == len(self.shape) and all(
             axis is None or axis == length for axis, length in zip(self.shape, shape, strict=True)
         )

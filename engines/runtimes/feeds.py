@@ -1,4 +1,4 @@
-"""What is fed to a session, against what its model declares."""
+"""Check a session's inputs against what its model declares."""
 
 from __future__ import annotations
 

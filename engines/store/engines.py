@@ -49,7 +49,7 @@ class Engine:
 
     @property
     def manifest(self) -> Path:
-        """What ``engines.load`` takes."""
+        """Return the path that ``engines.load`` takes."""
         return self.folder / MANIFEST
 
     @property
@@ -64,7 +64,7 @@ class Engine:
 
     @property
     def is_proved(self) -> bool:
-        """Whether the engine itself passed the parity gate, not only the graph it is made of."""
+        """True if the engine itself passed the parity gate, not only the graph it is made of."""
         return bool(self.about["parity"]["engine"])
 
 
@@ -104,7 +104,7 @@ def check_whole(folder: Path) -> None:
 
 
 def engines() -> list[Engine]:
-    """All that are whole, by key."""
+    """Return all complete engines, by key."""
     folders = sorted(path for path in shelf().glob("[!.]*") if path.is_dir())
     return [engine for path in folders if (engine := get(path.name)) is not None]
 

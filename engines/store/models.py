@@ -1,4 +1,4 @@
-"""Where model files are: beside their manifest, in the local store, in a mirror, or at a URL."""
+"""Find model files: beside their manifest, in the local store, in a mirror, or at a URL."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def list_models() -> list[Listing]:
 
 
 def _places(manifest: Manifest) -> list[tuple[Place, Path]]:
-    """Where the file may lie on this machine, in order."""
+    """Return the places where the file may lie on this machine, in order."""
     if manifest.server is not None:
         return []
     name = Path(manifest.file).name

@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
     json: Annotated[Path | None, typer.Option(help="Write all figures there.")] = None,
     threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 2,
 ) -> None:
-    """How good a model is, on labelled pictures or against another model.
+    """Measure a model on labelled images or against another model.
 
     A detector gets AP, AP50, precision and recall of each class and a confusion matrix; a segmenter
     IoU and F1 of outline and line of each plane. docs/evaluation.md says what these are.

@@ -45,7 +45,7 @@ class BoxPicture:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether it is kept for evaluation: by the folder's own split, else by its group."""
+        """True if it is kept for evaluation: by the folder's own split, else by its group."""
         return is_held_out(self.group) if self.own_split is None else self.own_split
 
 
@@ -89,7 +89,7 @@ class MaskSet:
 
 
 def is_held_out(group: str, share: float = 0.1) -> bool:
-    """Whether a group is kept for evaluation: the same answer on every machine, for ever."""
+    """Return whether a group is kept for evaluation: the same answer on every machine, for ever."""
     if not group:
         return False
     digest = hashlib.sha256(group.encode()).digest()

@@ -36,7 +36,7 @@ class Entry:
 
     @property
     def is_clear(self) -> bool:
-        """Whether its licence is, so that it may be learnt from."""
+        """True if its licence permits learning from it."""
         return self.set not in UNCLEAR
 
 
@@ -74,7 +74,7 @@ def _group(of: str, original: str) -> str:
 
 
 def _stretch(original: str) -> str:
-    """Which stretch of a drive a picture of the set ``road`` is from.
+    """Return the stretch of a drive that an image of the set ``road`` is from.
 
     The set's names are numbers of frames, a few drives under the same numbers: ``00173`` of every
     so many metres, ``3400`` of every hundredth frame of a video. Neighbours show the same road, so

@@ -50,18 +50,18 @@ def group_of(name: str) -> str:
 
 
 def is_aside(path: Path, folder: Path) -> bool:
-    """Whether a picture lies below ``folder`` in one named ``val``, ``valid`` or ``test``."""
+    """Return whether an image lies below ``folder`` in one named ``val``, ``valid`` or ``test``."""
     parts = path.relative_to(folder).parts[:-1] if path.is_relative_to(folder) else ()
     return any(_ASIDE_FOLDER.fullmatch(part) for part in parts)
 
 
 def is_named_aside(path: Path) -> bool:
-    """Whether a file's name says so of what it lists, as ``instances_val2017.json``."""
+    """Return whether a file's name says that it lists such images: ``instances_val….json``."""
     return _ASIDE_FILE.search(path.stem) is not None
 
 
 def own_split(aside: Sequence[bool]) -> list[bool | None]:
-    """Which pictures a folder keeps from learning itself; None where it does not part them."""
+    """Return which images a folder itself keeps from training; None where it has no split."""
     parted = any(aside) and not all(aside)
     return [each if parted else None for each in aside]
 

@@ -67,7 +67,7 @@ def beside_below(folder: Path) -> list[MaskPicture]:
 
 
 def check_all_owned(folder: Path, pictures: Sequence[MaskPicture]) -> None:
-    """Whether every PNG below ``folder`` that is named like a mask lies beside a picture of it.
+    """Check that every PNG below ``folder`` named like a mask lies beside its image.
 
     Raises:
         DatasetError: naming the one that does not.
@@ -135,7 +135,7 @@ def read_plane(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def check_drawn(path: Path) -> None:
-    """Whether a person may have drawn the plane: it is empty, or somewhere it is likely.
+    """Check that a person may have drawn the plane: it is empty, or somewhere it is likely.
 
     Raises:
         DatasetError: as ``read_plane``; or all values are small, as numbers of classes are.

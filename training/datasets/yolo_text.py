@@ -17,7 +17,7 @@ LINE = "class cx cy w h, the last four in 0..1"
 
 
 def yolo_roots(folder: Path) -> list[Path]:
-    """Where ``images`` and ``labels`` lie: in the folder, or in each of ``train``, ``valid`` …"""
+    """Return the folders of ``images`` and ``labels``: this one, or each split below it."""
     below = sorted(path for path in folder.iterdir() if path.is_dir())
     roots = [folder] if _is_root(folder) else below
     return [root for root in roots if _is_root(root)]

@@ -1,1 +1,1 @@
-"""How good a model is, on pictures with labels or against another model."""
+"""Measure a model on labelled images or against another model."""

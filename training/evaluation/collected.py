@@ -21,7 +21,7 @@ PERSON = "person"
 
 
 def street_boxes(folder: Path, entries: Sequence[Entry]) -> BoxSet:
-    """What people drew, class by class and picture by picture, else what the teacher sees.
+    """Return what people drew, by class and image, else what the teacher sees.
 
     People drew some classes in some pictures, so that a class that has no box of theirs in a
     picture was perhaps not asked for there: the teacher's boxes of .4 and above stand for it, but

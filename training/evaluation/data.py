@@ -1,4 +1,4 @@
-"""What a model is measured on: a clip, pictures, a labelled folder, or a collection."""
+"""The data that a model is measured on: a clip, images, a labelled folder, or a collection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTS = {"detect": "street", "segment": "road"}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which pictures.
+    """The choice of images.
 
     Attributes:
         data: a clip, a folder, or a pattern such as ``street/*.jpg``.

@@ -1,4 +1,4 @@
-"""Which box found is which box of the truth, in one picture."""
+"""Match the boxes found in one image to those of the truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of each box; one that is neither a hit nor false is not counted.
+    """The verdict on each box; one that is neither a hit nor false is not counted.
 
     Attributes:
         hit: (n,) bool, found and there.

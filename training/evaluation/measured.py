@@ -27,7 +27,7 @@ NAMED = 8  # classes in a note
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to measure.
+    """The request for a measurement.
 
     Attributes:
         model: a zoo model, or the path of a manifest.
@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came out.
+    """The result of a measurement.
 
     Attributes:
         request: what was asked for.
@@ -76,7 +76,7 @@ class Measured:
 
     @property
     def notes(self) -> list[str]:
-        """What must be known to read the figures, a line each."""
+        """Return what must be known to read the figures, a line each."""
         asked = self.request
         of = f"{asked.truth}'s answers" if asked.truth else "the pictures' labels"
         if asked.truth and asked.truth_threshold is not None:

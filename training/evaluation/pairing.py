@@ -1,4 +1,4 @@
-"""Which class of a model is which class of the truth: by name."""
+"""Pair the classes of a model with those of the truth, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well one plane of a mask lies on another."""
+"""Measure how well one plane of a mask lies on another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is held to be true of a picture: what people drew, or what another model says."""
+"""The truth about an image: what people drew, or what another model says."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BoxTruth(Protocol):
     labels: tuple[str, ...]
 
     def __call__(self, picture: Picture) -> Truth:
-        """What is there."""
+        """Return the truth about one image."""
         ...
 
 
@@ -34,7 +34,7 @@ class PlaneTruth(Protocol):
     labels: tuple[str, ...]
 
     def __call__(self, picture: Picture) -> Planes:
-        """What is there."""
+        """Return the truth about one image."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the networks are built of."""
+"""The blocks that the networks are built of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells answer for which object (task-aligned assignment, Feng et al. 2021, TOOD)."""
+"""Assign cells to objects (task-aligned assignment, Feng et al. 2021, TOOD)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAST_REACH_PX = 4.5  # an object smaller than the finest cell still has one
 
 
 class Targets(NamedTuple):
-    """What one picture's cells should say.
+    """The targets of one image's cells.
 
     Attributes:
         scores: (n, classes) in 0..1.

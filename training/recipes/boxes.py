@@ -55,7 +55,7 @@ def seen_by(
     threshold: float = LEAST_SCORE,
     enlarge: float = 1.0,
 ) -> dict[Path, Rows]:
-    """What a teacher sees of ``labels`` in each picture."""
+    """Return what a teacher sees of ``labels`` in each image."""
     known = find(teacher).labels
     rows = boxes_by_teacher(teacher, paths, cache, threshold, enlarge)
     return {path: chosen(found, known, labels) for path, found in rows.items()}

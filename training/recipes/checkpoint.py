@@ -1,4 +1,4 @@
-"""What a training can be gone on from, to the step."""
+"""Checkpoints from which training resumes exactly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """All that changes while training, and a file for it.
+    """The state that changes while training, and its file.
 
     Attributes:
         path: of the file.
@@ -87,7 +87,7 @@ def fingerprint(*parts: bytes | str) -> str:
 
 
 def weights_fingerprint(network: nn.Module) -> str:
-    """Where training begins."""
+    """Return a fingerprint of the weights that training starts from."""
     return fingerprint(*(value.numpy().tobytes() for value in network.state_dict().values()))
 
 

@@ -80,7 +80,7 @@ def stored_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _round(network: nn.Module) -> None:
-    """What float16 cannot tell apart is the same in PyTorch too, so that both can be compared."""
+    """Round weights to float16 in PyTorch too, so that both sides can be compared."""
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:

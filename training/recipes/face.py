@@ -51,7 +51,7 @@ def train_face(job: Job) -> Path:
 
 
 def face_of_person(face: Grey, person: Grey) -> Grey:
-    """What is a face and a person's, without the holes that a teacher's doubt leaves in it."""
+    """Return the part of a face mask that is a person's, its holes filled."""
     both = cv2.min(face, person)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (HOLE_PX, HOLE_PX))
     return np.asarray(cv2.morphologyEx(both, cv2.MORPH_CLOSE, disc), np.uint8)

@@ -1,4 +1,4 @@
-"""What is asked of a recipe, and which recipes there are."""
+"""The job of a recipe, and the table of recipes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Job:
 
     @property
     def is_collection(self) -> bool:
-        """Whether ``data`` is a collection with a manifest, not a user's own folder."""
+        """True if ``data`` is a collection with a manifest, not a user's own folder."""
         return (self.data / "manifest.csv").is_file()
 
     def plan(self, recipe: Plan) -> Plan:

@@ -42,7 +42,7 @@ def write(pictures: list[MaskPicture], out: Path) -> None:
 
 
 def _is_unlikely(plane: Path) -> bool:
-    """Whether a teacher's doubt is all there is in it: for those who draw it is empty."""
+    """Return whether it holds nothing but a teacher's doubt, which a person would not draw."""
     return int(read_rgb(plane).max()) < LIKELY
 
 

@@ -33,7 +33,7 @@ FROZEN_BLOCKS = 5  # edges and colours as ImageNet taught them; and these maps a
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how fast to learn.
+    """The schedule of training.
 
     Attributes:
         views: pictures shown in all.

@@ -19,7 +19,7 @@ from training.recipes.teachers import signature, watched
 def planes_by_teacher(
     teacher: str, pictures: Sequence[Path], cache: Path, zooms: Sequence[float] = (1.0,)
 ) -> dict[Path, dict[str, Path]]:
-    """What a segmenter marks in each picture: by label, a grey PNG of the picture's size.
+    """Return a segmenter's planes of each image: by label, a grey PNG of the image's size.
 
     A PNG's values / 255 are the share of looks in which the teacher marked the pixel. It looks once
     at the picture, or where ``zooms`` says more, at the middle of it and at its mirror as well:

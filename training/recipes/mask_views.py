@@ -24,7 +24,7 @@ Views = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """How views differ from their pictures.
+    """The ways in which views differ from their images.
 
     Attributes:
         scale: of the picture, least and most; 1 just covers the view.

@@ -1,4 +1,4 @@
-"""What the recipes of segmenters share: from pictures and a recipe to a model and its manifest."""
+"""Train a segmenter: from images and a recipe to a model and its manifest."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SMOOTH_PX = 50.0  # added above and below in Dice: a plane that is empty says li
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is trained, and what it is shown.
+    """A recipe: the network to train, and the views that it is shown.
 
     Attributes:
         size: width and height of a view in pixels, multiples of 16.

@@ -1,4 +1,4 @@
-"""Where a new network's weights begin."""
+"""Initialise a new network's weights."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ SAME_OBJECT_IOU = 0.6  # two teachers' boxes of one class that overlap more are 
 def boxes_by_teacher(
     teacher: str, pictures: Sequence[Path], cache: Path, threshold: float, enlarge: float = 1.0
 ) -> dict[Path, list[list[float]]]:
-    """What a detector finds in each picture: rows of left, top, right, bottom, class, score.
+    """Return a detector's boxes in each image: rows of left, top, right, bottom, class, score.
 
     Args:
         teacher: a zoo model, or the path of a manifest.

@@ -1,4 +1,4 @@
-"""Which score of each class a user should ask for."""
+"""Choose the default score threshold of each class."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
 
 
 def repeat_factors(classes: Sequence[NDArray[np.int64]], count: int) -> NDArray[np.float64]:
-    """How often to show each picture: more, where it has a rare class (Gupta et al. 2019, LVIS).
+    """Return how often to show each image: more for rare classes (Gupta et al. 2019, LVIS).
 
     Args:
         classes: of each picture, the classes seen in it.

@@ -1,4 +1,4 @@
-"""What is seen of a network that says how to read it: one run's outputs, looked at."""
+"""Evidence of how to read a network: what one run's outputs look like."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Tensor:
         return self.value.dtype.kind in "iu" or bool(np.all(self.value == np.round(self.value)))
 
     def sums_to_one(self, axis: int) -> bool:
-        """Whether the numbers along an axis are shares of one."""
+        """Return whether the numbers along an axis sum to one."""
         if not self.value.size or not self.is_chance or self.shape[axis] < 2:
             return False
         return bool(np.allclose(self.value.astype(np.float64).sum(axis=axis), 1, atol=5e-3))
@@ -95,7 +95,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Seen:
-    """All that is known.
+    """The evidence collected so far.
 
     Attributes:
         size: width and height of the input tensor in pixels.
@@ -109,7 +109,7 @@ class Seen:
 
     @property
     def count(self) -> int | None:
-        """How many labels there are, where that is known."""
+        """Return the number of labels, if known."""
         return None if self.labels is None else len(self.labels)
 
     def sole(self, tensor: Tensor) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Grid:
         return np.concatenate(found).astype(np.float32)
 
     def followed_by(self, x: NDArray[Any], y: NDArray[Any]) -> bool:
-        """Whether (count,) numbers each change with the cells' places, within each stride.
+        """Return whether (count,) numbers each follow the cells' positions within each stride.
 
         The correlation is taken, after the means of each stride, as boxes grow with the stride.
         """

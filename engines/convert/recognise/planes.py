@@ -132,7 +132,7 @@ def classifier(seen: Seen) -> list[Fit]:
 
 
 def _is_plane(tensor: Tensor, seen: Seen) -> bool:
-    """Whether it has two axes with the proportions of the input, and not more cells than it."""
+    """Return whether it has two axes with the input's proportions and no more cells."""
     if tensor.value.ndim not in (3, 4) or tensor.shape[0] != 1:
         return False
     height, width = (
@@ -145,7 +145,7 @@ def _is_plane(tensor: Tensor, seen: Seen) -> bool:
 
 
 def _last(tensor: Tensor) -> bool:
-    """Whether its channels come last: the axis of fewer numbers is that of the channels."""
+    """Return whether its channels come last: the shorter axis is the channels'."""
     return tensor.value.ndim == 4 and tensor.shape[3] < tensor.shape[1]
 
 

@@ -47,7 +47,7 @@ def end_to_end(seen: Seen) -> list[Fit]:
 
 
 def _classes_and_scores(pair: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Which of two outputs is of class ids."""
+    """Tell which of two outputs holds the class ids."""
     whole = [t for t in pair if t.value.dtype.kind in "iu"]
     whole = whole or [t for t in pair if t.is_whole and t.value.size and t.high > 0]
     if not whole:

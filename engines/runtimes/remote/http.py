@@ -20,7 +20,7 @@ _MOST_WORDS = 300  # of a server's own message
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back with status 200; names of headers in small letters."""
+    """The body and headers of a reply with status 200; header names in lower case."""
 
     headers: Mapping[str, str]
     body: bytes

@@ -1,4 +1,4 @@
-"""What all servers of models need: an address without its secrets, and patience with an end."""
+"""The base of all model servers: an address without secrets, and retries that end."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Cuda:
         self.api = _bindings() if api is None else api
 
     def call(self, asked: str, function: str, *arguments: Any) -> Any:
-        """What ``function`` of CUDA's runtime answers, None where it answers nothing.
+        """Call ``function`` of CUDA's runtime and return its result, None where it has none.
 
         Args:
             asked: what for, in words, for the error.
@@ -172,7 +172,7 @@ class Stream:
 
     @property
     def handle(self) -> int:
-        """What TensorRT takes for it."""
+        """Return the integer that TensorRT takes for it."""
         return int(self._stream)
 
     def upload(self, source: PinnedMemory, target: DeviceMemory, size: int) -> None:

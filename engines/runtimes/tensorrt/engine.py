@@ -39,7 +39,7 @@ class Profile:
     largest: Shape
 
     def holds(self, shape: Shape) -> bool:
-        """Whether an input of this shape may be fed."""
+        """Return whether an input of this shape is accepted."""
         bounds = zip(self.least, shape, self.largest, strict=False)
         return len(shape) == len(self.least) and all(low <= n <= high for low, n, high in bounds)
 

@@ -61,7 +61,7 @@ class _Prepared:
 
 
 class Lane:
-    """What one call needs for itself.
+    """The buffers and stream of one call at a time.
 
     The first call with some shapes runs as it is, since TensorRT allocates in it; the second is
     recorded as a CUDA graph, copies included, and it and all later ones are one launch each.

@@ -39,7 +39,7 @@ class Library:
 
     @property
     def is_rtx(self) -> bool:
-        """Whether it is TensorRT-RTX."""
+        """True if it is TensorRT-RTX."""
         return self.runtime == "tensorrt-rtx"
 
     @contextmanager

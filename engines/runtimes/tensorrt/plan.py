@@ -1,4 +1,4 @@
-"""What a TensorRT engine says of itself in the first bytes of its file.
+"""Read what a TensorRT engine says about itself in the first bytes of its file.
 
 The libraries answer a damaged or foreign engine with a number, or not at all; the header tells what
 it is before they are asked.

@@ -113,7 +113,7 @@ class TensorrtSession:
 
     @property
     def is_closed(self) -> bool:
-        """Whether ``close`` was called."""
+        """True once ``close`` was called."""
         return not self._finalizer.alive
 
     def _warm_up(self, lane: Lane) -> None:
