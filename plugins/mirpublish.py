@@ -18,6 +18,23 @@ _publishing_lock = threading.Lock()
 ENCODINGS = ("bits", "rle", "png", "polygon")
 
 
+def repeat_playing(pad: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+    """Repeat the pipeline's message that it is playing before its stream ends.
+
+    A bin passes the end of its sinks on only while it has noted that it is playing, and it takes
+    that note after it has posted the change of state. gst-launch-1.0 answers PAUSED with PLAYING
+    from another thread; on a busy machine the thread that posted PAUSED takes its note last, and
+    the end is kept back for ever. Reposting the state sets the note right.
+    """
+    if info.get_event().type == Gst.EventType.EOS:
+        pipeline = pad.get_parent_element().pipeline()
+        _, state, pending = pipeline.get_state(0)
+        if (state, pending) == (Gst.State.PLAYING, Gst.State.VOID_PENDING):
+            message = Gst.Message.new_state_changed(pipeline, state, state, pending)
+            pipeline.post_message(message)
+    return Gst.PadProbeReturn.OK
+
+
 class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
     """Encodes results and puts them into the outbox; never waits for Redis."""
 
@@ -58,6 +75,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         self.set_sync(False)  # a result is sent when it is there
         self.set_async_enabled(False)
         self.set_last_sample_enabled(False)
+        self.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, repeat_playing)
 
     def prepare(self) -> None:
         """Finds the outbox."""
@@ -73,7 +91,10 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
-        return self.start()
+        if self.start():
+            return True
+        self.do_stop()  # GStreamer stops only what has started
+        return False
 
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -11,14 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from engines.store.models import default_mirror
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
 
 Process = subprocess.Popen[str]
-TIMED_OUT = (124, 137)  # what timeout(1) ends with
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,46 +50,30 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command in the project's folder to its end."""
+    """Runs a command in the project's folder to its end; after ``timeout_s`` the test fails."""
 
     def call(
         *words: str | Path, timeout_s: float = 90, **more: str
     ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        with subprocess.Popen(
             words,
             cwd=ROOT,
             env=environment | more,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-
-    return call
-
-
-@pytest.fixture
-def launch(
-    run: Callable[..., subprocess.CompletedProcess[str]], redis_url: str
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a gst-launch-1.0 line to its end, up to three times, each on an empty Redis.
-
-    GStreamer 1.22 now and then loses the end: where gst-launch sets PLAYING while decodebin's
-    ASYNC_DONE is still being handled on another thread, the pipeline takes itself for not playing,
-    keeps its sink's end of stream to itself, and gst-launch waits for ever, all frames done.
-    """
-
-    def call(
-        *words: str | Path, timeout_s: int = 40, **more: str
-    ) -> subprocess.CompletedProcess[str]:
-        for _ in range(3):
-            with redis.Redis.from_url(redis_url) as client:
-                client.flushall()
-            ended = ("timeout", "--kill-after=5", str(timeout_s), *words)
-            done = run(*ended, timeout_s=timeout_s + 20, **more)
-            if done.returncode not in TIMED_OUT:
-                break
-        return done
+            start_new_session=True,
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # a shell's children hold the pipes
+                out, err = process.communicate(timeout=10)
+                command = shlex.join(map(str, words))
+                pytest.fail(f"not ended after {timeout_s} s: {command}\n{out}{err}")
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     return call
 

@@ -57,9 +57,9 @@ def test_inspect_lists_typed_bounded_documented_properties(
 
 
 def test_a_launch_line_publishes_the_truth(
-    launch: Callable[..., Any], redis_url: str, numbered: Path
+    run: Callable[..., Any], redis_url: str, numbered: Path
 ) -> None:
-    done = launch(
+    done = run(
         *f"gst-launch-1.0 -q filesrc location={numbered} ! {RGB} ! mirinfer model=test-boxes "
         f"! mirinfer model=test-lane ! mirpublish camera=drawn redis={redis_url}".split()
     )
@@ -78,9 +78,9 @@ def test_a_launch_line_publishes_the_truth(
 
 @pytest.mark.models
 def test_the_launch_line_of_the_docs_finds_the_cars(
-    launch: Callable[..., Any], redis_url: str, weights: str, clips: Path
+    run: Callable[..., Any], redis_url: str, weights: str, clips: Path
 ) -> None:
-    done = launch(
+    done = run(
         *f"gst-launch-1.0 -q filesrc location={clips / 'highway.mp4'} ! {RGB} "
         f"! mirinfer model=yolox-nano ! mirpublish camera=highway redis={redis_url}".split(),
         timeout_s=120,
@@ -95,9 +95,9 @@ def test_the_launch_line_of_the_docs_finds_the_cars(
 
 
 def test_a_stage_of_ones_own_runs_in_a_launch_line(
-    launch: Callable[..., Any], redis_url: str, numbered: Path
+    run: Callable[..., Any], redis_url: str, numbered: Path
 ) -> None:
-    done = launch(
+    done = run(
         *f"gst-launch-1.0 -q filesrc location={numbered} ! {RGB} ! mirinfer model=test-boxes "
         "! mirstage python=crowd:Crowd".split(),
         'options={"label": "green"}',

@@ -76,7 +76,7 @@ def test_every_page_that_is_linked_exists() -> None:
 
 
 def test_the_launch_line_shown_runs(
-    launch: Callable[..., Any], tmp_path: Path, redis_url: str
+    run: Callable[..., Any], tmp_path: Path, redis_url: str
 ) -> None:
     """As printed, through a shell, on a clip of that name and our Redis."""
     setup, line = blocks(PLUGINS, "bash")
@@ -87,7 +87,7 @@ def test_the_launch_line_shown_runs(
     line = line.replace("location=highway.mp4", f"location={clips / 'bikes.mp4'}")
     line = line.replace("redis://127.0.0.1:6379", redis_url)
     script = f"set -e\n{setup.replace('PWD/.venv/bin:', 'PATH:')}\n{line}"
-    done = launch("bash", "-c", script)
+    done = run("bash", "-c", script)
     assert done.returncode == 0, done.stderr
     found = list(mirante.subscribe("highway", since="0", redis=redis_url, timeout_s=1.0))
     assert len(found) == 250

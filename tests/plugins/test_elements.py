@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gi.repository import Gst
 
 from tests.support import recorded_stages
 
@@ -133,6 +134,36 @@ def test_two_publishers_in_one_pipeline_are_refused(launch: Any) -> None:
     ended = launch(f"{video(5)} ! tee name=t ! {publisher}=a t. ! {publisher}=b")
     assert ended.error is not None
     assert "a second mirpublish in this pipeline" in ended.error
+
+
+def test_a_publisher_that_did_not_start_is_forgotten(launch: Any) -> None:
+    """Or a later pipeline at the same address would be refused as having a second one."""
+    ended = launch(f"{video(3)} ! mirpublish camera=a/b redis=redis://127.0.0.1:1")
+    assert "camera: expected 1 to 64 letters" in ended.error
+    from plugins.mirpublish import _publishing
+
+    assert not _publishing
+
+
+@pytest.mark.usefixtures("launch")
+def test_the_end_arrives_where_a_busy_machine_notes_paused_last() -> None:
+    """gst-launch-1.0 may set PLAYING before the thread that posted PAUSED has gone on."""
+    pipeline = Gst.parse_launch(
+        "appsrc name=source caps=video/x-raw,format=RGB,width=64,height=50,framerate=10/1 "
+        "! mirpublish camera=a redis=redis://127.0.0.1:1"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        assert pipeline.get_state(10 * Gst.SECOND)[1] == Gst.State.PLAYING
+        late = (Gst.State.READY, Gst.State.PAUSED, Gst.State.VOID_PENDING)
+        pipeline.post_message(Gst.Message.new_state_changed(pipeline, *late))
+        pipeline.get_by_name("source").emit("end-of-stream")
+        ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
+        message = pipeline.get_bus().timed_pop_filtered(10 * Gst.SECOND, ends)
+        assert message is not None, "the bin kept the end of the stream to itself"
+        assert message.type == Gst.MessageType.EOS
+    finally:
+        pipeline.set_state(Gst.State.NULL)
 
 
 def test_a_result_that_cannot_be_written_is_a_failed_frame(launch: Any) -> None:
