@@ -39,7 +39,7 @@ ROUTERS = (cameras, results, models, system, discovery, session, health, live)
 def make_services(
     address: str, settings: Dashboard, access: Access, credentials: Credentials | None = None
 ) -> Services:
-    """Everything that the routes share, not yet at work.
+    """Make everything that the routes share, not yet started.
 
     Args:
         address: of Redis, with its secrets.
@@ -102,7 +102,7 @@ def _add_pages(app: FastAPI) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """What goes wrong behind a route, as a status and words."""
+    """Answer errors behind a route with a status and words."""
 
     def answer(status: int, detail: object) -> JSONResponse:
         return JSONResponse({"detail": detail}, status)

@@ -1,4 +1,4 @@
-"""How tasks of the event loop are ended."""
+"""Cancel asyncio tasks and wait for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes share: the way to Redis, who may look, live pictures, the last minutes."""
+"""What all routes use: Redis clients, access, live images, the last minutes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Services:
-    """One per application.
+    """The services of one application.
 
     Attributes:
         address: of Redis, with its secrets; ``url`` is what may be shown.

@@ -1,4 +1,4 @@
-"""What a consumer of Mirante installs: the result types, the wire format and the subscriber."""
+"""The part of Mirante that a consumer installs: result types, wire format and subscriber."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Back off: choose how long to wait before the next try."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Attribute(NamedTuple):
-    """What a classifier says of one box.
+    """A classifier's answer for one object.
 
     Attributes:
         label: one of the classifier's.

@@ -1,4 +1,4 @@
-"""What is known about one frame: when, where, what was found, and what was lost before it."""
+"""The result of one frame: when and where, what was found, and what was lost before it."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Mask:
         return np.unpackbits(row, axis=-1, count=self.width).view(np.bool_)
 
     def on_frame(self, label: str, width: int, height: int) -> NDArray[np.bool_]:
-        """One plane placed in the source frame by nearest neighbour: (height, width) bool.
+        """Place one plane in the source frame by nearest neighbour: (height, width) bool.
 
         ``width`` and ``height`` are the source frame's. Pixels outside ``xyxy`` are False.
         """

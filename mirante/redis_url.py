@@ -125,12 +125,12 @@ class RedisUrl:
         return raw(client)
 
     def async_client(self, timeout_s: float = 1.0) -> redis.asyncio.Redis:
-        """As ``client``, for the event loop."""
+        """Make a client as ``client`` does, for the event loop."""
         retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
         return raw(redis.asyncio.Redis.from_url(**self.options(timeout_s), retry=retry))
 
     def explain(self, error: BaseException) -> str:
-        """What went wrong, with the address, in words a person can act on."""
+        """Explain what went wrong, with the address, in words a person can act on."""
         return f"Redis {self}: {self._words(error)}"
 
     def _words(self, error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What a camera does at the moment, in words for people."""
+"""The current state of a camera, in words for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may look and who may change: passwords, sessions, tokens, and what a browser may do."""
+"""Access to the dashboard: passwords, sessions, tokens, and the rules for browsers."""
 
 from dashboard.access.accounts import Access
 from dashboard.access.store import AccessError

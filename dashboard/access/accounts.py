@@ -1,4 +1,4 @@
-"""Who may look: users and tokens of the configuration, and those that were added by command."""
+"""Accounts: users and tokens of the configuration, and those added by command."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Account:
 
 
 class Access:
-    """Who may look and who may change.
+    """Decide who may view and who may change.
 
     Where a name is both in the configuration and in the file, the configuration says.
 
@@ -72,7 +72,7 @@ class Access:
         is_password("", None)  # makes what unknown users are compared with, before the first login
 
     def users(self) -> dict[str, Account]:
-        """Who may log in, by name.
+        """Return the users, by name.
 
         Raises:
             AccessError: the file cannot be used.
@@ -85,7 +85,7 @@ class Access:
         }
 
     def tokens(self) -> dict[str, Account]:
-        """Which machines may ask, by name.
+        """Return the tokens, by name.
 
         Raises:
             AccessError: the file cannot be used.
@@ -169,8 +169,9 @@ class Access:
         return Identity("", "admin", "open") if self.is_open() else None
 
     def still_valid(self, identity: Identity) -> bool:
-        """Whether they may still look: the session has not ended, the token was not removed, and
-        the role is the same. False, and a line in the log, where that cannot be told.
+        """Return whether they still have access: the session has not ended, the token was not
+        removed, and the role is the same. False, with a line in the log, where that cannot be
+        told.
         """
         ask = {"session": self.by_session, "token": self._by_digest}.get(identity.how)
         try:
@@ -197,7 +198,7 @@ class Access:
         return Sessions(secret, self.settings.session_h * 3600, self._clock)
 
     def _secret(self) -> str:
-        """What signs sessions; empty until somebody has logged in."""
+        """Return the key that signs sessions; empty until somebody has logged in."""
         if self.settings.secret is not None:
             return self.settings.secret.get_secret_value()
         return self.store.read().secret
@@ -211,7 +212,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches ``host``, a name or an address."""
+    """Return whether only this machine reaches ``host``, a name or an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

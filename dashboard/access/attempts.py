@@ -1,4 +1,4 @@
-"""How often one may guess."""
+"""Limit how often a password may be tried."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def client_address(connection: HTTPConnection, behind_proxy: bool) -> str:
 
 
 def is_forwarded(connection: HTTPConnection) -> bool:
-    """Whether a proxy says that it passes on somebody else's request."""
+    """Return whether a proxy forwarded the request."""
     said = (
         *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
         *("x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip"),

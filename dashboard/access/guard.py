@@ -1,4 +1,4 @@
-"""What every request passes: where it comes from, who asks, and what the answer may do.
+"""Check every request: its origin, its identity, and the headers of its answer.
 
 Refused by default: a route that says nothing about who may call it still needs an identity, and an
 unsafe method still needs an admin. ``OPEN_PATHS`` need neither.
@@ -104,7 +104,7 @@ class Guard:
             admin(connection)
 
     def _identify(self, connection: HTTPConnection) -> Identity | None:
-        """By the token where one is sent, else by the cookie."""
+        """Identify by the token if one is sent, else by the cookie."""
         token = bearer(connection)
         if token is not None:
             return self._by_token(token, client_address(connection, self._access.settings.https))
@@ -128,12 +128,12 @@ class Guard:
 
 
 def asking(connection: HTTPConnection) -> Identity | None:
-    """Who asks, or None where nobody has said."""
+    """Return the identity of the request, or None if it carries none."""
     return cast(Identity | None, connection.scope.get(_IDENTITY))
 
 
 def viewer(connection: HTTPConnection) -> Identity:
-    """Whoever may look.
+    """Return the identity of a viewer or better.
 
     Raises:
         HTTPException: 401 where nobody has said who asks.

@@ -1,4 +1,4 @@
-"""What a browser may do with an answer."""
+"""The headers that tell a browser what it may do with an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""The identity behind a request, and its role."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.config.settings import Role
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks.
+    """The identity behind a request.
 
     Attributes:
         name: of the user or token; empty where nobody needs to log in.

@@ -1,4 +1,4 @@
-"""Where a request may come from: this page, or no page at all.
+"""Check a request's origin: this page, or no page at all.
 
 *Host* holds against DNS rebinding, where a foreign page reaches this address by a name of its own:
 the name must be one that is ours. An address cannot be rebound, so where others may reach the
@@ -108,7 +108,7 @@ def _host_and_port(text: str, default: int) -> tuple[str, int]:
 
 
 def _hostname(host: str) -> str:
-    """The name in ``name:port``, in small letters; empty where it is none."""
+    """Return the name in ``name:port``, in lower case; empty if invalid."""
     try:
         split = urlsplit(f"//{host}")
         _ = split.port

@@ -16,7 +16,7 @@ def hash_password(password: str) -> str:
 
 
 def is_password(password: str, hashed: str | None) -> bool:
-    """Whether ``hashed`` is of ``password``; False, as slowly, where there is no hash."""
+    """Return whether ``hashed`` is of ``password``; False, as slowly, where there is no hash."""
     try:
         _hasher.verify(_of_nobody() if hashed is None else hashed, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
@@ -25,7 +25,7 @@ def is_password(password: str, hashed: str | None) -> bool:
 
 
 def is_hash(text: str) -> bool:
-    """Whether argon2 can read it."""
+    """Return whether argon2 can read it."""
     try:
         argon2.extract_parameters(text)
     except argon2.exceptions.InvalidHashError:

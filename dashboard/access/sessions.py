@@ -15,7 +15,7 @@ SALT = "mirante session"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a session says.
+    """The content of a session.
 
     Attributes:
         key: says nothing, and names the session when it is ended.
@@ -59,7 +59,7 @@ class Sessions:
         return str(self._serializer.dumps(proof))
 
     def read(self, text: str) -> Session | None:
-        """What ``text`` says, or None: not signed here, or too old."""
+        """Return the session in ``text``, or None if it was not signed here or is too old."""
         try:
             said, made = self._serializer.loads(
                 text, max_age=int(self._lifetime_s), return_timestamp=True

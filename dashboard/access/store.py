@@ -16,7 +16,7 @@ FILE = "dashboard.json"
 
 
 class AccessError(RuntimeError):
-    """Who may look cannot be told, or is not to be served like this; in words."""
+    """The accounts cannot be read, or must not be served like this; says why."""
 
 
 class StoredUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,7 +69,8 @@ class Store:
         self._stored = Stored()
 
     def read(self) -> Stored:
-        """What it says now; read again only when it has changed. Not to be changed by the caller.
+        """Return the stored accounts, read again only when the file has changed. Do not modify
+        them.
 
         Raises:
             AccessError: others can read it, or it is not what was written here.
@@ -89,7 +90,7 @@ class Store:
 
     @contextmanager
     def changing(self) -> Iterator[Stored]:
-        """What it says, written back in one piece; one process at a time.
+        """Yield the stored accounts and write them back in one piece; one process at a time.
 
         Raises:
             AccessError: as ``read``, or it cannot be written.

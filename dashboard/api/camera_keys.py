@@ -1,4 +1,4 @@
-"""What may be said of a camera over HTTP: its schema, and what is refused before the registry."""
+"""The schema of a camera over HTTP, and what is refused before the registry."""
 
 from __future__ import annotations
 

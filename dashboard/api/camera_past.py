@@ -1,4 +1,4 @@
-"""What a camera did: the last minutes second by second, and its changes of state."""
+"""The history of a camera: the last minutes second by second, and its changes of state."""
 
 from __future__ import annotations
 

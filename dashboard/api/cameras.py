@@ -104,7 +104,7 @@ def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     responses=refusals(404, 503),
 )
 def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description:
-    """What is wanted of it, and how it fares."""
+    """Return its configuration and its current state."""
     return services.sampler.describe(wanted(services, name))
 
 
@@ -166,7 +166,7 @@ def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Descripti
     responses=refusals(404, 503),
 )
 def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
-    """It is kept and does not run, also when its worker starts anew."""
+    """Keep the camera but stop it, also across restarts of its worker."""
     services.registry().pause(name)
     return _changed(services, name)
 

@@ -19,7 +19,9 @@ router = APIRouter(prefix="/api/v1", tags=["discovery"])
 
 
 class CameraLogin(BaseModel):
-    """Who asks. A digest of the password goes to every camera that answers; nothing is kept."""
+    """The login to use. A digest of the password goes to every camera that answers; nothing is
+    kept.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,7 +29,7 @@ class CameraLogin(BaseModel):
     password: SecretStr | None = None
 
     def login(self) -> Login | None:
-        """As cameras are asked, or None.
+        """Return the login for cameras, or None.
 
         Raises:
             HTTPException: one of both is missing. Not a validator: its answer would say the other.
@@ -53,14 +55,14 @@ class DiscoveredCamera(BaseModel):
 
 
 class Discovered(BaseModel):
-    """What answered a probe."""
+    """The cameras that answered a probe."""
 
     cameras: list[DiscoveredCamera]
     words: str = Field(examples=["1 camera answered"])
 
 
 def network() -> Network:
-    """Where cameras are asked for."""
+    """A network to probe for cameras."""
     return Network()
 
 
@@ -101,7 +103,7 @@ def _described(camera: Answer, offered: Streams) -> DiscoveredCamera:
 
 
 def in_words(found: Found, wait_s: float) -> str:
-    """What came of a probe, for a person."""
+    """Return the result of a probe in words."""
     cameras = len(found.cameras)
     said = [f"{cameras} camera{'s' * (cameras != 1)} answered"]
     if not cameras:

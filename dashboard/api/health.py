@@ -47,7 +47,7 @@ async def get_readyz(services: FromApp) -> PlainTextResponse:
     responses={200: {"content": {"text/plain": {}}, "description": "the Prometheus text format"}},
 )
 async def get_metrics(services: FromApp) -> Response:
-    """What the dashboard itself did; workers have metrics of their own."""
+    """Return the dashboard's own metrics; workers have metrics of their own."""
     registry = CollectorRegistry()
     registry.register(_Dashboard(services))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What the API answers about models, workers and Redis."""
+"""The API's answers about models, workers and Redis."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class ZooModel(Shape):
 
     @classmethod
     def of(cls, model: ZooReport, ready_on: list[str]) -> dict[str, Any]:
-        """What a worker says of it, and who has it."""
+        """Return a worker's report of it, and which workers have it."""
         plain: dict[str, Any] = msgspec.to_builtins(model)
         del plain["ready"]
         return plain | {"ready_on": ready_on}
 
 
 class ModelInUse(Shape):
-    """What runs under a model's name."""
+    """The model that runs under a name."""
 
     worker: str
     name: str
@@ -43,7 +43,7 @@ class ModelInUse(Shape):
 
 
 class Models(Shape):
-    """What cameras may run, and what runs."""
+    """The models that cameras may run, and those that run."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api/v1", tags=["models"])
 
 @router.get("/models", summary="Models", response_model=machine_shapes.Models)
 async def list_models(services: FromApp, _who: Viewer) -> dict[str, Any]:
-    """What the workers that run say; empty when none does."""
+    """Return the models that running workers report; empty when none runs."""
     reports = services.sampler.reports()
     return {
         "zoo": _zoo(reports),

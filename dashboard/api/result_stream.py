@@ -43,7 +43,7 @@ class _Counted(msgspec.Struct):
 
 @dataclass(slots=True)
 class Following:
-    """How far a reader has come.
+    """The position of a reader.
 
     Attributes:
         camera: whose results.

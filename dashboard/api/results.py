@@ -148,7 +148,7 @@ async def stream_results(
 
 
 def _is_over(request: Request, services: Services, who: Identity) -> Callable[[], Awaitable[bool]]:
-    """Whether the reader went away, or may no longer look, which is asked every few seconds."""
+    """Return a check, made every few seconds, whether the reader left or lost access."""
     due_s = time.monotonic() + VALID_EVERY_S
 
     async def is_over() -> bool:

@@ -54,7 +54,7 @@ class Login(BaseModel):
 
 
 class Session(BaseModel):
-    """Who asks.
+    """The identity behind a request.
 
     Attributes:
         user: name of the user or token; null where nobody is logged in, or nobody needs to.

@@ -1,4 +1,4 @@
-"""What the API answers, for its OpenAPI document; each with an example that is true to it."""
+"""The API's answers for its OpenAPI document, each with a valid example."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ DETECTION: dict[str, Any] = {
 
 
 class Trial(Shape):
-    """What became of connecting to a camera once."""
+    """The result of connecting to a camera once."""
 
     model_config = ConfigDict(
         json_schema_extra={

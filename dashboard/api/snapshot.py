@@ -1,4 +1,4 @@
-"""One picture of a camera."""
+"""One image of a camera."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def get_system(services: FromApp, _who: Viewer) -> dict[str, Any]:
 async def _ask(
     services: Services,
 ) -> tuple[dict[str, str], list[dict[str, Any]], list[dict[str, Any]]]:
-    """What INFO says, the streams of all cameras, and their groups: two round trips."""
+    """Return INFO, the streams of all cameras, and their groups, in two round trips."""
     places = [(camera["name"], kind) for camera in services.sampler.cameras() for kind in STREAMS]
     pipe = services.aredis.pipeline(transaction=False)
     pipe.execute_command("INFO")

@@ -1,1 +1,1 @@
-"""What cameras did over the last minutes, sampled once a second."""
+"""The last minutes of all cameras, sampled once a second."""

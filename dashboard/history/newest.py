@@ -1,4 +1,4 @@
-"""One look at Redis: what is wanted, what each camera said last, and which workers live."""
+"""Read from Redis the configured cameras, each one's newest messages, and the live workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Object(msgspec.Struct):
 
 
 class Message(msgspec.Struct):
-    """Of a ``detections`` message what is sampled."""
+    """The part of a ``detections`` message that is sampled."""
 
     epoch: int
     ts: float
@@ -35,7 +35,7 @@ class Message(msgspec.Struct):
 
 
 class _Stage(msgspec.Struct):
-    """Of a camera's entry what is read here, so that no other shape comes past."""
+    """The part of a camera's entry that is read here, so that no other shape passes."""
 
     model: str | None = None
 
@@ -59,7 +59,7 @@ class Sampled(NamedTuple):
 
 
 class Newest(NamedTuple):
-    """What a camera said last; None where it said nothing that is still kept.
+    """A camera's newest messages; None where none is kept.
 
     Attributes:
         sampled: its newest results.
@@ -116,7 +116,7 @@ _report = msgspec.json.Decoder(WorkerReport)
 async def look(
     client: redis.asyncio.Redis, cameras: Collection[str], workers: Collection[str]
 ) -> Look:
-    """One round trip; the caller names the cameras and workers it knew so far.
+    """Read in one round trip; the caller names the cameras and workers known so far.
 
     Raises:
         redis.RedisError: Redis does not answer, or does not show its registry to this client.

@@ -76,7 +76,7 @@ class Sampler:
         return self._cameras
 
     def describe(self, desired: Desired) -> dict[str, Any]:
-        """One camera as the API describes it, also one that was wanted a moment ago."""
+        """Describe one camera as the API does, also one that was just added."""
         seen = self._look
         newest = seen.newest.get(desired.name, Newest()) if seen else Newest()
         words = "" if self.connected else self.words
@@ -86,11 +86,11 @@ class Sampler:
         return describe(desired, track.own(newest), track, seen, words)
 
     def history(self, camera: str, seconds: int) -> dict[str, Any]:
-        """Columns of up to so many samples, one a second; a value that is missing is NaN."""
+        """Return columns of up to that many samples, one a second; a missing value is NaN."""
         return (self._tracks.get(camera) or Track()).history(seconds)
 
     def reports(self) -> Mapping[str, WorkerReport]:
-        """What workers say of themselves, by name; none while Redis is away."""
+        """Return the workers' reports by name; none while Redis is away."""
         return self._look.reports if self._look and self.connected else {}
 
     async def change(self) -> None:
@@ -121,7 +121,7 @@ class Sampler:
         self._note(found)
 
     async def _whole(self, client: redis.asyncio.Redis) -> Look:
-        """One round trip, and another when it told of cameras or workers that were not known."""
+        """Read in one round trip, and in another if it found cameras or workers not yet known."""
         before = self._look
         cameras = list(before.wanted) if before else []
         workers = sorted(before.workers) if before else []

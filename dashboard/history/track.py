@@ -1,4 +1,4 @@
-"""What one camera did lately."""
+"""The recent history of one camera."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Account(NamedTuple):
     epoch: int | None = None
 
     def follows(self, before: Account) -> bool:
-        """True when both are of one counting: a camera that starts anew counts from 0."""
+        """Return whether both belong to one count: a camera that restarts counts from 0."""
         known = self.epoch is not None and before.epoch is not None
         if known and self.epoch != before.epoch:
             return False
@@ -64,7 +64,7 @@ class Track:
         self._entry_recorded = b""
 
     def own(self, newest: Newest) -> Newest:
-        """Of what was read what this camera said."""
+        """Return the part of ``newest`` that this camera published."""
         return newest.since(self.added, self._before)
 
     def note(self, newest: Newest, told: Account | None) -> None:
@@ -119,7 +119,7 @@ class Track:
         }
 
     def history(self, seconds: int) -> dict[str, Any]:
-        """Columns of the last so many samples; a value that is missing is NaN."""
+        """Return columns of the last samples; a missing value is NaN."""
         empty: dict[str, Any] = {"dropped": {}, "objects": {}, "stages": {}}
         found = empty | self._series.table(seconds)
         nothing = [float("nan")] * len(found["t"])

@@ -39,7 +39,7 @@ def unpack_picture(message: bytes) -> tuple[PictureHead, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One frame for pages: its picture and its results.
+    """One frame for pages: its image and its results.
 
     Attributes:
         camera: the camera's name.

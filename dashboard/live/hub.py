@@ -44,7 +44,7 @@ class Hub:
 
     @property
     def stats(self) -> Stats:
-        """What was sent so far."""
+        """Return what was sent so far."""
         self._counted.pages = len(self._pages)
         self._counted.unpaired = self._feed.unpaired
         return self._counted
@@ -54,7 +54,7 @@ class Hub:
         await self._feed.run()
 
     async def serve(self, socket: WebSocket, valid: Callable[[], bool]) -> None:
-        """One page from its connection to its end.
+        """Serve one page from its connection to its end.
 
         Args:
             socket: not yet accepted; who asks may look.
@@ -83,7 +83,7 @@ class Hub:
             page.offer(bundle)
 
     def _follow(self) -> None:
-        """Only cameras that there are: each name costs, and a page may say any."""
+        """Follow only existing cameras: each name costs, and a page may send any."""
         wanted = frozenset().union(*(page.watching for page in self._pages))
         self._feed.watch(wanted & {camera["name"] for camera in self._sampler.cameras()})
 

@@ -1,4 +1,4 @@
-"""One page's WebSocket: the newest frame of each camera it watches, as fast as it can draw."""
+"""One page's WebSocket: the newest frame of each camera it watches, as fast as it draws."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAMERAS_MOST = 1024
 
 
 class _Said(msgspec.Struct):
-    """What pages say; each part may be absent."""
+    """A message from a page; each part may be absent."""
 
     watch: list[str] | None = None
     drawn: dict[str, int] = {}
@@ -31,7 +31,7 @@ _read_said = msgspec.json.Decoder(_Said)
 
 
 class Page:
-    """What one page watches and what waits for it: per camera one frame at most.
+    """The cameras that one page watches, and the frame of each that waits for it.
 
     Args:
         socket: accepted.

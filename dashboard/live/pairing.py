@@ -41,7 +41,7 @@ class _Results:
 
 @dataclass(slots=True)
 class Pairing:
-    """One camera's pictures and results until they meet. Memory is bounded.
+    """One camera's images and results until they are paired. Memory is bounded.
 
     Attributes:
         camera: the camera's name.

@@ -53,7 +53,7 @@ class RedisFeed:
         return self._gone_unpaired + sum(one.unpaired for one in self._pairings.values())
 
     def watch(self, cameras: frozenset[str]) -> None:
-        """From now on these cameras are followed."""
+        """Follow these cameras from now on."""
         for camera in self._pairings.keys() - cameras:
             self._gone_unpaired += self._pairings.pop(camera).unpaired
         for camera in cameras - self._pairings.keys():
@@ -68,7 +68,7 @@ class RedisFeed:
         await asyncio.gather(self._again(self._pictures), self._again(self._results))
 
     async def _again(self, follow: Callable[[], Any]) -> None:
-        """Follows while anything is watched; anew after each loss of Redis."""
+        """Follow while anything is watched, again after each loss of Redis."""
         backoff = Backoff()
         while True:
             await self._watched.wait()
@@ -121,7 +121,7 @@ class RedisFeed:
                         self._take(camera, _result(kind, entry_id, flat))
 
     def _take(self, camera: str, step: Callable[[Pairing], Bundle | None]) -> None:
-        """One entry or picture of a camera, which must not be able to end the others."""
+        """Take one entry or image of a camera; a bad one must not affect other cameras."""
         pairing = self._pairings.get(camera)
         if pairing is None:
             return
@@ -162,7 +162,7 @@ async def _newest(client: Any, streams: list[bytes]) -> Mapping[bytes, bytes]:
 
 
 async def _entries(client: Any, cursors: Cursors) -> list[Any] | None:
-    """What is new in streams, within ``BLOCK_MS``; None when one of them is none any more."""
+    """Return what is new in streams within ``BLOCK_MS``; None if one is no longer a stream."""
     if not cursors:
         await asyncio.sleep(FOLLOW_S)
         return []

@@ -1,4 +1,4 @@
-"""What the pages were sent."""
+"""Counters of what was sent to pages."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class WantsPasswordError(DeviceError):
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """What a camera offers.
+    """The streams that a camera offers.
 
     Attributes:
         urls: RTSP addresses without credentials, the camera's first profile first.
@@ -99,7 +99,7 @@ class _Device:
         return Streams(tuple(urls), refused or ("" if urls else "it has no stream that is set up"))
 
     async def _clock_ahead(self) -> timedelta:
-        """How far the camera's clock is ahead: it refuses a password proven at another time."""
+        """Return the camera's clock minus ours: it refuses a password proven at another time."""
         request = f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>'
         try:
             answer = await self._ask(self._camera.service, request, proven=False)
@@ -142,7 +142,7 @@ class _Device:
         return url
 
     async def _ask(self, service: str, request: str, *, proven: bool = True) -> Element:
-        """One request and its answer.
+        """Send one request and return its answer.
 
         Raises:
             WantsPasswordError: it must be told a user, or another.
@@ -198,7 +198,7 @@ def _stream_uri(profile: str) -> str:
 
 
 def _fault(root: Element) -> str:
-    """One of ``_REFUSALS``, or the words of another fault, or empty."""
+    """Return one of ``_REFUSALS``, the words of another fault, or an empty string."""
     fault = root.find(".//{*}Fault")
     if fault is None:
         return ""

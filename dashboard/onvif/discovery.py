@@ -38,7 +38,7 @@ _SCOPE = "onvif://www.onvif.org/"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Where cameras are asked for.
+    """A network to probe for cameras.
 
     Attributes:
         group, port: where probes are sent to.
@@ -85,7 +85,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Found:
-    """What a probe brought.
+    """The result of a probe.
 
     Attributes:
         cameras: by endpoint, each once.
@@ -183,7 +183,7 @@ class _Collector(asyncio.DatagramProtocol):
 
 
 def is_at(url: str, address: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
-    """Whether ``url`` is one of ``schemes`` on the machine ``address``, without a user in it."""
+    """Return whether ``url`` is one of ``schemes`` on the machine ``address``, without a user."""
     with suppress(ValueError):
         split = urlsplit(url)
         _ = split.port

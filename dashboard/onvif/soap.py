@@ -85,12 +85,12 @@ def parse(data: bytes) -> Element:
 
 
 def text(element: Element | None, path: str = ".") -> str:
-    """What stands at ``path``, on one line and not long; empty where there is nothing."""
+    """Return the text at ``path``, on one line and shortened; empty where there is none."""
     found = None if element is None else element.find(path)
     return "" if found is None else shown(found.text or "", MAX_TEXT)
 
 
 def shown(words: str, most: int = MAX_WORDS) -> str:
-    """A camera's words as they may be shown: one line, printable, at most so many characters."""
+    """Return a camera's words fit to show: one line, printable, of limited length."""
     line = " ".join(words.split())
     return "".join(each for each in line if each.isprintable())[:most]

@@ -8,7 +8,7 @@ from mirante.frame import Counts, FrameResult
 
 
 class Tally(NamedTuple):
-    """How many frames a camera had handed on, as of one of them.
+    """The number of frames that a camera had handed on, as of one of them.
 
     Attributes:
         epoch: when the counting began, Unix ms.

@@ -1,4 +1,4 @@
-"""How far a reader has come: what both kinds of subscription carry out, and nothing they do."""
+"""The state of a reader. Everything but I/O is shared with the async client."""
 
 from __future__ import annotations
 

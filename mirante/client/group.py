@@ -21,7 +21,7 @@ _ACK_S = 1.0
 
 
 class GroupReader(Reader):
-    """One consumer of a group. An entry is acknowledged when the one after it is asked for.
+    """One consumer of a group. An entry is acknowledged when the next one is requested.
 
     What is delivered is counted against the stream's own order: the first entry of a read against
     the one before it in the stream or, when that has been trimmed, against the set ``groups`` in
@@ -134,7 +134,7 @@ class GroupReader(Reader):
         self._done = []
 
     def _take_own(self) -> Steps:
-        """What Redis holds as delivered to this consumer and is not in its hands."""
+        """Take back what Redis delivered to this consumer and it has not processed."""
         for stream in list(self.positions):
             behind = "0"
             while True:

@@ -1,4 +1,4 @@
-"""What a subscription yields, and how it tells of loss."""
+"""The items that a subscription yields, and how loss is reported."""
 
 from __future__ import annotations
 

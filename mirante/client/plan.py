@@ -1,4 +1,4 @@
-"""What a subscription is for: its arguments, checked."""
+"""The plan of a subscription: its arguments, checked."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Reader:
         self._trouble = ""
 
     def steps(self) -> Steps:
-        """What to do next; ends when nothing came for ``timeout_s``.
+        """Yield the next steps; end when nothing came for ``timeout_s``.
 
         Raises:
             SubscribeError: a wrong password, or a command or key that is not permitted.
@@ -160,7 +160,7 @@ class Reader:
 
     @property
     def block_ms(self) -> int:
-        """How long one read may wait."""
+        """The maximum wait of one read, in milliseconds."""
         return max(1, round(self._wait_s() * 1000))
 
     def _wait_s(self) -> float:

@@ -65,7 +65,7 @@ class Receiver:
         self._tallies[stream] = tally
 
     def tally(self, stream: str) -> Tally | None:
-        """How far the stream has been counted."""
+        """The count of the stream so far."""
         return self._tallies.get(stream)
 
     def report(self, gap: Gap) -> None:

@@ -24,7 +24,7 @@ class Ask(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Do nothing for so many seconds."""
+    """Do nothing for a number of seconds."""
 
     seconds: float
 
@@ -61,12 +61,12 @@ def last_of(stream: str) -> Steps:
 
 
 def streams_of(reply: Any) -> list[tuple[str, Entries]]:
-    """What XREAD and XREADGROUP answer: entries by stream."""
+    """Return the entries in a reply of XREAD or XREADGROUP, by stream."""
     return [(stream.decode(), entries_of(found)) for stream, found in reply or ()]
 
 
 def entries_of(reply: Any) -> Entries:
-    """What XRANGE and its like answer."""
+    """Return the entries in a reply of XRANGE and its like."""
     return [
         (EntryId.parse(name), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else None)
         for name, flat in reply

@@ -132,7 +132,7 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
 
 
 def announced_masks(detections: bytes) -> int:
-    """How many masks a ``detections`` message says to be in the ``masks`` entry of the same ID.
+    """Return the number of masks that a ``detections`` message announces under the same ID.
 
     Raises:
         WireError: it is not such a message.

@@ -31,7 +31,7 @@ MaskEncoding = Literal["bits", "rle", "png", "polygon"]
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """What every message about a frame begins with."""
+    """The fields that begin every message about a frame."""
 
     version: Version
     camera: Camera
@@ -56,7 +56,7 @@ KeyPoint = Annotated[
 
 
 class AttributeOf(msgspec.Struct, frozen=True):
-    """What a classifier says of one object."""
+    """A classifier's answer for one object."""
 
     label: str
     score: Score
