@@ -1,4 +1,8 @@
-"""The key of an engine: everything that its bytes depend on."""
+"""The key of an engine: everything that its bytes depend on.
+
+Engines are found by what they were made of and not by their own digest: builds of TensorRT-RTX
+repeat byte for byte for some networks only.
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ class OpenvinoSession:
     """
 
     def __init__(self, path: Path, threads: int) -> None:
+        # CACHE_DIR stays unset: a damaged cache loads without an error and gives wrong outputs.
         streams = max(1, len(os.sched_getaffinity(0)) // threads)
         config = {
             "NUM_STREAMS": streams,

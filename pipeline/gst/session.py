@@ -98,7 +98,11 @@ class Session:
         return message
 
     def rewind(self) -> bool:
-        """Begins a file again. All frames have left the graph, so nothing is flushed away."""
+        """Start a file again by a flush seek; a segment seek lost or repeated frames.
+
+        All frames have left the graph, so nothing is flushed away. Each turn's PTS are moved by a
+        nanosecond (``FrameProbes.turn``), so that no two frames share one.
+        """
         self.probes.turn += 1
         return bool(self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0))
 

@@ -25,6 +25,8 @@ from training.recipes.thresholds import best_thresholds
 
 log = logging.getLogger(__name__)
 
+# Faces are a seventh class and not a network of their own, which would look at the same pixels
+# twice; the model ``face`` runs on their boxes.
 LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "face")
 VEHICLES = ("bicycle", "car", "motorcycle", "bus", "truck")
 LEAST_FACE = 0.3
