@@ -43,9 +43,9 @@ function Removal({ camera, onClose }) {
     }
   };
   return html`<${Dialog} title="Remove ${camera.name}?" onClose=${onClose}>
-    <p>It stops at once, and its password is forgotten. Results that are in Redis stay until they expire.</p>
+    <p>It stops at once and its password is deleted. Results in Redis stay until they expire.</p>
     ${camera.origin === "config" && html`<${Notice} icon="alert" title="It is in the configuration of worker ${camera.worker}">
-      The worker wants it again when it starts anew; remove it from the file as well.</${Notice}>`}
+      It will come back when that worker restarts; remove it from the file as well.</${Notice}>`}
     ${failure && html`<${Notice} icon="alert" tone="bad" title=${failure.message} />`}
     <div class="dialog-foot">
       <${Button} onClick=${onClose}>Keep it</${Button}>

@@ -10,9 +10,9 @@ const FRAMES = {
   duplicate_pts: "--drop-double", outbox: "--drop-outbox",
 };
 const WHY = {
-  rate: "above the rate that was asked for", queue: "the models were busy, a newer frame came",
-  stage: "a stage let it go", reconnect: "in flight when the connection broke",
-  duplicate_pts: "sent twice by the camera", outbox: "Redis was away for too long",
+  rate: "above the requested rate", queue: "the models were busy and a newer frame arrived",
+  stage: "dropped by a stage", reconnect: "in flight when the connection broke",
+  duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
 };
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
@@ -28,7 +28,7 @@ export function Frames({ history, counts }) {
   return html`<section class="card"><h2>Frames <small>per second, and where they went</small></h2>
     <${Chart} label="Frames per second: published, dropped by reason, failed" stacked total="decoded"
       times=${history?.t ?? []} series=${series} format=${count}
-      empty="A chart stands here as soon as frames are counted." />
+      empty="The chart appears as soon as frames are counted." />
     ${counts && html`<${Account} counts=${counts} />`}
   </section>`;
 }
@@ -58,7 +58,7 @@ export function Latency({ history, screen }) {
   ] : [];
   return html`<section class="card"><h2>Latency <small>since a frame was captured</small></h2>
     <${Chart} label="Milliseconds from capture to Redis and to this screen" times=${times} series=${series}
-      format=${ms} empty="A line stands here as soon as a frame comes." />
+      format=${ms} empty="The chart appears as soon as a frame arrives." />
   </section>`;
 }
 
@@ -69,6 +69,6 @@ export function Objects({ history }) {
     .map(([label, values]) => ({ label, colour: colourOf(label), values }));
   return html`<section class="card"><h2>Objects <small>per class, one on top of another</small></h2>
     <${Chart} label="Objects per class" stacked stepped times=${history?.t ?? []} series=${series}
-      format=${count} empty="Nothing was seen in the last 15 minutes." />
+      format=${count} empty="No objects in the last 15 minutes." />
   </section>`;
 }

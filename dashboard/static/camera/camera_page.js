@@ -44,7 +44,7 @@ function Known({ camera, session, onEdit }) {
       <span class="reason ${runs ? "plain" : ""}">${camera.paused ? "on request" : camera.reason}</span>
       <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} words />
     </div>
-    ${error && html`<${Notice} icon="alert" tone="wait" title="The charts stand still">${error.message}</${Notice}>`}
+    ${error && html`<${Notice} icon="alert" tone="wait" title="The charts are not updating">${error.message}</${Notice}>`}
     <div class="camera-top">
       <div class="view">
         <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} onFrame=${take} />
@@ -59,7 +59,7 @@ function Known({ camera, session, onEdit }) {
     </div>
     <div class="cards">
       <${Frames} history=${history} counts=${camera.counts} />
-      <section class="card"><h2>Stages <small>median of the last minute, one behind another</small></h2>
+      <section class="card"><h2>Stages <small>median of the last minute, in order</small></h2>
         <${Waterfall} stages=${stages} /></section>
       <${Latency} history=${history} screen=${late.past} />
       <${Objects} history=${history} />
@@ -137,7 +137,7 @@ function Figures({ camera, message, screen, runs }) {
     ${figure("Capture to screen", ms(screen.p50), `p95 ${ms(screen.p95)}`)}
     ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || "nothing seen")}
     ${figure("Source", size ? size.join(" × ") : "–", size ? TIME[message?.ts_source] ?? "pixels" : "not seen yet")}
-    ${figure("Models", models.length, models.join(", ") || "it only shows pictures")}
+    ${figure("Models", models.length, models.join(", ") || "video only")}
   </dl>`;
 }
 
@@ -154,27 +154,27 @@ function Instead({ camera, session }) {
 }
 
 function todo({ paused, state, reason, worker }, admin) {
-  if (paused) return `Nothing is read from it until ${admin ? "you resume" : "an admin resumes"} it.`;
+  if (paused) return `The camera is not read until ${admin ? "you resume" : "an admin resumes"} it.`;
   if (state === "unknown") {
     return reason.endsWith("does not run")
-      ? `Start it: “mirante up” with the configuration of worker ${worker}. This page goes on by itself.`
-      : "This page goes on by itself when that is known again.";
+      ? `Start it: “mirante up” with the configuration of worker ${worker}. This page will update by itself.`
+      : "This page will update when the worker reports again.";
   }
   if (state === "failed") {
     return admin
-      ? "Put it right at the camera, or change the address with Edit. It is tried again every 30 s."
-      : "Somebody has to put it right: tell an admin. It is tried again every 30 s.";
+      ? "Fix it on the camera, or change the address with Edit. Mirante tries again every 30 s."
+      : "Ask an admin to fix it. Mirante tries again every 30 s.";
   }
-  if (state === "stopped") return "Its source has ended. Edit it, or pause and resume it to begin again.";
-  if (state === "not started") return `Worker ${worker} has not taken it up yet; that takes a second or two.`;
-  return "It is tried again by itself, more and more rarely, at least every 10 s.";
+  if (state === "stopped") return "The source has ended. Edit the camera, or pause and resume it to start again.";
+  if (state === "not started") return `Worker ${worker} has not started it yet; this takes a second or two.`;
+  return "Mirante keeps trying, at least every 10 s.";
 }
 
 function Events({ events }) {
   return html`<section class="card"><h2>Events <small>newest first</small></h2>
     ${events.length === 0
-      ? html`<p class="nothing">Nothing publishes events yet. Tracks that begin and end, zones entered and lines crossed
-          will stand here once a stage that tracks objects tells of them.</p>`
+      ? html`<p class="nothing">No events yet. Tracks that begin and end, zones entered and lines crossed
+          will appear here once a stage publishes them.</p>`
       : html`<ol class="events" tabindex="0">${events.map((event, i) => html`<li key=${i}>
           <time>${event.ts ? clock(event.ts) : ""}</time> <strong>${event.kind ?? event.type ?? "event"}</strong>
           <code>${JSON.stringify(event)}</code></li>`)}</ol>`}
@@ -185,8 +185,8 @@ function Unknown({ name, cameras, session, onAdd }) {
   return html`<main class="middle"><div class="empty">
     <${Icon} name="eye" />
     <h1>No camera is called “${name}”</h1>
-    <p>It was removed, or its name is written otherwise.</p>
-    ${cameras.length > 0 && html`<ul class="others" aria-label="Cameras that there are">
+    <p>It was removed, or its name is spelled differently.</p>
+    ${cameras.length > 0 && html`<ul class="others" aria-label="Existing cameras">
       ${cameras.slice(0, 12).map(({ name: other }) => html`<li key=${other}>
         <a class="button" href="#/camera/${encodeURIComponent(other)}">${other}</a></li>`)}
     </ul>`}

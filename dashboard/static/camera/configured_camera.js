@@ -17,8 +17,8 @@ export function ConfiguredCamera({ camera, onClose }) {
     }
   };
   return html`<${Dialog} title=${`Edit ${camera.name}`} onClose=${onClose}>
-    <${Notice} icon="edit" title="It stands in the file of worker ${camera.worker}">
-      Change it there and start the worker anew. Here it can be paused, and stays so until it is resumed.</${Notice}>
+    <${Notice} icon="edit" title="Defined in worker ${camera.worker}'s configuration file">
+      Change it there and restart the worker. Here you can pause it; it stays paused until resumed.</${Notice}>
     <dl class="camera-facts">
       <dt>Address</dt><dd><code>${camera.url}</code></dd>
       <dt>State</dt><dd><${State} camera=${camera} /></dd>

@@ -11,13 +11,13 @@ export function LastMessage({ message }) {
   const shown = held ?? message;
   const text = useMemo(() => (shown ? pretty(shown) : ""), [shown]);
   return html`<section class="card message">
-    <h2>Last message <small>${held ? "held" : "as it comes"}</small><span class="grow" />
+    <h2>Last message <small>${held ? "held" : "live"}</small><span class="grow" />
       <${Button} icon=${held ? "play" : "pause"} kind="quiet" disabled=${!shown}
-        aria-pressed=${held !== null} onClick=${() => hold(held ? null : message)}>${held ? "Go on" : "Hold"}</${Button}>
+        aria-pressed=${held !== null} onClick=${() => hold(held ? null : message)}>${held ? "Resume" : "Hold"}</${Button}>
       <${Copy} text=${() => text} label="the message" /></h2>
     ${shown
       ? html`<pre class="json" tabindex="0" aria-label="The message as JSON"><code>${coloured(text)}</code></pre>`
-      : html`<p class="nothing">Nothing was published yet, or it has expired: Redis keeps the last minute.</p>`}
+      : html`<p class="nothing">Nothing published yet, or it has expired: Redis keeps the last minute.</p>`}
   </section>`;
 }
 

@@ -18,7 +18,7 @@ export function Subscribe({ name, session }) {
     <${Code} title="Any language, over HTTP" lines=${[curl(name, session)]} />
   </div>
   ${session.login && html`<p class="hint">An admin makes the token: <code>mirante dashboard token NAME</code></p>`}
-  ${redis.includes("***") && html`<p class="hint">Put the user and password of Redis where *** stands.</p>`}`;
+  ${redis.includes("***") && html`<p class="hint">Replace *** with the user and password of Redis.</p>`}`;
 }
 
 function python(name, redis) {

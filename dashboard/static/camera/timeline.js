@@ -12,8 +12,8 @@ const THINNEST = 0.5; // per cent: a moment of trouble is seen in a day of calm
 export function Timeline({ changes, lostAt }) {
   const now = Date.now() / 1000;
   if (!changes.length) {
-    return html`<p class="nothing">Nothing was said of it yet.
-      Each change of its state is noted here, with the reason.</p>`;
+    return html`<p class="nothing">No state changes yet.
+      Each change of state will be listed here with its reason.</p>`;
   }
   const runs = merged(changes, now, lostAt);
   return html`<${Band} runs=${runs} now=${now} />

@@ -4,8 +4,8 @@ import { percentiles } from "../lib/ui.js";
 
 const RECENT = 60; // samples that medians are taken over
 const WORDS = {
-  video_decode: "decode video", queue: "wait in line", convert: "to RGB", preprocess: "scale to fit",
-  infer: "inference", decode: "read answer", encode: "encode",
+  video_decode: "decode video", queue: "wait in queue", convert: "to RGB", preprocess: "scale to fit",
+  infer: "inference", decode: "decode output", encode: "encode",
 };
 
 /** [{stage, words, ms}] in order: the medians of a history's stages, then the way to Redis and the screen. */
@@ -41,7 +41,7 @@ export function Waterfall({ stages }) {
         <rect class="bar" x=${percent(left)} width=${percent(Math.max(ms, whole / 160))} height="100%" rx="2" /></svg>
       <b>${short(ms)}</b>
     </li>`;
-  })}<li class="sum"><span class="step">in all</span>
+  })}<li class="sum"><span class="step">total</span>
     <span /><b>${short(whole)}</b></li></ol>`;
 }
 

@@ -28,15 +28,15 @@ export function Discovery({ onChoose, onBack }) {
       onInput=${(event) => setLogin({ ...login, [key]: event.target.value })} ...${more} /></label>`;
   const choose = (url, camera) => onChoose({ url, ...login, suggestion: camera.name });
   return html`<div class="discovery">
-    <p class="lead-words">Cameras on this network that speak ONVIF answer within a few seconds. Most tell their streams only to a user of theirs.</p>
+    <p class="lead-words">Cameras on this network that speak ONVIF answer within a few seconds. Most list their streams only after you log in.</p>
     <form class="ask-form" onSubmit=${search}>
-      ${field("user", "User of the cameras", { autocomplete: "off", autofocus: true })}
-      ${field("password", "Their password", { type: "password", autocomplete: "new-password" })}
-      <${Button} icon="search" type="submit" disabled=${state.busy}>${state.busy ? "Asking" : "Search again"}</${Button}>
+      ${field("user", "Camera user", { autocomplete: "off", autofocus: true })}
+      ${field("password", "Camera password", { type: "password", autocomplete: "new-password" })}
+      <${Button} icon="search" type="submit" disabled=${state.busy}>${state.busy ? "Searching" : "Search again"}</${Button}>
     </form>
     <div aria-live="polite" aria-busy=${state.busy}>
       ${state.failure && html`<${Notice} icon="alert" tone="bad" title=${state.failure.message} />`}
-      ${state.busy && !state.answer && html`<p class="asking"><span class="waiting-dot" />Asking the network</p>`}
+      ${state.busy && !state.answer && html`<p class="asking"><span class="waiting-dot" />Searching the network</p>`}
       ${state.answer && html`<${Answers} answer=${state.answer} hasLogin=${login.user !== ""} onChoose=${choose} />`}
     </div>
     <div class="dialog-foot"><${Button} icon="back" onClick=${onBack}>Back to the address</${Button}></div>
@@ -46,7 +46,7 @@ export function Discovery({ onChoose, onBack }) {
 function Answers({ answer, hasLogin, onChoose }) {
   if (!answer.cameras.length) {
     return html`<${Notice} icon="search" title="No camera was found">
-      ${sentence(answer.words)}${"\n"}A camera can be added without: go back and type its address.
+      ${sentence(answer.words)}${"\n"}You can still add one: go back and type its address.
     </${Notice}>`;
   }
   return html`<p class="lead-words">${sentence(answer.words)}</p>

@@ -8,7 +8,7 @@ import { html, useEffect, useRef } from "./preact.js";
 export function Picture({ camera, onFrame }) {
   const ref = useRef();
   useEffect(() => follow(ref.current, camera, onFrame), [camera]);
-  return html`<canvas ref=${ref} class="picture" role="img" aria-label="Live picture of ${camera}" />`;
+  return html`<canvas ref=${ref} class="picture" role="img" aria-label="Live image of ${camera}" />`;
 }
 
 /** Draws frames until the function that it returns is called. */

@@ -7,7 +7,7 @@ const RUNTIMES = {
 };
 const PARITY = {
   source: ["the model itself", "off"],
-  proved: ["proved on the cameras' own frames", "good"],
+  proved: ["proved on camera frames", "good"],
   pending: ["being proved", "wait"],
 };
 
@@ -16,7 +16,7 @@ export function Models({ workers }) {
   const several = workers.length > 1;
   return html`<section class="card"><h2>Models <small>and the engine each runs on</small></h2>
     ${rows.length === 0
-      ? html`<p class="nothing">No model runs. A camera with a stage <code>model: street</code> brings one.</p>`
+      ? html`<p class="nothing">No model is running. Add one with a camera stage <code>model: street</code>.</p>`
       : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}
           <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
         <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
@@ -39,7 +39,7 @@ function Row({ model, worker, build }) {
 }
 
 function buildWords(build) {
-  if (!build) return html`<span class="soft">none asked for</span>`;
+  if (!build) return html`<span class="soft">none requested</span>`;
   if (build === "ready") return html`<span class="state good">ready</span>`;
   return html`<span class="state wraps ${build.startsWith("failed") ? "bad" : "wait"}">${build}</span>`;
 }
@@ -49,7 +49,7 @@ function Ready({ workers, used }) {
   const all = workers.flatMap((worker) => worker.zoo).filter((one) => !used.has(one.name));
   const idle = new Map(all.map((one) => [one.name, one]));
   if (!idle.size) return null;
-  return html`<details class="idle"><summary>${idle.size} more can be chosen</summary>
+  return html`<details class="idle"><summary>${idle.size} more available</summary>
     <ul>${[...idle.values()].map((one) => html`<li key=${one.name}><strong>${basename(one.name)}</strong>
       <span class="soft">${one.task}: ${some(one.labels, 6)}. ${one.licence}${one.ready ? "" : ". Not fetched yet"}</span>
     </li>`)}</ul></details>`;

@@ -14,13 +14,13 @@ export function SystemPage() {
   const gone = useGone(system, cameras ?? []);
   if (!system) {
     return html`<main class="system-page" aria-busy=${!error}>${error && html`
-      <${Notice} icon="alert" tone="bad" title="Nothing is known of the system">${error.message}</${Notice}>`}</main>`;
+      <${Notice} icon="alert" tone="bad" title="System status unavailable">${error.message}</${Notice}>`}</main>`;
   }
   const { workers, redis } = system;
   return html`<main class="system-page">
     <div class="bar"><h1>${summary(system)}</h1></div>
     ${error && html`
-      <${Notice} icon="alert" tone="wait" title="What stands here is no longer new">${error.message}</${Notice}>`}
+      <${Notice} icon="alert" tone="wait" title="This data is out of date">${error.message}</${Notice}>`}
     <div class="cards">
       <div class="column">
         ${redis.connected && html`<${Models} workers=${workers} />`}
@@ -62,9 +62,9 @@ function useGone(system, cameras) {
 
 function NoWorker({ connected }) {
   return html`<section class="card"><h2>Workers</h2>
-    <${Notice} icon="system" title=${connected ? "No worker runs" : "Whether workers run is not known"}>
+    <${Notice} icon="system" title=${connected ? "No worker runs" : "Worker status unavailable"}>
       ${connected
         ? html`Start one with its cameras: <code>mirante up street.yaml</code>`
-        : "They report through Redis, and go on without it."}
+        : "Workers report through Redis, and keep running without it."}
     </${Notice}></section>`;
 }

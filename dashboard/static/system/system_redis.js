@@ -10,7 +10,7 @@ export function Redis({ redis }) {
   if (!redis.connected) {
     return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
       <${Notice} icon="alert" tone="bad" title=${redis.words}>
-        Cameras go on and keep their results for a while; this page goes on by itself.</${Notice}></section>`;
+        Cameras keep running and hold their results for a while; this page reconnects by itself.</${Notice}></section>`;
   }
   const { used_memory_bytes: used, maxmemory_bytes: most } = redis;
   return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
@@ -53,16 +53,16 @@ const Link = ({ camera }) => html`<a class="link" href="#/camera/${encodeURIComp
 export function Groups({ groups }) {
   return html`<section class="card"><h2>Consumer groups <small>who reads, and how far behind</small></h2>
     ${groups.length === 0
-      ? html`<p class="nothing">No group reads. One comes to be with
+      ? html`<p class="nothing">No consumer groups yet. Create one with
           <code> mirante.subscribe("gate", group="alarm", consumer="alarm-1")</code>;
-          subscribers without a group read alone and leave no trace in Redis.</p>`
+          Subscribers without a group are not listed: they leave no trace in Redis.</p>`
       : html`<${Table} words=${["Camera", "Group"]} numbers=${["Consumers", "Pending", "Behind", "Lost"]}>
           ${groups.map((one) => html`<${Group} key=${`${one.camera} ${one.stream} ${one.group}`} group=${one} />`)}
         </${Table}>`}
   </section>`;
 }
 
-const UNKNOWN_LAG = "Redis cannot tell: entries were trimmed that it had not read";
+const UNKNOWN_LAG = "Unknown to Redis: entries were trimmed before the group read them";
 
 function Group({ group }) {
   const { camera, stream, consumers, pending, lag, lost } = group;
@@ -88,7 +88,7 @@ export function Losses({ workers, cameras }) {
         ${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>
       <span class="soft">${waits === 0 ? "outbox empty" : `in the outbox: ${count(waits)}`}</span></p>`}
     ${known.length === 0
-      ? html`<p class="nothing">No camera has counted a frame yet.</p>`
+      ? html`<p class="nothing">No camera has decoded a frame yet.</p>`
       : html`<${Table} words=${["Camera"]} numbers=${["Decoded", "Published", "Dropped", "Failed", "Lost"]}>
           ${known.map((one) => html`<${Row} key=${one.name} camera=${one} lost=${lostOf(one.name)} />`)}</${Table}>`}
   </section>`;
@@ -119,8 +119,8 @@ export function Pages({ dashboard }) {
   return html`<section class="card"><h2>This dashboard <small>what its pages cost</small></h2>
     <dl class="readings">
       <div><dt>Pages open</dt><dd>${count(dashboard.pages)}</dd></div>
-      <div><dt>Pictures sent</dt><dd>${count(sent)}</dd></div>
-      <div><dt>Skipped</dt><dd title="a newer picture overtook them">${count(skipped)}</dd></div>
+      <div><dt>Images sent</dt><dd>${count(sent)}</dd></div>
+      <div><dt>Skipped</dt><dd title="replaced by a newer image">${count(skipped)}</dd></div>
       <div><dt>Sent</dt><dd>${bytes(dashboard.bytes_sent)}</dd></div>
       <div><dt>CPU</dt><dd>${count(dashboard.cpu_percent)} %</dd></div>
       <div><dt>Memory</dt><dd>${bytes(dashboard.rss_bytes)}</dd></div>

@@ -95,7 +95,7 @@ function Empty({ session, onAdd }) {
   return html`<main class="middle"><div class="empty">
     <img src="/static/icon.svg" alt="" width="64" height="64" />
     <h1>No camera yet</h1>
-    <p>Anything that sends RTSP, MJPEG over HTTP, a webcam, a file, or the built-in test picture.</p>
+    <p>RTSP, MJPEG over HTTP, a webcam, a file, or the built-in test image.</p>
     ${session.role === "admin"
       ? html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`
       : html`<p>Ask an admin to add one.</p>`}
