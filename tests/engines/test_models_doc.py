@@ -95,7 +95,7 @@ def test_the_example_of_a_classifier_is_a_manifest() -> None:
 
 
 def test_each_runtime_is_in_the_table() -> None:
-    rows = re.findall(r"^\| (`.*?`) \| .* \|$", DOC.partition("## What runs it")[2], re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?`) \| .* \|$", DOC.partition("## Runtimes")[2], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= set(RUNTIMES)
 
 
