@@ -15,6 +15,7 @@ from pipeline.gst.clips import encode_pictures
 from tests.support.canvas_pixels import next_frame
 from tests.support.live_site import ROOT, Site, free_port
 from tests.support.opened_pages import Pages
+from tests.support.printed import printed
 
 pytestmark = pytest.mark.rtsp
 USER, PASSWORD = "viewer", "open-sesame-7"
@@ -34,9 +35,10 @@ def camera_port(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
     ) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
+        try:
+            yield int(printed(process))
+        finally:
+            process.kill()
 
 
 def add(page: Page) -> None:

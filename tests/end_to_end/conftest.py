@@ -103,7 +103,7 @@ def started(environment: dict[str, str]) -> Iterator[Callable[..., Process]]:
             process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.communicate(timeout=10)
 
 
 @pytest.fixture

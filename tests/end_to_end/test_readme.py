@@ -14,6 +14,7 @@ import pytest
 
 import mirante
 from tests.support import ROOT
+from tests.support.printed import printed
 
 README = (ROOT / "README.md").read_text()
 PLUGINS = (ROOT / "docs/plugins.md").read_text()
@@ -66,7 +67,7 @@ def test_the_readmes_python_reads_a_running_demo(
     started("mirante", "up", config)
     next(iter(mirante.subscribe("street", redis=redis_url, since="0", timeout_s=20)))
     reader = started("python", "-u", "-c", code, MIRANTE_REDIS_URL=redis_url)
-    assert re.fullmatch(r"\d+ red [01]\.\d\d \d+\.\d \d+\.\d\n", reader.stdout.readline())
+    assert re.fullmatch(r"\d+ red [01]\.\d\d \d+\.\d \d+\.\d\n", printed(reader))
 
 
 def test_every_page_that_is_linked_exists() -> None:

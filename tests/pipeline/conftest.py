@@ -14,6 +14,7 @@ import pytest
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
 from tests.support import ROOT
+from tests.support.printed import printed
 
 FPS, FRAMES = 10, 80
 
@@ -34,8 +35,7 @@ class Server:
             text=True,
             cwd=ROOT,
         )
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
+        self.port = int(printed(self._process))
         return self
 
     def url(self, mount: str, login: str = "") -> str:

@@ -22,6 +22,7 @@ from gi.repository import Gst
 
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import ClipError, encode_pictures, prepare_clip, quote, read_clip
+from tests.support.printed import printed
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.rtsp
@@ -39,6 +40,7 @@ def theora(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
     message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
     pipeline.set_state(Gst.State.NULL)
+    assert message is not None, "the clip was not written within 60 s"
     assert message.type == Gst.MessageType.EOS
     return path
 
@@ -50,9 +52,8 @@ def server(clips: tuple[Path, Path], theora: Path, tmp_path: Path) -> Iterator[d
     command = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", tmp_path, *names]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
-            assert process.stdout is not None
-            urls = [process.stdout.readline().strip() for _ in names]
-            assert process.stdout.readline().startswith("ready on port ")
+            urls = [printed(process).strip() for _ in names]
+            assert printed(process).startswith("ready on port ")
             yield {url.rpartition("/")[2]: url for url in urls}
         finally:
             process.kill()
