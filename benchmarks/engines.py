@@ -25,8 +25,8 @@ from benchmarks.models.zoo import read_frames
 from engines.console import names_in, print_table
 from engines.inspect.values import Arrays
 from engines.runtimes import Session
+from mirante.nearest import nearest
 from pipeline.cameras.synthetic import picture
-from pipeline.config.messages import did_you_mean
 
 MODELS = ("street", "road", "face", "yolox-nano", "deimv2-femto")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -72,7 +72,7 @@ def plan_of(
     """
     of_precision = names_in(precisions)
     if unknown := [name for name in of_precision if name not in PRECISIONS]:
-        hint = did_you_mean(unknown[0], PRECISIONS)
+        hint = nearest(unknown[0], PRECISIONS)
         raise ValueError(f'--precision: no precision "{unknown[0]}"; {hint}')
     return Plan(
         tuple(models or MODELS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from pydantic import (
 
 from engines.labels import TABLES
 from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
+from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"
@@ -243,8 +243,7 @@ def check_labels(key: str, names: Any, labels: tuple[str, ...]) -> None:
     """Raises ValueError, with the nearest label, when one of ``names`` is not in ``labels``."""
     for name in names:
         if name not in labels:
-            near = get_close_matches(name, labels, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(labels)}"
+            hint = nearest(name, labels, "there are")
             raise ValueError(f'{key}: no label "{name}"; {hint}')
 
 
@@ -265,8 +264,7 @@ def find(name: str) -> Manifest:
         return read(Path(name))
     known = _zoo()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"the zoo has {', '.join(known)}"
+        hint = nearest(name, known, "the zoo has")
         raise ManifestError(f'no model "{name}"; {hint}, or the path of a manifest (.yaml)')
     return read(known[name])
 
@@ -304,8 +302,7 @@ def _explain(item: Any) -> str:
             parts: dict[Any, type[_Part]] = {"input": Input, "server": Server}
             part = parts.get(item["loc"][0], Crop) if len(item["loc"]) > 1 else Manifest
             known = part.model_fields
-            near = get_close_matches(str(item["loc"][-1]), known, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known)}"
+            hint = nearest(str(item["loc"][-1]), known, "known:")
             return f"{key}: no such key; {hint}"
         case "missing":
             return f"{key}: missing, and required"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from mirante.nearest import nearest
 
 
 class UnknownNameError(ValueError):
@@ -25,10 +26,9 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """
     target = table.get(name, name)
     if ":" not in target:
-        near = get_close_matches(name, table, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(sorted(table))}"
         raise UnknownNameError(
-            f'no {kind} "{name}"; {hint}, or "package.module:Object" of your own'
+            f'no {kind} "{name}"; {nearest(name, sorted(table), "known:")}, '
+            'or "package.module:Object" of your own'
         )
     module_name, _, attribute = target.partition(":")
     try:

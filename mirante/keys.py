@@ -1,4 +1,8 @@
-"""Names in Redis: what a camera may be called, where its entries lie, and what numbers them."""
+"""Every name in Redis, the names that cameras may have, and the IDs of stream entries.
+
+Braces are literal: they are Redis Cluster's hash tag, which keeps the keys that one transaction
+writes on one node. No worker can have a name that makes two of these names one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,41 @@ CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 Kind = Literal["detections", "masks", "events", "status", "preview", "groups"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+STREAMS = "mirante:{*}:*"
+"""The pattern of all streams of all cameras, for ``SCAN``."""
+CAMERAS = "mirante:cameras"
+"""The hash of configured cameras: name → entry."""
+CAMERAS_VERSION = f"mirante:{{{CAMERAS}}}:version"
+"""The hash that changes with ``CAMERAS``: ``generation`` and ``number``."""
+WORKERS = "mirante:{mirante:workers}"
+"""The set of workers that write reports."""
+_ASKED = "mirante:{mirante:asked}"
+
+
+def lease_key(worker: str) -> str:
+    """Return the key that a worker keeps alive while it holds its name."""
+    return f"mirante:worker:{worker}"
+
+
+def report_key(worker: str) -> str:
+    """Return the key of a worker's newest report."""
+    return f"{WORKERS}:{worker}"
+
+
+def request_key(what: str, worker: str) -> str:
+    """Return the list of requests of one kind that a worker has not taken yet."""
+    return f"{_ASKED}:{what}:{worker}"
+
+
+def answer_key(identity: str) -> str:
+    """Return the list that gets the answer to one request."""
+    return f"{_ASKED}:answer:{identity}"
+
+
+def kept_models_key(worker: str) -> str:
+    """Return the hash of models that were swapped on a worker: name → what runs."""
+    return f"mirante:{{mirante:models}}:kept:{worker}"
 
 
 def check_camera(name: str) -> str:
@@ -26,11 +65,8 @@ def check_camera(name: str) -> str:
 
 
 def key(camera: str, kind: Kind) -> str:
-    """The key of a camera's stream, the channel of its ``preview``, or the sorted set ``groups``
-    in which subscribers note how far a consumer group has been served.
-
-    The braces are literal: they are Redis Cluster's hash tag, which keeps all of a camera's keys
-    on one node.
+    """Return the key of a camera's stream, the channel of its ``preview``, or the sorted set
+    ``groups`` in which subscribers note how far a consumer group has been served.
 
     Raises:
         ValueError: no camera can have that name, or there is no such kind.
@@ -38,6 +74,11 @@ def key(camera: str, kind: Kind) -> str:
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
     return f"mirante:{{{check_camera(camera)}}}:{kind}"
+
+
+def address(kind: str) -> str:
+    """Return the key of a kind for any camera, as AsyncAPI writes it: ``mirante:{camera}:kind``."""
+    return f"mirante:{{camera}}:{kind}"
 
 
 def camera_of(stream: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante import Counts, FrameResult, Status
+from mirante.keys import lease_key
 from pipeline.cameras.synthetic import picture, truth
 from pipeline.control.registry import Registry, connect
 from plugins.outbox.outbox import Outbox
@@ -78,7 +79,7 @@ class PublishedCameras:
             registry = Registry(client, WORKER)
             for name in self.names:
                 registry.put(name, {"url": f"test://?size={SIZE[0]}x{SIZE[1]}"})
-            client.set(f"mirante:worker:{WORKER}", "{}")
+            client.set(lease_key(WORKER), "{}")
 
     def __enter__(self) -> PublishedCameras:
         self._outbox.start()

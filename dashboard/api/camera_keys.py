@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
+from mirante.nearest import nearest
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import SECRET_PARAMETER
-from pipeline.config.messages import NAME_WORDS, ConfigError, did_you_mean, show
+from pipeline.config.messages import NAME_WORDS, ConfigError, show
 from pipeline.config.stages.model import ModelStage
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
@@ -124,7 +125,7 @@ def _check_stage(
     model = stage.get("model")
     zoo = [each.name for each in report.zoo] if report else []
     if zoo and isinstance(model, str) and model not in zoo and "/" not in model:
-        yield f"{place}.model: {show(model)} — {did_you_mean(model, zoo)}"
+        yield f"{place}.model: {show(model)} — {nearest(model, zoo)}"
 
 
 def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> Iterator[str]:
@@ -153,5 +154,5 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
 
 
 def _of_a_stage(found: list[str], label: object = "") -> str:
-    hint = did_you_mean(str(label), found) if found else "no stage before it finds any"
+    hint = nearest(str(label), found) if found else "no stage before it finds any"
     return f"expected a class that a stage finds; {hint}"

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from dashboard.api.shapes import Shape, inline
+from mirante.keys import key
 from pipeline.control.reports import WorkerReport, ZooReport
 
 
@@ -149,7 +150,7 @@ class System(Shape):
                         "clients": 5,
                         "ops_per_s": 230,
                         "streams": [
-                            {"key": "mirante:{gate}:detections", "length": 600, "bytes": 1_400_000}
+                            {"key": key("gate", "detections"), "length": 600, "bytes": 1_400_000}
                         ],
                     },
                     "workers": [],

@@ -25,8 +25,9 @@ from dashboard.api.shapes import DETECTION, CameraName, inline, refusals, unknow
 from dashboard.services import TIMEOUT_S, FromApp, Services
 from mirante.client.steps import Fields, entries_of
 from mirante.keys import EntryId, Kind, key
+from mirante.nearest import nearest
 from mirante.wire.messages import DetectionsMessage, MaskPart
-from pipeline.config.messages import ConfigError, did_you_mean, show
+from pipeline.config.messages import ConfigError, show
 
 router = APIRouter(prefix="/api/v1/results", tags=["results"])
 
@@ -199,7 +200,7 @@ async def _masks(
 def _kinds(text: str) -> tuple[StreamKind, ...]:
     known = get_args(StreamKind)
     wanted = tuple(dict.fromkeys(text.split(",")))
-    lines = [f"kinds: {show(k)} — {did_you_mean(k, known)}" for k in wanted if k not in known]
+    lines = [f"kinds: {show(k)} — {nearest(k, known)}" for k in wanted if k not in known]
     if lines:
         raise ConfigError("query", lines)
     return wanted  # type: ignore[return-value]  # each is one of them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from fastapi import HTTPException
@@ -11,6 +10,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from mirante.status import State
+from pipeline.control.registry import no_camera
 
 CameraName = Annotated[str, InPath(description="name of the camera", examples=["gate"])]
 Answers = dict[int | str, dict[str, Any]]
@@ -32,10 +32,7 @@ def inline(schema: Any, parts: Mapping[str, Any] | None = None) -> Any:
 
 def unknown(name: str, known: Collection[str]) -> HTTPException:
     """No camera has that name; in the registry's words."""
-    near = get_close_matches(name, known, n=1)
-    others = f"there are: {', '.join(known)}" if known else "there is none"
-    hint = f'did you mean "{near[0]}"?' if near else others
-    return HTTPException(404, f'no camera "{name}"; {hint}')
+    return HTTPException(404, no_camera(name, known))
 
 
 class Refused(BaseModel):

@@ -11,10 +11,10 @@ import redis
 import redis.asyncio
 
 from mirante.frame import Counts
-from mirante.keys import Kind, key
+from mirante.keys import CAMERAS, WORKERS, Kind, key, lease_key, report_key
 from mirante.status import Status
-from pipeline.control.entries import CAMERAS, Desired, read_entries
-from pipeline.control.reports import NAMES, WorkerReport, key_of
+from pipeline.control.entries import Desired, read_entries
+from pipeline.control.reports import WorkerReport
 
 PER_CAMERA: tuple[Kind, ...] = ("detections", "status")
 
@@ -123,10 +123,10 @@ async def look(
     """
     pipe = client.pipeline(transaction=False)
     pipe.execute_command("HGETALL", CAMERAS)
-    pipe.execute_command("SMEMBERS", NAMES)
+    pipe.execute_command("SMEMBERS", WORKERS)
     for worker in workers:
-        pipe.execute_command("EXISTS", f"mirante:worker:{worker}")
-        pipe.execute_command("GET", key_of(worker))
+        pipe.execute_command("EXISTS", lease_key(worker))
+        pipe.execute_command("GET", report_key(worker))
     for camera in cameras:
         for kind in PER_CAMERA:
             pipe.execute_command("XREVRANGE", key(camera, kind), "+", "-", "COUNT", 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from engines.builder.builders import BUILDERS, Precision
+from mirante.nearest import nearest
 
 ON_GPU = ("tensorrt", "tensorrt-rtx")
 _BATCH_ON_GPU = 8
@@ -52,8 +52,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.runtime not in BUILDERS and ":" not in self.runtime:
-            near = get_close_matches(self.runtime, BUILDERS, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"expected {', '.join(BUILDERS)}"
+            hint = nearest(self.runtime, BUILDERS, "expected")
             raise ValueError(f'runtime: no engines for "{self.runtime}"; {hint}')
         if self.precision not in get_args(Precision):
             known = ", ".join(get_args(Precision))

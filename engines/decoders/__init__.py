@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engines.found import Attributes, Boxes, Planes
 from engines.names import resolve
+from mirante.nearest import nearest
 
 DECODERS = {
     "argmax": "engines.decoders.argmax:decode",
@@ -89,8 +89,7 @@ def _value(
     decoder: str, key: str, value: Any, known: Mapping[str, Any], hints: Mapping[str, Any]
 ) -> Any:
     if key not in known:
-        near = get_close_matches(key, known, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(known) or 'none'}"
+        hint = nearest(key, known, "known:")
         raise OptionError(f"options.{key}: decoder {decoder} has no such option; {hint}")
     try:
         return TypeAdapter(hints.get(key, Any)).validate_python(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.builder.onnx_file import load_onnx
+from mirante.nearest import similar
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Graph:
             ValueError: with the nearest names.
         """
         if name not in self.tensors:
-            near = get_close_matches(name, self.tensors, n=3, cutoff=0.4)
+            near = similar(name, self.tensors, most=3, cutoff=0.4)
             hint = f"did you mean {' or '.join(near)}?" if near else "--list names them"
             raise ValueError(f'no tensor "{name}" in {self.path.name}; {hint}')
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from mirante.nearest import nearest
 
 if TYPE_CHECKING:
     pass
@@ -50,6 +51,4 @@ def known_runtime(name: str) -> None:
         ValueError: naming the nearest.
     """
     if name not in RUNTIMES and ":" not in name:
-        near = get_close_matches(name, RUNTIMES, n=1)
-        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(RUNTIMES)}"
-        raise ValueError(f'runtime: no runtime "{name}"; {hint}')
+        raise ValueError(f'runtime: no runtime "{name}"; {nearest(name, RUNTIMES, "known:")}')

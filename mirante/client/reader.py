@@ -25,7 +25,7 @@ from mirante.client.steps import (
     last_of,
     streams_of,
 )
-from mirante.keys import EntryId, camera_of, key
+from mirante.keys import STREAMS, EntryId, camera_of, key
 from mirante.redis_url import refuses
 from mirante.status import Status
 
@@ -179,7 +179,7 @@ class Reader:
         ends = tuple(f"}}:{kind}" for kind in self.plan.kinds)
         while True:
             [(cursor, names)] = yield from ask(
-                ("SCAN", cursor, "MATCH", "mirante:{*}:*", "COUNT", 1000, "TYPE", "stream")
+                ("SCAN", cursor, "MATCH", STREAMS, "COUNT", 1000, "TYPE", "stream")
             )
             found.update(name.decode("utf-8", "replace") for name in names)
             if cursor == b"0":

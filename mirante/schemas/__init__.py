@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mirante.keys import CAMERA_NAME, Kind
+from mirante.keys import CAMERA_NAME, Kind, address
 from mirante.status import Status
 from mirante.wire.messages import VERSION, DetectionsMessage, MasksMessage
 
@@ -78,7 +78,7 @@ def _asyncapi() -> dict[str, Any]:
 
 def _channel(kind: str) -> dict[str, Any]:
     return {
-        "address": f"mirante:{{camera}}:{kind}",
+        "address": address(kind),
         "description": "a Redis stream",
         "parameters": {"camera": {"$ref": "#/components/parameters/camera"}},
         "messages": {kind: {"$ref": f"#/components/messages/{kind}"}},

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mirante.backoff import Backoff
+
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 10.0
+BACKOFF_JITTER = 0.25
 SLOW_RETRY_S = 30.0
 STABLE_S = 10.0  # after running this long, failures are counted from one again
 CONNECT_S = 10.0  # most time from the start of an attempt to its first encoded picture
@@ -97,7 +100,7 @@ class CameraState:
         self._live = live
         self._clock = clock
         self._wall_ns = wall_ns
-        self._uniform = uniform
+        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MOST_S, BACKOFF_JITTER, uniform)
         self._attempt_s = self._running_s = clock()
         self.state = State.CONNECTING
         self.reason = "not started"
@@ -127,6 +130,7 @@ class CameraState:
             self._enter(State.RUNNING, "frames come")
         if now_s - self._running_s >= STABLE_S:
             self.attempt = 0
+            self._backoff.reset()
         if not self._live or now_s - decoded_s <= self._watchdog_s:
             return None
         if arrived_s is not None and now_s - arrived_s <= self._watchdog_s:
@@ -146,11 +150,9 @@ class CameraState:
     def failed(self, fault: Fault) -> float:
         """The attempt is over; returns the seconds to wait before the next."""
         self.attempt += 1
+        wait_s = self._backoff.next_s()  # grows through slow faults too
         if fault.slow:
-            wait_s = SLOW_RETRY_S
-        else:
-            wait_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** min(self.attempt - 1, 16))
-        wait_s *= 0.75 + 0.25 * self._uniform()
+            wait_s = self._backoff.shortened(SLOW_RETRY_S)
         state = State.FAILED if fault.slow else State.RECONNECTING
         self._enter(state, fault.reason, wait_s)
         return wait_s

@@ -74,7 +74,7 @@ def _try_new(spec: dict[str, Any], worker: str | None, redis_url: str | None) ->
 
 
 def _try_wanted(name: str, redis_url: str | None) -> Trial:
-    from pipeline.config.messages import did_you_mean
+    from mirante.nearest import nearest
     from pipeline.control.credentials import Credentials
     from pipeline.control.registry import Registry
     from pipeline.control.trials import ask_trial
@@ -82,7 +82,7 @@ def _try_wanted(name: str, redis_url: str | None) -> Trial:
     with connected(redis_url) as client:
         wanted = Registry(client).cameras()
         if name not in wanted:
-            hint = did_you_mean(name, wanted) if wanted else "there is none"
+            hint = nearest(name, wanted) if wanted else "there is none"
             raise ValueError(f'--camera: no camera "{name}"; {hint}')
         return ask_trial(client, Credentials(), name, {}, wanted[name].worker)
 

@@ -104,14 +104,14 @@ def _camera(
         return "once", _options(models or [], own or [])
     if models or own:
         raise typer.BadParameter("--config: expected without --model and --stage")
+    from mirante.nearest import nearest
     from pipeline.config.load import load_settings
-    from pipeline.config.messages import did_you_mean
 
     cameras = load_settings(config).cameras
     if camera is None and len(cameras) == 1:
         camera = next(iter(cameras))
     if camera not in cameras:
-        hint = did_you_mean(camera or "", cameras) if cameras else "it has none"
+        hint = nearest(camera or "", cameras) if cameras else "it has none"
         raise ValueError(f'--camera: no camera "{camera or ""}" in {config}; {hint}')
     return camera, cameras[camera]
 

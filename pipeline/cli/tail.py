@@ -91,7 +91,7 @@ def mask_words(mask: Mask) -> str:
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     """The address of a Redis that answers; a name that nobody knows is told of."""
     from mirante.keys import key
-    from pipeline.config.messages import did_you_mean
+    from mirante.nearest import nearest
     from pipeline.control.registry import Registry
     from pipeline.control.worker_file import redis_address
 
@@ -101,7 +101,7 @@ def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
         for name in cameras:
             if name in {"*", *known} or client.exists(key(name, "status"), key(name, "detections")):
                 continue
-            hint = f"; {did_you_mean(name, known)}" if known else ""
+            hint = f"; {nearest(name, known)}" if known else ""
             typer.echo(f'mirante: no camera "{name}" is known yet, waiting for it{hint}', err=True)
     return address
 

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
+from mirante.nearest import nearest
 from pipeline.config.environment import expand_tree, from_environment
-from pipeline.config.messages import ConfigError, describe, did_you_mean, path_of, show
+from pipeline.config.messages import ConfigError, describe, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, with_manifests
 from pipeline.config.stages import Stage
@@ -71,7 +72,7 @@ def parse_settings(text: str) -> Settings:
 def _validate(expanded: dict[str, Any], document: Any) -> tuple[Settings | None, list[str]]:
     known = list(Settings.model_fields)
     private = [key for key in expanded if key.startswith("_")]  # options of pydantic-settings
-    lines = [f"{key}: unknown key — {did_you_mean(key, known)}" for key in private]
+    lines = [f"{key}: unknown key — {nearest(key, known)}" for key in private]
     try:
         values = {key: value for key, value in expanded.items() if key not in private}
         return Settings(**values), lines

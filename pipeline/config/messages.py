@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from mirante.keys import CAMERA_NAME
+from mirante.nearest import nearest, similar
 from pipeline.config.camera_url import redact
 
 Loc = tuple[str | int, ...]
@@ -84,7 +84,7 @@ def describe(
     details = error.errors(include_url=False)
     for detail in details:
         if detail["type"] == "extra_forbidden":
-            near = get_close_matches(str(detail["loc"][-1]), _known_keys(kind, detail["loc"]), n=1)
+            near = similar(str(detail["loc"][-1]), _known_keys(kind, detail["loc"]))
             unknown.setdefault(path_of(detail["loc"][:-1]), set()).update(near)
     for detail in details:
         loc = detail["loc"]
@@ -92,13 +92,6 @@ def describe(
             continue  # the unknown key beside it says the same
         lines.append(f"{path_of(loc) or 'top level'}: {_words(detail, kind, document, env_prefix)}")
     return lines
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean "fps"?``, or all that is known."""
-    known = list(known)
-    near = get_close_matches(word, known, n=1)
-    return f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(known)}"
 
 
 def show(value: Any, key: str = "") -> str:
@@ -119,7 +112,7 @@ def _words(detail: ErrorDetails, kind: Any, document: Any, env_prefix: str | Non
     variable = f"{env_prefix}{'__'.join(map(str, keys))}".upper() if env_prefix else ""
     origin = f", set by {variable}" if variable in os.environ else ""
     if detail["type"] == "extra_forbidden":
-        return f"unknown key{origin} — {did_you_mean(str(loc[-1]), _known_keys(kind, loc))}"
+        return f"unknown key{origin} — {nearest(str(loc[-1]), _known_keys(kind, loc))}"
     if detail["type"] == "missing":
         return f"missing — expected {_description(kind, loc)}"
     if loc and loc[-1] == "[key]":

@@ -11,8 +11,9 @@ from typing import Any
 from engines.manifest import Manifest, ManifestError, find
 from engines.names import UnknownNameError, resolve
 from engines.store.models import show as show_model
+from mirante.nearest import nearest
 from pipeline.config.camera import Camera
-from pipeline.config.messages import did_you_mean, show
+from pipeline.config.messages import show
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.own import PythonStage
 
@@ -68,7 +69,7 @@ def check_blur(
             found += [label for label in manifest.labels if label not in found]
     for index, label in enumerate(blur):
         if label not in found:
-            hint = did_you_mean(label, found) if found else "it has none"
+            hint = nearest(label, found) if found else "it has none"
             yield (
                 f"{path}[{index}]: {show(label)} — expected a class that a stage of the camera "
                 f"finds; {hint}"
@@ -114,12 +115,12 @@ def _check_model(
             "earlier stage finds, such as face"
         )
     if stage.on is not None and classes is not None and stage.on not in classes:
-        hint = did_you_mean(stage.on, classes) if classes else "no stage before it finds boxes"
+        hint = nearest(stage.on, classes) if classes else "no stage before it finds boxes"
         yield f"{here}.on: {show(stage.on)} — expected a class that an earlier stage finds; {hint}"
     if isinstance(stage.threshold, dict):
         for label in stage.threshold:
             if label not in manifest.labels:
-                hint = did_you_mean(label, manifest.labels)
+                hint = nearest(label, manifest.labels)
                 yield f"{here}.threshold.{label}: no class of {manifest.name} — {hint}"
 
 

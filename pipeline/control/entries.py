@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from mirante.keys import check_camera
+from mirante.keys import CAMERAS, check_camera
 from pipeline.config.camera_url import redact
 
 log = logging.getLogger(__name__)
 
-CAMERAS = "mirante:cameras"
 Origin = Literal["config", "api"]
 
 

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import redis
 
+from mirante.keys import lease_key
+
 LEASE_MS = 10_000
 RENEW_S = 3.0
 
@@ -27,7 +29,7 @@ class WorkerLease:
     def __init__(self, client: redis.Redis, worker: str) -> None:
         self._client = client
         self._worker = worker
-        self._key = f"mirante:worker:{worker}"
+        self._key = lease_key(worker)
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
         self._value = json.dumps(holder)
 
@@ -69,7 +71,7 @@ class WorkerLease:
 
 def is_held(client: redis.Redis, worker: str) -> bool:
     """A worker of that name runs, or died less than ``LEASE_MS`` ago."""
-    return bool(client.exists(f"mirante:worker:{worker}"))
+    return bool(client.exists(lease_key(worker)))
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

@@ -6,9 +6,8 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from typing import Any, cast
 
 import redis
@@ -18,17 +17,18 @@ from redis.client import Pipeline
 from redis.retry import Retry
 
 from mirante.backoff import Backoff
+from mirante.keys import CAMERAS, CAMERAS_VERSION
+from mirante.nearest import nearest
 from pipeline.config.camera import Camera
 from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import PREFIX, Credentials, CredentialsError
-from pipeline.control.entries import CAMERAS, Desired, Origin, read_entries
+from pipeline.control.entries import Desired, Origin, read_entries
 from pipeline.control.spec import checked, edited, shown
 
 log = logging.getLogger(__name__)
 
-VERSION = f"mirante:{{{CAMERAS}}}:version"  # the braces put it into the same cluster slot
 TRIES = 64  # of a change while others change the registry too; one of them wins each time
 
 Entries = Mapping[str, Desired]
@@ -74,7 +74,9 @@ class Registry:
         """(generation, number): the number grows with each change, and the generation is another
         one after Redis lost its data. ("", "") before the first change.
         """
-        raw = cast(list[bytes | None], self._client.hmget(VERSION, ["generation", "number"]))
+        raw = cast(
+            list[bytes | None], self._client.hmget(CAMERAS_VERSION, ["generation", "number"])
+        )
         return (raw[0] or b"").decode(), (raw[1] or b"").decode()
 
     @property
@@ -334,11 +336,14 @@ def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
 
 def _named(name: str, entries: Entries) -> Desired:
     if name not in entries:
-        near = get_close_matches(name, entries, n=1)
-        known = f"there are: {', '.join(entries)}" if entries else "there is none"
-        hint = f'did you mean "{near[0]}"?' if near else known
-        raise UnknownCameraError(f'no camera "{name}"; {hint}')
+        raise UnknownCameraError(no_camera(name, entries))
     return entries[name]
+
+
+def no_camera(name: str, known: Collection[str]) -> str:
+    """Return the words for a name that no camera has."""
+    hint = nearest(name, known, "there are:") if known else "there is none"
+    return f'no camera "{name}"; {hint}'
 
 
 def _write(pipe: Pipeline, entries: Mapping[str, Desired | None]) -> None:
@@ -353,8 +358,8 @@ def _write(pipe: Pipeline, entries: Mapping[str, Desired | None]) -> None:
             pipe.hdel(CAMERAS, name)
         else:
             pipe.hset(CAMERAS, name, json.dumps(asdict(entry)))
-    pipe.hsetnx(VERSION, "generation", secrets.token_hex(8))
-    pipe.hincrby(VERSION, "number", 1)
+    pipe.hsetnx(CAMERAS_VERSION, "generation", secrets.token_hex(8))
+    pipe.hincrby(CAMERAS_VERSION, "number", 1)
     pipe.execute()
 
 

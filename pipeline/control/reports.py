@@ -9,12 +9,10 @@ import msgspec
 import redis
 
 from mirante.frame import Counts
+from mirante.keys import WORKERS, report_key
 
 log = logging.getLogger(__name__)
 
-# The braces put them into one cluster slot. No worker can be called so that its report's key is the
-# set's.
-NAMES = "mirante:{mirante:workers}"
 KEPT_MS = 10_000
 
 
@@ -157,11 +155,6 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     defaults: dict[str, Any]
 
 
-def key_of(worker: str) -> str:
-    """The key of a worker's report."""
-    return f"{NAMES}:{worker}"
-
-
 def publish(client: redis.Redis, report: WorkerReport) -> None:
     """Puts a report in the place of the one before; it is gone 10 s later.
 
@@ -169,8 +162,8 @@ def publish(client: redis.Redis, report: WorkerReport) -> None:
         redis.RedisError: Redis does not answer.
     """
     with client.pipeline(transaction=True) as pipe:
-        pipe.set(key_of(report.worker), msgspec.json.encode(report), px=KEPT_MS)
-        pipe.sadd(NAMES, report.worker)
+        pipe.set(report_key(report.worker), msgspec.json.encode(report), px=KEPT_MS)
+        pipe.sadd(WORKERS, report.worker)
         pipe.execute()
 
 
@@ -184,12 +177,12 @@ def reports(client: redis.Redis) -> dict[str, WorkerReport]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    names = sorted(name.decode() for name in cast(set[bytes], client.smembers(NAMES)))
+    names = sorted(name.decode() for name in cast(set[bytes], client.smembers(WORKERS)))
     if not names:
         return {}
-    raw = cast(list[bytes | None], client.mget([key_of(name) for name in names]))
+    raw = cast(list[bytes | None], client.mget([report_key(name) for name in names]))
     if gone := [name for name, report in zip(names, raw, strict=True) if report is None]:
-        client.srem(NAMES, *gone)
+        client.srem(WORKERS, *gone)
     found = {}
     for name, report in zip(names, raw, strict=True):
         if report is not None and (read := _read(name, report)) is not None:

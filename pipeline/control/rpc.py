@@ -13,14 +13,13 @@ from typing import Any, Literal, cast
 
 import redis
 
+from mirante.keys import answer_key, request_key
+
 log = logging.getLogger(__name__)
 
 What = Literal["swap", "trial"]
 Handler = Callable[[dict[str, Any]], bytes]
 AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2}
-# The braces put them into one cluster slot.
-ASKED = "mirante:{mirante:asked}"
-ANSWER = f"{ASKED}:answer"
 ANSWER_KEPT_S = 300
 DONE, REFUSED = (
     b"+",
@@ -62,7 +61,7 @@ def ask(
         redis.RedisError: Redis does not answer.
     """
     identity = secrets.token_hex(8)
-    asked, answer = f"{ASKED}:{what}:{worker}", f"{ANSWER}:{identity}"
+    asked, answer = request_key(what, worker), answer_key(identity)
     entry = json.dumps({"id": identity, "request": request})
     kept_s = math.ceil(timeout_s)  # whoever asks may be killed and never withdraw it
     with client.pipeline(transaction=True) as pipe:
@@ -118,7 +117,7 @@ class Requests:
             busy = self._busy[what] = [each for each in self._busy[what] if each.is_alive()]
             if len(busy) >= AT_ONCE[what]:
                 continue
-            raw = cast(bytes | None, self._client.lpop(f"{ASKED}:{what}:{self._worker}"))
+            raw = cast(bytes | None, self._client.lpop(request_key(what, self._worker)))
             if raw is not None:
                 thread = threading.Thread(
                     target=self._work, args=(what, raw), name=f"asked-{what}", daemon=True
@@ -140,7 +139,7 @@ class Requests:
             log.error("%s, asked for: %s", what, words)
             answer = REFUSED + words.encode()
         try:
-            self._answer(f"{ANSWER}:{identity}", answer)
+            self._answer(answer_key(identity), answer)
         except redis.RedisError as error:
             log.error("%s: whoever asked gets no answer: %s", what, error)
 

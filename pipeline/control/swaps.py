@@ -1,12 +1,10 @@
-"""Ask a worker to swap a model, and where the choice is kept."""
+"""Ask a worker to swap a model."""
 
 from __future__ import annotations
 
 import redis
 
 from pipeline.control.rpc import ask
-
-KEPT = "mirante:{mirante:models}:kept"
 
 
 def ask_swap(

@@ -15,6 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from mirante.backoff import Backoff
+
 log = logging.getLogger(__name__)
 
 PREFERRED_PORT = 6379
@@ -94,14 +96,14 @@ class RedisServer:
 
     def _keep(self) -> None:
         """Starts the server, waits for its end, starts it again, until ``stop``."""
-        pause_s, most_s = RESTART_PAUSE_S
+        backoff = Backoff(*RESTART_PAUSE_S)
         while not self._stopping.is_set():
             try:
                 process = self._spawn()
                 self._until_ready(process)
                 self._settled.set()
                 status = process.wait()
-                pause_s = RESTART_PAUSE_S[0]
+                backoff.reset()
                 how = f"by signal {-status}" if status < 0 else f"with status {status}"
                 words = f"redis-server ended {how}"
             except RedisServerError as error:
@@ -110,9 +112,9 @@ class RedisServer:
                     break
                 words = str(error)
             if not self._stopping.is_set():
-                log.error("%s; starting it again in %g s", words, pause_s)
-                self._stopping.wait(pause_s)
-                pause_s = min(pause_s * 2, most_s)
+                wait_s = backoff.next_s()
+                log.error("%s; starting it again in %.1f s", words, wait_s)
+                self._stopping.wait(wait_s)
         self._settled.set()
 
     def _spawn(self) -> subprocess.Popen[bytes]:

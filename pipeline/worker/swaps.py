@@ -12,7 +12,7 @@ import redis
 
 from engines import serving
 from engines.manifest import find
-from pipeline.control.swaps import KEPT
+from mirante.keys import kept_models_key
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ModelSwaps:
         Raises:
             redis.RedisError: Redis does not answer.
         """
-        kept = cast(Mapping[bytes, bytes], self._client.hgetall(f"{KEPT}:{self._worker}"))
+        kept = cast(Mapping[bytes, bytes], self._client.hgetall(kept_models_key(self._worker)))
         for field, value in kept.items():
             name, entry = field.decode(), json.loads(value)
             try:
@@ -84,7 +84,7 @@ class ModelSwaps:
         (entry,) = (each for each in serving.in_use() if each.name == name)
         self._on_swapped(name)
         kept = json.dumps({"runs": entry.runs, "before": entry.before})
-        self._client.hset(f"{KEPT}:{self._worker}", name, kept)
+        self._client.hset(kept_models_key(self._worker), name, kept)
 
 
 def _in_full(name: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from mirante.keys import CAMERAS
 from pipeline.cameras.synthetic import picture
-from pipeline.control.entries import CAMERAS
 from pipeline.gst.clips import encode_pictures
 from tests.support.canvas_pixels import next_frame
 from tests.support.live_site import ROOT, Site, free_port

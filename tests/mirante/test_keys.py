@@ -1,8 +1,14 @@
+import ast
+import re
 from typing import Any
 
 import pytest
 
+from mirante import keys
 from mirante.keys import EntryId, camera_of, check_camera, key
+from tests.support import ROOT
+
+ROOMS = ["mirante", "engines", "plugins", "pipeline", "training", "benchmarks", "dashboard"]
 
 
 def test_keys_carry_the_camera_as_a_hash_tag() -> None:
@@ -37,3 +43,43 @@ def test_ids_are_ordered_as_numbers() -> None:
 def test_other_ids_are_refused(text: Any) -> None:
     with pytest.raises(ValueError, match="entry ID: expected <milliseconds>-<number>"):
         EntryId.parse(text)
+
+
+def test_every_name_is_written_where_the_names_are() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        if path != ROOT / "mirante/keys.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and _is_name(node.value)
+    ]
+    assert found == []
+
+
+def _is_name(value: object) -> bool:
+    """Whether a string begins as names in Redis do; a message begins with "mirante: "."""
+    return isinstance(value, str) and re.match(r"\{?mirante:(?! )", value) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_name"),
+    [("mirante:cameras", True), ("{mirante:x}", True), ("mirante: no camera", False), ("x", False)],
+)
+def test_names_are_told_from_messages(text: str, is_name: bool) -> None:
+    assert _is_name(text) == is_name
+
+
+def test_operations_lists_every_name() -> None:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(mirante:[^`]+)`", text, re.MULTILINE))
+    made = {
+        *(keys.address(kind) for kind in keys.KINDS),
+        *(keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
+        keys.lease_key("WORKER"),
+        keys.report_key("WORKER"),
+        keys.request_key("KIND", "WORKER"),
+        keys.answer_key("ID"),
+        keys.kept_models_key("WORKER"),
+    }
+    assert listed == made

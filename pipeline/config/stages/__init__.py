@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import (
@@ -10,6 +9,7 @@ from pydantic import (
     Tag,
 )
 
+from mirante.nearest import similar
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.own import PythonStage
 
@@ -23,7 +23,7 @@ def _kind_of_stage(value: object) -> str | None:
     for kind in ("model", "python"):
         if kind in value:
             return f"<{kind}>"
-    near = [kind for key in value for kind in get_close_matches(str(key), ("model", "python"))]
+    near = [kind for key in value for kind in similar(str(key), ("model", "python"))]
     return f"<{near[0]}>" if near else None
 
 

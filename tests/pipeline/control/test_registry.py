@@ -13,10 +13,10 @@ from secrets import token_hex
 import pytest
 import redis
 
+from mirante.keys import CAMERAS
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.entries import CAMERAS
 from pipeline.control.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from mirante.keys import CAMERAS
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import Credentials
-from pipeline.control.entries import CAMERAS
 from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 

@@ -16,9 +16,10 @@ import redis
 from engines.manifest import ZOO
 from engines.serving import InUse
 from mirante.frame import Counts
+from mirante.keys import WORKERS, report_key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import connect
-from pipeline.control.reports import KEPT_MS, NAMES, WorkerReport, key_of, publish, reports
+from pipeline.control.reports import KEPT_MS, WorkerReport, publish, reports
 from pipeline.worker import machine
 from pipeline.worker.metrics import CameraSnapshot, ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
 from pipeline.worker.redis_server import RedisServer
@@ -108,10 +109,10 @@ def test_reports_of_living_workers(client: redis.Redis) -> None:
         publish(client, report(worker))
     assert list(reports(client)) == ["main", "names"]
     assert reports(client)["main"].cameras["gate"].counts == COUNTS
-    assert 0 < client.pttl(key_of("main")) <= KEPT_MS
-    client.delete(key_of("main"))  # as when it expires
+    assert 0 < client.pttl(report_key("main")) <= KEPT_MS
+    client.delete(report_key("main"))  # as when it expires
     assert list(reports(client)) == ["names"]
-    assert client.smembers(NAMES) == {b"names"}
+    assert client.smembers(WORKERS) == {b"names"}
 
 
 @pytest.mark.redis
@@ -119,8 +120,8 @@ def test_a_report_of_another_version_hides_no_other(
     client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(client, report("main"))
-    client.set(key_of("old"), b'{"worker": "old"}')
-    client.sadd(NAMES, "old")
+    client.set(report_key("old"), b'{"worker": "old"}')
+    client.sadd(WORKERS, "old")
     assert list(reports(client)) == ["main"]
     assert 'worker "old": its report cannot be read' in caplog.text
 
@@ -135,7 +136,7 @@ def test_it_is_published_no_more_than_once_a_second(
     for at_s, is_published in ((100.9, False), (101.1, True), (102.0, False), (102.2, True)):
         now_s[0] = at_s
         told.poll()
-        assert (client.delete(key_of("main")) == 1) == is_published
+        assert (client.delete(report_key("main")) == 1) == is_published
 
 
 def test_what_cannot_be_told_ends_no_worker(
