@@ -72,4 +72,4 @@ def _settings(config: Path | None) -> Settings:
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings
 
-    return load_settings(config) if config else Settings()  # type: ignore[call-arg]
+    return load_settings(config) if config else Settings()

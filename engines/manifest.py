@@ -176,7 +176,7 @@ class Manifest(_Part):
     )
     thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
     iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
-    crop: Crop = Crop()  # type: ignore[call-arg]
+    crop: Crop = Crop()
     _folder: Path | None = PrivateAttr(None)
 
     @property

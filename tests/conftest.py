@@ -11,7 +11,25 @@ import pytest
 from engines.store.models import default_mirror
 from pipeline.cli.app import run
 from pipeline.worker.redis_server import RedisServer
+from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
+
+SLOW = ("browser", "end_to_end", "pipeline", "training", "dashboard", "benchmarks", "engines")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests: at least two, as most tests wait for something."""
+    return max(2, min(os.cpu_count() or 1, 8))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow rooms first, so that the processes end together."""
+
+    def rank(item: pytest.Item) -> int:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        return SLOW.index(room) if room in SLOW else len(SLOW)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture

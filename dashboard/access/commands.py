@@ -92,7 +92,7 @@ def users(
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings
 
-    settings = load_settings(config) if config else Settings()  # type: ignore[call-arg]
+    settings = load_settings(config) if config else Settings()
     access = Access(settings.dashboard)
     rows = [
         [name, kind, account.role, account.where]

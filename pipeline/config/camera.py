@@ -48,14 +48,14 @@ class CameraOptions(Section):
         False, description="decode key frames alone, for very many cameras"
     )
     stages: list[Stage] = Field(
-        [ModelStage(model="street")],  # type: ignore[call-arg]
+        [ModelStage(model="street")],
         max_length=32,
         description="what each frame passes, in order",
     )
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"
     )
-    preview: Preview = Field(Preview(), description="the picture for people")  # type: ignore[call-arg]
+    preview: Preview = Field(Preview(), description="the picture for people")
 
 
 class Camera(CameraOptions):

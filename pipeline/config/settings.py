@@ -49,7 +49,7 @@ class Redis(Section):
     ca_file: Path | None = Field(
         None, description="PEM file of the authority that signed the server (rediss:// only)"
     )
-    retention: Retention = Field(Retention(), description="how much each stream keeps")  # type: ignore[call-arg]
+    retention: Retention = Field(Retention(), description="how much each stream keeps")
     ring_s: float = Field(
         30.0, gt=0, le=3600, description="seconds of results held while Redis is away"
     )
@@ -212,14 +212,14 @@ class Settings(BaseSettings):
     worker: str = Field(
         "main", pattern=CAMERA_NAME, description="name of this worker; one runs per name and Redis"
     )
-    redis: Redis = Field(Redis(), description="where results go")  # type: ignore[call-arg]
-    metrics: Metrics = Field(Metrics(), description="/metrics, /livez and /readyz")  # type: ignore[call-arg]
-    dashboard: Dashboard = Field(Dashboard(), description="the web page, and the API behind it")  # type: ignore[call-arg]
-    log: Log = Field(Log(), description="what is logged, and how")  # type: ignore[call-arg]
-    engine: Engine = Field(Engine(), description="how models run")  # type: ignore[call-arg]
+    redis: Redis = Field(Redis(), description="where results go")
+    metrics: Metrics = Field(Metrics(), description="/metrics, /livez and /readyz")
+    dashboard: Dashboard = Field(Dashboard(), description="the web page, and the API behind it")
+    log: Log = Field(Log(), description="what is logged, and how")
+    engine: Engine = Field(Engine(), description="how models run")
     models: Path | None = Field(None, description="folder of manifests beside the zoo's")
     defaults: CameraOptions = Field(
-        CameraOptions(),  # type: ignore[call-arg]
+        CameraOptions(),
         description="what every camera inherits that does not say otherwise",
     )
     cameras: dict[CameraName, Camera] = Field({}, description="cameras by name")

@@ -11,14 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import typer
 import yaml
 from typer.core import TyperGroup
 
 from engines.manifest import ZOO
 from engines.placement import around
 from pipeline.cameras.synthetic import LABELS, picture, truth
-from pipeline.cli.app import make_app
+from pipeline.cli.app import make_command
 from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
 
@@ -254,7 +253,7 @@ def test_the_commands_of_a_page_are_understood(page: str, least: int) -> None:
     lines = re.findall(r"^ *(?:\./run|mirante) ((?:train|eval|camera) .*)$", text, re.M)
     assert len(lines) >= least
     for line in lines:
-        command: Any = typer.main.get_command(make_app())
+        command: Any = make_command()
         words = shlex.split(re.sub(r"\[.*\]", "", line))
         while isinstance(command, TyperGroup):
             command = command.commands[words.pop(0)]
