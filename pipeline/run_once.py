@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import Counts, FrameResult
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
-from plugins.infer.stage import InferStage
-from plugins.stage import Stage, call, make_own
+from pipeline.config.stages.base import StageKind
+from plugins.stage import Stage, call
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Ran:
     elapsed_ms: dict[str, float]
 
 
-def make_stages(specs: Sequence[ModelStage | PythonStage], threads: int) -> list[tuple[str, Stage]]:
+def make_stages(specs: Sequence[StageKind], threads: int) -> list[tuple[str, Stage]]:
     """The stages of a camera's list as the elements make them, with their names.
 
     Args:
@@ -45,7 +43,7 @@ def make_stages(specs: Sequence[ModelStage | PythonStage], threads: int) -> list
         ValueError, OSError, RuntimeError: a stage is unknown or does not load. What a stage of the
             user's raises is passed on.
     """
-    return [_make(spec, threads) for spec in specs]
+    return [(spec.name, spec.make(threads)) for spec in specs]
 
 
 def analysed(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -93,9 +91,3 @@ def run_once(
             return Ran(None, elapsed_ms)
         result = after
     return Ran(result, elapsed_ms)
-
-
-def _make(spec: ModelStage | PythonStage, threads: int) -> tuple[str, Stage]:
-    if isinstance(spec, PythonStage):
-        return spec.python, make_own(spec.python, spec.options)
-    return spec.model, InferStage(spec.model, spec.on, spec.threshold, threads)

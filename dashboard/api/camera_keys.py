@@ -7,17 +7,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter, ValidationError
+
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.messages import NAME_WORDS, ConfigError, show
-from pipeline.config.stages.model import ModelStage
+from pipeline.config.references import check_blur, check_stages
+from pipeline.config.stages import kinds
+from pipeline.config.stages.facts import ModelFacts
+from pipeline.config.stages.stage import STAGES, read_stage
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
+_LABELS = TypeAdapter(list[str])
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
 
 
@@ -38,7 +44,9 @@ def body_of(
     """
     schema = inline(Camera.model_json_schema())
     keys = schema["properties"]
-    keys["stages"] |= {"items": inline(ModelStage.model_json_schema())}
+    offered = [kind for kind in kinds().values() if not kind.refused_over_api]
+    stages = [inline(kind.model_json_schema()) for kind in offered]
+    keys["stages"] |= {"items": {"oneOf": stages} if len(stages) > 1 else stages[0]}
     for key in keys if nullable else ():
         if key != "url":
             keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
@@ -114,45 +122,31 @@ def _shown(url: str) -> str:
     return split._replace(netloc=host, path=path, query=query).geturl()
 
 
-def _check_stage(
-    place: str, stage: Mapping[str, Any], report: WorkerReport | None
-) -> Iterator[str]:
-    if "python" in stage:
-        yield (
-            f"{place}.python: {show(stage['python'])} — expected a model; stages of your own are "
-            "named in the worker's file"
-        )
-    model = stage.get("model")
+def _check_stage(place: str, said: Mapping[str, Any], report: WorkerReport | None) -> Iterator[str]:
+    for key, kind in kinds().items():
+        if kind.refused_over_api and key in said:
+            yield f"{place}.{key}: {show(said[key])} — {kind.refused_over_api}"
+    stage = read_stage(said)
     zoo = [each.name for each in report.zoo] if report else []
-    if zoo and isinstance(model, str) and model not in zoo and "/" not in model:
-        yield f"{place}.model: {show(model)} — {nearest(model, zoo)}"
+    for use in stage.models() if stage and zoo else ():
+        if use.name not in zoo and "/" not in use.name:
+            yield f"{place}.{use.key}: {show(use.name)} — {nearest(use.name, zoo)}"
 
 
 def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> Iterator[str]:
     """Classes that stages and ``preview.blur`` name must be found by a stage, as far as the
     worker's report tells; what is of another shape the registry refuses.
     """
-    zoo = {each.name: each for each in report.zoo}
-    found: list[str] = []
-    stages = keys.get("stages") or report.defaults.get("stages")
-    for index, stage in enumerate(stages if isinstance(stages, list) else ()):
-        model = zoo.get(str(stage.get("model"))) if isinstance(stage, Mapping) else None
-        if model is None:
-            return  # it may find anything
-        on, place = stage.get("on"), f"{name}.stages[{index}].on"
-        if on is None and model.runs_on == "crops":
-            yield f"{place}: nothing — {model.name} runs on crops: {_of_a_stage(found)}"
-        elif on is not None and on not in found:
-            yield f"{place}: {show(on)} — {_of_a_stage(found, on)}"
-        if model.task != "classify":
-            found += [label for label in model.labels if label not in found]
+    facts = {
+        model.name: ModelFacts(model.name, model.task, model.labels, model.runs_on == "crops")
+        for model in report.zoo
+    }
     preview = keys.get("preview")
     blur = preview.get("blur") if isinstance(preview, Mapping) else None
-    for index, label in enumerate(blur if isinstance(blur, list) else ()):
-        if label not in found:
-            yield f"{name}.preview.blur[{index}]: {show(label)} — {_of_a_stage(found, label)}"
-
-
-def _of_a_stage(found: list[str], label: object = "") -> str:
-    hint = nearest(str(label), found) if found else "no stage before it finds any"
-    return f"expected a class that a stage finds; {hint}"
+    try:
+        stages = STAGES.validate_python(keys.get("stages") or report.defaults.get("stages") or [])
+        labels = _LABELS.validate_python(blur or [])
+    except ValidationError:
+        return
+    yield from check_stages(stages, f"{name}.stages", facts.get)
+    yield from check_blur(labels, stages, f"{name}.preview.blur", facts.get)

@@ -9,6 +9,7 @@ from typing import Any
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
 from pipeline.config.camera_url import redact
+from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 
@@ -71,7 +72,7 @@ def _models(desired: Desired, report: WorkerReport | None) -> list[str]:
     stages = desired.spec.get("stages")
     if stages is None:
         stages = report.defaults.get("stages", []) if report else []
-    return [str(stage["model"]) for stage in stages if "model" in stage]
+    return [use.name for said in stages if (stage := read_stage(said)) for use in stage.models()]
 
 
 def _labels(models: Iterable[str], report: WorkerReport | None) -> list[str]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera, Preview
 from pipeline.config.launch import quoted
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
 
 # Where a stream names no colorimetry GStreamer guesses it from the size: bt709 from 720p up, bt601
 # below. Scaling 720p down then adds a conversion between the two, +2.4 ms a frame.
@@ -77,7 +73,7 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
 
 def stage_texts(camera: Camera, threads: int) -> list[str]:
     """The elements of a camera's own stages, in order."""
-    return [element_text(stage, threads) for stage in camera.stages]
+    return [stage.launch_text(threads) for stage in camera.stages]
 
 
 def _preview(preview: Preview) -> str:
@@ -86,18 +82,3 @@ def _preview(preview: Preview) -> str:
         if "," in label:
             raise ValueError(f'preview.blur: "{label}"; expected a class without a comma')
     return f"{text} blur={quoted(','.join(preview.blur))}" if preview.blur else text
-
-
-def element_text(stage: ModelStage | PythonStage, threads: int) -> str:
-    """Return the launch text of one stage."""
-    if isinstance(stage, PythonStage):
-        return f"mirstage python={quoted(stage.python)} options={quoted(json.dumps(stage.options))}"
-    text = f"mirinfer model={quoted(stage.model)} threads={threads}"
-    if stage.on is not None:
-        text += f" on={quoted(stage.on)}"
-    if isinstance(stage.threshold, dict):
-        pairs = ",".join(f"{label}={score:g}" for label, score in stage.threshold.items())
-        text += f" thresholds={quoted(pairs)}"
-    elif stage.threshold is not None:
-        text += f" threshold={stage.threshold:g}"
-    return text

@@ -62,8 +62,6 @@ def check(config: Config) -> None:
 def _still_to_fetch(settings: Settings) -> list[str]:
     """Models whose files are not on this machine yet."""
     from engines.store.models import show
-    from pipeline.config.stages.model import ModelStage
 
-    stages = [stage for camera in settings.cameras.values() for stage in camera.stages]
-    names = {stage.model for stage in stages if isinstance(stage, ModelStage)}
+    names = {use.name for camera in settings.cameras.values() for use in camera.models()}
     return sorted(name for name in names if show(name)[1].place is None)

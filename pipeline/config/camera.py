@@ -9,8 +9,9 @@ from pydantic import Field
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.section import Section
-from pipeline.config.stages import Stage
+from pipeline.config.stages.facts import ModelUse
 from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.stage import Stage
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
@@ -56,6 +57,10 @@ class CameraOptions(Section):
         "bits", description="how masks travel; all but polygon are lossless"
     )
     preview: Preview = Field(Preview(), description="the picture for people")
+
+    def models(self) -> list[ModelUse]:
+        """Return the models that its stages run, in order."""
+        return [use for stage in self.stages for use in stage.models()]
 
 
 class Camera(CameraOptions):

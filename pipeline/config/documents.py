@@ -18,8 +18,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
+from pipeline.config.stages import kinds
 
 ROOT = Path(__file__).parents[2]
 MARKS = ("<!-- keys: begin -->\n", "<!-- keys: end -->")
@@ -40,8 +39,7 @@ def default_yaml() -> str:
         *_lines(Camera, {"url": _EXAMPLE_URL}, only=("url",)),
         "# and any key of defaults",
         "stages:",
-        *_item(ModelStage, {"model": "street"}),
-        *_item(PythonStage, {"python": "package.module:Class"}),
+        *(line for kind in kinds().values() for line in _item(kind, kind.example)),
     ]
     example = indent("\n".join(["gate:", indent("\n".join(camera), "  ")]), "#   ")
     return f"{_HEAD}\n" + "\n".join(_lines(Settings, {})) + f"\n{example}\n"
@@ -59,8 +57,8 @@ def key_table() -> str:
     rows = ["| key | default | what it is |", "|---|---|---|"]
     rows += _rows(Settings, "")
     rows += _rows(Camera, "cameras.NAME.")
-    rows += _rows(ModelStage, "cameras.NAME.stages[].")
-    rows += _rows(PythonStage, "cameras.NAME.stages[].")
+    for kind in kinds().values():
+        rows += _rows(kind, "cameras.NAME.stages[].")
     return "\n".join(rows) + "\n"
 
 

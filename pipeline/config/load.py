@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from mirante.nearest import nearest
@@ -15,7 +15,7 @@ from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, with_manifests
-from pipeline.config.stages import Stage
+from pipeline.config.stages.stage import STAGES
 from pipeline.config.yaml_file import YamlError, read_yaml
 
 ENV_PREFIX = "MIRANTE_"
@@ -106,7 +106,7 @@ def _check_references(expanded: dict[str, Any]) -> Iterator[str]:
         if not isinstance(raw, list):
             continue
         try:
-            stages = TypeAdapter(list[Stage]).validate_python(raw)
+            stages = STAGES.validate_python(raw)
         except ValidationError:
             continue
         yield from check_stages(with_manifests(stages, manifests), path)

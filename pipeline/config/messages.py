@@ -37,7 +37,6 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "path_type": "a path",
-    "union_tag_not_found": 'a mapping with "model: NAME" or "python: module:Class"',
 }
 _BOUNDS = {
     "greater_than": ("gt", "greater than"),
@@ -134,7 +133,8 @@ def _expected(detail: ErrorDetails) -> str:
     if detail["type"] == "literal_error":
         return "expected " + str(context["expected"]).replace("'", '"')
     if detail["type"] == "string_pattern_mismatch":
-        return f"expected {_PATTERNS[context['pattern']]}"
+        words = _PATTERNS.get(context["pattern"]) or f"text that matches {context['pattern']}"
+        return f"expected {words}"
     if detail["type"] == "value_error":
         return str(context["error"])
     known = _EXPECTED.get(detail["type"])

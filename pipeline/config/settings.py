@@ -13,11 +13,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.section import Section
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
+from pipeline.config.stages.base import StageKind
 
 SectionT = TypeVar("SectionT", bound=Section)
-StageT = TypeVar("StageT", bound=ModelStage | PythonStage)
 
 
 class Retention(Section):
@@ -267,13 +265,11 @@ def inherit(own: SectionT, defaults: Section) -> SectionT:
     return own.model_copy(update=update)
 
 
-def with_manifests(stages: Sequence[StageT], folder: Path | None) -> list[StageT]:
+def with_manifests(stages: Sequence[StageKind], folder: Path | None) -> list[StageKind]:
     """The stages, those whose model has a manifest in ``folder`` with its path for a name."""
-    return [
-        stage.model_copy(update={"model": str(folder / f"{stage.model}.yaml")})
-        if folder is not None
-        and isinstance(stage, ModelStage)
-        and (folder / f"{stage.model}.yaml").is_file()
-        else stage
-        for stage in stages
-    ]
+
+    def in_full(model: str) -> str:
+        own = folder / f"{model}.yaml" if folder is not None else None
+        return str(own) if own is not None and own.is_file() else model
+
+    return [stage.with_models(in_full) for stage in stages]

@@ -16,12 +16,13 @@ from pipeline.control.entries import Desired
 
 
 def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, Any]:
-    """A configured camera, or defaults, for others to read: the address redacted, without stage
-    options, which may hold what ``${NAME}`` stood for.
+    """A configured camera, or defaults, for others to read: the address redacted, without what
+    stages hide, which may hold what ``${NAME}`` stood for.
     """
     spec = options.model_dump(mode="json", exclude_unset=exclude_unset)
-    for stage in spec.get("stages", []):
-        stage.pop("options", None)
+    for stage, said in zip(options.stages, spec.get("stages", ()), strict=False):
+        for key in stage.hidden:
+            said.pop(key, None)
     return spec
 
 

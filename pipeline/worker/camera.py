@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engines import serving
@@ -13,8 +13,6 @@ from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker.metrics import CameraSnapshot, Latency
 from plugins.ledger import Ledger
@@ -75,7 +73,8 @@ def start_camera(
     Raises:
         ValueError: its address means nothing, or a class to blur is one that nothing finds.
     """
-    if lines := list(check_blur(spec.preview.blur, _as_they_run(spec.stages), "preview.blur")):
+    as_they_run = [stage.with_models(serving.runs) for stage in spec.stages]
+    if lines := list(check_blur(spec.preview.blur, as_they_run, "preview.blur")):
         raise ValueError("; ".join(lines))
     seen = Seen()
     ledger = Ledger(name, seen.observe)
@@ -87,18 +86,6 @@ def start_camera(
     runner = CameraRunner(name, spec, stages_text(name, spec, threads), ledger, on_change)
     runner.start()
     return RunningCamera(spec, runner, ledger, seen)
-
-
-def _as_they_run(
-    stages: Sequence[ModelStage | PythonStage],
-) -> list[ModelStage | PythonStage]:
-    """The stages with the models that were swapped in for theirs."""
-    return [
-        stage.model_copy(update={"model": serving.runs(stage.model)})
-        if isinstance(stage, ModelStage)
-        else stage
-        for stage in stages
-    ]
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from engines import serving
 from pipeline.config.settings import Settings
-from pipeline.config.stages.model import ModelStage
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
-from pipeline.worker.worker import Worker, models_of, threads_of
+from pipeline.worker.worker import Worker, threads_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ def run_worker(
     """
     stop = stop or threading.Event()
     builds = EngineBuilds(settings.engine)
-    builds.prepare(model for camera in settings.cameras.values() for model in models_of(camera))
+    builds.prepare(use.name for camera in settings.cameras.values() for use in camera.models())
     loaded = load_models(settings)
     with ExitStack() as around:
         address = settings.redis.address()
@@ -94,10 +93,9 @@ def load_models(settings: Settings) -> list[serving.Served]:
     """
     threads = threads_of(settings)
     return [
-        serving.Served(stage.model, threads, stage.threshold, stage.on)
+        serving.Served(use.name, threads, use.threshold, use.on)
         for camera in settings.cameras.values()
-        for stage in camera.stages
-        if isinstance(stage, ModelStage)
+        for use in camera.models()
     ]
 
 

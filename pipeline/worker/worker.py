@@ -19,7 +19,6 @@ from mirante.status import Status
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
-from pipeline.config.stages.model import ModelStage
 from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.rpc import Requests
@@ -174,7 +173,7 @@ class Worker:
         for name, camera in wanted.items():
             if name in self.cameras:
                 continue
-            self._builds.want(models_of(camera))
+            self._builds.want(use.name for use in camera.models())
             try:
                 self.cameras[name] = start_camera(name, camera, self._threads, self.outbox.status)
             except ValueError as error:
@@ -197,7 +196,12 @@ class Worker:
     def _blurred(self, model: str) -> set[str]:
         """The classes that cameras blur which run a model."""
         specs = [running.spec for running in dict(self.cameras).values()]
-        return {label for spec in specs if model in models_of(spec) for label in spec.preview.blur}
+        return {
+            label
+            for spec in specs
+            if any(use.name == model for use in spec.models())
+            for label in spec.preview.blur
+        }
 
     def _on_lost(self, camera: str, frames: int) -> None:
         if (running := self.cameras.get(camera)) is not None:
@@ -242,11 +246,6 @@ def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def models_of(camera: Camera) -> list[str]:
-    """The names of the models that its frames pass."""
-    return [stage.model for stage in camera.stages if isinstance(stage, ModelStage)]
 
 
 def threads_of(settings: Settings) -> int:

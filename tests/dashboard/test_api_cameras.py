@@ -181,11 +181,13 @@ def test_what_is_not_allowed(bench: Bench) -> None:
         ),
         (
             {"url": "test://", "stages": [{"model": "street"}, {"model": "street", "on": "cat"}]},
-            'gate.stages[1].on: "cat" — expected a class that a stage finds; did you mean "car"?',
+            'gate.stages[1].on: "cat" — expected a class that an earlier stage finds; did you mean '
+            '"car"?',
         ),
         (
             {"url": "test://", "preview": {"blur": ["fase"]}},
-            'gate.preview.blur[0]: "fase" — expected a class that a stage finds; expected one of',
+            'gate.preview.blur[0]: "fase" — expected a class that a stage of the camera finds; '
+            "expected one of",
         ),
         ({"url": "test://", "stages": [{"model": "street"}] * 33}, "expected at most 32"),
         (

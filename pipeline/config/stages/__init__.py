@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import cache
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from pydantic import (
-    Discriminator,
-    Tag,
-)
+if TYPE_CHECKING:
+    from pipeline.config.stages.base import StageKind
 
-from mirante.nearest import similar
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
-
-
-def _kind_of_stage(value: object) -> str | None:
-    """The tag of a stage: by the key that names it, misspelled or not."""
-    if isinstance(value, ModelStage | PythonStage):
-        return "<model>" if isinstance(value, ModelStage) else "<python>"
-    if not isinstance(value, dict):
-        return None
-    for kind in ("model", "python"):
-        if kind in value:
-            return f"<{kind}>"
-    near = [kind for key in value for kind in similar(str(key), ("model", "python"))]
-    return f"<{near[0]}>" if near else None
+# By the key that names a stage of the kind, in the order of documents and forms.
+KINDS = {
+    "model": "pipeline.config.stages.model:ModelStage",
+    "python": "pipeline.config.stages.own:PythonStage",
+}
 
 
-Stage = Annotated[
-    Annotated[ModelStage, Tag("<model>")] | Annotated[PythonStage, Tag("<python>")],
-    Discriminator(_kind_of_stage),
-]
+@cache
+def kinds() -> dict[str, type[StageKind]]:
+    """Return the classes of ``KINDS``; each says all that others need to know of its kind."""
+    return {key: resolve_name(name) for key, name in KINDS.items()}

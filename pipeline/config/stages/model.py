@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import (
     Discriminator,
@@ -10,7 +11,16 @@ from pydantic import (
     Tag,
 )
 
-from pipeline.config.section import Score, Section
+from mirante.nearest import nearest
+from pipeline.config.launch import quoted
+from pipeline.config.messages import show
+from pipeline.config.section import Score
+from pipeline.config.stages.base import StageKind
+from pipeline.config.stages.facts import Labels, ModelFacts, ModelUse
+from pipeline.config.stages.form import Shown
+
+if TYPE_CHECKING:
+    from plugins.stage import Stage
 
 Threshold = Annotated[
     Annotated[Score, Tag("<one>")] | Annotated[dict[str, Score], Tag("<per class>")],
@@ -18,11 +28,85 @@ Threshold = Annotated[
 ]
 
 
-class ModelStage(Section):
+class ModelStage(StageKind):
     """Run a model on each frame, or on the crops of one class that earlier stages found."""
 
-    model: str = Field(description="zoo name, or path of a manifest")
-    on: str | None = Field(None, description="run on the boxes of this class instead of the frame")
-    threshold: Threshold | None = Field(
+    title: ClassVar[str] = "A model"
+    placeholder: ClassVar[str] = "NAME"
+    example: ClassVar[Mapping[str, str]] = {"model": "street"}
+
+    model: Annotated[str, Shown("Model", "model")] = Field(
+        description="zoo name, or path of a manifest"
+    )
+    on: Annotated[str | None, Shown("Runs on", "class", "the whole frame")] = Field(
+        None, description="run on the boxes of this class instead of the frame"
+    )
+    threshold: Annotated[Threshold | None, Shown("Least score", "score", "default")] = Field(
         None, description="least score of a detection, 0 to 1; one number, or one per class"
     )
+
+    def launch_text(self, threads: int) -> str:
+        """Return ``mirinfer`` with its properties."""
+        text = f"mirinfer model={quoted(self.model)} threads={threads}"
+        if self.on is not None:
+            text += f" on={quoted(self.on)}"
+        if isinstance(self.threshold, dict):
+            pairs = ",".join(f"{label}={score:g}" for label, score in self.threshold.items())
+            text += f" thresholds={quoted(pairs)}"
+        elif self.threshold is not None:
+            text += f" threshold={self.threshold:g}"
+        return text
+
+    def make(self, threads: int) -> Stage:
+        """Return the stage with its model loaded."""
+        from plugins.infer.stage import InferStage
+
+        return InferStage(self.model, self.on, self.threshold, threads)
+
+    def models(self) -> Sequence[ModelUse]:
+        """Return its model."""
+        return (ModelUse("model", self.model, self.on, self.threshold),)
+
+    def labels_found(self, facts: Mapping[str, ModelFacts]) -> Labels:
+        """Return the model's labels; those of a classifier say what a box is like, not where."""
+        model = facts[self.model]
+        return Labels(
+            model.labels if model.task == "detect" else (),
+            model.labels if model.task == "segment" else (),
+        )
+
+    def check(
+        self, here: str, boxes: Sequence[str] | None, facts: Mapping[str, ModelFacts]
+    ) -> Iterator[str]:
+        """Yield a line where ``on`` or a class of ``threshold`` does not fit the model."""
+        model = facts[self.model]
+        if self.on is None and (model.task == "classify" or model.is_for_crops):
+            does, such = (
+                ("classifies boxes", "person")
+                if model.task == "classify"
+                else ("runs on crops", "face")
+            )
+            yield (
+                f"{here}.on: nothing — {show(self.model)} {does}: expected a class that an "
+                f"earlier stage finds, such as {such}"
+            )
+        if self.on is not None and boxes is not None and self.on not in boxes:
+            hint = nearest(self.on, boxes) if boxes else "no stage before it finds boxes"
+            words = f"expected a class that an earlier stage finds; {hint}"
+            yield f"{here}.on: {show(self.on)} — {words}"
+        if isinstance(self.threshold, dict):
+            for label in self.threshold:
+                if label not in model.labels:
+                    hint = nearest(label, model.labels)
+                    yield f"{here}.threshold.{label}: no class of {model.name} — {hint}"
+
+    def check_here(self, here: str) -> Iterator[str]:
+        """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
+        from engines.store.models import show as show_model
+
+        manifest, listing = show_model(self.model)
+        if manifest.url is None and listing.place is None:
+            yield (
+                f"{here}.model: {show(self.model)} — {manifest.file} is not on this machine and "
+                f"has no address to fetch it from; see: mirante models show {self.model}"
+            )

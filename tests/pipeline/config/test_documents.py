@@ -14,15 +14,15 @@ from pipeline.config.camera import Camera, CameraOptions, Preview
 from pipeline.config.documents import default_yaml, schema_json, with_table
 from pipeline.config.load import load_settings
 from pipeline.config.settings import Engine, Log, Metrics, Redis, Retention, Settings
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.own import PythonStage
+from pipeline.config.stages import kinds
+from pipeline.config.stages.stage import STAGES
 from tests.support import ROOT
 
 DEFAULT, SCHEMA = ROOT / "configs" / "default.yaml", ROOT / "configs" / "schema.json"
 PAGE = ROOT / "docs" / "configuration.md"
 SECTIONS: list[type[BaseModel]] = [
     *(Settings, Redis, Retention, Metrics, Log, Engine),
-    *(CameraOptions, Camera, Preview, ModelStage, PythonStage),
+    *(CameraOptions, Camera, Preview, *kinds().values()),
 ]
 
 
@@ -57,9 +57,8 @@ def test_every_default_is_written_out_and_equal() -> None:
     document = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
     stages = document["defaults"].pop("stages")
     defaults = Settings().model_dump(mode="json")
-    assert [ModelStage(**stage).model_dump() for stage in stages] == defaults["defaults"].pop(
-        "stages"
-    )
+    read = [stage.model_dump() for stage in STAGES.validate_python(stages)]
+    assert read == defaults["defaults"].pop("stages")
     assert document == defaults
 
 
@@ -69,9 +68,7 @@ def test_commented_camera_of_default_yaml_is_one(monkeypatch: pytest.MonkeyPatch
     camera = Camera.model_validate(yaml.load(text, yaml.BaseLoader)["gate"] | {"stages": []})
     assert camera.url.scheme == "rtsp"
     stages = yaml.safe_load(text.replace(" on:", " 'on':"))["gate"]["stages"]
-    assert [set(stage) for stage in stages] == [
-        set(kind.model_fields) for kind in (ModelStage, PythonStage)
-    ]
+    assert [set(stage) for stage in stages] == [set(kind.model_fields) for kind in kinds().values()]
 
 
 def test_page_names_every_key() -> None:
@@ -92,7 +89,7 @@ def test_schema_accepts_the_files_and_refuses_a_typing_mistake() -> None:
 def test_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREET_PASSWORD", "p/w")
     monkeypatch.setenv("MIRANTE_MODEL_MIRROR", "")
-    monkeypatch.setattr("pipeline.config.references._is_nowhere", lambda *_: False)
+    monkeypatch.setattr("pipeline.config.stages.model.ModelStage.check_here", lambda *_: ())
     cameras = load_settings(ROOT / "configs" / "example.yaml").cameras
     assert cameras["street"].url.password == "p/w"
     assert cameras["street"].fps == 10

@@ -1,0 +1,72 @@
+"""What a stage says of the models that it runs, and what is known of a model without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model that a stage runs.
+
+    Attributes:
+        key: the stage's key that names the model.
+        name: zoo name, or path of a manifest.
+        on: the class whose boxes it runs on; None for the whole frame.
+        threshold: minimum score of a detection, one number or one per class; None for the model's.
+    """
+
+    key: str
+    name: str
+    on: str | None = None
+    threshold: float | dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model.
+
+    Attributes:
+        name: as its manifest says.
+        task: ``detect``, ``segment`` or ``classify``.
+        labels: the classes that it may find.
+        is_for_crops: it was made for boxes that an earlier stage finds.
+    """
+
+    name: str
+    task: str
+    labels: tuple[str, ...]
+    is_for_crops: bool
+
+
+FactsOf = Callable[[str], ModelFacts | None]
+"""The facts of a model by the name that a stage gives it; None where nothing is known of it."""
+
+
+class Labels(NamedTuple):
+    """The classes that a stage finds: of boxes, on which later stages may run, and of masks."""
+
+    boxes: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+
+
+class UnknownModelError(ValueError):
+    """A stage names no model; in words."""
+
+
+def facts_here(name: str) -> ModelFacts:
+    """Return the facts of a model of this machine: of the zoo, or of a manifest.
+
+    Raises:
+        UnknownModelError: there is none, or its manifest is wrong.
+    """
+    from engines.manifest import ManifestError, find
+
+    try:
+        manifest = find(name)
+    except ManifestError as error:
+        words = str(error).removeprefix(f'no model "{name}"; ').removeprefix(f"{name}: ")
+        raise UnknownModelError(words) from None
+    return ModelFacts(manifest.name, manifest.task, tuple(manifest.labels), manifest.is_for_crops)

@@ -1,0 +1,97 @@
+"""What a form needs to know of a stage kind: made from its fields, read by the dashboard's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+Control = Literal["model", "class", "score", "number", "switch", "choice", "text", "none"]
+_BY_TYPE: Mapping[str, Control] = {
+    "number": "number",
+    "integer": "number",
+    "boolean": "switch",
+    "string": "text",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a form shows a field, written in its ``Annotated``; without it the type decides.
+
+    Attributes:
+        label: the words above it.
+        control: ``model`` picks a model, ``class`` one that an earlier stage finds, ``score`` is a
+            slider; None for what suits the type.
+        empty: what no value means.
+    """
+
+    label: str
+    control: Control | None = None
+    empty: str = ""
+
+
+class FormField(BaseModel):
+    """A key of a stage, for a form."""
+
+    key: str
+    label: str = Field(description="the words above it")
+    control: Control = Field(
+        description="model: picks one of the zoo; class: one that an earlier stage finds; "
+        "score: a slider; none: kept as it is, not shown"
+    )
+    description: str
+    required: bool
+    empty: str = Field(description="what no value means")
+    minimum: float | None
+    maximum: float | None
+    choices: list[str]
+
+
+class StageForm(BaseModel):
+    """A kind of stage, for a form."""
+
+    kind: str = Field(description="the key that names a stage of the kind")
+    title: str
+    words: str = Field(description="what a stage of the kind does")
+    offered: bool = Field(description="the API takes such stages")
+    fields: list[FormField]
+
+
+def fields_of(section: type[BaseModel]) -> list[FormField]:
+    """Return the fields of a section as a form shows them."""
+    schema = section.model_json_schema()
+    return list(_fields(section, schema["properties"]))
+
+
+def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator[FormField]:
+    for key, field in section.model_fields.items():
+        shown = next((each for each in field.metadata if isinstance(each, Shown)), None)
+        value = _first(properties[key])
+        yield FormField(
+            key=key,
+            label=shown.label if shown else key.replace("_", " ").capitalize(),
+            control=(shown and shown.control) or _control(value),
+            description=field.description or "",
+            required=field.is_required(),
+            empty=shown.empty if shown else "",
+            minimum=value.get("minimum", value.get("exclusiveMinimum")),
+            maximum=value.get("maximum", value.get("exclusiveMaximum")),
+            choices=value.get("enum", []) if value.get("type") == "string" else [],
+        )
+
+
+def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the simplest value that is not null."""
+    for alternative in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        if alternative.get("type") != "null":
+            return _first(alternative)
+    return schema
+
+
+def _control(value: Mapping[str, Any]) -> Control:
+    if "enum" in value and value.get("type") == "string":
+        return "choice"
+    return _BY_TYPE.get(str(value.get("type")), "none")
