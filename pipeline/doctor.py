@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.cameras.sources import kind_of, source_kinds
 from pipeline.config.settings import Settings
 
 Kind = Literal["element", "typelib", "library", "program", "driver"]
@@ -58,17 +59,15 @@ NEEDS = (
     Need("element", "decodebin", "finding a stream's decoder", _BASE),
     Need("element", "videoscale", "scaling to the analysis size", _BASE),
     Need("element", "videoconvert", "conversion to RGB", _BASE),
-    Need("element", "appsrc", "the synthetic camera", _BASE),
     Need("element", "capssetter", "keeping the colour space while scaling", _GOOD),
-    Need("element", "rtspsrc", "rtsp:// cameras", _GOOD),
-    Need("element", "rtpbin", "rtsp:// cameras", _GOOD),
+    *(
+        Need("element", part.element, part.purpose, _APT + part.package)
+        for kind in source_kinds()
+        for part in kind.parts
+    ),
     Need("element", "rtph264depay", "H.264 over RTP", _GOOD),
     Need("element", "rtph265depay", "H.265 over RTP", _GOOD),
     Need("element", "rtpjpegdepay", "MJPEG over RTP", _GOOD),
-    Need("element", "souphttpsrc", "http:// MJPEG cameras", _GOOD),
-    Need("element", "multipartdemux", "http:// MJPEG cameras", _GOOD),
-    Need("element", "jpegdec", "MJPEG", _GOOD),
-    Need("element", "v4l2src", "/dev/video cameras", _GOOD),
     Need("element", "qtdemux", ".mp4 and .mov files", _GOOD),
     Need("element", "matroskademux", ".mkv and .webm files", _GOOD),
     Need("element", "avidemux", ".avi files", _GOOD),
@@ -134,14 +133,6 @@ NEEDS = (
         required=False,
     ),
 )
-_BY_SCHEME = {
-    "rtsp": ("rtspsrc", "rtpbin"),
-    "rtsps": ("rtspsrc", "rtpbin"),
-    "http": ("souphttpsrc", "multipartdemux", "jpegdec"),
-    "https": ("souphttpsrc", "multipartdemux", "jpegdec"),
-    "v4l2": ("v4l2src",),
-    "test": ("appsrc",),
-}
 _ALWAYS = ("gi", "Gst-1.0", "queue", "decodebin", "videoscale", "videoconvert", "capssetter")
 
 
@@ -169,7 +160,7 @@ def needs_of(settings: Settings) -> list[Need]:
     if settings.redis.url is None:
         names |= {"redis-server", "setpriv"}
     for camera in settings.cameras.values():
-        names.update(_BY_SCHEME.get(camera.url.scheme, ()))
+        names.update(part.element for part in kind_of(camera.url).parts)
     if settings.engine.runtime is not None:
         names |= {"onnxslim", settings.engine.runtime.replace("-", "_")}
         names |= {"modelopt"} if settings.engine.precision == "fp16" else set()

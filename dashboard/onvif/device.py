@@ -18,6 +18,7 @@ import httpx
 
 from dashboard.onvif import soap
 from dashboard.onvif.discovery import Answer, is_at
+from pipeline.cameras.sources.rtsp import RTSP
 from pipeline.config.camera_url import CameraUrl
 
 CAMERA_S = 10.0
@@ -135,9 +136,9 @@ class _Device:
             url = str(CameraUrl(CameraUrl(uri).bare)) if uri else ""
         except ValueError:
             url = ""
-        if not url.startswith(("rtsp://", "rtsps://")):
+        if not url.startswith(tuple(f"{scheme}://" for scheme in RTSP.schemes)):
             raise DeviceError("one of its streams has no RTSP address")
-        if not is_at(url, self._camera.address, ("rtsp", "rtsps")):
+        if not is_at(url, self._camera.address, tuple(RTSP.schemes)):
             raise DeviceError(f"one of its streams is at another address ({_host(url)}): left out")
         return url
 

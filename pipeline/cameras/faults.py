@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
+from pipeline.cameras.sources import kind_of
+from pipeline.cameras.sources.base import Meaning
 from pipeline.cameras.state import Fault
-from pipeline.config.camera_url import NETWORK, SECRET_PARAMETER, CameraUrl, redact
+from pipeline.config.camera_url import SECRET_PARAMETER, CameraUrl, redact
 
 # GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
-_KINDS = {
-    "gst-resource-error-quark": {
-        1: "read",
-        3: "missing",
-        4: "busy",
-        5: "open",
-        6: "open",
-        7: "open",
-        9: "read",
-        10: "read",
-        11: "read",
-        13: "settings",
-        15: "refused",
-    },
-    "gst-stream-error-quark": {
-        3: "not video",
-        4: "not video",
-        5: "not video",
-        6: "no decoder",
-        9: "not video",
-    },
-    "gst-core-error-quark": {12: "no decoder"},
+_RESOURCE, _STREAM, _CORE = (f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core"))
+_MEANINGS: dict[int, Meaning] = {
+    1: "read",
+    3: "missing",
+    4: "busy",
+    5: "open",
+    6: "open",
+    7: "open",
+    9: "read",
+    10: "read",
+    11: "read",
+    13: "settings",
 }
+_REFUSED = 15
+_NOT_VIDEO = {3, 4, 5, 9}
+_NO_DECODER = {(_STREAM, 6), (_CORE, 12)}
 
 # Of any element: data stopped flowing, whatever the reason ("Internal data stream error.").
-UNEXPLAINED = ("gst-stream-error-quark", 1)
+UNEXPLAINED = (_STREAM, 1)
 
 
 def hide(text: str, url: CameraUrl) -> str:
     """``text`` without the credentials of ``url``, in whatever form they stand in it."""
     text = redact(text)
-    query = url.query if url.scheme in NETWORK else ""
-    in_path = [found["value"] for found in SECRET_PARAMETER.finditer(url.path)]
-    for secret in (url.password, query, *(in_path if url.scheme in NETWORK else ())):
+    secrets = [url.password]
+    if url.is_network:
+        in_path = [found["value"] for found in SECRET_PARAMETER.finditer(url.path)]
+        secrets += [url.query, *in_path]
+    for secret in secrets:
         for form in {secret or "", quote(secret or "", safe="")} - {""}:
             text = text.replace(form, "***")
     return text
@@ -50,18 +46,15 @@ def hide(text: str, url: CameraUrl) -> str:
 
 def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
     """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
-    kind = _KINDS.get(domain, {}).get(code, "other")
     words = hide(text, url)
-    if kind == "refused":
+    if domain == _RESOURCE and code == _REFUSED:
         return Fault(_refused(url, text), slow=True)
-    if kind == "missing":
-        return _missing(url)
-    if kind in {"no decoder", "not video"}:
-        meaning = {"no decoder": "no decoder for this video", "not video": "not a readable video"}
-        return Fault(f"{meaning[kind]}: {words}", slow=True)
-    if kind in {"open", "read"} and url.scheme in NETWORK:
-        return None
-    return Fault(_unusable(url, kind, words), slow=kind in {"open", "settings"})
+    if (domain, code) in _NO_DECODER:
+        return Fault(f"no decoder for this video: {words}", slow=True)
+    if domain == _STREAM and code in _NOT_VIDEO:
+        return Fault(f"not a readable video: {words}", slow=True)
+    meaning = _MEANINGS.get(code, "other") if domain == _RESOURCE else "other"
+    return kind_of(url).explain(url, meaning, words)
 
 
 def _refused(url: CameraUrl, text: str) -> str:
@@ -70,22 +63,3 @@ def _refused(url: CameraUrl, text: str) -> str:
     if url.username is None and url.password is None:
         return "401 unauthorised: the camera asks for a user and password"
     return "401 unauthorised: the camera refuses this user or password"
-
-
-def _unusable(url: CameraUrl, kind: str, words: str) -> str:
-    if kind == "busy":
-        return f"{url.path} is in use by another program"
-    if kind == "open" and url.scheme == "file":
-        is_folder = Path(url.path).is_dir()
-        return f"{url.path} {'is a directory' if is_folder else 'cannot be opened: no permission'}"
-    if kind == "open":
-        return f"{url.path} cannot be opened: no permission, or not a camera"
-    return words
-
-
-def _missing(url: CameraUrl) -> Fault:
-    if url.scheme in NETWORK:
-        return Fault(f'404 not found: the camera has no path "{redact(url.path)}"', slow=True)
-    if url.scheme == "v4l2":
-        return Fault(f"no device {url.path}: not plugged in?")
-    return Fault(f"no such file: {url.path}", slow=True)

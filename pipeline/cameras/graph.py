@@ -26,16 +26,16 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
         stages: launch text of what stands behind the RGB caps, up to a sink.
 
     Raises:
-        ValueError: a ``test://`` address with a query that means nothing.
+        ValueError: the address has a query that means nothing.
     """
-    parts = [source_of(spec).launch]
-    if spec.url.scheme != "test":
+    source = source_of(spec)
+    parts = [source.launch]
+    if source.drawn is None:
         parts.append(_COLORIMETRY)
-    every_frame = spec.url.scheme == "file" and spec.pace == "every_frame"
-    if spec.url.scheme == "file" and not every_frame:
+    if source.pace == "realtime":
         parts.append("identity sync=true")
     parts += [
-        _EVERY if every_frame else _NEWEST,
+        _EVERY if source.pace == "every_frame" else _NEWEST,
         "videoscale",
         "videoconvert",
         f'capsfilter caps="{analysis_caps(spec)}"',

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import socket
 import ssl
-from urllib.parse import urlsplit
 
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 
-_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-
 
 def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
-    """Tries to connect; says in words why that fails, or None when it does not.
+    """Try to connect; say in words why that fails, or None when it does not.
 
     May block longer than ``timeout_s`` on a name server. Trusts the certificates of the system,
-    or those of ``SSL_CERT_FILE``.
+    or those of ``SSL_CERT_FILE``. Over UDP only the name and the route can be tried.
     """
-    split = urlsplit(url.bare)
-    host, port = split.hostname or "", split.port or _PORTS[url.scheme]
+    host, port = url.host, url.port or 0
+    protocol = url.endpoint.protocol if url.endpoint else ""
     try:
+        if protocol == "udp":
+            _find_route(host, port)
+            return None
         with socket.create_connection((host, port), timeout_s) as connection:
-            if url.scheme in {"rtsps", "https"}:
+            if protocol == "tls":
                 ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
     except OSError as error:
         return _fault(error, host, port)
     return None
+
+
+def _find_route(host: str, port: int) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as sender:
+        sender.connect(address)
 
 
 def _fault(error: OSError, host: str, port: int) -> Fault:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from engines.console import print_table
+from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
     import redis
@@ -29,7 +30,6 @@ RedisOption = Annotated[
 ]
 WorkerOption = Annotated[str, typer.Option("--worker", help="Worker that runs it.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
-URL_WORDS = "rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,7 +47,7 @@ Transport = Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")]
 @app.command()
 def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     name: Name,
-    url: Annotated[str, typer.Argument(metavar="URL", help=URL_WORDS)],
+    url: Annotated[str, typer.Argument(metavar="URL", help=forms())],
     models: Models = None,
     fps: Fps = None,
     width: Width = None,
@@ -91,7 +91,7 @@ def remove(name: Name, redis_url: RedisOption = None) -> None:
 @app.command()
 def edit(  # noqa: PLR0913, PLR0917 - one parameter an option
     name: Name,
-    url: Annotated[str | None, typer.Option(metavar="URL", help=URL_WORDS)] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help=forms())] = None,
     models: Models = None,
     fps: Fps = None,
     width: Width = None,

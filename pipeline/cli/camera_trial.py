@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.camera import RedisOption, connected, stage_of
+from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
@@ -19,9 +20,7 @@ NAME = "test"
 def try_camera(
     url: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[URL]", help="rtsp[s]://, http[s]://, file:PATH, /dev/videoN or test://"
-        ),
+        typer.Argument(metavar="[URL]", help=forms()),
     ] = None,
     camera: Annotated[
         str | None, typer.Option(help="Instead of URL: one that is wanted, as its worker has it.")

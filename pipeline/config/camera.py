@@ -9,6 +9,7 @@ from pydantic import Field
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.section import Section
+from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.stage import Stage
@@ -66,6 +67,4 @@ class CameraOptions(Section):
 class Camera(CameraOptions):
     """One camera."""
 
-    url: CameraUrl = Field(
-        description="rtsp[s]://, http[s]:// (MJPEG), file:PATH, /dev/videoN or test://"
-    )
+    url: CameraUrl = Field(description=forms())

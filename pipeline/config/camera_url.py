@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2", "test")
-NETWORK = ("rtsp", "rtsps", "http", "https")
+from pipeline.config.source_kinds import AddressKind, Endpoint, kind_of, with_scheme
+
 # What a parameter's name says when its value is a secret. Cameras part parameters by "&", ";" or,
 # in a path, by "_", which may also stand in a name and in a secret: it parts only before "name=".
 # Lengths are bounded because any text is searched.
@@ -42,7 +42,7 @@ class CameraUrl:
 
     ``str`` and ``repr`` give the address with ``***`` for the credentials, also for those in
     parameters such as ``password=``, in the query or the path. ``/dev/video0`` is read as
-    ``v4l2:/dev/video0`` and a plain path as ``file:``.
+    ``v4l2:/dev/video0``, and another plain path as ``file:``.
 
     Raises:
         ValueError: no scheme that a camera can have, or no host or path where one is needed.
@@ -51,8 +51,7 @@ class CameraUrl:
     __slots__ = ("_split", "password", "username")
 
     def __init__(self, text: str) -> None:
-        if "://" not in text and not text.startswith(("file:", "v4l2:", "test:")):
-            text = f"v4l2:{text}" if text.startswith("/dev/video") else f"file:{text}"
+        text = with_scheme(text)
         try:
             split = urlsplit(text)
             _ = split.port
@@ -61,28 +60,56 @@ class CameraUrl:
                 "expected scheme://user:password@host:port/path; "
                 "in a password write / ? # @ % as %2F %3F %23 %40 %25"
             ) from None
-        if split.scheme not in SCHEMES:
-            raise ValueError(
-                f'unknown scheme "{split.scheme}"; expected one of {", ".join(SCHEMES)}'
-            )
-        if split.scheme == "file":  # whose path may hold what begins a query elsewhere
+        kind = kind_of(split.scheme)
+        if not kind.has_query:
             path = text.partition(":")[2].removeprefix(f"//{split.netloc}")
-            split = SplitResult("file", split.netloc, path, "", "")
+            split = SplitResult(split.scheme, split.netloc, path, "", "")
         self.username = unquote(split.username) if split.username else None
         self.password = unquote(split.password) if split.password else None
         host = split.netloc.rpartition("@")[2]
         self._split = SplitResult(split.scheme, host, split.path, split.query, split.fragment)
-        if split.scheme in NETWORK and not split.hostname:
-            raise ValueError(f'no host in "{self}"; expected {split.scheme}://host/path')
-        if split.scheme in NETWORK and ":" in host and host == split.netloc and "@" in text:
-            raise ValueError("expected no @ behind the host; write / @ in a password as %2F %40")
-        if split.scheme in {"file", "v4l2"} and not split.path:
+        if self.is_network:
+            self._check_host(is_misplaced=host == split.netloc and ":" in host and "@" in text)
+        if kind.needs_path and not split.path:
             raise ValueError(f"no path; expected {split.scheme}:PATH")
+
+    def _check_host(self, is_misplaced: bool) -> None:
+        if not self._split.hostname:
+            raise ValueError(f'no host in "{self}"; expected {self.scheme}://host/path')
+        if is_misplaced:
+            raise ValueError("expected no @ behind the host; write / @ in a password as %2F %40")
+        if self.port is None:
+            raise ValueError(f'no port in "{self}"; expected {self.scheme}://host:port')
 
     @property
     def scheme(self) -> str:
-        """The scheme, one of ``SCHEMES``."""
+        """The scheme, one that a kind of source has."""
         return self._split.scheme
+
+    @property
+    def kind(self) -> AddressKind:
+        """The kind of source that has the scheme."""
+        return kind_of(self.scheme)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """How its scheme is reached on the network; None for a source of this machine."""
+        return self.kind.schemes[self.scheme]
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it names a host."""
+        return self.endpoint is not None
+
+    @property
+    def host(self) -> str:
+        """The host, or "" for a source of this machine."""
+        return self._split.hostname or ""
+
+    @property
+    def port(self) -> int | None:
+        """The port that it names, else its scheme's."""
+        return self._split.port or (self.endpoint.port if self.endpoint else None)
 
     @property
     def path(self) -> str:
@@ -103,7 +130,7 @@ class CameraUrl:
         secret = self.username is not None or self.password is not None
         netloc = f"***@{self._split.netloc}" if secret else self._split.netloc
         text = _join(self._split._replace(netloc=netloc))
-        return SECRET_PARAMETER.sub(r"\g<name>***", text) if self.scheme in NETWORK else text
+        return SECRET_PARAMETER.sub(r"\g<name>***", text) if self.is_network else text
 
     def __repr__(self) -> str:
         return f"CameraUrl({str(self)!r})"
@@ -144,7 +171,8 @@ class CameraUrl:
 
 def _join(split: SplitResult) -> str:
     """As ``geturl``, which would make ``file:clip.mp4`` a path from the root."""
-    if split.scheme in NETWORK or split.netloc:
+    kind = kind_of(split.scheme)
+    if kind.is_network or split.netloc:
         return split.geturl()
-    start = "test://" if split.scheme == "test" else f"{split.scheme}:"
+    start = f"{split.scheme}:" if kind.needs_path else f"{split.scheme}://"
     return start + split.path + (f"?{split.query}" if split.query else "")

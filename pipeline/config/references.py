@@ -86,10 +86,8 @@ def check_source(camera: Camera, path: str) -> Iterator[str]:
         camera: with the address.
         path: key of the address, such as ``cameras.gate.url``.
     """
-    from pipeline.cameras.sources import source_of
-
     try:
-        source_of(camera)
+        camera.url.kind.check_query(camera.url.query)
     except ValueError as error:
         yield f"{path}: {show(str(camera.url))} — {error}"
 

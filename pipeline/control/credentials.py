@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config.camera_url import NETWORK, SECRET_PARAMETER
+from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
+from pipeline.config.source_kinds import is_network
 from pipeline.control.private_file import PrivateFile
 
 PREFIX = "credential:"
@@ -52,7 +53,7 @@ class Credentials:
             return match["name"] + (_take(camera, value, taken) if _is_literal(value) else value)
 
         text = split.geturl()
-        if split.scheme in NETWORK:
+        if is_network(split.scheme):
             start = len(f"{split.scheme}://{split.netloc}")
             text = text[:start] + SECRET_PARAMETER.sub(hide, text[start:])
         if not taken:

@@ -20,7 +20,6 @@ from pipeline.cameras.reach import reach
 from pipeline.cameras.sources import source_of
 from pipeline.cameras.state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
-from pipeline.config.camera_url import NETWORK
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
 from plugins.ledger import Ledger, attach, detach
 
@@ -46,7 +45,7 @@ class CameraRunner:
         on_change: told of each transition, on the supervisor's thread.
 
     Raises:
-        ValueError: a ``test://`` address with a query that means nothing.
+        ValueError: the address has a query that means nothing.
     """
 
     def __init__(
@@ -163,7 +162,7 @@ class CameraRunner:
         if (busy_s := self._ledger.busy_s()) > STAGES_S:
             return self._machine.hung(busy_s)
         fault = self._machine.check(arrived_s, decoded_s)
-        if fault is not None and arrived_s is None and self.spec.url.scheme in NETWORK:
+        if fault is not None and arrived_s is None and self.spec.url.is_network:
             return self._reach(fault)
         if probes.clock_off_s is not None and not self._clock_noted:
             self._clock_noted = True
@@ -187,8 +186,7 @@ class CameraRunner:
 
     def _on_error(self, session: Session, error: Any) -> Fault | None:
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
-        is_network = self.spec.url.scheme in NETWORK
-        if is_unexplained and is_network and session.probes.arrived_s is None:
+        if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
             return self._reach(Fault("the camera answers, but not with video"))
         words = self._missing or error.message
         fault = explain(self.spec.url, error.domain, error.code, words)

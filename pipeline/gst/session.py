@@ -15,7 +15,6 @@ from gi.repository import Gio, GLib, Gst
 from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
-from pipeline.config.synthetic_options import SyntheticOptions
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
 from plugins.ledger import Ledger
@@ -42,7 +41,7 @@ class Session:
         source: what its address asks for.
         graph: launch text of the whole graph.
         ledger: the camera's account.
-        first_number: number of the first frame, for ``test://``.
+        first_number: number of the first frame, where frames are drawn here.
 
     Attributes:
         probes: what they saw.
@@ -64,20 +63,19 @@ class Session:
             ledger,
             RateLimit(spec.fps) if spec.fps else None,
             spec.keyframes_only,
-            paced=spec.url.scheme == "file" and spec.pace == "realtime",
+            paced=source.pace == "realtime",
         )
         self.probes.install(self._pipeline)
         self._pipeline.connect("deep-element-added", _on_element, self.probes)
         element = self._pipeline.get_by_name("source")
         _set_up(element, spec, source)
         self._feed: SyntheticFeed | None = None
-        if spec.url.scheme == "test":
-            options = SyntheticOptions.of_query(spec.url.query)
-            self._feed = SyntheticFeed(element, options, first_number)
+        if source.drawn is not None:
+            self._feed = SyntheticFeed(element, source.drawn, first_number)
 
     @property
     def next_number(self) -> int:
-        """The number that the next frame of a ``test://`` camera has."""
+        """The number that the next frame that is drawn here has."""
         return 0 if self._feed is None else self._feed.next_number
 
     def start(self) -> None:
@@ -135,10 +133,10 @@ def _without_video(message: Any) -> Any:
 def _set_up(element: Any, spec: Camera, source: Source) -> None:
     for key, value in source.secrets.items():
         element.set_property(key, value)
-    if spec.url.scheme in {"rtsp", "rtsps"}:
+    if source.offers_streams:
         element.connect("select-stream", _is_video)
     anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
-    if anchors and spec.url.scheme in {"rtsps", "https"}:
+    if anchors and spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls":
         element.set_property("tls-database", Gio.TlsFileDatabase.new(anchors))
 
 

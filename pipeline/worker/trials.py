@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline.cameras.faults import hide
 from pipeline.config.camera import Camera
-from pipeline.config.camera_url import NETWORK, CameraUrl
+from pipeline.config.camera_url import CameraUrl
 from pipeline.config.references import check_blur
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, pack, unpack
@@ -74,7 +74,7 @@ def answer_trial(registry: Registry, request: Mapping[str, Any]) -> bytes:
 
 def _whole(url: CameraUrl) -> str:
     """The address with its credentials: nothing but the process's standard input may hold it."""
-    if url.scheme not in NETWORK or (url.username is None and url.password is None):
+    if not url.is_network or (url.username is None and url.password is None):
         return url.bare
     login = quote(url.username or "", safe="")
     if url.password is not None:

@@ -1,33 +1,37 @@
-"""From an address to the GStreamer elements that give its pictures: launch text, without gi."""
+"""From an address to the GStreamer elements that give its images: launch text, without gi."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pipeline.cameras.sources.base import Source
-from pipeline.cameras.sources.file import _file
-from pipeline.cameras.sources.http import _http
-from pipeline.cameras.sources.rtsp import _rtsp
-from pipeline.cameras.sources.synthetic import _test
-from pipeline.cameras.sources.v4l2 import _v4l2
-from pipeline.config.camera import Camera
+from pipeline.cameras.sources.base import Source, SourceKind
+from pipeline.config.camera_url import CameraUrl
+from pipeline.config.source_kinds import AddressKind, kinds
+
+if TYPE_CHECKING:  # which needs the kinds itself
+    from pipeline.config.camera import Camera
+
+
+def source_kinds() -> list[SourceKind]:
+    """All that is known of each kind of source, in the table's order."""
+    return [_whole(kind) for kind in kinds()]
+
+
+def kind_of(url: CameraUrl) -> SourceKind:
+    """Return all that is known of the kind of source that an address names."""
+    return _whole(url.kind)
 
 
 def source_of(spec: Camera) -> Source:
-    """The source of one camera.
+    """Return the source of one camera.
 
     Raises:
-        ValueError: a ``test://`` address with a query that means nothing.
+        ValueError: its address has a query that means nothing.
     """
-    return _SOURCES[spec.url.scheme](spec)
+    return kind_of(spec.url).source(spec)
 
 
-_SOURCES: dict[str, Callable[[Camera], Source]] = {
-    "rtsp": _rtsp,
-    "rtsps": _rtsp,
-    "http": _http,
-    "https": _http,
-    "file": _file,
-    "v4l2": _v4l2,
-    "test": _test,
-}
+def _whole(kind: AddressKind) -> SourceKind:
+    if not isinstance(kind, SourceKind):
+        raise TypeError(f"{kind.form}: expected a SourceKind, got {type(kind).__name__}")
+    return kind

@@ -1,12 +1,24 @@
-"""A source: the launch text of a camera's address and what belongs to it."""
+"""What a kind of source knows: its addresses, the elements it needs, their text, their errors."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
+from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.source_kinds import AddressKind
+from pipeline.config.synthetic_options import SyntheticOptions
+
+if TYPE_CHECKING:  # the description of a camera's address is made from the kinds
+    from pipeline.config.camera import Camera
 
 DECODE = "decodebin name=decode expose-all-streams=false caps=video/x-raw(ANY)"
+BASE, GOOD, BAD = (f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad"))
+
+# What GStreamer's error of a resource tells: see ``pipeline.cameras.faults``.
+Meaning = Literal["missing", "busy", "open", "read", "settings", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,19 +27,50 @@ class Source:
 
     Attributes:
         launch: elements from the source to raw video; the first is named ``source``.
-        live: the source goes on for ever, at a pace of its own.
+        pace: of a recording, which has none of its own; None for a source that goes on for ever.
         secrets: properties of ``source`` that are set behind the text's back, since the text is
             shown and logged.
+        drawn: the frames are drawn here, as these options say, and handed to ``source``.
+        offers_streams: ``source`` asks which of the camera's streams are wanted.
     """
 
     launch: str
-    live: bool = True
+    pace: Literal["realtime", "every_frame"] | None = None
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    drawn: SyntheticOptions | None = None
+    offers_streams: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it goes on for ever, at a pace of its own."""
+        return self.pace is None
 
 
-def secrets_of(url: CameraUrl) -> dict[str, str]:
-    """Many cameras take user and password in the query, so that is withheld from the text too."""
-    secrets = {"user-id": url.username or "", "user-pw": url.password or ""}
-    if url.query:
-        secrets["location"] = url.bare
-    return {name: value for name, value in secrets.items() if value}
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A GStreamer element that a kind of source needs, and the Debian package that has it."""
+
+    element: str
+    purpose: str
+    package: str
+
+
+def words_alone(_url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    """GStreamer's own words, of a source whose errors say enough."""
+    return Fault(words, slow=meaning in {"open", "settings"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceKind(AddressKind):
+    """A kind of source: all that is known of it.
+
+    Attributes:
+        source: what a camera's address asks for.
+        parts: the elements that it needs.
+        explain: what an error of its resource means, given GStreamer's words without secrets; None
+            when only the network can tell.
+    """
+
+    source: Callable[[Camera], Source]
+    parts: tuple[Part, ...]
+    explain: Callable[[CameraUrl, Meaning, str], Fault | None] = words_alone

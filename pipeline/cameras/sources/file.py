@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from pipeline.cameras.sources.base import DECODE, Source
-from pipeline.config.camera import Camera
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cameras.sources.base import DECODE, Meaning, Source, SourceKind, words_alone
+from pipeline.cameras.state import Fault
+from pipeline.config.camera_url import CameraUrl
 from pipeline.config.launch import quoted
+from pipeline.config.source_kinds import Row
+
+if TYPE_CHECKING:
+    from pipeline.config.camera import Camera
 
 
-def _file(spec: Camera) -> Source:
-    return Source(f"filesrc name=source location={quoted(spec.url.path)} ! {DECODE}", live=False)
+def _source(spec: Camera) -> Source:
+    return Source(f"filesrc name=source location={quoted(spec.url.path)} ! {DECODE}", spec.pace)
+
+
+def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    if meaning == "missing":
+        return Fault(f"no such file: {url.path}", slow=True)
+    if meaning == "open":
+        reason = "is a directory" if Path(url.path).is_dir() else "cannot be opened: no permission"
+        return Fault(f"{url.path} {reason}", slow=True)
+    return words_alone(url, meaning, words)
+
+
+FILE = SourceKind(
+    schemes={"file": None},
+    form="file:PATH",
+    title="File",
+    start="file:",
+    example="file:/clips/gate.mp4",
+    hint="A video on the worker's machine.",
+    rows=(
+        Row(
+            "`file:clip.mp4`",
+            "any video file",
+            "see `pace` and `loop`; `#` and `?` are part of the path",
+        ),
+    ),
+    plain="",
+    needs_path=True,
+    has_query=False,
+    source=_source,
+    parts=(),
+    explain=_explain,
+)

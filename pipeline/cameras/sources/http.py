@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pipeline.cameras.sources.base import Source, secrets_of
-from pipeline.config.camera import Camera
+from typing import TYPE_CHECKING
+
+from pipeline.cameras.sources.base import GOOD, Part, Source, SourceKind
+from pipeline.cameras.sources.network import explain, secrets_of
 from pipeline.config.launch import quoted
+from pipeline.config.source_kinds import Endpoint, Row
+
+if TYPE_CHECKING:
+    from pipeline.config.camera import Camera
 
 HTTP_TIMEOUT_S = 5
 
 
-def _http(spec: Camera) -> Source:
+def _source(spec: Camera) -> Source:
     """MJPEG: every picture is a key frame. decodebin would wait for the multipart's end."""
     location = quoted(spec.url.bare.partition("?")[0])
     launch = (
@@ -18,3 +24,27 @@ def _http(spec: Camera) -> Source:
         "! image/jpeg ! jpegdec name=decode"
     )
     return Source(launch, secrets=secrets_of(spec.url))
+
+
+HTTP = SourceKind(
+    schemes={"http": Endpoint(80), "https": Endpoint(443, "tls")},
+    form="http[s]:// (MJPEG)",
+    title="MJPEG",
+    start="http://",
+    example="http://192.0.2.10/video.mjpg",
+    hint="Pictures over HTTP, one after another.",
+    rows=(
+        Row(
+            "`http://host/path`, `https://…`",
+            "MJPEG (`multipart/x-mixed-replace`)",
+            "basic and digest login",
+        ),
+    ),
+    source=_source,
+    parts=(
+        Part("souphttpsrc", "http:// MJPEG cameras", GOOD),
+        Part("multipartdemux", "http:// MJPEG cameras", GOOD),
+        Part("jpegdec", "MJPEG", GOOD),
+    ),
+    explain=explain,
+)

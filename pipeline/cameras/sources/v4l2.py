@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pipeline.cameras.sources.base import DECODE, Source
-from pipeline.config.camera import Camera
+from typing import TYPE_CHECKING
+
+from pipeline.cameras.sources.base import (
+    DECODE,
+    GOOD,
+    Meaning,
+    Part,
+    Source,
+    SourceKind,
+    words_alone,
+)
+from pipeline.cameras.state import Fault
+from pipeline.config.camera_url import CameraUrl
 from pipeline.config.launch import quoted
+from pipeline.config.source_kinds import Row
+
+if TYPE_CHECKING:
+    from pipeline.config.camera import Camera
 
 
-def _v4l2(spec: Camera) -> Source:
+def _source(spec: Camera) -> Source:
     """Raw pictures that need no scaling down, else JPEG, which a USB bus carries at full rate."""
     small = f"video/x-raw,width=[1,{spec.width}],height=[1,{spec.height}]"
     launch = (
@@ -15,3 +30,35 @@ def _v4l2(spec: Camera) -> Source:
         f"! {small};image/jpeg;video/x-raw ! {DECODE}"
     )
     return Source(launch)
+
+
+def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    if meaning == "missing":
+        return Fault(f"no device {url.path}: not plugged in?")
+    if meaning == "busy":
+        return Fault(f"{url.path} is in use by another program")
+    if meaning == "open":
+        return Fault(f"{url.path} cannot be opened: no permission, or not a camera", slow=True)
+    return words_alone(url, meaning, words)
+
+
+V4L2 = SourceKind(
+    schemes={"v4l2": None},
+    form="/dev/videoN",
+    title="Webcam",
+    start="/dev/video0",
+    example="/dev/video0",
+    hint="One that is plugged into the worker's machine.",
+    rows=(
+        Row(
+            "`/dev/video0`, `v4l2:/dev/video0`",
+            "a USB or built-in camera",
+            "raw pictures of up to the analysis size if the camera has them, else JPEG",
+        ),
+    ),
+    plain="/dev/video",
+    needs_path=True,
+    source=_source,
+    parts=(Part("v4l2src", "/dev/video cameras", GOOD),),
+    explain=_explain,
+)
