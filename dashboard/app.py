@@ -18,7 +18,17 @@ from starlette.responses import Response
 
 from dashboard.access import Access
 from dashboard.access.guard import Guard
-from dashboard.api import cameras, discovery, health, live, models, results, session, system
+from dashboard.api import (
+    cameras,
+    discovery,
+    health,
+    live,
+    models,
+    results,
+    session,
+    sources,
+    system,
+)
 from dashboard.api.refusals import lines_of
 from dashboard.ending import end
 from dashboard.history.sampler import Sampler
@@ -33,7 +43,7 @@ from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
 STATIC = Path(__file__).parent / "static"
-ROUTERS = (cameras, results, models, system, discovery, session, health, live)
+ROUTERS = (cameras, sources, results, models, system, discovery, session, health, live)
 
 
 def make_services(

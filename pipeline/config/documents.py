@@ -1,13 +1,13 @@
 """The documents that follow from the models: ``python -m pipeline.config.documents`` writes them.
 
-``configs/default.yaml`` (every key with its default), ``configs/schema.json`` (for editors) and the
-table of keys in ``docs/configuration.md``.
+``configs/default.yaml`` (every key with its default), ``configs/schema.json`` (for editors), the
+table of keys in ``docs/configuration.md`` and the table of sources in ``docs/cameras.md``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import indent, wrap
 from typing import Any, Literal, get_args, get_origin
@@ -16,12 +16,12 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pipeline.config import source_kinds
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
 from pipeline.config.stages import kinds
 
 ROOT = Path(__file__).parents[2]
-MARKS = ("<!-- keys: begin -->\n", "<!-- keys: end -->")
 _WIDTH = 100
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
@@ -62,18 +62,37 @@ def key_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_table(text: str) -> str:
-    """A document with the table between its marks made anew."""
-    before, _, rest = text.partition(MARKS[0])
-    return before + MARKS[0] + key_table() + MARKS[1] + rest.partition(MARKS[1])[2]
+def source_table() -> str:
+    """A Markdown table of what a camera's address may be."""
+    rows = ["| address | what it is | notes |", "|---|---|---|"]
+    for kind in source_kinds.kinds():
+        rows += [f"| {row.address} | {row.meaning} | {row.notes} |" for row in kind.rows]
+    return "\n".join(rows) + "\n"
+
+
+# Page in docs → what stands between the marks of each table on it.
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "configuration.md": {"keys": key_table},
+    "cameras.md": {"sources": source_table},
+}
+
+
+def with_tables(page: str, text: str) -> str:
+    """Return the text of a page with each of its tables between its marks replaced."""
+    for name, table in TABLES[page].items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + table() + end + rest.partition(end)[2]
+    return text
 
 
 def main() -> None:
-    """Writes all three."""
+    """Write all of them."""
     (ROOT / "configs" / "default.yaml").write_text(default_yaml(), encoding="utf-8")
     (ROOT / "configs" / "schema.json").write_text(schema_json(), encoding="utf-8")
-    page = ROOT / "docs" / "configuration.md"
-    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in TABLES:
+        page = ROOT / "docs" / name
+        page.write_text(with_tables(name, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _lines(

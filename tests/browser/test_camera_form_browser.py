@@ -165,3 +165,31 @@ def test_a_test_shows_one_frame_with_its_boxes(pages: Pages, site: Site) -> None
     shown = dialog.get_by_role("img", name="One frame of the camera: 1 red, 1 green, 1 blue")
     expect(shown).to_be_visible()
     assert registered(site) == before, "a test adds nothing"
+
+
+def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
+    """The form knows of kinds what the API says, and nothing else."""
+    made = {
+        "title": "Made up",
+        "start": "made://",
+        "example": "made://192.0.2.10:9000",
+        "hint": "A made-up camera.",
+        "plain": None,
+        "schemes": {"made": {"port": None, "protocol": "udp", "transports": ["tcp"]}},
+        "models": ["test-boxes", "test-lane"],
+    }
+    page = pages.open(site.url)
+    page.route("**/api/v1/sources", lambda route: route.fulfill(json=[made]))
+    dialog = page.get_by_role("dialog")
+    add(page)
+    address = dialog.get_by_label("Address")
+    expect(address).to_have_attribute("placeholder", made["example"])
+    dialog.get_by_role("button", name="Made up").click()
+    expect(address).to_have_value("made://")
+    expect(dialog).to_contain_text("A made-up camera.")
+    address.fill("made://barn:9000/live")
+    expect(dialog.get_by_label("Name")).to_have_value("barn")
+    expect(dialog.get_by_label("Password")).to_be_visible()
+    expect(dialog.get_by_label("The test picture")).to_be_checked()
+    address.fill("file:clip.mp4")
+    expect(dialog.get_by_label("Password")).to_have_count(0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.settings import Settings
+from pipeline.config.source_kinds import schemes
 from pipeline.control.registry import Registry
 from tests.support.api_server import Bench
 
@@ -248,3 +249,10 @@ def test_what_is_no_object_is_refused_in_words(bench: Bench) -> None:
         assert all(isinstance(line, str) for line in response.json()["detail"])
     [line] = bench.http.get(f"{CAMERAS}/gate/timeline?limit=0").json()["detail"]
     assert line.startswith('limit: "0" — ')
+
+
+def test_the_kinds_of_source_are_those_of_the_table(bench: Bench) -> None:
+    kinds = bench.http.get("/api/v1/sources").raise_for_status().json()
+    assert [scheme for kind in kinds for scheme in kind["schemes"]] == schemes()
+    rtsp = kinds[0]["schemes"]["rtsp"]
+    assert rtsp == {"port": 554, "protocol": "tcp", "transports": ["tcp", "udp"]}

@@ -3,16 +3,7 @@ import { nameTrouble, takesLogin } from "./camera_values.js";
 import { colourOf } from "../lib/colours.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
 import { Button } from "../lib/ui.js";
-
-/** What an address may begin with: [name, beginning, example, words]. */
-const KINDS = [
-  ["RTSP", "rtsp://", "rtsp://192.0.2.10/stream1", "Most network cameras. The path stands in the camera's manual."],
-  ["MJPEG", "http://", "http://192.0.2.10/video.mjpg", "Pictures over HTTP, one after another."],
-  ["Webcam", "/dev/video0", "/dev/video0", "One that is plugged into the worker's machine."],
-  ["File", "file:", "file:/clips/gate.mp4", "A video on the worker's machine."],
-  ["Test picture", "test://", "test://?size=640x360&fps=10", "A drawn picture that moves; it needs no camera."],
-];
-const kindOf = (url) => KINDS.find(([, start]) => url.startsWith(start.replace(/0$/, "")) || url.startsWith(start.replace("://", "s://")));
+import { endpointOf, sourceOf, sources } from "./sources.js";
 
 /** Why a field is wrong, under it; several fields have none. */
 export function Trouble({ id, lines }) {
@@ -35,7 +26,7 @@ function Field({ id, label, value, onInput, lines, help, ...more }) {
 /** `onTest` for Enter and the button; `kept`: the address of a camera that is edited, else undefined. */
 export function Address({ values, kept, onChange, onTest, onFind, busy, lines, input }) {
   const { url } = values;
-  const kind = kindOf(url.trim());
+  const kind = sourceOf(url);
   const isKept = kept !== undefined && url === kept;
   const isHidden = !isKept && url.includes("***");
   const start = (text) => { onChange({ url: text }); input.current.focus(); };
@@ -50,15 +41,15 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
         <${Button} icon="search" kind="quiet small" onClick=${onFind}>Find cameras</${Button}></div>
       <div class="with-button">
         <input id="url" ref=${input} value=${url} autofocus inputmode="url" spellcheck=${false} autocomplete="off" autocapitalize="off"
-          placeholder=${kind?.[2] ?? KINDS[0][2]} aria-invalid=${lines?.length ? "true" : null} aria-describedby="url-trouble url-help"
+          placeholder=${(kind ?? sources()[0])?.example} aria-invalid=${lines?.length ? "true" : null} aria-describedby="url-trouble url-help"
           onInput=${(event) => onChange({ url: event.target.value })} onKeyDown=${enter} />
         <${Button} icon="play" onClick=${() => onTest(false)} disabled=${busy || !url.trim()}>Test</${Button}>
       </div>
       <${Trouble} id="url-trouble" lines=${isHidden ? ["*** stands for what is not shown: type the whole address."] : lines} />
       <small id="url-help">${isKept ? "Its address and password are kept as they are, unless you change them."
-        : kind ? kind[3] : "What does the camera send?"}</small>
-      ${url.trim() === "" && html`<div class="url-kinds">${KINDS.map(([name, text]) => html`<button type="button" class="chip" aria-pressed="true"
-        key=${name} onClick=${() => start(text)}>${name}</button>`)}</div>`}
+        : kind ? kind.hint : "What does the camera send?"}</small>
+      ${url.trim() === "" && html`<div class="url-kinds">${sources().map(({ title, start: text }) => html`<button type="button" class="chip" aria-pressed="true"
+        key=${title} onClick=${() => start(text)}>${title}</button>`)}</div>`}
     </div>
     ${takesLogin(url.trim()) && html`<div class="field-row">
       <${Field} id="user" label="User" value=${values.user} onInput=${(user) => onChange({ user })}
@@ -113,7 +104,7 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       ${option("previewFps", "Pictures shown per second", defaults.preview?.fps ?? 8, "Only while somebody watches.")}
       ${option("width", "Analysed width", defaults.width ?? 640, "Pixels, at most; the shape is kept.")}
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
-      ${/^\s*rtsp:/i.test(values.url) && html`<div class="field"><label for="transport">RTP travels over</label>
+      ${endpointOf(values.url)?.transports.length > 0 && html`<div class="field"><label for="transport">RTP travels over</label>
         <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
           <option value="">${(defaults.transport ?? "tcp").toUpperCase()} (default)</option>
           <option value="tcp">TCP</option><option value="udp">UDP</option>

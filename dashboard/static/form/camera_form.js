@@ -1,26 +1,26 @@
 // Adds or edits a camera: an address, a name, a test that shows one frame, and what is looked for.
 import { cameraPath, patch, post } from "../lib/api.js";
 import { Address, BlurFaces, Name, Options, Worker } from "./camera_fields.js";
-import { EMPTY, byField, changesOf, nameTrouble, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
+import { EMPTY, byField, changesOf, freeName, nameTrouble, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
 import { NO_ADDRESS, useTrial } from "./camera_trial.js";
 import { ConfiguredCamera } from "../camera/configured_camera.js";
 import { Discovery } from "./discovery.js";
 import { draft } from "./form_draft.js";
 import { live } from "../lib/live.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
-import { PRESETS, Pipeline, labelsOf } from "./stage_list.js";
+import { sources, stagesFor, useSources } from "./sources.js";
+import { Pipeline, labelsOf } from "./stage_list.js";
 import { toast } from "../lib/toast.js";
 import { TrialView } from "./trial_view.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
 const STANDARD = [{ model: "street" }]; // what a camera without stages runs, where its worker does not say
-const TEST_STAGES = PRESETS.find((one) => one.id === "test");
 
 /** Adds a camera when `camera` is undefined, else edits it. */
 export function CameraForm({ camera, onClose }) {
   const Form = camera?.origin === "config" ? ConfiguredCamera : FreeForm;
-  return html`<${Form} camera=${camera} onClose=${onClose} />`;
+  return useSources() && html`<${Form} camera=${camera} onClose=${onClose} />`;
 }
 
 function FreeForm({ camera, onClose }) {
@@ -43,7 +43,7 @@ function FreeForm({ camera, onClose }) {
     setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
   };
   const choose = ({ suggestion, ...rest }) => {
-    change({ ...rest, ...(values.named ? {} : { name: suggestedName(`file:${suggestion}`, taken) }) });
+    change({ ...rest, ...(values.named ? {} : { name: freeName(suggestion, taken) }) });
     find(false);
   };
   const clear = () => { trial.cancel(); trial.forget(); setTrouble({}); setValues(EMPTY); document.getElementById("url").focus(); };
@@ -139,9 +139,11 @@ function settled(values, part, taken, zoo) {
   if (part.url === undefined) return values;
   const name = values.named ? values.name : part.name ?? suggestedName(values.url, taken);
   if (values.chose || values.custom) return { ...values, name };
-  const isTest = TEST_STAGES.only.test(values.url) && TEST_STAGES.stages.every(({ model }) => zoo.some((one) => one.name === model));
-  const wasTest = same(values.stages?.map((one) => one.stage), TEST_STAGES.stages);
-  const stages = isTest ? (wasTest ? values.stages : TEST_STAGES.stages.map(numbered)) : wasTest ? null : values.stages;
+  const made = stagesFor(values.url)?.filter(({ model }) => zoo.some((one) => one.name === model));
+  const isMade = made?.length > 0 && made.length === stagesFor(values.url).length;
+  const before = values.stages?.map((one) => one.stage);
+  const wasMade = before && sources().some((one) => same(before, stagesFor(one.start)));
+  const stages = isMade ? (same(before, made) ? values.stages : made.map(numbered)) : wasMade ? null : values.stages;
   return { ...values, name, stages };
 }
 

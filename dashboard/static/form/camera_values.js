@@ -1,7 +1,7 @@
-// What the form of a camera holds, as the camera's keys and back. Pure functions.
+// What the form of a camera holds, as the camera's keys and back.
+import { endpointOf, schemeOf, sourceOf } from "./sources.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-const NETWORK = /^(rtsps?|https?):\/\//i;
 const SAYS_NOTHING = /^(stream|streaming|live|ch|channels?|cam|h26|video|media|mjpe?g|av|main|sub|axis|profile|\d)/i;
 const HIDDEN = "***@"; // what an address is shown with instead of its user and password
 
@@ -32,9 +32,10 @@ export function valuesOf({ url, name, worker, spec }) {
 }
 
 /** Whether user and password can be said beside the address: on the network, where it holds none. */
-export const takesLogin = (url) => NETWORK.test(url) && (url.includes(HIDDEN) || !authority(url).includes("@"));
+export const takesLogin = (url) => endpointOf(url) !== null && (url.includes(HIDDEN) || !authority(url).includes("@"));
 
-const authority = (url) => url.replace(NETWORK, "").split(/[/?#]/)[0];
+const behindScheme = (url) => url.replace(/^[^:]*:\/\//, "");
+const authority = (url) => behindScheme(url).split(/[/?#]/)[0];
 
 /** The address with user and password in it, escaped as an address needs it. */
 function wholeUrl({ url, user, password }) {
@@ -96,7 +97,12 @@ export function nameTrouble(name, taken) {
 
 /** A name that nobody has, from an address: its host, or its file's or path's last part. */
 export function suggestedName(url, taken) {
-  const base = baseName(url.trim()).normalize("NFD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[-.]+$/g, "").slice(0, 60);
+  return freeName(baseName(url.trim()), taken);
+}
+
+/** A name that nobody has, from words. */
+export function freeName(words, taken) {
+  const base = words.normalize("NFD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[^A-Za-z0-9]+|[-.]+$/g, "").slice(0, 60);
   if (!base) return "";
   let name = base;
   for (let n = 2; taken.includes(name); n++) name = `${base}-${n}`;
@@ -104,9 +110,11 @@ export function suggestedName(url, taken) {
 }
 
 function baseName(url) {
-  if (/^test:/i.test(url)) return "test";
-  const path = url.replace(NETWORK, "").replace(/^(file|v4l2):/i, "");
-  if (!NETWORK.test(url)) return path.split("/").at(-1).replace(/\.\w+$/, "");
+  if (!endpointOf(url)) {
+    const path = sourceOf(url) && schemeOf(url) ? url.slice(url.indexOf(":") + 1).replace(/^\/\//, "") : url;
+    return /^(\?|$)/.test(path) ? schemeOf(url) ?? "" : path.split("/").at(-1).replace(/\.\w+$/, "");
+  }
+  const path = behindScheme(url);
   const host = authority(url).split("@").at(-1).replace(/:\d+$/, "").replace(/[[\]]/g, "");
   const isAddress = /^[\d.]+$|:|^localhost$/.test(host);
   if (host && !isAddress) return host.split(".")[0];

@@ -2,6 +2,7 @@
 import { post } from "../lib/api.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
 import { Button, Icon, Notice } from "../lib/ui.js";
+import { sources } from "./sources.js";
 
 /** `onChoose` takes {url, user, password, suggestion}. */
 export function Discovery({ onChoose, onBack }) {
@@ -56,7 +57,7 @@ function Answers({ answer, hasLogin, onChoose }) {
 
 function Found({ camera, hasLogin, onChoose }) {
   const about = [camera.model !== camera.name && camera.model, camera.address, camera.location].filter(Boolean).join(" · ");
-  const guess = `rtsp://${camera.address.includes(":") ? `[${camera.address}]` : camera.address}/`;
+  const guess = `${sources()[0]?.start ?? ""}${camera.address.includes(":") ? `[${camera.address}]` : camera.address}/`;
   return html`
     <div class="found-head"><${Icon} name="eye" /><div><strong>${camera.name}</strong><small>${about}</small></div></div>
     ${camera.words && html`<p class="why-none">${sentence(camera.words)}</p>`}

@@ -2,14 +2,16 @@
 import { numbered, same } from "./camera_values.js";
 import { html, useLayoutEffect, useRef, useState } from "../lib/preact.js";
 import { Button, Notice } from "../lib/ui.js";
+import { stagesFor } from "./sources.js";
 
-export const PRESETS = [
+/** `isMade`: for what a kind of source shows, and offered with it alone. */
+const PRESETS = [
   { id: "street", title: "People, vehicles, faces", words: "Boxes around each of them.", stages: [{ model: "street" }] },
   { id: "road", title: "Road and lanes", words: "From a car: masks of road, drivable area, lane lines.",
     stages: [{ model: "road" }] },
   { id: "faces", title: "Faces with masks", words: "Faces are found, and each one's outline with them.",
     stages: [{ model: "street" }, { model: "face", on: "face" }] },
-  { id: "test", title: "The test picture", words: "What is drawn in test://: three boxes and a lane.", only: /^\s*test:/i,
+  { id: "test", title: "The test picture", words: "What is drawn in it: three boxes and a lane.", isMade: true,
     stages: [{ model: "test-boxes" }, { model: "test-lane" }] },
 ];
 
@@ -26,7 +28,7 @@ export const labelsOf = (stages, zoo) =>
  */
 export function Pipeline({ values, zoo, onChange, trouble }) {
   const chosen = values.custom ? null : presetOf(values.stages);
-  const offered = PRESETS.filter((one) => !one.only || one.only.test(values.url) || one === chosen);
+  const offered = PRESETS.filter((one) => !one.isMade || same(one.stages, stagesFor(values.url)) || one === chosen);
   const choose = (preset) => onChange({ custom: false, stages: preset.stages.map(numbered), chose: true });
   return html`<fieldset class="pipeline-part">
     <legend>What is looked for</legend>

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.config.camera import Camera, CameraOptions, Preview
-from pipeline.config.documents import default_yaml, schema_json, with_table
+from pipeline.config.documents import TABLES, default_yaml, schema_json, with_tables
 from pipeline.config.load import load_settings
 from pipeline.config.settings import Engine, Log, Metrics, Redis, Retention, Settings
 from pipeline.config.stages import kinds
@@ -41,8 +41,9 @@ def test_documents_are_those_of_the_models() -> None:
     again = "run: python -m pipeline.config.documents"
     assert DEFAULT.read_text(encoding="utf-8") == default_yaml(), again
     assert SCHEMA.read_text(encoding="utf-8") == schema_json(), again
-    page = PAGE.read_text(encoding="utf-8")
-    assert page == with_table(page), again
+    for name in TABLES:
+        page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert page == with_tables(name, page), again
 
 
 def test_default_yaml_holds_every_key_with_its_comment() -> None:

@@ -1,0 +1,57 @@
+"""``/api/v1/sources``: what a camera's address may be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from dashboard.access.guard import Viewer
+from dashboard.api.shapes import Shape
+from pipeline.config.source_kinds import AddressKind, kinds
+
+router = APIRouter(prefix="/api/v1", tags=["cameras"])
+
+_FACTS = ("title", "start", "example", "hint", "plain", "models")
+
+
+class Endpoint(Shape):
+    """Where addresses of a scheme are reached on the network."""
+
+    port: int | None = Field(description="that an address need not name")
+    protocol: Literal["tcp", "tls", "udp"]
+    transports: list[Literal["tcp", "udp"]] = Field(
+        description="how media may travel, where a camera's `transport` chooses"
+    )
+
+
+def _shape(kind: AddressKind) -> dict[str, Any]:
+    schemes = {scheme: asdict(end) if end else None for scheme, end in kind.schemes.items()}
+    return {name: getattr(kind, name) for name in _FACTS} | {"schemes": schemes}
+
+
+class SourceKind(Shape):
+    """A kind of source that a camera's address may name."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_shape(next(kinds()))]})
+
+    title: str
+    start: str = Field(description="what an address begins with")
+    example: str
+    hint: str = Field(description="what it is, in words")
+    plain: str | None = Field(
+        None,
+        description="a path that begins so is of this kind without a scheme; empty: any other path",
+    )
+    schemes: dict[str, Endpoint | None] = Field(
+        description="where each is reached; null: on the worker's machine"
+    )
+    models: list[str] = Field(description="made for what it shows")
+
+
+@router.get("/sources", summary="Kinds of source", response_model=list[SourceKind])
+async def list_sources(_who: Viewer) -> list[dict[str, Any]]:
+    """Return what a camera's address may be, as the form of a camera offers it."""
+    return [_shape(kind) for kind in kinds()]

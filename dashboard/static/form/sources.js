@@ -1,0 +1,34 @@
+// The kinds of source that an address may name, as the API tells them.
+import { get } from "../lib/api.js";
+import { useEffect, useState } from "../lib/preact.js";
+
+let known = null;
+
+/** Fetch the kinds once: [{title, start, example, hint, plain, schemes, models}], null until then; [] without them. */
+export function useSources() {
+  const [sources, set] = useState(known);
+  useEffect(() => {
+    if (!known) get("/sources").then((answer) => set(known = answer), () => set([]));
+  }, []);
+  return sources;
+}
+
+export const sources = () => known ?? [];
+
+/** The scheme of an address in lower case, or undefined. */
+export const schemeOf = (url) => /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1].toLowerCase();
+
+/** The kind of an address, or undefined while it says too little. */
+export function sourceOf(url) {
+  const scheme = schemeOf(url);
+  return sources().find(({ schemes, plain }) => (scheme ? scheme in schemes : plain && url.trim().startsWith(plain)));
+}
+
+/** {port, protocol, transports} of an address on the network, else null. */
+export const endpointOf = (url) => (url.includes("://") && sourceOf(url)?.schemes[schemeOf(url)]) || null;
+
+/** The stages made for what an address shows, or null. */
+export const stagesFor = (url) => {
+  const models = sourceOf(url)?.models ?? [];
+  return models.length ? models.map((model) => ({ model })) : null;
+};

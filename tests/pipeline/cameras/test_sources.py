@@ -1,0 +1,151 @@
+"""A new kind of source is a file and a row: nothing else names it, and every place knows it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cameras.sources import source_kinds
+from pipeline.config import source_kinds as table
+from pipeline.config.camera_url import CameraUrl
+from tests.support import ROOT
+
+# Rooms where a scheme is a camera's; elsewhere in them it is a server's, Redis's or ONVIF's.
+FILES = [
+    path.relative_to(ROOT)
+    for room in ("pipeline", "dashboard", "benchmarks", "plugins")
+    for path in sorted((ROOT / room).rglob("*.py"))
+    if path.relative_to(ROOT).parts[:3] != ("pipeline", "cameras", "sources")
+]
+OTHERS = {
+    "pipeline/config/source_kinds.py": "the table",
+    "pipeline/gst/rtsp_server.py": "a server",
+    "pipeline/gst/clips.py": "a server",
+    "pipeline/config/settings.py": "Redis",
+    "dashboard/access/origin.py": "origins of pages",
+    "dashboard/onvif/discovery.py": "services of ONVIF",
+}
+CAMERAS_ALONE = {"rtsp", "rtsps", "v4l2"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What every place says of the kind in ``made_source.py``."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "tests.support.made_source_places", tmp_path_factory.mktemp("made")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stderr
+    return dict(json.loads(asked.stdout))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("shown", "made://127.0.0.1:9/a?token=***"),
+        ("without a port", 'no port in "made://127.0.0.1"; expected made://host:port'),
+        ("without a host", 'no host in "made:"; expected made://host/path'),
+        (
+            "unknown",
+            'unknown scheme "mode"; expected one of rtsp, rtsps, http, https, file, v4l2, test, '
+            "made",
+        ),
+        (
+            "query",
+            ['gate.url: "made://h:1?size=3" — made:// "size=3": expected token=TEXT'],
+        ),
+        ("fault", "made up: no ***"),
+        ("hidden", "asked for ***"),
+        ("reached", True),
+        ("needs", ["apt-get install gstreamer1.0-plugins-bad"]),
+    ],
+)
+def test_a_made_up_source_is_found(found: dict[str, Any], place: str, words: object) -> None:
+    assert found[place] == words
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("withdrawn", "made://127.0.0.1:9/a?token=${credential:gate-"),
+        ("graph", 'madesrc name=source uri="made://127.0.0.1:9/a?token=hunter2" ! decodebin'),
+        ("unreached", 'unknown host "no-such-host.invalid"'),
+        ("source table", "| `made://host:port` | a made-up camera | for tests |"),
+        ("api", "test:// or made://"),
+    ],
+)
+def test_a_made_up_source_is_part_of(found: dict[str, Any], place: str, words: str) -> None:
+    assert words in found[place]
+
+
+def test_documents_and_help_name_it(found: dict[str, Any]) -> None:
+    for text in found["documents"]:
+        assert "test:// or made://" in text
+    for params in found["help"]:
+        assert any("test:// or made://" in str(words) for words in params)
+
+
+def test_every_kind_is_whole() -> None:
+    kinds = source_kinds()
+    assert len(kinds) == len(table.SOURCES)
+    assert len(set(table.schemes())) == len(table.schemes())
+    for kind in kinds:
+        url = CameraUrl(kind.example)
+        assert url.kind is kind
+        assert kind.example.startswith(kind.start)
+        assert kind.hint.endswith(".")
+        assert kind.rows
+        assert len({url.kind.is_network, *(bool(end) for end in kind.schemes.values())}) == 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_scheme_is_named_outside_its_kind(path: Path) -> None:
+    if str(path) not in OTHERS:
+        assert named_in((ROOT / path).read_text(encoding="utf-8")) == []
+
+
+def named_in(text: str) -> list[str]:
+    """Lines that compare an address's scheme with one, or that hold a camera's as a value."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            schemes = {n.value for side in sides for n in ast.walk(side) if _is_scheme(n)}
+            if schemes and any(isinstance(s, ast.Attribute) and s.attr == "scheme" for s in sides):
+                found.append(f"{node.lineno}: {sorted(schemes)}")
+        elif isinstance(node, ast.Constant) and node.value in CAMERAS_ALONE:
+            found.append(f"{node.lineno}: {node.value}")
+    return found
+
+
+def _is_scheme(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value in table.schemes()
+
+
+def test_a_scheme_that_is_named_would_be_found() -> None:
+    assert named_in('url.scheme == "file"') == ["1: ['file']"]
+    assert named_in('if split.scheme in {"test", "https"}: pass') == ["1: ['https', 'test']"]
+    assert named_in('PORTS = {"rtsp": 554}') == ["1: rtsp"]
+
+
+PAGE = [p for p in sorted((ROOT / "dashboard/static").rglob("*.js")) if "vendor" not in p.parts]
+PAGE = [path for path in PAGE if path.name != "trial_view.js"]  # whose advice names protocols
+
+
+@pytest.mark.parametrize("path", PAGE, ids=lambda path: path.name)
+def test_the_page_has_the_kinds_from_the_api(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    example = "mirante camera add gate rtsp://"
+    named = re.findall(r"rtsps?:|v4l2|\btest:|[\"'`^(|]file:", text.replace(example, ""))
+    assert named == []
