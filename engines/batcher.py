@@ -299,15 +299,18 @@ def _any_first_axis(session: Session) -> None:
                 raise ValueError(f"{kind} {name}: {words}")
 
 
-_batchers: weakref.WeakValueDictionary[int, Batcher] = weakref.WeakValueDictionary()
-_batchers_lock = threading.Lock()
+class Batchers:
+    """The batchers of sessions: one each, shared by all models that run on it, while one does."""
 
+    def __init__(self) -> None:
+        self._made: weakref.WeakValueDictionary[int, Batcher] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()
 
-def batcher_of(session: Session, max_batch: int) -> Batcher:
-    """The one batcher of a session, shared by all models that run on it, as long as one does."""
-    with _batchers_lock:
-        # A batcher holds its session, so the number is no other session's while it is here.
-        found = _batchers.get(id(session))
-        if found is None:
-            found = _batchers[id(session)] = Batcher(session, max_batch)
-        return found
+    def of(self, session: Session, max_batch: int) -> Batcher:
+        """Return the session's batcher, made on first use."""
+        with self._lock:
+            # A batcher holds its session, so the number is no other session's while it is here.
+            found = self._made.get(id(session))
+            if found is None:
+                found = self._made[id(session)] = Batcher(session, max_batch)
+            return found

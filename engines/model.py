@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.batcher import batcher_of
+from engines.batcher import Batchers
 from engines.decoders import Decoder, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
@@ -53,6 +53,7 @@ def load(
     on: str | None = None,
     runtime: str | None = None,
     progress: Progress | None = None,
+    batchers: Batchers | None = None,
 ) -> Model:
     """Finds, verifies, loads and tries out a model; what is wrong with it is said here.
 
@@ -63,6 +64,7 @@ def load(
         on: run on the crops of this class of detections instead of on the whole frame.
         runtime: what executes the file; None for what the manifest says.
         progress: called with (bytes so far, bytes in all or None) while downloading.
+        batchers: of the models that share their calls; None for a model by itself.
 
     Raises:
         ManifestError: no such model, its manifest is wrong, or its file does not fit it.
@@ -78,14 +80,18 @@ def load(
         raise ValueError(f"threads: expected >= 1, got {threads}")
     manifest = find(name)
     least = thresholds(manifest, threshold)
-    session = session_of(manifest, threads, runtime, progress)
+    session = session_of(manifest, threads, runtime, progress, batchers)
     model = Model(manifest, session, least, on)
     model.try_out()
     return model
 
 
 def session_of(
-    manifest: Manifest, threads: int, runtime: str | None = None, progress: Progress | None = None
+    manifest: Manifest,
+    threads: int,
+    runtime: str | None = None,
+    progress: Progress | None = None,
+    batchers: Batchers | None = None,
 ) -> Session:
     """Open what executes a model: its file in a runtime, or its server. Arguments: see ``load``."""
     if manifest.server is None:
@@ -93,7 +99,7 @@ def session_of(
         check_whole(path.parent)
         session = open_session(runtime or manifest.runs_on, path, threads)
         most = getattr(session, "largest_batch", 1)  # of engines on a GPU, where batches pay
-        return batcher_of(session, most) if most > 1 else session
+        return (batchers or Batchers()).of(session, most) if most > 1 else session
     if runtime not in (None, manifest.runs_on):
         raise ValueError(
             f"runtime: model {manifest.name} is on a server, by {manifest.runs_on}; got {runtime}"

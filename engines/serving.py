@@ -1,7 +1,7 @@
-"""Models in use in this process, each of which another may replace between two frames.
+"""Models in use, each of which another may replace between two frames.
 
-A stage asks for a model by name and holds what it gets, a ``Served``, whose ``model`` is one
-reference. ``swap`` loads the new model for every such stage first, tried out and warm, and then
+A stage asks ``Models`` for a model by name and holds what it gets, a ``Served``, whose ``model`` is
+one reference. ``swap`` loads the new model for every such stage first, tried out and warm, and then
 changes the references: a frame runs on the old model or on the new one, and none waits or is lost.
 The old one is freed when the last frame leaves it.
 """
@@ -12,12 +12,13 @@ import json
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from engines.batcher import Batchers
 from engines.fit import Threshold
 from engines.manifest import Manifest, find
 from engines.model import Model, load
@@ -61,131 +62,187 @@ class _Entry:
     stages: weakref.WeakSet[Served] = field(default_factory=weakref.WeakSet)
 
 
-_entries: dict[str, _Entry] = {}
-_lock = threading.Lock()
-_swaps = threading.Lock()  # one at a time; loading takes seconds and must not hold up a stage
-
-
 class Served:
-    """One stage's model; called by one thread, replaced by any.
-
-    Args:
-        name: zoo name, or path of a manifest.
-        threads: inside one inference.
-        threshold: least score, of all labels or by label; None for the manifest's.
-        on: run on the crops of this class.
+    """One stage's model, from ``Models.serve``; called by one thread, replaced by any.
 
     Attributes:
         model: what runs now. Take it once per frame.
-
-    Raises:
-        as ``engines.load``.
+        load: another model for this stage, tried out; an engine passes its gate the first time.
+        on: run on the crops of this class.
     """
 
     def __init__(
-        self, name: str, threads: int = 1, threshold: Threshold = None, on: str | None = None
+        self, entry: _Entry, model: Model, load: Callable[[str], Model], on: str | None
     ) -> None:
-        self.name, self.on = name, on
-        self._threads, self._threshold = threads, threshold
-        while True:
-            runs = _entry(name).runs
-            self.model = self.load(runs)
-            with _lock:
-                if _entries[name].runs == runs:  # else it was swapped meanwhile
-                    _entries[name].stages.add(self)
-                    return
-
-    def load(self, runs: str) -> Model:
-        """Another model for this stage, tried out; an engine passes its gate the first time."""
-        _prove(runs)
-        return load(runs, threads=self._threads, threshold=self._threshold, on=self.on)
+        self.model, self.load, self.on = model, load, on
+        self._entry = entry
 
     @property
     def samples(self) -> Samples | None:
         """Where frames are wanted now, else None."""
-        return _entries[self.name].samples
+        return self._entry.samples
 
 
-def use(name: str, runs: str, before: tuple[str, ...] = ()) -> None:
-    """Says what runs under a name before any stage asks for it."""
-    with _lock:
-        entry = _entries.setdefault(name, _Entry(runs))
-        entry.runs, entry.before = runs, before
+class Models:
+    """What stages that belong together run: a worker's, or one launch line's.
 
-
-def restore(name: str, runs: str, before: tuple[str, ...]) -> None:
-    """The same of a swap that was done earlier, also where stages of that name run already.
-
-    Raises:
-        as ``engines.load``, when it cannot be loaded any more.
+    They share the batches of engines on a GPU, and each name is swapped for all of them.
     """
-    _prove(runs)
-    load(runs)
-    with _swaps:
-        _replace(name, _entry(name), runs, before)
 
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._batchers = Batchers()
+        self._lock = threading.Lock()
+        # One swap at a time; loading takes seconds and must not hold up a stage.
+        self._swaps = threading.Lock()
 
-def swap(name: str, to: str) -> str:
-    """Puts another model, version or engine in the place of what runs under a name.
+    def serve(
+        self, name: str, threads: int = 1, threshold: Threshold = None, on: str | None = None
+    ) -> Served:
+        """Load what runs under a name, for one stage.
 
-    Its architecture may be another: input, decoder, runtime. Its task may not, and labels that a
-    threshold or a later stage's ``on`` refers to must still be there.
+        Args:
+            name: zoo name, or path of a manifest.
+            threads: inside one inference.
+            threshold: minimum score, of all labels or by label; None for the manifest's.
+            on: run on the crops of this class.
 
-    Args:
-        name: what stages ask for.
-        to: a zoo model, or the path of a manifest.
+        Raises:
+            as ``engines.load``.
+        """
+        entry = self._entry(name)
+        another = partial(self._load, threads=threads, threshold=threshold, on=on)
+        while True:
+            runs = entry.runs
+            served = Served(entry, another(runs), another, on)
+            with self._lock:
+                if entry.runs == runs:  # else it was swapped meanwhile
+                    entry.stages.add(served)
+                    return served
 
-    Returns:
-        What changed, in words.
+    def use(self, name: str, runs: str, before: tuple[str, ...] = ()) -> None:
+        """Say what runs under a name before any stage asks for it."""
+        with self._lock:
+            entry = self._entries.setdefault(name, _Entry(runs))
+            entry.runs, entry.before = runs, before
 
-    Raises:
-        SwapError: nothing runs under that name, or ``to`` cannot take its place.
-        as ``engines.load``, when it cannot be loaded; what ran goes on.
-    """
-    with _swaps:
-        entry = _running(name)
-        return _replace(name, entry, to, (*entry.before, entry.runs))
+    def restore(self, name: str, runs: str, before: tuple[str, ...]) -> None:
+        """Repeat an earlier swap, also where stages of that name run already.
 
+        Raises:
+            as ``engines.load``, when it cannot be loaded any more.
+        """
+        self._load(runs)
+        with self._swaps:
+            self._replace(name, self._entry(name), runs, before)
 
-def rollback(name: str) -> str:
-    """Back to what ran before the last ``swap``; returns its name.
+    def swap(self, name: str, to: str) -> str:
+        """Put another model, version or engine in the place of what runs under a name.
 
-    Raises:
-        SwapError: nothing runs under that name, or nothing else did before.
-    """
-    with _swaps:
-        entry = _running(name)
-        if not entry.before:
-            raise SwapError(f"model {name}: nothing to go back to; it runs as it was started")
-        *before, to = entry.before
-        _replace(name, entry, to, tuple(before))
-        return to
+        Its architecture may be another: input, decoder, runtime. Its task may not, and labels that
+        a threshold or a later stage's ``on`` refers to must still be there.
 
+        Args:
+            name: what stages ask for.
+            to: a zoo model, or the path of a manifest.
 
-def collect(name: str, count: int, every_s: float) -> Samples:
-    """Keeps some of the frames that a model sees from now on, until ``discard``."""
-    entry = _entry(name)
-    entry.samples = Samples(count, every_s)
-    return entry.samples
+        Returns:
+            What changed, in words.
 
+        Raises:
+            SwapError: nothing runs under that name, or ``to`` cannot take its place.
+            as ``engines.load``, when it cannot be loaded; what ran goes on.
+        """
+        with self._swaps:
+            entry = self._running(name)
+            return self._replace(name, entry, to, (*entry.before, entry.runs))
 
-def discard(name: str) -> None:
-    """Keeps no more frames."""
-    _entry(name).samples = None
+    def rollback(self, name: str) -> str:
+        """Go back to what ran before the last ``swap``; returns its name.
 
+        Raises:
+            SwapError: nothing runs under that name, or nothing else did before.
+        """
+        with self._swaps:
+            entry = self._running(name)
+            if not entry.before:
+                raise SwapError(f"model {name}: nothing to go back to; it runs as it was started")
+            *before, to = entry.before
+            self._replace(name, entry, to, tuple(before))
+            return to
 
-def runs(name: str) -> str:
-    """What runs under a name, or would if a stage asked for it."""
-    with _lock:
-        entry = _entries.get(name)
-        return entry.runs if entry else name
+    def collect(self, name: str, count: int, every_s: float) -> Samples:
+        """Keep some of the frames that a model sees from now on, until ``discard``."""
+        samples = self._entry(name).samples = Samples(count, every_s)
+        return samples
 
+    def discard(self, name: str) -> None:
+        """Keep no more frames."""
+        self._entry(name).samples = None
 
-def in_use() -> tuple[InUse, ...]:
-    """What runs, by name; names that no stage holds any more are left out."""
-    with _lock:
-        entries = {name: entry for name, entry in sorted(_entries.items()) if entry.stages}
-    return tuple(_told(name, entry) for name, entry in entries.items())
+    def runs(self, name: str) -> str:
+        """Return what runs under a name, or would if a stage asked for it."""
+        with self._lock:
+            entry = self._entries.get(name)
+            return entry.runs if entry else name
+
+    def in_use(self) -> tuple[InUse, ...]:
+        """Return what runs, by name; names that no stage holds any more are left out."""
+        with self._lock:
+            entries = {name: entry for name, entry in sorted(self._entries.items()) if entry.stages}
+        return tuple(_told(name, entry) for name, entry in entries.items())
+
+    def _load(
+        self, runs: str, threads: int = 1, threshold: Threshold = None, on: str | None = None
+    ) -> Model:
+        _prove(runs)
+        return load(runs, threads=threads, threshold=threshold, on=on, batchers=self._batchers)
+
+    def _entry(self, name: str) -> _Entry:
+        with self._lock:
+            return self._entries.setdefault(name, _Entry(name))
+
+    def _running(self, name: str) -> _Entry:
+        with self._lock:
+            running = [each for each, entry in self._entries.items() if entry.stages]
+            if name not in running:
+                there = f"there are {', '.join(sorted(running))}" if running else "none does"
+                raise SwapError(f'no model "{name}" runs here; {there}')
+            return self._entries[name]
+
+    def _replace(self, name: str, entry: _Entry, to: str, before: tuple[str, ...]) -> str:
+        """Load ``to`` for every stage of ``name``, then change them all, and what later ones get.
+
+        It is one step under the lock: no stage may come in between with what ran before.
+        """
+        old, new = find(entry.runs), find(to)
+        self._check(name, old, new)
+        ready: dict[Served, Model] = {}
+        while True:
+            with self._lock:
+                missing = [stage for stage in entry.stages if stage not in ready]
+                if not missing:
+                    for stage, model in ready.items():
+                        stage.model = model
+                    entry.runs, entry.before, entry.since_s = to, before, time.time()
+                    return _words(old, new)
+            for stage in missing:
+                ready[stage] = stage.load(to)
+
+    def _check(self, name: str, old: Manifest, new: Manifest) -> None:
+        if new.task != old.task:
+            raise SwapError(
+                f"model {name}: expected another to {old.task}, {new.name} is to {new.task}"
+            )
+        gone = set(old.labels) - set(new.labels)
+        with self._lock:
+            stages = [(each, stage.on) for each, e in self._entries.items() for stage in e.stages]
+        for each, on in stages:
+            if old.task == "detect" and on in gone:
+                raise SwapError(
+                    f"model {name}: {new.name} does not find {on}, on which {each} runs; "
+                    f"it finds {', '.join(new.labels)}"
+                )
 
 
 def _told(name: str, entry: _Entry) -> InUse:
@@ -229,56 +286,6 @@ def _prove(runs: str) -> None:
     if engine is None:
         raise RuntimeError(f"engine {about['key']}: not proved, and not in the store; build it")
     prove(engine)
-
-
-def _entry(name: str) -> _Entry:
-    with _lock:
-        return _entries.setdefault(name, _Entry(name))
-
-
-def _running(name: str) -> _Entry:
-    with _lock:
-        running = [each for each, entry in _entries.items() if entry.stages]
-        if name not in running:
-            there = f"there are {', '.join(sorted(running))}" if running else "none does"
-            raise SwapError(f'no model "{name}" runs here; {there}')
-        return _entries[name]
-
-
-def _replace(name: str, entry: _Entry, to: str, before: tuple[str, ...]) -> str:
-    """Loads ``to`` for every stage of ``name``, then changes them all, and what later ones get.
-
-    It is one step under the lock: no stage may come in between with what ran before.
-    """
-    old, new = find(entry.runs), find(to)
-    _check(name, old, new)
-    ready: dict[Served, Model] = {}
-    while True:
-        with _lock:
-            missing = [stage for stage in entry.stages if stage not in ready]
-            if not missing:
-                for stage, model in ready.items():
-                    stage.model = model
-                entry.runs, entry.before, entry.since_s = to, before, time.time()
-                return _words(old, new)
-        for stage in missing:
-            ready[stage] = stage.load(to)
-
-
-def _check(name: str, old: Manifest, new: Manifest) -> None:
-    if new.task != old.task:
-        raise SwapError(
-            f"model {name}: expected another to {old.task}, {new.name} is to {new.task}"
-        )
-    gone = set(old.labels) - set(new.labels)
-    with _lock:
-        stages = [(each, stage.on) for each, e in _entries.items() for stage in e.stages]
-    for each, on in stages:
-        if old.task == "detect" and on in gone:
-            raise SwapError(
-                f"model {name}: {new.name} does not find {on}, on which {each} runs; "
-                f"it finds {', '.join(new.labels)}"
-            )
 
 
 def _words(old: Manifest, new: Manifest) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import gi
@@ -16,10 +18,15 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
 
 from mirante.frame import FrameResult
-from plugins.ledger import Ledger, ledger_of
+from plugins.ledger import Ledger
+from plugins.line import Line
 from plugins.stage import Stage, call
 
+if not Gst.is_initialized():
+    Gst.init(None)
+
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
+_sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
 
 
@@ -61,6 +68,7 @@ class FrameHandler:
     """
 
     max_failures: int
+    line: Line
     ledger: Ledger
     size = (0, 0)  # width, height
     stride = 0  # bytes per row
@@ -75,9 +83,13 @@ class FrameHandler:
         raise NotImplementedError
 
     def start(self) -> bool:
-        """Finds the ledger and prepares; False, with an error message, when that fails."""
+        """Makes a line where none was given, and prepares; False, with an error message, when that
+        fails.
+        """
         try:
-            self.ledger = ledger_of(str(self.pipeline().get_name()))
+            if not hasattr(self, "line"):
+                _share_line(self.pipeline())
+            self.ledger = self.line.ledger
             self.prepare()
         except Exception as error:  # noqa: BLE001 - must not be raised into GStreamer
             self._post(
@@ -136,6 +148,38 @@ class FrameHandler:
         while (parent := top.get_parent()) is not None:
             top = parent
         return top
+
+
+def elements_of(top: Any) -> Iterator[Any]:
+    """The elements in a bin, and in the bins inside it; an element outside of any is its own."""
+    if not isinstance(top, Gst.Bin):
+        yield top
+        return
+    elements = top.iterate_recurse()
+    while True:
+        found, element = elements.next()
+        if found == Gst.IteratorResult.RESYNC:
+            elements.resync()
+        elif found != Gst.IteratorResult.OK:
+            return
+        else:
+            yield element
+
+
+def give_line(pipeline: Any, line: Line) -> None:
+    """Hand a line to the elements of a graph that is built and not yet started."""
+    for element in elements_of(pipeline):
+        if isinstance(element, FrameHandler):
+            element.line = line
+
+
+def _share_line(pipeline: Any) -> None:
+    """Give elements that were given none the line of one that has it, else one of their own."""
+    with _sharing:
+        ours = [each for each in elements_of(pipeline) if isinstance(each, FrameHandler)]
+        line = next((each.line for each in ours if hasattr(each, "line")), None) or Line()
+        for each in ours:
+            each.line = line
 
 
 class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]

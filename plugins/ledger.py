@@ -213,34 +213,3 @@ class Ledger:
 
     def _counts(self, decoded: int) -> Counts:
         return Counts(decoded, self._published, dict(self._dropped), self._failed)
-
-
-_ledgers: dict[str, Ledger] = {}
-_ledgers_lock = threading.Lock()
-
-
-def ledger_of(pipeline: str, camera: str = "camera") -> Ledger:
-    """The ledger of the GStreamer pipeline of that name, made on first use."""
-    with _ledgers_lock:
-        return _ledgers.setdefault(pipeline, Ledger(camera))
-
-
-def attach(pipeline: str, ledger: Ledger) -> None:
-    """Makes ``ledger`` the one that elements inside the pipeline of that name find."""
-    with _ledgers_lock:
-        _ledgers[pipeline] = ledger
-
-
-def detach(pipeline: str, ledger: Ledger) -> None:
-    """Forgets a pipeline that is gone, unless another of its name has come meanwhile."""
-    with _ledgers_lock:
-        if _ledgers.get(pipeline) is ledger:
-            del _ledgers[pipeline]
-
-
-def account_lost(camera: str, frames: int) -> None:
-    """Frames of a camera that counted as published were lost from the outbox."""
-    with _ledgers_lock:
-        found = [ledger for ledger in _ledgers.values() if ledger.camera == camera]
-    for ledger in found:
-        ledger.lost(frames)

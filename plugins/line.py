@@ -1,65 +1,63 @@
-"""Which outbox an element writes to: the worker's, or one of its own by address."""
+"""What the elements of one graph share: the camera's account, the way to Redis, the models."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+from dataclasses import dataclass, field
 
-from plugins.ledger import account_lost
+from engines.serving import Models
+from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
-_lock = threading.Lock()
-_worker: list[Outbox] = []
-_by_url: dict[str, tuple[Outbox, int]] = {}  # the outbox and how many elements use it
 
+@dataclass(slots=True)
+class Line:
+    """Given to elements before they start; those of a plain launch line make one.
 
-def attach(outbox: Outbox) -> None:
-    """Makes ``outbox`` the one of elements that name no Redis."""
-    with _lock:
-        _worker[:] = [outbox]
-
-
-def detach() -> None:
-    """Forgets the worker's outbox."""
-    with _lock:
-        _worker.clear()
-
-
-def acquire(url: str) -> Outbox:
-    """The outbox for a Redis URL, started on first use; empty stands for the worker's.
-
-    Raises:
-        ValueError: no URL, no worker and no MIRANTE_REDIS_URL.
+    Attributes:
+        ledger: the account of the frames.
+        outbox: the way to Redis of elements that name none; None for ``MIRANTE_REDIS_URL``.
+        models: what ``mirinfer`` runs.
     """
-    with _lock:
-        if not url and _worker:
-            return _worker[0]
+
+    ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
+    outbox: Outbox | None = None
+    models: Models = field(default_factory=Models)
+    _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def acquire(self, url: str) -> Outbox:
+        """Return the outbox for a Redis URL, started on first use; empty stands for the given one.
+
+        Raises:
+            ValueError: no URL, no outbox was given, and no MIRANTE_REDIS_URL.
+        """
+        if not url and self.outbox is not None:
+            return self.outbox
         url = url or os.environ.get("MIRANTE_REDIS_URL", "")
         if not url:
             raise ValueError("redis: not set; expected redis://HOST:PORT, or MIRANTE_REDIS_URL")
-        outbox, users = _by_url.get(url, (None, 0))
-        if outbox is None:
-            outbox = Outbox(url, on_lost=account_lost)
-            outbox.start()
-        _by_url[url] = (outbox, users + 1)
-        return outbox
+        with self._lock:
+            outbox, users = self._own.get(url, (None, 0))
+            if outbox is None:
+                outbox = Outbox(url, on_lost=lambda _camera, frames: self.ledger.lost(frames))
+                outbox.start()
+            self._own[url] = (outbox, users + 1)
+            return outbox
 
-
-def release(outbox: Outbox, timeout_s: float = 5.0) -> None:
-    """Gives an acquired outbox back; the last user of one by address flushes and closes it."""
-    with _lock:
-        for url, (shared, users) in list(_by_url.items()):
-            if shared is not outbox:
-                continue
-            if users > 1:
-                _by_url[url] = (shared, users - 1)
+    def release(self, outbox: Outbox, timeout_s: float = 5.0) -> None:
+        """Give an acquired outbox back; the last user of one by URL flushes and closes it."""
+        with self._lock:
+            url = next((url for url, (own, _) in self._own.items() if own is outbox), None)
+            if url is None:
                 return
-            del _by_url[url]
-            break
-        else:
-            return
-    if lost := outbox.close(timeout_s):
-        log.warning("%d frames never reached Redis: %s", lost, outbox.state.words)
+            users = self._own.pop(url)[1] - 1
+            if users:
+                self._own[url] = (outbox, users)
+                return
+        if lost := outbox.close(timeout_s):
+            log.warning("%d frames never reached Redis: %s", lost, outbox.state.words)

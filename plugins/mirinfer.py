@@ -84,4 +84,5 @@ class MirInfer(StageElement):
             self.on or None,
             read_thresholds(self.thresholds) if self.thresholds else threshold,
             self.threads or os.cpu_count() or 1,
+            self.line.models,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gi.repository import GObject
 
-from plugins import line as outboxes
 from plugins.element import StageElement, pad_templates
 from plugins.outbox.outbox import Outbox
 from plugins.preview.stage import PreviewStage
@@ -54,13 +53,13 @@ class MirPreview(StageElement):
 
     def make_stage(self) -> PreviewStage:
         """Finds the outbox."""
-        self.outbox = outboxes.acquire(self.redis)
+        self.outbox = self.line.acquire(self.redis)
         labels = [label.strip() for label in self.blur.split(",") if label.strip()]
         return PreviewStage(self.outbox, self.fps, self.quality, labels)
 
     def do_stop(self) -> bool:
         """Gives the outbox back."""
         if self.outbox is not None:
-            outboxes.release(self.outbox)
+            self.line.release(self.outbox)
             self.outbox = None
         return bool(super().do_stop())

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from mirante.keys import check_camera
-from plugins import line as outboxes
-from plugins.element import FrameHandler, max_failures, sink_template
+from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.outbox.outbox import Outbox
 
-# Elements by their pipeline, known by its address.
-_publishing: dict[int, MirPublish] = {}
-_publishing_lock = threading.Lock()
 ENCODINGS = ("bits", "rle", "png", "polygon")
 
 
@@ -81,13 +75,12 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         """Finds the outbox."""
         if self.masks not in ENCODINGS:
             raise ValueError(f'masks: "{self.masks}"; expected one of {", ".join(ENCODINGS)}')
-        with _publishing_lock:
-            if _publishing.setdefault(hash(self.pipeline()), self) is not self:
-                raise ValueError(
-                    "a second mirpublish in this pipeline; expected one, as a frame ends once"
-                )
+        if sum(isinstance(each, MirPublish) for each in elements_of(self.pipeline())) > 1:
+            raise ValueError(
+                "a second mirpublish in this pipeline; expected one, as a frame ends once"
+            )
         self.ledger.camera = check_camera(self.camera or self.ledger.camera)
-        self.outbox = outboxes.acquire(self.redis)
+        self.outbox = self.line.acquire(self.redis)
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
@@ -98,11 +91,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""
-        with _publishing_lock:
-            for pipeline in [p for p, element in _publishing.items() if element is self]:
-                del _publishing[pipeline]
         if self.outbox is not None:
-            outboxes.release(self.outbox)
+            self.line.release(self.outbox)
             self.outbox = None
         return True
 

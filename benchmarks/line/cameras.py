@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from engines.serving import Models
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
-from pipeline.worker.camera import RunningCamera, start_camera
-from plugins import line as outboxes
-from plugins.elements import register
+from pipeline.gst.camera import CameraRunner
+from pipeline.worker.camera import CameraStarter, RunningCamera
 from plugins.infer.stage import InferStage
 from plugins.outbox.outbox import Outbox
 
@@ -26,7 +26,6 @@ SETTLE_S = 2.0
 
 def prepare_clip_line(job: Job) -> Callable[[], int]:
     """Every frame of the clip on each camera; the call returns the frames published."""
-    register()
     # Loaded once here, so that what is measured is not the loading.
     InferStage(job.model, threads=job.threads_each)
 
@@ -46,7 +45,6 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     Raises:
         RuntimeError: a camera does not come.
     """
-    register()
     specs = [{"url": url, **_options(job)} for url in job.urls]
     around = _cameras(job, specs)
     cameras = around.__enter__()
@@ -75,18 +73,16 @@ def _options(job: Job) -> dict[str, object]:
 def _cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
     cv2.setNumThreads(1)  # as a worker does
     outbox = Outbox(job.redis)
-    outboxes.attach(outbox)
     outbox.start()
+    starter = CameraStarter(CameraRunner, outbox, Models(), job.threads_each)
     cameras = [
-        start_camera(f"bench{i}", Camera.model_validate(spec), job.threads_each, outbox.status)
-        for i, spec in enumerate(specs)
+        starter.start(f"bench{i}", Camera.model_validate(spec)) for i, spec in enumerate(specs)
     ]
     try:
         yield cameras
     finally:
         for camera in cameras:
             camera.runner.stop()
-        outboxes.detach()
         outbox.close()
 
 

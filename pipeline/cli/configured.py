@@ -20,6 +20,7 @@ def up(config: Config) -> None:
     from engines.store.models import use_default_mirror
     from pipeline.cli.live import LiveStatus
     from pipeline.config.load import load_settings
+    from pipeline.gst.camera import CameraRunner
     from pipeline.logs import configure_logs
     from pipeline.worker.process import run_worker
 
@@ -27,10 +28,15 @@ def up(config: Config) -> None:
     settings = load_settings(config)
     if not is_fancy() or settings.log.format == "json":
         configure_logs(settings.log)
-        raise typer.Exit(run_worker(settings, config_path=config))
+        raise typer.Exit(run_worker(settings, CameraRunner, config_path=config))
     with LiveStatus() as live:
         configure_logs(settings.log)  # above the live table, which has taken stderr over
-        status = run_worker(settings, config_path=config, on_tick=lambda w: live.show(w.snapshot()))
+        status = run_worker(
+            settings,
+            CameraRunner,
+            config_path=config,
+            on_tick=lambda w: live.show(w.snapshot()),
+        )
     raise typer.Exit(status)
 
 

@@ -17,6 +17,7 @@ from pipeline.config.settings import Settings
 from pipeline.demo.road import draw_road
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.tally import Tally
+from pipeline.gst.camera import CameraRunner
 from pipeline.logs import configure_logs
 from pipeline.worker.metrics import WorkerSnapshot
 from pipeline.worker.process import run_worker
@@ -84,6 +85,7 @@ def run_demo(seconds: float | None) -> int:
 
         run_worker(
             settings,
+            CameraRunner,
             stop=stop,
             on_start=on_start,
             on_tick=lambda worker: live.show(worker.snapshot()) if live else None,

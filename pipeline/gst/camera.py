@@ -21,7 +21,7 @@ from pipeline.cameras.sources import source_of
 from pipeline.cameras.state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
-from plugins.ledger import Ledger, attach, detach
+from plugins.line import Line
 
 TICK_S = 0.25
 STAGES_S = 30.0  # a frame that the stages have had this long will not come back
@@ -37,11 +37,11 @@ class CameraRunner:
     """One camera, supervised by a thread of its own.
 
     Args:
-        name: the camera's name; elements find the ledger by it.
+        name: the camera's name.
         spec: the camera.
         stages: launch text behind the RGB caps, up to a sink, such as
             ``mirinfer model=street ! mirpublish camera=gate``.
-        ledger: the camera's account.
+        line: what its elements share: account, outbox, models.
         on_change: told of each transition, on the supervisor's thread.
 
     Raises:
@@ -53,14 +53,14 @@ class CameraRunner:
         name: str,
         spec: Camera,
         stages: str,
-        ledger: Ledger,
+        line: Line,
         on_change: Callable[[Transition], None],
     ) -> None:
         self.name = name
         self.spec = spec
         self._source = source_of(spec)
         self._graph = camera_graph(name, spec, stages)
-        self._ledger = ledger
+        self._line, self._ledger = line, line.ledger
         self._on_change = on_change
         self._machine = CameraState(name, spec.watchdog_s, self._tell, self._source.live)
         self._stop = threading.Event()
@@ -116,7 +116,6 @@ class CameraRunner:
             _log.exception("camera %s: on_change failed", self.name)
 
     def _run(self) -> None:
-        attach(self.name, self._ledger)
         ended = None
         while not self._stop.is_set():
             self._machine.connecting()
@@ -126,13 +125,12 @@ class CameraRunner:
                 break
             if fault is not None:
                 self._stop.wait(self._machine.failed(fault))
-        detach(self.name, self._ledger)
         self._machine.stopped(ended or self._stop_reason)
 
     def _attempt(self) -> Fault | None:
         """One graph from building to its end; None when a stop was asked for."""
         try:
-            session = Session(self.spec, self._source, self._graph, self._ledger, self._next_number)
+            session = Session(self.spec, self._source, self._graph, self._line, self._next_number)
         except GraphError as error:
             return Fault(f"the graph cannot be built: {self._hide(str(error))}", slow=True)
         session.start()

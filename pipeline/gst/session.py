@@ -17,9 +17,12 @@ from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
-from plugins.ledger import Ledger
+from plugins.element import give_line
+from plugins.elements import register
+from plugins.line import Line
 
 Gst.init(None)
+register()
 
 TEARDOWN_S = 5.0  # a graph that takes longer to stop is left behind
 
@@ -40,7 +43,7 @@ class Session:
         spec: the camera.
         source: what its address asks for.
         graph: launch text of the whole graph.
-        ledger: the camera's account.
+        line: what its elements share.
         first_number: number of the first frame, where frames are drawn here.
 
     Attributes:
@@ -51,16 +54,17 @@ class Session:
     """
 
     def __init__(
-        self, spec: Camera, source: Source, graph: str, ledger: Ledger, first_number: int = 0
+        self, spec: Camera, source: Source, graph: str, line: Line, first_number: int = 0
     ) -> None:
         try:
             self._pipeline = Gst.parse_launch(graph)
         except GLib.Error as error:
             raise GraphError(error.message) from None
+        give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
         self._lacks_plugin = False
         self.probes = FrameProbes(
-            ledger,
+            line.ledger,
             RateLimit(spec.fps) if spec.fps else None,
             spec.keyframes_only,
             paced=source.pace == "realtime",

@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -29,9 +28,9 @@ from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, pack
 from pipeline.gst.camera import CameraRunner
-from plugins.element import FrameHandler, max_failures, sink_template
-from plugins.elements import register
+from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.ledger import Ledger
+from plugins.line import Line
 from plugins.preview.blur import Blur
 
 WIDEST_PX = 1280
@@ -138,7 +137,7 @@ def try_camera(request: Request) -> Trial:
     ledger = Ledger(request.name)
     stages = " ! ".join([*stage_texts(camera, 1), "mirtrial"])
     try:
-        runner = CameraRunner(request.name, camera, stages, ledger, on_change)
+        runner = CameraRunner(request.name, camera, stages, Line(ledger), on_change)
     except ValueError as error:
         return Trial(connected=False, words=str(error), seconds=0.0)
     runner.start()
@@ -204,7 +203,7 @@ def _jpeg(bgr: NDArray[np.uint8]) -> bytes:
 
 def _codec(pipeline: Any) -> str | None:
     """What the video decoder of a graph decodes; None without one."""
-    for element in _elements(pipeline):
+    for element in elements_of(pipeline):
         kind = element.get_metadata("klass")
         caps = None
         if "Decoder" in kind and ("Video" in kind or "Image" in kind):
@@ -215,18 +214,6 @@ def _codec(pipeline: Any) -> str | None:
     return None
 
 
-def _elements(pipeline: Any) -> Iterator[Any]:
-    elements = pipeline.iterate_recurse()
-    while True:
-        found, element = elements.next()
-        if found == Gst.IteratorResult.RESYNC:
-            elements.resync()
-        elif found != Gst.IteratorResult.OK:
-            return
-        else:
-            yield element
-
-
 def main() -> None:
     """Reads a request from standard input and writes the packed trial to standard output."""
     answer = os.fdopen(os.dup(1), "wb")
@@ -235,7 +222,6 @@ def main() -> None:
     sys.path += [folder for folder in request.path if folder not in sys.path]
     use_default_mirror()
     cv2.setNumThreads(1)
-    register()
     Gst.Element.register(None, "mirtrial", int(Gst.Rank.NONE), TrialSink)
     with answer:
         answer.write(pack(try_camera(request)))

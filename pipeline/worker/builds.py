@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from engines import serving
+from engines.serving import Models, about_engine
 from pipeline.config.settings import Engine
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,11 @@ class EngineBuilds:
 
     Args:
         settings: the section ``engine``.
+        models: what the engines are for.
     """
 
-    def __init__(self, settings: Engine) -> None:
-        self._settings = settings
+    def __init__(self, settings: Engine, models: Models) -> None:
+        self._settings, self.models = settings, models
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._known: set[str] = set()
         self._states: dict[str, str] = {}
@@ -84,7 +85,7 @@ class EngineBuilds:
                 self._want(model)
             else:
                 self._known.add(model)
-                serving.use(model, str(engine.manifest), (model,))
+                self.models.use(model, str(engine.manifest), (model,))
                 self._states[model] = "ready"
                 log.info("model %s: engine %s", model, engine.key)
 
@@ -100,7 +101,7 @@ class EngineBuilds:
         self._states.pop(model, None)
 
     def _is_new(self, model: str) -> bool:
-        return model not in self._known and serving.about_engine(model) is None
+        return model not in self._known and about_engine(model) is None
 
     def _want(self, model: str) -> None:
         self._known.add(model)
@@ -121,7 +122,7 @@ class EngineBuilds:
                     log.error("model %s runs as it is, its engine failed: %s", model, words)
                     self._states[model] = f"failed: {words}"
             finally:
-                serving.discard(model)
+                self.models.discard(model)
 
     def _provide(self, model: str) -> None:
         """From a name to an engine in its place."""
@@ -140,13 +141,13 @@ class EngineBuilds:
         if not engine.is_proved:
             engine = prove(engine, pictures)
         if model in self._states:  # else somebody chose by hand meanwhile
-            words = serving.swap(model, str(engine.manifest))
+            words = self.models.swap(model, str(engine.manifest))
             self._states[model] = "ready"
             log.info("model %s: engine %s takes over: %s", model, engine.key, words)
 
     def _collect(self, model: str) -> list[Any]:
         """Frames that the model has seen; waits for the first as long as it takes."""
-        samples = serving.collect(model, FRAMES, FRAMES_EVERY_S)
+        samples = self.models.collect(model, FRAMES, FRAMES_EVERY_S)
         patience_s = 2 * FRAMES * FRAMES_EVERY_S
         while not self._stop.is_set() and not samples.wait(WAIT_S):
             patience_s -= WAIT_S if samples.taken() else 0.0

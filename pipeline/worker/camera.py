@@ -5,17 +5,65 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from engines import serving
+from engines.serving import Models
 from mirante.frame import FrameResult
 from mirante.status import Status
 from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.gst.camera import CameraRunner
 from pipeline.worker.metrics import CameraSnapshot, Latency
 from plugins.ledger import Ledger
+from plugins.line import Line
+from plugins.outbox.outbox import Outbox
+
+
+class Runner(Protocol):
+    """What makes one camera run, and knows how it is. A graph of GStreamer's, in the worker."""
+
+    name: str
+
+    @property
+    def state(self) -> State:
+        """What the camera is doing."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+
+    @property
+    def attempt(self) -> int:
+        """Failed attempts in a row."""
+
+    @property
+    def since_ns(self) -> int:
+        """Unix time in ns at which the state began."""
+
+    @property
+    def finished(self) -> bool:
+        """True when there will be no further attempt."""
+
+    def start(self) -> None:
+        """Begin to connect; return at once."""
+
+    def stop(self, timeout_s: float = ..., reason: str = ...) -> None:
+        """End the camera for a reason in words; wait for at most ``timeout_s``."""
+
+
+class MakeRunner(Protocol):
+    """Makes the runner of a camera, as ``pipeline.gst.camera.CameraRunner`` does."""
+
+    def __call__(
+        self,
+        name: str,
+        spec: Camera,
+        stages: str,
+        line: Line,
+        on_change: Callable[[Transition], None],
+    ) -> Runner:
+        """Arguments and errors as of ``CameraRunner``."""
 
 
 @dataclass(slots=True)
@@ -37,7 +85,7 @@ class RunningCamera:
     """A camera that a worker runs."""
 
     spec: Camera
-    runner: CameraRunner
+    runner: Runner
     ledger: Ledger
     seen: Seen
 
@@ -65,27 +113,43 @@ class RunningCamera:
         )
 
 
-def start_camera(
-    name: str, spec: Camera, threads: int, tell: Callable[[Status], None]
-) -> RunningCamera:
-    """Starts a camera; its changes of state are told as messages of its ``status`` stream.
+@dataclass(frozen=True, slots=True)
+class CameraStarter:
+    """Starts cameras that share an outbox and models.
 
-    Raises:
-        ValueError: its address means nothing, or a class to blur is one that nothing finds.
+    Attributes:
+        make_runner: makes what runs a camera.
+        outbox: where results wait for Redis.
+        models: what the cameras run.
+        threads: of one inference.
     """
-    as_they_run = [stage.with_models(serving.runs) for stage in spec.stages]
-    if lines := list(check_blur(spec.preview.blur, as_they_run, "preview.blur")):
-        raise ValueError("; ".join(lines))
-    seen = Seen()
-    ledger = Ledger(name, seen.observe)
 
-    def on_change(change: Transition) -> None:
-        seen.tried = seen.tried or change.state != State.CONNECTING
-        tell(status_of(change, ledger))
+    make_runner: MakeRunner
+    outbox: Outbox
+    models: Models
+    threads: int
 
-    runner = CameraRunner(name, spec, stages_text(name, spec, threads), ledger, on_change)
-    runner.start()
-    return RunningCamera(spec, runner, ledger, seen)
+    def start(self, name: str, spec: Camera) -> RunningCamera:
+        """Start a camera; its changes of state are told as messages of its ``status`` stream.
+
+        Raises:
+            ValueError: its address means nothing, or a class to blur is one that nothing finds.
+        """
+        stages = [stage.with_models(self.models.runs) for stage in spec.stages]
+        if lines := list(check_blur(spec.preview.blur, stages, "preview.blur")):
+            raise ValueError("; ".join(lines))
+        seen = Seen()
+        ledger = Ledger(name, seen.observe)
+
+        def on_change(change: Transition) -> None:
+            seen.tried = seen.tried or change.state != State.CONNECTING
+            self.outbox.status(status_of(change, ledger))
+
+        text = stages_text(name, spec, self.threads)
+        line = Line(ledger, self.outbox, self.models)
+        runner = self.make_runner(name, spec, text, line, on_change)
+        runner.start()
+        return RunningCamera(spec, runner, ledger, seen)
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from engines import serving
+from engines.serving import Models, Served
 from pipeline.config.settings import Settings
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.camera import MakeRunner
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 def run_worker(
     settings: Settings,
+    make_runner: MakeRunner,
     *,
     config_path: Path | None = None,
     stop: threading.Event | None = None,
@@ -34,6 +36,7 @@ def run_worker(
 
     Args:
         settings: what to run.
+        make_runner: makes what runs a camera.
         config_path: where the settings come from, for the log.
         stop: ends the worker when set; SIGINT and SIGTERM set it too.
         on_start: told of the worker, its Redis address and that of the dashboard, if there is one,
@@ -52,9 +55,10 @@ def run_worker(
         DashboardError: the dashboard cannot be served as configured.
     """
     stop = stop or threading.Event()
-    builds = EngineBuilds(settings.engine)
+    models = Models()
+    builds = EngineBuilds(settings.engine, models)
     builds.prepare(use.name for camera in settings.cameras.values() for use in camera.models())
-    loaded = load_models(settings)
+    loaded = load_models(settings, models)
     with ExitStack() as around:
         address = settings.redis.address()
         if address is None:
@@ -63,7 +67,7 @@ def run_worker(
         _stop_on_signals(stop, around)
         around.enter_context(WorkerFile(settings.worker, address))
         around.callback(loaded.clear)  # until then cameras share what was loaded
-        worker = Worker(settings, address, builds)
+        worker = Worker(settings, address, make_runner, builds)
         if settings.metrics.port is not None:
             metrics = MetricsServer(
                 settings.metrics.host, settings.metrics.port, worker.snapshot
@@ -86,14 +90,14 @@ def run_worker(
     return 0
 
 
-def load_models(settings: Settings) -> list[serving.Served]:
+def load_models(settings: Settings, models: Models) -> list[Served]:
     """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
 
     Cameras share what stands behind those returned, as long as these are kept.
     """
     threads = threads_of(settings)
     return [
-        serving.Served(use.name, threads, use.threshold, use.on)
+        models.serve(use.name, threads, use.threshold, use.on)
         for camera in settings.cameras.values()
         for use in camera.models()
     ]

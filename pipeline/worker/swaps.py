@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import redis
 
-from engines import serving
 from engines.manifest import find
+from engines.serving import Models
 from mirante.keys import kept_models_key
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ class ModelSwaps:
     Args:
         client: of Redis.
         worker: the worker's name.
+        models: what it runs.
         on_swapped: told of a model that was chosen by hand.
         blurred: the classes that must stay unrecognisable where a model looks.
     """
@@ -31,11 +32,12 @@ class ModelSwaps:
         self,
         client: redis.Redis,
         worker: str,
+        models: Models,
         on_swapped: Callable[[str], None],
         blurred: Callable[[str], set[str]] = lambda model: set(),
     ) -> None:
-        self._client, self._worker, self._on_swapped = client, worker, on_swapped
-        self._blurred = blurred
+        self._client, self._worker, self._models = client, worker, models
+        self._on_swapped, self._blurred = on_swapped, blurred
 
     def restore(self) -> None:
         """What was swapped before a restart, before the cameras start.
@@ -47,7 +49,7 @@ class ModelSwaps:
         for field, value in kept.items():
             name, entry = field.decode(), json.loads(value)
             try:
-                serving.restore(name, entry["runs"], tuple(entry["before"]))
+                self._models.restore(name, entry["runs"], tuple(entry["before"]))
             except Exception as error:  # noqa: BLE001 the model that is configured runs instead
                 log.error("model %s: %s, asked for earlier: %s", name, entry["runs"], error)
                 continue
@@ -61,10 +63,11 @@ class ModelSwaps:
         Raises:
             Exception: whatever keeps the model from running; the old one runs on.
         """
-        name, to = _in_full(request["model"]), request["to"]
+        models = self._models
+        name, to = self._in_full(request["model"]), request["to"]
         if to is not None:
             self._check_blur(name, to)
-        words = f"{serving.rollback(name)} runs again" if to is None else serving.swap(name, to)
+        words = f"{models.rollback(name)} runs again" if to is None else models.swap(name, to)
         log.info("model %s: %s: %s", name, "back" if to is None else f"swap for {to}", words)
         try:
             self._keep(name)
@@ -81,13 +84,12 @@ class ModelSwaps:
 
     def _keep(self, name: str) -> None:
         """Notes what runs, so that a restart finds it."""
-        (entry,) = (each for each in serving.in_use() if each.name == name)
+        (entry,) = (each for each in self._models.in_use() if each.name == name)
         self._on_swapped(name)
         kept = json.dumps({"runs": entry.runs, "before": entry.before})
         self._client.hset(kept_models_key(self._worker), name, kept)
 
-
-def _in_full(name: str) -> str:
-    """A model of the folder ``models`` by its short name."""
-    full = [each.name for each in serving.in_use() if Path(each.name).stem == name]
-    return full[0] if len(full) == 1 else name
+    def _in_full(self, name: str) -> str:
+        """A model of the folder ``models`` by its short name."""
+        full = [each.name for each in self._models.in_use() if Path(each.name).stem == name]
+        return full[0] if len(full) == 1 else name

@@ -13,8 +13,8 @@ import cv2
 import msgspec
 import redis
 
-from engines import serving
 from engines.runtimes import threads_per_session
+from engines.serving import Models
 from mirante.status import Status
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
@@ -23,13 +23,11 @@ from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.rpc import Requests
 from pipeline.worker.builds import EngineBuilds
-from pipeline.worker.camera import RunningCamera, start_camera
+from pipeline.worker.camera import CameraStarter, MakeRunner, RunningCamera
 from pipeline.worker.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
 from pipeline.worker.reporter import PAUSED, Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.trials import answer_trial
-from plugins import line as outboxes
-from plugins.elements import register
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
 
@@ -45,14 +43,22 @@ class Worker:
     Args:
         settings: what to run.
         url: address of Redis.
-        builds: engines for the models; none by default.
+        make_runner: makes what runs a camera.
+        builds: the models, and engines for them; none loaded by default.
 
     Attributes:
         cameras: what runs, by name.
         outbox: where results wait for Redis.
+        models: what the cameras run.
     """
 
-    def __init__(self, settings: Settings, url: str, builds: EngineBuilds | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        make_runner: MakeRunner,
+        builds: EngineBuilds | None = None,
+    ) -> None:
         keep = settings.redis.retention
         self.settings = settings
         self.cameras: dict[str, RunningCamera] = {}
@@ -66,8 +72,11 @@ class Worker:
         client = connect(url)
         self._registry = Registry(client, settings=settings)
         self._lease = WorkerLease(client, settings.worker)
-        self._builds = builds or EngineBuilds(settings.engine)
-        self._swaps = ModelSwaps(client, settings.worker, self._builds.leave, self._blurred)
+        self._builds = builds or EngineBuilds(settings.engine, Models())
+        self.models = self._builds.models
+        self._swaps = ModelSwaps(
+            client, settings.worker, self.models, self._builds.leave, self._blurred
+        )
         self._reporter = Reporter(client, settings, self.snapshot)
         trial = partial(answer_trial, self._registry)
         self._requests = Requests(
@@ -78,7 +87,7 @@ class Worker:
         self._generation = ""
         self._renew_due_s = 0.0
         self._redis_words = ""
-        self._threads = threads_of(settings)
+        self._starter = CameraStarter(make_runner, self.outbox, self.models, threads_of(settings))
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
         """Works until ``stop`` is set.
@@ -86,10 +95,8 @@ class Worker:
         Raises:
             LeaseTakenError: a worker of this name runs already.
         """
-        register()
         cv2.setNumThreads(1)  # each camera has a thread; OpenCV's own would only contend with them
         self.outbox.start()
-        outboxes.attach(self.outbox)
         self._builds.start()
         try:
             self._synchronise()
@@ -114,7 +121,7 @@ class Worker:
             sum(state.refused.values()),
         )
         cameras = dict(self.cameras)
-        models = ModelsSnapshot(serving.in_use(), self._builds.states)
+        models = ModelsSnapshot(self.models.in_use(), self._builds.states)
         running = {name: cameras[name].snapshot() for name in cameras}
         return WorkerSnapshot(running, outbox, models, tuple(self._paused))
 
@@ -175,7 +182,7 @@ class Worker:
                 continue
             self._builds.want(use.name for use in camera.models())
             try:
-                self.cameras[name] = start_camera(name, camera, self._threads, self.outbox.status)
+                self.cameras[name] = self._starter.start(name, camera)
             except ValueError as error:
                 log.error("camera %s: %s", name, error)
                 self._tell_failed(name, str(error))
@@ -218,7 +225,6 @@ class Worker:
         """The cameras, then what they left in the outbox, then the name."""
         self._builds.close()
         _stop_all(self.cameras)
-        outboxes.detach()
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.model import Model
-from engines.serving import Served
+from engines.serving import Models
 from mirante.frame import FrameResult
 
 
@@ -21,6 +21,7 @@ class InferStage:
         on: run on the boxes of this class that earlier stages found, instead of the whole frame.
         threshold: least score of a detection, one number or one per class; None for the manifest's.
         threads: threads of one inference.
+        models: those of the line that it belongs to; None for a stage by itself.
 
     Raises:
         ValueError, OSError: the model is unknown, cannot be had, or does not load; or it is a
@@ -33,8 +34,9 @@ class InferStage:
         on: str | None = None,
         threshold: float | Mapping[str, float] | None = None,
         threads: int = 1,
+        models: Models | None = None,
     ) -> None:
-        self._served = Served(model, threads, threshold, on)
+        self._served = (models or Models()).serve(model, threads, threshold, on)
         if self.model.task == "classify" and on is None:
             raise ValueError(
                 f"on: missing, and required: {self.model.name} classifies boxes; expected a class "

@@ -169,8 +169,9 @@ from pathlib import Path
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger
+from plugins.line import Line
 camera = Camera.model_validate({{"url": "test://"}})
-runner = CameraRunner("a", camera, "fakesink", Ledger("a"), lambda change: None)
+runner = CameraRunner("a", camera, "fakesink", Line(Ledger("a")), lambda change: None)
 runner.start()
 time.sleep(1)
 from engines.runtimes import open_session

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines import batcher as module
-from engines.batcher import Batcher, batcher_of
+from engines.batcher import Batcher, Batchers
 from engines.runtimes import FeedError, TensorInfo, open_session
 from tests.support.batch_callers import FLOAT, PATIENCE_S, Caller, Ended, Engine, behind, queue_up
 from tests.support.onnx_networks import colour_grid
@@ -301,8 +301,9 @@ def test_a_real_network_gives_each_what_it_gives_him_alone(tmp_path: Path) -> No
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
     onnx.save(model, path)
     session = open_session("onnxruntime", path, 1)
-    batcher = batcher_of(session, 4)
-    assert batcher_of(session, 4) is batcher
+    batchers = Batchers()
+    batcher = batchers.of(session, 4)
+    assert batchers.of(session, 4) is batcher
     random = np.random.default_rng(0)
     pictures = [random.random((1, 3, 16, 32)).astype(np.float32) for _ in range(24)]
     answers: dict[int, Any] = {}

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from engines import serving
 from engines.manifest import ManifestError
+from engines.serving import Models, SwapError
 from mirante.frame import FrameResult
 from plugins.infer.stage import InferStage
 from tests.support.onnx_networks import COLOURS, colour_grid
 
 
-@pytest.fixture(autouse=True)
-def nothing_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(serving, "_entries", {})
-    return
+@pytest.fixture
+def models() -> Models:
+    return Models()
 
 
 def grid(folder: Path, name: str, layout: str = "yolov8", width: int = 96, **keys: object) -> str:
@@ -54,31 +52,31 @@ def labels_seen(stage: InferStage) -> set[str]:
     return {label for label, _, _ in stage(RED, blank()).detections}
 
 
-def test_another_architecture_takes_over_and_goes_again(tmp_path: Path) -> None:
+def test_another_architecture_takes_over_and_goes_again(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
     second = grid(tmp_path, "second", "yolov5", 64, labels=["blau", "green", "red"][::-1])
-    stage, other = InferStage(first), InferStage(first)
+    stage, other = InferStage(first, models=models), InferStage(first, models=models)
     assert labels_seen(stage) == {"red"}
-    words = serving.swap(first, second)
+    words = models.swap(first, second)
     assert words == (
         "model first → second; input 96x64 → 64x64; decoder yolov8 → yolov5; "
         "labels red, green, blue → red, green, blau"
     )
     assert stage.model.name == other.model.name == "second"
     assert labels_seen(stage) == {"red"}
-    assert InferStage(first).model.name == "second"  # a camera that comes later
-    (entry,) = serving.in_use()
+    assert InferStage(first, models=models).model.name == "second"  # a camera that comes later
+    (entry,) = models.in_use()
     assert (entry.name, entry.runs, entry.before) == (first, second, (first,))
-    assert serving.rollback(first) == first
+    assert models.rollback(first) == first
     assert stage.model.name == other.model.name == "first"
-    with pytest.raises(serving.SwapError, match="nothing to go back to"):
-        serving.rollback(first)
+    with pytest.raises(SwapError, match="nothing to go back to"):
+        models.rollback(first)
 
 
-def test_frames_go_on_while_models_are_swapped(tmp_path: Path) -> None:
+def test_frames_go_on_while_models_are_swapped(tmp_path: Path, models: Models) -> None:
     """Each frame is of one model or of the other, whole; none fails."""
     first, second = grid(tmp_path, "first"), grid(tmp_path, "second", "yolov5", 64)
-    stage, stop = InferStage(first), threading.Event()
+    stage, stop = InferStage(first, models=models), threading.Event()
     seen: list[set[str]] = []
     failed: list[BaseException] = []
 
@@ -92,8 +90,8 @@ def test_frames_go_on_while_models_are_swapped(tmp_path: Path) -> None:
     thread = threading.Thread(target=camera)
     thread.start()
     for _ in range(10):
-        serving.swap(first, second)
-        serving.rollback(first)
+        models.swap(first, second)
+        models.rollback(first)
     stop.set()
     thread.join()
     assert failed == []
@@ -101,86 +99,88 @@ def test_frames_go_on_while_models_are_swapped(tmp_path: Path) -> None:
     assert all(labels == {"red"} for labels in seen)
 
 
-def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path, models: Models) -> None:
     first, broken = grid(tmp_path, "first"), grid(tmp_path, "broken")
-    stage = InferStage(first)
+    stage = InferStage(first, models=models)
     (tmp_path / "broken.onnx").write_bytes(b"not a network")
     with pytest.raises(RuntimeError, match="refuses"):
-        serving.swap(first, broken)
+        models.swap(first, broken)
     with pytest.raises(ManifestError, match="no model"):
-        serving.swap(first, "yolo-nonsense")
+        models.swap(first, "yolo-nonsense")
     assert stage.model.name == "first"
-    assert serving.in_use()[0].before == ()
+    assert models.in_use()[0].before == ()
 
 
-def test_another_task_or_a_class_that_is_needed_is_refused(tmp_path: Path) -> None:
+def test_another_task_or_a_class_that_is_needed_is_refused(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
-    stage = InferStage(first, threshold={"blue": 0.3})
-    with pytest.raises(serving.SwapError, match="expected another to detect, test-lane is to seg"):
-        serving.swap(first, "test-lane")
-    with pytest.raises(serving.SwapError, match='no model "street" runs here; there are'):
-        serving.swap("street", first)
+    stage = InferStage(first, threshold={"blue": 0.3}, models=models)
+    with pytest.raises(SwapError, match="expected another to detect, test-lane is to seg"):
+        models.swap(first, "test-lane")
+    with pytest.raises(SwapError, match='no model "street" runs here; there are'):
+        models.swap("street", first)
     fewer = grid(tmp_path, "fewer", labels=["red", "green", "cyan"])
     with pytest.raises(ValueError, match='no label "blue"'):  # to which a threshold refers
-        serving.swap(first, fewer)
-    stage = InferStage(first)
-    later = InferStage("face", on="blue")
-    with pytest.raises(serving.SwapError, match="fewer does not find blue, on which face runs"):
-        serving.swap(first, fewer)
+        models.swap(first, fewer)
+    stage = InferStage(first, models=models)
+    later = InferStage("face", on="blue", models=models)
+    with pytest.raises(SwapError, match="fewer does not find blue, on which face runs"):
+        models.swap(first, fewer)
     del later
-    serving.swap(first, fewer)
+    models.swap(first, fewer)
     assert stage.model.name == "fewer"
 
 
-def test_what_nothing_holds_is_freed(tmp_path: Path) -> None:
+def test_what_nothing_holds_is_freed(tmp_path: Path, models: Models) -> None:
     first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
-    stage = InferStage(first)
+    stage = InferStage(first, models=models)
     old = weakref.ref(stage.model)
-    serving.swap(first, second)
+    models.swap(first, second)
     assert old() is None
     del stage
-    assert serving.in_use() == ()
+    assert models.in_use() == ()
 
 
-def test_frames_are_kept_while_they_are_wanted(tmp_path: Path) -> None:
+def test_frames_are_kept_while_they_are_wanted(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
-    stage = InferStage(first)
+    stage = InferStage(first, models=models)
     stage(RED, blank())
-    samples = serving.collect(first, 2, 0.0)
+    samples = models.collect(first, 2, 0.0)
     for _ in range(5):
         labels_seen(stage)
     assert samples.wait(0)
     assert [picture.shape for picture in samples.taken()] == [(64, 96, 3)] * 2
-    serving.discard(first)
+    models.discard(first)
     labels_seen(stage)
     assert len(samples.taken()) == 2
 
 
-def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path) -> None:
+def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
-    stage, crops = InferStage(first), InferStage("face", on="red")
-    samples = serving.collect("face", 1, 0.0)
+    stage, crops = InferStage(first, models=models), InferStage("face", on="red", models=models)
+    samples = models.collect("face", 1, 0.0)
     crops(RED, stage(RED, blank()))
     (picture,) = samples.taken()
     assert picture.shape[0] <= 64
     assert picture.shape[1] < 96
 
 
-def test_an_earlier_swap_is_put_back_before_and_behind_the_first_stage(tmp_path: Path) -> None:
+def test_an_earlier_swap_is_put_back_before_and_behind_the_first_stage(
+    tmp_path: Path, models: Models
+) -> None:
     first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
-    serving.restore(first, second, (first,))
-    stage = InferStage(first)
+    models.restore(first, second, (first,))
+    stage = InferStage(first, models=models)
     assert stage.model.name == "second"
-    serving.rollback(first)
-    serving.restore(first, second, (first,))
+    models.rollback(first)
+    models.restore(first, second, (first,))
     assert stage.model.name == "second"
     (tmp_path / "second.onnx").unlink()
     with pytest.raises(RuntimeError):
-        serving.restore(first, second, (first,))
+        models.restore(first, second, (first,))
 
 
 def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Models
 ) -> None:
     pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
     from engines.builder.build import build
@@ -191,29 +191,31 @@ def test_an_engine_that_was_never_proved_passes_its_gate_before_it_serves(
     engine = build(Request(model="face", runtime="onnxruntime"))
     parity = {"graph": engine.about["parity"]["engine"], "engine": None}
     runs = str(note(engine.key, {"parity": parity}).manifest)  # as if built for a device elsewhere
-    stage = InferStage("face")
-    assert serving.swap("face", runs) == "nothing but the file"
+    stage = InferStage("face", models=models)
+    assert models.swap("face", runs) == "nothing but the file"
     again = get(engine.key)
     assert again is not None
     assert again.is_proved
-    (entry,) = serving.in_use()
+    (entry,) = models.in_use()
     assert (entry.runs, entry.precision, entry.parity) == (runs, "fp32", "proved")
     assert stage.model.manifest.folder == engine.folder
 
 
-def test_a_stage_that_comes_during_a_swap_runs_what_the_others_run(tmp_path: Path) -> None:
+def test_a_stage_that_comes_during_a_swap_runs_what_the_others_run(
+    tmp_path: Path, models: Models
+) -> None:
     first, second = grid(tmp_path, "first"), grid(tmp_path, "second")
-    stages = [InferStage(first)]
+    stages = [InferStage(first, models=models)]
 
     def cameras_come() -> None:
-        stages.extend(InferStage(first) for _ in range(20))
+        stages.extend(InferStage(first, models=models) for _ in range(20))
 
     thread = threading.Thread(target=cameras_come)
     thread.start()
     for _ in range(5):
-        serving.swap(first, second)
-        serving.rollback(first)
-    serving.swap(first, second)
+        models.swap(first, second)
+        models.rollback(first)
+    models.swap(first, second)
     thread.join()
     assert len(stages) == 21
     assert {stage.model.name for stage in stages} == {"second"}

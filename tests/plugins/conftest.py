@@ -13,8 +13,8 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from mirante import Counts
+from plugins.element import FrameHandler, elements_of
 from plugins.elements import register
-from plugins.ledger import ledger_of
 from tests.support.redis_fixtures import folder, outbox, server, until
 
 __all__ = ["folder", "launch", "outbox", "server", "until"]
@@ -60,6 +60,7 @@ def launch() -> Callable[..., Ended]:
                 return ended
         finally:
             pipeline.set_state(Gst.State.NULL)
-            ended.counts = ledger_of(pipeline.get_name()).counts()[0]
+            ours = [each for each in elements_of(pipeline) if isinstance(each, FrameHandler)]
+            ended.counts = ours[0].ledger.counts()[0]
 
     return run

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from plugins.ledger import Ledger, attach, detach, ledger_of
+from plugins.ledger import Ledger
 
 SIZE = (640, 360)
 
@@ -158,13 +158,3 @@ def test_frames_behind_a_stage_that_hangs_do_not_pile_up() -> None:
     assert in_flight <= 20
     assert counts.dropped["queue"] >= 480
     assert ledger.busy_s() > 0
-
-
-def test_a_new_ledger_of_a_name_outlives_the_old_ones_end() -> None:
-    old, new = Ledger("gate"), Ledger("gate")
-    attach("gate-graph", old)
-    attach("gate-graph", new)
-    detach("gate-graph", old)
-    assert ledger_of("gate-graph") is new
-    detach("gate-graph", new)
-    assert ledger_of("gate-graph") is not new

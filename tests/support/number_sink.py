@@ -17,7 +17,7 @@ from gi.repository import Gst, GstBase
 
 from mirante import FrameResult
 from pipeline.cameras.synthetic import read_number
-from plugins.ledger import ledger_of
+from plugins.element import FrameHandler
 
 Gst.init(None)
 
@@ -49,7 +49,7 @@ class Seen:
 SEEN: dict[str, Seen] = {}
 
 
-class NumberSink(GstBase.BaseSink):
+class NumberSink(FrameHandler, GstBase.BaseSink):
     __gstmetadata__ = ("Number sink", "Sink", "Reads the synthetic camera's number", "tests")
     __gsttemplates__ = Gst.PadTemplate.new(
         "sink",
@@ -76,8 +76,8 @@ class NumberSink(GstBase.BaseSink):
             with buffer.map(Gst.MapFlags.READ) as mapped:
                 rows = np.frombuffer(mapped.data, np.uint8).reshape(height, -1)
                 number = read_number(rows[:, : width * 3].reshape(height, width, 3))
-            ledger_of(name).get(buffer.pts)  # as the first stage does
-            result = ledger_of(name).publish(buffer.pts)
+            self.line.ledger.get(buffer.pts)  # as the first stage does
+            result = self.line.ledger.publish(buffer.pts)
             assert result is not None, f"no open frame with PTS {buffer.pts}"
             with seen.changed:
                 seen.times_s.append(time.monotonic())

@@ -12,6 +12,7 @@ from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger
+from plugins.line import Line
 from tests.support.number_sink import SEEN, Seen
 
 
@@ -22,7 +23,7 @@ class Watched:
         self.changes: list[tuple[float, Transition]] = []
         self._changed = threading.Condition()
         spec = Camera(url=url, **options)
-        self.runner = CameraRunner(name, spec, stages, self.ledger, self._note)
+        self.runner = CameraRunner(name, spec, stages, Line(self.ledger), self._note)
 
     def __enter__(self) -> Watched:
         self.runner.start()

@@ -28,12 +28,11 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 from plugins.elements import register
-from plugins.ledger import ledger_of
 Gst.init(None)
 register()
 line = (
     "videotestsrc num-buffers=40 pattern=red ! video/x-raw,format=RGB,width=96,height=64"
-    f" ! mirinfer model={sys.argv[1]} ! fakesink name=end"
+    f" ! mirinfer name=infer model={sys.argv[1]} ! fakesink name=end"
 )
 pipelines = [Gst.parse_launch(line) for _ in range(3)]
 for pipeline in pipelines:
@@ -42,7 +41,7 @@ for pipeline in pipelines:
     wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.WARNING
     message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
     assert message is not None and message.type == Gst.MessageType.EOS, message
-    assert ledger_of(pipeline.get_name()).counts()[0].failed == 0
+    assert pipeline.get_by_name("infer").ledger.counts()[0].failed == 0
     pipeline.set_state(Gst.State.NULL)
 print("all frames done")
 """

@@ -27,6 +27,7 @@ from pipeline.gst import session
 from pipeline.gst.camera import CameraRunner
 from plugins.elements import register
 from plugins.ledger import Ledger
+from plugins.line import Line
 from tests.support.watched import Watched
 
 
@@ -164,7 +165,7 @@ def test_a_listener_that_raises_does_not_end_the_camera(caplog: pytest.LogCaptur
         raise RuntimeError("a bad listener")
 
     spec = Camera(url="test://")
-    runner = CameraRunner("listened", spec, "fakesink sync=false", Ledger("listened"), listen)
+    runner = CameraRunner("listened", spec, "fakesink sync=false", Line(Ledger("listened")), listen)
     runner.start()
     assert heard.wait(20)
     runner.stop()
@@ -181,7 +182,7 @@ def test_a_thousand_rebuilds_keep_no_memory(monkeypatch: pytest.MonkeyPatch) -> 
         attempts += 1
 
     spec = Camera(url="file:/no/such/clip.mp4")
-    runner = CameraRunner("rebuilt", spec, "fakesink", Ledger("rebuilt"), count)
+    runner = CameraRunner("rebuilt", spec, "fakesink", Line(Ledger("rebuilt")), count)
     runner.start()
     before_mb = _resident_mb_after(lambda: attempts, 300)
     after_mb = _resident_mb_after(lambda: attempts, 1300)

@@ -14,7 +14,9 @@ from gi.repository import Gst
 
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.probes import FrameProbes
-from plugins.ledger import Ledger, attach, detach
+from plugins.element import give_line
+from plugins.ledger import Ledger
+from plugins.line import Line
 from tests.support.number_sink import SEEN, Seen
 
 MS = 1_000_000
@@ -29,11 +31,11 @@ class Graph:
     def __init__(self) -> None:
         self.seen = SEEN["probed"] = Seen()
         self.ledger = Ledger("probed")
-        attach("probed", self.ledger)
         self.pipeline = Gst.parse_launch(
             f"pipeline.( name=probed appsrc name=source format=time caps={CAPS} "
             "! identity name=decode ! queue name=newest ! numbersink )"
         )
+        give_line(self.pipeline, Line(self.ledger))
         self.probes = FrameProbes(self.ledger)
         self.probes.install(self.pipeline)
         self.pipeline.set_state(Gst.State.PLAYING)
@@ -60,7 +62,6 @@ def graph() -> Iterator[Graph]:
     made = Graph()
     yield made
     made.pipeline.set_state(Gst.State.NULL)
-    detach("probed", made.ledger)
 
 
 def test_every_frame_gets_a_number_and_the_size_of_the_source(graph: Graph) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines import serving
+from engines.serving import Models
 from mirante.frame import FrameResult
 from pipeline.config.settings import Engine
 from pipeline.worker import builds as engine_builds
@@ -26,12 +26,16 @@ Child = Callable[[str], None]
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InferStage:
+def models() -> Models:
+    return Models()
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Models) -> InferStage:
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(serving, "_entries", {})
     monkeypatch.setattr(engine_builds, "FRAMES", 2)
     monkeypatch.setattr(engine_builds, "FRAMES_EVERY_S", 0.0)
-    return InferStage("test-boxes")
+    return InferStage("test-boxes", models=models)
 
 
 @pytest.fixture
@@ -48,8 +52,8 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
 
 
 @pytest.fixture
-def builds() -> Iterator[EngineBuilds]:
-    made = EngineBuilds(Engine(runtime="openvino"))  # type: ignore[call-arg]
+def builds(models: Models) -> Iterator[EngineBuilds]:
+    made = EngineBuilds(Engine(runtime="openvino"), models)  # type: ignore[call-arg]
     yield made
     made.close()
 
@@ -94,7 +98,7 @@ def test_the_model_runs_on_and_it_is_said_once(
     builds.want(["test-boxes"])  # no second try
     assert builds.states["test-boxes"] == said
     assert stage.model.manifest.runs_on == "onnxruntime"
-    assert serving.in_use()[0].runs == "test-boxes"
+    assert builds.models.in_use()[0].runs == "test-boxes"
     frame(stage)
 
 
@@ -137,7 +141,7 @@ def test_frames_are_for_the_child_alone_and_gone_afterwards(
 
 
 def test_without_a_runtime_nothing_is_built(stage: InferStage) -> None:
-    builds = EngineBuilds(Engine())  # type: ignore[call-arg]
+    builds = EngineBuilds(Engine(), Models())  # type: ignore[call-arg]
     builds.prepare(["test-boxes"])
     builds.want(["street"])
     builds.start()

@@ -17,6 +17,7 @@ from mirante.keys import key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import reports
+from pipeline.gst.camera import CameraRunner
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 
@@ -32,7 +33,7 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 @contextmanager
 def running(redis_server: RedisServer, **cameras: object) -> Iterator[Worker]:
-    worker = Worker(Settings.model_validate({"cameras": cameras}), redis_server.url)
+    worker = Worker(Settings.model_validate({"cameras": cameras}), redis_server.url, CameraRunner)
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()

@@ -27,6 +27,7 @@ from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry, connect
 from pipeline.control.rpc import NoAnswerError, RefusedError
 from pipeline.control.trials import Trial, ask_trial, pack, unpack
+from pipeline.gst.camera import CameraRunner
 from pipeline.worker import trials as trial_module
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.trials import run_trial
@@ -227,7 +228,7 @@ def redis_url(home: Path) -> Iterator[str]:
 def worker(redis_url: str, server: Any) -> Iterator[Worker]:
     """A worker that runs, with a camera of its configuration."""
     cameras = {"locked": {"url": server.url("locked", "viewer:right@"), **NO_STAGES}}
-    made = Worker(Settings(cameras=cast(Any, cameras)), redis_url)
+    made = Worker(Settings(cameras=cast(Any, cameras)), redis_url, CameraRunner)
     stop = threading.Event()
     thread = threading.Thread(target=made.run, args=(stop,))
     thread.start()
