@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends
 from redis import Redis
 from starlette.requests import HTTPConnection
 
+from dashboard.access import Access
+from dashboard.history.sampler import Sampler
+from dashboard.live.hub import Hub
+from dashboard.redis_clients import async_client, plain_client
 from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Dashboard
 from pipeline.control.credentials import Credentials
-from pipeline.control.registry import Registry, connect
-
-if TYPE_CHECKING:
-    from dashboard.access import Access
-    from dashboard.history.sampler import Sampler
-    from dashboard.live.hub import Hub
-
-TIMEOUT_S = 2.0
+from pipeline.control.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,12 @@ class Services:
     @cached_property
     def redis(self) -> Redis:
         """A client for the threads on which plain routes run; replies as redis-py shapes them."""
-        return connect(self.address, TIMEOUT_S)
+        return plain_client(self.address)
 
     @cached_property
     def aredis(self) -> Any:  # a redis.asyncio.Redis, whose raw commands have no types
         """A client for the event loop; replies are bytes, integers and lists."""
-        return self.url.async_client(TIMEOUT_S)
+        return async_client(self.url)
 
     def registry(self, worker: str = "main") -> Registry:
         """The cameras that are wanted; its calls block."""

@@ -22,7 +22,8 @@ from dashboard.api.result_stream import (
     with_planes,
 )
 from dashboard.api.shapes import DETECTION, CameraName, inline, refusals, unknown
-from dashboard.services import TIMEOUT_S, FromApp, Services
+from dashboard.redis_clients import async_client
+from dashboard.services import FromApp, Services
 from mirante.client.steps import Fields, entries_of
 from mirante.keys import EntryId, Kind, key
 from mirante.nearest import nearest
@@ -139,7 +140,7 @@ async def stream_results(
     if READERS.locked():
         raise HTTPException(429, f"{READERS_MOST} streams of results are being read already")
     behind = _positions(wanted, last_event_id)
-    client = services.url.async_client(TIMEOUT_S)
+    client = async_client(services.url)
     following = Following(camera, wanted, behind)
     return StreamingResponse(
         events(client, following, services.url, _is_over(request, services, who)),

@@ -14,7 +14,7 @@ import redis.asyncio
 from dashboard.history.described import describe
 from dashboard.history.newest import Look, Newest, look
 from dashboard.history.track import Account, Track
-from dashboard.services import TIMEOUT_S
+from dashboard.redis_clients import async_client
 from mirante.backoff import Backoff
 from mirante.redis_url import RedisUrl
 from pipeline.control.entries import Desired
@@ -57,7 +57,7 @@ class Sampler:
     async def run(self) -> None:
         """Samples until cancelled."""
         self._loop = asyncio.get_running_loop()
-        client = self._url.async_client(TIMEOUT_S)
+        client = async_client(self._url)
         due_s = time.monotonic()
         try:
             while True:

@@ -14,7 +14,7 @@ import redis
 
 from dashboard.live.bundle import Bundle
 from dashboard.live.pairing import Pairing
-from dashboard.services import TIMEOUT_S
+from dashboard.redis_clients import async_client
 from mirante.backoff import Backoff
 from mirante.keys import Kind, camera_of, key
 from mirante.redis_url import RedisUrl
@@ -87,7 +87,7 @@ class RedisFeed:
 
     async def _pictures(self) -> None:
         """Listens on the channels; the worker encodes nothing for a channel without a listener."""
-        async with self._url.async_client(TIMEOUT_S) as client, client.pubsub() as channels:
+        async with async_client(self._url) as client, client.pubsub() as channels:
             listening: set[str] = set()
             while self._watched.is_set():
                 wanted = set(self._pairings)
@@ -103,7 +103,7 @@ class RedisFeed:
 
     async def _results(self) -> None:
         """Reads the streams behind the newest entry that each has when it is first asked for."""
-        async with aclosing(self._url.async_client(TIMEOUT_S)) as client:
+        async with aclosing(async_client(self._url)) as client:
             cursors: Cursors = {}
             while self._watched.is_set():
                 wanted = [key(c, kind).encode() for c in self._pairings for kind in _KINDS]
