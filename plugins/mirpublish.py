@@ -84,10 +84,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
-        if self.start():
-            return True
-        self.do_stop()  # GStreamer stops only what has started
-        return False
+        return self.start()
 
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""
