@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from engines.inference import Inference
     from engines.manifest import Manifest, ManifestError
-    from engines.model import Inference, Model, load
+    from engines.model import Model, load
     from engines.names import UnknownNameError
     from engines.runtimes import threads_per_session
     from engines.store.models import ModelUnavailableError
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 _LAZY = {  # one of its modules must not load all that runs models
-    "Inference": "engines.model",
+    "Inference": "engines.inference",
     "Manifest": "engines.manifest",
     "ManifestError": "engines.manifest",
     "Model": "engines.model",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,9 +16,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from engines.found import KINDS, TASKS, Found
 from engines.labels import TABLES
 from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
+from engines.runtimes.remote.server import Server
 from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
@@ -88,51 +92,10 @@ class Crop(_Part):
     )
 
 
-class Server(_Part):
-    """Where a model runs that has no file here: a server of models and its name there."""
-
-    url: str = Field(
-        repr=False,
-        description="http(s)://host:port, with a path where it has one; grpc(s)://host:port for "
-        "kserve-grpc. A user and password go before the host, as ${VARIABLE} to keep them out "
-        "of the file",
-    )
-    model: str = Field(min_length=1, pattern=r"^[^/\s]+$", description="its name there")
-    version: str = Field("", pattern=r"^[^/\s]*$", description="of the model; empty for its newest")
-    timeout_s: float = Field(
-        2.0, gt=0, le=600, description="longest wait for an answer, all attempts together"
-    )
-    attempts: int = Field(
-        3, ge=1, le=20, description="how often to ask when it is out of reach or fails"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        # The address is in no message: there may be a password in it.
-        expected = "url: expected scheme://host:port, the scheme one of " + ", ".join(_SCHEMES)
-        try:
-            split = urlsplit(self.url)
-            host, _ = split.hostname, split.port
-        except ValueError:
-            raise ValueError(f"{expected}; in a password write / ? # @ % as %2F %3F …") from None
-        if split.scheme not in _SCHEMES or not host or split.query or split.fragment:
-            raise ValueError(f"{expected}, and nothing after its path")
-        return self
-
-    @property
-    def path(self) -> str:
-        """Of the model below the protocol's version: ``models/NAME``, and its version if said."""
-        return f"models/{self.model}" + (f"/versions/{self.version}" if self.version else "")
-
-    def __str__(self) -> str:
-        """The model and its address, without user and password."""
-        split = urlsplit(self.url)
-        host = split.netloc.rpartition("@")[2]
-        version = f" version {self.version}" if self.version else ""
-        return f"model {self.model}{version} at {split.scheme}://{host}{split.path.rstrip('/')}"
-
-
-_SCHEMES = tuple(dict.fromkeys(scheme for schemes in SCHEMES.values() for scheme in schemes))
+def _known(task: str) -> str:
+    if task not in KINDS:
+        raise PydanticCustomError("task", "Input should be {tasks}", {"tasks": TASKS})
+    return task
 
 
 class Manifest(_Part):
@@ -144,8 +107,9 @@ class Manifest(_Part):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="its name")
     summary: str = Field("", description="what it finds, in one line")
-    task: Literal["detect", "segment", "classify"] = Field(
-        description="boxes, masks, or attributes of the boxes of another"
+    task: Annotated[str, AfterValidator(_known)] = Field(
+        description="what it gives, of `engines.found.KINDS`: boxes, masks, or attributes of the "
+        "boxes of another"
     )
     file: str = Field(
         "", description="file name in the store, or path relative to the manifest; or `server`"
@@ -180,6 +144,11 @@ class Manifest(_Part):
     _folder: Path | None = PrivateAttr(None)
 
     @property
+    def kind(self) -> type[Found]:
+        """What its decoder gives."""
+        return KINDS[self.task]
+
+    @property
     def is_for_crops(self) -> bool:
         """Whether it was made for the boxes of a detector, by its key ``crop``."""
         return "crop" in self.model_fields_set
@@ -211,8 +180,8 @@ class Manifest(_Part):
             raise ValueError("sha256: expected with url, got none")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels: expected each name once, got {list(self.labels)}")
-        if self.task == "detect" and self.threshold is None:
-            raise ValueError("threshold: expected with task detect, got none")
+        if self.kind.needs_threshold and self.threshold is None:
+            raise ValueError(f"threshold: expected with task {self.task}, got none")
         check_labels("thresholds", self.thresholds, self.labels)
         self._check_runtime()
         return self
@@ -299,7 +268,7 @@ def _explain(item: Any) -> str:
     value = item["input"]
     match item["type"]:
         case "extra_forbidden":
-            parts: dict[Any, type[_Part]] = {"input": Input, "server": Server}
+            parts: dict[Any, type[BaseModel]] = {"input": Input, "server": Server}
             part = parts.get(item["loc"][0], Crop) if len(item["loc"]) > 1 else Manifest
             known = part.model_fields
             hint = nearest(str(item["loc"][-1]), known, "known:")

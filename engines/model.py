@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from engines.batcher import Batchers
 from engines.decoders import Decoder, Spec, bind
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, thresholds
-from engines.found import Attributes, Boxes, Planes
+from engines.found import Found
+from engines.inference import Inference, View
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
@@ -21,28 +23,6 @@ from engines.runtimes import Session, open_remote_session, open_session
 from engines.store.engines import check_whole
 from engines.store.models import Progress, resolve_file
 from mirante.detections import Detections
-from mirante.mask import Mask
-
-GIVEN_BY_TASK = {"detect": "boxes", "segment": "planes", "classify": "attributes"}
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """The findings of a model in one frame.
-
-    Attributes:
-        detections: boxes in source pixels; none, with the model's labels, from a segmenter.
-        masks: one of the whole frame, or one per crop, with ``object_index`` the box whose crop it
-            is; none from a detector.
-        timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
-        attributes: what a classifier says, by the index of the box whose crop it saw; None stands
-            for the whole frame.
-    """
-
-    detections: Detections
-    masks: tuple[Mask, ...]
-    timings: Mapping[str, float]
-    attributes: Mapping[int | None, Attributes] = field(default_factory=dict)
 
 
 def load(
@@ -113,7 +93,8 @@ class Model:
     Attributes:
         name: the manifest's name.
         labels: class names of a detector or classifier, plane names of a segmenter.
-        task: ``detect``, ``segment`` or ``classify``.
+        task: what it gives, as in a manifest.
+        kind: the class of it.
         on: the class on whose crops it runs, or None.
         manifest: all else that is known about it.
     """
@@ -126,7 +107,8 @@ class Model:
         on: str | None = None,
     ) -> None:
         self.manifest = manifest
-        self.name, self.labels, self.task = manifest.name, manifest.labels, manifest.task
+        self.name, self.labels = manifest.name, manifest.labels
+        self.task, self.kind = manifest.task, manifest.kind
         self.on = on
         self._session = session
         self._spec = Spec(manifest.labels, threshold, manifest.iou, manifest.input.size)
@@ -165,20 +147,14 @@ class Model:
         zoom = (source[0] / size[0], source[1] / size[1])
         whole: list[tuple[int | None, Region | None]] = [(None, None)]
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        boxes: list[Boxes] = []
-        masks: list[Mask] = []
-        attributes: dict[int | None, Attributes] = {}
+        seen: list[Inference] = []
         for index, region in whole if self.on is None else self._crops(detections, zoom):
             at, found = self._run(rgb, region, timings)
             started = time.perf_counter()
-            if isinstance(found, Boxes):
-                boxes.append(_in_source(found, at, zoom, source))
-            elif isinstance(found, dict):
-                attributes[index] = {key or self.name: value for key, value in found.items()}
-            else:
-                masks.append(self._mask(found, at, zoom, index))
+            seen.append(found.to_source(View(self.labels, self.name, at, zoom, source, index)))
             timings["decode"] += (time.perf_counter() - started) * 1e3
-        return Inference(self._detections(boxes), tuple(masks), timings, attributes)
+        all_ = reduce(Inference.merge, seen) if seen else Inference(Detections.empty(self.labels))
+        return Inference(all_.detections, all_.masks, timings, all_.attributes)
 
     def pictures(
         self, rgb: NDArray[np.uint8], source: Size, detections: Detections | None = None
@@ -211,13 +187,12 @@ class Model:
             _, found = self._run(grey, None, timings)
         except (ValueError, LookupError, TypeError) as error:
             raise ManifestError(f"{where}: {error}") from error
-        got = {Boxes: "boxes", dict: "attributes"}.get(type(found), "planes")
-        if got != GIVEN_BY_TASK[self.task]:
-            raise ManifestError(f"{where}: gives {got}, which is not task {self.task}")
+        if type(found) is not self.kind:
+            raise ManifestError(f"{where}: gives {found.gives}, which is not task {self.task}")
 
     def _run(
         self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
-    ) -> tuple[Placement, Boxes | Planes | Attributes]:
+    ) -> tuple[Placement, Found]:
         """One inference, on the picture or a region of it, decoded in the tensor's pixels."""
         started = time.perf_counter()
         if region is None:
@@ -253,24 +228,3 @@ class Model:
         for index in np.flatnonzero(np.isin(detections.class_id, wanted)):
             box = detections.xyxy[index] / scale
             yield int(index), around(box, crop.margin, size if crop.aspect == "tensor" else None)
-
-    def _mask(
-        self, planes: Planes, at: Placement, zoom: tuple[float, float], index: int | None
-    ) -> Mask:
-        shown, (left, top, right, bottom) = at.without_padding(planes)
-        xyxy = (left * zoom[0], top * zoom[1], right * zoom[0], bottom * zoom[1])
-        return Mask.from_planes(self.labels, shown, xyxy, self.name, index)
-
-    def _detections(self, boxes: list[Boxes]) -> Detections:
-        if not boxes:
-            return Detections.empty(self.labels)
-        xyxy, score, class_id = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
-        return Detections(xyxy, score, class_id, self.labels)
-
-
-def _in_source(boxes: Boxes, at: Placement, zoom: tuple[float, float], source: Size) -> Boxes:
-    """Boxes in source pixels, cut at the frame's edges; those wholly outside are left out."""
-    xyxy = at.to_picture(boxes.xyxy) * np.array(zoom * 2, np.float32)
-    xyxy = np.clip(xyxy, 0, np.array(source * 2, np.float32))
-    kept = (xyxy[:, 2] > xyxy[:, 0]) & (xyxy[:, 3] > xyxy[:, 1])
-    return Boxes(xyxy[kept], boxes.score[kept], boxes.class_id[kept])

@@ -230,15 +230,15 @@ class Models:
                 ready[stage] = stage.load(to)
 
     def _check(self, name: str, old: Manifest, new: Manifest) -> None:
-        if new.task != old.task:
+        if new.kind is not old.kind:
             raise SwapError(
-                f"model {name}: expected another to {old.task}, {new.name} is to {new.task}"
+                f"model {name}: expected {old.kind.maker}, but {new.name} is {new.kind.maker}"
             )
         gone = set(old.labels) - set(new.labels)
         with self._lock:
             stages = [(each, stage.on) for each, e in self._entries.items() for stage in e.stages]
         for each, on in stages:
-            if old.task == "detect" and on in gone:
+            if old.kind.finds_boxes and on in gone:
                 raise SwapError(
                     f"model {name}: {new.name} does not find {on}, on which {each} runs; "
                     f"it finds {', '.join(new.labels)}"

@@ -160,3 +160,33 @@ def test_breaches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "engines/bad.py:3: engines/ imports pipeline.cli",
         "engines/bad.py:4: engines/ imports plugins",
     ]
+
+
+def task_names_in(path: Path, tasks: set[str]) -> list[str]:
+    """Strings of a file's code that are a task's name; docstrings and examples are no code."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    said: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            said.add(node.value)
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "examples":
+                    said.update(ast.walk(value))
+    return [
+        f"{path}:{node.lineno}: {node.value}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in tasks and node not in said
+    ]
+
+
+def test_no_task_is_named_outside_the_table_of_kinds(tmp_path: Path) -> None:
+    """Whoever must know asks the class that ``engines/found.py`` has for it."""
+    from engines.found import KINDS
+
+    table = Path("engines/found.py")
+    named = {path: task_names_in(path, {*KINDS}) for path in OWN}
+    assert len(named.pop(table)) == len(KINDS)
+    assert [line for lines in named.values() for line in lines] == []
+    (tmp_path / "bad.py").write_text('"""detect"""\nA = {"examples": ["detect"]}\nB = "detect"\n')
+    assert task_names_in(tmp_path / "bad.py", {*KINDS}) == [f"{tmp_path}/bad.py:3: detect"]

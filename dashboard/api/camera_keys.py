@@ -138,7 +138,14 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
     worker's report tells; what is of another shape the registry refuses.
     """
     facts = {
-        model.name: ModelFacts(model.name, model.task, model.labels, model.runs_on == "crops")
+        model.name: ModelFacts(
+            model.name,
+            model.labels,
+            model.finds_boxes,
+            model.finds_masks,
+            model.needs_boxes,
+            model.runs_on == "crops",
+        )
         for model in report.zoo
     }
     preview = keys.get("preview")

@@ -16,8 +16,12 @@ class ZooModel(Shape):
     """A model that a camera's stage may name."""
 
     name: str
-    task: Literal["detect", "segment", "classify"]
+    task: str = Field(description="what it is for, as its manifest says")
     labels: list[str]
+    verb: str = Field(description="what it does with the labels, in words before a list of them")
+    finds_boxes: bool = Field(description="the labels are classes of boxes")
+    finds_masks: bool = Field(description="the labels are names of masks")
+    needs_boxes: bool = Field(description="it says something about boxes of another model")
     licence: str
     runs_on: Literal["frame", "crops"]
     ready_on: list[str] = Field(description="workers that have its file")
@@ -55,6 +59,10 @@ class Models(Shape):
                             "name": "street",
                             "task": "detect",
                             "labels": ["person", "car"],
+                            "verb": "finds",
+                            "finds_boxes": True,
+                            "finds_masks": False,
+                            "needs_boxes": False,
                             "licence": "Apache-2.0",
                             "runs_on": "frame",
                             "ready_on": ["main"],

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from engines.found import kind_of
+
 Dynamic = Literal["batch", "size", "none"]
 Size = tuple[int, int]
 Triple = tuple[float, float, float]
@@ -26,7 +28,7 @@ class Asked:
         name: of the model.
         out: folder for the ONNX file, the manifest and the report.
         labels: class or plane names.
-        task: ``detect``, ``segment`` or ``classify``.
+        task: as in a manifest.
         decoder: name of a decoder, or ``auto`` to find out.
         options: of the decoder.
         size: width and height of the input tensor in pixels.
@@ -75,8 +77,8 @@ class Asked:
             )
         if self.size is not None and min(self.size) < 8:
             raise ValueError(f"size: expected at least 8x8, got {self.size[0]}x{self.size[1]}")
-        if self.task not in (None, "detect", "segment", "classify"):
-            raise ValueError(f"task: expected detect, segment or classify, got {self.task}")
+        if self.task is not None:
+            kind_of(self.task)
         if self.input.get("multiple") and self.dynamic != "size":
             raise ValueError(f"multiple: expected with dynamic size, got dynamic {self.dynamic}")
         if self.options and self.decoder == "auto":

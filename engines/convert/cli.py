@@ -31,7 +31,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     labels: Annotated[
         str | None, typer.Option(help="a,b,c, a file with one a line, or a table such as coco80.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="detect, segment or classify.")] = None,
+    task: Annotated[str | None, typer.Option(help="As in a manifest.")] = None,
     decoder: Annotated[str, typer.Option(help="Its name, or auto to find out.")] = "auto",
     option: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE of the decoder; may be repeated.")

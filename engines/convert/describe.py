@@ -16,12 +16,11 @@ from engines.convert.recognise import last_ops, recognise
 from engines.convert.tidy import Picture
 from engines.decoders import DECODERS
 from engines.files import digest_of
+from engines.found import kind_of
 from engines.manifest import Manifest, read
 from engines.runtimes import Tensors, open_session
 
-# The least score where none is asked for; the other decoders need none.
-_THRESHOLDS = {"detect": 0.4, "segment": 0.5}
-_COMPETING = ("argmax", "class_ids")
+_COMPETING = ("argmax", "class_ids")  # decoders that need no threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def write_manifest(
     keys["labels"] = list(how.labels)
     threshold = asked.threshold
     if threshold is None and how.decoder not in _COMPETING:
-        threshold = _THRESHOLDS.get(how.task)
+        threshold = kind_of(how.task).usual_threshold
     if threshold is not None:
         keys["threshold"] = threshold
     if asked.iou is not None:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.agreement import Limits
 from engines.builder.builders import BuildError
 from engines.builder.frames import Rgb
-from engines.builder.parity import LIMITS, Limits, compare, report
+from engines.builder.parity import LIMITS, compare, report
 from engines.convert import GapError
 from engines.convert.network import EXACT, Runs
 from engines.convert.shown import NOISE

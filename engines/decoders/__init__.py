@@ -1,8 +1,7 @@
 """Decoders: pure functions from a network's output tensors to boxes, planes or attributes.
 
-A decoder is ``(outputs, spec, *, option=…) -> Boxes | planes | attributes``. Its options are its
-keyword-only arguments: the manifest's ``options`` are checked against their annotations once, at
-load.
+A decoder is ``(outputs, spec, *, option=…) -> Found``. Its options are its keyword-only arguments:
+the manifest's ``options`` are checked against their annotations once, at load.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from engines.found import Attributes, Boxes, Planes
+from engines.found import Boxes as Boxes
+from engines.found import Found, as_found
 from engines.names import resolve
 from mirante.nearest import nearest
 
@@ -60,7 +60,7 @@ class Spec:
     size: tuple[int, int]
 
 
-Decoder = Callable[[Outputs, Spec], Boxes | Planes | Attributes]
+Decoder = Callable[[Outputs, Spec], Found]
 
 
 class OptionError(ValueError):
@@ -80,9 +80,9 @@ def bind(name: str, options: Mapping[str, Any]) -> Decoder:
     known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
     for missing in [n for n, p in known.items() if p.default is p.empty and n not in options]:
         raise OptionError(f"options.{missing}: missing, and required by decoder {name}")
-    return partial(
-        function, **{key: _value(name, key, options[key], known, hints) for key in options}
-    )
+    chosen = {key: _value(name, key, options[key], known, hints) for key in options}
+    decode = partial(function, **chosen)
+    return lambda outputs, spec: as_found(decode(outputs, spec))
 
 
 def _value(

@@ -72,4 +72,4 @@ def suppress(boxes: Boxes, spec: Spec) -> Boxes:
     # Two to five times as fast as a loop of NumPy calls, with the same result.
     nms: Any = cv2.dnn.NMSBoxesBatched  # its stub asks for lists, which it only turns into arrays
     kept = order[nms(xywh, boxes.score[order], boxes.class_id[order], -1.0, spec.iou)]
-    return Boxes(boxes.xyxy[kept], boxes.score[kept], boxes.class_id[kept])
+    return boxes.select(kept)

@@ -39,4 +39,4 @@ def named(found: Mapping[str, NDArray[np.bool_]], labels: tuple[str, ...]) -> Pl
         raise OptionError(f"options.planes: expected {sorted(labels)}, got {sorted(found)}")
     if len({plane.shape for plane in found.values()}) > 1:
         raise OptionError("options.planes: expected outputs of one size")
-    return np.stack([found[label] for label in labels])
+    return Planes(np.stack([found[label] for label in labels]))

@@ -50,7 +50,7 @@ def decode(
         best = _likeliest(probabilities(raw[index], activation), spec.threshold[index])
         if best is not None:
             found[group] = Attribute(labels[best[0]], best[1])
-    return found
+    return Attributes(found)
 
 
 def _indices(group: str, labels: list[str], known: tuple[str, ...]) -> list[int]:

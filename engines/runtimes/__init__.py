@@ -14,7 +14,7 @@ from engines.names import resolve
 from engines.runtimes.names import RUNTIMES
 
 if TYPE_CHECKING:
-    from engines.manifest import Server
+    from engines.runtimes.remote.server import Server
 
 
 Tensors = Mapping[str, NDArray[Any]]

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mirante.nearest import nearest
-
-if TYPE_CHECKING:
-    pass
-
 
 RUNTIMES = {
     "kserve-grpc": "engines.runtimes.remote.kserve_grpc:open_session",

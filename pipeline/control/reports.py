@@ -105,8 +105,12 @@ class ZooReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: what the stage says.
-        task: ``detect``, ``segment`` or ``classify``.
+        task: as in its manifest.
         labels: what it may find.
+        verb: what it does with them, before a list of them.
+        finds_boxes, finds_masks: they are classes of boxes, names of masks. An earlier worker does
+            not say so; then they may be either.
+        needs_boxes: it says something about boxes that a model before it found.
         licence: SPDX identifier of the weights' licence.
         runs_on: the frame, or crops: boxes that a model before it found.
         ready: its file is on the worker's machine, or it runs on a server.
@@ -118,6 +122,10 @@ class ZooReport(msgspec.Struct, frozen=True, kw_only=True):
     licence: str
     runs_on: Literal["frame", "crops"]
     ready: bool
+    verb: str = "finds"
+    finds_boxes: bool = True
+    finds_masks: bool = True
+    needs_boxes: bool = False
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):

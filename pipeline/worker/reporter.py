@@ -137,6 +137,10 @@ def _of_zoo(name: str, at: str) -> ZooReport:
         licence=manifest.licence,
         runs_on="crops" if manifest.is_for_crops else "frame",
         ready=listing.place is not None,
+        verb=manifest.kind.verb,
+        finds_boxes=manifest.kind.finds_boxes,
+        finds_masks=manifest.kind.finds_masks,
+        needs_boxes=manifest.kind.needs_boxes,
     )
 
 

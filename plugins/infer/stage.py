@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ class InferStage:
         models: Models | None = None,
     ) -> None:
         self._served = (models or Models()).serve(model, threads, threshold, on)
-        if self.model.task == "classify" and on is None:
+        if self.model.kind.needs_boxes and on is None:
             raise ValueError(
                 f"on: missing, and required: {self.model.name} classifies boxes; expected a class "
                 "that an earlier stage finds, such as person"
@@ -56,20 +55,4 @@ class InferStage:
         if (samples := self._served.samples) is not None:
             for picture in model.pictures(frame, source, result.detections):
                 samples.offer(picture)
-        timings = dict(result.timings)
-        for step, elapsed_ms in found.timings.items():
-            timings[step] = timings.get(step, 0.0) + elapsed_ms
-        detections = result.detections
-        if model.task == "detect":  # a segmenter's planes are no classes of boxes
-            detections = detections.merge(found.detections)
-        if found.attributes:
-            of_box = {i: said for i, said in found.attributes.items() if i is not None}
-            detections = detections.with_attributes(of_box)
-        owned = [(m.object_index, m) for m in found.masks if m.object_index is not None]
-        of_frame = [mask for mask in found.masks if mask.object_index is None]
-        return replace(
-            result,
-            detections=detections.with_masks(owned),
-            masks=(*result.masks, *of_frame),
-            timings=timings,
-        )
+        return model.kind.join(found, result)

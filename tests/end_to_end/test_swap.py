@@ -121,7 +121,7 @@ def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
     wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
     refused = run("mirante", "models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
     assert refused.returncode == 1
-    assert "expected another to detect, test-lane is to segment; what ran goes on" in refused.stderr
+    assert "expected a detector, but test-lane is a segmenter; what ran goes on" in refused.stderr
     done = run("mirante", "models", "swap", "test-boxes", twin, "--redis", redis_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (

@@ -200,7 +200,7 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "task": ({"task": "segment"}, "decoder yolov8: gives boxes, which is not task segment"),
     "planes": (
         {"decoder": f"{__name__}:planes_decoder"},
-        "decoder test_model:planes_decoder: gives planes, which is not task detect",
+        f"decoder {__name__}:planes_decoder: gives planes, which is not task detect",
     ),
 }
 

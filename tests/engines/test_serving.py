@@ -114,7 +114,7 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path, models: M
 def test_another_task_or_a_class_that_is_needed_is_refused(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
     stage = InferStage(first, threshold={"blue": 0.3}, models=models)
-    with pytest.raises(SwapError, match="expected another to detect, test-lane is to seg"):
+    with pytest.raises(SwapError, match="expected a detector, but test-lane is a seg"):
         models.swap(first, "test-lane")
     with pytest.raises(SwapError, match='no model "street" runs here; there are'):
         models.swap("street", first)

@@ -14,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from engines.manifest import WEIGHTS, ZOO, Server, find, read
+from engines.manifest import WEIGHTS, ZOO, find, read
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, open_remote_session, open_session
+from engines.runtimes.remote.server import Server
 from tests.support.grpc_model_server import GrpcServer
 from tests.support.model_server import HttpServer, Models
 from tests.support.onnx_networks import floats, save

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import Decoder, Spec
-from engines.found import Boxes
+from engines.found import Boxes, Found, Planes
 
 LABELS = ("cat", "dog", "emu")
 
@@ -26,6 +26,12 @@ def boxes_of(decoder: Decoder, outputs: dict[str, NDArray[np.generic]], s: Spec)
     assert (found.xyxy.dtype, found.score.dtype) == (np.float32, np.float32)
     assert found.class_id.dtype == np.int32
     return found
+
+
+def planes_of(found: Found) -> NDArray[np.bool_]:
+    assert isinstance(found, Planes)
+    assert found.planes.dtype == np.bool_
+    return found.planes
 
 
 def least_of(s: Spec) -> list[float]:

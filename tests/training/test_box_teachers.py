@@ -15,8 +15,9 @@ from tests.support.drawn_folders import write_coco
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
+from engines.found import Boxes
+from engines.inference import Inference
 from engines.manifest import ZOO, ManifestError
-from engines.model import Inference
 from mirante.detections import Detections
 from pipeline.cameras.synthetic import picture, truth
 from training.datasets import BoxPicture, DatasetError
@@ -186,10 +187,12 @@ def test_a_teacher_for_another_task_is_refused_at_once(
     folder_of(tmp_path / "pictures", [0])
     monkeypatch.setattr("engines.load", None)
     asked = job(tmp_path / "pictures", tmp_path, teachers=("test-lane",), labels=("lane",))
-    with pytest.raises(ManifestError, match="teacher test-lane: expected a model to detect, it is"):
+    with pytest.raises(
+        ManifestError, match="teacher test-lane: expected a detector, it is a segmenter"
+    ):
         own_set(asked)
     asked = job(tmp_path / "pictures", tmp_path, teachers=("test-boxes",), labels=("red",))
-    with pytest.raises(ManifestError, match="teacher test-boxes: expected a model to segment"):
+    with pytest.raises(ManifestError, match="teacher test-boxes: expected a segmenter"):
         own_masks(asked)
 
 
@@ -209,7 +212,7 @@ def test_what_cannot_be_learnt_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="classes: cat need a teacher that knows them"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("red", "cat"), teachers=("test-boxes",)))
     with pytest.raises(DatasetError, match="teacher test-boxes: knows none of cat"):
-        labels_to_learn(("cat",), (), ["test-boxes"], "detect")
+        labels_to_learn(("cat",), (), ["test-boxes"], Boxes)
     with pytest.raises(ValueError, match=r"name: expected letters.*, got 'my yard'"):
         job(tmp_path, tmp_path, name="my yard")
     with pytest.raises(ValueError, match="classes: expected each once, got a, a"):

@@ -209,7 +209,10 @@ def test_crops_are_measured_in_the_frame(mirante: Run, tmp_path: Path) -> None:
     [
         (["test-boxes", "--data", "gone"], "gone: expected a folder"),
         (["test-boxs", "--data", "."], 'did you mean "test-boxes"?'),
-        (["test-boxes", "--data", ".", "--truth", "test-lane"], "expected a model to detect"),
+        (
+            ["test-boxes", "--data", ".", "--truth", "test-lane"],
+            "expected a detector, test-lane is a segmenter",
+        ),
         (["test-boxes", "--data", ".", "--on", "red"], "expected with a segmenter only"),
         (["test-lane", "--data", ".", "--on", "red"], "on: expected with on-detector only"),
         (["test-lane", "--data", ".", "--least-side", "3"], "expected with a detector only"),

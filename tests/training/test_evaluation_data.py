@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engines.found import Boxes, Planes
 from tests.support.drawn_folders import write_coco, write_picture, write_plane
 from training.datasets import BoxSet, DatasetError, MaskSet, is_held_out
 from training.datasets.collection import COLUMNS
@@ -32,7 +33,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_the_last_part_of_a_clip(clip: Path) -> None:
-    pictures, labels = open_data(Choice(str(clip), part="0.75:1", every=2), "detect", False)
+    pictures, labels = open_data(Choice(str(clip), part="0.75:1", every=2), Boxes, False)
     assert labels is None
     assert len(pictures) == 3
     shown = list(pictures)
@@ -54,29 +55,29 @@ def test_what_a_clip_cannot_give(
     clip: Path, choice: dict[str, object], labelled: bool, message: str
 ) -> None:
     with pytest.raises(DatasetError, match=message):
-        open_data(Choice(str(clip), **choice), "detect", labelled)  # type: ignore[arg-type]
+        open_data(Choice(str(clip), **choice), Boxes, labelled)  # type: ignore[arg-type]
 
 
 def test_what_is_no_clip(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(DatasetError, match=r"clip.mp4: expected a clip that OpenCV can read"):
-        open_data(Choice(str(tmp_path / "clip.mp4")), "detect", False)
+        open_data(Choice(str(tmp_path / "clip.mp4")), Boxes, False)
     with pytest.raises(DatasetError, match="a folder or a pattern, nothing is there"):
-        open_data(Choice(str(tmp_path / "gone")), "detect", False)
+        open_data(Choice(str(tmp_path / "gone")), Boxes, False)
 
 
 def test_pictures_without_labels(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.png", "deeper/c.jpg"):
         write_picture(tmp_path / name)
     write_plane(tmp_path / "a_road.png", np.eye(50, 100, dtype=np.bool_))
-    every, _ = open_data(Choice(str(tmp_path)), "segment", False)
+    every, _ = open_data(Choice(str(tmp_path)), Planes, False)
     assert [picture.name for picture in every] == ["a.jpg", "b.png", "c.jpg"]
-    some, _ = open_data(Choice(f"{tmp_path}/*.jpg"), "segment", False)
+    some, _ = open_data(Choice(f"{tmp_path}/*.jpg"), Planes, False)
     assert [picture.name for picture in some] == ["a.jpg"]
-    thinned, _ = open_data(Choice(f"{tmp_path}/**/*.jpg", every=2), "segment", False)
+    thinned, _ = open_data(Choice(f"{tmp_path}/**/*.jpg", every=2), Planes, False)
     assert [picture.name for picture in thinned] == ["a.jpg"]
     with pytest.raises(DatasetError, match=r"expected pictures .*found none"):
-        open_data(Choice(f"{tmp_path}/*.gif"), "segment", False)
+        open_data(Choice(f"{tmp_path}/*.gif"), Planes, False)
 
 
 def test_a_choice_in_words() -> None:
@@ -91,7 +92,7 @@ def test_what_is_held_out_of_a_users_folder(tmp_path: Path) -> None:
     write_coco(tmp_path / "boxes.json", {name: [("car", [1, 1, 4, 4])] for name in names})
     expected = {name for name in names if is_held_out(Path(name).stem)}
     assert 0 < len(expected) < 12
-    pictures, labels = open_data(Choice(str(tmp_path), held_out=True), "detect", True)
+    pictures, labels = open_data(Choice(str(tmp_path), held_out=True), Boxes, True)
     assert {picture.name for picture in pictures} == expected
     assert isinstance(labels, BoxSet)
     assert len(labels.pictures) == len(expected)
@@ -105,7 +106,7 @@ def test_a_folders_own_split_is_what_is_held_out(tmp_path: Path) -> None:
     for part, some in (("train", names[:9]), ("val", names[9:])):
         write_coco(tmp_path / f"{part}.json", {name: [("car", [1, 1, 4, 4])] for name in some})
     for labelled in (True, False):
-        pictures, _ = open_data(Choice(str(tmp_path), held_out=True), "detect", labelled)
+        pictures, _ = open_data(Choice(str(tmp_path), held_out=True), Boxes, labelled)
         assert [picture.name for picture in pictures] == names[9:]
 
 
@@ -114,7 +115,7 @@ def test_nothing_is_held_out(tmp_path: Path) -> None:
     write_picture(tmp_path / name, 8, 8)
     for labelled in (False, True):
         with pytest.raises(DatasetError, match="none of its 1 pictures is held out; training"):
-            open_data(Choice(str(tmp_path), held_out=True), "detect", labelled)
+            open_data(Choice(str(tmp_path), held_out=True), Boxes, labelled)
         write_coco(tmp_path / "boxes.json", {name: [("car", [1, 1, 4, 4])]})
 
 
@@ -148,7 +149,7 @@ def collection(tmp_path: Path) -> Path:
 
 
 def test_the_street_is_as_drawn_and_else_as_seen(collection: Path) -> None:
-    pictures, labels = open_data(Choice(str(collection)), "detect", True)
+    pictures, labels = open_data(Choice(str(collection)), Boxes, True)
     assert [picture.name for picture in pictures] == ["a.jpg", "b.jpg"]
     assert isinstance(labels, BoxSet)
     assert labels.labels == tuple(CLASSES)
@@ -159,17 +160,17 @@ def test_the_street_is_as_drawn_and_else_as_seen(collection: Path) -> None:
 
 
 def test_sets_and_parts_of_a_collection(collection: Path) -> None:
-    unclear, _ = open_data(Choice(str(collection), sets=("hw",)), "detect", True)
+    unclear, _ = open_data(Choice(str(collection), sets=("hw",)), Boxes, True)
     assert [picture.name for picture in unclear] == ["c.jpg"]
-    faces, _ = open_data(Choice(str(collection), part="faces"), "detect", False)
+    faces, _ = open_data(Choice(str(collection), part="faces"), Boxes, False)
     assert [picture.name for picture in faces] == ["f.jpg"]
-    _, masks = open_data(Choice(str(collection)), "segment", True)
+    _, masks = open_data(Choice(str(collection)), Planes, True)
     assert isinstance(masks, MaskSet)
     assert masks.labels == ("road",)
     with pytest.raises(DatasetError, match="faces has no labels to detect, street has"):
-        open_data(Choice(str(collection), part="faces"), "detect", True)
+        open_data(Choice(str(collection), part="faces"), Boxes, True)
     with pytest.raises(DatasetError, match="sets: no gone in street; there are hw, oi"):
-        open_data(Choice(str(collection), sets=("gone",)), "detect", True)
+        open_data(Choice(str(collection), sets=("gone",)), Boxes, True)
 
 
 def test_classes_are_paired_by_name() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import engines
-from engines.builder.agreement import overlaps
+from engines.agreement import overlaps
 from tests.support import ROOT
 from tests.support.shared_clips import frame_of
 from training.evaluation.data import Choice

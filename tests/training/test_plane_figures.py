@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engines.builder.agreement import iou_counts
+from engines.agreement import iou_counts
 from training.evaluation.planes import NONE, Near, boundary_counts, line_counts, outline
 from training.evaluation.segmenter import PlaneFigures, overlap_counts
 

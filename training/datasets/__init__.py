@@ -56,6 +56,10 @@ class BoxSet:
     labels: tuple[str, ...]
     pictures: tuple[BoxPicture, ...]
 
+    def held_out(self) -> BoxSet:
+        """Return the pictures that are kept for evaluation."""
+        return BoxSet(self.labels, tuple(p for p in self.pictures if p.is_held_out))
+
 
 @dataclass(frozen=True, slots=True)
 class MaskPicture:
@@ -86,6 +90,10 @@ class MaskSet:
 
     labels: tuple[str, ...]
     pictures: tuple[MaskPicture, ...]
+
+    def held_out(self) -> MaskSet:
+        """Return the pictures that are kept for evaluation."""
+        return MaskSet(self.labels, tuple(p for p in self.pictures if p.is_held_out))
 
 
 def is_held_out(group: str, share: float = 0.1) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.agreement import overlaps
+from engines.agreement import overlaps
 from training.datasets import BoxPicture, BoxSet, DatasetError, MaskPicture, MaskSet
 from training.datasets.collection import Entry
 from training.datasets.masks import beside, mask_set

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from engines.files import SUFFIXES, is_picture
+from engines.found import Boxes, Found, Planes
 from training.datasets import (
     BoxPicture,
     BoxSet,
@@ -18,14 +19,32 @@ from training.datasets import (
     NoLabelsError,
     is_held_out,
 )
-from training.datasets.collection import read_collection
+from training.datasets.collection import Entry, read_collection
 from training.datasets.folders import read_boxes, read_masks, read_pictures, without_labels
 from training.evaluation.collected import road_masks, street_boxes
 from training.evaluation.pictures import Files, Frames, Pictures
 
-Task = Literal["detect", "segment"]
 Labelled = TypeVar("Labelled", bound=BoxPicture | MaskPicture)
-PARTS = {"detect": "street", "segment": "road"}
+
+
+class Labels(NamedTuple):
+    """What is read as labels of a kind.
+
+    Attributes:
+        part: the sub-folder of a collection that has them.
+        of_collection: reads those of some entries of it.
+        of_folder: reads those of a labelled folder.
+    """
+
+    part: str
+    of_collection: Callable[[Path, Sequence[Entry]], BoxSet | MaskSet]
+    of_folder: Callable[[Path], BoxSet | MaskSet]
+
+
+LABELS: Mapping[type[Found], Labels] = {
+    Boxes: Labels("street", street_boxes, read_boxes),
+    Planes: Labels("road", road_masks, read_masks),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +82,12 @@ class Data(NamedTuple):
     labels: BoxSet | MaskSet | None
 
 
-def open_data(choice: Choice, task: Task, labelled: bool) -> Data:
+def open_data(choice: Choice, kind: type[Found], labelled: bool) -> Data:
     """Finds out what there is.
 
     Args:
         choice: which pictures.
-        task: what labels are to be.
+        kind: what labels are to be.
         labelled: whether labels are wanted; else any pictures do.
 
     Raises:
@@ -78,9 +97,9 @@ def open_data(choice: Choice, task: Task, labelled: bool) -> Data:
     if data.is_file() and not is_picture(data):
         return Data(_clip(choice, labelled), None)
     if (data / "manifest.csv").is_file():
-        found = _collection(choice, task, labelled)
+        found = _collection(choice, kind, labelled)
     else:
-        found = _folder(choice, task, labelled)
+        found = _folder(choice, kind, labelled)
     if isinstance(found, list):
         return Data(Files(found[:: choice.every]), None)
     pictures = found.pictures[:: choice.every]
@@ -106,8 +125,8 @@ def _shares(part: str) -> tuple[float, float]:
     return start, end
 
 
-def _collection(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet | list[Path]:
-    folder, part = Path(choice.data), choice.part or PARTS[task]
+def _collection(choice: Choice, kind: type[Found], labelled: bool) -> BoxSet | MaskSet | list[Path]:
+    folder, part = Path(choice.data), choice.part or LABELS[kind].part
     entries = read_collection(folder, part)
     if unknown := set(choice.sets) - {entry.set for entry in entries}:
         known = ", ".join(sorted({entry.set for entry in entries}))
@@ -122,24 +141,23 @@ def _collection(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet 
         raise DatasetError(f"{folder}/{part}: no picture is left, of those sets and held out")
     if not labelled:
         return [entry.path for entry in entries]
-    if part != PARTS[task]:
+    if part != LABELS[kind].part:
         raise DatasetError(
-            f"part: {part} has no labels to {task}, {PARTS[task]} has; or name a model as the truth"
+            f"part: {part} has no labels to {kind.task}, {LABELS[kind].part} has; "
+            "or name a model as the truth"
         )
-    return street_boxes(folder, entries) if task == "detect" else road_masks(folder, entries)
+    return LABELS[kind].of_collection(folder, entries)
 
 
-def _folder(choice: Choice, task: Task, labelled: bool) -> BoxSet | MaskSet | list[Path]:
+def _folder(choice: Choice, kind: type[Found], labelled: bool) -> BoxSet | MaskSet | list[Path]:
     folder = Path(choice.data)
     if choice.part or choice.sets:
         raise DatasetError(f"{choice.data}: part and sets are not for a folder or a pattern")
     if not labelled:
-        return [picture.path for picture in _held(choice, _alone(choice, task))]
-    if task == "detect":
-        boxes = read_boxes(folder)
-        return BoxSet(boxes.labels, tuple(_held(choice, boxes.pictures)))
-    masks = read_masks(folder)
-    return MaskSet(masks.labels, tuple(_held(choice, masks.pictures)))
+        return [picture.path for picture in _held(choice, _alone(choice, kind))]
+    found = LABELS[kind].of_folder(folder)
+    _held(choice, found.pictures)  # raises where none is left
+    return found.held_out() if choice.held_out else found
 
 
 def _held(choice: Choice, pictures: Sequence[Labelled]) -> list[Labelled]:
@@ -152,7 +170,7 @@ def _held(choice: Choice, pictures: Sequence[Labelled]) -> list[Labelled]:
     return kept
 
 
-def _alone(choice: Choice, task: Task) -> Sequence[BoxPicture | MaskPicture]:
+def _alone(choice: Choice, kind: type[Found]) -> Sequence[BoxPicture | MaskPicture]:
     """One picture, those below a folder without the masks among them, or those of a pattern.
 
     What is held out may be said by the names of files of labels, so that these are read for it.
@@ -164,7 +182,7 @@ def _alone(choice: Choice, task: Task) -> Sequence[BoxPicture | MaskPicture]:
         )
     if choice.held_out:
         try:
-            return (read_boxes(folder) if task == "detect" else read_masks(folder)).pictures
+            return LABELS[kind].of_folder(folder).pictures
         except NoLabelsError:
             pass
     return read_pictures(folder)

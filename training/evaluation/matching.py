@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.agreement import IOU, Flags, overlaps
+from engines.agreement import IOU, Flags, overlaps
 
 
 class Truth(NamedTuple):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engines.fit import thresholds
+from engines.found import Boxes, Found, Planes
 from engines.manifest import Manifest, ManifestError, check_labels, find
 from engines.model import Model, load
 from training.datasets import BoxSet, DatasetError, MaskSet
@@ -131,25 +132,22 @@ def measure(request: Request, watch: Watch = iter) -> Measured:
         ValueError: options that do not go together, naming them.
     """
     manifest = find(request.model)
-    if request.truth is not None and (task := find(request.truth).task) != manifest.task:
+    kind = manifest.kind
+    if request.truth is not None and (other := find(request.truth).kind) is not kind:
+        raise ManifestError(f"truth: expected {kind.maker}, {request.truth} is {other.maker}")
+    if kind not in MEASURES:
+        known = " or ".join(each.maker for each in MEASURES)
         raise ManifestError(
-            f"truth: expected a model to {manifest.task}, {request.truth} is to {task}"
+            f"{manifest.name}: expected {known}, it is {kind.maker}, for which no labels are read"
         )
-    if manifest.task == "classify":
-        raise ManifestError(
-            f"{manifest.name} classifies; expected a model to detect or segment: pictures of crops "
-            "with labels are not read yet"
-        )
-    if manifest.task == "detect":
-        return _detector(request, manifest, watch)
-    return _segmenter(request, watch)
+    return MEASURES[kind](request, manifest, watch)
 
 
 def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
     if request.detector or request.on or request.least_share:
         raise ValueError("on-detector, on and least-share: expected with a segmenter only")
     least = thresholds(manifest, request.threshold)
-    pictures, labels = open_data(request.choice, "detect", labelled=request.truth is None)
+    pictures, labels = open_data(request.choice, Boxes, labelled=request.truth is None)
     truth = DrawnBoxes(labels) if isinstance(labels, BoxSet) else SeenBoxes(_teacher(request))
     model = load(request.model, threads=request.threads, threshold=LEAST_SCORE)
     pairing = pair(model.labels, truth.labels, request.match, request.classes)
@@ -157,12 +155,12 @@ def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
     return Measured(request, pairing, found)
 
 
-def _segmenter(request: Request, watch: Watch) -> Measured:
+def _segmenter(request: Request, _: Manifest, watch: Watch) -> Measured:
     if request.least_side_px:
         raise ValueError("least-side: expected with a detector only")
     detector = load(request.detector, threads=request.threads) if request.detector else None
     on = _class_of(request, detector)
-    pictures, labels = open_data(request.choice, "segment", labelled=request.truth is None)
+    pictures, labels = open_data(request.choice, Planes, labelled=request.truth is None)
     truth = (
         DrawnPlanes(labels)
         if isinstance(labels, MaskSet)
@@ -184,6 +182,12 @@ def _segmenter(request: Request, watch: Watch) -> Measured:
     return Measured(request, pairing, found)
 
 
+MEASURES: Mapping[type[Found], Callable[[Request, Manifest, Watch], Measured]] = {
+    Boxes: _detector,
+    Planes: _segmenter,
+}
+
+
 def _teacher(request: Request, on: str | None = None) -> Model:
     assert request.truth is not None
     return load(request.truth, threads=request.threads, threshold=request.truth_threshold, on=on)
@@ -194,7 +198,7 @@ def _class_of(request: Request, detector: Model | None) -> str | None:
         if request.on:
             raise ValueError(f"on: expected with on-detector only, got {request.on}")
         return None
-    if detector.task != "detect":
+    if not detector.kind.finds_boxes:
         raise ValueError(f"on-detector: expected a detector, {detector.name} is none")
     on = request.on or (detector.labels[0] if len(detector.labels) == 1 else None)
     if on is None:

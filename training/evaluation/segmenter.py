@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.agreement import iou_counts
+from engines.agreement import iou_counts
 from training.evaluation.pairing import Pairing
 from training.evaluation.pictures import Picture
 from training.evaluation.planes import NONE, Near, boundary_counts, line_counts

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.agreement import overlaps
+from engines.agreement import overlaps
+from engines.found import Boxes
 from engines.manifest import find
 from training.datasets import BoxPicture, BoxSet, NoLabelsError
 from training.datasets.folders import read_boxes, read_pictures
@@ -34,7 +35,7 @@ def own_set(job: Job) -> BoxSet:
         if not job.labels:
             raise
         found = BoxSet((), ())
-    labels = labels_to_learn(found.labels, job.labels, job.teachers, "detect")
+    labels = labels_to_learn(found.labels, job.labels, job.teachers, Boxes)
     drawn = found.pictures or read_pictures(job.data)
     paths = [picture.path for picture in drawn]
     seen = [seen_by(teacher, paths, job.work, labels) for teacher in job.teachers]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 import engines
+from engines.found import Planes
 from training.datasets import DatasetError, MaskPicture, MaskSet, NoLabelsError
 from training.datasets.folders import read_masks, read_pictures
 from training.nets.unet import STRIDES
@@ -58,7 +59,7 @@ def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: An
     return write_manifest(
         weights,
         job.name,
-        task="segment",
+        task=Planes.task,
         licence=job.licence,
         source=f"mirante train {job.recipe}, {plan.views} views of {len(learnt)} pictures",
         input={"name": INPUT, "size": list(recipe.size), "scale": 1 / 255},
@@ -89,7 +90,7 @@ def own_set(job: Job) -> MaskSet:
         if not job.labels:
             raise
         found = MaskSet((), ())
-    labels = labels_to_learn(found.labels, job.labels, job.teachers, "segment")
+    labels = labels_to_learn(found.labels, job.labels, job.teachers, Planes)
     bare = _without_masks(job, found)
     if bare and not job.teachers:
         log.warning("%d pictures have no mask and are left out", len(bare))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engines.found import Boxes
 from training.datasets import BoxPicture, BoxSet, DatasetError
 from training.datasets.collection import Entry, read_collection
 from training.nets.yolo import STRIDES, Columns, Yolo
@@ -82,7 +83,7 @@ def _describe(
         weights,
         job.name,
         summary=", ".join(labels),
-        task="detect",
+        task=Boxes.task,
         licence=job.licence,
         source=f"mirante train {job.recipe}, {plan.views} views",
         input={

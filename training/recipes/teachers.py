@@ -16,7 +16,7 @@ import engines
 from engines.decoders import Spec
 from engines.decoders.candidates import suppress
 from engines.files import digest_of, read_rgb, write_whole
-from engines.found import Boxes
+from engines.found import Boxes, Found
 from engines.manifest import ManifestError, find
 from engines.store.models import resolve_file
 from training.datasets import DatasetError
@@ -82,7 +82,7 @@ def watched(
 
 
 def labels_to_learn(
-    own: tuple[str, ...], asked: tuple[str, ...], teachers: Sequence[str], task: str
+    own: tuple[str, ...], asked: tuple[str, ...], teachers: Sequence[str], kind: type[Found]
 ) -> tuple[str, ...]:
     """A folder's own labels and, behind them, those that only teachers know.
 
@@ -90,17 +90,17 @@ def labels_to_learn(
         own: what people drew.
         asked: what is to be learnt besides.
         teachers: zoo models or manifests.
-        task: that they must be for, ``detect`` or ``segment``.
+        kind: what they must give.
 
     Raises:
         DatasetError: a label is asked for that no teacher knows, or a teacher knows none.
-        ManifestError: a teacher is for another task.
+        ManifestError: a teacher gives another kind.
     """
     manifests = {teacher: find(teacher) for teacher in teachers}
     for teacher, manifest in manifests.items():
-        if manifest.task != task:
+        if manifest.kind is not kind:
             raise ManifestError(
-                f"teacher {teacher}: expected a model to {task}, it is to {manifest.task}"
+                f"teacher {teacher}: expected {kind.maker}, it is {manifest.kind.maker}"
             )
     known = {label for manifest in manifests.values() for label in manifest.labels}
     new = tuple(label for label in asked if label not in own)

@@ -116,7 +116,7 @@ const nameOf = (stage) => stage.model ?? stage.python;
 
 /** Classes whose boxes a stage may run on: those that detectors before it find. */
 function boxesBefore(stages, at, zoo) {
-  const finds = ({ stage }) => zoo.find((one) => one.name === stage.model && one.task === "detect")?.labels ?? [];
+  const finds = ({ stage }) => zoo.find((one) => one.name === stage.model && one.finds_boxes)?.labels ?? [];
   return [...new Set(stages.slice(0, at).flatMap(finds))];
 }
 
@@ -181,6 +181,5 @@ function StageWords({ stage, model, classes, known }) {
       ${classes.length ? "Choose their class." : "Put a stage before it that finds some."}</${Notice}>`;
   }
   const shown = model.labels.slice(0, 8).join(", ");
-  return html`<small>${model.task === "segment" ? "masks of " : model.task === "classify" ? "tells " : "finds "}
-    ${shown}${model.labels.length > 8 ? ` and ${model.labels.length - 8} more` : ""}</small>`;
+  return html`<small>${model.verb} ${shown}${model.labels.length > 8 ? ` and ${model.labels.length - 8} more` : ""}</small>`;
 }

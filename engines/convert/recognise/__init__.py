@@ -16,23 +16,24 @@ from engines.convert.recognise.heads import gfl, ssd, yolov1, yunet
 from engines.convert.recognise.planes import classifier, segmenter
 from engines.convert.recognise.queries import end_to_end, pairs, rows
 from engines.decoders import DECODERS, OptionError, Spec, bind
+from engines.found import Attributes, Boxes, Found, Planes
 from engines.names import resolve
 from engines.runtimes import Session
 
 __all__ = ["RecogniseError", "Recognised", "last_ops", "recognise"]
 
-# What is considered, by the decoders' names and the task.
-READINGS: Mapping[str, tuple[str, Callable[[Seen], list[Fit]]]] = {
-    "yolov5, yolov8, yolox": ("detect", dense),
-    "yunet": ("detect", yunet),
-    "end_to_end": ("detect", end_to_end),
-    "rows": ("detect", rows),
-    "detr, boxes_scores": ("detect", pairs),
-    "ssd": ("detect", ssd),
-    "gfl": ("detect", gfl),
-    "yolov1": ("detect", yolov1),
-    "argmax, sigmoid, class_ids": ("segment", segmenter),
-    "softmax": ("classify", classifier),
+# What is considered, by the decoders' names, and what they give.
+READINGS: Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]] = {
+    "yolov5, yolov8, yolox": (Boxes, dense),
+    "yunet": (Boxes, yunet),
+    "end_to_end": (Boxes, end_to_end),
+    "rows": (Boxes, rows),
+    "detr, boxes_scores": (Boxes, pairs),
+    "ssd": (Boxes, ssd),
+    "gfl": (Boxes, gfl),
+    "yolov1": (Boxes, yolov1),
+    "argmax, sigmoid, class_ids": (Planes, segmenter),
+    "softmax": (Attributes, classifier),
 }
 
 
@@ -47,7 +48,7 @@ class Recognised:
     Attributes:
         decoder: its name in ``engines.decoders.DECODERS``.
         options: those that differ from its defaults, as in a manifest.
-        task: ``detect``, ``segment`` or ``classify``.
+        task: as in a manifest.
         labels: how many there are; None where the outputs do not tell.
         reasons: why, a sentence each.
     """
@@ -75,7 +76,7 @@ def recognise(
         session: the network.
         size: width and height in pixels of the input tensor that gave ``outputs_of``.
         labels: the class or plane names, where they are known; much depends on how many.
-        task: ``detect``, ``segment`` or ``classify``, where it is known.
+        task: as in a manifest, where it is known.
         outputs_of: every output of one run on a picture, a real one if there is one.
         ops: the operator that makes each output, from ``last_ops``; more is seen with it.
         decoder: the one that shall read it, where that is known; its options are found out.
@@ -88,21 +89,21 @@ def recognise(
         Tensor(name, outputs_of[name], (ops or {}).get(name, "")) for name in session.outputs
     )
     seen = Seen(size, labels, tensors)
-    fits: list[Fit] = []
+    fits: list[tuple[Fit, type[Found]]] = []
     misfits: list[str] = []
     for names, (gives, reading) in READINGS.items():
-        if task not in (None, gives):
+        if task not in (None, gives.task):
             continue
         try:
             found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]
-            fits += [_tried(fit, seen) for fit in _agreeing(found, options or {})]
+            fits += [(_tried(fit, gives, seen), gives) for fit in _agreeing(found, options or {})]
         except (Misfit, OptionError) as misfit:
             misfits.append(f"{names}: {misfit}")
     if len(fits) == 1:
-        fit = fits[0]
-        return Recognised(fit.decoder, fit.options, fit.task, fit.labels, fit.reasons)
+        fit, gives = fits[0]
+        return Recognised(fit.decoder, fit.options, gives.task, fit.labels, fit.reasons)
     if fits:
-        raise RecogniseError(_several(fits))
+        raise RecogniseError(_several([fit for fit, _ in fits]))
     outputs = "; ".join(map(str, tensors))
     raise RecogniseError(
         "\n".join([f"decoder: none fits; {outputs}", *(f"  not {words}" for words in misfits)])
@@ -127,15 +128,17 @@ def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
     return found
 
 
-def _tried(fit: Fit, seen: Seen) -> Fit:
-    """The same, after its decoder has read the outputs with thresholds that nothing reaches.
+def _tried(fit: Fit, gives: type[Found], seen: Seen) -> Fit:
+    """Return the fit, after its decoder has read the outputs with thresholds that nothing reaches.
+
+    A decoder that needs no thresholds is not tried.
 
     Raises:
         OptionError: it cannot.
     """
     labels = seen.labels or tuple(f"class_{i}" for i in range(fit.labels or 1))
     spec = Spec(labels, np.full(len(labels), 2, np.float32), 0.5, seen.size)
-    if fit.task == "detect":
+    if gives.needs_threshold:
         bind(fit.decoder, fit.options)({t.name: t.value for t in seen.tensors}, spec)
     return fit
 

@@ -25,7 +25,6 @@ class Fit:
 
     Attributes:
         decoder, options: as in a manifest.
-        task: what it gives.
         labels: how many the outputs have numbers for, or None where they do not tell.
         reasons: what was seen, in words.
         key: of the manifest, that settles it where others fit too.
@@ -33,7 +32,6 @@ class Fit:
 
     decoder: str
     options: dict[str, Any]
-    task: str
     labels: int | None
     reasons: tuple[str, ...]
     key: str = "decoder"

@@ -39,7 +39,7 @@ def dense(seen: Seen) -> list[Fit]:
     if not fits:
         raise Misfit(f"{where}; but its boxes do not lie at their cells, and nothing says how")
     key = "labels" if both else "decoder"
-    return [Fit(f.decoder, f.options, f.task, f.labels, f.reasons, key) for f in fits]
+    return [Fit(f.decoder, f.options, f.labels, f.reasons, key) for f in fits]
 
 
 def _fits(labels: int, count: int | None) -> bool:
@@ -80,11 +80,11 @@ def _five(
         extra, words = _in_parts(table)
         why = "x and y follow the cells" if placed else "three boxes a cell, as YOLOv5 has"
         said = (*reasons, f"{why}: boxes are decoded{words}")
-        return Fit("yolov5", options | extra, "detect", labels, said)
+        return Fit("yolov5", options | extra, labels, said)
     if grid.strides != (8, 16, 32):
         options["strides"] = list(grid.strides)
     said = (*reasons, "x and y do not follow the cells: they are still to be added, as in YOLOX")
-    return Fit("yolox", options, "detect", labels, said)
+    return Fit("yolox", options, labels, said)
 
 
 def _four(
@@ -102,7 +102,7 @@ def _four(
         words = f"all four box columns follow the cells: corners{words}"
     else:
         words = f"x and y follow the cells, width and height do not: centre and size{words}"
-    return Fit("yolov8", options, "detect", table.shape[1] - 4, (*reasons, words))
+    return Fit("yolov8", options, table.shape[1] - 4, (*reasons, words))
 
 
 def _in_parts(table: NDArray[Any]) -> tuple[dict[str, Any], str]:

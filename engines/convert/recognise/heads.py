@@ -27,7 +27,7 @@ def yunet(seen: Seen) -> list[Fit]:
         )
     options: dict[str, Any] = {} if strides == [8, 16, 32] else {"strides": strides}
     why = f"outputs cls_S, obj_S, bbox_S of the strides {', '.join(map(str, strides))}"
-    return [Fit("yunet", options, "detect", 1, (why,))]
+    return [Fit("yunet", options, 1, (why,))]
 
 
 def gfl(seen: Seen) -> list[Fit]:
@@ -74,7 +74,7 @@ def _paired(seen: Seen, strides: tuple[int, ...], by_cells: list[list[Tensor]]) 
         f"{wide} = 4 * {known[0]} steps of a distribution; {_width(scores[0])} labels",
         "scores are logits" if raw else "scores are probabilities",
     )
-    return [Fit("gfl", options, "detect", _width(scores[0]), reasons)]
+    return [Fit("gfl", options, _width(scores[0]), reasons)]
 
 
 def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
@@ -95,7 +95,7 @@ def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
         more = {} if centre == 0.5 else {"centre": centre}
         where = f"centres at {centre:g} of a cell"
         reasons = (f"{tensor}: {grid}", why, where)
-        fits.append(Fit("gfl", options | more, "detect", count, reasons, "options.centre"))
+        fits.append(Fit("gfl", options | more, count, reasons, "options.centre"))
     return fits
 
 
@@ -161,7 +161,7 @@ def _fit(seen: Seen, shifts: Tensor, scores: Tensor, options: dict[str, Any], wh
     options |= {key: tensor.name for key, tensor in named.items() if tensor.name != key}
     options |= {} if activation == "sigmoid" else {"activation": activation}
     reasons = (why, f"{columns} = background + {columns - 1} labels", said)
-    return Fit("ssd", options, "detect", columns - 1, reasons)
+    return Fit("ssd", options, columns - 1, reasons)
 
 
 def yolov1(seen: Seen) -> list[Fit]:
@@ -191,7 +191,6 @@ def yolov1(seen: Seen) -> list[Fit]:
                     Fit(
                         "yolov1",
                         options | {"layout": layout},
-                        "detect",
                         seen.count,
                         (why, "Darknet's blocks"),
                         key,
@@ -200,5 +199,5 @@ def yolov1(seen: Seen) -> list[Fit]:
                 continue
             for cell in ("boxes-classes", "classes-boxes"):
                 more = options | {"layout": layout, "cell": cell}
-                fits.append(Fit("yolov1", more, "detect", seen.count, (why, cell), key))
+                fits.append(Fit("yolov1", more, seen.count, (why, cell), key))
     return fits

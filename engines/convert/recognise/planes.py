@@ -64,7 +64,6 @@ def _argmax(
     return Fit(
         "argmax",
         {**options, "planes": _named(seen, planes, counts, background)},
-        "segment",
         total,
         (*said, why),
     )
@@ -89,7 +88,6 @@ def _sigmoid(
     return Fit(
         "sigmoid",
         {**options, "logits": not inside, "planes": named},
-        "segment",
         total,
         (*said, why),
     )
@@ -104,7 +102,7 @@ def _class_ids(seen: Seen, planes: list[Tensor]) -> Fit:
         raise Misfit(f"class numbers up to {highest - 1} for {numbers} labels")
     named = _named(seen, planes, [numbers], False)
     why = "whole numbers: the argmax is in the graph; the first label is number 0"
-    return Fit("class_ids", {"planes": named}, "segment", numbers, (str(planes[0]), why))
+    return Fit("class_ids", {"planes": named}, numbers, (str(planes[0]), why))
 
 
 def classifier(seen: Seen) -> list[Fit]:
@@ -128,7 +126,7 @@ def classifier(seen: Seen) -> list[Fit]:
     else:
         why = f"{tensor.span}: logits, taken to compete; exclusive: false where they do not"
     reasons = (f"{tensor}: {tensor.value.size} labels", why)
-    return [Fit("softmax", options, "classify", tensor.value.size, reasons)]
+    return [Fit("softmax", options, tensor.value.size, reasons)]
 
 
 def _is_plane(tensor: Tensor, seen: Seen) -> bool:

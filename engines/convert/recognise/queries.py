@@ -43,7 +43,7 @@ def end_to_end(seen: Seen) -> list[Fit]:
     if first:
         options["first_class"] = first
     reasons.append(words)
-    return [Fit("end_to_end", {**options, **form}, "detect", None, tuple(reasons))]
+    return [Fit("end_to_end", {**options, **form}, None, tuple(reasons))]
 
 
 def _classes_and_scores(pair: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -121,7 +121,7 @@ def rows(seen: Seen) -> list[Fit]:
     reasons: tuple[str, ...] = (f"{tensor}: rows of {', '.join(columns)}",)
     if grid_of(len(table), seen.size) is None:
         reasons += (f"{len(table)} rows are no cells of a grid",)
-    return [Fit("rows", options, "detect", None, reasons, "decoder")]
+    return [Fit("rows", options, None, reasons, "decoder")]
 
 
 def _is_table(table: np.ndarray[Any, Any], columns: tuple[str, ...]) -> bool:
@@ -187,7 +187,7 @@ def _suppressed(
     if float(np.abs(table).max()) <= 2:
         options["normalised"] = True
     form = options.get("format", "xyxy")
-    return Fit("boxes_scores", options, "detect", columns, (*reasons, f"boxes are {form}"))
+    return Fit("boxes_scores", options, columns, (*reasons, f"boxes are {form}"))
 
 
 def _queries(
@@ -214,7 +214,6 @@ def _queries(
         Fit(
             "detr",
             {**options, **more},
-            "detect",
             labels,
             (*reasons, f"scores {why}"),
             "options.activation, options.background, options.first_class",

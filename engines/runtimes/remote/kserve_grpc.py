@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from engines.manifest import Server
 from engines.runtimes import Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
 from engines.runtimes.remote.open_inference import NAMES, declared
 from engines.runtimes.remote.remote import Remote, TransientError
+from engines.runtimes.remote.server import Server
 
 T = TypeVar("T")
 _AGAIN = {

@@ -7,12 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engines.manifest import Server
 from engines.runtimes import Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
 from engines.runtimes.remote.http import Http
 from engines.runtimes.remote.open_inference import declared, decode, encode
 from engines.runtimes.remote.remote import Remote
+from engines.runtimes.remote.server import Server
 
 _HEAD = "inference-header-content-length"
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from numpy.typing import NDArray
 
-from engines.manifest import Server
 from engines.runtimes import RemoteError, TensorInfo
+from engines.runtimes.remote.server import Server
 from mirante.backoff import Backoff
 
 T = TypeVar("T")

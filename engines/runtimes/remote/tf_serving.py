@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.manifest import Server
 from engines.runtimes import Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
 from engines.runtimes.remote.http import Http
 from engines.runtimes.remote.remote import Remote
+from engines.runtimes.remote.server import Server
 
 SIGNATURE = "serving_default"
 _DTYPES: Mapping[str, Any] = {

@@ -30,14 +30,17 @@ class ModelFacts:
 
     Attributes:
         name: as its manifest says.
-        task: ``detect``, ``segment`` or ``classify``.
-        labels: the classes that it may find.
+        labels: all that it may find or say.
+        finds_boxes, finds_masks: they are classes of boxes, names of masks.
+        needs_boxes: it says something about boxes that an earlier stage finds.
         is_for_crops: it was made for boxes that an earlier stage finds.
     """
 
     name: str
-    task: str
     labels: tuple[str, ...]
+    finds_boxes: bool
+    finds_masks: bool
+    needs_boxes: bool
     is_for_crops: bool
 
 
@@ -69,4 +72,11 @@ def facts_here(name: str) -> ModelFacts:
     except ManifestError as error:
         words = str(error).removeprefix(f'no model "{name}"; ').removeprefix(f"{name}: ")
         raise UnknownModelError(words) from None
-    return ModelFacts(manifest.name, manifest.task, tuple(manifest.labels), manifest.is_for_crops)
+    return ModelFacts(
+        manifest.name,
+        tuple(manifest.labels),
+        manifest.kind.finds_boxes,
+        manifest.kind.finds_masks,
+        manifest.kind.needs_boxes,
+        manifest.is_for_crops,
+    )

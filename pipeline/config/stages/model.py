@@ -71,8 +71,8 @@ class ModelStage(StageKind):
         """Return the model's labels; those of a classifier say what a box is like, not where."""
         model = facts[self.model]
         return Labels(
-            model.labels if model.task == "detect" else (),
-            model.labels if model.task == "segment" else (),
+            model.labels if model.finds_boxes else (),
+            model.labels if model.finds_masks else (),
         )
 
     def check(
@@ -80,11 +80,9 @@ class ModelStage(StageKind):
     ) -> Iterator[str]:
         """Yield a line where ``on`` or a class of ``threshold`` does not fit the model."""
         model = facts[self.model]
-        if self.on is None and (model.task == "classify" or model.is_for_crops):
+        if self.on is None and (model.needs_boxes or model.is_for_crops):
             does, such = (
-                ("classifies boxes", "person")
-                if model.task == "classify"
-                else ("runs on crops", "face")
+                ("classifies boxes", "person") if model.needs_boxes else ("runs on crops", "face")
             )
             yield (
                 f"{here}.on: nothing — {show(self.model)} {does}: expected a class that an "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from engines.decoders import OptionError, Spec, bind
 from engines.found import Attributes
 from engines.manifest import ManifestError, find
 from mirante import Detections, FrameResult
+from mirante.detections import Attribute
 from mirante.wire import decode, encode
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.config.references import check_stages
@@ -145,10 +147,10 @@ def spec(*labels: str, threshold: float = float("nan")) -> Spec:
     return Spec(labels, np.full(len(labels), threshold, np.float32), 0.5, (32, 32))
 
 
-def said_of(options: dict[str, Any], values: list[float], given: Spec) -> Attributes:
+def said_of(options: dict[str, Any], values: list[float], given: Spec) -> Mapping[str, Attribute]:
     found = bind("softmax", options)({"out": np.array([values], np.float32)}, given)
-    assert isinstance(found, dict)
-    return found
+    assert isinstance(found, Attributes)
+    return found.said
 
 
 def test_softmax_is_that_of_the_definition() -> None:

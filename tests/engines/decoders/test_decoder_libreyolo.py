@@ -58,7 +58,9 @@ def compare(found: Any, name: str, spec: Spec) -> None:
     xyxy, score, class_id = (GOLDEN[f"{name}/{key}"] for key in ("xyxy", "score", "class"))
     expected = in_order(xyxy, score, class_id, spec)
     assert len(expected) > 20
-    np.testing.assert_allclose(in_order(*found, spec), expected, atol=2e-3, rtol=1e-5)
+    np.testing.assert_allclose(
+        in_order(found.xyxy, found.score, found.class_id, spec), expected, atol=2e-3, rtol=1e-5
+    )
 
 
 def in_order(xyxy: Any, score: Any, class_id: Any, spec: Spec) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 import engines
 from engines.decoders import OptionError, bind
-from tests.support.decoded import spec
+from tests.support.decoded import planes_of, spec
 from tests.support.onnx_networks import floats, save
 
 IDS = np.random.default_rng(1).integers(0, 4, (6, 8))
@@ -32,7 +32,7 @@ COLOURS = [None, "red", "green", "blue"]
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
 def test_class_ids_are_planes(shape: tuple[int, ...], dtype: type[np.generic]) -> None:
     found = bind("class_ids", {"planes": PLANES})({"out": IDS.reshape(shape).astype(dtype)}, spec())
-    for label, plane in zip(("cat", "dog", "emu"), np.asarray(found), strict=True):
+    for label, plane in zip(("cat", "dog", "emu"), planes_of(found), strict=True):
         np.testing.assert_array_equal(plane, PLANES["out"].index(label) == IDS)
 
 

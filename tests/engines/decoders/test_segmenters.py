@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Spec, bind
 from engines.decoders.argmax import _argmax
+from tests.support.decoded import planes_of
 
 ROAD: list[str | None] = [None, "road", "curb"]
 
@@ -25,7 +26,7 @@ def test_argmax_gives_one_plane_per_label(channels: str) -> None:
     expected = tensor[0].argmax(axis=0)
     fed = tensor if channels == "first" else np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
     decode = bind("argmax", {"planes": {"out": ROAD}, "channels": channels})
-    planes = decode({"out": fed}, spec(("curb", "road")))
+    planes = planes_of(decode({"out": fed}, spec(("curb", "road"))))
     np.testing.assert_array_equal(planes, [expected == 2, expected == 1])
 
 
@@ -39,8 +40,8 @@ def test_planes_of_several_outputs_may_overlap() -> None:
     drivable[0, 1, 1:] = 1
     lane[0, 1, :, 2] = 1
     options = {"planes": {"a": [None, "drivable"], "b": [None, "lane"]}}
-    planes = bind("argmax", options)({"a": drivable, "b": lane}, spec(("drivable", "lane")))
-    assert isinstance(planes, np.ndarray)
+    found = bind("argmax", options)({"a": drivable, "b": lane}, spec(("drivable", "lane")))
+    planes = planes_of(found)
     assert planes.dtype == np.bool_
     np.testing.assert_array_equal(planes[0], drivable[0, 1] == 1)
     np.testing.assert_array_equal(planes[1], lane[0, 1] == 1)
@@ -53,15 +54,16 @@ def test_sigmoid_has_a_threshold_per_label(logits: bool) -> None:
     likely = 1 / (1 + np.exp(-tensor.astype(np.float64)))
     fed = tensor if logits else likely.astype(np.float32)
     options = {"planes": {"out": ["skin", None, "hair"]}, "logits": logits}
-    planes = bind("sigmoid", options)({"out": fed}, spec(("skin", "hair"), [0.5, 0.9]))
+    found = bind("sigmoid", options)({"out": fed}, spec(("skin", "hair"), [0.5, 0.9]))
+    planes = planes_of(found)
     np.testing.assert_array_equal(planes, [likely[0, 0] >= 0.5, likely[0, 2] >= 0.9])
 
 
 @pytest.mark.parametrize(("threshold", "all_of_it"), [(0.0, True), (1.0, False)])
 def test_the_ends_of_the_threshold(threshold: float, all_of_it: bool) -> None:
     options = {"planes": {"out": ["skin"]}, "logits": True}
-    planes = bind("sigmoid", options)({"out": scores(1)}, spec(("skin",), threshold))
-    assert (np.asarray(planes) == all_of_it).all()
+    found = bind("sigmoid", options)({"out": scores(1)}, spec(("skin",), threshold))
+    assert (planes_of(found) == all_of_it).all()
 
 
 def test_sigmoid_without_a_threshold_is_an_error() -> None:

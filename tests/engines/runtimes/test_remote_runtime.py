@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 import engines
-from engines.manifest import ManifestError, Server
+from engines.manifest import ManifestError
 from engines.runtimes import RemoteError, Session, open_remote_session
+from engines.runtimes.remote.server import Server
 from engines.store.models import ModelUnavailableError, resolve_file, show
 from tests.support.grpc_model_server import GrpcServer
 from tests.support.model_server import HttpServer, Models

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 import engines
 from engines.finite import check_finite
-from engines.manifest import WEIGHTS, Manifest, ManifestError, Server
+from engines.manifest import WEIGHTS, Manifest, ManifestError
 from engines.runtimes import FeedError, RefusedError, open_remote_session, open_session
+from engines.runtimes.remote.server import Server
 from tests.support import support_table as support
 from tests.support.contract_cases import (
     DOUBLES,

@@ -1,0 +1,86 @@
+"""What one run of a model looked at, and what was found there in source pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.placement import Placement, Region, Size
+from mirante.detections import Attributes, Detections
+from mirante.mask import Mask
+
+
+@dataclass(slots=True)
+class View:
+    """The frame, or the crop of a box, that one run of a model looked at.
+
+    Attributes:
+        labels: the model's.
+        model: its name.
+        at: where the image lies in the input tensor.
+        zoom: source pixels per pixel of the image, in x and y.
+        source: width and height of the source frame.
+        index: of the box whose crop it is; None for the whole frame.
+    """
+
+    labels: tuple[str, ...]
+    model: str
+    at: Placement
+    zoom: tuple[float, float]
+    source: Size
+    index: int | None = None
+
+    def boxes(self, xyxy: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return (n, 4) boxes of the tensor in source pixels, and which are in the frame at all.
+
+        They are cut at the frame's edges.
+        """
+        found = self.at.to_picture(xyxy) * np.array(self.zoom * 2, np.float32)
+        found = np.minimum(np.maximum(found, 0), np.array(self.source * 2, np.float32))
+        return found, (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])
+
+    def planes(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
+        """Return the part of (c, h, w) planes that shows the image, and its region in the source.
+
+        The planes may be coarser than the tensor.
+        """
+        shown, (left, top, right, bottom) = self.at.without_padding(planes)
+        x, y = self.zoom
+        return shown, (left * x, top * y, right * x, bottom * y)
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The findings of a model in one frame.
+
+    Attributes:
+        detections: boxes in source pixels; none, with the model's labels, from a segmenter.
+        masks: one of the whole frame, or one per crop, with ``object_index`` the box whose crop it
+            is; none from a detector.
+        timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
+        attributes: what a classifier says, by the index of the box whose crop it saw; None stands
+            for the whole frame.
+    """
+
+    detections: Detections
+    masks: tuple[Mask, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[int | None, Attributes] = field(default_factory=dict)
+
+    def merge(self, other: Inference) -> Inference:
+        """Return what one model found in two views of a frame; the timings are summed."""
+        more = len(other.detections) > 0
+        return Inference(
+            self.detections.merge(other.detections) if more else self.detections,
+            (*self.masks, *other.masks),
+            summed(self.timings, other.timings),
+            {**self.attributes, **other.attributes},
+        )
+
+
+def summed(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """Return milliseconds by step; steps of both are added."""
+    return {**first, **{step: first.get(step, 0.0) + ms for step, ms in second.items()}}
