@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from benchmarks.models.plan import Plan
+from engines.commands import command
 
 app = typer.Typer(no_args_is_help=True, help="Measure, side by side in one run.")
 
@@ -48,30 +50,12 @@ def masks(
 
 
 @app.command("engines")
-def engines_(  # noqa: PLR0913, PLR0917 - one parameter an option
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]…", help="zoo names or manifests")
-    ] = None,
-    runtimes: Annotated[
-        str | None, typer.Option(help="a,b; else onnxruntime,openvino, on a GPU TensorRT and CUDA")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="of fp32,fp16,int8")] = "fp32",
-    threads: Annotated[
-        str | None, typer.Option(help="inside one inference; else 1,2, on a GPU 1")
-    ] = None,
-    batch: Annotated[str, typer.Option(help="pictures a call: 1,4")] = "1,4",
-    clip: Annotated[
-        Path | None, typer.Option(exists=True, help="its first frames; else drawn pictures")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="medians are over these")] = 5,
-    json: Annotated[Path | None, typer.Option(help="write all figures there")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="measure on this machine's GPU")] = False,
-) -> None:
+@command
+def engines_(plan: Plan) -> None:
     """Engines: time, share of this machine's peak, what our runtime and the batcher add."""
-    from benchmarks.engines import plan_of, run_engines
+    from benchmarks.engines import run_engines
 
-    plan = plan_of(models, runtimes, precision, threads, batch, gpu)
-    run_engines(replace(plan, clip=clip, rounds=rounds, json=json))
+    run_engines(plan)
 
 
 @app.command()
