@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from mirante.faults import FaultCode
 from mirante.keys import CAMERAS
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
@@ -81,10 +82,13 @@ def add_one_that_fails(page: Page) -> None:
     dialog.get_by_label("Address").fill(f"rtsp://127.0.0.1:{free_port()}/nothing")
     dialog.get_by_label("Name").fill("gate")
     trial(page, "connection refused")
-    expect(dialog.locator(".trial-place")).to_contain_text("Is the port right?")
+    expect(dialog.locator(".trial-place")).to_contain_text(FaultCode.REFUSED.advice)
     dialog.get_by_role("button", name="Add anyway").click()
     expect(dialog).to_have_count(0)
     expect(tile_of(page).locator(".why")).to_contain_text("connection refused")
+    page.evaluate("location.hash = '#/camera/gate'")
+    expect(page.locator(".why")).to_contain_text(FaultCode.REFUSED.advice)
+    page.evaluate("location.hash = '#/'")
 
 
 def repair(page: Page, port: int) -> None:
