@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from benchmarks.dashboard.plan import Plan as PagesPlan
+from benchmarks.line.plan import Plan as LinePlan
+from benchmarks.models.plan import Plan as EnginesPlan
+from engines.commands import command
 
 app = typer.Typer(no_args_is_help=True, help="Measure, side by side in one run.")
 
@@ -20,19 +24,12 @@ def _bench() -> None:
 
 
 @app.command()
-def line(
-    clip: Annotated[Path, typer.Option(exists=True, help="an H.264 MP4")],
-    model: Annotated[str, typer.Option(help="a zoo model with one input")] = "yolox-nano",
-    cameras: Annotated[int, typer.Option(min=1, max=64, help="how many play it at once")] = 4,
-    frames: Annotated[int, typer.Option(min=30, help="frames of the clip, per camera")] = 300,
-    rounds: Annotated[int, typer.Option(min=1, help="medians are over these")] = 3,
-    rate: Annotated[int, typer.Option(min=8, help="frames/s in all, of live cameras")] = 16,
-    seconds: Annotated[float, typer.Option(min=2, help="length of each live run")] = 15.0,
-) -> None:
+@command
+def line(plan: LinePlan) -> None:
     """Throughput against floor and plain loop; latency; CPU per frame from 1 to 8 cameras."""
-    from benchmarks.line.line import Plan, run_bench
+    from benchmarks.line.line import run_bench
 
-    run_bench(Plan(clip, model, cameras, frames, rounds, rate, seconds))
+    run_bench(plan)
 
 
 @app.command()
@@ -48,43 +45,21 @@ def masks(
 
 
 @app.command("engines")
-def engines_(  # noqa: PLR0913, PLR0917 - one parameter an option
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]…", help="zoo names or manifests")
-    ] = None,
-    runtimes: Annotated[
-        str | None, typer.Option(help="a,b; else onnxruntime,openvino, on a GPU TensorRT and CUDA")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="of fp32,fp16,int8")] = "fp32",
-    threads: Annotated[
-        str | None, typer.Option(help="inside one inference; else 1,2, on a GPU 1")
-    ] = None,
-    batch: Annotated[str, typer.Option(help="pictures a call: 1,4")] = "1,4",
-    clip: Annotated[
-        Path | None, typer.Option(exists=True, help="its first frames; else drawn pictures")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="medians are over these")] = 5,
-    json: Annotated[Path | None, typer.Option(help="write all figures there")] = None,
-    gpu: Annotated[bool, typer.Option("--gpu", help="measure on this machine's GPU")] = False,
-) -> None:
+@command
+def engines_(plan: EnginesPlan) -> None:
     """Engines: time, share of this machine's peak, what our runtime and the batcher add."""
-    from benchmarks.engines import plan_of, run_engines
+    from benchmarks.engines import run_engines
 
-    plan = plan_of(models, runtimes, precision, threads, batch, gpu)
-    run_engines(replace(plan, clip=clip, rounds=rounds, json=json))
+    run_engines(plan)
 
 
 @app.command()
-def dashboard(
-    cameras: Annotated[int, typer.Option(min=1, max=64, help="how many publish")] = 16,
-    fps: Annotated[float, typer.Option(min=1, max=60, help="frames/s of each")] = 10.0,
-    pages: Annotated[int, typer.Option(min=1, max=100, help="most that are open")] = 10,
-    seconds: Annotated[float, typer.Option(min=2, help="length of each measurement")] = 20.0,
-) -> None:
+@command
+def dashboard(plan: PagesPlan) -> None:
     """Measure what pages cost: CPU, bytes, Redis to canvas, a page that stalls, nobody."""
-    from benchmarks.dashboard.run import Plan, run_bench
+    from benchmarks.dashboard.run import run_bench
 
-    run_bench(Plan(cameras, fps, pages, seconds))
+    run_bench(plan)
 
 
 @app.command()

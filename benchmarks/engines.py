@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,76 +18,26 @@ from benchmarks.models import gpu
 from benchmarks.models.batching import TimedSession, idle, loaded
 from benchmarks.models.overhead import BARE, added_us, overhead
 from benchmarks.models.peak import peaks_of
+from benchmarks.models.plan import Plan, Variant
 from benchmarks.models.timing import Row, measure, prepare_all
-from benchmarks.models.variants import Prepared, Source, Variant
+from benchmarks.models.variants import Prepared, Source
 from benchmarks.models.zoo import read_frames
-from engines.console import names_in, print_table
+from engines.console import print_table
 from engines.inspect.values import Arrays
 from engines.runtimes import Session
-from mirante.nearest import nearest
 from pipeline.cameras.synthetic import picture
 
-MODELS = ("street", "road", "face", "yolox-nano", "deimv2-femto")
-PRECISIONS = ("fp32", "fp16", "int8")
 FRAMES = 8
 OVERHEAD_ROUNDS, NOTHING_CALLS = 60, 3000
 IDLE_CALLS, LOADED_S = 200, 2.0
 SIMULATED_MS, SIMULATED_PICTURE_MS = 4.0, 0.5  # of a call, and of each picture in it
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The options of the command; see there."""
-
-    models: tuple[str, ...]
-    runtimes: tuple[str, ...]
-    precisions: tuple[str, ...]
-    threads: tuple[int, ...]
-    batches: tuple[int, ...]
-    on_gpu: bool
-    clip: Path | None = None
-    rounds: int = 5
-    json: Path | None = None
-
-    def variants(self) -> Iterator[Variant]:
-        """All combinations, those of a model together."""
-        axes = (self.models, self.precisions, self.threads, self.batches, self.runtimes)
-        for model, precision, threads, batch, runtime in product(*axes):
-            yield Variant(model, runtime, precision, threads, batch)
-
-
-def plan_of(
-    models: Sequence[str] | None,
-    runtimes: str | None,
-    precisions: str,
-    threads: str | None,
-    batches: str,
-    on_gpu: bool,
-) -> Plan:
-    """The options as they are written.
-
-    Raises:
-        ValueError: naming the option, its value and what was expected.
-    """
-    of_precision = names_in(precisions)
-    if unknown := [name for name in of_precision if name not in PRECISIONS]:
-        hint = nearest(unknown[0], PRECISIONS)
-        raise ValueError(f'--precision: no precision "{unknown[0]}"; {hint}')
-    return Plan(
-        tuple(models or MODELS),
-        names_in(runtimes) or (gpu.RUNTIMES if on_gpu else tuple(BARE)),
-        of_precision,
-        _numbers("threads", threads or ("1" if on_gpu else "1,2")),
-        _numbers("batch", batches),
-        on_gpu,
-    )
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    names = names_in(text)
-    if not names or any(not name.isdecimal() or int(name) < 1 for name in names):
-        raise ValueError(f"--{option}: expected whole numbers from 1 such as 1,2, got {text!r}")
-    return tuple(map(int, names))
+def completed(plan: Plan) -> Plan:
+    """Return the plan with runtimes and threads that fit the machine, where none are named."""
+    runtimes = plan.runtimes or (gpu.RUNTIMES if plan.on_gpu else tuple(BARE))
+    threads = plan.threads or ((1,) if plan.on_gpu else (1, 2))
+    return replace(plan, runtimes=runtimes, threads=threads)
 
 
 def run_engines(plan: Plan) -> None:
@@ -101,6 +50,7 @@ def run_engines(plan: Plan) -> None:
     """
     if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
         raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    plan = completed(plan)
     machine = describe_machine()
     if plan.on_gpu:
         machine += f"; {gpu.find_gpu()}"

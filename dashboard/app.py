@@ -27,6 +27,7 @@ from dashboard.api import (
     results,
     session,
     sources,
+    stages,
     system,
 )
 from dashboard.api.refusals import lines_of
@@ -43,7 +44,7 @@ from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
 STATIC = Path(__file__).parent / "static"
-ROUTERS = (cameras, sources, results, models, system, discovery, session, health, live)
+ROUTERS = (cameras, sources, results, models, stages, system, discovery, session, health, live)
 
 
 def make_services(

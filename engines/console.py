@@ -14,11 +14,6 @@ def is_fancy() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def names_in(text: str | None) -> tuple[str, ...]:
-    """The names in an option's ``a, b,c``; none where it was not given."""
-    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
-
-
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table; outside a terminal aligned columns without frames, for ``grep`` and ``awk``."""
     if is_fancy():

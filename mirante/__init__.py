@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mirante.detections import Attribute, Detections
-from mirante.frame import Counts, FrameResult
-from mirante.mask import Mask
-
 if TYPE_CHECKING:
     from mirante.client.items import Frame, Gap
     from mirante.client.reader import SubscribeError
     from mirante.client.subscription import subscribe
+    from mirante.detections import Attribute, Detections
+    from mirante.frame import Counts, FrameResult
+    from mirante.mask import Mask
     from mirante.status import Status
 
 __all__ = [
@@ -25,9 +24,14 @@ __all__ = [
     "subscribe",
 ]
 
-_LAZY = {  # a pipeline that only makes results loads no Redis client
+_LAZY = {  # keys and hints load no NumPy, and a pipeline that only makes results no Redis client
+    "Attribute": "mirante.detections",
+    "Counts": "mirante.frame",
+    "Detections": "mirante.detections",
     "Frame": "mirante.client.items",
+    "FrameResult": "mirante.frame",
     "Gap": "mirante.client.items",
+    "Mask": "mirante.mask",
     "Status": "mirante.status",
     "SubscribeError": "mirante.client.reader",
     "subscribe": "mirante.client.subscription",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from mirante.faults import FaultCode
 from mirante.frame import Counts
 from mirante.wire.messages import VERSION, Camera, UnixSeconds, Version
 
@@ -20,6 +21,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         camera: the camera's name.
         state: what it does now.
         reason: why, in words.
+        code: why, as a program can rely on it: a ``FaultCode``, or one of a later version; None
+            when nothing is wrong.
         ts: Unix seconds at which this was said.
         since: Unix seconds at which the state began.
         attempt: connection attempts since the camera last ran.
@@ -37,3 +40,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         int, Meta(ge=0, description="connection attempts since the camera last ran; absent: 0")
     ] = 0
     counts: Counts | None = None
+    code: Annotated[
+        str | None,
+        Meta(
+            description="why a camera gives no frames, as a code; absent when nothing is wrong. "
+            "Later versions may add codes",
+            examples=[code.value for code in FaultCode],
+        ),
+    ] = None

@@ -128,7 +128,7 @@ class FrameHandler:
     def _failed(self, key: int, error: BaseException) -> Gst.FlowReturn:
         self.ledger.fail(key)
         self._failures += 1
-        domain, code = Gst.StreamError.quark(), Gst.StreamError.FAILED
+        domain, code = Gst.LibraryError.quark(), Gst.LibraryError.FAILED
         if self.max_failures and self._failures >= self.max_failures:
             self._post(Gst.Message.new_error, domain, code, error)
             return Gst.FlowReturn.ERROR

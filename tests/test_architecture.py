@@ -22,6 +22,7 @@ ROWS: list[set[str]] = [
 ]
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
 LONGEST_FILE = 400
+LONGEST_FUNCTION = 60  # lines without its docstring
 FILES = sorted(
     path.relative_to(ROOT)
     for room in [*RANK, "tests"]
@@ -84,6 +85,53 @@ def test_imports_point_down(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_no_file_is_too_long(path: Path) -> None:
     assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_function_is_too_long(path: Path) -> None:
+    assert too_long((ROOT / path).read_text(encoding="utf-8")) == []
+
+
+def too_long(source: str) -> list[str]:
+    """Return the functions that are longer than allowed, with their lengths."""
+    return [
+        f"{node.name}: {length}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := _length(node)) > LONGEST_FUNCTION
+    ]
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its decorators and docstring."""
+    assert node.end_lineno is not None
+    lines = node.end_lineno - node.lineno + 1
+    first = node.body[0]
+    if ast.get_docstring(node, clean=False) is not None and first.end_lineno is not None:
+        lines -= first.end_lineno - first.lineno + 1
+    return lines
+
+
+def test_long_functions_are_found() -> None:
+    def source(lines: int) -> str:
+        return 'class A:\n    def f(self):\n        """One.\n\n        Two.\n        """\n' + (
+            "        pass\n" * lines
+        )
+
+    assert too_long(source(LONGEST_FUNCTION - 1)) == []
+    assert too_long(source(LONGEST_FUNCTION)) == [f"f: {LONGEST_FUNCTION + 1}"]
+
+
+def test_only_decoders_have_many_parameters() -> None:
+    """Options of a command are fields of a dataclass; those of a decoder are its parameters."""
+    found = [
+        str(path)
+        for path in FILES
+        if path.parts[:2] != ("engines", "decoders")
+        and path.name != "test_architecture.py"
+        and "noqa: PLR0913" in (ROOT / path).read_text(encoding="utf-8")
+    ]
+    assert found == []
 
 
 def test_engines_know_neither_gstreamer_nor_redis() -> None:

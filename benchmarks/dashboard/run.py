@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import typer
 
 from benchmarks.dashboard.figures import Figures, Meter, percentiles
+from benchmarks.dashboard.plan import Plan
 from benchmarks.machine import describe_machine
 from engines.console import print_table
 from pipeline.config.settings import Dashboard, Log
@@ -33,23 +33,6 @@ WATCH = """async () => {
 }"""
 DRAWN = "() => document.querySelectorAll('canvas[data-seq]').length"
 FULL_HD = {"width": 1920, "height": 1080}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a measurement.
-
-    Attributes:
-        cameras: how many.
-        fps: of each.
-        pages: most that are open.
-        seconds: of each measurement.
-    """
-
-    cameras: int = 16
-    fps: float = 10.0
-    pages: int = 10
-    seconds: float = 20.0
 
 
 class Bench:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 from benchmarks.line.job import Job, Measured
+from benchmarks.line.plan import Plan
 from benchmarks.machine import describe_machine
 from engines.console import print_table
 from pipeline.demo.rtsp_process import rtsp_cameras
@@ -26,19 +27,6 @@ from pipeline.worker.redis_server import RedisServer
 
 CACHE = Path(".cache/bench")
 FLAT_OVER = (1, 2, 4, 8)  # cameras
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The options of the command; see there."""
-
-    clip: Path
-    model: str
-    cameras: int
-    frames: int
-    rounds: int
-    rate: int
-    seconds: float
 
 
 def run_bench(plan: Plan) -> None:

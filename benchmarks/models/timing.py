@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.models.peak import Peak, PeakKey
+from benchmarks.models.plan import Variant
 from benchmarks.models.rounds import in_turn, ratio
-from benchmarks.models.variants import Prepared, Source, Variant, prepare
+from benchmarks.models.variants import Prepared, Source, prepare
 
 
 @dataclass(frozen=True, slots=True)

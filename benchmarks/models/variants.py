@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +13,13 @@ from numpy.typing import NDArray
 from benchmarks.models.batches import stacked, write_batched
 from benchmarks.models.flops import count_flops
 from benchmarks.models.made import Made, built, needs_building
+from benchmarks.models.plan import REFERENCE, Variant
 from engines.inspect.graph import Graph
 from engines.inspect.parting import difference
 from engines.inspect.values import Arrays, fed, feeds_of
 from engines.manifest import Input, find
 from engines.runtimes import Session, open_session
 from engines.store.models import resolve_file
-
-REFERENCE = "onnxruntime"
-
-
-class Variant(NamedTuple):
-    """A variant to time: a model, its runtime and settings; ``batch`` images a call."""
-
-    model: str
-    runtime: str
-    precision: str
-    threads: int
-    batch: int
-
-    @property
-    def reference(self) -> Variant:
-        """The same by ONNX Runtime in float32."""
-        return self._replace(runtime=REFERENCE, precision="fp32")
 
 
 class Source:

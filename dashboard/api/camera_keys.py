@@ -23,8 +23,8 @@ from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
-_LABELS = TypeAdapter(list[str])
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
+_LABELS = TypeAdapter(list[str])
 
 
 def body_of(

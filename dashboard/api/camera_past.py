@@ -79,6 +79,7 @@ def _change(status: Status) -> dict[str, Any]:
     return {
         "state": status.state,
         "reason": redact(status.reason),
+        "code": status.code,
         "at": status.ts,
         "since": status.since,
         "attempt": status.attempt,

@@ -14,6 +14,7 @@ from dashboard.api import camera_past, shapes, snapshot
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
+from mirante.faults import advice_on
 from pipeline.config.camera_url import redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
@@ -94,7 +95,8 @@ def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     facts = msgspec.to_builtins(trial, builtin_types=(bytes,))
     jpeg = facts.pop("jpeg")
     picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
-    return {**facts, "words": redact(facts["words"]), "picture": picture}
+    words, advice = redact(facts["words"]), advice_on(trial.code)
+    return {**facts, "words": words, "advice": advice, "picture": picture}
 
 
 @router.get(

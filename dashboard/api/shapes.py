@@ -9,6 +9,7 @@ from fastapi import HTTPException
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
+from mirante.faults import FaultCode
 from mirante.status import State
 from pipeline.control.registry import no_camera
 
@@ -86,6 +87,14 @@ class Latency(Shape):
     p95: float
 
 
+# A code of a later worker is let through, without advice.
+_CODE: Any = Field(
+    None,
+    description="why it gives no frames, as a code; null when nothing is wrong",
+    examples=[code.value for code in FaultCode],
+)
+_ADVICE: Any = Field(None, description="what to do about it")
+
 CAMERA: dict[str, Any] = {
     "name": "gate",
     "url": "rtsp://***@192.0.2.10/main",
@@ -95,6 +104,8 @@ CAMERA: dict[str, Any] = {
     "paused": False,
     "state": "running",
     "reason": "frames come",
+    "code": None,
+    "advice": None,
     "since": 1763899600.5,
     "attempt": 0,
     "counts": {"decoded": 1800, "published": 720, "dropped": {"rate": 1080}, "failed": 0},
@@ -121,6 +132,8 @@ class Camera(Shape):
         description="unknown: its worker does not run, or Redis is away"
     )
     reason: str = Field(description="why, in words")
+    code: str | None = _CODE
+    advice: str | None = _ADVICE
     since: float | None = Field(description="Unix seconds at which the state began")
     attempt: int = Field(description="attempts since it last ran")
     counts: Counts | None
@@ -168,6 +181,8 @@ class Trial(Shape):
 
     connected: bool
     words: str = Field(description="what was found, or why it failed")
+    code: str | None = _CODE
+    advice: str | None = _ADVICE
     size: tuple[int, int] | None
     seconds: float = Field(description="how long it took")
     fps: float | None
@@ -211,6 +226,7 @@ class StateChange(Shape):
 
     state: State
     reason: str
+    code: str | None = _CODE
     at: float = Field(description="Unix seconds at which this was said")
     since: float = Field(description="Unix seconds at which the state began")
     attempt: int

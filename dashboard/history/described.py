@@ -8,6 +8,7 @@ from typing import Any
 
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
+from mirante.faults import FaultCode, advice_on
 from pipeline.config.camera_url import redact
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
@@ -48,22 +49,33 @@ def describe(
 
 
 def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> dict[str, Any]:
-    nothing = {"since": None, "attempt": 0}
     if words or look is None:
-        return {"state": "unknown", "reason": words or "Redis has not been reached yet", **nothing}
+        return _unknown(words or "Redis has not been reached yet", FaultCode.NO_REDIS)
     if desired.worker not in look.alive:
-        reason = f'worker "{desired.worker}" does not run'
-        return {"state": "unknown", "reason": reason, **nothing}
+        return _unknown(f'worker "{desired.worker}" does not run', FaultCode.NO_WORKER)
     if newest.trouble:
-        return {"state": "unknown", "reason": newest.trouble, **nothing}
+        return _unknown(newest.trouble)
     status = newest.status
     if status is None:
-        return {"state": "not started", "reason": "", **nothing}
+        return _unknown("") | {"state": "not started"}
     return {
         "state": str(status.state),
         "reason": redact(status.reason),
+        "code": status.code,
+        "advice": advice_on(status.code),
         "since": status.since,
         "attempt": status.attempt,
+    }
+
+
+def _unknown(reason: str, code: FaultCode | None = None) -> dict[str, Any]:
+    return {
+        "state": "unknown",
+        "reason": reason,
+        "code": code,
+        "advice": code and code.advice,
+        "since": None,
+        "attempt": 0,
     }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+
+from typer import Argument, Option
 
 from engines.builder.builders import BUILDERS, Precision
+from engines.commands import Text, size_reader
 from mirante.nearest import nearest
 
 ON_GPU = ("tensorrt", "tensorrt-rtx")
@@ -38,15 +41,41 @@ class Request:
         ValueError: naming key, value and what was expected.
     """
 
-    model: str
-    runtime: str
-    precision: Precision = "fp32"
-    target: str | None = None
-    calibrate: str | None = None
-    frames: str | None = None
-    batch: int | None = None
-    frame: tuple[int, int] | None = None
-    fold: bool | None = None
+    model: Annotated[str, Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")]
+    runtime: Annotated[
+        str, Option(metavar="RUNTIME", help="tensorrt, tensorrt-rtx, openvino or onnxruntime.")
+    ]
+    precision: Annotated[
+        Precision, Option(metavar="PRECISION", help="fp32, fp16 or int8."), Text(str, "fp32")
+    ] = "fp32"
+    target: Annotated[
+        str | None,
+        Option(metavar="SM,…", help="GPU architecture, such as sm89; by default the one here."),
+    ] = None
+    calibrate: Annotated[
+        str | None,
+        Option(
+            metavar="CLIP",
+            help="For int8: clip, folder, .npz or camera URL with what the cameras see.",
+        ),
+    ] = None
+    frames: Annotated[
+        str | None,
+        Option(metavar="CLIP", help="Real pictures to compare on; by default the calibration's."),
+    ] = None
+    batch: Annotated[
+        int | None,
+        Option(metavar="N", help="Most pictures in one call; 8 on a GPU, else 1."),
+    ] = None
+    frame: Annotated[
+        tuple[int, int] | None,
+        Option(metavar="WxH", help="Size of the pictures that will come, such as 640x360."),
+        Text(size_reader("frame", "640x360")),
+    ] = None
+    fold: Annotated[
+        bool | None,
+        Option("--fold/--no-fold", help="Preprocessing in the graph; on GPUs by default."),
+    ] = None
     calibration_frames: int = 64
     parity_frames: int = 16
 

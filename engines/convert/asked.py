@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from engines.found import kind_of
+from typer import Argument, Option
+
+from engines.commands import Text, Texts, names_in, size_reader
+from engines.convert.typed import extra_in, labels_in, options_in, scale_in, triple_reader
 
 Dynamic = Literal["batch", "size", "none"]
 Size = tuple[int, int]
@@ -19,54 +22,101 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One import. What is None is found out, or the manifest's own default.
+class InputKeys:
+    """Further keys of the manifest's ``input``. What is None is the manifest's own default.
 
     Attributes:
-        source: a file or folder of a framework, or ``package.module:function`` that makes a
-            PyTorch module with its weights.
-        name: of the model.
-        out: folder for the ONNX file, the manifest and the report.
-        labels: class or plane names.
-        task: as in a manifest.
-        decoder: name of a decoder, or ``auto`` to find out.
-        options: of the decoder.
-        size: width and height of the input tensor in pixels.
-        input: further keys of the manifest's ``input``: ``name``, ``layout``, ``colour``,
-            ``scale``, ``mean``, ``std``, ``resize``, ``pad``, ``multiple``, ``extra``.
-        threshold, iou: as in a manifest.
-        licence: of the weights.
-        summary: what it finds, in one line.
-        network: ``package.module:function`` that makes the PyTorch module of a state dict.
-        legacy: PyTorch's older exporter, by TorchScript, instead of dynamo.
-        dynamic: what stays open: the number of pictures in a call; their size too; nothing.
-        inputs, outputs: tensors of a frozen TensorFlow graph.
-        frames: pictures to compare on, as ``engines.builder.frames.read_pictures`` takes them; None
-            for noise.
+        name: of the tensor that takes images; None for the only one.
+    """
+
+    name: str | None = None
+    layout: Annotated[str | None, Option(help="nchw or nhwc, where it is open.")] = None
+    colour: Annotated[str | None, Option(help="rgb or bgr [rgb].")] = None
+    scale: Annotated[
+        float | None,
+        Option(help="tensor = (pixel * scale - mean) / std [1/255]."),
+        Text(scale_in),
+    ] = None
+    mean: Annotated[
+        Triple | None, Option(help="a,b,c or one for all [0]."), Text(triple_reader("mean"))
+    ] = None
+    std: Annotated[
+        Triple | None, Option(help="a,b,c or one for all [1]."), Text(triple_reader("std"))
+    ] = None
+    resize: Annotated[
+        str | None, Option(help="stretch, letterbox-top-left or letterbox-centre [stretch].")
+    ] = None
+    pad: Annotated[int | None, Option(help="Of a letterbox [114].")] = None
+    multiple: Annotated[
+        int | None, Option(help="Sides of a network of open size are multiples of this.")
+    ] = None
+    extra: Annotated[
+        Mapping[str, str] | None,
+        Option(help="Further input: NAME=size_wh or NAME=size_hw."),
+        Texts(extra_in),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the keys that are not None."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One import, as ``mirante models import`` fills it. What is None is found out, or the
+    manifest's own default.
 
     Raises:
         ValueError: naming key, value and what was expected.
     """
 
-    source: str
-    name: str
-    out: Path
-    labels: tuple[str, ...] | None = None
-    task: str | None = None
-    decoder: str = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    size: Size | None = None
-    input: Mapping[str, Any] = field(default_factory=dict)
-    threshold: float | None = None
-    iou: float | None = None
-    licence: str = UNKNOWN_LICENCE
-    summary: str = ""
-    network: str | None = None
-    legacy: bool = False
-    dynamic: Dynamic = "batch"
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    frames: str | None = None
+    source: Annotated[
+        str,
+        Argument(
+            help="PyTorch .pth .pt .pt2 or module:function; .keras .h5 .pb, a SavedModel folder; "
+            ".tflite; .onnx."
+        ),
+    ]
+    name: Annotated[str, Option(help="Of the model.")]
+    out: Annotated[Path, Option(help="Folder for it.", metavar="DIR")]
+    labels: Annotated[
+        tuple[str, ...] | None,
+        Option(help="a,b,c, a file with one a line, or a table such as coco80."),
+        Text(labels_in),
+    ] = None
+    task: Annotated[str | None, Option(help="As in a manifest.")] = None
+    decoder: Annotated[str, Option(help="Its name, or auto to find out.")] = "auto"
+    options: Annotated[
+        Mapping[str, Any],
+        Option("--option", help="KEY=VALUE of the decoder; may be repeated."),
+        Texts(options_in),
+    ] = field(default_factory=dict)
+    size: Annotated[
+        Size | None,
+        Option(help="WIDTHxHEIGHT of the input, where the file does not say."),
+        Text(size_reader("size", "640x640")),
+    ] = None
+    input: InputKeys = InputKeys()
+    threshold: Annotated[float | None, Option(help="Least score.")] = None
+    iou: Annotated[float | None, Option(help="Boxes that overlap more are one.")] = None
+    licence: Annotated[str, Option(help="SPDX identifier, of the weights.")] = UNKNOWN_LICENCE
+    summary: Annotated[str, Option(help="What it finds, in one line.")] = ""
+    network: Annotated[
+        str | None, Option(help="PyTorch: module:function that makes the weights' module.")
+    ] = None
+    legacy: Annotated[
+        bool, Option("--legacy", help="PyTorch: the older exporter instead of dynamo.")
+    ] = False
+    dynamic: Annotated[
+        Dynamic,
+        Option(help="What stays open: batch, size (and batch), or none."),
+        Text(str, "batch"),
+    ] = "batch"
+    inputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
+    outputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
+    frames: Annotated[
+        str | None, Option(help="Clip or pictures to compare on [noise].", metavar="CLIP")
+    ] = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -78,8 +128,10 @@ class Asked:
         if self.size is not None and min(self.size) < 8:
             raise ValueError(f"size: expected at least 8x8, got {self.size[0]}x{self.size[1]}")
         if self.task is not None:
+            from engines.found import kind_of
+
             kind_of(self.task)
-        if self.input.get("multiple") and self.dynamic != "size":
+        if self.input.multiple and self.dynamic != "size":
             raise ValueError(f"multiple: expected with dynamic size, got dynamic {self.dynamic}")
         if self.options and self.decoder == "auto":
             raise ValueError("options: expected with a decoder that is named, got decoder auto")
@@ -87,4 +139,4 @@ class Asked:
     @property
     def layout(self) -> str | None:
         """Order of the input's axes, where it is said."""
-        return self.input.get("layout")
+        return self.input.layout

@@ -89,8 +89,8 @@ def input_keys(picture: Picture, asked: Asked) -> dict[str, Any]:
     keys["layout"] = picture.layout
     if picture.dtype != np.uint8:
         keys["scale"] = 1 / 255
-    for key, value in asked.input.items():
-        if value is not None and key not in ("name", "layout"):
+    for key, value in asked.input.given().items():
+        if key not in ("name", "layout"):
             keys[key] = list(value) if isinstance(value, tuple) else value
     return keys
 

@@ -42,7 +42,7 @@ class TorchNetwork:
         self.module, self._asked, self._kind, self._program = module, asked, kind, program
         self._legacy = asked.legacy or kind == "script"
         self.how = "torch.onnx, legacy exporter" if self._legacy else "torch.onnx, dynamo"
-        self.input = asked.input.get("name", IMAGES)
+        self.input = asked.input.name or IMAGES
         self.shape = self._declared() or self._wanted()
         with self._torch.no_grad():
             self.outputs = list(flat(self._call(self.example(1))))

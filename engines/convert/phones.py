@@ -11,7 +11,7 @@ from typing import Any
 
 from engines.builder.derived import derive, write
 from engines.convert import ConvertError
-from engines.convert.asked import Asked
+from engines.convert.asked import Asked, InputKeys
 from engines.convert.from_torch import TorchNetwork
 from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
 from engines.convert.network import EXACT, AsSession, Runs
@@ -143,7 +143,7 @@ def _network(
         name=manifest.name,
         out=onnx.parent,
         size=manifest.input.size,
-        input={"name": manifest.input.name, "layout": manifest.input.layout},
+        input=InputKeys(name=manifest.input.name, layout=manifest.input.layout),
         network=network,
         dynamic="none",
     )

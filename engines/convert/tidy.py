@@ -42,9 +42,9 @@ def picture_input(model: Any, asked: Asked) -> Picture:
         ValueError: its size or layout is not told, or told otherwise than the file has it.
     """
     inputs = inputs_of(model)
-    extra = dict(asked.input.get("extra", {}))
+    extra = dict(asked.input.extra or {})
     others = {name: each for name, each in inputs.items() if name not in extra}
-    name = asked.input.get("name") or (next(iter(others)) if len(others) == 1 else None)
+    name = asked.input.name or (next(iter(others)) if len(others) == 1 else None)
     shapes = ", ".join(f"{each} {shape_of(info)}" for each, info in inputs.items())
     if unknown := set(extra) - set(inputs):
         raise ValueError(f"extra: no input {', '.join(sorted(unknown))}; the file has {shapes}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engines.commands import command
 from engines.console import print_table
 
 if TYPE_CHECKING:
@@ -22,61 +24,80 @@ if TYPE_CHECKING:
 MEANS = "onnxruntime-basic fuses nothing"
 
 
-def inspect(  # noqa: PLR0913, PLR0917 - one parameter an option
-    model: Annotated[str, typer.Argument(help="Zoo name, or path of a manifest.")],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """The options of ``mirante models inspect``.
+
+    Raises:
+        ValueError: a picture cannot be written, or of no tensor.
+    """
+
+    model: Annotated[str, typer.Argument(help="Zoo name, or path of a manifest.")]
     frame: Annotated[
         str | None, typer.Option(help="CLIP:N or a picture; else a grey picture is fed.")
-    ] = None,
-    tensor: Annotated[str | None, typer.Option(help="Figures of this tensor.")] = None,
+    ] = None
+    tensor: Annotated[str | None, typer.Option(help="Figures of this tensor.")] = None
     every: Annotated[
         bool, typer.Option("--list", help="Only name the layers and their tensors; run nothing.")
-    ] = False,
+    ] = False
     picture: Annotated[
         Path | None, typer.Option(help="Write the tensor there, a tile a channel, .png or .jpg.")
-    ] = None,
+    ] = None
     against: Annotated[
         str | None, typer.Option(help=f"Find where this runtime parts from --runtime; {MEANS}.")
-    ] = None,
+    ] = None
     against_file: Annotated[
         Path | None, typer.Option(help="Find where this ONNX file, of like names, parts from it.")
-    ] = None,
+    ] = None
     tolerance: Annotated[
         float, typer.Option(help="Counts as equal, as a share of a tensor's magnitude.", min=0)
-    ] = 1e-3,
-    runtime: Annotated[str, typer.Option(help=f"What runs it; {MEANS}.")] = "onnxruntime",
-    threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1,
-) -> None:
+    ] = 1e-3
+    runtime: Annotated[str, typer.Option(help=f"What runs it; {MEANS}.")] = "onnxruntime"
+    threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1
+
+    def __post_init__(self) -> None:
+        from engines.files import check_picture
+
+        if self.picture is not None:
+            if self.tensor is None:
+                raise ValueError("--picture: expected with --tensor")
+            check_picture("picture", self.picture)
+
+
+@command
+def inspect(asked: Inspection) -> None:
     """Figures of each tensor inside a network, one as a picture, or where two runtimes part."""
-    from engines.files import check_picture
     from engines.inspect.graph import Graph
     from engines.inspect.values import feeds_of
     from engines.manifest import find
     from engines.store.models import resolve_file, use_default_mirror
 
-    if picture is not None:
-        if tensor is None:
-            raise ValueError("--picture: expected with --tensor")
-        check_picture("picture", picture)
     use_default_mirror()
-    manifest = find(model)
+    manifest = find(asked.model)
     graph = Graph(resolve_file(manifest))
-    if every:
+    if asked.every:
         _print_layers(graph)
         return
-    feeds = feeds_of(manifest, graph, _frame(frame))
-    if against is not None or against_file is not None:
-        from engines.inspect.parting import Side, compare
-
-        other = Graph(against_file) if against_file else graph
-        sides = (Side(graph, runtime), Side(other, against or runtime))
-        comparison = compare(*sides, feeds, tolerance, threads)
-        _print_comparison(comparison, tolerance)
-        if comparison.parts(tolerance):
-            raise typer.Exit(1)
-    elif tensor is not None:
-        _print_tensor(graph, runtime, feeds, tensor, picture)
+    feeds = feeds_of(manifest, graph, _frame(asked.frame))
+    if asked.against is not None or asked.against_file is not None:
+        _compare(graph, feeds, asked)
+    elif asked.tensor is not None:
+        _print_tensor(graph, feeds, asked.tensor, asked)
     else:
-        _print_figures(graph, runtime, feeds, threads)
+        _print_figures(graph, asked.runtime, feeds, asked.threads)
+
+
+def _compare(graph: Graph, feeds: Arrays, asked: Inspection) -> None:
+    """Print where two runtimes or files part; exit with 1 when they do."""
+    from engines.inspect.graph import Graph
+    from engines.inspect.parting import Side, compare
+
+    other = Graph(asked.against_file) if asked.against_file else graph
+    sides = (Side(graph, asked.runtime), Side(other, asked.against or asked.runtime))
+    comparison = compare(*sides, feeds, asked.tolerance, asked.threads)
+    _print_comparison(comparison, asked.tolerance)
+    if comparison.parts(asked.tolerance):
+        raise typer.Exit(1)
 
 
 def _frame(name: str | None) -> NDArray[np.uint8] | None:
@@ -97,24 +118,24 @@ def _print_layers(graph: Graph) -> None:
     print_table(["node", "op", "name", "tensor", "dtype", "shape"], rows)
 
 
-def _print_tensor(
-    graph: Graph, runtime: str, feeds: Arrays, name: str, picture: Path | None
-) -> None:
+def _print_tensor(graph: Graph, feeds: Arrays, name: str, asked: Inspection) -> None:
     from engines.files import write_picture
     from engines.inspect.figures import figures
     from engines.inspect.picture import TILES, draw_tensor, planes_of
     from engines.inspect.values import values
 
-    found = dict(values(graph, runtime, feeds, [name]))
+    found = dict(values(graph, asked.runtime, feeds, [name]))
     if name not in found:
-        raise RuntimeError(f"{runtime} does not give {name} by that name")
+        raise RuntimeError(f"{asked.runtime} does not give {name} by that name")
     for key, words in figures(found[name]).rows().items():
         typer.echo(f"{key:<6} {words}")
-    if picture is not None:
-        write_picture(picture, draw_tensor(found[name]))
+    if asked.picture is not None:
+        write_picture(asked.picture, draw_tensor(found[name]))
         channels = len(planes_of(found[name]))
         only = f" the first {TILES} of" if channels > TILES else ""
-        typer.echo(f"{picture}:{only} {channels} channels, each from its least to its largest")
+        typer.echo(
+            f"{asked.picture}:{only} {channels} channels, each from its least to its largest"
+        )
 
 
 def _print_figures(graph: Graph, runtime: str, feeds: Arrays, threads: int) -> None:

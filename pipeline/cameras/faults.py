@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from mirante.faults import FaultCode
 from pipeline.cameras.sources import kind_of
 from pipeline.cameras.sources.base import Meaning
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import SECRET_PARAMETER, CameraUrl, redact
 
 # GStreamer's error codes that tell something: GstResourceError, GstStreamError, GstCoreError.
-_RESOURCE, _STREAM, _CORE = (f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core"))
+# GstLibraryError is what our own elements post when frame after frame fails.
+_RESOURCE, _STREAM, _CORE, _LIBRARY = (
+    f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core", "library")
+)
 _MEANINGS: dict[int, Meaning] = {
     1: "read",
     3: "missing",
@@ -48,18 +52,22 @@ def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
     """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
     words = hide(text, url)
     if domain == _RESOURCE and code == _REFUSED:
-        return Fault(_refused(url, text), slow=True)
+        return _refused(url, text)
     if (domain, code) in _NO_DECODER:
-        return Fault(f"no decoder for this video: {words}", slow=True)
+        return Fault(FaultCode.NO_DECODER, f"no decoder for this video: {words}")
     if domain == _STREAM and code in _NOT_VIDEO:
-        return Fault(f"not a readable video: {words}", slow=True)
+        return Fault(FaultCode.UNREADABLE, f"not a readable video: {words}")
+    if domain == _LIBRARY:
+        return Fault(FaultCode.STAGE_FAILED, words)
     meaning = _MEANINGS.get(code, "other") if domain == _RESOURCE else "other"
     return kind_of(url).explain(url, meaning, words)
 
 
-def _refused(url: CameraUrl, text: str) -> str:
+def _refused(url: CameraUrl, text: str) -> Fault:
     if "403" in text or "orbidden" in text:
-        return "403 forbidden: this user may not watch this camera"
-    if url.username is None and url.password is None:
-        return "401 unauthorised: the camera asks for a user and password"
-    return "401 unauthorised: the camera refuses this user or password"
+        code = FaultCode.FORBIDDEN
+    elif url.username is None and url.password is None:
+        code = FaultCode.LOGIN_REQUIRED
+    else:
+        code = FaultCode.UNAUTHORISED
+    return Fault(code, code.words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
+from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 
@@ -37,13 +38,16 @@ def _find_route(host: str, port: int) -> None:
 
 def _fault(error: OSError, host: str, port: int) -> Fault:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Fault(f"the camera's certificate is not trusted: {error.verify_message}", slow=True)
+        words = f"the camera's certificate is not trusted: {error.verify_message}"
+        return Fault(FaultCode.UNTRUSTED, words)
     if isinstance(error, ssl.SSLError):
-        return Fault(f"{host}:{port} does not speak TLS: {error.reason}", slow=True)
+        return Fault(FaultCode.NO_TLS, f"{host}:{port} does not speak TLS: {error.reason}")
     if isinstance(error, socket.gaierror):
-        return Fault(f'unknown host "{host}"')
+        return Fault(FaultCode.UNKNOWN_HOST, f'unknown host "{host}"')
     if isinstance(error, ConnectionRefusedError):
-        return Fault(f"connection refused: nothing listens at {host}:{port}")
+        words = f"connection refused: nothing listens at {host}:{port}"
+        return Fault(FaultCode.REFUSED, words)
     if isinstance(error, TimeoutError):
-        return Fault(f"{host}:{port} does not answer: switched off, or behind a firewall")
-    return Fault(f"no route to {host}: {error.strerror}")
+        words = f"{host}:{port} does not answer: switched off, or behind a firewall"
+        return Fault(FaultCode.UNREACHABLE, words)
+    return Fault(FaultCode.NO_ROUTE, f"no route to {host}: {error.strerror}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mirante.backoff import Backoff
+from mirante.faults import FaultCode
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 10.0
@@ -38,10 +39,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a camera gives no frames, in words; ``slow`` when trying again soon is no use."""
+    """Why a camera gives no frames, as a code and in words."""
 
+    code: FaultCode
     reason: str
-    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Transition:
         camera: the camera's name.
         state: what it does from now on.
         reason: why, in words.
+        code: why, as a code; None when nothing is wrong.
         attempt: failed attempts in a row.
         retry_s: seconds until the next attempt, where one is waited for.
         at_ns: Unix time in ns.
@@ -63,6 +65,7 @@ class Transition:
     attempt: int
     retry_s: float | None
     at_ns: int
+    code: FaultCode | None = None
 
     def __str__(self) -> str:
         again = (
@@ -104,6 +107,7 @@ class CameraState:
         self._attempt_s = self._running_s = clock()
         self.state = State.CONNECTING
         self.reason = "not started"
+        self.code: FaultCode | None = None
         self.attempt = 0
         self.since_ns = wall_ns()
 
@@ -134,27 +138,28 @@ class CameraState:
         if not self._live or now_s - decoded_s <= self._watchdog_s:
             return None
         if arrived_s is not None and now_s - arrived_s <= self._watchdog_s:
-            words = "pictures come, but none could be decoded for"
+            code, words = FaultCode.UNDECODABLE, "pictures come, but none could be decoded for"
         else:
-            words = "no frame for"
-        fault = Fault(f"{words} {now_s - decoded_s:.1f} s")
-        self._enter(State.STALLED, fault.reason)
+            code, words = FaultCode.STALLED, "no frame for"
+        fault = Fault(code, f"{words} {now_s - decoded_s:.1f} s")
+        self._enter(State.STALLED, fault.reason, fault.code)
         return fault
 
     def hung(self, busy_s: float) -> Fault:
         """The stages have had one frame for ``busy_s`` seconds."""
-        fault = Fault(f"a stage has been busy with one frame for {busy_s:.0f} s", slow=True)
-        self._enter(State.STALLED, fault.reason)
+        words = f"a stage has been busy with one frame for {busy_s:.0f} s"
+        fault = Fault(FaultCode.STAGE_STUCK, words)
+        self._enter(State.STALLED, fault.reason, fault.code)
         return fault
 
     def failed(self, fault: Fault) -> float:
         """The attempt is over; returns the seconds to wait before the next."""
         self.attempt += 1
         wait_s = self._backoff.next_s()  # grows through slow faults too
-        if fault.slow:
+        if fault.code.needs_repair:
             wait_s = self._backoff.shortened(SLOW_RETRY_S)
-        state = State.FAILED if fault.slow else State.RECONNECTING
-        self._enter(state, fault.reason, wait_s)
+        state = State.FAILED if fault.code.needs_repair else State.RECONNECTING
+        self._enter(state, fault.reason, fault.code, wait_s)
         return wait_s
 
     def note(self, reason: str) -> None:
@@ -162,25 +167,35 @@ class CameraState:
         self.reason = reason
         self._tell(None)
 
-    def stopped(self, reason: str) -> None:
+    def stopped(self, reason: str, code: FaultCode | None = None) -> None:
         """There will be no further attempt."""
-        self._enter(State.STOPPED, reason)
+        self._enter(State.STOPPED, reason, code)
 
     def _check_first(self, waited_s: float, arrived_s: float | None) -> Fault | None:
         if not self._live:
             return None
         if arrived_s is None and waited_s > CONNECT_S:
-            return Fault(f"the camera answers, but no video came for {CONNECT_S:.0f} s")
+            words = f"the camera answers, but no video came for {CONNECT_S:.0f} s"
+            return Fault(FaultCode.NO_VIDEO, words)
         if waited_s > FIRST_FRAME_S:
-            return Fault(f"pictures come, but none could be decoded for {FIRST_FRAME_S:.0f} s")
+            words = f"pictures come, but none could be decoded for {FIRST_FRAME_S:.0f} s"
+            return Fault(FaultCode.UNDECODABLE, words)
         return None
 
-    def _enter(self, state: State, reason: str, retry_s: float | None = None) -> None:
-        self.state, self.reason, self.since_ns = state, reason, self._wall_ns()
+    def _enter(
+        self,
+        state: State,
+        reason: str,
+        code: FaultCode | None = None,
+        retry_s: float | None = None,
+    ) -> None:
+        self.state, self.reason, self.code, self.since_ns = state, reason, code, self._wall_ns()
         self._tell(retry_s)
 
     def _tell(self, retry_s: float | None) -> None:
         now_ns = self._wall_ns()
         self._on_change(
-            Transition(self._camera, self.state, self.reason, self.attempt, retry_s, now_ns)
+            Transition(
+                self._camera, self.state, self.reason, self.attempt, retry_s, now_ns, self.code
+            )
         )

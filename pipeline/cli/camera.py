@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from engines.commands import Texts, command
 from engines.console import print_table
 from pipeline.config.source_kinds import forms
 
@@ -30,29 +32,45 @@ RedisOption = Annotated[
 ]
 WorkerOption = Annotated[str, typer.Option("--worker", help="Worker that runs it.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
-        "it finds; may be repeated; else as the defaults: street.",
-    ),
-]
-Fps = Annotated[float | None, typer.Option(help="Most frames analysed per second.")]
-Width = Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")]
-Height = Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")]
-Transport = Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The keys of a camera that options name."""
+
+    models: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--model",
+            help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
+            "it finds; may be repeated; else as the defaults: street.",
+        ),
+        Texts(tuple),
+    ] = ()
+    fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None
+    width: Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")] = None
+    height: Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")] = None
+    transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None
+
+    def given(self, name: str) -> dict[str, Any]:
+        """Return those that are given, for the camera of that name.
+
+        Raises:
+            ConfigError: no such model, or it does not fit those before it.
+        """
+        keys = {key: value for key, value in asdict(self).items() if value is not None}
+        if models := keys.pop("models"):
+            keys["stages"] = [stage_of(model) for model in models]
+            _check_models(name, keys["stages"])
+        return keys
 
 
 @app.command()
-def add(  # noqa: PLR0913, PLR0917 - one parameter an option
+@command
+def add(
     name: Name,
     url: Annotated[str, typer.Argument(metavar="URL", help=forms())],
-    models: Models = None,
-    fps: Fps = None,
-    width: Width = None,
-    height: Height = None,
-    transport: Transport = None,
+    keys: Keys,
     worker: WorkerOption = "main",
     redis_url: RedisOption = None,
 ) -> None:
@@ -64,7 +82,7 @@ def add(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipeline.control.lease import is_held
 
     _check_worker(worker)
-    spec = {"url": url} | _keys(name, models, fps, width, height, transport)
+    spec = {"url": url} | keys.given(name)
     with connected(redis_url) as client:
         _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
@@ -89,14 +107,11 @@ def remove(name: Name, redis_url: RedisOption = None) -> None:
 
 
 @app.command()
-def edit(  # noqa: PLR0913, PLR0917 - one parameter an option
+@command
+def edit(
     name: Name,
+    keys: Keys,
     url: Annotated[str | None, typer.Option(metavar="URL", help=forms())] = None,
-    models: Models = None,
-    fps: Fps = None,
-    width: Width = None,
-    height: Height = None,
-    transport: Transport = None,
     default: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Back to the default, such as fps; may be repeated."),
@@ -105,7 +120,7 @@ def edit(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Change a camera that was added; what no option names stays, the password too."""
     changes: dict[str, Any] = dict.fromkeys(default or ())
-    changes |= _keys(name, models, fps, width, height, transport)
+    changes |= keys.given(name)
     if url is not None:
         changes["url"] = url
     if not changes:
@@ -205,27 +220,6 @@ def stage_of(model: str) -> dict[str, str]:
     """A stage from MODEL or MODEL@CLASS."""
     name, at, label = model.rpartition("@")
     return {"model": name, "on": label} if at and name else {"model": model}
-
-
-def _keys(
-    name: str,
-    models: list[str] | None,
-    fps: float | None,
-    width: int | None,
-    height: int | None,
-    transport: str | None,
-) -> dict[str, Any]:
-    """The keys of a camera that the options name.
-
-    Raises:
-        ConfigError: no such model, or it does not fit those before it.
-    """
-    options = {"fps": fps, "width": width, "height": height, "transport": transport}
-    keys: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    if models:
-        keys["stages"] = [stage_of(model) for model in models]
-        _check_models(name, keys["stages"])
-    return keys
 
 
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mirante.faults import advice_on
 from pipeline.cli.camera import RedisOption, connected, stage_of
 from pipeline.config.source_kinds import forms
 
@@ -115,6 +116,8 @@ def _expanded(spec: dict[str, Any]) -> Camera:
 
 def _print(trial: Trial) -> None:
     typer.echo(trial.words, err=not trial.connected)
+    if advice := advice_on(trial.code):
+        typer.echo(advice, err=True)
     if trial.size is None:
         return
     facts = [f"{trial.size[0]}x{trial.size[1]}"]

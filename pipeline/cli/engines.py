@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engines.builder.request import Request
+from engines.commands import command
 from engines.console import is_fancy, print_table
 
 if TYPE_CHECKING:
@@ -21,71 +23,20 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="An engine's name in the
 
 
 @app.command()
-def build(  # noqa: PLR0913, PLR0917 - one parameter an option
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")],
-    runtime: Annotated[
-        str,
-        typer.Option(metavar="RUNTIME", help="tensorrt, tensorrt-rtx, openvino or onnxruntime."),
-    ],
-    precision: Annotated[
-        str, typer.Option(metavar="PRECISION", help="fp32, fp16 or int8.")
-    ] = "fp32",
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SM,…", help="GPU architecture, such as sm89; by default the one here."
-        ),
-    ] = None,
-    calibrate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLIP",
-            help="For int8: clip, folder, .npz or camera URL with what the cameras see.",
-        ),
-    ] = None,
-    frames: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLIP", help="Real pictures to compare on; by default the calibration's."
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Most pictures in one call; 8 on a GPU, else 1."),
-    ] = None,
-    frame: Annotated[
-        str | None,
-        typer.Option(metavar="WxH", help="Size of the pictures that will come, such as 640x360."),
-    ] = None,
-    fold: Annotated[
-        bool | None,
-        typer.Option("--fold/--no-fold", help="Preprocessing in the graph; on GPUs by default."),
-    ] = None,
-) -> None:
+@command
+def build(request: Request) -> None:
     """Make an engine, prove it equal to its source on real pictures, and keep it."""
-    from engines.builder.build import Request
     from engines.builder.build import build as build_one
     from engines.store.models import use_default_mirror
 
     use_default_mirror()
-    request = Request(
-        model=model,
-        runtime=runtime,
-        precision=precision,  # type: ignore[arg-type]
-        target=target,
-        calibrate=calibrate,
-        frames=frames,
-        batch=batch,
-        frame=_size(frame),
-        fold=fold,
-    )
-    with _progress(model) as told:
+    with _progress(request.model) as told:
         engine = build_one(request, told)
     if engine.fresh:
         typer.echo(f"built in {engine.about['seconds']:.1f} s, {_megabytes(engine.bytes)}")
     else:
         typer.echo(f"here already, built {engine.about['built']}, {_megabytes(engine.bytes)}")
-        if frames is not None:
+        if request.frames is not None:
             typer.echo("           judged then; --frames was not looked at")
     for line in _parity(engine):
         typer.echo(line)
@@ -189,15 +140,6 @@ def _find(key: str) -> Engine:
     if engine is None:
         raise ValueError(f'no engine "{key}" in {shelf()}; mirante engines list names them')
     return engine
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if found is None:
-        raise ValueError(f'frame: expected WIDTHxHEIGHT, such as 640x360, got "{text}"')
-    return int(found[1]), int(found[2])
 
 
 def _parity(engine: Engine) -> list[str]:

@@ -4,46 +4,65 @@ from __future__ import annotations
 
 import sys
 from bdb import BdbQuit
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engines.files import check_picture, write_picture
+from engines.commands import Texts, command
 
 if TYPE_CHECKING:
     from pipeline.config.camera import CameraOptions
     from pipeline.run_once import Ran
 
 
-def run_once(  # noqa: PLR0913, PLR0917 - one parameter an option
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip or a picture.")],
-    number: Annotated[int, typer.Option("--frame", help="Number of the frame, from 0.", min=0)] = 0,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """The options of ``mirante run-once``.
+
+    Raises:
+        ValueError: the picture cannot be written.
+    """
+
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip or a picture.")]
+    number: Annotated[int, typer.Option("--frame", help="Number of the frame, from 0.", min=0)] = 0
     config: Annotated[
         Path | None, typer.Option(help="Configuration file; the stages of one of its cameras.")
-    ] = None,
+    ] = None
     camera: Annotated[
         str | None, typer.Option(help="That camera; need not be said of an only one.")
-    ] = None,
+    ] = None
     models: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
-    ] = None,
+        Texts(tuple),
+    ] = ()
     own: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         typer.Option("--stage", help="module:Class of your own, behind the models; repeat it."),
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print the messages of the wire.")] = False,
+        Texts(tuple),
+    ] = ()
+    threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1
+    json: Annotated[bool, typer.Option("--json", help="Print the messages of the wire.")] = False
     picture: Annotated[
         Path | None, typer.Option(help="Write the frame with what was found there, .png or .jpg.")
-    ] = None,
+    ] = None
     debug: Annotated[
         bool, typer.Option("--debug", help="Tell where an error came from; pdb in a terminal.")
-    ] = False,
-) -> None:
+    ] = False
+
+    def __post_init__(self) -> None:
+        from engines.files import check_picture
+
+        if self.picture is not None:
+            check_picture("picture", self.picture)
+
+
+@command
+def run_once(asked: Once) -> None:
     """Run stages on one frame, on the main thread: breakpoint() works in stages and decoders."""
     from engines.pictures import read_frame
     from engines.store.models import use_default_mirror
@@ -51,24 +70,23 @@ def run_once(  # noqa: PLR0913, PLR0917 - one parameter an option
     from pipeline.run_once import run_once as run
 
     use_default_mirror()
-    if picture is not None:
-        check_picture("picture", picture)
-    name, options = _camera(config, camera, models, own)
-    with _debugger(debug):
-        rgb = read_frame(clip, number)
+    name, options = _camera(asked)
+    with _debugger(asked.debug):
+        rgb = read_frame(asked.clip, asked.number)
         frame = analysed(rgb, options.width, options.height)
-        if debug:
+        if asked.debug:
             typer.echo("loading: each decoder is tried out on a grey picture first", err=True)
-        stages = make_stages(options.stages, threads)
-        if debug:
+        stages = make_stages(options.stages, asked.threads)
+        if asked.debug:
             size = f"{frame.shape[1]}x{frame.shape[0]}"
-            typer.echo(f"frame {number} of {clip.name}, analysed at {size}", err=True)
-        ran = run(stages, frame, (rgb.shape[1], rgb.shape[0]), name, number)
-    _print(ran, json)
-    if picture is not None and ran.result is not None:
+            typer.echo(f"frame {asked.number} of {asked.clip.name}, analysed at {size}", err=True)
+        ran = run(stages, frame, (rgb.shape[1], rgb.shape[0]), name, asked.number)
+    _print(ran, asked.json)
+    if asked.picture is not None and ran.result is not None:
+        from engines.files import write_picture
         from pipeline.cli.drawn_result import draw_result
 
-        write_picture(picture, draw_result(rgb, ran.result))
+        write_picture(asked.picture, draw_result(rgb, ran.result))
 
 
 @contextmanager
@@ -94,15 +112,14 @@ def _debugger(wanted: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _camera(
-    config: Path | None, camera: str | None, models: list[str] | None, own: list[str] | None
-) -> tuple[str, CameraOptions]:
+def _camera(asked: Once) -> tuple[str, CameraOptions]:
     """The name in the results, and the options with the stages."""
+    config, camera = asked.config, asked.camera
     if config is None:
         if camera is not None:
             raise typer.BadParameter("--camera: expected with --config")
-        return "once", _options(models or [], own or [])
-    if models or own:
+        return "once", _options(asked.models, asked.own)
+    if asked.models or asked.own:
         raise typer.BadParameter("--config: expected without --model and --stage")
     from mirante.nearest import nearest
     from pipeline.config.load import load_settings
@@ -116,7 +133,7 @@ def _camera(
     return camera, cameras[camera]
 
 
-def _options(models: list[str], own: list[str]) -> CameraOptions:
+def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:
     """The defaults of a camera, with these stages."""
     from pydantic import ValidationError
 

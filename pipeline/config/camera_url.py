@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
 from pipeline.config.source_kinds import AddressKind, Endpoint, kind_of, with_scheme
+
+if TYPE_CHECKING:  # the help of ``mirante camera`` is made from the kinds, which need no more
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 # What a parameter's name says when its value is a secret. Cameras part parameters by "&", ";" or,
 # in a path, by "_", which may also stand in a name and in a secret: it parts only before "name=".
@@ -151,6 +152,8 @@ class CameraUrl:
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        from pydantic_core import core_schema
+
         def read(value: object) -> CameraUrl:
             if isinstance(value, CameraUrl):
                 return value

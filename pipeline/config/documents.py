@@ -1,7 +1,7 @@
 """The documents that follow from the models: ``python -m pipeline.config.documents`` writes them.
 
 ``configs/default.yaml`` (every key with its default), ``configs/schema.json`` (for editors), the
-table of keys in ``docs/configuration.md`` and the table of sources in ``docs/cameras.md``.
+table of keys in ``docs/configuration.md``, and those of sources and faults in ``docs/cameras.md``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mirante.faults import FaultCode
 from pipeline.config import source_kinds
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
@@ -70,10 +71,19 @@ def source_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def fault_table() -> str:
+    """A Markdown table of why a camera gives no frames."""
+    rows = ["| reason | code | failed | what to do |", "|---|---|---|---|"]
+    for row in FaultCode:
+        failed = "yes" if row.needs_repair else ""
+        rows.append(f"| `{row.words}` | `{row}` | {failed} | {row.advice} |")
+    return "\n".join(rows) + "\n"
+
+
 # Page in docs → what stands between the marks of each table on it.
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "configuration.md": {"keys": key_table},
-    "cameras.md": {"sources": source_table},
+    "cameras.md": {"sources": source_table, "faults": fault_table},
 }
 
 

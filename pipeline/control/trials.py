@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import redis
 
+from mirante.faults import FaultCode
 from mirante.wire.framed import framed, unframed
 from mirante.wire.messages import Object
 from pipeline.config.environment import REFERENCE
@@ -21,6 +22,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         connected: a frame came and passed the camera's stages.
         words: how it went; else why not.
+        code: why not, as a ``FaultCode``; None when it connected.
         size: width and height of the source's frames.
         seconds: from the start of the process to the picture, or to giving up.
         fps: frames a second of the source, as it says itself, else as they came.
@@ -36,8 +38,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int] | None = None
     fps: float | None = None
     codec: str | None = None
+    code: str | None = None
     objects: list[Object] = []
     jpeg: bytes = b""
+
+
+def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:
+    """A trial that showed nothing."""
+    return Trial(connected=False, words=words, seconds=seconds, code=code)
 
 
 class Request(msgspec.Struct, frozen=True):

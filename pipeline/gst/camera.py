@@ -14,6 +14,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from mirante.faults import FaultCode
 from pipeline.cameras.faults import UNEXPLAINED, explain, hide
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.reach import reach
@@ -29,8 +30,15 @@ REACH_S = 3.0
 WARNING_EVERY_S = 10.0
 
 _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
-_END_OF_FILE = Fault("end of file")
 _log = logging.getLogger(__name__)
+
+
+def _of(code: FaultCode) -> Fault:
+    """A fault whose reason holds no detail."""
+    return Fault(code, code.words)
+
+
+_END_OF_FILE = _of(FaultCode.END_OF_FILE)
 
 
 class CameraRunner:
@@ -82,6 +90,11 @@ class CameraRunner:
         return self._machine.reason
 
     @property
+    def code(self) -> FaultCode | None:
+        """Why, as a code; None when nothing is wrong."""
+        return self._machine.code
+
+    @property
     def attempt(self) -> int:
         """Failed attempts in a row."""
         return self._machine.attempt
@@ -121,18 +134,22 @@ class CameraRunner:
             self._machine.connecting()
             fault = self._attempt()
             if fault is _END_OF_FILE:
-                ended = fault.reason
+                ended = fault
                 break
             if fault is not None:
                 self._stop.wait(self._machine.failed(fault))
-        self._machine.stopped(ended or self._stop_reason)
+        if ended is None:
+            self._machine.stopped(self._stop_reason)
+        else:
+            self._machine.stopped(ended.reason, ended.code)
 
     def _attempt(self) -> Fault | None:
         """One graph from building to its end; None when a stop was asked for."""
         try:
             session = Session(self.spec, self._source, self._graph, self._line, self._next_number)
         except GraphError as error:
-            return Fault(f"the graph cannot be built: {self._hide(str(error))}", slow=True)
+            code = FaultCode.NO_ELEMENT if error.lacks_element else FaultCode.INVALID
+            return Fault(code, f"the graph cannot be built: {self._hide(str(error))}")
         session.start()
         fault = self._watch(session)
         session.close()
@@ -185,17 +202,17 @@ class CameraRunner:
     def _on_error(self, session: Session, error: Any) -> Fault | None:
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
         if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
-            return self._reach(Fault("the camera answers, but not with video"))
+            return self._reach(_of(FaultCode.NOT_VIDEO))
         words = self._missing or error.message
         fault = explain(self.spec.url, error.domain, error.code, words)
-        return fault or self._reach(Fault("the camera takes the connection but never answers"))
+        return fault or self._reach(_of(FaultCode.UNRESPONSIVE))
 
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.live:
-            return Fault("the camera ended the stream")
+            return _of(FaultCode.ENDED)
         if not self.spec.loop:
             return _END_OF_FILE
-        return None if session.rewind() else Fault("the file cannot be wound back")
+        return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)
 
     def _reach(self, otherwise: Fault) -> Fault | None:
         """Asks the network on another thread, so that a stop need not wait for DNS.
@@ -212,7 +229,7 @@ class CameraRunner:
                 return answers.get(timeout=TICK_S) or otherwise
             except queue.Empty:
                 continue
-        return None if self._stop.is_set() else Fault("the name server does not answer")
+        return None if self._stop.is_set() else _of(FaultCode.NO_NAME_SERVER)
 
     def _warn(self, text: str) -> None:
         """Logs the first of a burst."""

@@ -33,7 +33,16 @@ _log = logging.getLogger(__name__)
 
 
 class GraphError(RuntimeError):
-    """Launch text that cannot be made into a graph."""
+    """Launch text that cannot be made into a graph.
+
+    Attributes:
+        lacks_element: GStreamer has no element of a name in it.
+    """
+
+    def __init__(self, error: GLib.Error) -> None:
+        super().__init__(error.message)
+        missing = Gst.ParseError.NO_SUCH_ELEMENT
+        self.lacks_element = bool(error.matches(Gst.ParseError.quark(), missing))
 
 
 class Session:
@@ -59,7 +68,7 @@ class Session:
         try:
             self._pipeline = Gst.parse_launch(graph)
         except GLib.Error as error:
-            raise GraphError(error.message) from None
+            raise GraphError(error) from None
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
         self._lacks_plugin = False

@@ -20,13 +20,14 @@ gi.require_version("GstBase", "1.0")
 from gi.repository import Gst, GstBase
 
 from engines.store.models import use_default_mirror
+from mirante.faults import FaultCode
 from mirante.frame import FrameResult
 from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage
 from pipeline.cameras.graph import stage_texts
-from pipeline.cameras.state import State, Transition
+from pipeline.cameras.state import Fault, State, Transition
 from pipeline.config.camera import Camera
-from pipeline.control.trials import Request, Trial, pack
+from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
 from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.ledger import Ledger
@@ -125,11 +126,11 @@ def try_camera(request: Request) -> Trial:
     camera = Camera.model_validate(request.spec)
     TrialSink.blur = Blur(camera.preview.blur) if camera.preview.blur else None
     TrialSink.enough = ended = threading.Event()
-    reasons: list[str] = []
+    faults: list[Transition] = []
 
     def on_change(change: Transition) -> None:
         if change.state not in {State.CONNECTING, State.RUNNING}:
-            reasons.append(change.reason)
+            faults.append(change)
             ended.set()
 
     warnings = Warnings(logging.WARNING)
@@ -139,13 +140,13 @@ def try_camera(request: Request) -> Trial:
     try:
         runner = CameraRunner(request.name, camera, stages, Line(ledger), on_change)
     except ValueError as error:
-        return Trial(connected=False, words=str(error), seconds=0.0)
+        return failed(FaultCode.INVALID, str(error), 0.0)
     runner.start()
     ended.wait(request.until_s - time.monotonic())
     seconds = time.monotonic() - began_s
     if TrialSink.kept is None:
-        words = reasons[0] if reasons else _patience_words(ledger, warnings.last, seconds)
-        trial = Trial(connected=False, words=words, seconds=seconds)
+        fault = faults[0] if faults else _impatient(ledger, warnings.last, seconds)
+        trial = failed(fault.code, fault.reason, seconds)
     else:
         trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
     runner.stop(STOP_S)  # cameras have few sessions: this one is closed, not left behind
@@ -179,15 +180,19 @@ def _decoded(ledger: Ledger) -> int:
     return counts.decoded + in_flight
 
 
-def _patience_words(ledger: Ledger, warning: str, seconds: float) -> str:
+def _impatient(ledger: Ledger, warning: str, seconds: float) -> Fault:
+    """Why no picture came before it was time to give up."""
     counts, _ = ledger.counts()
     if counts.failed:
-        return f"pictures come, but a stage failed on each of {counts.failed}: {warning}"
+        words = f"pictures come, but a stage failed on each of {counts.failed}: {warning}"
+        return Fault(FaultCode.STAGE_FAILED, words)
     if dropped := counts.dropped.get("stage", 0):
-        return f"pictures come, but the camera's own stages dropped each of {dropped}"
+        words = f"pictures come, but the camera's own stages dropped each of {dropped}"
+        return Fault(FaultCode.STAGES_DROP, words)
     if _decoded(ledger):
-        return f"pictures come, but none had passed the stages after {seconds:.0f} s"
-    return f"no picture came within {seconds:.0f} s"
+        words = f"pictures come, but none had passed the stages after {seconds:.0f} s"
+        return Fault(FaultCode.STAGES_SLOW, words)
+    return Fault(FaultCode.NO_VIDEO, f"no picture came within {seconds:.0f} s")
 
 
 def _jpeg(bgr: NDArray[np.uint8]) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engines.serving import Models
+from mirante.faults import FaultCode
 from mirante.frame import FrameResult
 from mirante.status import Status
 from pipeline.cameras.graph import stages_text
@@ -32,6 +33,10 @@ class Runner(Protocol):
     @property
     def reason(self) -> str:
         """Why, in words."""
+
+    @property
+    def code(self) -> FaultCode | None:
+        """Why, as a code; None when nothing is wrong."""
 
     @property
     def attempt(self) -> int:
@@ -107,7 +112,13 @@ class RunningCamera:
         runner = self.runner
         return status_of(
             Transition(
-                runner.name, runner.state, runner.reason, runner.attempt, None, runner.since_ns
+                runner.name,
+                runner.state,
+                runner.reason,
+                runner.attempt,
+                None,
+                runner.since_ns,
+                runner.code,
             ),
             self.ledger,
         )
@@ -163,4 +174,5 @@ def status_of(change: Transition, ledger: Ledger) -> Status:
         since=change.at_ns / 1e9,
         attempt=change.attempt,
         counts=counts,
+        code=change.code,
     )

@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from mirante.faults import FaultCode
 from pipeline.cameras.faults import hide
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.references import check_blur
 from pipeline.control.registry import Registry
-from pipeline.control.trials import Request, Trial, pack, unpack
+from pipeline.control.trials import Request, Trial, failed, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def run_trial(name: str, camera: Camera) -> Trial:
     """
     began_s = time.monotonic()
     if lines := list(check_blur(camera.preview.blur, camera.stages, "preview.blur")):
-        return Trial(connected=False, words="; ".join(lines), seconds=0.0)
+        return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
     spec = camera.model_dump(mode="json") | {"url": _whole(camera.url)}
     request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path))
     try:
@@ -50,13 +51,13 @@ def run_trial(name: str, camera: Camera) -> Trial:
     except subprocess.TimeoutExpired as error:
         _log_output(name, camera.url, error.stderr)
         words = f"the trial was ended after {KILL_S:g} s without an answer"
-        return Trial(connected=False, words=words, seconds=KILL_S)
+        return failed(FaultCode.TRIAL_ENDED, words, KILL_S)
     _log_output(name, camera.url, ended.stderr)
     try:
         return unpack(ended.stdout)
     except ValueError:
         words = f"the trial ended {_how(ended.returncode)} before it had an answer"
-        return Trial(connected=False, words=words, seconds=time.monotonic() - began_s)
+        return failed(FaultCode.TRIAL_ENDED, words, time.monotonic() - began_s)
 
 
 def answer_trial(registry: Registry, request: Mapping[str, Any]) -> bytes:

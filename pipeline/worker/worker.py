@@ -15,6 +15,7 @@ import redis
 
 from engines.runtimes import threads_per_session
 from engines.serving import Models
+from mirante.faults import FaultCode
 from mirante.status import Status
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
@@ -198,7 +199,7 @@ class Worker:
                 self.outbox.status(self._paused[name])
 
     def _tell_failed(self, name: str, reason: str) -> None:
-        self.outbox.status(_status(name, State.FAILED, reason))
+        self.outbox.status(_status(name, State.FAILED, reason, FaultCode.INVALID))
 
     def _blurred(self, model: str) -> set[str]:
         """The classes that cameras blur which run a model."""
@@ -233,10 +234,17 @@ class Worker:
             log.info("the worker's name was not given back: %s", error)
 
 
-def _status(camera: str, state: State, reason: str) -> Status:
+def _status(camera: str, state: State, reason: str, code: FaultCode | None = None) -> Status:
     """The message of a camera that has no runner to say it."""
     now_s = time.time()
-    return Status(camera=camera, state=state.value, reason=reason, ts=now_s, since=now_s)
+    return Status(
+        camera=camera,
+        state=state.value,
+        reason=reason,
+        ts=now_s,
+        since=now_s,
+        code=code,
+    )
 
 
 def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()) -> None:

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 
 from benchmarks import engines as bench
-from benchmarks.engines import plan_of, row_words
+from benchmarks.engines import completed, row_words
+from benchmarks.models.plan import Plan, Variant
 from benchmarks.models.timing import Row
-from benchmarks.models.variants import Variant
 from tests.support.outcome import Run
 
 
@@ -75,11 +75,11 @@ def test_a_gpu_that_no_runtime_can_use(
 
 
 def test_plans() -> None:
-    plan = plan_of(["street"], None, "fp32,int8", None, "1,4", on_gpu=False)
+    plan = completed(Plan(models=("street",), precisions=("fp32", "int8")))
     assert plan.runtimes == ("onnxruntime", "openvino")
     assert len(list(plan.variants())) == 2 * 2 * 2 * 2
     assert next(iter(plan.variants())) == Variant("street", "onnxruntime", "fp32", 1, 1)
-    plan = plan_of(None, None, "fp16", None, "8", on_gpu=True)
+    plan = completed(Plan(precisions=("fp16",), batches=(8,), on_gpu=True))
     assert plan.threads == (1,)
     assert plan.runtimes[:2] == ("tensorrt", "tensorrt-rtx")
     assert "street" in plan.models

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.dashboard import run
 from benchmarks.dashboard.figures import percentiles
+from benchmarks.dashboard.plan import Plan
 
 pytestmark = [pytest.mark.redis, pytest.mark.e2e]
 
@@ -17,7 +18,7 @@ def test_nobody_costs_no_picture_and_a_stalled_page_costs_the_others_none(
 ) -> None:
     monkeypatch.setattr(run, "SETTLE_S", 1.5)
     monkeypatch.setattr(run, "in_chromium", lambda bench: None)  # tests/browser opens it
-    run.run_bench(run.Plan(cameras=2, fps=5, pages=2, seconds=2))
+    run.run_bench(Plan(cameras=2, fps=5, pages=2, seconds=2))
     printed = capsys.readouterr().out
     rows = {
         cells[0]: dict(zip(HEADINGS, cells[1:], strict=True))

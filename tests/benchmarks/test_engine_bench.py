@@ -20,9 +20,10 @@ from benchmarks.models.flops import count_flops
 from benchmarks.models.made import parity_words
 from benchmarks.models.overhead import added_us, overhead
 from benchmarks.models.peak import Peak, PeakKey, peaks_of, write_products
+from benchmarks.models.plan import Variant
 from benchmarks.models.rounds import in_turn, ratio
 from benchmarks.models.timing import measure, prepare_all
-from benchmarks.models.variants import Source, Variant, prepare
+from benchmarks.models.variants import Source, prepare
 from engines.builder.builders import BuildError
 from engines.builder.frames import shipped_pictures
 from engines.inspect.graph import Graph

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from mirante.faults import FaultCode
 from mirante.keys import CAMERAS
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
@@ -16,6 +18,7 @@ from tests.support.canvas_pixels import next_frame
 from tests.support.live_site import ROOT, Site, free_port
 from tests.support.opened_pages import Pages
 from tests.support.printed import printed
+from tests.support.tally_stage import TallyStage
 
 pytestmark = pytest.mark.rtsp
 USER, PASSWORD = "viewer", "open-sesame-7"
@@ -79,10 +82,13 @@ def add_one_that_fails(page: Page) -> None:
     dialog.get_by_label("Address").fill(f"rtsp://127.0.0.1:{free_port()}/nothing")
     dialog.get_by_label("Name").fill("gate")
     trial(page, "connection refused")
-    expect(dialog.locator(".trial-place")).to_contain_text("Is the port right?")
+    expect(dialog.locator(".trial-place")).to_contain_text(FaultCode.REFUSED.advice)
     dialog.get_by_role("button", name="Add anyway").click()
     expect(dialog).to_have_count(0)
     expect(tile_of(page).locator(".why")).to_contain_text("connection refused")
+    page.evaluate("location.hash = '#/camera/gate'")
+    expect(page.locator(".why")).to_contain_text(FaultCode.REFUSED.advice)
+    page.evaluate("location.hash = '#/'")
 
 
 def repair(page: Page, port: int) -> None:
@@ -193,3 +199,70 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     expect(dialog.get_by_label("The test picture")).to_be_checked()
     address.fill("file:clip.mp4")
     expect(dialog.get_by_label("Password")).to_have_count(0)
+
+
+def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    dialog = page.get_by_role("dialog")
+    add(page)
+    dialog.get_by_label("Address").fill("test://?size=320x180&fps=5")
+    dialog.get_by_label("Name").fill("chosen")
+    dialog.get_by_text("Custom").click()
+    rows = dialog.locator("[data-stage]")
+    while rows.count():
+        rows.first.get_by_role("button", name="Remove").click()
+    for model in ("test-boxes", "face"):
+        dialog.get_by_role("button", name="Add a stage").click()
+        rows.last.get_by_label("Model").select_option(model)
+    expect(rows.first).to_contain_text("finds red, green, blue")
+    expect(rows.last.get_by_label("Runs on")).to_have_value("red")  # it is made for crops
+    rows.last.get_by_label("Model").select_option("test-lane")
+    expect(rows.last.get_by_label("Runs on")).to_have_value("")
+    rows.last.get_by_label("Runs on").select_option("green")
+    rows.first.get_by_label("Least score of test-boxes").fill("0.25")
+    dialog.get_by_role("button", name="Add camera").click()
+    expect(dialog).to_have_count(0)
+    spec = page.request.get(f"{site.url}/api/v1/cameras/chosen").json()["spec"]
+    assert spec["stages"] == [
+        {"model": "test-boxes", "threshold": 0.25},
+        {"model": "test-lane", "on": "green"},
+    ]
+    page.request.delete(f"{site.url}/api/v1/cameras/chosen")
+
+
+def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None:
+    """Its fields come from the API, which is told of a kind that this server does not have."""
+    page = pages.open(site.url)
+    kinds = page.request.get(f"{site.url}/api/v1/stages").json()
+    page.route(
+        "**/api/v1/stages",
+        lambda route: route.fulfill(json=[*kinds, TallyStage.form().model_dump()]),
+    )
+    bodies: list[dict[str, Any]] = []
+
+    def keep(route: Route) -> None:
+        bodies.append(route.request.post_data_json)
+        route.fulfill(status=201, json={})
+
+    page.route("**/api/v1/cameras", keep)
+    dialog = page.get_by_role("dialog")
+    add(page)
+    dialog.get_by_label("Address").fill("test://")
+    dialog.get_by_label("Name").fill("counted")
+    dialog.get_by_text("Custom").click()
+    dialog.get_by_role("button", name="Add a tally").click()
+    row = dialog.locator("[data-stage]").last
+    row.get_by_label("Counts").select_option("red")
+    row.get_by_label("Side").select_option("right")
+    row.get_by_label("Every s").fill("2,5")
+    row.get_by_label("Told apart by").select_option("test-lane")
+    expect(row).to_contain_text("masks of lane")
+    expect(row.get_by_role("button", name="Remove red")).to_be_visible()
+    dialog.get_by_role("button", name="Add camera").click()
+    expect(dialog).to_have_count(0)
+    assert bodies[0]["stages"][-1] == {
+        "tally": "red",
+        "side": "right",
+        "every_s": 2.5,
+        "by": "test-lane",
+    }

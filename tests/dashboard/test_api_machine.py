@@ -184,6 +184,8 @@ def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:
         "size": [640, 360],
         "fps": 25.0,
         "codec": "H.264",
+        "code": None,
+        "advice": None,
         "objects": [{"label": "car", "class_id": 1, "score": 0.9, "bbox": [1, 2, 3, 4]}],
         "picture": picture,
     }

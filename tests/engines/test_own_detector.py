@@ -11,9 +11,9 @@ import pytest
 from engines.store.models import show
 from tests.support import ROOT, golden_logits
 from tests.support.shared_clips import CLIPS
-from training.evaluation.data import Choice
 from training.evaluation.detector import ClassFigures
-from training.evaluation.measured import Request, measure
+from training.evaluation.measured import measure
+from training.evaluation.request import Choice, Request
 
 MOST_PARAMETERS = 2_200_000
 SIX = ("person", "bicycle", "car", "motorcycle", "bus", "truck")

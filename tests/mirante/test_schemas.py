@@ -47,6 +47,7 @@ def test_messages_are_as_the_schemas_say(encoding: str) -> None:
     validator("detections").validate(json.loads(coded.detections["json"]))
     validator("masks").validate(json.loads(coded.masks["json"]))
     validator("status").validate(status())
+    validator("status").validate(status(code="stalled"))
     validator("status").validate(status(attempt=2, counts=Counts(1, 1, {"rate": 0}, 0)))
 
 

@@ -127,11 +127,13 @@ class Bench:
         self.outbox.publish(made)
         return made
 
-    def status(self, state: Any = "running", reason: str = "frames come") -> None:
+    def status(
+        self, state: Any = "running", reason: str = "frames come", code: str | None = None
+    ) -> None:
         """Says the state of the camera gate."""
         now_s = time.time()
         self.outbox.status(
-            Status(camera="gate", state=state, reason=reason, ts=now_s, since=now_s - 5)
+            Status(camera="gate", state=state, reason=reason, ts=now_s, since=now_s - 5, code=code)
         )
 
     def worker(self, **cameras: Counts) -> None:

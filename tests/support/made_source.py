@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mirante.faults import FaultCode
 from pipeline.cameras.sources.base import BAD, DECODE, Meaning, Part, Source, SourceKind
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
@@ -24,7 +25,7 @@ def _check(query: str) -> None:
 
 
 def _explain(_url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
-    return Fault(f"made up: {words}") if meaning == "missing" else None
+    return Fault(FaultCode.NOT_FOUND, f"made up: {words}") if meaning == "missing" else None
 
 
 MADE = SourceKind(

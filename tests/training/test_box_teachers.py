@@ -43,7 +43,7 @@ def folder_of(path: Path, numbers: Sequence[int]) -> list[Path]:
 
 
 def job(data: Path, tmp_path: Path, **keys: object) -> Job:
-    of = {"recipe": "street", "name": "own", "device": torch.device("cpu")} | keys
+    of = {"recipe": "street", "name": "own", "device": "cpu"} | keys
     return Job(data=data, out=tmp_path / "out", **of)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.data import Choice
 from training.evaluation.detector import DetectorFigures
-from training.evaluation.measured import Request, measure
+from training.evaluation.measured import measure
+from training.evaluation.request import Choice, Request
 
 KNOWN = {"yolox-nano": (28.1, 44.9), "deimv2-femto": (33.3, 48.4)}
 

@@ -14,8 +14,9 @@ from engines.found import Boxes, Planes
 from tests.support.drawn_folders import write_coco, write_picture, write_plane
 from training.datasets import BoxSet, DatasetError, MaskSet, is_held_out
 from training.datasets.collection import COLUMNS
-from training.evaluation.data import Choice, open_data
+from training.evaluation.data import open_data
 from training.evaluation.pairing import numbers, pair
+from training.evaluation.request import Choice
 
 CLASSES = ["person", "bicycle", "car", "motorcycle", "bus", "truck"]
 PERSON, CAR, BUS = 0, 2, 4

@@ -20,8 +20,8 @@ import engines
 from engines.agreement import overlaps
 from tests.support import ROOT
 from tests.support.shared_clips import frame_of
-from training.evaluation.data import Choice
-from training.evaluation.measured import Request, measure
+from training.evaluation.measured import measure
+from training.evaluation.request import Choice, Request
 
 LABELLED = ROOT / "tests" / "support" / "labelled"
 CLIPS = ROOT / ".cache" / "demo"  # ./run test fetches them

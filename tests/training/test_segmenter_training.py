@@ -18,7 +18,7 @@ from training.datasets.folders import read_masks
 from training.nets.unet import UNet
 from training.recipes.checkpoint import TrainingError
 from training.recipes.export import export, stored_weights
-from training.recipes.job import Job
+from training.recipes.job import Changes, Job
 from training.recipes.labels import write
 from training.recipes.loop import Plan
 from training.recipes.mask_views import Camera, MaskViews, collate_masks
@@ -132,13 +132,13 @@ def job(tmp_path: Path, **keys: object) -> Job:
 
 
 def job_of(tmp_path: Path, **keys: object) -> Job:
-    changes = keys.pop("changes", {"views": 8, **QUICK})
+    changes = keys.pop("changes", Changes(views=8, **QUICK))
     return Job(
         "road",
         tmp_path / "data",
         tmp_path / "out",
         "discs",
-        CPU,
+        "cpu",
         start="nothing",
         changes=changes,
         **keys,
@@ -146,7 +146,7 @@ def job_of(tmp_path: Path, **keys: object) -> Job:
 
 
 def test_a_users_own_folder_becomes_a_model_that_runs(tmp_path: Path) -> None:
-    asked = job(tmp_path, changes={"views": 400, **QUICK})
+    asked = job(tmp_path, changes=Changes(views=400, **QUICK))
     manifest = train_masks(asked, own_set(asked), RECIPE, Plan(views=1), threshold=0.5)
     model = engines.load(str(manifest))
     assert model.labels == ("disc",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,6 +22,7 @@ from training.datasets.collection import Entry, read_collection
 from training.datasets.folders import read_boxes, read_masks, read_pictures, without_labels
 from training.evaluation.collected import road_masks, street_boxes
 from training.evaluation.pictures import Files, Frames, Pictures
+from training.evaluation.request import Choice
 
 Labelled = TypeVar("Labelled", bound=BoxPicture | MaskPicture)
 
@@ -45,34 +45,6 @@ LABELS: Mapping[type[Found], Labels] = {
     Boxes: Labels("street", street_boxes, read_boxes),
     Planes: Labels("road", road_masks, read_masks),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The choice of images.
-
-    Attributes:
-        data: a clip, a folder, or a pattern such as ``street/*.jpg``.
-        part: FROM:TO of a clip as shares; of a collection its sub-folder.
-        every: one of so many frames or pictures.
-        held_out: only what training never sees, by ``BoxPicture.is_held_out``.
-        sets: of a collection, those to take; none for all but those of unclear licence.
-    """
-
-    data: str
-    part: str | None = None
-    every: int = 1
-    held_out: bool = False
-    sets: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """In words, for a report."""
-        words = [self.data]
-        words += [f"part {self.part}"] if self.part else []
-        words += [f"sets {', '.join(self.sets)}"] if self.sets else []
-        words += ["held out"] if self.held_out else []
-        words += [f"one of {self.every}"] if self.every > 1 else []
-        return ", ".join(words)
 
 
 class Data(NamedTuple):

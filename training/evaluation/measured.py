@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from engines.fit import thresholds
@@ -12,10 +12,11 @@ from engines.found import Boxes, Found, Planes
 from engines.manifest import Manifest, ManifestError, check_labels, find
 from engines.model import Model, load
 from training.datasets import BoxSet, DatasetError, MaskSet
-from training.evaluation.data import Choice, open_data
+from training.evaluation.data import open_data
 from training.evaluation.detector import DetectorFigures, evaluate_detector
 from training.evaluation.pairing import Pairing, pair
 from training.evaluation.pictures import Picture, Pictures
+from training.evaluation.request import Request
 from training.evaluation.segmenter import SegmenterFigures, evaluate_segmenter
 from training.evaluation.tables import Table, detector_tables, plain, segmenter_tables
 from training.evaluation.truth import DrawnBoxes, DrawnPlanes, SeenBoxes, SeenPlanes
@@ -24,41 +25,6 @@ Watch = Callable[[Pictures], Iterable[Picture]]
 
 LEAST_SCORE = 0.01  # AP wants the doubtful boxes too
 NAMED = 8  # classes in a note
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """The request for a measurement.
-
-    Attributes:
-        model: a zoo model, or the path of a manifest.
-        choice: on which pictures.
-        truth: a model whose answers are the truth; None for the pictures' labels.
-        truth_threshold: least score of its answers; None for its manifest's.
-        threshold: least score of the model's; None for its manifest's.
-        classes: labels of the model; none for all.
-        match: labels of the model to other names in the truth.
-        least_side_px: boxes whose shorter side is below this do not count.
-        least_share: only pictures of which these planes of the truth cover at least this share.
-        tolerance_px: how far outlines and lines may be off.
-        detector: segmenters run on the crops of its boxes.
-        on: class of these boxes; need not be said of a detector with one class.
-        threads: inside one inference.
-    """
-
-    model: str
-    choice: Choice
-    truth: str | None = None
-    truth_threshold: float | None = None
-    threshold: float | None = None
-    classes: tuple[str, ...] = ()
-    match: Mapping[str, str] = field(default_factory=dict)
-    least_side_px: float = 0.0
-    least_share: Mapping[str, float] = field(default_factory=dict)
-    tolerance_px: float = 2.0
-    detector: str | None = None
-    on: str | None = None
-    threads: int = 2
 
 
 @dataclass(frozen=True, slots=True)

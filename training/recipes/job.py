@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import torch
+from typer import Argument, Option
 
-from training.recipes.loop import Plan
+from engines.commands import Text, Texts, names_in
+
+if TYPE_CHECKING:
+    import torch
+
+    from training.recipes.loop import Plan
 
 OWN_LICENCE = "LicenseRef-own"  # of a user's model: who owns the pictures says what it is
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -21,45 +25,77 @@ RECIPES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Fields of the ``Plan`` that are to be others than the recipe's; None for the recipe's."""
+
+    views: Annotated[int | None, Option(help="Augmented pictures to learn from in all.", min=1)] = (
+        None
+    )
+    batch: Annotated[int | None, Option(help="Pictures a step.", min=2)] = None
+    rate: Annotated[float | None, Option(help="Peak learning rate of new layers.", min=1e-6)] = None
+    seed: Annotated[int | None, Option(help="Of all that is drawn.", min=0)] = None
+    workers: Annotated[int | None, Option(help="Processes that prepare pictures.", min=0)] = None
+    warmup: int | None = None
+    ema: float | None = None
+    every: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training. What is None or empty is the recipe's own choice.
+    """One training, as ``mirante train`` fills it. What is None or empty is the recipe's choice.
 
     Attributes:
         recipe: one of ``RECIPES``.
         data: folder of pictures: the collection that the recipe was made for, or a user's own.
-        out: folder for the model, its manifest, and in ``work`` all that is needed to go on.
-        name: of the model.
-        device: where to train.
+        out: as ``folder``, where it is given.
+        name: as ``model``, where it is given.
+        device: where to train; see ``choose_device``.
         start: where the weights begin: a model of the same kind (zoo name or manifest),
             ``imagenet`` (the backbone's only) or ``nothing``.
         teachers: zoo models or manifests that label what nobody has labelled.
         labels: classes or planes to learn, where teachers alone say what there is.
         size_px: width and height of what the network sees.
-        changes: fields of the ``Plan`` that are to be others than the recipe's.
+        changes: to the recipe's ``Plan``.
+
+    Raises:
+        ValueError: a name that a manifest cannot have, a label twice, or teachers or labels for a
+            collection.
     """
 
-    recipe: str
-    data: Path
-    out: Path
-    name: str
-    device: torch.device
-    start: str | None = None
-    teachers: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    size_px: int | None = None
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Annotated[str, Argument(metavar="street|road|face", help="Which recipe.")]
+    data: Annotated[Path, Option(help="Folder of pictures and labels.", metavar="DIR")]
+    out: Annotated[
+        Path | None, Option(help="Folder for the model [models/NAME].", metavar="DIR")
+    ] = None
+    name: Annotated[str | None, Option(help="Of the model [the recipe's].")] = None
+    device: Annotated[str, Option(help="cpu, cuda, or auto.")] = "auto"
+    start: Annotated[
+        str | None,
+        Option(
+            help="Where the weights begin: a model, imagenet or nothing "
+            "[the shipped model; for the recipe's own collection imagenet]."
+        ),
+    ] = None
+    teachers: Annotated[
+        tuple[str, ...],
+        Option("--teacher", help="A model that labels what nobody has labelled; may be repeated."),
+        Texts(tuple),
+    ] = ()
+    labels: Annotated[
+        tuple[str, ...],
+        Option("--classes", help="What to learn from teachers where nothing is labelled: a,b,c."),
+        Text(names_in),
+    ] = ()
+    size_px: Annotated[
+        int | None,
+        Option("--size", help="Width of what the network sees, in pixels.", min=64),
+    ] = None
+    changes: Changes = Changes()
 
     def __post_init__(self) -> None:
-        """Finds out what is wrong before hours are spent.
-
-        Raises:
-            ValueError: a name that a manifest cannot have, a label twice, or teachers or labels
-                for a collection.
-            OSError: ``out`` cannot be a folder.
-        """
-        if not NAME.fullmatch(self.name):
-            raise ValueError(f"name: expected letters, digits, . _ and -, got {self.name!r}")
+        if not NAME.fullmatch(self.model):
+            raise ValueError(f"name: expected letters, digits, . _ and -, got {self.model!r}")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"classes: expected each once, got {', '.join(self.labels)}")
         if self.is_collection and (self.teachers or self.labels):
@@ -68,7 +104,26 @@ class Job:
                 f"{', '.join(self.teachers + self.labels)}; the recipe says what is learnt from "
                 f"whom of the collection {self.data}"
             )
-        self.out.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self) -> None:
+        """Find out what is wrong before hours are spent, and make the folder.
+
+        Raises:
+            ValueError: the device is not here.
+            OSError: ``folder`` cannot be one.
+        """
+        choose_device(self.device)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def model(self) -> str:
+        """The name of the model; the recipe's where none is given."""
+        return self.name or self.recipe
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the model, its manifest, and in ``work`` all that is needed to go on."""
+        return self.out or Path("models") / self.model
 
     @property
     def licence(self) -> str:
@@ -89,7 +144,7 @@ class Job:
     @property
     def work(self) -> Path:
         """Checkpoints and teachers' answers."""
-        return self.out / "work"
+        return self.folder / "work"
 
     @property
     def is_collection(self) -> bool:
@@ -98,7 +153,8 @@ class Job:
 
     def plan(self, recipe: Plan) -> Plan:
         """The recipe's plan with this job's changes."""
-        return replace(recipe, **self.changes)
+        changes = {key: value for key, value in asdict(self.changes).items() if value is not None}
+        return replace(recipe, **changes)
 
 
 def choose_device(name: str) -> torch.device:
@@ -107,6 +163,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ValueError: another name, or a device that is not here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind = name.partition(":")[0]

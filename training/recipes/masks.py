@@ -15,7 +15,7 @@ from training.datasets import DatasetError, MaskPicture, MaskSet, NoLabelsError
 from training.datasets.folders import read_masks, read_pictures
 from training.nets.unet import STRIDES
 from training.recipes.export import INPUT, OUTPUT, export, write_manifest
-from training.recipes.job import Job
+from training.recipes.job import Job, choose_device
 from training.recipes.loop import Plan
 from training.recipes.mask_teachers import planes_by_teacher
 from training.recipes.segmenter import Recipe, train_segmenter
@@ -53,12 +53,12 @@ def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: An
     network = recipe.network(len(found.labels))
     begin(network, job.start or "imagenet", found.labels, HEAD)
     kept = MaskSet(found.labels, tuple(learnt))
-    trained = train_segmenter(network, kept, recipe, plan, job.work, job.device)
-    weights = job.out / f"{job.name}.onnx"
+    trained = train_segmenter(network, kept, recipe, plan, job.work, choose_device(job.device))
+    weights = job.folder / f"{job.model}.onnx"
     export(trained, recipe.size, weights)
     return write_manifest(
         weights,
-        job.name,
+        job.model,
         task=Planes.task,
         licence=job.licence,
         source=f"mirante train {job.recipe}, {plan.views} views of {len(learnt)} pictures",

@@ -18,7 +18,7 @@ from training.nets.yolo import STRIDES, Columns, Yolo
 from training.recipes.boxes import Rows, complete, own_set, seen_by
 from training.recipes.detector import train_detector
 from training.recipes.export import INPUT, export, write_manifest
-from training.recipes.job import Job
+from training.recipes.job import Job, choose_device
 from training.recipes.loop import Plan
 from training.recipes.start import begin
 from training.recipes.teachers import chosen
@@ -62,8 +62,10 @@ def train_street(job: Job) -> Path:
     torch.manual_seed(plan.seed)
     network = Yolo(len(found.labels))
     begin(network, start, found.labels, HEAD)
-    trained = train_detector(network, found.labels, learnt, size_px, plan, job.work, job.device)
-    weights = job.out / f"{job.name}.onnx"
+    trained = train_detector(
+        network, found.labels, learnt, size_px, plan, job.work, choose_device(job.device)
+    )
+    weights = job.folder / f"{job.model}.onnx"
     export(Columns(trained), (size_px, size_px), weights)
     describe = partial(_describe, weights, job, found.labels, size_px, plan)
     best = best_thresholds(describe({}), learnt, found.labels, THRESHOLD)
@@ -81,7 +83,7 @@ def _describe(
     """Writes the manifest."""
     return write_manifest(
         weights,
-        job.name,
+        job.model,
         summary=", ".join(labels),
         task=Boxes.task,
         licence=job.licence,

@@ -149,17 +149,14 @@ function Instead({ camera, session }) {
   return html`<div class="why ${camera.paused ? "off" : toneOf(camera.state)}"><div>
     <strong>${title}</strong>
     ${!camera.paused && camera.reason && html`<p>${camera.reason}</p>`}
+    ${!camera.paused && camera.advice && html`<p class="todo">${camera.advice}</p>`}
     <p class="todo">${todo(camera, session.role === "admin")}</p>
   </div></div>`;
 }
 
-function todo({ paused, state, reason, worker }, admin) {
+function todo({ paused, state, worker }, admin) {
   if (paused) return `The camera is not read until ${admin ? "you resume" : "an admin resumes"} it.`;
-  if (state === "unknown") {
-    return reason.endsWith("does not run")
-      ? `Start it: “mirante up” with the configuration of worker ${worker}. This page will update by itself.`
-      : "This page will update when the worker reports again.";
-  }
+  if (state === "unknown") return "This page will update when the worker reports again.";
   if (state === "failed") {
     return admin
       ? "Fix it on the camera, or change the address with Edit. Mirante tries again every 30 s."

@@ -9,7 +9,8 @@ import { draft } from "./form_draft.js";
 import { live } from "../lib/live.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { sources, stagesFor, useSources } from "./sources.js";
-import { Pipeline, labelsOf } from "./stage_list.js";
+import { labelsOf } from "./stage_kinds.js";
+import { Pipeline } from "./stage_list.js";
 import { toast } from "../lib/toast.js";
 import { TrialView } from "./trial_view.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
@@ -61,8 +62,8 @@ function FreeForm({ camera, onClose }) {
 }
 
 function Fields({ camera, values, models, taken, trial, saving, trouble, onChange, onFind }) {
-  const { workers, failure, zoo, defaults, shown } = models;
-  const labels = labelsOf(shown.stages, zoo);
+  const { workers, kinds, failure, zoo, defaults, shown } = models;
+  const labels = labelsOf(shown.stages, kinds, zoo);
   const url = useRef();
   useEffect(() => { // the first thing that is wrong
     if (saving.refusals) document.querySelector("dialog [aria-invalid]")?.focus();
@@ -76,7 +77,7 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
       busy=${trial.busy} lines=${trouble.url} input=${url} />
     <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"} onCancel=${trial.cancel} /></div>
     ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
-    <${Pipeline} values=${shown} zoo=${zoo} onChange=${onChange} trouble=${trouble.stages} />
+    <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
     ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
     <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />`;
@@ -84,13 +85,13 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
 
 /** The workers, the models and defaults of the one that is chosen, and `shown`: the form with what it inherits. */
 function useModels(values) {
-  const { workers, failure } = useWorkers();
+  const { workers, kinds, failure } = useWorkers();
   const named = (name) => workers?.find((one) => one.worker === name);
   const worker = named(values.worker) ?? named("main") ?? workers?.[0];
   const { zoo = [], defaults = {} } = worker ?? {};
   const standard = useMemo(() => (defaults.stages ?? STANDARD).map(numbered), [worker?.worker]);
   const shown = { ...values, stages: values.stages ?? standard, worker: values.worker || (worker?.worker ?? "") };
-  return { workers, failure, zoo, defaults, shown };
+  return { workers, kinds, failure, zoo, defaults, shown };
 }
 
 /** {save, busy, refusals: how often it was refused}; what is wrong goes to `setTrouble`, by field. */

@@ -66,7 +66,7 @@ function put(part, key, value) {
 }
 
 /** What was typed as a number, or as it stands for the server to refuse in words; null for nothing. */
-function number(text) {
+export function number(text) {
   const typed = text.trim().replace(",", ".");
   return typed === "" ? null : Number.isNaN(Number(typed)) ? text : Number(typed);
 }

@@ -6,33 +6,13 @@ import { Button, Notice } from "../lib/ui.js";
 const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for
 
-/** Beginnings or parts of the words in which a camera fails → what to try. */
-const HINTS = [
-  [/asks for a user/, "Put the camera's user and password below the address."],
-  [/refuses this user|^401/, "Check user and password; capitals count. Some cameras have users of their own for video."],
-  [/^403|forbidden/, "Give this user the right to watch in the camera's own settings, or take another user."],
-  [/^404|has no path/, "The path stands in the camera's manual, often /stream1, /h264 or /live. “Find cameras” asks the camera itself."],
-  [/connection refused/, "Is RTSP switched on in the camera? Is the port right? RTSP is usually 554."],
-  [/does not answer: switched off|never answers/, "Has it power and network? Can the worker's machine reach it, or is a firewall between them?"],
-  [/unknown host/, "Check the spelling, or write the camera's IP address instead of its name."],
-  [/no route/, "The worker's machine is in another network than the camera."],
-  [/no video came/, "With UDP a firewall may be in the way: choose TCP under “More options”. Otherwise start the camera anew."],
-  [/certificate/, "Name the certificate of its authority in SSL_CERT_FILE of the worker, or use rtsp://."],
-  [/speak TLS/, "Use rtsp:// or http://, or the port of its encrypted stream."],
-  [/no decoder|no element/, "Run “mirante doctor” on the worker's machine: it names the package that is missing."],
-  [/not a readable video/, "Is it the address of a video stream? Another path or file may be."],
-  [/no such file|is a directory|no permission/, "The path is one of the worker's machine, which must be allowed to read it."],
-  [/no device/, "Is it plugged in? “ls /dev/video*” on the worker's machine shows what there is."],
-  [/in use by another/, "Close what uses it; only one program can read a webcam."],
-];
-
 /** `test`: {busy, trial, failure, started, stale}; `verb`: what can be done all the same, "added" or "saved". */
 export function TrialView({ test, verb, onCancel }) {
   const { stale } = test;
   if (test.busy) return html`<${Busy} started=${test.started} onCancel=${onCancel} />`;
   if (test.failure) return html`<${Failed} title=${test.failure.message} verb=${verb} stale=${stale} />`;
   if (!test.trial) return null;
-  if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} verb=${verb} stale=${stale} />`;
+  if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} advice=${test.trial.advice} verb=${verb} stale=${stale} />`;
   return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
     ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no picture.</p>`}
     <${Facts} trial=${test.trial} stale=${stale} verb=${verb} />
@@ -56,10 +36,9 @@ function Busy({ started, onCancel }) {
   </div>`;
 }
 
-function Failed({ title, verb, stale }) {
-  const hint = HINTS.find(([words]) => words.test(title))?.[1];
+function Failed({ title, advice, verb, stale }) {
   return html`<div class=${stale ? "is-stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
-    ${hint && `${hint}\n`}${`It can be ${verb} all the same: it is tried again until it comes.`}
+    ${advice && `${advice}\n`}${`It can be ${verb} all the same: it is tried again until it comes.`}
   </${Notice}></div>`;
 }
 

@@ -1,4 +1,4 @@
-// The workers that run, with the models that cameras may name on them.
+// The workers that run, with the models that cameras may name on them, and the kinds of stages.
 import { get } from "../lib/api.js";
 import { same } from "./camera_values.js";
 import { html, useEffect, useState } from "../lib/preact.js";
@@ -6,15 +6,16 @@ import { Notice } from "../lib/ui.js";
 
 const EVERY_MS = 3000; // one that is started meanwhile is to be seen
 
-/** {workers: [{worker, zoo, defaults}] or null until it is known, failure}. */
+/** {workers: [{worker, zoo, defaults}] or null until it is known, kinds: of stages, failure}. */
 export function useWorkers() {
-  const [state, set] = useState({ workers: null, failure: null });
+  const [state, set] = useState({ workers: null, kinds: [], failure: null });
   useEffect(() => {
-    let timer = 0, isOver = false;
+    let timer = 0, isOver = false, kinds = null;
     const look = async () => {
       try {
+        kinds ??= await get("/stages");
         const workers = byWorker(await get("/models"));
-        if (!isOver) set((before) => ({ workers: same(before.workers, workers) ? before.workers : workers, failure: null }));
+        if (!isOver) set((before) => ({ workers: same(before.workers, workers) ? before.workers : workers, kinds, failure: null }));
       } catch (failure) {
         if (!isOver) set((before) => ({ ...before, failure }));
       }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.source_kinds import AddressKind
@@ -57,7 +58,8 @@ class Part:
 
 def words_alone(_url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     """GStreamer's own words, of a source whose errors say enough."""
-    return Fault(words, slow=meaning in {"open", "settings"})
+    code = {"open": FaultCode.NO_ACCESS, "settings": FaultCode.INVALID}
+    return Fault(code.get(meaning, FaultCode.OTHER), words)
 
 
 @dataclass(frozen=True, kw_only=True)

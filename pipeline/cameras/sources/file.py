@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mirante.faults import FaultCode
 from pipeline.cameras.sources.base import DECODE, Meaning, Source, SourceKind, words_alone
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
@@ -21,10 +22,10 @@ def _source(spec: Camera) -> Source:
 
 def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     if meaning == "missing":
-        return Fault(f"no such file: {url.path}", slow=True)
+        return Fault(FaultCode.NO_FILE, f"no such file: {url.path}")
     if meaning == "open":
         reason = "is a directory" if Path(url.path).is_dir() else "cannot be opened: no permission"
-        return Fault(f"{url.path} {reason}", slow=True)
+        return Fault(FaultCode.NO_ACCESS, f"{url.path} {reason}")
     return words_alone(url, meaning, words)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.cameras.sources.base import Meaning
+from mirante.faults import FaultCode
+from pipeline.cameras.sources.base import Meaning, words_alone
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl, redact
 
@@ -18,7 +19,8 @@ def secrets_of(url: CameraUrl) -> dict[str, str]:
 def explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     """GStreamer cannot tell why a camera is not reached; the network can."""
     if meaning == "missing":
-        return Fault(f'404 not found: the camera has no path "{redact(url.path)}"', slow=True)
+        words = f'404 not found: the camera has no path "{redact(url.path)}"'
+        return Fault(FaultCode.NOT_FOUND, words)
     if meaning in {"open", "read"}:
         return None
-    return Fault(words, slow=meaning == "settings")
+    return words_alone(url, meaning, words)

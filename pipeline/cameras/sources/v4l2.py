@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mirante.faults import FaultCode
 from pipeline.cameras.sources.base import (
     DECODE,
     GOOD,
@@ -34,11 +35,12 @@ def _source(spec: Camera) -> Source:
 
 def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     if meaning == "missing":
-        return Fault(f"no device {url.path}: not plugged in?")
+        return Fault(FaultCode.NO_DEVICE, f"no device {url.path}: not plugged in?")
     if meaning == "busy":
-        return Fault(f"{url.path} is in use by another program")
+        return Fault(FaultCode.BUSY, f"{url.path} is in use by another program")
     if meaning == "open":
-        return Fault(f"{url.path} cannot be opened: no permission, or not a camera", slow=True)
+        words = f"{url.path} cannot be opened: no permission, or not a camera"
+        return Fault(FaultCode.NO_ACCESS, words)
     return words_alone(url, meaning, words)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Control = Literal["model", "class", "score", "number", "switch", "choice", "text", "none"]
 _BY_TYPE: Mapping[str, Control] = {
@@ -14,6 +14,27 @@ _BY_TYPE: Mapping[str, Control] = {
     "integer": "number",
     "boolean": "switch",
     "string": "text",
+}
+
+
+_EXAMPLE: dict[str, Any] = {
+    "kind": "model",
+    "title": "A model",
+    "words": "Run a model on each frame.",
+    "offered": True,
+    "fields": [
+        {
+            "key": "threshold",
+            "label": "Least score",
+            "control": "score",
+            "description": "least score of a detection, 0 to 1",
+            "required": False,
+            "empty": "default",
+            "minimum": 0.0,
+            "maximum": 1.0,
+            "choices": [],
+        }
+    ],
 }
 
 
@@ -52,6 +73,8 @@ class FormField(BaseModel):
 
 class StageForm(BaseModel):
     """A kind of stage, for a form."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     kind: str = Field(description="the key that names a stage of the kind")
     title: str

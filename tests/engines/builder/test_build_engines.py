@@ -17,7 +17,8 @@ import engines
 from engines.builder import frames as frames_of
 from engines.builder.build import Engine, ParityError, Request, build, find, prove
 from engines.builder.builders import BuildError
-from engines.builder.parity import LIMITS, _pairs, told
+from engines.builder.parity import LIMITS, told
+from engines.found import _pairs
 from engines.store import engines as shelf
 from mirante.detections import Detections
 from tests.support.built_engines import (

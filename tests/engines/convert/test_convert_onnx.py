@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import engines
 from engines.builder.frames import shipped_pictures
-from engines.convert.asked import Asked
+from engines.convert.asked import Asked, InputKeys
 from engines.convert.gaps import Gap, compared, output_gaps
 from engines.convert.importing import import_model
 from engines.convert.network import rename
@@ -58,7 +58,7 @@ def test_public_files_read_as_the_zoo_reads_them(
         tmp_path / "out",
         labels=labels,
         size=zoo.input.size,
-        input={"scale": 1.0} | keys,
+        input=InputKeys(**{"scale": 1.0} | keys),
         frames=photographs(tmp_path, 2),
         **asked,
     )
@@ -82,7 +82,7 @@ def test_public_files_read_as_the_zoo_reads_them(
 
 @pytest.mark.models
 def test_a_batch_is_opened_where_it_can_be(weights: Path, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"colour": "bgr", "scale": 1.0}
+    keys = InputKeys(colour="bgr", scale=1.0)
     source = weights / "yolox_nano_416.onnx"
     before = onnx.load(source).graph.input[0].type.tensor_type.shape.dim[0].dim_value
     assert before == 1
@@ -126,14 +126,18 @@ def test_weights_beside_the_file_are_put_into_it(tmp_path: Path) -> None:
         ({"x": ["n", 3, 32, 32]}, {"labels": ("a", "b")}, "decoder: none fits"),
         ({"x": ["n", 3, "h", "w"]}, {}, "size: missing, and required as x"),
         ({"x": ["n", 3, 32, 32]}, {"size": (64, 32)}, "size: the network has 32x32 in x"),
-        ({"x": ["n", 3, 32, 32]}, {"input": {"layout": "nhwc"}}, "layout: nhwc has no 3 channels"),
+        (
+            {"x": ["n", 3, 32, 32]},
+            {"input": InputKeys(layout="nhwc")},
+            "layout: nhwc has no 3 channels",
+        ),
         ({"x": ["n", 1, 32, 32]}, {}, "layout: expected nchw or nhwc, as x"),
         ({"x": ["n", 3, 32, 3]}, {}, "layout: expected nchw or nhwc, as x"),
         ({"x": [3, 32, 32]}, {}, "input x: expected 4 axes of pictures"),
         ({"x": ["n", 3, 32, 32], "y": ["n", 2]}, {}, "expected one picture and the others in"),
         (
             {"x": ["n", 3, 32, 32]},
-            {"input": {"extra": {"z": "size_wh"}}},
+            {"input": InputKeys(extra={"z": "size_wh"})},
             "extra: no input z; the file has x",
         ),
         ({"x": ["n", 3, 32, 32]}, {"decoder": "argmacs", "task": "segment"}, "labels: missing"),
@@ -165,7 +169,10 @@ def test_what_is_no_network(tmp_path: Path) -> None:
     [
         ({"name": "a b"}, "name: expected letters, digits"),
         ({"dynamic": "all"}, "dynamic: expected batch, size, none, got all"),
-        ({"input": {"multiple": 32}}, "multiple: expected with dynamic size, got dynamic batch"),
+        (
+            {"input": InputKeys(multiple=32)},
+            "multiple: expected with dynamic size, got dynamic batch",
+        ),
         ({"size": (4, 64)}, "size: expected at least 8x8, got 4x64"),
         ({"task": "find"}, "task: expected detect, segment or classify, got find"),
         ({"options": {"logits": True}}, "options: expected with a decoder that is named"),

@@ -12,7 +12,7 @@ import pytest
 
 import engines
 from engines.convert import ConvertError, GapError
-from engines.convert.asked import Asked
+from engines.convert.asked import Asked, InputKeys
 from engines.convert.importing import import_model
 from engines.convert.recognise import RecogniseError
 from tests.support import convert_networks
@@ -236,7 +236,7 @@ def test_several_outputs_keep_their_names(out: Path) -> None:
         size=(32, 32),
         labels=("drivable", "lane"),
         decoder="argmax",
-        input={"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)},
+        input=InputKeys(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)),
     )
     assert set(made.about["outputs"]) == {"road", "lane"}
     manifest = engines.manifest.read(made.manifest)
@@ -246,7 +246,10 @@ def test_several_outputs_keep_their_names(out: Path) -> None:
 
 def test_channels_last(out: Path) -> None:
     made = imported(
-        "tests.support.convert_networks:channels_last", out, size=(48, 32), input={"layout": "nhwc"}
+        "tests.support.convert_networks:channels_last",
+        out,
+        size=(48, 32),
+        input=InputKeys(layout="nhwc"),
     )
     assert axes(made, "images") == ["batch", 32, 48, 3]
     assert engines.manifest.read(made.manifest).input.layout == "nhwc"

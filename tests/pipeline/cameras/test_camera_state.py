@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mirante.faults import FaultCode
 from pipeline.cameras import state as camera_state
 from pipeline.cameras.state import CameraState, Fault, State, Transition
 
@@ -49,8 +50,11 @@ def test_a_silent_camera_stalls_once_the_watchdog_is_over() -> None:
     assert bench.machine.check(last_s, last_s) is None
     bench.now_s += 0.1
     fault = bench.machine.check(last_s, last_s)
-    assert fault == Fault("no frame for 3.1 s")
+    assert fault == Fault(FaultCode.STALLED, "no frame for 3.1 s")
     assert bench.states[-1] == State.STALLED
+    assert bench.told[-1].code == FaultCode.STALLED
+    bench.frame()
+    assert bench.told[-1].code is None  # nothing is wrong any more
 
 
 def test_pictures_that_cannot_be_decoded_are_told_from_silence() -> None:
@@ -59,22 +63,24 @@ def test_pictures_that_cannot_be_decoded_are_told_from_silence() -> None:
     last_s = bench.now_s
     bench.now_s += 4.0
     fault = bench.machine.check(bench.now_s, last_s)
-    assert fault == Fault("pictures come, but none could be decoded for 4.0 s")
+    assert fault == Fault(
+        FaultCode.UNDECODABLE, "pictures come, but none could be decoded for 4.0 s"
+    )
 
 
 def test_back_off_doubles_to_its_most_and_jitter_only_shortens() -> None:
     bench = Bench()
-    waits_s = [bench.machine.failed(Fault("refused")) for _ in range(7)]
+    waits_s = [bench.machine.failed(Fault(FaultCode.REFUSED, "refused")) for _ in range(7)]
     assert waits_s == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
     low = CameraState("gate", 3.0, lambda _: None, uniform=lambda: 0.0)
-    assert low.failed(Fault("refused")) == 0.375
+    assert low.failed(Fault(FaultCode.REFUSED, "refused")) == 0.375
     assert bench.told[-1].attempt == 7
     assert str(bench.told[0 + 1]) == ("camera gate: reconnecting: refused; attempt 2 in 0.5 s")
 
 
 def test_what_needs_a_person_is_tried_rarely() -> None:
     bench = Bench()
-    assert bench.machine.failed(Fault("401", slow=True)) == camera_state.SLOW_RETRY_S
+    assert bench.machine.failed(Fault(FaultCode.UNAUTHORISED, "401")) == camera_state.SLOW_RETRY_S
     assert bench.machine.state == State.FAILED
     bench.machine.connecting()
     assert bench.machine.state == State.FAILED  # until a frame proves the contrary
@@ -85,7 +91,7 @@ def test_what_needs_a_person_is_tried_rarely() -> None:
 def test_failures_count_from_one_again_after_a_stable_run() -> None:
     bench = Bench()
     for _ in range(5):
-        bench.machine.failed(Fault("lost"))
+        bench.machine.failed(Fault(FaultCode.ENDED, "lost"))
     bench.machine.connecting()
     bench.frame()
     bench.now_s += camera_state.STABLE_S - 0.1
@@ -93,7 +99,7 @@ def test_failures_count_from_one_again_after_a_stable_run() -> None:
     assert bench.machine.attempt == 5
     bench.now_s += 0.2
     bench.frame()
-    assert bench.machine.failed(Fault("lost")) == 0.5
+    assert bench.machine.failed(Fault(FaultCode.ENDED, "lost")) == 0.5
 
 
 def test_running_shortly_does_not_reset_the_back_off() -> None:
@@ -103,22 +109,34 @@ def test_running_shortly_does_not_reset_the_back_off() -> None:
         bench.frame()
         bench.now_s += 2.0
         bench.frame()
-        assert bench.machine.failed(Fault("ended")) == expected_s
+        assert bench.machine.failed(Fault(FaultCode.ENDED, "ended")) == expected_s
 
 
 @pytest.mark.parametrize(
-    ("arrived", "waited_s", "words"),
+    ("arrived", "waited_s", "code", "words"),
     [
-        (False, camera_state.CONNECT_S, "the camera answers, but no video came for 10 s"),
-        (True, camera_state.FIRST_FRAME_S, "pictures come, but none could be decoded for 30 s"),
+        (
+            False,
+            camera_state.CONNECT_S,
+            FaultCode.NO_VIDEO,
+            "the camera answers, but no video came for 10 s",
+        ),
+        (
+            True,
+            camera_state.FIRST_FRAME_S,
+            FaultCode.UNDECODABLE,
+            "pictures come, but none could be decoded for 30 s",
+        ),
     ],
 )
-def test_an_attempt_that_leads_nowhere_ends(arrived: bool, waited_s: float, words: str) -> None:
+def test_an_attempt_that_leads_nowhere_ends(
+    arrived: bool, waited_s: float, code: FaultCode, words: str
+) -> None:
     bench = Bench()
     bench.now_s += waited_s
     assert bench.machine.check(bench.now_s if arrived else None, None) is None
     bench.now_s += 0.1
-    assert bench.machine.check(bench.now_s if arrived else None, None) == Fault(words)
+    assert bench.machine.check(bench.now_s if arrived else None, None) == Fault(code, words)
 
 
 def test_a_file_may_take_its_time() -> None:

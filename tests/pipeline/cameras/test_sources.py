@@ -140,7 +140,6 @@ def test_a_scheme_that_is_named_would_be_found() -> None:
 
 
 PAGE = [p for p in sorted((ROOT / "dashboard/static").rglob("*.js")) if "vendor" not in p.parts]
-PAGE = [path for path in PAGE if path.name != "trial_view.js"]  # whose advice names protocols
 
 
 @pytest.mark.parametrize("path", PAGE, ids=lambda path: path.name)

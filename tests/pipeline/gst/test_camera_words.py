@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
+import threading
 from typing import Any
 
 import pytest
 
+from mirante.faults import FaultCode
 from pipeline.cameras import reach as reach_module
 from pipeline.cameras.faults import explain, hide
 from pipeline.cameras.reach import reach
@@ -15,25 +18,105 @@ from pipeline.cameras.state import Fault, State
 from pipeline.config.camera_url import CameraUrl
 from tests.support.watched import Watched
 
-RESOURCE, STREAM, CORE = (f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core"))
+RESOURCE, STREAM, CORE, LIBRARY = (
+    f"gst-{kind}-error-quark" for kind in ("resource", "stream", "core", "library")
+)
 PASSWORD = "h0rse/battery staple"
 ENCODED = "h0rse%2Fbattery%20staple"
 
 ERRORS = [
-    ("rtsp://cam/a", RESOURCE, 15, "Unauthorized", "401 unauthorised: the camera asks for", True),
-    ("rtsp://u:p@cam/a", RESOURCE, 15, "Unauthorized", "401 unauthorised: the camera refu", True),
-    ("http://u:p@cam/a", RESOURCE, 15, "Forbidden (403)", "403 forbidden: this user may", True),
-    ("rtsp://cam/a", RESOURCE, 3, "Not found", '404 not found: the camera has no path "/a"', True),
-    ("file:/a.mp4", RESOURCE, 3, "Resource not found", "no such file: /a.mp4", True),
-    ("/dev/video9", RESOURCE, 3, "no", "no device /dev/video9: not plugged in?", False),
-    ("/dev/video9", RESOURCE, 4, "busy", "/dev/video9 is in use by another program", False),
-    ("/dev/video9", RESOURCE, 7, "open", "/dev/video9 cannot be opened: no permission", True),
-    ("file:/a.mp4", RESOURCE, 5, "open", "/a.mp4 cannot be opened: no permission", True),
-    ("rtsp://cam/a", STREAM, 6, "H.265 decoder", "no decoder for this video: H.265", True),
-    ("rtsp://cam/a", CORE, 12, "H.265 decoder", "no decoder for this video: H.265", True),
-    ("file:/a.txt", STREAM, 4, "text", "not a readable video: text", True),
-    ("test://", RESOURCE, 13, "mirinfer0: no such model", "mirinfer0: no such model", True),
-    ("rtsp://cam/a", STREAM, 1, "Internal data error", "Internal data error", False),
+    (
+        "rtsp://cam/a",
+        RESOURCE,
+        15,
+        "Unauthorized",
+        "401 unauthorised: the camera asks for",
+        FaultCode.LOGIN_REQUIRED,
+    ),
+    (
+        "rtsp://u:p@cam/a",
+        RESOURCE,
+        15,
+        "Unauthorized",
+        "401 unauthorised: the camera refu",
+        FaultCode.UNAUTHORISED,
+    ),
+    (
+        "http://u:p@cam/a",
+        RESOURCE,
+        15,
+        "Forbidden (403)",
+        "403 forbidden: this user may",
+        FaultCode.FORBIDDEN,
+    ),
+    (
+        "rtsp://cam/a",
+        RESOURCE,
+        3,
+        "Not found",
+        '404 not found: the camera has no path "/a"',
+        FaultCode.NOT_FOUND,
+    ),
+    ("file:/a.mp4", RESOURCE, 3, "Resource not found", "no such file: /a.mp4", FaultCode.NO_FILE),
+    (
+        "/dev/video9",
+        RESOURCE,
+        3,
+        "no",
+        "no device /dev/video9: not plugged in?",
+        FaultCode.NO_DEVICE,
+    ),
+    (
+        "/dev/video9",
+        RESOURCE,
+        4,
+        "busy",
+        "/dev/video9 is in use by another program",
+        FaultCode.BUSY,
+    ),
+    (
+        "/dev/video9",
+        RESOURCE,
+        7,
+        "open",
+        "/dev/video9 cannot be opened: no permission",
+        FaultCode.NO_ACCESS,
+    ),
+    (
+        "file:/a.mp4",
+        RESOURCE,
+        5,
+        "open",
+        "/a.mp4 cannot be opened: no permission",
+        FaultCode.NO_ACCESS,
+    ),
+    (
+        "rtsp://cam/a",
+        STREAM,
+        6,
+        "H.265 decoder",
+        "no decoder for this video: H.265",
+        FaultCode.NO_DECODER,
+    ),
+    (
+        "rtsp://cam/a",
+        CORE,
+        12,
+        "H.265 decoder",
+        "no decoder for this video: H.265",
+        FaultCode.NO_DECODER,
+    ),
+    ("file:/a.txt", STREAM, 4, "text", "not a readable video: text", FaultCode.UNREADABLE),
+    (
+        "test://",
+        RESOURCE,
+        13,
+        "mirinfer0: no such model",
+        "mirinfer0: no such model",
+        FaultCode.INVALID,
+    ),
+    ("rtsp://cam/a", STREAM, 1, "Internal data error", "Internal data error", FaultCode.OTHER),
+    ("test://", LIBRARY, 1, "mirstage0: cursed", "mirstage0: cursed", FaultCode.STAGE_FAILED),
 ]
 
 
@@ -57,14 +140,23 @@ def test_an_address_is_shown_as_it_is_written(text: str) -> None:
     assert str(CameraUrl(text)) == text
 
 
-@pytest.mark.parametrize(("url", "domain", "code", "text", "words", "slow"), ERRORS)
+@pytest.mark.parametrize(("url", "domain", "number", "text", "words", "code"), ERRORS)
 def test_each_error_in_words(
-    url: str, domain: str, code: int, text: str, words: str, slow: bool
+    url: str, domain: str, number: int, text: str, words: str, code: FaultCode
 ) -> None:
-    fault = explain(CameraUrl(url), domain, code, text)
+    fault = explain(CameraUrl(url), domain, number, text)
     assert fault is not None
     assert fault.reason.startswith(words)
-    assert fault.slow is slow
+    assert fault.code is code
+    assert reads_as(fault)
+
+
+def reads_as(fault: Fault) -> bool:
+    """The reason is as the table of faults, which is in the documents, says."""
+    if fault.code in {FaultCode.INVALID, FaultCode.OTHER}:
+        return True  # words of others
+    patterns = (re.escape(each).replace("…", ".*") for each in fault.code.words.split(" / "))
+    return any(re.fullmatch(pattern, fault.reason) for pattern in patterns)
 
 
 @pytest.mark.parametrize("code", [5, 6, 7, 9, 10])
@@ -73,22 +165,51 @@ def test_what_only_the_network_can_tell(code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "code", "words"),
     [
-        (socket.gaierror(-2, "Name or service not known"), 'unknown host "cam"'),
-        (ConnectionRefusedError(111, "refused"), "connection refused: nothing listens at cam:554"),
-        (TimeoutError(), "cam:554 does not answer: switched off, or behind a firewall"),
-        (OSError(113, "No route to host"), "no route to cam: No route to host"),
+        (socket.gaierror(-2, "unknown"), FaultCode.UNKNOWN_HOST, 'unknown host "cam"'),
+        (
+            ConnectionRefusedError(111, "refused"),
+            FaultCode.REFUSED,
+            "connection refused: nothing listens at cam:554",
+        ),
+        (
+            TimeoutError(),
+            FaultCode.UNREACHABLE,
+            "cam:554 does not answer: switched off, or behind a firewall",
+        ),
+        (
+            OSError(113, "No route to host"),
+            FaultCode.NO_ROUTE,
+            "no route to cam: No route to host",
+        ),
     ],
 )
 def test_each_way_not_to_get_there(
-    error: OSError, words: str, monkeypatch: pytest.MonkeyPatch
+    error: OSError, code: FaultCode, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(reach_module.socket, "create_connection", fail)
-    assert reach(CameraUrl("rtsp://cam/a")) == Fault(words)
+    assert reach(CameraUrl("rtsp://cam/a")) == Fault(code, words)
+    assert reads_as(Fault(code, words))
+
+
+def test_a_server_without_tls() -> None:
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1024)
+            connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        fault = reach(CameraUrl(f"https://127.0.0.1:{listener.getsockname()[1]}/"))
+        thread.join()
+    assert fault is not None
+    assert fault.code is FaultCode.NO_TLS
 
 
 def test_nothing_is_said_against_a_network_that_works() -> None:

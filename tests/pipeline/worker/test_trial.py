@@ -18,6 +18,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
+from mirante.faults import FaultCode
 from mirante.keys import key
 from pipeline.cameras.synthetic import read_number, truth
 from pipeline.cli.app import make_app
@@ -106,16 +107,29 @@ def test_a_camera_with_a_password(server: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mount", "login", "words"),
+    ("mount", "login", "code", "words"),
     [
-        ("locked", "viewer:wrong@", "401 unauthorised: the camera refuses this user or password"),
-        ("locked", "", "401 unauthorised: the camera asks for a user and password"),
-        ("nothing", "", '404 not found: the camera has no path "/nothing"'),
+        (
+            "locked",
+            "viewer:wrong@",
+            "unauthorised",
+            "401 unauthorised: the camera refuses this user or password",
+        ),
+        (
+            "locked",
+            "",
+            "login-required",
+            "401 unauthorised: the camera asks for a user and password",
+        ),
+        ("nothing", "", "not-found", '404 not found: the camera has no path "/nothing"'),
     ],
 )
-def test_what_an_rtsp_camera_refuses(server: Any, mount: str, login: str, words: str) -> None:
+def test_what_an_rtsp_camera_refuses(
+    server: Any, mount: str, login: str, code: str, words: str
+) -> None:
     trial = tried(server.url(mount, login))
-    assert (trial.connected, trial.words, trial.jpeg) == (False, words, b"")
+    assert (trial.connected, trial.code, trial.words) == (False, code, words)
+    assert trial.jpeg == b""
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
@@ -125,21 +139,27 @@ def test_a_port_where_nothing_listens(scheme: str) -> None:
         port = bound.getsockname()[1]
         trial = tried(f"{scheme}://127.0.0.1:{port}/x")
     assert trial.words == f"connection refused: nothing listens at 127.0.0.1:{port}"
+    assert trial.code == "refused"
     assert not trial.connected
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "code", "words"),
     [
-        ("rtsp://no-such-host.invalid/x", 'unknown host "no-such-host.invalid"'),
-        (__file__, "not a readable video: "),
-        ("file:/no/such.mp4", "no such file: /no/such.mp4"),
-        ("/dev/video97", "no device /dev/video97: not plugged in?"),
-        ("test://?fbs=3", 'test:// fbs="3": expected keys size and fps'),
+        (
+            "rtsp://no-such-host.invalid/x",
+            "unknown-host",
+            'unknown host "no-such-host.invalid"',
+        ),
+        (__file__, "unreadable", "not a readable video: "),
+        ("file:/no/such.mp4", "no-file", "no such file: /no/such.mp4"),
+        ("/dev/video97", "no-device", "no device /dev/video97: not plugged in?"),
+        ("test://?fbs=3", "invalid", 'test:// fbs="3": expected keys size and fps'),
     ],
 )
-def test_what_is_wrong_is_said_at_once(url: str, words: str) -> None:
+def test_what_is_wrong_is_said_at_once(url: str, code: str, words: str) -> None:
     trial = tried(url)
+    assert trial.code == code
     assert trial.words.startswith(words)
     assert not trial.connected
 
@@ -150,6 +170,7 @@ def test_a_camera_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
         trial = tried(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
     assert not trial.connected
     assert trial.words in {f"no picture came within {n} s" for n in (0, 1, 2)}
+    assert trial.code == "no-video"
 
 
 def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
@@ -163,16 +184,18 @@ def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
     sys.path.append(str(tmp_path))
     try:
         said = {
-            name: tried("test://?fps=30", stages=[{"python": f"bad_stages:{name}"}]).words
+            name: tried("test://?fps=30", stages=[{"python": f"bad_stages:{name}"}])
             for name in ("Fails", "Dies")
         }
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(trial_module, "ANSWER_S", 2.0)
+            patch.setattr(trial_module, "ANSWER_S", 6.0)  # a busy machine takes 2 s to the first
             drops = tried("test://?fps=30", stages=[{"python": "bad_stages:Drops"}])
     finally:
         sys.path.remove(str(tmp_path))
-    assert said["Fails"].endswith("RuntimeError: cursed")
-    assert said["Dies"] == "the trial ended by SIGSEGV before it had an answer"
+    assert said["Fails"].words.endswith("RuntimeError: cursed")
+    assert said["Dies"].words == "the trial ended by SIGSEGV before it had an answer"
+    codes = [said["Fails"].code, said["Dies"].code, drops.code]
+    assert codes == ["stage-failed", "trial-ended", "stages-drop"]
     assert drops.words.startswith("pictures come, but the camera's own stages dropped each of")
 
 
@@ -342,7 +365,8 @@ def test_the_command_tries_from_here(mirante: Invoke, tmp_path: Path) -> None:
     assert len(objects) >= 2
     assert cv2.imread(str(file)).shape == (360, 640, 3)
     done = mirante("file:/no/such.mp4")
-    assert (done.exit_code, done.stderr) == (1, "no such file: /no/such.mp4\n")
+    said = f"no such file: /no/such.mp4\n{FaultCode.NO_FILE.advice}\n"
+    assert (done.exit_code, done.stderr) == (1, said)
 
 
 def test_the_command_tries_through_a_worker(

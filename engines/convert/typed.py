@@ -1,0 +1,81 @@
+"""Read what is typed for an import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engines.commands import names_in
+
+_ONE_OVER = re.compile(r"1/(\d+(?:\.\d+)?)")
+
+
+def labels_in(text: str) -> tuple[str, ...]:
+    """Return the labels of a table, a file with one a line, or ``a,b,c``."""
+    from engines.labels import TABLES
+
+    if text in TABLES:
+        return TABLES[text]
+    if (path := Path(text)).is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+    if "/" in text:
+        raise ValueError(f"labels: no file {text}; expected a,b,c, a file, or a table's name")
+    return names_in(text)
+
+
+def options_in(pairs: list[str]) -> dict[str, Any]:
+    """Return a decoder's options, from KEY=VALUE with YAML values."""
+    import yaml
+
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ValueError(f"option: expected such as logits=true, got {pair!r}")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"option {key}: not YAML: {value!r}") from error
+    return found
+
+
+def extra_in(pairs: list[str]) -> dict[str, str]:
+    """Return further inputs, from NAME=size_wh or NAME=size_hw."""
+    found = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        if value not in ("size_wh", "size_hw"):
+            raise ValueError(f"extra: expected a name and =size_wh or =size_hw, got {pair!r}")
+        found[key] = value
+    return found
+
+
+def scale_in(text: str) -> float:
+    """Return a number, or a share such as ``1/255``."""
+    if (found := _ONE_OVER.fullmatch(text)) and float(found[1]):
+        return 1 / float(found[1])
+    return _number("scale", text)
+
+
+def triple_reader(key: str) -> Callable[[str], tuple[float, float, float]]:
+    """Return what reads ``a,b,c``, or one number for all three."""
+
+    def read(text: str) -> tuple[float, float, float]:
+        values = [_number(key, part) for part in text.split(",")]
+        if len(values) == 1:
+            values *= 3
+        if len(values) != 3:
+            raise ValueError(f"{key}: expected a number or three, got {text!r}")
+        return values[0], values[1], values[2]
+
+    return read
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{key}: expected a number, got {text!r}") from None

@@ -1,0 +1,228 @@
+"""The table of faults: why a camera gives no frames, as codes that programs can rely on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+_LASTING = True  # somebody has to repair something: another attempt soon is no use
+
+
+class FaultCode(StrEnum):
+    """Why a camera gives no frames; ``code`` of a status, a trial and the API.
+
+    Attributes:
+        words: how the reason beside it reads, ``…`` for what differs, `` / `` between several.
+        advice: what to do about it.
+        needs_repair: the camera has failed and is tried rarely, else it reconnects.
+    """
+
+    words: str
+    advice: str
+    needs_repair: bool
+
+    def __new__(cls, code: str, words: str, advice: str, needs_repair: bool = False) -> FaultCode:
+        """Make a row of the table."""
+        row = str.__new__(cls, code)
+        row._value_ = code
+        row.words, row.advice, row.needs_repair = words, advice, needs_repair
+        return row
+
+    LOGIN_REQUIRED = (
+        "login-required",
+        "401 unauthorised: the camera asks for a user and password",
+        "Give the camera's user and password with its address.",
+        _LASTING,
+    )
+    UNAUTHORISED = (
+        "unauthorised",
+        "401 unauthorised: the camera refuses this user or password",
+        "Check user and password; capitals count. Some cameras have users of their own for video.",
+        _LASTING,
+    )
+    FORBIDDEN = (
+        "forbidden",
+        "403 forbidden: this user may not watch this camera",
+        "Give this user the right to watch in the camera's own settings, or take another user.",
+        _LASTING,
+    )
+    NOT_FOUND = (
+        "not-found",
+        '404 not found: the camera has no path "…"',
+        "The path is in the camera's manual, often /stream1, /h264 or /live. “Find cameras” on the "
+        "dashboard asks the camera itself.",
+        _LASTING,
+    )
+    REFUSED = (
+        "refused",
+        "connection refused: nothing listens at …",
+        "Is RTSP switched on in the camera? Is the port right? RTSP is usually 554.",
+    )
+    UNREACHABLE = (
+        "unreachable",
+        "… does not answer: switched off, or behind a firewall",
+        "Has it power and network? Can the worker's machine reach it, or is a firewall between "
+        "them?",
+    )
+    NO_ROUTE = (
+        "no-route",
+        "no route to …",
+        "The worker's machine is in another network than the camera.",
+    )
+    UNKNOWN_HOST = (
+        "unknown-host",
+        'unknown host "…"',
+        "Check the spelling, or write the camera's IP address instead of its name.",
+    )
+    NO_NAME_SERVER = (
+        "no-name-server",
+        "the name server does not answer",
+        "Check the name server of the worker's machine, or write the camera's IP address.",
+    )
+    UNRESPONSIVE = (
+        "unresponsive",
+        "the camera takes the connection but never answers",
+        "Restart the camera. If that does not help, look for a firewall between it and the "
+        "worker's machine.",
+    )
+    NOT_VIDEO = (
+        "not-video",
+        "the camera answers, but not with video",
+        "Try another path or port: this one may be the camera's web page.",
+    )
+    NO_VIDEO = (
+        "no-video",
+        "the camera answers, but no video came for … / no picture came within …",
+        "With UDP a firewall may be in the way: choose TCP. Otherwise restart the camera.",
+    )
+    STALLED = (
+        "stalled",
+        "no frame for …",
+        "It reconnects by itself. If it happens often, check the network between the camera and "
+        "the worker's machine.",
+    )
+    UNDECODABLE = (
+        "undecodable",
+        "pictures come, but none could be decoded for …",
+        "The stream is damaged: use TCP, check the network, or lower the camera's bit rate.",
+    )
+    ENDED = (
+        "ended",
+        "the camera ended the stream",
+        "It reconnects by itself. If it happens often, too many programs may watch the camera.",
+    )
+    UNTRUSTED = (
+        "untrusted",
+        "the camera's certificate is not trusted: …",
+        "Name the certificate of its authority in SSL_CERT_FILE of the worker, or use an address "
+        "without TLS.",
+        _LASTING,
+    )
+    NO_TLS = (
+        "no-tls",
+        "… does not speak TLS: …",
+        "Use an address without TLS, or the port of its encrypted stream.",
+        _LASTING,
+    )
+    NO_DECODER = (
+        "no-decoder",
+        "no decoder for this video: …",
+        "Run “mirante doctor” on the worker's machine: it names the package that is missing.",
+        _LASTING,
+    )
+    NO_ELEMENT = (
+        "no-element",
+        "the graph cannot be built: no element …",
+        "Run “mirante doctor” on the worker's machine: it names the package that is missing.",
+        _LASTING,
+    )
+    UNREADABLE = (
+        "unreadable",
+        "not a readable video: …",
+        "Is it the address of a video stream? Another path or file may be.",
+        _LASTING,
+    )
+    NO_FILE = (
+        "no-file",
+        "no such file: …",
+        "The path is one of the worker's machine: check its spelling there.",
+        _LASTING,
+    )
+    NO_ACCESS = (
+        "no-access",
+        "… cannot be opened: no permission… / … is a directory",
+        "The path is one of the worker's machine, which must be allowed to read it.",
+        _LASTING,
+    )
+    NOT_SEEKABLE = (
+        "not-seekable",
+        "the file cannot be wound back",
+        "Convert it to another container, such as MP4, or set loop: false.",
+    )
+    END_OF_FILE = (
+        "end-of-file",
+        "end of file",
+        "Set loop: true for a file that begins again at its end.",
+    )
+    NO_DEVICE = (
+        "no-device",
+        "no device …: not plugged in?",
+        "Is it plugged in? “ls /dev/video*” on the worker's machine shows what there is.",
+    )
+    BUSY = (
+        "busy",
+        "… is in use by another program",
+        "Close what uses it; only one program can read a webcam.",
+    )
+    STAGE_FAILED = (
+        "stage-failed",
+        "…: … / pictures come, but a stage failed on each of …",
+        "The reason names the stage and what it raised; the worker's log says where.",
+    )
+    STAGE_STUCK = (
+        "stage-stuck",
+        "a stage has been busy with one frame for …",
+        "Look in the camera's own stages for what waits without a limit; then restart the worker.",
+        _LASTING,
+    )
+    STAGES_DROP = (
+        "stages-drop",
+        "pictures come, but the camera's own stages dropped each of …",
+        "Check the rules of the camera's own stages.",
+    )
+    STAGES_SLOW = (
+        "stages-slow",
+        "pictures come, but none had passed the stages after …",
+        "Test again: a model may still have been loading. Else choose a smaller model, or a "
+        "smaller analysed width and height.",
+    )
+    INVALID = (
+        "invalid",
+        'KEY: "VALUE" — expected …',
+        "Correct what the reason names.",
+        _LASTING,
+    )
+    TRIAL_ENDED = (
+        "trial-ended",
+        "the trial ended … before it had an answer / the trial was ended after …",
+        "Test again; the worker's log at level debug holds what the trial's process said.",
+    )
+    NO_WORKER = (
+        "no-worker",
+        'worker "…" does not run',
+        "Start it: “mirante up” with its configuration.",
+    )
+    NO_REDIS = (
+        "no-redis",
+        "no answer from Redis: …",
+        "Check that Redis runs, and that this machine reaches it.",
+    )
+    OTHER = (
+        "other",
+        "… (words of GStreamer)",
+        "The worker's log says more about it.",
+    )
+
+
+def advice_on(code: str | None) -> str | None:
+    """Return what to do about a fault; None without one, or for a code of a later version."""
+    return next((row.advice for row in FaultCode if row == code), None)

@@ -1,0 +1,160 @@
+"""Each place that must know a stage kind knows the made-up one: run with its row in the table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import yaml
+
+from dashboard.api.camera_keys import body_of
+from engines.serving import Models
+from mirante.frame import FrameResult
+from pipeline.cameras.graph import stages_text
+from pipeline.config.camera import Camera
+from pipeline.config.documents import default_yaml, key_table, schema_json
+from pipeline.config.load import parse_settings
+from pipeline.config.messages import ConfigError
+from pipeline.config.references import check_blur
+from pipeline.config.stages import kinds
+from pipeline.config.yaml_file import read_yaml
+from pipeline.run_once import make_stages, run_once
+from pipeline.worker.process import load_models
+from pipeline.worker.redis_server import RedisServer
+from tests.support.api_server import serving
+from tests.support.tally_stage import Tally, TallyStage
+
+YAML = """
+cameras:
+  gate:
+    url: test://
+    preview: {blur: [tallied]}
+    stages:
+      - {model: test-boxes}
+      - {tally: red, side: left, by: test-lane}
+      - {model: test-lane, on: tallied}
+"""
+
+
+@pytest.fixture
+def camera() -> Camera:
+    return parse_settings(YAML).cameras["gate"]
+
+
+def lines(stages: str, blur: str = "") -> list[str]:
+    text = f"cameras: {{gate: {{url: 'test://', stages: {stages}, preview: {{blur: [{blur}]}}}}}}"
+    with pytest.raises(ConfigError) as wrong:
+        parse_settings(text)
+    return wrong.value.lines
+
+
+def test_it_is_a_kind() -> None:
+    assert list(kinds()) == ["model", "python", "tally"]
+    assert [kind.key() for kind in kinds().values()] == list(kinds())
+
+
+def test_yaml(camera: Camera) -> None:
+    assert [stage.name for stage in camera.stages] == ["test-boxes", "red", "test-lane"]
+    assert camera.stages[1] == TallyStage(tally="red", side="left", by="test-lane", every_s=1.0)
+
+
+def test_mistakes_in_yaml() -> None:
+    assert lines("[{taly: red}]") == [
+        'cameras.gate.stages[0].taly: unknown key — did you mean "tally"?'
+    ]
+    [line] = lines("[{}]")
+    assert line.endswith('"model: NAME" or "python: module:Class" or "tally: CLASS"')
+    [line] = lines("[{tally: red, every_s: 0}]")
+    assert line == "cameras.gate.stages[0].every_s: 0 — expected a number greater than 0"
+    [line] = lines("[{tally: red, by: test-lame}]")
+    assert line.startswith('cameras.gate.stages[0].by: "test-lame" — did you mean "test-lane"?')
+
+
+def test_blur() -> None:
+    [line] = lines("[{tally: red}]", "talied")
+    assert line.endswith('did you mean "tallied"?')
+
+
+def test_documents() -> None:
+    commented = default_yaml().partition("cameras: {}\n")[2]
+    example = "\n".join(line.removeprefix("#   ") for line in commented.splitlines())
+    assert yaml.safe_load(example)["gate"]["stages"][-1] == {
+        **{"tally": "person", "side": "left", "every_s": 1, "by": None}
+    }
+    assert (
+        "| `cameras.NAME.stages[].side` | `left` | side that is counted; left or right |"
+        in key_table()
+    )
+    schema = json.loads(schema_json())
+    jsonschema.validate(read_yaml(YAML)[0], schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(read_yaml(YAML.replace("left", "up"))[0], schema)
+
+
+def test_launch_text(camera: Camera) -> None:
+    text = stages_text("gate", camera, 1)
+    assert ' ! mirstage python="tests.support.tally_stage:Tally" options=' in text
+
+
+def test_run_once(camera: Camera) -> None:
+    made = make_stages(camera.stages[:2], 1)
+    assert isinstance(made[1][1], Tally)
+    ran = run_once(made, np.zeros((48, 64, 3), np.uint8), (64, 48))
+    assert isinstance(ran.result, FrameResult)
+    assert list(ran.elapsed_ms) == ["0 test-boxes", "1 red"]
+
+
+def test_models_of_a_worker(camera: Camera) -> None:
+    assert [use.name for use in camera.models()] == ["test-boxes", "test-lane", "test-lane"]
+    models = Models()
+    loaded = load_models(parse_settings(YAML), models)
+    assert (len(loaded), [each.name for each in models.in_use()]) == (
+        3,
+        ["test-boxes", "test-lane"],
+    )
+
+
+def test_a_swapped_model_has_its_place(camera: Camera) -> None:
+    swapped = [stage.with_models(lambda name: f"{name}-2") for stage in camera.stages]
+    assert [use.name for stage in swapped for use in stage.models()] == [
+        *("test-boxes-2", "test-lane-2", "test-lane-2")
+    ]
+    assert list(check_blur(["tallied"], camera.stages, "blur")) == []
+
+
+def test_body_of_the_api() -> None:
+    body = body_of({})["requestBody"]["content"]["application/json"]["schema"]
+    stages = body["properties"]["stages"]["items"]["oneOf"]
+    assert [stage["title"] for stage in stages] == ["ModelStage", "TallyStage"]
+    jsonschema.validate({"tally": "red", "side": "left"}, stages[1])
+
+
+def test_api(tmp_path: Path) -> None:
+    with RedisServer(port=0) as server, serving(server, tmp_path) as bench:
+        bench.worker()
+        bench.until(bench.services.sampler.reports)
+        keys: dict[str, Any] = {"name": "gate", "url": "test://", "preview": {"blur": ["tallied"]}}
+        wrong = keys | {"stages": [{"tally": "red", "by": "strete"}]}
+        answer = bench.http.post("/api/v1/cameras", json=wrong)
+        assert answer.json()["detail"] == ['gate.stages[0].by: "strete" — did you mean "street"?']
+        right = keys | {"stages": [{"tally": "red", "by": "street"}]}
+        assert bench.http.post("/api/v1/cameras", json=right).status_code == 201
+        assert bench.camera()["models"] == ["street"]
+
+
+def test_form(tmp_path: Path) -> None:
+    with RedisServer(port=0) as server, serving(server, tmp_path) as bench:
+        *_, tally = bench.http.get("/api/v1/stages").json()
+    assert (tally["kind"], tally["title"], tally["offered"]) == ("tally", "A tally", True)
+    assert [(f["key"], f["label"], f["control"], f["required"]) for f in tally["fields"]] == [
+        ("tally", "Counts", "class", True),
+        ("side", "Side", "choice", False),
+        ("every_s", "Every s", "number", False),
+        ("by", "Told apart by", "model", False),
+    ]
+    assert tally["fields"][1]["choices"] == ["left", "right"]
+    assert (tally["fields"][2]["minimum"], tally["fields"][2]["maximum"]) == (0, 60)
