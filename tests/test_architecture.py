@@ -238,3 +238,18 @@ def test_no_task_is_named_outside_the_table_of_kinds(tmp_path: Path) -> None:
     assert [line for lines in named.values() for line in lines] == []
     (tmp_path / "bad.py").write_text('"""detect"""\nA = {"examples": ["detect"]}\nB = "detect"\n')
     assert task_names_in(tmp_path / "bad.py", {*KINDS}) == [f"{tmp_path}/bad.py:3: detect"]
+
+
+def test_no_stage_kind_is_named_outside_its_table() -> None:
+    """Whoever must know asks the kinds that ``pipeline/config/stages`` lists."""
+    from pipeline.config.stages import KINDS
+
+    modules = {name.partition(":")[0] for name in KINDS.values()}
+    assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
+    found = [
+        f"{path}:{line}: {module}"
+        for path in OWN
+        for module, line in imports_of(path)
+        if module in modules
+    ]
+    assert found == []

@@ -204,7 +204,10 @@ def _registry(client: redis.Redis, worker: str = "main") -> Registry:
 def _stages(desired: Desired) -> str:
     if "stages" not in desired.spec:
         return "its worker's defaults"
-    return ", ".join(str(s.get("model") or s.get("python")) for s in desired.spec["stages"])
+    from pipeline.config.stages.stage import read_stage
+
+    stages = [read_stage(said) for said in desired.spec["stages"]]
+    return ", ".join(stage.name if stage else "unknown" for stage in stages)
 
 
 def _check_worker(worker: str) -> None:
@@ -226,11 +229,10 @@ def _check_models(name: str, specs: list[dict[str, str]]) -> None:
     from engines.store.models import use_default_mirror
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages
-    from pipeline.config.stages.model import ModelStage
+    from pipeline.config.stages.stage import STAGES
 
     use_default_mirror()
-    stages = [ModelStage.model_validate(spec) for spec in specs]
-    if lines := list(check_stages(stages, f"{name}.stages")):
+    if lines := list(check_stages(STAGES.validate_python(specs), f"{name}.stages")):
         raise ConfigError("camera", lines)
 
 

@@ -11,8 +11,7 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
-from pipeline.config.stages.model import ModelStage
-from pipeline.config.stages.stage import Stage
+from pipeline.config.stages.stage import STAGES, Stage
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
@@ -50,7 +49,7 @@ class CameraOptions(Section):
         False, description="decode key frames alone, for very many cameras"
     )
     stages: list[Stage] = Field(
-        [ModelStage(model="street")],
+        STAGES.validate_python([{"model": "street"}]),
         max_length=32,
         description="what each frame passes, in order",
     )
