@@ -41,10 +41,10 @@ def exchange(client: redis.Redis, commands: Sequence[tuple[Any, ...]]) -> list[A
     # A pipeline object would do the same in twice the time.
     connection = client.connection_pool.get_connection()
     try:
-        connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]
+        connection.send_packed_command(connection.pack_commands(commands))
         return [_reply(connection) for _ in commands]
     except BaseException:
-        connection.disconnect()  # type: ignore[no-untyped-call]  # an unread reply would be the next one's
+        connection.disconnect()  # an unread reply would be the next one's
         raise
     finally:
         client.connection_pool.release(connection)

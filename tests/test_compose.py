@@ -127,7 +127,7 @@ def test_the_pipeline_reads_what_is_mounted() -> None:
 def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in SERVICES["pipeline"]["environment"].items():
         monkeypatch.setenv(key, value)
-    settings = Settings()  # type: ignore[call-arg]
+    settings = Settings()
     assert settings.redis.address() == "redis://redis:6379"
     assert settings.metrics.host == "0.0.0.0"
     assert settings.dashboard.port is None, "the service serves it"
@@ -167,7 +167,7 @@ def test_the_pages_token_is_one_that_the_dashboard_knows(
     assert file.stat().st_mode & 0o077 == 0
     name, token = file.read_text().strip().split("=", 1)
     assert name == COMPOSE["secrets"]["prometheus-token"]["environment"]
-    identity = Access(Settings().dashboard).by_token(token)  # type: ignore[call-arg]
+    identity = Access(Settings().dashboard).by_token(token)
     assert identity is not None
     assert (identity.name, identity.role) == ("prometheus", "viewer")
 

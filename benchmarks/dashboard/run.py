@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import typer
 
 from benchmarks.dashboard.figures import Figures, Meter, percentiles

@@ -151,7 +151,7 @@ async def _next(client: redis.asyncio.Redis, following: Following) -> bytes:
         await _resume(client, following)
     streams = following.streams
     behind = [str(following.behind[kind]) for kind in streams.values()]
-    reply = await client.execute_command(  # type: ignore[no-untyped-call]
+    reply = await client.execute_command(
         *("XREAD", "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS", *streams, *behind)
     )
     following.read_s = time.monotonic()
@@ -192,7 +192,7 @@ async def _resume(client: redis.asyncio.Redis, following: Following) -> None:
 
 
 async def _last(client: redis.asyncio.Redis, stream: str, until: str) -> Entries:
-    reply: Any = await client.execute_command("XREVRANGE", stream, until, "-", "COUNT", 1)  # type: ignore[no-untyped-call]
+    reply: Any = await client.execute_command("XREVRANGE", stream, until, "-", "COUNT", 1)
     return entries_of(reply)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 import redis
 from fastapi import APIRouter
 

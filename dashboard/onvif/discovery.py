@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from dashboard.onvif import soap
 

@@ -295,7 +295,7 @@ class Registry:
         backoff = Backoff(0.001, 0.02)
         for _ in range(TRIES):
             with self._client.pipeline(transaction=True) as pipe:
-                pipe.watch(CAMERAS)  # type: ignore[no-untyped-call]
+                pipe.watch(CAMERAS)
                 before = read_entries(cast(dict[bytes, bytes], pipe.hgetall(CAMERAS)).values())
                 decided = decide(before)
                 after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
-import pynvml  # type: ignore[import-untyped]
+import psutil
+import pynvml
 
 from pipeline.control.reports import GpuReport, MachineReport, ProcessReport
 

@@ -38,8 +38,8 @@ def graph_of(
     path: Path,
     nodes: list[Any],
     weights: dict[str, tuple[int, ...]],
-    shape: list[int | str],
-    out: list[int | str],
+    shape: list[int | str | None],
+    out: list[int | str | None],
 ) -> Graph:
     constants = {name: np.ones(size, np.float32) for name, size in weights.items()}
     return Graph(save(path, nodes, constants, [floats("x", shape)], [floats("y", out)]))
@@ -137,7 +137,7 @@ def scaling(path: Path, mixing: bool = False) -> Graph:
 
 
 def test_batches_where_the_network_allows(tmp_path: Path) -> None:
-    feeds = [{"x": np.float32([[i, 1, 2]])} for i in range(2)]
+    feeds = [{"x": np.array([[i, 1, 2]], np.float32)} for i in range(2)]
     np.testing.assert_array_equal(stacked(feeds, 3)["x"][:, 0], [0, 1, 0])
     path = tmp_path / "copy.onnx"
     write_batched(scaling(tmp_path / "fixed.onnx"), feeds, path)

@@ -14,8 +14,9 @@ from mirante.faults import FaultCode
 from mirante.keys import CAMERAS
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
+from tests.support import ROOT
 from tests.support.canvas_pixels import next_frame
-from tests.support.live_site import ROOT, Site, free_port
+from tests.support.live_site import Site, free_port
 from tests.support.opened_pages import Pages
 from tests.support.printed import printed
 from tests.support.tally_stage import TallyStage
@@ -175,7 +176,7 @@ def test_a_test_shows_one_frame_with_its_boxes(pages: Pages, site: Site) -> None
 
 def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     """The form knows of kinds what the API says, and nothing else."""
-    made = {
+    made: dict[str, Any] = {
         "title": "Made up",
         "start": "made://",
         "example": "made://192.0.2.10:9000",
@@ -241,7 +242,7 @@ def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None
     bodies: list[dict[str, Any]] = []
 
     def keep(route: Route) -> None:
-        bodies.append(route.request.post_data_json)
+        bodies.append(route.request.post_data_json or {})
         route.fulfill(status=201, json={})
 
     page.route("**/api/v1/cameras", keep)

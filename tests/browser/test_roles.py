@@ -141,7 +141,7 @@ def test_logging_out_ends_the_socket_of_each_of_its_tabs(pages: Pages, site: Sit
     tab.goto(site.url, wait_until="domcontentloaded")
     next_frame(tab.locator("[data-camera] canvas").first)
     assert page.evaluate(SOCKET) == "told"
-    cookies = page.context.cookies()
+    cookies: Any = page.context.cookies()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert page.evaluate(SOCKET) == 4401

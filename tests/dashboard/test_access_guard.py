@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from dashboard.access.guard import COOKIE, ENDED, MOST_BODY_BYTES
 from dashboard.access.headers import HEADERS, POLICY
@@ -211,7 +213,7 @@ def test_a_file_that_cannot_be_used_lets_nobody_in(
 class Served:
     """The application behind a real server, in a thread."""
 
-    def __init__(self, path: Path, **settings: object) -> None:
+    def __init__(self, path: Path, **settings: Any) -> None:
         self.access = make_access(path, **settings)
         app = guarded(self.access)
         config = uvicorn.Config(app, port=0, log_config=None, lifespan="off", proxy_headers=False)
@@ -235,7 +237,9 @@ def hear(address: str, origin: str | None, **headers: str) -> str | int:
     """What the WebSocket says first, or the status or close code that refuses it."""
     try:
         with connect(
-            f"ws://{address}/api/v1/live", origin=origin, additional_headers=headers
+            f"ws://{address}/api/v1/live",
+            origin=Origin(origin) if origin else None,
+            additional_headers=headers,
         ) as socket:
             return str(socket.recv(timeout=10))
     except InvalidStatus as refused:
@@ -268,7 +272,9 @@ def test_origins_of_a_websocket_with_a_session(tmp_path: Path) -> None:
         assert hear(at, "http://evil.example", **BEARER) == 403
 
 
-def test_others_are_answered_while_a_password_is_compared(tmp_path: Path) -> None:
+def test_others_are_answered_while_a_password_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     access = make_access(tmp_path, users=USERS)
     comparing, released = threading.Event(), threading.Event()
 
@@ -276,7 +282,7 @@ def test_others_are_answered_while_a_password_is_compared(tmp_path: Path) -> Non
         comparing.set()
         assert released.wait(10)
 
-    access.log_in = wait  # type: ignore[method-assign]
+    monkeypatch.setattr(access, "log_in", wait)
     app = guarded(access)
 
     async def ask() -> list[int]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_others_may_not_reach_what_asks_for_nobody(tmp_path: Path, host: str) ->
 
 
 @pytest.mark.parametrize("settings", [{"names": ["cams.lan"]}, {"https": True}])
-def test_nor_through_a_proxy(tmp_path: Path, settings: dict[str, object]) -> None:
+def test_nor_through_a_proxy(tmp_path: Path, settings: dict[str, Any]) -> None:
     access = make_access(tmp_path, **settings)
     with pytest.raises(AccessError, match="through a proxy, and nobody may log in yet"):
         access.check_binding("127.0.0.1")

@@ -24,7 +24,7 @@ def add(bench: Bench, name: str = "gate", **keys: Any) -> Any:
 
 
 def configured(bench: Bench, **keys: Any) -> None:
-    settings = Settings(cameras={"yard": {"url": SECRET, **keys}})  # type: ignore[dict-item]
+    settings = Settings(cameras={"yard": {"url": SECRET, **keys}})
     Registry(bench.redis, settings=settings).publish_config()
 
 
@@ -134,7 +134,7 @@ def test_pause_and_resume_also_of_the_configuration(bench: Bench) -> None:
 )
 def test_an_unknown_camera(bench: Bench, method: str, path: str) -> None:
     def ask(name: str) -> Any:
-        body = {"json": {"url": "test://"}} if method in {"PATCH", "PUT"} else {}
+        body: dict[str, Any] = {"json": {"url": "test://"}} if method in {"PATCH", "PUT"} else {}
         return bench.http.request(method, f"{CAMERAS}/{name}{path}", **body)
 
     assert ask("gat").status_code == 404
@@ -229,7 +229,12 @@ def test_a_configured_camera_is_tried_as_its_file_says(bench: Bench) -> None:
     Registry(
         bench.redis, settings=Settings.model_validate({"cameras": {"yard": file}})
     ).publish_config()
-    for keys in ({"preview": {"blur": []}}, {"preview": None}, {"stages": [{"model": "street"}]}):
+    changes: list[dict[str, Any]] = [
+        {"preview": {"blur": []}},
+        {"preview": None},
+        {"stages": [{"model": "street"}]},
+    ]
+    for keys in changes:
         answer = bench.http.post(f"{CAMERAS}/test", json={"name": "yard", **keys})
         assert answer.status_code == 409
         assert "is tried as it is there" in answer.json()["detail"]

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import mirante
 from mirante import Counts
 from mirante.wire.messages import Object
 from pipeline.control.rpc import Requests
-from pipeline.control.trials import Trial, pack
+from pipeline.control.trials import Trial, ask_trial, pack
 from tests.support.api_server import Bench
 
 TEST = "/api/v1/cameras/test"
@@ -31,7 +32,7 @@ def live(bench: Bench) -> None:
 
 
 def test_models(bench: Bench) -> None:
-    empty = {"zoo": [], "in_use": [], "defaults": {}}
+    empty: dict[str, Any] = {"zoo": [], "in_use": [], "defaults": {}}
     assert bench.http.get("/api/v1/models").json() == empty
     live(bench)
     found = bench.until(lambda: (m := bench.http.get("/api/v1/models").json())["zoo"] and m)
@@ -227,10 +228,8 @@ def test_a_trial_that_cannot_be(bench: Bench, tried: list[dict[str, Any]]) -> No
 
 
 def test_a_trial_that_no_worker_takes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard.api import cameras
-
-    ask = cameras.ask_trial
-    monkeypatch.setattr(cameras, "ask_trial", lambda *arguments: ask(*arguments, timeout_s=0.2))
+    ask = partial(ask_trial, timeout_s=0.2)
+    monkeypatch.setattr("dashboard.api.cameras.ask_trial", ask)
     answer = bench.http.post(TEST, json={"url": "test://", "worker": "second"})
     assert answer.status_code == 504
     assert answer.json()["detail"].startswith('worker "second" gave no answer within 0.2 s')

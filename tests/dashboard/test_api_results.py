@@ -18,6 +18,7 @@ import pytest
 
 from mirante.wire import bits
 from tests.support.api_server import MASK, Bench, curl
+from tests.support.redis_entries import entries
 
 RESULTS = "/api/v1/results/gate"
 STREAM = f"{RESULTS}/stream"
@@ -71,7 +72,7 @@ def test_latest(bench: Bench) -> None:
         1,
         ["person", "car"],
     )
-    [(entry_id, fields)] = bench.redis.xrevrange("mirante:{gate}:detections", count=1)
+    entry_id, fields = entries(bench.redis, "mirante:{gate}:detections")[-1]
     assert (found.pop("id"), found.pop("sent")) == (entry_id.decode(), float(fields[b"sent"]))
     assert found == json.loads(fields[b"json"])
 
@@ -110,7 +111,7 @@ def test_what_comes_is_streamed_as_on_the_wire(bench: Bench) -> None:
         bench.until(lambda: connections(bench))
         published(bench, 2)
         found = [next(events), next(events)]
-    wire = bench.redis.xrange("mirante:{gate}:detections")[2:]
+    wire = entries(bench.redis, "mirante:{gate}:detections")[2:]
     assert [(e.kind, e.identity) for e in found] == [
         ("detections", entry_id.decode()) for entry_id, _ in wire
     ]
@@ -148,7 +149,7 @@ def test_kinds_are_resumed_each_where_it_was(bench: Bench) -> None:
 def test_a_gap_is_told(bench: Bench) -> None:
     stream = "mirante:{gate}:detections"
     published(bench, 10)
-    ids = [entry_id.decode() for entry_id, _ in bench.redis.xrange(stream)]
+    ids = [entry_id.decode() for entry_id, _ in entries(bench.redis, stream)]
     bench.redis.xdel(stream, *ids[3:6])
     with following(bench, ids[1]) as events:
         found = [next(events) for _ in range(3)]
@@ -163,7 +164,7 @@ def test_a_gap_that_cannot_be_counted_is_told(bench: Bench) -> None:
     published(bench, 6, masks=(MASK,))
     for kind in ("detections", "masks"):
         stream = f"mirante:{{gate}}:{kind}"
-        ids = [entry_id.decode() for entry_id, _ in bench.redis.xrange(stream)]
+        ids = [entry_id.decode() for entry_id, _ in entries(bench.redis, stream)]
         bench.redis.xtrim(stream, minid=ids[3], approximate=False)
         with following(bench, ids[1], kinds=kind) as events:
             found = [next(events), next(events)]

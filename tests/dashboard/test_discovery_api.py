@@ -50,7 +50,8 @@ def test_cameras_and_their_streams(camera: OnvifCamera, client: TestClient) -> N
 
 
 def test_a_camera_that_wants_a_password_is_shown_with_words(client: TestClient) -> None:
-    for nobody in ({}, None):
+    nobodies: list[dict[str, str] | None] = [{}, None]
+    for nobody in nobodies:
         (camera,) = client.post("/api/v1/discovery", json=nobody).json()["cameras"]
         assert camera["streams"] == []
         assert "wants a password" in camera["words"]

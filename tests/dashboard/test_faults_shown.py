@@ -24,7 +24,7 @@ PAGE = [p for p in (ROOT / "dashboard/static").rglob("*.js") if "vendor" not in 
 def described(code: str | None, alive: str = "main", words: str = "") -> dict[str, Any]:
     status = Status(camera="gate", state="failed", reason="why", ts=2.0, since=1.0, code=code)
     newest = Newest(status=status)
-    look = Look({"gate": DESIRED}, {"gate": newest}, {}, frozenset({alive}), ())
+    look = Look({"gate": DESIRED}, {"gate": newest}, {}, frozenset({alive}), frozenset())
     return describe(DESIRED, newest, Track(), look, words)
 
 

@@ -53,7 +53,9 @@ def test_the_mask_of_an_object_arrives_with_its_index(encoding: MaskEncoding) ->
     fields = {field.encode(): data for field, data in entry.items()}
     header, parts = unpacked(make_bundle("gate", b"", b"{}", fields).message(1, 0))
     assert [mask.get("object") for mask in header["masks"]] == [None, 1]
-    assert parts[2] == parts[3] == encode(result, "bits").masks["m1"]
+    bits = encode(result, "bits").masks
+    assert bits
+    assert parts[2] == parts[3] == bits["m1"]
 
 
 def test_a_frame_without_masks_has_two_parts() -> None:

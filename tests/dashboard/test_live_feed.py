@@ -121,14 +121,17 @@ def test_only_frames_from_now_on_come(server: RedisServer) -> None:
 
 
 def test_it_goes_on_when_redis_was_killed(server: RedisServer) -> None:
+    async def kill(followed: Followed) -> None:
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await followed.until(lambda: server.pid not in {pid, None})
+
     async def test(followed: Followed) -> None:
         followed.feed.watch(frozenset({"gate", "yard"}))
         await followed.comes("gate")
         for _ in range(2):
-            pid = server.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            await followed.until(lambda pid=pid: server.pid not in {pid, None})
+            await kill(followed)
             await followed.comes("gate")
             await followed.comes("yard")
         assert followed.listeners("gate", "yard") == [1, 1]

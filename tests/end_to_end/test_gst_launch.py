@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import mirante
+from mirante.client.plan import FrameKind
 from pipeline.cameras.synthetic import picture, truth
 
 ELEMENTS = {
@@ -23,7 +24,7 @@ ELEMENTS = {
 RGB = "decodebin ! videoconvert ! videoscale ! video/x-raw,format=RGB"
 
 
-def published(url: str, camera: str, kinds: tuple[str, ...] = ("detections",)) -> list[Any]:
+def published(url: str, camera: str, kinds: tuple[FrameKind, ...] = ("detections",)) -> list[Any]:
     return list(mirante.subscribe(camera, kinds, since="0", redis=url, timeout_s=1.0))
 
 

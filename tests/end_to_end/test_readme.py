@@ -121,8 +121,8 @@ def test_the_demo_ends_with_an_account(run: Callable[..., Any]) -> None:
         assert int(cells["decoded"]) == int(cells["published"]) + dropped + int(cells["failed"])
         assert int(cells["detections"]) + int(cells["masks"]) > 0, name
     if "stands in" not in done.stdout:  # ./run test fetches the clips
-        cells = {name: dict(zip(headings, row, strict=True)) for name, row in rows.items()}
-        assert int(cells["street"]["detections"]) > 5
-        assert int(cells["face"]["detections"]) > 5
-        assert int(cells["face"]["masks"]) > 5
-        assert int(cells["road"]["masks"]) > 5
+        table_of = {name: dict(zip(headings, row, strict=True)) for name, row in rows.items()}
+        assert int(table_of["street"]["detections"]) > 5
+        assert int(table_of["face"]["detections"]) > 5
+        assert int(table_of["face"]["masks"]) > 5
+        assert int(table_of["road"]["masks"]) > 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ import redis
 import yaml
 
 import mirante
+from mirante import Frame, Status
+from mirante.client.plan import FrameKind
 from mirante.keys import key
 from pipeline.cameras.synthetic import read_number, truth
+from tests.support.images import decode_image
 
 Started = Callable[..., Any]
 DRAWN = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}]}
@@ -36,10 +39,18 @@ def up(started: Started, redis_url: str, tmp_path: Path) -> Callable[..., Any]:
     return start
 
 
-def frames(url: str, camera: str, count: int, *kinds: str) -> Iterator[Any]:
+def statuses(told: Iterable[Frame | Status]) -> list[Status]:
+    """What is told, which must be states alone."""
+    found = list(told)
+    assert all(isinstance(one, Status) for one in found)
+    return [one for one in found if isinstance(one, Status)]
+
+
+def frames(url: str, camera: str, count: int, *kinds: FrameKind) -> Iterator[Any]:
     """The first frames that a camera publishes."""
-    kinds = kinds or ("detections",)
-    found = mirante.subscribe(camera, kinds, since="0", redis=url, timeout_s=20.0)
+    found = mirante.subscribe(
+        camera, kinds or ("detections",), since="0", redis=url, timeout_s=20.0
+    )
     for _, frame in zip(range(count), found, strict=False):
         yield frame
 
@@ -98,7 +109,7 @@ def test_previews_are_made_only_while_somebody_listens(up: Started, redis_url: s
         assert time.monotonic() - began_s > 6 / 5 * 0.7  # at most five a second
     (length,) = struct.unpack(">I", first[:4])
     header = json.loads(first[4 : 4 + length])
-    shown = cv2.imdecode(np.frombuffer(first[4 + length :], np.uint8), cv2.IMREAD_COLOR_RGB)
+    shown = decode_image(first[4 + length :], cv2.IMREAD_COLOR_RGB)
     assert read_number(shown) == header["seq"]
     assert header["size"] == [640, 360]
     assert len({json.loads(p[4 : 4 + struct.unpack(">I", p[:4])[0]])["seq"] for p in pictures}) == 6
@@ -121,7 +132,7 @@ def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
     seen = list(frames(redis_url, "drawn", 30))
     assert [frame.seq for frame in seen] == list(range(seen[0].seq, seen[0].seq + 30))
     told = mirante.subscribe("away", ("status",), since="0", redis=redis_url, timeout_s=1.0)
-    words = list(told)
+    words = statuses(told)
     assert words[-1].state == "reconnecting"
     assert "refused" in words[-1].reason
     client = redis.Redis.from_url(redis_url)
@@ -154,7 +165,7 @@ def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
     for name in names:
         assert next(frames(redis_url, name, 1)).seq < 20
         told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
-        assert [status.state for status in told] == ["connecting", "running"]
+        assert [status.state for status in statuses(told)] == ["connecting", "running"]
 
 
 def test_a_library_that_refuses_a_file_leaves_the_process_alive(

@@ -237,6 +237,7 @@ def test_a_zoo_model_can_be_checked_and_had(name: str) -> None:
         assert re.fullmatch("[0-9a-f]{40}", commit)
         assert manifest.url == f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
     else:
+        assert manifest.folder
         assert manifest.obtain or (manifest.folder / manifest.file).is_file()
 
 

@@ -161,12 +161,12 @@ def test_a_further_input_is_fed_the_tensors_size(
         helper.make_node("Identity", ["one_label"], ["labels"]),
         helper.make_node("Identity", ["one_score"], ["scores"]),
     ]
-    constants = {
-        "none": np.float32([0]),
+    constants: dict[str, NDArray[Any]] = {
+        "none": np.array([0], np.float32),
         "corner": np.zeros((1, 2), np.float32),
-        "axis": np.int64([1]),
-        "one_label": np.int64([[0]]),
-        "one_score": np.float32([[1]]),
+        "axis": np.array([1], np.int64),
+        "one_label": np.array([[0]], np.int64),
+        "one_score": np.array([[1]], np.float32),
     }
     sizes = helper.make_tensor_value_info("sizes", onnx.TensorProto.INT64, [1, 2])
     outputs = [floats("boxes", [1, 1, 4]), floats("scores", [1, 1])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ import pytest
 from engines.store.models import show
 from tests.support import ROOT, golden_logits
 from tests.support.shared_clips import CLIPS
-from training.evaluation.detector import ClassFigures
+from training.evaluation.detector import ClassFigures, DetectorFigures
 from training.evaluation.measured import measure
 from training.evaluation.request import Choice, Request
 
@@ -19,13 +20,14 @@ MOST_PARAMETERS = 2_200_000
 SIX = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 
 
-def figures(data: Path, **keys: object) -> dict[str, ClassFigures]:
+def figures(data: Path, **keys: Any) -> dict[str, ClassFigures]:
     """By class, of the pictures or the clip at ``data``; skips the test where it is not here."""
     if not data.exists():
         pytest.skip(f"no {data.name} in {data.parent}")
     part, every, held_out = (keys.pop(key, None) for key in ("part", "every", "held_out"))
     choice = Choice(str(data), part=part, every=every or 1, held_out=bool(held_out))
     found = measure(Request(model="street", choice=choice, **keys)).figures
+    assert isinstance(found, DetectorFigures)
     return {of.label: of for of in found.classes}
 
 

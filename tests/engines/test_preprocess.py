@@ -98,7 +98,7 @@ def test_what_no_tensor_can_hold_is_refused() -> None:
 
 def test_a_region_is_what_a_resized_slice_is() -> None:
     spec = Input(name="x", size=(40, 40), layout="nhwc")
-    rgb = cv2.GaussianBlur(picture(160, 120), (0, 0), 3)
+    rgb = np.asarray(cv2.GaussianBlur(picture(160, 120), (0, 0), 3), np.uint8)
     tensor, at = Preprocessor(spec, FLOAT).region(rgb, (20.0, 10.0, 100.0, 90.0))
     expected = cv2.resize(rgb[10:90, 20:100], (40, 40), interpolation=cv2.INTER_LINEAR)
     assert np.abs(tensor[0] - expected).max() <= 1

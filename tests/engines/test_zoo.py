@@ -111,7 +111,7 @@ def test_yunet_sees_the_faces_that_opencvs_own_code_sees(weights: Path) -> None:
     path = str(weights / model.manifest.file)
     detector = cv2.FaceDetectorYN.create(path, "", (320, 256), 0.6, 0.45)
     for index in (0, 40, 80):
-        rgb = cv2.resize(clip_frame("carphone.mp4", index), (320, 256))
+        rgb = np.asarray(cv2.resize(clip_frame("carphone.mp4", index), (320, 256)), np.uint8)
         _, expected = detector.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         found = model(rgb).detections
         assert len(found) == len(expected) == 1

@@ -50,7 +50,7 @@ class World:
                 number if has["track"] else UNTRACKED,
                 {"n": Attribute(str(number), 0.5)} if has["said"] and rng.random() < 0.7 else {},
                 self._masks(number) if has["masks"] else (),
-                np.float32(points if has["points"] else np.zeros((0, 3))),
+                np.asarray(points if has["points"] else np.zeros((0, 3)), np.float32),
             )
         made = [self.objects[number] for number in range(first, first + count)]
         edges = [[number, 0, number + 9, 9] for number in range(first, first + count)]
@@ -141,7 +141,7 @@ def test_the_check_sees_a_field_that_is_not_aligned(field: str) -> None:
         now = world.some().merge(world.some())
         values = getattr(now, field)
         if values is not None and len(values):
-            shifted = (
+            shifted: Any = (
                 values[1:] + values[:1] if isinstance(values, tuple) else np.roll(values, 1, 0)
             )
             try:

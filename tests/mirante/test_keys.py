@@ -24,7 +24,8 @@ def test_other_names_are_refused(name: Any) -> None:
 
 def test_other_kinds_are_refused() -> None:
     with pytest.raises(ValueError, match="kind: expected one of detections, masks"):
-        key("gate", "pictures")
+        kind: Any = "pictures"
+        key("gate", kind)
 
 
 @pytest.mark.parametrize("text", ["mirante:gate:masks", "mirante:{}:masks", "x:{gate}:masks"])
@@ -47,7 +48,7 @@ def test_other_ids_are_refused(text: Any) -> None:
 
 def test_every_name_is_written_where_the_names_are() -> None:
     found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}"
         for room in ROOMS
         for path in (ROOT / room).rglob("*.py")
         if path != ROOT / "mirante/keys.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -33,16 +34,16 @@ def test_the_stage_of_the_documents_leaves_no_mask_of_an_object_that_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(EXAMPLES)
-    from crowd import Crowd
+    crowd = importlib.import_module("crowd").Crowd
 
     both = some_detections().with_masks([(0, mask("of the car")), (1, mask("of the person"))])
-    frame = Crowd()(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
+    frame = crowd()(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
     coded = encode(frame)
     assert [one["label"] for one in written(coded.detections["json"])["objects"]] == ["person"]
     assert coded.masks
     (part,) = written(coded.masks["json"])["masks"]
     assert (part["model"], part["object"]) == ("of the person", 0)
-    without = Crowd("bus")(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
+    without = crowd("bus")(np.zeros((4, 4, 3), np.uint8), some_frame(masks=(), detections=both))
     assert encode(without).masks is None
 
 
@@ -85,14 +86,15 @@ def test_a_mask_of_an_old_message_whose_object_is_gone_is_the_frames() -> None:
 
 def test_key_points_survive_and_are_absent_where_an_object_has_none() -> None:
     points = np.zeros((2, 3, 3), np.float32)
-    points[1] = [[12.344, 40.5, 0.87654], [0, 0, 0], [959.5, 3, 1]]
+    points[1] = np.array([[12.344, 40.5, 0.87654], [0, 0, 0], [959.5, 3, 1]])
     coded = encode(some_frame(detections=replace(some_detections(), keypoints=points)))
     first, second = written(coded.detections["json"])["objects"]
     assert "keypoints" not in first
     assert second["keypoints"] == [[12.34, 40.5, 0.8765], [0, 0, 0], [959.5, 3, 1]]
     back = decode(coded.detections["json"]).detections.keypoints
     assert back is not None
-    assert (back.shape, back.dtype) == ((2, 3, 3), np.float32)
+    assert back.shape == (2, 3, 3)
+    assert back.dtype == np.float32
     np.testing.assert_allclose(back, points, atol=0.0051)
     assert not back[0].any()
 

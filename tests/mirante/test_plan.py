@@ -77,4 +77,5 @@ def test_bad_arguments(arguments: dict[str, Any], words: str) -> None:
 
 def test_an_unknown_argument_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="colour"):
-        mirante.subscribe("gate", colour="red")
+        options: Any = {"colour": "red"}
+        mirante.subscribe("gate", **options)

@@ -12,6 +12,7 @@ import pytest
 import mirante.schemas
 from mirante import Counts, Status
 from mirante.wire import encode
+from mirante.wire.messages import MaskEncoding
 from tests.support.wire_frames import some_frame
 
 FOLDER = Path(mirante.schemas.__file__).parent
@@ -26,7 +27,12 @@ def validator(kind: str) -> jsonschema.Draft202012Validator:
 
 
 def status(**changes: Any) -> dict[str, Any]:
-    facts = {"camera": "gate", "state": "stalled", "reason": "no frame for 3 s", "ts": 2.5}
+    facts: dict[str, Any] = {
+        "camera": "gate",
+        "state": "stalled",
+        "reason": "no frame for 3 s",
+        "ts": 2.5,
+    }
     return json.loads(msgspec.json.encode(Status(**(facts | {"since": 1.5} | changes))))
 
 
@@ -42,9 +48,10 @@ def test_the_schemas_are_schemas(kind: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["bits", "rle", "png", "polygon"])
-def test_messages_are_as_the_schemas_say(encoding: str) -> None:
+def test_messages_are_as_the_schemas_say(encoding: MaskEncoding) -> None:
     coded = encode(some_frame(), encoding)
     validator("detections").validate(json.loads(coded.detections["json"]))
+    assert coded.masks
     validator("masks").validate(json.loads(coded.masks["json"]))
     validator("status").validate(status())
     validator("status").validate(status(code="stalled"))
@@ -56,6 +63,7 @@ def test_messages_are_as_the_schemas_say(encoding: str) -> None:
 )
 def test_a_message_without_a_key_is_not(kind: str, key: str) -> None:
     coded = encode(some_frame())
+    assert coded.masks
     message = {
         "detections": json.loads(coded.detections["json"]),
         "masks": json.loads(coded.masks["json"]),

@@ -16,6 +16,7 @@ from mirante import Counts, Frame, Gap, Status
 from mirante.keys import key
 from plugins.outbox.outbox import Outbox
 from tests.support.redis_child import RedisChild
+from tests.support.redis_entries import entries
 from tests.support.simulated_camera import BOXES, LANES, frame
 
 Until = Callable[..., Any]
@@ -166,7 +167,7 @@ def test_an_entry_that_is_no_message_is_told_and_counted(
 ) -> None:
     publish(outbox, until, [0])
     publish(outbox, until, [1])
-    entry_id, _ = server.client().xrange(key("gate", "detections"))[-1]
+    entry_id, _ = entries(server.client(), key("gate", "detections"))[-1]
     server.client().xdel(key("gate", "detections"), entry_id)
     bad = f"{int(entry_id.split(b'-')[0]) + 1}-0"
     server.client().xadd(key("gate", "detections"), {"json": "{", "sent": "x"}, id=bad)

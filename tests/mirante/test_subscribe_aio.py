@@ -11,6 +11,7 @@ import mirante.aio
 from mirante.keys import key
 from plugins.outbox.outbox import Outbox
 from tests.support.redis_child import RedisChild
+from tests.support.redis_entries import entries
 from tests.support.simulated_camera import LANES, frame
 
 Until = Callable[..., Any]
@@ -48,9 +49,8 @@ def test_groups(server: RedisChild, outbox: Outbox, until: Until) -> None:
 
 def test_loss(server: RedisChild, outbox: Outbox, until: Until) -> None:
     publish(outbox, until, range(3))
-    server.client().xdel(
-        key("gate", "detections"), server.client().xrange(key("gate", "detections"))[1][0]
-    )
+    stream = key("gate", "detections")
+    server.client().xdel(stream, entries(server.client(), stream)[1][0])
     got, lost = collect(server, "gate")
     assert [(f.seq, f.lost_before) for f in got] == [(0, 0), (2, 1)]
     assert lost == {"gate": 1}

@@ -10,6 +10,7 @@ import pytest
 from mirante import Attribute, Counts, Detections
 from mirante.wire import Encoded, WireError, decode, encode
 from mirante.wire.codec import announced_masks
+from mirante.wire.messages import MaskEncoding
 from tests.support.wire_frames import some_detections, some_frame
 
 BOX = {"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1, 1]}
@@ -20,17 +21,19 @@ def changed(coded: Encoded, **changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("encoding", ["bits", "rle", "png"])
-def test_a_frame_survives(encoding: str) -> None:
+def test_a_frame_survives(encoding: MaskEncoding) -> None:
     frame = some_frame()
     coded = encode(frame, encoding)
     back = decode(coded.detections["json"], coded.masks)
     for name in ("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height", "counts"):
         assert getattr(back, name) == getattr(frame, name), name
-    assert back.timings.pop("encode") >= 0
-    assert back.timings == frame.timings
+    timings = dict(back.timings)
+    assert timings.pop("encode") >= 0
+    assert timings == frame.timings
     np.testing.assert_allclose(back.detections.xyxy, frame.detections.xyxy, atol=0.011)
     np.testing.assert_allclose(back.detections.score, frame.detections.score, atol=5e-5)
     assert back.detections.class_id.tolist() == [2, 0]
+    assert back.detections.track_id is not None
     assert back.detections.track_id.tolist() == [7, -1]
     assert back.detections.labels == ("person", "", "car")  # what occurs keeps its number
     masks = list(zip(back.all_masks(), frame.all_masks(), strict=True))
@@ -194,6 +197,7 @@ def test_masks_of_another_frame_are_refused() -> None:
 
 def test_a_missing_field_is_named() -> None:
     coded = encode(some_frame())
+    assert coded.masks
     fields = {name: data for name, data in coded.masks.items() if name != "m1"}
     with pytest.raises(WireError, match="no field 'm1'"):
         decode(coded.detections["json"], fields)

@@ -13,6 +13,7 @@ from mirante.wire import WireError
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
 from tests.support.redis_child import RedisChild
+from tests.support.redis_entries import entries
 from tests.support.simulated_camera import LANES, frame
 
 Until = Callable[..., Any]
@@ -20,7 +21,7 @@ DETECTIONS = key("gate", "detections")
 
 
 def ids(server: RedisChild, kind: Any = "detections") -> list[tuple[int, int]]:
-    found = server.client().xrange(key("gate", kind))
+    found = entries(server.client(), key("gate", kind))
     return [(int(i.split(b"-")[0]), int(i.split(b"-")[1])) for i, _ in found]
 
 
@@ -33,16 +34,16 @@ def test_an_entry_of_each_kind(server: RedisChild, outbox: Outbox, until: Until)
     outbox.publish(result)
     outbox.status(Status(camera="gate", state="running", reason="ok", ts=time.time(), since=1.0))
     until(lambda: server.client().exists(key("gate", "status")) and sent(outbox))
-    [(name, fields)] = server.client().xrange(DETECTIONS)
+    [(name, fields)] = entries(server.client(), DETECTIONS)
     assert name == b"%d-7" % (result.captured_ns // 1_000_000)
     assert fields.keys() == {b"json", b"sent"}
     assert 0 <= float(fields[b"sent"]) - result.captured_ns / 1e9 < 10
     message = json.loads(fields[b"json"])
     assert (message["seq"], message["masks"], len(message["objects"])) == (7, 1, 3)
-    [(masks_name, masks)] = server.client().xrange(key("gate", "masks"))
+    [(masks_name, masks)] = entries(server.client(), key("gate", "masks"))
     assert masks_name == name
     assert masks.keys() == {b"json", b"sent", b"m0"}
-    [(_, status)] = server.client().xrange(key("gate", "status"))
+    [(_, status)] = entries(server.client(), key("gate", "status"))
     assert json.loads(status[b"json"])["state"] == "running"
     assert server.client().ttl(DETECTIONS) > 80_000
 
@@ -272,7 +273,7 @@ def test_counts_reach_the_message_as_they_are(
     counts = Counts(20, 11, {"rate": 5, "queue": 3}, 1)
     outbox.publish(frame(19, counts=counts))
     until(lambda: sent(outbox) == 1)
-    [(_, fields)] = server.client().xrange(DETECTIONS)
+    [(_, fields)] = entries(server.client(), DETECTIONS)
     found = json.loads(fields[b"json"])["counts"]
     assert found == {
         "decoded": 20,

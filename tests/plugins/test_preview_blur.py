@@ -20,6 +20,7 @@ from plugins.infer.stage import InferStage
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import HOLD_S, Blur
 from plugins.preview.stage import PreviewStage
+from tests.support.images import decode_image
 
 Picture = NDArray[np.uint8]
 QUALITY = 90
@@ -55,8 +56,7 @@ class Shown:
         assert self._stage(rgb, result) is result
         assert np.array_equal(rgb, before)
         (jpeg,) = self._watcher.jpegs
-        decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.asarray(cv2.cvtColor(decode_image(jpeg), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def frame_of(rgb: Picture, scale: float = 1.0) -> FrameResult:

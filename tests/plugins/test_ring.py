@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mirante.keys import EntryId
+from mirante.keys import EntryId, Kind
 from plugins.outbox.ring import FRAME_KINDS, Entry, Lane
 
-NONE = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
+NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 
 
 class Stream:

@@ -40,7 +40,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def save_pictures(path: Path, pictures: Sequence[Rgb]) -> str:
     """Writes an ``.npz`` of them."""
-    np.savez(path, **{f"picture{index}": rgb for index, rgb in enumerate(pictures)})
+    named: dict[str, Any] = {f"picture{index}": rgb for index, rgb in enumerate(pictures)}
+    np.savez(path, **named)
     return str(path)
 
 

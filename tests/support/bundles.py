@@ -22,7 +22,9 @@ def band(width: int = 150, height: int = 90) -> Mask:
 def masks_entry(encoding: Any, *masks: Mask) -> dict[bytes, bytes]:
     """Fields of a ``masks`` entry."""
     result = FrameResult("gate", 2, 1, 0, "arrival", 640, 360, masks=masks)
-    return {field.encode(): data for field, data in encode(result, encoding).masks.items()}
+    coded = encode(result, encoding).masks
+    assert coded
+    return {field.encode(): data for field, data in coded.items()}
 
 
 def unpacked(message: bytes) -> tuple[dict[str, Any], list[bytes]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,14 +19,14 @@ def spec(
     size: tuple[int, int] = (96, 64),
     labels: tuple[str, ...] = LABELS,
 ) -> Spec:
-    least = np.broadcast_to(np.float32(threshold), len(labels)).copy()
+    least = np.broadcast_to(np.array(threshold, np.float32), len(labels)).copy()
     return Spec(labels, least, 0.45, size)
 
 
-def boxes_of(decoder: Decoder, outputs: dict[str, NDArray[np.generic]], s: Spec) -> Boxes:
+def boxes_of(decoder: Decoder, outputs: Mapping[str, NDArray[Any]], s: Spec) -> Boxes:
     found = decoder(outputs, s)
     assert isinstance(found, Boxes)
-    assert (found.xyxy.dtype, found.score.dtype) == (np.float32, np.float32)
+    assert found.xyxy.dtype == found.score.dtype == np.float32
     assert found.class_id.dtype == np.int32
     return found
 

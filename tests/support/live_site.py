@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 import psutil
-import redis
 import yaml
+from redis import Redis
 
 from benchmarks.line.published import PublishedCameras
 from mirante.keys import key
@@ -58,8 +58,8 @@ class Site:
     parent: psutil.Process
     cameras: list[str] = field(default_factory=list)
 
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.redis.url, protocol=2)
+    def client(self) -> Redis:
+        return Redis.from_url(self.redis.url, protocol=2)
 
     def listeners(self, *cameras: str) -> dict[str, int]:
         """How many listen to each camera's pictures; as the worker sees it."""

@@ -217,11 +217,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def infer_v2(self, name: str, body: bytes, fault: str) -> None:
         length = int(self.headers.get("Inference-Header-Content-Length", len(body)))
-        request, at, feeds = json.loads(body[:length]), length, {}
+        request, at = json.loads(body[:length]), length
+        feeds: dict[str, NDArray[Any]] = {}
         for tensor in request["inputs"]:
             dtype = OF_V2[tensor["datatype"]]
             if size := tensor.get("parameters", {}).get("binary_data_size"):
-                array, at = np.frombuffer(body[at : at + size], dtype), at + size
+                array: NDArray[Any] = np.frombuffer(body[at : at + size], dtype)
+                at += size
             else:
                 array = np.array(tensor["data"], dtype)
             feeds[tensor["name"]] = array.reshape(tensor["shape"])
@@ -230,7 +232,7 @@ class Handler(BaseHTTPRequestHandler):
         outputs, blobs = [], []
         for output, value in self.models.run(name, feeds, fault).items():
             shape = list(value.shape)
-            entry = {"name": output, "datatype": TO_V2[value.dtype], "shape": shape}
+            entry: dict[str, Any] = {"name": output, "datatype": TO_V2[value.dtype], "shape": shape}
             if binary:
                 entry["parameters"] = {"binary_data_size": value.nbytes}
                 blobs.append(value.tobytes())
@@ -246,7 +248,9 @@ class Handler(BaseHTTPRequestHandler):
         nodes = {n.name: n for n in self.models.session(name).get_inputs()}
         kinds = {row[0]: row[3] for row in TYPES}
         assert request["signature_name"] == "serving_default"
-        feeds = {k: np.array(v, kinds[nodes[k].type]) for k, v in request["inputs"].items()}
+        feeds: dict[str, NDArray[Any]] = {
+            k: np.array(v, kinds[nodes[k].type]) for k, v in request["inputs"].items()
+        }
         found = {k: v.tolist() for k, v in self.models.run(name, feeds, fault).items()}
         sole = fault != "nameless" and len(found) == 1
         content = json.dumps({"outputs": next(iter(found.values())) if sole else found}).encode()

@@ -37,6 +37,12 @@ class Seen:
     def numbers(self) -> list[int | None]:
         return [number for number, _, _ in self.frames]
 
+    @property
+    def read(self) -> list[int]:
+        """The numbers, each of which must have been read."""
+        assert None not in self.numbers
+        return [number for number in self.numbers if number is not None]
+
     def wait(self, count: int, timeout_s: float = 20.0) -> None:
         self.wait_until(lambda frames: len(frames) >= count, timeout_s)
 

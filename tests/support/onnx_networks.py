@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def save(
     return path
 
 
-def floats(name: str, shape: list[int | str | None]) -> onnx.ValueInfoProto:
+def floats(name: str, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
@@ -52,12 +52,15 @@ def colour_grid(path: Path, layout: str, width: int = 96, height: int = 64) -> P
     ``yolov5``: an objectness of its own, transposed to (1, n, 5 + 3).
     """
     node = helper.make_node
-    nodes, constants = [], {"half": np.float32([0.5]), "steep": np.float32([20])}
-    shape = np.array([1, 3, -1], np.int64)
-    constants["flat"] = shape
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, NDArray[Any]] = {
+        "half": np.array([0.5], np.float32),
+        "steep": np.array([20], np.float32),
+        "flat": np.array([1, 3, -1], np.int64),
+    }
     for stride in STRIDES:
         constants[f"boxes{stride}"] = cell_boxes(width, height, stride)
-        kernel = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        kernel: dict[str, Any] = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
         nodes += [
             node("AveragePool", ["images"], [f"mean{stride}"], **kernel),
             node("Reshape", [f"mean{stride}", "flat"], [f"flat{stride}"]),

@@ -18,6 +18,7 @@ from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
 from tests.support import ROOT
 from tests.support.redis_child import RedisChild
+from tests.support.redis_entries import entries
 from tests.support.simulated_camera import SimulatedCamera
 
 CAMERAS = ("north", "east", "south", "west")
@@ -131,21 +132,21 @@ def _report(
     cameras: list[SimulatedCamera], outbox: Outbox, listener: Listener, server: RedisChild
 ) -> Report:
     client = server.client()
-    entries = {name: client.xrange(key(name, "detections")) for name in CAMERAS}
-    masks = {name: {i for i, _ in client.xrange(key(name, "masks"))} for name in CAMERAS}
-    last = [json.loads(found[-1][1][b"json"]) for found in entries.values()]
-    ends = {(name, found[-1][0].decode()) for name, found in entries.items()}
+    kept = {name: entries(client, key(name, "detections")) for name in CAMERAS}
+    masks = {name: {i for i, _ in entries(client, key(name, "masks"))} for name in CAMERAS}
+    last = [json.loads(found[-1][1][b"json"]) for found in kept.values()]
+    ends = {(name, found[-1][0].decode()) for name, found in kept.items()}
     frames = listener.frames(ends)
     got = [(frame.camera, frame.seq) for frame in frames]
     return Report(
         sum(len(camera.published) for camera in cameras),
-        sum(map(len, entries.values())),
+        sum(map(len, kept.values())),
         len(set(got)),
         len(got) - len(set(got)),
         sum(frame.lost_before or 0 for frame in frames),
         sum(outbox.state.lost.values()),
         sum(message["counts"]["dropped"].get("outbox", 0) for message in last),
-        sum(i not in masks[name] for name, found in entries.items() for i, _ in found),
+        sum(i not in masks[name] for name, found in kept.items() for i, _ in found),
         [stall_s for camera in cameras for stall_s in camera.stalls_s],
     )
 

@@ -33,4 +33,4 @@ def frame_of(path: Path, index: int) -> NDArray[np.uint8]:
     finally:
         video.release()
     assert read, f"{path.name} has no frame {index}"
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

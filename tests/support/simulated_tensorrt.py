@@ -36,7 +36,7 @@ _DTYPES = {
 }
 
 TensorIOMode = Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
-DataType = Enum("DataType", list(_DTYPES))
+DataType = Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "INT64", "UINT8", "BOOL", "BF16"])
 ExecutionContextAllocationStrategy = Enum(
     "ExecutionContextAllocationStrategy", ["STATIC", "ON_PROFILE_CHANGE", "USER_MANAGED"]
 )

@@ -118,12 +118,14 @@ except RuntimeError:  # its own operators did not load
 
     for name in [name for name in sys.modules if name.startswith("torchvision.")]:
         if hasattr(sys.modules[name], "_has_ops"):
-            sys.modules[name]._has_ops = _has_ops
+            vars(sys.modules[name])["_has_ops"] = _has_ops
+
+from torch import nn
 
 __all__ = ["torchvision"]
 
 
-class RCNN(torch.nn.Module):
+class RCNN(nn.Module):
     """torchvision's two-stage detector for one picture (1, 3, h, w), as Mirante feeds it."""
 
     def __init__(self, detector: Any) -> None:

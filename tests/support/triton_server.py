@@ -15,7 +15,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -77,7 +76,7 @@ class Triton:
                 )
         folder = self.repository / name / "1"
         folder.mkdir(parents=True)
-        packages = sysconfig.get_paths()["purelib"]
+        packages = str(Path(ort.__file__).parents[1])
         (folder / "model.py").write_text(MODEL.format(packages=packages, path=str(path.resolve())))
         (folder.parent / "config.pbtxt").write_text("\n".join(lines))
         _post(f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/load")

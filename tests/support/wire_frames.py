@@ -39,7 +39,7 @@ def lane_planes(height: int = 360, width: int = 640) -> NDArray[np.bool_]:
 def some_frame(**changes: Any) -> FrameResult:
     lanes = Mask.from_planes(("lane", "drivable"), lane_planes(), (0, 0, 960, 540), "twinlitenet")
     face = Mask.from_planes(("face",), np.eye(9, 13, dtype=bool)[None], (10, 20, 30.5, 40), "u")
-    facts = {
+    facts: dict[str, Any] = {
         "camera": "gate",
         "seq": 41,
         "epoch": 1_763_899_600_000,

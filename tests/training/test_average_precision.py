@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,8 +93,8 @@ def test_it_is_what_pycocotools_makes_of_the_same_json() -> None:
     )
 
 
-def _rows(scenes: list[tuple[Truth, Found]], part: int) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def _rows(scenes: list[tuple[Truth, Found]], part: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes):
         boxes = scene[part]
         for index, (left, top, right, bottom) in enumerate(boxes.xyxy.astype(float).tolist()):

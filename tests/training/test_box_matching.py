@@ -67,7 +67,7 @@ def test_it_judges_as_pycocotools() -> None:
         evaluation.params.areaRng = [[0, 1e9]]
         evaluation.params.maxDets = [100]
         evaluation.evaluate()
-        expected = {}
+        expected: dict[int, Any] = {}
         for each in filter(None, evaluation.evalImgs):
             flags = zip(each["dtMatches"][0] > 0, each["dtIgnore"][0], strict=True)
             expected |= dict(zip(each["dtIds"], flags, strict=True))

@@ -15,6 +15,8 @@ from tests.support.drawn_folders import write_coco
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
+from typing import Any
+
 from engines.found import Boxes
 from engines.inference import Inference
 from engines.manifest import ZOO, ManifestError
@@ -42,8 +44,8 @@ def folder_of(path: Path, numbers: Sequence[int]) -> list[Path]:
     return files
 
 
-def job(data: Path, tmp_path: Path, **keys: object) -> Job:
-    of = {"recipe": "street", "name": "own", "device": "cpu"} | keys
+def job(data: Path, tmp_path: Path, **keys: Any) -> Job:
+    of: dict[str, Any] = {"recipe": "street", "name": "own", "device": "cpu"} | keys
     return Job(data=data, out=tmp_path / "out", **of)
 
 

@@ -15,9 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
+from torch import Tensor
 
 from training.datasets import BoxPicture, DatasetError
-from training.nets.yolo import Columns, Yolo
+from training.nets.yolo import Columns, Head, Yolo
 from training.recipes.assign import assign, generalised_overlap, overlap
 from training.recipes.checkpoint import TrainingError
 from training.recipes.detector import detection_loss, train_detector
@@ -287,7 +288,7 @@ def test_a_checkpoint_about_something_else_is_refused(tmp_path: Path) -> None:
     train_detector(small(), LABELS, pictures, 64, plan, tmp_path / "work", CPU)
 
     def said(**other: Any) -> str:
-        asked = {
+        asked: dict[str, Any] = {
             "network": small(), "labels": LABELS, "pictures": pictures, "size": 64, "plan": plan
         } | other  # fmt: skip
         with pytest.raises(TrainingError) as error:
@@ -326,6 +327,13 @@ def test_the_learning_rate_goes_up_and_comes_down() -> None:
     assert shares[-1] < 0.02
 
 
+def scores_of(network: Yolo) -> Tensor:
+    """The weights of the scores of the first head."""
+    head = network.heads[0]
+    assert isinstance(head, Head)
+    return head.scores.weight
+
+
 def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
     network = small()
     for value in network.state_dict().values():  # what is equal would be stored once
@@ -343,12 +351,12 @@ def test_training_goes_on_from_an_exported_file(tmp_path: Path) -> None:
     )  # fmt: skip
     torch.manual_seed(1)
     other = Yolo(3, width=0.25, neck=16, depth=1)
-    fresh = other.heads[0].scores.weight[1].clone()
+    fresh = scores_of(other)[1].clone()
     begin(other, str(manifest), ("b", "new", "a"), ".scores.")
-    old = network.heads[0].scores.weight
-    torch.testing.assert_close(other.heads[0].scores.weight[0], old[1])
-    torch.testing.assert_close(other.heads[0].scores.weight[2], old[0])
-    torch.testing.assert_close(other.heads[0].scores.weight[1], fresh)
+    old = scores_of(network)
+    torch.testing.assert_close(scores_of(other)[0], old[1])
+    torch.testing.assert_close(scores_of(other)[2], old[0])
+    torch.testing.assert_close(scores_of(other)[1], fresh)
     torch.testing.assert_close(other.neck.state_dict(), network.neck.state_dict())
 
 

@@ -19,6 +19,7 @@ from engines.placement import around
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.cli.app import make_command
 from tests.support import ROOT
+from tests.support.images import read_image
 from tests.support.outcome import Outcome, Run
 
 WIDTH, HEIGHT = 640, 360
@@ -120,7 +121,7 @@ def test_a_missing_and_a_wrong_label(mirante: Run, tmp_path: Path) -> None:
     assert found["confusion"] == [[3, 0, 0, 0], [0, 4, 1, 0], [0, 0, 3, 0], [1, 0, 0, 0]]
     assert [caption.split()[0] for caption in found["worst"]][:2] == ["41.png", "7.png"]
     assert "F1 0.67: 2 found, 1 missed, 1 false" in found["worst"][0]
-    assert cv2.imread(str(sheet)).shape == (2 * (270 + 24) + 24, 2 * 480, 3)
+    assert read_image(sheet).shape == (2 * (270 + 24) + 24, 2 * 480, 3)
 
 
 def test_small_boxes_do_not_count(mirante: Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install t
 
 import engines
 from engines.files import read_rgb
+from tests.support.images import read_image
 from training.datasets import DatasetError, MaskPicture
 from training.recipes.mask_teachers import combined, planes_by_teacher
 from training.recipes.mask_views import Camera, MaskViews, collate_masks
@@ -91,7 +92,7 @@ def test_little_detail_moves_nothing(tmp_path: Path) -> None:
 
 def test_large_pictures_are_kept_as_small_as_views_show_them(tmp_path: Path) -> None:
     (picture,) = drawn(tmp_path, 1)
-    rgb, mask = cv2.imread(str(picture.path)), cv2.imread(str(picture.planes["shape"]), 0)
+    rgb, mask = read_image(picture.path), read_image(picture.planes["shape"], 0)
     views = [MaskViews([picture], ("shape",), SIZE, 3, STILL)]
     for path, pixels in ((picture.path, rgb), (picture.planes["shape"], mask)):
         cv2.imwrite(
@@ -140,7 +141,7 @@ class TestTeachers:
             assert set(seen[path]) == labels
             expected = engines.load("test-lane")(read_rgb(path)).masks[0]
             for label, file in seen[path].items():
-                mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+                mask = read_image(file, cv2.IMREAD_GRAYSCALE)
                 assert mask.shape == (72, 128)
                 assert 0.05 < (mask > 127).mean() < 0.12
                 assert ((mask > 127) == expected.on_frame(label, 128, 72)).mean() > 0.97
@@ -169,7 +170,7 @@ class TestTeachers:
 
     def test_several_looks_are_averaged(self, pictures: list[Path], tmp_path: Path) -> None:
         (files,) = planes_by_teacher("test-lane", pictures[:1], tmp_path, (1.0, 1.5)).values()
-        mask = cv2.imread(str(files["lane"]), cv2.IMREAD_GRAYSCALE)
+        mask = read_image(files["lane"], cv2.IMREAD_GRAYSCALE)
         assert set(np.unique(mask[:, :20])) <= {0, 128, 255}, "two looks at the border"
 
     def test_combined_is_written_once(self, tmp_path: Path) -> None:
@@ -177,10 +178,10 @@ class TestTeachers:
         cv2.imwrite(str(a), np.array([[0, 100, 255]], np.uint8))
         cv2.imwrite(str(b), np.array([[255, 255, 255]], np.uint8))
         both = combined(cv2.min, (a, b), tmp_path / "both.png")
-        assert cv2.imread(str(both), cv2.IMREAD_GRAYSCALE).tolist() == [[0, 100, 255]]
+        assert read_image(both, cv2.IMREAD_GRAYSCALE).tolist() == [[0, 100, 255]]
         written = both.stat().st_mtime_ns
         assert combined(cv2.min, (a, b), tmp_path / "both.png") == both
         assert both.stat().st_mtime_ns == written
         cv2.imwrite(str(a), np.array([[9, 9, 9]], np.uint8))
         other = combined(cv2.min, (a, b), tmp_path / "both.png")
-        assert cv2.imread(str(other), cv2.IMREAD_GRAYSCALE).tolist() == [[9, 9, 9]]
+        assert read_image(other, cv2.IMREAD_GRAYSCALE).tolist() == [[9, 9, 9]]

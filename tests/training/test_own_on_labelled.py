@@ -20,6 +20,7 @@ import engines
 from engines.agreement import overlaps
 from tests.support import ROOT
 from tests.support.shared_clips import frame_of
+from training.evaluation.detector import DetectorFigures
 from training.evaluation.measured import measure
 from training.evaluation.request import Choice, Request
 
@@ -36,6 +37,7 @@ def test_people_and_cars_on_a_square(home: Path, tmp_path: Path) -> None:
         assert cv2.imwrite(str(tmp_path / image["file_name"]), bgr)
     choice = Choice(str(tmp_path))
     found = measure(Request(model="street", choice=choice, classes=("person", "car"))).figures
+    assert isinstance(found, DetectorFigures)
     person, car = found.classes
     assert (person.boxes, car.boxes) == (26, 4)
     assert person.ap50 > 0.75

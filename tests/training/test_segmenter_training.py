@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
+from torch import Tensor
 
 import engines
 from engines.store.models import resolve_file
+from tests.support.images import read_image
 from training.datasets import DatasetError, MaskPicture, MaskSet
 from training.datasets.folders import read_masks
 from training.nets.unet import UNet
@@ -31,7 +34,14 @@ from training.recipes.start import begin
 CPU = torch.device("cpu")
 CAMERA = Camera(scale=(1, 1.2), aspect=0.1, shift=0, light=0.3)
 RECIPE = Recipe(size=(64, 48), camera=CAMERA, widths=(16, 12, 8), depth=1)
-QUICK = {"batch": 8, "rate": 1.2e-2, "warmup": 10, "ema": 0.9, "every": 100, "workers": 0}
+QUICK: dict[str, Any] = {
+    "batch": 8,
+    "rate": 1.2e-2,
+    "warmup": 10,
+    "ema": 0.9,
+    "every": 100,
+    "workers": 0,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +78,7 @@ class TestLoss:
     wanted[:, :, 2:6, 2:6] = 1
     known, thin = torch.ones(1, 2, 8, 8), torch.ones(2)
 
-    def loss(self, logits: torch.Tensor, known: torch.Tensor) -> float:
+    def loss(self, logits: Tensor, known: Tensor) -> float:
         return float(sum(mask_loss(logits, self.wanted, known, self.thin).values()))
 
     def test_what_is_right_costs_next_to_nothing(self) -> None:
@@ -126,12 +136,12 @@ def test_the_exported_file_says_what_the_network_says(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def job(tmp_path: Path, **keys: object) -> Job:
+def job(tmp_path: Path, **keys: Any) -> Job:
     drawn(tmp_path / "data")
     return job_of(tmp_path, **keys)
 
 
-def job_of(tmp_path: Path, **keys: object) -> Job:
+def job_of(tmp_path: Path, **keys: Any) -> Job:
     changes = keys.pop("changes", Changes(views=8, **QUICK))
     return Job(
         "road",
@@ -198,7 +208,7 @@ def test_a_changed_picture_is_another_training(tmp_path: Path) -> None:
     asked = job(tmp_path)
     train_road(asked)
     path = min((tmp_path / "data").glob("p??.png"))
-    cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    cv2.imwrite(str(path), 255 - read_image(path))
     with pytest.raises(TrainingError, match="pictures: "):
         train_road(asked)
 

@@ -19,6 +19,7 @@ from engines.builder.build import Engine, ParityError, Request, build, find, pro
 from engines.builder.builders import BuildError
 from engines.builder.parity import LIMITS, told
 from engines.found import _pairs
+from engines.runtimes import open_session
 from engines.store import engines as shelf
 from mirante.detections import Detections
 from tests.support.built_engines import (
@@ -120,7 +121,7 @@ def test_a_framed_engine_runs_on_no_crops(store: Path) -> None:
 
 def test_several_pictures_a_call(store: Path) -> None:
     engine = built("street", store, batch=4, frame=(480, 202))
-    session = engines.model.open_session("onnxruntime", engine.file, 1)
+    session = open_session("onnxruntime", engine.file, 1)
     assert session.inputs["images"].shape[0] is None
     tensor = np.random.default_rng(0).random((4, 3, 160, 320), np.float32)
     together = session.run({"images": tensor})["output"]
@@ -204,7 +205,7 @@ def test_proved_where_it_first_runs(store: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_engine_that_fails_its_proof_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engines.builder.build.runs_here", lambda builder, device: False)
     engine = built("face", store, batch=7)
-    strict = LIMITS | {"fp32": type(LIMITS["fp32"])(1, 1, 0, 0, 0, 0, 1.1)}
+    strict = dict(LIMITS) | {"fp32": type(LIMITS["fp32"])(1, 1, 0, 0, 0, 0, 1.1)}
     monkeypatch.setattr("engines.builder.gate.LIMITS", strict)
     with pytest.raises(ParityError, match=r"iou of face 1 where at least 1\.1"):
         prove(engine)

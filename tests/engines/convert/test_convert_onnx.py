@@ -93,7 +93,7 @@ def test_a_batch_is_opened_where_it_can_be(weights: Path, tmp_path: Path) -> Non
 def test_a_batch_stays_one_where_it_must(tmp_path: Path) -> None:
     source = network(tmp_path / "net.onnx", x=[1, 3, 32, 32])
     model = onnx.load(source)
-    axis = numpy_helper.from_array(np.int64([0]), "axis")
+    axis = numpy_helper.from_array(np.array([0], np.int64), "axis")
     model.graph.initializer.append(axis)
     model.graph.node[0].output[0] = "first"
     model.graph.node.append(helper.make_node("Squeeze", ["first", "axis"], ["picture"]))
@@ -180,7 +180,8 @@ def test_what_is_no_network(tmp_path: Path) -> None:
 )
 def test_what_is_asked_is_wrong(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Asked(**({"source": "net.onnx", "name": "made", "out": Path()} | keys))
+        asked: dict[str, Any] = {"source": "net.onnx", "name": "made", "out": Path()} | keys
+        Asked(**asked)
 
 
 def test_a_decoder_of_ones_own(tmp_path: Path) -> None:
@@ -219,8 +220,18 @@ class Fixed:
 
 
 def test_gaps_by_hand() -> None:
-    a = Fixed(x=np.float32([0, 8, -4]), ids=[1, 2, 3, 4], bad=np.float32([1, 2]), zero=np.zeros(2))
-    b = Fixed(x=np.float32([1, 8, -4]), ids=[1, 2, 3, 5], bad=np.float32([1]), zero=np.zeros(2))
+    a = Fixed(
+        x=np.array([0, 8, -4], np.float32),
+        ids=[1, 2, 3, 4],
+        bad=np.array([1, 2], np.float32),
+        zero=np.zeros(2),
+    )
+    b = Fixed(
+        x=np.array([1, 8, -4], np.float32),
+        ids=[1, 2, 3, 5],
+        bad=np.array([1], np.float32),
+        zero=np.zeros(2),
+    )
     gaps = output_gaps(a, b, [{}], 0.2)
     assert (gaps["x"].absolute, gaps["x"].relative) == (1, 0.125)
     assert gaps["x"].is_within
@@ -228,7 +239,7 @@ def test_gaps_by_hand() -> None:
     assert not gaps["ids"].is_within
     assert str(gaps["bad"]) == "another shape than (2,)"
     assert gaps["zero"].relative == 0
-    nan = output_gaps(a, Fixed(x=np.float32([0, np.nan, -4])), [{}], 0.2)["x"]
+    nan = output_gaps(a, Fixed(x=np.array([0, np.nan, -4], np.float32)), [{}], 0.2)["x"]
     assert not nan.is_within
 
 

@@ -110,11 +110,11 @@ def test_what_training_scripts_put_around_weights(wrapped: Any, tmp_path: Path) 
 
     trained = convert_networks.scores()
     with torch.no_grad():
-        trained.layer.bias += 3
+        trained.bias.add_(3)
     torch.save(wrapped(trained.state_dict()), tmp_path / "w.pt")
     network = convert_networks.scores()
     fit_weights(network, tmp_path / "w.pt")
-    assert torch.equal(network.layer.bias, trained.layer.bias)
+    assert torch.equal(network.bias, trained.bias)
 
 
 def test_other_weights_are_named(tmp_path: Path, out: Path) -> None:

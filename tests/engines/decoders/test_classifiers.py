@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from onnx import helper
 
 import engines
@@ -54,7 +55,10 @@ def folder(tmp_path: Path) -> Path:
         helper.make_node("Gather", ["flat", "order"], ["ordered"], axis=1),
         helper.make_node("Mul", ["ordered", "steep"], ["logits"]),
     ]
-    constants = {"order": np.array([2, 1, 0], np.int64), "steep": np.float32([8])}
+    constants: dict[str, NDArray[Any]] = {
+        "order": np.array([2, 1, 0], np.int64),
+        "steep": np.array([8], np.float32),
+    }
     inputs, outputs = [floats("image", [1, 3, 32, 32])], [floats("logits", [1, 3])]
     save(tmp_path / "colour.onnx", nodes, constants, inputs, outputs)
     return tmp_path

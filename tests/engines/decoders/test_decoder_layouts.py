@@ -59,8 +59,8 @@ def test_yolov1_equals_the_plain_reference(
     assert len(expected) > 3
     boxes, classes = cells[..., :10].reshape(5, 5, 2, 5), cells[..., 10:]
     if layout == "blocks":
-        parts = (classes, boxes[..., 4], boxes[..., :4])
-        given = np.concatenate([part.reshape(-1) for part in parts])[None]
+        blocks = (classes, boxes[..., 4], boxes[..., :4])
+        given = np.concatenate([block.reshape(-1) for block in blocks])[None]
     else:
         boxes = boxes if box == "xywhc" else boxes[..., [4, 0, 1, 2, 3]]
         parts = (boxes.reshape(5, 5, 10), classes)
@@ -285,11 +285,14 @@ def test_ssd_with_priors_as_an_output_equals_the_plain_reference(order: str) -> 
 def test_ssd_takes_levels_and_tells_how_many_priors_they_are() -> None:
     level = {"cells": [2, 1], "shapes": [[0.5, 0.25], [0.1, 0.2]]}
     decoder = bind("ssd", {"anchors": [level], "background": "none", "activation": "none"})
-    outputs = {"boxes": np.zeros((1, 4, 4), np.float32), "scores": np.eye(4, 3)[None] * 0.9}
+    outputs: dict[str, NDArray[Any]] = {
+        "boxes": np.zeros((1, 4, 4), np.float32),
+        "scores": np.eye(4, 3)[None] * 0.9,
+    }
     found = boxes_of(decoder, outputs, spec())
     # Cells' centres at a quarter and three quarters of the width, on half the height.
-    expected = [[0, 24, 48, 40], [19.2, 25.6, 28.8, 38.4], [48, 24, 96, 40]]
-    np.testing.assert_allclose(found.xyxy, expected, atol=1e-4)
+    corners = [[0, 24, 48, 40], [19.2, 25.6, 28.8, 38.4], [48, 24, 96, 40]]
+    np.testing.assert_allclose(found.xyxy, np.array(corners), atol=1e-4)
     outputs["boxes"] = np.zeros((1, 5, 4), np.float32)
     with pytest.raises(OptionError, match=r"expected \(1, 4, 4\) and \(1, 4, classes\) for 4 anch"):
         decoder(outputs, spec())

@@ -51,8 +51,13 @@ def quarter_net(path: Path, ends_at_ids: bool) -> None:
         helper.make_node("AveragePool", ["image"], ["mean"], kernel_shape=[4, 4], strides=[4, 4]),
         helper.make_node("Conv", ["mean", "weight", "bias"], ["logits"]),
     ]
-    weight = np.float32([[0, 0, 0], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).reshape(4, 3, 1, 1)
-    constants = {"weight": weight, "bias": np.float32([0.5, 0, 0, 0])}
+    weight = np.array([[0, 0, 0], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], np.float32).reshape(
+        4, 3, 1, 1
+    )
+    constants: dict[str, NDArray[Any]] = {
+        "weight": weight,
+        "bias": np.array([0.5, 0, 0, 0], np.float32),
+    }
     outputs = [floats("logits", [1, 4, 32, 32])]
     if ends_at_ids:
         nodes.append(helper.make_node("ArgMax", ["logits"], ["ids"], axis=1, keepdims=0))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -80,7 +82,7 @@ def test_yunet_equals_the_plain_reference() -> None:
     assert_same(boxes_of(bind("yunet", {}), dict(outputs), s), expected)
 
 
-def end_to_end_outputs() -> dict[str, NDArray[np.generic]]:
+def end_to_end_outputs() -> dict[str, NDArray[Any]]:
     corners = [[10, 10, 30, 30], [11, 11, 31, 31], [0, 0, 96, 64], [5, 5, 6, 6]]
     return {
         "boxes": np.array([corners], np.float32),
@@ -179,7 +181,7 @@ def test_suppression_is_within_each_class(count: int) -> None:
 
 def test_identical_boxes_of_two_classes_both_stay() -> None:
     xyxy = np.array([[0, 0, 9, 9]] * 3, np.float32)
-    boxes = Boxes(xyxy, np.float32([0.5, 0.9, 0.4]), np.int32([0, 1, 0]))
+    boxes = Boxes(xyxy, np.array([0.5, 0.9, 0.4], np.float32), np.array([0, 1, 0], np.int32))
     np.testing.assert_array_equal(fast_suppress(boxes, spec()).class_id, [1, 0])
 
 

@@ -12,7 +12,7 @@ ROAD: list[str | None] = [None, "road", "curb"]
 
 
 def spec(labels: tuple[str, ...], threshold: float | list[float] = np.nan) -> Spec:
-    least = np.broadcast_to(np.float32(threshold), len(labels)).copy()
+    least = np.broadcast_to(np.array(threshold, np.float32), len(labels)).copy()
     return Spec(labels, least, 0.5, (16, 12))
 
 

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from engines.inspect import graph as graph_module
+from engines.builder.onnx_file import load_onnx
 from engines.inspect.figures import figures
 from engines.inspect.graph import Graph
 from engines.inspect.parting import Comparison, Side, compare, difference
@@ -41,7 +41,13 @@ def small(path: Path, slope: float = 2.0) -> Path:
         node("Add", ["logs", "doubled"], ["y"], name="sum"),
         node("Mul", ["slope", "slope"], ["unused"]),
     ]
-    return save(path, nodes, {"slope": np.float32([slope])}, [floats("x", [4])], [floats("y", [4])])
+    return save(
+        path,
+        nodes,
+        {"slope": np.array([slope], np.float32)},
+        [floats("x", [4])],
+        [floats("y", [4])],
+    )
 
 
 def test_layers_leave_out_what_weights_alone_make(tmp_path: Path) -> None:
@@ -58,7 +64,7 @@ def test_layers_leave_out_what_weights_alone_make(tmp_path: Path) -> None:
 
 def test_any_tensor_has_a_value(tmp_path: Path) -> None:
     graph = Graph(small(tmp_path / "small.onnx"))
-    x = np.float32([1, 2, 3, 4])
+    x = np.array([1, 2, 3, 4], np.float32)
     found = dict(values(graph, ORT, {"x": x}, graph.tensors))
     assert list(found) == ["x", "slope", "doubled", "logs", "y", "unused"]
     np.testing.assert_allclose(found["logs"], np.log(2 * x), rtol=1e-6)
@@ -85,11 +91,11 @@ def test_what_is_no_onnx_file(tmp_path: Path) -> None:
 def test_without_onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "mirante\[build\]"'):
-        graph_module.load_onnx()
+        load_onnx()
 
 
 def test_figures_are_over_finite_values() -> None:
-    found = figures(np.float32([[0, 1, 3], [np.nan, np.inf, 0]]))
+    found = figures(np.array([[0, 1, 3], [np.nan, np.inf, 0]], np.float32))
     assert (found.shape, found.dtype, found.nans, found.infs) == ((2, 3), "float32", 1, 1)
     assert (found.least, found.most, found.mean) == (0, 3, 1)
     assert found.std == pytest.approx(np.std([0, 1, 3, 0]))
@@ -129,11 +135,11 @@ def test_a_picture_has_a_tile_a_channel() -> None:
 
 
 def test_differences() -> None:
-    a = np.float32([1, -4, np.nan, np.inf])
+    a = np.array([1, -4, np.nan, np.inf], np.float32)
     assert difference("a", a, a).relative == 0
-    assert difference("a", a, np.float32([1, -3, np.nan, np.inf])).relative == 0.25
-    assert difference("a", a, np.float32([1, -4, 0, np.inf])).relative == np.inf
-    assert difference("a", a, np.float32([1, -4, np.nan, -np.inf])).words.startswith(
+    assert difference("a", a, np.array([1, -3, np.nan, np.inf], np.float32)).relative == 0.25
+    assert difference("a", a, np.array([1, -4, 0, np.inf], np.float32)).relative == np.inf
+    assert difference("a", a, np.array([1, -4, np.nan, -np.inf], np.float32)).words.startswith(
         "1 of 4 values"
     )
     assert "against (2,)" in difference("a", a, a[:2]).words
@@ -188,11 +194,11 @@ def test_what_only_fusing_does_is_found_by_halving(
     node = helper.make_node
     names = ["x", "a", "b", "c", "d", "e", "y"]
     nodes = [node("Add", [a, "one"], [b]) for a, b in pairwise(names)]
-    constants = {"one": np.float32([1])}
+    constants = {"one": np.array([1], np.float32)}
     path = save(tmp_path / "six.onnx", nodes, constants, [floats("x", [1])], [floats("y", [1])])
     monkeypatch.setattr(inside_runtimes.WrongWhenFused, "wrong", ("d", "e", "y"))
     graph, runtime = Graph(path), f"{inside_runtimes.__name__}:WrongWhenFused"
-    comparison = compare(Side(graph, ORT), Side(graph, runtime), {"x": np.float32([1])})
+    comparison = compare(Side(graph, ORT), Side(graph, runtime), {"x": np.array([1], np.float32)})
     assert parted(comparison) == "d"
     assert comparison.parting is not None
     assert comparison.parting.fused

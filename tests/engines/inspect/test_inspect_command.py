@@ -32,7 +32,9 @@ def own(folder: Path, change: str) -> Path:
     for node in model.graph.node:
         node.output[:] = ["before" if name == output else name for name in node.output]
         node.input[:] = ["before" if name == output else name for name in node.input]
-    factor = numpy_helper.from_array(np.float32([np.nan if change == "nan" else 1.5]), "factor")
+    factor = numpy_helper.from_array(
+        np.array([np.nan if change == "nan" else 1.5], np.float32), "factor"
+    )
     model.graph.initializer.append(factor)
     model.graph.node.append(helper.make_node("Mul", ["before", "factor"], [output], name="spoil"))
     onnx.save(model, folder / "mine.onnx")
@@ -91,16 +93,14 @@ def test_where_two_files_part(tmp_path: Path, frame: str, mirante: Run) -> None:
     model = onnx.load(tmp_path / "mine.onnx")
     for tensor in model.graph.initializer:
         if tensor.name == "factor":
-            tensor.CopyFrom(numpy_helper.from_array(np.float32([1.6]), "factor"))
+            tensor.CopyFrom(numpy_helper.from_array(np.array([1.6], np.float32), "factor"))
     onnx.save(model, other)
-    outcome = mirante(
-        "models", "inspect", str(manifest), "--frame", frame, "--against-file", str(other)
-    )
+    spoilt = ("models", "inspect", str(manifest), "--frame", frame, "--against-file", str(other))
+    outcome = mirante(*spoilt)
     assert outcome.status == 1
     assert "first layer that differs by more than 0.001: Mul spoil" in outcome.out
     assert "  before: before 0 (0 of " in outcome.out
-    arguments = ("--frame", frame, "--against-file", str(other), "--tolerance", "0.1")
-    assert mirante("models", "inspect", str(manifest), *arguments).status == 0
+    assert mirante(*spoilt, "--tolerance", "0.1").status == 0
 
 
 def test_two_runtimes_on_a_grey_picture(mirante: Run) -> None:

@@ -116,7 +116,7 @@ def test_int8_tensors_are_numbers_on_both_sides(tmp_path: Path) -> None:
     path = unary(tmp_path / "relu.tflite", RELU, source, [tensor("y", (1, 4), INT8, 0.25, -128)])
     session = open_session("litert", path, 1)
     assert session.inputs["x"].dtype == session.outputs["y"].dtype == np.float32
-    outputs = session.run({"x": np.float32([[-3, 0.7, 4.26, 1000]])})
+    outputs = session.run({"x": np.array([[-3, 0.7, 4.26, 1000]], np.float32)})
     # Rounded to halves on the way in, and cut where int8 ends: (127 - 10) / 2.
     assert outputs["y"].tolist() == [[0, 0.5, 4.5, 58.5]]
 

@@ -17,7 +17,7 @@ from tests.support.shared_clips import clip_frame
 
 openvino = pytest.importorskip("openvino", reason="openvino is not installed")
 
-VALUES = np.float32([[1, -2, 3]])
+VALUES = np.array([[1, -2, 3]], np.float32)
 
 
 def odd(path: Path) -> Path:
@@ -39,7 +39,9 @@ def odd(path: Path) -> Path:
         for item in nodes
         for name in item.output
     ]
-    return save(path, nodes, {"nought": np.float32(0)}, [floats("a:0", ["n", 3])], outputs)
+    return save(
+        path, nodes, {"nought": np.array(0, np.float32)}, [floats("a:0", ["n", 3])], outputs
+    )
 
 
 def as_xml(path: Path) -> Path:

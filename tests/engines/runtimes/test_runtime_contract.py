@@ -194,7 +194,7 @@ def test_outputs_that_are_not_finite_are_an_error_of_the_frame(
             "threshold": 0.5,
         }
     )
-    model = engines.Model(manifest, session, np.float32([0.5]))
+    model = engines.Model(manifest, session, np.array([0.5], np.float32))
     assert len(model(np.full((8, 16, 3), 9, np.uint8)).detections) == 0
     words = r"model dark: 3 of 3 values of output one, by/mean:0 are not finite \(0 NaN, 3 inf"
     with pytest.raises(RuntimeError, match=words):

@@ -97,6 +97,7 @@ def test_order_is_beside_the_manifest_store_mirror_url(
     manifest_of: ManifestOf, mirror: Path, server: str
 ) -> None:
     manifest = manifest_of(f"{server}/good", aliases=["upstream.onnx"])
+    assert manifest.folder
     places = [
         put(manifest.folder),
         put(store.store()),
@@ -177,6 +178,7 @@ def test_the_error_says_what_was_tried_and_what_to_do(manifest_of: ManifestOf) -
     manifest = manifest_of(obtain="convert it")
     with pytest.raises(ModelUnavailableError) as caught:
         store.resolve_file(manifest)
+    assert manifest.folder
     assert str(caught.value).splitlines() == [
         "model m: m.onnx can be had nowhere",
         f"  - file {manifest.folder / 'm.onnx'}: no such file",

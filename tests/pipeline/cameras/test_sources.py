@@ -121,7 +121,7 @@ def named_in(text: str) -> list[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            schemes = {n.value for side in sides for n in ast.walk(side) if _is_scheme(n)}
+            schemes = {s for side in sides for n in ast.walk(side) if (s := _scheme(n))}
             if schemes and any(isinstance(s, ast.Attribute) and s.attr == "scheme" for s in sides):
                 found.append(f"{node.lineno}: {sorted(schemes)}")
         elif isinstance(node, ast.Constant) and node.value in CAMERAS_ALONE:
@@ -129,8 +129,9 @@ def named_in(text: str) -> list[str]:
     return found
 
 
-def _is_scheme(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value in table.schemes()
+def _scheme(node: ast.AST) -> str:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) and value in table.schemes() else ""
 
 
 def test_a_scheme_that_is_named_would_be_found() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras.synthetic import LABELS, picture, read_number, truth
+from tests.support.images import decode_image
 
 SIZES = [(640, 360), (320, 180), (1280, 720), (333, 251), (64, 48), (200, 800)]
 NUMBERS = [0, 1, 255, 1000, 2**31 + 5, 2**32 - 1]
@@ -26,9 +27,9 @@ def test_the_number_can_be_read(n: int, size: tuple[int, int]) -> None:
 def test_the_number_survives_jpeg_and_scaling(quality: int, scale: float) -> None:
     image = picture(123_456_789, 640, 360)
     _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]
+    decoded = decode_image(jpeg)[..., ::-1]
     scaled = cv2.resize(decoded, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    assert read_number(scaled) == 123_456_789
+    assert read_number(np.asarray(scaled, np.uint8)) == 123_456_789
 
 
 def test_no_number_is_read_where_there_is_none() -> None:

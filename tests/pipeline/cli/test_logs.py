@@ -30,7 +30,7 @@ def log_something() -> None:
 
 
 def test_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logs(Log())  # type: ignore[call-arg]
+    configure_logs(Log())
     log_something()
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith("INFO    pipeline.gst.camera: opened rtsp://***@h/x?password=***")

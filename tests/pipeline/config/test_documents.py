@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -20,10 +21,8 @@ from tests.support import ROOT
 
 DEFAULT, SCHEMA = ROOT / "configs" / "default.yaml", ROOT / "configs" / "schema.json"
 PAGE = ROOT / "docs" / "configuration.md"
-SECTIONS: list[type[BaseModel]] = [
-    *(Settings, Redis, Retention, Metrics, Log, Engine),
-    *(CameraOptions, Camera, Preview, *kinds().values()),
-]
+SECTIONS: list[type[BaseModel]] = [Settings, Redis, Retention, Metrics, Log, Engine]
+SECTIONS += [CameraOptions, Camera, Preview, *kinds().values()]
 
 
 def _missing(text: str) -> list[str]:
@@ -82,7 +81,11 @@ def test_schema_accepts_the_files_and_refuses_a_typing_mistake() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     document = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
     jsonschema.validate(document, schema)
-    for wrong in ({"cameras": {"gate": {"url": "test://", "fsp": 3}}}, {"camera": {}}):
+    mistakes: list[dict[str, Any]] = [
+        {"cameras": {"gate": {"url": "test://", "fsp": 3}}},
+        {"camera": {}},
+    ]
+    for wrong in mistakes:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
 

@@ -142,7 +142,7 @@ def test_own_stage_is_found_beside_the_file(
 
 
 def test_complete_gives_a_camera_the_defaults() -> None:
-    settings = Settings(defaults={"fps": 3})  # type: ignore[arg-type]
+    settings = Settings(defaults={"fps": 3})
     camera = Camera.model_validate({"url": "test://", "width": 320})
     completed = settings.complete(camera)
     assert (completed.fps, completed.width) == (3, 320)

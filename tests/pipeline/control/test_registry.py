@@ -32,7 +32,7 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 
 def settings(**cameras: object) -> Settings:
-    return Settings(cameras=cameras, defaults={"fps": 5})  # type: ignore[arg-type]
+    return Settings(cameras=cameras, defaults={"fps": 5})
 
 
 def everything_in(client: redis.Redis) -> str:

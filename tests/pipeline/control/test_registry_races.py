@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -131,7 +132,7 @@ def test_an_answer_that_did_not_come_takes_no_password_back(
     """The change stands: what it names must be there."""
     execute = redis.client.Pipeline._execute_transaction
 
-    def lose(self: redis.client.Pipeline, *arguments: object, **options: object) -> object:
+    def lose(self: redis.client.Pipeline, *arguments: Any, **options: Any) -> Any:
         execute(self, *arguments, **options)
         raise redis.TimeoutError("Timeout reading from socket")
 

@@ -43,7 +43,10 @@ def polled(requests: Requests) -> Iterator[None]:
 
 
 def test_an_answer_is_the_handler_s_bytes(client: redis.Redis) -> None:
-    handlers = {"trial": lambda request: bytes(request["bytes"]), "swap": lambda request: b"swap"}
+    handlers: dict[Any, Any] = {
+        "trial": lambda request: bytes(request["bytes"]),
+        "swap": lambda request: b"swap",
+    }
     with polled(Requests(client, "main", handlers)):
         assert ask(client, "trial", "main", {"bytes": [43, 0, 255, 45]}) == b"+\0\xff-"
         assert ask(client, "trial", "main", {"bytes": []}) == b""

@@ -34,7 +34,7 @@ from tests.support.watched import Watched
 def test_the_synthetic_camera_counts() -> None:
     with Watched("drawn", "test://?size=320x180&fps=20") as camera:
         camera.seen.wait(30)
-    numbers = camera.seen.numbers
+    numbers = camera.seen.read
     assert numbers[0] == 0
     assert {b - a for a, b in pairwise(numbers[3:])} == {1}
     assert [result.seq for _, result, _ in camera.seen.frames] == numbers

@@ -22,7 +22,7 @@ def test_frames_come_in_order_without_a_gap(server: Any) -> None:
     with Watched("plain", server.url("good")) as camera:
         camera.seen.wait(95)  # past the turn of the clip
         camera.runner.stop()
-    numbers = [number for number, _, _ in camera.seen.frames[5:]]
+    numbers = camera.seen.read[5:]
     steps = {(b - a) % 80 for a, b in pairwise(numbers)}
     assert steps == {1}
     assert [str(state) for state in camera.states] == ["connecting", "running", "stopped"]
@@ -56,7 +56,7 @@ def test_a_camera_with_a_wrong_clock_is_told_of_once(
 def test_rate_limit_with_a_fraction(server: Any) -> None:
     with Watched("limited", server.url("good"), fps=2.5) as camera:
         camera.seen.wait(12)
-    steps = [(b - a) % 80 for a, b in pairwise(camera.seen.numbers[1:])]
+    steps = [(b - a) % 80 for a, b in pairwise(camera.seen.read[1:])]
     # The receiver's timestamps swing with the load, by up to a frame; the mean does not.
     assert set(steps) <= {3, 4, 5}
     assert abs(sum(steps) - 4 * len(steps)) <= 2
@@ -67,7 +67,7 @@ def test_rate_limit_with_a_fraction(server: Any) -> None:
 def test_keyframes_alone(server: Any) -> None:
     with Watched("keys", server.url("good"), keyframes_only=True) as camera:
         camera.seen.wait(3)
-    assert {number % 25 for number in camera.seen.numbers} == {0}
+    assert {number % 25 for number in camera.seen.read} == {0}
     assert camera.states[-2:] == [State.RUNNING, State.STOPPED]
 
 
@@ -100,7 +100,7 @@ def test_rtsps_with_a_certificate_that_is_trusted(
     certificate = tmp_path / "camera.pem"
     own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
     name = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", certificate, "-out", tmp_path / "own.pem"]
+    files = ["-keyout", str(certificate), "-out", str(tmp_path / "own.pem")]
     subprocess.run(["openssl", *own, *name, *files], check=True, capture_output=True)
     anchors = tmp_path / "own.pem"
     certificate.write_text(certificate.read_text() + anchors.read_text())

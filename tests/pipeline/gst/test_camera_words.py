@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from mirante.faults import FaultCode
-from pipeline.cameras import reach as reach_module
 from pipeline.cameras.faults import explain, hide
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import Fault, State
@@ -191,7 +190,7 @@ def test_each_way_not_to_get_there(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(reach_module.socket, "create_connection", fail)
+    monkeypatch.setattr(socket, "create_connection", fail)
     assert reach(CameraUrl("rtsp://cam/a")) == Fault(code, words)
     assert reads_as(Fault(code, words))
 

@@ -49,7 +49,7 @@ def theora(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
 def server(clips: tuple[Path, Path], theora: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The addresses that the command prints."""
     names = [f"h264={clips[0]}", f"theora={theora}"]
-    command = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", tmp_path, *names]
+    command = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(tmp_path), *names]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             urls = [printed(process).strip() for _ in names]
@@ -63,7 +63,7 @@ def test_clips_are_served_in_order_at_their_own_pace(server: dict[str, str]) -> 
     for name in ("h264", "theora"):
         with Watched(f"served-{name}", server[name]) as camera:
             camera.seen.wait(30)
-        numbers, times_s = camera.seen.numbers[5:], camera.seen.times_s[5:]
+        numbers, times_s = camera.seen.read[5:], camera.seen.times_s[5:]
         assert {b - a for a, b in pairwise(numbers)} == {1}
         assert (times_s[-1] - times_s[0]) / (len(times_s) - 1) > 0.08  # 10 fps
 

@@ -46,14 +46,14 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
         script = tmp_path / "child"
         script.write_text(f"#!{sys.executable}\nimport json, os, signal, sys, time\n{program}\n")
         script.chmod(0o755)
-        monkeypatch.setattr(engine_builds.sys, "executable", str(script))
+        monkeypatch.setattr(sys, "executable", str(script))
 
     return say
 
 
 @pytest.fixture
 def builds(models: Models) -> Iterator[EngineBuilds]:
-    made = EngineBuilds(Engine(runtime="openvino"), models)  # type: ignore[call-arg]
+    made = EngineBuilds(Engine(runtime="openvino"), models)
     yield made
     made.close()
 
@@ -141,7 +141,7 @@ def test_frames_are_for_the_child_alone_and_gone_afterwards(
 
 
 def test_without_a_runtime_nothing_is_built(stage: InferStage) -> None:
-    builds = EngineBuilds(Engine(), Models())  # type: ignore[call-arg]
+    builds = EngineBuilds(Engine(), Models())
     builds.prepare(["test-boxes"])
     builds.want(["street"])
     builds.start()

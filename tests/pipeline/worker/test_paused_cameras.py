@@ -20,6 +20,7 @@ from pipeline.control.reports import reports
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
+from tests.support.redis_entries import entries
 
 pytestmark = pytest.mark.redis
 CAMERA = {"url": "test://?size=320x180&fps=10", "stages": []}
@@ -53,8 +54,8 @@ def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
 
 def told(client: redis.Redis, camera: str) -> list[tuple[str, str]]:
     """State and reason of every message of its status stream, in order."""
-    entries = [json.loads(fields[b"json"]) for _, fields in client.xrange(key(camera, "status"))]
-    return [(entry["state"], entry["reason"]) for entry in entries]
+    found = [json.loads(fields[b"json"]) for _, fields in entries(client, key(camera, "status"))]
+    return [(entry["state"], entry["reason"]) for entry in found]
 
 
 def reported(client: redis.Redis) -> dict[str, str]:

@@ -33,6 +33,7 @@ from pipeline.worker import trials as trial_module
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.trials import run_trial
 from pipeline.worker.worker import Worker
+from tests.support.images import decode_image, read_image
 
 pytestmark = pytest.mark.rtsp
 
@@ -48,8 +49,7 @@ def tried(url: str, **keys: Any) -> Trial:
 
 def decoded(trial: Trial) -> np.ndarray[Any, Any]:
     """The picture, RGB."""
-    bgr = cv2.imdecode(np.frombuffer(trial.jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(decode_image(trial.jpeg), cv2.COLOR_BGR2RGB)
 
 
 def test_what_the_synthetic_camera_shows() -> None:
@@ -363,7 +363,7 @@ def test_the_command_tries_from_here(mirante: Invoke, tmp_path: Path) -> None:
     assert first.startswith("connected: the first picture came after")
     assert second == "640x360, 20 fps"
     assert len(objects) >= 2
-    assert cv2.imread(str(file)).shape == (360, 640, 3)
+    assert read_image(file).shape == (360, 640, 3)
     done = mirante("file:/no/such.mp4")
     said = f"no such file: /no/such.mp4\n{FaultCode.NO_FILE.advice}\n"
     assert (done.exit_code, done.stderr) == (1, said)
