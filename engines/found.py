@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,9 +176,11 @@ class Boxes(Found):
     score: NDArray[np.float32]
     class_id: NDArray[np.int32]
 
-    def select(self, index: NDArray[Any]) -> Boxes:
+    def select(self, index: NDArray[Any]) -> Self:
         """Return the boxes at ``index``, integers or a bool mask, with all that is theirs."""
-        return Boxes(self.xyxy[index], self.score[index], self.class_id[index])
+        return replace(
+            self, xyxy=self.xyxy[index], score=self.score[index], class_id=self.class_id[index]
+        )
 
     def to_source(self, view: View) -> Inference:
         """Return objects; those wholly outside the frame are left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engines.decoders import Spec
 from engines.found import Boxes
 
+B = TypeVar("B", bound=Boxes)
 Format = Literal["xyxy", "yxyx", "cxcywh"]
 MAX_CANDIDATES = 3000  # the best of them; what a box of a lower rank would add is noise
 
@@ -62,7 +63,7 @@ def best(score: NDArray[np.float32], limit: int) -> NDArray[np.intp]:
     return np.argsort(-score, kind="stable")[:limit]
 
 
-def suppress(boxes: Boxes, spec: Spec) -> Boxes:
+def suppress(boxes: B, spec: Spec) -> B:
     """Greedy non-maximum suppression within each class; the result falls in score."""
     order = best(boxes.score, MAX_CANDIDATES)
     if len(order) < 2:
