@@ -174,7 +174,7 @@ def test_what_is_no_network(tmp_path: Path) -> None:
             "multiple: expected with dynamic size, got dynamic batch",
         ),
         ({"size": (4, 64)}, "size: expected at least 8x8, got 4x64"),
-        ({"task": "find"}, "task: expected detect, segment or classify, got find"),
+        ({"task": "find"}, "task: expected 'detect', 'segment' or 'classify', got 'find'"),
         ({"options": {"logits": True}}, "options: expected with a decoder that is named"),
     ],
 )
