@@ -30,7 +30,7 @@ from pipeline.cameras.synthetic import picture
 FRAMES = 8
 OVERHEAD_ROUNDS, NOTHING_CALLS = 60, 3000
 IDLE_CALLS, LOADED_S = 200, 2.0
-SIMULATED_MS, SIMULATED_PICTURE_MS = 4.0, 0.5  # of a call, and of each picture in it
+SIMULATED_MS, SIMULATED_PICTURE_MS = 4.0, 0.5  # of a call, and of each image in it
 
 
 def completed(plan: Plan) -> Plan:
@@ -181,7 +181,7 @@ def _batcher(plan: Plan, ready: dict[Variant, Prepared]) -> list[dict[str, Any]]
         )
         found.append({"engine": name, "batch": most, **asdict(alone), **asdict(full)})
     typer.echo(
-        f"\nbatcher of {most}: one caller with pauses, then {2 * most} callers of one picture each"
+        f"\nbatcher of {most}: one caller with pauses, then {2 * most} callers of one image each"
     )
     headings = ("engine", "bare ms", "added p50", "added p95", "full/s", "batcher/s", "of full")
     print_table(headings, rows)
@@ -191,10 +191,10 @@ def _batcher(plan: Plan, ready: dict[Variant, Prepared]) -> list[dict[str, Any]]
 def _batched_engines(
     most: int, ready: dict[Variant, Prepared]
 ) -> Iterator[tuple[str, Session, Sequence[Arrays]]]:
-    """Engines that take several pictures: one that sleeps, and a runtime's first of each kind."""
+    """Engines that take several images: one that sleeps, and a runtime's first of each kind."""
     timed = TimedSession(SIMULATED_MS, SIMULATED_PICTURE_MS)
     pictures = [{"x": np.full((1, 3, 8, 8), i, np.float32)} for i in range(FRAMES)]
-    words = f"simulated, {SIMULATED_MS:g} ms + {SIMULATED_PICTURE_MS:g} ms a picture"
+    words = f"simulated, {SIMULATED_MS:g} ms + {SIMULATED_PICTURE_MS:g} ms an image"
     yield words, timed, pictures
     seen: set[tuple[str, str]] = set()
     for variant, each in ready.items():

@@ -1,7 +1,7 @@
 """The dashboard as the child of ``mirante up`` and ``mirante demo``.
 
 It is told on standard input, where secrets are seen by nobody, and serves a socket that its parent
-has bound, so that a page finds the address again after the child was started anew.
+has bound, so that a page finds the address again after the child was started again.
 """
 
 from __future__ import annotations

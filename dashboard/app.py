@@ -55,7 +55,7 @@ def make_services(
     Args:
         address: of Redis, with its secrets.
         settings: those of the dashboard.
-        access: who may look.
+        access: who may view.
         credentials: where passwords of cameras are kept; the user's own file by default.
     """
     url = RedisUrl(address)

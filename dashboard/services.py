@@ -27,9 +27,9 @@ class Services:
     Attributes:
         address: of Redis, with its secrets; ``url`` is what may be shown.
         settings: those of the dashboard.
-        access: who may look.
+        access: who may view.
         sampler: what cameras did lately.
-        hub: live pictures.
+        hub: live images.
         credentials: where passwords of cameras are kept.
     """
 
@@ -56,7 +56,7 @@ class Services:
         return async_client(self.url)
 
     def registry(self, worker: str = "main") -> Registry:
-        """The cameras that are wanted; its calls block."""
+        """The cameras that are configured; its calls block."""
         return Registry(self.redis, worker, credentials=self.credentials)
 
 

@@ -24,7 +24,7 @@ class Limits:
         score_max: maximum difference of any score.
         lost: maximum share of boxes that one side alone has.
         margin: boxes whose score is nearer to its threshold need not be on both sides.
-        plane_iou: minimum overlap of a plane, over all pictures.
+        plane_iou: minimum overlap of a plane, over all images.
     """
 
     iou_mean: float

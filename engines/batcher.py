@@ -77,8 +77,8 @@ class Batcher:
     """A session whose callers share its calls; at most one call runs at a time.
 
     Args:
-        session: any number of pictures along the first axis of each input and output.
-        max_batch: the most pictures of one call.
+        session: any number of images along the first axis of each input and output.
+        max_batch: the most images of one call.
         wait_ms: the longest that a batch smaller than the last waits for more, while the engine
             stands still. Who finds the engine idle never waits.
 
@@ -101,7 +101,7 @@ class Batcher:
         self._queue: deque[_Batch] = deque()
         self._leading: _Batch | None = None  # whose turn it is
         self._busy = self._closed = False
-        self._last = 1  # pictures in the last call
+        self._last = 1  # images in the last call
         self._free: dict[Shapes, list[Outputs]] = {}
 
     def run(self, feeds: Tensors) -> Outputs:

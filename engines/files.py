@@ -16,7 +16,7 @@ def check_picture(option: str, path: Path) -> None:
     """Before the work, not after it.
 
     Raises:
-        ValueError: no picture can be written there.
+        ValueError: no image can be written there.
     """
     if path.suffix.lower() not in SUFFIXES or not path.parent.is_dir():
         raise ValueError(
@@ -57,9 +57,9 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """(height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: there is no picture.
+        ValueError: there is no image.
     """
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise ValueError(f"{path}: expected a picture, found none that can be read")
+        raise ValueError(f"{path}: expected an image, found none that can be read")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

@@ -39,7 +39,7 @@ class _Part(BaseModel):
 
 
 class Input(_Part):
-    """How a picture becomes the input tensor."""
+    """How an image becomes the input tensor."""
 
     name: str = Field(description="the input tensor's name")
     size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
@@ -53,7 +53,7 @@ class Input(_Part):
     )
     frame: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
         None,
-        description="width and height of the pictures that the network itself brings to `size`, "
+        description="width and height of the images that the network itself scales to `size`, "
         "as `resize`, `pad` and `multiple` say: the tensor has this size, other pictures are "
         "brought to it first, and boxes are in pixels of `size`",
     )
@@ -136,7 +136,7 @@ class Manifest(_Part):
         min_length=1, description="class or plane names, or a named table such as coco80"
     )
     threshold: Score | None = Field(
-        None, description="least score of a detection or pixel; none for argmax decoders"
+        None, description="minimum score of a detection or pixel; none for argmax decoders"
     )
     thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
     iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")

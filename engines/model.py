@@ -1,4 +1,4 @@
-"""A model: pictures in, detections, masks or attributes in source pixels out."""
+"""A model: images in, detections, masks or attributes in source pixels out."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Model:
                 yield crop
 
     def try_out(self) -> None:
-        """Runs once on a grey picture, so that what does not fit is known before the first frame.
+        """Runs once on a grey image, so that what does not fit is known before the first frame.
 
         Raises:
             ManifestError: the decoder does not fit the network or the task.
@@ -193,7 +193,7 @@ class Model:
     def _run(
         self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
     ) -> tuple[Placement, Found]:
-        """One inference, on the picture or a region of it, decoded in the tensor's pixels."""
+        """One inference, on the image or a region of it, decoded in the tensor's pixels."""
         started = time.perf_counter()
         if region is None:
             tensor, at = self._preprocess.frame(rgb)
@@ -217,7 +217,7 @@ class Model:
     def _crops(
         self, detections: Detections | None, zoom: tuple[float, float]
     ) -> Iterator[tuple[int, Region]]:
-        """Index and region, in pixels of the analysed picture, of each box of the class ``on``."""
+        """Index and region, in pixels of the analysed image, of each box of the class ``on``."""
         labels = detections.labels if detections is not None else ()
         if detections is None or self.on not in labels:
             known = ", ".join(labels) or "nothing"

@@ -1,4 +1,4 @@
-"""One frame of a clip, or a picture."""
+"""One frame of a clip, or an image."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from engines.files import is_picture, read_rgb
 
 
 def read_frame(path: Path, number: int = 0) -> NDArray[np.uint8]:
-    """A frame of a clip, or a picture, whose only frame is 0: (height, width, 3) uint8 RGB.
+    """A frame of a clip, or an image, whose only frame is 0: (height, width, 3) uint8 RGB.
 
     The frames before it are decoded too: seeking is not exact in every file.
 
     Raises:
         ValueError: there is no frame of that number.
-        OSError: there is no clip or picture.
+        OSError: there is no clip or image.
     """
     if number < 0:
         raise ValueError(f"frame: expected 0 or more, got {number}")
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected a clip or a picture")
+        raise FileNotFoundError(f"{path}: no such file; expected a clip or an image")
     if is_picture(path):
         if number:
-            raise ValueError(f"frame: {number}; expected 0, as {path} is a picture")
+            raise ValueError(f"frame: {number}; expected 0, as {path} is an image")
         return read_rgb(path)
     video = cv2.VideoCapture(str(path))
     try:
@@ -39,7 +39,7 @@ def read_frame(path: Path, number: int = 0) -> NDArray[np.uint8]:
     if more:
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
     if not before:
-        raise OSError(f"{path}: expected a clip or a picture that OpenCV can read")
+        raise OSError(f"{path}: expected a clip or an image that OpenCV can read")
     raise ValueError(f"frame: {number}; expected 0 to {before - 1}, as {path} has")
 
 

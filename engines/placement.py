@@ -20,9 +20,9 @@ class Placement:
 
     Attributes:
         size: width and height of the tensor.
-        scale: tensor pixels per picture pixel, in x and y.
-        offset: tensor pixels at the picture's left and top edge.
-        content: left, top, right, bottom of the tensor's pixels that show the picture; the rest is
+        scale: tensor pixels per image pixel, in x and y.
+        offset: tensor pixels at the image's left and top edge.
+        content: left, top, right, bottom of the tensor's pixels that show the image; the rest is
             padding.
     """
 
@@ -32,7 +32,7 @@ class Placement:
     content: tuple[int, int, int, int]
 
     def to_picture(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 4) boxes in tensor pixels to picture pixels."""
+        """(n, 4) boxes in tensor pixels to image pixels."""
         offset = np.array(self.offset * 2, np.float32)
         scale = np.array(self.scale * 2, np.float32)
         boxes: NDArray[np.float32] = (xyxy - offset).astype(np.float32) / scale
@@ -55,10 +55,10 @@ class Placement:
         return Placement(following.size, scale, (offset[0], offset[1]), (*low, *high))
 
     def without_padding(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
-        """The cells of (c, h, w) planes that show the picture, and the region they cover in it.
+        """The cells of (c, h, w) planes that show the image, and the region they cover in it.
 
-        The planes may be coarser than the tensor. A cell that only partly shows the picture is
-        kept whole, so that the region is exact; it may then reach over the picture's edge.
+        The planes may be coarser than the tensor. A cell that only partly shows the image is
+        kept whole, so that the region is exact; it may then reach over the image's edge.
         """
         across, down = (s / n for s, n in zip(self.size, planes.shape[:0:-1], strict=True))
         left, right = math.floor(self.content[0] / across), math.ceil(self.content[2] / across)
@@ -74,9 +74,9 @@ class Placement:
 
 
 def place(picture: Size, size: Size, resize: Resize, multiple: int | None = None) -> Placement:
-    """The placement of a whole picture of (width, height) in a tensor of (width, height).
+    """The placement of a whole image of (width, height) in a tensor of (width, height).
 
-    With ``multiple`` the tensor shrinks to the scaled picture, rounded up to that multiple.
+    With ``multiple`` the tensor shrinks to the scaled image, rounded up to that multiple.
     """
     if resize == "stretch":
         scale = (size[0] / picture[0], size[1] / picture[1])
@@ -93,7 +93,7 @@ def place(picture: Size, size: Size, resize: Resize, multiple: int | None = None
 
 
 def place_region(picture: Size, region: Region, size: Size) -> Placement:
-    """The placement when a region of a picture fills the tensor; it may reach over the edges."""
+    """The placement when a region of an image fills the tensor; it may reach over the edges."""
     left, top, right, bottom = region
     sx, sy = size[0] / (right - left), size[1] / (bottom - top)
     ox, oy = -left * sx, -top * sy

@@ -1,4 +1,4 @@
-"""Pictures into input tensors, through buffers that are allocated once."""
+"""Images into input tensors, through buffers that are allocated once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.placement import Placement, Region, Size, place, place_region
 
 
 class Preprocessor:
-    """Resizes, reorders and scales RGB pictures as an ``Input`` says. Belongs to one thread.
+    """Resizes, reorders and scales RGB images as an ``Input`` says. Belongs to one thread.
 
     Args:
         spec: the manifest's description of the input.
@@ -37,7 +37,7 @@ class Preprocessor:
         )
 
     def frame(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], Placement]:
-        """The tensor of a whole (h, w, 3) uint8 RGB picture, and where the picture lies in it.
+        """The tensor of a whole (h, w, 3) uint8 RGB image, and where the image lies in it.
 
         The tensor, (1, 3, H, W) or (1, H, W, 3), is overwritten by the next call. Where the network
         resizes by itself (``frame``), the place is the one in what it makes of the tensor.
@@ -57,7 +57,7 @@ class Preprocessor:
         return slot.fill(rgb), at
 
     def region(self, rgb: NDArray[np.uint8], region: Region) -> tuple[NDArray[Any], Placement]:
-        """The same for a region in picture pixels; what lies outside repeats the picture's edge.
+        """The same for a region in image pixels; what lies outside repeats the image's edge.
 
         Raises:
             ValueError: the network takes whole frames of one size.
@@ -120,7 +120,7 @@ class _Slot:
             self._row_gain, self._row_bias = (np.tile(v, width) for v in (self._gain, self._bias))
 
     def fill(self, rgb: NDArray[np.uint8]) -> NDArray[Any]:
-        """Writes a picture of the content's size into the tensor."""
+        """Writes an image of the content's size into the tensor."""
         if self._planar:
             cv2.split(rgb, self._planes)
             planes = self._planes[::-1] if self._swap else self._planes

@@ -25,7 +25,7 @@ class Samples:
         self._full = threading.Event()
 
     def offer(self, rgb: NDArray[np.uint8]) -> None:
-        """Copies the (height, width, 3) uint8 RGB picture when one is due."""
+        """Copies the (height, width, 3) uint8 RGB image when one is due."""
         with self._lock:
             now_s = time.monotonic()
             if now_s < self._due_s or self._full.is_set():

@@ -151,7 +151,7 @@ class Models:
 
         Raises:
             SwapError: nothing runs under that name, or ``to`` cannot take its place.
-            as ``engines.load``, when it cannot be loaded; what ran goes on.
+            as ``engines.load``, when it cannot be loaded; the running model stays.
         """
         with self._swaps:
             entry = self._running(name)

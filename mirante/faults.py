@@ -91,7 +91,7 @@ class FaultCode(StrEnum):
     )
     NO_VIDEO = (
         "no-video",
-        "the camera answers, but no video came for … / no picture came within …",
+        "the camera answers, but no video came for … / no image came within …",
         "With UDP a firewall may be in the way: choose TCP. Otherwise restart the camera.",
     )
     STALLED = (
@@ -102,7 +102,7 @@ class FaultCode(StrEnum):
     )
     UNDECODABLE = (
         "undecodable",
-        "pictures come, but none could be decoded for …",
+        "images arrive, but none could be decoded for …",
         "The stream is damaged: use TCP, check the network, or lower the camera's bit rate.",
     )
     ENDED = (
@@ -175,7 +175,7 @@ class FaultCode(StrEnum):
     )
     STAGE_FAILED = (
         "stage-failed",
-        "…: … / pictures come, but a stage failed on each of …",
+        "…: … / images arrive, but a stage failed on each of …",
         "The reason names the stage and what it raised; the worker's log says where.",
     )
     STAGE_STUCK = (
@@ -186,12 +186,12 @@ class FaultCode(StrEnum):
     )
     STAGES_DROP = (
         "stages-drop",
-        "pictures come, but the camera's own stages dropped each of …",
+        "images arrive, but the camera's own stages dropped each of …",
         "Check the rules of the camera's own stages.",
     )
     STAGES_SLOW = (
         "stages-slow",
-        "pictures come, but none had passed the stages after …",
+        "images arrive, but none had passed the stages after …",
         "Test again: a model may still have been loading. Else choose a smaller model, or a "
         "smaller analysed width and height.",
     )

@@ -53,7 +53,7 @@ def max_failures() -> GObject.Property:
         minimum=0,
         maximum=GLib.MAXUINT32,
         default=30,
-        nick="Most failures",
+        nick="Maximum failures",
         blurb="Failed frames in a row after which the element gives up with an error; each failed "
         "frame before that is dropped with a warning message (0 = never give up)",
     )

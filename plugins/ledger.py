@@ -35,7 +35,7 @@ class Ledger:
 
     Args:
         camera: the camera's name.
-        on_publish: told of each published frame, on the camera's own thread; quick.
+        on_publish: notified of each published frame, on the camera's own thread; quick.
     """
 
     def __init__(

@@ -57,13 +57,13 @@ class MirInfer(StageElement):
         maximum=1.0,
         default=-1.0,
         nick="Score threshold",
-        blurb="Least score of a detection (-1 = the manifest's)",
+        blurb="Minimum score of a detection (-1 = the manifest's)",
     )
     thresholds = GObject.Property(
         type=str,
         default="",
         nick="Score thresholds by class",
-        blurb='Least score per class, as "person=0.5,car=0.3"; other classes keep the manifest\'s',
+        blurb='Minimum score per class, as "person=0.5,car=0.3"; others keep the manifest\'s',
     )
     threads = GObject.Property(
         type=GObject.TYPE_UINT,

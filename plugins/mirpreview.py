@@ -1,4 +1,4 @@
-"""``mirpreview``: pictures for people, encoded only while somebody watches."""
+"""``mirpreview``: images for people, encoded only while somebody watches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MirPreview(StageElement):
     __gstmetadata__ = (
         "Mirante preview",
         "Filter/Analyzer/Video",
-        "Publishes JPEG pictures at a bounded rate while somebody listens for them",
+        "Publishes JPEG images at a bounded rate while somebody subscribes",
         "Mirante",
     )
     __gsttemplates__ = pad_templates()
@@ -26,7 +26,7 @@ class MirPreview(StageElement):
         maximum=60.0,
         default=8.0,
         nick="Rate",
-        blurb="Most pictures per second",
+        blurb="Maximum number of images per second",
     )
     quality = GObject.Property(
         type=GObject.TYPE_UINT,
@@ -40,7 +40,7 @@ class MirPreview(StageElement):
         type=str,
         default="",
         nick="Blurred classes",
-        blurb='Classes made unrecognisable in the picture, as "face,person" (empty = none)',
+        blurb='Classes made unrecognisable in the image, as "face,person" (empty = none)',
     )
     redis = GObject.Property(
         type=str,

@@ -27,7 +27,7 @@ class Stage(Protocol):
             result: what the stages before found; boxes in pixels of the source frame, whose size
                 is ``result.width`` by ``result.height``.
 
-        Any exception is counted as a failed frame and reported; the camera goes on.
+        Any exception is counted as a failed frame and reported; the camera continues.
         """
 
 

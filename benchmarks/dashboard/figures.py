@@ -22,8 +22,8 @@ class Figures:
         hub, redis, cameras: CPU of their processes, percent of one core.
         rss: memory of the hub at the end, bytes.
         pages: that were open.
-        sent, skipped, bytes: pictures and bytes of all pages, per second.
-        published: pictures that the cameras published, per second.
+        sent, skipped, bytes: images and bytes of all pages, per second.
+        published: images that the cameras published, per second.
         listeners: of all preview channels together.
     """
 

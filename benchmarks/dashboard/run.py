@@ -161,7 +161,7 @@ def child(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def _print(rows: list[tuple[str, Figures]], late: list[tuple[str, float, float, int]]) -> None:
     headings = (
-        "pages", "hub CPU %", "hub RSS MiB", "pictures/s a page", "kB/s a page", "skipped/s",
+        "pages", "hub CPU %", "hub RSS MiB", "images/s per page", "kB/s a page", "skipped/s",
         "JPEGs/s published", "listeners", "Redis CPU %", "cameras CPU %",
     )  # fmt: skip
     print_table(headings, [(name, *_cells(figures)) for name, figures in rows])

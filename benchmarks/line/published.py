@@ -1,8 +1,8 @@
 """Cameras that publish with neither a source nor a model: what a reader of Redis is measured with.
 
 ``python -m benchmarks.line.published URL CAMERAS FPS`` runs them until its standard input ends.
-Pictures, boxes and lanes are the synthetic camera's, so that whoever shows them can be checked; a
-picture is handed over only while somebody watches, as a worker does it.
+Images, boxes and lanes are the synthetic camera's, so that whoever shows them can be checked; a
+image is handed over only while somebody watches, as a worker does it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from plugins.outbox.outbox import Outbox
 SIZE = (640, 360)
 QUALITY = 70
 GRAIN = 6  # of 255: gives the smooth drawing the bytes that streets have, 10 to 44 KB
-TURN = 50  # frames until the pictures begin again
+TURN = 50  # frames until the images begin again
 WORKER = "main"
 
 

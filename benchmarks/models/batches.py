@@ -1,4 +1,4 @@
-"""Several pictures in one call, where a network takes them."""
+"""Several images in one call, where a network takes them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def stacked(feeds: Sequence[Arrays], count: int) -> Arrays:
 
 
 def write_batched(graph: Graph, feeds: Sequence[Arrays], path: Path) -> None:
-    """Writes a copy of a network for the sizes that are fed, and any number of pictures a call.
+    """Writes a copy of a network for the sizes that are fed, and any number of images per call.
 
     Raises:
-        BuildError: the network takes one picture a call.
+        BuildError: the network takes one image a call.
         ImportError: a library for changing graphs is missing; names the extra.
     """
     from engines.builder.shapes import batched, fixed

@@ -22,10 +22,10 @@ Batching = Callable[[Session], Any]  # makes a session that puts together what c
 
 
 class TimedSession:
-    """Stands for a GPU: one call at a time, which takes a fixed time and some for each picture.
+    """Stands for a GPU: one call at a time, which takes a fixed time and some for each image.
 
     The thread sleeps meanwhile, so that the processor is free for those who call. What it gives,
-    ``y`` (n,), is the first value of each picture fed in ``x`` (n, 3, 8, 8).
+    ``y`` (n,), is the first value of each image fed in ``x`` (n, 3, 8, 8).
     """
 
     def __init__(self, call_ms: float, picture_ms: float) -> None:
@@ -66,7 +66,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Pictures a second: of full batches, and of callers of one picture each by the batcher."""
+    """Images a second: of full batches, and of callers of one image each by the batcher."""
 
     full: float
     batcher: float
@@ -81,9 +81,9 @@ def idle(session: Session, batching: Batching, feeds: Arrays, calls: int) -> Idl
     """The latency of the batcher beside that of the bare session, calls in turn.
 
     Args:
-        session: takes several pictures a call.
+        session: takes several images per call.
         batching: makes the batcher.
-        feeds: of one picture.
+        feeds: of one image.
         calls: of each, at least 1.
     """
     batcher = batching(session)
@@ -113,10 +113,10 @@ def loaded(
     as a batch holds, in turn.
 
     Args:
-        session: takes ``batch`` pictures a call.
+        session: takes ``batch`` images per call.
         batching: makes the batcher, of the same size.
-        feeds: of pictures; callers go round them.
-        batch: pictures in a full batch.
+        feeds: of images; callers go round them.
+        batch: images in a full batch.
         rounds: medians are over these.
         seconds: of each, in each round.
     """

@@ -48,8 +48,8 @@ def built(
         model: zoo name, or path of a manifest.
         runtime: what runs it.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        batch: most pictures in one call.
-        pictures: what is calibrated and compared with: a clip, or an ``.npz`` of RGB pictures.
+        batch: most images in one call.
+        images: what is calibrated and compared with: a clip, or an ``.npz`` of RGB images.
 
     Raises:
         ValueError: there are no engines for that runtime.

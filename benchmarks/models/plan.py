@@ -82,11 +82,11 @@ class Plan:
     ] = ()
     batches: Annotated[
         tuple[int, ...],
-        Option("--batch", help="pictures a call: 1,4"),
+        Option("--batch", help="images per call: 1,4"),
         Text(numbers_reader("batch"), "1,4"),
     ] = (1, 4)
     clip: Annotated[
-        Path | None, Option(exists=True, help="its first frames; else drawn pictures")
+        Path | None, Option(exists=True, help="its first frames; else drawn images")
     ] = None
     rounds: Annotated[int, Option(min=1, help="medians are over these")] = 5
     json: Annotated[Path | None, Option(help="write all figures there")] = None

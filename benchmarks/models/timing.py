@@ -19,7 +19,7 @@ class Row:
     Attributes:
         variant: what was timed.
         refusal: why it was not; then nothing else is set.
-        call_ms: median over rounds of a call, of ``variant.batch`` pictures.
+        call_ms: median over rounds of a call, of ``variant.batch`` images.
         speed: how many times as fast as ONNX Runtime in float32; None where that was not timed.
         share: of the measured peak, 0..1; None where there is none.
         build_s: seconds of building; None where nothing was built.
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def pictures_s(self) -> float:
-        """Pictures a second, one call behind the other."""
+        """Images a second, one call behind the other."""
         return 1e3 * self.variant.batch / self.call_ms if self.call_ms else 0.0
 
 

@@ -27,8 +27,8 @@ class Source:
 
     Args:
         model: zoo name, or path of a manifest; its file is ONNX.
-        frames: pictures, (height, width, 3) uint8 RGB.
-        folder: where copies of the file, and of the pictures, may be written.
+        frames: images, (height, width, 3) uint8 RGB.
+        folder: where copies of the file, and of the images, may be written.
         clip: what engines are calibrated on and compared with; None for ``frames``.
 
     Raises:
@@ -52,7 +52,7 @@ class Source:
 
     @cached_property
     def _flops(self) -> dict[bool, int]:
-        """Operations for one picture, with the letterbox cut to it (True) or whole."""
+        """Operations for one image, with the letterbox cut to it (True) or whole."""
         whole = self.manifest.model_copy(
             update={"input": self.manifest.input.model_copy(update={"multiple": None})}
         )
@@ -62,7 +62,7 @@ class Source:
         }
 
     def flops(self, spec: Input) -> int:
-        """Operations for one picture in an engine of that input."""
+        """Operations for one image in an engine of that input."""
         return self._flops[spec.multiple is not None or self.manifest.input.multiple is None]
 
     @cached_property
@@ -75,7 +75,7 @@ class Source:
 
     @cached_property
     def batched(self) -> Path:
-        """A copy of the file that takes several pictures a call.
+        """A copy of the file that takes several images per call.
 
         Raises:
             BuildError: the network does not.
@@ -88,7 +88,7 @@ class Source:
         """The engine of a variant.
 
         Raises:
-            BuildError: the network takes one picture a call, or as ``built``.
+            BuildError: the network takes one image a call, or as ``built``.
         """
         if needs_building(variant.runtime, variant.precision):
             _, runtime, precision, _, batch = variant
@@ -103,7 +103,7 @@ class Prepared:
 
     Attributes:
         session: loaded.
-        pictures: what is fed for each of some pictures.
+        images: what is fed for each of some images.
         feeds: for one call.
         flops: operations of one call.
         made: the engine.

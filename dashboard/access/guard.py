@@ -33,7 +33,7 @@ MOST_BODY_BYTES = 1 << 20
 ENDED = 4401  # the WebSocket close code that tells a page to log in; a browser hides HTTP's 401
 
 NOT_LOGGED_IN = "log in first (POST /api/v1/session), or send Authorization: Bearer TOKEN"
-ONLY_LOOKS = "a viewer may look, not change; ask an admin"
+ONLY_LOOKS = "a viewer may view, not change; ask an admin"
 UNEXPECTED = "something went wrong here; the log says what"
 TOO_LARGE = f"the body is larger than {MOST_BODY_BYTES >> 20} MiB"
 
@@ -45,7 +45,7 @@ class Guard:
 
     Args:
         app: what is guarded.
-        access: who may look.
+        access: who may view.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -95,7 +95,7 @@ class Guard:
             identity = self._identify(connection)
         except AccessError as error:
             log.error("%s", error)
-            raise HTTPException(503, "who may look cannot be told; see the log") from None
+            raise HTTPException(503, "the accounts cannot be read; see the log") from None
         connection.scope[_IDENTITY] = identity
         if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return

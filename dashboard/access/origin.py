@@ -8,7 +8,7 @@ no cookie is looked at.
 *Origin* holds against forgery: browsers send it with every unsafe method and every WebSocket
 handshake, and it must be that of the host asked. Programs such as curl send none, and are let
 through; a browser that would send none still says ``Sec-Fetch-Site``, which then must not name
-another site. Safe requests that another site makes in the background (pictures, scripts) reach
+another site. Safe requests that another site makes in the background (images, scripts) reach
 nothing of the API either.
 """
 

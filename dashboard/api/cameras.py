@@ -1,4 +1,4 @@
-"""``/api/v1/cameras``: which cameras are wanted, and how they fare."""
+"""``/api/v1/cameras``: which cameras are wanted, and how they are doing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STREET = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxe
     responses=refusals(503),
 )
 def list_cameras(services: FromApp, _who: Viewer) -> list[Description]:
-    """Every camera that is wanted, of every worker, sorted by name."""
+    """Every camera that is configured, of every worker, sorted by name."""
     return [services.sampler.describe(each) for each in services.registry().cameras().values()]
 
 
@@ -155,8 +155,8 @@ def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Descripti
     words = f'camera "{name}" is no longer wanted'
     if removed.origin == "config":
         words += (
-            f'; it is in the configuration of worker "{removed.worker}", which wants it again when '
-            "it starts anew"
+            f'; it is in the configuration of worker "{removed.worker}"; it will come back when '
+            "that worker restarts"
         )
     return {"name": name, "words": words}
 

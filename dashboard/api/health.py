@@ -64,16 +64,16 @@ class _Dashboard(Collector):
         sampler, stats = self._services.sampler, self._services.hub.stats
         yield GaugeMetricFamily("mirante_dashboard_pages", "Pages that are open.", stats.pages)
         yield CounterMetricFamily(
-            "mirante_dashboard_pictures_sent", "Pictures sent to pages.", stats.pictures_sent
+            "mirante_dashboard_pictures_sent", "Images sent to pages.", stats.pictures_sent
         )
         yield CounterMetricFamily(
             "mirante_dashboard_pictures_skipped",
-            "Pictures that a page was spared, as newer ones overtook them.",
+            "Images not sent to a page because newer ones replaced them.",
             stats.pictures_skipped,
         )
         yield CounterMetricFamily(
             "mirante_dashboard_pictures_unpaired",
-            "Pictures given up, as no results of their frame came in time.",
+            "Images discarded because no results of their frame came in time.",
             stats.unpaired,
         )
         yield CounterMetricFamily(

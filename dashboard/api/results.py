@@ -127,7 +127,7 @@ async def stream_results(
         str, Query(description="some of detections, masks, status; with commas between")
     ] = "detections",
     last_event_id: Annotated[
-        str | None, Header(description="go on behind it: the id of an event, or 0 for all kept")
+        str | None, Header(description="resume behind it: the ID of an event, or 0 for all kept")
     ] = None,
 ) -> StreamingResponse:
     """Server-sent events. ``id`` is the ID of the entry; with several kinds the last ID of each, in
@@ -165,7 +165,7 @@ def _is_over(request: Request, services: Services, who: Identity) -> Callable[[]
 
 
 async def check_known(services: Services, camera: str) -> None:
-    """A camera that is wanted, or whose results are kept.
+    """A camera that is configured, or whose results are kept.
 
     Raises:
         HTTPException: 404, neither.

@@ -45,7 +45,7 @@ class Refused(BaseModel):
 def refusals(*statuses: int) -> Answers:
     """The answers of a route that are refusals."""
     words = {
-        404: "no such camera, or nothing to show of it",
+        404: "no such camera, or no results yet",
         409: "not allowed as things are",
         422: "a wrong key or value",
         429: "too much at once",
@@ -118,7 +118,7 @@ CAMERA: dict[str, Any] = {
 
 
 class Camera(Shape):
-    """A camera that is wanted, and how it fares."""
+    """A camera that is configured, and how it is doing."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [CAMERA]})
 

@@ -22,15 +22,15 @@ router = APIRouter()
 
 @router.get(
     "/{name}/snapshot.jpg",
-    summary="One picture of a camera",
+    summary="One image of a camera",
     response_class=Response,
     responses={
-        200: {"content": {"image/jpeg": {}}, "description": "the next picture"},
+        200: {"content": {"image/jpeg": {}}, "description": "the next image"},
         **refusals(404, 409, 503, 504),
     },
 )
 async def get_snapshot(name: CameraName, services: FromApp, _who: Viewer) -> Response:
-    """The next picture that its worker makes for people, blurred as it is told, within 5 seconds.
+    """The next image that its worker makes for people, blurred as it is told, within 5 seconds.
     Nothing is drawn on it.
     """
     known = await run_in_threadpool(services.registry().cameras)
@@ -39,12 +39,12 @@ async def get_snapshot(name: CameraName, services: FromApp, _who: Viewer) -> Res
     now = services.sampler.describe(known[name])
     if now["paused"] or now["state"] != "running":
         said = f"{now['state']}: {now['reason']}".removesuffix(": ")
-        raise HTTPException(409, f'camera "{name}" gives no pictures; it is {said}')
+        raise HTTPException(409, f'camera "{name}" gives no images; it is {said}')
     try:
         jpeg = await asyncio.wait_for(next_picture(services.url, name), WAIT_S)
     except TimeoutError:
         raise HTTPException(
-            504, f'camera "{name}" runs and gave no picture within {WAIT_S:g} s'
+            504, f'camera "{name}" runs but gave no image within {WAIT_S:g} s'
         ) from None
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 

@@ -1,4 +1,4 @@
-"""A camera in the words of the API: what is wanted, how it fares, and what it may find."""
+"""A camera in the words of the API: what is wanted, how it is doing, and what it may find."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Sampler:
             await client.aclose()
 
     def cameras(self) -> list[dict[str, Any]]:
-        """Every camera that is wanted, sorted by name, as the API describes it."""
+        """Every camera that is configured, sorted by name, as the API describes it."""
         return self._cameras
 
     def describe(self, desired: Desired) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Track:
 
         Args:
             newest: the camera's newest entries.
-            told: its account as its worker tells it, which goes on when no frame is published.
+            told: its account as its worker tells it, which continues when no frame is published.
         """
         sampled = self.own(newest).sampled
         if sampled is not None:

@@ -1,1 +1,1 @@
-"""Live pictures with their results, from Redis to every page that watches."""
+"""Live images with their results, from Redis to every page that watches."""

@@ -1,4 +1,4 @@
-"""A picture and what was found in it, as one binary message of the WebSocket."""
+"""An image and what was found in it, as one binary message of the WebSocket."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def make_bundle(
 
     Args:
         camera: the camera's name.
-        jpeg: the picture.
+        jpeg: the image.
         detections: field ``json`` of its ``detections`` entry.
         masks: fields of its ``masks`` entry; None where there is none.
 

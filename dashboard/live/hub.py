@@ -57,7 +57,7 @@ class Hub:
         """Serve one page from its connection to its end.
 
         Args:
-            socket: not yet accepted; who asks may look.
+            socket: not yet accepted; who asks may view.
             valid: whether that still holds.
         """
         if len(self._pages) >= PAGES_MOST:

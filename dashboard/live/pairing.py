@@ -1,4 +1,4 @@
-"""Pictures wait for the results of their frame; both come from Redis by ways of their own."""
+"""Images wait for the results of their frame; both come from Redis by ways of their own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Pairing:
 
     Attributes:
         camera: the camera's name.
-        unpaired: pictures given up, as no results of their frame came in time.
+        unpaired: images given up, as no results of their frame came in time.
     """
 
     camera: str

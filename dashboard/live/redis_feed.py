@@ -1,4 +1,4 @@
-"""Pictures and results of the cameras that somebody watches, and of no others."""
+"""Images and results of the cameras that somebody watches, and of no others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RedisFeed:
     """Follows the cameras of ``watch`` until cancelled; waits, asleep, while there are none.
 
     A lost Redis is tried again with growing waits; what is lost meanwhile is not asked for again,
-    as pictures are of the moment.
+    as images are of the moment.
 
     Args:
         url: address of Redis.
@@ -49,7 +49,7 @@ class RedisFeed:
 
     @property
     def unpaired(self) -> int:
-        """Pictures given up, as no results of their frame came in time."""
+        """Images discarded because no results of their frame came in time."""
         return self._gone_unpaired + sum(one.unpaired for one in self._pairings.values())
 
     def watch(self, cameras: frozenset[str]) -> None:

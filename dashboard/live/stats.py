@@ -11,9 +11,9 @@ class Stats:
 
     Attributes:
         pages: pages that are connected now.
-        pictures_sent: pictures sent to pages.
-        pictures_skipped: pictures that a page was spared, as newer ones overtook them.
-        unpaired: pictures given up, as no results of their frame came in time.
+        pictures_sent: images sent to pages.
+        pictures_skipped: images that a page was spared, as newer ones overtook them.
+        unpaired: images given up, as no results of their frame came in time.
         bytes_sent: bytes sent to pages.
     """
 

@@ -52,11 +52,11 @@ def build(request: Request, told: Told = _silent) -> Engine:
         told: called with the share done, 0 to 1, and what is being done.
 
     Raises:
-        ValueError, ModelUnavailableError: there is no such model, runtime or file of pictures.
+        ValueError, ModelUnavailableError: there is no such model, runtime or file of images.
         ImportError: a library is missing; names the extra.
         BuildError: it cannot be built.
         ParityError: it finds something else than its source; says by how much.
-        OSError: pictures cannot be read, or the store cannot be written.
+        OSError: images cannot be read, or the store cannot be written.
     """
     want = wanted(request)
     if request.frames is not None:
@@ -90,14 +90,14 @@ def prove(engine: Engine, pictures: Sequence[Rgb] | None = None) -> Engine:
 
     Args:
         engine: of the store.
-        pictures: (height, width, 3) uint8 RGB; None for those that its graph was judged by.
+        images: (height, width, 3) uint8 RGB; None for those that its graph was judged by.
 
     Returns:
         The engine, with its report; as it is where it has one.
 
     Raises:
         ParityError: it finds something else than its source.
-        BuildError: the model is another one now, or nothing is found in the pictures.
+        BuildError: the model is another one now, or nothing is found in the images.
         RuntimeError: the device is not here, or refuses it.
     """
     if engine.is_proved:
@@ -105,8 +105,8 @@ def prove(engine: Engine, pictures: Sequence[Rgb] | None = None) -> Engine:
     request = Request.from_json(json.dumps(engine.about["request"]))
     want = wanted(request)
     if want.key != engine.key:
-        raise BuildError(f"engine {engine.key}: model or library is another now; build it again")
-    where = "the pictures given"
+        raise BuildError(f"engine {engine.key}: the model or library has changed since; rebuild it")
+    where = "the given images"
     if pictures is None:
         where, pictures = _pictures(request)
     try:
@@ -201,7 +201,7 @@ def _pair(want: Wanted, candidate: Path) -> Pair:
 
 
 def _framed(want: Wanted, pictures: list[Rgb]) -> list[Rgb]:
-    """The pictures as those of the cameras will be, where that is known."""
+    """The images as those of the cameras will be, where that is known."""
     size, spec = want.request.frame, want.manifest.input
     if size is None:
         return pictures

@@ -1,4 +1,4 @@
-"""Preprocessing as the first nodes of a graph: uint8 pictures in, on a GPU for next to nothing.
+"""Preprocessing as the first nodes of a graph: uint8 images in, on a GPU for next to nothing.
 
 On a CPU it is left outside: OpenCV resizes in a tenth of the time that the graph takes.
 """

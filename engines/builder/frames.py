@@ -1,4 +1,4 @@
-"""Real pictures to calibrate and to compare with: clips, folders, arrays, cameras, shipped ones."""
+"""Real images to calibrate and to compare with: clips, folders, arrays, cameras, shipped ones."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from engines.placement import Resize, Size, place
 Rgb = NDArray[np.uint8]
 T = TypeVar("T")
 
-SHIPPED = "the pictures shipped with the project"
+SHIPPED = "the images shipped with the project"
 _SHEETS = Path(__file__).parents[1] / "weights" / "pictures"
 _CAMERA_STEP = 10  # of a camera every tenth frame: neighbours show the same
 
 
 def read_pictures(source: str | None, count: int) -> list[Rgb]:
-    """Up to ``count`` pictures, spread over what there is.
+    """Up to ``count`` images, spread over what there is.
 
     Args:
-        source: a clip, a picture, a folder of pictures, an ``.npz`` whose arrays are
+        source: a clip, an image, a folder of images, an ``.npz`` whose arrays are
             (height, width, 3) or (n, height, width, 3) uint8 RGB, or a URL that OpenCV reads;
-            None for the pictures that ship with the project.
+            None for the images that ship with the project.
         count: at most so many.
 
     Raises:
-        OSError: it cannot be read, or holds no picture.
+        OSError: it cannot be read, or holds no image.
         ValueError: an ``.npz`` holds something else.
     """
     if source is None:
@@ -57,7 +57,7 @@ def identity(source: str) -> str:
     """Return what identifies the images: a hash of the file or folder, or a camera's address.
 
     Raises:
-        OSError: there is no such file.
+        OSError: file not found.
     """
     if "://" in source:
         return named(source)
@@ -83,7 +83,7 @@ def named(source: str | None) -> str:
 
 
 def in_frame(rgb: Rgb, size: Size, resize: Resize, pad: int) -> Rgb:
-    """The picture as part of one of ``size``, brought there as a model's input is."""
+    """The image as part of one of ``size``, brought there as a model's input is."""
     if (rgb.shape[1], rgb.shape[0]) == size:
         return rgb
     left, top, right, bottom = place((rgb.shape[1], rgb.shape[0]), size, resize).content
@@ -119,7 +119,7 @@ def _tiles(name: str, boxes: list[tuple[int, int, int, int]]) -> Iterator[Rgb]:
 
 def _some(source: str, found: list[T]) -> list[T]:
     if not found:
-        raise OSError(f"{source}: expected at least one picture, got none")
+        raise OSError(f"{source}: expected at least one image, got none")
     return found
 
 
@@ -179,7 +179,7 @@ def _from_camera(url: str, count: int) -> list[Rgb]:
     finally:
         video.release()
     if not found:
-        raise OSError(f"{named(url)}: expected a camera that OpenCV can read, got no picture")
+        raise OSError(f"{named(url)}: expected a camera that OpenCV can read, got no image")
     return found
 
 

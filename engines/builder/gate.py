@@ -34,18 +34,18 @@ class Pair:
 
 
 def judge(pair: Pair, precision: Precision, of: str, where: str, pictures: Sequence[Rgb]) -> Report:
-    """Compares both on pictures.
+    """Compares both on images.
 
     Args:
         pair: both.
         precision: whose limits hold.
         of: ``graph`` or ``engine``.
-        where: the pictures come from.
-        pictures: they.
+        where: the images come from.
+        images: they.
 
     Raises:
         ParityError: the candidate fails; how each figure missed its limit.
-        BuildError: nothing is found in the pictures.
+        BuildError: nothing is found in the images.
         RuntimeError: the candidate does not run, or its device is not here.
     """
     least = thresholds(pair.source, None)

@@ -51,7 +51,7 @@ def wanted(request: Request) -> Wanted:
         ModelUnavailableError: its file can be had nowhere.
         ImportError: the runtime's library is missing.
         BuildError: the runtime has no such device.
-        OSError: there are no such pictures.
+        OSError: there are no such images.
     """
     manifest = find(request.model)
     path = resolve_file(manifest)

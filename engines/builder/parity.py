@@ -1,4 +1,4 @@
-"""The gate: what an engine finds in real pictures against what ONNX Runtime finds in float32.
+"""The gate: what an engine finds in real images against what ONNX Runtime finds in float32.
 
 Measured in terms of what is found, not of tensors, as each kind of ``engines.found`` has it.
 """
@@ -36,8 +36,8 @@ class Report:
 
     Attributes:
         of: ``engine``, or ``graph`` where the engine cannot run here.
-        frames: where the pictures came from.
-        pictures: how many.
+        frames: where the images came from.
+        images: how many.
         figures: by name.
         limits: of the figures, by name; a figure without one is told and not judged.
         missed: what fails, in words with figure and limit; empty where it passed.
@@ -93,19 +93,19 @@ def compare(
     Args:
         reference: the source in float32 by ONNX Runtime.
         candidate: what is judged, with the same labels and thresholds.
-        pictures: real ones.
+        images: real ones.
         limits: see there.
         thresholds: (labels,) of the model; NaN where it has none.
 
     Raises:
-        BuildError: there is nothing in the pictures, so that nothing is proved.
+        BuildError: there is nothing in the images, so that nothing is proved.
     """
     agreement = reference.kind.agreement(thresholds, limits)
     for rgb in pictures:
         agreement.add(reference(rgb), candidate(rgb), (rgb.shape[1], rgb.shape[0]))
     if figures := agreement.figures():
         return figures
-    raise BuildError("parity: the model finds nothing in these pictures, so nothing is proved")
+    raise BuildError("parity: the model finds nothing in these images, so nothing is proved")
 
 
 def report(of: str, frames: str, pictures: Sequence[Rgb], found: Mapping[str, Figure]) -> Report:

@@ -27,7 +27,7 @@ def to_float16(model: Any, feeds: Sequence[Feeds]) -> Any:
 
     Args:
         model: of fixed sizes but for the batch.
-        feeds: what it is fed for some pictures, batch 1.
+        feeds: what it is fed for some images, batch 1.
 
     Raises:
         ImportError: nvidia-modelopt, or the torch that it imports, is missing.

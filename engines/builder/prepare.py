@@ -25,7 +25,7 @@ from engines.preprocess import Preprocessor
 
 # Raised when the same source would give another graph.
 RECIPE = 1
-_TRIED = 4  # pictures on which batches and float16 are tried out
+_TRIED = 4  # images on which batches and float16 are tried out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def prepare(
         manifest: of the source.
         path: its file.
         request: what is wanted.
-        pictures: real ones, to try the graph out with.
+        images: real ones, to try the graph out with.
         calibration: those that set the scales of int8.
         told: of the steps.
 
@@ -75,7 +75,7 @@ def prepare(
     model = _sized(model, inner, request)
     tried = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
     if request.pictures > 1:
-        told(0.2, f"making it take {request.pictures} pictures a call")
+        told(0.2, f"making it take {request.pictures} images per call")
         model = batched(model, tried)
     if request.precision == "fp16":
         told(0.4, "converting to float16")
@@ -146,7 +146,7 @@ def inner_input(spec: Input, request: Request) -> Input:
 
 
 def _stays_dynamic(spec: Input, request: Request) -> bool:
-    """A letterbox cut to the picture saves a CPU a third of the work; a GPU needs one size."""
+    """A letterbox cut to the image saves a CPU a third of the work; a GPU needs one size."""
     return bool(
         spec.multiple and request.frame is None and not request.is_for_gpu and not request.folds
     )

@@ -26,7 +26,7 @@ def to_int8(model: Any, feeds: Iterable[Feeds]) -> Any:
 
     Args:
         model: of fixed sizes but for the batch.
-        feeds: what it is fed for the pictures whose values set the scales, batch 1.
+        feeds: what it is fed for the images whose values set the scales, batch 1.
 
     Raises:
         ImportError: onnx or onnxruntime is missing.

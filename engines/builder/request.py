@@ -27,12 +27,12 @@ class Request:
         runtime: what shall run it, a name of ``BUILDERS``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         target: the GPU architecture, such as ``sm89``; None for the one here.
-        calibrate: for int8, pictures that set the scales: a clip, a folder, an ``.npz`` of uint8
+        calibrate: for int8, images that set the scales: a clip, a folder, an ``.npz`` of uint8
             RGB, or a camera's URL that OpenCV reads.
-        frames: pictures on which parity is measured; None for those of ``calibrate``, or where
+        frames: images on which parity is measured; None for those of ``calibrate``, or where
             there are none, those that ship with the project.
-        batch: most pictures in one call; None for 8 on a GPU and 1 elsewhere.
-        frame: width and height of the pictures that will come; None where they are not known.
+        batch: most images in one call; None for 8 on a GPU and 1 elsewhere.
+        frame: width and height of the images that will come; None where they are not known.
         fold: preprocessing in the graph; None for on GPUs only.
         calibration_frames: how many of ``calibrate``.
         parity_frames: how many of ``frames``.
@@ -61,15 +61,15 @@ class Request:
     ] = None
     frames: Annotated[
         str | None,
-        Option(metavar="CLIP", help="Real pictures to compare on; by default the calibration's."),
+        Option(metavar="CLIP", help="Real images to compare on; by default the calibration's."),
     ] = None
     batch: Annotated[
         int | None,
-        Option(metavar="N", help="Most pictures in one call; 8 on a GPU, else 1."),
+        Option(metavar="N", help="Maximum number of images per call; 8 on a GPU, else 1."),
     ] = None
     frame: Annotated[
         tuple[int, int] | None,
-        Option(metavar="WxH", help="Size of the pictures that will come, such as 640x360."),
+        Option(metavar="WxH", help="Size of the images that will come, such as 640x360."),
         Text(size_reader("frame", "640x360")),
     ] = None
     fold: Annotated[
@@ -116,7 +116,7 @@ class Request:
 
     @property
     def pictures(self) -> int:
-        """Most pictures in one call."""
+        """Most images in one call."""
         return self.batch or (_BATCH_ON_GPU if self.is_for_gpu else 1)
 
     def to_json(self) -> str:

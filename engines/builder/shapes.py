@@ -1,4 +1,4 @@
-"""A network's graph made ready: sizes fixed, simplified, several pictures in one call."""
+"""A network's graph made ready: sizes fixed, simplified, several images in one call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engines.builder.onnx_file import load_onnx
 
 BATCH = "batch"  # the name of the axis
 OPSET = 17  # the least: per-channel quantisation takes 13, and what exporters write today is 17
-TOLERANCE = 1e-3  # of the output's magnitude; kernels for more pictures add up in another order
+TOLERANCE = 1e-3  # of the output's magnitude; kernels for more images add up in another order
 
 Feeds = Mapping[str, NDArray[Any]]
 
@@ -62,7 +62,7 @@ def fixed(model: Any, shapes: Mapping[str, Sequence[int | None]]) -> Any:
         for dim, length in zip(dims, shape, strict=True):
             if length is not None:
                 dim.dim_value = length
-    # What was inferred or written for other sizes is found out anew.
+    # What was inferred or written for other sizes is found out again.
     del copy.graph.value_info[:]
     for each in copy.graph.output:
         each.type.tensor_type.ClearField("shape")
@@ -90,14 +90,14 @@ def simplified(model: Any) -> Any:
 
 
 def batched(model: Any, feeds: Sequence[Feeds]) -> Any:
-    """A copy that takes any number of pictures in one call, tried out with two.
+    """A copy that takes any number of images in one call, tried out with two.
 
-    A network that was exported for one picture has that 1 in the shapes it reshapes to, and there
+    A network that was exported for one image has that 1 in the shapes it reshapes to, and there
     it is replaced. Whether it then computes the same is found out by running it.
 
     Args:
         model: of fixed sizes but for the first axes.
-        feeds: what it is fed for each of some pictures, batch 1.
+        feeds: what it is fed for each of some images, batch 1.
 
     Raises:
         BuildError: it does not, and why.
@@ -108,7 +108,7 @@ def batched(model: Any, feeds: Sequence[Feeds]) -> Any:
     for each in (*inputs_of(copy).values(), *copy.graph.output):
         dims = each.type.tensor_type.shape.dim
         if not dims:
-            raise BuildError(f"batch: {each.name} has no axis for several pictures; use --batch 1")
+            raise BuildError(f"batch: {each.name} has no axis for several images; use --batch 1")
         dims[0].dim_param = BATCH
     del copy.graph.value_info[:]
     _check_batch(model, copy, feeds)
@@ -163,7 +163,7 @@ def _check_batch(alone: Any, together: Any, feeds: Sequence[Feeds]) -> None:
     except Exception as error:  # ONNX Runtime's own are of no public class
         said = str(error).strip().splitlines()[0]
         raise BuildError(
-            f"batch: the network takes one picture a call, use --batch 1; of two: {said:.300}"
+            f"batch: the network takes one image per call, use --batch 1; of two: {said:.300}"
         ) from error
     expected = [run(alone, each) for each in (first, second)]
     for name, got in found.items():
@@ -171,7 +171,7 @@ def _check_batch(alone: Any, together: Any, feeds: Sequence[Feeds]) -> None:
         gap = _gap(one_by_one, got)
         if not gap <= TOLERANCE:
             raise BuildError(
-                f"batch: the network takes one picture a call, use --batch 1; of two, output {name}"
+                f"batch: the network takes one image per call, use --batch 1; of two, output {name}"
                 f" differs by {gap:.2g} of its size, expected {TOLERANCE:g}"
             )
 

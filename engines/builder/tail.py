@@ -6,7 +6,7 @@ from typing import Any
 
 from engines.builder.builders import BuildError
 
-# Outputs whose size depends on what is in the picture: TensorRT refuses some, and of the others an
+# Outputs whose size depends on what is in the image: TensorRT refuses some, and of the others an
 # engine cannot have its memory planned.
 SELECTING = ("NonMaxSuppression", "NonZero", "Loop", "If", "Scan", "Unique", "Compress", "RoiAlign")
 _PLUGINS = ("BatchedNMS", "EfficientNMS", "MultiscaleRoiAlign")

@@ -86,7 +86,7 @@ class TensorrtBuilder:
         """Writes the engine. Float32 is computed in float32, not in TF32.
 
         TensorRT-RTX gives the same bytes again for most networks of one output; what has several
-        it orders anew each time. TensorRT chooses by measuring, and differs from build to build.
+        it orders again each time. TensorRT chooses by measuring, and differs from build to build.
 
         Raises:
             BuildError: naming the node or input, with what the library said and what helps.

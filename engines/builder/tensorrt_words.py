@@ -24,7 +24,7 @@ _RECIPES = tuple(
          "keep it there, or save the model in one file"),
         (r"Failed to parse the ONNX model|MODEL_DESERIALIZE_FAILED", "the file is damaged or no "
          "ONNX model"),
-        (r"Input file cannot be found", "there is no such file"),
+        (r"Input file cannot be found", "file not found"),
         (r"Non-zero zero point", _INT8),
         (r"unsupported input type of UINT8|input has type Int32 but must have type FP8", _INT8),
         (r"(NonMaxSuppression|NMS|NonZero|RoiAlign|ROIAlign).*"
@@ -37,10 +37,10 @@ _RECIPES = tuple(
         (r"Failed to convert ONNX date type|Unsupported ONNX data type", "TensorRT has no such "
          "type: feed float, int or bool"),
         (r"Antialiasing is not supported", "export the Resize without antialias"),
-        (r"K exceeds the maximum value", "a TopK takes at most 3840: ask for fewer"),
+        (r"K exceeds the maximum value", "a TopK takes at most 3840: request fewer"),
         (r"more than 1 outputs for MaxPool|mode than 1 outputs", "export the pooling without its "
          "indices"),
-        (r"Plugin not found", "TensorRT knows no such operation: export with opset 17 to 20 and "
+        (r"Plugin not found", "TensorRT does not know this operation: use opset 17 to 20 and "
          "without operations of other libraries, or end the graph before it"),
         (r"insufficient driver|driver version is insufficient|no CUDA-capable device",
          "that takes an NVIDIA driver and GPU; --runtime tensorrt-rtx --target sm89 takes none"),
@@ -48,7 +48,7 @@ _RECIPES = tuple(
          "else runs on it, or build with a smaller largest batch or workspace_mib"),
         (r"has no runners|Could not find any implementation", "the library has no kernel for "
          "this node: export it from other operations, or end the graph before it"),
-        (r"UNSUPPORTED_NODE|^false$", "TensorRT has no such operation: export it from others, or "
+        (r"UNSUPPORTED_NODE|^false$", "TensorRT does not have this operation: replace it, or "
          "end the graph before it"),
     )
 )  # fmt: skip

@@ -115,7 +115,7 @@ class Asked:
     inputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     outputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     frames: Annotated[
-        str | None, Option(help="Clip or pictures to compare on [noise].", metavar="CLIP")
+        str | None, Option(help="Clip or images to compare on [noise].", metavar="CLIP")
     ] = None
 
     def __post_init__(self) -> None:

@@ -49,7 +49,7 @@ def export(
         str | None, typer.Option(help="PyTorch: module:function that makes the weights' module.")
     ] = None,
     frames: Annotated[
-        str | None, typer.Option(help="Clip or pictures to compare on [noise].", metavar="CLIP")
+        str | None, typer.Option(help="Clip or images to compare on [noise].", metavar="CLIP")
     ] = None,
 ) -> None:
     """Make a file for phones from a model's own framework, and prove it equal to the ONNX file."""

@@ -84,7 +84,7 @@ def _as_asked(asked: Asked) -> Reading:
 
 
 def input_keys(picture: Picture, asked: Asked) -> dict[str, Any]:
-    """The manifest's ``input``. Floats are pictures of 0..1 where nothing else is asked."""
+    """The manifest's ``input``. Floats are images of 0..1 where nothing else is asked."""
     keys: dict[str, Any] = {"name": picture.name, "size": list(picture.size)}
     keys["layout"] = picture.layout
     if picture.dtype != np.uint8:

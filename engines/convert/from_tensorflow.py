@@ -147,7 +147,7 @@ def load_keras(path: Path) -> Any:
         raise ConvertError(f"{path}: keras refuses it: {first_lines(error)}") from error
     if not getattr(model, "inputs", None):
         raise ConvertError(
-            f"{path}: a model without declared inputs; call it once on a picture and save it again"
+            f"{path}: a model without declared inputs; call it once on an image and save it again"
         )
     return model
 

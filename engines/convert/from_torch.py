@@ -22,7 +22,7 @@ OPSET = 18  # of the legacy exporter; dynamo has its own
 
 
 class TorchNetwork:
-    """A module that takes one tensor of pictures, or a program of ``torch.export``.
+    """A module that takes one tensor of images, or a program of ``torch.export``.
 
     Args:
         module: what computes.
@@ -70,7 +70,7 @@ class TorchNetwork:
         if not self._legacy:
             library("onnxscript", "convert")
         given: dict[str, Any] = {"input_names": [self.input], "output_names": self.outputs}
-        # Two pictures: an axis of one would be taken for one that is always so.
+        # Two images: an axis of one would be taken for one that is always so.
         example = self.example(1 if self._asked.dynamic == "none" or self._legacy else 2)
         # Of a network that it refuses, torch.export prints the whole graph.
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):

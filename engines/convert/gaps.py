@@ -64,10 +64,10 @@ def refuse(name: str, than: str, about: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The largest difference of one output over all pictures.
+    """The largest difference of one output over all images.
 
     Attributes:
-        shape: of the last picture's.
+        shape: of the last image's.
         absolute: in its own units; for whole numbers the share of those that differ.
         relative: as a share of its largest value; for whole numbers the same as ``absolute``.
         allowed: the largest ``relative``.
@@ -99,7 +99,7 @@ def output_gaps(
 
     Args:
         source, converted: what is compared.
-        feeds: what both are fed, one picture each.
+        feeds: what both are fed, one image each.
         allowed: largest difference, as a share of an output's magnitude.
     """
     worst: dict[str, Gap] = {}
@@ -137,7 +137,7 @@ def task_gaps(
 
     Returns:
         ``figures``, ``limits`` and ``missed`` as of ``engines.builder.parity.Report``; or ``note``,
-        where nothing is found, and ``doubt`` where the pictures were named.
+        where nothing is found, and ``doubt`` where the images were named.
     """
     least = thresholds(manifest, None)
     source, converted = (Model(manifest, session, least) for session in sessions)

@@ -52,7 +52,7 @@ def import_model(asked: Asked) -> Imported:
         ImportError: a library is missing; names the extra.
         ConvertError: the framework or its exporter refuses.
         GapError: the ONNX file computes something else; by how much.
-        OSError: pictures cannot be read, or ``out`` cannot be written.
+        OSError: images cannot be read, or ``out`` cannot be written.
     """
     where, pictures = pictures_of(asked.frames)
     network = open_network(asked)

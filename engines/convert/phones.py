@@ -88,14 +88,14 @@ def export_model(
         out: folder.
         source: the framework's file, or ``package.module:function``; None for what is known.
         network: what makes the module of a PyTorch state dict.
-        frames: pictures to compare on; None for noise.
+        frames: images to compare on; None for noise.
 
     Raises:
         ValueError: there is no such model or target, or its source is not known.
         ImportError: a library is missing; names the extra.
         ConvertError: the library cannot convert the network; its name, version and reason.
         GapError: the file computes something else than the ONNX file; by how much.
-        OSError: pictures cannot be read, or ``out`` cannot be written.
+        OSError: images cannot be read, or ``out`` cannot be written.
     """
     maker: Maker = resolve("target", to, TARGETS)
     manifest = find(model)

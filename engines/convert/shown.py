@@ -28,7 +28,7 @@ def pictures_of(frames: str | None) -> tuple[str, list[Rgb]]:
 
 
 def noise(size: tuple[int, int]) -> list[Rgb]:
-    """Two pictures, one coarse and one fine, so that not all is grey to a network that pools."""
+    """Two images, one coarse and one fine, so that not all is grey to a network that pools."""
     width, height = size
     rng = np.random.default_rng(0)
     few = (-(-height // _COARSE_PX), -(-width // _COARSE_PX), 3)

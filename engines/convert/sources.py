@@ -29,7 +29,7 @@ def open_network(asked: Asked) -> Network:
     """The network of a source, loaded by its framework.
 
     Raises:
-        ValueError: there is no such file, or it is none that is known.
+        ValueError: file not found, or it is none that is known.
         ImportError: the framework is missing; names the extra.
         ConvertError: the framework refuses it.
     """

@@ -1,4 +1,4 @@
-"""A converted graph made fit: axes fixed or open as asked, checked, tried with two pictures."""
+"""A converted graph made fit: axes fixed or open as asked, checked, tried with two images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The input that takes pictures.
+    """The input that takes images.
 
     Attributes:
         name: of the tensor.
@@ -50,12 +50,12 @@ def picture_input(model: Any, asked: Asked) -> Picture:
         raise ValueError(f"extra: no input {', '.join(sorted(unknown))}; the file has {shapes}")
     if name is None or name not in others or set(others) != {name}:
         raise ValueError(
-            f"input: expected one picture and the others in --extra, such as NAME=size_wh; "
+            f"input: expected one image and the others in --extra, such as NAME=size_wh; "
             f"the file has {shapes}"
         )
     shape = shape_of(others[name])
     if len(shape) != 4:
-        raise ConvertError(f"input {name}: expected 4 axes of pictures, the file has {shape}")
+        raise ConvertError(f"input {name}: expected 4 axes of images, the file has {shape}")
     layout = _layout(name, shape, asked)
     onnx = load_onnx()
     kind = onnx.helper.tensor_dtype_to_np_dtype(others[name].type.tensor_type.elem_type)
@@ -144,22 +144,22 @@ def _inferred(model: Any) -> Any:
 
 
 def open_batch(model: Any, feeds: Sequence[Feeds], asked: Asked) -> tuple[Any, str]:
-    """The graph with any number of pictures in a call, and what became of it in words.
+    """The graph with any number of images in a call, and what became of it in words.
 
-    It is tried out with two pictures. A network that takes one alone stays so, and it is told why.
+    It is tried out with two images. A network that takes one alone stays so, and it is told why.
     """
     if asked.dynamic == "none":
-        return model, "one picture a call, as asked"
-    # Of networks of open size two pictures may not be equally large.
+        return model, "one image per call, as requested"
+    # Of networks of open size two images may not be equally large.
     like_first = [each for each in feeds if _shapes(each) == _shapes(feeds[0])]
     try:
-        return batched(model, like_first), "any number of pictures a call"
+        return batched(model, like_first), "any number of images per call"
     except BuildError as error:
         alone = clone(model)
         for each in inputs_of(alone).values():
             each.type.tensor_type.shape.dim[0].dim_value = 1
         said = str(error).rpartition("of two")[2].lstrip(",: ") or str(error)
-        return alone, f"one picture a call; it fails with two: {said:.160}"
+        return alone, f"one image per call; it fails with two: {said:.160}"
 
 
 def _shapes(feeds: Feeds) -> dict[str, tuple[int, ...]]:

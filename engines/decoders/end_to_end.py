@@ -27,7 +27,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     """Boxes above their thresholds, as the network gives them; nothing is suppressed.
 
     Args:
-        outputs: the network's outputs by name, with or without a first axis of one picture.
+        outputs: the network's outputs by name, with or without a first axis of one image.
         spec: labels, thresholds, input size.
         boxes: name of the (1, n, 4) or (n, 4) output.
         labels: name of the (1, n) or (n,) output of class ids.
@@ -68,7 +68,7 @@ def likely(
 def _rows(
     boxes: NDArray[Any], labels: NDArray[Any], scores: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """(n, 4), (n,) and (n,) of one picture."""
+    """(n, 4), (n,) and (n,) of one image."""
     n = boxes.shape[-2] if boxes.ndim > 1 else -1
     for batch in ((1,), ()):
         if (boxes.shape, labels.shape, scores.shape) == ((*batch, n, 4), (*batch, n), (*batch, n)):

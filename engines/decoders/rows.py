@@ -31,7 +31,7 @@ def decode(
         outputs: the network's outputs by name.
         spec: labels, thresholds, input size.
         output: name of the output; may be left out when there is only one.
-        columns: what each column holds; ``picture`` is the number of the picture in the batch, and
+        columns: what each column holds; ``picture`` is the number of the image in the batch, and
             rows of another than 0 are empty.
         normalised: boxes are in 0..1 of the input instead of its pixels.
         first_class: the class id of the first label; 1 where 0 is the background.

@@ -1,4 +1,4 @@
-"""Classifiers: scores of the whole picture or crop, as attributes of it."""
+"""Classifiers: scores of the whole image or crop, as attributes of it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from engines.decoders.priors import MADE, Level, priors
 from engines.decoders.probabilities import Activation, Background, of_labels
 from engines.found import Boxes
 
-LARGEST = float(np.log(1000 / 16))  # of a size's logarithm; the picture's edges cut off more
+LARGEST = float(np.log(1000 / 16))  # of a size's logarithm; the image's edges cut off more
 
 
 def decode(  # noqa: PLR0913 - its arguments are the options of a manifest

@@ -28,7 +28,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
 ) -> Boxes:
     """Boxes of a network that gives S * S * (B * 5 + C) numbers.
 
-    x and y are the centre's place in its cell, w and h the size in parts of the picture, c the
+    x and y are the centre's place in its cell, w and h the size in parts of the image, c the
     confidence; a box's score for a class is c times the cell's probability of that class.
 
     Args:

@@ -16,7 +16,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 class BasicSession:
     """One ``InferenceSession``; on a CPU node by node as the file is written: nothing is fused,
-    folded or laid out anew.
+    folded or laid out again.
 
     Args:
         path: of an ONNX file.

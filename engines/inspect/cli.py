@@ -29,12 +29,12 @@ class Inspection:
     """The options of ``mirante models inspect``.
 
     Raises:
-        ValueError: a picture cannot be written, or of no tensor.
+        ValueError: an image cannot be written, or of no tensor.
     """
 
     model: Annotated[str, typer.Argument(help="Zoo name, or path of a manifest.")]
     frame: Annotated[
-        str | None, typer.Option(help="CLIP:N or a picture; else a grey picture is fed.")
+        str | None, typer.Option(help="CLIP:N or an image; else a grey image is fed.")
     ] = None
     tensor: Annotated[str | None, typer.Option(help="Figures of this tensor.")] = None
     every: Annotated[
@@ -66,7 +66,7 @@ class Inspection:
 
 @command
 def inspect(asked: Inspection) -> None:
-    """Figures of each tensor inside a network, one as a picture, or where two runtimes part."""
+    """Figures of each tensor inside a network, one as an image, or where two runtimes part."""
     from engines.inspect.graph import Graph
     from engines.inspect.values import feeds_of
     from engines.manifest import find
@@ -104,7 +104,7 @@ def _frame(name: str | None) -> NDArray[np.uint8] | None:
     from engines.pictures import named_frame
 
     if name is None:
-        typer.echo("no --frame: a grey picture is fed", err=True)
+        typer.echo("no --frame: a grey image is fed", err=True)
         return None
     return named_frame(name)
 
@@ -134,7 +134,7 @@ def _print_tensor(graph: Graph, feeds: Arrays, name: str, asked: Inspection) -> 
         channels = len(planes_of(found[name]))
         only = f" the first {TILES} of" if channels > TILES else ""
         typer.echo(
-            f"{asked.picture}:{only} {channels} channels, each from its least to its largest"
+            f"{asked.picture}:{only} {channels} channels, each from its minimum to its maximum"
         )
 
 

@@ -1,4 +1,4 @@
-"""A tensor as a picture: its channels side by side."""
+"""A tensor as an image: its channels side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def planes_of(array: NDArray[Any]) -> NDArray[np.float64]:
     """The channels of a tensor as (channels, height, width).
 
     Of four axes the first is the batch, of which the first entry is shown, and the second the
-    channels; the last is, where it alone is as short as a picture's (1, 3 or 4). Otherwise the last
+    channels; the last is, where it alone is as short as an image's (1, 3 or 4). Otherwise the last
     two axes are a plane's, and all before them are joined.
     """
     numbers = np.atleast_2d(array.astype(np.float64))

@@ -1,4 +1,4 @@
-"""The values that tensors inside a network have for one picture, in any runtime."""
+"""The values that tensors inside a network have for one image, in any runtime."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def feeds_of(manifest: Manifest, graph: Graph, rgb: NDArray[np.uint8] | None) ->
 
 
 def fed(spec: Input, dtypes: Mapping[str, np.dtype[Any]], rgb: NDArray[np.uint8]) -> Arrays:
-    """The tensors of one picture, in arrays of their own.
+    """The tensors of one image, in arrays of their own.
 
     Args:
         spec: the manifest's description of the input.

@@ -17,7 +17,7 @@ def check_feeds(inputs: Mapping[str, TensorInfo], feeds: Tensors) -> None:
         for name in inputs.keys() - feeds.keys():
             raise FeedError(f"input {name}: missing; the model has {', '.join(inputs)}")
         extra = ", ".join(feeds.keys() - inputs.keys())
-        raise FeedError(f"input {extra}: the model has none such, but {', '.join(inputs)}")
+        raise FeedError(f"input {extra}: unknown input; the model has {', '.join(inputs)}")
     for name, info in inputs.items():
         array = feeds[name]
         if array.dtype != info.dtype:

@@ -54,11 +54,11 @@ class LitertSession:
 
     **Quantised tensors.** Outputs, and inputs of int8 and int16, are float32 here: the session
     counts in the file's scale and zero point, so decoders see probabilities and logits. An input
-    of uint8 is declared uint8 and fed as it is: it is a picture's pixels, and its scale and zero
+    of uint8 is declared uint8 and fed as it is: it is an image's pixels, and its scale and zero
     point are the network's own normalisation. A manifest then says nothing of it (``scale`` 1,
     ``mean`` 0, ``std`` 1), where that of the float file says ``scale: 0.0039``.
 
-    Axes that the file leaves open, of the batch or of the picture, are resized when a shape
+    Axes that the file leaves open, of the batch or of the image, are resized when a shape
     differs from the last one.
     """
 

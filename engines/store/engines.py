@@ -140,7 +140,7 @@ def bench(key: str) -> Iterator[Path]:
 
 def publish(key: str, part: Path, about: Mapping[str, Any]) -> Engine:
     """Makes a folder the engine of that key, at once and for good; to be used under the lock."""
-    # What TensorRT-RTX compiled for the GPU here (.cache) is written anew while engines run.
+    # What TensorRT-RTX compiled for the GPU here (.cache) is written again while engines run.
     files = sorted(
         path
         for path in part.iterdir()

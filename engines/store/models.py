@@ -81,7 +81,7 @@ def use_default_mirror() -> None:
 def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
     """The model's file, its checksum verified; downloaded into the store where need be.
 
-    A file with a wrong checksum is refused, and removed if it is in the store; the search goes on
+    A file with a wrong checksum is refused, and removed if it is in the store; the search continues
     with the next place.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Builds the two networks that see the synthetic camera's picture exactly: test-boxes, test-lane.
+"""Builds the two networks that see the synthetic camera's image exactly: test-boxes, test-lane.
 
 They hold no weights, only arithmetic on colours: a red rectangle is where red exceeds green and
 blue by half the range. ``python -m engines.zoo.build_test_models [FOLDER]`` writes both files.

@@ -83,7 +83,7 @@ class GroupReader(Reader):
         yield from super().converse()
 
     def begin(self, stream: str, first: bool) -> Steps:
-        """Creates the group where a reader would begin, or goes on where it stands."""
+        """Creates the group where a reader would begin, or continues where it stands."""
         yield from super().begin(stream, first)
         if (yield from self._create(stream)):
             return
@@ -149,7 +149,7 @@ class GroupReader(Reader):
                 )
 
     def _claim(self) -> Steps:
-        """Takes over entries that another consumer has held for too long."""
+        """Take over entries that another consumer has held for too long."""
         now_s = time.monotonic()
         if now_s < self._claimed_s + self.plan.claim_s / 2:
             return

@@ -12,7 +12,7 @@ class Frame(FrameResult):
     """A ``FrameResult`` as it was received.
 
     Attributes:
-        entry_id: its ID in the stream, ``<ms>-<seq>``; ``since=frame.entry_id`` goes on behind it.
+        entry_id: its ID in the stream, ``<ms>-<seq>``; ``since=frame.entry_id`` resumes there.
         sent: Unix seconds at which the publisher handed it to Redis.
         received: Unix seconds at which this consumer had read it.
         lost_before: frames published between the one before and this one that this consumer (or

@@ -134,7 +134,7 @@ def subscribe(
             item is acknowledged when the next one is asked for, and what a dead consumer held is
             taken over.
         since: where to begin: None for what is new, ``"0"`` for all that Redis holds, an entry's
-            ID (``frame.entry_id``) to go on behind it, a datetime, or a number of seconds ago. Of
+            ID (``frame.entry_id``) to resume there, a datetime, or a number of seconds ago. Of
             no effect on a group that exists.
         **options: ``redis``: address; default ``MIRANTE_REDIS_URL``, else
             ``redis://127.0.0.1:6379``. ``consumer``: this consumer's name in the group; the same

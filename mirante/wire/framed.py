@@ -1,4 +1,4 @@
-"""A JSON header in front of bytes: how pictures travel where no Redis entry holds them.
+"""A JSON header in front of bytes: how images travel where no Redis entry holds them.
 
 The header's length in 4 bytes, big endian; the header; the rest.
 """

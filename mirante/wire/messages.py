@@ -51,7 +51,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 Score = Annotated[float, Meta(ge=0, le=1)]
 KeyPoint = Annotated[
     tuple[Pixels, Pixels, Score],
-    Meta(description="x, y in pixels of the source frame, score; all 0 where it is not there"),
+    Meta(description="x, y in pixels of the source frame, score; all 0 for an absent point"),
 ]
 
 

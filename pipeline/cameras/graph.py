@@ -45,7 +45,7 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
 
 
 def analysis_caps(spec: Camera) -> str:
-    """RGB of at most the analysis size; the ranges keep the picture's shape and never enlarge."""
+    """RGB of at most the analysis size; the ranges keep the image's shape and never enlarge."""
     return (
         f"video/x-raw,format=RGB,width=[1,{spec.width}],height=[1,{spec.height}],"
         "pixel-aspect-ratio=1/1"

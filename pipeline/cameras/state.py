@@ -16,7 +16,7 @@ BACKOFF_MOST_S = 10.0
 BACKOFF_JITTER = 0.25
 SLOW_RETRY_S = 30.0
 STABLE_S = 10.0  # after running this long, failures are counted from one again
-CONNECT_S = 10.0  # most time from the start of an attempt to its first encoded picture
+CONNECT_S = 10.0  # most time from the start of an attempt to its first encoded image
 FIRST_FRAME_S = 30.0  # … and to its first decoded frame: key frames may be far apart
 
 
@@ -80,7 +80,7 @@ class CameraState:
     Args:
         camera: the camera's name.
         watchdog_s: a live camera that gives no frame for this long has stalled.
-        on_change: told of each transition.
+        on_change: notified of each transition.
         live: False for a file, which may take its time.
         clock: monotonic seconds.
         wall_ns: Unix time in ns.
@@ -118,13 +118,13 @@ class CameraState:
             self._enter(State.CONNECTING, "first attempt")
 
     def check(self, arrived_s: float | None, decoded_s: float | None) -> Fault | None:
-        """Looks at the newest encoded picture and the newest decoded frame of this attempt.
+        """Looks at the newest encoded image and the newest decoded frame of this attempt.
 
         Args:
             arrived_s, decoded_s: when they came, on the clock; None when none came yet.
 
         Returns:
-            Why the attempt has to be given up, or None to go on.
+            Why the attempt has to be given up, or None to continue.
         """
         now_s = self._clock()
         if decoded_s is None:
@@ -138,7 +138,7 @@ class CameraState:
         if not self._live or now_s - decoded_s <= self._watchdog_s:
             return None
         if arrived_s is not None and now_s - arrived_s <= self._watchdog_s:
-            code, words = FaultCode.UNDECODABLE, "pictures come, but none could be decoded for"
+            code, words = FaultCode.UNDECODABLE, "images arrive, but none could be decoded for"
         else:
             code, words = FaultCode.STALLED, "no frame for"
         fault = Fault(code, f"{words} {now_s - decoded_s:.1f} s")
@@ -178,7 +178,7 @@ class CameraState:
             words = f"the camera answers, but no video came for {CONNECT_S:.0f} s"
             return Fault(FaultCode.NO_VIDEO, words)
         if waited_s > FIRST_FRAME_S:
-            words = f"pictures come, but none could be decoded for {FIRST_FRAME_S:.0f} s"
+            words = f"images arrive, but none could be decoded for {FIRST_FRAME_S:.0f} s"
             return Fault(FaultCode.UNDECODABLE, words)
         return None
 

@@ -1,4 +1,4 @@
-"""A camera that is drawn: its picture says its frame number and what there is to be found in it."""
+"""A camera that is drawn: its image says its frame number and what there is to be found in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BITS = 32
 
 _CONTRAST = 80  # of 255, between a cell and its complement: more than a codec's error
 _COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
-_WIDTHS = (6, 5, 8)  # each box is this part of the picture's width
+_WIDTHS = (6, 5, 8)  # each box is this part of the image's width
 _STEPS = (6, 4, 10)  # pixels per frame
 
 
@@ -33,7 +33,7 @@ def picture(n: int, width: int, height: int, clock: str = "") -> NDArray[np.uint
     video keeps its edges.
 
     Raises:
-        ValueError: the picture is too small to hold all this.
+        ValueError: the image is too small to hold all this.
     """
     image = _background(width, height).copy()
     _draw_number(image, n)
@@ -59,10 +59,10 @@ def truth(n: int, width: int, height: int) -> tuple[Detections, Mask]:
 
 
 def read_number(image: NDArray[np.uint8]) -> int | None:
-    """The frame number in a picture of any scale, or None when none can be read with certainty.
+    """The frame number in an image of any scale, or None when none can be read with certainty.
 
     Args:
-        image: (h, w, 3) or (h, w) uint8, the whole picture.
+        image: (h, w, 3) or (h, w) uint8, the whole image.
     """
     height, width = image.shape[:2]
     top = _header(height) / 4

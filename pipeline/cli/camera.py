@@ -47,9 +47,9 @@ class Keys:
         ),
         Texts(tuple),
     ] = ()
-    fps: Annotated[float | None, typer.Option(help="Most frames analysed per second.")] = None
-    width: Annotated[int | None, typer.Option(help="Most pixels of the analysed width.")] = None
-    height: Annotated[int | None, typer.Option(help="Most pixels of the analysed height.")] = None
+    fps: Annotated[float | None, typer.Option(help="Maximum frames analysed per second.")] = None
+    width: Annotated[int | None, typer.Option(help="Maximum analysed width in pixels.")] = None
+    height: Annotated[int | None, typer.Option(help="Maximum analysed height in pixels.")] = None
     transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None
 
     def given(self, name: str) -> dict[str, Any]:
@@ -87,9 +87,9 @@ def add(
         _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
     typer.echo(
-        f'camera "{name}" is wanted; see: mirante camera list'
+        f'camera "{name}" added; see: mirante camera list'
         if lives
-        else f'camera "{name}" is wanted; it starts when worker "{worker}" does'
+        else f'camera "{name}" added; it starts when worker "{worker}" does'
     )
 
 
@@ -101,8 +101,8 @@ def remove(name: Name, redis_url: RedisOption = None) -> None:
     typer.echo(f'camera "{name}" is no longer wanted')
     if removed.origin == "config":
         typer.echo(
-            f'it is in the configuration of worker "{removed.worker}", which wants it again when '
-            "it starts anew"
+            f'it is in the configuration of worker "{removed.worker}"; it will come back when '
+            "that worker restarts"
         )
 
 
@@ -135,7 +135,7 @@ def pause(name: Name, redis_url: RedisOption = None) -> None:
     """Stop a camera, but keep it; also one of the configuration, over restarts."""
     with connected(redis_url) as client:
         _registry(client).pause(name)
-    typer.echo(f'camera "{name}" is paused; go on: mirante camera resume {name}')
+    typer.echo(f'camera "{name}" is paused; to resume: mirante camera resume {name}')
 
 
 @app.command()
@@ -143,12 +143,12 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
     """Let a paused camera run again."""
     with connected(redis_url) as client:
         _registry(client).resume(name)
-    typer.echo(f'camera "{name}" is wanted; see: mirante camera list')
+    typer.echo(f'camera "{name}" added; see: mirante camera list')
 
 
 @app.command("list")
 def list_(redis_url: RedisOption = None) -> None:
-    """Every camera that is wanted, and how it is."""
+    """Every camera that is configured, and how it is."""
     from pipeline.config.camera_url import redact
 
     rows = []
@@ -244,7 +244,7 @@ def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
     from pipeline.control.lease import is_held
 
     if desired.paused:
-        return {"state": "paused", "reason": f"go on: mirante camera resume {desired.name}"}
+        return {"state": "paused", "reason": f"to resume: mirante camera resume {desired.name}"}
     if not is_held(client, desired.worker):
         return {"state": "unknown", "reason": f'worker "{desired.worker}" does not run'}
     newest = cast(

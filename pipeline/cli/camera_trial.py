@@ -24,7 +24,7 @@ def try_camera(
         typer.Argument(metavar="[URL]", help=forms()),
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(help="Instead of URL: one that is wanted, as its worker has it.")
+        str | None, typer.Option(help="Test an existing camera, with its worker's settings.")
     ] = None,
     models: Annotated[
         list[str] | None,
@@ -33,12 +33,12 @@ def try_camera(
     worker: Annotated[
         str | None, typer.Option(help="Try it from this worker's machine, instead of from here.")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Write the picture there, a .jpg.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the image to this .jpg file.")] = None,
     redis_url: RedisOption = None,
 ) -> None:
     """Connect to a camera, run its stages on one frame, and say what came or why nothing did."""
     if (url is None) == (camera is None):
-        raise typer.BadParameter("expected URL, or --camera NAME of one that is wanted")
+        raise typer.BadParameter("expected URL, or --camera NAME of an existing camera")
     if camera is not None and (models or worker):
         raise typer.BadParameter("--camera: expected without --model and --worker")
     if save is not None and not (save.suffix.lower() in {".jpg", ".jpeg"} and save.parent.is_dir()):

@@ -9,7 +9,7 @@ import typer
 
 def demo(
     seconds: Annotated[
-        float | None, typer.Option(help="End after so many seconds; else at Ctrl-C.", min=1)
+        float | None, typer.Option(help="Stop after N seconds; else at Ctrl-C.", min=1)
     ] = None,
 ) -> None:
     """Three cameras, live: detections and masks by our own models, and an account at the end."""

@@ -1,4 +1,4 @@
-"""A frame with what was found in it, for a file. The line itself never draws on a picture."""
+"""A frame with what was found in it, for a file. The line itself never draws on an image."""
 
 from __future__ import annotations
 

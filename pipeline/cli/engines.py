@@ -25,7 +25,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="An engine's name in the
 @app.command()
 @command
 def build(request: Request) -> None:
-    """Make an engine, prove it equal to its source on real pictures, and keep it."""
+    """Make an engine, prove it equal to its source on real images, and keep it."""
     from engines.builder.build import build as build_one
     from engines.store.models import use_default_mirror
 
@@ -93,7 +93,7 @@ def prove(
     key: Key,
     frames: Annotated[
         str | None,
-        typer.Option(metavar="CLIP", help="Pictures to compare on; by default its graph's."),
+        typer.Option(metavar="CLIP", help="Images to compare on; by default its graph's."),
     ] = None,
 ) -> None:
     """Run an engine that was built elsewhere through its gate, on the device that is here."""
@@ -160,7 +160,7 @@ def _parity(engine: Engine) -> list[str]:
 def _input(about: Any) -> str:
     given = about["input"]
     width, height = given["frame"] or given["size"]
-    how = "uint8 pictures, preprocessing in the graph" if about["fold"] else "as of the model"
+    how = "uint8 images, preprocessing in the graph" if about["fold"] else "as of the model"
     largest = "at most " if given["multiple"] and not given["frame"] else ""
     return f"{largest}{width}x{height}, {how}"
 

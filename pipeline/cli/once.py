@@ -24,10 +24,10 @@ class Once:
     """The options of ``mirante run-once``.
 
     Raises:
-        ValueError: the picture cannot be written.
+        ValueError: the image cannot be written.
     """
 
-    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip or a picture.")]
+    clip: Annotated[Path, typer.Argument(metavar="CLIP", help="A clip or an image.")]
     number: Annotated[int, typer.Option("--frame", help="Number of the frame, from 0.", min=0)] = 0
     config: Annotated[
         Path | None, typer.Option(help="Configuration file; the stages of one of its cameras.")
@@ -75,7 +75,7 @@ def run_once(asked: Once) -> None:
         rgb = read_frame(asked.clip, asked.number)
         frame = analysed(rgb, options.width, options.height)
         if asked.debug:
-            typer.echo("loading: each decoder is tried out on a grey picture first", err=True)
+            typer.echo("loading: each decoder is tried out on a grey image first", err=True)
         stages = make_stages(options.stages, asked.threads)
         if asked.debug:
             size = f"{frame.shape[1]}x{frame.shape[0]}"

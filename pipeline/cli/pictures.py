@@ -1,4 +1,4 @@
-"""Masks as small pictures made of half blocks: two pixels a character, about square."""
+"""Masks as small images made of half blocks: two pixels a character, about square."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plain_picture(plane: NDArray[np.bool_]) -> list[str]:
 
 
 def colour_picture(planes: NDArray[np.bool_]) -> list[str]:
-    """All planes (c, rows, columns) in one picture, in rich's markup; a later plane lies above."""
+    """All planes (c, rows, columns) in one image, in rich's markup; a later plane lies above."""
     top = np.where(planes.any(0), len(planes) - 1 - planes[::-1].argmax(0), -1)
     return [
         "".join(_cell(int(up), int(down)) for up, down in zip(upper, lower, strict=True))

@@ -50,5 +50,5 @@ def _ask(model: str, to: str | None, redis_url: str | None, worker: str, timeout
         try:
             words = ask_swap(client, worker, model, to, timeout)
         except RefusedError as error:
-            raise RuntimeError(f"{error}; what ran goes on") from None
+            raise RuntimeError(f"{error}; the running model stays") from None
     typer.echo(f"{model}: {words}")

@@ -27,11 +27,11 @@ def tail(
         list[str], typer.Argument(metavar="CAMERA…", help="Names, or '*' for every camera.")
     ],
     picture_s: Annotated[
-        float, typer.Option("--pictures", help="Seconds between pictures of masks; 0 for none.")
+        float, typer.Option("--pictures", help="Seconds between images of masks; 0 for none.")
     ] = 1.0,
-    count: Annotated[int | None, typer.Option(help="End after so many frames.", min=1)] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after N frames.", min=1)] = None,
     since_s: Annotated[
-        float | None, typer.Option("--since", help="Begin so many seconds ago.", min=0)
+        float | None, typer.Option("--since", help="Start N seconds ago.", min=0)
     ] = None,
     redis_url: RedisOption = None,
 ) -> None:
@@ -89,7 +89,7 @@ def mask_words(mask: Mask) -> str:
 
 
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
-    """The address of a Redis that answers; a name that nobody knows is told of."""
+    """The address of a Redis that answers; a name that nobody knows is notified of."""
     from mirante.keys import key
     from mirante.nearest import nearest
     from pipeline.control.registry import Registry

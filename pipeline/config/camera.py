@@ -17,29 +17,31 @@ CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
 
 class Preview(Section):
-    """The picture for people, encoded only while somebody watches."""
+    """The image for people, encoded only while somebody watches."""
 
-    fps: float = Field(8.0, gt=0, le=60, description="most pictures per second")
+    fps: float = Field(8.0, gt=0, le=60, description="maximum number of images per second")
     quality: int = Field(70, ge=1, le=100, description="JPEG quality")
     blur: list[str] = Field(
-        [], description="classes made unrecognisable before a picture leaves the worker, as [face]"
+        [], description="classes made unrecognisable before an image leaves the worker, as [face]"
     )
 
 
 class CameraOptions(Section):
     """All that has a default about a camera."""
 
-    width: int = Field(640, ge=16, le=7680, description="most pixels of the analysed frame's width")
-    height: int = Field(
-        640, ge=16, le=4320, description="most pixels of the analysed frame's height"
+    width: int = Field(
+        640, ge=16, le=7680, description="maximum width of the analysed frame in pixels"
     )
-    fps: float | None = Field(None, gt=0, le=1000, description="most frames analysed per second")
+    height: int = Field(
+        640, ge=16, le=4320, description="maximum height of the analysed frame, in pixels"
+    )
+    fps: float | None = Field(None, gt=0, le=1000, description="maximum frames analysed per second")
     transport: Literal["tcp", "udp"] = Field("tcp", description="how RTP travels (rtsp only)")
     latency_ms: int = Field(
         150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp only)"
     )
     watchdog_s: float = Field(
-        3.0, ge=0.5, le=600, description="a live camera silent for so many seconds has stalled"
+        3.0, ge=0.5, le=600, description="seconds of silence after which a live camera has stalled"
     )
     pace: Literal["realtime", "every_frame"] = Field(
         "realtime", description="file: only; at the clip's own pace, or every frame, none dropped"
@@ -56,7 +58,7 @@ class CameraOptions(Section):
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"
     )
-    preview: Preview = Field(Preview(), description="the picture for people")
+    preview: Preview = Field(Preview(), description="the image for people")
 
     def models(self) -> list[ModelUse]:
         """Return the models that its stages run, in order."""

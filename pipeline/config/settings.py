@@ -51,7 +51,7 @@ class Redis(Section):
     ring_s: float = Field(
         30.0, gt=0, le=3600, description="seconds of results held while Redis is away"
     )
-    ring_mib: int = Field(256, ge=1, le=65_536, description="most memory of those results, in MiB")
+    ring_mib: int = Field(256, ge=1, le=65_536, description="maximum memory of results in MiB")
 
     @field_validator("url")
     @classmethod
@@ -161,7 +161,7 @@ class Log(Section):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level that is logged"
+        "info", description="minimum level that is logged"
     )
     format: Literal["text", "json"] = Field(
         "text", description="lines for people, or one JSON object a line"
@@ -179,10 +179,10 @@ class Engine(Section):
     )
     precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="of those engines")
     calibrate: str | None = Field(
-        None, description="for int8: a clip or folder of pictures of what the cameras see"
+        None, description="for int8: a clip or folder of images of what the cameras see"
     )
     batch: int | None = Field(
-        None, ge=1, le=256, description="most pictures in one call; null: 8 on a GPU, else 1"
+        None, ge=1, le=256, description="maximum images per call; null: 8 on a GPU, else 1"
     )
 
     @model_validator(mode="after")

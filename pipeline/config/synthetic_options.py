@@ -40,4 +40,4 @@ class SyntheticOptions:
 def _check_size(width: int, height: int) -> None:
     if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
         least = "x".join(map(str, MIN_SIZE))
-        raise ValueError(f"synthetic picture: expected {least} or more, got {width}x{height}")
+        raise ValueError(f"synthetic image: expected {least} or more, got {width}x{height}")

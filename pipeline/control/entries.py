@@ -1,4 +1,4 @@
-"""A camera that is wanted, as its entry in Redis says it."""
+"""A camera that is configured, as its entry in Redis says it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Origin = Literal["config", "api"]
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A camera that is wanted.
+    """A camera that is configured.
 
     Attributes:
         name: the camera's name.

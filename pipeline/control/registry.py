@@ -1,4 +1,4 @@
-"""The cameras that are wanted, in Redis: the command line writes them, a worker makes them so."""
+"""The cameras configured, in Redis: the command line writes them, a worker makes them so."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Registry:
         return self._seen[0] if self._seen else ""
 
     def cameras(self) -> dict[str, Desired]:
-        """All cameras that are wanted, of every worker, by name."""
+        """All cameras that are configured, of every worker, by name."""
         raw = cast(dict[bytes, bytes], self._client.hgetall(CAMERAS))
         return read_entries(raw.values())
 
@@ -195,7 +195,7 @@ class Registry:
     def remove(self, name: str) -> Desired:
         """Removes a camera and its secrets; returns what was removed.
 
-        One of origin ``config`` is wanted again when its worker starts anew.
+        One of origin ``config`` is wanted again when its worker starts again.
 
         Raises:
             UnknownCameraError: no such camera.

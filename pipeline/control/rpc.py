@@ -136,7 +136,7 @@ class Requests:
             answer = DONE + self._handlers[what](request)
         except Exception as error:  # noqa: BLE001 whoever asked is told, and the worker goes on
             words = " ".join(str(error).split()) or type(error).__name__
-            log.error("%s, asked for: %s", what, words)
+            log.error("%s, requested: %s", what, words)
             answer = REFUSED + words.encode()
         try:
             self._answer(answer_key(identity), answer)

@@ -17,7 +17,7 @@ def ask_swap(
 
     Raises:
         NoAnswerError: it does not answer in time.
-        RefusedError: it cannot; what ran goes on.
+        RefusedError: it cannot; the running model stays.
         redis.RedisError: Redis does not answer.
     """
     return ask(client, "swap", worker, {"model": model, "to": to}, timeout_s).decode()

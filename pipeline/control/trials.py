@@ -24,7 +24,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         words: how it went; else why not.
         code: why not, as a ``FaultCode``; None when it connected.
         size: width and height of the source's frames.
-        seconds: from the start of the process to the picture, or to giving up.
+        seconds: from the start of the process to the image, or to giving up.
         fps: frames a second of the source, as it says itself, else as they came.
         codec: such as "H.264"; None where the source is not encoded.
         objects: what the stages found, as on the wire: boxes in pixels of the source.

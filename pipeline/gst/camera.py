@@ -1,4 +1,4 @@
-"""Runs one camera: builds its graph, watches it, and builds it anew when it is lost."""
+"""Runs one camera: builds its graph, watches it, and builds it again when it is lost."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CameraRunner:
         stages: launch text behind the RGB caps, up to a sink, such as
             ``mirinfer model=street ! mirpublish camera=gate``.
         line: what its elements share: account, outbox, models.
-        on_change: told of each transition, on the supervisor's thread.
+        on_change: notified of each transition, on the supervisor's thread.
 
     Raises:
         ValueError: the address has a query that means nothing.

@@ -37,7 +37,7 @@ class ClipError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One encoded picture: its bytes, times in ns from the start, and whether it is a key frame."""
+    """One encoded image: its bytes, times in ns from the start, and whether it is a key frame."""
 
     data: bytes
     pts_ns: int
@@ -47,14 +47,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """All encoded pictures of a clip in decoding order, with their caps and length."""
+    """All encoded images of a clip in decoding order, with their caps and length."""
 
     caps: str
     pictures: tuple[Picture, ...]
     duration_ns: int
 
     def loop(self) -> Iterator[Picture]:
-        """The pictures for ever, with timestamps that go on rising over each turn."""
+        """The images for ever, with timestamps that continue rising over each turn."""
         offset_ns = 0
         while True:
             for picture in self.pictures:
@@ -104,7 +104,7 @@ def prepare_clip(path: Path, cache_dir: Path) -> Path:
 
 
 def encode_pictures(pictures: Iterable[NDArray[np.uint8]], fps: int, target: Path) -> None:
-    """Encodes (height, width, 3) uint8 RGB pictures to H.264 in the MP4 file ``target``.
+    """Encodes (height, width, 3) uint8 RGB images to H.264 in the MP4 file ``target``.
 
     Raises:
         ClipError: with GStreamer's own words.
@@ -152,7 +152,7 @@ def _encode(source: str, target: Path, fill: Callable[[Any], None] | None = None
 
 def _end_past(_pad: Any, info: Any, behind: Any) -> Any:
     """Hands the end of the stream to what is behind the encoder: to drain it, which holds nothing
-    back, openh264enc encodes a null picture, and OpenH264 prints an error about that.
+    back, openh264enc encodes a null image, and OpenH264 prints an error about that.
     """
     if info.get_event().type != Gst.EventType.EOS:
         return Gst.PadProbeReturn.OK

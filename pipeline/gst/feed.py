@@ -1,4 +1,4 @@
-"""Pushes the synthetic camera's pictures into a graph at their pace."""
+"""Pushes the synthetic camera's images into a graph at their pace."""
 
 from __future__ import annotations
 

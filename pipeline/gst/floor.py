@@ -35,7 +35,7 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
 
 
 def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
-    """The first ``frames`` coded pictures of an H.264 MP4 as a file of its own, made once.
+    """The first ``frames`` coded images of an H.264 MP4 as a file of its own, made once.
 
     Raises:
         RuntimeError: ``clip`` is no such file.

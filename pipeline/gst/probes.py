@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _NTP = Gst.Caps.from_string("timestamp/x-ntp")
 _NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
 _CARRIED_NS = 5_000_000_000  # the camera's time is carried no further than this
-_KEPT_ARRIVALS = 64  # pictures inside a decoder, at most 17 for H.264
+_KEPT_ARRIVALS = 64  # images inside a decoder, at most 17 for H.264
 _REPEAT_NS = 1000  # closer than this to the last timestamp is that timestamp again
 _ARRIVAL: TsSource = "arrival"
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
@@ -46,7 +46,7 @@ class FrameProbes:
         turn: how often a looped file was begun before.
 
     Attributes:
-        arrived_s, decoded_s: monotonic time of the newest encoded picture and decoded frame.
+        arrived_s, decoded_s: monotonic time of the newest encoded image and decoded frame.
         clock_off_s: how far off the camera's clock was when it was last not believed, or None.
     """
 
@@ -110,7 +110,7 @@ class FrameProbes:
         return _OK
 
     def _capture_time(self, buffer: Any) -> tuple[int, TsSource]:
-        """A parser that joins several packets to one picture, as for key frames, loses the
+        """A parser that joins several packets to one image, as for key frames, loses the
         camera's time of it; then the last one known is carried on to this PTS.
         """
         now_ns, pts = time.time_ns(), buffer.pts
@@ -150,7 +150,7 @@ class FrameProbes:
         return _OK
 
     def _captured(self, arrival: tuple[int, TsSource] | None) -> tuple[int, TsSource]:
-        """Reordering decoders get a later picture before an earlier one; its arrival must not
+        """Reordering decoders get a later image before an earlier one; its arrival must not
         come before its predecessor's.
         """
         if arrival is None or self._paced:

@@ -34,11 +34,11 @@ class Stream:
     """What one path of the server sends.
 
     Attributes:
-        caps: what the pictures are.
-        pictures: makes the pictures of one session. When they end so does the stream; a None
+        caps: what the images are.
+        images: makes the images of one session. When they end so does the stream; a None
             among them means that nothing more will be said, with the session left open.
-        launch: elements from the pictures to RTP packets, the last one without a name.
-        live: the pictures are stamped when they are given, not by themselves.
+        launch: elements from the images to RTP packets, the last one without a name.
+        live: the images are stamped when they are given, not by themselves.
         beside: launch text of further streams, such as sound, named ``pay1``, ``pay2``, …
     """
 
@@ -50,7 +50,7 @@ class Stream:
 
 
 def looped(clip: Clip) -> Stream:
-    """A clip from its first picture for each session, for ever."""
+    """A clip from its first image for each session, for ever."""
     return Stream(clip.caps, clip.loop, _PAYLOADERS[clip.caps.partition(",")[0]])
 
 
@@ -139,7 +139,7 @@ def _allow(permissions: Any, role: str, construct: bool) -> None:
 
 
 def _configure(_factory: Any, media: Any, stream: Stream) -> None:
-    """Gives a new session its own turn through the pictures."""
+    """Gives a new session its own turn through the images."""
     pictures = stream.pictures()
     silent = False
     source = media.get_element().get_by_name("source")

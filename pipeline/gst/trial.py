@@ -89,7 +89,7 @@ class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         return flow if flow == Gst.FlowReturn.ERROR else Gst.FlowReturn.OK
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
-        """Takes a picture of the frame."""
+        """Takes an image of the frame."""
         kind = type(self)
         if not kind.enough.is_set():
             width, height = self.size
@@ -121,7 +121,7 @@ class Warnings(logging.Handler):
 
 
 def try_camera(request: Request) -> Trial:
-    """Runs the camera until a picture has come, it failed, or it is time to give up."""
+    """Runs the camera until an image has come, it failed, or it is time to give up."""
     began_s = time.monotonic()
     camera = Camera.model_validate(request.spec)
     TrialSink.blur = Blur(camera.preview.blur) if camera.preview.blur else None
@@ -157,7 +157,7 @@ def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) 
     message = msgspec.json.decode(encode(result).detections["json"], type=DetectionsMessage)
     return Trial(
         connected=True,
-        words=f"connected: the first picture came after {seconds:.1f} s",
+        words=f"connected: the first image came after {seconds:.1f} s",
         seconds=round(seconds, 3),
         size=(result.width, result.height),
         fps=None if fps is None else round(fps, 2),
@@ -181,18 +181,18 @@ def _decoded(ledger: Ledger) -> int:
 
 
 def _impatient(ledger: Ledger, warning: str, seconds: float) -> Fault:
-    """Why no picture came before it was time to give up."""
+    """Why no image came before it was time to give up."""
     counts, _ = ledger.counts()
     if counts.failed:
-        words = f"pictures come, but a stage failed on each of {counts.failed}: {warning}"
+        words = f"images arrive, but a stage failed on each of {counts.failed}: {warning}"
         return Fault(FaultCode.STAGE_FAILED, words)
     if dropped := counts.dropped.get("stage", 0):
-        words = f"pictures come, but the camera's own stages dropped each of {dropped}"
+        words = f"images arrive, but the camera's own stages dropped each of {dropped}"
         return Fault(FaultCode.STAGES_DROP, words)
     if _decoded(ledger):
-        words = f"pictures come, but none had passed the stages after {seconds:.0f} s"
+        words = f"images arrive, but none had passed the stages after {seconds:.0f} s"
         return Fault(FaultCode.STAGES_SLOW, words)
-    return Fault(FaultCode.NO_VIDEO, f"no picture came within {seconds:.0f} s")
+    return Fault(FaultCode.NO_VIDEO, f"no image came within {seconds:.0f} s")
 
 
 def _jpeg(bgr: NDArray[np.uint8]) -> bytes:

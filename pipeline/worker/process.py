@@ -39,7 +39,7 @@ def run_worker(
         make_runner: makes what runs a camera.
         config_path: where the settings come from, for the log.
         stop: ends the worker when set; SIGINT and SIGTERM set it too.
-        on_start: told of the worker, its Redis address and that of the dashboard, if there is one,
+        on_start: given the worker, its Redis address and that of the dashboard, if there is one,
             before cameras start.
         on_tick: called a few times a second.
         on_end: called when everything is sent, while Redis still runs.

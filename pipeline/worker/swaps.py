@@ -24,7 +24,7 @@ class ModelSwaps:
         client: of Redis.
         worker: the worker's name.
         models: what it runs.
-        on_swapped: told of a model that was chosen by hand.
+        on_swapped: notified of a model that was chosen by hand.
         blurred: the classes that must stay unrecognisable where a model looks.
     """
 
@@ -51,10 +51,10 @@ class ModelSwaps:
             try:
                 self._models.restore(name, entry["runs"], tuple(entry["before"]))
             except Exception as error:  # noqa: BLE001 the model that is configured runs instead
-                log.error("model %s: %s, asked for earlier: %s", name, entry["runs"], error)
+                log.error("model %s: %s, requested earlier: %s", name, entry["runs"], error)
                 continue
             undo = f"mirante models rollback {name}"
-            log.warning("model %s: %s, asked for earlier; undo: %s", name, entry["runs"], undo)
+            log.warning("model %s: %s, requested earlier; undo: %s", name, entry["runs"], undo)
             self._on_swapped(name)
 
     def swap(self, request: Mapping[str, Any]) -> bytes:

@@ -112,7 +112,7 @@ class Outbox:
         return self._previews.watched(check_camera(camera))
 
     def preview(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
-        """Sends a picture to those who listen; a later one replaces it while it waits."""
+        """Sends an image to those who listen; a later one replaces it while it waits."""
         self._previews.put(check_camera(camera), jpeg, header)
         with self._ring.changed:
             self._ring.changed.notify()

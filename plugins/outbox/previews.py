@@ -1,4 +1,4 @@
-"""The latest picture of each camera, sent only while somebody watches."""
+"""The latest image of each camera, sent only while somebody watches."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Previews:
             return self._watched.setdefault(camera, False)
 
     def put(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
-        """Replaces the camera's picture if the last one still waits."""
+        """Replaces the camera's image if the last one still waits."""
         message = framed(header, jpeg)
         with self._lock:
             self._slots[camera] = message
 
     @property
     def waiting(self) -> bool:
-        """True when there is a picture to send."""
+        """True when there is an image to send."""
         return bool(self._slots)
 
     def forget(self) -> None:
@@ -50,7 +50,7 @@ class Previews:
             self._watched = dict.fromkeys(self._watched, False)
 
     def exchange(self, client: redis.Redis) -> None:
-        """Sends the waiting pictures and asks, when it is time, who is watched.
+        """Sends the waiting images and asks, when it is time, who is watched.
 
         Raises:
             redis.RedisError: the connection is gone.

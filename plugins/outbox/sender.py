@@ -205,7 +205,7 @@ class Sender:
         ]
 
     def _block(self, lane: Lane, error: redis.RedisError) -> None:
-        """Leaves one camera for a second; the others go on."""
+        """Leaves one camera for a second; the others continue."""
         lane.retry_s = time.monotonic() + _LANE_RETRY_S
         self._say(lane, self._url.explain(error))
 

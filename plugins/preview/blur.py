@@ -1,4 +1,4 @@
-"""Makes what a picture shows of some classes unrecognisable, before the picture leaves."""
+"""Makes what an image shows of some classes unrecognisable, before the image leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mirante.mask import Mask
 
 HOLD_S = 1.0  # detectors miss things in single frames
 GROWTH = 0.1  # of a box's width and height, on each side
-MASK_GROWTH = 0.01  # of the picture's longer side
+MASK_GROWTH = 0.01  # of the image's longer side
 LEAST_SHARE = 0.25  # a mask that covers less of its object's box is not believed
 MOST_CELLS = 4  # along the longer side of a region; from 6 on a detector begins to see a face
 CELL_PX = 4  # least size of a cell, so that small regions lose all
@@ -34,14 +34,14 @@ class Blur:
     def __init__(self, labels: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
         self.labels = frozenset(labels)
         self._clock = clock
-        self._seen_s: NDArray[np.float64] = np.empty((0, 0))  # per pixel of the picture
+        self._seen_s: NDArray[np.float64] = np.empty((0, 0))  # per pixel of the image
 
     def observe(self, result: FrameResult, width: int, height: int) -> None:
         """Notes where the classes are in one frame; wanted for every frame, shown or not.
 
         Args:
             result: boxes and masks in source pixels.
-            width, height: of the picture that shows the frame.
+            width, height: of the image that shows the frame.
         """
         if self._seen_s.shape != (height, width):
             self._seen_s = np.full((height, width), -np.inf)
@@ -66,7 +66,7 @@ class Blur:
             self._seen_s[cv2.dilate(drawn, np.ones((reach, reach), np.uint8)) > 0] = now_s
 
     def apply(self, picture: NDArray[np.uint8]) -> None:
-        """Blurs in place, in a picture of the size that was observed last: each region is averaged
+        """Blurs in place, in an image of the size that was observed last: each region is averaged
         down to a few cells.
         """
         covered = (self._seen_s >= self._clock() - HOLD_S).view(np.uint8)
@@ -78,7 +78,7 @@ class Blur:
 
 
 def _averaged(region: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A region of a picture in a few cells, with smooth passages between them."""
+    """A region of an image in a few cells, with smooth passages between them."""
     height, width = region.shape[:2]
     longer = max(width, height)
     cells = min(MOST_CELLS, max(1, longer // CELL_PX))
@@ -90,7 +90,7 @@ def _averaged(region: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _plane(
     mask: Mask, label: str, scale: tuple[float, float], width: int, height: int
 ) -> NDArray[np.bool_]:
-    """A plane on the picture: (height, width) bool."""
+    """A plane on the image: (height, width) bool."""
     return replace(mask, xyxy=_scaled(mask.xyxy, scale)).on_frame(label, width, height)
 
 
@@ -109,7 +109,7 @@ def _is_covered(box: Box, planes: list[NDArray[np.bool_]]) -> bool:
 
 
 def _pixels(box: Box, growth: float, width: int, height: int) -> tuple[slice, slice]:
-    """Rows and columns of the picture that a box touches, grown on each side."""
+    """Rows and columns of the image that a box touches, grown on each side."""
     left, top, right, bottom = box
     across, down = growth * (right - left), growth * (bottom - top)
     return (

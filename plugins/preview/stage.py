@@ -1,4 +1,4 @@
-"""The picture for people: a JPEG at a bounded rate, and only while somebody watches."""
+"""The image for people: a JPEG at a bounded rate, and only while somebody watches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from plugins.preview.blur import Blur
 
 
 class PreviewStage:
-    """Encodes a frame when a viewer is there and the last picture is old enough.
+    """Encodes a frame when a viewer is there and the last image is old enough.
 
     Args:
-        outbox: says who watches, and takes the pictures.
-        fps: most pictures per second.
+        outbox: says who watches, and takes the images.
+        fps: maximum number of images per second.
         quality: JPEG quality, 1 to 100.
         blur: classes that are made unrecognisable first; frames themselves stay as they are.
         clock: seconds, monotonic.

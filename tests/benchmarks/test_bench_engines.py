@@ -48,7 +48,7 @@ def test_tables_and_figures(tmp_path: Path, mirante: Run) -> None:
     added = {row["runtime"]: row["added"] for row in found["overhead"]}
     assert "onnxruntime" in added
     assert [row["batch"] for row in found["batcher"]] == [2, 2]
-    assert found["batcher"][0]["engine"].startswith("simulated, 4 ms + 0.5 ms a picture")
+    assert found["batcher"][0]["engine"].startswith("simulated, 4 ms + 0.5 ms an image")
     assert found["batcher"][1]["engine"] == "face, onnxruntime fp32, 1 threads"
     assert "batcher of 2: one caller with pauses, then 4 callers" in outcome.out
 
@@ -71,7 +71,7 @@ def test_a_gpu_that_no_runtime_can_use(
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         assert "this onnxruntime has no CUDAExecutionProvider" in outcome.out
     assert re.search(r"^ampere\+ +(not built|refused|runs)", outcome.out, re.MULTILINE)
-    assert "\nsimulated, 4 ms + 0.5 ms a picture " in outcome.out
+    assert "\nsimulated, 4 ms + 0.5 ms an image " in outcome.out
 
 
 def test_plans() -> None:

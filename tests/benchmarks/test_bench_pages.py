@@ -32,7 +32,7 @@ def test_nobody_costs_no_picture_and_a_stalled_page_costs_the_others_none(
         assert float(rows[name]["pictures"]) > 0
         assert rows[name]["listeners"] == "2"
     assert float(rows["2, and 1 stalled"]["skipped"]) > 0
-    found = re.search(r"the 2 others were sent (\d+) pictures and spared (\d+)", printed)
+    found = re.search(r"the 2 others were sent (\d+) images and skipped (\d+)", printed)
     assert found is not None
     sent, spared = map(int, found.groups())
     assert sent > 5 * spared, "but for what a machine with other work may cost"

@@ -50,7 +50,7 @@ def graph_of(
     [
         # 6 channels of 4x5, each a sum over 3 channels of 3x3
         (("Conv", {"pads": [1, 1, 1, 1]}), (6, 3, 3, 3), (1, 3, 4, 5), (1, 6, 4, 5), 120 * 27 * 2),
-        # two pictures, one channel a group: a sum over 3x3
+        # two images, one channel a group: a sum over 3x3
         (
             ("Conv", {"group": 4, "strides": [2, 2]}),
             (4, 1, 3, 3),
@@ -128,7 +128,7 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def scaling(path: Path, mixing: bool = False) -> Graph:
-    """Doubles its input; ``mixing``: and adds the sum of all, so that pictures of a batch meet."""
+    """Doubles its input; ``mixing``: and adds the sum of all, so that images of a batch meet."""
     nodes = [helper.make_node("Mul", ["x", "two"], ["a"])]
     if mixing:
         nodes.append(helper.make_node("ReduceSum", ["a"], ["s"], keepdims=1))
@@ -180,7 +180,7 @@ def test_words_of_a_gate() -> None:
 
 
 def test_a_letterbox_that_is_cut_costs_less(tmp_path: Path) -> None:
-    """Engines for GPUs have one size; on a CPU the tensor is no larger than the picture."""
+    """Engines for GPUs have one size; on a CPU the tensor is no larger than the image."""
     wide = [np.zeros((180, 320, 3), np.uint8)]
     street = Source("street", wide, tmp_path)
     spec = street.manifest.input
@@ -279,7 +279,7 @@ def test_an_idle_batcher_is_called_as_often_as_the_session() -> None:
 
 
 def test_without_putting_together_full_batches_are_out_of_reach() -> None:
-    """A call takes 4 ms for one picture as for four, and only one runs at a time."""
+    """A call takes 4 ms for one image as for four, and only one runs at a time."""
     feeds = [{"x": np.full((1, 3, 8, 8), i, np.float32)} for i in range(3)]
     found = loaded(TimedSession(4, 0), Counting, feeds, 4, 1, 0.1)
     assert 0 < found.batcher < found.full

@@ -1,4 +1,4 @@
-"""A camera is added, fails in words, is repaired, shows pictures, is paused, and is removed."""
+"""A camera is added, fails in words, is repaired, shows images, is paused, and is removed."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
 
 
 def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None:
-    """Its fields come from the API, which is told of a kind that this server does not have."""
+    """Its fields come from the API, which is notified of a kind that this server does not have."""
     page = pages.open(site.url)
     kinds = page.request.get(f"{site.url}/api/v1/stages").json()
     page.route(

@@ -1,4 +1,4 @@
-"""Redis and the server go and come: the page goes on by itself, and is never loaded again."""
+"""Redis and the server go and come: the page continues by itself, and is never loaded again."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.live_site import DRAWN_SIZE, Site
 from tests.support.opened_pages import Pages
 
 FRAMES = 5
-TINT = 0.45  # of the mask's colour, the rest is the picture's
+TINT = 0.45  # of the mask's colour, the rest is the image's
 LINE_PX = 2
 LEAST_LINE = 60  # pixels of a class's colour that are no chance
 
@@ -29,7 +29,7 @@ def page(pages: Pages, site: Site) -> Page:
 
 @pytest.fixture
 def canvas(page: Page) -> Iterator[Locator]:
-    """The tile's picture, without the words at the boxes, which cover what is measured."""
+    """The tile's image, without the words at the boxes, which cover what is measured."""
     found = page.locator('article[data-camera="drawn"] canvas[data-seq]')
     found.wait_for()
     page.get_by_role("button", name="Labels", exact=True).click()
@@ -54,7 +54,7 @@ def outline(shot: Shot, colour: NDArray[np.int16]) -> tuple[NDArray[np.bool_], l
     """Pixels of a class's colour, and what its lines enclose: left, top, right, bottom.
 
     A line is where most pixels of a row or column have the colour: single ones may have it by
-    chance, where two colours of the picture meet.
+    chance, where two colours of the image meet.
     """
     drawn = near(shot.image, colour, 3)
     found = []
@@ -101,7 +101,7 @@ def test_boxes_and_picture_are_of_one_frame_and_at_the_right_pixels(
 def test_the_filled_boxes_of_the_picture_lie_inside_the_outlines(
     page: Page, canvas: Locator
 ) -> None:
-    """The picture's own pixels, so that a picture at another place or scale is found."""
+    """The image's own pixels, so that an image at another place or scale is found."""
     pure = {"red": 0, "green": 1, "blue": 2}
     next_frame(canvas)
     shot = shoot(canvas)

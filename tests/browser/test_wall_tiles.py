@@ -87,7 +87,7 @@ def test_two_pages_are_one_listener_and_the_last_to_go_ends_it(
 
 
 def test_nothing_is_encoded_while_nobody_looks(pages: Pages, site: Site) -> None:
-    """The real worker publishes a picture to each channel that has a listener, and to no other."""
+    """The real worker publishes an image to each channel that has a listener, and to no other."""
     until(lambda: site.listeners() == {"drawn": 0})
     page = pages.open(site.url)
     wait_in_page(page, ALL_SHOWN, arg=1)
@@ -101,7 +101,7 @@ def test_nothing_is_encoded_while_nobody_looks(pages: Pages, site: Site) -> None
 
 
 def published(client: redis.Redis, frames: int) -> int:
-    """Pictures that were sent while the camera sent the results of so many frames."""
+    """Images that were sent while the camera sent the results of so many frames."""
 
     def results() -> int:
         return int(client.xinfo_stream(key("drawn", "detections"))["entries-added"])

@@ -106,7 +106,7 @@ def test_delete(bench: Bench) -> None:
     assert answer.json() == {"name": "gate", "words": 'camera "gate" is no longer wanted'}
     assert bench.http.get(f"{CAMERAS}/gate").status_code == 404
     words = bench.http.delete(f"{CAMERAS}/yard").json()["words"]
-    assert 'in the configuration of worker "main", which wants it again' in words
+    assert 'in the configuration of worker "main"; it will come back when' in words
     assert bench.http.get(CAMERAS).json() == []
 
 

@@ -106,7 +106,7 @@ def _resolved(document: dict[str, Any], node: Any) -> Any:
 
 @pytest.fixture
 def street(bench: Bench) -> Iterator[Bench]:
-    """The camera gate publishes and shows pictures; its worker answers trials."""
+    """The camera gate publishes and shows images; its worker answers trials."""
     over = threading.Event()
     trial = Trial(connected=True, words="test picture 1280x720", seconds=0.5, jpeg=b"\xff\xd8")
     requests = Requests(bench.redis, "main", {"trial": lambda _request: pack(trial)})

@@ -1,4 +1,4 @@
-"""Results over HTTP: the newest, a picture, and all as they come, each loss told."""
+"""Results over HTTP: the newest, an image, and all as they come, each loss told."""
 
 from __future__ import annotations
 
@@ -267,8 +267,8 @@ def test_a_picture(bench: Bench) -> None:
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
     address = "/api/v1/cameras/gate/snapshot.jpg"
     words = {
-        "not started": 'camera "gate" gives no pictures; it is not started',
-        "failed": 'camera "gate" gives no pictures; it is failed: wrong password',
+        "not started": 'camera "gate" gives no images; it is not started',
+        "failed": 'camera "gate" gives no images; it is failed: wrong password',
     }
     for state, said in words.items():
         bench.until(lambda state=state: bench.camera()["state"] == state)
@@ -301,7 +301,7 @@ def test_no_picture_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
     answer = bench.http.get("/api/v1/cameras/gate/snapshot.jpg")
     assert (answer.status_code, answer.json()["detail"]) == (
         504,
-        'camera "gate" runs and gave no picture within 0.2 s',
+        'camera "gate" runs but gave no image within 0.2 s',
     )
 
 

@@ -42,7 +42,7 @@ class Followed:
         return [count for _, count in told]
 
     def publish(self, camera: str) -> int:
-        """A picture and its results; its number."""
+        """An image and its results; its number."""
         self.number += 1
         head = {"camera": camera, "seq": self.number, "epoch": 1}
         self.client.publish(key(camera, "preview"), framed(head, b"jpeg"))

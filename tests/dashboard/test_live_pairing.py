@@ -1,4 +1,4 @@
-"""Pictures and results of a frame meet in any order; what never meets is bounded and counted."""
+"""Images and results of a frame meet in any order; what never meets is bounded and counted."""
 
 from __future__ import annotations
 

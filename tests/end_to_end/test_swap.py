@@ -17,7 +17,7 @@ from tests.support import ROOT
 
 Up = Callable[..., Any]
 Run = Callable[..., subprocess.CompletedProcess[str]]
-# Its picture says what is in it; a frame that is lost or doubled shows in its number.
+# Its image says what is in it; a frame that is lost or doubled shows in its number.
 DRAWN = {"url": "test://?size=640x360&fps=15", "stages": [{"model": "test-boxes"}]}
 # Each frame of this clip waits for the one before it, so a swap has nothing to hide behind: the
 # clip shows the same three rectangles.
@@ -121,7 +121,7 @@ def test_a_model_is_swapped_by_hand_kept_and_rolled_back(
     wait_for(free_port, "mirante_model_info", 'runs="test-boxes"')
     refused = run("mirante", "models", "swap", "test-boxes", "test-lane", "--redis", redis_url)
     assert refused.returncode == 1
-    assert "expected a detector, but test-lane is a segmenter; what ran goes on" in refused.stderr
+    assert "but test-lane is a segmenter; the running model stays" in refused.stderr
     done = run("mirante", "models", "swap", "test-boxes", twin, "--redis", redis_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (

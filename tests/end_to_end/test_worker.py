@@ -159,7 +159,7 @@ def test_what_cannot_start_is_refused_before_anything_starts(
 
 
 def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
-    """Each from the first: none may look for the outbox before it is there."""
+    """Each from the first: none may view for the outbox before it is there."""
     names = [f"c{i}" for i in range(8)]
     up({name: {"url": "test://?size=64x48&fps=5", "stages": []} for name in names})
     for name in names:

@@ -44,7 +44,7 @@ def write(folder: Path, data: dict[str, Any]) -> str:
 
 @pytest.fixture
 def brightness(tmp_path: Path) -> str:
-    """A segmenter whose plane is where the picture is brighter than half."""
+    """A segmenter whose plane is where the image is brighter than half."""
     nodes = [helper.make_node("ReduceMean", ["image"], ["bright"], axes=[1], keepdims=1)]
     inputs, outputs = [floats("image", [1, 3, 32, 32])], [floats("bright", [1, 1, 32, 32])]
     save(tmp_path / "bright.onnx", nodes, {}, inputs, outputs)
@@ -108,7 +108,7 @@ def test_a_detector_on_crops_gives_boxes_in_source_pixels(tmp_path: Path) -> Non
     colour_grid(tmp_path / "colours.onnx", "yolov8", 96, 64)
     model = engines.load(write(tmp_path, COLOUR_GRID), on="car")
     rgb = np.zeros((400, 600, 3), np.uint8)
-    rgb[148:196, 296:344, 1] = 255  # a network pixel of the crop is 3 picture pixels
+    rgb[148:196, 296:344, 1] = 255  # a network pixel of the crop is 3 image pixels
     found = model(rgb, detections=detections(("car", (200, 100, 488, 292)))).detections
     assert {label for label, _, _ in found} == {"green"}
     widths = found.xyxy[:, 2] - found.xyxy[:, 0]

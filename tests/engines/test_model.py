@@ -48,13 +48,13 @@ def manifest(folder: Path, **change: Any) -> str:
 def scene(width: int = 192, height: int = 192) -> NDArray[np.uint8]:
     """Black, with a green square on one cell of 16 network pixels."""
     rgb = np.zeros((height, width, 3), np.uint8)
-    # A letterbox of 64x64 in the middle of 96x64: a network pixel is 3 picture pixels.
+    # A letterbox of 64x64 in the middle of 96x64: a network pixel is 3 image pixels.
     rgb[48:96, 48:96, 1] = 255
     return rgb
 
 
 # A cell of stride 16 at network x 32..48, y 16..32 answers; its box is 32x24 about its centre,
-# in the picture 96x72 about (72, 72). The cells of stride 8 inside it are a quarter of that.
+# in the image 96x72 about (72, 72). The cells of stride 8 inside it are a quarter of that.
 BIG = (24.0, 36.0, 120.0, 108.0)
 
 

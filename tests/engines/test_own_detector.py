@@ -21,7 +21,7 @@ SIX = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 
 
 def figures(data: Path, **keys: Any) -> dict[str, ClassFigures]:
-    """By class, of the pictures or the clip at ``data``; skips the test where it is not here."""
+    """By class, of the images or the clip at ``data``; skips the test where it is not here."""
     if not data.exists():
         pytest.skip(f"no {data.name} in {data.parent}")
     part, every, held_out = (keys.pop(key, None) for key in ("part", "every", "held_out"))
@@ -35,7 +35,7 @@ def test_the_file_says_what_it_said_when_it_was_trained(home: Path) -> None:
     golden = np.load(golden_logits.FOLDER / "street.npz")["columns"]
     columns = golden_logits.columns("street")
     np.testing.assert_allclose(columns[:4], golden[:4], rtol=1e-3, atol=0.02)
-    # Scores of a picture of nothing are small; each class has some that would be missed.
+    # Scores of an image of nothing are small; each class has some that would be missed.
     assert golden[4:].max(axis=1).min() > 1e-3
     np.testing.assert_allclose(columns[4:], golden[4:], rtol=1e-2, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""test-boxes and test-lane see the synthetic camera's picture exactly, after a codec too."""
+"""test-boxes and test-lane see the synthetic camera's image exactly, after a codec too."""
 
 from __future__ import annotations
 

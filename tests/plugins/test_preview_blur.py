@@ -41,7 +41,7 @@ class Watcher:
 
 
 class Shown:
-    """A preview stage, its clock, and the pictures that left it."""
+    """A preview stage, its clock, and the images that left it."""
 
     def __init__(self, blur: Sequence[str] = ()) -> None:
         self.now_s = 100.0
@@ -50,7 +50,7 @@ class Shown:
         self._stage = PreviewStage(outbox, 60.0, QUALITY, blur, lambda: self.now_s)
 
     def __call__(self, rgb: Picture, result: FrameResult) -> Picture:
-        """The picture of this frame, RGB."""
+        """The image of this frame, RGB."""
         before = rgb.copy()
         self._watcher.jpegs.clear()
         assert self._stage(rgb, result) is result
@@ -60,7 +60,7 @@ class Shown:
 
 
 def frame_of(rgb: Picture, scale: float = 1.0) -> FrameResult:
-    """A frame whose source is ``scale`` times the picture."""
+    """A frame whose source is ``scale`` times the image."""
     size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
     return FrameResult("gate", 0, 0, 0, "arrival", *size)
 
@@ -78,7 +78,7 @@ def detail(rgb: Picture) -> float:
 
 
 def differ(one: Picture, other: Picture) -> NDArray[np.bool_]:
-    """(height, width) bool: where two pictures are not the same."""
+    """(height, width) bool: where two images are not the same."""
     return np.asarray((one != other).any(axis=2))
 
 
@@ -95,7 +95,7 @@ def around(xyxy: Sequence[float], margin: float, shape: tuple[int, ...]) -> NDAr
 
 @pytest.fixture(scope="module")
 def portrait() -> Picture:
-    """A real face in a real picture, in the public domain: (512, 512, 3)."""
+    """A real face in a real image, in the public domain: (512, 512, 3)."""
     data = pytest.importorskip("skimage.data", reason="scikit-image has the portrait")
     return np.asarray(data.astronaut(), np.uint8)
 
@@ -212,7 +212,7 @@ def test_frames_between_two_pictures_count() -> None:
     rgb, here = noise(), np.s_[80:140, 100:160]
     shown, result = Shown(["face"]), frame_of(noise())
     shown(rgb, result)
-    shown.now_s += 0.001  # before the next picture is due
+    shown.now_s += 0.001  # before the next image is due
     shown._stage(rgb, with_boxes(result, "face", (100, 80, 160, 140)))
     shown.now_s += 0.1
     assert detail(shown(rgb, result)[here]) < 0.02 * detail(rgb[here])

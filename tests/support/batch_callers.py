@@ -23,7 +23,7 @@ class Ended(BaseException):
 
 
 class Engine:
-    """Doubles its input. ``held``: each call waits for a ``step``; negative pictures break it."""
+    """Doubles its input. ``held``: each call waits for a ``step``; negative images break it."""
 
     def __init__(self, held: bool = False) -> None:
         self.inputs: Mapping[str, TensorInfo] = {"x": TensorInfo((None, None), FLOAT)}
@@ -49,7 +49,7 @@ class Engine:
         return {"y": self.answer(x)}
 
     def running(self) -> int:
-        """Waits until a call has begun that was not told before; its pictures."""
+        """Waits until a call has begun that was not told before; its images."""
         return self.entered.get(timeout=PATIENCE_S)
 
     def step(self, calls: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Requests, stores and pictures of the tests of engines."""
+"""Requests, stores and images of the tests of engines."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def synthetic() -> list[Rgb]:
 
 
 def ask(model: str, runtime: str = "onnxruntime", **keys: Any) -> Request:
-    """A request that compares on few pictures."""
+    """A request that compares on few images."""
     return Request(model=model, runtime=runtime, **{"parity_frames": 4, **keys})

@@ -36,7 +36,7 @@ def end(clip: Clip) -> Iterator[Picture]:
 
 
 def corrupt(clip: Clip) -> Iterator[Picture]:
-    """A quarter of the pictures between key frames have 40 bytes overwritten."""
+    """A quarter of the images between key frames have 40 bytes overwritten."""
     chance = random.Random(1)
     for sent in clip.loop():
         data = bytearray(sent.data)
@@ -57,7 +57,7 @@ def resize(small: Clip, large: Clip) -> Iterator[Picture]:
 
 
 def clock() -> Iterator[Picture]:
-    """Pictures whose number is the time at which they were made: Unix ms, modulo 2**32."""
+    """Images whose number is the time at which they were made: Unix ms, modulo 2**32."""
     for n in itertools.count():
         image = picture(time.time_ns() // 1_000_000 % 2**32, 320, 176)
         yield Picture(image.tobytes(), 0, 0, key=True)

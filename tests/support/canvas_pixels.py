@@ -40,19 +40,19 @@ class Shot:
     image: NDArray[np.uint8]
 
     def placed(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Where a picture of that size lies on it: left, top, width, height."""
+        """Where an image of that size lies on it: left, top, width, height."""
         down, across = self.image.shape[:2]
         scale = min(across / width, down / height)
         shown = round(width * scale), round(height * scale)
         return (across - shown[0]) // 2, (down - shown[1]) // 2, *shown
 
     def picture(self, width: int, height: int) -> NDArray[np.uint8]:
-        """The picture on it, of whatever scale."""
+        """The image on it, of whatever scale."""
         left, top, across, down = self.placed(width, height)
         return self.image[top : top + down, left : left + across]
 
     def number(self, width: int, height: int) -> int | None:
-        """The number in the picture's own pixels."""
+        """The number in the image's own pixels."""
         return read_number(self.picture(width, height))
 
 

@@ -114,7 +114,7 @@ class Opener:
 def tiny(path: Path) -> Path:
     """A network of any batch and size, two outputs, and a name that few would choose.
 
-    1 / mean of each channel, infinite where a picture is black, and the brightest channel.
+    1 / mean of each channel, infinite where an image is black, and the brightest channel.
     """
     node = helper.make_node
     nodes = [

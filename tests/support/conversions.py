@@ -45,7 +45,7 @@ def axes(made: Imported, name: str) -> Axes:
 
 
 def photographs(folder: Path, count: int = 3) -> str:
-    """A file of some of the pictures that ship with the project."""
+    """A file of some of the images that ship with the project."""
     pictures = shipped_pictures()
     step = len(pictures) // count
     path = folder / "photographs.npz"

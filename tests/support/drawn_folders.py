@@ -24,7 +24,7 @@ def write_plane(path: Path, plane: NDArray[np.bool_]) -> Path:
 
 
 def write_coco(path: Path, boxes: dict[str, list[tuple[str, list[float]]]], **more: Any) -> Path:
-    """A COCO file of (class, [left, top, width, height]) by picture; ``more`` goes into each."""
+    """A COCO file of (class, [left, top, width, height]) by image; ``more`` goes into each."""
     names = sorted({name for rows in boxes.values() for name, _ in rows})
     annotations = [
         {"image_id": image, "category_id": 10 + names.index(name), "bbox": bbox, **more}

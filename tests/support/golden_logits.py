@@ -1,6 +1,6 @@
-"""What our own models said of a picture that is drawn, when they were trained.
+"""What our own models said of an image that is drawn, when they were trained.
 
-``python tests/support/golden_logits.py`` writes tests/support/golden/<name>.npz anew.
+``python tests/support/golden_logits.py`` writes tests/support/golden/<name>.npz again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ STEP = 8  # every eighth value is kept, of planes across and down
 
 
 def logits(name: str) -> NDArray[np.float32]:
-    """(planes, h / 8, w / 8) float32 of a segmenter for a picture of soft blots."""
+    """(planes, h / 8, w / 8) float32 of a segmenter for an image of soft blots."""
     return _output(name)[0, :, ::STEP, ::STEP]
 
 
 def columns(name: str) -> NDArray[np.float32]:
-    """(4 + classes, n / 8) float32 of a detector for the same picture."""
+    """(4 + classes, n / 8) float32 of a detector for the same image."""
     return _output(name)[0, :, ::STEP]
 
 

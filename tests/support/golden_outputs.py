@@ -1,6 +1,6 @@
-"""What the zoo gave on fixed frames of the shared clips when its pictures were looked at.
+"""What the zoo gave on fixed frames of the shared clips when its images were looked at.
 
-``python tests/support/golden_outputs.py`` writes tests/engines/golden anew (weights and clips are
+``python tests/support/golden_outputs.py`` writes tests/engines/golden again (weights and clips are
 needed); look at the differences before committing them.
 """
 

@@ -62,7 +62,7 @@ class Site:
         return Redis.from_url(self.redis.url, protocol=2)
 
     def listeners(self, *cameras: str) -> dict[str, int]:
-        """How many listen to each camera's pictures; as the worker sees it."""
+        """How many listen to each camera's images; as the worker sees it."""
         names = cameras or tuple(self.cameras)
         with self.client() as client:
             told = client.pubsub_numsub(*(key(name, "preview") for name in names))
@@ -75,7 +75,7 @@ class Site:
         until(lambda: self.redis.pid not in {None, pid})
 
     def freeze_redis(self, frozen: bool) -> None:
-        """It keeps its connections and answers nothing, until it is let go on."""
+        """It keeps its connections and answers nothing, until it is let continue."""
         os.kill(until(lambda: self.redis.pid), signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def kill_dashboard(self) -> None:

@@ -1,4 +1,4 @@
-"""A sink that reads the synthetic camera's frame number from each picture and closes the frame."""
+"""A sink that reads the synthetic camera's frame number from each image and closes the frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Frame = tuple[int | None, FrameResult, tuple[int, int]]
 
 @dataclass
 class Seen:
-    """What came out of one camera: number in the picture, result, size of the picture."""
+    """What came out of one camera: number in the image, result, size of the image."""
 
     frames: list[Frame] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)

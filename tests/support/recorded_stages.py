@@ -27,7 +27,7 @@ class Record:
 
 
 class Writer:
-    """Tries to draw on the picture, which belongs to everybody."""
+    """Tries to draw on the image, which belongs to everybody."""
 
     def __call__(self, frame: np.ndarray, result: Any) -> Any:
         frame[:] = 0

@@ -1,4 +1,4 @@
-"""Boxes of one picture, written in a line each."""
+"""Boxes of one image, written in a line each."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ __all__ = ["torchvision"]
 
 
 class RCNN(nn.Module):
-    """torchvision's two-stage detector for one picture (1, 3, h, w), as Mirante feeds it."""
+    """torchvision's two-stage detector for one image (1, 3, h, w), as Mirante feeds it."""
 
     def __init__(self, detector: Any) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ def smp_unet() -> Any:
 
 
 def segformer() -> Any:
-    """SegFormer: a transformer that sees the picture at four strides, and a head of MLPs."""
+    """SegFormer: a transformer that sees the image at four strides, and a head of MLPs."""
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(0)

@@ -50,7 +50,7 @@ class Watched:
     def wait_for(
         self, wanted: Callable[[Transition], bool], after: int = 0, timeout_s: float = 20.0
     ) -> tuple[float, Transition]:
-        """The first transition that is wanted, the first ``after`` ones left out."""
+        """The first transition that is configured, the first ``after`` ones left out."""
 
         def found() -> tuple[float, Transition] | None:
             return next((c for c in self.changes[after:] if wanted(c[1])), None)

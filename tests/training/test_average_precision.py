@@ -64,7 +64,7 @@ def test_small_boxes_and_crowds_do_not_count() -> None:
 
 
 def test_it_is_what_pycocotools_makes_of_the_same_json() -> None:
-    """Through loadRes and summarize, which nothing here uses, on 40 random pictures."""
+    """Through loadRes and summarize, which nothing here uses, on 40 random images."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 

@@ -60,7 +60,7 @@ def test_coco_boxes_of_another_scale_are_refused(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.jpg")
     path = write_coco(tmp_path / "b.json", {"a.jpg": [("car", [300, 100, 400, 200])]})
     with pytest.raises(
-        DatasetError, match=r"b.json: annotation 1: bbox: outside its picture a.jpg of 100x50, got"
+        DatasetError, match=r"b.json: annotation 1: bbox: outside its image a.jpg of 100x50, got"
     ):
         read_boxes(tmp_path)
     data = json.loads(path.read_text())
@@ -79,7 +79,7 @@ def test_coco_boxes_of_another_scale_are_refused(tmp_path: Path) -> None:
         ({"bbox": [1, 2, 3]}, r"annotation 1: bbox: expected left, top.*got \[1, 2, 3\]"),
         ({"bbox": None}, "annotation 1: bbox: .*got None"),
         ({"bbox": [1, 2, float("nan"), 4]}, "annotation 1: bbox: .*nan"),
-        ({"image_id": 9}, "annotation 1: image_id: no picture has 9"),
+        ({"image_id": 9}, "annotation 1: image_id: no image has 9"),
         ({"category_id": 9}, "annotation 1: category_id: no category has 9"),
         ({"iscrowd": "0"}, "annotation 1: iscrowd: expected 0 or 1, got '0'"),
     ],
@@ -175,7 +175,7 @@ def test_a_coco_folders_own_split(tmp_path: Path, learnt: str, kept: str) -> Non
 
 
 def test_a_split_of_links_is_a_split(tmp_path: Path) -> None:
-    """As data sets are often parted: the folders hold links to pictures elsewhere."""
+    """As data sets are often parted: the folders hold links to images elsewhere."""
     data = tmp_path / "data"
     names = [f"{part}/{number}.jpg" for part in ("train", "val") for number in range(3)]
     for name in names:
@@ -310,7 +310,7 @@ def test_yolo_text_without_names_or_picture(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("car\nvan\n")
     (tmp_path / "labels" / "other.txt").write_text("")
     (tmp_path / "images" / "other.webp").write_bytes(b"not read")
-    with pytest.raises(DatasetError, match=r"other.txt: expected a picture .*\.jpg, \.jpeg, \.png"):
+    with pytest.raises(DatasetError, match=r"other.txt: expected an image .*\.jpg, \.jpeg, \.png"):
         read_boxes(tmp_path)
 
 

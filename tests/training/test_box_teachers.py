@@ -87,7 +87,7 @@ def test_another_teacher_of_the_same_name_is_asked(tmp_path: Path) -> None:
 def test_answers_are_kept_now_and_then_and_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A teacher that fails at the third of three pictures is asked for that one alone."""
+    """A teacher that fails at the third of three images is asked for that one alone."""
     caplog.set_level("INFO")
     monkeypatch.setattr("training.recipes.teachers.EVERY", 2)
     files = folder_of(tmp_path / "pictures", [0, 5, 30])
@@ -165,7 +165,7 @@ def test_a_folder_without_labels_is_labelled_by_its_teacher(tmp_path: Path) -> N
 
 
 def test_drawn_labels_stand_beside_classes_of_teachers(tmp_path: Path) -> None:
-    """``van`` is drawn in one picture of two; ``red`` is a teacher's, ``blue`` nobody asked for."""
+    """``van`` is drawn in one image of two; ``red`` is a teacher's, ``blue`` nobody asked for."""
     files = folder_of(tmp_path / "pictures", [0, 5])
     boxes: dict[str, list[tuple[str, list[float]]]] = {files[0].name: [("van", [1, 2, 3, 4])]}
     write_coco(tmp_path / "pictures" / "drawn.json", boxes | {files[1].name: []})

@@ -1,6 +1,6 @@
-"""The AP that the public detectors are known to have, on 206 pictures of COCO's val2017.
+"""The AP that the public detectors are known to have, on 206 images of COCO's val2017.
 
-Needs those pictures with their instances JSON in the folder that MIRANTE_COCO_VAL names; they are
+Needs those images with their instances JSON in the folder that MIRANTE_COCO_VAL names; they are
 too large for the repository. What stands in for it everywhere is ``test_zoo.py``: the decoder
 equals an independent one at every score from .01 on.
 """

@@ -38,7 +38,7 @@ def one_thread() -> None:
 
 
 def drawn(path: Path, count: int = 12) -> list[BoxPicture]:
-    """Pictures of red (class 0) and blue (class 1) rectangles on grey."""
+    """Images of red (class 0) and blue (class 1) rectangles on grey."""
     random = np.random.default_rng(5)
     pictures = []
     for number in range(count):

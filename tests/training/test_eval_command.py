@@ -1,4 +1,4 @@
-"""``mirante eval`` on drawn pictures, whose exact figures are known."""
+"""``mirante eval`` on drawn images, whose exact figures are known."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def draw(folder: Path) -> Path:
 
 
 def label(folder: Path, boxes: dict[int, list[tuple[int, list[float]]]]) -> Path:
-    """COCO JSON of (class, left, top, right, bottom) by number of the picture."""
+    """COCO JSON of (class, left, top, right, bottom) by number of the image."""
     rows = [(number, *box) for number, found in boxes.items() for box in found]
     data = {
         "images": [{"id": n, "file_name": f"{n}.png"} for n in boxes],
@@ -76,7 +76,7 @@ def test_exact_boxes_are_perfect(mirante: Run, tmp_path: Path) -> None:
     outcome = mirante("eval", "test-boxes", "--data", str(data))
     assert outcome.status == 0, outcome.err
     assert "test-boxes on 4 pictures of" in outcome.out
-    assert "truth: the pictures' labels" in outcome.out
+    assert "truth: the images' labels" in outcome.out
     for name in LABELS:
         expected = [name, "4", "0", *["100.0"] * 4, "0.50", "0", "0"]
         assert row(outcome, name) == expected
@@ -111,7 +111,7 @@ def test_a_missing_and_a_wrong_label(mirante: Run, tmp_path: Path) -> None:
     assert (green["precision"], green["recall"], green["missed"]) == (1, 0.8, 1)
     assert (blue["precision"], blue["recall"]) == (0.75, 1)
     unequal = [red["ap"], green["ap"], blue["ap"]]
-    # All are equally sure, so that pictures come in their order: of red hit, false, hit, hit, whose
+    # All are equally sure, so that images come in their order: of red hit, false, hit, hit, whose
     # precision is 1 up to a recall of 1/3 (34 of 101 points) and 3/4 from there on; of blue hit,
     # hit, false, hit.
     by_hand = [(34 + 67 * 0.75) / 101, 81 / 101, (67 + 34 * 0.75) / 101]

@@ -1,4 +1,4 @@
-"""Which pictures and which truth an evaluation takes."""
+"""Which images and which truth an evaluation takes."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_nothing_is_held_out(tmp_path: Path) -> None:
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Path:
-    """Three pictures of a street in two sets, one of a road with its mask, one face."""
+    """Three images of a street in two sets, one of a road with its mask, one face."""
     rows = [("street/a.jpg", "oi"), ("street/b.jpg", "oi"), ("street/c.jpg", "hw")]
     rows += [("road/00001.jpg", "road"), ("faces/f.jpg", "oi")]
     with (tmp_path / "manifest.csv").open("w", newline="") as file:

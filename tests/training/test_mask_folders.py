@@ -48,7 +48,7 @@ def test_masks_in_folders_of_their_own(tmp_path: Path) -> None:
 def test_a_mask_without_a_picture_is_named(tmp_path: Path) -> None:
     write_picture(tmp_path / "images" / "a.png")
     write_plane(tmp_path / "masks" / "skin" / "b.png", PLANE)
-    with pytest.raises(DatasetError, match=r"skin/b.png: expected a picture .*images/b\.\*"):
+    with pytest.raises(DatasetError, match=r"skin/b.png: expected an image .*images/b\.\*"):
         read_masks(tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_a_mask_without_its_picture_is_named(tmp_path: Path) -> None:
         write_picture(tmp_path / f"{stem}.jpg")
         write_plane(tmp_path / f"{stem}_grass.png", PLANE)
     (tmp_path / "b.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"b_grass.png: expected a picture b\.\*"):
+    with pytest.raises(DatasetError, match=r"b_grass.png: expected an image b\.\*"):
         read_masks(tmp_path)
 
 
@@ -102,7 +102,7 @@ def test_two_pictures_of_one_stem_are_refused(tmp_path: Path) -> None:
         write_plane(tmp_path / mask, PLANE)
     with pytest.raises(DatasetError, match=r"images/a.png: a.jpg has the same stem"):
         read_masks(tmp_path / "one")
-    with pytest.raises(DatasetError, match=r"a_g.png: expected one picture, got a.jpg, a.png"):
+    with pytest.raises(DatasetError, match=r"a_g.png: expected one image, got a.jpg, a.png"):
         read_masks(tmp_path / "two")
 
 
@@ -169,7 +169,7 @@ def test_probabilities_and_empty_planes_are_masks(tmp_path: Path) -> None:
 def test_a_plane_is_read_at_its_pictures_size(tmp_path: Path) -> None:
     path = write_plane(tmp_path / "m.png", PLANE)
     np.testing.assert_array_equal(read_plane(path, (100, 50)), PLANE * 255)
-    with pytest.raises(DatasetError, match=r"m.png: expected 50x100 as its picture has, got 100x5"):
+    with pytest.raises(DatasetError, match=r"m.png: expected 50x100 as its image has, got 100x5"):
         read_plane(path, (50, 100))
     path.write_bytes(b"no picture")
     with pytest.raises(DatasetError, match=r"m.png: expected a mask"):

@@ -1,4 +1,4 @@
-"""Views of pictures with masks, and masks by teachers."""
+"""Views of images with masks, and masks by teachers."""
 
 from __future__ import annotations
 

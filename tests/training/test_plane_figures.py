@@ -30,7 +30,7 @@ def test_the_outline_is_one_pixel_wide_inside() -> None:
     assert ring.sum() == 4 * SIDE - 4
     assert not (ring & ~square()).any()
     half = np.zeros((10, 10), np.bool_)
-    half[:, :5] = True  # cut by the picture's edge on three sides, which is no outline
+    half[:, :5] = True  # cut by the image's edge on three sides, which is no outline
     assert outline(half).sum() == 10
     assert not outline(np.ones((10, 10), np.bool_)).any()
 

@@ -50,7 +50,7 @@ def one_thread() -> None:
 
 
 def drawn(folder: Path, count: int = 24) -> MaskSet:
-    """Grey pictures with a red disc, and a mask of it beside each."""
+    """Grey images with a red disc, and a mask of it beside each."""
     folder.mkdir(exist_ok=True)
     random = np.random.default_rng(2)
     pictures = []

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install t
 
 @pytest.fixture
 def street(tmp_path: Path) -> Path:
-    """Pictures of the synthetic camera, which nobody has labelled."""
+    """Images of the synthetic camera, which nobody has labelled."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(0, 96, 4):
@@ -28,7 +28,7 @@ def street(tmp_path: Path) -> Path:
 def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     mirante: Run, street: Path, tmp_path: Path
 ) -> None:
-    """Twenty-four pictures, labelled by a teacher, and sixty steps."""
+    """Twenty-four images, labelled by a teacher, and sixty steps."""
     torch.set_num_threads(1)
     command = (
         *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),

@@ -31,7 +31,7 @@ def test_logits_are_of_the_pictures_size(widths: tuple[int, ...], depth: int) ->
 
 
 def test_every_skip_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of the encoder's maps, and the picture where the decoder ends there, moves the mask."""
+    """Each of the encoder's maps, and the image where the decoder ends there, moves the mask."""
     network = UNet(1, (16, 12, 8, 8), width=0.25).eval()
     maps = [m.detach().requires_grad_() for m in network.backbone(torch.rand(1, 3, 64, 64))]
     picture = torch.rand(1, 3, 64, 64, requires_grad=True)

@@ -1,4 +1,4 @@
-"""``mirante eval``: how good a model is on pictures with labels, or against another model."""
+"""``mirante eval``: how good a model is on images with labels, or against another model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     request: Request,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write the ten worst pictures there, .png or .jpg.")
+        Path | None, typer.Option(help="Write the ten worst images to this .png or .jpg file.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all figures there.")] = None,
 ) -> None:
@@ -43,7 +43,7 @@ def evaluate(
         json.write_text(measured.json(), encoding="utf-8")
     if sheet is not None:
         measured.figures.worst.write(sheet)
-        typer.echo(f"worst pictures: {sheet}")
+        typer.echo(f"worst images: {sheet}")
 
 
 def _watched(pictures: Pictures) -> Iterable[Picture]:

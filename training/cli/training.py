@@ -1,4 +1,4 @@
-"""``mirante train``: a model of your own, from labelled pictures or from teachers."""
+"""``mirante train``: a model of your own, from labelled images or from teachers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from training.recipes.job import RECIPES, Job
 
 @command
 def train(job: Job) -> None:
-    """Train a model; what it has learnt is kept, and the same command goes on from there.
+    """Train a model; what it has learnt is kept, and the same command continues from there.
 
-    DIR holds COCO JSON or YOLO text (street), or a PNG mask per picture (road, face).
+    DIR holds COCO JSON or YOLO text (street), or a PNG mask per image (road, face).
     """
     if missing := [name for name in ("torch", "onnx") if find_spec(name) is None]:
         raise RuntimeError(f"training needs {' and '.join(missing)}: pip install 'mirante[train]'")

@@ -1,4 +1,4 @@
-"""Labelled pictures, whatever the layout of their folder."""
+"""Labelled images, whatever the layout of their folder."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class NoLabelsError(DatasetError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoxPicture:
-    """A picture and its boxes.
+    """An image and its boxes.
 
     Attributes:
         path: a JPEG or PNG.
-        group: pictures of one group (copies of one photograph, frames of one clip) never fall on
+        group: images of one group (copies of one photograph, frames of one clip) never fall on
             both sides of a split. Empty: never held out, where the folder has no split of its own.
         xyxy: (n, 4) float32, left, top, right, bottom in pixels of the file.
         class_id: (n,) int64, index into ``BoxSet.labels``.
         score: (n,) float32, a teacher's confidence, 1 where a person drew the box.
         crowd: (m, 5) float32, left, top, right, bottom, class of regions in which objects are too
             many to be drawn: to be neither learned nor counted.
-        own_split: whether the folder itself keeps the picture from learning, as under ``val``;
+        own_split: whether the folder itself keeps the image from learning, as under ``val``;
             None where it says nothing.
     """
 
@@ -51,25 +51,25 @@ class BoxPicture:
 
 @dataclass(frozen=True, slots=True)
 class BoxSet:
-    """Pictures with boxes of the classes ``labels``."""
+    """Images with boxes of the classes ``labels``."""
 
     labels: tuple[str, ...]
     pictures: tuple[BoxPicture, ...]
 
     def held_out(self) -> BoxSet:
-        """Return the pictures that are kept for evaluation."""
+        """Return the images that are kept for evaluation."""
         return BoxSet(self.labels, tuple(p for p in self.pictures if p.is_held_out))
 
 
 @dataclass(frozen=True, slots=True)
 class MaskPicture:
-    """A picture and one grey PNG per plane, of its size.
+    """An image and one grey PNG per plane, of its size.
 
     Attributes:
         path: a JPEG or PNG.
         group: as ``BoxPicture.group``.
         planes: by label, the PNG whose values / 255 are the probability of the plane. A plane that
-            is missing here is unknown in this picture, not empty.
+            is missing here is unknown in this image, not empty.
         own_split: as ``BoxPicture.own_split``.
     """
 
@@ -86,13 +86,13 @@ class MaskPicture:
 
 @dataclass(frozen=True, slots=True)
 class MaskSet:
-    """Pictures with masks of the planes ``labels``."""
+    """Images with masks of the planes ``labels``."""
 
     labels: tuple[str, ...]
     pictures: tuple[MaskPicture, ...]
 
     def held_out(self) -> MaskSet:
-        """Return the pictures that are kept for evaluation."""
+        """Return the images that are kept for evaluation."""
         return MaskSet(self.labels, tuple(p for p in self.pictures if p.is_held_out))
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 KEYS = ("images", "annotations", "categories")
 FOLDERS = (".", "annotations", "train", "val", "valid", "test")
-EDGE = 0.05  # of a side may a box reach over the edge of a picture whose size is not stated
+EDGE = 0.05  # of a side may a box reach over the edge of an image whose size is not stated
 SHOWN = 100  # characters of a wrong item
 
 
@@ -59,16 +59,16 @@ def coco_files(folder: Path) -> dict[Path, Any]:
 def read_coco(folder: Path, files: Mapping[Path, Any] | None = None) -> BoxSet:
     """All boxes of all COCO files of a folder; a crowd's box becomes ``BoxPicture.crowd``.
 
-    Pictures lie anywhere below the folder. Those that a file lists and that are not there are left
+    Images lie anywhere below the folder. Those that a file lists and that are not there are left
     out, with a warning that says how many. Held out are those of files that are named ``val``,
     ``valid`` or ``test``, or that lie in such folders, where there are others too.
 
     Args:
-        folder: holds files and pictures.
+        folder: holds files and images.
         files: what ``coco_files`` gave for it, where that was called before.
 
     Raises:
-        DatasetError: naming the file, the annotation or picture, its value and what was expected.
+        DatasetError: naming the file, the annotation or image, its value and what was expected.
     """
     names: list[str] = []
     pictures: dict[Path, BoxPicture] = {}
@@ -93,11 +93,9 @@ def read_coco(folder: Path, files: Mapping[Path, Any] | None = None) -> BoxSet:
             named = is_named_aside(path) or is_aside(path, folder)
             aside.append(named or is_aside(found, folder))
     if not pictures:
-        raise DatasetError(
-            f"{folder}: expected pictures that the JSON lists, {missing} are missing"
-        )
+        raise DatasetError(f"{folder}: expected images that the JSON lists, {missing} are missing")
     if missing:
-        log.warning("%s: %d pictures that the JSON lists are not there", folder, missing)
+        log.warning("%s: %d images that the JSON lists are missing", folder, missing)
     parted = zip(pictures.values(), own_split(aside), strict=True)
     return BoxSet(tuple(names), tuple(replace(each, own_split=own) for each, own in parted))
 
@@ -161,13 +159,13 @@ def _boxes(
     images: Mapping[Any, Any],
     number: Mapping[Any, int],
 ) -> dict[Any, list[_Box]]:
-    """By picture id."""
+    """By image id."""
     found: dict[Any, list[_Box]] = {}
     for item in annotations:
         _check(path, "annotations", item, {"image_id": (int, str), "category_id": (int, str)})
         where = f"{path}: annotation {item.get('id')}"
         if item["image_id"] not in images:
-            raise DatasetError(f"{where}: image_id: no picture has {item['image_id']!r}")
+            raise DatasetError(f"{where}: image_id: no image has {item['image_id']!r}")
         if item["category_id"] not in number:
             raise DatasetError(f"{where}: category_id: no category has {item['category_id']!r}")
         if "bbox" not in item:
@@ -206,7 +204,7 @@ def _find(
             return beside
     found = there.get(Path(name).name, [])
     if len(found) > 1:
-        raise DatasetError(f"{path}: file_name {name!r}: expected one such picture, got {found}")
+        raise DatasetError(f"{path}: file_name {name!r}: expected one such image, got {found}")
     return found[0] if found else None
 
 
@@ -246,7 +244,7 @@ def _corners(box: _Box, name: str, size: tuple[int, int], over: float) -> tuple[
     inside = left < size[0] and top < size[1] and right > 0 and bottom > 0
     if across > over * size[0] or down > over * size[1] or not inside:
         raise DatasetError(
-            f"{box.where}: bbox: outside its picture {name} of {size[0]}x{size[1]}, "
+            f"{box.where}: bbox: outside its image {name} of {size[0]}x{size[1]}, "
             f"got {list(box.ltwh)} of left, top, width, height"
         )
     return max(left, 0.0), max(top, 0.0), min(right, size[0]), min(bottom, size[1])

@@ -1,4 +1,4 @@
-"""A folder of pictures from many sources, with a manifest that says where each is from."""
+"""A folder of images from many sources, with a manifest that says where each is from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.datasets import DatasetError
 from training.datasets.files import group_of
 
 COLUMNS = ("file", "set", "source", "original", "licence")
-UNCLEAR = ("hw",)  # sets whose licence is stated, but some pictures look scraped: not trained on
+UNCLEAR = ("hw",)  # sets whose licence is stated, but some images look scraped: not trained on
 _NUMBER = re.compile(r"\d+")
 
 
@@ -21,11 +21,11 @@ class Entry:
     """One row of the manifest.
 
     Attributes:
-        path: the picture.
+        path: the image.
         set: short name of the set that it came with.
         group: what it must not be torn from: its photograph, its clip, or its stretch of a drive.
         source: where the set was published.
-        licence: of the picture.
+        licence: of the image.
     """
 
     path: Path
@@ -41,14 +41,14 @@ class Entry:
 
 
 def read_collection(folder: Path, part: str) -> list[Entry]:
-    """The pictures in one sub-folder of ``folder``, by ``folder/manifest.csv``.
+    """The images in one sub-folder of ``folder``, by ``folder/manifest.csv``.
 
     Raises:
-        DatasetError: there is no manifest, it lacks a column, or no picture of ``part`` is there.
+        DatasetError: there is no manifest, it lacks a column, or no image of ``part`` is there.
     """
     entries = [entry for entry in _rows(folder) if entry.path.parent.name == part]
     if not entries:
-        raise DatasetError(f"{folder}: expected pictures in {part}/, the manifest has none")
+        raise DatasetError(f"{folder}: expected images in {part}/, the manifest has none")
     return entries
 
 

@@ -1,4 +1,4 @@
-"""The files in a folder of pictures, and what their names say."""
+"""The files in a folder of images, and what their names say."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ASIDE_FILE = re.compile(rf"(?<![a-z]){_ASIDE}(?![a-z])", re.IGNORECASE)
 
 
 def pictures_below(folder: Path) -> list[Path]:
-    """All pictures below a folder."""
+    """All images below a folder."""
     return [path for path in sorted(folder.rglob("*")) if is_picture(path)]
 
 
 def pictures_in(folder: Path) -> dict[str, list[Path]]:
-    """All pictures below a folder, by file name."""
+    """All images below a folder, by file name."""
     found: dict[str, list[Path]] = {}
     for path in pictures_below(folder):
         found.setdefault(path.name, []).append(path)
@@ -30,7 +30,7 @@ def pictures_in(folder: Path) -> dict[str, list[Path]]:
 
 
 def by_stem(folder: Path) -> dict[Path, Path]:
-    """All pictures below a folder, by their path in it without the suffix.
+    """All images below a folder, by their path in it without the suffix.
 
     Raises:
         DatasetError: two differ in their suffix alone, so that a label may be of either.

@@ -22,7 +22,7 @@ from training.datasets.yolo_text import read_yolo, yolo_roots
 
 
 def read_boxes(folder: Path) -> BoxSet:
-    """Pictures with boxes, in COCO JSON or YOLO text. A picture's group is its file's stem.
+    """Images with boxes, in COCO JSON or YOLO text. An image's group is its file's stem.
 
     Raises:
         DatasetError: a label is wrong; naming the file, the value and what was expected.
@@ -41,10 +41,10 @@ def read_boxes(folder: Path) -> BoxSet:
 
 
 def read_masks(folder: Path) -> MaskSet:
-    """Pictures with a grey PNG per plane. A picture's group is its file's stem.
+    """Images with a grey PNG per plane. An image's group is its file's stem.
 
     Raises:
-        DatasetError: a mask has no picture, or is no 8-bit grey PNG with 255 where the plane is.
+        DatasetError: a mask has no image, or is no 8-bit grey PNG with 255 where the plane is.
         NoLabelsError: no known layout is there.
     """
     _check(folder)
@@ -64,7 +64,7 @@ def read_masks(folder: Path) -> MaskSet:
 
 
 def read_pictures(folder: Path) -> tuple[BoxPicture, ...]:
-    """The pictures below a folder alone, without the masks among them.
+    """The images below a folder alone, without the masks among them.
 
     Raises:
         DatasetError: there are none.
@@ -74,12 +74,12 @@ def read_pictures(folder: Path) -> tuple[BoxPicture, ...]:
     planes = {plane for of in beside_below(folder) for plane in of.planes.values()}
     kept = [p for p in paths if p not in planes and "masks" not in p.relative_to(folder).parts]
     if not kept:
-        raise DatasetError(f"{folder}: expected pictures ({', '.join(SUFFIXES)}), found none")
+        raise DatasetError(f"{folder}: expected images ({', '.join(SUFFIXES)}), found none")
     return without_labels(kept, folder)
 
 
 def without_labels(paths: Sequence[Path], folder: Path) -> tuple[BoxPicture, ...]:
-    """Pictures of which nothing is known, but their part in the split of ``folder``."""
+    """Images of which nothing is known, but their part in the split of ``folder``."""
     none = np.zeros((0, 6), np.float32)
     split = own_split([is_aside(path, folder) for path in paths])
     return tuple(
@@ -97,4 +97,4 @@ def without_labels(paths: Sequence[Path], folder: Path) -> tuple[BoxPicture, ...
 
 def _check(folder: Path) -> None:
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: expected a folder of pictures and labels, there is none")
+        raise DatasetError(f"{folder}: expected a folder of images and labels, found none")

@@ -19,13 +19,13 @@ LIKELY = 128  # of 255
 
 
 def beside(folder: Path) -> list[MaskPicture]:
-    """Pictures with ``<stem>_<plane>.png`` beside them; a plane's name has a letter.
+    """Images with ``<stem>_<plane>.png`` beside them; a plane's name has a letter.
 
-    Of several pictures whose stems begin a mask's, the one with the longest is meant: a JPEG, or
+    Of several images whose stems begin a mask's, the one with the longest is meant: a JPEG, or
     where there is none a PNG that is no mask itself.
 
     Raises:
-        DatasetError: two pictures of one stem may be meant.
+        DatasetError: two images of one stem may be meant.
     """
     paths = [path for path in sorted(folder.iterdir()) if is_picture(path)]
     png = {path.stem: path for path in paths if path.suffix.lower() == ".png"}
@@ -35,9 +35,7 @@ def beside(folder: Path) -> list[MaskPicture]:
         if (found := _owner(stem, others, png)) is not None:
             owner, plane = found
             if same := [p for p in paths if p.stem == owner.stem and p != owner]:
-                raise DatasetError(
-                    f"{path}: expected one picture, got {owner.name}, {same[0].name}"
-                )
+                raise DatasetError(f"{path}: expected one image, got {owner.name}, {same[0].name}")
             planes.setdefault(owner, {})[plane] = path
     return [MaskPicture(path, group_of(path.stem), found) for path, found in planes.items()]
 
@@ -80,14 +78,14 @@ def check_all_owned(folder: Path, pictures: Sequence[MaskPicture]) -> None:
         plane = next((p for p in planes if path.stem.endswith(f"_{p}")), None)
         if plane is not None and path not in known:
             stem = path.stem.removesuffix(f"_{plane}")
-            raise DatasetError(f"{path}: expected a picture {stem}.* ({', '.join(SUFFIXES)})")
+            raise DatasetError(f"{path}: expected an image {stem}.* ({', '.join(SUFFIXES)})")
 
 
 def in_folders(folder: Path) -> list[MaskPicture]:
-    """Pictures in ``images`` with ``masks/<plane>/<stem>.png``, both with or without train, val.
+    """Images in ``images`` with ``masks/<plane>/<stem>.png``, both with or without train, val.
 
     Raises:
-        DatasetError: a mask has no picture or is no PNG, or a picture is there twice.
+        DatasetError: a mask has no image or is no PNG, or an image is there twice.
     """
     images, masks = folder / "images", folder / "masks"
     if not images.is_dir() or not masks.is_dir():
@@ -100,7 +98,7 @@ def in_folders(folder: Path) -> list[MaskPicture]:
                 raise DatasetError(f"{path}: expected a mask that is a PNG")
             if stem not in owner:
                 raise DatasetError(
-                    f"{path}: expected a picture {images / stem}.* ({', '.join(SUFFIXES)})"
+                    f"{path}: expected an image {images / stem}.* ({', '.join(SUFFIXES)})"
                 )
             planes[stem][plane.name] = path
     drawn = [stem for stem, found in planes.items() if found]
@@ -112,7 +110,7 @@ def in_folders(folder: Path) -> list[MaskPicture]:
 
 
 def mask_set(pictures: list[MaskPicture]) -> MaskSet:
-    """Pictures and the names of all their planes, in the order of the alphabet."""
+    """Images and the names of all their planes, in the order of the alphabet."""
     labels = sorted({label for picture in pictures for label in picture.planes})
     return MaskSet(tuple(labels), tuple(pictures))
 
@@ -122,7 +120,7 @@ def read_plane(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
 
     Args:
         path: a PNG.
-        size: width and height of its picture.
+        size: width and height of its image.
 
     Raises:
         DatasetError: there is no PNG, it has another size, or is not grey and of 8 bits.
@@ -130,7 +128,7 @@ def read_plane(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     plane = _grey(path)
     if plane.shape != size[::-1]:
         got = f"{plane.shape[1]}x{plane.shape[0]}"
-        raise DatasetError(f"{path}: expected {size[0]}x{size[1]} as its picture has, got {got}")
+        raise DatasetError(f"{path}: expected {size[0]}x{size[1]} as its image has, got {got}")
     return plane
 
 

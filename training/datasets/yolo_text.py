@@ -1,4 +1,4 @@
-"""Boxes in the text layout of YOLO (Darknet): a line per box, a file per picture."""
+"""Boxes in the text layout of YOLO (Darknet): a line per box, a file per image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engines.files import SUFFIXES, read_rgb
 from training.datasets import BoxPicture, BoxSet, DatasetError
 from training.datasets.files import by_stem, check_name, group_of, is_aside, own_split, read_text
 
-EDGE = 1e-3  # how far rounding may take a box over the picture's edge
+EDGE = 1e-3  # how far rounding may take a box over the image's edge
 LINE = "class cx cy w h, the last four in 0..1"
 
 
@@ -28,11 +28,11 @@ def _is_root(folder: Path) -> bool:
 
 
 def read_yolo(folder: Path) -> BoxSet:
-    """Pictures in ``images`` and boxes in ``labels``, both with or without train, val, test below.
+    """Images in ``images`` and boxes in ``labels``, both with or without train, val, test below.
 
     They may also lie in ``train/images`` and ``train/labels``, ``valid/images`` … Names of the
     classes are in ``data.yaml`` (key ``names``) or, a line each, in ``classes.txt``, in the folder
-    or beside it. A picture without a file in ``labels`` has no objects. Pictures below ``val``,
+    or beside it. An image without a file in ``labels`` has no objects. Images below ``val``,
     ``valid`` and ``test`` are held out.
 
     Raises:
@@ -45,7 +45,7 @@ def read_yolo(folder: Path) -> BoxSet:
         raise DatasetError(f"{folder}: names: expected each once, got {', '.join(names)}")
     pairs = [pair for root in yolo_roots(folder) for pair in _pairs(root)]
     if not pairs:
-        raise DatasetError(f"{folder}: expected pictures in images/, found none")
+        raise DatasetError(f"{folder}: expected images in images/, found none")
     split = own_split([is_aside(path, folder) for path, _ in pairs])
     return BoxSet(
         names,
@@ -54,13 +54,13 @@ def read_yolo(folder: Path) -> BoxSet:
 
 
 def _pairs(root: Path) -> list[tuple[Path, Path]]:
-    """Each picture and its file of labels, which need not be there."""
+    """Each image and its file of labels, which need not be there."""
     images, labels = root / "images", root / "labels"
     pictures = by_stem(images)
     texts = {path.relative_to(labels).with_suffix("") for path in labels.rglob("*.txt")}
     if lost := sorted(texts - set(pictures) - {Path("classes")}):
         raise DatasetError(
-            f"{labels / lost[0]}.txt: expected a picture {images / lost[0]}.* "
+            f"{labels / lost[0]}.txt: expected an image {images / lost[0]}.* "
             f"({', '.join(SUFFIXES)})"
         )
     return [(path, labels / f"{stem}.txt") for stem, path in pictures.items()]

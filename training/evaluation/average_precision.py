@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.evaluation.matching import Found, Truth, shorter_side
 
-MOST_BOXES = 100  # of a class in a picture, as in COCO's own figures
+MOST_BOXES = 100  # of a class in an image, as in COCO's own figures
 _LARGE = 1e10
 
 
@@ -28,7 +28,7 @@ def average_precision(
     Source: COCO's evaluation, https://cocodataset.org/#detection-eval, by its own code.
 
     Args:
-        scenes: of each picture what is there and what was found, down to the lowest scores.
+        scenes: of each image what is there and what was found, down to the lowest scores.
         classes: how many.
         least_side_px: truth with a shorter side below this is neither hit nor missed.
 

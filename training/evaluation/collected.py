@@ -1,4 +1,4 @@
-"""The labels that come with a collection of pictures (``training.datasets.collection``)."""
+"""The labels that come with a collection of images (``training.datasets.collection``)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PERSON = "person"
 def street_boxes(folder: Path, entries: Sequence[Entry]) -> BoxSet:
     """Return what people drew, by class and image, else what the teacher sees.
 
-    People drew some classes in some pictures, so that a class that has no box of theirs in a
-    picture was perhaps not asked for there: the teacher's boxes of .4 and above stand for it, but
+    People drew some classes in some images, so that a class that has no box of theirs in a
+    image was perhaps not asked for there: the teacher's boxes of .4 and above stand for it, but
     not where one covers a drawn box.
 
     Raises:
@@ -49,7 +49,7 @@ def street_boxes(folder: Path, entries: Sequence[Entry]) -> BoxSet:
 
 
 def road_masks(folder: Path, entries: Sequence[Entry]) -> MaskSet:
-    """The planes that lie beside the pictures, as ``<stem>_<plane>.png``.
+    """The planes that lie beside the images, as ``<stem>_<plane>.png``.
 
     Raises:
         DatasetError: there is none.
@@ -63,7 +63,7 @@ def road_masks(folder: Path, entries: Sequence[Entry]) -> MaskSet:
         if picture.path in groups
     ]
     if not pictures:
-        raise DatasetError(f"{folder}: expected <stem>_<plane>.png beside pictures, found none")
+        raise DatasetError(f"{folder}: expected <stem>_<plane>.png beside images, found none")
     return mask_set(pictures)
 
 

@@ -48,7 +48,7 @@ LABELS: Mapping[type[Found], Labels] = {
 
 
 class Data(NamedTuple):
-    """Pictures, and their labels where they have any that were asked for."""
+    """Images, and their labels where they have any that were asked for."""
 
     pictures: Pictures
     labels: BoxSet | MaskSet | None
@@ -58,9 +58,9 @@ def open_data(choice: Choice, kind: type[Found], labelled: bool) -> Data:
     """Finds out what there is.
 
     Args:
-        choice: which pictures.
+        choice: which images.
         kind: what labels are to be.
-        labelled: whether labels are wanted; else any pictures do.
+        labelled: whether labels are wanted; else any images do.
 
     Raises:
         DatasetError: naming what is there and what was expected.
@@ -110,7 +110,7 @@ def _collection(choice: Choice, kind: type[Found], labelled: bool) -> BoxSet | M
         and (not choice.held_out or is_held_out(entry.group))
     ]
     if not entries:
-        raise DatasetError(f"{folder}/{part}: no picture is left, of those sets and held out")
+        raise DatasetError(f"{folder}/{part}: no image is left, of those sets and held out")
     if not labelled:
         return [entry.path for entry in entries]
     if part != LABELS[kind].part:
@@ -143,7 +143,7 @@ def _held(choice: Choice, pictures: Sequence[Labelled]) -> list[Labelled]:
 
 
 def _alone(choice: Choice, kind: type[Found]) -> Sequence[BoxPicture | MaskPicture]:
-    """One picture, those below a folder without the masks among them, or those of a pattern.
+    """One image, those below a folder without the masks among them, or those of a pattern.
 
     What is held out may be said by the names of files of labels, so that these are read for it.
     """
@@ -167,5 +167,5 @@ def _of_pattern(pattern: Path) -> tuple[BoxPicture, ...]:
     rest = "/".join(pattern.parts[len(fixed) :])
     paths = sorted(path for path in Path(*fixed).glob(rest) if is_picture(path))
     if not paths:
-        raise DatasetError(f"{pattern}: expected pictures ({', '.join(SUFFIXES)}), found none")
+        raise DatasetError(f"{pattern}: expected images ({', '.join(SUFFIXES)}), found none")
     return without_labels(paths, Path(*fixed))

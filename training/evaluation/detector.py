@@ -59,11 +59,11 @@ class DetectorFigures:
     """All figures of a detector.
 
     Attributes:
-        pictures: how many.
+        images: how many.
         classes: those that both sides know.
         confusion: (classes + 1, classes + 1) rows of the truth, columns of what was found, the
             background last; at the thresholds and an overlap of .5.
-        worst: the pictures with the lowest F1.
+        worst: the images with the lowest F1.
     """
 
     pictures: int
@@ -109,13 +109,13 @@ def evaluate_detector(
     Args:
         model: loaded with so low a threshold that its AP is whole, such as .01.
         thresholds: (len(model.labels),) of use, for precision, recall and confusion.
-        pictures: each is run once.
+        images: each is run once.
         truth: what is there.
         pairing: of the model's classes and the truth's.
         least_side_px: truth whose shorter side is below this does not count.
 
     Raises:
-        DatasetError: a picture cannot be read.
+        DatasetError: an image cannot be read.
         EvaluationError: pycocotools is not installed.
     """
     count = len(pairing.labels)

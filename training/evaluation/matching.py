@@ -14,7 +14,7 @@ class Truth(NamedTuple):
     """Boxes that are there.
 
     Attributes:
-        xyxy: (m, 4) float, pixels of the picture.
+        xyxy: (m, 4) float, pixels of the image.
         class_id: (m,) int64.
         crowd: (m,) bool, regions of which any part may be found, or not.
     """

@@ -45,7 +45,7 @@ class Measured:
     def notes(self) -> list[str]:
         """Return what must be known to read the figures, a line each."""
         asked = self.request
-        of = f"{asked.truth}'s answers" if asked.truth else "the pictures' labels"
+        of = f"{asked.truth}'s answers" if asked.truth else "the images' labels"
         if asked.truth and asked.truth_threshold is not None:
             of += f" of {asked.truth_threshold:g} and above"
         lines = [f"{asked.model} on {self.figures.pictures} pictures of {asked.choice}"]
@@ -84,14 +84,14 @@ class Measured:
 
 
 def measure(request: Request, watch: Watch = iter) -> Measured:
-    """Runs a model on pictures and compares it with the truth.
+    """Runs a model on images and compares it with the truth.
 
     Args:
         request: what to measure.
-        watch: the pictures go through it one by one, for a display of progress.
+        watch: the images go through it one by one, for a display of progress.
 
     Raises:
-        DatasetError: the pictures or their labels are not as expected.
+        DatasetError: the images or their labels are not as expected.
         EvaluationError: pycocotools is not installed.
         ManifestError: there is no such model, or one for another task.
         ModelUnavailableError: a model's file can be had nowhere.
@@ -144,7 +144,7 @@ def _segmenter(request: Request, _: Manifest, watch: Watch) -> Measured:
         request.least_share,
     )
     if not found.pictures:
-        raise DatasetError(f"least-share: no picture has {dict(request.least_share)}")
+        raise DatasetError(f"least-share: no image has {dict(request.least_share)}")
     return Measured(request, pairing, found)
 
 

@@ -1,4 +1,4 @@
-"""Pictures to be measured on: files, or frames of a clip."""
+"""Images to be measured on: files, or frames of a clip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.datasets import DatasetError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One picture.
+    """One image.
 
     Attributes:
         name: what it is called in captions.
@@ -37,7 +37,7 @@ class Picture:
 
 
 class Pictures(Protocol):
-    """Pictures that are read one after the other."""
+    """Images that are read one after the other."""
 
     def __len__(self) -> int: ...
 
@@ -45,10 +45,10 @@ class Pictures(Protocol):
 
 
 class Files:
-    """Pictures in files.
+    """Images in files.
 
     Raises:
-        DatasetError: from iterating, naming a file that is no picture.
+        DatasetError: from iterating, naming a file that is no image.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

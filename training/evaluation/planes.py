@@ -12,7 +12,7 @@ Plane = NDArray[np.bool_]
 
 
 class Near(NamedTuple):
-    """Pixels that lie near a pixel of the other side, and all; sums over pictures may be taken.
+    """Pixels that lie near a pixel of the other side, and all; sums over images may be taken.
 
     Attributes:
         found: of the found pixels, those near the truth, and all.
@@ -71,7 +71,7 @@ def boundary_counts(truth: Plane, found: Plane, tolerance_px: float) -> Near:
 def outline(plane: Plane) -> Plane:
     """Pixels of a plane with a neighbour to the left, right, above or below that is not in it.
 
-    What is outside of the picture is nothing's outline.
+    What is outside of the image is nothing's outline.
     """
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     padded = cv2.copyMakeBorder(plane.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)

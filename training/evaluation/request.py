@@ -41,25 +41,25 @@ def _share(label: str, text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which pictures.
+    """Which images.
 
     Attributes:
         data: a clip, a folder, or a pattern such as ``street/*.jpg``.
         part: FROM:TO of a clip as shares; of a collection its sub-folder.
-        every: one of so many frames or pictures.
+        every: one of so many frames or images.
         held_out: only what training never sees, by ``BoxPicture.is_held_out``.
         sets: of a collection, those to take; none for all but those of unclear licence.
     """
 
     data: Annotated[
-        str, Option(help="Clip, folder of pictures (labelled, or with --truth), or pattern.")
+        str, Option(help="Clip, folder of images (labelled, or with --truth), or pattern.")
     ]
     part: Annotated[
         str | None, Option(help="Of a clip: FROM:TO in 0..1; of a collection: its folder.")
     ] = None
-    every: Annotated[int, Option(help="One of so many frames or pictures.", min=1)] = 1
+    every: Annotated[int, Option(help="Use every Nth frame or image.", min=1)] = 1
     held_out: Annotated[
-        bool, Option("--held-out", help="Only pictures that training never sees.")
+        bool, Option("--held-out", help="Only images that training never sees.")
     ] = False
     sets: Annotated[
         tuple[str, ...], Option(help="Only these sets of a collection: a,b."), Text(names_in)
@@ -81,14 +81,14 @@ class Request:
 
     Attributes:
         model: a zoo model, or the path of a manifest.
-        choice: on which pictures.
-        truth: a model whose answers are the truth; None for the pictures' labels.
+        choice: on which images.
+        truth: a model whose answers are the truth; None for the images' labels.
         truth_threshold: least score of its answers; None for its manifest's.
         threshold: least score of the model's; None for its manifest's.
         classes: labels of the model; none for all.
         match: labels of the model to other names in the truth.
         least_side_px: boxes whose shorter side is below this do not count.
-        least_share: only pictures of which these planes of the truth cover at least this share.
+        least_share: only images of which these planes of the truth cover at least this share.
         tolerance_px: how far outlines and lines may be off.
         detector: segmenters run on the crops of its boxes.
         on: class of these boxes; need not be said of a detector with one class.
@@ -101,11 +101,11 @@ class Request:
         str | None, Option(help="A model whose answers are the truth, instead of labels.")
     ] = None
     truth_threshold: Annotated[
-        float | None, Option(help="Least score of the truth's.", min=0, max=1)
+        float | None, Option(help="Minimum score of the truth model.", min=0, max=1)
     ] = None
     threshold: Annotated[
         float | None,
-        Option(help="Least score for precision, recall, masks; the manifest's.", min=0, max=1),
+        Option(help="Minimum score for precision, recall, masks [the manifest's].", min=0, max=1),
     ] = None
     classes: Annotated[
         tuple[str, ...], Option(help="Only these of the model: a,b."), Text(names_in)
@@ -121,7 +121,7 @@ class Request:
     ] = 0.0
     least_share: Annotated[
         Mapping[str, float],
-        Option(help="PLANE=SHARE: only pictures of which the truth covers so much."),
+        Option(help="PLANE=SHARE: only images of which the truth covers at least this share."),
         Texts(shares_in),
     ] = field(default_factory=dict)
     tolerance_px: Annotated[

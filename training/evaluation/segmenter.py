@@ -22,13 +22,13 @@ class PlaneFigures:
 
     Attributes:
         label: the model's name of it.
-        pictures: in which its truth is known.
+        images: in which its truth is known.
         present: those in which it is there.
-        shared: pixels that both sides have, over all pictures.
+        shared: pixels that both sides have, over all images.
         either: pixels that one side has.
-        ious: of each picture in which one side has any.
+        ious: of each image in which one side has any.
         boundaries: F1 of the outline in each of these.
-        line: pixels of one side near the other's, over all pictures.
+        line: pixels of one side near the other's, over all images.
     """
 
     label: str
@@ -42,21 +42,21 @@ class PlaneFigures:
 
     @property
     def iou(self) -> float:
-        """Over the pixels of all pictures together."""
+        """Over the pixels of all images together."""
         return self.shared / self.either if self.either else np.nan
 
     @property
     def mean_iou(self) -> float:
-        """Mean of the pictures' own."""
+        """Mean of the images' own."""
         return float(np.mean(self.ious)) if self.ious else np.nan
 
     @property
     def boundary_f1(self) -> float:
-        """Mean of the pictures' own."""
+        """Mean of the images' own."""
         return float(np.mean(self.boundaries)) if self.boundaries else np.nan
 
     def add(self, truth: NDArray[np.bool_], found: NDArray[np.bool_], tolerance_px: float) -> float:
-        """Takes one picture's planes; returns its IoU, NaN where both are empty."""
+        """Takes one image's planes; returns its IoU, NaN where both are empty."""
         self.pictures += 1
         self.present += bool(truth.any())
         shared, either = iou_counts(truth, found)
@@ -66,7 +66,7 @@ class PlaneFigures:
         self.either += either
         self.ious.append(shared / either)
         boundary = boundary_counts(truth, found, tolerance_px).f1
-        if not np.isnan(boundary):  # a plane that fills the picture has no outline
+        if not np.isnan(boundary):  # a plane that fills the image has no outline
             self.boundaries.append(boundary)
         self.line += line_counts(truth, found, tolerance_px)
         return self.ious[-1]
@@ -77,12 +77,12 @@ class SegmenterFigures:
     """All figures of a segmenter.
 
     Attributes:
-        pictures: how many.
+        images: how many.
         planes: those that both sides know.
         overlap: (planes + 1, planes + 1) pixels of both a plane of the truth (row) and one found
             (column); last what is in none of them. Planes may overlap, so rows may count a pixel
-            more than once. Of pictures in which all planes are known.
-        worst: the pictures with the lowest mean IoU.
+            more than once. Of images in which all planes are known.
+        worst: the images with the lowest mean IoU.
     """
 
     pictures: int
@@ -99,18 +99,18 @@ def evaluate_segmenter(
     tolerance_px: float = 2.0,
     least_share: Mapping[str, float] | None = None,
 ) -> SegmenterFigures:
-    """Runs a segmenter and compares, at the pictures' resolution.
+    """Runs a segmenter and compares, at the images' resolution.
 
     Args:
         model: the segmenter.
-        pictures: each is run once.
+        images: each is run once.
         truth: what is there.
         pairing: of the model's planes and the truth's.
         tolerance_px: how far an outline or a line may be off.
-        least_share: only pictures of which these planes of the truth cover at least this share.
+        least_share: only images of which these planes of the truth cover at least this share.
 
     Raises:
-        DatasetError: a picture or a mask cannot be read.
+        DatasetError: an image or a mask cannot be read.
     """
     figures = tuple(PlaneFigures(label) for label in pairing.labels)
     overlap = np.zeros((len(figures) + 1,) * 2, np.int64)

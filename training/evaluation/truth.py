@@ -15,11 +15,11 @@ from training.datasets.masks import read_plane
 from training.evaluation.matching import Truth
 from training.evaluation.pictures import Picture
 
-Planes = Mapping[str, NDArray[np.bool_]]  # by label, each of the picture's height and width
+Planes = Mapping[str, NDArray[np.bool_]]  # by label, each of the image's height and width
 
 
 class BoxTruth(Protocol):
-    """Boxes of a picture; ``class_id`` counts ``labels``."""
+    """Boxes of an image; ``class_id`` counts ``labels``."""
 
     labels: tuple[str, ...]
 
@@ -29,7 +29,7 @@ class BoxTruth(Protocol):
 
 
 class PlaneTruth(Protocol):
-    """Planes of a picture; one that is not there is unknown in it."""
+    """Planes of an image; one that is not there is unknown in it."""
 
     labels: tuple[str, ...]
 
@@ -46,7 +46,7 @@ class DrawnBoxes:
         self._of: dict[Path | None, BoxPicture] = {p.path: p for p in boxes.pictures}
 
     def __call__(self, picture: Picture) -> Truth:
-        """The picture's boxes, its crowds behind them."""
+        """The image's boxes, its crowds behind them."""
         drawn = self._of[picture.path]
         return Truth(
             np.concatenate([drawn.xyxy, drawn.crowd[:, :4]]),
@@ -76,17 +76,17 @@ class DrawnPlanes:
         self._of: dict[Path | None, MaskPicture] = {p.path: p for p in masks.pictures}
 
     def __call__(self, picture: Picture) -> Planes:
-        """The picture's planes.
+        """The image's planes.
 
         Raises:
-            DatasetError: a file cannot be read, or has another size than the picture.
+            DatasetError: a file cannot be read, or has another size than the image.
         """
         planes = self._of[picture.path].planes
         return {label: read_plane(path, picture.size) > 127 for label, path in planes.items()}
 
 
 class SeenPlanes:
-    """The planes that a segmenter sees; of crops all together, in the picture.
+    """The planes that a segmenter sees; of crops all together, in the image.
 
     Args:
         model: loaded with ``on`` where it runs on crops.

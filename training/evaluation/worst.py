@@ -1,4 +1,4 @@
-"""The worst pictures, drawn on one sheet."""
+"""The worst images, drawn on one sheet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.evaluation.matching import Found, Truth, Verdict
 
 COUNT = 10
 COLUMNS = 2
-TILE_PX = 480  # width of a picture on the sheet
+TILE_PX = 480  # width of an image on the sheet
 CAPTION_PX = 24
 SHEETS = (".png", ".jpg", ".jpeg")
 HIT, FALSE, TRUE, MISSED = (60, 140, 255), (255, 40, 40), (40, 220, 60), (255, 220, 0)
@@ -24,14 +24,14 @@ Picture = NDArray[np.uint8]
 
 
 class Worst:
-    """Keeps the pictures with the lowest figures."""
+    """Keeps the images with the lowest figures."""
 
     def __init__(self, count: int = COUNT) -> None:
         self._count = count
         self._kept: list[tuple[tuple[float, int], str, Picture]] = []
 
     def add(self, figure: float, errors: int, caption: str, draw: Callable[[], Picture]) -> None:
-        """Keeps the picture that ``draw`` makes if ``figure`` is low; NaN says nothing.
+        """Keeps the image that ``draw`` makes if ``figure`` is low; NaN says nothing.
 
         Of equal figures that with more ``errors`` is worse.
         """
@@ -55,7 +55,7 @@ class Worst:
             DatasetError: nothing was kept.
         """
         if not self._kept:
-            raise DatasetError("sheet: expected pictures to show, there is none")
+            raise DatasetError("sheet: expected images to show, found none")
         tiles = [_captioned(picture, caption) for _, caption, picture in self._kept]
         rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
         return np.concatenate([_row(row) for row in rows] + [_legend()])
@@ -74,7 +74,7 @@ class Worst:
 def draw_boxes(
     rgb: Picture, truth: Truth, found: Found, verdict: Verdict, labels: Sequence[str]
 ) -> Picture:
-    """A tile of the picture with what is there and what was found."""
+    """A tile of the image with what is there and what was found."""
     scale = TILE_PX / rgb.shape[1]
     image = _tile(rgb)
     there = zip(truth.xyxy, truth.class_id, verdict.counted, verdict.missed, strict=True)
@@ -94,7 +94,7 @@ def draw_boxes(
 def draw_planes(
     rgb: Picture, truth: Sequence[NDArray[np.bool_]], found: Sequence[NDArray[np.bool_]]
 ) -> Picture:
-    """A tile of the picture with its planes coloured; planes may hide earlier ones."""
+    """A tile of the image with its planes coloured; planes may hide earlier ones."""
     painted = rgb.copy()
     for there, seen in zip(truth, found, strict=True):
         for plane, colour in (

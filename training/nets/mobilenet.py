@@ -23,7 +23,7 @@ STAGES = (
 class MobileNetV2(nn.Module):
     """(b, 3, h, w) to one feature map for each stride, finest first.
 
-    Pictures are RGB in 0..1, normalised inside by ImageNet's mean and deviation; h and w are
+    Images are RGB in 0..1, normalised inside by ImageNet's mean and deviation; h and w are
     multiples of the largest stride.
 
     Args:
@@ -73,7 +73,7 @@ class MobileNetV2(nn.Module):
         return maps
 
     def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over the blocks that are here from a whole classifier's state.
+        """Take over the blocks that are here from a whole classifier's state.
 
         Raises:
             RuntimeError: a block is missing there, or has another shape.

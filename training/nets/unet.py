@@ -1,7 +1,7 @@
 """A U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) with a MobileNetV2 encoder.
 
-The encoder sees ever more of the picture at ever coarser strides; the decoder goes back up, and at
-each stride is handed what the encoder knew there, so that the mask's edges lie where the picture's
+The encoder sees ever more of the image at ever coarser strides; the decoder goes back up, and at
+each stride is handed what the encoder knew there, so that the mask's edges lie where the image's
 do. Batch norm and depthwise-separable convolutions are later than the paper.
 """
 
@@ -41,7 +41,7 @@ class UNet(nn.Module):
         self.planes = planes
         self.backbone = MobileNetV2(STRIDES, width)
         *skips, channels = self.backbone.channels
-        beside = [*reversed(skips), 3][: len(widths)]  # at stride 1 the skip is the picture
+        beside = [*reversed(skips), 3][: len(widths)]  # at stride 1 the skip is the image
         self.up = nn.ModuleList()
         for skip, outputs in zip(beside, widths, strict=True):
             self.up.append(Up(channels, skip, outputs, depth))

@@ -1,1 +1,1 @@
-"""Training of networks of our own: pictures and teachers in, an ONNX file and its manifest out."""
+"""Training of networks of our own: images and teachers in, an ONNX file and its manifest out."""

@@ -25,7 +25,7 @@ class Targets(NamedTuple):
 
 
 def assign(boxes: Tensor, scores: Tensor, cells: Tensor, truth: Tensor) -> Targets:
-    """Targets of one picture.
+    """Targets of one image.
 
     An object is given to the cells inside it that already tell it best, by score and overlap; the
     best of them should say the object's own score times its overlap, the others less in proportion.

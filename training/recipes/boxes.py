@@ -23,10 +23,10 @@ Rows = NDArray[np.float32]  # (n, 6): left, top, right, bottom, class, score
 
 
 def own_set(job: Job) -> BoxSet:
-    """A user's pictures: what people drew, and what the teachers add.
+    """A user's images: what people drew, and what the teachers add.
 
     Raises:
-        DatasetError: there are neither labels nor teachers, or no pictures.
+        DatasetError: there are neither labels nor teachers, or no images.
         ManifestError: a teacher is no detector.
     """
     try:
@@ -63,10 +63,10 @@ def seen_by(
 
 
 def complete(picture: BoxPicture, seen: Sequence[Rows], rivals: NDArray[np.int_]) -> BoxPicture:
-    """The picture with what teachers see beside what was drawn, and outside of crowds.
+    """The image with what teachers see beside what was drawn, and outside of crowds.
 
     Args:
-        picture: with its drawn boxes.
+        image: with its drawn boxes.
         seen: of each teacher.
         rivals: classes of which a teacher's box yields to a drawn one in its place, whatever its
             class: where a person saw a truck, a teacher's car is an error.

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why."""
+    """Training cannot continue; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class Checkpoint:
         part.replace(self.path)
 
     def resume(self) -> int:
-        """Takes over what the file holds; returns the steps done, 0 where there is none.
+        """Take over what the file holds; returns the steps done, 0 where there is none.
 
         Raises:
             TrainingError: it is about something else.

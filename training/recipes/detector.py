@@ -32,8 +32,8 @@ def detection_loss(
 
     Args:
         network: gives boxes and logits.
-        pictures: (b, 3, h, w) RGB in 0..1.
-        truth: of each picture (m, 6) xyxy, class, score.
+        images: (b, 3, h, w) RGB in 0..1.
+        truth: of each image (m, 6) xyxy, class, score.
     """
     boxes, logits = (part.float() for part in network(pictures))
     height, width = pictures.shape[2:]
@@ -68,10 +68,10 @@ def train_detector(
     Args:
         network: with the weights to start from.
         labels: of the classes.
-        pictures: held in memory.
+        images: held in memory.
         size: side of a view in pixels, a multiple of 32.
         plan: how long and how fast.
-        folder: for checkpoints; training goes on where they end.
+        folder: for checkpoints; training continues where they end.
         device: where to train.
     """
     coarse = int(plan.coarse * plan.steps) * plan.batch

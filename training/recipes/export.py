@@ -1,4 +1,4 @@
-"""A trained network as an ONNX file, from which training can also go on."""
+"""A trained network as an ONNX file, from which training can also continue."""
 
 from __future__ import annotations
 

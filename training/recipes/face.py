@@ -1,4 +1,4 @@
-"""The face segmenter's pictures and masks: what two teachers see alike."""
+"""The face segmenter's images and masks: what two teachers see alike."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def train_face(job: Job) -> Path:
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
         ModelUnavailableError: a teacher or the start can be had nowhere.
-        TrainingError: training cannot go on.
+        TrainingError: training cannot continue.
     """
     keys = {"threshold": THRESHOLD, "crop": {"margin": MARGIN}}
     if job.is_collection:
@@ -63,7 +63,7 @@ def face_set(folder: Path, cache: Path) -> MaskSet:
     unet-face sees faces in walls and hands as well; mediapipe-selfie knows what is no person.
 
     Args:
-        folder: the collection of pictures, with its manifest.
+        folder: the collection of images, with its manifest.
         cache: where the teachers' answers are kept.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from training.recipes.loop import Plan
 
-OWN_LICENCE = "LicenseRef-own"  # of a user's model: who owns the pictures says what it is
+OWN_LICENCE = "LicenseRef-own"  # of a user's model: who owns the images says what it is
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 RECIPES = {
     "street": "training.recipes.street:train_street",
@@ -29,13 +29,13 @@ RECIPES = {
 class Changes:
     """Fields of the ``Plan`` that are to be others than the recipe's; None for the recipe's."""
 
-    views: Annotated[int | None, Option(help="Augmented pictures to learn from in all.", min=1)] = (
+    views: Annotated[int | None, Option(help="Augmented images to learn from in total.", min=1)] = (
         None
     )
-    batch: Annotated[int | None, Option(help="Pictures a step.", min=2)] = None
+    batch: Annotated[int | None, Option(help="Images per step.", min=2)] = None
     rate: Annotated[float | None, Option(help="Peak learning rate of new layers.", min=1e-6)] = None
     seed: Annotated[int | None, Option(help="Of all that is drawn.", min=0)] = None
-    workers: Annotated[int | None, Option(help="Processes that prepare pictures.", min=0)] = None
+    workers: Annotated[int | None, Option(help="Processes that prepare images.", min=0)] = None
     warmup: int | None = None
     ema: float | None = None
     every: int | None = None
@@ -47,7 +47,7 @@ class Job:
 
     Attributes:
         recipe: one of ``RECIPES``.
-        data: folder of pictures: the collection that the recipe was made for, or a user's own.
+        data: folder of images: the collection that the recipe was made for, or a user's own.
         out: as ``folder``, where it is given.
         name: as ``model``, where it is given.
         device: where to train; see ``choose_device``.
@@ -64,7 +64,7 @@ class Job:
     """
 
     recipe: Annotated[str, Argument(metavar="street|road|face", help="Which recipe.")]
-    data: Annotated[Path, Option(help="Folder of pictures and labels.", metavar="DIR")]
+    data: Annotated[Path, Option(help="Folder of images and labels.", metavar="DIR")]
     out: Annotated[
         Path | None, Option(help="Folder for the model [models/NAME].", metavar="DIR")
     ] = None
@@ -122,7 +122,7 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """The folder of the model, its manifest, and in ``work`` all that is needed to go on."""
+        """The folder of the model, its manifest, and in ``work`` all that is needed to continue."""
         return self.out or Path("models") / self.model
 
     @property

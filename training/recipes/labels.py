@@ -25,7 +25,7 @@ SETS: dict[str, Callable[[Path, Path], MaskSet]] = {"road": road_set, "face": fa
 
 
 def write(pictures: list[MaskPicture], out: Path) -> None:
-    """Copies pictures and masks: ``images/<name>`` and ``masks/<plane>/<stem>.png``.
+    """Copies images and masks: ``images/<name>`` and ``masks/<plane>/<stem>.png``.
 
     A plane that is nowhere likely is written empty.
     """

@@ -36,8 +36,8 @@ class Plan:
     """The schedule of training.
 
     Attributes:
-        views: pictures shown in all.
-        batch: pictures a step.
+        views: images shown in all.
+        batch: images a step.
         rate: peak learning rate of new layers.
         backbone_rate: of the pretrained ones.
         warmup: steps until the peak, a fifth of all at most.
@@ -87,7 +87,7 @@ def train(
 ) -> nn.Module:
     """Trains and returns the averaged network, on ``device``.
 
-    ``folder/last.pt`` holds all that the next call needs to go on, to the same result; it does so
+    ``folder/last.pt`` holds all that the next call needs to resume, to the same result; it does so
     if it is there. It is written every ``plan.every`` steps, every minute, and at Ctrl-C.
 
     Args:
@@ -129,7 +129,7 @@ def train(
             if progress.count(step + 1, terms) or stop.is_set():
                 checkpoint.save(step + 1)
             if stop.is_set():
-                log.info("kept at step %d; the same command goes on from there", step + 1)
+                log.info("saved at step %d; the same command resumes there", step + 1)
                 raise KeyboardInterrupt
     return mean
 

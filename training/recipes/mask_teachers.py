@@ -1,4 +1,4 @@
-"""Masks from models that already know: any segmenter of the zoo marks planes in any picture."""
+"""Masks from models that already know: any segmenter of the zoo marks planes in any image."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def planes_by_teacher(
     """Return a segmenter's planes of each image: by label, a grey PNG of the image's size.
 
     A PNG's values / 255 are the share of looks in which the teacher marked the pixel. It looks once
-    at the picture, or where ``zooms`` says more, at the middle of it and at its mirror as well:
+    at the image, or where ``zooms`` says more, at the middle of it and at its mirror as well:
     what a teacher says only from one side is doubtful.
 
     Args:
         teacher: a zoo model, or the path of a manifest.
-        pictures: each is looked at once; the answers are kept in ``cache``.
-        cache: folder for one PNG per teacher, label and content of a picture.
-        zooms: how much of the picture each look leaves out: 1 is all of it, 2 the middle half.
+        images: each is looked at once; the answers are kept in ``cache``.
+        cache: folder for one PNG per teacher, label and content of an image.
+        zooms: how much of the image each look leaves out: 1 is all of it, 2 the middle half.
 
     Raises:
         ModelUnavailableError: the teacher's file can be had nowhere.
@@ -72,7 +72,7 @@ def _look(
 
 
 def _planes(model: engines.Model, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(planes, h, w) in 0..1 of the picture's size, whatever the model's own."""
+    """(planes, h, w) in 0..1 of the image's size, whatever the model's own."""
     size = (rgb.shape[1], rgb.shape[0])
     planes = model(rgb).masks[0].planes.astype(np.float32)
     way = cv2.INTER_AREA if planes.shape[2] > size[0] else cv2.INTER_LINEAR

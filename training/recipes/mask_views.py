@@ -1,4 +1,4 @@
-"""Augmented views of pictures with masks: a view is a pure function of its number and the seed."""
+"""Augmented views of images with masks: a view is a pure function of its number and the seed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Camera:
     """The ways in which views differ from their images.
 
     Attributes:
-        scale: of the picture, least and most; 1 just covers the view.
+        scale: of the image, least and most; 1 just covers the view.
         aspect: natural logarithm of the largest stretch.
-        shift: share of the view by which its middle may leave the picture's, where that is not
-            enough to see all of the picture.
+        shift: share of the view by which its middle may leave the image's, where that is not
+            enough to see all of the image.
         turn_deg: largest rotation.
         light: strength of the changes of colour.
         shrunk: by how much a view is shrunk at most, and enlarged again: little is seen of what is
@@ -49,15 +49,15 @@ class MaskViews(Dataset[Views]):
     """Endless augmented views; the same number gives the same view in every run and process.
 
     Args:
-        pictures: held in memory, larger ones no larger than any view shows them.
+        images: held in memory, larger ones no larger than any view shows them.
         labels: the planes, in the order of the targets.
         size: width and height of a view in pixels.
         seed: of all that is drawn.
         camera: what is drawn.
-        odds: how often to show each picture, relative to the others; equally when None.
+        odds: how often to show each image, relative to the others; equally when None.
 
     Raises:
-        DatasetError: a picture or a plane cannot be read, or they differ in size.
+        DatasetError: an image or a plane cannot be read, or they differ in size.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class MaskViews(Dataset[Views]):
 
         Returns:
             (3, h, w) uint8 RGB; (planes, h, w) uint8, 255 times the probability; and the same
-            shape, 255 where the plane is known and 0 where it is not: a plane that the picture
-            does not have, or pixels outside of the picture.
+            shape, 255 where the plane is known and 0 where it is not: a plane that the image
+            does not have, or pixels outside of the image.
         """
         random = np.random.default_rng((self._seed, number))
         rgb, planes = self._pictures[int(np.searchsorted(self._odds, random.random()))]
@@ -104,7 +104,7 @@ class MaskViews(Dataset[Views]):
 def _read(
     picture: MaskPicture, view: tuple[int, int], most: float
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.uint8]]]:
-    """The picture and its planes, at ``most`` times the size that covers a view at the most."""
+    """The image and its planes, at ``most`` times the size that covers a view at the most."""
     rgb = read_rgb(picture.path)
     size = (rgb.shape[1], rgb.shape[0])
     planes = {label: read_plane(path, size) for label, path in picture.planes.items()}
@@ -122,7 +122,7 @@ def _shrink(pixels: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint8]
 def placed(
     picture: tuple[int, int], size: tuple[int, int], camera: Camera, random: Random
 ) -> NDArray[np.float64]:
-    """A random (2, 3) map from pixels of a picture of (width, height) to those of a view."""
+    """A random (2, 3) map from pixels of an image of (width, height) to those of a view."""
     cover = np.array(size) / np.array(picture)
     scale = math.exp(random.uniform(*np.log(camera.scale)))
     stretch = math.exp(random.uniform(-camera.aspect, camera.aspect) / 2)
@@ -138,7 +138,7 @@ def placed(
 
 
 def shrunk(rgb: NDArray[np.uint8], most: float, random: Random) -> NDArray[np.uint8]:
-    """Shrinks a picture up to ``most`` times and enlarges it again; half of them stay."""
+    """Shrinks an image up to ``most`` times and enlarges it again; half of them stay."""
     factor = max(1.0, math.exp(random.uniform(-math.log(most), math.log(most))))
     if factor == 1:
         return rgb

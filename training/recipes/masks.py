@@ -29,24 +29,24 @@ HEAD = "logits."  # the layer of which each plane has a row
 
 
 def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: Any) -> Path:
-    """Trains a segmenter on the pictures that are not held out; returns its manifest.
+    """Trains a segmenter on the images that are not held out; returns its manifest.
 
     Args:
         job: what is asked.
-        found: all pictures.
+        found: all images.
         recipe: what is trained, on which views.
         plan: how long and how fast, before the job's changes.
         keys: of the manifest, ``threshold`` among them.
 
     Raises:
-        DatasetError: no picture is left to learn from.
+        DatasetError: no image is left to learn from.
         ModelUnavailableError: the start can be had nowhere.
-        TrainingError: training cannot go on.
+        TrainingError: training cannot continue.
     """
     learnt = [picture for picture in found.pictures if not picture.is_held_out]
     if not any(picture.planes for picture in learnt):
         raise DatasetError(f"{job.data}: expected masks to learn from, found none")
-    log.info("%d pictures to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
+    log.info("%d images to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
     plan = job.plan(plan)
     recipe = resized(recipe, job.size(recipe.size[0], MULTIPLE))
     torch.manual_seed(plan.seed)
@@ -78,10 +78,10 @@ def resized(recipe: Recipe, width_px: int) -> Recipe:
 
 
 def own_set(job: Job) -> MaskSet:
-    """A user's pictures: what people drew, and what the teachers add.
+    """A user's images: what people drew, and what the teachers add.
 
     Raises:
-        DatasetError: there are neither masks nor teachers, or no pictures.
+        DatasetError: there are neither masks nor teachers, or no images.
         ManifestError: a teacher is no segmenter.
     """
     try:
@@ -93,7 +93,7 @@ def own_set(job: Job) -> MaskSet:
     labels = labels_to_learn(found.labels, job.labels, job.teachers, Planes)
     bare = _without_masks(job, found)
     if bare and not job.teachers:
-        log.warning("%d pictures have no mask and are left out", len(bare))
+        log.warning("%d images have no mask and are left out", len(bare))
     drawn = (*found.pictures, *(bare if job.teachers else ()))
     planes = {picture.path: dict(picture.planes) for picture in drawn}
     for teacher in job.teachers:
@@ -105,7 +105,7 @@ def own_set(job: Job) -> MaskSet:
 
 
 def _without_masks(job: Job, found: MaskSet) -> list[MaskPicture]:
-    """The pictures of the folder that nobody has drawn anything for."""
+    """The images of the folder that nobody has drawn anything for."""
     drawn = {picture.path for picture in found.pictures}
     return [
         MaskPicture(alone.path, alone.group, {}, alone.own_split)

@@ -1,4 +1,4 @@
-"""The road segmenter's pictures and masks: what people drew, and what teachers see."""
+"""The road segmenter's images and masks: what people drew, and what teachers see."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TUNING = Plan(views=8_000, rate=1e-3, backbone_rate=2e-4, warmup=100)
 THRESHOLD = 0.5
 THRESHOLDS = {"lane": 0.6}  # its own pixels counted more, so that it says them too readily
 SUMMARY = "road surface, drivable area and lane lines, from a car"
-LEAST_ROAD = 0.15  # of a street picture: less is a picture of something else
-# Street pictures were taken from a road where two teachers agree on it.
+LEAST_ROAD = 0.15  # of a street image: less is an image of something else
+# Street images were taken from a road where two teachers agree on it.
 LEAST_SHARED = 0.75  # of twinlitenet's drivable area is omz-road's road
 LEAST_DRIVABLE = 0.25  # of the road is drivable: seen from beside it, or from above, there is none
 LEAST_TAUGHT = 0.6  # of a rural road: where it sees less of it drivable, the light misled it
@@ -43,7 +43,7 @@ def train_road(job: Job) -> Path:
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
         ModelUnavailableError: a teacher or the start can be had nowhere.
-        TrainingError: training cannot go on.
+        TrainingError: training cannot continue.
     """
     if job.is_collection:
         found = road_set(job.data, job.work)
@@ -54,13 +54,13 @@ def train_road(job: Job) -> Path:
 
 
 def road_set(folder: Path, cache: Path) -> MaskSet:
-    """Rural roads with drawn ``road``, and city pictures taken from a road, with masks.
+    """Rural roads with drawn ``road``, and city images taken from a road, with masks.
 
     Lane lines are twinlitenet's, drivable is what it calls so of the road; in the city the road is
     omz-road's, with the marks on it.
 
     Args:
-        folder: the collection of pictures, with its manifest.
+        folder: the collection of images, with its manifest.
         cache: where the teachers' answers are kept.
 
     Raises:
@@ -83,13 +83,13 @@ def road_set(folder: Path, cache: Path) -> MaskSet:
 def _picture(
     entry: Entry, road: Path, lanes: Mapping[str, Path], cache: Path
 ) -> MaskPicture | None:
-    """A picture with its planes; None where they do not fit each other."""
+    """An image with its planes; None where they do not fit each other."""
     surface, free = (read_rgb(path)[..., 0] > 127 for path in (road, lanes["drivable"]))
     shared = float((surface & free).sum())
     planes = {"lane": lanes["lane"], "road": road}
     name = Path("drivable-road") / entry.path.parent.name / f"{entry.path.stem}.png"
     if entry.set == "road":
-        if not surface.any():  # a road is in each picture of the set, but not drawn in each
+        if not surface.any():  # a road is in each image of the set, but not drawn in each
             return None
         trusted = shared >= LEAST_TAUGHT * surface.sum()
     else:

@@ -27,10 +27,10 @@ class Recipe:
 
     Attributes:
         size: width and height of a view in pixels, multiples of 16.
-        camera: how views differ from their pictures.
+        camera: how views differ from their images.
         thin: by label, how much more the plane's own pixels count: over 1 for lines.
-        odds: how often pictures of a set are shown relative to others; a set is what comes before
-            the first slash of a picture's group.
+        odds: how often images of a set are shown relative to others; a set is what comes before
+            the first slash of an image's group.
         widths: of the decoder, as ``UNet`` takes them.
         depth: of the decoder.
     """
@@ -80,14 +80,14 @@ def train_segmenter(
     folder: Path,
     device: torch.device,
 ) -> UNet:
-    """Trains a ``UNet`` on augmented views of pictures.
+    """Trains a ``UNet`` on augmented views of images.
 
     Args:
         network: on the CPU, with the weights to start from.
-        pictures: held in memory.
+        images: held in memory.
         recipe: what it is shown.
         plan: how long and how fast.
-        folder: for checkpoints; training goes on where they end.
+        folder: for checkpoints; training continues where they end.
         device: where to train.
     """
     labels = pictures.labels

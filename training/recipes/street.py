@@ -36,7 +36,7 @@ SIZE_PX = 320
 HEAD = ".scores."  # the layers of which each class has a row
 PLAN = Plan(views=72_000, coarse=0.6)
 TUNING = Plan(views=8_000, rate=1e-3, backbone_rate=2e-4, warmup=100)
-THRESHOLD = 0.35  # of a class of which the pictures say nothing
+THRESHOLD = 0.35  # of a class of which the images say nothing
 OVERLAP = 0.5
 
 
@@ -49,14 +49,14 @@ def train_street(job: Job) -> Path:
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
         ModelUnavailableError: a teacher or the start can be had nowhere.
-        TrainingError: training cannot go on.
+        TrainingError: training cannot continue.
     """
     size_px = job.size(SIZE_PX, max(STRIDES))
     found = street_set(job.data, job.work) if job.is_collection else own_set(job)
     learnt = [picture for picture in found.pictures if not picture.is_held_out]
     if not any(len(picture.class_id) for picture in learnt):
         raise DatasetError(f"{job.data}: expected boxes to learn from, found none")
-    log.info("%d pictures to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
+    log.info("%d images to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
     start = job.start or ("imagenet" if job.is_collection else "street")
     plan = job.plan(PLAN if start in ("imagenet", "nothing") else TUNING)
     torch.manual_seed(plan.seed)
@@ -104,13 +104,13 @@ def _describe(
 
 
 def street_set(folder: Path, cache: Path) -> BoxSet:
-    """Every picture of ``street``, ``faces`` and ``road`` whose licence is clear, with boxes.
+    """Every image of ``street``, ``faces`` and ``road`` whose licence is clear, with boxes.
 
     People's boxes count as certain. They drew vehicles, and those not everywhere; what teachers
     see beside them stands with its score.
 
     Args:
-        folder: the collection of pictures, with its manifest.
+        folder: the collection of images, with its manifest.
         cache: where the teachers' answers are kept.
 
     Raises:

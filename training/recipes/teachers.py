@@ -1,4 +1,4 @@
-"""Labels from models that already know: any detector of the zoo names boxes in any picture."""
+"""Labels from models that already know: any detector of the zoo names boxes in any image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.datasets import DatasetError
 
 log = logging.getLogger(__name__)
 
-EVERY = 100  # pictures
+EVERY = 100  # images
 SAME_OBJECT_IOU = 0.6  # two teachers' boxes of one class that overlap more are one object
 
 
@@ -34,10 +34,10 @@ def boxes_by_teacher(
 
     Args:
         teacher: a zoo model, or the path of a manifest.
-        pictures: each is looked at once; the answers are kept in ``cache``.
-        cache: folder for one JSON file per teacher, by the contents of the pictures.
+        images: each is looked at once; the answers are kept in ``cache``.
+        cache: folder for one JSON file per teacher, by the contents of the images.
         threshold: least score that is kept; low ones are soft labels.
-        enlarge: the picture is shown to the teacher this many times larger, for small objects.
+        enlarge: the image is shown to the teacher this many times larger, for small objects.
 
     Raises:
         ModelUnavailableError: the teacher's file can be had nowhere.
@@ -73,12 +73,12 @@ def signature(teacher: str) -> str:
 def watched(
     pictures: Sequence[Path], teacher: str, keep: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
-    """The pictures one after the other; calls ``keep`` and says how far it is now and then."""
+    """The images one after the other; calls ``keep`` and says how far it is now and then."""
     for done, path in enumerate(pictures, 1):
         yield path
         if done % EVERY == 0 or done == len(pictures):
             keep()
-            log.info("%s labels pictures: %d of %d", teacher, done, len(pictures))
+            log.info("%s labels images: %d of %d", teacher, done, len(pictures))
 
 
 def labels_to_learn(

@@ -27,8 +27,8 @@ def best_thresholds(
 
     Args:
         manifest: the model's.
-        pictures: those that it has learnt from: what is held out is for the figures.
-        labels: of the pictures and of the model.
+        images: those that it has learnt from: what is held out is for the figures.
+        labels: of the images and of the model.
         otherwise: for a class that is not in them.
     """
     model = engines.load(str(manifest), threads=2, threshold=float(CANDIDATES[0]))

@@ -1,4 +1,4 @@
-"""Augmented views of pictures with boxes: a view is a pure function of its number and the seed."""
+"""Augmented views of images with boxes: a view is a pure function of its number and the seed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from training.recipes.colour import jitter
 PAD = 114  # the grey of the letterbox at run time
 SCALE = (0.7, 1.8)
 ASPECT = 0.15
-MOSAIC = 0.3  # of the views show four pictures (Bochkovskiy et al. 2020, YOLOv4)
+MOSAIC = 0.3  # of the views show four images (Bochkovskiy et al. 2020, YOLOv4)
 LEAST_VISIBLE = 0.35  # a box of which less is left is no longer asked for
 LEAST_SIDE_PX = 3
-RARE_SHARE = 0.2  # classes in fewer pictures than this are shown more often
-EMPTY_ODDS = 0.3  # of a picture in which nothing is
+RARE_SHARE = 0.2  # classes in fewer images than this are shown more often
+EMPTY_ODDS = 0.3  # of an image in which nothing is
 Random = np.random.Generator
 
 
@@ -31,7 +31,7 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
     """Endless augmented views; the same number gives the same view in every run and process.
 
     Args:
-        pictures: held in memory, larger ones no larger than any view shows them.
+        images: held in memory, larger ones no larger than any view shows them.
         classes: how many.
         size: width and height of a view in pixels.
         seed: of all that is drawn.
@@ -69,7 +69,7 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
     def _place(
         self, canvas: NDArray[np.uint8], window: tuple[int, int, int, int], random: Random
     ) -> NDArray[np.float32]:
-        """Draws a picture at a random scale and place into a window; returns the boxes in it."""
+        """Draws an image at a random scale and place into a window; returns the boxes in it."""
         rgb, rows = self._pictures[int(np.searchsorted(self._odds, random.random()))]
         left, top, right, bottom = window
         width, height = right - left, bottom - top
@@ -96,7 +96,7 @@ def repeat_factors(classes: Sequence[NDArray[np.int64]], count: int) -> NDArray[
     """Return how often to show each image: more for rare classes (Gupta et al. 2019, LVIS).
 
     Args:
-        classes: of each picture, the classes seen in it.
+        classes: of each image, the classes seen in it.
         count: of classes.
     """
     share = np.zeros(count)
@@ -107,7 +107,7 @@ def repeat_factors(classes: Sequence[NDArray[np.int64]], count: int) -> NDArray[
 
 
 def _without_crowds(picture: BoxPicture) -> NDArray[np.uint8]:
-    """The picture, grey where there are objects that nobody drew: they are not background.
+    """The image, grey where there are objects that nobody drew: they are not background.
 
     A box that was drawn in a crowd is learnt, and therefore shown.
     """
@@ -124,7 +124,7 @@ def _without_crowds(picture: BoxPicture) -> NDArray[np.uint8]:
 def reduced(
     rgb: NDArray[np.uint8], rows: NDArray[np.float32], most_px: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A picture and its boxes, shrunk so that the longer side is ``most_px`` at most."""
+    """An image and its boxes, shrunk so that the longer side is ``most_px`` at most."""
     height, width = rgb.shape[:2]
     if max(height, width) <= most_px:
         return rgb, rows

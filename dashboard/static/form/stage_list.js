@@ -88,7 +88,7 @@ function StageList({ stages, kinds, zoo, onChange }) {
   };
   const replace = (at, stage) => onChange(stages.map((one, i) => (i === at ? { ...one, stage } : one)));
   return html`<div class="stage-list" ref=${list}>
-    ${stages.length === 0 && html`<p class="hollow">No stage: pictures are shown, and nothing is looked for in them.</p>`}
+    ${stages.length === 0 && html`<p class="hollow">No stage: no detection, video only.</p>`}
     <ol>${stages.map(({ id, stage }, at) => html`<li key=${id} data-stage=${id}>
       <${Stage} at=${at} stage=${stage} kinds=${kinds} zoo=${zoo} classes=${boxesBefore(stages, at, kinds, zoo)}
         onChange=${(changed) => replace(at, changed)} />

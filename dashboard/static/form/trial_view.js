@@ -81,13 +81,13 @@ function Facts({ trial, stale, verb }) {
   return html`<div class="trial-facts">
     <strong class="state good">Connected</strong>
     <dl>
-      ${fact("Picture", trial.size && `${trial.size[0]} × ${trial.size[1]}`)}
+      ${fact("Image", trial.size && `${trial.size[0]} × ${trial.size[1]}`)}
       ${fact("Frames", trial.fps && `${Number(trial.fps.toFixed(1))} per second`)}
       ${fact("Codec", trial.codec)}
       ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
       ${fact("Found", seen(trial.objects))}
     </dl>
     ${stale ? html`<p>You changed something since: test again to see what it does.</p>`
-      : html`<p class="keys">Press Enter once more and it is ${verb}.</p>`}
+      : html`<p class="keys">Press Enter again; it will be ${verb}.</p>`}
   </div>`;
 }

@@ -77,7 +77,7 @@ def recognise(
         size: width and height in pixels of the input tensor that gave ``outputs_of``.
         labels: the class or plane names, where they are known; much depends on how many.
         task: as in a manifest, where it is known.
-        outputs_of: every output of one run on a picture, a real one if there is one.
+        outputs_of: every output of one run on an image, a real one if there is one.
         ops: the operator that makes each output, from ``last_ops``; more is seen with it.
         decoder: the one that shall read it, where that is known; its options are found out.
         options: those of its options that are known; the others are found out.

@@ -168,7 +168,7 @@ def yolov1(seen: Seen) -> list[Fit]:
     """``yolov1``, by S * S * (B * 5 + labels) numbers; the order in a cell cannot be seen."""
     tensor = seen.tensors[0]
     if len(seen.tensors) != 1 or tensor.value.dtype.kind != "f" or seen.count is None:
-        raise Misfit("not one output, or the number of labels is not known")
+        raise Misfit("not one output, or the number of labels is unknown")
     found = [
         (grid, boxes)
         for grid in range(5, 21)

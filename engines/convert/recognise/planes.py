@@ -110,7 +110,7 @@ def classifier(seen: Seen) -> list[Fit]:
     found = [t for t in seen.tensors if t.value.ndim in (1, 2, 4) and t.value.dtype.kind == "f"]
     found = [t for t in found if max(t.shape, default=0) == t.value.size > 1]
     if seen.count is None and len(seen.tensors) > 1:
-        raise Misfit(f"{len(seen.tensors)} outputs, and the number of labels is not known")
+        raise Misfit(f"{len(seen.tensors)} outputs, and the number of labels is unknown")
     if len(found) != 1 or (found[0].value.ndim != 1 and found[0].shape[0] != 1):
         raise Misfit("not one output of one row of numbers, (1, labels)")
     tensor = found[0]

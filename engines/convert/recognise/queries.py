@@ -54,7 +54,7 @@ def _classes_and_scores(pair: list[Tensor]) -> tuple[Tensor, Tensor]:
         words = ("label", "class")
         whole = [t for t in pair if any(word in t.name.lower() for word in words)]
     if len(whole) != 1:
-        raise Misfit(f"{pair[0].name} and {pair[1].name}: which is of class ids is not to be seen")
+        raise Misfit(f"{pair[0].name} and {pair[1].name}: cannot tell which holds the class ids")
     scores = pair[0] if whole[0] is pair[1] else pair[1]
     if not scores.is_chance:
         raise Misfit(f"{scores.name} reaches {scores.span}: no scores")
@@ -65,7 +65,7 @@ def _form(boxes: Tensor, n: int, counted: bool) -> tuple[dict[str, Any], str]:
     """Options ``format`` and ``normalised``, and why."""
     table = boxes.value.reshape(-1, 4)[:n].astype(np.float64)
     if not len(table):
-        return {}, f"{boxes.name} has no box on this picture: taken for corners in pixels"
+        return {}, f"{boxes.name} has no box on this image: taken for corners in pixels"
     parts = float(np.abs(table).max()) <= 2
     options: dict[str, Any] = {"normalised": True} if parts else {}
     unit = "parts of the input" if parts else "pixels"
@@ -103,7 +103,7 @@ def rows(seen: Seen) -> list[Fit]:
     tensor = found[0]
     table = tensor.value.reshape(-1, tensor.shape[-1]).astype(np.float64)
     if not len(table):
-        raise Misfit(f"{tensor}: no row on this picture, so the order of its columns is not seen")
+        raise Misfit(f"{tensor}: no row on this image, so the order of its columns is unknown")
     for columns in TABLES[tensor.shape[-1]]:
         if _is_table(table, columns):
             break

@@ -35,7 +35,7 @@ _DTYPES: Mapping[str, Any] = {
 class TfServingSession:
     """The signature ``serving_default`` of a model of a server; safe to run from several threads.
 
-    The API has JSON only: a picture of 320x320 is 6 MB of text. Send uint8 where the model takes
+    The API has JSON only: an image of 320x320 is 6 MB of text. Send uint8 where the model takes
     it, or use ``kserve-grpc`` on a server that knows it.
     """
 

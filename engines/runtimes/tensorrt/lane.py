@@ -216,7 +216,7 @@ class Lane:
             raise
 
     def _forget_addresses(self) -> None:
-        """Before memory moves: graphs go, and their contexts are made ready anew when needed."""
+        """Before memory moves: graphs go, and their contexts are made ready again when needed."""
         for prepared in self._prepared.values():
             prepared.drop_graph()
             self._spare.append(prepared.context)

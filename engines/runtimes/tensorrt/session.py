@@ -25,7 +25,7 @@ from engines.runtimes.tensorrt.lane import Lane
 from engines.runtimes.tensorrt.library import Library, library
 from engines.runtimes.tensorrt.plan import check_plan, read_plan
 
-# Two: while one call's pictures and results are copied, another's are computed. A GPU runs the
+# Two: while one call's images and results are copied, another's are computed. A GPU runs the
 # kernels of one engine at a time or little faster, so that more would only take its memory.
 _LANES = 2
 
@@ -81,7 +81,7 @@ class TensorrtSession:
 
     @property
     def largest_batch(self) -> int:
-        """Most pictures in one call."""
+        """Most images in one call."""
         return min((each.largest[0] for each in self._engine.profiles.values()), default=1)
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:

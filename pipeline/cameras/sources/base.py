@@ -28,7 +28,7 @@ class Source:
 
     Attributes:
         launch: elements from the source to raw video; the first is named ``source``.
-        pace: of a recording, which has none of its own; None for a source that goes on for ever.
+        pace: of a recording, which has none of its own; None for a source that continues for ever.
         secrets: properties of ``source`` that are set behind the text's back, since the text is
             shown and logged.
         drawn: the frames are drawn here, as these options say, and handed to ``source``.
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Whether it goes on for ever, at a pace of its own."""
+        """Whether it continues for ever, at a pace of its own."""
         return self.pace is None
 
 

@@ -16,7 +16,7 @@ HTTP_TIMEOUT_S = 5
 
 
 def _source(spec: Camera) -> Source:
-    """MJPEG: every picture is a key frame. decodebin would wait for the multipart's end."""
+    """MJPEG: every image is a key frame. decodebin would wait for the multipart's end."""
     location = quoted(spec.url.bare.partition("?")[0])
     launch = (
         f"souphttpsrc name=source location={location} is-live=true do-timestamp=true "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _source(spec: Camera) -> Source:
-    """Raw pictures that need no scaling down, else JPEG, which a USB bus carries at full rate."""
+    """Raw images that need no scaling down, else JPEG, which a USB bus carries at full rate."""
     small = f"video/x-raw,width=[1,{spec.width}],height=[1,{spec.height}]"
     launch = (
         f"v4l2src name=source device={quoted(spec.url.path)} "

@@ -42,7 +42,7 @@ class ModelStage(StageKind):
         None, description="run on the boxes of this class instead of the frame"
     )
     threshold: Annotated[Threshold | None, Shown("Least score", "score", "default")] = Field(
-        None, description="least score of a detection, 0 to 1; one number, or one per class"
+        None, description="minimum score of a detection, 0 to 1; one number, or one per class"
     )
 
     def launch_text(self, threads: int) -> str:

@@ -1,4 +1,4 @@
-"""From a request to an engine that runs: real models, real pictures, the gate in between."""
+"""From a request to an engine that runs: real models, real images, the gate in between."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RUNTIMES = ["onnxruntime", "openvino"]
 
 
 def built(name: str, folder: Path, runtime: str = "onnxruntime", **keys: Any) -> Engine:
-    """An engine judged on the pictures that its model is for."""
+    """An engine judged on the images that its model is for."""
     pictures = save_pictures(folder / f"{name}.npz", SHOWS[name]()[:4])
     if keys.get("precision") == "int8":
         keys["calibrate"] = pictures
@@ -173,7 +173,7 @@ def test_on_a_clean_clone_shipped_pictures_are_used_and_told_of(store: Path) -> 
     report = engine.about["parity"]["engine"]
     assert (report["frames"], report["pictures"]) == (frames_of.SHIPPED, 14)
     assert report["figures"]["boxes"] >= 10
-    assert told(report).endswith("14 pictures of the pictures shipped with the project")
+    assert told(report).endswith("14 pictures of the images shipped with the project")
 
 
 def test_an_engine_for_another_machine_is_judged_by_its_graph(store: Path) -> None:

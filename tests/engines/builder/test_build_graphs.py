@@ -79,7 +79,7 @@ def test_three_pictures_in_one_call(name: str) -> None:
 
 
 def test_a_network_for_one_picture_is_told_of() -> None:
-    manifest = find("test-boxes")  # its labels are a constant for one picture
+    manifest = find("test-boxes")  # its labels are a constant for one image
     model = fixed(onnx.load(str(resolve_file(manifest))), {"image": [1, 3, 360, 640]})
     feeds = [feeds_of(model, manifest.input, rgb) for rgb in synthetic()]
     with pytest.raises(BuildError, match=r"takes one picture a call, use --batch 1; .*labels"):
@@ -128,7 +128,7 @@ def test_folded_is_what_the_preprocessor_does(
     spec = Input(name="x", **keys, frame=frame)
     outside = spec.model_copy(update={"frame": None})
     rgb = np.random.default_rng(0).integers(0, 256, (60, 100, 3), dtype=np.uint8)
-    rgb = np.asarray(np.cumsum(rgb, axis=1) // 100, np.uint8)  # resizing is for smooth pictures
+    rgb = np.asarray(np.cumsum(rgb, axis=1) // 100, np.uint8)  # resizing is for smooth images
     expected, at = Preprocessor(outside, np.dtype(np.float32)).frame(rgb)
     size = at.size if frame else spec.size
     if frame is None:

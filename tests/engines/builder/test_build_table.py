@@ -1,6 +1,6 @@
 """Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
 
-The graph of each engine is judged on real pictures before TensorRT-RTX builds it.
+The graph of each engine is judged on real images before TensorRT-RTX builds it.
 """
 
 from __future__ import annotations

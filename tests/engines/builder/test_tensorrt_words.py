@@ -65,12 +65,12 @@ REFUSED: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = [
     (
         "(float[1,3,8,8] x) => (float[1,3,8,8] y) { [shine] y = site.Sparkle (x) }",
         {},
-        ("node shine (Sparkle)", "Plugin not found", "TensorRT knows no such operation"),
+        ("node shine (Sparkle)", "Plugin not found", "TensorRT does not know this operation"),
     ),
     (
         "(float[1,8,8] x) => (float[1] y) { [d] y = Det (x) }",
         {},
-        ("node d (Det): not supported", "export it from others"),
+        ("node d (Det): not supported", "replace it, or end the graph before it"),
     ),
     (
         "(float[1,3,8,8] x) => (float[1,3,16,16] y) "
@@ -179,7 +179,7 @@ def test_half_a_file_and_no_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:40])
     assert "the file is damaged or no ONNX model" in refusal(path)
     path.unlink()
-    assert "there is no such file" in refusal(path)
+    assert "file not found" in refusal(path)
 
 
 def test_weights_that_were_left_behind(tmp_path: Path) -> None:

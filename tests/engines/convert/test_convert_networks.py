@@ -37,7 +37,7 @@ def test_segmenters(make: str, library: str, architecture: str, tmp_path: Path) 
     )
     assert worst(made) < 1e-4
     assert axes(made, "images")[0] == "batch"
-    assert made.about["onnx"]["batch"] == "any number of pictures a call"
+    assert made.about["onnx"]["batch"] == "any number of images per call"
     seen = [value for name, value in made.about["task"]["figures"].items() if "iou" in name]
     assert len(seen) > 1  # more than one class, each where PyTorch has it
     assert min(seen) > 0.99
@@ -95,7 +95,7 @@ def test_a_two_stage_detector(tmp_path: Path) -> None:
 
 
 def test_operators_of_the_detector_are_those_of_the_papers() -> None:
-    """What stands in for compiled operators, on boxes and a picture worked out by hand."""
+    """What stands in for compiled operators, on boxes and an image worked out by hand."""
     tensor = networks.torch.tensor
     boxes = tensor([[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]], dtype=networks.torch.float)
     assert networks.nms(boxes, tensor([0.6, 0.9, 0.5]), 0.5).tolist() == [1, 2]

@@ -102,7 +102,7 @@ def test_a_batch_stays_one_where_it_must(tmp_path: Path) -> None:
     made = imported(source, tmp_path / "out", labels=("a", "b", "c"), decoder="sigmoid")
     assert axes(made, "x") == [1, 3, 32, 32]
     said = made.about["onnx"]["batch"]
-    assert said.startswith("one picture a call; it fails with two: ")
+    assert said.startswith("one image per call; it fails with two: ")
     assert "Squeeze" in said
 
 

@@ -86,7 +86,7 @@ def test_sizes_stay_open_or_fixed_as_asked(out: Path, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"size": (64, 64), "labels": AB, "decoder": "sigmoid"}
     fixed = imported(PLANES, tmp_path / "fixed", dynamic="none", **keys)
     assert axes(fixed, "images") == [1, 3, 64, 64]
-    assert fixed.about["onnx"]["batch"] == "one picture a call, as asked"
+    assert fixed.about["onnx"]["batch"] == "one image per call, as requested"
     made = imported(PLANES, out, dynamic="size", legacy=True, **keys)
     named = axes(made, "images")
     assert [type(axis) for axis in named] == [str, int, str, str]
@@ -182,7 +182,7 @@ def test_a_program_of_one_picture(tmp_path: Path, out: Path) -> None:
         torch.export.save(program, tmp_path / "net.pt2")
     made = imported(tmp_path / "net.pt2", out)
     assert axes(made, "images") == ["batch", 3, 32, 32]  # opened afterwards, and tried with two
-    assert made.about["onnx"]["batch"] == "any number of pictures a call"
+    assert made.about["onnx"]["batch"] == "any number of images per call"
 
 
 def test_the_library_of_dynamo_is_named(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ def test_a_branch_is_refused_by_dynamo_which_names_the_other_way(out: Path) -> N
 
 
 def test_a_conversion_that_computes_something_else_is_refused(out: Path, tmp_path: Path) -> None:
-    # The tracer sees noise, and follows the branch of noise; these pictures are dark.
+    # The tracer sees noise, and follows the branch of noise; these images are dark.
     np.savez(tmp_path / "dark.npz", np.full((32, 32, 3), 3, np.uint8))
     asked = Asked(
         source="tests.support.convert_networks:branching",

@@ -47,7 +47,7 @@ def test_import_says_what_it_did_and_found(network: str, mirante: Run, tmp_path:
     lines = outcome.out.splitlines()
     assert lines[0].startswith("from      ONNX (onnxruntime ")
     assert lines[1].startswith("onnx      out/rgb.onnx, 0.")
-    assert lines[2] == "          by as it is; any number of pictures a call"
+    assert lines[2] == "          by as it is; any number of images per call"
     assert lines[3].startswith("decoder   sigmoid: planes is (1, 3, 32, 48): 3 planes; ")
     assert lines[4] == "parity    planes (1x3x32x48): 0, 0 of its magnitude; 0.001 is allowed"
     assert lines[5] == "          iou of red 1, iou of green 1, iou of blue 1"
@@ -82,7 +82,7 @@ def test_every_option_reaches_the_manifest(network: str, mirante: Run) -> None:
     }
     assert manifest.options == {"planes": {"planes": ["a", "b", None]}, "logits": True}
     assert manifest.iou == 0.3
-    assert "one picture a call, as asked" in outcome.out
+    assert "one image per call, as requested" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_module_in_the_folder_of_the_command_is_found(
         *("--size", "32x32", "--legacy"),
     )
     assert outcome.status == 0, outcome.err
-    assert "by torch.onnx, legacy exporter; any number of pictures a call" in outcome.out
+    assert "by torch.onnx, legacy exporter; any number of images per call" in outcome.out
     assert engines.load("out/kind.yaml").task == "classify"
 
 

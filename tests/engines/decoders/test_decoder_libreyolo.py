@@ -64,7 +64,7 @@ def compare(found: Any, name: str, spec: Spec) -> None:
 
 
 def in_order(xyxy: Any, score: Any, class_id: Any, spec: Spec) -> NDArray[np.float64]:
-    """Rows of class, score, box at the picture's edges; by score, then by class."""
+    """Rows of class, score, box at the image's edges; by score, then by class."""
     clipped = np.clip(xyxy, 0, np.array(spec.size * 2))
     rows = np.column_stack([class_id, score, clipped]).astype(np.float64)
     rows = rows[(rows[:, 4] > rows[:, 2]) & (rows[:, 5] > rows[:, 3])]

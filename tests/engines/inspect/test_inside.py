@@ -1,4 +1,4 @@
-"""Looking inside: tensors by name, figures, pictures, and the layer where two sides part."""
+"""Looking inside: tensors by name, figures, images, and the layer where two sides part."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_figures_are_over_finite_values() -> None:
 
 def test_channels_of_tensors() -> None:
     assert planes_of(np.zeros((2, 5, 6, 7))).shape == (5, 6, 7)
-    assert planes_of(np.zeros((1, 6, 7, 3))).shape == (3, 6, 7)  # a picture, channels last
+    assert planes_of(np.zeros((1, 6, 7, 3))).shape == (3, 6, 7)  # an image, channels last
     assert planes_of(np.zeros((1, 3, 7, 4))).shape == (3, 7, 4)
     assert planes_of(np.zeros((1, 8, 9))).shape == (1, 8, 9)
     assert planes_of(np.zeros(5)).shape == (1, 1, 5)

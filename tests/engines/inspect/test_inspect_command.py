@@ -106,7 +106,7 @@ def test_where_two_files_part(tmp_path: Path, frame: str, mirante: Run) -> None:
 def test_two_runtimes_on_a_grey_picture(mirante: Run) -> None:
     outcome = mirante("models", "inspect", "test-lane", "--against", "onnxruntime-basic")
     assert outcome.status == 0, outcome.err
-    assert outcome.err == "no --frame: a grey picture is fed\n"
+    assert outcome.err == "no --frame: a grey image is fed\n"
     assert " layers compared" in outcome.out
 
 

@@ -64,7 +64,7 @@ def test_pictures_that_cannot_be_decoded_are_told_from_silence() -> None:
     bench.now_s += 4.0
     fault = bench.machine.check(bench.now_s, last_s)
     assert fault == Fault(
-        FaultCode.UNDECODABLE, "pictures come, but none could be decoded for 4.0 s"
+        FaultCode.UNDECODABLE, "images arrive, but none could be decoded for 4.0 s"
     )
 
 
@@ -125,7 +125,7 @@ def test_running_shortly_does_not_reset_the_back_off() -> None:
             True,
             camera_state.FIRST_FRAME_S,
             FaultCode.UNDECODABLE,
-            "pictures come, but none could be decoded for 30 s",
+            "images arrive, but none could be decoded for 30 s",
         ),
     ],
 )

@@ -24,7 +24,7 @@ def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) ->
     url = "rtsp://admin:hunter2@192.0.2.1/x"
     added = mirante("camera", "add", "gate", url, "--model", "test-boxes", "--fps", "5", *at)
     assert (added.status, added.err) == (0, "")
-    assert added.out == 'camera "gate" is wanted; it starts when worker "main" does\n'
+    assert added.out == 'camera "gate" added; it starts when worker "main" does\n'
     listed = mirante("camera", "list", *at).out.splitlines()
     headings = ["camera", "state", "in words", "url", "stages", "origin", "worker"]
     assert re.split(r"  +", listed[0]) == headings
@@ -52,9 +52,10 @@ def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) 
     url = "rtsp://admin:hunter2@192.0.2.1/x"
     assert mirante("camera", "add", "gate", url, "--fps", "5", "--width", "320", *at).status == 0
     paused = mirante("camera", "pause", "gate", *at)
-    assert paused.out == 'camera "gate" is paused; go on: mirante camera resume gate\n'
+    assert paused.out == 'camera "gate" is paused; to resume: mirante camera resume gate\n'
     listed = mirante("camera", "list", *at).out.splitlines()[1]
-    assert re.split(r"  +", listed)[:3] == ["gate", "paused", "go on: mirante camera resume gate"]
+    reason = "to resume: mirante camera resume gate"
+    assert re.split(r"  +", listed)[:3] == ["gate", "paused", reason]
     models = ("--model", "street", "--model", "face@face")
     edited = mirante("camera", "edit", "gate", *models, "--height", "99", "--default", "fps", *at)
     assert edited.out == 'camera "gate" is changed; see: mirante camera list\n'
@@ -69,7 +70,7 @@ def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) 
         assert mirante("camera", "edit", "gate", "--url", "test://", *at).status == 0
         assert str(Registry(client).resolved("gate").url) == "test://"
     resumed = mirante("camera", "resume", "gate", *at)
-    assert resumed.out == 'camera "gate" is wanted; see: mirante camera list\n'
+    assert resumed.out == 'camera "gate" added; see: mirante camera list\n'
     assert "  unknown  " in mirante("camera", "list", *at).out
 
 

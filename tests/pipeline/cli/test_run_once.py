@@ -282,5 +282,5 @@ def test_frames_by_name(clip: Path, tmp_path: Path) -> None:
     file = tmp_path / "one:2.png"  # a colon that is part of the name
     cv2.imwrite(str(file), np.zeros((8, 9, 3), np.uint8))
     assert named_frame(str(file)).shape == (8, 9, 3)
-    with pytest.raises(ValueError, match=r"frame: 1; expected 0, as .* is a picture"):
+    with pytest.raises(ValueError, match=r"frame: 1; expected 0, as .* is an image"):
         read_frame(file, 1)

@@ -21,7 +21,7 @@ FPS = 10
 
 
 class Mjpeg(BaseHTTPRequestHandler):
-    """/good for ever; /closed and /stalled after ten pictures; /text is none; /locked; else 404."""
+    """/good for ever; /closed and /stalled after ten images; /text is none; /locked; else 404."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

@@ -99,7 +99,7 @@ def test_an_encoded_clip_is_faithful(
     pictures = [picture(n, width, height) for n in range(60)]
     encode_pictures(pictures, 10, tmp_path / "clip.mp4")
     assert capfd.readouterr() == ("", "")
-    off = []  # pixels of each picture that are quite another colour
+    off = []  # pixels of each image that are quite another colour
     for shown, drawn in zip(decoded(tmp_path / "clip.mp4"), pictures, strict=True):
         off.append(int((np.abs(shown - drawn.astype(int)).max(axis=2) > 60).sum()))
     assert off[0] < 0.002 * width * height

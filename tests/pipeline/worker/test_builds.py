@@ -63,7 +63,7 @@ def frame(stage: InferStage) -> None:
 
 
 def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
-    """Frames go on until the build is in that state."""
+    """Frames continue until the build is in that state."""
     builds.prepare(["test-boxes"])
     builds.start()
     until_s = time.monotonic() + 20

@@ -48,7 +48,7 @@ def tried(url: str, **keys: Any) -> Trial:
 
 
 def decoded(trial: Trial) -> np.ndarray[Any, Any]:
-    """The picture, RGB."""
+    """The image, RGB."""
     return cv2.cvtColor(decode_image(trial.jpeg), cv2.COLOR_BGR2RGB)
 
 
@@ -169,7 +169,7 @@ def test_a_camera_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch
     with socket.create_server(("127.0.0.1", 0)) as listener:
         trial = tried(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/x")
     assert not trial.connected
-    assert trial.words in {f"no picture came within {n} s" for n in (0, 1, 2)}
+    assert trial.words in {f"no image came within {n} s" for n in (0, 1, 2)}
     assert trial.code == "no-video"
 
 

@@ -23,7 +23,7 @@ from tests.support import raw_heads
 
 CLASSES = raw_heads.CLASSES
 CONFIDENCE = {"SSD raw": 0.94, "YOLOv1 grid": 0.7}  # where it is not 0.3
-# libreyolo cuts boxes at the picture's edges before it suppresses, and those of random weights
+# libreyolo cuts boxes at the image's edges before it suppresses, and those of random weights
 # reach far over them: where they do, nothing is suppressed.
 IOU = {"YOLOX": 0.5}
 # Class of libreyolo, variant, side of the input, classes, kind of its outputs.
