@@ -1,4 +1,4 @@
-"""What all routes use: Redis clients, access, live images, the last minutes."""
+"""The services that all routes use: Redis clients, access, live images, the last minutes."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Figure(NamedTuple):
 
     @property
     def is_missed(self) -> bool:
-        """Whether the value is beyond its limit."""
+        """True if the value is beyond its limit."""
         if self.at_least is not None:
             return self.value < self.at_least
         return self.at_most is not None and self.value > self.at_most

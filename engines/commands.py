@@ -14,7 +14,7 @@ from typer.models import ParameterInfo
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is typed is text: stands beside an option in a field's ``Annotated``.
+    """Marks an option whose text a parser reads; stands beside it in a field's ``Annotated``.
 
     Attributes:
         read: makes the field's value; a ValueError says the option, its value and what was

@@ -1,4 +1,4 @@
-"""What decoders give, a class each: boxes, planes, attributes; and the table of these kinds.
+"""The kinds of findings, a class each: boxes, planes, attributes; and their table.
 
 A kind knows how it comes to source pixels, which threshold its models have, what its labels mean to
 other stages, and how the parity gate compares it. Nothing else asks a model for its task.
@@ -25,7 +25,7 @@ _LEAST_PLANE_PX = 50  # a plane of fewer pixels in all images together was not s
 
 
 class Agreement(ABC):
-    """How far what two engines find in the same images agrees, in terms of the kind.
+    """The agreement of two engines' findings in the same images, in terms of the kind.
 
     Args:
         thresholds: (labels,) of the model; NaN where it has none.
@@ -45,7 +45,7 @@ class Agreement(ABC):
 
 
 class Found(ABC):
-    """What a decoder gives for one image, in pixels of the input tensor.
+    """The findings of a decoder in one image, in pixels of the input tensor.
 
     Attributes:
         task: what manifests call a model that gives it.
@@ -155,7 +155,7 @@ def _pairs(expected: Detections, got: Detections) -> list[tuple[int, int, float]
 
 @dataclass(frozen=True, eq=False)
 class Boxes(Found):
-    """What a detector's decoder gives.
+    """The boxes that a detector's decoder gives.
 
     Attributes:
         xyxy: (n, 4) float32, left, top, right, bottom in pixels of the input tensor.
@@ -214,7 +214,7 @@ class _PlaneAgreement(Agreement):
 
 @dataclass(frozen=True, eq=False)
 class Planes(Found):
-    """What a segmenter's decoder gives.
+    """The planes that a segmenter's decoder gives.
 
     Attributes:
         planes: (len(Spec.labels), height, width) bool, of the input tensor or coarser.
@@ -238,7 +238,7 @@ class Planes(Found):
 
 
 class _LabelAgreement(Agreement):
-    """How often both say the same, each of whole images."""
+    """The share of images on which both agree."""
 
     def __init__(self, thresholds: NDArray[np.float32], limits: Limits) -> None:
         super().__init__(thresholds, limits)
@@ -262,7 +262,7 @@ class _LabelAgreement(Agreement):
 
 @dataclass(frozen=True, eq=False)
 class Attributes(Found):
-    """What a classifier's decoder gives.
+    """The attributes that a classifier's decoder gives.
 
     Attributes:
         said: of the image, by name; "" stands for the model's own name.

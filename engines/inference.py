@@ -1,4 +1,4 @@
-"""What one run of a model looked at, and what was found there in source pixels."""
+"""The regions that one run of a model looked at, and the findings in source pixels."""
 
 from __future__ import annotations
 

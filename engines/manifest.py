@@ -1,4 +1,4 @@
-"""What differs between models, as YAML: a model of a known family is one such file, no code."""
+"""Manifests: what differs between models, as YAML. A model of a known family needs no code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Part(BaseModel):
 
 
 class Input(_Part):
-    """How an image becomes the input tensor."""
+    """The way from an image to the input tensor."""
 
     name: str = Field(description="the input tensor's name")
     size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
@@ -80,7 +80,7 @@ class Input(_Part):
 
 
 class Crop(_Part):
-    """How a model is fed with crops, when it runs `on` the boxes of another."""
+    """The way from boxes to crops, for a model that runs `on` the boxes of another."""
 
     margin: float = Field(
         1.0, gt=0, le=10, description="side of the crop as a multiple of the box's longer side"
@@ -145,12 +145,12 @@ class Manifest(_Part):
 
     @property
     def kind(self) -> type[Found]:
-        """What its decoder gives."""
+        """The kind of findings that its decoder gives."""
         return KINDS[self.task]
 
     @property
     def is_for_crops(self) -> bool:
-        """Whether it was made for the boxes of a detector, by its key ``crop``."""
+        """True if it was made for the boxes of a detector, by its key ``crop``."""
         return "crop" in self.model_fields_set
 
     @property
@@ -259,7 +259,7 @@ def read(path: Path) -> Manifest:
 
 
 def explain(error: ValidationError) -> str:
-    """What is wrong with each key, its value, and what was expected."""
+    """Return a line per mistake: the key, its value, and what was expected."""
     return "; ".join(_explain(item) for item in error.errors())
 
 

@@ -32,7 +32,7 @@ class SwapError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """What runs under a name.
+    """The model that runs under a name.
 
     Attributes:
         name: what stages ask for: a zoo model or the path of a manifest.
@@ -79,12 +79,12 @@ class Served:
 
     @property
     def samples(self) -> Samples | None:
-        """Where frames are wanted now, else None."""
+        """Return the collector of frames if one waits, else None."""
         return self._entry.samples
 
 
 class Models:
-    """What stages that belong together run: a worker's, or one launch line's.
+    """The models of stages that belong together: a worker's, or one launch line's.
 
     They share the batches of engines on a GPU, and each name is swapped for all of them.
     """
@@ -262,7 +262,7 @@ def _facts(runs: str, _since_s: float) -> tuple[str, str, str]:
 
 
 def about_engine(runs: str) -> Mapping[str, Any] | None:
-    """What ``build.json`` says where ``runs`` is the manifest of an engine, else None."""
+    """Return ``build.json`` if ``runs`` is the manifest of an engine, else None."""
     path = Path(runs).with_name(ABOUT)
     if not runs.endswith(".yaml") or not path.is_file():
         return None
@@ -289,7 +289,7 @@ def _prove(runs: str) -> None:
 
 
 def _words(old: Manifest, new: Manifest) -> str:
-    """What is another now."""
+    """Return what has changed."""
     pairs = {
         "model": (old.name, new.name),
         "runtime": (old.runs_on, new.runs_on),

@@ -1,4 +1,4 @@
-"""What Mirante needs of a machine: what each part is for, and the command that gets it."""
+"""The requirements of a machine: what each is for, and the command that installs it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ _ALWAYS = ("gi", "Gst-1.0", "queue", "decodebin", "videoscale", "videoconvert", 
 def examine(
     needs: Iterable[Need] = NEEDS, probes: Mapping[Kind, Missing] | None = None
 ) -> list[Finding]:
-    """Which of ``needs`` this machine meets.
+    """Check which of ``needs`` this machine meets.
 
     Args:
         needs: what to look for.
@@ -155,7 +155,7 @@ def examine(
 
 
 def needs_of(settings: Settings) -> list[Need]:
-    """What the cameras and engines of one configuration need."""
+    """Return what the cameras and engines of one configuration need."""
     names = set(_ALWAYS)
     if settings.redis.url is None:
         names |= {"redis-server", "setpriv"}

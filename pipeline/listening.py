@@ -26,7 +26,7 @@ def bind(settings: Dashboard) -> socket.socket:
 
 
 def shown_url(listening: socket.socket) -> str:
-    """Where a browser on this machine finds what listens there."""
+    """Return the URL at which a browser on this machine finds the socket."""
     host, port = listening.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,4 +1,4 @@
-"""What a worker logs: lines for people, or JSON for machines; never a password."""
+"""Configure a worker's log: lines for people, or JSON for machines; never a password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TEXT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 
 class TextFormatter(logging.Formatter):
-    """One line for people, in local time."""
+    """Format one line for people, in local time."""
 
     def __init__(self) -> None:
         super().__init__(_TEXT, "%Y-%m-%d %H:%M:%S")
@@ -25,7 +25,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339, UTC), level, logger, message, error."""
+    """Format one JSON object a line: time (RFC 3339, UTC), level, logger, message, error."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with what may be credentials in addresses replaced."""

@@ -21,7 +21,7 @@ from plugins.stage import Stage, call
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one frame has gone through.
+    """The record of one frame's run.
 
     Attributes:
         result: what the stages left; None when one of them dropped the frame.

@@ -31,7 +31,7 @@ DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer
 
 
 def pad_templates() -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
-    """One always-present pad each way, for RGB video."""
+    """Return one always-present pad each way, for RGB video."""
     source = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, RGB)
     return sink_template(), source
 
@@ -42,7 +42,7 @@ def sink_template() -> Gst.PadTemplate:
 
 
 def frame_key(buffer: Gst.Buffer) -> int:
-    """What the ledger knows a buffer by: its PTS, or its offset where it has none."""
+    """Return the ledger's key of a buffer: its PTS, or its offset if it has none."""
     return int(buffer.offset if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts)
 
 
@@ -60,7 +60,7 @@ def max_failures() -> GObject.Property:
 
 
 class FrameHandler:
-    """What a filter and a sink have in common: frames in, each accounted for, errors told.
+    """The common part of filter and sink: each frame is accounted for, errors are reported.
 
     An element overrides ``prepare`` (called before data flows; an exception becomes an element
     error) and ``handle``. An exception in ``handle`` fails that frame: it is counted, dropped, and

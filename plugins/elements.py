@@ -23,7 +23,7 @@ ELEMENTS = {
 
 
 def factory(name: str) -> tuple[str, int, type[Gst.Element]]:
-    """What GStreamer's loader of Python plugins asks for: name, rank and class."""
+    """Return what GStreamer's loader of Python plugins needs: name, rank and class."""
     return name, int(Gst.Rank.NONE), resolve("element", name, ELEMENTS)
 
 

@@ -85,8 +85,8 @@ class Ledger:
                 self._time(frame, "queue")
 
     def get(self, pts: int) -> FrameResult | None:
-        """What is known so far about an open frame. The first to ask is the first stage: what
-        passed since the queue was scaling and converting.
+        """Return what is known so far about an open frame. The first caller is the first stage: the
+        time since the queue was scaling and converting.
         """
         with self._lock:
             frame = self._open.get(pts)
@@ -175,7 +175,9 @@ class Ledger:
             return Counts(done, self._published, dropped, self._failed), self._next_seq - done
 
     def busy_s(self) -> float:
-        """How long the stages have had the frame that they are at; 0 when they have none."""
+        """Return for how many seconds the stages have held their current frame; 0 if they hold
+        none.
+        """
         with self._lock:
             marks = [frame.mark_ns for frame in self._open.values() if frame.passed >= 2]
         return (time.monotonic_ns() - min(marks)) / 1e9 if marks else 0.0

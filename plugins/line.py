@@ -1,4 +1,4 @@
-"""What the elements of one graph share: the camera's account, the way to Redis, the models."""
+"""A line: what the elements of one graph share, the account, the way to Redis, the models."""
 
 from __future__ import annotations
 

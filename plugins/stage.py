@@ -1,4 +1,4 @@
-"""What a stage is: a function of one frame's pixels and what is known about it."""
+"""Stages: functions of one frame's pixels and its result so far."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _FACTS = ("title", "start", "example", "hint", "plain", "models")
 
 
 class Endpoint(Shape):
-    """Where addresses of a scheme are reached on the network."""
+    """The endpoint of a scheme on the network."""
 
     port: int | None = Field(description="that an address need not name")
     protocol: Literal["tcp", "tls", "udp"]

@@ -45,7 +45,7 @@ Outputs = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spec:
-    """What a decoder knows besides the tensors.
+    """The facts that a decoder has besides the tensors.
 
     Attributes:
         labels: class names of a detector or classifier, plane names of a segmenter.

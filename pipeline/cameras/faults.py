@@ -49,7 +49,7 @@ def hide(text: str, url: CameraUrl) -> str:
 
 
 def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
-    """What a GStreamer error means, or None when only the network can tell (see ``reach``)."""
+    """Explain a GStreamer error; None if only the network can tell (see ``reach``)."""
     words = hide(text, url)
     if domain == _RESOURCE and code == _REFUSED:
         return _refused(url, text)

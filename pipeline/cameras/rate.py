@@ -17,7 +17,7 @@ class RateLimit:
         self._spacing_ns = 0.0  # between the frames that come, smoothed
 
     def admits(self, pts_ns: int) -> bool:
-        """Whether the frame with this timestamp continues."""
+        """Return whether the frame with this timestamp passes."""
         spacing_ns, self._last_pts_ns = pts_ns - self._last_pts_ns, pts_ns
         if 0 < spacing_ns <= self._interval_ns:
             self._spacing_ns += (spacing_ns - self._spacing_ns) / 8

@@ -1,4 +1,4 @@
-"""How far a connection to a network camera gets: GStreamer tells these cases not apart."""
+"""Test how far a connection to a network camera gets: GStreamer cannot tell these cases apart."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ FIRST_FRAME_S = 30.0  # … and to its first decoded frame: key frames may be fa
 
 
 class State(StrEnum):
-    """What a camera is doing.
+    """The state of a camera.
 
     ``connecting``: the first attempt. ``running``: frames come. ``stalled``: none came for longer
     than the watchdog allows. ``reconnecting``: lost or not reached; waiting for, or in, the next

@@ -45,7 +45,7 @@ def picture(n: int, width: int, height: int, clock: str = "") -> NDArray[np.uint
 
 
 def truth(n: int, width: int, height: int) -> tuple[Detections, Mask]:
-    """What ``picture(n, width, height)`` shows: its boxes, and its band as a mask of that size."""
+    """Return the truth of ``picture(n, width, height)``: its boxes, and its band as a mask."""
     boxes = Detections(
         np.array(_boxes(n, width, height), np.float32),
         np.ones(len(LABELS), np.float32),
@@ -95,7 +95,7 @@ def _cells(width: int) -> list[tuple[int, int]]:
 
 
 def _draw_number(image: NDArray[np.uint8], n: int) -> None:
-    """One row of bits, lowest first, above a row of their complements."""
+    """Draw one row of bits, lowest first, above a row of their complements."""
     height, width = image.shape[:2]
     row = _header(height) // 4
     for bit, (start, end) in enumerate(_cells(width)):

@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(error: Exception) -> int:
-    """One line per error to stderr; 2 for what the user wrote, 1 for the rest."""
+    """Print one line per error to stderr; return 2 for user errors, 1 for the rest."""
     from pipeline.config.camera_url import redact
     from pipeline.config.messages import ConfigError
 

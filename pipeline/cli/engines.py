@@ -143,7 +143,7 @@ def _find(key: str) -> Engine:
 
 
 def _parity(engine: Engine) -> list[str]:
-    """What the gate said of the engine, or of its graph while the engine cannot run here."""
+    """Return the gate's verdict on the engine, or on its graph if the engine cannot run here."""
     from engines.builder.parity import told
 
     about = engine.about

@@ -1,4 +1,4 @@
-"""How a worker's cameras fare, as a table that follows them in the terminal."""
+"""Show a worker's cameras in the terminal, as a table that follows them."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:
 
 
 def _print(ran: Ran, json: bool) -> None:
-    """What was found, or the messages that would have been published."""
+    """Print what was found, or the messages that would have been published."""
     if ran.result is None:
         typer.echo(f"dropped by stage {list(ran.elapsed_ms)[-1]}")
         return

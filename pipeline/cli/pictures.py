@@ -24,7 +24,7 @@ def shrink(mask: Mask, columns: int) -> NDArray[np.bool_]:
 
 
 def plain_picture(plane: NDArray[np.bool_]) -> list[str]:
-    """One plane (rows, columns) as lines of text."""
+    """Return one plane (rows, columns) as lines of text."""
     return [
         "".join(_BLOCKS[bool(up), bool(down)] for up, down in zip(upper, lower, strict=True))
         for upper, lower in zip(plane[::2], plane[1::2], strict=True)
@@ -41,7 +41,7 @@ def colour_picture(planes: NDArray[np.bool_]) -> list[str]:
 
 
 def _cell(up: int, down: int) -> str:
-    """A half block in the colours of two planes; -1 is none."""
+    """Return a half block in the colours of two planes; -1 is none."""
     names = [COLOURS[index % len(COLOURS)] for index in (up, down)]
     if up == down:
         return " " if up < 0 else f"[{names[0]}]█[/]"

@@ -61,7 +61,7 @@ def tail(
 
 
 def frame_words(frame: Frame, several: bool = False) -> str:
-    """One line about a frame: time, number, latency from capture to Redis, what was found."""
+    """Return one line about a frame: time, number, latency from capture to Redis, findings."""
     camera = f"{frame.camera}  " if several else ""
     parts = [objects_words(frame.detections), *(mask_words(mask) for _, mask in frame.all_masks())]
     found = ", ".join(part for part in parts if part) or "nothing"
@@ -89,7 +89,7 @@ def mask_words(mask: Mask) -> str:
 
 
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
-    """The address of a Redis that answers; a name that nobody knows is notified of."""
+    """Return the address of a Redis that answers; report unknown camera names."""
     from mirante.keys import key
     from mirante.nearest import nearest
     from pipeline.control.registry import Registry

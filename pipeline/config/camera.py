@@ -1,4 +1,4 @@
-"""What a configuration says about one camera and the stages its frames pass."""
+"""The configuration of one camera and of the stages that its frames pass."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Preview(Section):
 
 
 class CameraOptions(Section):
-    """All that has a default about a camera."""
+    """The options of a camera that have a default."""
 
     width: int = Field(
         640, ge=16, le=7680, description="maximum width of the analysed frame in pixels"

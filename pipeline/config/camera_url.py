@@ -94,12 +94,12 @@ class CameraUrl:
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """How its scheme is reached on the network; None for a source of this machine."""
+        """The endpoint of its scheme; None for a source of this machine."""
         return self.kind.schemes[self.scheme]
 
     @property
     def is_network(self) -> bool:
-        """Whether it names a host."""
+        """True if it names a host."""
         return self.endpoint is not None
 
     @property
@@ -119,7 +119,7 @@ class CameraUrl:
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark."""
+        """The part after the question mark."""
         return self._split.query
 
     @property
@@ -173,7 +173,7 @@ class CameraUrl:
 
 
 def _join(split: SplitResult) -> str:
-    """As ``geturl``, which would make ``file:clip.mp4`` a path from the root."""
+    """Join the parts of a URL; ``geturl`` would make ``file:clip.mp4`` an absolute path."""
     kind = kind_of(split.scheme)
     if kind.is_network or split.netloc:
         return split.geturl()

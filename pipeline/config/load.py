@@ -45,7 +45,7 @@ def load_settings(path: Path) -> Settings:
 
 
 def parse_settings(text: str) -> Settings:
-    """As ``load_settings``, from the text of a file.
+    """Parse settings as ``load_settings`` does, from the text of a file.
 
     Raises:
         ConfigError: one line per mistake, all of them at once.

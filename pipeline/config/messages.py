@@ -70,7 +70,7 @@ def path_of(loc: Loc) -> str:
 def describe(
     error: ValidationError, kind: Any, document: Any, env_prefix: str | None = None
 ) -> list[str]:
-    """One line per mistake: ``cameras.gate.fps: -3 — expected a number greater than 0``.
+    """Return one line per mistake: ``cameras.gate.fps: -3 — expected a number greater than 0``.
 
     Args:
         error: what pydantic found.

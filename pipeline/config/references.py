@@ -1,4 +1,4 @@
-"""What a configuration names must exist: models, their classes, and stages of the user's own."""
+"""Check that what a configuration names exists: models, their classes, and own stages."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 class Retention(Section):
-    """How much Redis keeps of each stream."""
+    """The retention of each stream in Redis."""
 
     detections_s: float = Field(60.0, gt=0, le=86_400, description="seconds of detections")
     masks_s: float = Field(20.0, gt=0, le=86_400, description="seconds of masks")
@@ -35,7 +35,7 @@ class Retention(Section):
 
 
 class Redis(Section):
-    """Where results go."""
+    """The Redis that results go to."""
 
     url: SecretStr | None = Field(
         None,
@@ -158,7 +158,7 @@ class Dashboard(Section):
 
 
 class Log(Section):
-    """What is logged, and how."""
+    """The log's level and format."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="minimum level that is logged"
@@ -169,7 +169,7 @@ class Log(Section):
 
 
 class Engine(Section):
-    """How models run."""
+    """The settings of running models."""
 
     threads: int | None = Field(
         None, ge=1, le=256, description="threads per session; null: from cores and cameras"
@@ -196,7 +196,7 @@ class Engine(Section):
 
 
 class Settings(BaseSettings):
-    """All that a worker is told. ``MIRANTE_REDIS__RING_S=60`` overrides ``redis.ring_s``."""
+    """The settings of a worker. ``MIRANTE_REDIS__RING_S=60`` overrides ``redis.ring_s``."""
 
     model_config = SettingsConfigDict(
         extra="forbid",

@@ -20,7 +20,7 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a scheme is reached on the network.
+    """The endpoint at which a scheme is reached on the network.
 
     Attributes:
         port: the one that an address need not name; None where it must name one.
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressKind:
-    """What a kind of source says of its addresses.
+    """The addresses of a kind of source.
 
     Attributes:
         schemes: its schemes; with None instead of an endpoint they are of this machine.
@@ -76,7 +76,7 @@ class AddressKind:
 
     @property
     def is_network(self) -> bool:
-        """Whether its addresses name a host."""
+        """True if its addresses name a host."""
         return all(self.schemes.values())
 
 
@@ -103,7 +103,7 @@ def kind_of(scheme: str) -> AddressKind:
 
 
 def is_network(scheme: str) -> bool:
-    """Whether addresses of a scheme name a host; False for an unknown one."""
+    """Return whether addresses of a scheme name a host; False for an unknown one."""
     return scheme in schemes() and kind_of(scheme).is_network
 
 
@@ -118,7 +118,7 @@ def with_scheme(text: str) -> str:
 
 
 def forms() -> str:
-    """How addresses are written, in words: ``rtsp[s]://, file:PATH or test://``."""
+    """Return how addresses are written: ``rtsp[s]://, file:PATH or test://``."""
     *others, last = (kind.form for kind in kinds())
     return f"{', '.join(others)} or {last}"
 

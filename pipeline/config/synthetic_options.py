@@ -11,7 +11,7 @@ MIN_SIZE = (64, 48)
 
 @dataclass(frozen=True, slots=True)
 class SyntheticOptions:
-    """What the query of a ``test://`` address says: size in pixels and frames per second."""
+    """The options in the query of a ``test://`` address: size in pixels and frames per second."""
 
     width: int = 640
     height: int = 360

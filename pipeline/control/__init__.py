@@ -1,1 +1,1 @@
-"""What worker, dashboard and command line share through Redis."""
+"""The state that worker, dashboard and command line share through Redis."""

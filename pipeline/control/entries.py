@@ -46,7 +46,7 @@ def read_entries(values: Iterable[bytes]) -> dict[str, Desired]:
 
 
 def read_entry(value: bytes) -> Desired | None:
-    """An entry; what a later version has added to it is left alone, and what is none is no camera.
+    """Decode an entry. Unknown keys from newer versions are ignored; invalid entries return None.
 
     One entry that somebody wrote by hand must not end a worker, with all other cameras.
     """

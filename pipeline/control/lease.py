@@ -1,4 +1,4 @@
-"""One worker per name: a key in Redis that its holder keeps alive."""
+"""A lease on a worker's name: a key in Redis that its holder keeps alive."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class PrivateFile:
         self.path, self._error = path, error
 
     def stat(self) -> os.stat_result:
-        """What the file system says of it.
+        """Return the file's status.
 
         Raises:
             RuntimeError: the one given: others can read it.
@@ -34,7 +34,7 @@ class PrivateFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """No other process is here meanwhile; makes the folder."""
+        """Hold the file's lock, which one process can hold at a time; make the folder."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

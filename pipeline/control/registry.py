@@ -39,7 +39,7 @@ class RegistryError(RuntimeError):
 
 
 class UnknownCameraError(RegistryError):
-    """No camera has that name; in words, with a guess of what was meant."""
+    """No camera has that name; says which was probably meant."""
 
 
 class Registry:

@@ -1,4 +1,4 @@
-"""What a worker says of itself, in Redis: written about once a second, read by whoever watches."""
+"""The report that a worker writes to Redis about once a second."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs under a model's name; as ``engines.serving.InUse``."""
+    """The model that runs under a name; as ``engines.serving.InUse``."""
 
     name: str
     runs: str

@@ -29,7 +29,7 @@ LOOK_S = 1.0  # shorter than the socket's own time-out
 
 
 class NoAnswerError(RuntimeError):
-    """No worker took the request in time."""
+    """No worker accepted the request in time."""
 
 
 class RefusedError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Trials of cameras: the messages, and how a worker is asked for one."""
+"""Trials of cameras: the messages, and how to request one from a worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.control.rpc import ask
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial has shown.
+    """The result of a trial.
 
     Attributes:
         connected: a frame came and passed the camera's stages.
@@ -49,7 +49,7 @@ def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the process is told on its standard input. It holds secrets.
+    """The request that the process reads from standard input. It holds secrets.
 
     Attributes:
         name: the camera's name.
@@ -70,7 +70,7 @@ def pack(trial: Trial) -> bytes:
 
 
 def unpack(data: bytes) -> Trial:
-    """What ``pack`` made.
+    """Unpack what ``pack`` made.
 
     Raises:
         ValueError: it is not that.

@@ -1,4 +1,4 @@
-"""Where the running worker's Redis is: a file of this user's, so that commands need no option."""
+"""A file that names the running worker's Redis, so that commands need no option."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def _ground() -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=8)
 def _noise(seed: int, *octaves: tuple[int, float]) -> Floats:
-    """A texture that can be tiled: for each octave so many cells a side, so strong."""
+    """Return a texture that tiles: each octave has a number of cells a side and a strength."""
     random = np.random.default_rng(seed)
     texture = np.zeros((_TILE, _TILE), np.float32)
     for cells, strength in octaves:
@@ -157,7 +157,7 @@ def _paint(x: Floats, z: Floats, along: Floats) -> Floats:
 
 
 def _inside(x: Floats, left: float, right: float, z: Floats) -> Floats:
-    """How much of each pixel lies between two places."""
+    """Return the share of each pixel that lies between two positions."""
     width = np.maximum(z / _FOCAL_PX, 0.01)
     edge = np.minimum(x - left, right - x) / width + 0.5
     return np.asarray(np.clip(edge, 0, 1), np.float32)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Received:
-    """What came from one camera."""
+    """The results received from one camera."""
 
     frames: int = 0
     detections: int = 0

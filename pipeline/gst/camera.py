@@ -1,4 +1,4 @@
-"""Runs one camera: builds its graph, watches it, and builds it again when it is lost."""
+"""Run one camera: build its graph, watch it, and rebuild it when it is lost."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CameraRunner:
 
     @property
     def state(self) -> State:
-        """What the camera is doing."""
+        """The camera's current state."""
         return self._machine.state
 
     @property
@@ -144,7 +144,7 @@ class CameraRunner:
             self._machine.stopped(ended.reason, ended.code)
 
     def _attempt(self) -> Fault | None:
-        """One graph from building to its end; None when a stop was asked for."""
+        """Run one graph from building to its end; return None when a stop was requested."""
         try:
             session = Session(self.spec, self._source, self._graph, self._line, self._next_number)
         except GraphError as error:
@@ -188,7 +188,7 @@ class CameraRunner:
         return fault
 
     def _judge(self, session: Session, message: Any) -> Fault | None:
-        """What a message from the graph means for it."""
+        """Return the fault that a message from the graph means, if any."""
         if message.type == Gst.MessageType.EOS:
             return self._on_end(session)
         if message.type == Gst.MessageType.ERROR:

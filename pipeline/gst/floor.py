@@ -67,6 +67,6 @@ def _run(pipelines: list[Gst.Pipeline]) -> None:
 
 
 def _one_thread(_bin: Gst.Bin, _sub: Gst.Bin, element: Gst.Element) -> None:
-    """As the line does: a thread per camera is enough, and frame threads add delay."""
+    """Limit decoding to one thread, as the line does: frame threads add delay."""
     if element.find_property("max-threads") is not None:
         element.set_property("max-threads", 1)

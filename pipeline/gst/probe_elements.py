@@ -1,4 +1,4 @@
-"""What of GStreamer is on this machine. Nothing here fails where it is missing."""
+"""Find what this machine has of GStreamer. Nothing here fails where it is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def missing_elements(names: Iterable[str]) -> set[str]:
-    """Those of ``names`` for which GStreamer has no element; all of them without GStreamer."""
+    """Return the ``names`` for which GStreamer has no element; all of them without GStreamer."""
     try:
         import gi
 
@@ -20,7 +20,7 @@ def missing_elements(names: Iterable[str]) -> set[str]:
 
 
 def missing_typelibs(names: Iterable[str]) -> set[str]:
-    """Those of ``names``, such as ``GstRtspServer-1.0``, that gi cannot load."""
+    """Return the ``names``, such as ``GstRtspServer-1.0``, that gi cannot load."""
     try:
         import gi
     except ImportError:

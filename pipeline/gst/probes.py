@@ -36,7 +36,7 @@ _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
 class FrameProbes:
-    """What the probes of one graph know.
+    """The probes of one graph, and what they share.
 
     Args:
         ledger: the camera's account.

@@ -31,7 +31,7 @@ _PAYLOADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What one path of the server sends.
+    """The stream that one path of the server sends.
 
     Attributes:
         caps: what the images are.

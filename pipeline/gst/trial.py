@@ -207,7 +207,7 @@ def _jpeg(bgr: NDArray[np.uint8]) -> bytes:
 
 
 def _codec(pipeline: Any) -> str | None:
-    """What the video decoder of a graph decodes; None without one."""
+    """Return the codec that a graph decodes; None without a video decoder."""
     for element in elements_of(pipeline):
         kind = element.get_metadata("klass")
         caps = None

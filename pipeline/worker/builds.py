@@ -55,7 +55,9 @@ class EngineBuilds:
 
     @property
     def states(self) -> Mapping[str, str]:
-        """By model: ``waiting``, ``collecting``, ``building 40 %: …``, ``ready``, ``failed: …``."""
+        """Return, by model, ``waiting``, ``collecting``, ``building 40 %: …``, ``ready``, ``failed:
+        …``.
+        """
         return MappingProxyType(dict(self._states))
 
     def start(self) -> None:
@@ -125,7 +127,7 @@ class EngineBuilds:
                 self.models.discard(model)
 
     def _provide(self, model: str) -> None:
-        """From a name to an engine in its place."""
+        """Build an engine for a model and put it in its place."""
         from engines.builder.build import prove
 
         self._states[model] = "collecting frames"
@@ -156,7 +158,7 @@ class EngineBuilds:
         return samples.taken()
 
     def _build(self, model: str, pictures: list[Any]) -> None:
-        """One child process, watched.
+        """Run one child process and watch it.
 
         Raises:
             BuildFailedError: it failed, was killed, or hung.

@@ -1,4 +1,4 @@
-"""One camera as a worker holds it: its runner, its account, and how it was asked for."""
+"""A running camera as its worker holds it: runner, account, and configuration."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from plugins.outbox.outbox import Outbox
 
 
 class Runner(Protocol):
-    """What makes one camera run, and knows how it is. A graph of GStreamer's, in the worker."""
+    """The runner of one camera, which knows its state. In the worker a GStreamer graph."""
 
     name: str
 
     @property
     def state(self) -> State:
-        """What the camera is doing."""
+        """The camera's current state."""
 
     @property
     def reason(self) -> str:
@@ -73,7 +73,7 @@ class MakeRunner(Protocol):
 
 @dataclass(slots=True)
 class Seen:
-    """What a camera has shown since it was started."""
+    """The observations of a camera since it was started."""
 
     latency: Latency = field(default_factory=Latency)
     detections: int = 0
@@ -95,7 +95,7 @@ class RunningCamera:
     seen: Seen
 
     def snapshot(self) -> CameraSnapshot:
-        """How it is now."""
+        """Return its current state."""
         counts, in_flight = self.ledger.counts()
         return CameraSnapshot(
             self.runner.state.value,

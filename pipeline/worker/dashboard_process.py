@@ -63,7 +63,7 @@ class DashboardProcess:
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """The URL at which a browser finds it."""
         return shown_url(self._listening)
 
     def wait_ready(self) -> None:
@@ -143,7 +143,7 @@ class DashboardProcess:
 
 
 def _relay(stream: IO[str] | None, words: list[str]) -> None:
-    """What the child says goes where the worker's log goes; the last lines are kept."""
+    """Relay the child's output to the worker's log; keep the last lines."""
     assert stream is not None
     with stream:
         for line in stream:

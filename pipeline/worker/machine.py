@@ -1,4 +1,4 @@
-"""What a process costs and what its machine has: CPU, memory, NVIDIA GPUs."""
+"""Measure a process and its machine: CPU, memory, NVIDIA GPUs."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Latency:
             self._sum_s += seconds
 
     def snapshot(self) -> LatencySnapshot:
-        """What was collected so far."""
+        """Return what was collected so far."""
         with self._lock:
             return LatencySnapshot(tuple(self._counts), self._sum_s)
 

@@ -168,7 +168,7 @@ class RedisServer:
 
 
 def is_free_port(port: int) -> bool:
-    """Whether nothing listens on a port of this machine."""
+    """Return whether nothing listens on a port of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -76,7 +76,7 @@ class Reporter:
         publish(self._client, report)
 
     def report(self) -> WorkerReport:
-        """How the worker is. What it says of cameras and Redis is without credentials already."""
+        """Return the worker's report. What it says of cameras and Redis holds no credentials."""
         snapshot = self._snapshot()
         if time.monotonic() >= self._zoo_due_s:
             self._zoo_due_s = time.monotonic() + ZOO_EVERY_S
@@ -109,7 +109,7 @@ class Reporter:
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
-        """What stages may name: the folder ``models``, which goes first, and the zoo."""
+        """Return the models that stages may name: first the folder ``models``, then the zoo."""
         folder = self._settings.models
         own = {path.stem: str(path) for path in sorted(folder.glob("*.yaml"))} if folder else {}
         found, unreadable = [], []

@@ -40,7 +40,7 @@ class ModelSwaps:
         self._on_swapped, self._blurred = on_swapped, blurred
 
     def restore(self) -> None:
-        """What was swapped before a restart, before the cameras start.
+        """Restore swaps made before a restart, before the cameras start.
 
         Raises:
             redis.RedisError: Redis does not answer.

@@ -88,6 +88,6 @@ def _how(status: int) -> str:
 
 
 def _log_output(name: str, url: CameraUrl, output: bytes | None) -> None:
-    """What its libraries said; it says nothing itself."""
+    """Log the output of its libraries; it prints nothing itself."""
     for line in (output or b"").decode(errors="replace").splitlines():
         log.debug("camera %s, tried: %s", name, hide(line, url))

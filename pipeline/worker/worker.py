@@ -111,7 +111,7 @@ class Worker:
             self._close()
 
     def snapshot(self) -> WorkerSnapshot:
-        """How everything is now. Safe to call from any thread."""
+        """Return the current state of everything. Safe to call from any thread."""
         state = self.outbox.state
         outbox = OutboxSnapshot(
             state.connected,

@@ -44,7 +44,7 @@ class InferStage:
 
     @property
     def model(self) -> Model:
-        """What runs now; another after a swap."""
+        """The model that runs now; a swap replaces it."""
         return self._served.model
 
     def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:

@@ -1,4 +1,4 @@
-"""Where frame threads leave their results: never a socket, never a wait."""
+"""The outbox: frame threads leave their results here, without a socket or a wait."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from plugins.outbox.sender import Sender
 
 @dataclass(frozen=True, slots=True)
 class OutboxState:
-    """How the outbox fares.
+    """The state of the outbox.
 
     Attributes:
         connected: Redis took the last batch.
@@ -119,7 +119,7 @@ class Outbox:
 
     @property
     def state(self) -> OutboxState:
-        """How it fares now."""
+        """Return its current state."""
         with self._ring.changed:
             lanes = self._ring.frame_lanes()
             return OutboxState(

@@ -16,7 +16,7 @@ _POLL_S = 0.5
 
 
 class Previews:
-    """One slot per camera, and who has a subscriber. Safe between threads.
+    """One slot per camera, and which cameras have a subscriber. Thread-safe.
 
     A message on the channel ``mirante:{camera}:preview`` is ``framed``: a header and the JPEG.
     """

@@ -1,4 +1,4 @@
-"""How long results stay in Redis."""
+"""Limit how long results stay in Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plugins.outbox.ring import Lane
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long each stream keeps its entries.
+    """The time for which each stream keeps its entries.
 
     By time (``MINID ~``) and not by number: the same seconds for a camera of 5 frames a second and
     one of 60, and memory follows the rate that the cameras really have. The horizon is the ID that

@@ -93,7 +93,7 @@ class Lane:
         return EntryId(max(0, first.ms - round(keep_s * 1000)), 0)
 
     def oldest_s(self) -> float:
-        """When the oldest entry that may be evicted was put; infinity when there is none."""
+        """Return when the oldest entry that may be evicted was put; infinity if there is none."""
         return min(queue[0].put_s if queue else float("inf") for queue in (self.kept, self.unsent))
 
     def evict(self) -> int:
@@ -153,7 +153,7 @@ class Lane:
         return self.lost - lost_before
 
     def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:
-        """True when the stream's last entry is none of ours."""
+        """Return whether the stream's last entry is not ours."""
         if not held:
             return floor > self.last
         return floor >= held[0].id and all(entry.id != floor for entry in held)

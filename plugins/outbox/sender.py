@@ -102,7 +102,7 @@ class Sender:
         return bool(lane.unsent or lane.flying) and lane.retry_s <= time.monotonic()
 
     def _turn(self) -> None:
-        """One exchange of everything that is due."""
+        """Exchange everything that is due, once."""
         if self._client is None:
             self._client = self._url.client()
             self._client.ping()
@@ -194,7 +194,7 @@ class Sender:
             self._block(lane, next(iter(again.values())))
 
     def _not_ours(self, lane: Lane, entries: list[Entry]) -> list[Entry]:
-        """Which of these IDs do not stand in the stream with our content, from an earlier try."""
+        """Return the entries that an earlier try did not already write with our content."""
         stream = key(lane.camera, lane.kinds[-1])
         replies = self._exchange([("XRANGE", stream, str(e.id), str(e.id)) for e in entries])
         ours = [entry.fields[lane.kinds[-1]]["json"] for entry in entries]
@@ -237,7 +237,7 @@ class Sender:
 
 
 def _writes(lane: Lane, entries: list[Entry]) -> list[tuple[Entry, Kind]]:
-    """What is still to be written: after a reconnect one of two streams may have it already."""
+    """Return what must still be written: after a reconnect one of two streams may have it."""
     return [
         (entry, kind)
         for entry in entries

@@ -100,7 +100,7 @@ def _scaled(xyxy: Iterable[float], scale: tuple[float, float]) -> Box:
 
 
 def _is_covered(box: Box, planes: list[NDArray[np.bool_]]) -> bool:
-    """Whether the planes show enough of what is in the box to stand for it."""
+    """Return whether the planes cover enough of the box to stand for it."""
     if not planes:
         return False
     parts = [plane[_pixels(box, 0.0, *plane.shape[::-1])] for plane in planes]

@@ -28,7 +28,7 @@ Labelled = TypeVar("Labelled", bound=BoxPicture | MaskPicture)
 
 
 class Labels(NamedTuple):
-    """What is read as labels of a kind.
+    """The labels of a kind of finding.
 
     Attributes:
         part: the sub-folder of a collection that has them.

@@ -41,7 +41,7 @@ def _share(label: str, text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which images.
+    """The choice of images.
 
     Attributes:
         data: a clip, a folder, or a pattern such as ``street/*.jpg``.

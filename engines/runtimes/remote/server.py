@@ -1,4 +1,4 @@
-"""Where a model runs that has no file here."""
+"""The server that runs a model which has no file here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an address to the GStreamer elements that give its images: launch text, without gi."""
+"""The kinds of sources: from an address to GStreamer launch text, without gi."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # which needs the kinds itself
 
 
 def source_kinds() -> list[SourceKind]:
-    """All that is known of each kind of source, in the table's order."""
+    """Return the kinds of sources, in the table's order."""
     return [_whole(kind) for kind in kinds()]
 
 

@@ -1,4 +1,4 @@
-"""What a kind of source knows: its addresses, the elements it needs, their text, their errors."""
+"""A kind of source: its addresses, the elements it needs, their text, their errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Meaning = Literal["missing", "busy", "open", "read", "settings", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a camera's address asks for.
+    """The source that a camera's address names.
 
     Attributes:
         launch: elements from the source to raw video; the first is named ``source``.
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """Whether it continues for ever, at a pace of its own."""
+        """True if it never ends and sets its own pace."""
         return self.pace is None
 
 

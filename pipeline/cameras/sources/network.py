@@ -1,4 +1,4 @@
-"""What sources on the network have in common."""
+"""The common part of sources on the network."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class StageKind(Section):
 
     @property
     def name(self) -> str:
-        """What the stage is called where its time is shown."""
+        """The stage's name where its time is shown."""
         return str(getattr(self, self.key()))
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What a stage says of the models that it runs, and what is known of a model without loading it."""
+"""The models that a stage runs, and the facts of a model that need no loading."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of a model.
+    """The facts of a model.
 
     Attributes:
         name: as its manifest says.

@@ -1,4 +1,4 @@
-"""What a form needs to know of a stage kind: made from its fields, read by the dashboard's page."""
+"""The form of a stage kind: made from its fields, rendered by the dashboard's page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EXAMPLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a form shows a field, written in its ``Annotated``; without it the type decides.
+    """The way a form shows a field, written in its ``Annotated``; without it the type decides.
 
     Attributes:
         label: the words above it.
