@@ -48,13 +48,13 @@ class Input(_Part):
     multiple: int | None = Field(
         None,
         ge=1,
-        description="for networks of dynamic size: the tensor holds the picture scaled into "
+        description="for networks of dynamic size: the tensor holds the image scaled into "
         "`size`, and is no larger than that rounded up to this multiple",
     )
     frame: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
         None,
         description="width and height of the images that the network itself scales to `size`, "
-        "as `resize`, `pad` and `multiple` say: the tensor has this size, other pictures are "
+        "as `resize`, `pad` and `multiple` say: the tensor has this size, other images are "
         "brought to it first, and boxes are in pixels of `size`",
     )
     layout: Literal["nchw", "nhwc"] = Field("nchw", description="order of the tensor's axes")

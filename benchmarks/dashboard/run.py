@@ -112,7 +112,7 @@ def run_bench(plan: Plan) -> None:
     reading = [page for page in counted if not page["stalled"]]
     skipped, frames = (sum(page[what] for page in reading) for what in ("skipped", "frames"))
     typer.echo(
-        f"\nbeside the page that stalls, the {len(reading)} others were sent {frames} pictures and "
+        f"\nbeside the page that stalls, the {len(reading)} others were sent {frames} images and "
         f"spared {skipped}"
     )
 

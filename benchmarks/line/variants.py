@@ -68,7 +68,7 @@ def engine(job: Job) -> Callable[[], int]:
         tensor, _ = Preprocessor(spec, session.inputs[spec.name].dtype).frame(rgb)
         tensors.append(tensor.copy())
     if len(session.inputs) != 1:
-        raise ValueError(f"model: {job.model} has more inputs than its picture; expected one")
+        raise ValueError(f"model: {job.model} has more inputs than its image; expected one")
 
     def calls() -> None:
         for index in range(job.frames):

@@ -56,7 +56,7 @@ def judge(pair: Pair, precision: Precision, of: str, where: str, pictures: Seque
         found = compare(reference, candidate, pictures, LIMITS[precision], least)
     except BuildError as error:
         raise BuildError(
-            f"{pair.source.name}: {error}: {len(pictures)} pictures of {where}; name a clip of "
+            f"{pair.source.name}: {error}: {len(pictures)} images of {where}; name a clip of "
             "what it is for with --frames"
         ) from error
     made = report(of, where, pictures, found)

@@ -69,7 +69,7 @@ def told(report: Mapping[str, Any]) -> str:
         _words(name, value, name not in report["limits"])
         for name, value in report["figures"].items()
     )
-    return f"{figures}; {report['pictures']} pictures of {report['frames']}"
+    return f"{figures}; {report['pictures']} images of {report['frames']}"
 
 
 class Finds(Protocol):

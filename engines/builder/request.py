@@ -88,7 +88,7 @@ class Request:
             raise ValueError(f'precision: expected {known}, got "{self.precision}"')
         if self.precision == "int8" and self.calibrate is None:
             raise ValueError(
-                "calibrate: missing, and required by precision int8: pictures of what the cameras "
+                "calibrate: missing, and required by precision int8: images of what the cameras "
                 "see (a clip, a folder, an .npz or a camera's URL) set its scales"
             )
         if self.precision != "int8" and self.calibrate is not None:

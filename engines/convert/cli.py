@@ -81,7 +81,7 @@ def _parity(about: Mapping[str, Any]) -> list[str]:
     found = [f"{key} {value:.4g}" for key, value in task.get("figures", {}).items()]
     if said := task.get("note") or ", ".join(found):
         lines.append(f"          {said}")
-    lines.append(f"          on {about['pictures']} pictures: {about['frames']}")
+    lines.append(f"          on {about['pictures']} images: {about['frames']}")
     return lines
 
 

@@ -58,7 +58,7 @@ def refuse(name: str, than: str, about: Mapping[str, Any]) -> None:
     if about["missed"]:
         raise GapError(
             f"{name}: computes something else than {than}, and is not kept: "
-            f"{'; '.join(about['missed'])} ({about['pictures']} pictures of {about['frames']})"
+            f"{'; '.join(about['missed'])} ({about['pictures']} images of {about['frames']})"
         )
 
 
@@ -144,7 +144,7 @@ def task_gaps(
     try:
         found = compare(source, converted, pictures, limits, least)
     except BuildError:
-        nothing = f"nothing is found in {len(pictures)} pictures of {where}"
+        nothing = f"nothing is found in {len(pictures)} images of {where}"
         if where == NOISE:
             return {"note": nothing}
         # Both sides agree on nothing where the input is fed wrongly.

@@ -73,7 +73,7 @@ def show(key: Key) -> None:
         "model": f"{about['model']} (sha256 {about['source'][:16]}…)",
         "runtime": f"{about['library']} on {about['device']}",
         "precision": about["precision"],
-        "calibrated": f"on {calibration['count']} pictures of {about['request']['calibrate']}"
+        "calibrated": f"on {calibration['count']} images of {about['request']['calibrate']}"
         if calibration
         else "no",
         "batch": f"1 to {about['batch']}",

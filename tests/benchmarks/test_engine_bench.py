@@ -142,7 +142,7 @@ def test_batches_where_the_network_allows(tmp_path: Path) -> None:
     path = tmp_path / "copy.onnx"
     write_batched(scaling(tmp_path / "fixed.onnx"), feeds, path)
     assert open_session("onnxruntime", path, 1).inputs["x"].shape == (None, 3)
-    with pytest.raises(BuildError, match="takes one picture a call"):
+    with pytest.raises(BuildError, match="takes one image per call"):
         write_batched(scaling(tmp_path / "mixing.onnx", mixing=True), feeds, path)
 
 

@@ -78,7 +78,7 @@ def test_boxes_and_picture_are_of_one_frame_and_at_the_right_pixels(
     seen = set()
     for shot in shots(canvas):
         seen.add(shot.seq)
-        assert shot.number(*DRAWN_SIZE) == shot.seq, "the picture is of another frame"
+        assert shot.number(*DRAWN_SIZE) == shot.seq, "the image is of another frame"
         boxes, _ = truth(shot.seq, *DRAWN_SIZE)
         for label, box in zip(LABELS, edges(shot, boxes), strict=True):
             drawn, found = outline(shot, colours[label])

@@ -43,7 +43,7 @@ def test_all_tiles_show_frames(pages: Pages, simulated: Simulated, count: int) -
     assert site.listeners() == dict.fromkeys(site.cameras, 1)
     for tile in (0, count - 1):
         shot = shoot(page.locator(".tile canvas").nth(tile))
-        assert shot.number(*DRAWN_SIZE) == shot.seq % 50, "the picture is of another frame"
+        assert shot.number(*DRAWN_SIZE) == shot.seq % 50, "the image is of another frame"
 
 
 def test_a_tile_off_screen_is_not_watched(pages: Pages, simulated: Simulated) -> None:

@@ -108,7 +108,7 @@ def _resolved(document: dict[str, Any], node: Any) -> Any:
 def street(bench: Bench) -> Iterator[Bench]:
     """The camera gate publishes and shows images; its worker answers trials."""
     over = threading.Event()
-    trial = Trial(connected=True, words="test picture 1280x720", seconds=0.5, jpeg=b"\xff\xd8")
+    trial = Trial(connected=True, words="test image 1280x720", seconds=0.5, jpeg=b"\xff\xd8")
     requests = Requests(bench.redis, "main", {"trial": lambda _request: pack(trial)})
     bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"})
     bench.worker(gate=Counts(1, 1, {}, 0))

@@ -22,9 +22,9 @@ ENCODINGS = get_args(MaskEncoding)
 
 def test_bits_picture_and_results_pass_byte_for_byte() -> None:
     entry = masks_entry("bits", band())
-    bundle = make_bundle("gate", b"a picture", b'{"as": "it is"}', entry)
+    bundle = make_bundle("gate", b"an image", b'{"as": "it is"}', entry)
     header, parts = unpacked(bundle.message(7, 3))
-    assert parts == [b"a picture", b'{"as": "it is"}', entry[b"m0"]]
+    assert parts == [b"an image", b'{"as": "it is"}', entry[b"m0"]]
     assert (header["type"], header["camera"]) == ("frame", "gate")
     assert (header["number"], header["skipped"]) == (7, 3)
 

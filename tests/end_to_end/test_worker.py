@@ -121,7 +121,7 @@ def _message(channel: Any) -> bytes:
         if message is not None:
             data: bytes = message["data"]
             return data
-    raise AssertionError("no picture came")
+    raise AssertionError("no image came")
 
 
 def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(

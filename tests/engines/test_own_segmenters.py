@@ -58,7 +58,7 @@ def test_a_drawn_road_and_its_lines(index: int, home: Path) -> None:
 
 def test_rural_roads_that_training_never_saw(home: Path) -> None:
     if not PICTURES.is_dir():
-        pytest.skip("no pictures in ../shared/training")
+        pytest.skip("no images in ../shared/training")
     model, ious = engines.load("road"), []
     for entry in read_collection(PICTURES, "road"):
         if is_held_out(entry.group):

@@ -39,7 +39,7 @@ def test_coco_crowds_are_apart_and_pictures_that_are_not_there_are_left_out(
     (picture,) = read_boxes(tmp_path).pictures
     assert len(picture.xyxy) == 0
     np.testing.assert_array_equal(picture.crowd, [[1, 2, 4, 6, 0]])
-    assert "1 pictures that the JSON lists are not there" in caplog.text
+    assert "1 images that the JSON lists are missing" in caplog.text
 
 
 def test_coco_boxes_are_cut_at_the_edge_of_the_picture(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_coco_boxes_are_cut_at_the_edge_of_the_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_boxes(tmp_path).pictures[0].xyxy, [[0, 40, 15, 50]])
     data["annotations"][0]["bbox"] = [100, 0, 5, 5]
     path.write_text(json.dumps(data))
-    with pytest.raises(DatasetError, match=r"annotation 1: bbox: outside its picture.*\[100\.0, 0"):
+    with pytest.raises(DatasetError, match=r"annotation 1: bbox: outside its image.*\[100\.0, 0"):
         read_boxes(tmp_path)
 
 

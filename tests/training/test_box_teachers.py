@@ -93,12 +93,12 @@ def test_answers_are_kept_now_and_then_and_whole(
     files = folder_of(tmp_path / "pictures", [0, 5, 30])
     picture_of_third = files[2].read_bytes()
     files[2].write_bytes(b"no picture")
-    with pytest.raises(DatasetError, match="expected a picture"):
+    with pytest.raises(ValueError, match="expected an image"):
         boxes_by_teacher("test-boxes", files, tmp_path / "cache", 0.5)
-    assert "test-boxes labels pictures: 2 of 3" in caplog.text
+    assert "test-boxes labels images: 2 of 3" in caplog.text
     files[2].write_bytes(picture_of_third)
     boxes_by_teacher("test-boxes", files, tmp_path / "cache", 0.5)
-    assert "test-boxes labels pictures: 1 of 1" in caplog.text
+    assert "test-boxes labels images: 1 of 1" in caplog.text
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".json"]
 
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_learnt_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="classes: cat need a teacher that knows them"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("cat",)))
-    with pytest.raises(DatasetError, match=r"empty: expected pictures .*found none"):
+    with pytest.raises(DatasetError, match=r"empty: expected images .*found none"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("red",), teachers=("test-boxes",)))
     with pytest.raises(DatasetError, match="classes: cat need a teacher that knows them"):
         own_set(job(tmp_path / "empty", tmp_path, labels=("red", "cat"), teachers=("test-boxes",)))

@@ -24,7 +24,7 @@ KNOWN = {"yolox-nano": (28.1, 44.9), "deimv2-femto": (33.3, 48.4)}
 def test_the_known_ap_is_reproduced(weights: Path, name: str) -> None:
     folder = os.environ.get("MIRANTE_COCO_VAL")
     if not folder:
-        pytest.skip("MIRANTE_COCO_VAL names no folder of COCO pictures and their instances JSON")
+        pytest.skip("MIRANTE_COCO_VAL names no folder of COCO images and their instances JSON")
     figures = measure(Request(model=name, choice=Choice(folder))).figures
     assert isinstance(figures, DetectorFigures)
     assert (100 * figures.ap, 100 * figures.ap50) == pytest.approx(KNOWN[name], abs=0.5)

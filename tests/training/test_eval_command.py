@@ -75,7 +75,7 @@ def test_exact_boxes_are_perfect(mirante: Run, tmp_path: Path) -> None:
     data = label(draw(tmp_path / "set"), {n: there(n) for n in NUMBERS})
     outcome = mirante("eval", "test-boxes", "--data", str(data))
     assert outcome.status == 0, outcome.err
-    assert "test-boxes on 4 pictures of" in outcome.out
+    assert "test-boxes on 4 images of" in outcome.out
     assert "truth: the images' labels" in outcome.out
     for name in LABELS:
         expected = [name, "4", "0", *["100.0"] * 4, "0.50", "0", "0"]
@@ -181,7 +181,7 @@ def test_a_model_as_the_truth(mirante: Run, tmp_path: Path) -> None:
     assert (found["pictures"], found["planes"]["lane"]["iou"]) == (2, 1)
     outcome = mirante("eval", "test-lane", "--data", str(data), *options, "lane=0.05")
     assert outcome.status == 2
-    assert "least-share: no picture has" in outcome.err
+    assert "least-share: no image has" in outcome.err
 
 
 def test_crops_are_measured_in_the_frame(mirante: Run, tmp_path: Path) -> None:

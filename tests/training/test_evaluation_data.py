@@ -77,7 +77,7 @@ def test_pictures_without_labels(tmp_path: Path) -> None:
     assert [picture.name for picture in some] == ["a.jpg"]
     thinned, _ = open_data(Choice(f"{tmp_path}/**/*.jpg", every=2), Planes, False)
     assert [picture.name for picture in thinned] == ["a.jpg"]
-    with pytest.raises(DatasetError, match=r"expected pictures .*found none"):
+    with pytest.raises(DatasetError, match=r"expected images .*found none"):
         open_data(Choice(f"{tmp_path}/*.gif"), Planes, False)
 
 
@@ -115,7 +115,7 @@ def test_nothing_is_held_out(tmp_path: Path) -> None:
     name = next(f"{n}.jpg" for n in range(99) if not is_held_out(str(n)))
     write_picture(tmp_path / name, 8, 8)
     for labelled in (False, True):
-        with pytest.raises(DatasetError, match="none of its 1 pictures is held out; training"):
+        with pytest.raises(DatasetError, match="none of its 1 images is held out; training"):
             open_data(Choice(str(tmp_path), held_out=True), Boxes, labelled)
         write_coco(tmp_path / "boxes.json", {name: [("car", [1, 1, 4, 4])]})
 

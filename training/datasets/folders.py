@@ -54,8 +54,8 @@ def read_masks(folder: Path) -> MaskSet:
         check_all_owned(folder, pictures)
     if not pictures:
         raise NoLabelsError(
-            f"{folder}: expected masks as <stem>_<plane>.png beside the picture <stem>.jpg or "
-            ".png, or pictures in images/ and masks/<plane>/<stem>.png, found neither"
+            f"{folder}: expected masks as <stem>_<plane>.png beside the image <stem>.jpg or "
+            ".png, or images in images/ and masks/<plane>/<stem>.png, found neither"
         )
     for picture in pictures:
         for plane in picture.planes.values():

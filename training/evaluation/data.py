@@ -136,7 +136,7 @@ def _held(choice: Choice, pictures: Sequence[Labelled]) -> list[Labelled]:
     kept = [picture for picture in pictures if picture.is_held_out or not choice.held_out]
     if not kept:
         raise DatasetError(
-            f"{choice.data}: none of its {len(pictures)} pictures is held out; training leaves "
+            f"{choice.data}: none of its {len(pictures)} images is held out; training leaves "
             "aside what is below val/ or test/, else a tenth by name"
         )
     return kept

@@ -48,7 +48,7 @@ class Measured:
         of = f"{asked.truth}'s answers" if asked.truth else "the images' labels"
         if asked.truth and asked.truth_threshold is not None:
             of += f" of {asked.truth_threshold:g} and above"
-        lines = [f"{asked.model} on {self.figures.pictures} pictures of {asked.choice}"]
+        lines = [f"{asked.model} on {self.figures.pictures} images of {asked.choice}"]
         lines.append(f"truth: {of}")
         for side, names in (("model", self.pairing.model_only), ("truth", self.pairing.truth_only)):
             if names:

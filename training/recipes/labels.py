@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the collection of pictures")
     parser.add_argument("--work", type=Path, required=True, help="where teachers' answers are kept")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--part", help="only pictures of this sub-folder of the collection")
+    parser.add_argument("--part", help="only images of this sub-folder of the collection")
     parser.add_argument("--held-out", action="store_true", help="only what training never sees")
     asked = parser.parse_args()
     use_default_mirror()
@@ -64,7 +64,7 @@ def main() -> None:
         and (picture.is_held_out or not asked.held_out)
     ]
     write(pictures, asked.out)
-    sys.stdout.write(f"{len(pictures)} pictures in {asked.out}\n")
+    sys.stdout.write(f"{len(pictures)} images in {asked.out}\n")
 
 
 if __name__ == "__main__":

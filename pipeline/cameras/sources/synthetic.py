@@ -28,7 +28,7 @@ SYNTHETIC = SourceKind(
     title="Test picture",
     start="test://",
     example="test://?size=640x360&fps=10",
-    hint="A drawn picture that moves; it needs no camera.",
+    hint="A drawn image that moves; it needs no camera.",
     rows=(
         Row(
             "`test://?size=640x360&fps=10`",

@@ -55,7 +55,7 @@ V4L2 = SourceKind(
         Row(
             "`/dev/video0`, `v4l2:/dev/video0`",
             "a USB or built-in camera",
-            "raw pictures of up to the analysis size if the camera has them, else JPEG",
+            "raw images of up to the analysis size if the camera has them, else JPEG",
         ),
     ),
     plain="/dev/video",

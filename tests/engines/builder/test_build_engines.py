@@ -173,7 +173,7 @@ def test_on_a_clean_clone_shipped_pictures_are_used_and_told_of(store: Path) -> 
     report = engine.about["parity"]["engine"]
     assert (report["frames"], report["pictures"]) == (frames_of.SHIPPED, 14)
     assert report["figures"]["boxes"] >= 10
-    assert told(report).endswith("14 pictures of the images shipped with the project")
+    assert told(report).endswith("14 images of the images shipped with the project")
 
 
 def test_an_engine_for_another_machine_is_judged_by_its_graph(store: Path) -> None:

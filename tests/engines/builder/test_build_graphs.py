@@ -82,7 +82,7 @@ def test_a_network_for_one_picture_is_told_of() -> None:
     manifest = find("test-boxes")  # its labels are a constant for one image
     model = fixed(onnx.load(str(resolve_file(manifest))), {"image": [1, 3, 360, 640]})
     feeds = [feeds_of(model, manifest.input, rgb) for rgb in synthetic()]
-    with pytest.raises(BuildError, match=r"takes one picture a call, use --batch 1; .*labels"):
+    with pytest.raises(BuildError, match=r"takes one image per call, use --batch 1; .*labels"):
         batched(model, feeds)
 
 

@@ -81,7 +81,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], tuple[str, ...]]] = [
     (
         "(float[1,9000] x) => (float[1,5000] y, int64[1,5000] i) { [best] y, i = TopK (x, k) }",
         {"k": np.array([5000])},
-        ("node best (TOPK)", "K exceeds the maximum value allowed (3840)", "ask for fewer"),
+        ("node best (TOPK)", "K exceeds the maximum value allowed (3840)", "request fewer"),
     ),
     (
         "(float[1,3,8,8] x) => (float[1,3,4,4] y, int64[1,3,4,4] i) "

@@ -133,8 +133,8 @@ def test_weights_beside_the_file_are_put_into_it(tmp_path: Path) -> None:
         ),
         ({"x": ["n", 1, 32, 32]}, {}, "layout: expected nchw or nhwc, as x"),
         ({"x": ["n", 3, 32, 3]}, {}, "layout: expected nchw or nhwc, as x"),
-        ({"x": [3, 32, 32]}, {}, "input x: expected 4 axes of pictures"),
-        ({"x": ["n", 3, 32, 32], "y": ["n", 2]}, {}, "expected one picture and the others in"),
+        ({"x": [3, 32, 32]}, {}, "input x: expected 4 axes of images"),
+        ({"x": ["n", 3, 32, 32], "y": ["n", 2]}, {}, "expected one image and the others in"),
         (
             {"x": ["n", 3, 32, 32]},
             {"input": InputKeys(extra={"z": "size_wh"})},

@@ -128,7 +128,7 @@ def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_pat
     manifest = engines.manifest.read(made.manifest)
     assert (manifest.decoder, manifest.options["format"]) == ("end_to_end", "yxyx")
     assert made.about["task"]["figures"]["boxes"] > 5
-    assert made.about["onnx"]["batch"].startswith("one picture a call; it fails with two")
+    assert made.about["onnx"]["batch"].startswith("one image per call; it fails with two")
     support.record("SSD-MobileNet", "TF Lite", "onnxruntime", "int8")
 
 

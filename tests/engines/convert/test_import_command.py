@@ -51,7 +51,7 @@ def test_import_says_what_it_did_and_found(network: str, mirante: Run, tmp_path:
     assert lines[3].startswith("decoder   sigmoid: planes is (1, 3, 32, 48): 3 planes; ")
     assert lines[4] == "parity    planes (1x3x32x48): 0, 0 of its magnitude; 0.001 is allowed"
     assert lines[5] == "          iou of red 1, iou of green 1, iou of blue 1"
-    assert lines[6] == "          on 2 pictures: noise, the same each time"
+    assert lines[6] == "          on 2 images: noise, the same each time"
     assert lines[7:] == ["report    out/rgb.parity.json", "run it    out/rgb.yaml"]
     model = engines.load("out/rgb.yaml")
     assert (model.labels, model.manifest.threshold) == (("red", "green", "blue"), 0.7)

@@ -25,7 +25,7 @@ def test_build_list_show_remove(mirante: Run, home: Path, pictures: str) -> None
     built, parity, run = first.out.splitlines()
     assert built.startswith("built in ")
     assert built.endswith(" MB")
-    assert parity == f"parity     iou of face 1; 2 pictures of {pictures}"
+    assert parity == f"parity     iou of face 1; 2 images of {pictures}"
     manifest = Path(run.removeprefix("run it     "))
     assert engines.load(str(manifest)).name == "face"
 

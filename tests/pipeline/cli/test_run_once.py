@@ -199,7 +199,7 @@ def test_a_breakpoint_in_a_decoder(clip: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"looking\.py\(\d+\)nothing\(\)", done.stdout)) == 2
     assert done.stdout.count("(Pdb) ['") == 2
-    assert "each decoder is tried out on a grey picture first" in done.stderr
+    assert "each decoder is tried out on a grey image first" in done.stderr
 
 
 def test_leaving_the_debugger_ends_the_command(clip: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_line_a_frame_and_a_picture_of_its_mask(filled: str, mirante: Run) -> 
     assert " #4 " in frames[2]
     assert any("1 frames before #4 are missing" in line for line in lines)
     picture = [line for line in lines if line.startswith("  |")]
-    assert len(picture) == 18, "one picture, as the frames came at once"
+    assert len(picture) == 18, "one image, as the frames came at once"
     assert picture[-1] == f"  |{' ' * 10}█{' ' * 53}|"
 
 

@@ -55,7 +55,7 @@ def decoded(trial: Trial) -> np.ndarray[Any, Any]:
 def test_what_the_synthetic_camera_shows() -> None:
     trial = tried("test://?size=640x360&fps=20", **BOXES)
     assert trial.connected, trial.words
-    assert trial.words.startswith("connected: the first picture came after")
+    assert trial.words.startswith("connected: the first image came after")
     assert (trial.size, trial.fps, trial.codec) == ((640, 360), 20.0, None)
     picture = decoded(trial)
     assert picture.shape == (360, 640, 3)
@@ -360,7 +360,7 @@ def test_the_command_tries_from_here(mirante: Invoke, tmp_path: Path) -> None:
     done = mirante("test://?size=640x360&fps=20", "--model", "test-boxes", "--save", str(file))
     assert done.exit_code == 0, done.output
     first, second, *objects = done.stdout.splitlines()
-    assert first.startswith("connected: the first picture came after")
+    assert first.startswith("connected: the first image came after")
     assert second == "640x360, 20 fps"
     assert len(objects) >= 2
     assert read_image(file).shape == (360, 640, 3)
