@@ -119,6 +119,7 @@ def test_a_camera_that_cannot_run_is_paused_too(
         wait_for(lambda: told(client, "gate")[-2:] == STARTED)
 
 
+@pytest.mark.own_redis
 def test_cameras_run_on_and_reports_come_back_after_redis_was_away(
     redis_server: RedisServer, client: redis.Redis
 ) -> None:
