@@ -40,7 +40,6 @@ class InUse:
         runtime: what executes it.
         precision: of the engine; ``as published`` of a file that was not built here.
         parity: ``source``, or for an engine ``proved`` or ``pending``.
-        since_s: Unix time of the last swap, or of the first load.
         before: what ran before, latest last.
     """
 
@@ -49,7 +48,6 @@ class InUse:
     runtime: str
     precision: str
     parity: str
-    since_s: float
     before: tuple[str, ...] = ()
 
 
@@ -247,7 +245,7 @@ class Models:
 
 def _told(name: str, entry: _Entry) -> InUse:
     facts = _facts(entry.runs, entry.since_s)
-    return InUse(name, entry.runs, *facts, entry.since_s, entry.before)
+    return InUse(name, entry.runs, *facts, entry.before)
 
 
 @lru_cache(maxsize=64)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from pathlib import Path
 
 import gi
 
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
-from engines.names import resolve
-
 log = logging.getLogger(__name__)
 _registered = False
 
-ELEMENTS = {
-    "mirinfer": "plugins.mirinfer:MirInfer",
-    "mirstage": "plugins.mirstage:MirStage",
-    "mirpreview": "plugins.mirpreview:MirPreview",
-    "mirpublish": "plugins.mirpublish:MirPublish",
-}
+# A file each: what GStreamer calls an element is also the name of its module.
+ELEMENTS = [path.stem for path in sorted(Path(__file__).parent.glob("mir*.py"))]
 
 
 def factory(name: str) -> tuple[str, int, type[Gst.Element]]:
     """Return what GStreamer's loader of Python plugins needs: name, rank and class."""
-    return name, int(Gst.Rank.NONE), resolve("element", name, ELEMENTS)
+    module = import_module(f"plugins.{name}")
+    element = next(value for key, value in vars(module).items() if key.lower() == name)
+    return name, int(Gst.Rank.NONE), element
 
 
 def register() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from engines.store.models import default_mirror
 from pipeline.cli.app import run
@@ -68,7 +69,21 @@ def mirante(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """The server of the whole run."""
     with RedisServer(port=0) as server:
         yield server
+
+
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """An empty server: that of the run, or one of the test's own where it is marked own_redis."""
+    if request.node.get_closest_marker("own_redis"):
+        with RedisServer(port=0) as server:
+            yield server
+        return
+    server = request.getfixturevalue("shared_redis")
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    yield server

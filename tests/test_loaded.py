@@ -29,12 +29,14 @@ from pipeline.gst.camera import CameraRunner
 from pipeline.worker.process import run_worker
 stop = threading.Event()
 def look(worker):
-    if worker.snapshot().cameras["gate"].counts.published > 3:
+    if worker.state().cameras["gate"].counts.published > 3:
         stop.set()
 camera = {"url": "test://?fps=20", "stages": [{"model": "test-boxes"}, {"model": "test-lane"}]}
 off = {"port": None}
 settings = Settings.model_validate({"metrics": off, "dashboard": off, "cameras": {"gate": camera}})
 run_worker(settings, CameraRunner, stop=stop, on_tick=look)
+from pipeline.cli.app import run
+assert run(["up", "no-such-file.yaml"]) != 0  # how the command line finds a worker's command
 """
 
 

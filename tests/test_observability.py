@@ -20,19 +20,12 @@ from dashboard.api import health
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.services import Services
-from engines.serving import InUse
-from mirante.frame import Counts
 from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Dashboard
-from pipeline.worker.metrics import (
-    CameraSnapshot,
-    ModelsSnapshot,
-    OutboxSnapshot,
-    WorkerCollector,
-    WorkerSnapshot,
-)
+from pipeline.worker.metrics import WorkerCollector
 from tests.support import ROOT
 from tests.support.promql import read
+from tests.support.worker_states import GATE, with_models, worker
 
 FOLDER = ROOT / "configs/observability"
 GRAFANA: dict[str, Any] = json.loads((FOLDER / "grafana/dashboards/mirante.json").read_text())
@@ -55,17 +48,9 @@ def labels_of(text: str) -> Labels:
 
 @pytest.fixture(scope="session")
 def of_worker() -> Labels:
-    counts = Counts(decoded=9, published=4, dropped={"rate": 3, "queue": 1}, failed=1)
-    snapshot = WorkerSnapshot(
-        {"gate": CameraSnapshot("running", "frames come", counts, in_flight=1)},
-        OutboxSnapshot(True, lost={"gate": 1}),
-        ModelsSnapshot(
-            (InUse("street", "x", "onnxruntime", "fp32", "source", 0.0, ("street",)),),
-            {"street": "ready"},
-        ),
-    )
+    state = with_models(worker(gate=GATE), street="ready")
     registry = CollectorRegistry()
-    registry.register(WorkerCollector(lambda: snapshot))
+    registry.register(WorkerCollector(lambda: state))
     return labels_of(generate_latest(registry).decode())
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from dashboard.access.attempts import Attempts
 from dashboard.access.identity import Identity
-from dashboard.access.passwords import is_hash, is_password
+from dashboard.access.passwords import is_hash, is_password, of_nobody
 from dashboard.access.sessions import Session, Sessions
 from dashboard.access.store import AccessError, Store
 from pipeline.config.settings import Dashboard, Role
@@ -69,7 +69,7 @@ class Access:
         self._clock = clock
         for name, user in settings.users.items():
             _check_hash(name, user.password.get_secret_value())
-        is_password("", None)  # makes what unknown users are compared with, before the first login
+        of_nobody()  # made before the first login, not during it
 
     def users(self) -> dict[str, Account]:
         """Return the users, by name.

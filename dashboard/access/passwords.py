@@ -18,7 +18,7 @@ def hash_password(password: str) -> str:
 def is_password(password: str, hashed: str | None) -> bool:
     """Return whether ``hashed`` is of ``password``; False, as slowly, where there is no hash."""
     try:
-        _hasher.verify(_of_nobody() if hashed is None else hashed, password)
+        _hasher.verify(of_nobody() if hashed is None else hashed, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
     return hashed is not None
@@ -34,5 +34,6 @@ def is_hash(text: str) -> bool:
 
 
 @cache
-def _of_nobody() -> str:
+def of_nobody() -> str:
+    """Return the hash that unknown users' passwords are compared with."""
     return hash_password(secrets.token_urlsafe())

@@ -9,42 +9,25 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from dashboard.api.shapes import Shape, inline
 from mirante.keys import key
-from pipeline.control.reports import WorkerReport, ZooReport
+from pipeline.control.reports import ModelReport, WorkerReport, ZooModel, told
 
 
-class ZooModel(Shape):
-    """A model that a camera's stage may name."""
+class OfferedModel(ZooModel, frozen=True, kw_only=True):
+    """A model that a camera's stage may name, and who has it."""
 
-    name: str
-    task: str = Field(description="what it is for, as its manifest says")
-    labels: list[str]
-    verb: str = Field(description="what it does with the labels, in words before a list of them")
-    finds_boxes: bool = Field(description="the labels are classes of boxes")
-    finds_masks: bool = Field(description="the labels are names of masks")
-    needs_boxes: bool = Field(description="it says something about boxes of another model")
-    licence: str
-    runs_on: Literal["frame", "crops"]
-    ready_on: list[str] = Field(description="workers that have its file")
-
-    @classmethod
-    def of(cls, model: ZooReport, ready_on: list[str]) -> dict[str, Any]:
-        """Return a worker's report of it, and which workers have it."""
-        plain: dict[str, Any] = msgspec.to_builtins(model)
-        del plain["ready"]
-        return plain | {"ready_on": ready_on}
+    ready_on: Annotated[tuple[str, ...], told("workers that have its file")]
 
 
-class ModelInUse(Shape):
-    """The model that runs under a name."""
+class ModelInUse(ModelReport, frozen=True, kw_only=True):
+    """What runs under a model's name, and where."""
 
     worker: str
-    name: str
-    runs: str
-    runtime: str
-    precision: str
-    parity: str = Field(description="how its results agree with the model as it came")
-    before: list[str] = Field(description="what ran before, which a rollback brings back")
-    build: str | None = Field(description="how far its engine is, in words")
+    build: Annotated[str | None, told("how far its engine is, in words")]
+
+
+def as_said(kind: type[msgspec.Struct]) -> WithJsonSchema:
+    """The schema of a struct that is answered as it is."""
+    return WithJsonSchema(inline(msgspec.json.schema(kind)))
 
 
 class Models(Shape):
@@ -86,8 +69,8 @@ class Models(Shape):
         }
     )
 
-    zoo: list[ZooModel]
-    in_use: list[ModelInUse]
+    zoo: list[Annotated[dict[str, Any], as_said(OfferedModel)]]
+    in_use: list[Annotated[dict[str, Any], as_said(ModelInUse)]]
     defaults: dict[str, dict[str, Any]] = Field(
         description="by worker, the keys that its cameras inherit"
     )
@@ -187,8 +170,6 @@ class System(Shape):
     )
 
     redis: RedisFacts
-    workers: list[
-        Annotated[dict[str, Any], WithJsonSchema(inline(msgspec.json.schema(WorkerReport)))]
-    ]
+    workers: list[Annotated[dict[str, Any], as_said(WorkerReport)]]
     groups: list[Group]
     dashboard: Sent

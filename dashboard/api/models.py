@@ -23,11 +23,7 @@ async def list_models(services: FromApp, _who: Viewer) -> dict[str, Any]:
     return {
         "zoo": _zoo(reports),
         "in_use": [
-            {
-                "worker": worker,
-                **msgspec.to_builtins(model),
-                "build": report.builds.get(model.name),
-            }
+            msgspec.to_builtins(model) | {"worker": worker, "build": report.builds.get(model.name)}
             for worker, report in reports.items()
             for model in report.models
         ],
@@ -36,16 +32,12 @@ async def list_models(services: FromApp, _who: Viewer) -> dict[str, Any]:
 
 
 def _zoo(reports: Mapping[str, WorkerReport]) -> list[dict[str, Any]]:
-    """Each model once, with the workers that have its file."""
-    offered = {model.name: model for report in reports.values() for model in report.zoo}
-    ready = {
-        name: [
-            worker
-            for worker, report in reports.items()
-            if any(model.name == name and model.ready for model in report.zoo)
-        ]
-        for name in offered
-    }
-    return [
-        machine_shapes.ZooModel.of(model, ready[name]) for name, model in sorted(offered.items())
-    ]
+    """Return each model once, with the workers that have its file."""
+    offered: dict[str, dict[str, Any]] = {}
+    for worker, report in reports.items():
+        for model in report.zoo:
+            ready_on = offered.get(model.name, {}).get("ready_on", [])
+            said: dict[str, Any] = msgspec.to_builtins(model)
+            ready_on += [worker] if said.pop("ready") else []
+            offered[model.name] = said | {"ready_on": ready_on}
+    return [offered[name] for name in sorted(offered)]

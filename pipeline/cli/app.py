@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +21,7 @@ from pipeline.cli import (
     once,
     tail,
 )
+from pipeline.cli.found import FoundGroup
 
 USAGE_STATUS = 2
 FAILURE_STATUS = 1
@@ -38,6 +39,7 @@ def make_app(is_fancy: bool = False) -> typer.Typer:
     """The command line. Nothing heavy is imported until a command runs."""
     app = typer.Typer(
         name="mirante",
+        cls=FoundGroup,
         help="Camera streams in, detections and masks out on Redis, in real time.",
         no_args_is_help=True,
         add_completion=False,
@@ -55,20 +57,7 @@ def make_app(is_fancy: bool = False) -> typer.Typer:
     app.command("run-once")(once.run_once)
     app.command()(configured.check)
     app.command()(doctor.doctor)
-    _add_found(app)
     return app
-
-
-def _add_found(app: typer.Typer) -> None:
-    """Add the commands of other rooms and packages; ``models.NAME`` goes below ``models``."""
-    for entry in entry_points(group="mirante.commands"):
-        group, _, name = entry.name.rpartition(".")
-        within = {"": app, "models": models.app}[group]
-        command = entry.load()
-        if isinstance(command, typer.Typer):
-            within.add_typer(command, name=name)
-        else:
-            within.command(name)(command)
 
 
 def run(arguments: list[str]) -> int:

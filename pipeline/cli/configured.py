@@ -35,7 +35,7 @@ def up(config: Config) -> None:
             settings,
             CameraRunner,
             config_path=config,
-            on_tick=lambda w: live.show(w.snapshot()),
+            on_tick=lambda w: live.show(w.state()),
         )
     raise typer.Exit(status)
 

@@ -14,12 +14,12 @@ from rich.console import Console
 from engines.console import is_fancy, print_table
 from pipeline.cli.live import LiveStatus, dropped_words
 from pipeline.config.settings import Settings
+from pipeline.control.reports import WorkerState
 from pipeline.demo.road import draw_road
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.tally import Tally
 from pipeline.gst.camera import CameraRunner
 from pipeline.logs import configure_logs
-from pipeline.worker.metrics import WorkerSnapshot
 from pipeline.worker.process import run_worker
 from pipeline.worker.redis_server import is_free_port
 from pipeline.worker.worker import Worker
@@ -88,11 +88,11 @@ def run_demo(seconds: float | None) -> int:
             CameraRunner,
             stop=stop,
             on_start=on_start,
-            on_tick=lambda worker: live.show(worker.snapshot()) if live else None,
+            on_tick=lambda worker: live.show(worker.state()) if live else None,
             on_end=tally.stop,
         )
     console.print("every frame accounted for:")
-    _print_account(workers[0].snapshot(), tally)
+    _print_account(workers[0].state(), tally)
     return 0
 
 
@@ -150,11 +150,11 @@ def _say(console: Console, words: str) -> None:
     console.print(words, markup=False, highlight=False)
 
 
-def _print_account(snapshot: WorkerSnapshot, tally: Tally) -> None:
+def _print_account(state: WorkerState, tally: Tally) -> None:
     headings = ("camera", "decoded", "published", "dropped", "failed", "detections", "masks")
     rows = []
-    for name, camera in snapshot.cameras.items():
-        seen, counts = tally.cameras[name], camera.counts
+    for name, _, counts in state.accounts():
+        seen = tally.cameras[name]
         rows.append(
             (
                 name,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mirante.frame import Counts
-from pipeline.worker.metrics import CameraSnapshot, WorkerSnapshot
+from pipeline.control.reports import CameraReport, WorkerState
 
 RATE_OVER_S = 2.0
 _STYLES = {"running": "green", "failed": "red", "stalled": "yellow", "reconnecting": "yellow"}
@@ -26,30 +26,30 @@ class LiveStatus:
         self._before_s: float | None = None
         self._rates: dict[str, float] = {}
 
-    def show(self, snapshot: WorkerSnapshot) -> None:
+    def show(self, now: WorkerState) -> None:
         """Draws the worker as it is now."""
-        self._measure(snapshot)
+        self._measure(now)
         table = Table("camera", "state", "frames/s", "published", "dropped", "failed", "in words")
-        for name, camera in snapshot.cameras.items():
-            table.add_row(*self._row(name, camera))
-        if not snapshot.outbox.connected:
-            table.caption = Text(f"Redis: {snapshot.outbox.words}", style="red")
+        for name, camera, counts in now.accounts():
+            table.add_row(*self._row(name, camera, counts))
+        if not now.outbox.connected:
+            table.caption = Text(f"Redis: {now.outbox.words}", style="red")
         self._live.update(table)
 
-    def _row(self, name: str, camera: CameraSnapshot) -> tuple[str | Text, ...]:
+    def _row(self, name: str, camera: CameraReport, counts: Counts) -> tuple[str | Text, ...]:
         return (
             Text(name),
             Text(camera.state, style=_STYLES.get(camera.state, "")),
             f"{self._rates.get(name, 0.0):.1f}",
-            str(camera.counts.published),
-            dropped_words(camera.counts),
-            str(camera.counts.failed),
+            str(counts.published),
+            dropped_words(counts),
+            str(counts.failed),
             Text(camera.reason),
         )
 
-    def _measure(self, snapshot: WorkerSnapshot) -> None:
+    def _measure(self, state: WorkerState) -> None:
         now_s = time.monotonic()
-        now = {name: camera.counts.published for name, camera in snapshot.cameras.items()}
+        now = {name: counts.published for name, _, counts in state.accounts()}
         if self._before_s is not None:
             elapsed_s = now_s - self._before_s
             if elapsed_s < RATE_OVER_S:

@@ -10,12 +10,13 @@ import typer
 
 from engines.console import is_fancy, print_table
 from pipeline.cli import swap
+from pipeline.cli.found import FoundModels
 
 if TYPE_CHECKING:
     from engines.manifest import Manifest
     from engines.store.models import Progress
 
-app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
+app = typer.Typer(cls=FoundModels, help="List, fetch and describe models.", no_args_is_help=True)
 
 app.command()(swap.swap)
 app.command()(swap.rollback)

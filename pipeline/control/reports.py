@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, cast
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import redis
@@ -14,6 +15,12 @@ from mirante.keys import WORKERS, report_key
 log = logging.getLogger(__name__)
 
 KEPT_MS = 10_000
+BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def told(description: str) -> msgspec.Meta:
+    """Return what the API's schema says of a field."""
+    return msgspec.Meta(description=description)
 
 
 class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +68,16 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to Redis; as ``pipeline.worker.metrics.OutboxSnapshot``."""
+    """The way to Redis.
+
+    Attributes:
+        connected: Redis takes entries.
+        words: why not, without credentials.
+        depth: entries held that Redis has not confirmed.
+        sent: frames that Redis took.
+        lost: frames that Redis never got, per camera; ``refused`` is part of it.
+        refused: frames refused because another publisher writes the camera's streams.
+    """
 
     connected: bool
     words: str
@@ -69,6 +85,18 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     lost: dict[str, int]
     refused: int
+
+
+class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A histogram of seconds from capture to publishing.
+
+    Attributes:
+        counts: frames at or below each of ``BOUNDS_S``, and above the last; not cumulative.
+        sum_s: sum of all.
+    """
+
+    counts: tuple[int, ...] = (0,) * (len(BOUNDS_S) + 1)
+    sum_s: float = 0.0
 
 
 class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +108,8 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         counts: its account, without the frames in flight.
         in_flight: frames decoded and in no other counter yet.
         detections: boxes published since it was started.
+        latency: of the frames published since it was started.
+        tried: it has been running or failed at least once since it was added.
     """
 
     state: str
@@ -87,48 +117,85 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts | None
     in_flight: int
     detections: int
+    latency: LatencyReport = LatencyReport()
+    tried: bool = True
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The model that runs under a name; as ``engines.serving.InUse``."""
+    """The model that runs under a name."""
 
     name: str
     runs: str
     runtime: str
     precision: str
-    parity: str
-    before: tuple[str, ...]
+    parity: Annotated[str, told("how its results agree with the model as it came")]
+    before: Annotated[tuple[str, ...], told("what ran before, which a rollback brings back")]
 
 
-class ZooReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that a camera's stage may name on this worker.
+class ZooModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that a camera's stage may name; an earlier worker does not say all of it.
 
     Attributes:
-        name: what the stage says.
-        task: as in its manifest.
-        labels: what it may find.
-        verb: what it does with them, before a list of them.
-        finds_boxes, finds_masks: they are classes of boxes, names of masks. An earlier worker does
-            not say so; then they may be either.
-        needs_boxes: it says something about boxes that a model before it found.
         licence: SPDX identifier of the weights' licence.
         runs_on: the frame, or crops: boxes that a model before it found.
-        ready: its file is on the worker's machine, or it runs on a server.
     """
 
     name: str
-    task: str
+    task: Annotated[str, told("what it is for, as its manifest says")]
     labels: tuple[str, ...]
     licence: str
     runs_on: Literal["frame", "crops"]
+    verb: Annotated[str, told("what it does with the labels, before a list of them")] = "finds"
+    finds_boxes: Annotated[bool, told("the labels are classes of boxes")] = True
+    finds_masks: Annotated[bool, told("the labels are names of masks")] = True
+    needs_boxes: Annotated[bool, told("it says something about boxes of another model")] = False
+
+
+class ZooReport(ZooModel, frozen=True, kw_only=True):
+    """Such a model on this worker.
+
+    Attributes:
+        ready: its file is on the worker's machine, or it runs on a server.
+    """
+
     ready: bool
-    verb: str = "finds"
-    finds_boxes: bool = True
-    finds_masks: bool = True
-    needs_boxes: bool = False
 
 
-class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker's cameras, models and way to Redis are now; for metrics, too.
+
+    Attributes:
+        outbox: the way to Redis.
+        cameras: by name, paused ones too.
+        models: what runs, one entry a name.
+        builds: by model, how far its engine is, in words.
+    """
+
+    outbox: OutboxReport
+    cameras: dict[str, CameraReport]
+    models: tuple[ModelReport, ...]
+    builds: dict[str, str]
+
+    def accounts(self) -> Iterator[tuple[str, CameraReport, Counts]]:
+        """Yield each camera that is not paused, with its account."""
+        for name, camera in self.cameras.items():
+            if camera.counts is not None:
+                yield name, camera, camera.counts
+
+    def not_ready(self) -> list[str]:
+        """Return why it is not ready, in words: Redis is away, or a camera was not tried yet.
+
+        A camera that failed does not count: its trouble is its own, and the others work.
+        """
+        words = [] if self.outbox.connected else [f"redis: {self.outbox.words or 'not connected'}"]
+        return words + [
+            f"camera {name}: {camera.state}: {camera.reason}"
+            for name, camera in self.cameras.items()
+            if not camera.tried
+        ]
+
+
+class WorkerReport(WorkerState, frozen=True, kw_only=True):
     """The whole of it.
 
     Attributes:
@@ -138,10 +205,6 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
         pid, host: its process.
         version: of Mirante.
         process, machine, gpus: what it costs, and what there is.
-        outbox: the way to Redis.
-        cameras: by name, paused ones too.
-        models: what runs, one entry a name.
-        builds: by model, how far its engine is, in words.
         zoo: what cameras may run.
         defaults: what a camera inherits that does not say otherwise; keys of ``CameraOptions``.
     """
@@ -155,10 +218,6 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     process: ProcessReport
     machine: MachineReport
     gpus: tuple[GpuReport, ...]
-    outbox: OutboxReport
-    cameras: dict[str, CameraReport]
-    models: tuple[ModelReport, ...]
-    builds: dict[str, str]
     zoo: tuple[ZooReport, ...]
     defaults: dict[str, Any]
 

@@ -15,7 +15,8 @@ from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.worker.metrics import CameraSnapshot, Latency
+from pipeline.control.reports import CameraReport
+from pipeline.worker.metrics import Latency
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -71,6 +72,11 @@ class MakeRunner(Protocol):
         """Arguments and errors as of ``CameraRunner``."""
 
 
+PAUSED = CameraReport(
+    state=State.STOPPED.value, reason="paused", counts=None, in_flight=0, detections=0
+)
+
+
 @dataclass(slots=True)
 class Seen:
     """The observations of a camera since it was started."""
@@ -94,17 +100,17 @@ class RunningCamera:
     ledger: Ledger
     seen: Seen
 
-    def snapshot(self) -> CameraSnapshot:
-        """Return its current state."""
+    def report(self) -> CameraReport:
+        """Return how it is now."""
         counts, in_flight = self.ledger.counts()
-        return CameraSnapshot(
-            self.runner.state.value,
-            self.runner.reason,
-            counts,
-            in_flight,
-            self.seen.detections,
-            self.seen.latency.snapshot(),
-            self.seen.tried,
+        return CameraReport(
+            state=self.runner.state.value,
+            reason=self.runner.reason,
+            counts=counts,
+            in_flight=in_flight,
+            detections=self.seen.detections,
+            latency=self.seen.latency.report(),
+            tried=self.seen.tried,
         )
 
     def status(self) -> Status:

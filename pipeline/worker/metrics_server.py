@@ -11,7 +11,8 @@ from typing import Any, Self
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from pipeline.worker.metrics import WorkerCollector, WorkerSnapshot
+from pipeline.control.reports import WorkerState
+from pipeline.worker.metrics import WorkerCollector
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +37,14 @@ class MetricsServer:
         MetricsServerError: the port is taken, or the address is not one of this machine.
     """
 
-    def __init__(self, host: str, port: int, snapshot: Callable[[], WorkerSnapshot]) -> None:
+    def __init__(self, host: str, port: int, state: Callable[[], WorkerState]) -> None:
         registry = CollectorRegistry()
-        registry.register(WorkerCollector(snapshot))
+        registry.register(WorkerCollector(state))
 
         class Handler(_Handler):
             pages = {  # noqa: RUF012 - the class is made for this one server
                 "/livez": lambda: (200, "text/plain", b"alive\n"),
-                "/readyz": lambda: _readiness(snapshot()),
+                "/readyz": lambda: _readiness(state()),
                 "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
             }
 
@@ -80,8 +81,8 @@ class MetricsServer:
         self.close()
 
 
-def _readiness(snapshot: WorkerSnapshot) -> tuple[int, str, bytes]:
-    reasons = snapshot.not_ready()
+def _readiness(now: WorkerState) -> tuple[int, str, bytes]:
+    reasons = now.not_ready()
     text = "\n".join(reasons or ["ready"]) + "\n"
     return (503 if reasons else 200), "text/plain; charset=utf-8", text.encode()
 

@@ -70,7 +70,7 @@ def run_worker(
         worker = Worker(settings, address, make_runner, builds)
         if settings.metrics.port is not None:
             metrics = MetricsServer(
-                settings.metrics.host, settings.metrics.port, worker.snapshot
+                settings.metrics.host, settings.metrics.port, worker.state
             ).start()
             around.callback(metrics.close)
             log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)

@@ -9,32 +9,20 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 
+import msgspec
 import redis
 
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
-from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
-from pipeline.control.reports import (
-    CameraReport,
-    ModelReport,
-    OutboxReport,
-    WorkerReport,
-    ZooReport,
-    publish,
-)
+from pipeline.control.reports import WorkerReport, WorkerState, ZooReport, publish
 from pipeline.control.spec import shown
 from pipeline.worker.machine import Machine
-from pipeline.worker.metrics import CameraSnapshot, WorkerSnapshot
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 ZOO_EVERY_S = 60.0
-PAUSED = "paused"  # the reason that a camera's status gives
-_PAUSED = CameraReport(
-    state=State.STOPPED.value, reason=PAUSED, counts=None, in_flight=0, detections=0
-)
 
 
 class Reporter:
@@ -43,13 +31,13 @@ class Reporter:
     Args:
         client: of Redis.
         settings: the worker's.
-        snapshot: the worker now.
+        state: how the worker is now.
     """
 
     def __init__(
-        self, client: redis.Redis, settings: Settings, snapshot: Callable[[], WorkerSnapshot]
+        self, client: redis.Redis, settings: Settings, state: Callable[[], WorkerState]
     ) -> None:
-        self._client, self._settings, self._snapshot = client, settings, snapshot
+        self._client, self._settings, self._state = client, settings, state
         self._machine = Machine()
         self._started = time.time()
         self._version = version("mirante")
@@ -77,12 +65,12 @@ class Reporter:
 
     def report(self) -> WorkerReport:
         """Return the worker's report. What it says of cameras and Redis holds no credentials."""
-        snapshot = self._snapshot()
+        state = self._state()
         if time.monotonic() >= self._zoo_due_s:
             self._zoo_due_s = time.monotonic() + ZOO_EVERY_S
             self._zoo = self._read_zoo()
-        outbox = snapshot.outbox
         return WorkerReport(
+            **msgspec.structs.asdict(state),
             worker=self._settings.worker,
             at=time.time(),
             started=self._started,
@@ -92,18 +80,6 @@ class Reporter:
             process=self._machine.process(),
             machine=self._machine.machine(),
             gpus=self._machine.gpus(),
-            outbox=OutboxReport(
-                connected=outbox.connected,
-                words=outbox.words,
-                depth=outbox.depth,
-                sent=outbox.sent,
-                lost=dict(outbox.lost),
-                refused=outbox.refused,
-            ),
-            cameras={name: _camera(camera) for name, camera in snapshot.cameras.items()}
-            | dict.fromkeys(snapshot.paused, _PAUSED),
-            models=_models(snapshot),
-            builds=dict(snapshot.models.builds),
             zoo=self._zoo,
             defaults=self._defaults,
         )
@@ -141,28 +117,4 @@ def _of_zoo(name: str, at: str) -> ZooReport:
         finds_boxes=manifest.kind.finds_boxes,
         finds_masks=manifest.kind.finds_masks,
         needs_boxes=manifest.kind.needs_boxes,
-    )
-
-
-def _camera(camera: CameraSnapshot) -> CameraReport:
-    return CameraReport(
-        state=camera.state,
-        reason=camera.reason,
-        counts=camera.counts,
-        in_flight=camera.in_flight,
-        detections=camera.detections,
-    )
-
-
-def _models(snapshot: WorkerSnapshot) -> tuple[ModelReport, ...]:
-    return tuple(
-        ModelReport(
-            name=each.name,
-            runs=each.runs,
-            runtime=each.runtime,
-            precision=each.precision,
-            parity=each.parity,
-            before=each.before,
-        )
-        for each in snapshot.models.in_use
     )

@@ -22,11 +22,11 @@ from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
 from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
+from pipeline.control.reports import ModelReport, OutboxReport, WorkerState
 from pipeline.control.rpc import Requests
 from pipeline.worker.builds import EngineBuilds
-from pipeline.worker.camera import CameraStarter, MakeRunner, RunningCamera
-from pipeline.worker.metrics import ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
-from pipeline.worker.reporter import PAUSED, Reporter
+from pipeline.worker.camera import PAUSED, CameraStarter, MakeRunner, RunningCamera
+from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.trials import answer_trial
 from plugins.outbox.outbox import Outbox
@@ -78,7 +78,7 @@ class Worker:
         self._swaps = ModelSwaps(
             client, settings.worker, self.models, self._builds.leave, self._blurred
         )
-        self._reporter = Reporter(client, settings, self.snapshot)
+        self._reporter = Reporter(client, settings, self.state)
         trial = partial(answer_trial, self._registry)
         self._requests = Requests(
             client, settings.worker, {"swap": self._swaps.swap, "trial": trial}
@@ -110,21 +110,25 @@ class Worker:
         finally:
             self._close()
 
-    def snapshot(self) -> WorkerSnapshot:
-        """Return the current state of everything. Safe to call from any thread."""
-        state = self.outbox.state
-        outbox = OutboxSnapshot(
-            state.connected,
-            state.words,
-            state.depth,
-            sum(state.sent.values()),
-            state.lost,
-            sum(state.refused.values()),
+    def state(self) -> WorkerState:
+        """Return how everything is now. Safe to call from any thread."""
+        outbox, cameras = self.outbox.state, dict(self.cameras)
+        running = {name: camera.report() for name, camera in cameras.items()}
+        return WorkerState(
+            outbox=OutboxReport(
+                connected=outbox.connected,
+                words=outbox.words,
+                depth=outbox.depth,
+                sent=sum(outbox.sent.values()),
+                lost=dict(outbox.lost),
+                refused=sum(outbox.refused.values()),
+            ),
+            cameras=running | dict.fromkeys(self._paused, PAUSED),
+            models=msgspec.convert(
+                self.models.in_use(), tuple[ModelReport, ...], from_attributes=True
+            ),
+            builds=dict(self._builds.states),
         )
-        cameras = dict(self.cameras)
-        models = ModelsSnapshot(self.models.in_use(), self._builds.states)
-        running = {name: cameras[name].snapshot() for name in cameras}
-        return WorkerSnapshot(running, outbox, models, tuple(self._paused))
 
     def _synchronise(self) -> None:
         """Keeps the lease and follows the registry, as far as Redis is there."""
@@ -191,11 +195,11 @@ class Worker:
     def _note_paused(self, names: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
         """Tells of each camera once that it is paused; one that was ``stopped`` may have told."""
         before = self._paused
-        self._paused = {n: before.get(n) or _status(n, State.STOPPED, PAUSED) for n in names}
+        self._paused = {n: before.get(n) or _status(n, State.STOPPED, PAUSED.reason) for n in names}
         for name in names:
             running = stopped.get(name)
-            if name not in before and (running is None or running.runner.reason != PAUSED):
-                log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED)
+            if name not in before and (running is None or running.runner.reason != PAUSED.reason):
+                log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED.reason)
                 self.outbox.status(self._paused[name])
 
     def _tell_failed(self, name: str, reason: str) -> None:
@@ -252,7 +256,7 @@ def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()
     threads = [
         threading.Thread(
             target=running.runner.stop,
-            args=(STOP_TIMEOUT_S, PAUSED if name in paused else "on request"),
+            args=(STOP_TIMEOUT_S, PAUSED.reason if name in paused else "on request"),
         )
         for name, running in cameras.items()
     ]

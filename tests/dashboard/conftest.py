@@ -22,10 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bench]:
+def bench(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Bench]:
     """The API of a machine without variables of ours."""
     for name in [name for name in os.environ if name.upper().startswith("MIRANTE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    with RedisServer(port=0) as server, serving(server, tmp_path) as made:
+    with serving(redis_server, tmp_path) as made:
         yield made

@@ -103,6 +103,7 @@ def test_groups_with_their_lag_and_loss(bench: Bench) -> None:
         assert following.lost == {"gate": 3}, "as the group itself finds"
 
 
+@pytest.mark.own_redis
 def test_the_system_while_redis_is_away(bench: Bench) -> None:
     live(bench)
     assert bench.http.get("/readyz").text == "ready\n"

@@ -174,6 +174,7 @@ def test_a_gap_that_cannot_be_counted_is_told(bench: Bench) -> None:
             assert next(events).kind == kind, "from the start, nothing is missing"
 
 
+@pytest.mark.own_redis
 def test_it_survives_a_redis_that_restarts(bench: Bench) -> None:
     published(bench, 1)
     with following(bench, "0") as events:

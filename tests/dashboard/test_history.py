@@ -204,6 +204,7 @@ def test_served_with_holes_as_null(bench: Bench) -> None:
     assert camera["latency_ms"]["p50"] > 0
 
 
+@pytest.mark.own_redis
 def test_redis_goes_and_comes(bench: Bench) -> None:
     sampler = bench.services.sampler
     bench.worker()

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 import redis
@@ -23,9 +23,8 @@ pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with RedisServer(port=0) as running:
-        yield running
+def server(redis_server: RedisServer) -> RedisServer:
+    return redis_server
 
 
 class Followed:
@@ -120,6 +119,7 @@ def test_only_frames_from_now_on_come(server: RedisServer) -> None:
     following(server, test)
 
 
+@pytest.mark.own_redis
 def test_it_goes_on_when_redis_was_killed(server: RedisServer) -> None:
     async def kill(followed: Followed) -> None:
         pid = server.pid

@@ -90,8 +90,8 @@ def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
 
 
 @pytest.fixture
-def client() -> Iterator[redis.Redis]:
-    with RedisServer(port=0) as server, redis.Redis.from_url(server.url) as made:
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_server.url) as made:
         yield made
 
 

@@ -177,6 +177,7 @@ def test_an_entry_that_is_no_message_is_told_and_counted(
     assert f"{bad} is no message" in caplog.text
 
 
+@pytest.mark.own_redis
 def test_redis_restarted_under_a_subscriber(
     server: RedisChild, outbox: Outbox, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,6 +56,7 @@ def test_loss(server: RedisChild, outbox: Outbox, until: Until) -> None:
     assert lost == {"gate": 1}
 
 
+@pytest.mark.own_redis
 def test_redis_restarted(server: RedisChild, outbox: Outbox, until: Until) -> None:
     async def run() -> list[int]:
         options: Any = {"redis": server.url, "since": "0", "block_s": 0.2, "timeout_s": 20}

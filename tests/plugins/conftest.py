@@ -15,17 +15,16 @@ from gi.repository import Gst
 from mirante import Counts
 from plugins.element import FrameHandler, elements_of
 from plugins.elements import register
-from tests.support.redis_fixtures import folder, outbox, server, until
+from tests.support.redis_fixtures import folder, outbox, server, shared_server, until
 
-__all__ = ["folder", "launch", "outbox", "server", "until"]
+__all__ = ["folder", "launch", "outbox", "server", "shared_server", "until"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with a folder for a server in it, which starts one."""
+    """Mark every test with a server in it, or with a folder for one."""
     for item in items:
-        if Path(__file__).parent in item.path.parents and "folder" in getattr(
-            item, "fixturenames", ()
-        ):
+        names = {"folder", "server"} & set(getattr(item, "fixturenames", ()))
+        if names and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.redis)
 
 

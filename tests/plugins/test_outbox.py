@@ -99,6 +99,7 @@ def test_another_publisher_is_noticed_and_counted(
     outbox.close()
 
 
+@pytest.mark.own_redis
 def test_an_answer_that_was_lost_is_not_taken_for_another_publisher(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
@@ -115,6 +116,7 @@ def test_an_answer_that_was_lost_is_not_taken_for_another_publisher(
     assert outbox.state.refused == outbox.state.lost == {"gate": 0}
 
 
+@pytest.mark.own_redis
 def test_data_that_redis_lost_are_sent_again(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:

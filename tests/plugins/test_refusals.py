@@ -16,6 +16,8 @@ from tests.support.simulated_camera import frame
 Until = Callable[..., Any]
 PASSWORD = "s3cr3t-pw"
 
+pytestmark = pytest.mark.own_redis
+
 
 @pytest.fixture
 def open_outbox(until: Until, caplog: pytest.LogCaptureFixture) -> Any:

@@ -18,7 +18,9 @@ from dashboard.api import session
 from pipeline.config.settings import Dashboard
 
 PASSWORD, TOKEN = "correct horse", "a-token-of-a-machine"
-HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(PASSWORD)  # in no time
+HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(
+    PASSWORD, salt=bytes(16)
+)  # in no time
 USERS = {
     "anna": {"password": HASH, "role": "admin"},
     "ben": {"password": HASH, "role": "viewer"},

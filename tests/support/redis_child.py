@@ -45,10 +45,14 @@ class RedisChild:
         self._clients.append(client)
         return client
 
-    def kill(self) -> None:
-        assert self.process is not None
+    def hang_up(self) -> None:
+        """Close the clients that were given."""
         while self._clients:
             self._clients.pop().close()
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.hang_up()
         os.kill(self.process.pid, signal.SIGCONT)
         self.process.kill()
         self.process.wait()

@@ -18,11 +18,27 @@ def folder() -> Iterator[Path]:
         yield Path(short)
 
 
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[RedisChild]:
+    """The server of the whole run."""
+    with tempfile.TemporaryDirectory(prefix="mr") as short:
+        child = RedisChild(Path(short)).start()
+        yield child
+        child.kill()
+
+
 @pytest.fixture
-def server(folder: Path) -> Iterator[RedisChild]:
-    child = RedisChild(folder).start()
+def server(request: pytest.FixtureRequest) -> Iterator[RedisChild]:
+    """An empty server: that of the run, or one of the test's own where it is marked own_redis."""
+    if request.node.get_closest_marker("own_redis"):
+        child = RedisChild(request.getfixturevalue("folder")).start()
+        yield child
+        child.kill()
+        return
+    child = request.getfixturevalue("shared_server")
+    child.client().flushall()
     yield child
-    child.kill()
+    child.hang_up()
 
 
 @pytest.fixture

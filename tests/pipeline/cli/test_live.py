@@ -7,13 +7,16 @@ from rich.console import Console
 
 from mirante.frame import Counts
 from pipeline.cli.live import LiveStatus
-from pipeline.worker.metrics import CameraSnapshot, OutboxSnapshot, WorkerSnapshot
+from pipeline.control.reports import CameraReport, WorkerState
+from tests.support.worker_states import AWAY, OUTBOX, worker
 
 
-def snapshot(published: int, connected: bool) -> WorkerSnapshot:
+def state(published: int, connected: bool) -> WorkerState:
     counts = Counts(published + 3, published, {"rate": 0, "queue": 3}, 0)
-    camera = CameraSnapshot("stalled", "no frame for 3.0 s", counts, 0)
-    return WorkerSnapshot({"gate": camera}, OutboxSnapshot(connected, "connection refused"))
+    camera = CameraReport(
+        state="stalled", reason="no frame for 3.0 s", counts=counts, in_flight=0, detections=0
+    )
+    return worker(OUTBOX if connected else AWAY, gate=camera)
 
 
 def test_table_follows_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,9 +24,9 @@ def test_table_follows_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.cli.live.time.monotonic", lambda: clock_s)
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
     with LiveStatus(console) as live:
-        live.show(snapshot(100, connected=True))
+        live.show(state(100, connected=True))
         clock_s = 104.0
-        live.show(snapshot(130, connected=False))
+        live.show(state(130, connected=False))
     assert isinstance(console.file, io.StringIO)
     last = console.file.getvalue().rpartition("camera")[2]
     row = next(line for line in last.splitlines() if "gate" in line)

@@ -123,6 +123,7 @@ def test_what_is_no_request_is_logged_and_the_next_one_answered(
     assert 'a request for a swap is not {"id"' in caplog.text
 
 
+@pytest.mark.own_redis
 def test_the_loop_hears_that_redis_is_away(redis_server: RedisServer) -> None:
     requests = Requests(connect(redis_server.url), "main", {"swap": lambda request: b""})
     redis_server.stop()

@@ -3,28 +3,18 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from engines.serving import InUse
 from mirante.frame import Counts
-from pipeline.worker.metrics import (
-    BOUNDS_S,
-    STATES,
-    CameraSnapshot,
-    Latency,
-    ModelsSnapshot,
-    OutboxSnapshot,
-    WorkerSnapshot,
-)
+from pipeline.control.reports import BOUNDS_S, CameraReport, OutboxReport, WorkerState
+from pipeline.worker.metrics import STATES, Latency
 from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
 from tests.support import ROOT
+from tests.support.worker_states import AWAY, GATE, OUTBOX, PAUSED, with_models, worker
 
-COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
-GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
-OUTBOX = OutboxSnapshot(True, depth=4, sent=8, lost={"gate": 3}, refused=1)
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -37,8 +27,8 @@ def fetch(server: MetricsServer, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def scrape(snapshot: WorkerSnapshot) -> Samples:
-    with MetricsServer("127.0.0.1", 0, lambda: snapshot) as server:
+def scrape(state: WorkerState) -> Samples:
+    with MetricsServer("127.0.0.1", 0, lambda: state) as server:
         status, text = fetch(server, "/metrics")
     assert status == 200
     return {
@@ -53,7 +43,7 @@ def of_gate(samples: Samples, name: str, **labels: str) -> float:
 
 
 def test_every_frame_is_in_exactly_one_counter() -> None:
-    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    samples = scrape(worker(gate=GATE))
     total = {
         name: sum(value for (n, _), value in samples.items() if n == f"mirante_frames_{name}")
         for name in ("decoded_total", "published_total", "dropped_total", "failed_total")
@@ -71,16 +61,16 @@ def test_published_never_falls_when_the_ring_overflows() -> None:
     """The ledger moves lost frames from published to dropped; a counter must not go back."""
     before = replace(GATE, counts=Counts(20, 12, {"rate": 4, "queue": 2}, 2))
     values = [
-        of_gate(scrape(WorkerSnapshot({"gate": camera}, OUTBOX)), "mirante_frames_published_total")
+        of_gate(scrape(worker(gate=camera)), "mirante_frames_published_total")
         for camera in (before, GATE)
     ]
     assert values == [12, 12]
-    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    samples = scrape(worker(gate=GATE))
     assert of_gate(samples, "mirante_outbox_lost_frames_total") == 3
 
 
 def test_state_is_one_of_all() -> None:
-    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    samples = scrape(worker(gate=GATE))
     states = {state: of_gate(samples, "mirante_camera_state", state=state) for state in STATES}
     assert states == {state: float(state == "running") for state in STATES}
 
@@ -89,8 +79,8 @@ def test_latency_histogram() -> None:
     latency = Latency()
     for seconds in (0.001, BOUNDS_S[0], 0.2, 99.0):
         latency.observe(seconds)
-    camera = replace(GATE, latency=latency.snapshot())
-    samples = scrape(WorkerSnapshot({"gate": camera}, OUTBOX))
+    camera = replace(GATE, latency=latency.report())
+    samples = scrape(worker(gate=camera))
     name = "mirante_capture_to_publish_seconds"
     assert of_gate(samples, f"{name}_bucket", le=str(BOUNDS_S[0])) == 2
     assert of_gate(samples, f"{name}_bucket", le="0.25") == 3
@@ -100,7 +90,7 @@ def test_latency_histogram() -> None:
 
 
 def test_outbox() -> None:
-    samples = scrape(WorkerSnapshot({}, OUTBOX))
+    samples = scrape(worker())
     assert samples["mirante_redis_connected", ()] == 1
     assert samples["mirante_outbox_depth", ()] == 4
     assert samples["mirante_outbox_sent_total", ()] == 8
@@ -108,18 +98,18 @@ def test_outbox() -> None:
 
 
 def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> None:
-    snapshot = WorkerSnapshot({}, OUTBOX, paused=("gate",))
-    samples = scrape(snapshot)
+    state = worker(gate=PAUSED)
+    samples = scrape(state)
     assert {name for name, labels in samples if ("camera", "gate") in labels} == {
         "mirante_camera_paused",
         "mirante_outbox_lost_frames_total",  # lost before; a counter never goes
     }
     assert of_gate(samples, "mirante_camera_paused") == 1
-    assert snapshot.not_ready() == []
+    assert state.not_ready() == []
 
 
 def test_labels_hold_neither_addresses_nor_tracks() -> None:
-    samples = scrape(WorkerSnapshot({"gate": GATE}, OUTBOX))
+    samples = scrape(worker(gate=GATE))
     labels = {name for _, pairs in samples for name, _ in pairs}
     assert labels <= {"camera", "state", "reason", "le"}
 
@@ -137,21 +127,21 @@ def test_labels_hold_neither_addresses_nor_tracks() -> None:
         ),
         (
             GATE,
-            OutboxSnapshot(False, "connection refused"),
+            AWAY,
             503,
             "redis: connection refused\n",
         ),
     ],
 )
-def test_ready(camera: CameraSnapshot, outbox: OutboxSnapshot, status: int, text: str) -> None:
-    with MetricsServer("127.0.0.1", 0, lambda: WorkerSnapshot({"gate": camera}, outbox)) as server:
+def test_ready(camera: CameraReport, outbox: OutboxReport, status: int, text: str) -> None:
+    with MetricsServer("127.0.0.1", 0, lambda: worker(outbox, gate=camera)) as server:
         assert fetch(server, "/readyz") == (status, text)
         assert fetch(server, "/livez") == (200, "alive\n")
         assert fetch(server, "/")[0] == 404
 
 
 def test_a_snapshot_that_fails_is_an_answer_and_not_the_end() -> None:
-    def fail() -> WorkerSnapshot:
+    def fail() -> WorkerState:
         raise RuntimeError("rtsp://me:hunter2@h")
 
     with MetricsServer("127.0.0.1", 0, fail) as server:
@@ -160,27 +150,22 @@ def test_a_snapshot_that_fails_is_an_answer_and_not_the_end() -> None:
 
 
 def test_port_that_is_taken() -> None:
-    snapshot = WorkerSnapshot({}, OUTBOX)
+    state = worker()
     with (
-        MetricsServer("127.0.0.1", 0, lambda: snapshot) as server,
+        MetricsServer("127.0.0.1", 0, lambda: state) as server,
         pytest.raises(MetricsServerError, match=r"metrics.port: \d+ — Address already in use"),
     ):
-        MetricsServer("127.0.0.1", server.port, lambda: snapshot)
-
-
-MODELS = ModelsSnapshot(
-    (InUse("street", "engines/x.yaml", "openvino", "int8", "proved", 0.0, ("street",)),),
-    {"street": "ready", "face": "building 40 %: tactics", "road": "failed: no such op"},
-)
+        MetricsServer("127.0.0.1", server.port, lambda: state)
 
 
 def test_models_and_their_engines() -> None:
-    said = scrape(WorkerSnapshot({}, OUTBOX, MODELS))
+    builds = {"street": "ready", "face": "building 40 %: tactics", "road": "failed: no such op"}
+    said = scrape(with_models(worker(), **builds))
     info = [labels for name, labels in said if name == "mirante_model_info"]
     wanted = {"model": "street", "runs": "engines/x.yaml", "runtime": "openvino"}
     assert [dict(labels) for labels in info] == [wanted | {"precision": "int8", "parity": "proved"}]
-    builds = [dict(labels) for name, labels in said if name == "mirante_engine_build"]
-    assert {each["model"]: each["state"] for each in builds} == {
+    built = [dict(labels) for name, labels in said if name == "mirante_engine_build"]
+    assert {each["model"]: each["state"] for each in built} == {
         "street": "ready",
         "face": "building",
         "road": "failed",
@@ -192,7 +177,7 @@ def test_page_names_every_metric() -> None:
     ends = ("_bucket", "_count", "_sum", "_created")
     names = {
         name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
-        for name, _ in scrape(WorkerSnapshot({"gate": GATE}, OUTBOX, MODELS, ("yard",)))
+        for name, _ in scrape(with_models(worker(gate=GATE, yard=PAUSED), street="ready"))
     }
     described = re.findall(r"^\| `(mirante_(?!dashboard_)\w+)`", page, re.MULTILINE)
     assert set(described) == names

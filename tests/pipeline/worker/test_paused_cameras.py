@@ -76,15 +76,15 @@ def test_a_pause_stops_one_camera_until_it_is_resumed(
         Registry(client).pause("gate")
         wait_for(lambda: told(client, "gate") == [*STARTED, STOPPED])
         assert list(worker.cameras) == ["yard"]
-        assert worker.snapshot().paused == ("gate",)
-        wait_for(lambda: worker.snapshot().not_ready() == [])
+        assert worker.state().cameras["gate"].counts is None
+        wait_for(lambda: worker.state().not_ready() == [])
         wait_for(lambda: reported(client) == {"gate": "paused", "yard": "frames come"})
         Registry(client).put("shed", CAMERA)  # anything else that changes
         wait_for(lambda: told(client, "shed") == STARTED)
         assert told(client, "gate") == [*STARTED, STOPPED], "it was told twice"
         Registry(client).resume("gate")
         wait_for(lambda: told(client, "gate") == [*STARTED, STOPPED, *STARTED])
-        assert worker.snapshot().paused == ()
+        assert worker.state().cameras["gate"].counts is not None
         assert told(client, "yard") == STARTED, "another camera was touched"
 
 
@@ -119,6 +119,7 @@ def test_a_camera_that_cannot_run_is_paused_too(
         wait_for(lambda: told(client, "gate")[-2:] == STARTED)
 
 
+@pytest.mark.own_redis
 def test_cameras_run_on_and_reports_come_back_after_redis_was_away(
     redis_server: RedisServer, client: redis.Redis
 ) -> None:
@@ -128,8 +129,8 @@ def test_cameras_run_on_and_reports_come_back_after_redis_was_away(
         at = reports(client)["main"].at
         assert redis_server.pid is not None
         os.kill(redis_server.pid, signal.SIGKILL)
-        before = worker.cameras["gate"].snapshot().counts.published
-        wait_for(lambda: worker.cameras["gate"].snapshot().counts.published > before + 3)
+        before = worker.cameras["gate"].ledger.counts()[0].published
+        wait_for(lambda: worker.cameras["gate"].ledger.counts()[0].published > before + 3)
 
         def came_back() -> bool:
             try:

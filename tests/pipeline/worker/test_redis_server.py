@@ -15,7 +15,7 @@ import redis
 
 from pipeline.worker.redis_server import RedisServer, RedisServerError
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.own_redis]
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 20.0) -> None:

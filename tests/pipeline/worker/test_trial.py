@@ -242,9 +242,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def redis_url(home: Path) -> Iterator[str]:
-    with RedisServer(port=0) as running:
-        yield running.url
+def redis_url(home: Path, redis_server: RedisServer) -> str:
+    return redis_server.url
 
 
 @pytest.fixture

@@ -14,28 +14,16 @@ import pytest
 import redis
 
 from engines.manifest import ZOO
-from engines.serving import InUse
-from mirante.frame import Counts
 from mirante.keys import WORKERS, report_key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import connect
-from pipeline.control.reports import KEPT_MS, WorkerReport, publish, reports
+from pipeline.control.reports import KEPT_MS, WorkerReport, WorkerState, publish, reports
 from pipeline.worker import machine
-from pipeline.worker.metrics import CameraSnapshot, ModelsSnapshot, OutboxSnapshot, WorkerSnapshot
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.reporter import Reporter
+from tests.support.worker_states import COUNTS, GATE, PAUSED, with_models, worker
 
-COUNTS = Counts(decoded=20, published=15, dropped={"rate": 4}, failed=1)
-GATE = CameraSnapshot("running", "frames come", COUNTS, in_flight=3, detections=33)
-SNAPSHOT = WorkerSnapshot(
-    {"gate": GATE},
-    OutboxSnapshot(True, "", 4, 8, {"gate": 3}, 1),
-    ModelsSnapshot(
-        (InUse("street", "x.yaml", "openvino", "int8", "proved", 0.0, ("street",)),),
-        {"street": "ready"},
-    ),
-    ("yard",),
-)
+STATE = with_models(worker(gate=GATE, yard=PAUSED), street="ready")
 
 
 @pytest.fixture
@@ -45,11 +33,11 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 
 def reporter(client: Any = None, **settings: object) -> Reporter:
-    return Reporter(client, Settings.model_validate(settings), lambda: SNAPSHOT)
+    return Reporter(client, Settings.model_validate(settings), lambda: STATE)
 
 
-def report(worker: str = "main", **settings: object) -> WorkerReport:
-    return reporter(worker=worker, **settings).report()
+def report(name: str = "main", **settings: object) -> WorkerReport:
+    return reporter(worker=name, **settings).report()
 
 
 def test_all_that_the_worker_knows_is_in_it() -> None:
@@ -65,7 +53,7 @@ def test_all_that_the_worker_knows_is_in_it() -> None:
     assert (gate.state, gate.counts, gate.in_flight, gate.detections) == ("running", COUNTS, 3, 33)
     assert (yard.state, yard.reason, yard.counts) == ("stopped", "paused", None)
     assert (told.outbox.depth, told.outbox.sent, told.outbox.lost) == (4, 8, {"gate": 3})
-    assert told.models[0].runs == "x.yaml"
+    assert told.models[0].runs == "engines/x.yaml"
     assert told.builds == {"street": "ready"}
     assert (told.defaults["fps"], told.defaults["width"]) == (5, 640)
 
@@ -105,8 +93,8 @@ def test_secrets_of_the_defaults_are_not_in_it() -> None:
 @pytest.mark.redis
 def test_reports_of_living_workers(client: redis.Redis) -> None:
     assert reports(client) == {}
-    for worker in ("main", "names"):
-        publish(client, report(worker))
+    for name in ("main", "names"):
+        publish(client, report(name))
     assert list(reports(client)) == ["main", "names"]
     assert reports(client)["main"].cameras["gate"].counts == COUNTS
     assert 0 < client.pttl(report_key("main")) <= KEPT_MS
@@ -142,7 +130,7 @@ def test_it_is_published_no_more_than_once_a_second(
 def test_what_cannot_be_told_ends_no_worker(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail() -> WorkerSnapshot:
+    def fail() -> WorkerState:
         raise ValueError("a manifest is gone")
 
     monkeypatch.setattr("pipeline.worker.reporter.EVERY_S", 0.0)

@@ -1,0 +1,34 @@
+"""What workers say of themselves, as metrics and reports are given it."""
+
+from __future__ import annotations
+
+from mirante.frame import Counts
+from pipeline.control.reports import CameraReport, ModelReport, OutboxReport, WorkerState
+
+COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
+GATE = CameraReport(
+    state="running", reason="frames come", counts=COUNTS, in_flight=3, detections=33
+)
+PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
+OUTBOX = OutboxReport(connected=True, words="", depth=4, sent=8, lost={"gate": 3}, refused=1)
+AWAY = OutboxReport(
+    connected=False, words="connection refused", depth=0, sent=0, lost={}, refused=0
+)
+MODEL = ModelReport(
+    name="street",
+    runs="engines/x.yaml",
+    runtime="openvino",
+    precision="int8",
+    parity="proved",
+    before=("street",),
+)
+
+
+def worker(outbox: OutboxReport = OUTBOX, **cameras: CameraReport) -> WorkerState:
+    """A worker with these cameras, and no model."""
+    return WorkerState(outbox=outbox, cameras=cameras, models=(), builds={})
+
+
+def with_models(state: WorkerState, **builds: str) -> WorkerState:
+    """The same worker, which runs a model; engines are made as ``builds`` says."""
+    return WorkerState(outbox=state.outbox, cameras=state.cameras, models=(MODEL,), builds=builds)
