@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mirante.frame import Counts, FrameResult
 from pipeline.config.stages.base import StageKind
-from plugins.stage import Stage, call
+from plugins.frame import Frame
+from plugins.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def run_once(
     elapsed_ms: dict[str, float] = {}
     for index, (name, stage) in enumerate(stages):
         began_ns = time.perf_counter_ns()
-        after = call(stage, frame, result)
+        after = stage(Frame(frame), result)
         elapsed_ms[f"{index} {name}"] = (time.perf_counter_ns() - began_ns) / 1e6
         if after is None:
             return Ran(None, elapsed_ms)

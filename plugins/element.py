@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gi
-import numpy as np
-from numpy.typing import NDArray
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstBase", "1.0")
@@ -18,9 +16,10 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
 
 from mirante.frame import FrameResult
+from plugins.frame import Frame
 from plugins.ledger import Ledger
 from plugins.line import Line
-from plugins.stage import Stage, call
+from plugins.stage import Stage
 
 if not Gst.is_initialized():
     Gst.init(None)
@@ -225,15 +224,10 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
         with buffer.map(Gst.MapFlags.READ) as mapped:
-            after = call(self.stage, self.view(mapped.data), result)
+            after = self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
         if after is None:
             self.ledger.drop(key, "stage")
             return False
         if after is not result:
             self.ledger.put(key, after)
         return True
-
-    def view(self, data: memoryview) -> NDArray[np.uint8]:
-        """The mapped pixels as (height, width, 3) uint8."""
-        width, height = self.size
-        return np.ndarray((height, width, 3), np.uint8, data, strides=(self.stride, 3, 1))

@@ -30,6 +30,7 @@ from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
 from plugins.element import FrameHandler, elements_of, max_failures, sink_template
+from plugins.frame import Frame
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.preview.blur import Blur
@@ -92,14 +93,11 @@ class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         """Takes an image of the frame."""
         kind = type(self)
         if not kind.enough.is_set():
-            width, height = self.size
             with buffer.map(Gst.MapFlags.READ) as mapped:
-                rgb = np.ndarray(
-                    (height, width, 3), np.uint8, mapped.data, strides=(self.stride, 3, 1)
-                )
+                rgb = Frame.of_rows(mapped.data, self.size, self.stride).pixels
                 bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
             if kind.blur is not None:
-                kind.blur.observe(result, width, height)
+                kind.blur.observe(result, *self.size)
                 kind.blur.apply(bgr)
             kind.kept = (result, _jpeg(bgr))
             kind.codec = kind.codec or _codec(self.pipeline())

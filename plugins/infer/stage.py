@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engines.model import Model
 from engines.serving import Models
 from mirante.frame import FrameResult
+from plugins.frame import Frame
 
 
 class InferStage:
@@ -47,12 +45,12 @@ class InferStage:
         """The model that runs now; a swap replaces it."""
         return self._served.model
 
-    def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
+    def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Adds detections, masks and attributes; sums the times of several models by step."""
         source = (result.width, result.height)
         model = self.model  # once: it may be swapped meanwhile
-        found = model(frame, source=source, detections=result.detections)
+        found = model(frame.pixels, source=source, detections=result.detections)
         if (samples := self._served.samples) is not None:
-            for picture in model.pictures(frame, source, result.detections):
+            for picture in model.pictures(frame.pixels, source, result.detections):
                 samples.offer(picture)
         return model.kind.join(found, result)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
+from plugins.frame import Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import Blur
 
@@ -41,28 +41,28 @@ class PreviewStage:
         self._clock = clock
         self._due_s = 0.0
 
-    def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
+    def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Returns the result as it is."""
         if self._blur is not None:
-            self._blur.observe(result, frame.shape[1], frame.shape[0])
+            self._blur.observe(result, *frame.size)
         now_s = self._clock()
         if now_s < self._due_s or not self.outbox.watched(result.camera):
             return result
         # From the due time, not from now, so that the rate does not sink with every late frame.
         self._due_s = max(self._due_s + self._period_s, now_s)
-        bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
         if self._blur is not None:
             self._blur.apply(np.asarray(bgr, np.uint8))
         made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
         if not made:
-            raise ValueError(f"no JPEG could be made of a {frame.shape} picture")
+            raise ValueError(f"no JPEG could be made of a {bgr.shape} picture")
         self.encoded += 1
         header = {
             "camera": result.camera,
             "seq": result.seq,
             "epoch": result.epoch,
             "ts": result.captured_ns / 1e9,
-            "size": [frame.shape[1], frame.shape[0]],
+            "size": frame.size,
         }
         self.outbox.preview(result.camera, jpeg.tobytes(), header)
         return result

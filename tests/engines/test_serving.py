@@ -13,6 +13,7 @@ import yaml
 from engines.manifest import ManifestError
 from engines.serving import Models, SwapError
 from mirante.frame import FrameResult
+from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 from tests.support.onnx_networks import COLOURS, colour_grid
 
@@ -41,7 +42,7 @@ def grid(folder: Path, name: str, layout: str = "yolov8", width: int = 96, **key
     return str(target)
 
 
-RED = np.full((64, 96, 3), (255, 0, 0), np.uint8)
+RED = Frame(np.full((64, 96, 3), (255, 0, 0), np.uint8))
 
 
 def blank() -> FrameResult:

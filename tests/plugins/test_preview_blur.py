@@ -16,6 +16,7 @@ from mirante.frame import FrameResult
 from mirante.mask import Mask
 from pipeline.cameras.graph import stages_text
 from pipeline.config.camera import Camera
+from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import HOLD_S, Blur
@@ -53,7 +54,7 @@ class Shown:
         """The image of this frame, RGB."""
         before = rgb.copy()
         self._watcher.jpegs.clear()
-        assert self._stage(rgb, result) is result
+        assert self._stage(Frame(rgb), result) is result
         assert np.array_equal(rgb, before)
         (jpeg,) = self._watcher.jpegs
         return np.asarray(cv2.cvtColor(decode_image(jpeg), cv2.COLOR_BGR2RGB), np.uint8)
@@ -103,12 +104,14 @@ def portrait() -> Picture:
 @pytest.fixture(scope="module")
 def found(portrait: Picture) -> FrameResult:
     """What the detector finds in it; the source has twice the pixels."""
-    return InferStage("street")(portrait, frame_of(portrait, 2.0))
+    return InferStage("street")(Frame(portrait), frame_of(portrait, 2.0))
 
 
 def faces(rgb: Picture) -> Detections:
     """With a threshold well below the model's own, 0.33."""
-    return InferStage("street", threshold={"face": 0.2})(rgb, frame_of(rgb)).detections.of("face")
+    return InferStage("street", threshold={"face": 0.2})(Frame(rgb), frame_of(rgb)).detections.of(
+        "face"
+    )
 
 
 def test_a_face_is_no_longer_found_in_the_picture(portrait: Picture, found: FrameResult) -> None:
@@ -133,7 +136,7 @@ def test_a_face_has_no_detail_left_and_the_rest_is_untouched(
 
 
 def test_with_a_mask_the_face_alone_is_blurred(portrait: Picture, found: FrameResult) -> None:
-    masked = InferStage("face", on="face")(portrait, found)
+    masked = InferStage("face", on="face")(Frame(portrait), found)
     ((_, mask),) = masked.all_masks()
     assert (masked.masks, len(masked.detections.of("face").masks_of(0))) == ((), 1)
     here = mask.on_frame("face", found.width, found.height)[::2, ::2]
@@ -213,7 +216,7 @@ def test_frames_between_two_pictures_count() -> None:
     shown, result = Shown(["face"]), frame_of(noise())
     shown(rgb, result)
     shown.now_s += 0.001  # before the next image is due
-    shown._stage(rgb, with_boxes(result, "face", (100, 80, 160, 140)))
+    shown._stage(Frame(rgb), with_boxes(result, "face", (100, 80, 160, 140)))
     shown.now_s += 0.1
     assert detail(shown(rgb, result)[here]) < 0.02 * detail(rgb[here])
 

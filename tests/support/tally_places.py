@@ -25,6 +25,7 @@ from pipeline.config.yaml_file import read_yaml
 from pipeline.run_once import make_stages, run_once
 from pipeline.worker.process import load_models
 from pipeline.worker.redis_server import RedisServer
+from plugins.stage import OwnStage
 from tests.support.api_server import serving
 from tests.support.tally_stage import Tally, TallyStage
 
@@ -102,7 +103,8 @@ def test_launch_text(camera: Camera) -> None:
 
 def test_run_once(camera: Camera) -> None:
     made = make_stages(camera.stages[:2], 1)
-    assert isinstance(made[1][1], Tally)
+    assert isinstance(made[1][1], OwnStage)
+    assert isinstance(made[1][1].stage, Tally)
     ran = run_once(made, np.zeros((48, 64, 3), np.uint8), (64, 48))
     assert isinstance(ran.result, FrameResult)
     assert list(ran.elapsed_ms) == ["0 test-boxes", "1 red"]

@@ -52,7 +52,9 @@ class TallyStage(StageKind):
 
     def make(self, threads: int) -> Stage:
         """Return the plain function."""
-        return Tally(self.tally)
+        from plugins.stage import OwnStage
+
+        return OwnStage(Tally(self.tally))
 
     def models(self) -> Sequence[ModelUse]:
         """Return the model that tells objects apart."""

@@ -23,6 +23,7 @@ from mirante.wire import decode, encode
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.config.references import check_stages
 from pipeline.config.stages.model import ModelStage
+from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 from tests.support.onnx_networks import floats, save
 from tests.support.recognised import auto
@@ -71,10 +72,10 @@ def blank(width: int, height: int) -> FrameResult:
 def test_each_box_of_the_synthetic_camera_gets_its_colour_as_far_as_the_wire(folder: Path) -> None:
     named = write(folder)
     rgb, _ = picture(5, 640, 360), truth(5, 640, 360)
-    result = InferStage("test-boxes")(rgb, blank(640, 360))
+    result = InferStage("test-boxes")(Frame(rgb), blank(640, 360))
     assert result.detections.attributes == ()
     for label in LABELS:
-        result = InferStage(named, on=label)(rgb, result)
+        result = InferStage(named, on=label)(Frame(rgb), result)
     assert sorted(label for label, _, _ in result.detections) == sorted(LABELS)
     back = decode(encode(result).detections["json"]).detections
     for found in (result.detections, back):
@@ -86,10 +87,10 @@ def test_each_box_of_the_synthetic_camera_gets_its_colour_as_far_as_the_wire(fol
 
 def test_boxes_of_another_class_get_none_and_earlier_attributes_stay(folder: Path) -> None:
     rgb = picture(5, 640, 360)
-    result = InferStage("test-boxes")(rgb, blank(640, 360))
-    result = InferStage(write(folder), on="red")(rgb, result)
+    result = InferStage("test-boxes")(Frame(rgb), blank(640, 360))
+    result = InferStage(write(folder), on="red")(Frame(rgb), result)
     again = write(folder, name="twice", options={"name": "paint"})
-    result = InferStage(again, on="red")(rgb, result)
+    result = InferStage(again, on="red")(Frame(rgb), result)
     for index, (label, _, _) in enumerate(result.detections):
         names = ["colour", "paint"] if label == "red" else []
         assert sorted(result.detections.attributes_of(index)) == names

@@ -17,6 +17,7 @@ from mirante.frame import FrameResult
 from pipeline.config.settings import Engine
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
+from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 
 pytest.importorskip("openvino", reason="the engines are OpenVINO's")
@@ -59,7 +60,7 @@ def builds(models: Models) -> Iterator[EngineBuilds]:
 
 
 def frame(stage: InferStage) -> None:
-    stage(PICTURE, FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+    stage(Frame(PICTURE), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
 
 
 def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
