@@ -81,6 +81,8 @@ class Detections:
         for name, values in (("attributes", self.attributes), ("masks", self.masks)):
             if len(values) not in (0, n):
                 raise ShapeError(f"{name}: expected none or {n}, got {len(values)}")
+        if any(isinstance(owned, Mask) for owned in self.masks):
+            raise ShapeError("masks: expected a tuple of masks for each object, got a mask")
         if n and not (self.class_id.min() >= 0 and self.class_id.max() < len(self.labels)):
             raise ShapeError(
                 f"class_id: expected 0..{len(self.labels) - 1}, "
@@ -108,7 +110,8 @@ class Detections:
         Args:
             index: a bool mask (n,), integer indices (k,) that may repeat, a slice, or one index.
         """
-        rows = np.atleast_1d(np.arange(len(self))[index])
+        places = list(index) if isinstance(index, tuple) else index  # NumPy's are one per axis
+        rows = np.atleast_1d(np.arange(len(self))[places])
         return Detections(
             self.xyxy[rows],
             self.score[rows],

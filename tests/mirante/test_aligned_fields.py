@@ -15,6 +15,7 @@ from mirante.shapes import ShapeError
 from mirante.wire import decode, encode
 
 CHAINS, STEPS = 600, 8
+PLANE = Mask(("face",), np.zeros((1, 2, 1), np.uint8), 8, (0, 0, 9, 9))
 TABLES = (("car", "person"), ("face",), ("person", "dog", "car"), ())
 
 
@@ -100,6 +101,8 @@ class World:
             slice(1, None),
             int(rng.integers(count)),
             [int(each) for each in rng.integers(0, count, 2)],
+            tuple(int(each) for each in rng.integers(0, count, int(rng.integers(0, 3)))),
+            tuple(bool(each) for each in rng.random(count) < 0.5),
         )
         return ways[int(rng.integers(len(ways)))]
 
@@ -189,6 +192,7 @@ def test_a_mask_on_an_object_names_none() -> None:
         ("keypoints", np.zeros((2, 5, 2), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
         ("keypoints", np.zeros((2, 3), np.float32), r"keypoints: expected \(2, 1, 3\) float32"),
         ("masks", ((),), "masks: expected none or 2, got 1"),
+        ("masks", (PLANE, PLANE), "masks: expected a tuple of masks for each object, got a mask"),
     ],
 )
 def test_a_field_of_another_length_is_refused(field: str, value: Any, words: str) -> None:
