@@ -68,6 +68,19 @@ def dashboard(
         serve(services, listening, lambda: typer.echo(f"{url} shows {services.url}"))
 
 
+@app.command(
+    hidden=True,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def bench(context: typer.Context) -> None:
+    """Run ``mirante bench dashboard``, of which this is the old name."""
+    from benchmarks.cli import app as benchmarks
+
+    typer.echo("mirante dashboard bench: now called mirante bench dashboard", err=True)
+    benchmarks(["dashboard", *context.args], prog_name="mirante bench")
+
+
 def _settings(config: Path | None) -> Settings:
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings

@@ -1,6 +1,6 @@
 """Redis killed under four cameras: what is lost, what is doubled, who stalled.
 
-``python -m tests.support.outage`` runs the issue's outages and prints the figures.
+``python -m tests.support.outage`` runs the outages of the README and prints the figures.
 """
 
 import json

@@ -41,6 +41,13 @@ def test_help_of_each_command(words: str, mirante: Run) -> None:
     assert outcome.out.startswith(f"Usage: mirante {words}")
 
 
+def test_the_old_name_of_a_command_runs_it(mirante: Run) -> None:
+    outcome = mirante("dashboard", "bench", "--cameras", "0")
+    assert outcome.status == 2
+    assert "now called mirante bench dashboard" in outcome.err
+    assert "--cameras" in outcome.err.partition("now called")[2]
+
+
 def test_version(mirante: Run) -> None:
     assert mirante("--version").out.startswith("mirante 0.")
 
