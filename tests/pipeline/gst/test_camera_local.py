@@ -116,7 +116,7 @@ class Broken:
 
 def test_frames_that_fail_are_logged_once_a_burst(caplog: pytest.LogCaptureFixture) -> None:
     register()
-    stages = "mirstage python=test_camera_local:Broken max-failures=0 ! fakesink"
+    stages = f"mirstage python={__name__}:Broken max-failures=0 ! fakesink"
     with Watched("failing", "test://?fps=30", stages) as camera:
         camera.wait(State.RUNNING)
         until_s = time.monotonic() + 20
