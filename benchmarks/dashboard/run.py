@@ -113,7 +113,7 @@ def run_bench(plan: Plan) -> None:
     skipped, frames = (sum(page[what] for page in reading) for what in ("skipped", "frames"))
     typer.echo(
         f"\nbeside the page that stalls, the {len(reading)} others were sent {frames} images and "
-        f"spared {skipped}"
+        f"skipped {skipped}"
     )
 
 

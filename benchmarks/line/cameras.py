@@ -26,14 +26,16 @@ SETTLE_S = 2.0
 
 def prepare_clip_line(job: Job) -> Callable[[], int]:
     """Every frame of the clip on each camera; the call returns the frames published."""
-    # Loaded once here, so that what is measured is not the loading.
-    InferStage(job.model, threads=job.threads_each)
+    # Loaded here and kept until the end of the run, so that loading is not measured: sessions are
+    # shared only while somebody holds them.
+    loaded = [InferStage(job.model, threads=job.threads_each)]
 
     def run() -> int:
         spec = {"url": f"file:{job.clip}", "pace": "every_frame", **_options(job)}
         with _cameras(job, [spec] * job.cameras) as cameras:
             while not all(camera.runner.finished for camera in cameras):
                 time.sleep(0.01)
+            loaded.clear()
             return _published(cameras)
 
     return run
