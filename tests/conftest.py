@@ -15,6 +15,9 @@ from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SLOW = ("browser", "end_to_end", "pipeline", "training", "dashboard", "benchmarks", "engines")
 
 

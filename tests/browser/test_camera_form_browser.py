@@ -16,8 +16,9 @@ from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
 from tests.support import ROOT
 from tests.support.canvas_pixels import next_frame
-from tests.support.live_site import Site, free_port
+from tests.support.live_site import Site
 from tests.support.opened_pages import Pages
+from tests.support.ports import free_port
 from tests.support.printed import printed
 from tests.support.tally_stage import TallyStage
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from engines.store.models import default_mirror
 from pipeline.worker.redis_server import RedisServer
-from tests.support import ROOT
+from tests.support import ROOT, ports
 
 Process = subprocess.Popen[str]
 
@@ -125,6 +124,4 @@ def clips() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()

@@ -130,7 +130,11 @@ def test_a_camera_that_cannot_be_reached_leaves_the_other_alone(
     away = {"url": "rtsp://user:hunter2@127.0.0.1:9/none", "stages": []}
     up({"drawn": DRAWN, "away": away})
     seen = list(frames(redis_url, "drawn", 30))
-    assert [frame.seq for frame in seen] == list(range(seen[0].seq, seen[0].seq + 30))
+    for number, frame in enumerate(seen, 1):
+        dropped = {reason: n for reason, n in frame.counts.dropped.items() if n}
+        assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, number)
+        assert dropped.keys() <= {"queue"}, "by the other camera"
+        assert frame.seq + 1 == number + sum(dropped.values())
     told = mirante.subscribe("away", ("status",), since="0", redis=redis_url, timeout_s=1.0)
     words = statuses(told)
     assert words[-1].state == "reconnecting"
@@ -165,7 +169,7 @@ def test_many_cameras_all_start_at_once(up: Started, redis_url: str) -> None:
     for name in names:
         assert next(frames(redis_url, name, 1)).seq < 20
         told = mirante.subscribe(name, ("status",), since="0", redis=redis_url, timeout_s=0.5)
-        assert [status.state for status in statuses(told)] == ["connecting", "running"]
+        assert [status.state for status in statuses(told)][:2] == ["connecting", "running"]
 
 
 def test_a_library_that_refuses_a_file_leaves_the_process_alive(

@@ -18,7 +18,8 @@ import mirante
 from mirante import Status
 from plugins.outbox.outbox import Outbox
 from tests.support import ROOT
-from tests.support.redis_child import RedisChild, free_port
+from tests.support.ports import free_port
+from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import LANES, frame
 
 TEXT = (ROOT / "docs/subscribing.md").read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.clips import encode_pictures
 from tests.support import ROOT
+from tests.support.ports import free_port
 from tests.support.printed import printed
 
 FPS, FRAMES = 10, 80
@@ -72,10 +72,7 @@ def new_server(clips: tuple[Path, Path]) -> Iterator[Callable[[], Server]]:
     servers: list[Server] = []
 
     def make() -> Server:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        servers.append(Server(clips, port))
+        servers.append(Server(clips, free_port()))
         return servers[-1]
 
     yield make

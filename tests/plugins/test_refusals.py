@@ -10,7 +10,8 @@ import pytest
 import mirante
 from mirante.keys import key
 from plugins.outbox.outbox import Outbox
-from tests.support.redis_child import RedisChild, free_port
+from tests.support.ports import free_port
+from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import frame
 
 Until = Callable[..., Any]

@@ -145,7 +145,7 @@ class Bench:
         self.redis.set("mirante:worker:main", "{}")
         publish(self.redis, replace_report(at=time.time(), cameras=told))
 
-    def until(self, condition: Any, timeout_s: float = 10.0) -> Any:
+    def until(self, condition: Any, timeout_s: float = 60.0) -> Any:
         """Waits for something to come true, and gives it."""
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:

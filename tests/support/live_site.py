@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from pipeline.config.settings import Dashboard, Log
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
+from tests.support.ports import free_port
 
 DRAWN_SIZE = (640, 360)
 DRAWN = {
@@ -147,12 +147,6 @@ def environment(folder: Path) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(folder),
         "NO_COLOR": "1",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

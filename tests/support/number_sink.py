@@ -43,10 +43,10 @@ class Seen:
         assert None not in self.numbers
         return [number for number in self.numbers if number is not None]
 
-    def wait(self, count: int, timeout_s: float = 20.0) -> None:
+    def wait(self, count: int, timeout_s: float = 60.0) -> None:
         self.wait_until(lambda frames: len(frames) >= count, timeout_s)
 
-    def wait_until(self, wanted: Callable[[list[Frame]], bool], timeout_s: float = 20.0) -> None:
+    def wait_until(self, wanted: Callable[[list[Frame]], bool], timeout_s: float = 60.0) -> None:
         with self.changed:
             came = self.changed.wait_for(lambda: self.frames and wanted(self.frames), timeout_s)
         assert came, f"only {len(self.frames)} frames came in {timeout_s} s; {self.errors}"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -60,9 +59,3 @@ class RedisChild:
     def freeze(self, frozen: bool) -> None:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -53,7 +53,7 @@ def outbox(server: RedisChild) -> Iterator[Outbox]:
 def until() -> Callable[..., Any]:
     """Waits for something to come true, and gives it."""
 
-    def wait(condition: Callable[[], Any], timeout_s: float = 15.0) -> Any:
+    def wait(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:
             if value := condition():

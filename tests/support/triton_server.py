@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ import onnxruntime as ort
 import pytest
 
 from tests.support import ROOT
+from tests.support.ports import free_port
 
 TYPES = {"tensor(float)": "FP32", "tensor(uint8)": "UINT8", "tensor(int64)": "INT64"}
 # NumPy 2's arrays are not those that the backend was built for, so they go through DLPack.
@@ -95,7 +95,7 @@ def triton(folder: Path) -> Iterator[Triton]:
     repository.mkdir()
     for path in [*(server / "backends" / "python").iterdir(), *stub.iterdir()]:
         (backend / path.name).symlink_to(path)
-    ports = _free_ports(2)
+    ports = free_port(), free_port()
     command = [
         str(server / "bin" / "tritonserver"),
         f"--model-repository={repository}",
@@ -121,14 +121,6 @@ def triton(folder: Path) -> Iterator[Triton]:
             process.kill()
             process.wait()
         shutil.rmtree(repository)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install t
 
 @pytest.fixture
 def street(tmp_path: Path) -> Path:
-    """Images of the synthetic camera, which nobody has labelled."""
+    """Pictures of the synthetic camera, which nobody has labelled."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(0, 96, 4):
@@ -28,19 +28,19 @@ def street(tmp_path: Path) -> Path:
 def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     mirante: Run, street: Path, tmp_path: Path
 ) -> None:
-    """Twenty-four images, labelled by a teacher, and sixty steps."""
+    """Twenty-four pictures, labelled by a teacher, and forty steps."""
     torch.set_num_threads(1)
     command = (
         *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),
         *("--name", "colours", "--teacher", "test-boxes", "--classes", "red,green,blue"),
-        *("--size", "160", "--views", "720", "--batch", "12", "--workers", "0"),
+        *("--size", "160", "--views", "320", "--batch", "8", "--workers", "0"),
         *("--rate", "4e-3"),
     )
     done = mirante(*command)
     assert done.status == 0, done.err
     manifest = tmp_path / "own" / "colours.yaml"
     assert done.out.splitlines()[0] == str(manifest)
-    assert "step 60 of 60" in done.err
+    assert "step 40 of 40" in done.err
 
     figures = tmp_path / "figures.json"
     measured = mirante(
@@ -53,14 +53,14 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
 
     again = mirante(*command)
     assert "resumed" in again.err
-    assert "step 60 of 60" not in again.err
+    assert "step 40 of 40" not in again.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (("train", "strete", "--data", "."), 'no recipe "strete"; did you mean "street"?'),
-        (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of images"),
+        (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of pictures"),
         (("train", "street", "--data", ".", "--device", "tpu"), "expected auto, cpu or a cuda"),
         (
             ("train", "street", "--data", ".", "--classes", "cat"),

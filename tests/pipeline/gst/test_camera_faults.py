@@ -1,8 +1,8 @@
 """Each thing that can befall an RTSP camera, against a real server in a process of its own.
 
 All faults happen at once, each to a camera and a server of its own, while one more camera watches
-a server that nobody harms: it must not lose a frame. ``pytest -s`` prints how long after a fault it
-was noticed, and how long after its repair frames came again.
+a server that nobody harms: each of its frames must be accounted for. ``pytest -s`` prints how long
+after a fault it was noticed, and how long after its repair frames came again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.support.watched import Watched
 
 pytestmark = pytest.mark.rtsp
 
-SEEN_S = 4.0  # a stall is seen within
-HEAL_S = 5.0 + camera_state.BACKOFF_MOST_S
+SEEN_S = 10.0  # a stall is seen within, on a busy machine too; 3 s is the watchdog's own time
+HEAL_S = 15.0 + camera_state.BACKOFF_MOST_S
 SLOW_RETRY_S = 2.0  # for these tests; 30 s otherwise
 SOME = 5  # frames that prove that a camera is back
 
@@ -249,9 +249,8 @@ def test_both_sizes_of_a_changing_stream_are_told(outcomes: dict[str, Any]) -> N
     assert None not in outcome.numbers
 
 
-def test_another_camera_loses_not_one_frame(outcomes: dict[str, Any]) -> None:
+def test_every_frame_of_another_camera_is_accounted_for(outcomes: dict[str, Any]) -> None:
     bystander = outcomes["bystander"].result()
-    numbers = bystander.seen.numbers
-    assert len(numbers) > 100
-    assert {(b - a) % 80 for a, b in pairwise(numbers[SOME:])} == {1}
+    assert len(bystander.seen.numbers) > 100
+    bystander.check_account(80)
     assert bystander.states == [State.CONNECTING, State.RUNNING, State.STOPPED]

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,8 @@ from tests.support.watched import Watched
 def test_the_synthetic_camera_counts() -> None:
     with Watched("drawn", "test://?size=320x180&fps=20") as camera:
         camera.seen.wait(30)
-    numbers = camera.seen.read
-    assert numbers[0] == 0
-    assert {b - a for a, b in pairwise(numbers[3:])} == {1}
-    assert [result.seq for _, result, _ in camera.seen.frames] == numbers
+    assert [result.seq for _, result, _ in camera.seen.frames] == camera.seen.numbers
+    camera.check_account(2**32)
 
 
 def test_odd_sizes() -> None:
@@ -119,7 +116,7 @@ def test_frames_that_fail_are_logged_once_a_burst(caplog: pytest.LogCaptureFixtu
     stages = f"mirstage python={__name__}:Broken max-failures=0 ! fakesink"
     with Watched("failing", "test://?fps=30", stages) as camera:
         camera.wait(State.RUNNING)
-        until_s = time.monotonic() + 20
+        until_s = time.monotonic() + 60
         while camera.ledger.counts()[0].failed < 10 and time.monotonic() < until_s:
             time.sleep(0.05)
     assert camera.ledger.counts()[0].failed >= 10

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -18,28 +18,25 @@ from tests.support.watched import Watched
 pytestmark = pytest.mark.rtsp
 
 
-def test_frames_come_in_order_without_a_gap(server: Any) -> None:
+def test_frames_come_in_order_and_none_is_lost_unseen(server: Any) -> None:
     with Watched("plain", server.url("good")) as camera:
         camera.seen.wait(95)  # past the turn of the clip
         camera.runner.stop()
-    numbers = camera.seen.read[5:]
-    steps = {(b - a) % 80 for a, b in pairwise(numbers)}
-    assert steps == {1}
+    camera.check_account(80)
+    assert None not in camera.seen.numbers
     assert [str(state) for state in camera.states] == ["connecting", "running", "stopped"]
-    counts, pending = camera.ledger.counts()
-    assert counts.balanced
-    assert pending == 0
 
 
 def test_rtcp_gives_the_cameras_own_time(server: Any) -> None:
     with Watched("clock", server.url("clock")) as camera:
         camera.seen.wait_until(lambda frames: frames[-1][1].ts_source == "rtcp")
         camera.seen.wait(len(camera.seen.frames) + 10)
+    off_ms = []
     for number, result, _ in camera.seen.frames[-10:]:
         assert result.ts_source == "rtcp"
         assert number is not None
-        off_ms = (result.captured_ns // 1_000_000 - number + 2**31) % 2**32 - 2**31
-        assert abs(off_ms) < 100
+        off_ms.append((result.captured_ns // 1_000_000 - number + 2**31) % 2**32 - 2**31)
+    assert abs(median(off_ms)) < 100  # of single ones a busy machine writes the number late
 
 
 def test_a_camera_with_a_wrong_clock_is_told_of_once(
@@ -56,12 +53,11 @@ def test_a_camera_with_a_wrong_clock_is_told_of_once(
 def test_rate_limit_with_a_fraction(server: Any) -> None:
     with Watched("limited", server.url("good"), fps=2.5) as camera:
         camera.seen.wait(12)
-    steps = [(b - a) % 80 for a, b in pairwise(camera.seen.read[1:])]
     # The receiver's timestamps swing with the load, by up to a frame; the mean does not.
-    assert set(steps) <= {3, 4, 5}
-    assert abs(sum(steps) - 4 * len(steps)) <= 2
     counts, _ = camera.ledger.counts()
-    assert counts.dropped["rate"] >= 3 * counts.dropped["queue"] + 20
+    admitted = counts.decoded - counts.dropped["rate"]
+    assert admitted >= 12
+    assert abs(counts.decoded - 4 * admitted) <= 8
 
 
 def test_keyframes_alone(server: Any) -> None:
