@@ -60,7 +60,7 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     ("arguments", "expected"),
     [
         (("train", "strete", "--data", "."), 'no recipe "strete"; did you mean "street"?'),
-        (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of pictures"),
+        (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of images"),
         (("train", "street", "--data", ".", "--device", "tpu"), "expected auto, cpu or a cuda"),
         (
             ("train", "street", "--data", ".", "--classes", "cat"),

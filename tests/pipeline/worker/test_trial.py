@@ -196,7 +196,7 @@ def test_a_stage_that_fails_or_drops_every_frame(tmp_path: Path) -> None:
     assert said["Dies"].words == "the trial ended by SIGSEGV before it had an answer"
     codes = [said["Fails"].code, said["Dies"].code, drops.code]
     assert codes == ["stage-failed", "trial-ended", "stages-drop"]
-    assert drops.words.startswith("pictures come, but the camera's own stages dropped each of")
+    assert drops.words.startswith("images arrive, but the camera's own stages dropped each of")
 
 
 def test_a_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
