@@ -12,12 +12,12 @@ from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
 from engines.commands import command
 
-app = typer.Typer(no_args_is_help=True, help="Measure, side by side in one run.")
+app = typer.Typer(no_args_is_help=True, help="Run benchmarks; what is compared runs side by side.")
 
 
 @app.callback()
 def _bench() -> None:
-    """Measure, side by side in one run."""
+    """Run benchmarks; what is compared runs side by side."""
     from engines.store.models import use_default_mirror
 
     use_default_mirror()

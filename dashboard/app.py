@@ -77,7 +77,7 @@ def make_app(services: Services) -> FastAPI:
 
     app = FastAPI(
         title="Mirante",
-        summary="Cameras, what is seen by them, and how they fare.",
+        summary="Cameras, their results and their state.",
         version=version("mirante"),
         openapi_url="/api/v1/openapi.json",
         docs_url=None,

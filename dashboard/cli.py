@@ -12,7 +12,7 @@ from dashboard.access.commands import add_access_commands
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
 
-app = typer.Typer(help="Serve the web page and its API; say who may log in.")
+app = typer.Typer(help="Serve the web page and its API; manage users and tokens.")
 add_access_commands(app)
 
 

@@ -48,7 +48,7 @@ def load(
 
     Raises:
         ManifestError: no such model, its manifest is wrong, or its file does not fit it.
-        ModelUnavailableError: its file can be had nowhere.
+        ModelUnavailableError: its file is not available anywhere.
         UnknownNameError: no such decoder or runtime.
         ImportError: the runtime's library is missing; names the extra that has it.
         RuntimeError: the runtime refuses the file, or its server is out of reach; or the network's

@@ -208,7 +208,7 @@ class FaultCode(StrEnum):
     )
     NO_WORKER = (
         "no-worker",
-        'worker "…" does not run',
+        'worker "…" is not running',
         "Start it: “mirante up” with its configuration.",
     )
     NO_REDIS = (

@@ -86,7 +86,7 @@ class PublishedCameras:
         now_s = time.time()
         for name in self.names:
             self._outbox.status(
-                Status(camera=name, state="running", reason="frames come", ts=now_s, since=now_s)
+                Status(camera=name, state="running", reason="frames arrive", ts=now_s, since=now_s)
             )
         self._thread.start()
         return self

@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the user or the ma
 RoleOption = Annotated[
     str, typer.Option(metavar="viewer|admin", help="Viewers look; admins change cameras.")
 ]
-Remove = Annotated[bool, typer.Option("--remove", help="Remove it; what it opened ends at once.")]
+Remove = Annotated[bool, typer.Option("--remove", help="Remove it; what it has open ends at once.")]
 
 
 def add_access_commands(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def add_access_commands(app: typer.Typer) -> None:
 def hash_() -> None:
     """Ask for a password and print its argon2 hash, for dashboard.users.NAME.password.
 
-    Where standard input is no terminal its first line is the password.
+    If standard input is not a terminal, its first line is the password.
     """
     typer.echo(_hashed())
 
@@ -58,7 +58,7 @@ def user(name: Name, role: RoleOption = "viewer", remove: Remove = False) -> Non
 
 
 def token(name: Name, role: RoleOption = "viewer", remove: Remove = False) -> None:
-    """Make a token for a machine and print it, this once; another of that name ends."""
+    """Create a token for a machine and print it once; an earlier one of that name is revoked."""
     import hashlib
     import secrets
 

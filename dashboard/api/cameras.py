@@ -152,7 +152,7 @@ def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Descripti
     """And its password. What it published stays in Redis as long as results are kept."""
     removed = services.registry().remove(name)
     services.sampler.nudge()
-    words = f'camera "{name}" is no longer wanted'
+    words = f'camera "{name}" removed'
     if removed.origin == "config":
         words += (
             f'; it is in the configuration of worker "{removed.worker}"; it will come back when '

@@ -94,7 +94,7 @@ async def log_in(login: Login, request: Request, response: Response, services: F
         raise too_often(error) from None
     except AccessError as error:
         log.error("%s", error)
-        raise HTTPException(503, "nobody can log in now; the log says why") from None
+        raise HTTPException(503, "logging in is not possible now; see the log") from None
     if session is None or identity is None:
         raise HTTPException(401, "user or password is wrong")
     access.attempts.succeeded(address, login.user)

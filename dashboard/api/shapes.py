@@ -103,7 +103,7 @@ CAMERA: dict[str, Any] = {
     "worker": "main",
     "paused": False,
     "state": "running",
-    "reason": "frames come",
+    "reason": "frames arrive",
     "code": None,
     "advice": None,
     "since": 1763899600.5,
@@ -129,7 +129,7 @@ class Camera(Shape):
     worker: str
     paused: bool
     state: Literal[State, "not started", "unknown"] = Field(
-        description="unknown: its worker does not run, or Redis is away"
+        description="unknown: its worker is not running, or Redis is away"
     )
     reason: str = Field(description="why, in words")
     code: str | None = _CODE
@@ -148,7 +148,7 @@ class Removed(Shape):
     """A camera that is no longer wanted."""
 
     name: str = Field(examples=["gate"])
-    words: str = Field(examples=['camera "gate" is no longer wanted'])
+    words: str = Field(examples=['camera "gate" removed'])
 
 
 DETECTION: dict[str, Any] = {
@@ -242,7 +242,7 @@ class Timeline(Shape):
                     "states": [
                         {
                             "state": "running",
-                            "reason": "frames come",
+                            "reason": "frames arrive",
                             "at": 1763899601.0,
                             "since": 1763899600.5,
                             "attempt": 0,

@@ -52,7 +52,7 @@ def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> d
     if words or look is None:
         return _unknown(words or "Redis has not been reached yet", FaultCode.NO_REDIS)
     if desired.worker not in look.alive:
-        return _unknown(f'worker "{desired.worker}" does not run', FaultCode.NO_WORKER)
+        return _unknown(f'worker "{desired.worker}" is not running', FaultCode.NO_WORKER)
     if newest.trouble:
         return _unknown(newest.trouble)
     status = newest.status

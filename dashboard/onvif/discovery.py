@@ -43,7 +43,7 @@ class Network:
     Attributes:
         group, port: where probes are sent to.
         wait_s: how long answers are waited for.
-        interfaces: own IPv4 addresses from which is asked; None: those of every interface.
+        interfaces: local IPv4 addresses to probe from; None: those of every interface.
     """
 
     group: str = "239.255.255.250"

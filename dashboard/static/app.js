@@ -92,11 +92,11 @@ function Trouble() {
   }, [connected]);
   if (!connected && !patient) {
     return html`<${Notice} icon="alert" tone="wait" title="The dashboard's server does not answer">
-      Pictures stand still; this page goes on by itself when it is back.</${Notice}>`;
+      The images are frozen; this page will continue when the server is back.</${Notice}>`;
   }
   if (connected && !redis.connected && cameras !== null) {
     return html`<${Notice} icon="alert" tone="wait" title=${redis.words || "Redis is away"}>
-      Cameras go on and keep their results; this page goes on by itself when Redis is back.</${Notice}>`;
+      Cameras keep running and hold their results; this page will continue when Redis is back.</${Notice}>`;
   }
   return null;
 }

@@ -48,7 +48,7 @@ def wanted(request: Request) -> Wanted:
 
     Raises:
         ValueError: there is no such model or builder.
-        ModelUnavailableError: its file can be had nowhere.
+        ModelUnavailableError: its file is not available anywhere.
         ImportError: the runtime's library is missing.
         BuildError: the runtime has no such device.
         OSError: there are no such images.

@@ -81,10 +81,12 @@ class Asked:
     out: Annotated[Path, Option(help="Folder for it.", metavar="DIR")]
     labels: Annotated[
         tuple[str, ...] | None,
-        Option(help="a,b,c, a file with one a line, or a table such as coco80."),
+        Option(help="a,b,c, a file with one per line, or a table such as coco80."),
         Text(labels_in),
     ] = None
-    task: Annotated[str | None, Option(help="As in a manifest.")] = None
+    task: Annotated[str | None, Option(help="What the model does: `task` in docs/models.md.")] = (
+        None
+    )
     decoder: Annotated[str, Option(help="Its name, or auto to find out.")] = "auto"
     options: Annotated[
         Mapping[str, Any],
@@ -97,7 +99,7 @@ class Asked:
         Text(size_reader("size", "640x640")),
     ] = None
     input: InputKeys = InputKeys()
-    threshold: Annotated[float | None, Option(help="Least score.")] = None
+    threshold: Annotated[float | None, Option(help="Minimum score.")] = None
     iou: Annotated[float | None, Option(help="Boxes that overlap more are one.")] = None
     licence: Annotated[str, Option(help="SPDX identifier, of the weights.")] = UNKNOWN_LICENCE
     summary: Annotated[str, Option(help="What it finds, in one line.")] = ""
@@ -109,7 +111,7 @@ class Asked:
     ] = False
     dynamic: Annotated[
         Dynamic,
-        Option(help="What stays open: batch, size (and batch), or none."),
+        Option(help="Which dimensions stay dynamic: batch, size (and batch), or none."),
         Text(str, "batch"),
     ] = "batch"
     inputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()

@@ -41,10 +41,10 @@ class Inspection:
         bool, typer.Option("--list", help="Only name the layers and their tensors; run nothing.")
     ] = False
     picture: Annotated[
-        Path | None, typer.Option(help="Write the tensor there, a tile a channel, .png or .jpg.")
+        Path | None, typer.Option(help="Write it to this .png or .jpg file, one tile per channel.")
     ] = None
     against: Annotated[
-        str | None, typer.Option(help=f"Find where this runtime parts from --runtime; {MEANS}.")
+        str | None, typer.Option(help=f"Find where this runtime diverges from --runtime; {MEANS}.")
     ] = None
     against_file: Annotated[
         Path | None, typer.Option(help="Find where this ONNX file, of like names, parts from it.")
@@ -66,7 +66,7 @@ class Inspection:
 
 @command
 def inspect(asked: Inspection) -> None:
-    """Figures of each tensor inside a network, one as an image, or where two runtimes part."""
+    """Show figures of each tensor inside a network, one as an image, or where runtimes diverge."""
     from engines.inspect.graph import Graph
     from engines.inspect.values import feeds_of
     from engines.manifest import find

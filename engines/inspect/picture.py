@@ -32,8 +32,8 @@ def planes_of(array: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def draw_tensor(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """(height, width, 3) uint8 RGB: a tile a channel, row by row, from its least value in dark blue
-    to its largest in yellow. NaN is red, an infinity magenta.
+    """(height, width, 3) uint8 RGB: one tile per channel, row by row, from its minimum in dark
+    blue to its maximum in yellow. NaN is red, an infinity magenta.
 
     Raises:
         ValueError: the tensor is empty.

@@ -24,7 +24,7 @@ _TIMEOUT_S = 30.0
 
 
 class ModelUnavailableError(RuntimeError):
-    """A model's file can be had nowhere; the message says what was tried and what to do."""
+    """A model's file is not available anywhere; the message says what was tried and what to do."""
 
 
 class ChecksumError(RuntimeError):
@@ -221,5 +221,5 @@ def _nowhere(manifest: Manifest, tried: list[str]) -> str:
     if manifest.obtain:
         ways.insert(0, manifest.obtain)
     lines = "\n".join(f"  - {line}" for line in tried)
-    where = f"model {manifest.name}: {file} can be had nowhere"
+    where = f"model {manifest.name}: {file} is not available anywhere"
     return f"{where}\n{lines}\nTo get it: {'; or '.join(ways)}."

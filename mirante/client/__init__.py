@@ -1,1 +1,1 @@
-"""The subscriber. All that is no input or output is shared by ``subscribe`` and its async twin."""
+"""The subscriber. Everything but I/O is shared by ``subscribe`` and its async twin."""

@@ -23,7 +23,7 @@ FIRST_FRAME_S = 30.0  # … and to its first decoded frame: key frames may be fa
 class State(StrEnum):
     """The state of a camera.
 
-    ``connecting``: the first attempt. ``running``: frames come. ``stalled``: none came for longer
+    ``connecting``: the first attempt. ``running``: frames arrive. ``stalled``: none came for longer
     than the watchdog allows. ``reconnecting``: lost or not reached; waiting for, or in, the next
     attempt. ``failed``: the same, where somebody has to repair something (address, password,
     decoder), so that attempts are rare. ``stopped``: on request, or at the end of a file.
@@ -131,7 +131,7 @@ class CameraState:
             return self._check_first(now_s - self._attempt_s, arrived_s)
         if self.state != State.RUNNING:
             self._running_s = now_s
-            self._enter(State.RUNNING, "frames come")
+            self._enter(State.RUNNING, "frames arrive")
         if now_s - self._running_s >= STABLE_S:
             self.attempt = 0
             self._backoff.reset()

@@ -90,7 +90,7 @@ def _complain(error: Exception) -> int:
         typer.echo(f"mirante: {words}", err=True)
     else:
         typer.echo(
-            f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 tells where)",
+            f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 shows where)",
             err=True,
         )
     return USAGE_STATUS if isinstance(error, ValueError) else FAILURE_STATUS

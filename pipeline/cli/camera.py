@@ -98,7 +98,7 @@ def remove(name: Name, redis_url: RedisOption = None) -> None:
     """Remove a camera, and its password from the file of credentials."""
     with connected(redis_url) as client:
         removed = _registry(client).remove(name)
-    typer.echo(f'camera "{name}" is no longer wanted')
+    typer.echo(f'camera "{name}" removed')
     if removed.origin == "config":
         typer.echo(
             f'it is in the configuration of worker "{removed.worker}"; it will come back when '
@@ -114,11 +114,13 @@ def edit(
     url: Annotated[str | None, typer.Option(metavar="URL", help=forms())] = None,
     default: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Back to the default, such as fps; may be repeated."),
+        typer.Option(
+            metavar="KEY", help="Key to reset to its default, such as fps; may be repeated."
+        ),
     ] = None,
     redis_url: RedisOption = None,
 ) -> None:
-    """Change a camera that was added; what no option names stays, the password too."""
+    """Change a camera that was added; what no option names is kept, the password too."""
     changes: dict[str, Any] = dict.fromkeys(default or ())
     changes |= keys.given(name)
     if url is not None:
@@ -140,7 +142,7 @@ def pause(name: Name, redis_url: RedisOption = None) -> None:
 
 @app.command()
 def resume(name: Name, redis_url: RedisOption = None) -> None:
-    """Let a paused camera run again."""
+    """Resume a paused camera."""
     with connected(redis_url) as client:
         _registry(client).resume(name)
     typer.echo(f'camera "{name}" added; see: mirante camera list')
@@ -148,7 +150,7 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
 
 @app.command("list")
 def list_(redis_url: RedisOption = None) -> None:
-    """Every camera that is configured, and how it is."""
+    """List every configured camera and its state."""
     from pipeline.config.camera_url import redact
 
     rows = []
@@ -164,7 +166,7 @@ def list_(redis_url: RedisOption = None) -> None:
                     desired.worker,
                 ]
             )
-    print_table(["camera", "state", "in words", "url", "stages", "origin", "worker"], rows)
+    print_table(["camera", "state", "reason", "url", "stages", "origin", "worker"], rows)
 
 
 def connected(option: str | None) -> redis.Redis:
@@ -246,7 +248,7 @@ def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
     if desired.paused:
         return {"state": "paused", "reason": f"to resume: mirante camera resume {desired.name}"}
     if not is_held(client, desired.worker):
-        return {"state": "unknown", "reason": f'worker "{desired.worker}" does not run'}
+        return {"state": "unknown", "reason": f'worker "{desired.worker}" is not running'}
     newest = cast(
         list[tuple[bytes, dict[bytes, bytes]]],
         client.xrevrange(key(desired.name, "status"), count=1),

@@ -41,7 +41,7 @@ def up(config: Config) -> None:
 
 
 def check(config: Config) -> None:
-    """Say every mistake in CONFIG, and what this machine lacks to run it."""
+    """List every mistake in CONFIG, and what this machine lacks to run it."""
     from engines.store.models import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Look for every element, library, program and driver; exit status 1 when one is needed."""
+    """Look for every element, library, program and driver; exit 1 if a required one is missing."""
     from pipeline.doctor import examine
 
     findings = examine()

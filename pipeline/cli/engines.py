@@ -45,7 +45,7 @@ def build(request: Request) -> None:
 
 @app.command("list")
 def list_() -> None:
-    """Every engine on this machine."""
+    """List the engines on this machine."""
     from engines.builder.build import list_engines
 
     rows = [
@@ -64,7 +64,7 @@ def list_() -> None:
 
 @app.command()
 def show(key: Key) -> None:
-    """All about one engine: what it was made of and for, and how equal it is."""
+    """Show all about one engine: what it was made from and for, and its parity."""
     engine = _find(key)
     about = engine.about
     calibration = about["calibration"]
@@ -114,7 +114,7 @@ def prove(
 
 @app.command()
 def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None:
-    """Take engines away."""
+    """Remove engines."""
     from engines.store.engines import remove as remove_one
 
     for key in keys:
@@ -124,7 +124,7 @@ def remove(keys: Annotated[list[str], typer.Argument(metavar="KEY…")]) -> None
 
 @app.command()
 def prune() -> None:
-    """Take away damaged engines, leftovers, and engines that a newer build has replaced."""
+    """Remove damaged engines, leftovers, and engines that a newer build has replaced."""
     from engines.store.engines import prune as prune_all
 
     gone = prune_all()

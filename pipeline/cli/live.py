@@ -29,7 +29,7 @@ class LiveStatus:
     def show(self, now: WorkerState) -> None:
         """Draws the worker as it is now."""
         self._measure(now)
-        table = Table("camera", "state", "frames/s", "published", "dropped", "failed", "in words")
+        table = Table("camera", "state", "frames/s", "published", "dropped", "failed", "reason")
         for name, camera, counts in now.accounts():
             table.add_row(*self._row(name, camera, counts))
         if not now.outbox.connected:

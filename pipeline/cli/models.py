@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Zoo name, or path of 
 
 @app.command("list")
 def list_() -> None:
-    """Every model of the zoo, and where its file is."""
+    """List the models of the zoo and where their files are."""
     from engines.store.models import list_models, use_default_mirror
 
     use_default_mirror()
@@ -44,7 +44,7 @@ def pull(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="The whole zoo.")] = False,
 ) -> None:
-    """Put models' files into the local store, their checksums verified."""
+    """Download models' files into the local store and verify their checksums."""
     from engines.store.models import list_models, use_default_mirror
     from engines.store.models import pull as pull_one
 
@@ -66,7 +66,7 @@ def pull(
 
 @app.command()
 def show(name: Name) -> None:
-    """All about one model: what it finds, its input, licence, source and file."""
+    """Show all about one model: what it finds, its input, licence, source and file."""
     from engines.store.models import show as show_one
     from engines.store.models import use_default_mirror
 

@@ -33,7 +33,7 @@ class Once:
         Path | None, typer.Option(help="Configuration file; the stages of one of its cameras.")
     ] = None
     camera: Annotated[
-        str | None, typer.Option(help="That camera; need not be said of an only one.")
+        str | None, typer.Option(help="Which of its cameras; optional where there is only one.")
     ] = None
     models: Annotated[
         tuple[str, ...],
@@ -42,7 +42,9 @@ class Once:
     ] = ()
     own: Annotated[
         tuple[str, ...],
-        typer.Option("--stage", help="module:Class of your own, behind the models; repeat it."),
+        typer.Option(
+            "--stage", help="module:Class of your own, run after the models; may be repeated."
+        ),
         Texts(tuple),
     ] = ()
     threads: Annotated[int, typer.Option(help="Inside one inference.", min=1)] = 1
@@ -51,7 +53,8 @@ class Once:
         Path | None, typer.Option(help="Write the frame with what was found there, .png or .jpg.")
     ] = None
     debug: Annotated[
-        bool, typer.Option("--debug", help="Tell where an error came from; pdb in a terminal.")
+        bool,
+        typer.Option("--debug", help="Show where an error came from; starts pdb in a terminal."),
     ] = False
 
     def __post_init__(self) -> None:

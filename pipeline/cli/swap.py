@@ -38,7 +38,7 @@ def swap(
 def rollback(
     model: Model, redis_url: RedisOption = None, worker: Worker = "main", timeout: Timeout = 60.0
 ) -> None:
-    """Back to what ran in MODEL's place before the last swap."""
+    """Undo the last swap of MODEL."""
     _ask(model, None, redis_url, worker, timeout)
 
 

@@ -16,7 +16,7 @@ class InferStage:
     Args:
         model: zoo name, or path of a manifest.
         on: run on the boxes of this class that earlier stages found, instead of the whole frame.
-        threshold: least score of a detection, one number or one per class; None for the manifest's.
+        threshold: minimum score, one number or one per class; None for the manifest's.
         threads: threads of one inference.
         models: those of the line that it belongs to; None for a stage by itself.
 

@@ -198,7 +198,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     address.fill("made://barn:9000/live")
     expect(dialog.get_by_label("Name")).to_have_value("barn")
     expect(dialog.get_by_label("Password")).to_be_visible()
-    expect(dialog.get_by_label("The test picture")).to_be_checked()
+    expect(dialog.get_by_label("The test image")).to_be_checked()
     address.fill("file:clip.mp4")
     expect(dialog.get_by_label("Password")).to_have_count(0)
 
@@ -221,7 +221,7 @@ def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
     rows.last.get_by_label("Model").select_option("test-lane")
     expect(rows.last.get_by_label("Runs on")).to_have_value("")
     rows.last.get_by_label("Runs on").select_option("green")
-    rows.first.get_by_label("Least score of test-boxes").fill("0.25")
+    rows.first.get_by_label("Minimum score of test-boxes").fill("0.25")
     dialog.get_by_role("button", name="Add camera").click()
     expect(dialog).to_have_count(0)
     spec = page.request.get(f"{site.url}/api/v1/cameras/chosen").json()["spec"]

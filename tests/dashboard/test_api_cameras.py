@@ -51,7 +51,7 @@ def test_a_camera_whose_worker_does_not_run(bench: Bench) -> None:
     bench.until(bench.services.sampler.cameras)
     camera = bench.camera()
     assert (camera["state"], camera["worker"]) == ("unknown", "second")
-    assert camera["reason"] == 'worker "second" does not run'
+    assert camera["reason"] == 'worker "second" is not running'
 
 
 def test_passwords_are_shown_nowhere(bench: Bench) -> None:
@@ -103,7 +103,7 @@ def test_delete(bench: Bench) -> None:
     add(bench)
     configured(bench)
     answer = bench.http.delete(f"{CAMERAS}/gate")
-    assert answer.json() == {"name": "gate", "words": 'camera "gate" is no longer wanted'}
+    assert answer.json() == {"name": "gate", "words": 'camera "gate" removed'}
     assert bench.http.get(f"{CAMERAS}/gate").status_code == 404
     words = bench.http.delete(f"{CAMERAS}/yard").json()["words"]
     assert 'in the configuration of worker "main"; it will come back when' in words

@@ -245,7 +245,7 @@ def test_entries_that_cannot_be_read_disturb_no_other(bench: Bench) -> None:
     bench.until(lambda: len(bench.services.sampler.cameras()) == 3)
     bench.until(lambda: bench.services.sampler.cameras()[0]["state"] == "running")
     found = {c["name"]: (c["state"], c["reason"]) for c in bench.services.sampler.cameras()}
-    assert found["gate"] == ("running", "frames come")
+    assert found["gate"] == ("running", "frames arrive")
     assert found["yard"][1].startswith("its newest entry is no message of format 1: ")
     assert found["roof"][1].startswith("its results cannot be read: WRONGTYPE")
 

@@ -128,7 +128,7 @@ class Bench:
         return made
 
     def status(
-        self, state: Any = "running", reason: str = "frames come", code: str | None = None
+        self, state: Any = "running", reason: str = "frames arrive", code: str | None = None
     ) -> None:
         """Says the state of the camera gate."""
         now_s = time.time()

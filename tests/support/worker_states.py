@@ -7,7 +7,7 @@ from pipeline.control.reports import CameraReport, ModelReport, OutboxReport, Wo
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
 GATE = CameraReport(
-    state="running", reason="frames come", counts=COUNTS, in_flight=3, detections=33
+    state="running", reason="frames arrive", counts=COUNTS, in_flight=3, detections=33
 )
 PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
 OUTBOX = OutboxReport(connected=True, words="", depth=4, sent=8, lost={"gate": 3}, refused=1)

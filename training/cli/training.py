@@ -13,7 +13,7 @@ from training.recipes.job import RECIPES, Job
 
 @command
 def train(job: Job) -> None:
-    """Train a model; what it has learnt is kept, and the same command continues from there.
+    """Train a model; checkpoints are kept, and the same command resumes from the last.
 
     DIR holds COCO JSON or YOLO text (street), or a PNG mask per image (road, face).
     """

@@ -94,7 +94,7 @@ def measure(request: Request, watch: Watch = iter) -> Measured:
         DatasetError: the images or their labels are not as expected.
         EvaluationError: pycocotools is not installed.
         ManifestError: there is no such model, or one for another task.
-        ModelUnavailableError: a model's file can be had nowhere.
+        ModelUnavailableError: a model's file is not available anywhere.
         ValueError: options that do not go together, naming them.
     """
     manifest = find(request.model)

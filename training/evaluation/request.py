@@ -112,7 +112,7 @@ class Request:
     ] = ()
     match: Annotated[
         Mapping[str, str],
-        Option(help="MODEL_LABEL=TRUTH_LABEL, for other names; repeat it."),
+        Option(help="MODEL_LABEL=TRUTH_LABEL, for other names; may be repeated."),
         Texts(match_in),
     ] = field(default_factory=dict)
     least_side_px: Annotated[
@@ -133,6 +133,6 @@ class Request:
         Option("--on-detector", help="Run on crops of this detector's boxes, the truth too."),
     ] = None
     on: Annotated[
-        str | None, Option(help="Class of those boxes; need not be said of an only one.")
+        str | None, Option(help="Class of those boxes; optional where there is only one.")
     ] = None
     threads: Annotated[int, Option(help="Inside one inference.", min=1)] = 2

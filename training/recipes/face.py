@@ -39,7 +39,7 @@ def train_face(job: Job) -> Path:
 
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
-        ModelUnavailableError: a teacher or the start can be had nowhere.
+        ModelUnavailableError: a teacher or the start is not available anywhere.
         TrainingError: training cannot continue.
     """
     keys = {"threshold": THRESHOLD, "crop": {"margin": MARGIN}}
@@ -68,7 +68,7 @@ def face_set(folder: Path, cache: Path) -> MaskSet:
 
     Raises:
         DatasetError: the collection is not as expected.
-        ModelUnavailableError: a teacher can be had nowhere.
+        ModelUnavailableError: a teacher is not available anywhere.
     """
     entries = [entry for entry in read_collection(folder, "faces") if entry.is_clear]
     paths = [entry.path for entry in entries]

@@ -32,7 +32,7 @@ def planes_by_teacher(
         zooms: how much of the image each look leaves out: 1 is all of it, 2 the middle half.
 
     Raises:
-        ModelUnavailableError: the teacher's file can be had nowhere.
+        ModelUnavailableError: the teacher's file is not available anywhere.
     """
     labels = engines.manifest.find(teacher).labels
     folder = cache / f"{signature(teacher)}-{'-'.join(f'{zoom:g}' for zoom in zooms)}x"

@@ -40,7 +40,7 @@ def train_masks(job: Job, found: MaskSet, recipe: Recipe, plan: Plan, **keys: An
 
     Raises:
         DatasetError: no image is left to learn from.
-        ModelUnavailableError: the start can be had nowhere.
+        ModelUnavailableError: the start is not available anywhere.
         TrainingError: training cannot continue.
     """
     learnt = [picture for picture in found.pictures if not picture.is_held_out]

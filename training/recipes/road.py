@@ -42,7 +42,7 @@ def train_road(job: Job) -> Path:
 
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
-        ModelUnavailableError: a teacher or the start can be had nowhere.
+        ModelUnavailableError: a teacher or the start is not available anywhere.
         TrainingError: training cannot continue.
     """
     if job.is_collection:
@@ -65,7 +65,7 @@ def road_set(folder: Path, cache: Path) -> MaskSet:
 
     Raises:
         DatasetError: the collection is not as expected.
-        ModelUnavailableError: a teacher can be had nowhere.
+        ModelUnavailableError: a teacher is not available anywhere.
     """
     road = {entry: _drawn(entry.path) for entry in read_collection(folder, "road")}
     streets = [e for e in read_collection(folder, "street") if e.is_clear]

@@ -23,7 +23,7 @@ def begin(network: Yolo | UNet, start: str, labels: tuple[str, ...], head: str) 
     Raises:
         DatasetError: the start is a network of another kind.
         ManifestError: there is no such model.
-        ModelUnavailableError: its file, or ImageNet's, can be had nowhere.
+        ModelUnavailableError: its file, or ImageNet's, is not available anywhere.
     """
     if start == "nothing":
         return

@@ -48,7 +48,7 @@ def train_street(job: Job) -> Path:
 
     Raises:
         DatasetError: the folder is not as expected, or holds nothing to learn.
-        ModelUnavailableError: a teacher or the start can be had nowhere.
+        ModelUnavailableError: a teacher or the start is not available anywhere.
         TrainingError: training cannot continue.
     """
     size_px = job.size(SIZE_PX, max(STRIDES))
@@ -115,7 +115,7 @@ def street_set(folder: Path, cache: Path) -> BoxSet:
 
     Raises:
         DatasetError: the collection is not as expected.
-        ModelUnavailableError: a teacher can be had nowhere.
+        ModelUnavailableError: a teacher is not available anywhere.
     """
     entries = [
         entry

@@ -40,7 +40,7 @@ def boxes_by_teacher(
         enlarge: the image is shown to the teacher this many times larger, for small objects.
 
     Raises:
-        ModelUnavailableError: the teacher's file can be had nowhere.
+        ModelUnavailableError: the teacher's file is not available anywhere.
     """
     kept = cache / f"{signature(teacher)}-{enlarge:g}x-{threshold:g}.json"
     known: dict[str, list[list[float]]] = {}
@@ -63,7 +63,7 @@ def signature(teacher: str) -> str:
     """A teacher's name, and digits that change with its weights or its manifest.
 
     Raises:
-        ModelUnavailableError: the teacher's file can be had nowhere.
+        ModelUnavailableError: the teacher's file is not available anywhere.
     """
     manifest = find(teacher)
     parts = manifest.model_dump_json() + digest_of(resolve_file(manifest))

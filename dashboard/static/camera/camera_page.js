@@ -181,7 +181,7 @@ function Events({ events }) {
 function Unknown({ name, cameras, session, onAdd }) {
   return html`<main class="middle"><div class="empty">
     <${Icon} name="eye" />
-    <h1>No camera is called “${name}”</h1>
+    <h1>No camera is named “${name}”</h1>
     <p>It was removed, or its name is spelled differently.</p>
     ${cameras.length > 0 && html`<ul class="others" aria-label="Existing cameras">
       ${cameras.slice(0, 12).map(({ name: other }) => html`<li key=${other}>

@@ -27,7 +27,7 @@ function merged(changes, now, lostAt) {
   const runs = [];
   let until = lostAt ?? now;
   if (lostAt !== null) {
-    runs.push({ state: "unknown", reason: "its worker does not run", at: lostAt, until: now, times: 1 });
+    runs.push({ state: "unknown", reason: "its worker is not running", at: lostAt, until: now, times: 1 });
   }
   for (const { state, reason, at } of changes) {
     const later = runs.at(-1);

@@ -45,15 +45,15 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
           onInput=${(event) => onChange({ url: event.target.value })} onKeyDown=${enter} />
         <${Button} icon="play" onClick=${() => onTest(false)} disabled=${busy || !url.trim()}>Test</${Button}>
       </div>
-      <${Trouble} id="url-trouble" lines=${isHidden ? ["*** stands for what is not shown: type the whole address."] : lines} />
-      <small id="url-help">${isKept ? "Its address and password are kept as they are, unless you change them."
-        : kind ? kind.hint : "What does the camera send?"}</small>
+      <${Trouble} id="url-trouble" lines=${isHidden ? ["*** hides part of the address: type the whole address."] : lines} />
+      <small id="url-help">${isKept ? "Address and password stay unchanged unless you edit them."
+        : kind ? kind.hint : "The address of the camera's stream."}</small>
       ${url.trim() === "" && html`<div class="url-kinds">${sources().map(({ title, start: text }) => html`<button type="button" class="chip" aria-pressed="true"
         key=${title} onClick=${() => start(text)}>${title}</button>`)}</div>`}
     </div>
     ${takesLogin(url.trim()) && html`<div class="field-row">
       <${Field} id="user" label="User" value=${values.user} onInput=${(user) => onChange({ user })}
-        placeholder=${isKept ? "kept" : "if it asks"} />
+        placeholder=${isKept ? "kept" : "if required"} />
       <${Field} id="password" label="Password" type="password" autocomplete="new-password" value=${values.password}
         onInput=${(password) => onChange({ password })} placeholder=${isKept ? "kept" : ""} />
     </div>`}
@@ -63,7 +63,7 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
 export function Name({ values, taken, onChange, lines }) {
   const trouble = nameTrouble(values.name, taken);
   return html`<${Field} id="name" label="Name" value=${values.name} maxlength="80" placeholder="gate"
-    lines=${trouble ? [trouble] : lines} help="Results are published under it; it stays as it is."
+    lines=${trouble ? [trouble] : lines} help="Results are published under this name; it cannot be changed."
     onInput=${(name) => onChange({ name, named: name !== "" })} />`;
 }
 
@@ -82,7 +82,7 @@ export function BlurFaces({ values, labels, onChange }) {
   const isFound = labels.includes("face");
   return html`<label class="switch-row">
     <input type="checkbox" role="switch" checked=${values.blur.includes("face")} onChange=${() => onChange({ blur: toggled(values.blur, "face") })} />
-    <span><strong>Blur faces</strong><small>${isFound ? "Made unrecognisable before a picture leaves the worker." : "No model above finds faces: switch it off, or choose one that does."}</small></span>
+    <span><strong>Blur faces</strong><small>${isFound ? "Made unrecognisable before an image leaves the worker." : "No model above finds faces: switch it off, or choose one that does."}</small></span>
   </label>`;
 }
 
@@ -100,18 +100,18 @@ export function Options({ values, labels, defaults, onChange, lines }) {
   return html`<details class="more-options" ref=${fold}>
     <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
     <div class="field-row">
-      ${option("fps", "Frames analysed per second", defaults.fps, "At most.")}
-      ${option("previewFps", "Pictures shown per second", defaults.preview?.fps ?? 8, "Only while somebody watches.")}
-      ${option("width", "Analysed width", defaults.width ?? 640, "Pixels, at most; the shape is kept.")}
+      ${option("fps", "Frames analysed per second", defaults.fps, "Maximum.")}
+      ${option("previewFps", "Images shown per second", defaults.preview?.fps ?? 8, "Only while someone is watching.")}
+      ${option("width", "Analysed width", defaults.width ?? 640, "Maximum in pixels; the aspect ratio is kept.")}
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
-      ${endpointOf(values.url)?.transports.length > 0 && html`<div class="field"><label for="transport">RTP travels over</label>
+      ${endpointOf(values.url)?.transports.length > 0 && html`<div class="field"><label for="transport">RTP transport</label>
         <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
           <option value="">${(defaults.transport ?? "tcp").toUpperCase()} (default)</option>
           <option value="tcp">TCP</option><option value="udp">UDP</option>
         </select><${Trouble} lines=${lines.transport} /></div>`}
     </div>
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
-      <span id="blur-label">Blurred in pictures</span>
+      <span id="blur-label">Blurred in images</span>
       <div class="blur-choices">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}
         onToggle=${() => onChange({ blur: toggled(values.blur, label) })} />`)}</div>
       <${Trouble} lines=${lines.blur} /></div>`}

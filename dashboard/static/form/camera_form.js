@@ -118,7 +118,7 @@ function useSaving({ camera, values, said, taken, setTrouble, onDone }) {
       draft.values = null;
       location.hash = "#/";
     }
-    toast(camera ? `${camera.name} is changed.` : `${values.name} is added: it is on the wall.`);
+    toast(camera ? `${camera.name} saved.` : `${values.name} added; it is on the wall.`);
     onDone();
   };
   return { ...state, save };
@@ -152,7 +152,7 @@ function settled(values, part, taken, zoo) {
 function missing(values, taken) {
   const found = {};
   if (!values.url.trim()) found.url = [NO_ADDRESS];
-  if (!values.name) found.name = ["It needs a name."];
+  if (!values.name) found.name = ["Enter a name."];
   else if (nameTrouble(values.name, taken)) found.name = [nameTrouble(values.name, taken)];
   return found;
 }

@@ -3,8 +3,8 @@ import { post } from "../lib/api.js";
 import { byField } from "./camera_values.js";
 import { useEffect, useRef, useState } from "../lib/preact.js";
 
-export const NO_ADDRESS = "Where are its pictures? An address is needed.";
-const NO_WORKER = "It is a worker that connects, and none is running.";
+export const NO_ADDRESS = "Enter the camera's address.";
+const NO_WORKER = "Only a worker can connect to it, and none is running.";
 
 /**
  * A test of the keys in `body`, which without an address are those of a camera that exists:

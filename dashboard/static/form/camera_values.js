@@ -86,11 +86,11 @@ export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other
 
 /** Why a camera cannot have that name, in words, or "". */
 export function nameTrouble(name, taken) {
-  if (taken.includes(name)) return `There is a camera “${name}” already.`;
+  if (taken.includes(name)) return `A camera named “${name}” already exists.`;
   if (NAME.test(name)) return "";
   if (name === "") return "";
-  if (name.length > 64) return `At most 64 characters; these are ${name.length}.`;
-  if (!/^[A-Za-z0-9]/.test(name)) return "It begins with a letter A to Z or a digit.";
+  if (name.length > 64) return `Maximum 64 characters; this has ${name.length}.`;
+  if (!/^[A-Za-z0-9]/.test(name)) return "The first character must be a letter A to Z or a digit.";
   const wrong = [...new Set(name.replace(/[A-Za-z0-9_.-]/g, ""))].map((one) => (one === " " ? "a space" : one));
   return `Letters A to Z, digits, _ . and - only, not ${wrong.join(" ")}`;
 }

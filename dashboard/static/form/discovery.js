@@ -65,7 +65,7 @@ function Found({ camera, hasLogin, onChoose }) {
       ${camera.streams.map((url, at) => html`<button type="button" class="stream-choice" key=${url} onClick=${() => onChoose(url, camera)}>
         <span>${at === 0 ? "Main stream" : `Stream ${at + 1}`}</span><code>${url}</code></button>`)}
       ${!camera.streams.length && html`<button type="button" class="stream-choice" onClick=${() => onChoose(guess, camera)}>
-        <span>${hasLogin ? "Take its address" : "Take its address, path unknown"}</span><code>${guess}</code></button>`}
+        <span>${hasLogin ? "Use this address" : "Use this address, path unknown"}</span><code>${guess}</code></button>`}
     </div>`;
 }
 

@@ -92,14 +92,14 @@ function Switch({ field, value, onChange }) {
 function ModelWords({ name, on, zoo, classes }) {
   if (!zoo.length) return null;
   const model = zoo.find((one) => one.name === name);
-  if (!model) return html`<${Notice} icon="alert" tone="wait" title="The worker knows no model “${name}”" />`;
-  if (!model.ready) return html`<${Notice} icon="alert" tone="wait" title="The worker has no file of this model" />`;
+  if (!model) return html`<${Notice} icon="alert" tone="wait" title="The worker has no model “${name}”" />`;
+  if (!model.ready) return html`<${Notice} icon="alert" tone="wait" title="The worker does not have this model's file" />`;
   if (on && !classes.includes(on)) {
-    return html`<${Notice} icon="alert" tone="wait" title="No stage before it finds “${on}”">Move it behind one that does.</${Notice}>`;
+    return html`<${Notice} icon="alert" tone="wait" title="No earlier stage finds “${on}”">Move it after one that does.</${Notice}>`;
   }
   if (model.runs_on === "crops" && !on) {
-    return html`<${Notice} icon="alert" tone="wait" title="It is made for boxes that a stage before it finds">
-      ${classes.length ? "Choose their class." : "Put a stage before it that finds some."}</${Notice}>`;
+    return html`<${Notice} icon="alert" tone="wait" title="This model needs boxes from an earlier stage">
+      ${classes.length ? "Choose their class." : "Add a detector before it."}</${Notice}>`;
   }
   const shown = model.labels.slice(0, 8).join(", ");
   return html`<small>${model.verb} ${shown}${model.labels.length > 8 ? ` and ${model.labels.length - 8} more` : ""}</small>`;

@@ -11,9 +11,9 @@ const PRESETS = [
   { id: "street", title: "People, vehicles, faces", words: "Boxes around each of them.", stages: [{ model: "street" }] },
   { id: "road", title: "Road and lanes", words: "From a car: masks of road, drivable area, lane lines.",
     stages: [{ model: "road" }] },
-  { id: "faces", title: "Faces with masks", words: "Faces are found, and each one's outline with them.",
+  { id: "faces", title: "Faces with masks", words: "Each face, with its outline.",
     stages: [{ model: "street" }, { model: "face", on: "face" }] },
-  { id: "test", title: "The test picture", words: "What is drawn in it: three boxes and a lane.", isMade: true,
+  { id: "test", title: "The test image", words: "What is drawn in it: three boxes and a lane.", isMade: true,
     stages: [{ model: "test-boxes" }, { model: "test-lane" }] },
 ];
 
@@ -29,7 +29,7 @@ export function Pipeline({ values, kinds, zoo, onChange, trouble }) {
   const offered = PRESETS.filter((one) => !one.isMade || same(one.stages, stagesFor(values.url)) || one === chosen);
   const choose = (preset) => onChange({ custom: false, stages: preset.stages.map(numbered), chose: true });
   return html`<fieldset class="pipeline-part">
-    <legend>What is looked for</legend>
+    <legend>What to detect</legend>
     <div class="presets">
       ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${preset.words}
         missing=${missing(preset, kinds, zoo)} checked=${preset === chosen} onChoose=${() => choose(preset)} />`)}
@@ -46,7 +46,7 @@ export function Pipeline({ values, kinds, zoo, onChange, trouble }) {
 function missing(preset, kinds, zoo) {
   if (!zoo.length) return "";
   const lacking = preset.stages.flatMap((stage) => modelsOf(stage, kinds)).filter((name) => !zoo.find((one) => one.name === name)?.ready);
-  return lacking.length ? `The worker has no file of ${lacking.join(" and ")}.` : "";
+  return lacking.length ? `The worker does not have the files of ${lacking.join(" and ")}.` : "";
 }
 
 function Card({ title, words, missing = "", checked, onChoose }) {

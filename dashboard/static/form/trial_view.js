@@ -6,7 +6,7 @@ import { Button, Notice } from "../lib/ui.js";
 const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for
 
-/** `test`: {busy, trial, failure, started, stale}; `verb`: what can be done all the same, "added" or "saved". */
+/** `test`: {busy, trial, failure, started, stale}; `verb`: what can be done anyway, "added" or "saved". */
 export function TrialView({ test, verb, onCancel }) {
   const { stale } = test;
   if (test.busy) return html`<${Busy} started=${test.started} onCancel=${onCancel} />`;
@@ -14,7 +14,7 @@ export function TrialView({ test, verb, onCancel }) {
   if (!test.trial) return null;
   if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} advice=${test.trial.advice} verb=${verb} stale=${stale} />`;
   return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
-    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no picture.</p>`}
+    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no image.</p>`}
     <${Facts} trial=${test.trial} stale=${stale} verb=${verb} />
   </div>`;
 }
@@ -29,8 +29,8 @@ function Busy({ started, onCancel }) {
   return html`<div class="trial-card busy">
     <div class="trial-wait"><span class="waiting-dot" /></div>
     <div class="trial-facts">
-      <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good picture"}</strong>
-      <p>${passed} s. Some cameras take ten seconds; after 20 s it is given up.</p>
+      <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good image"}</strong>
+      <p>${passed} s. Some cameras take ten seconds; the test stops after 20 s.</p>
       <${Button} icon="close" onClick=${onCancel}>Cancel the test</${Button}>
     </div>
   </div>`;
@@ -38,7 +38,7 @@ function Busy({ started, onCancel }) {
 
 function Failed({ title, advice, verb, stale }) {
   return html`<div class=${stale ? "is-stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
-    ${advice && `${advice}\n`}${`It can be ${verb} all the same: it is tried again until it comes.`}
+    ${advice && `${advice}\n`}${`It can be ${verb} anyway: Mirante keeps trying until it connects.`}
   </${Notice}></div>`;
 }
 
@@ -65,7 +65,7 @@ function Shown({ trial }) {
     image.src = trial.picture;
     return () => { sized.disconnect(); image.onload = image.onerror = null; };
   }, [trial]);
-  if (broken) return html`<p class="hollow">Its picture cannot be read.</p>`;
+  if (broken) return html`<p class="hollow">Its image cannot be read.</p>`;
   return html`<canvas ref=${ref} class="trial-picture" role="img" aria-label="One frame of the camera: ${seen(trial.objects)}" />`;
 }
 
@@ -87,7 +87,7 @@ function Facts({ trial, stale, verb }) {
       ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
       ${fact("Found", seen(trial.objects))}
     </dl>
-    ${stale ? html`<p>You changed something since: test again to see what it does.</p>`
+    ${stale ? html`<p>Settings have changed: test again to see the result.</p>`
       : html`<p class="keys">Press Enter again; it will be ${verb}.</p>`}
   </div>`;
 }

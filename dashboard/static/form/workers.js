@@ -38,7 +38,7 @@ function byWorker({ zoo, defaults }) {
 export function NoWorker({ workers, failure, wanted }) {
   if (failure && workers === null) return html`<${Notice} icon="alert" tone="wait" title=${failure.message} />`;
   if (workers === null || (workers.length && (!wanted || workers.some((one) => one.worker === wanted)))) return null;
-  const title = workers.length ? `Worker ${wanted} does not run` : "No worker is running";
+  const title = workers.length ? `Worker ${wanted} is not running` : "No worker is running";
   return html`<${Notice} icon="alert" tone="wait" title=${title}>
-    ${"A camera is kept, and begins as soon as its worker runs. Start it: "}<code>mirante up</code></${Notice}>`;
+    ${"The camera is saved, and will start with its worker. Start it: "}<code>mirante up</code></${Notice}>`;
 }

@@ -9,7 +9,7 @@ const SHOWN_MOST = 14;
 /** `labels`: the classes that may be seen. */
 export function LayerBar({ labels }) {
   const layers = useLayers();
-  return html`<div class="layers" role="group" aria-label="What is drawn">
+  return html`<div class="layers" role="group" aria-label="Layers">
     ${LAYERS.map(([name, words]) => html`<button type="button" class="chip" aria-pressed=${layers[name]}
       onClick=${() => toggleLayer(name)}>${words}</button>`)}
     ${labels.length > 0 && html`<span class="divider" />`}

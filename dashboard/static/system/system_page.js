@@ -62,7 +62,7 @@ function useGone(system, cameras) {
 
 function NoWorker({ connected }) {
   return html`<section class="card"><h2>Workers</h2>
-    <${Notice} icon="system" title=${connected ? "No worker runs" : "Worker status unavailable"}>
+    <${Notice} icon="system" title=${connected ? "No worker is running" : "Worker status unavailable"}>
       ${connected
         ? html`Start one with its cameras: <code>mirante up street.yaml</code>`
         : "Workers report through Redis, and keep running without it."}

@@ -40,14 +40,14 @@ export function Worker({ worker }) {
       <div><dt>Version</dt><dd>${worker.version}</dd></div>
     </dl>
     ${!outbox.connected && html`
-      <${Notice} icon="alert" tone="bad" title="It does not reach Redis">${outbox.words}</${Notice}>`}
+      <${Notice} icon="alert" tone="bad" title="It cannot reach Redis">${outbox.words}</${Notice}>`}
   </section>`;
 }
 
 function Gpu({ gpu }) {
   const busy = gpu.utilisation_percent;
   return html`<${Meter} label=${gpu.name} share=${(busy ?? 0) / 100} full=""
-      words=${busy === null ? "not told by its driver" : `${Math.round(busy)} % busy`} />
+      words=${busy === null ? "not reported by its driver" : `${Math.round(busy)} % busy`} />
     <${Meter} label="GPU memory" share=${gpu.memory_used_bytes / gpu.memory_bytes}
       words="${bytes(gpu.memory_used_bytes)} of ${bytes(gpu.memory_bytes)}" />`;
 }
@@ -57,10 +57,10 @@ export function Gone({ worker }) {
   const { name, at, cameras } = worker;
   const wait = {
     0: "",
-    1: `Camera ${cameras[0]} waits for it. `,
-  }[cameras.length] ?? `${cameras.length} cameras wait for it: ${some(cameras, 8)}. `;
+    1: `Camera ${cameras[0]} is waiting for it. `,
+  }[cameras.length] ?? `${cameras.length} cameras are waiting for it: ${some(cameras, 8)}. `;
   return html`<section class="card">
-    <h2>Worker ${name} <small>${at ? `was heard ${since(at)} ago` : "not heard of"}</small></h2>
-    <${Notice} icon="alert" tone="bad" title="It does not run">
+    <h2>Worker ${name} <small>${at ? `last seen ${since(at)} ago` : "never seen"}</small></h2>
+    <${Notice} icon="alert" tone="bad" title="It is not running">
       ${wait}Start it: <code>mirante up FILE.yaml</code></${Notice}></section>`;
 }

@@ -24,7 +24,7 @@ export function Wall({ session, onAdd, onEdit }) {
           onInput=${(event) => seek(event.target.value)} /></label>`}
       <${LayerBar} labels=${labels} />
     </div>
-    ${shown.length === 0 && html`<${Notice} icon="search" title="No camera is called “${sought}”" />`}
+    ${shown.length === 0 && html`<${Notice} icon="search" title="No camera is named “${sought}”" />`}
     <${Tiles} cameras=${shown} session=${session} onAdd=${onAdd} onEdit=${onEdit} />
   </main>`;
 }
@@ -94,7 +94,7 @@ function Waiting() {
 function Empty({ session, onAdd }) {
   return html`<main class="middle"><div class="empty">
     <img src="/static/icon.svg" alt="" width="64" height="64" />
-    <h1>No camera yet</h1>
+    <h1>No cameras yet</h1>
     <p>RTSP, MJPEG over HTTP, a webcam, a file, or the built-in test image.</p>
     ${session.role === "admin"
       ? html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`

@@ -77,7 +77,7 @@ class Http:
         try:
             return json.loads(body)
         except ValueError as error:
-            raise self._remote.refuse(f"answered what is no JSON: {error}") from None
+            raise self._remote.refuse(f"answered with invalid JSON: {error}") from None
 
     def _once(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], within_s: float
@@ -90,7 +90,7 @@ class Http:
             )
         except self._failures as error:
             if isinstance(error, self._failures[0]):
-                raise TransientError(f"no whole answer within {within_s:.1f} s") from None
+                raise TransientError(f"no complete answer within {within_s:.1f} s") from None
             raise TransientError(str(error) or type(error).__name__) from None
         if response.status == HTTPStatus.OK:
             found = {

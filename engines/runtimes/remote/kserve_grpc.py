@@ -73,7 +73,7 @@ class KserveGrpcSession:
         try:
             got = {name: result.as_numpy(name) for name in self.outputs}
         except ValueError as error:
-            raise self._remote.refuse(f"answered what is no reply: {error}") from None
+            raise self._remote.refuse(f"answered with an invalid reply: {error}") from None
         got = {name: array.copy() for name, array in got.items() if array is not None}
         return self._remote.check_answer(self.outputs, got)
 

@@ -53,7 +53,7 @@ class KserveHttpSession:
         try:
             got = decode(answer.body, int(answer.headers.get(_HEAD, len(answer.body))))
         except (ValueError, KeyError, TypeError) as error:
-            raise self._remote.refuse(f"answered what is no reply: {error}") from None
+            raise self._remote.refuse(f"answered with an invalid reply: {error}") from None
         return self._remote.check_answer(self.outputs, got)
 
 

@@ -73,7 +73,7 @@ class TfServingSession:
             infos = self.outputs.items()
             got = {n: np.array(values[n], info.dtype) for n, info in infos if n in values}
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise self._remote.refuse(f"answered what is no reply: {error}") from None
+            raise self._remote.refuse(f"answered with an invalid reply: {error}") from None
         return self._remote.check_answer(self.outputs, got)
 
 

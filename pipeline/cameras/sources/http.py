@@ -32,7 +32,7 @@ HTTP = SourceKind(
     title="MJPEG",
     start="http://",
     example="http://192.0.2.10/video.mjpg",
-    hint="Pictures over HTTP, one after another.",
+    hint="MJPEG: JPEG images over HTTP, one after another.",
     rows=(
         Row(
             "`http://host/path`, `https://…`",

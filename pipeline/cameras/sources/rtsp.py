@@ -35,12 +35,12 @@ RTSP = SourceKind(
     title="RTSP",
     start="rtsp://",
     example="rtsp://192.0.2.10/stream1",
-    hint="Most network cameras. The path stands in the camera's manual.",
+    hint="Most network cameras. The path is in the camera's manual.",
     rows=(
         Row(
             "`rtsp://host[:554]/path`",
             "RTP over RTSP: H.264, H.265, MJPEG and whatever else GStreamer decodes",
-            "sound and metadata are not asked for",
+            "sound and metadata are not requested",
         ),
         Row(
             "`rtsps://host[:322]/path`",

@@ -25,7 +25,7 @@ def _source(spec: Camera) -> Source:
 SYNTHETIC = SourceKind(
     schemes={"test": None},
     form="test://",
-    title="Test picture",
+    title="Test image",
     start="test://",
     example="test://?size=640x360&fps=10",
     hint="A drawn image that moves; it needs no camera.",

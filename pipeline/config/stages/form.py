@@ -25,9 +25,9 @@ _EXAMPLE: dict[str, Any] = {
     "fields": [
         {
             "key": "threshold",
-            "label": "Least score",
+            "label": "Minimum score",
             "control": "score",
-            "description": "least score of a detection, 0 to 1",
+            "description": "minimum score of a detection, 0 to 1",
             "required": False,
             "empty": "default",
             "minimum": 0.0,

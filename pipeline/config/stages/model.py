@@ -41,7 +41,7 @@ class ModelStage(StageKind):
     on: Annotated[str | None, Shown("Runs on", "class", "the whole frame")] = Field(
         None, description="run on the boxes of this class instead of the frame"
     )
-    threshold: Annotated[Threshold | None, Shown("Least score", "score", "default")] = Field(
+    threshold: Annotated[Threshold | None, Shown("Minimum score", "score", "default")] = Field(
         None, description="minimum score of a detection, 0 to 1; one number, or one per class"
     )
 

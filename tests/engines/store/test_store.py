@@ -180,7 +180,7 @@ def test_the_error_says_what_was_tried_and_what_to_do(manifest_of: ManifestOf) -
         store.resolve_file(manifest)
     assert manifest.folder
     assert str(caught.value).splitlines() == [
-        "model m: m.onnx can be had nowhere",
+        "model m: m.onnx is not available anywhere",
         f"  - file {manifest.folder / 'm.onnx'}: no such file",
         f"  - store {store.store() / 'm.onnx'}: no such file",
         "  - mirror: MIRANTE_MODEL_MIRROR is not set",
@@ -191,7 +191,9 @@ def test_the_error_says_what_was_tried_and_what_to_do(manifest_of: ManifestOf) -
 
 
 def test_load_says_the_same(home: Path) -> None:
-    with pytest.raises(ModelUnavailableError, match=r"unet_face_seg_256\.onnx can be had nowhere"):
+    with pytest.raises(
+        ModelUnavailableError, match=r"unet_face_seg_256\.onnx is not available anywhere"
+    ):
         engines.load("unet-face")
 
 

@@ -26,14 +26,14 @@ def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) ->
     assert (added.status, added.err) == (0, "")
     assert added.out == 'camera "gate" added; it starts when worker "main" does\n'
     listed = mirante("camera", "list", *at).out.splitlines()
-    headings = ["camera", "state", "in words", "url", "stages", "origin", "worker"]
+    headings = ["camera", "state", "reason", "url", "stages", "origin", "worker"]
     assert re.split(r"  +", listed[0]) == headings
     assert re.split(r"  +", listed[1])[:2] == ["gate", "unknown"]
-    assert 'worker "main" does not run' in listed[1]
+    assert 'worker "main" is not running' in listed[1]
     assert "rtsp://***@192.0.2.1/x" in listed[1]
     assert "test-boxes" in listed[1]
     removed = mirante("camera", "remove", "gate", *at)
-    assert removed.out == 'camera "gate" is no longer wanted\n'
+    assert removed.out == 'camera "gate" removed\n'
     assert len(mirante("camera", "list", *at).out.splitlines()) == 1
     assert "hunter2" not in str([added, listed, removed])
 

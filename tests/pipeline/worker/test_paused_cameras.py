@@ -65,7 +65,7 @@ def reported(client: redis.Redis) -> dict[str, str]:
 
 
 STOPPED = ("stopped", "paused")
-STARTED = [("connecting", "first attempt"), ("running", "frames come")]
+STARTED = [("connecting", "first attempt"), ("running", "frames arrive")]
 
 
 def test_a_pause_stops_one_camera_until_it_is_resumed(
@@ -78,7 +78,7 @@ def test_a_pause_stops_one_camera_until_it_is_resumed(
         assert list(worker.cameras) == ["yard"]
         assert worker.state().cameras["gate"].counts is None
         wait_for(lambda: worker.state().not_ready() == [])
-        wait_for(lambda: reported(client) == {"gate": "paused", "yard": "frames come"})
+        wait_for(lambda: reported(client) == {"gate": "paused", "yard": "frames arrive"})
         Registry(client).put("shed", CAMERA)  # anything else that changes
         wait_for(lambda: told(client, "shed") == STARTED)
         assert told(client, "gate") == [*STARTED, STOPPED], "it was told twice"
