@@ -188,8 +188,11 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     }
     page = pages.open(site.url)
     page.route("**/api/v1/sources", lambda route: route.fulfill(json=[made]))
+    late: list[Route] = []
+    page.route("**/api/v1/models", lambda route: late.append(route), times=1)
     dialog = page.get_by_role("dialog")
-    add(page)
+    with page.expect_request("**/api/v1/models"):
+        add(page)
     address = dialog.get_by_label("Address")
     expect(address).to_have_attribute("placeholder", made["example"])
     dialog.get_by_role("button", name="Made up").click()
@@ -198,6 +201,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     address.fill("made://barn:9000/live")
     expect(dialog.get_by_label("Name")).to_have_value("barn")
     expect(dialog.get_by_label("Password")).to_be_visible()
+    late.pop().continue_()  # the models are known only after the address was typed
     expect(dialog.get_by_label("The test image")).to_be_checked()
     address.fill("file:clip.mp4")
     expect(dialog.get_by_label("Password")).to_have_count(0)

@@ -39,6 +39,9 @@ function FreeForm({ camera, onClose }) {
   useEffect(() => () => queueMicrotask(() => opener.current?.focus?.()), []);
   useEffect(() => { if (!camera) draft.values = values; }, [values]);
 
+  useEffect(() => { // an address may be typed before the models are known
+    setValues((before) => ({ ...before, stages: suggestedStages(before, models.zoo) }));
+  }, [models.zoo.length > 0]);
   const change = (part) => {
     setValues((before) => settled({ ...before, ...part }, part, taken, models.zoo));
     setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
@@ -139,13 +142,17 @@ function Foot({ camera, values, trial, saving, onClose, onClear }) {
 function settled(values, part, taken, zoo) {
   if (part.url === undefined) return values;
   const name = values.named ? values.name : part.name ?? suggestedName(values.url, taken);
-  if (values.chose || values.custom) return { ...values, name };
+  return { ...values, name, stages: suggestedStages(values, zoo) };
+}
+
+/** The stages made for what an address shows, where nothing else was chosen and the worker has their models. */
+function suggestedStages(values, zoo) {
+  if (values.chose || values.custom) return values.stages;
   const made = stagesFor(values.url)?.filter(({ model }) => zoo.some((one) => one.name === model));
   const isMade = made?.length > 0 && made.length === stagesFor(values.url).length;
   const before = values.stages?.map((one) => one.stage);
   const wasMade = before && sources().some((one) => same(before, stagesFor(one.start)));
-  const stages = isMade ? (same(before, made) ? values.stages : made.map(numbered)) : wasMade ? null : values.stages;
-  return { ...values, name, stages };
+  return isMade ? (same(before, made) ? values.stages : made.map(numbered)) : wasMade ? null : values.stages;
 }
 
 /** What need not be asked of the server, by field. */
