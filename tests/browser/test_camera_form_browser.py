@@ -189,7 +189,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     page = pages.open(site.url)
     page.route("**/api/v1/sources", lambda route: route.fulfill(json=[made]))
     late: list[Route] = []
-    page.route("**/api/v1/models", lambda route: late.append(route), times=1)
+    page.route("**/api/v1/models", lambda route: late.append(route), times=1)  # noqa: PLW0108
     dialog = page.get_by_role("dialog")
     with page.expect_request("**/api/v1/models"):
         add(page)
