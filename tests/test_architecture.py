@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,82 @@ def breaches(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", OWN, ids=str)
 def test_imports_point_down(path: Path) -> None:
     assert breaches(path) == []
+
+
+# From above to below; each may import those below it, and itself.
+INNER = ["cli", "demo", "gst", "worker", "control", "cameras", "config"]
+FLAT = {"doctor": "cli", "run_once": "cli", "logs": "config", "listening": "config"}
+
+
+def part_of_pipeline(module: str) -> int | None:
+    """Where a module of pipeline/ stands in ``INNER``; None for any other, and the room itself."""
+    room, _, rest = module.partition(".")
+    part = rest.partition(".")[0]
+    return INNER.index(FLAT.get(part, part)) if room == "pipeline" and part else None
+
+
+def named(path: Path) -> str:
+    """The name of the module that a file is."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", [p for p in OWN if p.parts[0] == "pipeline"], ids=str)
+def test_inside_pipeline_imports_point_down(path: Path) -> None:
+    here = part_of_pipeline(named(path))
+    found = {
+        f"{path}:{line}: imports {module}"
+        for module, line in imports_of(path)
+        for there in [part_of_pipeline(module)]
+        if here is not None and there is not None and there < here
+    }
+    assert found == set()
+
+
+def modules_of(path: Path, known: set[str]) -> set[str]:
+    """What a file imports; not the package of ``from package import module``."""
+    found = {module for module, _ in imports_of(path)}
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    taken: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            taken.setdefault(str(node.module), set()).update(names)
+    packages = {package for package, names in taken.items() if names <= known}
+    return found.union(*taken.values()) - packages
+
+
+def circles(files: Iterable[Path]) -> list[str]:
+    """The imports that lead back to where they began, each file's, wherever in it they stand."""
+    paths = {named(path): path for path in files}
+    imported = {
+        name: {module for module in modules_of(path, set(paths)) if module in paths} - {name}
+        for name, path in paths.items()
+    }
+    while True:
+        reached = set().union(*imported.values())
+        kept = {
+            name: {module for module in modules if imported[module]} if name in reached else set()
+            for name, modules in imported.items()
+        }
+        if kept == imported:
+            break
+        imported = kept
+    return sorted(f"{name} → {module}" for name, modules in imported.items() for module in modules)
+
+
+def test_no_circles() -> None:
+    assert circles(OWN) == []
+
+
+def test_tests_import_their_support_and_nothing_else_of_tests() -> None:
+    found = [
+        f"{path}:{line}: {module}"
+        for path in FILES
+        if path.parts[0] == "tests"
+        for module, line in imports_of(path)
+        if f"{module}.".startswith("tests.") and not f"{module}.".startswith("tests.support.")
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
@@ -253,3 +329,19 @@ def test_no_stage_kind_is_named_outside_its_table() -> None:
         if module in modules
     ]
     assert found == []
+
+
+def test_circles_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: typing and lazy imports are seen, and those around it are not."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "x").mkdir()
+    texts = {
+        "above": "from x import first",
+        "first": "if TYPE_CHECKING:\n    from x.second import f",
+        "second": "def f():\n    import x.first\n    import x.below",
+        "below": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / "x" / f"{name}.py").write_text(text)
+    found = circles(Path("x") / f"{name}.py" for name in texts)
+    assert found == ["x.first → x.second", "x.second → x.first"]
