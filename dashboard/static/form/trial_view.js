@@ -88,6 +88,6 @@ function Facts({ trial, stale, verb }) {
       ${fact("Found", seen(trial.objects))}
     </dl>
     ${stale ? html`<p>Settings have changed: test again to see the result.</p>`
-      : html`<p class="keys">Press Enter again; it will be ${verb}.</p>`}
+      : html`<p class="keys">Press Enter again to ${verb === "saved" ? "save" : "add"} it.</p>`}
   </div>`;
 }

@@ -54,7 +54,7 @@ export function Groups({ groups }) {
   return html`<section class="card"><h2>Consumer groups <small>who reads, and how far behind</small></h2>
     ${groups.length === 0
       ? html`<p class="nothing">No consumer groups yet. Create one with
-          <code> mirante.subscribe("gate", group="alarm", consumer="alarm-1")</code>;
+          <code> mirante.subscribe("gate", group="alarm", consumer="alarm-1")</code>.
           Subscribers without a group are not listed: they leave no trace in Redis.</p>`
       : html`<${Table} words=${["Camera", "Group"]} numbers=${["Consumers", "Pending", "Behind", "Lost"]}>
           ${groups.map((one) => html`<${Group} key=${`${one.camera} ${one.stream} ${one.group}`} group=${one} />`)}
