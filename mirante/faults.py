@@ -36,7 +36,7 @@ class FaultCode(StrEnum):
     UNAUTHORISED = (
         "unauthorised",
         "401 unauthorised: the camera refuses this user or password",
-        "Check user and password; capitals count. Some cameras have users of their own for video.",
+        "Check user and password, capitals too. Some cameras have separate users for video.",
         _LASTING,
     )
     FORBIDDEN = (
@@ -55,18 +55,17 @@ class FaultCode(StrEnum):
     REFUSED = (
         "refused",
         "connection refused: nothing listens at …",
-        "Is RTSP switched on in the camera? Is the port right? RTSP is usually 554.",
+        "Check that RTSP is enabled in the camera, and the port: RTSP is usually 554.",
     )
     UNREACHABLE = (
         "unreachable",
         "… does not answer: switched off, or behind a firewall",
-        "Has it power and network? Can the worker's machine reach it, or is a firewall between "
-        "them?",
+        "Check its power and network, and for a firewall between it and the worker's machine.",
     )
     NO_ROUTE = (
         "no-route",
         "no route to …",
-        "The worker's machine is in another network than the camera.",
+        "Camera and worker are in different networks: check the routes between them.",
     )
     UNKNOWN_HOST = (
         "unknown-host",
@@ -138,40 +137,40 @@ class FaultCode(StrEnum):
     UNREADABLE = (
         "unreadable",
         "not a readable video: …",
-        "Is it the address of a video stream? Another path or file may be.",
+        "Check that it is the address of a video stream, or try another path or file.",
         _LASTING,
     )
     NO_FILE = (
         "no-file",
         "no such file: …",
-        "The path is one of the worker's machine: check its spelling there.",
+        "The path is on the worker's machine: check its spelling there.",
         _LASTING,
     )
     NO_ACCESS = (
         "no-access",
         "… cannot be opened: no permission… / … is a directory",
-        "The path is one of the worker's machine, which must be allowed to read it.",
+        "The path is on the worker's machine, whose user needs permission to read it.",
         _LASTING,
     )
     NOT_SEEKABLE = (
         "not-seekable",
-        "the file cannot be wound back",
+        "the file cannot be rewound",
         "Convert it to another container, such as MP4, or set loop: false.",
     )
     END_OF_FILE = (
         "end-of-file",
         "end of file",
-        "Set loop: true for a file that begins again at its end.",
+        "Set loop: true for a file that restarts at its end.",
     )
     NO_DEVICE = (
         "no-device",
         "no device …: not plugged in?",
-        "Is it plugged in? “ls /dev/video*” on the worker's machine shows what there is.",
+        "Plug it in; “ls /dev/video*” on the worker's machine lists the devices.",
     )
     BUSY = (
         "busy",
         "… is in use by another program",
-        "Close what uses it; only one program can read a webcam.",
+        "Close the program that uses it; only one can read a webcam.",
     )
     STAGE_FAILED = (
         "stage-failed",
@@ -181,7 +180,7 @@ class FaultCode(StrEnum):
     STAGE_STUCK = (
         "stage-stuck",
         "a stage has been busy with one frame for …",
-        "Look in the camera's own stages for what waits without a limit; then restart the worker.",
+        "Look in the camera's own stages for a wait without a limit; then restart the worker.",
         _LASTING,
     )
     STAGES_DROP = (
