@@ -103,7 +103,7 @@ def test_a_two_stage_detector_is_refused(to: str, tmp_path: Path) -> None:
             legacy=True,
             **asked,
         )
-    why = "the number of its boxes depends on the picture"
+    why = "the number of its boxes depends on the image"
     support.record("Faster R-CNN", "PyTorch", to, "fp32", why)
 
 

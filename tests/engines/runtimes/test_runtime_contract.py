@@ -147,7 +147,7 @@ class TestContract:
         refuses(case, {}, *case.feeds, "missing")
 
     def test_an_input_too_many_is_refused_by_name(self, case: Case) -> None:
-        refuses(case, {**case.feeds, "mask": np.zeros(1)}, "input mask", "the model has none such")
+        refuses(case, {**case.feeds, "mask": np.zeros(1)}, "input mask", "unknown input")
 
     def test_after_a_refusal_it_goes_on(self, case: Case) -> None:
         with pytest.raises(FeedError):

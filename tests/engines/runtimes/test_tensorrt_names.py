@@ -16,8 +16,8 @@ from tests.support.tensorrt_names.collect import FOLDER, KEPT, names, read
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 
 PLAIN = sorted(path.stem for path in FOLDER.glob("*.json"))
-FILES = ["build/tensorrt.py", "build/tensorrt_progress.py"] + [
-    f"runtimes/tensorrt{part}.py" for part in ("", "_engine", "_lane", "_library")
+FILES = ["builder/tensorrt.py", "builder/tensorrt_progress.py"] + [
+    f"runtimes/tensorrt/{part}.py" for part in ("session", "engine", "lane", "library", "plan")
 ]
 RTX_CLASSES = {"CudaGraphStrategy", "IRuntimeCache", "IRuntimeConfig"}
 RTX_ONLY = {("ComputeCapability", "__members__"), ("CudaGraphStrategy", "WHOLE_GRAPH_CAPTURE")}

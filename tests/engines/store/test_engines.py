@@ -23,7 +23,7 @@ __all__ = ["store"]
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from engines.builder import shelf
+from engines.store import engines as shelf
 from engines.builder.build import Request, build
 
 left = int(sys.argv[2])
