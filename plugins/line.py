@@ -11,6 +11,8 @@ from engines.serving import Models
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
 
+FLUSH_S = 5.0  # for what has not been sent when a line ends
+
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +51,7 @@ class Line:
             self._own[url] = (outbox, users + 1)
             return outbox
 
-    def release(self, outbox: Outbox, timeout_s: float = 5.0) -> None:
+    def release(self, outbox: Outbox) -> None:
         """Give an acquired outbox back; the last user of one by URL flushes and closes it."""
         with self._lock:
             url = next((url for url, (own, _) in self._own.items() if own is outbox), None)
@@ -59,5 +61,5 @@ class Line:
             if users:
                 self._own[url] = (outbox, users)
                 return
-        if lost := outbox.close(timeout_s):
+        if lost := outbox.close(FLUSH_S):
             log.warning("%d frames never reached Redis: %s", lost, outbox.state.words)

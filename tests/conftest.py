@@ -26,14 +26,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, min(os.cpu_count() or 1, 8))
 
 
+SERVERS = {
+    "redis_server": "redis",
+    "new_server": "rtsp",
+}  # fixtures, and how their tests are marked
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow rooms first, so that the processes end together."""
+    """Mark the tests that need a server, and run slow rooms first: processes then end together."""
 
     def rank(item: pytest.Item) -> int:
         room = item.path.relative_to(ROOT / "tests").parts[0]
         return SLOW.index(room) if room in SLOW else len(SLOW)
 
     items.sort(key=rank)
+    for item in items:
+        for fixture in SERVERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(SERVERS[fixture])
 
 
 @pytest.fixture

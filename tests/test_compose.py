@@ -18,6 +18,8 @@ from pipeline.cli.app import make_app
 from pipeline.config.settings import Settings
 from tests.support import ROOT
 
+pytestmark = pytest.mark.slow
+
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("pipeline", "dashboard")

@@ -16,6 +16,8 @@ from benchmarks.models.plan import Plan, Variant
 from benchmarks.models.timing import Row
 from tests.support.outcome import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:

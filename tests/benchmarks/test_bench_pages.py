@@ -10,7 +10,7 @@ from benchmarks.dashboard import run
 from benchmarks.dashboard.figures import percentiles
 from benchmarks.dashboard.plan import Plan
 
-pytestmark = [pytest.mark.redis, pytest.mark.e2e]
+pytestmark = [pytest.mark.redis, pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_nobody_costs_no_picture_and_a_stalled_page_costs_the_others_none(

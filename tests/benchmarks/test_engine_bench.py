@@ -31,6 +31,8 @@ from engines.runtimes import Session, Tensors, open_session
 from pipeline.cameras.synthetic import picture
 from tests.support.onnx_networks import floats, save
 
+pytestmark = pytest.mark.slow
+
 FRAMES = [picture(number * 50, 320, 240) for number in range(3)]
 
 

@@ -6,19 +6,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import argon2
 import pytest
 
+from dashboard.access import passwords
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a bench in it starts a server."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and "bench" in getattr(
-            item, "fixturenames", ()
-        ):
-            item.add_marker(pytest.mark.redis)
+@pytest.fixture(autouse=True, scope="session")
+def shipped_hasher() -> Iterator[argon2.PasswordHasher]:
+    """Hashes passwords in no time, and gives what does so elsewhere."""
+    shipped = passwords._hasher
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=1024))
+        yield shipped
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import argon2
 import pytest
 
 from dashboard.access import AccessError
@@ -135,3 +136,9 @@ def test_this_machine_may(tmp_path: Path, host: str) -> None:
 def test_a_hash_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(AccessError, match=r"^dashboard\.users\.eva\.password: expected an argon2"):
         make_access(tmp_path, users={"eva": {"password": "$argon2id$v", "role": "admin"}})
+
+
+def test_passwords_are_hashed_as_recommended(shipped_hasher: argon2.PasswordHasher) -> None:
+    assert (
+        argon2.extract_parameters(shipped_hasher.hash("x")) == argon2.profiles.RFC_9106_LOW_MEMORY
+    )

@@ -12,6 +12,8 @@ from dashboard.api import discovery
 from dashboard.onvif.discovery import Network
 from tests.support.onvif_camera import GROUP, HOST, OnvifCamera
 
+pytestmark = pytest.mark.slow
+
 LOGIN = {"user": "anna", "password": "hunter2"}
 
 

@@ -12,6 +12,8 @@ from dashboard.onvif.discovery import Answer, Found, Network, is_at, probe
 from dashboard.onvif.soap import MAX_BYTES, Login, MalformedError, parse
 from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
+pytestmark = pytest.mark.slow
+
 LOGIN = ("anna", "pass<&>wörd")
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
 

@@ -22,6 +22,8 @@ from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import LANES, frame
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "docs/subscribing.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 PYTHON = [body for language, body in BLOCKS if language == "python"]

@@ -28,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.redis)
 
 
+@pytest.fixture
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits at the end of a line for a Redis that is not there."""
+    monkeypatch.setattr("plugins.line.FLUSH_S", 0.1)
+
+
 @dataclass
 class Ended:
     """How a pipeline ended: an error in words or none, its warnings, its account."""

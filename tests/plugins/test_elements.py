@@ -129,6 +129,7 @@ def test_what_a_stage_may_not_do_fails_the_frame_in_words(
     assert not recorded_stages.seen
 
 
+@pytest.mark.usefixtures("no_redis")
 def test_two_publishers_in_one_pipeline_are_refused(launch: Any) -> None:
     publisher = "queue ! mirpublish redis=redis://127.0.0.1:1 camera"
     ended = launch(f"{video(5)} ! tee name=t ! {publisher}=a t. ! {publisher}=b")
@@ -137,6 +138,7 @@ def test_two_publishers_in_one_pipeline_are_refused(launch: Any) -> None:
 
 
 @pytest.mark.usefixtures("launch")
+@pytest.mark.usefixtures("no_redis")
 def test_a_publisher_that_did_not_start_starts_once_it_is_right() -> None:
     pipeline = Gst.parse_launch(
         f"{video(3)} ! mirpublish name=end camera=a/b redis=redis://127.0.0.1:1"
@@ -159,6 +161,7 @@ def test_a_publisher_that_did_not_start_starts_once_it_is_right() -> None:
 
 
 @pytest.mark.usefixtures("launch")
+@pytest.mark.usefixtures("no_redis")
 def test_the_end_arrives_where_a_busy_machine_notes_paused_last() -> None:
     """gst-launch-1.0 may set PLAYING before the thread that posted PAUSED has gone on."""
     pipeline = Gst.parse_launch(
@@ -179,6 +182,7 @@ def test_the_end_arrives_where_a_busy_machine_notes_paused_last() -> None:
         pipeline.set_state(Gst.State.NULL)
 
 
+@pytest.mark.usefixtures("no_redis")
 def test_a_result_that_cannot_be_written_is_a_failed_frame(launch: Any) -> None:
     stage = "mirstage python=tests.support.recorded_stages:Unwritable"
     ended = launch(f"{video(6)} ! {stage} ! mirpublish camera=a redis=redis://127.0.0.1:1")

@@ -15,7 +15,7 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
 
-pytestmark = pytest.mark.usefixtures("launch")  # which registers the elements
+pytestmark = pytest.mark.usefixtures("launch", "no_redis")  # launch registers the elements
 FRAMES = 3
 ELEMENTS = (
     f"videotestsrc num-buffers={FRAMES} ! video/x-raw,format=RGB,width=64,height=64 "

@@ -27,6 +27,8 @@ from training.recipes.loop import Plan, schedule, train
 from training.recipes.start import begin
 from training.recipes.views import PAD, BoxViews, _without_crowds, collate, reduced, repeat_factors
 
+pytestmark = pytest.mark.slow
+
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CPU = torch.device("cpu")
 LABELS = ("red", "blue")

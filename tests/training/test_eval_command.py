@@ -258,9 +258,10 @@ def test_the_commands_of_a_page_are_understood(page: str, least: int) -> None:
     assert len(lines) >= least
     for line in lines:
         command: Any = make_command()
+        context = command.make_context(line, [], resilient_parsing=True)
         words = shlex.split(re.sub(r"\[.*\]", "", line))
         while isinstance(command, TyperGroup):
-            command = command.get_command(None, words.pop(0))
+            command = command.get_command(context, words.pop(0))
         command.make_context(line, words)
 
 

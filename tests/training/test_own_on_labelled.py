@@ -24,6 +24,8 @@ from training.evaluation.detector import DetectorFigures
 from training.evaluation.measured import measure
 from training.evaluation.request import Choice, Request
 
+pytestmark = pytest.mark.slow
+
 LABELLED = ROOT / "tests" / "support" / "labelled"
 CLIPS = ROOT / ".cache" / "demo"  # ./run test fetches them
 CAR = json.loads((LABELLED / "car.json").read_text())

@@ -31,6 +31,8 @@ from training.recipes.road import train_road
 from training.recipes.segmenter import Recipe, mask_loss, train_segmenter
 from training.recipes.start import begin
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 CAMERA = Camera(scale=(1, 1.2), aspect=0.1, shift=0, light=0.3)
 RECIPE = Recipe(size=(64, 48), camera=CAMERA, widths=(16, 12, 8), depth=1)

@@ -13,6 +13,8 @@ from tests.support.outcome import Run
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def street(tmp_path: Path) -> Path:

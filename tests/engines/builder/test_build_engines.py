@@ -34,6 +34,8 @@ from tests.support.built_engines import (
 )
 from tests.support.shared_clips import CLIPS
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["store"]
 
 SHOWS = {"street": streets, "road": roads, "face": faces}

@@ -36,6 +36,8 @@ from engines.store.models import resolve_file
 from tests.support.built_engines import faces, roads, streets, synthetic
 from tests.support.onnx_networks import floats, save
 
+pytestmark = pytest.mark.slow
+
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 PICTURES = {"street": streets, "road": roads, "face": faces}
 

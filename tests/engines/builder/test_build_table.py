@@ -27,6 +27,8 @@ from tests.support.built_engines import (
 )
 from tests.support.shared_clips import CLIPS
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["store"]
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")

@@ -28,6 +28,8 @@ from tests.support.tensorrt_names.collect import FOLDER, read
 
 trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 
+pytestmark = pytest.mark.slow
+
 L4 = Gpu("NVIDIA L4", "sm89")
 PLAIN = sorted(path.stem for path in FOLDER.glob("*.json"))
 ZOO = {name: what for name, what in PUBLIC.items() if name != "lwnet"}  # which is PyTorch's

@@ -15,6 +15,8 @@ from tests.support import support_table as support
 torch = pytest.importorskip("torch", reason="the networks are PyTorch's")
 from tests.support import torchvision_beside_cpu as networks
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["van", "bus", "taxi", "tram", "lorry"]
 
 

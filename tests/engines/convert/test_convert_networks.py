@@ -13,6 +13,8 @@ from tests.support import support_table as support
 from tests.support import torchvision_beside_cpu as networks
 from tests.support.conversions import axes, imported, photographs, worst
 
+pytestmark = pytest.mark.slow
+
 HERE = "tests.support.torchvision_beside_cpu"
 ABC = ("a", "b", "c")
 

@@ -21,6 +21,8 @@ from training.own import is_own, rebuild
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = {"litert": "litert_torch", "executorch": "executorch.exir"}
 PLANES: dict[str, Any] = {"size": (64, 64), "labels": ("a", "b"), "decoder": "sigmoid"}
 CLASSES: dict[str, Any] = {"size": (64, 64), "legacy": True}

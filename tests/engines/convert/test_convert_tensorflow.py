@@ -22,7 +22,7 @@ from tests.support.conversions import axes, imported, photographs, worst
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 # The same network as others keep it, made by another process: TensorFlow's own notes and warnings
 # are nobody's here.

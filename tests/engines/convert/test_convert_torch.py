@@ -20,6 +20,8 @@ from tests.support import support_table as support
 from tests.support.conversions import axes, imported, worst
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
+
+pytestmark = pytest.mark.slow
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
 PLANES = "tests.support.convert_networks:planes"

@@ -24,6 +24,8 @@ from tests.support.inside_runtimes import FROM
 from tests.support.onnx_networks import floats, save
 from tests.support.shared_clips import clip_frame
 
+pytestmark = pytest.mark.slow
+
 ORT = "onnxruntime"
 
 

@@ -26,6 +26,8 @@ from tests.support.grpc_model_server import GrpcServer
 from tests.support.model_server import HttpServer, Models
 from tests.support.onnx_networks import colour_grid, save
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("tritonclient.grpc", reason="tritonclient is not installed")
 pytest.importorskip("httpcore", reason="httpcore is not installed")
 

@@ -38,6 +38,8 @@ from tests.support.contract_cases import (
 )
 from tests.support.onnx_networks import colour_grid
 
+pytestmark = pytest.mark.slow
+
 OF_ONNX = ("onnxruntime", "openvino", *DOUBLES, *REAL, *SIMULATED)
 CASES = [(runtime, network) for runtime in OF_ONNX for network in ("tiny", "street")]
 CASES.append(("litert", "unet-face"))

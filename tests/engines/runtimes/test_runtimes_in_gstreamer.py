@@ -18,6 +18,7 @@ from tests.support.model_server import HttpServer, Models
 from tests.support.onnx_networks import colour_grid
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.rtsp,
     pytest.mark.skipif(importlib.util.find_spec("gi") is None, reason="no GStreamer"),
 ]

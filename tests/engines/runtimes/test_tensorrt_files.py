@@ -20,6 +20,8 @@ from tests.support import simulated_tensorrt
 from tests.support.simulated_cuda import Code, SimulatedCuda
 from tests.support.tensorrt_sessions import VERSIONS, Bench, bench, expected, random_x
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=VERSIONS)
 def here(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:

@@ -20,6 +20,8 @@ from engines.runtimes import FeedError, RefusedError
 from tests.support.simulated_cuda import Code
 from tests.support.tensorrt_sessions import HEAD, VERSIONS, Bench, bench, expected, random_x
 
+pytestmark = pytest.mark.slow
+
 PLAIN = ["10", "11"]
 
 

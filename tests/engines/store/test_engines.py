@@ -19,6 +19,8 @@ from tests.support.built_engines import ask, faces, save_pictures, store
 
 __all__ = ["store"]
 
+pytestmark = pytest.mark.slow
+
 # A build whose every call that changes the disk is counted, and at one of them the process dies.
 DYING = """
 import os, signal, sys

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.outcome import Run
 
+pytestmark = pytest.mark.slow
+
 BAD = "cameras:\n  gate: {url: 'rtsp://me:hunter2@/x', fps: -3}\n"
 
 

@@ -23,6 +23,7 @@ from pipeline.cli.drawn_result import draw_result
 from tests.support import ROOT
 from tests.support.outcome import Run
 
+pytestmark = pytest.mark.slow
 WIDTH, HEIGHT, FRAMES = 1280, 720, 4
 STAGE = """
 from dataclasses import replace

@@ -19,7 +19,7 @@ import pytest
 from pipeline.control.worker_file import live_worker
 from tests.support.outcome import Run
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 CONFIG = """
 metrics: {port: 0}
 dashboard: {port: null}

@@ -14,6 +14,8 @@ from pipeline.cameras.state import State
 from tests.support import ROOT, SHARED
 from tests.support.watched import Watched
 
+pytestmark = pytest.mark.slow
+
 H265 = ROOT / "tests/support/numbers.h265.mp4"  # frames 0…19 of the synthetic camera, 10 fps
 CLIPS = Path(os.environ.get("MIRANTE_MODEL_MIRROR", SHARED / "models")).parent.joinpath("clips")
 SLOW = "identity sleep-time=150000 ! numbersink"  # a stage that takes longer than a frame lasts

@@ -16,6 +16,8 @@ from pipeline.cameras.state import State
 from pipeline.cameras.synthetic import picture
 from tests.support.watched import Watched
 
+pytestmark = pytest.mark.slow
+
 FPS = 10
 
 

@@ -29,6 +29,8 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from tests.support.watched import Watched
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_synthetic_camera_counts() -> None:
     with Watched("drawn", "test://?size=320x180&fps=20") as camera:

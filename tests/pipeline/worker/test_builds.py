@@ -20,6 +20,8 @@ from pipeline.worker.builds import EngineBuilds
 from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("openvino", reason="the engines are OpenVINO's")
 
 PICTURE = np.full((360, 640, 3), 90, np.uint8)
