@@ -90,7 +90,9 @@ def plain(job: Job) -> Callable[[], int]:
     from benchmarks.line.plain_loop import run_plain
 
     weights = resolve_file(engines.load(job.model).manifest)
-    return lambda: run_plain(Path(job.clip), weights, job.cameras, job.frames, job.redis)
+    return lambda: run_plain(
+        Path(job.clip), weights, job.cameras, job.frames, job.redis, job.threads_each
+    )
 
 
 VARIANTS = {run.__name__: run for run in (line, live, decode, engine, plain)}
