@@ -187,6 +187,7 @@ def test_it_survives_a_redis_that_restarts(bench: Bench) -> None:
     assert (seen.kind, seen.data["seq"]) == ("detections", 2)
 
 
+@pytest.mark.own_redis
 def test_a_reader_that_leaves_ends_its_task(bench: Bench) -> None:
     published(bench, 1)
     with following(bench, "0") as events:
