@@ -105,6 +105,7 @@ def test_latest_in_words(bench: Bench) -> None:
     assert "is no message of format 1" in answer.json()["detail"]
 
 
+@pytest.mark.own_redis
 def test_what_comes_is_streamed_as_on_the_wire(bench: Bench) -> None:
     published(bench, 2)
     with following(bench) as events:
