@@ -87,6 +87,7 @@ def following(server: RedisServer, test: Callable[[Followed], Awaitable[None]]) 
     asyncio.run(run())
 
 
+@pytest.mark.own_redis
 def test_it_listens_to_what_is_watched_and_to_nothing_else(server: RedisServer) -> None:
     async def test(followed: Followed) -> None:
         assert followed.listeners("gate", "yard") == [0, 0]
