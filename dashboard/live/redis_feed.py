@@ -115,6 +115,9 @@ class RedisFeed:
                     cursors = {}
                     continue
                 for stream, entries in reply:
+                    if not entries:  # Redis woke up for entries below the cursor: it lost its data
+                        del cursors[stream]
+                        continue
                     cursors[stream] = entries[-1][0]
                     camera, kind = camera_of(stream.decode()), stream.rpartition(b":")[2]
                     for entry_id, flat in entries:

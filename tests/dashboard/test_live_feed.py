@@ -8,10 +8,12 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import redis
 
+from dashboard.live import redis_feed
 from dashboard.live.bundle import Bundle
 from dashboard.live.redis_feed import RedisFeed
 from mirante.keys import key
@@ -167,6 +169,29 @@ def test_a_key_that_is_no_stream_ends_no_other(server: RedisServer) -> None:
         await followed.comes("yard")  # its frames have no masks
 
     following(server, test)
+
+
+def test_a_stream_without_entries_is_followed_from_its_newest_again(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis 7.0 may wake a reader for a stream that lost its data, and give nothing of it."""
+    read, empty = redis_feed._entries, [True]
+
+    async def entries(client: Any, cursors: Any) -> list[Any] | None:
+        if cursors and empty:
+            empty.clear()
+            return [[stream, []] for stream in cursors]
+        return await read(client, cursors)
+
+    monkeypatch.setattr(redis_feed, "_entries", entries)
+
+    async def test(followed: Followed) -> None:
+        followed.feed.watch({"gate"})
+        await followed.comes("gate")
+
+    following(server, test)
+    assert not empty
+    assert "failed" not in caplog.text
 
 
 def test_pictures_whose_results_never_come_are_counted(server: RedisServer) -> None:
