@@ -186,7 +186,7 @@ def test_a_stream_without_entries_is_followed_from_its_newest_again(
     monkeypatch.setattr(redis_feed, "_entries", entries)
 
     async def test(followed: Followed) -> None:
-        followed.feed.watch({"gate"})
+        followed.feed.watch(frozenset({"gate"}))
         await followed.comes("gate")
 
     following(server, test)
