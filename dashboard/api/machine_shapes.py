@@ -19,7 +19,7 @@ class OfferedModel(ZooModel, frozen=True, kw_only=True):
 
 
 class ModelInUse(ModelReport, frozen=True, kw_only=True):
-    """What runs under a model's name, and where."""
+    """The model that runs under a name, and the workers that run it."""
 
     worker: str
     build: Annotated[str | None, told("how far its engine is, in words")]

@@ -1,4 +1,4 @@
-"""A camera in the words of the API: what is wanted, how it is doing, and what it may find."""
+"""Describe a camera as the API does: its configuration, its state, and the classes it may find."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def search_in(*folders: Path) -> None:
 
 
 def _facts(stage: StageKind, facts_of: FactsOf) -> tuple[dict[str, ModelFacts] | None, list[str]]:
-    """What is known of a stage's models, None unless it is known of all; and a line for each that
+    """Return the facts of a stage's models, None unless all are known; and a line for each that
     does not exist.
     """
     facts, unknown = {}, []

@@ -195,7 +195,7 @@ class Registry:
     def remove(self, name: str) -> Desired:
         """Removes a camera and its secrets; returns what was removed.
 
-        One of origin ``config`` is wanted again when its worker starts again.
+        One of origin ``config`` comes back when its worker restarts.
 
         Raises:
             UnknownCameraError: no such camera.

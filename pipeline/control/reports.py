@@ -162,7 +162,7 @@ class ZooReport(ZooModel, frozen=True, kw_only=True):
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a worker's cameras, models and way to Redis are now; for metrics, too.
+    """The current state of a worker's cameras, models and way to Redis; for metrics, too.
 
     Attributes:
         outbox: the way to Redis.

@@ -49,7 +49,7 @@ def run_worker(
 
     Raises:
         ManifestError, ModelUnavailableError, ValueError: a model is missing or does not fit.
-        RedisServerError: a private Redis is wanted and does not start.
+        RedisServerError: a private Redis is needed and does not start.
         LeaseTakenError: a worker of this name runs already.
         OSError: the port of the metrics or of the dashboard is taken.
         DashboardError: the dashboard cannot be served as configured.
