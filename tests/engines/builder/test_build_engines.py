@@ -18,7 +18,7 @@ from engines.builder import frames as frames_of
 from engines.builder.build import Engine, ParityError, Request, build, find, prove
 from engines.builder.builders import BuildError
 from engines.builder.parity import LIMITS, told
-from engines.found import _pairs
+from engines.found.boxes import pairs
 from engines.runtimes import open_session
 from engines.store import engines as shelf
 from mirante.detections import Detections
@@ -53,9 +53,9 @@ def built(name: str, folder: Path, runtime: str = "onnxruntime", **keys: Any) ->
 def same(expected: engines.Inference, got: engines.Inference, least_iou: float) -> None:
     """Each finds what the other finds."""
     a, b = expected.detections, got.detections
-    pairs = _pairs(a, b)
-    assert len(pairs) == len(a) == len(b)
-    assert all(iou >= least_iou for _, _, iou in pairs)
+    same = pairs(a, b)
+    assert len(same) == len(a) == len(b)
+    assert all(iou >= least_iou for _, _, iou in same)
     for one, other in zip(expected.masks, got.masks, strict=True):
         both = (one.planes & other.planes).sum() / max((one.planes | other.planes).sum(), 1)
         assert both >= least_iou
@@ -308,7 +308,7 @@ def test_pairs_are_of_one_class_and_once_each() -> None:
 
     expected = boxes((0, 0, 10, 10, 0, 0.9), (20, 0, 30, 10, 1, 0.8))
     got = boxes((0, 0, 10, 9, 0, 0.9), (0, 0, 10, 8, 0, 0.5), (20, 0, 30, 10, 0, 0.8))
-    assert [(a, b, round(iou, 2)) for a, b, iou in _pairs(expected, got)] == [(0, 0, 0.9)]
+    assert [(a, b, round(iou, 2)) for a, b, iou in pairs(expected, got)] == [(0, 0, 0.9)]
 
 
 def test_shipped_pictures_show_something() -> None:

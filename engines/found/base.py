@@ -1,0 +1,87 @@
+"""The base of all kinds of findings, and of the comparison of two engines' findings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.agreement import Figure, Limits
+from engines.inference import Inference, View, summed
+from engines.placement import Size
+from mirante.frame import FrameResult
+
+
+class Agreement(ABC):
+    """The agreement of two engines' findings in the same images, in terms of the kind.
+
+    Args:
+        thresholds: (labels,) of the model; NaN where it has none.
+        limits: what may differ.
+    """
+
+    def __init__(self, thresholds: NDArray[np.float32], limits: Limits) -> None:
+        self.thresholds, self.limits = thresholds, limits
+
+    @abstractmethod
+    def add(self, expected: Inference, got: Inference, size: Size) -> None:
+        """Compare what both found in one more image of ``size``."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, Figure]:
+        """Return the figures of all images, by name; none where nothing is found in them."""
+
+
+class Found(ABC):
+    """The findings of a decoder in one image, in pixels of the input tensor.
+
+    Attributes:
+        task: what manifests call a model that gives it.
+        gives: its name, in messages.
+        maker: such a model, in messages.
+        verb: what such a model does with its labels, before a list of them.
+        needs_threshold: every manifest of such a model has a threshold.
+        usual_threshold: of a model that is imported without one; None for none.
+        finds_boxes: the labels are classes of boxes, on whose crops later models may run.
+        finds_masks: the labels are names of masks.
+        needs_boxes: in a camera's stages it says something about the boxes of another model.
+        agreement: compares two engines of such a model.
+    """
+
+    task: ClassVar[str]
+    gives: ClassVar[str]
+    maker: ClassVar[str]
+    verb: ClassVar[str]
+    needs_threshold: ClassVar[bool] = False
+    usual_threshold: ClassVar[float | None] = None
+    finds_boxes: ClassVar[bool] = False
+    finds_masks: ClassVar[bool] = False
+    needs_boxes: ClassVar[bool] = False
+    agreement: ClassVar[type[Agreement]]
+
+    @abstractmethod
+    def to_source(self, view: View) -> Inference:
+        """Return it in pixels of the source frame, as part of that frame's result."""
+
+    @classmethod
+    def join(cls, found: Inference, result: FrameResult) -> FrameResult:
+        """Return a frame's result with what a model of this kind found in the frame.
+
+        Boxes are added; masks and attributes go to the box whose crop they were found in, masks of
+        the whole frame to the frame.
+        """
+        detections = result.detections
+        if cls.finds_boxes:  # the labels of others are no classes of boxes
+            detections = detections.merge(found.detections)
+        of_box = {index: said for index, said in found.attributes.items() if index is not None}
+        owned = [(m.object_index, m) for m in found.masks if m.object_index is not None]
+        of_frame = [mask for mask in found.masks if mask.object_index is None]
+        return replace(
+            result,
+            detections=detections.with_attributes(of_box).with_masks(owned),
+            masks=(*result.masks, *of_frame),
+            timings=summed(result.timings, found.timings),
+        )

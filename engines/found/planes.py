@@ -1,0 +1,65 @@
+"""Planes of classes over a whole image, from a segmenter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.agreement import Figure, Limits, iou_counts
+from engines.found.base import Agreement, Found
+from engines.inference import Inference, View
+from engines.placement import Size
+from mirante.detections import Detections
+from mirante.mask import Mask
+
+_LEAST_PLANE_PX = 50  # a plane of fewer pixels in all images together was not seen
+
+
+class _PlaneAgreement(Agreement):
+    """The overlap of each plane, over all images."""
+
+    def __init__(self, thresholds: NDArray[np.float32], limits: Limits) -> None:
+        super().__init__(thresholds, limits)
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def add(self, expected: Inference, got: Inference, size: Size) -> None:
+        for one, other in zip(expected.masks, got.masks, strict=True):
+            for name in one.labels:
+                # In the image: the planes of both may be of different sizes.
+                counts = iou_counts(one.on_frame(name, *size), other.on_frame(name, *size))
+                before = self._counts.get(name, (0, 0))
+                self._counts[name] = (before[0] + counts[0], before[1] + counts[1])
+
+    def figures(self) -> dict[str, Figure]:
+        return {
+            f"iou of {name}": Figure(both / either, at_least=self.limits.plane_iou)
+            for name, (both, either) in self._counts.items()
+            if either >= _LEAST_PLANE_PX
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Planes(Found):
+    """The planes that a segmenter's decoder gives.
+
+    Attributes:
+        planes: (len(Spec.labels), height, width) bool, of the input tensor or coarser.
+    """
+
+    task = "segment"
+    gives = "planes"
+    maker = "a segmenter"
+    verb = "masks of"
+    usual_threshold = 0.5
+    finds_masks = True
+    agreement = _PlaneAgreement
+
+    planes: NDArray[np.bool_]
+
+    def to_source(self, view: View) -> Inference:
+        """Return one mask, of the frame or of the box whose crop was looked at."""
+        shown, xyxy = view.planes(self.planes)
+        mask = Mask.from_planes(view.labels, shown, xyxy, view.model, view.index)
+        return Inference(Detections.empty(view.labels), (mask,))
