@@ -60,7 +60,9 @@ class Keys:
         """
         keys = {key: value for key, value in asdict(self).items() if value is not None}
         if models := keys.pop("models"):
-            keys["stages"] = [stage_of(model) for model in models]
+            from pipeline.config.stages.stage import stages_of
+
+            keys["stages"] = stages_of("--model", models)
             _check_models(name, keys["stages"])
         return keys
 
@@ -219,12 +221,6 @@ def _check_worker(worker: str) -> None:
 
     if not re.fullmatch(CAMERA_NAME, worker):
         raise ConfigError("camera", [f"worker: {show(worker)} — expected {NAME_WORDS}"])
-
-
-def stage_of(model: str) -> dict[str, str]:
-    """A stage from MODEL or MODEL@CLASS."""
-    name, at, label = model.rpartition("@")
-    return {"model": name, "on": label} if at and name else {"model": model}
 
 
 def _check_models(name: str, specs: list[dict[str, str]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mirante.faults import advice_on
-from pipeline.cli.camera import RedisOption, connected, stage_of
+from pipeline.cli.camera import RedisOption, connected
 from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def try_camera(
 def _keys(url: str, models: list[str]) -> dict[str, Any]:
     spec: dict[str, Any] = {"url": url}
     if models:
-        spec["stages"] = [stage_of(model) for model in models]
+        from pipeline.config.stages.stage import stages_of
+
+        spec["stages"] = stages_of("--model", models)
     return spec
 
 

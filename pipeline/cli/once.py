@@ -140,13 +140,13 @@ def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:
     """The defaults of a camera, with these stages."""
     from pydantic import ValidationError
 
-    from pipeline.cli.camera import stage_of
     from pipeline.config.camera import CameraOptions
     from pipeline.config.messages import ConfigError, describe
     from pipeline.config.references import check_stages, search_in
+    from pipeline.config.stages.stage import stages_of
 
     search_in(Path.cwd())
-    specs = [*map(stage_of, models), *({"python": name} for name in own)]
+    specs = stages_of("--model", models) + stages_of("--stage", own)
     document = {"stages": specs} if specs else {}
     try:
         options = CameraOptions.model_validate(document)

@@ -270,5 +270,5 @@ def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None
         "tally": "red",
         "side": "right",
         "every_s": 2.5,
-        "by": "test-lane",
+        "model": "test-lane",
     }

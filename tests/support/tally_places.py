@@ -36,7 +36,7 @@ cameras:
     preview: {blur: [tallied]}
     stages:
       - {model: test-boxes}
-      - {tally: red, side: left, by: test-lane}
+      - {tally: red, side: left, model: test-lane}
       - {model: test-lane, on: tallied}
 """
 
@@ -60,7 +60,7 @@ def test_it_is_a_kind() -> None:
 
 def test_yaml(camera: Camera) -> None:
     assert [stage.name for stage in camera.stages] == ["test-boxes", "red", "test-lane"]
-    assert camera.stages[1] == TallyStage(tally="red", side="left", by="test-lane", every_s=1.0)
+    assert camera.stages[1] == TallyStage(tally="red", side="left", model="test-lane", every_s=1.0)
 
 
 def test_mistakes_in_yaml() -> None:
@@ -71,8 +71,8 @@ def test_mistakes_in_yaml() -> None:
     assert line.endswith('"model: NAME" or "python: module:Class" or "tally: CLASS"')
     [line] = lines("[{tally: red, every_s: 0}]")
     assert line == "cameras.gate.stages[0].every_s: 0 — expected a number greater than 0"
-    [line] = lines("[{tally: red, by: test-lame}]")
-    assert line.startswith('cameras.gate.stages[0].by: "test-lame" — did you mean "test-lane"?')
+    [line] = lines("[{tally: red, model: test-lame}]")
+    assert line.startswith('cameras.gate.stages[0].model: "test-lame" — did you mean "test-lane"?')
 
 
 def test_blur() -> None:
@@ -84,7 +84,7 @@ def test_documents() -> None:
     commented = default_yaml().partition("cameras: {}\n")[2]
     example = "\n".join(line.removeprefix("#   ") for line in commented.splitlines())
     assert yaml.safe_load(example)["gate"]["stages"][-1] == {
-        **{"tally": "person", "side": "left", "every_s": 1, "by": None}
+        **{"tally": "person", "side": "left", "every_s": 1, "model": None}
     }
     assert (
         "| `cameras.NAME.stages[].side` | `left` | side that is counted; left or right |"
@@ -140,10 +140,12 @@ def test_api(tmp_path: Path) -> None:
         bench.worker()
         bench.until(bench.services.sampler.reports)
         keys: dict[str, Any] = {"name": "gate", "url": "test://", "preview": {"blur": ["tallied"]}}
-        wrong = keys | {"stages": [{"tally": "red", "by": "strete"}]}
+        wrong = keys | {"stages": [{"tally": "red", "model": "strete"}]}
         answer = bench.http.post("/api/v1/cameras", json=wrong)
-        assert answer.json()["detail"] == ['gate.stages[0].by: "strete" — did you mean "street"?']
-        right = keys | {"stages": [{"tally": "red", "by": "street"}]}
+        assert answer.json()["detail"] == [
+            'gate.stages[0].model: "strete" — did you mean "street"?'
+        ]
+        right = keys | {"stages": [{"tally": "red", "model": "street"}]}
         assert bench.http.post("/api/v1/cameras", json=right).status_code == 201
         assert bench.camera()["models"] == ["street"]
 
@@ -156,7 +158,7 @@ def test_form(tmp_path: Path) -> None:
         ("tally", "Counts", "class", True),
         ("side", "Side", "choice", False),
         ("every_s", "Every s", "number", False),
-        ("by", "Told apart by", "model", False),
+        ("model", "Told apart by", "model", False),
     ]
     assert tally["fields"][1]["choices"] == ["left", "right"]
     assert (tally["fields"][2]["minimum"], tally["fields"][2]["maximum"]) == (0, 60)

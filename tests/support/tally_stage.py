@@ -41,7 +41,7 @@ class TallyStage(StageKind):
     tally: Annotated[str, Shown("Counts", "class")] = Field(description="class that is counted")
     side: Literal["left", "right"] = Field("left", description="side that is counted")
     every_s: float = Field(1.0, gt=0, le=60, description="seconds between two counts")
-    by: Annotated[str | None, Shown("Told apart by", "model", "nothing")] = Field(
+    model: Annotated[str | None, Shown("Told apart by", "model", "nothing")] = Field(
         None, description="model that tells objects apart"
     )
 
@@ -58,7 +58,7 @@ class TallyStage(StageKind):
 
     def models(self) -> Sequence[ModelUse]:
         """Return the model that tells objects apart."""
-        return () if self.by is None else (ModelUse("by", self.by),)
+        return () if self.model is None else (ModelUse("model", self.model),)
 
     def labels_found(self, facts: Mapping[str, ModelFacts]) -> Labels:
         """Return a class of its own."""

@@ -1,7 +1,11 @@
 // What a stage is, by the kinds that the server describes. Pure functions.
 
 /** The kind of a stage: the one whose key it has; undefined for one that the server does not know. */
-export const kindOf = (stage, kinds) => kinds.find(({ kind }) => kind in stage);
+export function kindOf(stage, kinds) {
+  const named = kinds.filter(({ kind }) => kind in stage);
+  // A field of one kind may be called like another kind: a tracker may have a model.
+  return named.find(({ fields }) => named.every(({ kind }) => fields.some(({ key }) => key === kind))) ?? named[0];
+}
 
 /** What a stage is called in words. */
 export const nameOf = (stage, kinds) => String(stage[kindOf(stage, kinds)?.kind] ?? Object.values(stage)[0]);

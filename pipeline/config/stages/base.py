@@ -21,6 +21,7 @@ class StageKind(Section):
         title: the kind's name in a form.
         placeholder: what stands behind the key in messages.
         example: a stage of the kind, for documents.
+        option: the option of the command line that names a stage of the kind; empty without one.
         refused_over_api: why the API takes no stage of the kind, in words; empty where it does.
         hidden: keys that are never shown, as they may hold secrets.
     """
@@ -28,6 +29,7 @@ class StageKind(Section):
     title: ClassVar[str]
     placeholder: ClassVar[str]
     example: ClassVar[Mapping[str, Any]]
+    option: ClassVar[str] = ""
     refused_over_api: ClassVar[str] = ""
     hidden: ClassVar[frozenset[str]] = frozenset()
 
@@ -35,6 +37,11 @@ class StageKind(Section):
     def key(cls) -> str:
         """Return the key that names a stage of the kind."""
         return next(iter(cls.model_fields))
+
+    @classmethod
+    def from_option(cls, text: str) -> dict[str, str]:
+        """Return the stage that ``text``, the value of ``option``, names; not checked yet."""
+        return {cls.key(): text}
 
     @classmethod
     def form(cls) -> StageForm:

@@ -34,6 +34,7 @@ class ModelStage(StageKind):
     title: ClassVar[str] = "A model"
     placeholder: ClassVar[str] = "NAME"
     example: ClassVar[Mapping[str, str]] = {"model": "street"}
+    option: ClassVar[str] = "--model"
 
     model: Annotated[str, Shown("Model", "model")] = Field(
         description="zoo name, or path of a manifest"
@@ -44,6 +45,14 @@ class ModelStage(StageKind):
     threshold: Annotated[Threshold | None, Shown("Minimum score", "score", "default")] = Field(
         None, description="minimum score of a detection, 0 to 1; one number, or one per class"
     )
+
+    @classmethod
+    def from_option(cls, text: str) -> dict[str, str]:
+        """Return the stage of NAME, or of NAME@CLASS."""
+        name, at, label = text.rpartition("@")
+        return (
+            super().from_option(name) | {"on": label} if at and name else super().from_option(text)
+        )
 
     def launch_text(self, threads: int) -> str:
         """Return ``mirinfer`` with its properties."""

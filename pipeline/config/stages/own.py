@@ -25,6 +25,7 @@ class PythonStage(StageKind):
     title: ClassVar[str] = "A stage of your own"
     placeholder: ClassVar[str] = "module:Class"
     example: ClassVar[Mapping[str, str]] = {"python": "package.module:Class"}
+    option: ClassVar[str] = "--stage"
     refused_over_api: ClassVar[str] = (
         "expected a model; stages of your own are named in the worker's file"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +24,10 @@ def _tag_of(value: object) -> str | None:
         return _tag(value.key())
     if not isinstance(value, dict):
         return None
-    for key in kinds():
-        if key in value:
-            return _tag(key)
+    if named := [key for key, kind in kinds().items() if key in value]:
+        # A field of one kind may be called like another kind: a tracker may have a model.
+        whole = [key for key in named if {*named} <= {*kinds()[key].model_fields}]
+        return _tag((whole or named)[0])
     near = [key for said in value for key in similar(str(said), kinds())]
     return _tag(near[0]) if near else None
 
@@ -46,6 +48,17 @@ else:
             custom_error_message=f"expected a mapping with {_usage()}",
         ),
     ]
+
+
+def stages_of(option: str, texts: Iterable[str]) -> list[dict[str, str]]:
+    """Return the stages that the values of a command's option name, as a file would write them.
+
+    Raises:
+        KeyError: no kind of stage has such an option.
+    """
+    kind = {kind.option: kind for kind in kinds().values()}[option]
+    return [kind.from_option(text) for text in texts]
+
 
 STAGES: TypeAdapter[list[StageKind]] = TypeAdapter(list[Stage])
 
