@@ -24,11 +24,11 @@ class SharedSessions:
         self._lock = threading.Lock()
 
     def open(self, path: Path, threads: int) -> Session:
-        """The session of this file; a file that was replaced is another one."""
+        """Return the session of this file; a file that was replaced is another one."""
         path = path.resolve()
         key = (path, path.stat().st_mtime_ns, threads)
         with self._lock:
             session = self._sessions.get(key)
-            if session is None:
+            if session is None or getattr(session, "is_closed", False):
                 session = self._sessions[key] = self._make(path, threads)
             return session

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engines.runtimes import FeedError, Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
+from engines.runtimes.shared import SharedSessions
 from engines.runtimes.tensorrt.cuda import Cuda
 from engines.runtimes.tensorrt.engine import Engine
 from engines.runtimes.tensorrt.lane import Lane
@@ -28,11 +29,6 @@ from engines.runtimes.tensorrt.plan import check_plan, read_plan
 # Two: while one call's images and results are copied, another's are computed. A GPU runs the
 # kernels of one engine at a time or little faster, so that more would only take its memory.
 _LANES = 2
-
-# Weak, unlike other runtimes' sessions: what no model uses any more gives its GPU memory back.
-_sessions: weakref.WeakValueDictionary[tuple[str, Path, int], TensorrtSession]
-_sessions = weakref.WeakValueDictionary()
-_sessions_lock = threading.Lock()
 
 
 class TensorrtSession:
@@ -140,6 +136,14 @@ def _release(lanes: list[Lane]) -> None:
         lanes.pop().close()
 
 
+def _sessions(runtime: str) -> SharedSessions:
+    return SharedSessions(lambda path, _threads: TensorrtSession(library(runtime), Cuda(), path))
+
+
+_TENSORRT, _RTX = _sessions("tensorrt"), _sessions("tensorrt-rtx")
+_THREADS = 0  # of no meaning: the work is the GPU's
+
+
 def open_session(path: Path, threads: int) -> Session:
     """The process's one session for this engine of TensorRT (as its file is now).
 
@@ -152,7 +156,7 @@ def open_session(path: Path, threads: int) -> Session:
         RefusedError: the file is no engine, damaged, or for another version or GPU.
         RuntimeError: there is no GPU or driver, or its memory is full.
     """
-    return _open("tensorrt", path)
+    return _TENSORRT.open(path, _THREADS)
 
 
 def open_rtx_session(path: Path, threads: int) -> Session:
@@ -160,14 +164,4 @@ def open_rtx_session(path: Path, threads: int) -> Session:
 
     What the library compiles for the GPU here is kept beside the engine as ``<file>.cache``.
     """
-    return _open("tensorrt-rtx", path)
-
-
-def _open(runtime: str, path: Path) -> Session:
-    path = path.resolve()
-    key = (runtime, path, path.stat().st_mtime_ns)
-    with _sessions_lock:
-        session = _sessions.get(key)
-        if session is None or session.is_closed:
-            session = _sessions[key] = TensorrtSession(library(runtime), Cuda(), path)
-        return session
+    return _RTX.open(path, _THREADS)
