@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,6 @@ gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
 log = logging.getLogger(__name__)
-_registered = False
 
 # A file each: what GStreamer calls an element is also the name of its module.
 ELEMENTS = [path.stem for path in sorted(Path(__file__).parent.glob("mir*.py"))]
@@ -25,12 +25,9 @@ def factory(name: str) -> tuple[str, int, type[Gst.Element]]:
     return name, int(Gst.Rank.NONE), element
 
 
+@cache
 def register() -> None:
-    """Makes the elements known to this process; GStreamer must be initialised."""
-    global _registered  # noqa: PLW0603 - once per process
-    if _registered:
-        return
-    _registered = True
+    """Make the elements known to this process, once; GStreamer must be initialised."""
     GLib.log_set_handler("GStreamer", GLib.LogLevelFlags.LEVEL_CRITICAL, _on_critical, None)
     for name in ELEMENTS:  # also where GST_PLUGIN_PATH has them: its cache may know older ones
         Gst.Element.register(None, *factory(name))
