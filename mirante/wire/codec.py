@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from mirante.detections import Attribute, Attributes, Detections
+from mirante.detections import UNTRACKED, Attribute, Attributes, Detections
 from mirante.frame import Counts, FrameResult
 from mirante.keypoints import keypoints_of
 from mirante.mask import Mask
@@ -212,14 +212,15 @@ def _detections(objects: list[Object]) -> Detections:
     labels = tuple(names.get(i, "") for i in range(max(names, default=-1) + 1))
     corners = np.array([found.bbox for found in objects], np.float64).reshape(-1, 4)
     corners[:, 2:] += corners[:, :2]
-    tracks = [found.track_id for found in objects if found.track_id is not None]
+    tracks = [UNTRACKED if found.track_id is None else found.track_id for found in objects]
+    tracked = any(found.track_id is not None for found in objects)
     try:
         return Detections(
             corners.astype(np.float32),
             np.array([found.score for found in objects], np.float32),
             np.array([found.class_id for found in objects], np.int32),
             labels,
-            np.array(tracks, np.int64) if tracks else None,
+            np.array(tracks, np.int64) if tracked else None,
             _attributes(objects),
             keypoints=keypoints_of([found.keypoints for found in objects]),
         )

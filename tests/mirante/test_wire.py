@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mirante import Attribute, Counts, Detections
+from mirante.detections import UNTRACKED
 from mirante.wire import Encoded, WireError, decode, encode
 from mirante.wire.codec import announced_masks
 from mirante.wire.messages import MaskEncoding
@@ -175,10 +176,11 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
         decode(data)
 
 
-def test_tracks_of_some_objects_only_are_refused() -> None:
+def test_an_object_without_a_track_beside_one_that_has_a_track_is_untracked() -> None:
     box = {"label": "a", "class_id": 0, "score": 1, "bbox": [0, 0, 1, 1]}
-    with pytest.raises(WireError, match="track_id"):
-        decode(changed(encode(some_frame()), objects=[box, box | {"track_id": 3}]))
+    back = decode(changed(encode(some_frame()), objects=[box, box | {"track_id": 3}])).detections
+    assert back.track_id is not None
+    assert back.track_id.tolist() == [UNTRACKED, 3]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
