@@ -30,14 +30,20 @@ def redis_url(redis_server: RedisServer) -> str:
     return redis_server.url
 
 
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What GStreamer knows of its plugins: asked for once a run, as a user's machine does."""
+    return tmp_path_factory.mktemp("gstreamer") / "registry.bin"
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, registry: Path) -> dict[str, str]:
     """A user's, in the project's folder, with the venv first on PATH and no variables of ours."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("MIRANTE_")}
     return clean | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "GST_PLUGIN_PATH": "plugins",
-        "GST_REGISTRY": str(tmp_path / "registry.bin"),
+        "GST_REGISTRY": str(registry),
         "MIRANTE_HOME": str(tmp_path / "home"),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "MIRANTE_DASHBOARD__PORT": "null",  # the tests that want one say so
