@@ -23,8 +23,8 @@ SLOW = ("browser", "end_to_end", "pipeline", "training", "dashboard", "benchmark
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests: at least two, as most tests wait for something."""
-    return max(2, min(os.cpu_count() or 1, 8))
+    """Return how many processes run tests: two a core, as tests wait for half of their time."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 SERVERS = {
