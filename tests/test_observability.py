@@ -25,7 +25,7 @@ from pipeline.config.settings import Dashboard
 from pipeline.worker.metrics import WorkerCollector
 from tests.support import ROOT
 from tests.support.promql import read
-from tests.support.worker_states import GATE, with_models, worker
+from tests.support.worker_states import GATE, READY, with_models, worker
 
 FOLDER = ROOT / "configs/observability"
 GRAFANA: dict[str, Any] = json.loads((FOLDER / "grafana/dashboards/mirante.json").read_text())
@@ -48,7 +48,7 @@ def labels_of(text: str) -> Labels:
 
 @pytest.fixture(scope="session")
 def of_worker() -> Labels:
-    state = with_models(worker(gate=GATE), street="ready")
+    state = with_models(worker(gate=GATE), street=READY)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(lambda: state))
     return labels_of(generate_latest(registry).decode())

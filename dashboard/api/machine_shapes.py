@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from dashboard.api.shapes import Shape, inline
 from mirante.keys import key
-from pipeline.control.reports import ModelReport, WorkerReport, ZooModel, told
+from pipeline.control.reports import BuildReport, ModelReport, WorkerReport, ZooModel, told
 
 
 class OfferedModel(ZooModel, frozen=True, kw_only=True):
@@ -22,7 +22,9 @@ class ModelInUse(ModelReport, frozen=True, kw_only=True):
     """The model that runs under a name, and the workers that run it."""
 
     worker: str
-    build: Annotated[str | None, told("how far its engine is, in words")]
+    build: Annotated[
+        BuildReport | None, told("how far its engine is; null where none is asked for")
+    ]
 
 
 def as_said(kind: type[msgspec.Struct]) -> WithJsonSchema:
@@ -60,7 +62,7 @@ class Models(Shape):
                             "precision": "fp32",
                             "parity": "",
                             "before": [],
-                            "build": "tensorrt fp16: built in 41 s",
+                            "build": {"state": "building", "words": "tactics", "share": 0.4},
                         }
                     ],
                     "defaults": {"main": {"width": 640}},
@@ -80,6 +82,8 @@ class Stream(Shape):
     """One stream of a camera."""
 
     key: str
+    camera: str
+    stream: Literal["detections", "masks", "status", "events"]
     length: int = Field(description="entries")
     bytes: int | None = Field(description="memory, estimated; null where it may not be asked")
 
@@ -141,7 +145,13 @@ class System(Shape):
                         "clients": 5,
                         "ops_per_s": 230,
                         "streams": [
-                            {"key": key("gate", "detections"), "length": 600, "bytes": 1_400_000}
+                            {
+                                "key": key("gate", "detections"),
+                                "camera": "gate",
+                                "stream": "detections",
+                                "length": 600,
+                                "bytes": 1_400_000,
+                            }
                         ],
                     },
                     "workers": [],

@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field
 
 from mirante.faults import FaultCode
+from mirante.keys import key
 from mirante.status import State
 from pipeline.control.registry import no_camera
 
@@ -97,6 +98,7 @@ _ADVICE: Any = Field(None, description="what to do about it")
 
 CAMERA: dict[str, Any] = {
     "name": "gate",
+    "stream": key("gate", "detections"),
     "url": "rtsp://***@192.0.2.10/main",
     "spec": {"url": "rtsp://***@192.0.2.10/main", "stages": [{"model": "street"}], "fps": 10},
     "origin": "api",
@@ -123,6 +125,7 @@ class Camera(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [CAMERA]})
 
     name: str
+    stream: str = Field(description="the key in Redis of its detections")
     url: str = Field(description="its address, *** for what is secret in it")
     spec: dict[str, Any] = Field(description="the keys that were said of it, its url as above")
     origin: Literal["config", "api"] = Field(description="config: its worker's file says so")

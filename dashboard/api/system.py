@@ -80,7 +80,15 @@ async def _ask(
         if not isinstance(length, int) or isinstance(found, redis.RedisError):
             continue  # there is no such stream, or this client may not see it
         measured = size if isinstance(size, int) else None
-        streams.append({"key": key(camera, kind), "length": length, "bytes": measured})
+        streams.append(
+            {
+                "key": key(camera, kind),
+                "camera": camera,
+                "stream": kind,
+                "length": length,
+                "bytes": measured,
+            }
+        )
         groups += [_Group(camera, kind, dict(zip(g[::2], g[1::2], strict=True))) for g in found]
     return _info(info), streams, await _groups(services, groups)
 

@@ -9,6 +9,7 @@ from typing import Any
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
 from mirante.faults import FaultCode, advice_on
+from mirante.keys import key
 from pipeline.config.camera_url import redact
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
@@ -33,6 +34,7 @@ def describe(
     sampled = track.sampled
     return {
         "name": desired.name,
+        "stream": key(desired.name, "detections"),
         "url": redact(str(desired.spec["url"])),
         "spec": {**desired.spec, "url": redact(str(desired.spec["url"]))},
         "origin": desired.origin,

@@ -161,6 +161,20 @@ class ZooReport(ZooModel, frozen=True, kw_only=True):
     ready: bool
 
 
+class BuildReport(msgspec.Struct, frozen=True):
+    """The way of a model to the engine that is configured for it.
+
+    Attributes:
+        state: how far it is.
+        words: what it does, or why it failed; empty where the state says all.
+        share: done, 0 to 1, while it builds.
+    """
+
+    state: Literal["waiting", "collecting", "building", "ready", "failed"]
+    words: str = ""
+    share: float | None = None
+
+
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """The current state of a worker's cameras, models and way to Redis; for metrics, too.
 
@@ -168,13 +182,13 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
         outbox: the way to Redis.
         cameras: by name, paused ones too.
         models: what runs, one entry a name.
-        builds: by model, how far its engine is, in words.
+        builds: by model, how far its engine is.
     """
 
     outbox: OutboxReport
     cameras: dict[str, CameraReport]
     models: tuple[ModelReport, ...]
-    builds: dict[str, str]
+    builds: dict[str, BuildReport]
 
     def accounts(self) -> Iterator[tuple[str, CameraReport, Counts]]:
         """Yield each camera that is not paused, with its account."""

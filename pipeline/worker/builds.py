@@ -16,6 +16,7 @@ from typing import Any
 
 from engines.serving import Models, about_engine
 from pipeline.config.settings import Engine
+from pipeline.control.reports import BuildReport
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +49,14 @@ class EngineBuilds:
         self._settings, self.models = settings, models
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._known: set[str] = set()
-        self._states: dict[str, str] = {}
+        self._states: dict[str, BuildReport] = {}
         self._stop = threading.Event()
         self._child: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._run, name="engine-builds", daemon=True)
 
     @property
-    def states(self) -> Mapping[str, str]:
-        """Return, by model, ``waiting``, ``collecting``, ``building 40 %: …``, ``ready``, ``failed:
-        …``.
-        """
+    def states(self) -> Mapping[str, BuildReport]:
+        """Return, by model, how far its engine is."""
         return MappingProxyType(dict(self._states))
 
     def start(self) -> None:
@@ -88,7 +87,7 @@ class EngineBuilds:
             else:
                 self._known.add(model)
                 self.models.use(model, str(engine.manifest), (model,))
-                self._states[model] = "ready"
+                self._states[model] = BuildReport("ready")
                 log.info("model %s: engine %s", model, engine.key)
 
     def want(self, models: Iterable[str]) -> None:
@@ -107,7 +106,7 @@ class EngineBuilds:
 
     def _want(self, model: str) -> None:
         self._known.add(model)
-        self._states[model] = "waiting"
+        self._states[model] = BuildReport("waiting")
         self._wanted.put(model)
 
     def _run(self) -> None:
@@ -122,7 +121,7 @@ class EngineBuilds:
                 words = " ".join(str(error).split())
                 if not self._stop.is_set():
                     log.error("model %s runs as it is, its engine failed: %s", model, words)
-                    self._states[model] = f"failed: {words}"
+                    self._states[model] = BuildReport("failed", words)
             finally:
                 self.models.discard(model)
 
@@ -130,7 +129,7 @@ class EngineBuilds:
         """Build an engine for a model and put it in its place."""
         from engines.builder.build import prove
 
-        self._states[model] = "collecting frames"
+        self._states[model] = BuildReport("collecting")
         pictures = self._collect(model)
         if self._stop.is_set():
             return
@@ -144,7 +143,7 @@ class EngineBuilds:
             engine = prove(engine, pictures)
         if model in self._states:  # else somebody chose by hand meanwhile
             words = self.models.swap(model, str(engine.manifest))
-            self._states[model] = "ready"
+            self._states[model] = BuildReport("ready")
             log.info("model %s: engine %s takes over: %s", model, engine.key, words)
 
     def _collect(self, model: str) -> list[Any]:
@@ -197,8 +196,9 @@ class EngineBuilds:
                 if "manifest" in said:
                     return
                 if "share" in said:
-                    share = round(100 * float(said["share"]))
-                    self._states[model] = f"building {share} %: {said.get('doing', '')}"
+                    self._states[model] = BuildReport(
+                        "building", str(said.get("doing", "")), float(said["share"])
+                    )
                 watchdog = _watchdog(child)
             watchdog.cancel()
         raise BuildFailedError(f"the process that built it ended with status {child.wait()}")

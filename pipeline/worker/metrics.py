@@ -151,6 +151,6 @@ def _models(now: WorkerState) -> Iterator[GaugeMetricFamily]:
     builds = GaugeMetricFamily(
         "mirante_engine_build", "1 for the state of a model's engine.", labels=["model", "state"]
     )
-    for name, words in now.builds.items():
-        builds.add_metric([name, words.split(maxsplit=1)[0].rstrip(":")], 1)
+    for name, build in now.builds.items():
+        builds.add_metric([name, build.state], 1)
     yield from (running, builds)

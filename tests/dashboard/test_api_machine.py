@@ -43,7 +43,8 @@ def test_models(bench: Bench) -> None:
         ["main"],
     )
     [used] = found["in_use"]
-    assert (used["worker"], used["runtime"], used["build"]) == ("main", "onnxruntime", "half done")
+    assert (used["worker"], used["runtime"]) == ("main", "onnxruntime")
+    assert used["build"] == {"state": "building", "words": "tactics", "share": 0.5}
     assert found["defaults"] == {"main": {"stages": [{"model": "street"}]}}
 
 
@@ -59,6 +60,7 @@ def test_system(bench: Bench) -> None:
     assert min(server["used_memory_bytes"], server["clients"]) > 0
     [stream] = server["streams"]
     assert (stream["key"], stream["length"]) == ("mirante:{gate}:detections", 3)
+    assert (stream["camera"], stream["stream"]) == ("gate", "detections")
     assert stream["bytes"] > 500
     assert [worker["worker"] for worker in found["workers"]] == ["main"]
     assert found["workers"][0]["cameras"]["gate"]["counts"]["decoded"] == 1

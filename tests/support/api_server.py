@@ -24,6 +24,7 @@ from pipeline.config.settings import Dashboard
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import connect
 from pipeline.control.reports import (
+    BuildReport,
     CameraReport,
     MachineReport,
     ModelReport,
@@ -77,7 +78,7 @@ REPORT = WorkerReport(
             before=(),
         ),
     ),
-    builds={"street": "half done"},
+    builds={"street": BuildReport("building", "tactics", 0.5)},
     zoo=ZOO,
     defaults={"stages": [{"model": "street"}]},
 )

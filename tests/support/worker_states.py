@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from mirante.frame import Counts
-from pipeline.control.reports import CameraReport, ModelReport, OutboxReport, WorkerState
+from pipeline.control.reports import (
+    BuildReport,
+    CameraReport,
+    ModelReport,
+    OutboxReport,
+    WorkerState,
+)
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
 GATE = CameraReport(
@@ -14,6 +20,7 @@ OUTBOX = OutboxReport(connected=True, words="", depth=4, sent=8, lost={"gate": 3
 AWAY = OutboxReport(
     connected=False, words="connection refused", depth=0, sent=0, lost={}, refused=0
 )
+READY = BuildReport("ready")
 MODEL = ModelReport(
     name="street",
     runs="engines/x.yaml",
@@ -29,6 +36,6 @@ def worker(outbox: OutboxReport = OUTBOX, **cameras: CameraReport) -> WorkerStat
     return WorkerState(outbox=outbox, cameras=cameras, models=(), builds={})
 
 
-def with_models(state: WorkerState, **builds: str) -> WorkerState:
+def with_models(state: WorkerState, **builds: BuildReport) -> WorkerState:
     """The same worker, which runs a model; engines are made as ``builds`` says."""
     return WorkerState(outbox=state.outbox, cameras=state.cameras, models=(MODEL,), builds=builds)

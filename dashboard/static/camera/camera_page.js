@@ -66,7 +66,7 @@ function Known({ camera, session, onEdit }) {
       <${LastMessage} message=${message} />
       <div class="column">
         <section class="card"><h2>Subscribe <small>to this camera</small></h2>
-          <${Subscribe} name=${name} session=${session} /></section>
+          <${Subscribe} name=${name} stream=${camera.stream} session=${session} /></section>
         <${Events} events=${past?.events ?? []} />
       </div>
     </div>

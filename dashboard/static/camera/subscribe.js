@@ -5,12 +5,12 @@ import { html, useEffect, useState } from "../lib/preact.js";
 
 const DEFAULT = "redis://127.0.0.1:6379"; // what mirante and redis-cli take where nothing is said
 
-export function Subscribe({ name, session }) {
+export function Subscribe({ name, stream, session }) {
   const [redis, know] = useState(null);
   useEffect(() => void get("/system").then((system) => know(system.redis.url), () => know(DEFAULT)), []);
   if (redis === null) return null;
   const tail = `mirante tail ${name}${redis === DEFAULT ? "" : ` --redis ${quoted(redis)}`}`;
-  const read = `redis-cli${server(redis)} XREAD BLOCK 0 STREAMS 'mirante:{${name}}:detections' '$'`;
+  const read = `redis-cli${server(redis)} XREAD BLOCK 0 STREAMS '${stream}' '$'`;
   return html`<div class="lines">
     <${Code} title="In a terminal" lines=${[tail]} />
     <${Code} title="Python" lines=${python(name, redis)} />

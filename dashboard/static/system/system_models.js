@@ -10,6 +10,13 @@ const PARITY = {
   proved: ["proved on camera frames", "good"],
   pending: ["being proved", "wait"],
 };
+const BUILDS = {
+  waiting: ["waiting", "wait"],
+  collecting: ["collecting frames", "wait"],
+  building: ["building", "wait"],
+  ready: ["ready", "good"],
+  failed: ["failed", "bad"],
+};
 
 export function Models({ workers }) {
   const rows = workers.flatMap((worker) => worker.models.map((model) => ({ worker, model })));
@@ -40,8 +47,9 @@ function Row({ model, worker, build }) {
 
 function buildWords(build) {
   if (!build) return html`<span class="soft">none requested</span>`;
-  if (build === "ready") return html`<span class="state good">ready</span>`;
-  return html`<span class="state wraps ${build.startsWith("failed") ? "bad" : "wait"}">${build}</span>`;
+  const [state, tone] = BUILDS[build.state] ?? [build.state, "wait"];
+  const share = build.share === null ? "" : ` ${Math.round(100 * build.share)} %`;
+  return html`<span class="state wraps ${tone}">${state}${share}${build.words && `: ${build.words}`}</span>`;
 }
 
 /** Models that a camera could run and none does. */

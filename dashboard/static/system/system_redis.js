@@ -3,7 +3,6 @@ import { html } from "../lib/preact.js";
 import { Meter } from "./system_workers.js";
 import { Notice, State, bytes, count } from "../lib/ui.js";
 
-const KEY = /^mirante:\{(.+)\}:(\w+)$/;
 const KINDS = ["detections", "masks", "status", "events"];
 
 export function Redis({ redis }) {
@@ -30,9 +29,8 @@ export function Redis({ redis }) {
 /** Entries of each camera's streams. */
 function Streams({ streams }) {
   const cameras = new Map();
-  for (const { key, length } of streams) {
-    const [, camera, kind] = KEY.exec(key) ?? [];
-    if (camera) cameras.set(camera, { ...cameras.get(camera), [kind]: length });
+  for (const { camera, stream, length } of streams) {
+    cameras.set(camera, { ...cameras.get(camera), [stream]: length });
   }
   if (!cameras.size) return html`<p class="nothing">No streams yet: nothing was published in the last minute.</p>`;
   const kinds = KINDS.filter((kind) => [...cameras.values()].some((one) => kind in one));

@@ -15,6 +15,7 @@ import pytest
 from engines.serving import Models
 from mirante.frame import FrameResult
 from pipeline.config.settings import Engine
+from pipeline.control.reports import BuildReport
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
 from plugins.frame import Frame
@@ -65,12 +66,12 @@ def frame(stage: InferStage) -> None:
     stage(Frame(PICTURE), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
 
 
-def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
+def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> BuildReport:
     """Frames continue until the build is in that state."""
     builds.prepare(["test-boxes"])
     builds.start()
     until_s = time.monotonic() + 20
-    while not builds.states["test-boxes"].startswith(state):
+    while builds.states["test-boxes"].state != state:
         assert time.monotonic() < until_s, builds.states
         frame(stage)
     return builds.states["test-boxes"]
@@ -96,7 +97,7 @@ def test_the_model_runs_on_and_it_is_said_once(
     child(program)
     with caplog.at_level(logging.ERROR):
         said = run_until(builds, stage, "failed")
-    assert words in said
+    assert words in said.words
     assert [words in record.message for record in caplog.records] == [True]
     builds.want(["test-boxes"])  # no second try
     assert builds.states["test-boxes"] == said
@@ -110,14 +111,14 @@ def test_a_child_that_hangs_is_ended(
 ) -> None:
     monkeypatch.setattr(engine_builds, "SILENT_S", 0.3)
     child('print(json.dumps({"share": 0.1, "doing": "x"}), flush=True); time.sleep(600)')
-    assert "ended with status -9" in run_until(builds, stage, "failed")
+    assert "ended with status -9" in run_until(builds, stage, "failed").words
 
 
 def test_a_stop_takes_the_child_along(
     builds: EngineBuilds, stage: InferStage, child: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
     child('print(json.dumps({"share": 0.25, "doing": "tactics"}), flush=True); time.sleep(600)')
-    assert run_until(builds, stage, "building") == "building 25 %: tactics"
+    assert run_until(builds, stage, "building") == BuildReport("building", "tactics", 0.25)
     running: Any = builds._child
     builds.close()
     assert running.poll() == -9
@@ -134,7 +135,7 @@ def test_frames_are_for_the_child_alone_and_gone_afterwards(
         'frames = numpy.load(request["frames"])\n'
         'print(json.dumps({"failed": f"{len(frames)} of {frames[frames.files[0]].shape}"}))'
     )
-    assert "2 of (360, 640, 3)" in run_until(builds, stage, "failed")
+    assert "2 of (360, 640, 3)" in run_until(builds, stage, "failed").words
     import json
 
     folder, mode, request = json.loads((tmp_path / "saw").read_text())

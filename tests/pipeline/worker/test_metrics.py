@@ -9,11 +9,17 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from mirante.frame import Counts
-from pipeline.control.reports import BOUNDS_S, CameraReport, OutboxReport, WorkerState
+from pipeline.control.reports import (
+    BOUNDS_S,
+    BuildReport,
+    CameraReport,
+    OutboxReport,
+    WorkerState,
+)
 from pipeline.worker.metrics import STATES, Latency
 from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
 from tests.support import ROOT
-from tests.support.worker_states import AWAY, GATE, OUTBOX, PAUSED, with_models, worker
+from tests.support.worker_states import AWAY, GATE, OUTBOX, PAUSED, READY, with_models, worker
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -159,7 +165,11 @@ def test_port_that_is_taken() -> None:
 
 
 def test_models_and_their_engines() -> None:
-    builds = {"street": "ready", "face": "building 40 %: tactics", "road": "failed: no such op"}
+    builds = {
+        "street": READY,
+        "face": BuildReport("building", "tactics", 0.4),
+        "road": BuildReport("failed", "no such op"),
+    }
     said = scrape(with_models(worker(), **builds))
     info = [labels for name, labels in said if name == "mirante_model_info"]
     wanted = {"model": "street", "runs": "engines/x.yaml", "runtime": "openvino"}
@@ -177,7 +187,7 @@ def test_page_names_every_metric() -> None:
     ends = ("_bucket", "_count", "_sum", "_created")
     names = {
         name.removesuffix(next((end for end in ends if name.endswith(end)), ""))
-        for name, _ in scrape(with_models(worker(gate=GATE, yard=PAUSED), street="ready"))
+        for name, _ in scrape(with_models(worker(gate=GATE, yard=PAUSED), street=READY))
     }
     described = re.findall(r"^\| `(mirante_(?!dashboard_)\w+)`", page, re.MULTILINE)
     assert set(described) == names

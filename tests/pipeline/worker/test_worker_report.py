@@ -21,9 +21,9 @@ from pipeline.control.reports import KEPT_MS, WorkerReport, WorkerState, publish
 from pipeline.worker import machine
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.reporter import Reporter
-from tests.support.worker_states import COUNTS, GATE, PAUSED, with_models, worker
+from tests.support.worker_states import COUNTS, GATE, PAUSED, READY, with_models, worker
 
-STATE = with_models(worker(gate=GATE, yard=PAUSED), street="ready")
+STATE = with_models(worker(gate=GATE, yard=PAUSED), street=READY)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_all_that_the_worker_knows_is_in_it() -> None:
     assert (yard.state, yard.reason, yard.counts) == ("stopped", "paused", None)
     assert (told.outbox.depth, told.outbox.sent, told.outbox.lost) == (4, 8, {"gate": 3})
     assert told.models[0].runs == "engines/x.yaml"
-    assert told.builds == {"street": "ready"}
+    assert told.builds == {"street": READY}
     assert (told.defaults["fps"], told.defaults["width"]) == (5, 640)
 
 
