@@ -23,7 +23,8 @@ async def list_models(services: FromApp, _who: Viewer) -> dict[str, Any]:
     return {
         "zoo": _zoo(reports),
         "in_use": [
-            msgspec.to_builtins(model) | {"worker": worker, "build": report.builds.get(model.name)}
+            msgspec.to_builtins(model)
+            | {"worker": worker, "build": msgspec.to_builtins(report.builds.get(model.name))}
             for worker, report in reports.items()
             for model in report.models
         ],
