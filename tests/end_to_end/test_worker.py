@@ -49,7 +49,7 @@ def statuses(told: Iterable[Frame | Status]) -> list[Status]:
 def frames(url: str, camera: str, count: int, *kinds: FrameKind) -> Iterator[Any]:
     """The first frames that a camera publishes."""
     found = mirante.subscribe(
-        camera, kinds or ("detections",), since="0", redis=url, timeout_s=20.0
+        camera, kinds or ("detections",), since="0", redis=url, timeout_s=60.0
     )
     for _, frame in zip(range(count), found, strict=False):
         yield frame
