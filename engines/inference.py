@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.placement import Placement, Region, Size
+from engines.rotated import scaled
 from mirante.detections import Attributes, Detections
 from mirante.mask import Mask
 
@@ -38,9 +39,19 @@ class View:
 
         They are cut at the frame's edges.
         """
-        found = self.at.to_picture(xyxy) * np.array(self.zoom * 2, np.float32)
-        found = np.minimum(np.maximum(found, 0), np.array(self.source * 2, np.float32))
+        return self.cut(self.at.to_picture(xyxy) * np.array(self.zoom * 2, np.float32))
+
+    def cut(self, xyxy: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return (n, 4) boxes in source pixels cut at the frame's edges, and which are in it."""
+        found = np.minimum(np.maximum(xyxy, 0), np.array(self.source * 2, np.float32))
         return found, (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])
+
+    def rotated(self, rotated: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (n, 5) rotated boxes of the tensor in source pixels, also what is outside it."""
+        (x, y), (across, down) = self.at.scale, self.zoom
+        moved = rotated.copy()
+        moved[:, :2] -= np.array(self.at.offset, np.float32)
+        return scaled(moved, (across / x, down / y))
 
     def planes(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
         """Return the part of (c, h, w) planes that shows the image, and its region in the source.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mirante.keypoints import KeyPoints, join_keypoints
 from mirante.mask import Mask
+from mirante.rotated import Rotated, join_rotated
 from mirante.shapes import ShapeError, check_array
 
 T = TypeVar("T")
@@ -54,6 +55,9 @@ class Detections:
         masks: the masks of each object; empty when no object has one.
         keypoints: (n, k, 3) float32, x, y in source pixels and a score in 0..1, all 0 for a point
             that is not there; None when nothing finds key points.
+        rotated: (n, 5) float32, centre x and y, width, height and angle of the rotated box that
+            ``xyxy`` encloses, as in ``mirante.rotated``; five zeros for an object without one, None
+            when nothing finds oriented boxes.
 
     Raises:
         ShapeError: a field has another shape or dtype than stated, or a class id no label.
@@ -67,6 +71,7 @@ class Detections:
     attributes: tuple[Attributes, ...] = ()
     masks: tuple[tuple[Mask, ...], ...] = ()
     keypoints: KeyPoints | None = None
+    rotated: Rotated | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -78,6 +83,8 @@ class Detections:
         if self.keypoints is not None:
             points = self.keypoints.shape[1] if self.keypoints.ndim == 3 else 1
             check_array("keypoints", self.keypoints, (n, points, 3), np.float32)
+        if self.rotated is not None:
+            check_array("rotated", self.rotated, (n, 5), np.float32)
         for name, values in (("attributes", self.attributes), ("masks", self.masks)):
             if len(values) not in (0, n):
                 raise ShapeError(f"{name}: expected none or {n}, got {len(values)}")
@@ -121,6 +128,7 @@ class Detections:
             _at(self.attributes, rows),
             _at(self.masks, rows),
             None if self.keypoints is None else self.keypoints[rows],
+            None if self.rotated is None else self.rotated[rows],
         )
 
     def of(self, label: str) -> Detections:
@@ -172,7 +180,7 @@ class Detections:
         """Return both sets of objects; ``other``'s class ids move behind this table's labels.
 
         Where one set lacks a field that the other has, its objects get ``UNTRACKED``, no
-        attributes, no masks and key points that are not there.
+        attributes, no masks, and key points and rotated boxes that are not there.
         """
         if not other.labels:
             return self
@@ -189,6 +197,7 @@ class Detections:
             _join([(d.attributes, len(d)) for d in pair], NO_ATTRIBUTES),
             _join([(d.masks, len(d)) for d in pair], ()),
             join_keypoints([(d.keypoints, len(d)) for d in pair]),
+            join_rotated([(d.rotated, len(d)) for d in pair]),
         )
 
     def _check_indices(self, name: str, indices: Iterable[int]) -> None:

@@ -21,7 +21,7 @@ from engines.manifest import Manifest
 from engines.model import Model
 from engines.runtimes import Session, Tensors
 
-_SORTED = ("end_to_end", "rows")  # decoders of such networks
+_SORTED = ("end_to_end", "rows", "rows_obb")  # decoders of such networks
 _SMALL = 1e-12  # below this a magnitude is none
 
 

@@ -1,4 +1,4 @@
-"""The kinds of findings, a class each: boxes, planes, attributes; and their table.
+"""The kinds of findings, a class each: boxes, planes, attributes, …; and their table.
 
 A kind knows how it comes to source pixels, which threshold its models have, what its labels mean to
 other stages, and how the parity gate compares it. Nothing else asks a model for its task.
@@ -12,6 +12,7 @@ from typing import Any
 from engines.found.attributes import Attributes
 from engines.found.base import Agreement, Found
 from engines.found.boxes import Boxes
+from engines.found.oriented import OrientedBoxes
 from engines.found.planes import Planes
 
 __all__ = [
@@ -21,13 +22,16 @@ __all__ = [
     "Attributes",
     "Boxes",
     "Found",
+    "OrientedBoxes",
     "Planes",
     "as_found",
     "kind_of",
 ]
 
 # The kinds, by a manifest's ``task``.
-KINDS: Mapping[str, type[Found]] = {kind.task: kind for kind in (Boxes, Planes, Attributes)}
+KINDS: Mapping[str, type[Found]] = {
+    kind.task: kind for kind in (Boxes, OrientedBoxes, Planes, Attributes)
+}
 TASKS = " or ".join(", ".join(map(repr, KINDS)).rsplit(", ", 1))  # in messages
 
 

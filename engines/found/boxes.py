@@ -27,12 +27,17 @@ class BoxAgreement(Agreement):
     def add(self, expected: Inference, got: Inference, size: Size) -> None:
         """Compare the boxes of one more image."""
         a, b = expected.detections, got.detections
-        paired = pairs(a, b)
+        paired = pairs(a, b, self.overlap(a, b))
         self._reference += len(a)
         self._missing += self._unpaired(a, [one for one, _, _ in paired])
         self._extra += self._unpaired(b, [other for _, other, _ in paired])
         self._iou += [iou for _, _, iou in paired]
         self._score += [abs(float(a.score[one] - b.score[other])) for one, other, _ in paired]
+
+    @staticmethod
+    def overlap(one: Detections, other: Detections) -> NDArray[np.float64]:
+        """Return the (n, m) overlaps of the boxes of both."""
+        return overlaps(one.xyxy, other.xyxy)
 
     def _unpaired(self, found: Detections, paired: list[int]) -> int:
         """Count the boxes that are surely above their thresholds, and return those without pair."""
@@ -59,9 +64,15 @@ class BoxAgreement(Agreement):
         }
 
 
-def pairs(expected: Detections, got: Detections) -> list[tuple[int, int, float]]:
-    """Return boxes of one class that overlap, those that overlap most first, each once."""
-    iou = overlaps(expected.xyxy, got.xyxy)
+def pairs(
+    expected: Detections, got: Detections, iou: NDArray[np.float64] | None = None
+) -> list[tuple[int, int, float]]:
+    """Return boxes of one class that overlap, those that overlap most first, each once.
+
+    ``iou`` are the (n, m) overlaps; None for those of the upright boxes.
+    """
+    if iou is None:
+        iou = overlaps(expected.xyxy, got.xyxy)
     iou = np.where(expected.class_id[:, None] == got.class_id[None], iou, 0)
     found: list[tuple[int, int, float]] = []
     for place in np.argsort(-iou, axis=None, kind="stable"):

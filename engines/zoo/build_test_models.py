@@ -1,42 +1,22 @@
-"""Builds the two networks that see the synthetic camera's image exactly: test-boxes, test-lane.
+"""Builds the networks that see the synthetic camera's image exactly: test-boxes, test-lane, ….
 
 They hold no weights, only arithmetic on colours: a red rectangle is where red exceeds green and
-blue by half the range. ``python -m engines.zoo.build_test_models [FOLDER]`` writes both files.
+blue by half the range. ``python -m engines.zoo.build_test_models [FOLDER]`` writes the files.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from onnx.numpy_helper import from_array
 
-OPSET = 17
-LEAST_DIFFERENCE = 127.5  # half of 0..255: what blurred edges cross where the true edge is
+from engines.zoo.graph import LEAST_DIFFERENCE, save
+from engines.zoo.oriented_graph import oriented
+
 LEAST_RUN = 3.0  # pixels of a colour in a row or column that are no speck
-
-
-def _save(
-    name: str,
-    nodes: list[onnx.NodeProto],
-    constants: Mapping[str, Any],
-    outputs: list[onnx.ValueInfoProto],
-    folder: Path,
-) -> Path:
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "height", "width"])
-    initial = [from_array(value, key) for key, value in constants.items()]
-    graph = helper.make_graph(nodes, name, [image], outputs, initial)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-    model.producer_name = "mirante"
-    onnx.checker.check_model(model, full_check=True)
-    path = folder / f"{name}.onnx"
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    return path
 
 
 def _edges(axis: str, counts: str, size: str) -> list[onnx.NodeProto]:
@@ -98,7 +78,7 @@ def boxes(folder: Path) -> Path:
         helper.make_tensor_value_info("labels", TensorProto.INT64, [1, 3]),
         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3]),
     ]
-    return _save("test-boxes", nodes, constants, outputs, folder)
+    return save("test-boxes", nodes, constants, outputs, folder)
 
 
 def lane(folder: Path) -> Path:
@@ -119,13 +99,16 @@ def lane(folder: Path) -> Path:
     }
     shape: list[str | int | None] = [1, 1, "height", "width"]
     outputs = [helper.make_tensor_value_info("lane", TensorProto.FLOAT, shape)]
-    return _save("test-lane", nodes, constants, outputs, folder)
+    return save("test-lane", nodes, constants, outputs, folder)
+
+
+BUILDS = (boxes, lane, oriented)
 
 
 def main() -> None:
-    """Writes both files into the folder given, or beside this file."""
+    """Writes all files into the folder given, or beside this file."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    for build in (boxes, lane):
+    for build in BUILDS:
         sys.stdout.write(f"{build(folder)}\n")
 
 

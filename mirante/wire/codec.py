@@ -14,6 +14,7 @@ from mirante.detections import UNTRACKED, Attribute, Attributes, Detections
 from mirante.frame import Counts, FrameResult
 from mirante.keypoints import keypoints_of
 from mirante.mask import Mask
+from mirante.rotated import Rotated, within_half_turn
 from mirante.shapes import ShapeError
 from mirante.wire.errors import WireError
 from mirante.wire.masks import decode_mask, encode_mask
@@ -190,6 +191,7 @@ def _objects(detections: Detections) -> list[Object]:
     tracks = [None] * len(boxes) if detections.track_id is None else detections.track_id.tolist()
     attributes = [_written(one) for one in detections.attributes] or [{} for _ in boxes]
     points = _points(detections)
+    rotated = _rotated(detections)
     return [
         Object(
             label=detections.labels[class_id],
@@ -199,9 +201,18 @@ def _objects(detections: Detections) -> list[Object]:
             track_id=track,
             attributes=named,
             keypoints=there,
+            rotated=turned[:4] if turned else None,
+            angle=turned[4] if turned else None,
         )
-        for class_id, score, box, track, named, there in zip(
-            detections.class_id.tolist(), scores, boxes, tracks, attributes, points, strict=True
+        for class_id, score, box, track, named, there, turned in zip(
+            detections.class_id.tolist(),
+            scores,
+            boxes,
+            tracks,
+            attributes,
+            points,
+            rotated,
+            strict=True,
         )
     ]
 
@@ -223,6 +234,7 @@ def _detections(objects: list[Object]) -> Detections:
             np.array(tracks, np.int64) if tracked else None,
             _attributes(objects),
             keypoints=keypoints_of([found.keypoints for found in objects]),
+            rotated=_rotated_of(objects),
         )
     except ShapeError as error:
         raise WireError(f"objects: {error}") from error
@@ -240,6 +252,30 @@ def _points(detections: Detections) -> list[list[Any]]:
     rounded[..., :2] = rounded[..., :2].round(2)
     rounded[..., 2] = rounded[..., 2].round(4)
     return [each.tolist() if each.any() else [] for each in rounded]
+
+
+def _rotated(detections: Detections) -> list[list[float] | None]:
+    """Return the rotated box of each object, angle last; None for one that has none."""
+    if detections.rotated is None:
+        return [None] * len(detections)
+    if not np.isfinite(detections.rotated).all():
+        raise WireError("rotated: expected finite boxes and angles")
+    rounded = detections.rotated.astype(np.float64)
+    rounded[:, :4] = rounded[:, :4].round(2)
+    rounded[:, 4] = within_half_turn(rounded[:, 4]).round(6)
+    return [each.tolist() if each.any() else None for each in rounded]
+
+
+def _rotated_of(objects: list[Object]) -> Rotated | None:
+    if all(found.rotated is None and found.angle is None for found in objects):
+        return None
+    boxes = np.zeros((len(objects), 5), np.float32)
+    for box, found in zip(boxes, objects, strict=True):
+        if (found.rotated is None) != (found.angle is None):
+            raise WireError("objects: expected rotated and angle together")
+        if found.rotated is not None:
+            box[:] = (*found.rotated, found.angle)
+    return boxes
 
 
 def _written(attributes: Attributes) -> dict[str, AttributeOf]:

@@ -27,6 +27,10 @@ Box = Annotated[
     tuple[Pixels, Pixels, Pixels, Pixels],
     Meta(description="left, top, width, height in pixels of the source frame"),
 ]
+Rotated = Annotated[
+    tuple[Pixels, Pixels, Pixels, Pixels],
+    Meta(description="x, y of the centre, width, height in pixels of the source frame"),
+]
 MaskEncoding = Literal["bits", "rle", "png", "polygon"]
 
 
@@ -81,6 +85,17 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         list[KeyPoint],
         Meta(description="its key points, in their model's order; absent without; since 1.2"),
     ] = []
+    rotated: Annotated[
+        Rotated | None,
+        Meta(description="the rotated box that `bbox` encloses; absent without; since 1.2"),
+    ] = None
+    angle: Annotated[
+        Annotated[float, Meta(ge=-1.6, le=1.6)] | None,
+        Meta(
+            description="of the rotated box's width, in radians, clockwise as seen from pointing "
+            "right; with `rotated`; since 1.2"
+        ),
+    ] = None
 
 
 class DetectionsMessage(Head, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
 from mirante.mask import Mask
+from mirante.rotated import corners
 
 COLOURS = (
     (60, 220, 60),
@@ -26,10 +27,14 @@ def draw_result(rgb: Picture, result: FrameResult) -> Picture:
     for _, mask in result.all_masks():
         _paint(drawn, mask)
     found = result.detections
-    for (label, score, xyxy), class_id in zip(found, found.class_id, strict=True):
+    for i, ((label, score, xyxy), class_id) in enumerate(zip(found, found.class_id, strict=True)):
         left, top, right, bottom = (round(float(edge)) for edge in xyxy)
         colour = COLOURS[int(class_id) % len(COLOURS)]
-        cv2.rectangle(drawn, (left, top), (right, bottom), colour, 2)
+        if found.rotated is not None and found.rotated[i].any():
+            outline = np.round(corners(found.rotated[i : i + 1])).astype(np.int32)
+            cv2.polylines(drawn, list(outline), True, colour, 2)
+        else:
+            cv2.rectangle(drawn, (left, top), (right, bottom), colour, 2)
         at = (left + 2, max(top - 4, 12))
         for ink, thick in (((0, 0, 0), 3), (colour, 1)):
             font = cv2.FONT_HERSHEY_SIMPLEX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from bdb import BdbQuit
 from collections.abc import Iterator, Sequence
@@ -175,6 +176,10 @@ def _print(ran: Ran, json: bool) -> None:
     for index, (label, score, xyxy) in enumerate(found):
         said = [f"{n} {a.label} {a.score:.2f}" for n, a in found.attributes_of(index).items()]
         box = ", ".join(f"{edge:.1f}" for edge in xyxy)
+        if found.rotated is not None and found.rotated[index].any():
+            x, y, width, height, angle = (float(each) for each in found.rotated[index])
+            turned = f"{width:.1f} x {height:.1f} at {x:.1f}, {y:.1f}, {math.degrees(angle):.1f}°"
+            said.insert(0, turned)
         typer.echo("  ".join([f"{label} {score:.3f}", f"[{box}]", *said]))
     for of_object, mask in ran.result.all_masks():
         of = "" if of_object is None else f" of object {of_object}"

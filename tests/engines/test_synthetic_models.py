@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 import engines
 from engines.manifest import ZOO
+from engines.rotated import rotated_overlaps
+from mirante.rotated import enclosing
 from pipeline.cameras.synthetic import picture, truth
 
 SIZES = [(640, 360), (1280, 720), (320, 240), (640, 480)]
@@ -51,6 +53,40 @@ def test_the_lane_is_exact_but_for_its_edge(size: tuple[int, int], n: int) -> No
         assert (got & want).sum() / (got | want).sum() > 0.94
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", FRAMES)
+def test_rotated_boxes_are_exact_to_two_pixels(size: tuple[int, int], n: int) -> None:
+    model = engines.load("test-oriented")
+    expected, mask = truth(n, *size)
+    for rgb in (picture(n, *size), through_video(picture(n, *size))):
+        found = model(rgb).detections
+        order = np.argsort(found.class_id)
+        assert found.class_id[order].tolist() == [0, 1, 2, 3]
+        assert found.rotated is not None
+        assert found.score.min() > 0.9
+        np.testing.assert_allclose(found.xyxy[order][:3], expected.xyxy, atol=2)
+        upright = enclosing(found.rotated[order])
+        np.testing.assert_allclose(upright[:3], expected.xyxy, atol=2)
+        band = found.rotated[order][3]
+        rows, columns = mask.plane("lane").nonzero()
+        middle = (columns.mean() + 0.5, rows.mean() + 0.5)
+        np.testing.assert_allclose(band[:2], middle, atol=3)
+        np.testing.assert_allclose(band[2] * band[3], len(rows), rtol=0.06)
+        assert -1.3 < band[4] < -0.3  # its upper end leans to the right
+
+
+@pytest.mark.parametrize("turn", [-80, -45, -10, 0, 25, 44, 46, 70, 89])
+def test_a_turned_rectangle_is_found_as_it_is(turn: int) -> None:
+    rgb = np.full((360, 640, 3), 100, np.uint8)
+    outline = cv2.boxPoints(((300, 180), (160, 60), turn))
+    cv2.fillPoly(rgb, [np.round(outline).astype(np.int32)], (0, 255, 0))
+    found = engines.load("test-oriented")(rgb).detections
+    assert found.rotated is not None
+    expected = np.array([[300, 180, 160, 60, np.radians(turn)]], np.float32)
+    assert rotated_overlaps(found.rotated, expected).item() > 0.96
+    assert abs(np.sin(found.rotated[0, 4] - expected[0, 4])) < 0.01
+
+
 @pytest.mark.parametrize("colour", range(3))
 def test_an_absent_colour_has_no_box(colour: int) -> None:
     rgb = picture(3, 640, 360)
@@ -69,6 +105,6 @@ def test_a_grey_picture_has_nothing() -> None:
 def test_the_shipped_files_are_what_their_script_builds(tmp_path: Path) -> None:
     from engines.zoo import build_test_models
 
-    for build in (build_test_models.boxes, build_test_models.lane):
+    for build in build_test_models.BUILDS:
         built = build(tmp_path)
         assert built.read_bytes() == (ZOO / built.name).read_bytes()

@@ -28,6 +28,7 @@ class Own:
     said: dict[str, Attribute]
     masks: tuple[tuple[str, bytes], ...]
     points: np.ndarray[Any, Any]
+    rotated: np.ndarray[Any, Any]
 
 
 class World:
@@ -42,7 +43,8 @@ class World:
         rng, labels = self.rng, TABLES[self.rng.integers(len(TABLES))]
         count = int(rng.integers(0, 5)) if labels else 0
         first = len(self.objects)
-        has = dict(zip(("track", "said", "masks", "points"), rng.random(4) < 0.5, strict=True))
+        fields = ("track", "said", "masks", "points", "rotated")
+        has = dict(zip(fields, rng.random(len(fields)) < 0.5, strict=True))
         size = int(rng.integers(1, 4))
         for number in range(first, first + count):
             points = rng.integers(1, 90, (size, 3)) * (1, 1, 0.01)
@@ -52,6 +54,7 @@ class World:
                 {"n": Attribute(str(number), 0.5)} if has["said"] and rng.random() < 0.7 else {},
                 self._masks(number) if has["masks"] else (),
                 np.asarray(points if has["points"] else np.zeros((0, 3)), np.float32),
+                np.array([number, 1, 9, 5, 0.25] if has["rotated"] else [0] * 5, np.float32),
             )
         made = [self.objects[number] for number in range(first, first + count)]
         edges = [[number, 0, number + 9, 9] for number in range(first, first + count)]
@@ -63,6 +66,9 @@ class World:
             np.array([own.track for own in made], np.int64) if has["track"] else None,
             keypoints=np.array([own.points for own in made], np.float32).reshape(count, size, 3)
             if has["points"]
+            else None,
+            rotated=np.array([own.rotated for own in made], np.float32).reshape(count, 5)
+            if has["rotated"]
             else None,
         )
         named = plain.with_attributes({i: own.said for i, own in enumerate(made) if own.said})
@@ -116,6 +122,8 @@ class World:
             points = np.zeros((0, 3), np.float32) if now.keypoints is None else now.keypoints[i]
             np.testing.assert_allclose(points[: len(own.points)], own.points, atol=1e-6)
             assert not points[len(own.points) :].any()
+            rotated = np.zeros(5) if now.rotated is None else now.rotated[i]
+            np.testing.assert_array_equal(rotated, own.rotated)
 
 
 def over_the_wire(objects: Detections) -> Detections:
@@ -136,7 +144,7 @@ def test_any_chain_keeps_what_belongs_to_each_object() -> None:
     assert seen > 5 * CHAINS, "the chains had objects"
 
 
-@pytest.mark.parametrize("field", ["track_id", "attributes", "masks", "keypoints"])
+@pytest.mark.parametrize("field", ["track_id", "attributes", "masks", "keypoints", "rotated"])
 def test_the_check_sees_a_field_that_is_not_aligned(field: str) -> None:
     caught = 0
     for seed in range(60):
@@ -159,7 +167,8 @@ def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
     box = np.array([[0, 0, 9, 9]], np.float32)
     one, ids = np.ones(1, np.float32), np.zeros(1, np.int32)
     bare = Detections(box, one, ids, ("car",))
-    full = replace(bare, track_id=np.array([7], np.int64), keypoints=points)
+    turned = np.full((1, 5), 0.5, np.float32)
+    full = replace(bare, track_id=np.array([7], np.int64), keypoints=points, rotated=turned)
     for merged, own in ((bare.merge(full), 1), (full.merge(bare), 0)):
         assert merged.labels == ("car",)
         assert merged.track_id is not None
@@ -168,8 +177,12 @@ def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
         assert merged.track_id[1 - own] == UNTRACKED
         assert merged.keypoints[own].all()
         assert not merged.keypoints[1 - own].any()
+        assert merged.rotated is not None
+        assert merged.rotated[own].all()
+        assert not merged.rotated[1 - own].any()
     plain = bare.merge(bare)
     assert (plain.track_id, plain.keypoints, plain.masks, plain.attributes) == (None, None, (), ())
+    assert plain.rotated is None
 
 
 def test_a_mask_on_an_object_names_none() -> None:
@@ -191,6 +204,7 @@ def test_a_mask_on_an_object_names_none() -> None:
         ("keypoints", np.zeros((1, 5, 3), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
         ("keypoints", np.zeros((2, 5, 2), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
         ("keypoints", np.zeros((2, 3), np.float32), r"keypoints: expected \(2, 1, 3\) float32"),
+        ("rotated", np.zeros((2, 4), np.float32), r"rotated: expected \(2, 5\) float32"),
         ("masks", ((),), "masks: expected none or 2, got 1"),
         ("masks", (PLANE, PLANE), "masks: expected a tuple of masks for each object, got a mask"),
     ],

@@ -118,6 +118,43 @@ def test_a_key_point_that_is_none_is_not_written(bad: tuple[float, float, float]
         encode(some_frame(detections=replace(some_detections(), keypoints=points)))
 
 
+def test_rotated_boxes_survive_and_are_absent_where_an_object_has_none() -> None:
+    rotated = np.zeros((2, 5), np.float32)
+    rotated[1] = (480.126, 270.5, 612.25, 90.004, -0.7853982)
+    coded = encode(some_frame(detections=replace(some_detections(), rotated=rotated)))
+    first, second = written(coded.detections["json"])["objects"]
+    assert not {"rotated", "angle"} & set(first)
+    assert (second["rotated"], second["angle"]) == ([480.13, 270.5, 612.25, 90.0], -0.785398)
+    back = decode(coded.detections["json"]).detections.rotated
+    assert back is not None
+    np.testing.assert_allclose(back, rotated, atol=0.0051)
+    np.testing.assert_allclose(back[:, 4], rotated[:, 4], atol=1e-6)
+    assert decode(encode(some_frame()).detections["json"]).detections.rotated is None
+
+
+def test_an_angle_is_written_within_half_a_turn() -> None:
+    rotated = np.array([[5, 5, 4, 2, 3.0], [5, 5, 4, 2, -2.0]], np.float32)
+    coded = encode(some_frame(detections=replace(some_detections(), rotated=rotated)))
+    angles = [one["angle"] for one in written(coded.detections["json"])["objects"]]
+    assert angles == pytest.approx([3.0 - np.pi, np.pi - 2.0], abs=1e-6)
+
+
+@pytest.mark.parametrize("kept", ["rotated", "angle"])
+def test_an_angle_without_its_box_is_refused(kept: str) -> None:
+    rotated = np.full((2, 5), 0.5, np.float32)
+    coded = encode(some_frame(detections=replace(some_detections(), rotated=rotated)))
+    message = written(coded.detections["json"])
+    del message["objects"][1]["rotated" if kept == "angle" else "angle"]
+    with pytest.raises(WireError, match="expected rotated and angle together"):
+        decode(json.dumps(message).encode())
+
+
+def test_a_rotated_box_that_is_not_finite_is_not_written() -> None:
+    rotated = np.full((2, 5), np.nan, np.float32)
+    with pytest.raises(WireError, match="rotated: expected finite boxes and angles"):
+        encode(some_frame(detections=replace(some_detections(), rotated=rotated)))
+
+
 class ObjectOf11(msgspec.Struct):
     """An object as a reader of 1.1 knows it: it refuses tracks of some objects only."""
 

@@ -50,8 +50,20 @@ function drawBox(context, object, toX, toY, unit, labels) {
   const colour = colourOf(object.label);
   context.strokeStyle = colour;
   context.lineWidth = 2 * unit;
-  context.strokeRect(left, top, right - left, bottom - top);
+  if (object.rotated) strokeRotated(context, object, toX, toY);
+  else context.strokeRect(left, top, right - left, bottom - top);
   if (labels) drawWords(context, wordsOf(object), left - unit, top, colour, unit);
+}
+
+/** The angle is that of the width, clockwise as y points down. */
+function strokeRotated(context, { rotated: [x, y, width, height], angle }, toX, toY) {
+  const cos = Math.cos(angle) / 2, sin = Math.sin(angle) / 2;
+  context.beginPath();
+  for (const [i, j] of [[-1, -1], [1, -1], [1, 1], [-1, 1]]) {
+    context.lineTo(toX(x + i * width * cos - j * height * sin), toY(y + i * width * sin + j * height * cos));
+  }
+  context.closePath();
+  context.stroke();
 }
 
 /** `person 0.91 #12 red`: label, score, track where there is one, and what classifiers say. */

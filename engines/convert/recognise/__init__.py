@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
 from engines.convert.recognise.grids import dense
 from engines.convert.recognise.heads import gfl, ssd, yolov1, yunet
+from engines.convert.recognise.oriented import rows_obb, yolov8_obb
 from engines.convert.recognise.planes import classifier, segmenter
 from engines.convert.recognise.queries import end_to_end, pairs, rows
 from engines.decoders import DECODERS, OptionError, Spec, bind
-from engines.found import Attributes, Boxes, Found, Planes
+from engines.found import Attributes, Boxes, Found, OrientedBoxes, Planes
 from engines.names import resolve
 from engines.runtimes import Session
 
@@ -32,6 +33,8 @@ READINGS: Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]] = {
     "ssd": (Boxes, ssd),
     "gfl": (Boxes, gfl),
     "yolov1": (Boxes, yolov1),
+    "yolov8_obb": (OrientedBoxes, yolov8_obb),
+    "rows_obb": (OrientedBoxes, rows_obb),
     "argmax, sigmoid, class_ids": (Planes, segmenter),
     "softmax": (Attributes, classifier),
 }

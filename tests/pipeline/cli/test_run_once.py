@@ -18,6 +18,7 @@ import pytest
 from engines.manifest import ZOO
 from engines.pictures import named_frame, read_frame
 from mirante import Detections, FrameResult, Mask
+from mirante.rotated import corners, enclosing
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.cli.drawn_result import draw_result
 from tests.support import ROOT
@@ -134,6 +135,25 @@ def test_the_mask_of_an_object_is_drawn() -> None:
     assert changed[10:20, 10:20].mean() > 0.9
     changed[10:20, 10:20] = False
     assert not changed.any()
+
+
+def test_rotated_boxes_are_told_and_drawn_turned(clip: Path, tmp_path: Path, mirante: Run) -> None:
+    drawn = tmp_path / "drawn.png"
+    outcome = mirante("run-once", str(clip), "--model", "test-oriented", "--picture", str(drawn))
+    assert outcome.status == 0, outcome.err
+    (band,) = [line for line in outcome.out.splitlines() if line.startswith("band")]
+    assert re.search(r"\d+\.\d x \d+\.\d at \d+\.\d, \d+\.\d, -[2-6]\d\.\d°", band), band
+
+    turned = np.array([[60, 50, 60, 20, np.pi / 4]], np.float32)
+    box, one = enclosing(turned), np.ones(1, np.float32)
+    objects = Detections(box, one, np.zeros(1, np.int32), ("band",), rotated=turned)
+    frame = FrameResult("gate", 0, 0, 0, "arrival", 120, 100, objects)
+    image = draw_result(np.zeros((100, 120, 3), np.uint8), frame)
+    for x, y in corners(turned)[0]:
+        assert image[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2].any()
+    left, _, right, bottom = box[0].round().astype(int)
+    for x in (left, right):  # no upright box is drawn; its upper corners are under the words
+        assert not image[bottom - 3 : bottom + 1, x - 2 : x + 3].any()
 
 
 def test_the_stages_of_a_camera_and_a_stage_that_drops(
