@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
+
 # The 80 categories of COCO (Lin et al. 2014) in the order in which detectors number them.
 COCO80 = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -26,3 +29,24 @@ _used = iter(COCO80)
 COCO90 = tuple(_UNUSED.get(number) or next(_used) for number in range(1, 91))
 
 TABLES: dict[str, tuple[str, ...]] = {"coco80": COCO80, "coco90": COCO90}
+
+
+def distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the labels, each once, and those that came more than once.
+
+    The second "crane" becomes "crane (2)", so that thresholds, stages and readers of messages can
+    tell both.
+    """
+    taken = set(labels)
+    seen: set[str] = set()
+    found, doubled = [], []
+    for label in labels:
+        name = label
+        if label in seen:
+            doubled.append(label)
+            numbered = (f"{label} ({number})" for number in count(2))
+            name = next(each for each in numbered if each not in taken)
+        taken.add(name)
+        seen.add(label)
+        found.append(name)
+    return tuple(found), tuple(dict.fromkeys(doubled))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -179,7 +180,10 @@ class Manifest(_Part):
         if self.url and not self.sha256:
             raise ValueError("sha256: expected with url, got none")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"labels: expected each name once, got {list(self.labels)}")
+            twice = [
+                name for name, times in Counter(self.labels).items() if times > 1 for _ in "12"
+            ]
+            raise ValueError(f"labels: expected each name once, got {twice[:6]}")
         if self.kind.needs_threshold and self.threshold is None:
             raise ValueError(f"threshold: expected with task {self.task}, got none")
         check_labels("thresholds", self.thresholds, self.labels)

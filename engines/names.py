@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mirante.nearest import nearest
@@ -15,6 +17,9 @@ class UnknownNameError(ValueError):
 
 def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """The object that ``name`` stands for.
+
+    A module of a user's own is also found in the folder where the command was given, behind all
+    other folders.
 
     Args:
         kind: what is looked for, in the singular, for the message ("decoder", "runtime", …).
@@ -31,6 +36,8 @@ def resolve(kind: str, name: str, table: Mapping[str, str]) -> Any:
             'or "package.module:Object" of your own'
         )
     module_name, _, attribute = target.partition(":")
+    if name not in table and (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:

@@ -31,7 +31,7 @@ class InputKeys:
 
     name: str | None = None
     layout: Annotated[str | None, Option(help="nchw or nhwc, where it is open.")] = None
-    colour: Annotated[str | None, Option(help="rgb or bgr [rgb].")] = None
+    colour: Annotated[str | None, Option(help="rgb or bgr [as the file or its family].")] = None
     scale: Annotated[
         float | None,
         Option(help="tensor = (pixel * scale - mean) / std [1/255]."),
@@ -117,8 +117,14 @@ class Asked:
     inputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     outputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     frames: Annotated[
-        str | None, Option(help="Clip or images to compare on [noise].", metavar="CLIP")
+        str | None,
+        Option(
+            help="Clip or images to compare and to try ways of feeding on [noise].", metavar="CLIP"
+        ),
     ] = None
+    why: Annotated[bool, Option("--why", help="If no decoder fits, say of every one why not.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,24 +12,36 @@ from engines.commands import command
 from engines.convert.asked import Asked
 
 if TYPE_CHECKING:
+    from engines.convert.importing import Imported
     from engines.convert.phones import Exported
+
+_NAMED = 3  # labels that the output names
 
 
 @command
 def import_(asked: Asked) -> None:
     """Convert a model, find its decoder, prove it equal to its source, and write its manifest."""
+    from engines.convert import RefusalError
     from engines.convert.importing import import_model
 
-    _see_here()
-    made = import_model(asked)
+    try:
+        made = import_model(asked)
+    except RefusalError as refusal:
+        for line in refusal.why if asked.why else ():
+            typer.echo(line, err=True)
+        raise
     about = made.about
     typer.echo(f"from      {about['source']['framework']} ({about['source']['library']})")
     told = about["onnx"]
     typer.echo(f"onnx      {made.onnx}, {_size_of(told['bytes'])}, opset {told['opset']}")
     typer.echo(f"          by {told['by']}; {told['batch']}")
     typer.echo(f"decoder   {about['decoder']['name']}: {'; '.join(about['decoder']['because'])}")
+    for line in _fed(made, asked):
+        typer.echo(line)
     for line in _parity(about):
         typer.echo(line)
+    for note in made.notes:
+        typer.echo(f"mirante: warning: {note}", err=True)
     if doubt := (about.get("task") or {}).get("doubt"):
         typer.echo(f"mirante: warning: {asked.name} found nothing there: {doubt}", err=True)
     typer.echo(f"report    {made.report}")
@@ -56,7 +67,6 @@ def export(
     from engines.convert.phones import export_model
     from engines.store.models import use_default_mirror
 
-    _see_here()
     use_default_mirror()
     made: Exported = export_model(model, to, out, source=source, network=network, frames=frames)
     typer.echo(f"from      {made.about['source']} by {made.about['library']}")
@@ -66,6 +76,21 @@ def export(
     typer.echo(f"report    {made.report}")
     if made.manifest is not None:
         typer.echo(f"run it    {made.manifest}")
+
+
+def _fed(made: Imported, asked: Asked) -> Iterator[str]:
+    """Yield how images are fed and which labels there are, and where each of that came from."""
+    from engines.convert.origins import ASSUMED, told_lines
+
+    heading = "input"
+    for line in told_lines(made.fed, made.origins):
+        yield f"{heading:<9} {line}"
+        heading = ""
+    if ASSUMED in made.origins.values() and asked.frames is None:
+        yield f"{'':<9} --frames CLIP tries what is assumed here"
+    more = ", …" if len(made.labels) > _NAMED else ""
+    names = ", ".join(made.labels[:_NAMED]) + more
+    yield f"labels    {len(made.labels)} ({names}): {made.origins['labels']}"
 
 
 def _parity(about: Mapping[str, Any]) -> list[str]:
@@ -87,9 +112,3 @@ def _parity(about: Mapping[str, Any]) -> list[str]:
 
 def _size_of(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
-
-
-def _see_here() -> None:
-    """Modules in the folder where the command is given are found, as by ``python -m``."""
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engines.builder.derived import as_text
+from engines.convert import RefusalError
 from engines.convert.asked import Asked
+from engines.convert.families import FAMILIES
 from engines.convert.network import read_onnx
-from engines.convert.recognise import last_ops, recognise
+from engines.convert.origins import ASSUMED, OPTION, Known, commented
+from engines.convert.recognise import Recognised, RecogniseError, last_ops, recognise
 from engines.convert.tidy import Picture
 from engines.decoders import DECODERS
 from engines.files import digest_of
@@ -30,6 +31,8 @@ class Reading:
     Attributes:
         task, decoder, options, labels: as in a manifest.
         reasons: why, in words.
+        family: a key of ``FAMILIES``, or empty.
+        origin: where the labels came from.
     """
 
     task: str
@@ -37,9 +40,11 @@ class Reading:
     options: dict[str, Any]
     labels: tuple[str, ...]
     reasons: tuple[str, ...]
+    family: str = ""
+    origin: str = OPTION
 
 
-def reading(onnx: Path, picture: Picture, asked: Asked, feeds: Tensors) -> Reading:
+def reading(onnx: Path, picture: Picture, known: Known, feeds: Tensors) -> Reading:
     """The one decoder that fits the outputs of one run; or what is asked, where that is all of it.
 
     Of a decoder that is named the options are found out, unless they are given or it is a user's
@@ -47,58 +52,93 @@ def reading(onnx: Path, picture: Picture, asked: Asked, feeds: Tensors) -> Readi
 
     Raises:
         RecogniseError: none fits, or several; what was considered.
+        RefusalError: the outputs have another number of labels than are named.
         ValueError: there is no telling how many labels there are, or what the task is.
     """
+    asked = known.asked
     named = None if asked.decoder == "auto" else asked.decoder
-    if named is not None and (asked.options or named not in DECODERS):
-        return _as_asked(asked)
+    if named is not None and named not in DECODERS:
+        return _as_asked(known)
     session = open_session("onnxruntime", onnx, 1)
-    found = recognise(
-        session,
-        picture.size,
-        asked.labels,
-        asked.task,
-        session.run(feeds),
-        last_ops(read_onnx(onnx)),
-        named,
-        asked.options,
+    outputs, ops = session.run(feeds), last_ops(read_onnx(onnx))
+
+    def found(labels: tuple[str, ...] | None) -> Recognised:
+        return recognise(
+            session, picture.size, labels, asked.task, outputs, ops, named, asked.options
+        )
+
+    try:
+        read = found(asked.labels)
+    except RecogniseError as error:
+        if asked.options and asked.task and asked.labels:
+            return _as_asked(known)
+        raise _other_count(error, known, found) from None
+    labels, origin = _labels(read, known)
+    return Reading(read.task, read.decoder, read.options, labels, read.reasons, read.family, origin)
+
+
+def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:
+    """The labels, and where they came from."""
+    if known.asked.labels is not None:
+        return known.asked.labels, known.labels
+    if read.labels is None:
+        raise ValueError(
+            f"labels: missing, and the outputs of decoder {read.decoder} do not tell how many"
+        )
+    family = FAMILIES.get(read.family)
+    if family is not None and len(family.labels) == read.labels:
+        return family.labels, f"family {family.says}"
+    return tuple(f"class_{i}" for i in range(read.labels)), ASSUMED
+
+
+def _other_count(
+    error: RecogniseError, known: Known, found: Callable[[None], Recognised]
+) -> RefusalError:
+    """The same refusal; or that the outputs have another number of labels than are named."""
+    named = known.asked.labels
+    if named is None:
+        return error
+    try:
+        read = found(None)
+    except RecogniseError:
+        return error
+    if read.labels in (None, len(named)):
+        return error
+    few = ", ".join(named[:3]) + (", …" if len(named) > 3 else "")
+    return RefusalError(
+        [
+            f"labels: {len(named)} by the {known.labels} ({few}), but {read.labels} by the outputs",
+            f"  {read.decoder}: {'; '.join(read.reasons)}",
+            f"  what helps: {read.labels} names in --labels",
+        ],
+        error.why,
     )
-    labels = asked.labels
-    if labels is None:
-        if found.labels is None:
-            raise ValueError(
-                f"labels: missing, and the outputs of decoder {found.decoder} do not tell how many"
-            )
-        labels = tuple(f"class_{i}" for i in range(found.labels))
-    return Reading(found.task, found.decoder, found.options, labels, found.reasons)
 
 
-def _as_asked(asked: Asked) -> Reading:
+def _as_asked(known: Known) -> Reading:
+    asked = known.asked
     for key, value in (("task", asked.task), ("labels", asked.labels)):
         if value is None:
             raise ValueError(f"{key}: missing, and required with the options of a decoder")
     assert asked.task is not None
     assert asked.labels is not None
     options = dict(asked.options)
-    return Reading(asked.task, asked.decoder, options, asked.labels, ("as asked",))
-
-
-def input_keys(picture: Picture, asked: Asked) -> dict[str, Any]:
-    """The manifest's ``input``. Floats are images of 0..1 where nothing else is asked."""
-    keys: dict[str, Any] = {"name": picture.name, "size": list(picture.size)}
-    keys["layout"] = picture.layout
-    if picture.dtype != np.uint8:
-        keys["scale"] = 1 / 255
-    for key, value in asked.input.given().items():
-        if key not in ("name", "layout"):
-            keys[key] = list(value) if isinstance(value, tuple) else value
-    return keys
+    return Reading(
+        asked.task, asked.decoder, options, asked.labels, ("as asked",), origin=known.labels
+    )
 
 
 def write_manifest(
-    onnx: Path, asked: Asked, fed: Mapping[str, Any], how: Reading, source: str
+    onnx: Path,
+    asked: Asked,
+    fed: Mapping[str, Any],
+    how: Reading,
+    source: str,
+    origins: Mapping[str, str],
 ) -> Manifest:
     """Writes NAME.yaml beside the ONNX file, and reads it back.
+
+    Comments beside ``labels`` and the keys of ``input`` say where each came from.
 
     Raises:
         ManifestError: a key is wrong.
@@ -127,5 +167,5 @@ def write_manifest(
     if asked.iou is not None:
         keys["iou"] = asked.iou
     path = onnx.with_name(f"{asked.name}.yaml")
-    path.write_text(as_text(keys), encoding="utf-8")
+    path.write_text(commented(as_text(keys), origins), encoding="utf-8")
     return read(path)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.convert import ConvertError, first_lines, library
 from engines.convert.asked import Asked
 from engines.convert.network import EXACT, IMAGES, OUTPUT
-from engines.convert.weights import fit_weights, kind_of, make
+from engines.convert.weights import code_in, fit_weights, kind_of, make
 from engines.runtimes import Tensors
 
 OPSET = 18  # of the legacy exporter; dynamo has its own
@@ -227,6 +227,12 @@ def open_torch(asked: Asked) -> TorchNetwork:
         return TorchNetwork(make(asked.source), asked)
     kind = kind_of(path)
     if kind == "weights":
+        if code := code_in(path):
+            raise ConvertError(
+                f"{path}: it holds code ({code}), which would run if it were read; expected "
+                "weights alone, as torch.save(model.state_dict(), …) writes them, with --network; "
+                "or export it to ONNX where it was made (yolo export model=… format=onnx)"
+            )
         if asked.network is None:
             raise ValueError(
                 f"network: missing, and required: {path.name} holds weights alone; name what makes "

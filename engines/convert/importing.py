@@ -13,13 +13,15 @@ from pydantic import ValidationError
 
 from engines.builder.frames import Rgb
 from engines.builder.onnx_file import load_onnx
+from engines.convert import origins
 from engines.convert.asked import Asked
-from engines.convert.describe import Reading, input_keys, reading, write_manifest
+from engines.convert.describe import Reading, reading, write_manifest
 from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
 from engines.convert.network import AsSession, Network, read_onnx
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
 from engines.convert.tidy import open_batch, picture_input, settle
+from engines.convert.told import told_by
 from engines.files import digest_of, write_whole
 from engines.manifest import Input, Manifest, ManifestError, explain
 from engines.model import load
@@ -34,12 +36,19 @@ class Imported:
         manifest: its path; the ONNX file and the report lie beside it.
         onnx, report: their paths.
         about: the report, as in the file.
+        labels: the names of what is found.
+        fed, origins: the manifest's ``input``, and where its keys and the labels came from.
+        notes: what is to be known besides, a sentence each.
     """
 
     manifest: Path
     onnx: Path
     report: Path
     about: Mapping[str, Any]
+    labels: tuple[str, ...]
+    fed: Mapping[str, Any]
+    origins: Mapping[str, str]
+    notes: tuple[str, ...]
 
 
 def import_model(asked: Asked) -> Imported:
@@ -55,34 +64,42 @@ def import_model(asked: Asked) -> Imported:
         OSError: images cannot be read, or ``out`` cannot be written.
     """
     where, pictures = pictures_of(asked.frames)
+    told = told_by(asked.source)
+    known = origins.known(asked, told)
+    asked = known.asked
     network = open_network(asked)
     asked.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=asked.out) as scratch:
         onnx = Path(scratch) / f"{asked.name}.onnx"
         network.write(onnx)
         picture = picture_input(model := read_onnx(onnx), asked)
-        fed = input_keys(picture, asked)
+        fed, _ = origins.fed(picture, asked, told)
         model = settle(model, picture, asked)
         load_onnx().save(model, str(onnx))
         shown = pictures or noise(picture.size)
         feeds = feeds_of(_input(fed), open_session("onnxruntime", onnx, 1), shown)
         model, batch = open_batch(model, feeds, asked)
         load_onnx().save(model, str(onnx))
-        how = reading(onnx, picture, asked, feeds[0])
-        manifest = write_manifest(onnx, asked, fed, how, _told_source(asked, network))
+        how = reading(onnx, picture, known, feeds[0])
+        fed, sources = origins.fed(picture, asked, told, how.family)
+        sources |= {"labels": how.origin}
+        feeds = feeds_of(_input(fed), open_session("onnxruntime", onnx, 1), shown)
+        source = _told_source(asked, network, told.author)
+        manifest = write_manifest(onnx, asked, fed, how, source, sources)
         about = _about(asked, network, onnx, model, how, batch) | _compared(
             manifest, network, onnx, feeds, shown, where
         )
         load(str(onnx.with_suffix(".yaml")))  # whatever does not fit is said here
         refuse(asked.name, network.library, about)
-        return _publish(asked, onnx, about)
+        return Imported(*_publish(asked, onnx, about), about, how.labels, fed, sources, known.notes)
 
 
-def _told_source(asked: Asked, network: Network) -> str:
+def _told_source(asked: Asked, network: Network, author: str) -> str:
     """For the manifest: names, no paths of this machine."""
     name = Path(asked.source).name if Path(asked.source).exists() else asked.source
     made = f" in {asked.network}" if asked.network else ""
-    return f"{name}{made} ({network.framework}); mirante models import"
+    by = f" by {author:.80}" if author else ""
+    return f"{name}{made}{by} ({network.framework}); mirante models import"
 
 
 def _about(
@@ -125,15 +142,15 @@ def _compared(
     return compared(gaps, task, manifest.decoder, len(shown), where)
 
 
-def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> Imported:
-    """Moves all to where it belongs, the manifest last."""
+def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> tuple[Path, Path, Path]:
+    """Moves all to where it belongs, the manifest last; manifest, ONNX file and report."""
     manifest = onnx.with_suffix(".yaml")
     target = asked.out / onnx.name
     report = asked.out / f"{asked.name}.parity.json"
     onnx.replace(target)
     write_whole(report, (json.dumps(about, indent=1) + "\n").encode())
     manifest.replace(asked.out / manifest.name)
-    return Imported(asked.out / manifest.name, target, report, about)
+    return asked.out / manifest.name, target, report
 
 
 def _input(keys: Mapping[str, Any]) -> Input:

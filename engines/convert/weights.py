@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import pickletools
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,14 @@ from engines.names import UnknownNameError, resolve
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "ema", "net", "params")
 _PREFIXES = ("module.", "_orig_mod.")
 _NAMED = 5  # keys that an error names
+# What pickles of weights alone name.
+_DATA = (
+    *("torch._utils.", "torch.Size", "torch.storage.", "torch.serialization.", "torch.device"),
+    *(f"torch.{kind}Storage" for kind in ("Float", "Half", "BFloat16", "Double", "Bool", "Byte")),
+    *(f"torch.{kind}Storage" for kind in ("Char", "Short", "Int", "Long")),
+    *("torch.float", "torch.int", "torch.nn.parameter.", "numpy.", "argparse.Namespace"),
+    *("collections.OrderedDict", "collections.defaultdict", "builtins.set", "__builtin__.set"),
+)
 
 
 def kind_of(path: Path) -> str:
@@ -24,6 +34,37 @@ def kind_of(path: Path) -> str:
     if path.suffix == ".pt2" or any("model_weights_config" in name for name in names):
         return "exported"
     return "script" if any("/code/" in name for name in names) else "weights"
+
+
+def code_in(path: Path) -> str:
+    """A class that a pickled file would import and run, as ``module.Name``; empty for weights.
+
+    The pickle is looked through and not loaded.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            pickle = archive.read(names[0]) if names else b""
+    except zipfile.BadZipFile:
+        pickle = path.read_bytes()  # as PyTorch wrote them before 1.6: several, one after another
+    return next((each for each in _globals_of(pickle) if not each.startswith(_DATA)), "")
+
+
+def _globals_of(pickle: bytes) -> Iterator[str]:
+    """Every ``module.Name`` that pickles name, as far as they can be read."""
+    stream = io.BytesIO(pickle)
+    texts: list[str] = []
+    try:
+        while stream.tell() < len(pickle):
+            for opcode, value, _ in pickletools.genops(stream):
+                if opcode.name == "GLOBAL":
+                    yield str(value).replace(" ", ".")
+                elif opcode.name == "STACK_GLOBAL":
+                    yield ".".join(texts[-2:])
+                elif isinstance(value, str):
+                    texts.append(value)
+    except Exception:  # noqa: BLE001 - pickletools raises of all kinds at bytes that are no pickle
+        return
 
 
 def make(name: str) -> Any:

@@ -79,4 +79,40 @@ def _ssd300(_: Size) -> Iterator[Level]:
         yield Level((cells, cells), clipped, step)
 
 
-MADE: dict[str, Callable[[Size], Iterator[Level]]] = {"tensorflow": _tensorflow, "ssd300": _ssd300}
+def _ultraface(size: Size) -> Iterator[Level]:
+    """The squares of the face detectors RFB and slim (Ultra-Light-Fast, 320x240 and others)."""
+    for stride, sides in ((8, (10, 16, 24)), (16, (32, 48)), (32, (64, 96)), (64, (128, 192, 256))):
+        cells = _cells(size, stride)
+        yield Level(cells, tuple((min(s / size[0], 1.0), min(s / size[1], 1.0)) for s in sides))
+
+
+def _facemask(size: Size) -> Iterator[Level]:
+    """AIZOO's detectors of faces with and without a mask, 260x260 and 360x360."""
+    pairs = ((0.04, 0.056), (0.08, 0.11), (0.16, 0.22), (0.32, 0.45), (0.64, 0.72))
+    maps = [_cells(size, stride) for stride in (8, 16, 32, 64)]
+    maps.append((maps[-1][0] - 2, maps[-1][1] - 2))  # by a convolution without padding
+    for cells, (first, second) in zip(maps, pairs, strict=True):
+        narrow = tuple(
+            (first * math.sqrt(ratio), first / math.sqrt(ratio)) for ratio in (0.62, 0.42)
+        )
+        yield Level(cells, ((first, first), (second, second), *narrow))
+
+
+def _retinaface(size: Size) -> Iterator[Level]:
+    """RetinaFace's squares on three maps (Deng et al. 2019, its MobileNet and ResNet versions)."""
+    for stride, sides in ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))):
+        shapes = tuple((side / size[0], side / size[1]) for side in sides)
+        yield Level(_cells(size, stride), shapes, stride)
+
+
+def _cells(size: Size, stride: int) -> Size:
+    return -(-size[0] // stride), -(-size[1] // stride)
+
+
+MADE: dict[str, Callable[[Size], Iterator[Level]]] = {
+    "tensorflow": _tensorflow,
+    "ssd300": _ssd300,
+    "ultraface": _ultraface,
+    "facemask": _facemask,
+    "retinaface": _retinaface,
+}

@@ -24,7 +24,8 @@ def decode(
     """The likeliest label, of all or of each group, where it reaches its threshold.
 
     Args:
-        outputs: the network's outputs by name: (1, classes), (classes,) or (1, classes, 1, 1).
+        outputs: the network's outputs by name: (1, classes), (classes,), (1, classes, 1, 1) or
+            (1, 1, 1, classes).
         spec: labels, in the order of the network's classes, and thresholds, NaN for none.
         output: name of the output; may be left out when there is only one.
         activation: softmax or sigmoid for logits, none for probabilities.
@@ -38,7 +39,7 @@ def decode(
     """
     scores = sole(outputs, output)
     count = len(spec.labels)
-    if scores.shape != (count,) and (scores.shape[:2] != (1, count) or scores.size != count):
+    if not max(scores.shape, default=0) == scores.size == count:
         raise OptionError(f"softmax: expected an output (1, {count}), got {scores.shape}")
     raw = scores.reshape(count)
     if groups is None:

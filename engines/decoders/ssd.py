@@ -40,8 +40,9 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         spec: labels, thresholds, overlap, input size.
         boxes: name of the output of shifts; (1, n, 1, 4) is taken too.
         scores: name of the output of scores.
-        anchors: the priors: ``tensorflow`` or ``ssd300`` made from the input's size, or the list of
-            levels, or the name of an output (n, 4) or (1, n, 4) of centres and sizes in 0..1.
+        anchors: the priors: ``tensorflow``, ``ssd300``, ``ultraface``, ``facemask`` or
+            ``retinaface``, made from the input's size; or the list of levels; or the name of an
+            output (n, 4) or (1, n, 4) of centres and sizes in 0..1.
         order: of a shift, and of an output of priors; TensorFlow has y first.
         factors: of x, y, width and height: 1 by the variances of others.
         activation: what is still to be applied to the scores.

@@ -41,6 +41,8 @@ class Found(ABC):
     Attributes:
         task: what manifests call a model that gives it.
         gives: its name, in messages.
+        exported_as: what exporters call such a task in a file's metadata; None for ``task``, and
+            empty where that word of theirs means another kind.
         maker: such a model, in messages.
         verb: what such a model does with its labels, before a list of them.
         needs_threshold: every manifest of such a model has a threshold.
@@ -53,6 +55,7 @@ class Found(ABC):
 
     task: ClassVar[str]
     gives: ClassVar[str]
+    exported_as: ClassVar[str | None] = None
     maker: ClassVar[str]
     verb: ClassVar[str]
     needs_threshold: ClassVar[bool] = False

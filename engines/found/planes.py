@@ -50,6 +50,7 @@ class Planes(Found):
 
     task = "segment"
     gives = "planes"
+    exported_as = ""  # theirs are masks of objects
     maker = "a segmenter"
     verb = "masks of"
     usual_threshold = 0.5

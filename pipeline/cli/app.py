@@ -26,6 +26,7 @@ from pipeline.cli.found import FoundGroup
 USAGE_STATUS = 2
 FAILURE_STATUS = 1
 INTERRUPTED_STATUS = 130
+LONGEST = 1500  # characters of an error
 
 
 @cache
@@ -78,14 +79,18 @@ def run(arguments: list[str]) -> int:
 
 def _complain(error: Exception) -> int:
     """Print one line per error to stderr; return 2 for user errors, 1 for the rest."""
+    from engines.convert import RefusalError
     from pipeline.config.camera_url import redact
     from pipeline.config.messages import ConfigError
 
-    if isinstance(error, ConfigError):
-        for line in error.lines:
+    if isinstance(error, ConfigError | RefusalError):
+        first = "" if isinstance(error, ConfigError) else "mirante: "
+        for line in (first + error.lines[0], *error.lines[1:]):
             typer.echo(line, err=True)
         return USAGE_STATUS
     words = redact(" ".join(str(error).split())) or type(error).__name__
+    if len(words) > LONGEST:
+        words = f"{words[:LONGEST]} … (MIRANTE_DEBUG=1 shows all)"
     if isinstance(error, RuntimeError | ValueError | OSError | ImportError):
         typer.echo(f"mirante: {words}", err=True)
     else:

@@ -28,6 +28,39 @@ def tensor(
     return made
 
 
+def classifier(path: Path, kind: int) -> Path:
+    """Quantised: the mean of each channel, and a softmax of them in 1/256."""
+    operators = schema.BuiltinOperator
+    window = schema.Pool2DOptionsT()
+    window.filterHeight = window.filterWidth = window.strideH = window.strideW = 8
+    window.padding = schema.Padding.VALID
+    dropped, sharp = schema.SqueezeOptionsT(), schema.SoftmaxOptionsT()
+    dropped.squeezeDims, sharp.beta = [1, 2], 1.0
+    steps = [
+        (operators.AVERAGE_POOL_2D, schema.BuiltinOptions.Pool2DOptions, window),
+        (operators.SQUEEZE, schema.BuiltinOptions.SqueezeOptions, dropped),
+        (operators.SOFTMAX, schema.BuiltinOptions.SoftmaxOptions, sharp),
+    ]
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        tensor("image", (1, 8, 8, 3), kind, 1 / 255),
+        tensor("pooled", (1, 1, 1, 3), kind, 1 / 255),
+        tensor("means", (1, 3), kind, 1 / 255),
+        tensor("chances", (1, 3), kind, 1 / 256),
+    ]
+    graph.inputs, graph.outputs, graph.operators = [0], [3], []
+    codes = []
+    for index, (operator, options, values) in enumerate(steps):
+        code, node = schema.OperatorCodeT(), schema.OperatorT()
+        code.builtinCode = code.deprecatedBuiltinCode = operator
+        code.version = 1
+        node.inputs, node.outputs, node.opcodeIndex = [index], [index + 1], index
+        node.builtinOptionsType, node.builtinOptions = options, values
+        codes.append(code)
+        graph.operators.append(node)
+    return _written(path, codes, graph)
+
+
 def unary(path: Path, operator: int, source: Any, targets: Sequence[Any]) -> Path:
     """A file without signature whose outputs are each the same operator of its one input."""
     code = schema.OperatorCodeT()
@@ -40,8 +73,12 @@ def unary(path: Path, operator: int, source: Any, targets: Sequence[Any]) -> Pat
         node = schema.OperatorT()
         node.inputs, node.outputs, node.opcodeIndex = [0], [index], 0
         graph.operators.append(node)
+    return _written(path, [code], graph)
+
+
+def _written(path: Path, codes: list[Any], graph: Any) -> Path:
     model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.version, model.operatorCodes, model.subgraphs = 3, codes, [graph]
     model.buffers = [schema.BufferT()]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.convert import RefusalError
+from engines.convert.recognise.classes import classifier
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
 from engines.convert.recognise.grids import dense
-from engines.convert.recognise.heads import gfl, ssd, yolov1, yunet
+from engines.convert.recognise.heads import gfl, yolov1, yunet
 from engines.convert.recognise.oriented import rows_obb, yolov8_obb
-from engines.convert.recognise.planes import classifier, segmenter
+from engines.convert.recognise.planes import segmenter
 from engines.convert.recognise.queries import end_to_end, pairs, rows
+from engines.convert.recognise.shifts import ssd
 from engines.decoders import DECODERS, OptionError, Spec, bind
 from engines.found import Attributes, Boxes, Found, OrientedBoxes, Planes
 from engines.names import resolve
@@ -40,8 +43,11 @@ READINGS: Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]] = {
 }
 
 
-class RecogniseError(ValueError):
-    """No decoder fits, or several do; the message lists what was considered, and why."""
+_MOST = 4  # outputs, reasons or decoders that a message names
+
+
+class RecogniseError(RefusalError):
+    """No decoder fits, or several do; the message says what comes nearest and what helps."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Recognised:
         task: as in a manifest.
         labels: how many there are; None where the outputs do not tell.
         reasons: why, a sentence each.
+        family: of networks that alone have this layout, a key of ``engines.convert.families``.
     """
 
     decoder: str
@@ -61,6 +68,7 @@ class Recognised:
     task: str
     labels: int | None
     reasons: tuple[str, ...]
+    family: str = ""
 
 
 def recognise(
@@ -91,26 +99,25 @@ def recognise(
     tensors = tuple(
         Tensor(name, outputs_of[name], (ops or {}).get(name, "")) for name in session.outputs
     )
-    seen = Seen(size, labels, tensors)
+    seen = Seen(size, labels, tensors, decoder, options or {})
     fits: list[tuple[Fit, type[Found]]] = []
-    misfits: list[str] = []
+    misfits: list[tuple[str, Misfit]] = []
     for names, (gives, reading) in READINGS.items():
-        if task not in (None, gives.task):
+        if task not in (None, gives.task) or not (decoder is None or decoder in names.split(", ")):
             continue
         try:
             found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]
             fits += [(_tried(fit, gives, seen), gives) for fit in _agreeing(found, options or {})]
-        except (Misfit, OptionError) as misfit:
-            misfits.append(f"{names}: {misfit}")
+        except Misfit as misfit:
+            misfits.append((names, misfit))
+        except OptionError as error:
+            misfits.append((names, Misfit(str(error), "another value in --option")))
     if len(fits) == 1:
         fit, gives = fits[0]
-        return Recognised(fit.decoder, fit.options, gives.task, fit.labels, fit.reasons)
+        return Recognised(fit.decoder, fit.options, gives.task, fit.labels, fit.reasons, fit.family)
     if fits:
-        raise RecogniseError(_several([fit for fit, _ in fits]))
-    outputs = "; ".join(map(str, tensors))
-    raise RecogniseError(
-        "\n".join([f"decoder: none fits; {outputs}", *(f"  not {words}" for words in misfits)])
-    )
+        raise _several([fit for fit, _ in fits])
+    raise _none(seen, misfits)
 
 
 def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
@@ -127,7 +134,8 @@ def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
         if all(own[key] == value for key, value in options.items() if key in own):
             found.append(replace(fit, options={**fit.options, **options}))
     if fits and not found:
-        raise Misfit(f"fits {_listed(fits[0].options)}, but not with {_listed(options)}")
+        said = f"fits {_listed(fits[0].options)}, but not with {_listed(options)}"
+        raise Misfit(said, "another value in --option")
     return found
 
 
@@ -150,11 +158,36 @@ def _listed(options: Mapping[str, Any]) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in options.items()) + "}"
 
 
-def _several(fits: list[Fit]) -> str:
-    lines = ["decoder: several fit; say which in the manifest"]
-    lines += [f"  {fit.decoder} {_listed(fit.options)}: {'; '.join(fit.reasons)}" for fit in fits]
+def _none(seen: Seen, misfits: list[tuple[str, Misfit]]) -> RecogniseError:
+    """No decoder fits: the reasons of those whose layout it nearly is, and what would help."""
+    why = [f"  not {names}: {misfit}" for names, misfit in misfits]
+    near = [(names, misfit) for names, misfit in misfits if misfit.helps] or misfits
+    lines = [f"decoder: none fits; {_few([str(tensor) for tensor in seen.tensors])}"]
+    lines += [f"  not {names}: {misfit}" for names, misfit in near[:_MOST]]
+    helps = list(dict.fromkeys(misfit.helps for _, misfit in near[:_MOST] if misfit.helps))
+    helps = helps or ["--decoder with --option, or one of your own (docs/models.md)"]
+    lines.append(f"  what helps: {'; or '.join(helps)}")
+    lines.append("  --why says of every decoder why not")
+    return RecogniseError(lines, why)
+
+
+def _few(words: list[str]) -> str:
+    more = f"; and {len(words) - _MOST} more" if len(words) > _MOST else ""
+    return "; ".join(words[:_MOST]) + more
+
+
+def _several(fits: list[Fit]) -> RecogniseError:
+    why = [f"  {fit.decoder} {_listed(fit.options)}: {'; '.join(fit.reasons)}" for fit in fits]
     keys = sorted({key for fit in fits for key in fit.key.split(", ")})
     decoders = {fit.decoder for fit in fits}
     settles = [key for key in keys if key != "decoder" or len(decoders) > 1]
-    lines.append(f"  what settles it: {', '.join(settles) or 'labels'}")
-    return "\n".join(lines)
+    more = [f"  and {len(why) - _MOST} more; --why lists them"] if len(why) > _MOST else []
+    return RecogniseError(
+        [
+            "decoder: several fit; say which in the manifest",
+            *why[:_MOST],
+            *more,
+            f"  what settles it: {', '.join(settles) or 'labels'}",
+        ],
+        why,
+    )

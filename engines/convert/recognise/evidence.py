@@ -12,11 +12,28 @@ from numpy.typing import NDArray
 
 Size = tuple[int, int]
 FOLLOWS = 0.8  # correlation above which numbers are places
+_SLACK = 5e-3  # that a sum of float probabilities may be off by
+_MANY = 20  # boxes that are spread over an image
+_LEVELS = 256  # of 8-bit integers
+# Operators that leave numbers what they are.
+_THROUGH = {
+    *("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Cast"),
+    *("QuantizeLinear", "DequantizeLinear"),
+}
 GRIDS = ((8, 16, 32), (8, 16, 32, 64), (16, 32), (4, 8, 16, 32))
 
 
 class Misfit(Exception):  # noqa: N818 - no error: it says why one reading of several does not fit
-    """Why a decoder does not fit, in words."""
+    """Why a decoder does not fit, in words.
+
+    Args:
+        words: why.
+        helps: the option that would make it fit, where the outputs are nearly of this layout.
+    """
+
+    def __init__(self, words: str, helps: str = "") -> None:
+        super().__init__(words)
+        self.helps = helps
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Fit:
         labels: how many the outputs have numbers for, or None where they do not tell.
         reasons: what was seen, in words.
         key: of the manifest, that settles it where others fit too.
+        family: of networks that alone have this layout, a key of ``engines.convert.families``.
     """
 
     decoder: str
@@ -35,6 +53,7 @@ class Fit:
     labels: int | None
     reasons: tuple[str, ...]
     key: str = "decoder"
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,11 +103,30 @@ class Tensor:
         """All numbers are integers."""
         return self.value.dtype.kind in "iu" or bool(np.all(self.value == np.round(self.value)))
 
+    @cached_property
+    def step(self) -> float:
+        """The step that all numbers are multiples of, as of 8-bit integers; 0 where there is none.
+
+        A step of more than 1/100 is none: few numbers are multiples of something by chance.
+        """
+        levels = np.unique(self.value) if self.value.dtype.kind == "f" else np.empty(0)
+        if not 2 <= len(levels) <= _LEVELS:
+            return 0.0
+        step = float(np.diff(levels).min())
+        off = np.abs(levels / step - np.round(levels / step)).max()
+        return step if 1 / 4096 < step < 1 / 100 and off < 0.02 else 0.0
+
     def sums_to_one(self, axis: int) -> bool:
-        """Return whether the numbers along an axis sum to one."""
+        """Return whether the numbers along an axis sum to one, but for what rounding takes.
+
+        Of 8-bit probabilities each is off by up to half a step, and most are rounded to 0.
+        """
         if not self.value.size or not self.is_chance or self.shape[axis] < 2:
             return False
-        return bool(np.allclose(self.value.astype(np.float64).sum(axis=axis), 1, atol=5e-3))
+        sums = self.value.astype(np.float64).sum(axis=axis)
+        most = _SLACK + self.step / 2 * np.count_nonzero(self.value, axis=axis)
+        least = _SLACK + self.step / 2 * self.shape[axis]
+        return bool(np.all((sums <= 1 + most) & (sums >= 1 - least)))
 
 
 @dataclass(frozen=True)
@@ -99,11 +137,15 @@ class Seen:
         size: width and height of the input tensor in pixels.
         labels: the names, where they are known.
         tensors: the outputs in the network's order.
+        decoder: the one that a user names.
+        options: those of it that a user gives.
     """
 
     size: Size
     labels: tuple[str, ...] | None
     tensors: tuple[Tensor, ...] = field(default=())
+    decoder: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def count(self) -> int | None:
@@ -116,9 +158,18 @@ class Seen:
 
 
 def last_ops(model: Any) -> Mapping[str, str]:
-    """The operator that makes each output of an ``onnx.ModelProto``."""
-    made = {name: node.op_type for node in model.graph.node for name in node.output}
-    return {output.name: made.get(output.name, "") for output in model.graph.output}
+    """The operator that makes the numbers of each output of an ``onnx.ModelProto``.
+
+    Those behind it that only reshape, convert or round are passed over.
+    """
+    made = {name: node for node in model.graph.node for name in node.output}
+    found = {}
+    for output in model.graph.output:
+        node = made.get(output.name)
+        while node is not None and node.op_type in _THROUGH and node.input[0] in made:
+            node = made[node.input[0]]
+        found[output.name] = "" if node is None else node.op_type
+    return found
 
 
 @dataclass(frozen=True)
@@ -177,3 +228,17 @@ def grid_of(count: int, size: Size) -> Grid | None:
     """The grid with so many boxes in an input of that size."""
     grids = (Grid(size, strides, anchors) for anchors in (1, 3) for strides in GRIDS)
     return next((grid for grid in grids if grid.count == count), None)
+
+
+def are_boxes(table: NDArray[Any], size: Size) -> bool:
+    """Return whether (n, 4) numbers are boxes in an image of ``size``, in parts of it or pixels.
+
+    Nearly all have a size that is not negative, as corners or as centre and size, and many boxes
+    in pixels do not all lie within an eighth of the image.
+    """
+    x, y, a, b = table.T
+    sized = max(np.mean((a >= x) & (b >= y)), np.mean((a >= 0) & (b >= 0)))
+    if sized < 0.98:
+        return False
+    within = len(table) < _MANY or np.ptp(x) >= size[0] / 8 or np.ptp(y) >= size[1] / 8
+    return bool(np.abs(table).max(initial=0) <= 2 or within)

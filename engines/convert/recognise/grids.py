@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def dense(seen: Seen) -> list[Fit]:
         four = [] if grid.anchors > 1 else [f"4 + {columns - 4}"]
         five = [] if first else [f"5 + {columns - 5}"]
         raise Misfit(
-            f"{where}; but {columns} is {' or '.join(four + five)}, not with {seen.count} labels"
+            f"{where}; but {columns} is {' or '.join(four + five)}, not with {seen.count} labels",
+            "as many names in --labels as the outputs have",
         )
     low, high = float(table[:, 4:].min()), float(table[:, 4:].max())
     if low < -1e-4 or high > 1 + 1e-4:
@@ -39,7 +41,7 @@ def dense(seen: Seen) -> list[Fit]:
     if not fits:
         raise Misfit(f"{where}; but its boxes do not lie at their cells, and nothing says how")
     key = "labels" if both else "decoder"
-    return [Fit(f.decoder, f.options, f.labels, f.reasons, key) for f in fits]
+    return [replace(fit, key=key) for fit in fits]
 
 
 def _fits(labels: int, count: int | None) -> bool:
@@ -80,11 +82,16 @@ def _five(
         extra, words = _in_parts(table)
         why = "x and y follow the cells" if placed else "three boxes a cell, as YOLOv5 has"
         said = (*reasons, f"{why}: boxes are decoded{words}")
-        return Fit("yolov5", options | extra, labels, said)
+        return Fit("yolov5", options | extra, labels, said, family=_family(table, grid))
     if grid.strides != (8, 16, 32):
         options["strides"] = list(grid.strides)
     said = (*reasons, "x and y do not follow the cells: they are still to be added, as in YOLOX")
-    return Fit("yolox", options, labels, said)
+    return Fit("yolox", options, labels, said, family="yolox")
+
+
+def _family(table: NDArray[Any], grid: Grid) -> str:
+    """YOLOv5's with three boxes a cell; with one YOLOX's, or YOLOv6's, whose objectness is 1."""
+    return "yolo" if grid.anchors > 1 or np.all(table[:, 4] == 1) else "yolox"
 
 
 def _four(
@@ -99,10 +106,12 @@ def _four(
     options = seen.sole(tensor) | ({} if first else {"channels": "last"}) | options
     if grid.followed_by(table[:, 2], table[:, 3]):
         options["format"] = "xyxy"
+        family = ""
         words = f"all four box columns follow the cells: corners{words}"
     else:
         words = f"x and y follow the cells, width and height do not: centre and size{words}"
-    return Fit("yolov8", options, table.shape[1] - 4, (*reasons, words))
+        family = "yolo" if first else ""
+    return Fit("yolov8", options, table.shape[1] - 4, (*reasons, words), family=family)
 
 
 def _in_parts(table: NDArray[Any]) -> tuple[dict[str, Any], str]:

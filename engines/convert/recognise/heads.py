@@ -1,15 +1,11 @@
-"""Raw heads that are known by their names or their counts: YuNet, PicoDet, SSD, the first YOLO."""
+"""Raw heads that are known by their names or counts: YuNet, PicoDet, NanoDet, the first YOLO."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engines.convert.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor
-from engines.decoders.priors import MADE, priors
 
 STEPS = (8, 16, 17, 32, 33)  # that heads of distributions are seen with: reg_max + 1
 
@@ -27,7 +23,7 @@ def yunet(seen: Seen) -> list[Fit]:
         )
     options: dict[str, Any] = {} if strides == [8, 16, 32] else {"strides": strides}
     why = f"outputs cls_S, obj_S, bbox_S of the strides {', '.join(map(str, strides))}"
-    return [Fit("yunet", options, 1, (why,))]
+    return [Fit("yunet", options, 1, (why,), family="yunet")]
 
 
 def gfl(seen: Seen) -> list[Fit]:
@@ -74,7 +70,8 @@ def _paired(seen: Seen, strides: tuple[int, ...], by_cells: list[list[Tensor]]) 
         f"{wide} = 4 * {known[0]} steps of a distribution; {_width(scores[0])} labels",
         "scores are logits" if raw else "scores are probabilities",
     )
-    return [Fit("gfl", options, _width(scores[0]), reasons)]
+    family = "picodet" if len(strides) == 4 else "nanodet"
+    return [Fit("gfl", options, _width(scores[0]), reasons, family=family)]
 
 
 def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
@@ -95,73 +92,8 @@ def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
         more = {} if centre == 0.5 else {"centre": centre}
         where = f"centres at {centre:g} of a cell"
         reasons = (f"{tensor}: {grid}", why, where)
-        fits.append(Fit("gfl", options | more, count, reasons, "options.centre"))
+        fits.append(Fit("gfl", options | more, count, reasons, "options.centre", "nanodet"))
     return fits
-
-
-_SCORES = re.compile("score|class|cls|conf|logit")
-
-
-def ssd(seen: Seen) -> list[Fit]:
-    """``ssd``, by the number of priors of a known kind, or priors as a third output."""
-    three = [t for t in seen.tensors if t.value.ndim >= 2 and t.value.size]
-    fours = [t for t in three if t.shape[-1] == 4]
-    scores = [t for t in three if t.value.ndim == 3 and t.shape[-1] != 4]
-    if not scores:  # three labels and a background are four columns, too
-        scores = [t for t in fours if t.value.ndim == 3 and _SCORES.search(t.name.lower())]
-        fours = [t for t in fours if t not in scores]
-    if not fours or len(scores) != 1:
-        raise Misfit("not shifts (1, n, 4) and scores (1, n, classes)")
-    n = scores[0].shape[1]
-    same = [t for t in fours if t.value.size == n * 4]
-    if len(same) == 2 and len(fours) == 2:
-        return [_with_output(seen, same, scores[0])]
-    kinds = [kind for kind in MADE if len(priors(kind, seen.size)) == n]
-    if len(same) != 1 or len(kinds) != 1:
-        counts = ", ".join(f"{kind} {len(priors(kind, seen.size))}" for kind in MADE)
-        raise Misfit(f"{n} boxes are the priors of no kind that is known: {counts}")
-    why = f"{same[0]}: the {n} priors of {kinds[0]} for this size"
-    options: dict[str, Any] = {"anchors": kinds[0]}
-    if kinds[0] == "tensorflow":
-        options["order"] = "yxhw"
-    return [_fit(seen, same[0], scores[0], options, why)]
-
-
-def _with_output(seen: Seen, same: list[Tensor], scores: Tensor) -> Fit:
-    anchors = [t for t in same if "anchor" in t.name.lower() or "prior" in t.name.lower()]
-    if len(anchors) != 1:
-        raise Misfit(f"{same[0].name} or {same[1].name}: which has the priors is not seen")
-    shifts = same[0] if same[1] is anchors[0] else same[1]
-    why = f"{anchors[0]}: priors, beside as many shifts {shifts.name}"
-    options = {"anchors": anchors[0].name}
-    first, second = (np.flatnonzero(np.diff(column)) for column in _centres(anchors[0]))
-    if second.size and (not first.size or second[0] < first[0]):
-        options["order"] = "yxhw"
-        why += "; along a row its second column changes: y is first"
-    return _fit(seen, shifts, scores, options, why)
-
-
-def _centres(anchors: Tensor) -> NDArray[Any]:
-    """(2, n) of the first two columns."""
-    found: NDArray[Any] = anchors.value.reshape(-1, 4)[:, :2].T
-    return found
-
-
-def _fit(seen: Seen, shifts: Tensor, scores: Tensor, options: dict[str, Any], why: str) -> Fit:
-    columns = scores.shape[2]
-    if seen.count not in (None, columns - 1):
-        raise Misfit(f"{why}; {columns} columns are not a background and {seen.count} labels")
-    if scores.is_chance:
-        activation, said = "none", "scores are probabilities"
-    elif options.get("anchors") == "tensorflow":
-        activation, said = "sigmoid", "scores are logits, each by itself as TensorFlow trains them"
-    else:
-        activation, said = "softmax", "scores are logits, shared out as in the paper"
-    named = {"boxes": shifts, "scores": scores}
-    options |= {key: tensor.name for key, tensor in named.items() if tensor.name != key}
-    options |= {} if activation == "sigmoid" else {"activation": activation}
-    reasons = (why, f"{columns} = background + {columns - 1} labels", said)
-    return Fit("ssd", options, columns - 1, reasons)
 
 
 def yolov1(seen: Seen) -> list[Fit]:

@@ -1,4 +1,4 @@
-"""Segmenters and classifiers: what competes, and what is still to be applied."""
+"""Segmenters: which planes compete, and what is still to be applied."""
 
 from __future__ import annotations
 
@@ -103,30 +103,6 @@ def _class_ids(seen: Seen, planes: list[Tensor]) -> Fit:
     named = _named(seen, planes, [numbers], False)
     why = "whole numbers: the argmax is in the graph; the first label is number 0"
     return Fit("class_ids", {"planes": named}, numbers, (str(planes[0]), why))
-
-
-def classifier(seen: Seen) -> list[Fit]:
-    """``softmax``, of one output with a number for each label."""
-    found = [t for t in seen.tensors if t.value.ndim in (1, 2, 4) and t.value.dtype.kind == "f"]
-    found = [t for t in found if max(t.shape, default=0) == t.value.size > 1]
-    if seen.count is None and len(seen.tensors) > 1:
-        raise Misfit(f"{len(seen.tensors)} outputs, and the number of labels is unknown")
-    if len(found) != 1 or (found[0].value.ndim != 1 and found[0].shape[0] != 1):
-        raise Misfit("not one output of one row of numbers, (1, labels)")
-    tensor = found[0]
-    if seen.count not in (None, tensor.value.size):
-        raise Misfit(f"{tensor}: {tensor.value.size} numbers are not {seen.count} labels")
-    options = seen.sole(tensor)
-    flat = Tensor(tensor.name, tensor.value.reshape(1, -1), tensor.op)
-    if flat.sums_to_one(1):
-        options["activation"], why = "none", "they sum to one: probabilities"
-    elif flat.is_chance and tensor.op in ("", "Sigmoid"):
-        options |= {"activation": "none", "exclusive": False}
-        why = "in 0..1 without summing to one: each label by itself"
-    else:
-        why = f"{tensor.span}: logits, taken to compete; exclusive: false where they do not"
-    reasons = (f"{tensor}: {tensor.value.size} labels", why)
-    return [Fit("softmax", options, tensor.value.size, reasons)]
 
 
 def _is_plane(tensor: Tensor, seen: Seen) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, grid_of
+from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, are_boxes, grid_of
 
 Reading = tuple[dict[str, Any], int, str]  # further options, number of labels, why
+MOST_QUERIES = 1000  # of DETR's descendants; 900 at most are published
 OF_TENSORFLOW = ("tflite_", "detection_", "statefulpartitionedcall", "raw_detection")
 TABLES = {
     6: (("left", "top", "right", "bottom", "score", "class"),),
@@ -146,16 +148,20 @@ def pairs(seen: Seen) -> list[Fit]:
     grid = grid_of(n, seen.size)
     table = boxes.value.reshape(n, 4).astype(np.float64)
     reasons = [f"{boxes}: boxes, {boxes.span}", f"{scores}: scores of each, {scores.span}"]
+    if not are_boxes(table, seen.size):
+        raise Misfit(f"{'; '.join(reasons)}; no boxes in the image, as shifts of priors are none")
     parts = float(np.abs(table).max()) <= 2
     placed = grid is not None and grid.followed_by(table[:, 0], table[:, 1])
     if grid is not None and not placed and parts:
         raise Misfit(f"{'; '.join(reasons)}; {grid}, at which its boxes do not lie")
     if grid is None and not parts and not scores.is_chance:
         raise Misfit(f"{'; '.join(reasons)}; boxes in pixels, but scores that are no probabilities")
-    if grid is None and parts and not boxes.is_chance:
+    if grid is None and parts and (boxes.low < -0.5 or boxes.high > 1.5):
         raise Misfit(f"{'; '.join(reasons)}; boxes neither in 0..1 nor in pixels")
     if grid is not None:
         return [_suppressed(seen, boxes, scores, table, (*reasons, str(grid)))]
+    if n > MOST_QUERIES:
+        return [_suppressed(seen, boxes, scores, table, (*reasons, f"{n}: too many for queries"))]
     return _queries(seen, boxes, scores, table, (*reasons, f"{n} queries: no grid"))
 
 
@@ -177,17 +183,32 @@ def _suppressed(
     seen: Seen, boxes: Tensor, scores: Tensor, table: Any, reasons: tuple[str, ...]
 ) -> Fit:
     columns = scores.shape[2]
+    options = _unlike_default({"boxes": boxes, "scores": scores})
+    if (background := _background(scores)) is not None:
+        columns -= 1
+        options["background"] = background
+        reasons += (f"scores sum to one, most of it in the {background} column: a background",)
     if seen.count not in (None, columns):
-        raise Misfit(f"{'; '.join(reasons)}; {columns} columns are not {seen.count} labels")
+        raise Misfit(
+            f"{'; '.join(reasons)}; {columns} columns are not {seen.count} labels",
+            f"{columns} names in --labels",
+        )
     if not scores.is_chance:
         raise Misfit(f"{'; '.join(reasons)}; scores that are no probabilities")
-    options = _unlike_default({"boxes": boxes, "scores": scores})
     if np.mean((table[:, 2] >= table[:, 0]) & (table[:, 3] >= table[:, 1])) < 0.98:
         options["format"] = "cxcywh"
     if float(np.abs(table).max()) <= 2:
         options["normalised"] = True
     form = options.get("format", "xyxy")
     return Fit("boxes_scores", options, columns, (*reasons, f"boxes are {form}"))
+
+
+def _background(scores: Tensor) -> str | None:
+    """Which column of scores that sum to one has more than all others, as a background has."""
+    if not scores.sums_to_one(2):
+        return None
+    means = scores.value.astype(np.float64).mean(axis=(0, 1))
+    return "first" if means[0] > 0.5 else "last" if means[-1] > 0.5 else None
 
 
 def _queries(
@@ -217,6 +238,7 @@ def _queries(
             labels,
             (*reasons, f"scores {why}"),
             "options.activation, options.background, options.first_class",
+            _family(more),
         )
         for more, labels, why in readings
         if count in (None, labels)
@@ -224,6 +246,13 @@ def _queries(
     if not fits:
         raise Misfit(f"{'; '.join(reasons)}; {columns} columns do not fit {count} labels")
     return fits
+
+
+def _family(options: Mapping[str, Any]) -> str:
+    """DETR shares out among classes and no object; RF-DETR's first column is of no label."""
+    if options.get("activation") == "softmax":
+        return "detr"
+    return "rf-detr" if options.get("first_class") else ""
 
 
 def _of_logits(scores: Tensor, columns: int) -> list[Reading]:

@@ -136,7 +136,9 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path: Path, out: Path) -> No
     said = fails(
         tmp_path / "whole.pt", out, network="tests.support.convert_networks:scores", size=(32, 32)
     )
+    assert "it holds code (torch.nn.modules.conv.Conv2d), which would run" in said
     assert "expected weights alone, as torch.save(model.state_dict(), …) writes them" in said
+    assert "it holds code" in fails(tmp_path / "whole.pt", out)  # before a network is asked for
     (tmp_path / "broken.pth").write_bytes(b"not a file of weights")
     said = fails(
         tmp_path / "broken.pth", out, network="tests.support.convert_networks:scores", size=(32, 32)

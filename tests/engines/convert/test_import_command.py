@@ -49,10 +49,21 @@ def test_import_says_what_it_did_and_found(network: str, mirante: Run, tmp_path:
     assert lines[1].startswith("onnx      out/rgb.onnx, 0.")
     assert lines[2] == "          by as it is; any number of images per call"
     assert lines[3].startswith("decoder   sigmoid: planes is (1, 3, 32, 48): 3 planes; ")
-    assert lines[4] == "parity    planes (1x3x32x48): 0, 0 of its magnitude; 0.001 is allowed"
-    assert lines[5] == "          iou of red 1, iou of green 1, iou of blue 1"
-    assert lines[6] == "          on 2 images: noise, the same each time"
-    assert lines[7:] == ["report    out/rgb.parity.json", "run it    out/rgb.yaml"]
+    assert lines[4:9] == [
+        "input     colour rgb: assumed",
+        "          scale 1/255, mean 0, std 1: option",
+        "          resize stretch: assumed",
+        "          --frames CLIP tries what is assumed here",
+        "labels    3 (red, green, blue): option",
+    ]
+    assert lines[9] == "parity    planes (1x3x32x48): 0, 0 of its magnitude; 0.001 is allowed"
+    assert lines[10] == "          iou of red 1, iou of green 1, iou of blue 1"
+    assert lines[11] == "          on 2 images: noise, the same each time"
+    assert lines[12:] == ["report    out/rgb.parity.json", "run it    out/rgb.yaml"]
+    text = Path("out/rgb.yaml").read_text()
+    assert "\n  colour: rgb  # assumed\n" in text
+    assert "\n  mean:  # option\n" in text
+    assert "\nlabels:  # option\n- red\n" in text
     model = engines.load("out/rgb.yaml")
     assert (model.labels, model.manifest.threshold) == (("red", "green", "blue"), 0.7)
     assert (model.manifest.licence, model.manifest.summary) == ("MIT", "bright pixels")
@@ -88,7 +99,6 @@ def test_every_option_reaches_the_manifest(network: str, mirante: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("--labels", "a,b,c,d,e"), 2, "3 planes are not 5 labels"),
         (("--labels", "none/names.txt"), 2, "labels: no file none/names.txt"),
         (("--size", "48"), 2, 'size: expected WIDTHxHEIGHT, such as 640x640, got "48"'),
         (("--size", "64x64"), 2, "size: the network has 48x32"),
@@ -147,6 +157,20 @@ def test_a_module_in_the_folder_of_the_command_is_found(
     assert outcome.status == 0, outcome.err
     assert "by torch.onnx, legacy exporter; any number of images per call" in outcome.out
     assert engines.load("out/kind.yaml").task == "classify"
+
+
+def test_another_number_of_labels_is_told_with_both(network: str, mirante: Run) -> None:
+    outcome = mirante(*IMPORT, "--labels", "a,b,c,d,e")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err.splitlines() == [
+        "mirante: labels: 5 by the option (a, b, c, …), but 3 by the outputs",
+        "  sigmoid: planes is (1, 3, 32, 48): 3 planes; from -3.97 to 4.25: logits, the sigmoid is "
+        "still to be applied",
+        "  what helps: 3 names in --labels",
+    ]
+    assert (
+        "not argmax, sigmoid, class_ids: " in mirante(*IMPORT, "--labels", "a,b,c,d,e", "--why").err
+    )
 
 
 @pytest.mark.parametrize(

@@ -182,14 +182,24 @@ def test_another_number_of_labels_is_refused_with_the_sum() -> None:
         auto({"o": table(CENTRES, 7)}, 9)
 
 
-def test_what_fits_nothing_is_refused_with_all_that_was_considered() -> None:
+def test_what_fits_nothing_is_refused_and_all_that_was_considered_is_kept() -> None:
     with pytest.raises(RecogniseError) as caught:
         auto({"o": np.zeros((1, 77, 13), np.float32)}, 5)
-    said = str(caught.value)
+    said, why = str(caught.value), "\n".join(caught.value.why)
     assert said.startswith("decoder: none fits; o is (1, 77, 13)\n")
     for name in ("yolov5, yolov8, yolox", "end_to_end", "detr", "ssd", "gfl", "yolov1", "softmax"):
-        assert f"  not {name}" in said
+        assert f"  not {name}" in why
     assert "96x64 has 126 cells of strides 8, 16, 32" in said
+    assert "what helps: --decoder" in said
+
+
+def test_a_refusal_of_many_large_outputs_is_short() -> None:
+    rng = np.random.default_rng(0)
+    outputs = {f"out{'x' * 300}{i}": rng.normal(size=(1, 77 + i, 13)) for i in range(200)}
+    with pytest.raises(RecogniseError) as caught:
+        auto(outputs, None)
+    assert len(str(caught.value).splitlines()) <= 12
+    assert len(str(caught.value)) <= 1500
 
 
 def test_scores_that_are_no_probabilities_are_told() -> None:
