@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,9 +17,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install t
 from typing import Any
 
 from engines.found import Boxes
-from engines.inference import Inference
 from engines.manifest import ZOO, ManifestError
-from mirante.detections import Detections
 from pipeline.cameras.synthetic import picture, truth
 from training.datasets import BoxPicture, DatasetError
 from training.recipes.boxes import complete, own_set
@@ -33,7 +30,6 @@ from training.recipes.teachers import (
     merge,
     signature,
 )
-from training.recipes.thresholds import best_thresholds
 
 
 def folder_of(path: Path, numbers: Sequence[int]) -> list[Path]:
@@ -223,23 +219,3 @@ def test_what_cannot_be_learnt_is_said(tmp_path: Path) -> None:
         job(tmp_path, tmp_path, size_px=100).size(320, 32)
     with pytest.raises(ValueError, match="device: expected auto, cpu or a cuda device"):
         choose_device("tpu")
-
-
-def test_the_threshold_of_a_class_is_where_precision_and_recall_are_best(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Hits at .6 and .5, a false alarm at .3; what a teacher doubts is neither."""
-    (file,) = folder_of(tmp_path / "pictures", [0])
-    there = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], np.float32)
-    shown = BoxPicture(file, "a", there, np.zeros(3, np.int64), np.array([1, 0.8, 0.2], "f4"))
-    elsewhere = there + 100
-    boxes = np.concatenate([there, elsewhere[:1]])
-    score = np.array([0.6, 0.5, 0.4, 0.3], np.float32)
-    found = Detections(boxes, score, np.zeros(4, np.int32), ("a", "b"))
-    monkeypatch.setattr("engines.load", lambda *_, **__: lambda rgb: Inference(found, (), {}))
-    best = best_thresholds(file, [shown], ("a", "b"), otherwise=0.35)
-    assert 0.3 < best["a"] <= 0.5
-    assert best["b"] == 0.35
-    crowd = np.array([[90, 90, 150, 120, 0]], np.float32)
-    best = best_thresholds(file, [replace(shown, crowd=crowd)], ("a", "b"), otherwise=0.35)
-    assert best["a"] < 0.3, "what is found in a crowd is no false alarm"

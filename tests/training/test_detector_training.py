@@ -1,4 +1,4 @@
-"""Learning boxes: who answers for what, what the loss says, views, and a toy set to the end."""
+"""Learning boxes: who answers for what, what the loss says, and a toy set to the end."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
 from torch import Tensor
 
-from training.datasets import BoxPicture, DatasetError
+from tests.support.rectangles import drawn
+from training.datasets import DatasetError
 from training.nets.yolo import Columns, Head, Yolo
 from training.recipes.assign import assign, generalised_overlap, overlap
 from training.recipes.checkpoint import TrainingError
@@ -25,11 +25,10 @@ from training.recipes.detector import detection_loss, train_detector
 from training.recipes.export import ExportError, export, stored_weights, write_manifest
 from training.recipes.loop import Plan, schedule, train
 from training.recipes.start import begin
-from training.recipes.views import PAD, BoxViews, _without_crowds, collate, reduced, repeat_factors
+from training.recipes.views import BoxViews, collate
 
 pytestmark = pytest.mark.slow
 
-RED, BLUE = (255, 0, 0), (0, 0, 255)
 CPU = torch.device("cpu")
 LABELS = ("red", "blue")
 
@@ -37,28 +36,6 @@ LABELS = ("red", "blue")
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)  # so small a network gains nothing from more
-
-
-def drawn(path: Path, count: int = 12) -> list[BoxPicture]:
-    """Images of red (class 0) and blue (class 1) rectangles on grey."""
-    random = np.random.default_rng(5)
-    pictures = []
-    for number in range(count):
-        rgb = np.full((90, 120, 3), int(random.integers(90, 160)), np.uint8)
-        kind = number % 2
-        left, top = int(random.integers(5, 60)), int(random.integers(5, 40))
-        box = (left, top, left + int(random.integers(25, 55)), top + int(random.integers(20, 45)))
-        cv2.rectangle(rgb, box[:2], (box[2] - 1, box[3] - 1), (RED, BLUE)[kind], -1)
-        file = path / f"{number:02}.png"
-        cv2.imwrite(str(file), rgb[:, :, ::-1])
-        pictures.append(
-            BoxPicture(file, file.stem, rows(*box), np.array([kind]), np.ones(1, np.float32))
-        )
-    return pictures
-
-
-def rows(*box: float) -> NDArray[np.float32]:
-    return np.array([box], np.float32)
 
 
 def small(classes: int = 2) -> Yolo:
@@ -124,100 +101,6 @@ class TestAssign:
         assert not targets.scores.any()
 
 
-class TestViews:
-    def test_the_number_and_the_seed_say_all(self, tmp_path: Path) -> None:
-        pictures = drawn(tmp_path)
-        one, two = (BoxViews(pictures, 2, 96, seed=3) for _ in range(2))
-        for number in (0, 7, 40):
-            assert torch.equal(one[number][0], two[number][0])
-            assert torch.equal(one[number][1], two[number][1])
-        other = BoxViews(pictures, 2, 96, seed=4)
-        assert not torch.equal(one[0][0], other[0][0])
-
-    def test_boxes_stay_on_what_they_are_of(self, tmp_path: Path) -> None:
-        """In every view the middle of a box is red or blue, as its class says."""
-        views, seen = BoxViews(drawn(tmp_path), 2, 128, seed=0), 0
-        for number in range(80):
-            picture, truth = views[number]
-            for left, top, right, bottom, kind, score in truth.tolist():
-                assert 0 <= left < right <= 128
-                assert 0 <= top < bottom <= 128
-                assert score == 1
-                x, y = int((left + right) / 2), int((top + bottom) / 2)
-                red, _, blue = picture[:, y, x].tolist()
-                if abs(red - blue) > 40:  # not turned grey
-                    assert (blue > red) == (kind == 1)
-                    seen += 1
-        assert seen > 60
-
-    def test_a_box_lies_on_its_pixels(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """To a fraction of a pixel, mirrored or not."""
-        monkeypatch.setattr("training.recipes.views.MOSAIC", 0)
-        monkeypatch.setattr("training.recipes.views.jitter", lambda rgb, _: rgb)
-        rgb = np.zeros((200, 240, 3), np.uint8)
-        cv2.rectangle(rgb, (80, 60), (159, 139), (255, 255, 255), -1)
-        cv2.imwrite(str(tmp_path / "white.png"), rgb)
-        white = BoxPicture(
-            tmp_path / "white.png", "w", rows(80, 60, 160, 140), np.array([0]), np.ones(1, "f4")
-        )
-        views, seen = BoxViews([white], 1, 320, seed=1), 0
-        for number in range(60):
-            picture, truth = views[number]
-            if len(truth) == 1 and truth[0, :2].min() > 2 and truth[0, 2:4].max() < 318:
-                bright = (picture[0].float() - 120).clamp(min=0)
-                x, y = (bright.sum(dim=axis) for axis in (0, 1))
-                steps = torch.arange(320) + 0.5
-                middle = torch.stack([(x * steps).sum() / x.sum(), (y * steps).sum() / y.sum()])
-                np.testing.assert_allclose(middle, (truth[0, :2] + truth[0, 2:4]) / 2, atol=0.2)
-                seen += 1
-        assert seen > 20
-
-    def test_small_views_first(self, tmp_path: Path) -> None:
-        views = BoxViews(drawn(tmp_path, 2), 2, 160, seed=0, coarse=8)
-        assert views[7][0].shape == (3, 128, 128)
-        assert views[8][0].shape == (3, 160, 160)
-
-    def test_crowds_are_no_background(self, tmp_path: Path) -> None:
-        (picture,) = drawn(tmp_path, 1)
-        crowd = np.array([[-5, -5, 500, 500, 0]], np.float32)
-        none = np.zeros((0, 4), np.float32)
-        hidden = replace(picture, crowd=crowd, xyxy=none, class_id=none[:, 0].astype(np.int64),
-                         score=none[:, 0])  # fmt: skip
-        shown, boxes = BoxViews([hidden], 2, 64, seed=0)[4]
-        assert len(boxes) == 0
-        assert int(shown.float().std(dim=(1, 2)).max()) == 0
-
-    def test_what_was_drawn_in_a_crowd_is_shown(self, tmp_path: Path) -> None:
-        (picture,) = drawn(tmp_path, 1)
-        crowd = np.array([[0, 0, 120, 90, 0]], np.float32)
-        shown = _without_crowds(replace(picture, crowd=crowd))
-        left, top, right, bottom = picture.xyxy[0].astype(int)
-        assert (shown[top:bottom, left:right] == RED).all()
-        inside = (bottom - top) * (right - left)
-        assert int((shown == PAD).all(axis=2).sum()) == 120 * 90 - inside
-
-    def test_large_pictures_are_kept_as_small_as_views_show_them(self) -> None:
-        rgb = np.zeros((300, 1000, 3), np.uint8)
-        rgb[30:90, 100:200] = 255
-        small, moved = reduced(rgb, rows(100, 30, 200, 90, 1, 0.5), 250)
-        assert small.shape == (75, 250, 3)
-        np.testing.assert_allclose(moved, [[25, 7.5, 50, 22.5, 1, 0.5]])
-        left, top, right, bottom = moved[0, :4].round().astype(int)
-        assert small[top : bottom - 1, left:right].min() > 100
-        same, still = reduced(rgb, moved, 1000)
-        assert same is rgb
-        assert still is moved
-
-    def test_rare_classes_come_more_often_and_empty_pictures_less(self) -> None:
-        common, rare, none = np.array([0]), np.array([0, 1]), np.array([], np.int64)
-        odds = repeat_factors([common] * 98 + [rare, none], 2)
-        assert odds[0] == 1
-        assert odds[98] == pytest.approx(np.sqrt(0.2 / 0.01))
-        assert odds[99] < 1
-
-
 def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
     pictures = drawn(tmp_path)
     network = small()
@@ -229,8 +112,21 @@ def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
 
     before = loss(network)
     plan = Plan(views=800, batch=8, rate=2e-2, warmup=5, ema=0.9, every=50, workers=0)
-    trained = train_detector(network, LABELS, pictures, 64, plan, tmp_path / "work", CPU)
+    trained = train_detector(network, LABELS, pictures, [], 64, plan, tmp_path / "work", CPU)
     assert loss(trained) < 0.85 * before
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-2])
+def test_a_pretrained_backbone_learns_unless_its_rate_is_0(tmp_path: Path, rate: float) -> None:
+    network = small()
+    network.backbone.pretrained = True
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    plan = Plan(views=16, batch=4, backbone_rate=rate, warmup=0, ema=0.5, workers=0)
+    pictures = drawn(tmp_path, 4)
+    after = train_detector(network, LABELS, pictures, [], 64, plan, tmp_path / "work", CPU)
+    moved = {name for name, value in after.state_dict().items() if not value.equal(before[name])}
+    assert any(name.startswith("heads.") for name in moved)
+    assert any(name.startswith("backbone.") for name in moved) == (rate > 0)
 
 
 @pytest.mark.parametrize(("half", "gap"), [(False, 1e-4), (True, 2e-2)])
@@ -262,7 +158,7 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
     plan = Plan(views=48, batch=4, warmup=2, coarse=0.5, every=3, workers=0)
 
     def run(folder: str) -> Yolo:
-        return train_detector(small(), LABELS, pictures, 64, plan, tmp_path / folder, CPU)
+        return train_detector(small(), LABELS, pictures, [], 64, plan, tmp_path / folder, CPU)
 
     whole, steps = run("whole"), 0
 
@@ -287,11 +183,12 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
 def test_a_checkpoint_about_something_else_is_refused(tmp_path: Path) -> None:
     pictures = drawn(tmp_path, 2)
     plan = Plan(views=4, batch=4, every=1, workers=0)
-    train_detector(small(), LABELS, pictures, 64, plan, tmp_path / "work", CPU)
+    train_detector(small(), LABELS, pictures, [], 64, plan, tmp_path / "work", CPU)
 
     def said(**other: Any) -> str:
         asked: dict[str, Any] = {
-            "network": small(), "labels": LABELS, "pictures": pictures, "size": 64, "plan": plan
+            "network": small(), "labels": LABELS, "pictures": pictures, "empty": [], "size": 64,
+            "plan": plan,
         } | other  # fmt: skip
         with pytest.raises(TrainingError) as error:
             train_detector(**asked, folder=tmp_path / "work", device=CPU)
@@ -305,6 +202,7 @@ def test_a_checkpoint_about_something_else_is_refused(tmp_path: Path) -> None:
     assert "pictures: " in said(pictures=pictures[:1])
     crowded = replace(pictures[1], crowd=np.array([[0, 0, 9, 9, 0]], np.float32))
     assert "pictures: " in said(pictures=[pictures[0], crowded])
+    assert "pictures: " in said(empty=pictures[:1])
     assert "weights at the start: " in said(network=Yolo(2, width=0.25, neck=16, depth=1))
     cv2.imwrite(str(pictures[1].path), np.zeros((90, 120, 3), np.uint8))
     assert "pictures: " in said()

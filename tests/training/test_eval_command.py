@@ -19,6 +19,7 @@ from engines.placement import around
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.cli.app import make_command
 from tests.support import ROOT
+from tests.support.drawn_folders import write_picture
 from tests.support.images import read_image
 from tests.support.outcome import Outcome, Run
 
@@ -124,6 +125,33 @@ def test_a_missing_and_a_wrong_label(mirante: Run, tmp_path: Path) -> None:
     assert read_image(sheet).shape == (2 * (270 + 24) + 24, 2 * 480, 3)
 
 
+def test_false_boxes_where_nothing_is(mirante: Run, tmp_path: Path) -> None:
+    """Of four images two show nothing, as their labels have it; in one of these three are found."""
+    boxes = {n: there(n) for n in NUMBERS} | {7: []}
+    data = draw(tmp_path / "set")
+    write_picture(data / "500.png", WIDTH, HEIGHT)
+    boxes[500] = []
+    outcome = mirante("eval", "test-boxes", "--data", str(label(data, boxes)))
+    assert outcome.status == 0, outcome.err
+    lines = outcome.out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("images with none of the"))
+    assert lines[at + 1].split() == ["2", "1", "3"]
+    found = figures(mirante, "test-boxes", data, tmp_path)
+    assert found["empty"] == {"pictures": 2, "with_false": 1, "false": 3}
+    one = figures(mirante, "test-boxes", data, tmp_path, "--classes", "red")
+    assert one["empty"] == {"pictures": 2, "with_false": 1, "false": 1}
+
+
+def test_images_without_labels_that_show_nothing(mirante: Run, tmp_path: Path) -> None:
+    data = draw(tmp_path / "set")
+    found = figures(mirante, "test-boxes", data, tmp_path, "--empty")
+    assert found["empty"] == {"pictures": 4, "with_false": 4, "false": 12}
+    assert (found["truth"], found["ap50"]) == ("empty", None)
+    grey = write_picture(tmp_path / "grey" / "one.png").parent
+    quiet = figures(mirante, "test-boxes", grey, tmp_path, "--empty")
+    assert quiet["empty"] == {"pictures": 1, "with_false": 0, "false": 0}
+
+
 def test_small_boxes_do_not_count(mirante: Run, tmp_path: Path) -> None:
     """All are 56 px high."""
     data = label(draw(tmp_path / "set"), {n: there(n) for n in NUMBERS})
@@ -217,6 +245,11 @@ def test_crops_are_measured_in_the_frame(mirante: Run, tmp_path: Path) -> None:
         (["test-boxes", "--data", ".", "--on", "red"], "expected with a segmenter only"),
         (["test-lane", "--data", ".", "--on", "red"], "on: expected with on-detector only"),
         (["test-lane", "--data", ".", "--least-side", "3"], "expected with a detector only"),
+        (["test-lane", "--data", ".", "--empty"], "empty: expected with a detector only"),
+        (
+            ["test-boxes", "--data", ".", "--empty", "--truth", "test-boxes"],
+            "empty: expected without a truth, got test-boxes",
+        ),
         (["test-lane", "--data", ".", "--match", "lane"], "--match: expected NAME=VALUE"),
         (["test-lane", "--data", ".", "--least-share", "lane=2"], "expected 0 to 1, got lane=2"),
         (

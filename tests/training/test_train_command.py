@@ -9,6 +9,7 @@ import cv2
 import pytest
 
 from pipeline.cameras.synthetic import picture
+from tests.support.drawn_folders import write_picture
 from tests.support.outcome import Run
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install torch")
@@ -30,19 +31,23 @@ def street(tmp_path: Path) -> Path:
 def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     mirante: Run, street: Path, tmp_path: Path
 ) -> None:
-    """Twenty-four pictures, labelled by a teacher, and forty steps."""
+    """Twenty-four pictures, labelled by a teacher, twelve with nothing in them, forty steps."""
     torch.set_num_threads(1)
+    empty = tmp_path / "empty"
+    for number in range(12):
+        write_picture(empty / f"{number}.png", 320, 180)
     command = (
         *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),
         *("--name", "colours", "--teacher", "test-boxes", "--classes", "red,green,blue"),
         *("--size", "160", "--views", "320", "--batch", "8", "--workers", "0"),
-        *("--rate", "4e-3"),
+        *("--rate", "4e-3", "--empty", str(empty)),
     )
     done = mirante(*command)
     assert done.status == 0, done.err
     manifest = tmp_path / "own" / "colours.yaml"
     assert done.out.splitlines()[0] == str(manifest)
     assert "step 40 of 40" in done.err
+    assert "33 images to learn (10 known to be empty), 2 for thresholds, 1 held out" in done.err
 
     figures = tmp_path / "figures.json"
     measured = mirante(
@@ -52,6 +57,9 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     assert measured.status == 0, measured.err
     said = json.loads(figures.read_text())
     assert said["ap50"] > 0.8
+    outcome = mirante("eval", str(manifest), "--data", str(empty), "--empty")
+    assert outcome.status == 0, outcome.err
+    assert "truth: none of the classes is there" in outcome.out
 
     again = mirante(*command)
     assert "resumed" in again.err
@@ -64,6 +72,10 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
         (("train", "strete", "--data", "."), 'no recipe "strete"; did you mean "street"?'),
         (("train", "street", "--data", "nowhere"), "nowhere: expected a folder of images"),
         (("train", "street", "--data", ".", "--device", "tpu"), "expected auto, cpu or a cuda"),
+        (
+            ("train", "road", "--data", ".", "--empty", "yard"),
+            "empty: expected with boxes only, got yard for road",
+        ),
         (
             ("train", "street", "--data", ".", "--classes", "cat"),
             "classes: cat need a teacher that knows them",

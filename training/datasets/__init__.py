@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+SHARE = 0.1  # of the images are held out, and as many decide the thresholds
 
 
 class DatasetError(ValueError):
@@ -47,6 +50,11 @@ class BoxPicture:
     def is_held_out(self) -> bool:
         """True if it is kept for evaluation: by the folder's own split, else by its group."""
         return is_held_out(self.group) if self.own_split is None else self.own_split
+
+    @property
+    def is_for_thresholds(self) -> bool:
+        """True if it is neither learnt nor held out: it decides the default thresholds."""
+        return not self.is_held_out and _is_second(self.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,27 @@ class MaskSet:
         return MaskSet(self.labels, tuple(p for p in self.pictures if p.is_held_out))
 
 
-def is_held_out(group: str, share: float = 0.1) -> bool:
+def is_held_out(group: str, share: float = SHARE) -> bool:
     """Return whether a group is kept for evaluation: the same answer on every machine, for ever."""
     if not group:
         return False
+    return _place(group) < share
+
+
+def _is_second(group: str) -> bool:
+    """Return whether a group is in the tenth behind those that are held out.
+
+    Where a folder has a split of its own, the first tenth is learnt and the second still is not.
+    """
+    return bool(group) and SHARE <= _place(group) < 2 * SHARE
+
+
+def _place(group: str) -> float:
+    """Where in 0..1 a group's hash lies."""
     digest = hashlib.sha256(group.encode()).digest()
-    return int.from_bytes(digest[:4], "big") < share * 2**32
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def to_learn(pictures: Sequence[BoxPicture]) -> list[BoxPicture]:
+    """Return the images that are neither held out nor kept for the thresholds."""
+    return [p for p in pictures if not (p.is_held_out or p.is_for_thresholds)]

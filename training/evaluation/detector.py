@@ -54,6 +54,27 @@ class ClassFigures:
         return _share(self.hits, self.hits + self.missed)
 
 
+@dataclass(slots=True)
+class EmptyFigures:
+    """False alarms in the images of which the truth has no box, counted or not.
+
+    Attributes:
+        pictures: images that show none of the classes.
+        with_false: those of them in which something was found, at the thresholds.
+        false: boxes found in them.
+    """
+
+    pictures: int = 0
+    with_false: int = 0
+    false: int = 0
+
+    def count(self, false: int) -> None:
+        """Count one image with so many false boxes."""
+        self.pictures += 1
+        self.with_false += false > 0
+        self.false += false
+
+
 @dataclass(frozen=True, slots=True)
 class DetectorFigures:
     """All figures of a detector.
@@ -63,12 +84,14 @@ class DetectorFigures:
         classes: those that both sides know.
         confusion: (classes + 1, classes + 1) rows of the truth, columns of what was found, the
             background last; at the thresholds and an overlap of .5.
+        empty: false alarms where nothing is.
         worst: the images with the lowest F1.
     """
 
     pictures: int
     classes: tuple[ClassFigures, ...]
     confusion: NDArray[np.int64]
+    empty: EmptyFigures
     worst: Worst
 
     @property
@@ -125,7 +148,7 @@ def evaluate_detector(
     scenes: list[tuple[Truth, Found]] = []
     sums = np.zeros((count, 5), np.int64)
     confusion = np.zeros((count + 1, count + 1), np.int64)
-    worst = Worst()
+    empty, worst = EmptyFigures(), Worst()
     for picture in pictures:
         there = _renumbered(truth(picture), of_truth)
         found = _found(model, picture, of_model)
@@ -134,6 +157,8 @@ def evaluate_detector(
         verdict = judge(there, sure, least_side_px)
         sums += _counts(there, sure, verdict, count)
         confusion += confuse(there, sure, count, least_side_px)
+        if not len(there.class_id):
+            empty.count(int(verdict.false.sum()))
         _keep(worst, picture, there, sure, verdict, pairing.labels)
     ap, ap50 = average_precision(scenes, count, least_side_px)
     rows = zip(
@@ -143,7 +168,7 @@ def evaluate_detector(
         ClassFigures(label, boxes, uncounted, one, fifty, threshold, hits, false, missed)
         for label, one, fifty, threshold, (boxes, uncounted, hits, false, missed) in rows
     )
-    return DetectorFigures(len(scenes), classes, confusion, worst)
+    return DetectorFigures(len(scenes), classes, confusion, empty, worst)
 
 
 def _renumbered(truth: Truth, number: NDArray[np.int64]) -> Truth:

@@ -19,7 +19,14 @@ from training.evaluation.pictures import Picture, Pictures
 from training.evaluation.request import Request
 from training.evaluation.segmenter import SegmenterFigures, evaluate_segmenter
 from training.evaluation.tables import Table, detector_tables, plain, segmenter_tables
-from training.evaluation.truth import DrawnBoxes, DrawnPlanes, SeenBoxes, SeenPlanes
+from training.evaluation.truth import (
+    BoxTruth,
+    DrawnBoxes,
+    DrawnPlanes,
+    NoBoxes,
+    SeenBoxes,
+    SeenPlanes,
+)
 
 Watch = Callable[[Pictures], Iterable[Picture]]
 
@@ -45,7 +52,8 @@ class Measured:
     def notes(self) -> list[str]:
         """Return what must be known to read the figures, a line each."""
         asked = self.request
-        of = f"{asked.truth}'s answers" if asked.truth else "the images' labels"
+        of = "none of the classes is there" if asked.empty else "the images' labels"
+        of = f"{asked.truth}'s answers" if asked.truth else of
         if asked.truth and asked.truth_threshold is not None:
             of += f" of {asked.truth_threshold:g} and above"
         lines = [f"{asked.model} on {self.figures.pictures} images of {asked.choice}"]
@@ -67,7 +75,7 @@ class Measured:
         data: dict[str, Any] = {
             "model": asked.model,
             "data": str(asked.choice),
-            "truth": asked.truth or "labels",
+            "truth": asked.truth or ("empty" if asked.empty else "labels"),
             "truth_threshold": asked.truth_threshold,
             "threshold": asked.threshold,
             "classes": self.pairing.labels,
@@ -112,9 +120,16 @@ def measure(request: Request, watch: Watch = iter) -> Measured:
 def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
     if request.detector or request.on or request.least_share:
         raise ValueError("on-detector, on and least-share: expected with a segmenter only")
+    if request.empty and request.truth is not None:
+        raise ValueError(f"empty: expected without a truth, got {request.truth}")
     least = thresholds(manifest, request.threshold)
-    pictures, labels = open_data(request.choice, Boxes, labelled=request.truth is None)
-    truth = DrawnBoxes(labels) if isinstance(labels, BoxSet) else SeenBoxes(_teacher(request))
+    labelled = request.truth is None and not request.empty
+    pictures, labels = open_data(request.choice, Boxes, labelled)
+    truth: BoxTruth
+    if isinstance(labels, BoxSet):
+        truth = DrawnBoxes(labels)
+    else:
+        truth = NoBoxes(manifest.labels) if request.empty else SeenBoxes(_teacher(request))
     model = load(request.model, threads=request.threads, threshold=LEAST_SCORE)
     pairing = pair(model.labels, truth.labels, request.match, request.classes)
     found = evaluate_detector(model, least, watch(pictures), truth, pairing, request.least_side_px)
@@ -122,8 +137,8 @@ def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
 
 
 def _segmenter(request: Request, _: Manifest, watch: Watch) -> Measured:
-    if request.least_side_px:
-        raise ValueError("least-side: expected with a detector only")
+    if request.least_side_px or request.empty:
+        raise ValueError("least-side and empty: expected with a detector only")
     detector = load(request.detector, threads=request.threads) if request.detector else None
     on = _class_of(request, detector)
     pictures, labels = open_data(request.choice, Planes, labelled=request.truth is None)

@@ -85,6 +85,7 @@ class Request:
         truth: a model whose answers are the truth; None for the images' labels.
         truth_threshold: least score of its answers; None for its manifest's.
         threshold: least score of the model's; None for its manifest's.
+        empty: the images show none of the classes, so that all that is found is false.
         classes: labels of the model; none for all.
         match: labels of the model to other names in the truth.
         least_side_px: boxes whose shorter side is below this do not count.
@@ -107,6 +108,9 @@ class Request:
         float | None,
         Option(help="Minimum score for precision, recall, masks [the manifest's].", min=0, max=1),
     ] = None
+    empty: Annotated[
+        bool, Option("--empty", help="The images show none of the classes: all found is false.")
+    ] = False
     classes: Annotated[
         tuple[str, ...], Option(help="Only these of the model: a,b."), Text(names_in)
     ] = ()

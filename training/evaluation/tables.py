@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,9 @@ class Table(NamedTuple):
 
 
 def detector_tables(figures: DetectorFigures) -> list[Table]:
-    """Each class and their means; the confusion, of the classes that are there or were found."""
+    """Each class and their means; false alarms where nothing is; the confusion, of the classes that
+    are there or were found.
+    """
     headings = ["class", "boxes", "not counted", "AP", "AP50"]
     headings += ["precision", "recall", "at score", "false", "missed"]
     rows = []
@@ -41,7 +44,11 @@ def detector_tables(figures: DetectorFigures) -> list[Table]:
     ):
         rows.append([name, boxes, uncounted, _percent(ap), _percent(ap50), *[""] * 5])
     labels = [c.label for c in figures.classes]
-    return [Table(headings, rows), _square("there \\ found", labels, figures.confusion)]
+    empty = figures.empty
+    cells = [str(n) for n in (empty.pictures, empty.with_false, empty.false)]
+    of_empty = Table(["images with none of the classes", "with false boxes", "false"], [cells])
+    shown = [of_empty] if empty.pictures else []
+    return [Table(headings, rows), *shown, _square("there \\ found", labels, figures.confusion)]
 
 
 def segmenter_tables(figures: SegmenterFigures) -> list[Table]:
@@ -70,6 +77,7 @@ def plain(figures: DetectorFigures | SegmenterFigures) -> dict[str, Any]:
                 c.label: {key: _known(getattr(c, key)) for key in (*BOX_KEYS, *HIT_KEYS)}
                 for c in figures.classes
             },
+            "empty": asdict(figures.empty),
             "confusion": figures.confusion.tolist(),
         }
     planes = {

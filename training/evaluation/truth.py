@@ -55,6 +55,18 @@ class DrawnBoxes:
         )
 
 
+class NoBoxes:
+    """Nothing, whatever the image: a model's labels, none of which is there."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+
+    def __call__(self, picture: Picture) -> Truth:
+        """No boxes."""
+        none = np.zeros(0, np.int64)
+        return Truth(np.zeros((0, 4), np.float32), none, none.astype(np.bool_))
+
+
 class SeenBoxes:
     """The boxes that another detector sees, at the threshold that it was loaded with."""
 

@@ -58,6 +58,7 @@ def train_detector(
     network: Yolo,
     labels: tuple[str, ...],
     pictures: Sequence[BoxPicture],
+    empty: Sequence[BoxPicture],
     size: int,
     plan: Plan,
     folder: Path,
@@ -69,13 +70,14 @@ def train_detector(
         network: with the weights to start from.
         labels: of the classes.
         images: held in memory.
+        empty: images in which nothing is; held in memory.
         size: side of a view in pixels, a multiple of 32.
         plan: how long and how fast.
         folder: for checkpoints; training continues where they end.
         device: where to train.
     """
     coarse = int(plan.coarse * plan.steps) * plan.batch
-    views = BoxViews(pictures, network.classes, size, plan.seed, coarse)
+    views = BoxViews(pictures, network.classes, size, plan.seed, coarse, empty)
 
     def loss(network: nn.Module, batch: tuple[Tensor, list[Tensor]]) -> dict[str, Tensor]:
         shown, truth = batch
@@ -83,7 +85,7 @@ def train_detector(
         return detection_loss(network, shown, truth)
 
     parts: list[str | bytes] = []
-    for p in pictures:
+    for p in (*pictures, *empty):
         rows = (p.xyxy, p.class_id, p.score, p.crowd)
         parts += [digest_of(p.path), *(part.tobytes() for part in rows)]
     about = {"labels": list(labels), "size": size, "pictures": fingerprint(*parts)}

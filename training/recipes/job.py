@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OWN_LICENCE = "LicenseRef-own"  # of a user's model: who owns the images says what it is
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+PLANES = ("road", "face")  # the recipes that learn masks
 RECIPES = {
     "street": "training.recipes.street:train_street",
     "road": "training.recipes.road:train_road",
@@ -34,6 +35,10 @@ class Changes:
     )
     batch: Annotated[int | None, Option(help="Images per step.", min=2)] = None
     rate: Annotated[float | None, Option(help="Peak learning rate of new layers.", min=1e-6)] = None
+    backbone_rate: Annotated[
+        float | None,
+        Option(help="Peak learning rate of the pretrained backbone; 0: it stays.", min=0),
+    ] = None
     seed: Annotated[int | None, Option(help="Of all that is drawn.", min=0)] = None
     workers: Annotated[int | None, Option(help="Processes that prepare images.", min=0)] = None
     warmup: int | None = None
@@ -55,12 +60,13 @@ class Job:
             ``imagenet`` (the backbone's only) or ``nothing``.
         teachers: zoo models or manifests that label what nobody has labelled.
         labels: classes or planes to learn, where teachers alone say what there is.
+        empty: folder of images that show none of the classes, for a recipe of boxes.
         size_px: width and height of what the network sees.
         changes: to the recipe's ``Plan``.
 
     Raises:
-        ValueError: a name that a manifest cannot have, a label twice, or teachers or labels for a
-            collection.
+        ValueError: a name that a manifest cannot have, a label twice, teachers or labels for a
+            collection, or images without objects for a recipe of planes.
     """
 
     recipe: Annotated[str, Argument(metavar="street|road|face", help="Which recipe.")]
@@ -87,6 +93,10 @@ class Job:
         Option("--classes", help="What to learn from teachers where nothing is labelled: a,b,c."),
         Text(names_in),
     ] = ()
+    empty: Annotated[
+        Path | None,
+        Option(help="Folder of images that show none of the classes.", metavar="DIR"),
+    ] = None
     size_px: Annotated[
         int | None,
         Option("--size", help="Width of what the network sees, in pixels.", min=64),
@@ -98,6 +108,8 @@ class Job:
             raise ValueError(f"name: expected letters, digits, . _ and -, got {self.model!r}")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"classes: expected each once, got {', '.join(self.labels)}")
+        if self.empty is not None and self.recipe in PLANES:
+            raise ValueError(f"empty: expected with boxes only, got {self.empty} for {self.recipe}")
         if self.is_collection and (self.teachers or self.labels):
             raise ValueError(
                 f"teacher, classes: expected with a folder of your own, got "

@@ -39,7 +39,7 @@ class Plan:
         views: images shown in all.
         batch: images a step.
         rate: peak learning rate of new layers.
-        backbone_rate: of the pretrained ones.
+        backbone_rate: of the pretrained ones; 0 leaves the backbone as it is, twice as fast.
         warmup: steps until the peak, a fifth of all at most.
         decay: weight decay of AdamW (Loshchilov & Hutter 2019), on kernels only.
         ema: of the moving average of the weights that is kept, scored and exported.
@@ -210,7 +210,8 @@ def _groups(network: nn.Module, plan: Plan) -> list[dict[str, Any]]:
     """Parameters by learning rate and decay; a pretrained backbone's first blocks stay as is."""
     backbone = _pretrained(network)
     if backbone is not None:
-        backbone.features[:FROZEN_BLOCKS].requires_grad_(False)
+        still = backbone.features[:FROZEN_BLOCKS] if plan.backbone_rate else backbone
+        still.requires_grad_(False)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from engines.found import Boxes
-from training.datasets import BoxPicture, BoxSet, DatasetError
+from training.datasets import BoxPicture, BoxSet, DatasetError, to_learn
 from training.datasets.collection import Entry, read_collection
+from training.datasets.folders import read_pictures
 from training.nets.yolo import STRIDES, Columns, Yolo
 from training.recipes.boxes import Rows, complete, own_set, seen_by
 from training.recipes.detector import train_detector
@@ -22,7 +23,7 @@ from training.recipes.job import Job, choose_device
 from training.recipes.loop import Plan
 from training.recipes.start import begin
 from training.recipes.teachers import chosen
-from training.recipes.thresholds import best_thresholds
+from training.recipes.thresholds import OTHERWISE, best_thresholds
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ SIZE_PX = 320
 HEAD = ".scores."  # the layers of which each class has a row
 PLAN = Plan(views=72_000, coarse=0.6)
 TUNING = Plan(views=8_000, rate=1e-3, backbone_rate=2e-4, warmup=100)
-THRESHOLD = 0.35  # of a class of which the images say nothing
 OVERLAP = 0.5
 
 
@@ -53,22 +53,35 @@ def train_street(job: Job) -> Path:
     """
     size_px = job.size(SIZE_PX, max(STRIDES))
     found = street_set(job.data, job.work) if job.is_collection else own_set(job)
-    learnt = [picture for picture in found.pictures if not picture.is_held_out]
+    empty = read_pictures(job.empty) if job.empty else ()
+    learnt, learnt_empty = to_learn(found.pictures), to_learn(empty)
     if not any(len(picture.class_id) for picture in learnt):
         raise DatasetError(f"{job.data}: expected boxes to learn from, found none")
-    log.info("%d images to learn, %d held out", len(learnt), len(found.pictures) - len(learnt))
+    deciding = [picture for picture in (*found.pictures, *empty) if picture.is_for_thresholds]
+    every, learns = len(found.pictures) + len(empty), len(learnt) + len(learnt_empty)
+    log.info(
+        "%d images to learn (%d known to be empty), %d for thresholds, %d held out",
+        *(learns, len(learnt_empty), len(deciding), every - learns - len(deciding)),
+    )
     start = job.start or ("imagenet" if job.is_collection else "street")
     plan = job.plan(PLAN if start in ("imagenet", "nothing") else TUNING)
     torch.manual_seed(plan.seed)
     network = Yolo(len(found.labels))
     begin(network, start, found.labels, HEAD)
     trained = train_detector(
-        network, found.labels, learnt, size_px, plan, job.work, choose_device(job.device)
+        network,
+        found.labels,
+        learnt,
+        learnt_empty,
+        size_px,
+        plan,
+        job.work,
+        choose_device(job.device),
     )
     weights = job.folder / f"{job.model}.onnx"
     export(Columns(trained), (size_px, size_px), weights)
     describe = partial(_describe, weights, job, found.labels, size_px, plan)
-    best = best_thresholds(describe({}), learnt, found.labels, THRESHOLD)
+    best = best_thresholds(describe({}), deciding, found.labels)
     return describe(best)
 
 
@@ -97,7 +110,7 @@ def _describe(
         },
         decoder="yolov8",
         labels=list(labels),
-        threshold=THRESHOLD,
+        threshold=OTHERWISE,
         thresholds=thresholds,
         iou=OVERLAP,
     )

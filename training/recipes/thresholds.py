@@ -1,42 +1,98 @@
-"""Choose the default score threshold of each class."""
+"""Choose the default score threshold of each class: ``python -m training.recipes.thresholds ...``.
+
+The command does for a model that is there what training does for a new one.
+"""
 
 from __future__ import annotations
 
+import argparse
+import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 import engines
 from engines.files import read_rgb
+from engines.manifest import check_labels, find
+from engines.store.models import use_default_mirror
 from training.datasets import BoxPicture
+from training.datasets.folders import read_boxes, read_pictures
 from training.evaluation.matching import Found, Truth, judge
+from training.evaluation.pairing import numbers
 
-# What is learnt is known better than what is not: lower scores are right there, noise elsewhere.
-CANDIDATES = np.arange(0.25, 0.71, 0.01)
+log = logging.getLogger(__name__)
+
+CANDIDATES = np.arange(0.15, 0.91, 0.01)
 SURE = 0.4  # a teacher's box of a lower score is neither there nor not there
-MOST_PICTURES = 500
+MOST_PICTURES = 1000
+LEAST_BOXES = 10  # fewer of a class say nothing of it: it is judged with all others
+MOST_FALSE = 0.1  # boxes in an image in which nothing is, of all classes together
+OTHERWISE = 0.35  # where nothing can be said
 BETA = 0.5  # a false alarm costs more than a miss: the next frame is another chance to find it
 
 
+class Seen(NamedTuple):
+    """What a model found in some images.
+
+    Attributes:
+        rows: (n, 4) float64: class, score, 1 for a hit, 1 where the image shows nothing.
+        there: (classes,) int64 boxes that were to be found.
+        empty: images that show nothing.
+    """
+
+    rows: NDArray[np.float64]
+    there: NDArray[np.int64]
+    empty: int
+
+
 def best_thresholds(
-    manifest: Path, pictures: Sequence[BoxPicture], labels: tuple[str, ...], otherwise: float
+    manifest: Path | str,
+    pictures: Sequence[BoxPicture],
+    labels: tuple[str, ...],
+    otherwise: float = OTHERWISE,
 ) -> dict[str, float]:
     """The score of each class at which F0.5 is best (van Rijsbergen 1979, with ``BETA``).
 
+    Where there are too few boxes of a class, the score that is best for all classes together. All
+    are raised to the least score at which images that show nothing have ``MOST_FALSE`` boxes each.
+
     Args:
         manifest: the model's.
-        images: those that it has learnt from: what is held out is for the figures.
-        labels: of the images and of the model.
-        otherwise: for a class that is not in them.
+        images: neither learnt nor held out: what is learnt is known better than what is not, and
+            what is held out is for the figures.
+        labels: of the images; each is one of the model's.
+        otherwise: where nothing can be said, and it is logged that it is so.
     """
+    seen = _look(manifest, pictures, labels)
+    if seen.there.sum() < LEAST_BOXES:
+        log.warning(
+            "thresholds: expected %d boxes in images that are not learnt, got %d; all are %g",
+            *(LEAST_BOXES, seen.there.sum(), otherwise),
+        )
+        return dict.fromkeys(labels, otherwise)
+    together = _best(seen.rows, int(seen.there.sum()), otherwise)
+    best = np.full(len(labels), together)
+    for index in np.flatnonzero(seen.there >= LEAST_BOXES):
+        best[index] = _best(seen.rows[seen.rows[:, 0] == index], int(seen.there[index]), together)
+    best = np.maximum(best, _floor(seen, best))
+    return {label: round(float(score), 2) for label, score in zip(labels, best, strict=True)}
+
+
+def _look(manifest: Path | str, pictures: Sequence[BoxPicture], labels: tuple[str, ...]) -> Seen:
     model = engines.load(str(manifest), threads=2, threshold=float(CANDIDATES[0]))
-    rows: list[NDArray[np.float64]] = []
+    number = numbers(model.labels, labels)
+    rows = [np.zeros((0, 4))]
     there = np.zeros(len(labels), np.int64)
-    for picture in pictures[:: -(-len(pictures) // MOST_PICTURES)]:
+    empty = 0
+    for picture in pictures[:: max(1, -(-len(pictures) // MOST_PICTURES))]:
         found = model(read_rgb(picture.path)).detections
-        boxes = Found(found.xyxy, found.class_id.astype(np.int64), found.score)
+        class_id = number[found.class_id]
+        boxes = Found(found.xyxy, class_id, found.score).select(class_id >= 0)
         truth = Truth(
             np.concatenate([picture.xyxy, picture.crowd[:, :4]]),
             np.concatenate([picture.class_id, picture.crowd[:, 4].astype(np.int64)]),
@@ -44,14 +100,49 @@ def best_thresholds(
         )
         verdict = judge(truth, boxes)
         judged = verdict.hit | verdict.false
-        rows.append(np.column_stack([boxes.class_id, boxes.score, verdict.hit])[judged])
+        nothing = np.full(len(boxes.score), len(truth.class_id) == 0)
+        columns = np.column_stack([boxes.class_id, boxes.score, verdict.hit, nothing])
+        rows.append(columns[judged])
         there += np.bincount(truth.class_id[verdict.counted], minlength=len(labels))
-    table = np.concatenate(rows)
-    best = {}
-    for index, label in enumerate(labels):
-        _, score, hit = table[table[:, 0] == index].T
-        above = score[None] >= CANDIDATES[:, None]
-        found, right = above.sum(axis=1), (above * hit).sum(axis=1)
-        f = (1 + BETA**2) * right / np.maximum(1, found + BETA**2 * there[index])
-        best[label] = round(float(CANDIDATES[f.argmax()]), 2) if f.any() else otherwise
-    return best
+        empty += len(truth.class_id) == 0
+    return Seen(np.concatenate(rows), there, empty)
+
+
+def _best(rows: NDArray[np.float64], there: int, otherwise: float) -> float:
+    """The candidate at which F0.5 is best; ``otherwise`` where nothing was found."""
+    above = rows[None, :, 1] >= CANDIDATES[:, None]
+    found, right = above.sum(axis=1), (above * rows[:, 2]).sum(axis=1)
+    f = (1 + BETA**2) * right / np.maximum(1, found + BETA**2 * there)
+    return float(CANDIDATES[f.argmax()]) if f.any() else otherwise
+
+
+def _floor(seen: Seen, best: NDArray[np.float64]) -> float:
+    """The least candidate that keeps images with nothing in them as empty as they should be."""
+    false = seen.rows[seen.rows[:, 3] > 0]
+    own = best[false[:, 0].astype(np.int64)]
+    for score in CANDIDATES:
+        if (false[:, 1] >= np.maximum(own, score)).sum() <= MOST_FALSE * seen.empty:
+            break
+    return float(score)
+
+
+def main() -> None:
+    """Prints the thresholds that fit images with labels, and images with nothing in them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.recipes.thresholds", description=__doc__
+    )
+    parser.add_argument("model", help="zoo name, or path of a manifest")
+    parser.add_argument("--data", type=Path, required=True, help="images with boxes, not learnt")
+    parser.add_argument("--empty", type=Path, help="images that show none of the classes")
+    asked = parser.parse_args()
+    use_default_mirror()
+    manifest = find(asked.model)
+    drawn = read_boxes(asked.data)
+    check_labels(f"{asked.data}: classes", drawn.labels, manifest.labels)
+    pictures = [*drawn.pictures, *(read_pictures(asked.empty) if asked.empty else ())]
+    best = best_thresholds(asked.model, pictures, drawn.labels, manifest.threshold or OTHERWISE)
+    sys.stdout.write(yaml.safe_dump({"thresholds": best}, sort_keys=False))
+
+
+if __name__ == "__main__":
+    main()

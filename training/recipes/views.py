@@ -23,7 +23,9 @@ MOSAIC = 0.3  # of the views show four images (Bochkovskiy et al. 2020, YOLOv4)
 LEAST_VISIBLE = 0.35  # a box of which less is left is no longer asked for
 LEAST_SIDE_PX = 3
 RARE_SHARE = 0.2  # classes in fewer images than this are shown more often
-EMPTY_ODDS = 0.3  # of an image in which nothing is
+EMPTY_ODDS = 0.3  # of an image in which nothing was found
+EMPTY_SHARE = 0.2  # of all views, those of images that are known to be empty
+MOST_OFTEN = 4.0  # times as often as an image of a common class may an empty one be shown
 Random = np.random.Generator
 
 
@@ -36,6 +38,7 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
         size: width and height of a view in pixels.
         seed: of all that is drawn.
         coarse: so many of the first views are four fifths as wide.
+        empty: images that are known to show none of the classes.
     """
 
     def __init__(
@@ -45,10 +48,13 @@ class BoxViews(Dataset[tuple[Tensor, Tensor]]):
         size: int,
         seed: int,
         coarse: int = 0,
+        empty: Sequence[BoxPicture] = (),
     ) -> None:
         most_px = math.ceil(SCALE[1] * size)
-        self._pictures = [reduced(_without_crowds(p), _rows(p), most_px) for p in pictures]
+        shown = (*pictures, *empty)
+        self._pictures = [reduced(_without_crowds(p), _rows(p), most_px) for p in shown]
         odds = repeat_factors([p.class_id[p.score >= 0.4] for p in pictures], classes)
+        odds = np.append(odds, empty_odds(odds, len(empty)))
         self._odds = np.cumsum(odds / odds.sum())
         self._size, self._seed, self._coarse = size, seed, coarse
 
@@ -104,6 +110,16 @@ def repeat_factors(classes: Sequence[NDArray[np.int64]], count: int) -> NDArray[
         share[np.unique(found)] += 1 / len(classes)
     factor = np.sqrt(np.maximum(1, RARE_SHARE / np.maximum(share, 1e-9)))
     return np.array([factor[found].max() if len(found) else EMPTY_ODDS for found in classes])
+
+
+def empty_odds(odds: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return how often to show each of ``count`` empty images beside others with ``odds``.
+
+    Together they are ``EMPTY_SHARE`` of all views, but none comes ``MOST_OFTEN`` times as often as
+    an image of a common class, which has odds of 1.
+    """
+    each = EMPTY_SHARE / (1 - EMPTY_SHARE) * odds.sum() / max(1, count)
+    return np.full(count, min(MOST_OFTEN, each))
 
 
 def _without_crowds(picture: BoxPicture) -> NDArray[np.uint8]:
