@@ -8,26 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import OptionError
-from engines.manifest import Manifest, check_labels
+from engines.head import Head, check_labels
+from engines.manifest import Manifest
 from engines.runtimes import Session
 
 Threshold = float | Mapping[str, float] | None
 
 
 def thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
-    """The least score of each label: (len(labels),) float32.
+    """The least score of each label of each head, one head after another: (n,) float32.
 
-    It is NaN where the manifest has none, as for argmax.
+    It is NaN for heads that the manifest has none for, as for argmax. What is asked of a label is
+    asked of each head that has it.
 
     Raises:
         ValueError: naming the label, the value and what was expected.
     """
-    labels = manifest.labels
-    if manifest.threshold is None:
-        if asked is not None:
-            raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
-        return np.full(len(labels), np.nan, np.float32)
-    by_label = dict.fromkeys(labels, manifest.threshold) | manifest.thresholds
+    able = [part for part in manifest.parts if part.threshold is not None]
+    if asked is not None and not able:
+        raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
+    labels = tuple(dict.fromkeys(label for part in able for label in part.labels))
     asked_of = dict(asked) if isinstance(asked, Mapping) else {}
     if isinstance(asked, int | float):
         asked_of = dict.fromkeys(labels, float(asked))
@@ -35,8 +35,22 @@ def thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
     for label, value in asked_of.items():
         if not 0 <= value <= 1:
             raise ValueError(f"threshold: expected 0 to 1, got {value} for {label}")
-    by_label |= asked_of
-    return np.array([by_label[label] for label in labels], np.float32)
+    return np.concatenate([_thresholds_of(part, asked_of) for part in manifest.parts])
+
+
+def _thresholds_of(part: Head, asked_of: Mapping[str, float]) -> NDArray[np.float32]:
+    if part.threshold is None:
+        return np.full(len(part.labels), np.nan, np.float32)
+    by_label = {**dict.fromkeys(part.labels, part.threshold), **part.thresholds, **asked_of}
+    return np.array([by_label[label] for label in part.labels], np.float32)
+
+
+def of_parts(
+    manifest: Manifest, thresholds: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], ...]:
+    """Return the thresholds of each part, of those that ``thresholds`` gives one after another."""
+    ends = np.cumsum([len(part.labels) for part in manifest.parts])[:-1]
+    return tuple(np.split(thresholds, ends))
 
 
 def check_inputs(manifest: Manifest, session: Session) -> None:

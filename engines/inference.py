@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,30 @@ class Inference:
             summed(self.timings, other.timings),
             {**self.attributes, **other.attributes},
         )
+
+
+def combined(heads: Sequence[Inference], finds_boxes: Sequence[bool]) -> Inference:
+    """Return what all heads of a network found in one frame, with the timings of the first.
+
+    Args:
+        heads: of each, in their order.
+        finds_boxes: whether the detections of each are boxes. Their labels follow one another,
+            also of heads that found none, so that a class has the same number in each frame.
+    """
+    first, *others = heads
+    if not others:
+        return first
+    boxes = [one.detections for one, has in zip(heads, finds_boxes, strict=True) if has]
+    attributes: dict[int | None, Attributes] = {}
+    for one in heads:
+        for index, said in one.attributes.items():
+            attributes[index] = {**attributes.get(index, {}), **said}
+    return replace(
+        first,
+        detections=reduce(Detections.merge, boxes) if boxes else first.detections,
+        masks=tuple(mask for one in heads for mask in one.masks),
+        attributes=attributes,
+    )
 
 
 def summed(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from engines.found import KINDS, TASKS, Found
-from engines.labels import TABLES
+from engines.found import Found
+from engines.head import Head, Part
 from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
 from engines.runtimes.remote.server import Server
 from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"
-Score = Annotated[float, Field(ge=0, le=1)]
 Triple = tuple[float, float, float]
 
 
@@ -35,11 +30,7 @@ class ManifestError(ValueError):
     """A manifest cannot be read; the message names each key, its value and what was expected."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Input(_Part):
+class Input(Part):
     """The way from an image to the input tensor."""
 
     name: str = Field(description="the input tensor's name")
@@ -80,7 +71,7 @@ class Input(_Part):
         return self
 
 
-class Crop(_Part):
+class Crop(Part):
     """The way from boxes to crops, for a model that runs `on` the boxes of another."""
 
     margin: float = Field(
@@ -93,13 +84,7 @@ class Crop(_Part):
     )
 
 
-def _known(task: str) -> str:
-    if task not in KINDS:
-        raise PydanticCustomError("task", "Input should be {tasks}", {"tasks": TASKS})
-    return task
-
-
-class Manifest(_Part):
+class Manifest(Head):
     """One model.
 
     Raises:
@@ -108,10 +93,6 @@ class Manifest(_Part):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="its name")
     summary: str = Field("", description="what it finds, in one line")
-    task: Annotated[str, AfterValidator(_known)] = Field(
-        description="what it gives, of `engines.found.KINDS`: boxes, masks, or attributes of the "
-        "boxes of another"
-    )
     file: str = Field(
         "", description="file name in the store, or path relative to the manifest; or `server`"
     )
@@ -131,23 +112,73 @@ class Manifest(_Part):
     )
     obtain: str = Field("", description="how to get the file where there is no `url`")
     input: Input
-    decoder: str = Field(description='name of a decoder, or "package.module:function" of your own')
-    options: dict[str, Any] = Field({}, description="keyword arguments of the decoder")
-    labels: tuple[str, ...] = Field(
-        min_length=1, description="class or plane names, or a named table such as coco80"
+    heads: tuple[Head, ...] = Field(
+        (), description="of a network with several tasks: task, decoder, labels, … of each"
     )
-    threshold: Score | None = Field(
-        None, description="minimum score of a detection or pixel; none for argmax decoders"
-    )
-    thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
-    iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
     crop: Crop = Crop()
     _folder: Path | None = PrivateAttr(None)
 
     @property
+    def parts(self) -> tuple[Head, ...]:
+        """All that is read from the network: its heads, or the one that the manifest itself is."""
+        return self.heads or (self,)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """A name for each part, in messages: its task, with a number where that is not enough."""
+        tasks = [part.task for part in self.parts]
+        return tuple(
+            task if tasks.count(task) == 1 else f"{task} {tasks[: i + 1].count(task)}"
+            for i, task in enumerate(tasks)
+        )
+
+    @property
+    def tasks(self) -> str:
+        """The tasks of all parts, in words."""
+        return ", ".join(dict.fromkeys(part.task for part in self.parts))
+
+    @property
+    def decoders(self) -> str:
+        """The decoders of all parts, in words."""
+        return ", ".join(part.decoder for part in self.parts)
+
+    @property
+    def maker(self) -> str:
+        """A model that does all that, in words."""
+        return " and ".join(dict.fromkeys(part.kind.maker for part in self.parts))
+
+    @property
     def kind(self) -> type[Found]:
-        """The kind of findings that its decoder gives."""
-        return KINDS[self.task]
+        """The kind of findings of a network with one task.
+
+        Raises:
+            ManifestError: it has several.
+        """
+        if self.heads:
+            raise ManifestError(f"{self.name}: expected a model of one task, it is {self.maker}")
+        return super().kind
+
+    @property
+    def every_label(self) -> tuple[str, ...]:
+        """The labels of all parts, each once."""
+        return tuple(dict.fromkeys(label for part in self.parts for label in part.labels))
+
+    @property
+    def box_labels(self) -> tuple[str, ...]:
+        """The classes of boxes that it finds, each once."""
+        boxes = [part.labels for part in self.parts if part.kind.finds_boxes]
+        return tuple(dict.fromkeys(label for labels in boxes for label in labels))
+
+    @property
+    def mask_labels(self) -> tuple[str, ...]:
+        """The names of the masks that it finds, each once."""
+        masks = [part.labels for part in self.parts if part.kind.finds_masks]
+        return tuple(dict.fromkeys(label for labels in masks for label in labels))
+
+    @property
+    def about_boxes(self) -> type[Found] | None:
+        """The kind of what it says about the boxes of another model; None where it does not."""
+        return next((part.kind for part in self.parts if part.kind.needs_boxes), None)
 
     @property
     def is_for_crops(self) -> bool:
@@ -164,29 +195,17 @@ class Manifest(_Part):
         """The folder of the manifest's own file."""
         return self._folder
 
-    @model_validator(mode="before")
-    @classmethod
-    def _table(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(name := data.get("labels"), str):
-            if name not in TABLES:
-                raise ValueError(
-                    f'labels: expected a list of names or one of {", ".join(TABLES)}, got "{name}"'
-                )
-            return {**data, "labels": TABLES[name]}
-        return data
+    def check_reading(self) -> None:
+        """As of one head, or that a manifest with heads says nothing of them beside them."""
+        if not self.heads:
+            super().check_reading()
+        elif beside := [key for key in Head.model_fields if key in self.model_fields_set]:
+            raise ValueError(f"heads: expected {', '.join(beside)} in each head, got them beside")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.url and not self.sha256:
             raise ValueError("sha256: expected with url, got none")
-        if len(set(self.labels)) < len(self.labels):
-            twice = [
-                name for name, times in Counter(self.labels).items() if times > 1 for _ in "12"
-            ]
-            raise ValueError(f"labels: expected each name once, got {twice[:6]}")
-        if self.kind.needs_threshold and self.threshold is None:
-            raise ValueError(f"threshold: expected with task {self.task}, got none")
-        check_labels("thresholds", self.thresholds, self.labels)
         self._check_runtime()
         return self
 
@@ -210,14 +229,6 @@ class Manifest(_Part):
         elif self.runtime is None and Path(self.file).suffix not in BY_SUFFIX:
             known = ", ".join(BY_SUFFIX)
             raise ValueError(f"runtime: missing, and {self.file} has none of the suffixes {known}")
-
-
-def check_labels(key: str, names: Any, labels: tuple[str, ...]) -> None:
-    """Raises ValueError, with the nearest label, when one of ``names`` is not in ``labels``."""
-    for name in names:
-        if name not in labels:
-            hint = nearest(name, labels, "there are")
-            raise ValueError(f'{key}: no label "{name}"; {hint}')
 
 
 def zoo_names() -> list[str]:
@@ -272,7 +283,7 @@ def _explain(item: Any) -> str:
     value = item["input"]
     match item["type"]:
         case "extra_forbidden":
-            parts: dict[Any, type[BaseModel]] = {"input": Input, "server": Server}
+            parts: dict[Any, type[BaseModel]] = {"input": Input, "server": Server, "heads": Head}
             part = parts.get(item["loc"][0], Crop) if len(item["loc"]) > 1 else Manifest
             known = part.model_fields
             hint = nearest(str(item["loc"][-1]), known, "known:")

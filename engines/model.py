@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,18 @@ from numpy.typing import NDArray
 from engines.batcher import Batchers
 from engines.decoders import Decoder, Spec, bind
 from engines.finite import check_finite
-from engines.fit import Threshold, check_inputs, thresholds
+from engines.fit import Threshold, check_inputs, of_parts, thresholds
 from engines.found import Found
-from engines.inference import Inference, View
+from engines.head import Head
+from engines.inference import Inference, View, combined
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
-from engines.runtimes import Session, open_remote_session, open_session
+from engines.runtimes import Session, Tensors, open_remote_session, open_session
 from engines.store.engines import check_whole
 from engines.store.models import Progress, resolve_file
 from mirante.detections import Detections
+from mirante.frame import FrameResult
 
 
 def load(
@@ -87,14 +88,39 @@ def session_of(
     return open_remote_session(manifest.runs_on, manifest.server)
 
 
+class ModelHead:
+    """One reading of a model's outputs.
+
+    Attributes:
+        labels, task, decoder, kind: as in a manifest.
+    """
+
+    def __init__(self, part: Head, threshold: NDArray[np.float32], size: Size) -> None:
+        self.labels, self.task, self.decoder, self.kind = (
+            part.labels,
+            part.task,
+            part.decoder,
+            part.kind,
+        )
+        self._spec = Spec(part.labels, threshold, part.iou, size)
+        self._decode: Decoder = bind(part.decoder, part.options)
+
+    def decode(self, outputs: Tensors, size: Size) -> Found:
+        """Return what is found, in pixels of an input tensor of ``size``."""
+        return self._decode(
+            outputs, self._spec if size == self._spec.size else replace(self._spec, size=size)
+        )
+
+
 class Model:
     """A model for one thread: it owns its input tensor. Sessions are shared beneath.
 
     Attributes:
         name: the manifest's name.
-        labels: class names of a detector or classifier, plane names of a segmenter.
-        task: what it gives, as in a manifest.
-        kind: the class of it.
+        labels: all that it finds: class names of a detector or classifier, plane names of a
+            segmenter.
+        task: what it is for, in words.
+        heads: what is read from its outputs; a network with several tasks has several.
         on: the class on whose crops it runs, or None.
         manifest: all else that is known about it.
     """
@@ -107,13 +133,15 @@ class Model:
         on: str | None = None,
     ) -> None:
         self.manifest = manifest
-        self.name, self.labels = manifest.name, manifest.labels
-        self.task, self.kind = manifest.task, manifest.kind
+        self.name, self.task = manifest.name, manifest.tasks
+        self.labels = manifest.every_label
         self.on = on
         self._session = session
-        self._spec = Spec(manifest.labels, threshold, manifest.iou, manifest.input.size)
         try:
-            self._decode: Decoder = bind(manifest.decoder, manifest.options)
+            self.heads = tuple(
+                ModelHead(part, least, manifest.input.size)
+                for part, least in zip(manifest.parts, of_parts(manifest, threshold), strict=True)
+            )
             check_inputs(manifest, session)
             if on is not None and manifest.input.frame is not None:
                 raise ValueError(f"on: expected none with input.frame, got {on}")
@@ -131,6 +159,9 @@ class Model:
     ) -> Inference:
         """Runs on one frame, or on its crops where the model was loaded with ``on``.
 
+        Returns:
+            What all heads find. Boxes of several have the labels of all of them.
+
         Args:
             rgb: (height, width, 3) uint8 RGB; rows may be padded. Not written to, not kept.
             source: width and height of the source frame, in whose pixels results are; the size
@@ -140,6 +171,16 @@ class Model:
         Raises:
             ValueError: ``rgb`` is no such array, or nothing detects the class of ``on``.
         """
+        per_head = self.of_heads(rgb, source, detections)
+        return combined(per_head, [head.kind.finds_boxes for head in self.heads])
+
+    def of_heads(
+        self,
+        rgb: NDArray[np.uint8],
+        source: Size | None = None,
+        detections: Detections | None = None,
+    ) -> tuple[Inference, ...]:
+        """Return what each head finds, from one inference; arguments and errors as of a call."""
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
             raise ValueError(f"rgb: expected (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}")
         size = (rgb.shape[1], rgb.shape[0])
@@ -147,14 +188,21 @@ class Model:
         zoom = (source[0] / size[0], source[1] / size[1])
         whole: list[tuple[int | None, Region | None]] = [(None, None)]
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        seen: list[Inference] = []
+        found = [Inference(Detections.empty(head.labels)) for head in self.heads]
         for index, region in whole if self.on is None else self._crops(detections, zoom):
-            at, found = self._run(rgb, region, timings)
+            at, seen = self._run(rgb, region, timings)
             started = time.perf_counter()
-            seen.append(found.to_source(View(self.labels, self.name, at, zoom, source, index)))
+            for i, (head, one) in enumerate(zip(self.heads, seen, strict=True)):
+                view = View(head.labels, self.name, at, zoom, source, index)
+                found[i] = found[i].merge(one.to_source(view))
             timings["decode"] += (time.perf_counter() - started) * 1e3
-        all_ = reduce(Inference.merge, seen) if seen else Inference(Detections.empty(self.labels))
-        return Inference(all_.detections, all_.masks, timings, all_.attributes)
+        return tuple(replace(one, timings=timings) for one in found)
+
+    def join(self, found: Inference, result: FrameResult) -> FrameResult:
+        """Return a frame's result with what a call found in the frame."""
+        kinds = [head.kind for head in self.heads]
+        kind = next((kind for kind in kinds if kind.finds_boxes), kinds[0])
+        return kind.join(found, result)
 
     def pictures(
         self, rgb: NDArray[np.uint8], source: Size, detections: Detections | None = None
@@ -182,18 +230,30 @@ class Model:
         width, height = self.manifest.input.size
         grey = np.full((height, width, 3), 114, np.uint8)
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        where = f"model {self.name}: decoder {self.manifest.decoder}"
-        try:
-            _, found = self._run(grey, None, timings)
-        except (ValueError, LookupError, TypeError) as error:
-            raise ManifestError(f"{where}: {error}") from error
-        if type(found) is not self.kind:
-            raise ManifestError(f"{where}: gives {found.gives}, which is not task {self.task}")
+        at, outputs = self._infer(grey, None, timings)
+        for head in self.heads:
+            where = f"model {self.name}: decoder {head.decoder}"
+            try:
+                found = head.decode(outputs, at.size)
+            except (ValueError, LookupError, TypeError) as error:
+                raise ManifestError(f"{where}: {error}") from error
+            if type(found) is not head.kind:
+                raise ManifestError(f"{where}: gives {found.gives}, which is not task {head.task}")
 
     def _run(
         self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
-    ) -> tuple[Placement, Found]:
+    ) -> tuple[Placement, list[Found]]:
         """One inference, on the image or a region of it, decoded in the tensor's pixels."""
+        at, outputs = self._infer(rgb, region, timings)
+        started = time.perf_counter()
+        found = [head.decode(outputs, at.size) for head in self.heads]
+        timings["decode"] += (time.perf_counter() - started) * 1e3
+        return at, found
+
+    def _infer(
+        self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
+    ) -> tuple[Placement, Tensors]:
+        """The network's outputs for the image or a region of it, and where it lies in the input."""
         started = time.perf_counter()
         if region is None:
             tensor, at = self._preprocess.frame(rgb)
@@ -206,13 +266,9 @@ class Model:
         ready = time.perf_counter()
         outputs = self._session.run(feeds)
         check_finite(self.name, outputs)
-        ran = time.perf_counter()
-        spec = self._spec if at.size == self._spec.size else replace(self._spec, size=at.size)
-        found = self._decode(outputs, spec)
         timings["preprocess"] += (ready - started) * 1e3
-        timings["infer"] += (ran - ready) * 1e3
-        timings["decode"] += (time.perf_counter() - ran) * 1e3
-        return at, found
+        timings["infer"] += (time.perf_counter() - ready) * 1e3
+        return at, outputs
 
     def _crops(
         self, detections: Detections | None, zoom: tuple[float, float]

@@ -228,18 +228,17 @@ class Models:
                 ready[stage] = stage.load(to)
 
     def _check(self, name: str, old: Manifest, new: Manifest) -> None:
-        if new.kind is not old.kind:
-            raise SwapError(
-                f"model {name}: expected {old.kind.maker}, but {new.name} is {new.kind.maker}"
-            )
-        gone = set(old.labels) - set(new.labels)
+        tasks = [sorted(part.task for part in each.parts) for each in (old, new)]
+        if tasks[0] != tasks[1]:
+            raise SwapError(f"model {name}: expected {old.maker}, but {new.name} is {new.maker}")
+        gone = set(old.box_labels) - set(new.box_labels)
         with self._lock:
             stages = [(each, stage.on) for each, e in self._entries.items() for stage in e.stages]
         for each, on in stages:
-            if old.kind.finds_boxes and on in gone:
+            if on in gone:
                 raise SwapError(
                     f"model {name}: {new.name} does not find {on}, on which {each} runs; "
-                    f"it finds {', '.join(new.labels)}"
+                    f"it finds {', '.join(new.box_labels)}"
                 )
 
 
@@ -292,8 +291,8 @@ def _words(old: Manifest, new: Manifest) -> str:
         "model": (old.name, new.name),
         "runtime": (old.runs_on, new.runs_on),
         "input": ("x".join(map(str, old.input.size)), "x".join(map(str, new.input.size))),
-        "decoder": (old.decoder, new.decoder),
-        "labels": (", ".join(old.labels), ", ".join(new.labels)),
+        "decoder": (old.decoders, new.decoders),
+        "labels": (", ".join(old.every_label), ", ".join(new.every_label)),
     }
     changes = [f"{key} {was} → {now}" for key, (was, now) in pairs.items() if was != now]
     return "; ".join(changes) or "nothing but the file"

@@ -141,8 +141,8 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
         model.name: ModelFacts(
             model.name,
             model.labels,
-            model.finds_boxes,
-            model.finds_masks,
+            model.labels_of(lambda head: head.finds_boxes),
+            model.labels_of(lambda head: head.finds_masks),
             model.needs_boxes,
             model.runs_on == "crops",
         )

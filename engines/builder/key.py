@@ -66,8 +66,7 @@ def wanted(request: Request) -> Wanted:
         "fold": request.folds,
         "network": {
             "input": manifest.input.model_dump(mode="json"),
-            "decoder": manifest.decoder,
-            "options": manifest.options,
+            **_read(manifest),
         },
         "calibration": _calibration(request),
     }
@@ -82,6 +81,12 @@ def wanted(request: Request) -> Wanted:
     }
     key = f"{manifest.name}-{request.runtime}-{request.precision}-{_digest(facts)[:16]}"
     return Wanted(request, manifest, path, builder, facts, key)
+
+
+def _read(manifest: Manifest) -> dict[str, Any]:
+    """Decoders and their options; of one head as before there were several."""
+    read = [{"decoder": part.decoder, "options": part.options} for part in manifest.parts]
+    return {"heads": read} if manifest.heads else read[0]
 
 
 def _calibration(request: Request) -> dict[str, Any] | None:

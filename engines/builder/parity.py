@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from engines.agreement import Figure, Limits
 from engines.builder.builders import BuildError, Precision
 from engines.builder.frames import Rgb
-from engines.found import Found
+from engines.fit import of_parts
 from engines.inference import Inference
+from engines.manifest import Manifest
 
 
 class ParityError(BuildError):
@@ -73,12 +74,12 @@ def told(report: Mapping[str, Any]) -> str:
 
 
 class Finds(Protocol):
-    """A model, loaded; of ``kind`` it finds something."""
+    """A model, loaded."""
 
-    kind: type[Found]
+    manifest: Manifest
 
-    def __call__(self, rgb: Rgb) -> Inference:
-        """Return what it finds in an image."""
+    def of_heads(self, rgb: Rgb) -> Sequence[Inference]:
+        """Return what each of its heads finds in an image."""
 
 
 def compare(
@@ -88,24 +89,37 @@ def compare(
     limits: Limits,
     thresholds: NDArray[np.float32],
 ) -> dict[str, Figure]:
-    """Return figures with their limits, by name.
+    """Return figures with their limits, by name; of several heads with the head's name first.
 
     Args:
         reference: the source in float32 by ONNX Runtime.
-        candidate: what is judged, with the same labels and thresholds.
+        candidate: what is judged, with the same heads.
         images: real ones.
         limits: see there.
-        thresholds: (labels,) of the model; NaN where it has none.
+        thresholds: of each label of each head, as of ``engines.fit.thresholds``.
 
     Raises:
-        BuildError: there is nothing in the images, so that nothing is proved.
+        BuildError: a head finds nothing in the images, so that nothing is proved.
     """
-    agreement = reference.kind.agreement(thresholds, limits)
+    manifest = reference.manifest
+    least = of_parts(manifest, thresholds)
+    agreements = [
+        part.kind.agreement(own, limits) for part, own in zip(manifest.parts, least, strict=True)
+    ]
     for rgb in pictures:
-        agreement.add(reference(rgb), candidate(rgb), (rgb.shape[1], rgb.shape[0]))
-    if figures := agreement.figures():
-        return figures
-    raise BuildError("parity: the model finds nothing in these images, so nothing is proved")
+        size = (rgb.shape[1], rgb.shape[0])
+        found = zip(agreements, reference.of_heads(rgb), candidate.of_heads(rgb), strict=True)
+        for agreement, expected, got in found:
+            agreement.add(expected, got, size)
+    figures: dict[str, Figure] = {}
+    for name, agreement in zip(manifest.part_names, agreements, strict=True):
+        own_figures = agreement.figures()
+        if not own_figures:
+            who = f"head {name}" if manifest.heads else "the model"
+            raise BuildError(f"parity: {who} finds nothing in these images, so nothing is proved")
+        lead = f"{name}: " if manifest.heads else ""
+        figures |= {f"{lead}{figure}": value for figure, value in own_figures.items()}
+    return figures
 
 
 def report(of: str, frames: str, pictures: Sequence[Rgb], found: Mapping[str, Figure]) -> Report:

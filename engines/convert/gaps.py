@@ -31,7 +31,11 @@ def limits_of(tolerance: float) -> Limits:
 
 
 def compared(
-    gaps: Mapping[str, Gap], task: dict[str, Any], decoder: str, pictures: int, where: str
+    gaps: Mapping[str, Gap],
+    task: dict[str, Any],
+    decoders: Sequence[str],
+    pictures: int,
+    where: str,
 ) -> dict[str, Any]:
     """The part of a report that says how far both are apart.
 
@@ -39,7 +43,7 @@ def compared(
     Such outputs are judged by what is found in them, and only told.
     """
     missed = [f"output {name} {gap}" for name, gap in gaps.items() if not gap.is_within]
-    if decoder in _SORTED and "figures" in task:
+    if set(decoders) & set(_SORTED) and "figures" in task:
         missed = []
     missed += task.pop("missed", [])
     outputs = {name: {**asdict(gap), "shape": list(gap.shape)} for name, gap in gaps.items()}

@@ -139,7 +139,8 @@ def _compared(
     gaps = output_gaps(network, session, feeds, network.tolerance)
     sessions = (AsSession(network, session), session)
     task = task_gaps(manifest, sessions, shown, where, limits_of(network.tolerance))
-    return compared(gaps, task, manifest.decoder, len(shown), where)
+    decoders = [part.decoder for part in manifest.parts]
+    return compared(gaps, task, decoders, len(shown), where)
 
 
 def _publish(asked: Asked, onnx: Path, about: Mapping[str, Any]) -> tuple[Path, Path, Path]:

@@ -127,7 +127,8 @@ def _compared(
     gaps = output_gaps(session, made.run, feeds_of(manifest.input, session, shown), EXACT)
     phone = AsSession(made.run, session)
     task = task_gaps(manifest, (session, phone), shown, where, limits_of(EXACT))
-    return compared(gaps, task, manifest.decoder, len(shown), where)
+    decoders = [part.decoder for part in manifest.parts]
+    return compared(gaps, task, decoders, len(shown), where)
 
 
 def _network(

@@ -51,6 +51,7 @@ class Attributes(Found):
     maker = "a classifier"
     verb = "tells"
     needs_boxes = True
+    about_boxes = "classifies boxes"
     agreement = _LabelAgreement
 
     said: Mapping[str, Attribute]

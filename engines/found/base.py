@@ -45,6 +45,8 @@ class Found(ABC):
             empty where that word of theirs means another kind.
         maker: such a model, in messages.
         verb: what such a model does with its labels, before a list of them.
+        about_boxes: what such a model does to boxes, where it ``needs_boxes``, in messages.
+        needs_labels: every manifest of such a model has labels; else it has none.
         needs_threshold: every manifest of such a model has a threshold.
         usual_threshold: of a model that is imported without one; None for none.
         finds_boxes: the labels are classes of boxes, on whose crops later models may run.
@@ -58,6 +60,8 @@ class Found(ABC):
     exported_as: ClassVar[str | None] = None
     maker: ClassVar[str]
     verb: ClassVar[str]
+    about_boxes: ClassVar[str] = ""
+    needs_labels: ClassVar[bool] = True
     needs_threshold: ClassVar[bool] = False
     usual_threshold: ClassVar[float | None] = None
     finds_boxes: ClassVar[bool] = False

@@ -130,7 +130,7 @@ def show(name: str) -> tuple[Manifest, Listing]:
     place, path = found or ("server" if manifest.server else None, None)
     size = path.stat().st_size if path else manifest.bytes
     return manifest, Listing(
-        manifest.name, manifest.task, manifest.summary, manifest.licence, size, place, path
+        manifest.name, manifest.tasks, manifest.summary, manifest.licence, size, place, path
     )
 
 

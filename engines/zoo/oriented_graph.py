@@ -13,42 +13,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from engines.zoo.graph import LEAST_DIFFERENCE, save
+from engines.zoo.graph import LEAST_DIFFERENCE, STRIDES, cell_nodes, save
 
 WIDTH, HEIGHT = 640, 384
-STRIDES = (8, 16, 32)
 LEAST_AREA = 64.0  # pixels of a colour that are no speck
-
-
-def cells(constants: dict[str, Any]) -> list[onnx.NodeProto]:
-    """The centres of all cells but the first four: ``cells``, (1, 2, n - 4)."""
-    node = helper.make_node
-    constants |= {
-        "flat": np.array([1, 1, -1], np.int64),
-        "four": np.array([4], np.int64),
-        "all": np.array([2**31], np.int64),
-        "along": np.array([2], np.int64),
-    }
-    nodes = []
-    for stride in STRIDES:
-        across = (np.arange(WIDTH // stride, dtype=np.float32) + 0.5) * stride
-        down = (np.arange(HEIGHT // stride, dtype=np.float32) + 0.5) * stride
-        constants[f"across{stride}"] = across[None, None]
-        constants[f"down{stride}"] = down[None, :, None]
-        for name, own, other in (("x", "across", "down"), ("y", "down", "across")):
-            nodes += [
-                node("Mul", [f"{other}{stride}", "zero"], [f"none_{name}{stride}"]),
-                node("Add", [f"{own}{stride}", f"none_{name}{stride}"], [f"grid_{name}{stride}"]),
-                node("Reshape", [f"grid_{name}{stride}", "flat"], [f"flat_{name}{stride}"]),
-            ]
-    for name in "xy":
-        parts = [f"flat_{name}{stride}" for stride in STRIDES]
-        nodes.append(node("Concat", parts, [f"cells_{name}"], axis=2))
-    return [
-        *nodes,
-        node("Concat", ["cells_x", "cells_y"], ["every"], axis=1),
-        node("Slice", ["every", "four", "all", "along"], ["cells"]),
-    ]
 
 
 def colours(constants: dict[str, Any]) -> list[onnx.NodeProto]:
@@ -116,7 +84,6 @@ def boxes(constants: dict[str, Any]) -> list[onnx.NodeProto]:
     """Size, angle and score of the rectangle of each colour: (1, 4, 1) each."""
     node = helper.make_node
     constants |= {
-        "zero": np.array(0, np.float32),
         "half": np.array(0.5, np.float32),
         "twelve": np.array(12, np.float32),
         "tiny": np.array(1e-4, np.float32),
@@ -159,12 +126,15 @@ def oriented(folder: Path) -> Path:
     """test-oriented: (1, 4 + 4 + 1, n), a colour in each of the first four columns."""
     node = helper.make_node
     constants: dict[str, Any] = {}
-    nodes = [*colours(constants), *moments(constants), *boxes(constants), *cells(constants)]
+    cells = cell_nodes(constants, WIDTH, HEIGHT)
+    nodes = [*colours(constants), *moments(constants), *boxes(constants), *cells]
     count = sum(WIDTH // stride * (HEIGHT // stride) for stride in STRIDES)
     constants |= {
         "each": np.eye(4, dtype=np.float32)[None],
         "none": np.zeros((1, 1, 1), np.float32),
         "rest": np.array([1, 7, count - 4], np.int64),
+        "four": np.array([4], np.int64),
+        "end": np.array([2**31], np.int64),
     }
     nodes += [
         node(
@@ -176,6 +146,8 @@ def oriented(folder: Path) -> Path:
         node("Mul", ["score", "each"], ["classes"]),
         node("Concat", ["rows", "classes", "angle"], ["objects"], axis=2),
         node("Transpose", ["objects"], ["found"], perm=[0, 2, 1]),
+        node("Concat", [f"cells{stride}" for stride in STRIDES], ["every"], axis=2),
+        node("Slice", ["every", "four", "end", "axis_y"], ["cells"]),
         node("Expand", ["none", "rest"], ["nothing"]),
         node("Concat", ["cells", "nothing"], ["others_found"], axis=1),
         node("Concat", ["found", "others_found"], ["output0"], axis=2),

@@ -13,7 +13,7 @@ from pipeline.cli import swap
 from pipeline.cli.found import FoundModels
 
 if TYPE_CHECKING:
-    from engines.manifest import Manifest
+    from engines.head import Head
     from engines.store.models import Progress
 
 app = typer.Typer(cls=FoundModels, help="List, fetch and describe models.", no_args_is_help=True)
@@ -75,12 +75,12 @@ def show(name: Name) -> None:
     rows = {
         "model": manifest.name,
         "finds": manifest.summary,
-        "task": manifest.task,
-        "labels": ", ".join(manifest.labels),
+        "task": manifest.tasks,
+        "labels": ", ".join(manifest.every_label),
         "input": f"{manifest.input.size[0]}x{manifest.input.size[1]} {manifest.input.resize}",
         "runtime": manifest.runs_on,
-        "decoder": manifest.decoder,
-        "threshold": _thresholds(manifest),
+        "decoder": manifest.decoders,
+        "threshold": "; ".join(_thresholds(part) for part in manifest.parts),
         "licence": manifest.licence,
         "source": manifest.source,
     }
@@ -97,11 +97,11 @@ def show(name: Name) -> None:
         typer.echo(f"{key:<10} {value}")
 
 
-def _thresholds(manifest: Manifest) -> str:
-    """The least score of each label, one number where all have the same."""
-    default = "none" if manifest.threshold is None else f"{manifest.threshold:g}"
-    own = [f"{label} {score:g}" for label, score in manifest.thresholds.items()]
-    others = set(manifest.labels) - set(manifest.thresholds)
+def _thresholds(part: Head) -> str:
+    """The least score of each label of a head, one number where all have the same."""
+    default = "none" if part.threshold is None else f"{part.threshold:g}"
+    own = [f"{label} {score:g}" for label, score in part.thresholds.items()]
+    others = set(part.labels) - set(part.thresholds)
     return ", ".join([*own, *([f"others {default}"] if others else [])]) if own else default
 
 

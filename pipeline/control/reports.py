@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -132,7 +132,17 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     before: Annotated[tuple[str, ...], told("what ran before, which a rollback brings back")]
 
 
-class ZooModel(msgspec.Struct, frozen=True, kw_only=True):
+class ZooHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read from a model's outputs; a network with several tasks has several heads."""
+
+    task: Annotated[str, told("what it is for, as its manifest says")]
+    labels: tuple[str, ...]
+    verb: Annotated[str, told("what it does with the labels, before a list of them")] = "finds"
+    finds_boxes: Annotated[bool, told("the labels are classes of boxes")] = True
+    finds_masks: Annotated[bool, told("the labels are names of masks")] = True
+
+
+class ZooModel(ZooHead, frozen=True, kw_only=True):
     """A model that a camera's stage may name; an earlier worker does not say all of it.
 
     Attributes:
@@ -141,14 +151,18 @@ class ZooModel(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    task: Annotated[str, told("what it is for, as its manifest says")]
-    labels: tuple[str, ...]
     licence: str
     runs_on: Literal["frame", "crops"]
-    verb: Annotated[str, told("what it does with the labels, before a list of them")] = "finds"
-    finds_boxes: Annotated[bool, told("the labels are classes of boxes")] = True
-    finds_masks: Annotated[bool, told("the labels are names of masks")] = True
     needs_boxes: Annotated[bool, told("it says something about boxes of another model")] = False
+    heads: Annotated[
+        tuple[ZooHead, ...],
+        told("of a network with several tasks, each by itself; of others none"),
+    ] = ()
+
+    def labels_of(self, meant: Callable[[ZooHead], bool]) -> tuple[str, ...]:
+        """Return the labels of those heads, each once."""
+        heads = [head for head in self.heads or (self,) if meant(head)]
+        return tuple(dict.fromkeys(label for head in heads for label in head.labels))
 
 
 class ZooReport(ZooModel, frozen=True, kw_only=True):

@@ -12,10 +12,11 @@ from importlib.metadata import version
 import msgspec
 import redis
 
+from engines.head import Head
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
 from pipeline.config.settings import Settings
-from pipeline.control.reports import WorkerReport, WorkerState, ZooReport, publish
+from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
 from pipeline.control.spec import shown
 from pipeline.worker.machine import Machine
 
@@ -108,13 +109,24 @@ def _of_zoo(name: str, at: str) -> ZooReport:
     manifest, listing = show(at)
     return ZooReport(
         name=name,
-        task=manifest.task,
-        labels=manifest.labels,
+        task=manifest.tasks,
+        labels=manifest.every_label,
         licence=manifest.licence,
         runs_on="crops" if manifest.is_for_crops else "frame",
         ready=listing.place is not None,
-        verb=manifest.kind.verb,
-        finds_boxes=manifest.kind.finds_boxes,
-        finds_masks=manifest.kind.finds_masks,
-        needs_boxes=manifest.kind.needs_boxes,
+        verb=manifest.parts[0].kind.verb,
+        finds_boxes=bool(manifest.box_labels),
+        finds_masks=bool(manifest.mask_labels),
+        needs_boxes=manifest.about_boxes is not None,
+        heads=tuple(map(_of_head, manifest.heads)),
+    )
+
+
+def _of_head(part: Head) -> ZooHead:
+    return ZooHead(
+        task=part.task,
+        labels=part.labels,
+        verb=part.kind.verb,
+        finds_boxes=part.kind.finds_boxes,
+        finds_masks=part.kind.finds_masks,
     )

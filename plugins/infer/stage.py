@@ -34,10 +34,11 @@ class InferStage:
         models: Models | None = None,
     ) -> None:
         self._served = (models or Models()).serve(model, threads, threshold, on)
-        if self.model.kind.needs_boxes and on is None:
+        about = self.model.manifest.about_boxes
+        if about is not None and on is None:
             raise ValueError(
-                f"on: missing, and required: {self.model.name} classifies boxes; expected a class "
-                "that an earlier stage finds, such as person"
+                f"on: missing, and required: {self.model.name} {about.about_boxes}; expected a "
+                "class that an earlier stage finds, such as person"
             )
 
     @property
@@ -53,4 +54,4 @@ class InferStage:
         if (samples := self._served.samples) is not None:
             for picture in model.pictures(frame.pixels, source, result.detections):
                 samples.offer(picture)
-        return model.kind.join(found, result)
+        return model.join(found, result)

@@ -99,19 +99,29 @@ def test_the_example_of_a_classifier_is_a_manifest() -> None:
     assert (manifest.task, manifest.crop.aspect) == ("classify", "tensor")
 
 
+def test_the_example_of_several_heads_is_a_manifest() -> None:
+    beside = ("task", "decoder", "labels", "threshold", "thresholds", "iou")
+    rest = {key: value for key, value in block("name").items() if key not in beside}
+    manifest = Manifest.model_validate(rest | block("heads"))
+    assert [part.task for part in manifest.parts] == ["detect", "segment"]
+    for part in manifest.parts:
+        bind(part.decoder, part.options)
+
+
 def test_each_runtime_is_in_the_table() -> None:
     rows = re.findall(r"^\| (`.*?`) \| .* \|$", DOC.partition("## Runtimes")[2], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= set(RUNTIMES)
 
 
 def test_the_table_is_the_zoo() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (\w+) \| (\S+) \| [\d.]+ \|", DOC, re.MULTILINE)
+    row = r"^\| `([\w-]+)` \| (.*?) \| (\w+(?:, \w+)*) \| (\S+) \| [\d.]+ \|"
+    rows = re.findall(row, DOC, re.MULTILINE)
     assert sorted(row[0] for row in rows) == sorted(zoo_names())
     own = sum(find(name).folder == WEIGHTS for name in zoo_names())
     assert [row[0] for row in rows][:own] == zoo_names()[:own]
     for name, summary, task, licence in rows:
         manifest = find(name)
-        assert (summary, task, licence) == (manifest.summary, manifest.task, manifest.licence)
+        assert (summary, task, licence) == (manifest.summary, manifest.tasks, manifest.licence)
 
 
 def test_the_table_of_decoders_is_complete() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from engines.fit import thresholds
 from engines.found import Boxes, Found, Planes
-from engines.manifest import Manifest, ManifestError, check_labels, find
+from engines.head import check_labels
+from engines.manifest import Manifest, ManifestError, find
 from engines.model import Model, load
 from training.datasets import BoxSet, DatasetError, MaskSet
 from training.evaluation.data import open_data
@@ -179,12 +180,12 @@ def _class_of(request: Request, detector: Model | None) -> str | None:
         if request.on:
             raise ValueError(f"on: expected with on-detector only, got {request.on}")
         return None
-    if not detector.kind.finds_boxes:
+    if not (labels := detector.manifest.box_labels):
         raise ValueError(f"on-detector: expected a detector, {detector.name} is none")
-    on = request.on or (detector.labels[0] if len(detector.labels) == 1 else None)
+    on = request.on or (labels[0] if len(labels) == 1 else None)
     if on is None:
-        raise ValueError(f"on: expected a class of {detector.name}: {', '.join(detector.labels)}")
-    check_labels("on", [on], detector.labels)
+        raise ValueError(f"on: expected a class of {detector.name}: {', '.join(labels)}")
+    check_labels("on", [on], labels)
     return on
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.manifest import check_labels
+from engines.head import check_labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 // One stage of a camera: a control for each field of its kind, and what is to be known of its models.
 import { number } from "./camera_values.js";
 import { html, useState } from "../lib/preact.js";
-import { classOf, kindOf, modelsOf, nameOf, withModel, withValue } from "./stage_kinds.js";
+import { classOf, headsOf, kindOf, modelsOf, nameOf, withModel, withValue } from "./stage_kinds.js";
 import { Button, Notice } from "../lib/ui.js";
 
 const CONTROLS = { model: Model, class: Class, score: Score, number: Typed, text: Typed, choice: Choice, switch: Switch };
@@ -89,6 +89,11 @@ function Switch({ field, value, onChange }) {
     <span>${field.label}</span></label>`;
 }
 
+/** `finds car, person; masks of lane`: what each head of a model does. */
+function headWords({ verb, labels }) {
+  return `${verb} ${labels.slice(0, 8).join(", ")}${labels.length > 8 ? ` and ${labels.length - 8} more` : ""}`;
+}
+
 function ModelWords({ name, on, zoo, classes }) {
   if (!zoo.length) return null;
   const model = zoo.find((one) => one.name === name);
@@ -101,6 +106,5 @@ function ModelWords({ name, on, zoo, classes }) {
     return html`<${Notice} icon="alert" tone="wait" title="This model needs boxes from an earlier stage">
       ${classes.length ? "Choose their class." : "Add a detector before it."}</${Notice}>`;
   }
-  const shown = model.labels.slice(0, 8).join(", ");
-  return html`<small>${model.verb} ${shown}${model.labels.length > 8 ? ` and ${model.labels.length - 8} more` : ""}</small>`;
+  return html`<small>${headsOf(model).map(headWords).join("; ")}</small>`;
 }

@@ -18,14 +18,18 @@ export const modelsOf = (stage, kinds) => fieldsOf(stage, kinds, "model").map(({
 /** The class whose boxes a stage runs on, or undefined for the whole frame. */
 export const classOf = (stage, kinds) => fieldsOf(stage, kinds, "class").map(({ key }) => stage[key]).find(Boolean);
 
-/** Labels of the models of stages, each once; of those models that `isMeant`. */
+/** What is read from a model's outputs: its heads, or the one that it is itself. */
+export const headsOf = (model) => (model?.heads?.length ? model.heads : [model].filter(Boolean));
+
+/** Labels of the models of stages, each once; of those heads that are `isMeant`. */
 export function labelsOf(stages, kinds, zoo, isMeant = () => true) {
   const names = (stages ?? []).flatMap(({ stage }) => modelsOf(stage, kinds));
-  return [...new Set(names.flatMap((name) => zoo.find((one) => one.name === name && isMeant(one))?.labels ?? []))];
+  const heads = names.flatMap((name) => headsOf(zoo.find((one) => one.name === name)));
+  return [...new Set(heads.filter(isMeant).flatMap(({ labels }) => labels))];
 }
 
 /** Classes whose boxes a stage may run on: those that detectors before it find. */
-export const boxesBefore = (stages, at, kinds, zoo) => labelsOf(stages.slice(0, at), kinds, zoo, (model) => model.finds_boxes);
+export const boxesBefore = (stages, at, kinds, zoo) => labelsOf(stages.slice(0, at), kinds, zoo, (head) => head.finds_boxes);
 
 /** A stage as it is added: what must be said, with the first value that there is. */
 export function newStage(kind, zoo) {

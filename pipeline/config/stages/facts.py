@@ -31,15 +31,15 @@ class ModelFacts:
     Attributes:
         name: as its manifest says.
         labels: all that it may find or say.
-        finds_boxes, finds_masks: they are classes of boxes, names of masks.
+        boxes, masks: those that are classes of boxes, names of masks.
         needs_boxes: it says something about boxes that an earlier stage finds.
         is_for_crops: it was made for boxes that an earlier stage finds.
     """
 
     name: str
     labels: tuple[str, ...]
-    finds_boxes: bool
-    finds_masks: bool
+    boxes: tuple[str, ...]
+    masks: tuple[str, ...]
     needs_boxes: bool
     is_for_crops: bool
 
@@ -74,9 +74,9 @@ def facts_here(name: str) -> ModelFacts:
         raise UnknownModelError(words) from None
     return ModelFacts(
         manifest.name,
-        tuple(manifest.labels),
-        manifest.kind.finds_boxes,
-        manifest.kind.finds_masks,
-        manifest.kind.needs_boxes,
+        manifest.every_label,
+        manifest.box_labels,
+        manifest.mask_labels,
+        manifest.about_boxes is not None,
         manifest.is_for_crops,
     )

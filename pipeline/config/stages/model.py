@@ -79,10 +79,7 @@ class ModelStage(StageKind):
     def labels_found(self, facts: Mapping[str, ModelFacts]) -> Labels:
         """Return the model's labels; those of a classifier say what a box is like, not where."""
         model = facts[self.model]
-        return Labels(
-            model.labels if model.finds_boxes else (),
-            model.labels if model.finds_masks else (),
-        )
+        return Labels(model.boxes, model.masks)
 
     def check(
         self, here: str, boxes: Sequence[str] | None, facts: Mapping[str, ModelFacts]

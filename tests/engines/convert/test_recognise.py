@@ -45,10 +45,11 @@ def test_every_model_of_the_zoo_is_recognised_or_its_ambiguity_told(
         assert all(f"\n  {decoder} {{" in str(caught.value) for decoder in AMBIGUOUS[name])
         assert str(caught.value).endswith("what settles it: decoder")
         return
-    found = recognise(session, manifest.input.size, manifest.labels, manifest.task, outputs)
-    assert (found.decoder, found.options) == (manifest.decoder, manifest.options)
-    assert found.labels in (None, len(manifest.labels))
-    assert (found.task, bool(found.reasons)) == (manifest.task, True)
+    for part in manifest.parts:
+        found = recognise(session, manifest.input.size, part.labels, part.task, outputs)
+        assert (found.decoder, found.options) == (part.decoder, part.options)
+        assert found.labels in (None, len(part.labels))
+        assert (found.task, bool(found.reasons)) == (part.task, True)
 
 
 def cells(size: tuple[int, int] = (96, 64), strides: tuple[int, ...] = (8, 16, 32)) -> Any:

@@ -1,0 +1,106 @@
+"""One reading of a network's outputs: what a manifest says of a task, itself or in its heads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from engines.found import KINDS, TASKS, Found
+from engines.labels import TABLES
+from mirante.nearest import nearest
+
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """A part of a manifest: further keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known(task: str) -> str:
+    if task not in KINDS:
+        raise PydanticCustomError("task", "Input should be {tasks}", {"tasks": TASKS})
+    return task
+
+
+class Head(Part):
+    """What is read from a network's outputs, and how.
+
+    ``task``, ``decoder`` and ``labels`` are required; a manifest with heads has them in each.
+    """
+
+    task: Annotated[str, AfterValidator(_known)] = Field(
+        "",
+        description="what it gives, of `engines.found.KINDS`: boxes, masks, or attributes of the "
+        "boxes of another",
+    )
+    decoder: str = Field(
+        "", description='name of a decoder, or "package.module:function" of your own'
+    )
+    options: dict[str, Any] = Field({}, description="keyword arguments of the decoder")
+    labels: tuple[str, ...] = Field(
+        (), description="class or plane names, or a named table such as coco80"
+    )
+    threshold: Score | None = Field(
+        None, description="minimum score of a detection or pixel; none for argmax decoders"
+    )
+    thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
+    iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
+
+    @property
+    def kind(self) -> type[Found]:
+        """The kind of findings that its decoder gives."""
+        return KINDS[self.task]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(name := data.get("labels"), str):
+            if name not in TABLES:
+                raise ValueError(
+                    f'labels: expected a list of names or one of {", ".join(TABLES)}, got "{name}"'
+                )
+            return {**data, "labels": TABLES[name]}
+        return data
+
+    @model_validator(mode="after")
+    def _check_head(self) -> Self:
+        self.check_reading()
+        return self
+
+    def check_reading(self) -> None:
+        """Check that what is read is said, and fits together.
+
+        Raises:
+            ValueError: naming the key, its value and what was expected.
+        """
+        required = ["task", "decoder"]
+        if not self.task or self.kind.needs_labels:
+            required.append("labels")
+        if missing := [key for key in required if key not in self.model_fields_set]:
+            raise ValueError("; ".join(f"{key}: missing, and required" for key in missing))
+        if self.kind.needs_labels != bool(self.labels):
+            expected = "one name or more" if self.kind.needs_labels else "none"
+            raise ValueError(
+                f"labels: expected {expected} with task {self.task}, got {list(self.labels)}"
+            )
+        if len(set(self.labels)) < len(self.labels):
+            twice = [name for name, times in Counter(self.labels).items() if times > 1]
+            repeated = [name for name in twice for _ in "12"]
+            raise ValueError(f"labels: expected each name once, got {repeated[:6]}")
+        if self.kind.needs_threshold and self.threshold is None:
+            raise ValueError(f"threshold: expected with task {self.task}, got none")
+        check_labels("thresholds", self.thresholds, self.labels)
+
+
+def check_labels(key: str, names: Iterable[str], labels: tuple[str, ...]) -> None:
+    """Raises ValueError, with the nearest label, when one of ``names`` is not in ``labels``."""
+    for name in names:
+        if name not in labels:
+            hint = nearest(name, labels, "there are")
+            raise ValueError(f'{key}: no label "{name}"; {hint}')
