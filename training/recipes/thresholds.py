@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 import engines
 from engines.files import read_rgb
-from engines.manifest import check_labels, find
+from engines.head import check_labels
+from engines.manifest import find
 from engines.store.models import use_default_mirror
 from training.datasets import BoxPicture
 from training.datasets.folders import read_boxes, read_pictures
