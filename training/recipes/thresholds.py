@@ -34,6 +34,7 @@ MOST_PICTURES = 1000
 LEAST_BOXES = 10  # fewer of a class say nothing of it: it is judged with all others
 MOST_FALSE = 0.1  # boxes in an image in which nothing is, of all classes together
 OTHERWISE = 0.35  # where nothing can be said
+WEIGHTS = (1.0, *np.geomspace(1.25, 1000, 40))  # of a false alarm where nothing is
 BETA = 0.5  # a false alarm costs more than a miss: the next frame is another chance to find it
 
 
@@ -59,8 +60,9 @@ def best_thresholds(
 ) -> dict[str, float]:
     """The score of each class at which F0.5 is best (van Rijsbergen 1979, with ``BETA``).
 
-    Where there are too few boxes of a class, the score that is best for all classes together. All
-    are raised to the least score at which images that show nothing have ``MOST_FALSE`` boxes each.
+    Where there are too few boxes of a class, the score that is best for all classes together. A
+    false alarm in an image that shows nothing counts as one, or as so many that such images have
+    ``MOST_FALSE`` boxes each at most: a class that is quiet there keeps its own threshold.
 
     Args:
         manifest: the model's.
@@ -76,11 +78,16 @@ def best_thresholds(
             *(LEAST_BOXES, seen.there.sum(), otherwise),
         )
         return dict.fromkeys(labels, otherwise)
-    together = _best(seen.rows, int(seen.there.sum()), otherwise)
-    best = np.full(len(labels), together)
-    for index in np.flatnonzero(seen.there >= LEAST_BOXES):
-        best[index] = _best(seen.rows[seen.rows[:, 0] == index], int(seen.there[index]), together)
-    best = np.maximum(best, _floor(seen, best))
+    for dear in WEIGHTS:
+        best = _best_of_each(seen, dear, otherwise)
+        if (false := _false_in_empty(seen, best)) <= MOST_FALSE * seen.empty:
+            break
+    else:
+        log.warning(
+            "thresholds: %d false boxes stay in %d images with nothing in them, as sure as those "
+            "that are right; learn more such images",
+            *(false, seen.empty),
+        )
     return {label: round(float(score), 2) for label, score in zip(labels, best, strict=True)}
 
 
@@ -109,22 +116,29 @@ def _look(manifest: Path | str, pictures: Sequence[BoxPicture], labels: tuple[st
     return Seen(np.concatenate(rows), there, empty)
 
 
-def _best(rows: NDArray[np.float64], there: int, otherwise: float) -> float:
+def _best_of_each(seen: Seen, dear: float, otherwise: float) -> NDArray[np.float64]:
+    """(classes,) float64: the best candidates if a false alarm where nothing is counts so often."""
+    together = _best(seen.rows, int(seen.there.sum()), dear, otherwise)
+    best = np.full(len(seen.there), together)
+    for index in np.flatnonzero(seen.there >= LEAST_BOXES):
+        rows = seen.rows[seen.rows[:, 0] == index]
+        best[index] = _best(rows, int(seen.there[index]), dear, together)
+    return best
+
+
+def _best(rows: NDArray[np.float64], there: int, dear: float, otherwise: float) -> float:
     """The candidate at which F0.5 is best; ``otherwise`` where nothing was found."""
     above = rows[None, :, 1] >= CANDIDATES[:, None]
-    found, right = above.sum(axis=1), (above * rows[:, 2]).sum(axis=1)
+    found = (above * np.where(rows[:, 3] > 0, dear, 1.0)).sum(axis=1)
+    right = (above * rows[:, 2]).sum(axis=1)
     f = (1 + BETA**2) * right / np.maximum(1, found + BETA**2 * there)
     return float(CANDIDATES[f.argmax()]) if f.any() else otherwise
 
 
-def _floor(seen: Seen, best: NDArray[np.float64]) -> float:
-    """The least candidate that keeps images with nothing in them as empty as they should be."""
+def _false_in_empty(seen: Seen, best: NDArray[np.float64]) -> int:
+    """Boxes in images that show nothing, at these thresholds."""
     false = seen.rows[seen.rows[:, 3] > 0]
-    own = best[false[:, 0].astype(np.int64)]
-    for score in CANDIDATES:
-        if (false[:, 1] >= np.maximum(own, score)).sum() <= MOST_FALSE * seen.empty:
-            break
-    return float(score)
+    return int((false[:, 1] >= best[false[:, 0].astype(np.int64)]).sum())
 
 
 def main() -> None:
