@@ -108,10 +108,11 @@ def test_images_with_nothing_in_them_raise_thresholds(
     """Of twenty empty images two may have a false box; class b has none there and stays."""
     there: Rows = [(place, place % 2, 1.0) for place in range(40)]
     hits = [(place, place % 2, 0.4 + place / 100) for place in range(40)]
-    alarm = {100 + i: [(0.0, 0, 0.545 + i / 1000)] for i in range(alarms)}
+    finds: dict[int, Rows] = {1: hits}
+    finds |= {100 + i: [(0, 0, 0.545 + i / 1000)] for i in range(alarms)}
     empty = [shown(tmp_path, number, []) for number in range(100, 120)]
     assert len(empty) * MOST_FALSE == 2
-    best = fit(Model({1: hits} | alarm), [shown(tmp_path, 1, there), *empty])
+    best = fit(Model(finds), [shown(tmp_path, 1, there), *empty])
     assert (best["a"] > 0.545) == raised
     assert best["a"] < 0.6
     assert best["b"] <= 0.41
