@@ -66,7 +66,8 @@ def check_inputs(manifest: Manifest, session: Session) -> None:
             f"got {', '.join([spec.name, *spec.extra])}"
         )
     width, height = spec.frame or spec.size
-    fed = (1, 3, height, width) if spec.layout == "nchw" else (1, height, width, 3)
+    channels = spec.channels
+    fed = (1, channels, height, width) if spec.layout == "nchw" else (1, height, width, channels)
     shape = session.inputs[spec.name].shape
     if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
         raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     Field,
@@ -15,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from engines.fed import Channels, Fed
 from engines.found import Found
 from engines.head import Head, Part
 from engines.runtimes.names import BY_SUFFIX, REMOTE, SCHEMES, known_runtime
@@ -23,7 +26,6 @@ from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 ZOO = Path(__file__).parent / "zoo"
-Triple = tuple[float, float, float]
 
 
 class ManifestError(ValueError):
@@ -50,16 +52,26 @@ class Input(Part):
         "brought to it first, and boxes are in pixels of `size`",
     )
     layout: Literal["nchw", "nhwc"] = Field("nchw", description="order of the tensor's axes")
-    colour: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels")
+    colour: Literal["rgb", "bgr", "grey"] = Field(
+        "rgb",
+        description="order of the channels; grey for one channel, the luma of Rec. 601: "
+        "0.299 red + 0.587 green + 0.114 blue, rounded to 0..255",
+    )
     scale: float = Field(1.0, gt=0, description="tensor = (pixel 0..255 * scale - mean) / std")
-    mean: Triple = Field((0, 0, 0), description="in the order of the tensor's channels")
-    std: Annotated[Triple, Field(description="in the order of the tensor's channels")] = (1, 1, 1)
+    mean: Channels = Field(
+        (0, 0, 0), description="in the order of the tensor's channels, or one value for all"
+    )
+    std: Annotated[
+        Channels, Field(description="in the order of the tensor's channels, or one value for all")
+    ] = (1, 1, 1)
     resize: Literal["stretch", "letterbox-top-left", "letterbox-centre"] = Field(
         "stretch", description="stretch to `size`, or keep the aspect and pad the rest"
     )
     pad: int = Field(114, ge=0, le=255, description="pixel value of a letterbox's padding")
-    extra: dict[str, Literal["size_wh", "size_hw"]] = Field(
-        {}, description="further inputs, fed (1, 2): the tensor's width, height or height, width"
+    extra: dict[str, Fed] = Field(
+        {},
+        description="further inputs: the tensor's width, height or height, width, or numbers that "
+        "are the same for every image, in the shape that the input declares",
     )
 
     @model_validator(mode="after")
@@ -68,7 +80,22 @@ class Input(Part):
             raise ValueError("multiple: expected only with a letterbox, got resize stretch")
         if 0 in self.std:
             raise ValueError(f"std: expected no 0, got {list(self.std)}")
+        if self.colour == "grey":
+            for key, values in (("mean", self.mean), ("std", self.std)):
+                if len(set(values)) > 1:
+                    raise ValueError(
+                        f"{key}: expected one value with colour grey, got {list(values)}"
+                    )
         return self
+
+    @property
+    def channels(self) -> int:
+        """The number of the tensor's channels."""
+        return 1 if self.colour == "grey" else 3
+
+    def per_channel(self, values: tuple[float, ...]) -> NDArray[np.float64]:
+        """``mean`` or ``std`` as (channels,)."""
+        return np.resize(np.array(values, np.float64), self.channels)
 
 
 class Crop(Part):

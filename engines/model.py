@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engines.batcher import Batchers
 from engines.decoders import Decoder, Spec, bind
+from engines.fed import besides
 from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, of_parts, thresholds
 from engines.found import Found
@@ -259,10 +260,8 @@ class Model:
             tensor, at = self._preprocess.frame(rgb)
         else:
             tensor, at = self._preprocess.region(rgb, region)
-        feeds = {self.manifest.input.name: tensor}
-        for name, order in self.manifest.input.extra.items():
-            size = at.size if order == "size_wh" else at.size[::-1]
-            feeds[name] = np.array([size], self._session.inputs[name].dtype)
+        spec = self.manifest.input
+        feeds = {spec.name: tensor, **besides(spec.extra, at.size, self._session.inputs)}
         ready = time.perf_counter()
         outputs = self._session.run(feeds)
         check_finite(self.name, outputs)

@@ -27,8 +27,8 @@ class Preprocessor:
     def __init__(self, spec: Input, dtype: np.dtype[Any]) -> None:
         if dtype not in (np.float32, np.float16, np.uint8):
             raise ValueError(f"input {spec.name}: expected float32, float16 or uint8, got {dtype}")
-        gain = np.float64(spec.scale) / np.array(spec.std)
-        bias = -np.array(spec.mean) / np.array(spec.std)
+        gain = np.float64(spec.scale) / spec.per_channel(spec.std)
+        bias = -spec.per_channel(spec.mean) / spec.per_channel(spec.std)
         if dtype == np.uint8 and (np.any(gain != 1) or np.any(bias != 0)):
             raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for uint8")
         self.spec = spec
@@ -39,8 +39,9 @@ class Preprocessor:
     def frame(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], Placement]:
         """The tensor of a whole (h, w, 3) uint8 RGB image, and where the image lies in it.
 
-        The tensor, (1, 3, H, W) or (1, H, W, 3), is overwritten by the next call. Where the network
-        resizes by itself (``frame``), the place is the one in what it makes of the tensor.
+        The tensor, (1, channels, H, W) or (1, H, W, channels), is overwritten by the next call.
+        Where the network resizes by itself (``frame``), the place is the one in what it makes of
+        the tensor.
         """
         size = (rgb.shape[1], rgb.shape[0])
         spec = self.spec
@@ -100,12 +101,17 @@ class _Slot:
         left, top, right, bottom = content
         height, width = bottom - top, right - left
         self._planar = spec.layout == "nchw"
-        self._swap = spec.colour == "bgr"
+        self._swap, self._grey = spec.colour == "bgr", spec.colour == "grey"
         self._gain, self._bias = gain.astype(np.float32), bias.astype(np.float32)
         self.resized = np.empty((height, width, 3), np.uint8)
         padding = (spec.pad * gain + bias).astype(dtype)
         self.tensor: NDArray[Any]
-        if self._planar:
+        if self._grey:
+            axes = (1, 1, size[1], size[0]) if self._planar else (1, size[1], size[0], 1)
+            self.tensor = np.full(axes, padding[0], dtype)
+            self._target = self.tensor.reshape(size[1], size[0])[top:bottom, left:right]
+            self._luma = np.empty((height, width), np.uint8)
+        elif self._planar:
             self.tensor = np.empty((1, 3, size[1], size[0]), dtype)
             self.tensor[:] = padding[:, None, None]
             self._target = self.tensor[0, :, top:bottom, left:right]
@@ -121,7 +127,10 @@ class _Slot:
 
     def fill(self, rgb: NDArray[np.uint8]) -> NDArray[Any]:
         """Writes an image of the content's size into the tensor."""
-        if self._planar:
+        if self._grey:
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY, dst=self._luma)
+            _scale(self._target, self._luma, self._gain[0], self._bias[0])
+        elif self._planar:
             cv2.split(rgb, self._planes)
             planes = self._planes[::-1] if self._swap else self._planes
             for channel, plane in enumerate(planes):

@@ -131,8 +131,7 @@ def prepare(source: Source, variant: Variant) -> Prepared:
     made = source.make(variant)
     session = open_session(variant.runtime, made.path, variant.threads)
     if made.parity:
-        dtypes = {name: info.dtype for name, info in session.inputs.items()}
-        pictures = [fed(made.manifest.input, dtypes, rgb) for rgb in source.frames]
+        pictures = [fed(made.manifest.input, session.inputs, rgb) for rgb in source.frames]
     else:
         pictures = source.feeds
     feeds = stacked(pictures, variant.batch)

@@ -168,6 +168,7 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
         "request": _told_request(request),
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 2),
+        "notes": list(prepared.notes),
         "parity": parity,
     }
     made = shelf.publish(want.key, part, about)

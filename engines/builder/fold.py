@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from engines.builder.builders import BuildError
+from engines.builder.graphs import clone, inputs_of
 from engines.builder.onnx_file import load_onnx
-from engines.builder.shapes import clone, inputs_of, scale_to
+from engines.builder.shapes import scale_to
+from engines.builder.uint8 import cast_first, is_cast_first
 from engines.manifest import Input
 from engines.placement import place
 
 FOLDED = {"layout": "nhwc", "colour": "rgb", "scale": 1.0, "mean": (0, 0, 0), "std": (1, 1, 1)}
+LUMA = (0.299, 0.587, 0.114)  # of Rec. 601, as OpenCV has it
 
 
 def fold(model: Any, spec: Input) -> tuple[Any, Input]:
@@ -31,16 +35,30 @@ def fold(model: Any, spec: Input) -> tuple[Any, Input]:
 
     Returns:
         A copy of the model, and the input of its manifest.
+
+    Raises:
+        BuildError: it takes uint8 and computes with it.
     """
     onnx = load_onnx()
-    copy = clone(model)
+    copy = cast_first(clone(model))
     given = inputs_of(copy)[spec.name]
+    keys = {**FOLDED, "multiple": spec.multiple if spec.frame else None}
+    if _is_fed_pixels(given, spec):
+        return copy, spec.model_copy(update=keys)
+    if not _takes_float(copy, spec.name):
+        raise BuildError(
+            f"input {spec.name}: the network computes in uint8, so preprocessing cannot be put "
+            "before it; use --no-fold"
+        )
     inner = f"{spec.name}.folded"
     for node in copy.graph.node:
         for place_, name in enumerate(node.input):
             if name == spec.name:
                 node.input[place_] = inner
-    chain = _Chain(spec.name, given.type.tensor_type.elem_type)
+    kind = given.type.tensor_type.elem_type
+    # A network of uint8 casts it first, so that it takes float32 as well.
+    is_uint8 = kind == onnx.TensorProto.UINT8
+    chain = _Chain(spec.name, onnx.TensorProto.FLOAT if is_uint8 else kind)
     _preprocess(chain, spec)
     chain.nodes[-1].output[0] = inner
     copy.graph.initializer.extend(chain.constants)
@@ -55,8 +73,19 @@ def fold(model: Any, spec: Input) -> tuple[Any, Input]:
             spec.name, onnx.TensorProto.UINT8, [first, height, width, 3]
         )
     )
-    keys = {**FOLDED, "multiple": spec.multiple if spec.frame else None}
     return copy, spec.model_copy(update=keys)
+
+
+def _is_fed_pixels(given: Any, spec: Input) -> bool:
+    """Return whether the network takes uint8 RGB images as they are."""
+    is_uint8 = given.type.tensor_type.elem_type == load_onnx().TensorProto.UINT8
+    return is_uint8 and (spec.layout, spec.colour, spec.frame) == ("nhwc", "rgb", None)
+
+
+def _takes_float(model: Any, name: str) -> bool:
+    """Return whether it takes float, or uint8 that it casts before all else."""
+    kind = inputs_of(model)[name].type.tensor_type.elem_type
+    return bool(kind != load_onnx().TensorProto.UINT8 or is_cast_first(model, name))
 
 
 def _tensor_size(spec: Input) -> tuple[int, int]:
@@ -97,9 +126,14 @@ def _preprocess(chain: _Chain, spec: Input) -> None:
     if spec.colour == "bgr":
         chain.add("Gather", np.array([2, 1, 0], np.int64), axis=1 if planar else 3)
     dtype = load_onnx().helper.tensor_dtype_to_np_dtype(chain.kind)
-    gain = spec.scale / np.array(spec.std)
-    bias = -np.array(spec.mean) / np.array(spec.std)
-    shape = (1, 3, 1, 1) if planar else (1, 1, 1, 3)
+    if spec.colour == "grey":
+        axis, luma = (1, (1, 3, 1, 1)) if planar else (3, (1, 1, 1, 3))
+        chain.add("Mul", np.array(LUMA, dtype).reshape(luma))
+        chain.add("ReduceSum", np.array([axis], np.int64), keepdims=1)
+    gain = spec.scale / spec.per_channel(spec.std)
+    bias = -spec.per_channel(spec.mean) / spec.per_channel(spec.std)
+    channels = spec.channels
+    shape = (1, channels, 1, 1) if planar else (1, 1, 1, channels)
     if np.any(gain != 1):
         chain.add("Mul", gain.astype(dtype).reshape(shape))
     if np.any(bias != 0):

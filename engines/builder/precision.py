@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.builder.builders import BuildError
+from engines.builder.graphs import Feeds, inputs_of, shape_of
 from engines.builder.onnx_file import load_onnx
 from engines.builder.quiet import quiet
-from engines.builder.shapes import Feeds, inputs_of, shape_of
 
 # Of which a rounding moves boxes by pixels: grids, sampling places and sizes stay float32.
 KEPT = ("GridSample", "Range", "TopK", "ArgMax", "CumSum")

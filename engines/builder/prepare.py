@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from engines.builder.builders import BuildError, Shape, Told
 from engines.builder.fold import fold
 from engines.builder.frames import Rgb
+from engines.builder.graphs import infos_of, inputs_of, shape_of, with_constants
 from engines.builder.onnx_file import load_onnx
 from engines.builder.precision import to_float16
 from engines.builder.quantise import to_int8
 from engines.builder.request import Request
-from engines.builder.shapes import batched, fixed, inputs_of, modern, shape_of
+from engines.builder.shapes import batched, modern, shaped
+from engines.builder.simplify import simplified
 from engines.builder.tail import check_tail
+from engines.builder.uint8 import cast_first
+from engines.fed import besides, is_constant
 from engines.manifest import Input, Manifest
 from engines.placement import place
 from engines.preprocess import Preprocessor
 
 # Raised when the same source would give another graph.
-RECIPE = 1
+RECIPE = 2
 _TRIED = 4  # images on which batches and float16 are tried out
 
 
@@ -36,11 +39,13 @@ class Prepared:
         model: the ``onnx.ModelProto``.
         input: what is fed to it.
         profiles: least, likeliest and largest shape of each input with a dynamic axis.
+        notes: what was not done to it, and why.
     """
 
     model: Any
     input: Input
     profiles: dict[str, tuple[Shape, Shape, Shape]]
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -70,10 +75,16 @@ def prepare(
     _check_inputs(manifest, model)
     if request.is_for_gpu:
         check_tail(model)
-    inner = inner_input(manifest.input, request)
+    model, inner = _without_constants(model, inner_input(manifest.input, request))
     told(0.1, "simplifying")
     model = _sized(model, inner, request)
     tried = [feeds_of(model, inner, rgb) for rgb in pictures[:_TRIED]]
+    notes: list[str] = []
+    model = simplified(model, tried[0] if tried else None, notes.append)
+    for words in notes:
+        told(0.1, words)
+    if request.is_for_gpu:
+        model = cast_first(model)
     if request.pictures > 1:
         told(0.2, f"making it take {request.pictures} images per call")
         model = batched(model, tried)
@@ -86,24 +97,16 @@ def prepare(
     fed = inner
     if request.folds:
         told(0.9, "putting the preprocessing into the graph")
-        resizing = manifest.input.model_copy(update={"frame": request.frame})
+        resizing = manifest.input.model_copy(update={"frame": request.frame, "extra": inner.extra})
         model, fed = fold(model, resizing if request.frame else inner)
-    return Prepared(model, fed, _profiles(model, request.pictures))
+    return Prepared(model, fed, _profiles(model, request.pictures), tuple(notes))
 
 
 def feeds_of(model: Any, spec: Input, rgb: Rgb) -> dict[str, NDArray[Any]]:
     """Return the network's inputs for one image, in arrays of its own."""
-    onnx = load_onnx()
-    kinds = {
-        name: onnx.helper.tensor_dtype_to_np_dtype(each.type.tensor_type.elem_type)
-        for name, each in inputs_of(model).items()
-    }
-    tensor, at = Preprocessor(spec, np.dtype(kinds[spec.name])).frame(rgb)
-    feeds: dict[str, NDArray[Any]] = {spec.name: tensor}
-    for name, order in spec.extra.items():
-        size = at.size if order == "size_wh" else at.size[::-1]
-        feeds[name] = np.array([size], kinds[name])
-    return feeds
+    inputs = infos_of(model)
+    tensor, at = Preprocessor(spec, inputs[spec.name].dtype).frame(rgb)
+    return {spec.name: tensor, **besides(spec.extra, at.size, inputs)}
 
 
 def _read(path: Path) -> Any:
@@ -128,6 +131,16 @@ def _check_inputs(manifest: Manifest, model: Any) -> None:
         )
     if manifest.input.frame is not None:
         raise BuildError("input.frame: expected none, as the network resizes already")
+
+
+def _without_constants(model: Any, spec: Input) -> tuple[Any, Input]:
+    """The network with its further inputs that never change inside it."""
+    fed = {name: value for name, value in spec.extra.items() if is_constant(value)}
+    if not fed:
+        return model, spec
+    others = {name: value for name, value in spec.extra.items() if name not in fed}
+    arrays = besides(fed, spec.size, infos_of(model))
+    return with_constants(model, arrays), spec.model_copy(update={"extra": others})
 
 
 def inner_input(spec: Input, request: Request) -> Input:
@@ -158,15 +171,20 @@ def _sized(model: Any, spec: Input, request: Request) -> Any:
     sides: tuple[int | None, int | None] = (height, width)
     if spec.multiple:
         sides = (None, None)
-    shapes: dict[str, list[int | None]] = {name: [first, 2] for name in spec.extra}
+    shapes: dict[str, list[int | None]] = {}
+    for name in spec.extra:
+        declared = shape_of(inputs_of(model)[name])
+        shapes[name] = [first, 2] if len(declared) == 2 else [2]
     given = shape_of(inputs_of(model)[spec.name])
-    shapes[spec.name] = [first, 3, *sides] if spec.layout == "nchw" else [first, *sides, 3]
+    shapes[spec.name] = (
+        [first, spec.channels, *sides] if spec.layout == "nchw" else [first, *sides, spec.channels]
+    )
     made = shapes[spec.name]
     if len(given) != 4 or any(
         None not in (a, b) and a != b for a, b in zip(given, made, strict=False)
     ):
         raise BuildError(f"input {spec.name}: the file has {given}, the manifest makes {made}")
-    return fixed(model, shapes)
+    return shaped(model, shapes)
 
 
 def _first_axis(model: Any, request: Request) -> int | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engines.builder.builders import BuildError
+from engines.builder.graphs import Feeds, clone
 from engines.builder.onnx_file import load_onnx
 from engines.builder.quiet import quiet
-from engines.builder.shapes import Feeds, clone
 
 OPERATORS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engines.builder.builders import BuildError
+from engines.builder.graphs import Feeds, clone, gap, inputs_of, run, shape_of
 from engines.builder.onnx_file import load_onnx
+from engines.builder.simplify import TOLERANCE, simplified
 
 BATCH = "batch"  # the name of the axis
 OPSET = 17  # the least: per-channel quantisation takes 13, and what exporters write today is 17
-TOLERANCE = 1e-3  # of the output's magnitude; kernels for more images add up in another order
-
-Feeds = Mapping[str, NDArray[Any]]
 
 
 def modern(model: Any) -> Any:
@@ -55,6 +53,11 @@ def fixed(model: Any, shapes: Mapping[str, Sequence[int | None]]) -> Any:
     Raises:
         BuildError: the network cannot have them.
     """
+    return simplified(shaped(model, shapes))
+
+
+def shaped(model: Any, shapes: Mapping[str, Sequence[int | None]]) -> Any:
+    """A copy whose inputs have these shapes, an axis of None left as it is."""
     copy = clone(model)
     inputs = inputs_of(copy)
     for name, shape in shapes.items():
@@ -66,27 +69,7 @@ def fixed(model: Any, shapes: Mapping[str, Sequence[int | None]]) -> Any:
     del copy.graph.value_info[:]
     for each in copy.graph.output:
         each.type.tensor_type.ClearField("shape")
-    return simplified(copy)
-
-
-def simplified(model: Any) -> Any:
-    """Simplified by onnxslim, every output with its shape.
-
-    Raises:
-        ImportError: onnxslim is missing.
-        BuildError: it cannot be read by it.
-    """
-    onnx = load_onnx()
-    try:
-        import onnxslim
-    except ImportError as error:
-        raise ImportError('onnxslim is missing; pip install "mirante[build]"') from error
-    try:
-        slim = onnxslim.slim(model)
-        return onnx.shape_inference.infer_shapes(slim, data_prop=True)
-    except Exception as error:  # of onnxslim and onnx, which have no common ground
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BuildError(f"the graph cannot be simplified: {said}") from error
+    return copy
 
 
 def batched(model: Any, feeds: Sequence[Feeds]) -> Any:
@@ -168,55 +151,12 @@ def _check_batch(alone: Any, together: Any, feeds: Sequence[Feeds]) -> None:
     expected = [run(alone, each) for each in (first, second)]
     for name, got in found.items():
         one_by_one = np.concatenate([each[name] for each in expected])
-        gap = _gap(one_by_one, got)
-        if not gap <= TOLERANCE:
+        apart = gap(one_by_one, got)
+        if not apart <= TOLERANCE:
             raise BuildError(
                 f"batch: the network takes one image per call, use --batch 1; of two, output {name}"
-                f" differs by {gap:.2g} of its size, expected {TOLERANCE:g}"
+                f" differs by {apart:.2g} of its size, expected {TOLERANCE:g}"
             )
-
-
-def _gap(expected: NDArray[Any], got: NDArray[Any]) -> float:
-    """The largest difference as a share of the largest value; infinite where shapes differ."""
-    if expected.shape != got.shape:
-        return float("inf")
-    a, b = expected.astype(np.float64), got.astype(np.float64)
-    return float(np.abs(a - b).max(initial=0) / max(np.abs(a).max(initial=0), 1e-6))
-
-
-def run(model: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
-    """Every output of a model in memory, by ONNX Runtime on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    names = [output.name for output in model.graph.output]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
-
-
-def clone(model: Any) -> Any:
-    """A copy."""
-    copy = load_onnx().ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
-def inputs_of(model: Any) -> dict[str, Any]:
-    """Return the inputs by name, without the weights that older files list among them."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    return {each.name: each for each in model.graph.input if each.name not in weights}
-
-
-def shape_of(info: Any) -> tuple[int | None, ...]:
-    """The shape of an input or output, None where an axis is dynamic."""
-    return tuple(
-        dim.dim_value if dim.HasField("dim_value") else None
-        for dim in info.type.tensor_type.shape.dim
-    )
 
 
 def shapes_of(model: Any) -> dict[str, tuple[int | None, ...]]:

@@ -31,7 +31,9 @@ class InputKeys:
 
     name: str | None = None
     layout: Annotated[str | None, Option(help="nchw or nhwc, where it is open.")] = None
-    colour: Annotated[str | None, Option(help="rgb or bgr [as the file or its family].")] = None
+    colour: Annotated[
+        str | None, Option(help="rgb or bgr [as the file or its family]; grey of one channel.")
+    ] = None
     scale: Annotated[
         float | None,
         Option(help="tensor = (pixel * scale - mean) / std [1/255]."),
@@ -51,8 +53,8 @@ class InputKeys:
         int | None, Option(help="Sides of a network of open size are multiples of this.")
     ] = None
     extra: Annotated[
-        Mapping[str, str] | None,
-        Option(help="Further input: NAME=size_wh or NAME=size_hw."),
+        Mapping[str, Any] | None,
+        Option(help="Further input: NAME=size_wh, NAME=size_hw, or numbers: NAME=0.5, NAME=1,1."),
         Texts(extra_in),
     ] = None
 
@@ -114,6 +116,9 @@ class Asked:
         Option(help="Which dimensions stay dynamic: batch, size (and batch), or none."),
         Text(str, "batch"),
     ] = "batch"
+    batch: Annotated[
+        int | None, Option(help="1: one image per call [any number, where the graph allows].")
+    ] = None
     inputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     outputs: Annotated[tuple[str, ...], Option(help="Of a frozen graph: a,b."), Text(names_in)] = ()
     frames: Annotated[
@@ -122,6 +127,9 @@ class Asked:
             help="Clip or images to compare and to try ways of feeding on [noise].", metavar="CLIP"
         ),
     ] = None
+    time_limit: Annotated[float, Option(help="Seconds after which it gives up.", metavar="S")] = (
+        120.0
+    )
     why: Annotated[bool, Option("--why", help="If no decoder fits, say of every one why not.")] = (
         False
     )
@@ -133,6 +141,10 @@ class Asked:
             raise ValueError(
                 f"dynamic: expected {', '.join(get_args(Dynamic))}, got {self.dynamic}"
             )
+        if self.batch not in (None, 1):
+            raise ValueError(f"batch: expected 1, got {self.batch}")
+        if not self.time_limit > 0:
+            raise ValueError(f"time_limit: expected more than 0 s, got {self.time_limit:g}")
         if self.size is not None and min(self.size) < 8:
             raise ValueError(f"size: expected at least 8x8, got {self.size[0]}x{self.size[1]}")
         if self.task is not None:
@@ -143,6 +155,11 @@ class Asked:
             raise ValueError(f"multiple: expected with dynamic size, got dynamic {self.dynamic}")
         if self.options and self.decoder == "auto":
             raise ValueError("options: expected with a decoder that is named, got decoder auto")
+
+    @property
+    def is_of_one(self) -> bool:
+        """True if the network shall take one image per call."""
+        return self.batch == 1 or self.dynamic == "none"
 
     @property
     def layout(self) -> str | None:

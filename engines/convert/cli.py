@@ -23,18 +23,20 @@ def import_(asked: Asked) -> None:
     """Convert a model, find its decoder, prove it equal to its source, and write its manifest."""
     from engines.convert import RefusalError
     from engines.convert.importing import import_model
+    from engines.convert.watch import Watch, ended_in_time
 
+    watch = Watch(asked.name, asked.time_limit)
     try:
-        made = import_model(asked)
+        with ended_in_time(watch, asked.out, lambda line: typer.echo(f"mirante: {line}", err=True)):
+            made = import_model(asked, watch)
     except RefusalError as refusal:
         for line in refusal.why if asked.why else ():
             typer.echo(line, err=True)
         raise
     about = made.about
     typer.echo(f"from      {about['source']['framework']} ({about['source']['library']})")
-    told = about["onnx"]
-    typer.echo(f"onnx      {made.onnx}, {_size_of(told['bytes'])}, opset {told['opset']}")
-    typer.echo(f"          by {told['by']}; {told['batch']}")
+    for line in _file(made):
+        typer.echo(line)
     typer.echo(f"decoder   {about['decoder']['name']}: {'; '.join(about['decoder']['because'])}")
     for line in _fed(made, asked):
         typer.echo(line)
@@ -46,6 +48,20 @@ def import_(asked: Asked) -> None:
         typer.echo(f"mirante: warning: {asked.name} found nothing there: {doubt}", err=True)
     typer.echo(f"report    {made.report}")
     typer.echo(f"run it    {made.manifest}")
+
+
+def _file(made: Imported) -> Iterator[str]:
+    """Yield which file runs, and what it was made by or why it is the source's own."""
+    if (told := made.about.get("onnx")) is not None:
+        yield f"onnx      {made.onnx}, {_size_of(told['bytes'])}, opset {told['opset']}"
+        yield f"          by {told['by']}; {told['batch']}"
+        return
+    kept = made.about["kept"]
+    yield f"file      {made.onnx}, {_size_of(kept['bytes'])}, kept as it is, for LiteRT"
+    yield f"          {kept['because']}"
+    if kept["beside"]:
+        beside = made.manifest.with_stem(f"{made.manifest.stem}-onnx")
+        yield f"          {beside} finds the same, and engines can be made of it"
 
 
 def export(

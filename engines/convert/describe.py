@@ -11,15 +11,14 @@ from engines.builder.derived import as_text
 from engines.convert import RefusalError
 from engines.convert.asked import Asked
 from engines.convert.families import FAMILIES
-from engines.convert.network import read_onnx
 from engines.convert.origins import ASSUMED, OPTION, Known, commented
-from engines.convert.recognise import Recognised, RecogniseError, last_ops, recognise
+from engines.convert.recognise import Recognised, RecogniseError, recognise
 from engines.convert.tidy import Picture
 from engines.decoders import DECODERS
 from engines.files import digest_of
 from engines.found import kind_of
 from engines.manifest import Manifest, read
-from engines.runtimes import Tensors, open_session
+from engines.runtimes import Session, Tensors
 
 _COMPETING = ("argmax", "class_ids")  # decoders that need no threshold
 
@@ -44,8 +43,17 @@ class Reading:
     origin: str = OPTION
 
 
-def reading(onnx: Path, picture: Picture, known: Known, feeds: Tensors) -> Reading:
+def reading(
+    session: Session, ops: Mapping[str, str], picture: Picture, known: Known, feeds: Tensors
+) -> Reading:
     """The one decoder that fits the outputs of one run; or what is asked, where that is all of it.
+
+    Args:
+        session: the network.
+        ops: the operator that makes each output, where that is known.
+        picture: its input.
+        known: the request, with what the file says.
+        feeds: what it is fed for one image.
 
     Of a decoder that is named the options are found out, unless they are given or it is a user's
     own.
@@ -59,8 +67,7 @@ def reading(onnx: Path, picture: Picture, known: Known, feeds: Tensors) -> Readi
     named = None if asked.decoder == "auto" else asked.decoder
     if named is not None and named not in DECODERS:
         return _as_asked(known)
-    session = open_session("onnxruntime", onnx, 1)
-    outputs, ops = session.run(feeds), last_ops(read_onnx(onnx))
+    outputs = session.run(feeds)
 
     def found(labels: tuple[str, ...] | None) -> Recognised:
         return recognise(
@@ -129,14 +136,14 @@ def _as_asked(known: Known) -> Reading:
 
 
 def write_manifest(
-    onnx: Path,
+    file: Path,
     asked: Asked,
     fed: Mapping[str, Any],
     how: Reading,
     source: str,
     origins: Mapping[str, str],
 ) -> Manifest:
-    """Writes NAME.yaml beside the ONNX file, and reads it back.
+    """Writes the manifest of a file beside it, with its stem, and reads it back.
 
     Comments beside ``labels`` and the keys of ``input`` say where each came from.
 
@@ -148,9 +155,9 @@ def write_manifest(
         keys["summary"] = asked.summary
     keys |= {
         "task": how.task,
-        "file": onnx.name,
-        "sha256": digest_of(onnx),
-        "bytes": onnx.stat().st_size,
+        "file": file.name,
+        "sha256": digest_of(file),
+        "bytes": file.stat().st_size,
         "licence": asked.licence,
         "source": source,
         "input": dict(fed),
@@ -166,6 +173,6 @@ def write_manifest(
         keys["threshold"] = threshold
     if asked.iou is not None:
         keys["iou"] = asked.iou
-    path = onnx.with_name(f"{asked.name}.yaml")
+    path = file.with_name(f"{file.stem}.yaml")
     path.write_text(commented(as_text(keys), origins), encoding="utf-8")
     return read(path)

@@ -15,7 +15,8 @@ from engines.builder.onnx_file import load_onnx
 from engines.convert import ConvertError, first_lines, library
 from engines.convert.asked import Asked
 from engines.convert.from_tensorflow import OPSET, tensorflow
-from engines.convert.network import EXACT, rename
+from engines.convert.mediapipe import rewritten
+from engines.convert.network import EXACT, folder_of, rename
 from engines.runtimes import Tensors
 from engines.runtimes.litert import open_session
 
@@ -23,16 +24,23 @@ _QUANTISED = 0.05  # of the magnitude: where rounding falls otherwise, whole lev
 
 
 class TfliteNetwork:
-    """A ``.tflite`` file; names and types are those of the runtime ``litert``."""
+    """A ``.tflite`` file; names and types are those of the runtime ``litert``.
+
+    Attributes:
+        path: the file, or a copy without MediaPipe's own operator, which no runtime here has.
+    """
 
     framework = "TF Lite"
     how = "tf2onnx"
 
     def __init__(self, asked: Asked) -> None:
-        self._path = Path(asked.source)
-        self._session = open_session(self._path, 1)
+        self.path = Path(asked.source)
+        if (data := rewritten(self.path)) is not None:
+            self.path = folder_of(self) / "rewritten.tflite"
+            self.path.write_bytes(data)
+        self._session = open_session(self.path, 1)
         self.library = f"litert {version('ai-edge-litert')}"
-        interpreter = library("ai_edge_litert.interpreter", "litert").Interpreter(str(self._path))
+        interpreter = library("ai_edge_litert.interpreter", "litert").Interpreter(str(self.path))
         self._inputs = interpreter.get_input_details()
         self._outputs = interpreter.get_output_details()
         kinds = {np.dtype(each["dtype"]) for each in interpreter.get_tensor_details()}
@@ -55,11 +63,10 @@ class TfliteNetwork:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                model, _ = convert.from_tflite(str(self._path), opset=OPSET)
+                model, _ = convert.from_tflite(str(self.path), opset=OPSET)
             except Exception as error:  # tf2onnx raises of all kinds
                 raise ConvertError(
-                    f"{self._path}: tf2onnx cannot convert it: {first_lines(error)}; it runs as "
-                    "it is, with a manifest that names it (runtime litert)"
+                    f"{self.path.name}: tf2onnx cannot convert it: {first_lines(error)}"
                 ) from error
         rename(model, list(self._session.inputs), list(self._session.outputs))
         _as_numbers(model, self._inputs, self._outputs)

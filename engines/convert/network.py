@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +67,13 @@ class AsSession:
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         """Every output by name."""
         return self._network.run(feeds)
+
+
+def folder_of(owner: object) -> Path:
+    """A new folder, removed when its owner is no longer used."""
+    folder = tempfile.mkdtemp(prefix="mirante-import-")
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def tidy_names(names: Sequence[str], sole: str) -> list[str]:

@@ -20,6 +20,7 @@ from engines.found import KINDS
 from engines.labels import distinct
 
 OPTION, ASSUMED, PIXELS = "option", "assumed", "uint8 pixels as they are"
+ONE_CHANNEL = "the input has one channel"
 SHOWN = ("colour", "scale", "mean", "std", "resize")
 _NUMBERS = ("scale", "mean", "std")  # belong together: one alone means nothing
 
@@ -124,12 +125,20 @@ def fed(
             name: given[name] for name in _NUMBERS if name in given
         }  # refused where it is read
         origins |= dict.fromkeys(_NUMBERS, PIXELS)
+    if picture.channels == 1:
+        keys["colour"], origins["colour"] = "grey", ONE_CHANNEL
+        keys |= {name: _of_one(keys[name]) for name in ("mean", "std")}
     if keys["resize"] != "stretch" and "pad" in of_family:
         keys["pad"] = of_family["pad"]
     if asked.dynamic == "size" and told.stride and keys["resize"] != "stretch":
         keys["multiple"] = told.stride
     keys |= {name: given[name] for name in ("pad", "multiple", "extra") if name in given}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in keys.items()}, origins
+
+
+def _of_one(values: tuple[float, ...]) -> tuple[float, ...]:
+    """One value, where the channels have the same; others are refused where they are read."""
+    return values[:1] if len(set(values)) == 1 else values
 
 
 def told_lines(keys: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from engines.builder.frames import Rgb, named, read_pictures
+from engines.fed import besides
 from engines.manifest import Input
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, Tensors
@@ -42,9 +41,5 @@ def feeds_of(spec: Input, session: Session, pictures: list[Rgb]) -> list[Tensors
     feeds: list[Tensors] = []
     for rgb in pictures:
         tensor, at = preprocess.frame(rgb)
-        given: dict[str, Any] = {spec.name: tensor.copy()}
-        for name, order in spec.extra.items():
-            size = at.size if order == "size_wh" else at.size[::-1]
-            given[name] = np.array([size], session.inputs[name].dtype)
-        feeds.append(given)
+        feeds.append({spec.name: tensor.copy(), **besides(spec.extra, at.size, session.inputs)})
     return feeds

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engines.builder.builders import BuildError
+from engines.builder.graphs import Feeds, clone, inputs_of, shape_of
 from engines.builder.onnx_file import load_onnx
-from engines.builder.shapes import Feeds, batched, clone, inputs_of, shape_of
+from engines.builder.shapes import batched
 from engines.convert import ConvertError, first_lines
 from engines.convert.asked import Asked
+from engines.fed import is_constant
 
 Shape = tuple[int | None, ...]
 
@@ -26,12 +28,14 @@ class Picture:
         layout: ``nchw`` or ``nhwc``.
         size: width and height in pixels.
         dtype: of the tensor.
+        channels: 3, or 1 of a network that sees grey.
     """
 
     name: str
     layout: str
     size: tuple[int, int]
     dtype: np.dtype[Any]
+    channels: int = 3
 
 
 def picture_input(model: Any, asked: Asked) -> Picture:
@@ -50,27 +54,50 @@ def picture_input(model: Any, asked: Asked) -> Picture:
         raise ValueError(f"extra: no input {', '.join(sorted(unknown))}; the file has {shapes}")
     if name is None or name not in others or set(others) != {name}:
         raise ValueError(
-            f"input: expected one image and the others in --extra, such as NAME=size_wh; "
+            f"input: expected one image and the others in --extra, such as {_example(inputs)}; "
             f"the file has {shapes}"
         )
     shape = shape_of(others[name])
     if len(shape) != 4:
         raise ConvertError(f"input {name}: expected 4 axes of images, the file has {shape}")
-    layout = _layout(name, shape, asked)
+    channels = _channels(name, shape, asked)
+    layout = _layout(name, shape, asked, channels)
     onnx = load_onnx()
     kind = onnx.helper.tensor_dtype_to_np_dtype(others[name].type.tensor_type.elem_type)
-    return Picture(name, layout, _size(name, shape, layout, asked), np.dtype(kind))
+    return Picture(name, layout, _size(name, shape, layout, asked), np.dtype(kind), channels)
 
 
-def _layout(name: str, shape: Shape, asked: Asked) -> str:
+# What further inputs of known names take: Paddle's, and those of DETR's descendants.
+_KNOWN = {"im_shape": "size_hw", "scale_factor": "1,1", "orig_target_sizes": "size_wh"}
+
+
+def _example(inputs: Mapping[str, Any]) -> str:
+    """What may stand behind --extra for this file."""
+    known = [f"{name}={_KNOWN[name]}" for name in inputs if name in _KNOWN]
+    return " --extra ".join(known) or "NAME=size_wh or NAME=0.5"
+
+
+def _channels(name: str, shape: Shape, asked: Asked) -> int:
+    """Three, or one where the file has one and not three, or leaves them open and grey is asked."""
+    ends = (shape[1], shape[3])
+    is_grey = asked.input.colour == "grey"
+    found = 3 if 3 in ends else 1 if 1 in ends else 1 if is_grey else 3
+    if found == 3 and is_grey:
+        raise ValueError(f"colour: grey, but {name} {shape} has 3 channels")
+    if found == 1 and asked.input.colour not in (None, "grey"):
+        raise ValueError(f"colour: expected grey, as {name} {shape} has one channel")
+    return found
+
+
+def _layout(name: str, shape: Shape, asked: Asked, channels: int) -> str:
     fits = [
         layout
         for layout, axis in (("nchw", 1), ("nhwc", 3))
-        if shape[axis] == 3 or (shape[axis] is None and 3 not in (shape[1], shape[3]))
+        if shape[axis] == channels or (shape[axis] is None and channels not in (shape[1], shape[3]))
     ]
     if asked.layout is not None:
         if asked.layout not in fits:
-            raise ValueError(f"layout: {asked.layout} has no 3 channels in {name} {shape}")
+            raise ValueError(f"layout: {asked.layout} has no {channels} channels in {name} {shape}")
         return asked.layout
     if len(fits) != 1:
         raise ValueError(f"layout: expected nchw or nhwc, as {name} {shape} tells neither")
@@ -103,11 +130,10 @@ def settle(model: Any, picture: Picture, asked: Asked) -> Any:
     """
     copy = clone(model)
     for name, each in inputs_of(copy).items():
-        dims = each.type.tensor_type.shape.dim
-        if asked.dynamic == "none" and dims:
-            dims[0].dim_value = 1
+        if asked.is_of_one:
+            _close_first_axis(each)
         if name == picture.name:
-            _settle_sides(dims, picture, asked.dynamic == "size")
+            _settle_sides(each.type.tensor_type.shape.dim, picture, asked.dynamic == "size")
     for node in copy.graph.node:
         del node.metadata_props[:]  # lines of the source, and the folders where they lay
     return _inferred(copy)
@@ -115,7 +141,7 @@ def settle(model: Any, picture: Picture, asked: Asked) -> Any:
 
 def _settle_sides(dims: Any, picture: Picture, stay_open: bool) -> None:
     sides = [2, 3] if picture.layout == "nchw" else [1, 2]
-    dims[1 if picture.layout == "nchw" else 3].dim_value = 3
+    dims[1 if picture.layout == "nchw" else 3].dim_value = picture.channels
     for axis, length in zip(sides, reversed(picture.size), strict=True):
         if not stay_open:
             dims[axis].dim_value = length
@@ -148,18 +174,31 @@ def open_batch(model: Any, feeds: Sequence[Feeds], asked: Asked) -> tuple[Any, s
 
     It is tried out with two images. A network that takes one alone stays so, and it is told why.
     """
-    if asked.dynamic == "none":
+    if asked.is_of_one:
         return model, "one image per call, as requested"
+    if fed := [name for name, value in (asked.input.extra or {}).items() if is_constant(value)]:
+        return _alone(model), f"one image per call, as {', '.join(fed)} is the same for each"
     # Of networks of open size two images may not be equally large.
     like_first = [each for each in feeds if _shapes(each) == _shapes(feeds[0])]
     try:
         return batched(model, like_first), "any number of images per call"
     except BuildError as error:
-        alone = clone(model)
-        for each in inputs_of(alone).values():
-            each.type.tensor_type.shape.dim[0].dim_value = 1
         said = str(error).rpartition("of two")[2].lstrip(",: ") or str(error)
-        return alone, f"one image per call; it fails with two: {said:.160}"
+        return _alone(model), f"one image per call; it fails with two: {said:.160}"
+
+
+def _alone(model: Any) -> Any:
+    copy = clone(model)
+    for each in inputs_of(copy).values():
+        _close_first_axis(each)
+    return copy
+
+
+def _close_first_axis(info: Any) -> None:
+    """One image, where that axis is open; inputs of one axis have none for images."""
+    dims = info.type.tensor_type.shape.dim
+    if len(dims) > 1 and not dims[0].HasField("dim_value"):
+        dims[0].dim_value = 1
 
 
 def _shapes(feeds: Feeds) -> dict[str, tuple[int, ...]]:

@@ -42,15 +42,29 @@ def options_in(pairs: list[str]) -> dict[str, Any]:
     return found
 
 
-def extra_in(pairs: list[str]) -> dict[str, str]:
-    """Return further inputs, from NAME=size_wh or NAME=size_hw."""
-    found = {}
+def extra_in(pairs: list[str]) -> dict[str, Any]:
+    """Return further inputs, from NAME=size_wh, NAME=size_hw, NAME=0.5 or NAME=1,1."""
+    found: dict[str, Any] = {}
     for pair in pairs:
         key, _, value = pair.partition("=")
-        if value not in ("size_wh", "size_hw"):
-            raise ValueError(f"extra: expected a name and =size_wh or =size_hw, got {pair!r}")
-        found[key] = value
+        if value in ("size_wh", "size_hw"):
+            found[key] = value
+            continue
+        try:
+            numbers = [_plain(part) for part in value.split(",")]
+        except ValueError:
+            raise ValueError(
+                "extra: expected a name and =size_wh or =size_hw, or numbers that never change, "
+                f"such as NAME=0.5 or NAME=1,1, got {pair!r}"
+            ) from None
+        found[key] = numbers[0] if len(numbers) == 1 else numbers
     return found
+
+
+def _plain(text: str) -> float:
+    """A whole number as one."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def scale_in(text: str) -> float:

@@ -30,6 +30,7 @@ DECODERS = {
     "gfl": "engines.decoders.gfl:decode",
     "rows": "engines.decoders.rows:decode",
     "rows_obb": "engines.decoders.rows_obb:decode",
+    "selected": "engines.decoders.selected:decode",
     "sigmoid": "engines.decoders.sigmoid:decode",
     "softmax": "engines.decoders.softmax:decode",
     "ssd": "engines.decoders.ssd:decode",

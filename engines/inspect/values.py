@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.fed import besides
 from engines.inspect.graph import Graph
 from engines.manifest import Input, Manifest
 from engines.names import resolve
 from engines.preprocess import Preprocessor
-from engines.runtimes import Session
+from engines.runtimes import Session, TensorInfo
 from engines.runtimes.names import RUNTIMES
 
 BASIC = {"onnxruntime-basic": "engines.inspect.basic:open_session"}
@@ -45,23 +46,25 @@ def feeds_of(manifest: Manifest, graph: Graph, rgb: NDArray[np.uint8] | None) ->
         )
     if rgb is None:
         rgb = np.full((spec.size[1], spec.size[0], 3), 114, np.uint8)
-    return fed(spec, {name: np.dtype(graph.shapes[name][0]) for name in graph.inputs}, rgb)
+    return fed(spec, {name: _info(graph, name) for name in graph.inputs}, rgb)
 
 
-def fed(spec: Input, dtypes: Mapping[str, np.dtype[Any]], rgb: NDArray[np.uint8]) -> Arrays:
+def fed(spec: Input, inputs: Mapping[str, TensorInfo], rgb: NDArray[np.uint8]) -> Arrays:
     """The tensors of one image, in arrays of their own.
 
     Args:
         spec: the manifest's description of the input.
-        dtypes: the type of each input.
+        inputs: the network's, by name.
         rgb: (height, width, 3) uint8 RGB.
     """
-    tensor, at = Preprocessor(spec, dtypes[spec.name]).frame(rgb)
-    feeds: Arrays = {spec.name: tensor}
-    for name, order in spec.extra.items():
-        size = at.size if order == "size_wh" else at.size[::-1]
-        feeds[name] = np.array([size], dtypes[name])
-    return feeds
+    tensor, at = Preprocessor(spec, inputs[spec.name].dtype).frame(rgb)
+    return {spec.name: tensor, **besides(spec.extra, at.size, inputs)}
+
+
+def _info(graph: Graph, name: str) -> TensorInfo:
+    kind, shape = graph.shapes[name]
+    axes = shape.split("x") if shape else []
+    return TensorInfo(tuple(None if a == "?" else int(a) for a in axes), np.dtype(kind))
 
 
 def values(

@@ -60,7 +60,7 @@ class OnnxSession:
 def _infos(nodes: Any) -> dict[str, TensorInfo]:
     return {
         node.name: TensorInfo(
-            tuple(axis if isinstance(axis, int) else None for axis in node.shape),
+            tuple(a if isinstance(a, int) and a >= 0 else None for a in node.shape),
             np.dtype(_DTYPES.get(node.type, np.object_)),
         )
         for node in nodes

@@ -34,6 +34,8 @@ def build(request: Request) -> None:
         engine = build_one(request, told)
     if engine.fresh:
         typer.echo(f"built in {engine.about['seconds']:.1f} s, {_megabytes(engine.bytes)}")
+        for note in engine.about.get("notes", ()):  # those of older builds have none
+            typer.echo(f"note       {note}")
     else:
         typer.echo(f"here already, built {engine.about['built']}, {_megabytes(engine.bytes)}")
         if request.frames is not None:

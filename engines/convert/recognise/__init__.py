@@ -18,6 +18,7 @@ from engines.convert.recognise.heads import gfl, yolov1, yunet
 from engines.convert.recognise.oriented import rows_obb, yolov8_obb
 from engines.convert.recognise.planes import segmenter
 from engines.convert.recognise.queries import end_to_end, pairs, rows
+from engines.convert.recognise.selected import selected
 from engines.convert.recognise.shifts import ssd
 from engines.decoders import DECODERS, OptionError, Spec, bind
 from engines.found import Attributes, Boxes, Found, OrientedBoxes, Planes
@@ -32,6 +33,7 @@ READINGS: Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]] = {
     "yunet": (Boxes, yunet),
     "end_to_end": (Boxes, end_to_end),
     "rows": (Boxes, rows),
+    "selected": (Boxes, selected),
     "detr, boxes_scores": (Boxes, pairs),
     "ssd": (Boxes, ssd),
     "gfl": (Boxes, gfl),

@@ -15,20 +15,12 @@ from onnx import TensorProto, helper
 
 from engines.builder.builders import BuildError
 from engines.builder.fold import fold
+from engines.builder.graphs import inputs_of, run, shape_of
 from engines.builder.precision import to_float16
 from engines.builder.prepare import feeds_of, prepare
 from engines.builder.quantise import sensitive, to_int8
 from engines.builder.request import Request
-from engines.builder.shapes import (
-    batched,
-    fixed,
-    inputs_of,
-    modern,
-    opset_of,
-    run,
-    scale_to,
-    shape_of,
-)
+from engines.builder.shapes import batched, fixed, modern, opset_of, scale_to
 from engines.builder.tail import check_tail
 from engines.manifest import Input, find
 from engines.preprocess import Preprocessor

@@ -123,7 +123,11 @@ def test_weights_beside_the_file_are_put_into_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "asked", "said"),
     [
-        ({"x": ["n", 3, 32, 32]}, {"labels": ("a", "b")}, "decoder: none fits"),
+        (
+            {"x": ["n", 3, 32, 32]},
+            {"labels": ("a", "b")},
+            r"labels: 2 by the option \(a, b\), but 3",
+        ),
         ({"x": ["n", 3, "h", "w"]}, {}, "size: missing, and required as x"),
         ({"x": ["n", 3, 32, 32]}, {"size": (64, 32)}, "size: the network has 32x32 in x"),
         (
@@ -131,7 +135,23 @@ def test_weights_beside_the_file_are_put_into_it(tmp_path: Path) -> None:
             {"input": InputKeys(layout="nhwc")},
             "layout: nhwc has no 3 channels",
         ),
-        ({"x": ["n", 1, 32, 32]}, {}, "layout: expected nchw or nhwc, as x"),
+        ({"x": ["n", 2, 32, 32]}, {}, "layout: expected nchw or nhwc, as x"),
+        (
+            {"x": ["n", 3, 32, 32]},
+            {"input": InputKeys(colour="grey")},
+            r"colour: grey, but x .* has 3 channels",
+        ),
+        (
+            {"x": ["n", 1, 32, 32]},
+            {"input": InputKeys(colour="bgr")},
+            r"colour: expected grey, as x .* has one channel",
+        ),
+        ({"x": ["n", 3, 32, 32], "iou": []}, {}, "--extra, such as NAME=size_wh or NAME=0.5"),
+        (
+            {"x": ["n", 3, 32, 32], "im_shape": ["n", 2], "scale_factor": ["n", 2]},
+            {},
+            "such as im_shape=size_hw --extra scale_factor=1,1; the file",
+        ),
         ({"x": ["n", 3, 32, 3]}, {}, "layout: expected nchw or nhwc, as x"),
         ({"x": [3, 32, 32]}, {}, "input x: expected 4 axes of images"),
         ({"x": ["n", 3, 32, 32], "y": ["n", 2]}, {}, "expected one image and the others in"),
@@ -175,6 +195,8 @@ def test_what_is_no_network(tmp_path: Path) -> None:
         ),
         ({"size": (4, 64)}, "size: expected at least 8x8, got 4x64"),
         ({"task": "find"}, "task: expected 'detect', 'obb', 'segment' or 'classify', got 'find'"),
+        ({"batch": 4}, "batch: expected 1, got 4"),
+        ({"time_limit": 0}, "time_limit: expected more than 0 s, got 0"),
         ({"options": {"logits": True}}, "options: expected with a decoder that is named"),
     ],
 )

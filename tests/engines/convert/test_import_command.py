@@ -195,7 +195,7 @@ def test_what_is_not_exported(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--colour", "xyz"), "input: colour: expected 'rgb' or 'bgr', got 'xyz'"),
+        (("--colour", "xyz"), "input: colour: expected 'rgb', 'bgr' or 'grey', got 'xyz'"),
         (("--scale", "0"), "input: scale: expected greater than 0, got 0.0"),
         (("--scale", "1/0"), "scale: expected a number, got '1/0'"),
         (("--std", "0"), "input: std: expected no 0, got [0.0, 0.0, 0.0]"),
