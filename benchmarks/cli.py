@@ -34,14 +34,20 @@ def line(plan: LinePlan) -> None:
 
 @app.command()
 def masks(
-    clip: Annotated[Path, typer.Option(exists=True, help="any clip that OpenCV reads")],
+    clip: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="any clip that OpenCV reads; none: objects only"),
+    ] = None,
     model: Annotated[str, typer.Option(help="a zoo segmenter")] = "twinlitenet",
     frames: Annotated[int, typer.Option(min=1, help="frames of the clip")] = 40,
 ) -> None:
-    """Size, time and loss of each mask encoding."""
+    """Size, time and loss of each mask encoding; time and size of an object's mask."""
     from benchmarks.masks import run_masks
+    from benchmarks.object_masks import run_object_masks
 
-    run_masks(clip, model, frames)
+    if clip is not None:
+        run_masks(clip, model, frames)
+    run_object_masks()
 
 
 @app.command("engines")

@@ -54,8 +54,8 @@ def _only(mask: Mask, labels: tuple[str, ...]) -> Mask:
 def _row(masks: list[Mask], encoding: MaskEncoding) -> tuple[str, ...]:
     sizes, writes_ms, reads_ms, overlaps = [], [], [], []
     for mask in masks:
-        (part, data), write_ms = _timed(encode_mask, mask, 0, encoding)
-        read, read_ms = _timed(decode_mask, part, data)
+        (part, data), write_ms = timed(encode_mask, mask, 0, encoding)
+        read, read_ms = timed(decode_mask, part, data)
         both, either = (mask.planes & read.planes).sum(), (mask.planes | read.planes).sum()
         sizes.append(len(data))
         writes_ms.append(write_ms)
@@ -71,7 +71,8 @@ def _row(masks: list[Mask], encoding: MaskEncoding) -> tuple[str, ...]:
     )
 
 
-def _timed(call: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+def timed(call: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """Return what a call returns, and its milliseconds."""
     began_s = time.perf_counter()
     made = call(*arguments)
     return made, (time.perf_counter() - began_s) * 1e3

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from engines.found import KINDS, TASKS, Found
-from engines.labels import TABLES
+from engines.labels import SKELETONS, TABLES
+from mirante.keypoints import Skeleton
 from mirante.nearest import nearest
 
+T = TypeVar("T")
 Score = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -36,8 +38,8 @@ class Head(Part):
 
     task: Annotated[str, AfterValidator(_known)] = Field(
         "",
-        description="what it gives, of `engines.found.KINDS`: boxes, masks, or attributes of the "
-        "boxes of another",
+        description="what it gives, of `engines.found.KINDS`: boxes, with masks or key points, "
+        "planes, or attributes or key points of the boxes of another",
     )
     decoder: str = Field(
         "", description='name of a decoder, or "package.module:function" of your own'
@@ -50,6 +52,13 @@ class Head(Part):
         None, description="minimum score of a detection or pixel; none for argmax decoders"
     )
     thresholds: dict[str, Score] = Field({}, description="another threshold for some labels")
+    keypoints: tuple[str, ...] = Field(
+        (), description="names of the key points, or a named table such as coco17"
+    )
+    skeleton: tuple[tuple[int, int], ...] = Field(
+        (), description="pairs of key points that a line joins, by their places in `keypoints`"
+    )
+    keypoint_threshold: Score = Field(0.3, description="a key point of a lower score is not there")
     iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
 
     @property
@@ -57,15 +66,24 @@ class Head(Part):
         """The kind of findings that its decoder gives."""
         return KINDS[self.task]
 
+    @property
+    def bones(self) -> Skeleton | None:
+        """The names, edges and threshold of its key points; None where it has none."""
+        if not self.keypoints:
+            return None
+        return Skeleton(self.keypoints, self.skeleton, self.keypoint_threshold)
+
     @model_validator(mode="before")
     @classmethod
     def _table(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(name := data.get("labels"), str):
-            if name not in TABLES:
-                raise ValueError(
-                    f'labels: expected a list of names or one of {", ".join(TABLES)}, got "{name}"'
-                )
-            return {**data, "labels": TABLES[name]}
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        if isinstance(name := data.get("labels"), str):
+            data["labels"] = _named("labels", name, TABLES)
+        if isinstance(name := data.get("keypoints"), str):
+            bones = _named("keypoints", name, SKELETONS)
+            data = {"skeleton": bones.edges, **data, "keypoints": bones.names}
         return data
 
     @model_validator(mode="after")
@@ -96,6 +114,27 @@ class Head(Part):
         if self.kind.needs_threshold and self.threshold is None:
             raise ValueError(f"threshold: expected with task {self.task}, got none")
         check_labels("thresholds", self.thresholds, self.labels)
+        self._check_keypoints()
+
+    def _check_keypoints(self) -> None:
+        if self.kind.has_keypoints != bool(self.keypoints):
+            words = ("none with", f"got {list(self.keypoints)}")
+            if self.kind.has_keypoints:
+                words = ("their names with", "got none")
+            raise ValueError(f"keypoints: expected {words[0]} task {self.task}, {words[1]}")
+        if len(set(self.keypoints)) < len(self.keypoints):
+            raise ValueError(f"keypoints: expected each name once, got {list(self.keypoints)}")
+        for edge in self.skeleton:
+            if not all(0 <= end < len(self.keypoints) for end in edge):
+                last = len(self.keypoints) - 1
+                raise ValueError(f"skeleton: expected pairs of 0 to {last}, got {list(edge)}")
+
+
+def _named(key: str, name: str, tables: Mapping[str, T]) -> T:
+    if name not in tables:
+        known = ", ".join(tables)
+        raise ValueError(f'{key}: expected a list of names or one of {known}, got "{name}"')
+    return tables[name]
 
 
 def check_labels(key: str, names: Iterable[str], labels: tuple[str, ...]) -> None:

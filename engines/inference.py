@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engines.placement import Placement, Region, Size
 from engines.rotated import scaled
 from mirante.detections import Attributes, Detections
+from mirante.keypoints import KeyPoints, Pose, Skeleton
 from mirante.mask import Mask
 
 
@@ -26,6 +27,7 @@ class View:
         zoom: source pixels per pixel of the image, in x and y.
         source: width and height of the source frame.
         index: of the box whose crop it is; None for the whole frame.
+        skeleton: names, edges and threshold of the model's key points; None where it has none.
     """
 
     labels: tuple[str, ...]
@@ -34,13 +36,14 @@ class View:
     zoom: tuple[float, float]
     source: Size
     index: int | None = None
+    skeleton: Skeleton | None = None
 
     def boxes(self, xyxy: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return (n, 4) boxes of the tensor in source pixels, and which are in the frame at all.
 
         They are cut at the frame's edges.
         """
-        return self.cut(self.at.to_picture(xyxy) * np.array(self.zoom * 2, np.float32))
+        return self.cut(self.regions(xyxy))
 
     def cut(self, xyxy: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return (n, 4) boxes in source pixels cut at the frame's edges, and which are in it."""
@@ -53,6 +56,24 @@ class View:
         moved = rotated.copy()
         moved[:, :2] -= np.array(self.at.offset, np.float32)
         return scaled(moved, (across / x, down / y))
+
+    def regions(self, xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (n, 4) regions of the tensor in source pixels, also where they leave the frame."""
+        found: NDArray[np.float32] = self.at.to_picture(xyxy) * np.array(self.zoom * 2, np.float32)
+        return found
+
+    def points(self, points: KeyPoints) -> KeyPoints:
+        """Return (n, k, 3) key points of the tensor in source pixels.
+
+        Those below the skeleton's threshold are not there: all 0.
+        """
+        found = points.astype(np.float32)
+        flat = np.tile(found[..., :2].reshape(-1, 2), 2)
+        found[..., :2] = self.regions(flat)[:, :2].reshape(*points.shape[:-1], 2)
+        np.clip(found[..., 2], 0, 1, out=found[..., 2])
+        if self.skeleton is not None:
+            found[found[..., 2] < self.skeleton.threshold] = 0
+        return found
 
     def planes(self, planes: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Region]:
         """Return the part of (c, h, w) planes that shows the image, and its region in the source.
@@ -75,12 +96,15 @@ class Inference:
         timings: milliseconds in ``preprocess``, ``infer`` and ``decode``, summed over crops.
         attributes: what a classifier says, by the index of the box whose crop it saw; None stands
             for the whole frame.
+        poses: the key points that a single object's network finds, likewise by the index of the
+            box whose crop it saw; those of a model's own boxes are in ``detections``.
     """
 
     detections: Detections
     masks: tuple[Mask, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[int | None, Attributes] = field(default_factory=dict)
+    poses: Mapping[int | None, Pose] = field(default_factory=dict)
 
     def merge(self, other: Inference) -> Inference:
         """Return what one model found in two views of a frame; the timings are summed."""
@@ -90,6 +114,7 @@ class Inference:
             (*self.masks, *other.masks),
             summed(self.timings, other.timings),
             {**self.attributes, **other.attributes},
+            {**self.poses, **other.poses},
         )
 
 
@@ -114,6 +139,7 @@ def combined(heads: Sequence[Inference], finds_boxes: Sequence[bool]) -> Inferen
         detections=reduce(Detections.merge, boxes) if boxes else first.detections,
         masks=tuple(mask for one in heads for mask in one.masks),
         attributes=attributes,
+        poses={index: pose for one in heads for index, pose in one.poses.items()},
     )
 
 

@@ -1,9 +1,11 @@
-"""Named tables of class names that manifests may refer to."""
+"""Named tables of class names and of key points that manifests may refer to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+
+from mirante.keypoints import Skeleton
 
 # The 80 categories of COCO (Lin et al. 2014) in the order in which detectors number them.
 COCO80 = (
@@ -50,3 +52,25 @@ def distinct(labels: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         seen.add(label)
         found.append(name)
     return tuple(found), tuple(dict.fromkeys(doubled))
+
+
+# The 17 key points of COCO's persons in its order, and the lines that its authors draw, by places.
+COCO17 = Skeleton(
+    (
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
+        "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+        "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    ),
+    (
+        (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
+        (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+    ),
+)  # fmt: skip
+
+# The five landmarks of faces; right and left are the person's.
+FACE5 = Skeleton(
+    ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth"),
+    ((0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (3, 4)),
+)
+
+SKELETONS: dict[str, Skeleton] = {"coco17": COCO17, "face5": FACE5}

@@ -94,6 +94,7 @@ class ModelHead:
 
     Attributes:
         labels, task, decoder, kind: as in a manifest.
+        skeleton: of its key points; None where it has none.
     """
 
     def __init__(self, part: Head, threshold: NDArray[np.float32], size: Size) -> None:
@@ -103,7 +104,8 @@ class ModelHead:
             part.decoder,
             part.kind,
         )
-        self._spec = Spec(part.labels, threshold, part.iou, size)
+        self.skeleton = part.bones
+        self._spec = Spec(part.labels, threshold, part.iou, size, part.keypoints)
         self._decode: Decoder = bind(part.decoder, part.options)
 
     def decode(self, outputs: Tensors, size: Size) -> Found:
@@ -194,7 +196,7 @@ class Model:
             at, seen = self._run(rgb, region, timings)
             started = time.perf_counter()
             for i, (head, one) in enumerate(zip(self.heads, seen, strict=True)):
-                view = View(head.labels, self.name, at, zoom, source, index)
+                view = View(head.labels, self.name, at, zoom, source, index, head.skeleton)
                 found[i] = found[i].merge(one.to_source(view))
             timings["decode"] += (time.perf_counter() - started) * 1e3
         return tuple(replace(one, timings=timings) for one in found)

@@ -18,19 +18,20 @@ class Preprocessor:
 
     Args:
         spec: the manifest's description of the input.
-        dtype: float32, float16 or uint8, the input tensor's type.
+        dtype: float32, float16, uint8 or int32, the input tensor's type.
 
     Raises:
         ValueError: another dtype, or one that cannot hold what ``spec`` makes.
     """
 
     def __init__(self, spec: Input, dtype: np.dtype[Any]) -> None:
-        if dtype not in (np.float32, np.float16, np.uint8):
-            raise ValueError(f"input {spec.name}: expected float32, float16 or uint8, got {dtype}")
+        if dtype not in (np.float32, np.float16, np.uint8, np.int32):
+            known = "float32, float16, uint8 or int32"
+            raise ValueError(f"input {spec.name}: expected {known}, got {dtype}")
         gain = np.float64(spec.scale) / spec.per_channel(spec.std)
         bias = -spec.per_channel(spec.mean) / spec.per_channel(spec.std)
-        if dtype == np.uint8 and (np.any(gain != 1) or np.any(bias != 0)):
-            raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for uint8")
+        if dtype.kind in "iu" and (np.any(gain != 1) or np.any(bias != 0)):
+            raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for {dtype}")
         self.spec = spec
         self._slot = lru_cache(maxsize=4)(
             lambda size, content: _Slot(spec, dtype, gain, bias, size, content)

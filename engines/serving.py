@@ -137,8 +137,9 @@ class Models:
     def swap(self, name: str, to: str) -> str:
         """Put another model, version or engine in the place of what runs under a name.
 
-        Its architecture may be another: input, decoder, runtime. Its task may not, and labels that
-        a threshold or a later stage's ``on`` refers to must still be there.
+        Its architecture may be another: input, decoder, runtime. Its task may not, unless one finds
+        what the other does and more (masks or key points of boxes), and labels that a threshold or
+        a later stage's ``on`` refers to must still be there.
 
         Args:
             name: what stages ask for.
@@ -228,8 +229,7 @@ class Models:
                 ready[stage] = stage.load(to)
 
     def _check(self, name: str, old: Manifest, new: Manifest) -> None:
-        tasks = [sorted(part.task for part in each.parts) for each in (old, new)]
-        if tasks[0] != tasks[1]:
+        if not _alike(old, new):
             raise SwapError(f"model {name}: expected {old.maker}, but {new.name} is {new.maker}")
         gone = set(old.box_labels) - set(new.box_labels)
         with self._lock:
@@ -240,6 +240,14 @@ class Models:
                     f"model {name}: {new.name} does not find {on}, on which {each} runs; "
                     f"it finds {', '.join(new.box_labels)}"
                 )
+
+
+def _alike(old: Manifest, new: Manifest) -> bool:
+    """Return whether both find the same, or one of them masks or key points besides."""
+    kinds = [sorted((part.kind for part in m.parts), key=lambda k: k.task) for m in (old, new)]
+    return len(kinds[0]) == len(kinds[1]) and all(
+        issubclass(one, other) or issubclass(other, one) for one, other in zip(*kinds, strict=True)
+    )
 
 
 def _told(name: str, entry: _Entry) -> InUse:

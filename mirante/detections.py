@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mirante.keypoints import KeyPoints, join_keypoints
+from mirante.keypoints import (
+    KeyPoints,
+    Pose,
+    Skeleton,
+    Skeletons,
+    join_keypoints,
+)
 from mirante.mask import Mask
 from mirante.rotated import Rotated, join_rotated
 from mirante.shapes import ShapeError, check_array
@@ -41,8 +47,8 @@ Index = NDArray[Any] | Sequence[int] | Sequence[bool] | slice | int
 class Detections:
     """``n`` objects in pixels of the source frame.
 
-    Everything but ``labels`` is aligned: place ``i`` of each field belongs to object ``i``, and
-    ``select``, ``of`` and ``merge`` carry all of it.
+    Everything but the tables ``labels`` and ``skeletons`` is aligned: place ``i`` of each field
+    belongs to object ``i``, and ``select``, ``of`` and ``merge`` carry all of it.
 
     Attributes:
         xyxy: (n, 4) float32, left, top, right, bottom in source pixels.
@@ -58,6 +64,7 @@ class Detections:
         rotated: (n, 5) float32, centre x and y, width, height and angle of the rotated box that
             ``xyxy`` encloses, as in ``mirante.rotated``; five zeros for an object without one, None
             when nothing finds oriented boxes.
+        skeletons: names and edges of the key points of each class that has any, by class id.
 
     Raises:
         ShapeError: a field has another shape or dtype than stated, or a class id no label.
@@ -72,6 +79,7 @@ class Detections:
     masks: tuple[tuple[Mask, ...], ...] = ()
     keypoints: KeyPoints | None = None
     rotated: Rotated | None = None
+    skeletons: Skeletons = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -95,6 +103,7 @@ class Detections:
                 f"class_id: expected 0..{len(self.labels) - 1}, "
                 f"got {self.class_id.min()}..{self.class_id.max()}"
             )
+        self._check_skeletons()
 
     @classmethod
     def empty(cls, labels: tuple[str, ...] = ()) -> Detections:
@@ -129,6 +138,7 @@ class Detections:
             _at(self.masks, rows),
             None if self.keypoints is None else self.keypoints[rows],
             None if self.rotated is None else self.rotated[rows],
+            self.skeletons,
         )
 
     def of(self, label: str) -> Detections:
@@ -143,6 +153,18 @@ class Detections:
     def masks_of(self, index: int) -> tuple[Mask, ...]:
         """Return the masks of one object."""
         return self.masks[index] if self.masks else ()
+
+    def skeleton_of(self, index: int) -> Skeleton | None:
+        """Return names and edges of one object's key points; None where its class has none."""
+        return self.skeletons.get(int(self.class_id[index]))
+
+    def keypoints_of(self, index: int) -> dict[str, NDArray[np.float32]]:
+        """Return the key points of one object that are there: (3,) x, y and score, by name."""
+        skeleton = self.skeleton_of(index)
+        if skeleton is None or self.keypoints is None:
+            return {}
+        named = zip(skeleton.names, self.keypoints[index], strict=False)  # others may have more
+        return {name: point for name, point in named if point.any()}
 
     def with_attributes(self, added: Mapping[int, Attributes]) -> Detections:
         """Return the same objects, those at the indices of ``added`` with further attributes.
@@ -176,6 +198,25 @@ class Detections:
             masks[index].append(replace(mask, object_index=None))
         return replace(self, masks=tuple(map(tuple, masks)))
 
+    def with_keypoints(self, added: Mapping[int, Pose]) -> Detections:
+        """Return the same objects, those at the indices of ``added`` with these key points.
+
+        The skeleton becomes that of the object's class.
+
+        Raises:
+            ShapeError: there is no object of such an index.
+        """
+        if not added:
+            return self
+        self._check_indices("keypoints", added)
+        had = self.keypoints
+        rows = [None if had is None else had[i : i + 1] for i in range(len(self))]
+        for i, pose in added.items():
+            rows[i] = pose.points[None]
+        keypoints = join_keypoints([(row, 1) for row in rows])
+        skeletons = {int(self.class_id[i]): pose.skeleton for i, pose in added.items()}
+        return replace(self, keypoints=keypoints, skeletons={**self.skeletons, **skeletons})
+
     def merge(self, other: Detections) -> Detections:
         """Return both sets of objects; ``other``'s class ids move behind this table's labels.
 
@@ -186,7 +227,10 @@ class Detections:
             return self
         if not self.labels:
             return other
-        shift = 0 if other.labels == self.labels else len(self.labels)
+        same = other.labels == self.labels and all(
+            self.skeletons.get(i, bones) == bones for i, bones in other.skeletons.items()
+        )
+        shift = 0 if same else len(self.labels)
         pair = (self, other)
         return Detections(
             np.concatenate([self.xyxy, other.xyxy]),
@@ -198,7 +242,20 @@ class Detections:
             _join([(d.masks, len(d)) for d in pair], ()),
             join_keypoints([(d.keypoints, len(d)) for d in pair]),
             join_rotated([(d.rotated, len(d)) for d in pair]),
+            {**self.skeletons, **{i + shift: bones for i, bones in other.skeletons.items()}},
         )
+
+    def _check_skeletons(self) -> None:
+        for class_id, skeleton in self.skeletons.items():
+            if not 0 <= class_id < len(self.labels):
+                raise ShapeError(
+                    f"skeletons: expected 0..{len(self.labels) - 1}, got class {class_id}"
+                )
+            if not all(0 <= end < len(skeleton.names) for edge in skeleton.edges for end in edge):
+                raise ShapeError(
+                    f"skeletons: expected edges between points 0..{len(skeleton.names) - 1} of "
+                    f"{self.labels[class_id]}, got {list(skeleton.edges)}"
+                )
 
     def _check_indices(self, name: str, indices: Iterable[int]) -> None:
         wanted = sorted(set(indices))

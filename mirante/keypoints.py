@@ -6,12 +6,42 @@ All objects of a frame have room for the same number of points. A point that is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 KeyPoints = NDArray[np.float32]
+
+
+class Skeleton(NamedTuple):
+    """What the key points of a class are.
+
+    Attributes:
+        names: one per key point, in their order.
+        edges: the pairs of points between which a line is drawn, by their places in ``names``.
+        threshold: a point of a lower score is not there.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+    threshold: float = 0.0
+
+
+class Pose(NamedTuple):
+    """The key points of one object.
+
+    Attributes:
+        points: (k, 3) float32, x, y and score; all 0 for a point that is not there.
+        skeleton: their names and edges, k of them.
+    """
+
+    points: KeyPoints
+    skeleton: Skeleton
+
+
+Skeletons = Mapping[int, Skeleton]  # by class id
 
 
 def join_keypoints(parts: Sequence[tuple[KeyPoints | None, int]]) -> KeyPoints | None:

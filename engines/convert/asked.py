@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal, get_args
 from typer import Argument, Option
 
 from engines.commands import Text, Texts, names_in, size_reader
-from engines.convert.typed import extra_in, labels_in, options_in, scale_in, triple_reader
+from engines.convert.typed import (
+    edges_in,
+    extra_in,
+    keypoints_in,
+    labels_in,
+    options_in,
+    scale_in,
+    triple_reader,
+)
 
 Dynamic = Literal["batch", "size", "none"]
 Size = tuple[int, int]
@@ -101,6 +109,17 @@ class Asked:
         Text(size_reader("size", "640x640")),
     ] = None
     input: InputKeys = InputKeys()
+    keypoints: Annotated[
+        tuple[str, ...] | str | None,
+        Option(help="a,b,c, a file with one per line, or a table: coco17, face5."),
+        Text(keypoints_in),
+    ] = None
+    skeleton: Annotated[
+        tuple[tuple[int, int], ...] | None,
+        Option(help="Key points that lines join, by their places: 0-1,1-2."),
+        Text(edges_in),
+    ] = None
+    keypoint_threshold: Annotated[float | None, Option(help="Minimum score of a key point.")] = None
     threshold: Annotated[float | None, Option(help="Minimum score.")] = None
     iou: Annotated[float | None, Option(help="Boxes that overlap more are one.")] = None
     licence: Annotated[str, Option(help="SPDX identifier, of the weights.")] = UNKNOWN_LICENCE
@@ -160,6 +179,14 @@ class Asked:
     def is_of_one(self) -> bool:
         """True if the network shall take one image per call."""
         return self.batch == 1 or self.dynamic == "none"
+
+    @property
+    def keypoint_names(self) -> tuple[str, ...] | None:
+        """Names of the key points, where they are said."""
+        from engines.labels import SKELETONS
+
+        named = self.keypoints
+        return SKELETONS[named].names if isinstance(named, str) else named
 
     @property
     def layout(self) -> str | None:

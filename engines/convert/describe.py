@@ -20,6 +20,8 @@ from engines.found import kind_of
 from engines.manifest import Manifest, read
 from engines.runtimes import Session, Tensors
 
+# By how many key points there are: the table that they are taken for, and whose they are.
+POINTS = {17: ("coco17", "person")}
 _COMPETING = ("argmax", "class_ids")  # decoders that need no threshold
 
 
@@ -32,6 +34,7 @@ class Reading:
         reasons: why, in words.
         family: a key of ``FAMILIES``, or empty.
         origin: where the labels came from.
+        keypoints: as in a manifest; empty where it has none.
     """
 
     task: str
@@ -41,6 +44,7 @@ class Reading:
     reasons: tuple[str, ...]
     family: str = ""
     origin: str = OPTION
+    keypoints: tuple[str, ...] | str = ()
 
 
 def reading(
@@ -81,7 +85,11 @@ def reading(
             return _as_asked(known)
         raise _other_count(error, known, found) from None
     labels, origin = _labels(read, known)
-    return Reading(read.task, read.decoder, read.options, labels, read.reasons, read.family, origin)
+    keypoints, why = _points(read, asked)
+    reasons = (*read.reasons, *why)
+    return Reading(
+        read.task, read.decoder, read.options, labels, reasons, read.family, origin, keypoints
+    )
 
 
 def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:
@@ -95,7 +103,26 @@ def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:
     family = FAMILIES.get(read.family)
     if family is not None and len(family.labels) == read.labels:
         return family.labels, f"family {family.says}"
+    if read.labels == 1 and read.points in POINTS:
+        return (POINTS[read.points][1],), f"{ASSUMED}, as {read.points} key points are of it"
     return tuple(f"class_{i}" for i in range(read.labels)), ASSUMED
+
+
+def _points(read: Recognised, asked: Asked) -> tuple[tuple[str, ...] | str, tuple[str, ...]]:
+    """The manifest's key points, and why where nothing names them."""
+    if (names := asked.keypoint_names) is not None:
+        if len(names) != read.points:
+            raise ValueError(
+                f"keypoints: the outputs have {read.points} of each object, got {len(names)} names"
+            )
+        return asked.keypoints or (), ()
+    family = FAMILIES.get(read.family)
+    if family is not None and family.keypoints and read.points:
+        return family.keypoints, (f"key points {family.keypoints}: family {family.says}",)
+    if read.points in POINTS:
+        table, _ = POINTS[read.points]
+        return table, (f"key points {table}: {ASSUMED}, as there are {read.points}",)
+    return tuple(f"point_{i}" for i in range(read.points)), ()
 
 
 def _other_count(
@@ -131,7 +158,13 @@ def _as_asked(known: Known) -> Reading:
     assert asked.labels is not None
     options = dict(asked.options)
     return Reading(
-        asked.task, asked.decoder, options, asked.labels, ("as asked",), origin=known.labels
+        asked.task,
+        asked.decoder,
+        options,
+        asked.labels,
+        ("as asked",),
+        origin=known.labels,
+        keypoints=asked.keypoints or (),
     )
 
 
@@ -166,6 +199,12 @@ def write_manifest(
     if how.options:
         keys["options"] = how.options
     keys["labels"] = list(how.labels)
+    if how.keypoints:
+        keys["keypoints"] = how.keypoints if isinstance(how.keypoints, str) else list(how.keypoints)
+    if asked.skeleton is not None:
+        keys["skeleton"] = [list(edge) for edge in asked.skeleton]
+    if asked.keypoint_threshold is not None:
+        keys["keypoint_threshold"] = asked.keypoint_threshold
     threshold = asked.threshold
     if threshold is None and how.decoder not in _COMPETING:
         threshold = kind_of(how.task).usual_threshold

@@ -21,6 +21,7 @@ class Family:
         says: its name.
         colour, scale, mean, std, resize, pad: as in a manifest's ``input``.
         labels: of networks that are published with these alone, by how many there are.
+        keypoints: the table of their key points; empty where they have none.
     """
 
     says: str
@@ -31,6 +32,7 @@ class Family:
     resize: str = "stretch"
     pad: int | None = None
     labels: tuple[str, ...] = field(default=())
+    keypoints: str = ""
 
     def keys(self) -> dict[str, Any]:
         """Return what it says of a manifest's ``input``."""
@@ -47,7 +49,19 @@ class Family:
 FAMILIES: Mapping[str, Family] = {
     "yolo": Family("YOLOv5, v8 and their heirs", resize="letterbox-centre", pad=114),
     "yolox": Family("YOLOX", "bgr", 1.0, resize="letterbox-top-left", pad=114),
-    "yunet": Family("YuNet", "bgr", 1.0, resize="letterbox-top-left", pad=0, labels=("face",)),
+    "yunet": Family(
+        "YuNet", "bgr", 1.0, resize="letterbox-top-left", pad=0, labels=("face",), keypoints="face5"
+    ),
+    "movenet": Family(
+        "MoveNet",
+        scale=1.0,
+        resize="letterbox-centre",
+        pad=0,
+        labels=("person",),
+        keypoints="coco17",
+    ),
+    "simcc": Family("SimCC and RTMPose", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+    "yolact": Family("YOLACT", scale=1.0, mean=(123.68, 116.78, 103.94), std=(58.4, 57.12, 57.38)),
     "nanodet": Family("NanoDet", "bgr", 1.0, (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)),
     "picodet": Family("PicoDet", mean=IMAGENET_MEAN, std=IMAGENET_STD),
     "tensorflow": Family("SSD of TensorFlow", scale=1 / 127.5, mean=(1, 1, 1)),

@@ -21,7 +21,8 @@ from engines.manifest import Manifest
 from engines.model import Model
 from engines.runtimes import Session, Tensors
 
-_SORTED = ("end_to_end", "rows", "rows_obb", "selected")  # decoders of such networks
+# Decoders of networks that sort their boxes.
+_SORTED = ("end_to_end", "mask_rcnn", "rows", "rows_obb", "rows_pose", "rows_seg", "selected")
 _SMALL = 1e-12  # below this a magnitude is none
 
 

@@ -26,6 +26,24 @@ def labels_in(text: str) -> tuple[str, ...]:
     return names_in(text)
 
 
+def keypoints_in(text: str) -> tuple[str, ...] | str:
+    """Return the names of key points: a table's name as it is, a file's lines or ``a,b,c``."""
+    from engines.labels import SKELETONS
+
+    return text if text in SKELETONS else labels_in(text)
+
+
+def edges_in(text: str) -> tuple[tuple[int, int], ...]:
+    """Return pairs of places, from ``0-1,1-2``."""
+    found = []
+    for pair in text.split(","):
+        start, dash, end = pair.strip().partition("-")
+        if not dash or not start.isdecimal() or not end.isdecimal():
+            raise ValueError(f"skeleton: expected such as 0-1,1-2, got {text!r}")
+        found.append((int(start), int(end)))
+    return tuple(found)
+
+
 def options_in(pairs: list[str]) -> dict[str, Any]:
     """Return a decoder's options, from KEY=VALUE with YAML values."""
     import yaml

@@ -1,4 +1,4 @@
-"""Decoders: pure functions from a network's output tensors to boxes, planes or attributes.
+"""Decoders: pure functions from a network's output tensors to a kind of findings.
 
 A decoder is ``(outputs, spec, *, option=…) -> Found``. Its options are its keyword-only arguments:
 the manifest's ``options`` are checked against their annotations once, at load.
@@ -28,16 +28,24 @@ DECODERS = {
     "detr": "engines.decoders.detr:decode",
     "end_to_end": "engines.decoders.end_to_end:decode",
     "gfl": "engines.decoders.gfl:decode",
+    "mask_rcnn": "engines.decoders.mask_rcnn:decode",
+    "movenet": "engines.decoders.movenet:decode",
     "rows": "engines.decoders.rows:decode",
     "rows_obb": "engines.decoders.rows_obb:decode",
     "selected": "engines.decoders.selected:decode",
+    "rows_pose": "engines.decoders.rows_pose:decode",
+    "rows_seg": "engines.decoders.rows_seg:decode",
     "sigmoid": "engines.decoders.sigmoid:decode",
+    "simcc": "engines.decoders.simcc:decode",
     "softmax": "engines.decoders.softmax:decode",
     "ssd": "engines.decoders.ssd:decode",
+    "yolact": "engines.decoders.yolact:decode",
     "yolov1": "engines.decoders.yolov1:decode",
     "yolov5": "engines.decoders.yolov5:decode",
     "yolov8": "engines.decoders.yolov8:decode",
     "yolov8_obb": "engines.decoders.yolov8_obb:decode",
+    "yolov8_pose": "engines.decoders.yolov8_pose:decode",
+    "yolov8_seg": "engines.decoders.yolov8_seg:decode",
     "yolox": "engines.decoders.yolox:decode",
     "yunet": "engines.decoders.yunet:decode",
 }
@@ -55,12 +63,14 @@ class Spec:
         threshold: (len(labels),) float32, least score of each.
         iou: boxes of one class that overlap more than this are one object.
         size: width and height of the input tensor in pixels.
+        keypoints: names of the key points, in the network's order.
     """
 
     labels: tuple[str, ...]
     threshold: NDArray[np.float32]
     iou: float
     size: tuple[int, int]
+    keypoints: tuple[str, ...] = ()
 
 
 Decoder = Callable[[Outputs, Spec], Found]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, TypeVar
 
 import cv2
 import numpy as np
@@ -13,7 +14,23 @@ from engines.found import Boxes
 
 B = TypeVar("B", bound=Boxes)
 Format = Literal["xyxy", "yxyx", "cxcywh"]
+Channels = Literal["first", "last"]
 MAX_CANDIDATES = 3000  # the best of them; what a box of a lower rank would add is noise
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates(Boxes):
+    """Boxes with the further columns of their rows, which non-maximum suppression carries along.
+
+    Attributes:
+        more: (n, c) float32.
+    """
+
+    more: NDArray[np.float32]
+
+    def select(self, index: NDArray[Any]) -> Self:
+        """Return the boxes at ``index``, with their columns."""
+        return replace(super().select(index), more=self.more[index])
 
 
 def classify(

@@ -40,7 +40,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     Raises:
         OptionError: the outputs do not fit each other, or a class id has no label.
     """
-    found, ids, score = _rows(*(output(outputs, name) for name in (boxes, labels, scores)))
+    found, ids, score = one_image(*(output(outputs, name) for name in (boxes, labels, scores)))
     if count is not None:
         rows = int(output(outputs, count).reshape(-1)[0])
         found, ids, score = found[:rows], ids[:rows], score[:rows]
@@ -65,10 +65,14 @@ def likely(
     return rows, index[rows]
 
 
-def _rows(
+def one_image(
     boxes: NDArray[Any], labels: NDArray[Any], scores: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """(n, 4), (n,) and (n,) of one image."""
+    """Return the (n, 4) boxes, (n,) labels and (n,) scores of one image.
+
+    Raises:
+        OptionError: the outputs do not fit each other.
+    """
     n = boxes.shape[-2] if boxes.ndim > 1 else -1
     for batch in ((1,), ()):
         if (boxes.shape, labels.shape, scores.shape) == ((*batch, n, 4), (*batch, n), (*batch, n)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import to_xyxy
+from engines.decoders.candidates import Candidates, to_xyxy
 from engines.decoders.end_to_end import likely
 from engines.found import Boxes
 
@@ -53,3 +54,19 @@ def decode(
     kept, class_id = likely(table[:, columns.index("class")], score, spec, first_class)
     xyxy = table[kept][:, [columns.index(name) for name in _CORNERS]]
     return Boxes(to_xyxy(xyxy, "xyxy", spec.size if normalised else None), score[kept], class_id)
+
+
+def finished(
+    rows: NDArray[np.float32], spec: Spec, normalised: bool, first_class: int
+) -> Candidates:
+    """Return the boxes of (n, 6 + further) rows that reach their thresholds.
+
+    A row begins with left, top, right, bottom, score, class.
+
+    Raises:
+        OptionError: a class id has no label.
+    """
+    score = rows[:, 4].astype(np.float32)
+    kept, class_id = likely(rows[:, 5], score, spec, first_class)
+    xyxy = to_xyxy(rows[kept, :4], "xyxy", spec.size if normalised else None)
+    return Candidates(xyxy, score[kept], class_id, rows[kept, 6:].astype(np.float32))

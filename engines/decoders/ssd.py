@@ -65,12 +65,21 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     chances = of_labels(raw[0], activation, background, len(spec.labels))
     rows, score, class_id = classify(chances, spec.threshold, multi_label)
     moved = shifts[0, rows].astype(np.float32)[:, [1, 0, 3, 2] if order == "yxhw" else slice(None)]
-    moved /= np.array(factors, np.float32)
-    at = given[rows]
+    xyxy = moved_priors(moved, given[rows], factors)
+    xyxy = np.clip(xyxy, 0, 1) * np.array(spec.size * 2, np.float32)
+    return suppress(Boxes(xyxy, score, class_id), spec)
+
+
+def moved_priors(
+    shifts: NDArray[np.float32],
+    at: NDArray[np.float32],
+    factors: tuple[float, float, float, float],
+) -> NDArray[np.float32]:
+    """Return the (n, 4) corners of priors, centre and size, that (n, 4) shifts move and scale."""
+    moved = shifts / np.array(factors, np.float32)
     centre = moved[:, :2] * at[:, 2:] + at[:, :2]
     size = np.exp(np.minimum(moved[:, 2:], np.float32(LARGEST))) * at[:, 2:]
-    xyxy = np.clip(corners(np.hstack([centre, size])), 0, 1) * np.array(spec.size * 2, np.float32)
-    return suppress(Boxes(xyxy, score, class_id), spec)
+    return corners(np.hstack([centre, size]))
 
 
 def _priors(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import Format, classify, suppress, to_xyxy
+from engines.decoders.candidates import (
+    Candidates,
+    Channels,
+    Format,
+    classify,
+    suppress,
+    to_xyxy,
+)
 from engines.found import Boxes
 
 
@@ -17,7 +23,7 @@ def decode(
     *,
     output: str | None = None,
     format: Format = "cxcywh",
-    channels: Literal["first", "last"] = "first",
+    channels: Channels = "first",
     normalised: bool = False,
     multi_label: bool = False,
 ) -> Boxes:
@@ -39,16 +45,29 @@ def decode(
     """
     columns = sole(outputs, output)
     expected = 4 + len(spec.labels)
-    if columns.ndim != 3 or columns.shape[0] != 1 or columns.shape[_AXIS[channels]] != expected:
+    if columns.ndim != 3 or columns.shape[0] != 1 or columns.shape[AXIS[channels]] != expected:
         shape = f"(1, {expected}, n)" if channels == "first" else f"(1, n, {expected})"
         raise OptionError(f"yolov8: expected an output {shape}, got {columns.shape}")
     table = columns[0] if channels == "first" else columns[0].T
+    found = likely(table, spec, format, normalised, multi_label)
+    return suppress(Boxes(found.xyxy, found.score, found.class_id), spec)
+
+
+def likely(
+    table: NDArray[np.float32],
+    spec: Spec,
+    format: Format = "cxcywh",
+    normalised: bool = False,
+    multi_label: bool = False,
+) -> Candidates:
+    """Return the boxes of a (4 + classes + further, n) table that reach their thresholds."""
+    end = 4 + len(spec.labels)
     # The maximum along the long axis as it lies in memory is 3 times faster than transposed.
-    likely = np.flatnonzero(table[4:].max(axis=0) >= spec.threshold.min())
-    found = table[:, likely].T.astype(np.float32, copy=False)
-    rows, score, class_id = classify(found[:, 4:], spec.threshold, multi_label)
-    xyxy = to_xyxy(found[rows, :4], format, spec.size if normalised else None)
-    return suppress(Boxes(xyxy, score, class_id), spec)
+    rows = np.flatnonzero(table[4:end].max(axis=0) >= spec.threshold.min())
+    found = table[:, rows].T.astype(np.float32, copy=False)
+    kept, score, class_id = classify(found[:, 4:end], spec.threshold, multi_label)
+    xyxy = to_xyxy(found[kept, :4], format, spec.size if normalised else None)
+    return Candidates(xyxy, score, class_id, found[kept, end:])
 
 
-_AXIS = {"first": 1, "last": 2}
+AXIS = {"first": 1, "last": 2}

@@ -12,8 +12,10 @@ from typing import Any
 from engines.found.attributes import Attributes
 from engines.found.base import Agreement, Found
 from engines.found.boxes import Boxes
+from engines.found.instances import Instances
 from engines.found.oriented import OrientedBoxes
 from engines.found.planes import Planes
+from engines.found.poses import Points, Poses
 
 __all__ = [
     "KINDS",
@@ -22,15 +24,18 @@ __all__ = [
     "Attributes",
     "Boxes",
     "Found",
+    "Instances",
     "OrientedBoxes",
     "Planes",
+    "Points",
+    "Poses",
     "as_found",
     "kind_of",
 ]
 
 # The kinds, by a manifest's ``task``.
 KINDS: Mapping[str, type[Found]] = {
-    kind.task: kind for kind in (Boxes, OrientedBoxes, Planes, Attributes)
+    kind.task: kind for kind in (Boxes, OrientedBoxes, Instances, Poses, Points, Planes, Attributes)
 }
 TASKS = " or ".join(", ".join(map(repr, KINDS)).rsplit(", ", 1))  # in messages
 

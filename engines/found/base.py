@@ -47,6 +47,7 @@ class Found(ABC):
         verb: what such a model does with its labels, before a list of them.
         about_boxes: what such a model does to boxes, where it ``needs_boxes``, in messages.
         needs_labels: every manifest of such a model has labels; else it has none.
+        has_keypoints: manifests of such models name key points.
         needs_threshold: every manifest of such a model has a threshold.
         usual_threshold: of a model that is imported without one; None for none.
         finds_boxes: the labels are classes of boxes, on whose crops later models may run.
@@ -62,6 +63,7 @@ class Found(ABC):
     verb: ClassVar[str]
     about_boxes: ClassVar[str] = ""
     needs_labels: ClassVar[bool] = True
+    has_keypoints: ClassVar[bool] = False
     needs_threshold: ClassVar[bool] = False
     usual_threshold: ClassVar[float | None] = None
     finds_boxes: ClassVar[bool] = False
@@ -77,18 +79,19 @@ class Found(ABC):
     def join(cls, found: Inference, result: FrameResult) -> FrameResult:
         """Return a frame's result with what a model of this kind found in the frame.
 
-        Boxes are added; masks and attributes go to the box whose crop they were found in, masks of
-        the whole frame to the frame.
+        Boxes are added; masks, attributes and key points go to the box whose crop they were found
+        in, masks of the whole frame to the frame.
         """
         detections = result.detections
         if cls.finds_boxes:  # the labels of others are no classes of boxes
             detections = detections.merge(found.detections)
         of_box = {index: said for index, said in found.attributes.items() if index is not None}
+        poses = {index: pose for index, pose in found.poses.items() if index is not None}
         owned = [(m.object_index, m) for m in found.masks if m.object_index is not None]
         of_frame = [mask for mask in found.masks if mask.object_index is None]
         return replace(
             result,
-            detections=detections.with_attributes(of_box).with_masks(owned),
+            detections=detections.with_attributes(of_box).with_masks(owned).with_keypoints(poses),
             masks=(*result.masks, *of_frame),
             timings=summed(result.timings, found.timings),
         )

@@ -33,6 +33,11 @@ class BoxAgreement(Agreement):
         self._extra += self._unpaired(b, [other for _, other, _ in paired])
         self._iou += [iou for _, _, iou in paired]
         self._score += [abs(float(a.score[one] - b.score[other])) for one, other, _ in paired]
+        for one, other, _ in paired:
+            self.add_pair(a.select(one), b.select(other), size)
+
+    def add_pair(self, expected: Detections, got: Detections, size: Size) -> None:
+        """Compare what belongs to one object that both found, besides its box."""
 
     @staticmethod
     def overlap(one: Detections, other: Detections) -> NDArray[np.float64]:

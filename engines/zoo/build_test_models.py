@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from engines.zoo.boxes_graph import boxes
+from engines.zoo.cells_graph import instances, pose
 from engines.zoo.graph import save
 from engines.zoo.heads_graph import heads
 from engines.zoo.oriented_graph import oriented
@@ -39,7 +40,7 @@ def lane(folder: Path) -> Path:
     return save("test-lane", nodes, constants, outputs, folder)
 
 
-BUILDS = (boxes, lane, oriented, heads)
+BUILDS = (boxes, lane, oriented, heads, instances, pose)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mirante.detections import UNTRACKED, Attribute, Attributes, Detections
 from mirante.frame import Counts, FrameResult
-from mirante.keypoints import keypoints_of
+from mirante.keypoints import Skeleton, keypoints_of
 from mirante.mask import Mask
 from mirante.rotated import Rotated, within_half_turn
 from mirante.shapes import ShapeError
@@ -26,6 +26,7 @@ from mirante.wire.messages import (
     MaskEncoding,
     MasksMessage,
     Object,
+    SkeletonOf,
 )
 
 M = TypeVar("M")
@@ -73,6 +74,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
     message = DetectionsMessage(
         **head,
         objects=objects,
+        skeletons=_skeletons(result.detections, objects) or msgspec.UNSET,
         masks=len(coded),
         timings={**timings, "encode": round(elapsed_ms, 3)},
         counts=result.counts,
@@ -117,7 +119,7 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
     decoded = [decode_mask(part, _field(masks or {}, part.field)) for part in parts]
     objects, of_frame = Detections.empty(), decoded
     if found:
-        objects, of_frame = _owned(_detections(found.objects), decoded)
+        objects, of_frame = _owned(_detections(found), decoded)
     return FrameResult(
         head.camera,
         head.seq,
@@ -217,8 +219,9 @@ def _objects(detections: Detections) -> list[Object]:
     ]
 
 
-def _detections(objects: list[Object]) -> Detections:
+def _detections(message: DetectionsMessage) -> Detections:
     """The label table has the names that occur; a class id that does not occur is named ``""``."""
+    objects, skeletons = message.objects, message.skeletons or []
     names = {found.class_id: found.label for found in objects}
     labels = tuple(names.get(i, "") for i in range(max(names, default=-1) + 1))
     corners = np.array([found.bbox for found in objects], np.float64).reshape(-1, 4)
@@ -235,13 +238,35 @@ def _detections(objects: list[Object]) -> Detections:
             _attributes(objects),
             keypoints=keypoints_of([found.keypoints for found in objects]),
             rotated=_rotated_of(objects),
+            skeletons={
+                bones.class_id: Skeleton(tuple(bones.names), tuple(bones.edges), bones.threshold)
+                for bones in skeletons
+                if bones.class_id < len(labels)
+            },
         )
     except ShapeError as error:
         raise WireError(f"objects: {error}") from error
 
 
+def _skeletons(detections: Detections, objects: list[Object]) -> list[SkeletonOf]:
+    """Return the skeletons of the classes of which an object has key points."""
+    there = sorted({found.class_id for found in objects if found.keypoints})
+    known = [(i, detections.skeletons[i]) for i in there if i in detections.skeletons]
+    return [
+        SkeletonOf(
+            class_id=class_id,
+            names=list(bones.names),
+            edges=list(bones.edges),
+            threshold=bones.threshold,
+        )
+        for class_id, bones in known
+    ]
+
+
 def _points(detections: Detections) -> list[list[Any]]:
-    """Return the key points of each object; an empty list for one that has none."""
+    """Return the key points of each object, as many as its class has names for; none for one that
+    has none.
+    """
     points = detections.keypoints
     if points is None:
         return [[] for _ in range(len(detections))]
@@ -251,7 +276,12 @@ def _points(detections: Detections) -> list[list[Any]]:
     rounded = points.astype(np.float64)
     rounded[..., :2] = rounded[..., :2].round(2)
     rounded[..., 2] = rounded[..., 2].round(4)
-    return [each.tolist() if each.any() else [] for each in rounded]
+    names = {i: len(bones.names) for i, bones in detections.skeletons.items()}
+    counts = [names.get(i) for i in detections.class_id.tolist()]
+    return [
+        each[:count].tolist() if each.any() else []
+        for each, count in zip(rounded, counts, strict=True)
+    ]
 
 
 def _rotated(detections: Detections) -> list[list[float] | None]:

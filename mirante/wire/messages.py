@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from mirante.frame import Counts, TsSource
 
@@ -98,10 +98,26 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = None
 
 
+class SkeletonOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the key points of a class are."""
+
+    class_id: Annotated[int, Meta(ge=0, le=65535, description="of the objects that have them")]
+    names: Annotated[list[str], Meta(description="one per key point, in their order")]
+    edges: Annotated[
+        list[tuple[Count, Count]],
+        Meta(description="pairs of points that a line joins, by their places in `names`"),
+    ] = []
+    threshold: Annotated[Score, Meta(description="a point of a lower score is absent")] = 0
+
+
 class DetectionsMessage(Head, frozen=True, kw_only=True):
     """Field `json` of an entry of `mirante:{camera}:detections`."""
 
     objects: list[Object]
+    skeletons: Annotated[
+        list[SkeletonOf] | UnsetType,
+        Meta(description="the key points of classes; absent without key points; since 1.2"),
+    ] = UNSET
     masks: Annotated[
         Count, Meta(description="masks in the entry of the same ID in the camera's `masks` stream")
     ] = 0

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirante.detections import Detections
 from mirante.frame import FrameResult
 from mirante.mask import Mask
 from mirante.rotated import corners
@@ -22,11 +23,14 @@ Picture = NDArray[np.uint8]
 
 
 def draw_result(rgb: Picture, result: FrameResult) -> Picture:
-    """A copy of the source frame, (height, width, 3) uint8 RGB, with masks, boxes and scores."""
+    """A copy of the source frame, (height, width, 3) uint8 RGB, with all that was found."""
     drawn = rgb.copy()
-    for _, mask in result.all_masks():
-        _paint(drawn, mask)
     found = result.detections
+    for index, mask in result.all_masks():
+        of_class = (
+            0 if index is None or mask.labels[0] not in found.labels else found.class_id[index]
+        )
+        _paint(drawn, mask, int(of_class))
     for i, ((label, score, xyxy), class_id) in enumerate(zip(found, found.class_id, strict=True)):
         left, top, right, bottom = (round(float(edge)) for edge in xyxy)
         colour = COLOURS[int(class_id) % len(COLOURS)]
@@ -39,11 +43,28 @@ def draw_result(rgb: Picture, result: FrameResult) -> Picture:
         for ink, thick in (((0, 0, 0), 3), (colour, 1)):
             font = cv2.FONT_HERSHEY_SIMPLEX
             cv2.putText(drawn, f"{label} {score:.2f}", at, font, 0.45, ink, thick, cv2.LINE_AA)
+    for index, class_id in enumerate(found.class_id):
+        _join(drawn, found, index, COLOURS[int(class_id) % len(COLOURS)])
     return drawn
 
 
-def _paint(drawn: Picture, mask: Mask) -> None:
-    """Tints each plane in its colour; a later plane lies above."""
+def _join(drawn: Picture, found: Detections, index: int, colour: tuple[int, int, int]) -> None:
+    """Draws an object's key points, and the lines of its skeleton between those that are there."""
+    skeleton = found.skeleton_of(index)
+    if found.keypoints is None or skeleton is None:
+        return
+    points = found.keypoints[index]
+    at = [(round(float(x)), round(float(y))) for x, y, _ in points]
+    for start, end in skeleton.edges:
+        if points[start, 2] > 0 and points[end, 2] > 0:
+            cv2.line(drawn, at[start], at[end], colour, 2, cv2.LINE_AA)
+    for place, (_, _, score) in zip(at, points, strict=True):
+        if score > 0:
+            cv2.circle(drawn, place, 3, colour, -1, cv2.LINE_AA)
+
+
+def _paint(drawn: Picture, mask: Mask, first: int) -> None:
+    """Tints each plane in its colour, from the ``first``; a later plane lies above."""
     height, width = drawn.shape[:2]
     x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
     left, top, right, bottom = mask.xyxy
@@ -52,7 +73,8 @@ def _paint(drawn: Picture, mask: Mask) -> None:
     inside = np.ix_((row >= 0) & (row < mask.height), (column >= 0) & (column < mask.width))
     rows, columns = row[inside[0].ravel()], column[inside[1].ravel()]
     region = drawn[inside]
-    for plane, colour in zip(mask.planes, COLOURS * len(mask.labels), strict=False):
+    for number, plane in enumerate(mask.planes, first):
+        colour = COLOURS[number % len(COLOURS)]
         shown = plane[np.ix_(rows, columns)]
         region[shown] = (region[shown] * 0.5 + np.array(colour) * 0.5).astype(np.uint8)
     drawn[inside] = region

@@ -181,6 +181,8 @@ def _print(ran: Ran, json: bool) -> None:
             turned = f"{width:.1f} x {height:.1f} at {x:.1f}, {y:.1f}, {math.degrees(angle):.1f}°"
             said.insert(0, turned)
         typer.echo("  ".join([f"{label} {score:.3f}", f"[{box}]", *said]))
+        for name, (x, y, sure) in found.keypoints_of(index).items():
+            typer.echo(f"  {name} [{x:.1f}, {y:.1f}] {sure:.2f}")
     for of_object, mask in ran.result.all_masks():
         of = "" if of_object is None else f" of object {of_object}"
         typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")

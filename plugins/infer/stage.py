@@ -21,8 +21,8 @@ class InferStage:
         models: those of the line that it belongs to; None for a stage by itself.
 
     Raises:
-        ValueError, OSError: the model is unknown, cannot be had, or does not load; or it is a
-            classifier without ``on``.
+        ValueError, OSError: the model is unknown, cannot be had, or does not load; or it needs
+            boxes and is without ``on``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class InferStage:
         return self._served.model
 
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
-        """Adds detections, masks and attributes; sums the times of several models by step."""
+        """Add detections, masks, attributes and key points; sum several models' times by step."""
         source = (result.width, result.height)
         model = self.model  # once: it may be swapped meanwhile
         found = model(frame.pixels, source=source, detections=result.detections)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import engines.manifest
+from engines.found import TASKS
 from engines.manifest import WEIGHTS, ZOO, ManifestError, find, read, zoo_names
 from engines.store import models as store
 
@@ -65,10 +66,7 @@ BAD = {
         {"labels": ["cat", "cat"]},
         "labels: expected each name once, got ['cat', 'cat']",
     ),
-    "task": (
-        {"task": "find"},
-        "task: expected 'detect', 'obb', 'segment' or 'classify', got 'find'",
-    ),
+    "task": ({"task": "find"}, f"task: expected {TASKS}, got 'find'"),
     "url": ({"url": "ftp://a/b"}, "url: expected"),
     "url without sha256": ({"url": URL}, "sha256: expected with url, got none"),
     "sha256": ({"sha256": "12"}, "sha256: expected"),
@@ -192,8 +190,8 @@ def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     public = sorted(path.stem for path in ZOO.glob("*.yaml"))
     assert public == [
         *("deimv2-femto", "lwnet", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
-        *("test-heads", "test-lane", "test-oriented", "twinlitenet", "unet-face"),
-        *("unet-face-int8", "yolox-nano", "yunet"),
+        *("test-heads", "test-instances", "test-lane", "test-oriented", "test-pose", "twinlitenet"),
+        *("unet-face", "unet-face-int8", "yolox-nano", "yunet"),
     ]
     assert zoo_names() == [*OWN, *public]
     assert not set(OWN) & set(public)

@@ -87,12 +87,61 @@ def test_a_turned_rectangle_is_found_as_it_is(turn: int) -> None:
     assert abs(np.sin(found.rotated[0, 4] - expected[0, 4])) < 0.01
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", FRAMES)
+def test_each_rectangle_has_its_mask(size: tuple[int, int], n: int) -> None:
+    model = engines.load("test-instances")
+    expected, _ = truth(n, *size)
+    for rgb in (picture(n, *size), through_video(picture(n, *size))):
+        found = model(rgb).detections
+        found = found.select(np.argsort(found.class_id))
+        assert (found.labels, found.class_id.tolist()) == (expected.labels, [0, 1, 2])
+        np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=2 * size[0] / 640 + 1)
+        for i, (label, _, xyxy) in enumerate(expected):
+            (mask,) = found.masks_of(i)
+            assert (mask.model, mask.labels, mask.object_index) == (
+                "test-instances",
+                (label,),
+                None,
+            )
+            left, top, right, bottom = xyxy.astype(int)
+            want = np.zeros(size[::-1], bool)
+            want[top:bottom, left:right] = True
+            got = mask.on_frame(label, *size)
+            assert (got & want).sum() / (got | want).sum() > 0.9
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("n", FRAMES)
+def test_each_rectangle_has_its_corners_and_centre(size: tuple[int, int], n: int) -> None:
+    model = engines.load("test-pose")
+    expected, _ = truth(n, *size)
+    for rgb in (picture(n, *size), through_video(picture(n, *size))):
+        found = model(rgb).detections
+        found = found.select(np.argsort(found.class_id))
+        assert found.class_id.tolist() == [0, 1, 2]
+        for i, (_, _, (left, top, right, bottom)) in enumerate(expected):
+            points = found.keypoints_of(i)
+            want = {
+                "top_left": (left, top),
+                "top_right": (right, top),
+                "bottom_right": (right, bottom),
+                "bottom_left": (left, bottom),
+                "centre": ((left + right) / 2, (top + bottom) / 2),
+            }
+            assert list(points) == list(want)
+            for name, at in want.items():
+                np.testing.assert_allclose(points[name][:2], at, atol=2 * size[0] / 640 + 1)
+                assert points[name][2] == pytest.approx(found.score[i])
+
+
 @pytest.mark.parametrize("colour", range(3))
 def test_an_absent_colour_has_no_box(colour: int) -> None:
     rgb = picture(3, 640, 360)
     rgb[(rgb == np.eye(3, dtype=np.uint8)[colour] * 255).all(axis=2)] = 128
-    found = engines.load("test-boxes")(through_video(rgb)).detections
-    assert sorted(found.class_id) == [c for c in range(3) if c != colour]
+    for name in ("test-boxes", "test-instances", "test-pose"):
+        found = engines.load(name)(through_video(rgb)).detections
+        assert sorted(found.class_id) == [c for c in range(3) if c != colour]
 
 
 def test_a_grey_picture_has_nothing() -> None:

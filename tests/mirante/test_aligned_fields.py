@@ -11,11 +11,13 @@ import pytest
 
 from mirante import Attribute, Counts, Detections, FrameResult, Mask
 from mirante.detections import UNTRACKED, Index
+from mirante.keypoints import Pose, Skeleton
 from mirante.shapes import ShapeError
 from mirante.wire import decode, encode
 
 CHAINS, STEPS = 600, 8
 PLANE = Mask(("face",), np.zeros((1, 2, 1), np.uint8), 8, (0, 0, 9, 9))
+BONES = [Skeleton(tuple(f"{i} of {size}" for i in range(size))) for size in range(4)]
 TABLES = (("car", "person"), ("face",), ("person", "dog", "car"), ())
 
 
@@ -67,6 +69,7 @@ class World:
             keypoints=np.array([own.points for own in made], np.float32).reshape(count, size, 3)
             if has["points"]
             else None,
+            skeletons=dict.fromkeys(range(len(labels)), BONES[size]) if has["points"] else {},
             rotated=np.array([own.rotated for own in made], np.float32).reshape(count, 5)
             if has["rotated"]
             else None,
@@ -122,6 +125,10 @@ class World:
             points = np.zeros((0, 3), np.float32) if now.keypoints is None else now.keypoints[i]
             np.testing.assert_allclose(points[: len(own.points)], own.points, atol=1e-6)
             assert not points[len(own.points) :].any()
+            named = now.keypoints_of(i)
+            assert tuple(named) == BONES[len(own.points)].names, "each has the names of its model"
+            values = np.array([*named.values()]).reshape(-1, 3)
+            np.testing.assert_array_equal(values, points[: len(own.points)])
             rotated = np.zeros(5) if now.rotated is None else now.rotated[i]
             np.testing.assert_array_equal(rotated, own.rotated)
 
@@ -183,6 +190,61 @@ def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
     plain = bare.merge(bare)
     assert (plain.track_id, plain.keypoints, plain.masks, plain.attributes) == (None, None, (), ())
     assert plain.rotated is None
+
+
+def test_key_points_are_put_onto_objects() -> None:
+    box, one = np.zeros((3, 4), np.float32), np.ones(3, np.float32)
+    found = Detections(box, one, np.array([0, 1, 1], np.int32), ("car", "person"))
+    nose = Pose(
+        np.array([[1, 2, 0.5], [0, 0, 0]], np.float32), Skeleton(("nose", "tail"), ((0, 1),))
+    )
+    posed = found.with_keypoints({1: nose})
+    assert posed.with_keypoints({}) is posed
+    assert posed.keypoints is not None
+    assert posed.keypoints.shape == (3, 2, 3)
+    assert {name: point.tolist() for name, point in posed.keypoints_of(1).items()} == {
+        "nose": [1, 2, 0.5]
+    }
+    assert [posed.skeleton_of(i) for i in range(3)] == [None, nose.skeleton, nose.skeleton]
+    assert [posed.keypoints_of(i) for i in (0, 2)] == [{}, {}]
+    wider = Pose(np.ones((3, 3), np.float32), Skeleton(("a", "b", "c")))
+    both = posed.with_keypoints({0: wider})
+    assert both.keypoints is not None
+    assert both.keypoints.shape == (3, 3, 3)
+    assert list(both.keypoints_of(0)) == ["a", "b", "c"]
+    assert both.keypoints_of(1)["nose"].tolist() == [1, 2, 0.5]
+    with pytest.raises(ShapeError, match=r"keypoints: expected boxes below 3, got \[3\]"):
+        found.with_keypoints({3: nose})
+
+
+def test_models_that_name_their_points_differently_stay_apart() -> None:
+    box, one, ids = np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.int32)
+    points = np.ones((1, 2, 3), np.float32)
+    bones = [{0: Skeleton(("a", "b"))}, {0: Skeleton(("c", "d"))}, {0: Skeleton(("a", "b"))}]
+    first, second, third = (
+        Detections(box, one, ids, ("person",), keypoints=points, skeletons=each) for each in bones
+    )
+    apart = first.merge(second)
+    assert (apart.labels, apart.class_id.tolist()) == (("person", "person"), [0, 1])
+    assert [list(apart.keypoints_of(i)) for i in (0, 1)] == [["a", "b"], ["c", "d"]]
+    assert first.merge(third).labels == ("person",)
+
+
+@pytest.mark.parametrize(
+    ("skeletons", "words"),
+    [
+        ({1: Skeleton(("a",))}, r"skeletons: expected 0\.\.0, got class 1"),
+        (
+            {0: Skeleton(("a", "b"), ((0, 2),))},
+            r"edges between points 0\.\.1 of car, got \[\(0, 2\)\]",
+        ),
+    ],
+)
+def test_a_skeleton_of_no_class_or_with_edges_to_nowhere_is_refused(
+    skeletons: dict[int, Skeleton], words: str
+) -> None:
+    with pytest.raises(ShapeError, match=words):
+        replace(Detections.empty(("car",)), skeletons=skeletons)
 
 
 def test_a_mask_on_an_object_names_none() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mirante import Detections, Mask
 from mirante.detections import UNTRACKED
+from mirante.keypoints import Skeleton
 from mirante.wire import WireError, decode, encode
 from tests.support.wire_frames import some_detections, some_frame
 
@@ -106,6 +107,37 @@ def test_objects_may_have_different_numbers_of_key_points() -> None:
     read = decode(json.dumps(message).encode()).detections.keypoints
     assert read is not None
     assert read.tolist() == [[[1, 2, 0.5], [0, 0, 0]], [[3, 4, 1], [3, 4, 1]]]
+
+
+def test_names_and_edges_of_key_points_are_told_once_a_message() -> None:
+    bones = Skeleton(("nose", "tail"), ((0, 1),), 0.25)
+    points = np.zeros((2, 3, 3), np.float32)
+    points[0] = np.array([[1, 2, 0.5], [0, 0, 0], [0, 0, 0]])
+    found = replace(some_detections(), keypoints=points, skeletons={0: bones, 1: bones, 2: bones})
+    message = written(encode(some_frame(detections=found)).detections["json"])
+    assert message["objects"][0]["keypoints"] == [[1, 2, 0.5], [0, 0, 0]], "as many as names"
+    assert message["skeletons"] == [
+        {"class_id": 2, "names": ["nose", "tail"], "edges": [[0, 1]], "threshold": 0.25}
+    ]
+    back = decode(json.dumps(message).encode()).detections
+    assert back.skeletons == {2: bones}
+    assert list(back.keypoints_of(0)) == ["nose"]
+    none = written(encode(some_frame()).detections["json"])
+    assert "skeletons" not in none
+
+
+@pytest.mark.parametrize(
+    ("bones", "words"),
+    [
+        ({"class_id": 0, "names": ["a"], "edges": [[0, 1]]}, "skeletons: expected edges between"),
+        ({"class_id": 0, "names": ["a"], "edges": [[-1, 0]]}, "not a message of format 1"),
+        ({"class_id": -1, "names": []}, "not a message of format 1"),
+    ],
+)
+def test_a_skeleton_that_is_none_is_refused(bones: dict[str, Any], words: str) -> None:
+    message = written(encode(some_frame()).detections["json"]) | {"skeletons": [bones]}
+    with pytest.raises(WireError, match=words):
+        decode(json.dumps(message).encode())
 
 
 @pytest.mark.parametrize("bad", [(np.nan, 0, 1), (0, np.inf, 1), (0, 0, 1.01), (0, 0, -0.1)])

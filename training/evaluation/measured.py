@@ -107,14 +107,15 @@ def measure(request: Request, watch: Watch = iter) -> Measured:
         ValueError: options that do not go together, naming them.
     """
     manifest = find(request.model)
-    kind = manifest.kind
-    if request.truth is not None and (other := find(request.truth).kind) is not kind:
-        raise ManifestError(f"truth: expected {kind.maker}, {request.truth} is {other.maker}")
-    if kind not in MEASURES:
+    kind = next((each for each in MEASURES if issubclass(manifest.kind, each)), None)
+    if kind is None:
         known = " or ".join(each.maker for each in MEASURES)
+        maker = manifest.kind.maker
         raise ManifestError(
-            f"{manifest.name}: expected {known}, it is {kind.maker}, for which no labels are read"
+            f"{manifest.name}: expected {known}, it is {maker}, for which no labels are read"
         )
+    if request.truth is not None and not issubclass(other := find(request.truth).kind, kind):
+        raise ManifestError(f"truth: expected {kind.maker}, {request.truth} is {other.maker}")
     return MEASURES[kind](request, manifest, watch)
 
 

@@ -98,7 +98,7 @@ def labels_to_learn(
     """
     manifests = {teacher: find(teacher) for teacher in teachers}
     for teacher, manifest in manifests.items():
-        if manifest.kind is not kind:
+        if not issubclass(manifest.kind, kind):
             raise ManifestError(
                 f"teacher {teacher}: expected {kind.maker}, it is {manifest.kind.maker}"
             )

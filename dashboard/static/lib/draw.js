@@ -1,4 +1,4 @@
-// A frame onto a canvas: the picture, masks at the region they cover, boxes with their words.
+// A frame onto a canvas: the picture, masks at the region they cover, boxes with their words, key points.
 import { colourOf } from "./colours.js";
 
 /** Where the picture lies on a canvas, whole and centred: {left, top, width, height} in pixels. */
@@ -8,7 +8,7 @@ export function placed(canvas, picture) {
   return { left: (canvas.width - width) >> 1, top: (canvas.height - height) >> 1, width, height };
 }
 
-/** `layers`: {masks, boxes, labels: booleans, hidden: Set of classes}. */
+/** `layers`: {masks, boxes, labels, points: booleans, hidden: Set of classes}. */
 export function drawFrame(canvas, frame, layers) {
   const context = canvas.getContext("2d", { alpha: false });
   const place = placed(canvas, frame.bitmap);
@@ -24,11 +24,14 @@ export function drawFrame(canvas, frame, layers) {
   context.rect(place.left, place.top, place.width, place.height);
   context.clip();
   if (layers.masks) drawMasks(context, frame.masks, toX, toY, layers.hidden);
+  const unit = Math.max(1, Math.min(devicePixelRatio || 1, 3));
+  const objects = frame.message.objects.filter((object) => !layers.hidden.has(object.label));
   if (layers.boxes) {
-    const unit = Math.max(1, Math.min(devicePixelRatio || 1, 3));
-    for (const object of frame.message.objects) {
-      if (!layers.hidden.has(object.label)) drawBox(context, object, toX, toY, unit, layers.labels);
-    }
+    for (const object of objects) drawBox(context, object, toX, toY, unit, layers.labels);
+  }
+  if (layers.points) {
+    const skeletons = new Map((frame.message.skeletons ?? []).map((one) => [one.class_id, one]));
+    for (const object of objects) drawPoints(context, object, skeletons.get(object.class_id), toX, toY, unit);
   }
   context.restore();
 }
@@ -64,6 +67,25 @@ function strokeRotated(context, { rotated: [x, y, width, height], angle }, toX, 
   }
   context.closePath();
   context.stroke();
+}
+
+/** A disc at each key point that is there, and the lines of its class's skeleton. */
+function drawPoints(context, { label, keypoints = [] }, skeleton, toX, toY, unit) {
+  const there = keypoints.map(([x, y, score]) => (score > 0 ? [toX(x), toY(y)] : null));
+  context.strokeStyle = context.fillStyle = colourOf(label);
+  context.lineWidth = 2 * unit;
+  context.beginPath();
+  for (const [from, to] of skeleton?.edges ?? []) {
+    if (!there[from] || !there[to]) continue;
+    context.moveTo(...there[from]);
+    context.lineTo(...there[to]);
+  }
+  context.stroke();
+  for (const point of there.filter(Boolean)) {
+    context.beginPath();
+    context.arc(...point, 3 * unit, 0, 2 * Math.PI);
+    context.fill();
+  }
 }
 
 /** `person 0.91 #12 red`: label, score, track where there is one, and what classifiers say. */

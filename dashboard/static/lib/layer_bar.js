@@ -3,7 +3,7 @@ import { colourOf } from "./colours.js";
 import { toggleClass, toggleLayer, useLayers } from "./layers.js";
 import { html } from "./preact.js";
 
-const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["masks", "Masks"]];
+const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["masks", "Masks"], ["points", "Key points"]];
 const SHOWN_MOST = 14;
 
 /** `labels`: the classes that may be seen. */

@@ -15,20 +15,40 @@ from engines.convert.recognise.classes import classifier
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
 from engines.convert.recognise.grids import dense
 from engines.convert.recognise.heads import gfl, yolov1, yunet
+from engines.convert.recognise.instances import instances
 from engines.convert.recognise.oriented import rows_obb, yolov8_obb
 from engines.convert.recognise.planes import segmenter
+from engines.convert.recognise.poses import faces, landmarks, poses
 from engines.convert.recognise.queries import end_to_end, pairs, rows
 from engines.convert.recognise.selected import selected
 from engines.convert.recognise.shifts import ssd
 from engines.decoders import DECODERS, OptionError, Spec, bind
-from engines.found import Attributes, Boxes, Found, OrientedBoxes, Planes
+from engines.found import (
+    Attributes,
+    Boxes,
+    Found,
+    Instances,
+    OrientedBoxes,
+    Planes,
+    Points,
+    Poses,
+)
 from engines.names import resolve
 from engines.runtimes import Session
 
 __all__ = ["RecogniseError", "Recognised", "last_ops", "recognise"]
 
-# What is considered, by the decoders' names, and what they give.
-READINGS: Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]] = {
+Readings = Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]]
+
+# What is considered, by the decoders' names, and what they give. These account for every output and
+# column: where one fits, what explains a part of them is not considered.
+WHOLE: Readings = {
+    "yolov8_seg, rows_seg, yolact, mask_rcnn": (Instances, instances),
+    "yolov8_pose, rows_pose": (Poses, poses),
+    "yunet": (Poses, faces),
+    "movenet, simcc": (Points, landmarks),
+}
+READINGS: Readings = {
     "yolov5, yolov8, yolox": (Boxes, dense),
     "yunet": (Boxes, yunet),
     "end_to_end": (Boxes, end_to_end),
@@ -63,6 +83,7 @@ class Recognised:
         labels: how many there are; None where the outputs do not tell.
         reasons: why, a sentence each.
         family: of networks that alone have this layout, a key of ``engines.convert.families``.
+        points: how many key points each object has.
     """
 
     decoder: str
@@ -71,6 +92,7 @@ class Recognised:
     labels: int | None
     reasons: tuple[str, ...]
     family: str = ""
+    points: int = 0
 
 
 def recognise(
@@ -104,22 +126,38 @@ def recognise(
     seen = Seen(size, labels, tensors, decoder, options or {})
     fits: list[tuple[Fit, type[Found]]] = []
     misfits: list[tuple[str, Misfit]] = []
-    for names, (gives, reading) in READINGS.items():
+    for readings in (WHOLE, READINGS):
+        if not fits:
+            fits, missed = _read(seen, readings, task)
+            misfits = missed + misfits  # those of the most common networks come first
+    if len(fits) == 1:
+        fit, gives = fits[0]
+        return Recognised(
+            fit.decoder, fit.options, gives.task, fit.labels, fit.reasons, fit.family, fit.points
+        )
+    if fits:
+        raise _several([fit for fit, _ in fits])
+    raise _none(seen, misfits)
+
+
+def _read(
+    seen: Seen, readings: Readings, task: str | None
+) -> tuple[list[tuple[Fit, type[Found]]], list[tuple[str, Misfit]]]:
+    """The fits of some readings with what they give, and why the others are none."""
+    fits: list[tuple[Fit, type[Found]]] = []
+    misfits: list[tuple[str, Misfit]] = []
+    decoder = seen.decoder
+    for names, (gives, reading) in readings.items():
         if task not in (None, gives.task) or not (decoder is None or decoder in names.split(", ")):
             continue
         try:
             found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]
-            fits += [(_tried(fit, gives, seen), gives) for fit in _agreeing(found, options or {})]
+            fits += [(_tried(fit, gives, seen), gives) for fit in _agreeing(found, seen.options)]
         except Misfit as misfit:
             misfits.append((names, misfit))
         except OptionError as error:
             misfits.append((names, Misfit(str(error), "another value in --option")))
-    if len(fits) == 1:
-        fit, gives = fits[0]
-        return Recognised(fit.decoder, fit.options, gives.task, fit.labels, fit.reasons, fit.family)
-    if fits:
-        raise _several([fit for fit, _ in fits])
-    raise _none(seen, misfits)
+    return fits, misfits
 
 
 def _agreeing(fits: list[Fit], options: Mapping[str, Any]) -> list[Fit]:
@@ -150,7 +188,8 @@ def _tried(fit: Fit, gives: type[Found], seen: Seen) -> Fit:
         OptionError: it cannot.
     """
     labels = seen.labels or tuple(f"class_{i}" for i in range(fit.labels or 1))
-    spec = Spec(labels, np.full(len(labels), 2, np.float32), 0.5, seen.size)
+    points = tuple(f"point_{i}" for i in range(fit.points))
+    spec = Spec(labels, np.full(len(labels), 2, np.float32), 0.5, seen.size, points)
     if gives.needs_threshold:
         bind(fit.decoder, fit.options)({t.name: t.value for t in seen.tensors}, spec)
     return fit

@@ -46,6 +46,7 @@ class Fit:
         reasons: what was seen, in words.
         key: of the manifest, that settles it where others fit too.
         family: of networks that alone have this layout, a key of ``engines.convert.families``.
+        points: how many key points each object has.
     """
 
     decoder: str
@@ -54,6 +55,7 @@ class Fit:
     reasons: tuple[str, ...]
     key: str = "decoder"
     family: str = ""
+    points: int = 0
 
 
 @dataclass(frozen=True)

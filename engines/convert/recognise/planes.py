@@ -13,7 +13,7 @@ LEAST_SIDE = 8  # of a plane
 
 def segmenter(seen: Seen) -> list[Fit]:
     """``class_ids``, ``argmax`` or ``sigmoid``, by the channels of outputs that are planes."""
-    planes = [tensor for tensor in seen.tensors if _is_plane(tensor, seen)]
+    planes = [tensor for tensor in seen.tensors if is_plane(tensor, seen)]
     if not planes:
         shapes = "; ".join(map(str, seen.tensors))
         raise Misfit(f"no output of planes with the input's proportions: {shapes}")
@@ -105,7 +105,7 @@ def _class_ids(seen: Seen, planes: list[Tensor]) -> Fit:
     return Fit("class_ids", {"planes": named}, numbers, (str(planes[0]), why))
 
 
-def _is_plane(tensor: Tensor, seen: Seen) -> bool:
+def is_plane(tensor: Tensor, seen: Seen) -> bool:
     """Return whether it has two axes with the input's proportions and no more cells."""
     if tensor.value.ndim not in (3, 4) or tensor.shape[0] != 1:
         return False
@@ -138,3 +138,8 @@ def _named(
         tensor.name: lead + [next(names) for _ in range(count - len(lead))]
         for tensor, count in zip(planes, counts, strict=True)
     }
+
+
+def channels_of(tensor: Tensor) -> int:
+    """Return how many planes an output of planes has."""
+    return tensor.shape[_axis(tensor)]

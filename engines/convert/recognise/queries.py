@@ -107,7 +107,7 @@ def rows(seen: Seen) -> list[Fit]:
     if not len(table):
         raise Misfit(f"{tensor}: no row on this image, so the order of its columns is unknown")
     for columns in TABLES[tensor.shape[-1]]:
-        if _is_table(table, columns):
+        if is_table(table, columns):
             break
     else:
         raise Misfit(f"{tensor}: no order of corners, score and whole class numbers fits")
@@ -126,7 +126,8 @@ def rows(seen: Seen) -> list[Fit]:
     return [Fit("rows", options, None, reasons, "decoder")]
 
 
-def _is_table(table: np.ndarray[Any, Any], columns: tuple[str, ...]) -> bool:
+def is_table(table: np.ndarray[Any, Any], columns: tuple[str, ...]) -> bool:
+    """Return whether a table's columns hold what their names say."""
     column = {name: table[:, index] for index, name in enumerate(columns)}
     score, ids = column["score"], column["class"]
     ordered = (column["right"] >= column["left"]) & (column["bottom"] >= column["top"])

@@ -77,7 +77,7 @@ class ModelStage(StageKind):
         return (ModelUse("model", self.model, self.on, self.threshold),)
 
     def labels_found(self, facts: Mapping[str, ModelFacts]) -> Labels:
-        """Return the model's labels; those of a classifier say what a box is like, not where."""
+        """Return the model's labels; of one that describes boxes, none."""
         model = facts[self.model]
         return Labels(model.boxes, model.masks)
 
@@ -88,7 +88,7 @@ class ModelStage(StageKind):
         model = facts[self.model]
         if self.on is None and (model.needs_boxes or model.is_for_crops):
             does, such = (
-                ("classifies boxes", "person") if model.needs_boxes else ("runs on crops", "face")
+                ("describes boxes", "person") if model.needs_boxes else ("runs on crops", "face")
             )
             yield (
                 f"{here}.on: nothing — {show(self.model)} {does}: expected a class that an "

@@ -19,6 +19,7 @@ from engines.convert.gaps import Gap, compared, output_gaps
 from engines.convert.importing import import_model
 from engines.convert.network import rename
 from engines.convert.tidy import picture_input
+from engines.found import TASKS
 from engines.labels import COCO80
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, photographs, worst
@@ -194,9 +195,9 @@ def test_what_is_no_network(tmp_path: Path) -> None:
             "multiple: expected with dynamic size, got dynamic batch",
         ),
         ({"size": (4, 64)}, "size: expected at least 8x8, got 4x64"),
-        ({"task": "find"}, "task: expected 'detect', 'obb', 'segment' or 'classify', got 'find'"),
         ({"batch": 4}, "batch: expected 1, got 4"),
         ({"time_limit": 0}, "time_limit: expected more than 0 s, got 0"),
+        ({"task": "find"}, f"task: expected {TASKS}, got 'find'"),
         ({"options": {"logits": True}}, "options: expected with a decoder that is named"),
     ],
 )

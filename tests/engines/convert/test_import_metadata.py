@@ -228,10 +228,12 @@ def test_normalisation_and_labels_of_tf_lite_metadata(tmp_path: Path) -> None:
     assert (told.scale, told.mean, told.std) == (1.0, (1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
 
 
-@pytest.mark.parametrize(("told", "task"), [("detect", "detect"), ("segment", None), ("", None)])
+@pytest.mark.parametrize(
+    ("told", "task"), [("detect", "detect"), ("segment", "instances"), ("", None)]
+)
 def test_tasks_of_exporters(told: str, task: str | None) -> None:
     asked = Asked(source="", name="m", out=Path())
     assert known(asked, of_properties({"task": told})).asked.task == task
     segments = Asked(source="", name="m", out=Path(), task="segment")
     notes = known(segments, of_properties({"task": told})).notes
-    assert bool(notes) == (told == "detect")
+    assert bool(notes) == (told != "")

@@ -135,7 +135,7 @@ def test_a_stage_that_classifies_needs_a_class(folder: Path) -> None:
     stages = [ModelStage(model="test-boxes"), ModelStage(model=named)]
     (line,) = check_stages(stages, "cameras.gate.stages")
     assert line.startswith("cameras.gate.stages[1].on: nothing — ")
-    assert "classifies boxes: expected a class that an earlier stage finds" in line
+    assert "describes boxes: expected a class that an earlier stage finds" in line
     stages[1] = ModelStage(model=named, on="rad")
     (line,) = check_stages(stages, "cameras.gate.stages")
     assert line.endswith('did you mean "red"?')

@@ -1,0 +1,72 @@
+"""Mask R-CNN (He et al. 2017, https://arxiv.org/abs/1703.06870), as torchvision exports it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.decoders import OptionError, Outputs, Spec, output
+from engines.decoders.candidates import Format, to_xyxy
+from engines.decoders.end_to_end import likely, one_image
+from engines.found import Instances
+
+
+def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
+    outputs: Outputs,
+    spec: Spec,
+    *,
+    boxes: str = "boxes",
+    labels: str = "labels",
+    scores: str = "scores",
+    masks: str = "masks",
+    format: Format = "xyxy",
+    normalised: bool = False,
+    first_class: int = 0,
+    mask_threshold: float = 0.5,
+) -> Instances:
+    """Boxes with masks above their thresholds, as the network gives them; nothing is suppressed.
+
+    Args:
+        outputs: the network's outputs by name, with or without a first axis of one image.
+        spec: labels, thresholds, input size.
+        boxes: name of the (n, 4) output.
+        labels: name of the (n,) output of class ids.
+        scores: name of the (n,) output.
+        masks: name of the probabilities: (n, 1, h, w) or (n, h, w), each over its box, or, where h
+            and w are the input's, over the whole input.
+        format: corners, in TensorFlow's order top first, or centre and size.
+        normalised: boxes are in 0..1 of the input instead of its pixels.
+        first_class: the class id of the first label; 1 where 0 is the background.
+        mask_threshold: a pixel of a lower probability is not the object's.
+
+    Raises:
+        OptionError: the outputs do not fit each other, or a class id has no label.
+    """
+    found, ids, score = one_image(*(output(outputs, name) for name in (boxes, labels, scores)))
+    chances = output(outputs, masks)
+    n = len(found)
+    if chances.ndim < 3 or chances.size != n * chances.shape[-2] * chances.shape[-1]:
+        raise OptionError(f"mask_rcnn: expected masks ({n}, 1, h, w), got {chances.shape}")
+    kept, class_id = likely(ids, score, spec, first_class)
+    xyxy = to_xyxy(found[kept], format, spec.size if normalised else None)
+    planes = chances.reshape(n, *chances.shape[-2:])[kept] >= mask_threshold
+    whole = planes.shape[:0:-1] == spec.size
+    cut, regions = _cut(planes, xyxy) if whole else (tuple(planes), xyxy)
+    return Instances(xyxy, score[kept].astype(np.float32), class_id, cut, regions)
+
+
+def _cut(
+    planes: NDArray[np.bool_], xyxy: NDArray[np.float32]
+) -> tuple[tuple[NDArray[np.bool_], ...], NDArray[np.float32]]:
+    """Return the part of each (h, w) plane about its box, and its region in whole pixels."""
+    height, width = planes.shape[1:]
+    edges: NDArray[Any] = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1)
+    low = np.clip(edges[:, :2], 0, (width - 1, height - 1))
+    regions = np.hstack([low, np.clip(edges[:, 2:], low + 1, (width, height))])
+    cut = tuple(
+        plane[top:bottom, left:right]
+        for plane, (left, top, right, bottom) in zip(planes, regions.astype(int), strict=True)
+    )
+    return cut, regions.astype(np.float32)
