@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from engines.convert.asked import UNKNOWN_LICENCE, Asked
 from engines.convert.families import FAMILIES
 from engines.convert.metadata import Told
@@ -19,7 +17,7 @@ from engines.convert.tidy import Picture
 from engines.found import KINDS
 from engines.labels import distinct
 
-OPTION, ASSUMED, PIXELS = "option", "assumed", "uint8 pixels as they are"
+OPTION, ASSUMED, PIXELS = "option", "assumed", "whole pixels as they are"
 ONE_CHANNEL = "the input has one channel"
 SHOWN = ("colour", "scale", "mean", "std", "resize")
 _NUMBERS = ("scale", "mean", "std")  # belong together: one alone means nothing
@@ -119,7 +117,7 @@ def fed(
             keys[name] = values.get(name, default)
     if of_family and keys["colour"] != of_family["colour"] and origins["scale"].startswith("fam"):
         keys |= {name: keys[name][::-1] for name in ("mean", "std")}  # go by the channels' order
-    if picture.dtype == np.uint8:
+    if picture.dtype.kind in "iu":
         keys |= {"scale": 1.0, "mean": (0, 0, 0), "std": (1, 1, 1)}
         keys |= {
             name: given[name] for name in _NUMBERS if name in given

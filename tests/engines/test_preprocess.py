@@ -90,10 +90,21 @@ def test_other_types_of_tensor(dtype: type[np.generic]) -> None:
 
 
 def test_what_no_tensor_can_hold_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected float32, float16 or uint8, got int64"):
+    with pytest.raises(ValueError, match="expected float32, float16, uint8 or int32, got int64"):
         Preprocessor(Input(name="x", size=(48, 40)), np.dtype(np.int64))
     with pytest.raises(ValueError, match="expected scale, mean, std 1, 0, 1 for uint8"):
         Preprocessor(Input(name="x", size=(48, 40), scale=1 / 255), np.dtype(np.uint8))
+    with pytest.raises(ValueError, match="expected scale, mean, std 1, 0, 1 for int32"):
+        Preprocessor(Input(name="x", size=(48, 40), scale=1 / 255), np.dtype(np.int32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_whole_pixels_are_fed_as_they_are(dtype: type) -> None:
+    rgb = picture(48, 40)
+    spec = Input(name="x", size=(48, 40), layout="nhwc")
+    tensor, _ = Preprocessor(spec, np.dtype(dtype)).frame(rgb)
+    assert tensor.dtype == dtype
+    np.testing.assert_array_equal(tensor[0], rgb)
 
 
 def test_a_region_is_what_a_resized_slice_is() -> None:
