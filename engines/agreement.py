@@ -25,6 +25,7 @@ class Limits:
         lost: maximum share of boxes that one side alone has.
         margin: boxes whose score is nearer to its threshold need not be on both sides.
         plane_iou: minimum overlap of a plane, over all images.
+        cosine: minimum cosine of the angle between two vectors.
     """
 
     iou_mean: float
@@ -34,6 +35,7 @@ class Limits:
     lost: float
     margin: float
     plane_iou: float
+    cosine: float
 
 
 class Figure(NamedTuple):

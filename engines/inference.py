@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from engines.placement import Placement, Region, Size
 from engines.rotated import scaled
 from mirante.detections import Attributes, Detections
+from mirante.embeddings import Embeddings
 from mirante.keypoints import KeyPoints, Pose, Skeleton
 from mirante.mask import Mask
 
@@ -98,6 +100,7 @@ class Inference:
             for the whole frame.
         poses: the key points that a single object's network finds, likewise by the index of the
             box whose crop it saw; those of a model's own boxes are in ``detections``.
+        embeddings: vectors by the name of the model, likewise by the index of the box.
     """
 
     detections: Detections
@@ -105,6 +108,7 @@ class Inference:
     timings: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[int | None, Attributes] = field(default_factory=dict)
     poses: Mapping[int | None, Pose] = field(default_factory=dict)
+    embeddings: Mapping[int | None, Embeddings] = field(default_factory=dict)
 
     def merge(self, other: Inference) -> Inference:
         """Return what one model found in two views of a frame; the timings are summed."""
@@ -115,6 +119,7 @@ class Inference:
             summed(self.timings, other.timings),
             {**self.attributes, **other.attributes},
             {**self.poses, **other.poses},
+            {**self.embeddings, **other.embeddings},
         )
 
 
@@ -140,6 +145,7 @@ def combined(heads: Sequence[Inference], finds_boxes: Sequence[bool]) -> Inferen
         masks=tuple(mask for one in heads for mask in one.masks),
         attributes=attributes,
         poses={index: pose for one in heads for index, pose in one.poses.items()},
+        embeddings=reduce(operator.or_, [dict(one.embeddings) for one in heads]),
     )
 
 

@@ -208,6 +208,11 @@ class Manifest(Head):
         return next((part.kind for part in self.parts if part.kind.needs_boxes), None)
 
     @property
+    def gives_vectors(self) -> bool:
+        """True if it gives embeddings."""
+        return any(part.kind.gives_vectors for part in self.parts)
+
+    @property
     def is_for_crops(self) -> bool:
         """True if it was made for the boxes of a detector, by its key ``crop``."""
         return "crop" in self.model_fields_set

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mirante.embeddings import NO_EMBEDDINGS, Embeddings, check_embeddings
 from mirante.keypoints import (
     KeyPoints,
     Pose,
@@ -65,6 +66,8 @@ class Detections:
             ``xyxy`` encloses, as in ``mirante.rotated``; five zeros for an object without one, None
             when nothing finds oriented boxes.
         skeletons: names and edges of the key points of each class that has any, by class id.
+        embeddings: the vectors of each object by the model's name, (d,) float16; empty when no
+            object has one.
 
     Raises:
         ShapeError: a field has another shape or dtype than stated, or a class id no label.
@@ -80,6 +83,7 @@ class Detections:
     keypoints: KeyPoints | None = None
     rotated: Rotated | None = None
     skeletons: Skeletons = field(default_factory=dict)
+    embeddings: tuple[Embeddings, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -93,9 +97,15 @@ class Detections:
             check_array("keypoints", self.keypoints, (n, points, 3), np.float32)
         if self.rotated is not None:
             check_array("rotated", self.rotated, (n, 5), np.float32)
-        for name, values in (("attributes", self.attributes), ("masks", self.masks)):
+        listed = (
+            ("attributes", self.attributes),
+            ("masks", self.masks),
+            ("embeddings", self.embeddings),
+        )
+        for name, values in listed:
             if len(values) not in (0, n):
                 raise ShapeError(f"{name}: expected none or {n}, got {len(values)}")
+        check_embeddings(self.embeddings)
         if any(isinstance(owned, Mask) for owned in self.masks):
             raise ShapeError("masks: expected a tuple of masks for each object, got a mask")
         if n and not (self.class_id.min() >= 0 and self.class_id.max() < len(self.labels)):
@@ -139,6 +149,7 @@ class Detections:
             None if self.keypoints is None else self.keypoints[rows],
             None if self.rotated is None else self.rotated[rows],
             self.skeletons,
+            _at(self.embeddings, rows),
         )
 
     def of(self, label: str) -> Detections:
@@ -183,6 +194,24 @@ class Detections:
             ),
         )
 
+    def embeddings_of(self, index: int) -> Embeddings:
+        """Return the vectors of one object, by the model's name; nothing where no model ran."""
+        return self.embeddings[index] if self.embeddings else NO_EMBEDDINGS
+
+    def with_embeddings(self, added: Mapping[int, Embeddings]) -> Detections:
+        """Return the same objects, those at the indices of ``added`` with further vectors.
+
+        Raises:
+            ShapeError: there is no object of such an index, or a vector is not like the model's
+                others.
+        """
+        if not added:
+            return self
+        self._check_indices("embeddings", added)
+        every = (self.embeddings_of(i) for i in range(len(self)))
+        embeddings = tuple({**had, **added.get(i, {})} for i, had in enumerate(every))
+        return replace(self, embeddings=embeddings)
+
     def with_masks(self, added: Iterable[tuple[int, Mask]]) -> Detections:
         """Return the same objects with further masks: pairs of an object's index and its mask.
 
@@ -221,7 +250,7 @@ class Detections:
         """Return both sets of objects; ``other``'s class ids move behind this table's labels.
 
         Where one set lacks a field that the other has, its objects get ``UNTRACKED``, no
-        attributes, no masks, and key points and rotated boxes that are not there.
+        attributes, no masks, no embeddings, and key points and rotated boxes that are not there.
         """
         if not other.labels:
             return self
@@ -243,6 +272,7 @@ class Detections:
             join_keypoints([(d.keypoints, len(d)) for d in pair]),
             join_rotated([(d.rotated, len(d)) for d in pair]),
             {**self.skeletons, **{i + shift: bones for i, bones in other.skeletons.items()}},
+            _join([(d.embeddings, len(d)) for d in pair], NO_EMBEDDINGS),
         )
 
     def _check_skeletons(self) -> None:

@@ -52,6 +52,7 @@ class FrameResult:
         masks: masks of the whole frame (lanes, road, …); an object's masks are in ``detections``.
         timings: milliseconds per stage of this frame's way, in order.
         counts: the camera's account as of this frame.
+        published: the models whose embeddings are written into the frame's message.
     """
 
     camera: str
@@ -65,6 +66,7 @@ class FrameResult:
     masks: tuple[Mask, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
+    published: tuple[str, ...] = ()
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

@@ -65,6 +65,12 @@ class MirInfer(StageElement):
         nick="Score thresholds by class",
         blurb='Minimum score per class, as "person=0.5,car=0.3"; others keep the manifest\'s',
     )
+    publish = GObject.Property(
+        type=bool,
+        default=False,
+        nick="Publish embeddings",
+        blurb="Write the model's embeddings into the frame's message",
+    )
     threads = GObject.Property(
         type=GObject.TYPE_UINT,
         minimum=0,
@@ -84,5 +90,6 @@ class MirInfer(StageElement):
             self.on or None,
             read_thresholds(self.thresholds) if self.thresholds else threshold,
             self.threads or os.cpu_count() or 1,
+            self.publish,
             self.line.models,
         )

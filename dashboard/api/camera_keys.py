@@ -145,6 +145,7 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
             model.labels_of(lambda head: head.finds_masks),
             model.needs_boxes,
             model.runs_on == "crops",
+            model.gives_vectors,
         )
         for model in report.zoo
     }

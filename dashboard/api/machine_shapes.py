@@ -48,6 +48,7 @@ class Models(Shape):
                             "finds_boxes": True,
                             "finds_masks": False,
                             "needs_boxes": False,
+                            "gives_vectors": False,
                             "heads": [],
                             "licence": "Apache-2.0",
                             "runs_on": "frame",

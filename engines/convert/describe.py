@@ -151,17 +151,16 @@ def _other_count(
 
 def _as_asked(known: Known) -> Reading:
     asked = known.asked
-    for key, value in (("task", asked.task), ("labels", asked.labels)):
-        if value is None:
-            raise ValueError(f"{key}: missing, and required with the options of a decoder")
-    assert asked.task is not None
-    assert asked.labels is not None
-    options = dict(asked.options)
+    words = "missing, and required with the options of a decoder"
+    if asked.task is None:
+        raise ValueError(f"task: {words}")
+    if asked.labels is None and kind_of(asked.task).needs_labels:
+        raise ValueError(f"labels: {words}")
     return Reading(
         asked.task,
         asked.decoder,
-        options,
-        asked.labels,
+        dict(asked.options),
+        asked.labels or (),
         ("as asked",),
         origin=known.labels,
         keypoints=asked.keypoints or (),
@@ -198,7 +197,8 @@ def write_manifest(
     }
     if how.options:
         keys["options"] = how.options
-    keys["labels"] = list(how.labels)
+    if how.labels:
+        keys["labels"] = list(how.labels)
     if how.keypoints:
         keys["keypoints"] = how.keypoints if isinstance(how.keypoints, str) else list(how.keypoints)
     if asked.skeleton is not None:

@@ -25,6 +25,7 @@ DECODERS = {
     "argmax": "engines.decoders.argmax:decode",
     "boxes_scores": "engines.decoders.boxes_scores:decode",
     "class_ids": "engines.decoders.class_ids:decode",
+    "embedding": "engines.decoders.embedding:decode",
     "detr": "engines.decoders.detr:decode",
     "end_to_end": "engines.decoders.end_to_end:decode",
     "gfl": "engines.decoders.gfl:decode",

@@ -12,6 +12,7 @@ from typing import Any
 from engines.found.attributes import Attributes
 from engines.found.base import Agreement, Found
 from engines.found.boxes import Boxes
+from engines.found.embeddings import Embedding
 from engines.found.instances import Instances
 from engines.found.oriented import OrientedBoxes
 from engines.found.planes import Planes
@@ -23,6 +24,7 @@ __all__ = [
     "Agreement",
     "Attributes",
     "Boxes",
+    "Embedding",
     "Found",
     "Instances",
     "OrientedBoxes",
@@ -35,7 +37,17 @@ __all__ = [
 
 # The kinds, by a manifest's ``task``.
 KINDS: Mapping[str, type[Found]] = {
-    kind.task: kind for kind in (Boxes, OrientedBoxes, Instances, Poses, Points, Planes, Attributes)
+    kind.task: kind
+    for kind in (
+        Boxes,
+        OrientedBoxes,
+        Instances,
+        Poses,
+        Points,
+        Planes,
+        Attributes,
+        Embedding,
+    )
 }
 TASKS = " or ".join(", ".join(map(repr, KINDS)).rsplit(", ", 1))  # in messages
 

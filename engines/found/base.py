@@ -53,6 +53,7 @@ class Found(ABC):
         finds_boxes: the labels are classes of boxes, on whose crops later models may run.
         finds_masks: the labels are names of masks.
         needs_boxes: in a camera's stages it says something about the boxes of another model.
+        gives_vectors: it gives embeddings, which a stage may publish.
         agreement: compares two engines of such a model.
     """
 
@@ -69,6 +70,7 @@ class Found(ABC):
     finds_boxes: ClassVar[bool] = False
     finds_masks: ClassVar[bool] = False
     needs_boxes: ClassVar[bool] = False
+    gives_vectors: ClassVar[bool] = False
     agreement: ClassVar[type[Agreement]]
 
     @abstractmethod
@@ -79,19 +81,23 @@ class Found(ABC):
     def join(cls, found: Inference, result: FrameResult) -> FrameResult:
         """Return a frame's result with what a model of this kind found in the frame.
 
-        Boxes are added; masks, attributes and key points go to the box whose crop they were found
-        in, masks of the whole frame to the frame.
+        Boxes are added; masks, attributes, key points and vectors go to the box in whose crop they
+        were found, masks of the whole frame to the frame.
         """
         detections = result.detections
         if cls.finds_boxes:  # the labels of others are no classes of boxes
             detections = detections.merge(found.detections)
         of_box = {index: said for index, said in found.attributes.items() if index is not None}
         poses = {index: pose for index, pose in found.poses.items() if index is not None}
+        vectors = {index: each for index, each in found.embeddings.items() if index is not None}
         owned = [(m.object_index, m) for m in found.masks if m.object_index is not None]
         of_frame = [mask for mask in found.masks if mask.object_index is None]
         return replace(
             result,
-            detections=detections.with_attributes(of_box).with_masks(owned).with_keypoints(poses),
+            detections=detections.with_attributes(of_box)
+            .with_embeddings(vectors)
+            .with_masks(owned)
+            .with_keypoints(poses),
             masks=(*result.masks, *of_frame),
             timings=summed(result.timings, found.timings),
         )

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from engines.zoo.boxes_graph import boxes
 from engines.zoo.cells_graph import instances, pose
+from engines.zoo.embedding_graph import embedding
 from engines.zoo.graph import save
 from engines.zoo.heads_graph import heads
 from engines.zoo.oriented_graph import oriented
@@ -40,7 +41,7 @@ def lane(folder: Path) -> Path:
     return save("test-lane", nodes, constants, outputs, folder)
 
 
-BUILDS = (boxes, lane, oriented, heads, instances, pose)
+BUILDS = (boxes, lane, oriented, heads, instances, pose, embedding)
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ class Receiver:
             result, lost = decode(None, _named(fields)), 0
         else:
             text = fields.get(b"json", b"")
-            result = decode(text, None if masks is None else _named(masks))
+            result = decode(text, None if masks is None else _named(masks), _named(fields))
             if self._plan.join_masks and masks is None:
                 absent = announced_masks(text)
             lost = self._lost_before(stream, Tally.of(result), str(entry_id)) if counted else 0

@@ -99,5 +99,8 @@ def _message(kind: str) -> dict[str, Any]:
     if kind == "masks":
         planes = {"type": "string", "description": "bytes of a mask's planes, by its `encoding`"}
         fields["patternProperties"] = {r"^m\d+$": planes}
+    if kind == "detections":
+        vectors = {"type": "string", "description": "vectors of `embeddings`, as it describes them"}
+        fields["patternProperties"] = {r"^e\d+$": vectors}
     draft = "application/schema+json;version=draft-2020-12"
     return {"payload": {"schemaFormat": draft, "schema": fields}}

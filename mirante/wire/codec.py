@@ -28,6 +28,7 @@ from mirante.wire.messages import (
     Object,
     SkeletonOf,
 )
+from mirante.wire.vectors import encode_vectors, with_vectors
 
 M = TypeVar("M")
 
@@ -46,7 +47,8 @@ class Encoded(NamedTuple):
     """One frame, ready for Redis.
 
     Attributes:
-        detections: fields of the ``detections`` entry: ``json``.
+        detections: fields of the ``detections`` entry: ``json``, and ``e0``, ``e1``, … with the
+            embeddings that are published.
         masks: fields of the ``masks`` entry: ``json``, ``m0``, ``m1``, …; None when the frame has
             no mask, and then there is no such entry.
     """
@@ -62,13 +64,14 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
     names its object is made here.
 
     Raises:
-        WireError: a box, score, key point or region is not finite, a mask is too large, or one of
-            the frame's masks carries the index of an object.
+        WireError: a box, score, key point, vector or region is not finite, a mask is too large, or
+            one of the frame's masks carries the index of an object.
     """
     started_ns = time.perf_counter_ns()
     head = _head(result)
     coded = [encode_mask(mask, i, mask_encoding) for i, mask in enumerate(_masks(result))]
     objects = _objects(result.detections)
+    vectors = encode_vectors(result.detections, result.published)
     elapsed_ms = (time.perf_counter_ns() - started_ns) / 1e6
     timings = {stage: round(ms, 3) for stage, ms in result.timings.items()}
     message = DetectionsMessage(
@@ -76,6 +79,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
         objects=objects,
         skeletons=_skeletons(result.detections, objects) or msgspec.UNSET,
         masks=len(coded),
+        embeddings=[part for part, _ in vectors] or msgspec.UNSET,
         timings={**timings, "encode": round(elapsed_ms, 3)},
         counts=result.counts,
     )
@@ -83,10 +87,15 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
     if coded:
         listing = MasksMessage(**head, masks=[part for part, _ in coded])
         masks = {"json": _write.encode(listing), **{part.field: data for part, data in coded}}
-    return Encoded({"json": _write.encode(message)}, masks)
+    binary = {part.field: data for part, data in vectors}
+    return Encoded({"json": _write.encode(message), **binary}, masks)
 
 
-def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -> FrameResult:
+def decode(
+    detections: bytes | None,
+    masks: Mapping[str, bytes] | None = None,
+    vectors: Mapping[str, bytes] | None = None,
+) -> FrameResult:
     """Read a frame. A mask that names an object is put onto it.
 
     Args:
@@ -94,6 +103,7 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
             asked for, and then detections, timings and counts are empty, and a mask keeps the
             index of its object as ``object_index``.
         masks: the fields of the ``masks`` entry of the same ID; None leaves the masks out.
+        vectors: the fields of the ``detections`` entry, for its embeddings; None leaves them out.
 
     Raises:
         WireError: naming what is wrong, when these are not messages of format 1 that belong
@@ -120,6 +130,9 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
     objects, of_frame = Detections.empty(), decoded
     if found:
         objects, of_frame = _owned(_detections(found), decoded)
+    parts_of_vectors = (found and vectors is not None and found.embeddings) or []
+    if vectors is not None and parts_of_vectors:
+        objects = with_vectors(objects, parts_of_vectors, vectors)
     return FrameResult(
         head.camera,
         head.seq,
@@ -131,6 +144,7 @@ def decode(detections: bytes | None, masks: Mapping[str, bytes] | None = None) -
         masks=tuple(of_frame),
         timings=found.timings if found else {},
         counts=found.counts if found else Counts(),
+        published=tuple(part.model for part in parts_of_vectors),
     )
 
 

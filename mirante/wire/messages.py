@@ -110,6 +110,22 @@ class SkeletonOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     threshold: Annotated[Score, Meta(description="a point of a lower score is absent")] = 0
 
 
+class EmbeddingPart(msgspec.Struct, frozen=True, kw_only=True):
+    """The vectors that one model gives of objects, and where they are."""
+
+    field: Annotated[
+        str,
+        Meta(
+            pattern=r"^e\d+$",
+            description="the entry's field that holds them, little-endian float16, one object "
+            "after another",
+        ),
+    ]
+    model: str
+    size: Annotated[int, Meta(ge=1, le=65535, description="numbers of a vector")]
+    objects: Annotated[list[Count], Meta(description="indices of the objects, in that order")]
+
+
 class DetectionsMessage(Head, frozen=True, kw_only=True):
     """Field `json` of an entry of `mirante:{camera}:detections`."""
 
@@ -121,6 +137,10 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
     masks: Annotated[
         Count, Meta(description="masks in the entry of the same ID in the camera's `masks` stream")
     ] = 0
+    embeddings: Annotated[
+        list[EmbeddingPart] | UnsetType,
+        Meta(description="vectors in the entry's binary fields; absent without; since 1.2"),
+    ] = UNSET
     timings: Annotated[
         dict[str, float], Meta(description="milliseconds per stage of the frame's way, in order")
     ]

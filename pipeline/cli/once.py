@@ -16,6 +16,7 @@ import typer
 from engines.commands import Texts, command
 
 if TYPE_CHECKING:
+    from mirante.detections import Detections
     from pipeline.config.camera import CameraOptions
     from pipeline.run_once import Ran
 
@@ -172,7 +173,18 @@ def _print(ran: Ran, json: bool) -> None:
         return
     from pipeline.cli.tail import mask_words
 
-    found = ran.result.detections
+    _print_objects(ran.result.detections)
+    for of_object, mask in ran.result.all_masks():
+        of = "" if of_object is None else f" of object {of_object}"
+        typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")
+    for step, step_ms in ran.result.timings.items():
+        typer.echo(f"{step} {step_ms:.2f} ms")
+    for stage, stage_ms in ran.elapsed_ms.items():
+        typer.echo(f"stage {stage}: {stage_ms:.2f} ms")
+
+
+def _print_objects(found: Detections) -> None:
+    """Print a line for each object, and one for each of its vectors."""
     for index, (label, score, xyxy) in enumerate(found):
         said = [f"{n} {a.label} {a.score:.2f}" for n, a in found.attributes_of(index).items()]
         box = ", ".join(f"{edge:.1f}" for edge in xyxy)
@@ -183,10 +195,5 @@ def _print(ran: Ran, json: bool) -> None:
         typer.echo("  ".join([f"{label} {score:.3f}", f"[{box}]", *said]))
         for name, (x, y, sure) in found.keypoints_of(index).items():
             typer.echo(f"  {name} [{x:.1f}, {y:.1f}] {sure:.2f}")
-    for of_object, mask in ran.result.all_masks():
-        of = "" if of_object is None else f" of object {of_object}"
-        typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")
-    for step, step_ms in ran.result.timings.items():
-        typer.echo(f"{step} {step_ms:.2f} ms")
-    for stage, stage_ms in ran.elapsed_ms.items():
-        typer.echo(f"stage {stage}: {stage_ms:.2f} ms")
+        for name, vector in found.embeddings_of(index).items():
+            typer.echo(f"  embedding by {name}: {len(vector)} numbers")

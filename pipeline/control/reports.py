@@ -154,6 +154,7 @@ class ZooModel(ZooHead, frozen=True, kw_only=True):
     licence: str
     runs_on: Literal["frame", "crops"]
     needs_boxes: Annotated[bool, told("it says something about boxes of another model")] = False
+    gives_vectors: Annotated[bool, told("it gives embeddings, which a stage may publish")] = False
     heads: Annotated[
         tuple[ZooHead, ...],
         told("of a network with several tasks, each by itself; of others none"),

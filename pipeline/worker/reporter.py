@@ -112,12 +112,13 @@ def _of_zoo(name: str, at: str) -> ZooReport:
         task=manifest.tasks,
         labels=manifest.every_label,
         licence=manifest.licence,
-        runs_on="crops" if manifest.is_for_crops else "frame",
+        runs_on="crops" if manifest.is_for_crops or manifest.about_boxes else "frame",
         ready=listing.place is not None,
         verb=manifest.parts[0].kind.verb,
         finds_boxes=bool(manifest.box_labels),
         finds_masks=bool(manifest.mask_labels),
         needs_boxes=manifest.about_boxes is not None,
+        gives_vectors=manifest.gives_vectors,
         heads=tuple(map(_of_head, manifest.heads)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from engines.model import Model
 from engines.serving import Models
@@ -18,6 +19,7 @@ class InferStage:
         on: run on the boxes of this class that earlier stages found, instead of the whole frame.
         threshold: minimum score, one number or one per class; None for the manifest's.
         threads: threads of one inference.
+        publish: write the model's embeddings into the frame's message.
         models: those of the line that it belongs to; None for a stage by itself.
 
     Raises:
@@ -31,9 +33,13 @@ class InferStage:
         on: str | None = None,
         threshold: float | Mapping[str, float] | None = None,
         threads: int = 1,
+        publish: bool = False,
         models: Models | None = None,
     ) -> None:
+        self._publish = publish
         self._served = (models or Models()).serve(model, threads, threshold, on)
+        if publish and not self.model.manifest.gives_vectors:
+            raise ValueError(f"publish: {self.model.name} gives no embeddings")
         about = self.model.manifest.about_boxes
         if about is not None and on is None:
             raise ValueError(
@@ -54,4 +60,8 @@ class InferStage:
         if (samples := self._served.samples) is not None:
             for picture in model.pictures(frame.pixels, source, result.detections):
                 samples.offer(picture)
-        return model.join(found, result)
+        joined = model.join(found, result)
+        if not self._publish:
+            return joined
+        names = dict.fromkeys(name for each in found.embeddings.values() for name in each)
+        return replace(joined, published=tuple(dict.fromkeys((*joined.published, *names))))

@@ -190,8 +190,8 @@ def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     public = sorted(path.stem for path in ZOO.glob("*.yaml"))
     assert public == [
         *("deimv2-femto", "lwnet", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
-        *("test-heads", "test-instances", "test-lane", "test-oriented", "test-pose", "twinlitenet"),
-        *("unet-face", "unet-face-int8", "yolox-nano", "yunet"),
+        *("test-embedding", "test-heads", "test-instances", "test-lane", "test-oriented"),
+        *("test-pose", "twinlitenet", "unet-face", "unet-face-int8", "yolox-nano", "yunet"),
     ]
     assert zoo_names() == [*OWN, *public]
     assert not set(OWN) & set(public)

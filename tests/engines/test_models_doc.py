@@ -108,6 +108,23 @@ def test_the_example_of_several_heads_is_a_manifest() -> None:
         bind(part.decoder, part.options)
 
 
+def test_the_example_of_an_embedder_is_a_manifest() -> None:
+    example = next(data for data in YAML if data.get("decoder") == "embedding")
+    beside = ("task", "decoder", "labels", "threshold", "thresholds", "iou")
+    rest = {key: value for key, value in block("name").items() if key not in beside}
+    manifest = Manifest.model_validate(rest | example)
+    bind(manifest.decoder, manifest.options)
+    assert (manifest.gives_vectors, manifest.crop.aspect) == (True, "box")
+    stages = [data["stages"] for data in YAML if "stages" in data]
+    published = [
+        stage.publish
+        for each in stages
+        for stage in Camera.model_validate({"url": "test://", "stages": each}).stages
+        if isinstance(stage, ModelStage)
+    ]
+    assert published.count(True) == 1
+
+
 def test_each_runtime_is_in_the_table() -> None:
     rows = re.findall(r"^\| (`.*?`) \| .* \|$", DOC.partition("## Runtimes")[2], re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= set(RUNTIMES)

@@ -31,6 +31,7 @@ class Own:
     masks: tuple[tuple[str, bytes], ...]
     points: np.ndarray[Any, Any]
     rotated: np.ndarray[Any, Any]
+    vector: bytes
 
 
 class World:
@@ -45,7 +46,7 @@ class World:
         rng, labels = self.rng, TABLES[self.rng.integers(len(TABLES))]
         count = int(rng.integers(0, 5)) if labels else 0
         first = len(self.objects)
-        fields = ("track", "said", "masks", "points", "rotated")
+        fields = ("track", "said", "masks", "points", "rotated", "vector")
         has = dict(zip(fields, rng.random(len(fields)) < 0.5, strict=True))
         size = int(rng.integers(1, 4))
         for number in range(first, first + count):
@@ -57,6 +58,7 @@ class World:
                 self._masks(number) if has["masks"] else (),
                 np.asarray(points if has["points"] else np.zeros((0, 3)), np.float32),
                 np.array([number, 1, 9, 5, 0.25] if has["rotated"] else [0] * 5, np.float32),
+                self._vector() if has["vector"] and rng.random() < 0.7 else b"",
             )
         made = [self.objects[number] for number in range(first, first + count)]
         edges = [[number, 0, number + 9, 9] for number in range(first, first + count)]
@@ -74,12 +76,21 @@ class World:
             if has["rotated"]
             else None,
         )
+        seen = {
+            i: {"reid": np.frombuffer(own.vector, np.float16)}
+            for i, own in enumerate(made)
+            if own.vector
+        }
+        plain = plain.with_embeddings(seen)
         named = plain.with_attributes({i: own.said for i, own in enumerate(made) if own.said})
         return named.with_masks(
             (i, Mask((name,), np.frombuffer(bits, np.uint8).reshape(1, 2, 1), 8, (0, 0, 9, 9)))
             for i, own in enumerate(made)
             for name, bits in own.masks
         )
+
+    def _vector(self) -> bytes:
+        return self.rng.normal(size=4).astype(np.float16).tobytes()
 
     def _masks(self, number: int) -> tuple[tuple[str, bytes], ...]:
         return tuple(
@@ -129,14 +140,18 @@ class World:
             assert tuple(named) == BONES[len(own.points)].names, "each has the names of its model"
             values = np.array([*named.values()]).reshape(-1, 3)
             np.testing.assert_array_equal(values, points[: len(own.points)])
+            vectors = {name: each.tobytes() for name, each in now.embeddings_of(i).items()}
+            assert vectors == ({"reid": own.vector} if own.vector else {})
             rotated = np.zeros(5) if now.rotated is None else now.rotated[i]
             np.testing.assert_array_equal(rotated, own.rotated)
 
 
 def over_the_wire(objects: Detections) -> Detections:
-    frame = FrameResult("gate", 0, 0, 0, "arrival", 640, 360, objects, counts=Counts())
+    frame = FrameResult(
+        *("gate", 0, 0, 0, "arrival", 640, 360, objects), counts=Counts(), published=("reid",)
+    )
     coded = encode(frame)
-    return decode(coded.detections["json"], coded.masks).detections
+    return decode(coded.detections["json"], coded.masks, coded.detections).detections
 
 
 def test_any_chain_keeps_what_belongs_to_each_object() -> None:
@@ -151,7 +166,10 @@ def test_any_chain_keeps_what_belongs_to_each_object() -> None:
     assert seen > 5 * CHAINS, "the chains had objects"
 
 
-@pytest.mark.parametrize("field", ["track_id", "attributes", "masks", "keypoints", "rotated"])
+FIELDS = ["track_id", "attributes", "masks", "keypoints", "rotated", "embeddings"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_the_check_sees_a_field_that_is_not_aligned(field: str) -> None:
     caught = 0
     for seed in range(60):
@@ -267,6 +285,17 @@ def test_a_mask_on_an_object_names_none() -> None:
         ("keypoints", np.zeros((2, 5, 2), np.float32), r"keypoints: expected \(2, 5, 3\) float32"),
         ("keypoints", np.zeros((2, 3), np.float32), r"keypoints: expected \(2, 1, 3\) float32"),
         ("rotated", np.zeros((2, 4), np.float32), r"rotated: expected \(2, 5\) float32"),
+        ("embeddings", ({},), "embeddings: expected none or 2, got 1"),
+        (
+            "embeddings",
+            ({"reid": np.zeros(4, np.float16)}, {"reid": np.zeros(3, np.float16)}),
+            "embeddings.reid: expected 4 numbers as the others, got 3",
+        ),
+        (
+            "embeddings",
+            ({"reid": np.zeros(4, np.float32)}, {}),
+            r"embeddings.reid: expected \(d,\) float16, got \(4,\) float32",
+        ),
         ("masks", ((),), "masks: expected none or 2, got 1"),
         ("masks", (PLANE, PLANE), "masks: expected a tuple of masks for each object, got a mask"),
     ],

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from mirante import Detections, Mask
+from mirante import Detections, FrameResult, Mask
 from mirante.detections import UNTRACKED
 from mirante.keypoints import Skeleton
 from mirante.wire import WireError, decode, encode
@@ -185,6 +185,54 @@ def test_a_rotated_box_that_is_not_finite_is_not_written() -> None:
     rotated = np.full((2, 5), np.nan, np.float32)
     with pytest.raises(WireError, match="rotated: expected finite boxes and angles"):
         encode(some_frame(detections=replace(some_detections(), rotated=rotated)))
+
+
+def with_vectors() -> FrameResult:
+    """A vector of the second object by two models, of the first by one; only two are asked for."""
+    face, body, other = ((np.arange(n) / 8).astype(np.float16) for n in (3, 5, 2))
+    vectors = {1: {"face": face, "body": body, "other": other}, 0: {"body": body[::-1].copy()}}
+    objects = some_detections().with_embeddings(vectors)
+    return some_frame(detections=objects, masks=(), published=("body", "face"))
+
+
+def test_vectors_are_in_binary_fields_where_they_are_asked_for() -> None:
+    coded = encode(with_vectors())
+    body, face = written(coded.detections["json"])["embeddings"]
+    assert body == {"field": "e0", "model": "body", "size": 5, "objects": [0, 1]}
+    assert face == {"field": "e1", "model": "face", "size": 3, "objects": [1]}
+    assert len(coded.detections["e0"]) == 2 * 5 * 2
+    assert np.frombuffer(coded.detections["e1"], "<f2").tolist() == [0, 0.125, 0.25]
+    back = decode(coded.detections["json"], None, coded.detections)
+    assert back.published == ("body", "face")
+    assert set(back.detections.embeddings_of(1)) == {"body", "face"}
+    np.testing.assert_array_equal(
+        back.detections.embeddings_of(0)["body"], np.arange(5)[::-1] / np.float16(8)
+    )
+    assert encode(back).detections["e0"] == coded.detections["e0"]
+    assert set(encode(some_frame()).detections) == {"json"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"size": 4}, "e0: expected 16 bytes, got 20"),
+        ({"field": "e7"}, "e7: expected 20 bytes, got 0"),
+        ({"objects": [0, 2]}, "embeddings: expected boxes below 2, got .0, 1, 2."),
+    ],
+)
+def test_vectors_that_are_not_as_described_are_refused(changes: Any, words: str) -> None:
+    coded = encode(with_vectors())
+    message = written(coded.detections["json"])
+    message["embeddings"][0] |= changes
+    with pytest.raises(WireError, match=words):
+        decode(json.dumps(message).encode(), None, coded.detections)
+
+
+def test_a_vector_that_is_not_finite_is_not_written() -> None:
+    bad = some_detections().with_embeddings({0: {"face": np.array([np.inf], np.float16)}})
+    with pytest.raises(WireError, match=r"embeddings\.face: expected finite numbers"):
+        encode(some_frame(detections=bad, published=("face",)))
+    encode(some_frame(detections=bad))  # it is not asked for
 
 
 class ObjectOf11(msgspec.Struct):

@@ -209,5 +209,5 @@ def test_every_field_of_a_frame_is_on_the_wire() -> None:
     plain = {f.name for f in dataclasses.fields(some_frame())}
     assert plain == {
         *("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height"),
-        *("detections", "masks", "timings", "counts"),
+        *("detections", "masks", "timings", "counts", "published"),
     }, "a new field of FrameResult needs a place in the message"

@@ -4,7 +4,7 @@ import { html, useState } from "../lib/preact.js";
 import { classOf, headsOf, kindOf, modelsOf, nameOf, withModel, withValue } from "./stage_kinds.js";
 import { Button, Notice } from "../lib/ui.js";
 
-const CONTROLS = { model: Model, class: Class, score: Score, number: Typed, text: Typed, choice: Choice, switch: Switch };
+const CONTROLS = { model: Model, class: Class, score: Score, number: Typed, text: Typed, choice: Choice, switch: Switch, vectors: Vectors };
 
 /** A kind's title within a sentence. */
 export const inSentence = (title) => title[0].toLowerCase() + title.slice(1);
@@ -81,6 +81,12 @@ function Choice({ field, value, onChange }) {
       ${!field.required && html`<option value="">${field.empty || "default"}</option>`}
       ${field.choices.map((one) => html`<option value=${one} key=${one}>${one}</option>`)}
     </select></label>`;
+}
+
+/** Offered for models that give embeddings, and where it is on already. */
+function Vectors({ field, value, name, zoo, onChange }) {
+  if (!value && !zoo.find((one) => one.name === name)?.gives_vectors) return null;
+  return html`<${Switch} field=${field} value=${value} onChange=${onChange} />`;
 }
 
 function Switch({ field, value, onChange }) {

@@ -22,10 +22,12 @@ from engines.convert.recognise.poses import faces, landmarks, poses
 from engines.convert.recognise.queries import end_to_end, pairs, rows
 from engines.convert.recognise.selected import selected
 from engines.convert.recognise.shifts import ssd
+from engines.convert.recognise.vectors import embedding
 from engines.decoders import DECODERS, OptionError, Spec, bind
 from engines.found import (
     Attributes,
     Boxes,
+    Embedding,
     Found,
     Instances,
     OrientedBoxes,
@@ -62,7 +64,9 @@ READINGS: Readings = {
     "rows_obb": (OrientedBoxes, rows_obb),
     "argmax, sigmoid, class_ids": (Planes, segmenter),
     "softmax": (Attributes, classifier),
+    "embedding": (Embedding, embedding),
 }
+_WHERE_ASKED = (Embedding,)  # kinds of which the numbers tell nothing
 
 
 _MOST = 4  # outputs, reasons or decoders that a message names
@@ -149,6 +153,8 @@ def _read(
     decoder = seen.decoder
     for names, (gives, reading) in readings.items():
         if task not in (None, gives.task) or not (decoder is None or decoder in names.split(", ")):
+            continue
+        if gives in _WHERE_ASKED and task is None and decoder is None:
             continue
         try:
             found = [fit for fit in reading(seen) if decoder in (None, fit.decoder)]

@@ -9,6 +9,7 @@ import numpy as np
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor
 
 HELPS = "--decoder softmax, if they are classes all the same"
+EMBED = "--task embed, if they are an embedding"
 _NO_CLASSES = re.compile(
     "embed|feature|descriptor|identity|yaw|pitch|roll|angle|euler|head.?pose|gaze|landmark|keypoint"
     "|quality|age|depth"
@@ -30,7 +31,8 @@ def classifier(seen: Seen) -> list[Fit]:
     if flat.op == "Softmax" or (flat.op != "Sigmoid" and flat.sums_to_one(1)):
         options["activation"], why = "none", "they sum to one: probabilities"
     elif (doubt := _doubt(seen, flat)) and seen.decoder != "softmax":
-        raise Misfit(f"{tensor}: {doubt}", HELPS)
+        may_be = re.search("embed|feature|descriptor|identity", doubt)
+        raise Misfit(f"{tensor}: {doubt}", f"{EMBED}; or {HELPS}" if may_be else HELPS)
     elif flat.is_chance and flat.op in ("", "Sigmoid"):
         options |= {"activation": "none", "exclusive": False}
         why = "in 0..1 without summing to one: each label by itself"

@@ -33,6 +33,7 @@ class ModelFacts:
         labels: all that it may find or say.
         boxes, masks: those that are classes of boxes, names of masks.
         needs_boxes: it says something about boxes that an earlier stage finds.
+        gives_vectors: it gives embeddings, which a stage may publish.
         is_for_crops: it was made for boxes that an earlier stage finds.
     """
 
@@ -42,6 +43,7 @@ class ModelFacts:
     masks: tuple[str, ...]
     needs_boxes: bool
     is_for_crops: bool
+    gives_vectors: bool = False
 
 
 FactsOf = Callable[[str], ModelFacts | None]
@@ -79,4 +81,5 @@ def facts_here(name: str) -> ModelFacts:
         manifest.mask_labels,
         manifest.about_boxes is not None,
         manifest.is_for_crops,
+        manifest.gives_vectors,
     )

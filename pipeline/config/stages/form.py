@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Control = Literal["model", "class", "score", "number", "switch", "choice", "text", "none"]
+Control = Literal[
+    "model", "class", "score", "number", "switch", "vectors", "choice", "text", "none"
+]
 _BY_TYPE: Mapping[str, Control] = {
     "number": "number",
     "integer": "number",
@@ -45,7 +47,8 @@ class Shown:
     Attributes:
         label: the words above it.
         control: ``model`` picks a model, ``class`` one that an earlier stage finds, ``score`` is a
-            slider; None for what suits the type.
+            slider, ``vectors`` a switch for models that give embeddings; None for what suits the
+            type.
         empty: what no value means.
     """
 
@@ -61,7 +64,8 @@ class FormField(BaseModel):
     label: str = Field(description="the words above it")
     control: Control = Field(
         description="model: picks one of the zoo; class: one that an earlier stage finds; "
-        "score: a slider; none: kept as it is, not shown"
+        "score: a slider; vectors: a switch for models with embeddings; none: kept as it is, not "
+        "shown"
     )
     description: str
     required: bool

@@ -54,6 +54,10 @@ class ModelStage(StageKind):
             super().from_option(name) | {"on": label} if at and name else super().from_option(text)
         )
 
+    publish: Annotated[bool, Shown("Publish embeddings", "vectors")] = Field(
+        False, description="write the model's embeddings, a vector per box, into the message"
+    )
+
     def launch_text(self, threads: int) -> str:
         """Return ``mirinfer`` with its properties."""
         text = f"mirinfer model={quoted(self.model)} threads={threads}"
@@ -64,13 +68,13 @@ class ModelStage(StageKind):
             text += f" thresholds={quoted(pairs)}"
         elif self.threshold is not None:
             text += f" threshold={self.threshold:g}"
-        return text
+        return f"{text} publish=true" if self.publish else text
 
     def make(self, threads: int) -> Stage:
         """Return the stage with its model loaded."""
         from plugins.infer.stage import InferStage
 
-        return InferStage(self.model, self.on, self.threshold, threads)
+        return InferStage(self.model, self.on, self.threshold, threads, self.publish)
 
     def models(self) -> Sequence[ModelUse]:
         """Return its model."""
@@ -98,6 +102,8 @@ class ModelStage(StageKind):
             hint = nearest(self.on, boxes) if boxes else "no stage before it finds boxes"
             words = f"expected a class that an earlier stage finds; {hint}"
             yield f"{here}.on: {show(self.on)} — {words}"
+        if self.publish and not model.gives_vectors:
+            yield f"{here}.publish: true — {model.name} gives no embeddings"
         if isinstance(self.threshold, dict):
             for label in self.threshold:
                 if label not in model.labels:

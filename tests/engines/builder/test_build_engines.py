@@ -207,7 +207,7 @@ def test_proved_where_it_first_runs(store: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_engine_that_fails_its_proof_goes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engines.builder.build.runs_here", lambda builder, device: False)
     engine = built("face", store, batch=7)
-    strict = dict(LIMITS) | {"fp32": type(LIMITS["fp32"])(1, 1, 0, 0, 0, 0, 1.1)}
+    strict = dict(LIMITS) | {"fp32": type(LIMITS["fp32"])(1, 1, 0, 0, 0, 0, 1.1, 1)}
     monkeypatch.setattr("engines.builder.gate.LIMITS", strict)
     with pytest.raises(ParityError, match=r"iou of face 1 where at least 1\.1"):
         prove(engine)
