@@ -27,7 +27,7 @@ class TfliteNetwork:
     """A ``.tflite`` file; names and types are those of the runtime ``litert``.
 
     Attributes:
-        path: the file, or a copy without MediaPipe's own operator, which no runtime here has.
+        path: the file, or a copy without MediaPipe's own operator, which few runtimes have.
     """
 
     framework = "TF Lite"

@@ -1,4 +1,4 @@
-"""MediaPipe's own operator in TF Lite files, written as those that every runtime has.
+"""MediaPipe's own operator in TF Lite files, written as those that every runtime and tf2onnx has.
 
 ``Convolution2DTransposeBias`` takes an image, a kernel and a bias, and becomes ``TRANSPOSE_CONV``
 and ``ADD``; its options are three integers: padding (1 same, 2 valid), steps across and down.
@@ -28,12 +28,16 @@ def rewritten(path: Path) -> bytes | None:
     schema = library("ai_edge_litert.schema_py_generated", "litert")
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     own = {i for i, code in enumerate(model.operatorCodes) if code.customCode == NAME}
-    add, transpose = (_code(schema, model, each) for each in (_ADD, _TRANSPOSE_CONV))
+    for transpose in own:
+        code = model.operatorCodes[transpose]
+        code.customCode = None
+        code.builtinCode = code.deprecatedBuiltinCode = _TRANSPOSE_CONV
+    add = _code(schema, model, _ADD)
     for graph in model.subgraphs:
         operators = []
         for operator in graph.operators:
             if operator.opcodeIndex in own:
-                operators += _as_two(schema, model, graph, operator, (transpose, add))
+                operators += _as_two(schema, model, graph, operator, add)
             else:
                 operators.append(operator)
         graph.operators = operators
@@ -54,7 +58,7 @@ def _code(schema: Any, model: Any, builtin: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def _as_two(schema: Any, model: Any, graph: Any, operator: Any, codes: tuple[int, int]) -> Any:
+def _as_two(schema: Any, model: Any, graph: Any, operator: Any, add: int) -> Any:
     options = bytes(bytearray(operator.customOptions))
     if len(options) < 12 or len(operator.inputs) != 3:
         raise ConvertError(f"{NAME.decode()}: expected 3 inputs and 12 bytes of options")
@@ -71,14 +75,14 @@ def _as_two(schema: Any, model: Any, graph: Any, operator: Any, codes: tuple[int
     moved = schema.TransposeConvOptionsT(padding=padding - 1, strideW=across, strideH=down)
     return [
         schema.OperatorT(
-            opcodeIndex=codes[0],
+            opcodeIndex=operator.opcodeIndex,
             inputs=[count - 2, kernel, image],
             outputs=[count - 1],
             builtinOptionsType=schema.BuiltinOptions.TransposeConvOptions,
             builtinOptions=moved,
         ),
         schema.OperatorT(
-            opcodeIndex=codes[1],
+            opcodeIndex=add,
             inputs=[count - 1, bias],
             outputs=[output],
             builtinOptionsType=schema.BuiltinOptions.AddOptions,
