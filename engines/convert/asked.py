@@ -14,6 +14,7 @@ from engines.commands import Text, Texts, names_in, size_reader
 from engines.convert.typed import (
     edges_in,
     extra_in,
+    heads_in,
     keypoints_in,
     labels_in,
     options_in,
@@ -103,6 +104,15 @@ class Asked:
         Option("--option", help="KEY=VALUE of the decoder; may be repeated."),
         Texts(options_in),
     ] = field(default_factory=dict)
+    heads: Annotated[
+        tuple[Mapping[str, Any], ...] | None,
+        Option(
+            help="YAML file with a list of heads, each as in a manifest, of a network with several "
+            "tasks; what it leaves out is found out.",
+            metavar="FILE",
+        ),
+        Text(heads_in),
+    ] = None
     size: Annotated[
         Size | None,
         Option(help="WIDTHxHEIGHT of the input, where the file does not say."),
@@ -172,6 +182,11 @@ class Asked:
             kind_of(self.task)
         if self.input.multiple and self.dynamic != "size":
             raise ValueError(f"multiple: expected with dynamic size, got dynamic {self.dynamic}")
+        beside = ("task", "labels", "keypoints")
+        if self.heads is not None and (
+            said := [key for key in beside if getattr(self, key) is not None]
+        ):
+            raise ValueError(f"{said[0]}: expected in each head, got it beside heads")
         if self.options and self.decoder == "auto":
             raise ValueError("options: expected with a decoder that is named, got decoder auto")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Reading:
         family: a key of ``FAMILIES``, or empty.
         origin: where the labels came from.
         keypoints: as in a manifest; empty where it has none.
+        more: further keys of the manifest, as they are asked for this head.
+        heads: of a network with several tasks; then ``task`` and ``options`` are empty.
     """
 
     task: str
@@ -45,6 +47,8 @@ class Reading:
     family: str = ""
     origin: str = OPTION
     keypoints: tuple[str, ...] | str = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+    heads: tuple[Reading, ...] = ()
 
 
 def reading(
@@ -185,16 +189,28 @@ def write_manifest(
     keys: dict[str, Any] = {"name": asked.name}
     if asked.summary:
         keys["summary"] = asked.summary
+    read_keys = {} if how.heads else _keys_of(how, asked)
+    if how.task:
+        keys["task"] = read_keys.pop("task")
     keys |= {
-        "task": how.task,
         "file": file.name,
         "sha256": digest_of(file),
         "bytes": file.stat().st_size,
         "licence": asked.licence,
         "source": source,
         "input": dict(fed),
-        "decoder": how.decoder,
+        **read_keys,
     }
+    if how.heads:
+        keys["heads"] = [_keys_of(head, asked) for head in how.heads]
+    path = file.with_name(f"{file.stem}.yaml")
+    path.write_text(commented(as_text(keys), origins), encoding="utf-8")
+    return read(path)
+
+
+def _keys_of(how: Reading, asked: Asked) -> dict[str, Any]:
+    """The keys of a manifest that say how outputs are read."""
+    keys: dict[str, Any] = {"task": how.task, "decoder": how.decoder}
     if how.options:
         keys["options"] = how.options
     if how.labels:
@@ -212,6 +228,4 @@ def write_manifest(
         keys["threshold"] = threshold
     if asked.iou is not None:
         keys["iou"] = asked.iou
-    path = file.with_name(f"{file.stem}.yaml")
-    path.write_text(commented(as_text(keys), origins), encoding="utf-8")
-    return read(path)
+    return {**keys, **how.more}

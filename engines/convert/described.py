@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from engines.builder.frames import Rgb
 from engines.convert import origins
 from engines.convert.describe import Reading, reading, write_manifest
+from engines.convert.heads import of_heads
 from engines.convert.metadata import Told
 from engines.convert.origins import Known
 from engines.convert.shown import feeds_of
@@ -88,7 +89,9 @@ def described(
     """
     asked = facts.known.asked
     fed, _ = origins.fed(picture, asked, facts.told)
-    how = reading(session, ops, picture, facts.known, feeds_of(read_input(fed), session, shown)[0])
+    feeds = feeds_of(read_input(fed), session, shown)[0]
+    how = of_heads(session, ops, picture, facts.known, feeds)
+    how = how or reading(session, ops, picture, facts.known, feeds)
     fed, sources = origins.fed(picture, asked, facts.told, how.family)
     sources |= {"labels": how.origin}
     manifest = write_manifest(file, asked, fed, how, facts.source(), sources)

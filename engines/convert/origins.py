@@ -42,7 +42,7 @@ def known(asked: Asked, told: Told) -> Known:
     """Fill a request with what its file says; options hold, and what contradicts them is said."""
     notes: list[str] = []
     where = f"file's metadata ({told.labels_key})"
-    given, labels = asked.labels, told.labels
+    given, labels = asked.labels, told.labels if asked.heads is None else None
     if given is not None and labels is not None and given != labels:
         notes.append(
             f"labels: --labels has {_some(given)}, the {where} {_some(labels)}; the option holds"
@@ -51,7 +51,7 @@ def known(asked: Asked, told: Told) -> Known:
         notes.append(f"size: --size has {_sides(asked.size)}, the file's metadata (imgsz) ")
         notes[-1] += f"{_sides(told.size)}; the option holds"
     exported = {k.task if k.exported_as is None else k.exported_as: k.task for k in KINDS.values()}
-    task = exported.get(told.task or "no task")
+    task = exported.get(told.task or "no task") if asked.heads is None else None
     if asked.task and task and asked.task != task:
         notes.append(f"task: --task has {asked.task}, the file's metadata {task}; the option holds")
     chosen = given if given is not None else labels

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.commands import names_in
+from mirante.nearest import nearest
 
 _ONE_OVER = re.compile(r"1/(\d+(?:\.\d+)?)")
 
@@ -31,6 +32,42 @@ def keypoints_in(text: str) -> tuple[str, ...] | str:
     from engines.labels import SKELETONS
 
     return text if text in SKELETONS else labels_in(text)
+
+
+def heads_in(text: str) -> tuple[dict[str, Any], ...]:
+    """Return the heads that a YAML file lists, each with the keys of one in a manifest.
+
+    Raises:
+        ValueError: there is no such file, or a head has no task or a key that none has.
+    """
+    import yaml
+
+    from engines.found import kind_of
+    from engines.head import Head
+    from engines.labels import TABLES
+
+    try:
+        listed = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"heads: expected a YAML file, got {text}: {error}") from error
+    if not isinstance(listed, list) or not all(isinstance(head, dict) for head in listed):
+        raise ValueError(f"heads: expected a list of heads in {text}")
+    found = []
+    for i, head in enumerate(listed):
+        if unknown := set(head) - set(Head.model_fields):
+            hint = nearest(sorted(unknown)[0], Head.model_fields, "known:")
+            raise ValueError(f"heads.{i}.{sorted(unknown)[0]}: no such key; {hint}")
+        try:
+            kind_of(head.get("task", ""))
+        except ValueError as error:
+            raise ValueError(f"heads.{i}.{error}") from None
+        if isinstance(name := head.get("labels"), str) and name in TABLES:
+            head["labels"] = TABLES[name]
+        for key in ("labels", "keypoints"):
+            if isinstance(head.get(key), list):
+                head[key] = tuple(map(str, head[key]))
+        found.append(head)
+    return tuple(found)
 
 
 def edges_in(text: str) -> tuple[tuple[int, int], ...]:

@@ -132,7 +132,7 @@ def recognise(
     misfits: list[tuple[str, Misfit]] = []
     for readings in (WHOLE, READINGS):
         if not fits:
-            fits, missed = _read(seen, readings, task)
+            fits, missed = fits_of(seen, readings, task)
             misfits = missed + misfits  # those of the most common networks come first
     if len(fits) == 1:
         fit, gives = fits[0]
@@ -144,7 +144,7 @@ def recognise(
     raise _none(seen, misfits)
 
 
-def _read(
+def fits_of(
     seen: Seen, readings: Readings, task: str | None
 ) -> tuple[list[tuple[Fit, type[Found]]], list[tuple[str, Misfit]]]:
     """The fits of some readings with what they give, and why the others are none."""
