@@ -58,8 +58,10 @@ def _yolact(seen: Seen, tables: list[Tensor], protos: Tensor) -> Fit:
     """Boxes, scores and coefficients as outputs of their own; priors perhaps."""
     count, n = channels_of(protos), tables[0].shape[1]
     mixes = [t for t in tables if t.shape[2] == count and not t.is_chance]
-    scores = [t for t in tables if t.shape[2] != 4 and t not in mixes]
+    others = [t for t in tables if t not in mixes]
+    scores = [t for t in others if t.shape[2] != 4 or t.sums_to_one(2) or "conf" in t.name.lower()]
     fours = [t for t in seen.tensors if t.value.size == n * 4 and t.shape[-1] == 4]
+    fours = [t for t in fours if t not in scores]
     priors = [t for t in fours if t.is_chance and ("prior" in t.name or "anchor" in t.name)]
     boxes = [t for t in fours if t not in priors]
     if not len(mixes) == len(scores) == len(boxes) == 1 or len(priors) > 1:
