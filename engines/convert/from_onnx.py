@@ -8,12 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engines.builder.graphs import inputs_of, shape_of
 from engines.builder.onnx_file import load_onnx
 from engines.convert.asked import Asked
-from engines.convert.mend import images_of, mended
-from engines.convert.network import EXACT, Runs, folder_of, read_onnx
-from engines.convert.one_image import ManyAsOne, of_one
+from engines.convert.mend import mended
+from engines.convert.network import EXACT, folder_of, read_onnx
 from engines.runtimes import Tensors, open_session
 
 
@@ -29,19 +27,13 @@ class OnnxNetwork:
         if said:
             path = folder_of(self) / "mended.onnx"
             load_onnx().save(self._model, str(path))
-        self._run: Runs = open_session("onnxruntime", path, 1)
-        if (images := images_of(self._model)) > 1:
-            shapes = {name: shape_of(each) for name, each in inputs_of(self._model).items()}
-            batched = frozenset(n for n, shape in shapes.items() if shape and shape[0] == images)
-            self._run = ManyAsOne(self._run, images, batched)
-            self._model = of_one(self._model, images)
-            said = (*said, f"{images} images per call made one")
+        self._session = open_session("onnxruntime", path, 1)
         self.how = "; ".join(said) or "as it is"
         self.library = f"onnxruntime {version('onnxruntime')}"
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
         """Every output by name, computed by ONNX Runtime from the source."""
-        return self._run.run(feeds)
+        return self._session.run(feeds)
 
     def write(self, path: Path) -> None:
         """Copies it, with the weights that lie beside it."""

@@ -18,7 +18,8 @@ from engines.convert.describe import Reading
 from engines.convert.described import Described, Facts, described, read_input
 from engines.convert.from_tflite import TfliteNetwork
 from engines.convert.gaps import compared, limits_of, output_gaps, refuse, task_gaps
-from engines.convert.network import AsSession, Network, read_onnx
+from engines.convert.network import AsSession, Network, Runs, read_onnx
+from engines.convert.one_image import one_image
 from engines.convert.recognise import last_ops
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
@@ -106,7 +107,8 @@ def _converted(
     onnx = folder / f"{asked.name}.onnx"
     watch.at("writing the ONNX file")
     network.write(onnx)
-    picture = picture_input(model := read_onnx(onnx), asked)
+    source, model, said = one_image(network, read_onnx(onnx))
+    picture = picture_input(model, asked)
     fed, _ = origins.fed(picture, asked, facts.told)
     watch.at("checking the graph")
     model = settle(model, picture, asked)
@@ -121,8 +123,9 @@ def _converted(
     made = described(onnx, session, last_ops(model), picture, facts, shown)
     watch.at("comparing it with its source")
     about = _about(asked, network, onnx, model, made.how, batch) | _compared(
-        made.manifest, network, onnx, made.feeds, shown, facts.where
+        made.manifest, (source, network.tolerance), onnx, made.feeds, shown, facts.where
     )
+    about["onnx"]["by"] += said
     load(str(onnx.with_suffix(".yaml")))  # whatever does not fit is said here
     return made, about
 
@@ -159,16 +162,17 @@ def _about(
 
 def _compared(
     manifest: Manifest,
-    network: Network,
+    source: tuple[Runs, float],
     onnx: Path,
     feeds: list[Tensors],
     shown: list[Rgb],
     where: str,
 ) -> dict[str, Any]:
     session = open_session("onnxruntime", onnx, 2)
-    gaps = output_gaps(network, session, feeds, network.tolerance)
+    network, tolerance = source
+    gaps = output_gaps(network, session, feeds, tolerance)
     sessions = (AsSession(network, session), session)
-    task = task_gaps(manifest, sessions, shown, where, limits_of(network.tolerance))
+    task = task_gaps(manifest, sessions, shown, where, limits_of(tolerance))
     decoders = [part.decoder for part in manifest.parts]
     return compared(gaps, task, decoders, len(shown), where)
 

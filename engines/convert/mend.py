@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engines.builder.graphs import clone, inputs_of, shape_of
+from engines.builder.graphs import clone
 from engines.builder.onnx_file import load_onnx
 from engines.convert import ConvertError
 
@@ -124,9 +124,3 @@ def _with_candidates(graph: Any) -> list[str]:
                     onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * 3)
                 )
     return added
-
-
-def images_of(model: Any) -> int:
-    """The number of images that a call takes, of a file that says more than one; else 1."""
-    shapes = [shape_of(each) for each in inputs_of(model).values()]
-    return max((shape[0] or 1 for shape in shapes if len(shape) == 4), default=1)

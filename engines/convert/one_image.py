@@ -7,12 +7,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.graphs import clone, inputs_of
+from engines.builder.graphs import clone, inputs_of, shape_of
 from engines.builder.onnx_file import load_onnx
 from engines.builder.shapes import shapes_of
+from engines.convert.network import Runs
 from engines.runtimes import Tensors
 
 _BROADCAST = ("Add", "Sub", "Mul", "Div", "Pow", "Concat", "Where", "Max", "Min")
+
+
+def one_image(network: Runs, model: Any) -> tuple[Runs, Any, str]:
+    """A network of several images as one of one: what runs it, its graph, and that in words.
+
+    Words are empty where it takes one, or any number.
+
+    Args:
+        network: what runs the source.
+        model: its ``onnx.ModelProto``.
+    """
+    shapes = {name: shape_of(each) for name, each in inputs_of(model).items()}
+    images = max((shape[0] or 1 for shape in shapes.values() if len(shape) == 4), default=1)
+    if images == 1:
+        return network, model, ""
+    batched = frozenset(name for name, shape in shapes.items() if shape and shape[0] == images)
+    said = f"; {images} images per call made one"
+    return ManyAsOne(network, images, batched), of_one(model, images), said
 
 
 def of_one(model: Any, images: int) -> Any:
@@ -74,7 +93,7 @@ class ManyAsOne:
         batched: the inputs that have an axis for them.
     """
 
-    def __init__(self, network: Any, images: int, batched: frozenset[str]) -> None:
+    def __init__(self, network: Runs, images: int, batched: frozenset[str]) -> None:
         self._network, self._images, self._batched = network, images, batched
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
@@ -83,8 +102,7 @@ class ManyAsOne:
             name: self._many(array) if name in self._batched else array
             for name, array in feeds.items()
         }
-        found: dict[str, NDArray[Any]] = self._network.run(many)
-        return {name: self._first(array) for name, array in found.items()}
+        return {name: self._first(array) for name, array in self._network.run(many).items()}
 
     def _many(self, array: NDArray[Any]) -> NDArray[Any]:
         others = np.flip(array, axis=-1) if array.ndim == 4 else array

@@ -122,5 +122,5 @@ class Boxes(Found):
     def to_source(self, view: View) -> Inference:
         """Return objects; those wholly outside the frame are left out."""
         xyxy, inside = view.boxes(self.xyxy)
-        score, class_id = self.score[inside], self.class_id[inside]
-        return Inference(Detections(xyxy[inside], score, class_id, view.labels))
+        score = np.minimum(self.score[inside], np.float32(1))  # 8 bits may round beyond it
+        return Inference(Detections(xyxy[inside], score, self.class_id[inside], view.labels))

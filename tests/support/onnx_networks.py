@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,29 @@ def colour_grid(path: Path, layout: str, width: int = 96, height: int = 64) -> P
         ]
         output = floats("output0", [1, cells, 8])
     return save(path, nodes, constants, [floats("images", [1, 3, height, width])], [output])
+
+
+def green_square(side: int = 64) -> NDArray[np.uint8]:
+    """A green square of 32 pixels on black, its upper left corner at (16, 16)."""
+    rgb = np.zeros((side, side, 3), np.uint8)
+    rgb[16:48, 16:48, 1] = 255
+    return rgb
+
+
+# How an import reads ``colour_grid`` of any size: its two strides are too few to be recognised.
+AS_YOLOV8: dict[str, Any] = {
+    "labels": COLOURS,
+    "task": "detect",
+    "decoder": "yolov8",
+    "options": {"format": "cxcywh"},
+}
+
+
+def planes(path: Path, shape: list[int | str | None], ops: int = 1) -> onnx.ModelProto:
+    """A network that gives each channel as a plane."""
+    names = ["x", *(f"t{i}" for i in range(ops - 1)), "logits"]
+    nodes = [helper.make_node("Mul", [a, "nine"], [b]) for a, b in pairwise(names)]
+    nodes.append(helper.make_node("Sub", ["logits", "half"], ["planes"]))
+    constants = {"nine": np.array([9], np.float32), "half": np.array([4.5], np.float32)}
+    save(path, nodes, constants, [floats("x", shape)], [floats("planes", shape)])
+    return onnx.load(str(path))

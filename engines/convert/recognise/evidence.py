@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Size = tuple[int, int]
+OUTSIDE = 0.02  # of 0..1: boxes and scores that share a scale of 8 bits reach that
 FOLLOWS = 0.8  # correlation above which numbers are places
 _SLACK = 5e-3  # that a sum of float probabilities may be off by
 _MANY = 20  # boxes that are spread over an image
@@ -34,6 +35,11 @@ class Misfit(Exception):  # noqa: N818 - no error: it says why one reading of se
     def __init__(self, words: str, helps: str = "") -> None:
         super().__init__(words)
         self.helps = helps
+
+
+def are_chances(values: NDArray[Any]) -> bool:
+    """Return whether numbers are in 0..1, or outside by no more than rounding to 8 bits."""
+    return not values.size or bool(values.min() >= -OUTSIDE and values.max() <= 1 + OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,8 @@ class Tensor:
 
     @property
     def is_chance(self) -> bool:
-        """All in 0..1, with room for rounding."""
-        return self.low >= -1e-4 and self.high <= 1 + 1e-4
+        """All in 0..1, with room for what rounding to 8 bits adds."""
+        return are_chances(self.value)
 
     @cached_property
     def is_whole(self) -> bool:

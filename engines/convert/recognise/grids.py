@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.convert.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor, grid_of
+from engines.convert.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor, are_chances, grid_of
 
 
 def dense(seen: Seen) -> list[Fit]:
@@ -27,7 +27,7 @@ def dense(seen: Seen) -> list[Fit]:
             "as many names in --labels as the outputs have",
         )
     low, high = float(table[:, 4:].min()), float(table[:, 4:].max())
-    if low < -1e-4 or high > 1 + 1e-4:
+    if not are_chances(table[:, 4:]):
         raise Misfit(f"{where}; but its scores are no probabilities, from {low:.3g} to {high:.3g}")
     placed = grid.followed_by(table[:, 0], table[:, 1])
     both = with_objectness and without

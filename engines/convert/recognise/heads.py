@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from engines.convert.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor
+from engines.convert.recognise.evidence import Fit, Grid, Misfit, Seen, Tensor, are_chances
 
 STEPS = (8, 16, 17, 32, 33)  # that heads of distributions are seen with: reg_max + 1
 
@@ -84,7 +84,7 @@ def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
     count = tensor.shape[2] - 4 * readings[0]
     scores = tensor.value[..., :count]
     options: dict[str, Any] = {} if readings[0] == 8 else {"steps": readings[0]}
-    if scores.min() < -1e-4 or scores.max() > 1 + 1e-4:
+    if not are_chances(scores):
         options["activation"] = "sigmoid"
     why = f"{tensor.shape[2]} = {count} labels + 4 * {readings[0]} steps of a distribution"
     fits = []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, grid_of
+from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, are_chances, grid_of
 
 # Of angles by any convention: -90 to 90 degrees, and -45 to 135 as YOLO's heads give.
 _ANGLES = (-np.pi / 2 - 1e-3, 3 * np.pi / 4 + 1e-3)
@@ -42,7 +42,7 @@ def yolov8_obb(seen: Seen) -> list[Fit]:
 def _check(table: NDArray[Any], where: str, known: bool) -> None:
     """Raise Misfit where classes are no probabilities, or the last column is none of angles."""
     classes, angle = table[:, 4:-1], table[:, -1]
-    if classes.min() < -1e-4 or classes.max() > 1 + 1e-4:
+    if not are_chances(classes):
         raise Misfit(f"{where}; but its scores are no probabilities")
     if angle.min() < _ANGLES[0] or angle.max() > _ANGLES[1]:
         raise Misfit(f"{where}; but {_span(angle)} are no angles in radians")

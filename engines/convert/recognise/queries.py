@@ -13,7 +13,10 @@ Reading = tuple[dict[str, Any], int, str]  # further options, number of labels, 
 MOST_QUERIES = 1000  # of DETR's descendants; 900 at most are published
 OF_TENSORFLOW = ("tflite_", "detection_", "statefulpartitionedcall", "raw_detection")
 TABLES = {
-    6: (("left", "top", "right", "bottom", "score", "class"),),
+    6: (
+        ("left", "top", "right", "bottom", "score", "class"),
+        ("class", "score", "left", "top", "right", "bottom"),  # Paddle's
+    ),
     7: (
         ("picture", "class", "score", "left", "top", "right", "bottom"),
         ("picture", "left", "top", "right", "bottom", "class", "score"),
@@ -97,11 +100,12 @@ def _unlike_default(found: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def rows(seen: Seen) -> list[Fit]:
-    """One table with six or seven columns."""
+    """One table with six or seven columns; beside it may stand how many rows it has."""
     found = [t for t in seen.tensors if t.value.ndim >= 2 and t.shape[-1] in TABLES]
     found = [t for t in found if t.value.size == t.shape[-2] * t.shape[-1]]
-    if len(seen.tensors) != 1 or len(found) != 1:
-        raise Misfit("not one output of six or seven columns")
+    counts = [t for t in seen.tensors if t.value.size == 1 and t.value.dtype.kind in "iu"]
+    if len(found) != 1 or len(seen.tensors) - len(counts) != 1:
+        raise Misfit("not one output of six or seven columns, and how many rows it has")
     tensor = found[0]
     table = tensor.value.reshape(-1, tensor.shape[-1]).astype(np.float64)
     if not len(table):

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 import engines
 from engines.convert import ConvertError
 from engines.convert.asked import InputKeys
 from engines.convert.mend import mended
-from engines.convert.watch import Watch
 from tests.support.conversions import axes, imported, photographs, worst
-from tests.support.onnx_networks import COLOURS, cell_boxes, colour_grid, floats, save
+from tests.support.onnx_networks import (
+    AS_YOLOV8,
+    COLOURS,
+    colour_grid,
+    floats,
+    green_square,
+    planes,
+    save,
+)
 
 make: Any = helper.make_node
-
-
-def green(side: int = 64) -> NDArray[np.uint8]:
-    """A green square of 32 pixels on black, its upper left corner at (16, 16)."""
-    rgb = np.zeros((side, side, 3), np.uint8)
-    rgb[16:48, 16:48, 1] = 255
-    return rgb
-
-
-def planes(path: Path, shape: list[int | str | None], ops: int = 1) -> onnx.ModelProto:
-    """A network that gives each channel as a plane."""
-    names = ["x", *(f"t{i}" for i in range(ops - 1)), "logits"]
-    nodes = [make("Mul", [a, "nine"], [b]) for a, b in pairwise(names)]
-    nodes.append(make("Sub", ["logits", "half"], ["planes"]))
-    constants = {"nine": np.array([9], np.float32), "half": np.array([4.5], np.float32)}
-    save(path, nodes, constants, [floats("x", shape)], [floats("planes", shape)])
-    return onnx.load(str(path))
 
 
 def test_axes_of_minus_one_are_open(tmp_path: Path) -> None:
@@ -141,22 +127,14 @@ def of_many(path: Path, images: int) -> Path:
     return path
 
 
-AS_YOLOV8: dict[str, Any] = {
-    "labels": COLOURS,
-    "task": "detect",
-    "decoder": "yolov8",
-    "options": {"format": "cxcywh"},
-}
-
-
 @pytest.mark.parametrize("images", [2, 10])
 def test_several_images_in_a_call_become_one(tmp_path: Path, images: int) -> None:
     source = of_many(tmp_path / "net.onnx", images)
     made = imported(source, tmp_path / "out", **AS_YOLOV8)
-    assert made.about["onnx"]["by"] == f"{images} images per call made one"
+    assert made.about["onnx"]["by"] == f"as it is; {images} images per call made one"
     assert worst(made) < 1e-6
     assert axes(made, "images")[0] == 1  # its boxes are of one image, too
-    found = engines.load(str(made.manifest))(green()).detections
+    found = engines.load(str(made.manifest))(green_square()).detections
     assert {label for label, _, _ in found} == {"green"}
     assert ((found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2 > 16).all()
 
@@ -188,49 +166,6 @@ def test_images_that_need_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="computes something else"):
         imported(tmp_path / "net.onnx", tmp_path / "out", labels=COLOURS, decoder="sigmoid")
     assert not list((tmp_path / "out").iterdir())
-
-
-def with_nms(path: Path, left_first: bool, shown: bool) -> Path:
-    """A detector of colours with cells of 8 pixels that ends at a NonMaxSuppression."""
-    centre = cell_boxes(64, 64, 8)[0]
-    low, high = centre[:2] - centre[2:] / 2, centre[:2] + centre[2:] / 2
-    corners = np.concatenate([low, high] if left_first else [low[::-1], high[::-1]]).T[None]
-    nodes = [
-        make("AveragePool", ["images"], ["mean"], kernel_shape=[8, 8], strides=[8, 8]),
-        make("Reshape", ["mean", "flat"], ["chances"]),
-        make("Add", ["corners", "none"], ["edges"]),
-        make("NonMaxSuppression", ["edges", "chances", "most", "iou", "least"], ["rows"]),
-        make("Cast", ["rows"], ["kept"], to=TensorProto.INT32),
-    ]
-    constants: dict[str, Any] = {
-        "flat": np.array([1, 3, -1], np.int64),
-        "corners": corners.astype(np.float32),
-        "none": np.zeros(1, np.float32),
-        "most": np.array([50], np.int64),
-        "iou": np.array([0.3], np.float32),
-        "least": np.array([0.2], np.float32),
-    }
-    kept = helper.make_tensor_value_info("kept", TensorProto.INT32, [None, 3])
-    ends = [floats("edges", [1, 64, 4]), floats("chances", [1, 3, 64])] if shown else []
-    return save(path, nodes, constants, [floats("images", [1, 3, 64, 64])], [*ends, kept])
-
-
-@pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("left_first", [True, False])
-def test_boxes_by_number_of_a_suppression(tmp_path: Path, left_first: bool, shown: bool) -> None:
-    source = with_nms(tmp_path / "net.onnx", left_first, shown)
-    made = imported(source, tmp_path / "out", labels=COLOURS, frames=photographs(tmp_path))
-    manifest = engines.manifest.read(made.manifest)
-    assert manifest.decoder == "selected"
-    assert manifest.options.get("format", "yxyx") == ("xyxy" if left_first else "yxyx")
-    added = "outputs edges, chances added, from which its NonMaxSuppression chooses"
-    assert made.about["onnx"]["by"] == ("as it is" if shown else added)
-    rgb = np.zeros((64, 64, 3), np.uint8)
-    rgb[8:16, 40:48, 1] = 255
-    (found,) = engines.load(str(made.manifest), threshold=0.5)(rgb).detections
-    assert found[0] == "green"
-    assert found[1] == pytest.approx(1)
-    assert np.allclose(found[2], [36, 6, 52, 18])  # 2 by 1.5 cells, about the cell's centre
 
 
 def grey_mask(path: Path, layout: str = "nchw") -> Path:
@@ -301,7 +236,7 @@ def test_inputs_that_never_change(tmp_path: Path) -> None:
     assert engines.manifest.read(made.manifest).input.extra == extra
     said = made.about["onnx"]["batch"]
     assert said == "one image per call, as factor, threshold is the same for each"
-    (mask,) = engines.load(str(made.manifest))(green()).masks
+    (mask,) = engines.load(str(made.manifest))(green_square()).masks
     assert mask.plane("green")[16:48, 16:48].all()
     assert mask.plane("green").sum() == 32 * 32
 
@@ -326,7 +261,7 @@ def test_engines_have_them_inside(tmp_path: Path, home: Path) -> None:
     engine = build(Request(model=str(made.manifest), runtime="onnxruntime", frames=frames, batch=4))
     assert engine.is_proved
     assert engines.manifest.read(engine.manifest).input.extra == {"size": "size_hw"}
-    (mask,) = engines.load(str(engine.manifest))(green()).masks
+    (mask,) = engines.load(str(engine.manifest))(green_square()).masks
     assert mask.plane("green").sum() == 32 * 32
 
 
@@ -335,36 +270,3 @@ def test_too_few_numbers_are_told_of(tmp_path: Path) -> None:
     extra = {"size": "size_hw", "factor": [2, 2, 2], "threshold": 1.5}
     with pytest.raises(ValueError, match=r"input.extra.factor: expected numbers for \(None, 2\)"):
         imported(source, tmp_path / "out", input=InputKeys(name="x", extra=extra))
-
-
-def test_between_two_steps_the_time_is_looked_at(tmp_path: Path) -> None:
-    planes(tmp_path / "net.onnx", ["n", 3, 32, 32])
-    with pytest.raises(ConvertError, match=r"made: gave up after 1e-06 s while .*--time-limit"):
-        imported(tmp_path / "net.onnx", tmp_path / "out", labels=COLOURS, time_limit=1e-6)
-    assert Watch("made", 60).step == "reading"
-
-
-SLOW = """
-import sys
-import time
-from engines.convert import from_onnx, watch
-watch.FIRST_WORD_S = watch.NEXT_WORD_S = 0.3
-write = from_onnx.OnnxNetwork.write
-from_onnx.OnnxNetwork.write = lambda self, path: (write(self, path), time.sleep(100))
-from pipeline.cli.app import run
-sys.exit(run(sys.argv[1:]))
-"""
-
-
-def test_an_import_that_takes_too_long_ends_and_says_what_it_was_at(tmp_path: Path) -> None:
-    planes(tmp_path / "net.onnx", ["n", 3, 32, 32])
-    command = [sys.executable, "-c", SLOW, "models", "import", str(tmp_path / "net.onnx")]
-    command += ["--name", "slow", "--out", str(tmp_path / "out"), "--time-limit", "8"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    lines = done.stderr.splitlines()
-    assert done.returncode == 1
-    assert lines[0].startswith("mirante: slow: ")
-    assert "of 8 s" in lines[0]
-    assert lines[-1].startswith("mirante: slow: gave up after 8 s while ")
-    assert lines[-1].endswith(", and nothing is kept; --time-limit 40 gives it longer")
-    assert not list((tmp_path / "out").iterdir())
