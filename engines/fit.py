@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.decoders import OptionError
+from engines.decoders import OptionError, Spec
 from engines.head import Head, check_labels
 from engines.manifest import Manifest
+from engines.placement import Size
 from engines.runtimes import Session
 
 Threshold = float | Mapping[str, float] | None
@@ -53,6 +54,20 @@ def of_parts(
     return tuple(np.split(thresholds, ends))
 
 
+def spec_of(part: Head, least: NDArray[np.float32], size: Size) -> Spec:
+    """Return what a decoder has to know: of labels that are cut no score is enough.
+
+    Args:
+        part: that fits the network.
+        least: (len(part.labels),) scores.
+        size: width and height of the input.
+    """
+    if cut := part.cut:
+        of_labels, least = least, np.full(len(part.network_labels), np.inf, np.float32)
+        least[list(cut)] = of_labels
+    return Spec(part.network_labels, least, part.iou, size, part.keypoints)
+
+
 def check_inputs(manifest: Manifest, session: Session) -> None:
     """Compares the network's inputs with those of the manifest.
 
@@ -69,8 +84,23 @@ def check_inputs(manifest: Manifest, session: Session) -> None:
     channels = spec.channels
     fed = (1, channels, height, width) if spec.layout == "nchw" else (1, height, width, channels)
     shape = session.inputs[spec.name].shape
-    if len(shape) != 4 or any(a not in (b, None) for a, b in zip(shape, fed, strict=True)):
-        raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
     axes = shape[2:] if spec.layout == "nchw" else shape[1:3]
+    sized = (*fed[:2], *axes) if spec.layout == "nchw" else (*fed[:1], *axes, *fed[3:])
+    if (
+        len(shape) == 4
+        and not spec.frame
+        and _match(shape, sized)
+        and not _match(axes, (height, width))
+    ):
+        raise OptionError(
+            f"input.size: expected {[*axes[::-1]]}, as {spec.name} has in the file, got "
+            f"{[width, height]}; only ONNX files are made to take another"
+        )
+    if len(shape) != 4 or not _match(shape, fed):
+        raise OptionError(f"input {spec.name}: the file has {shape}, the manifest makes {fed}")
     if spec.multiple and not spec.frame and axes != (None, None):
         raise OptionError(f"input.multiple: expected none, as {spec.name} has a fixed size {axes}")
+
+
+def _match(shape: Sequence[int | None], fed: Sequence[int | None]) -> bool:
+    return all(a in (b, None) for a, b in zip(shape, fed, strict=True))

@@ -45,8 +45,15 @@ class Head(Part):
         "", description='name of a decoder, or "package.module:function" of your own'
     )
     options: dict[str, Any] = Field({}, description="keyword arguments of the decoder")
-    labels: tuple[str, ...] = Field(
-        (), description="class or plane names, or a named table such as coco80"
+    network_labels: tuple[str, ...] = Field(
+        (),
+        alias="labels",
+        description="class or plane names of the network, or a named table such as coco80",
+    )
+    classes: tuple[str, ...] = Field(
+        (),
+        description="keep only these labels, in this order: cut out of the network where its graph "
+        "allows it, else when its outputs are decoded",
     )
     threshold: Score | None = Field(
         None, description="minimum score of a detection or pixel; none for argmax decoders"
@@ -60,6 +67,23 @@ class Head(Part):
     )
     keypoint_threshold: Score = Field(0.3, description="a key point of a lower score is not there")
     iou: Score = Field(0.45, description="boxes of one class that overlap more are one object")
+
+    @property
+    def head_fields(self) -> list[str]:
+        """The fields that are set, of those of a head."""
+        return [key for key in Head.model_fields if key in self.model_fields_set]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of what is found: ``classes``, else all of the network."""
+        return self.classes or self.network_labels
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """The index of each of ``labels`` in the network's; empty where both are the same."""
+        if self.labels == self.network_labels:
+            return ()
+        return tuple(self.network_labels.index(label) for label in self.labels)
 
     @property
     def kind(self) -> type[Found]:
@@ -100,21 +124,33 @@ class Head(Part):
         required = ["task", "decoder"]
         if not self.task or self.kind.needs_labels:
             required.append("labels")
-        if missing := [key for key in required if key not in self.model_fields_set]:
+        said = {Head.model_fields[key].alias or key for key in self.head_fields}
+        if missing := [key for key in required if key not in said]:
             raise ValueError("; ".join(f"{key}: missing, and required" for key in missing))
-        if self.kind.needs_labels != bool(self.labels):
+        if self.kind.needs_labels != bool(self.network_labels):
             expected = "one name or more" if self.kind.needs_labels else "none"
             raise ValueError(
-                f"labels: expected {expected} with task {self.task}, got {list(self.labels)}"
+                f"labels: expected {expected} with task {self.task}, "
+                f"got {list(self.network_labels)}"
             )
-        if len(set(self.labels)) < len(self.labels):
-            twice = [name for name, times in Counter(self.labels).items() if times > 1]
-            repeated = [name for name in twice for _ in "12"]
-            raise ValueError(f"labels: expected each name once, got {repeated[:6]}")
+        for key, names in (("labels", self.network_labels), ("classes", self.classes)):
+            if len(set(names)) < len(names):
+                twice = [name for name, times in Counter(names).items() if times > 1]
+                repeated = [name for name in twice for _ in "12"]
+                raise ValueError(f"{key}: expected each name once, got {repeated[:6]}")
+        self._check_classes()
         if self.kind.needs_threshold and self.threshold is None:
             raise ValueError(f"threshold: expected with task {self.task}, got none")
-        check_labels("thresholds", self.thresholds, self.labels)
+        check_labels("thresholds", self.thresholds, self.network_labels)
         self._check_keypoints()
+
+    def _check_classes(self) -> None:
+        check_labels("classes", self.classes, self.network_labels)
+        if self.classes and not self.kind.keeps_classes:
+            raise ValueError(
+                f"classes: expected none with task {self.task}, as {self.kind.gives} of some "
+                f"labels alone are not true; got {list(self.classes)}"
+            )
 
     def _check_keypoints(self) -> None:
         if self.kind.has_keypoints != bool(self.keypoints):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -37,13 +38,14 @@ class Input(Part):
 
     name: str = Field(description="the input tensor's name")
     size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
-        description="width and height of the tensor in pixels"
+        description="width and height of the tensor in pixels; where the ONNX file is of another "
+        "fixed size, its network is made to take this one"
     )
     multiple: int | None = Field(
         None,
         ge=1,
-        description="for networks of dynamic size: the tensor holds the image scaled into "
-        "`size`, and is no larger than that rounded up to this multiple",
+        description="the tensor holds the image scaled into `size`, and is no larger than that "
+        "rounded up to this multiple; a network of fixed size is made to take any",
     )
     frame: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
         None,
@@ -150,6 +152,17 @@ class Manifest(Head):
         """All that is read from the network: its heads, or the one that the manifest itself is."""
         return self.heads or (self,)
 
+    def with_classes_cut(self, cut: Sequence[bool]) -> Manifest:
+        """Return the manifest of a network in which these parts have only ``classes`` left."""
+        keys = [
+            {"network_labels": part.labels} if done else {}
+            for part, done in zip(self.parts, cut, strict=True)
+        ]
+        if not self.heads:
+            return self.model_copy(update=keys[0])
+        heads = zip(self.heads, keys, strict=True)
+        return self.model_copy(update={"heads": tuple(h.model_copy(update=k) for h, k in heads)})
+
     @property
     def part_names(self) -> tuple[str, ...]:
         """A name for each part, in messages: its task, with a number where that is not enough."""
@@ -231,7 +244,7 @@ class Manifest(Head):
         """As of one head, or that a manifest with heads says nothing of them beside them."""
         if not self.heads:
             super().check_reading()
-        elif beside := [key for key in Head.model_fields if key in self.model_fields_set]:
+        elif beside := [Head.model_fields[key].alias or key for key in self.head_fields]:
             raise ValueError(f"heads: expected {', '.join(beside)} in each head, got them beside")
 
     @model_validator(mode="after")
@@ -317,9 +330,11 @@ def _explain(item: Any) -> str:
         case "extra_forbidden":
             parts: dict[Any, type[BaseModel]] = {"input": Input, "server": Server, "heads": Head}
             part = parts.get(item["loc"][0], Crop) if len(item["loc"]) > 1 else Manifest
-            known = part.model_fields
-            hint = nearest(str(item["loc"][-1]), known, "known:")
-            return f"{key}: no such key; {hint}"
+            name = str(item["loc"][-1])
+            if part is Manifest and name in Input.model_fields:
+                return f"{key}: no such key here; it is one of input: input.{name}"
+            known = [field.alias or key for key, field in part.model_fields.items()]
+            return f"{key}: no such key; {nearest(name, known, 'known:')}"
         case "missing":
             return f"{key}: missing, and required"
         case "value_error":

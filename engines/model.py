@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.batcher import Batchers
-from engines.decoders import Decoder, Spec, bind
+from engines.decoders import Decoder, bind
 from engines.fed import besides
 from engines.finite import check_finite
-from engines.fit import Threshold, check_inputs, of_parts, thresholds
+from engines.fit import Threshold, check_inputs, of_parts, spec_of, thresholds
 from engines.found import Found
 from engines.head import Head
 from engines.inference import Inference, View, combined
+from engines.made import network_of
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
 from engines.runtimes import Session, Tensors, open_remote_session, open_session
 from engines.store.engines import check_whole
-from engines.store.models import Progress, resolve_file
+from engines.store.models import Progress
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 
@@ -62,31 +63,40 @@ def load(
         raise ValueError(f"threads: expected >= 1, got {threads}")
     manifest = find(name)
     least = thresholds(manifest, threshold)
-    session = session_of(manifest, threads, runtime, progress, batchers)
+    manifest, session = opened(manifest, threads, runtime, progress, batchers)
     model = Model(manifest, session, least, on)
     model.try_out()
     return model
 
 
-def session_of(
+def session_of(manifest: Manifest, threads: int) -> Session:
+    """Open what executes a model. Arguments: see ``load``."""
+    return opened(manifest, threads)[1]
+
+
+def opened(
     manifest: Manifest,
     threads: int,
     runtime: str | None = None,
     progress: Progress | None = None,
     batchers: Batchers | None = None,
-) -> Session:
-    """Open what executes a model: its file in a runtime, or its server. Arguments: see ``load``."""
+) -> tuple[Manifest, Session]:
+    """Open what executes a model: its network in a runtime, or its server.
+
+    Returns:
+        The manifest that fits the network, and the session. Arguments: see ``load``.
+    """
     if manifest.server is None:
-        path = resolve_file(manifest, progress)
+        manifest, path = network_of(manifest, progress)
         check_whole(path.parent)
         session = open_session(runtime or manifest.runs_on, path, threads)
         most = getattr(session, "largest_batch", 1)  # of engines on a GPU, where batches pay
-        return (batchers or Batchers()).of(session, most) if most > 1 else session
+        return manifest, (batchers or Batchers()).of(session, most) if most > 1 else session
     if runtime not in (None, manifest.runs_on):
         raise ValueError(
             f"runtime: model {manifest.name} is on a server, by {manifest.runs_on}; got {runtime}"
         )
-    return open_remote_session(manifest.runs_on, manifest.server)
+    return manifest, open_remote_session(manifest.runs_on, manifest.server)
 
 
 class ModelHead:
@@ -105,14 +115,15 @@ class ModelHead:
             part.kind,
         )
         self.skeleton = part.bones
-        self._spec = Spec(part.labels, threshold, part.iou, size, part.keypoints)
+        self._cut, self._spec = part.cut, spec_of(part, threshold, size)
         self._decode: Decoder = bind(part.decoder, part.options)
 
     def decode(self, outputs: Tensors, size: Size) -> Found:
         """Return what is found, in pixels of an input tensor of ``size``."""
-        return self._decode(
+        found = self._decode(
             outputs, self._spec if size == self._spec.size else replace(self._spec, size=size)
         )
+        return found.only(self._cut) if self._cut else found
 
 
 class Model:
@@ -233,7 +244,15 @@ class Model:
         width, height = self.manifest.input.size
         grey = np.full((height, width, 3), 114, np.uint8)
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        at, outputs = self._infer(grey, None, timings)
+        try:
+            at, outputs = self._infer(grey, None, timings)
+        except (ValueError, RuntimeError, OSError):
+            raise
+        except Exception as error:  # ONNX Runtime's own, of no public class
+            raise ManifestError(
+                f"model {self.name}: input.size: expected a size that the network takes, got "
+                f"{[width, height]}: {error}"
+            ) from error
         for head in self.heads:
             where = f"model {self.name}: decoder {head.decoder}"
             try:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import engines
 from benchmarks.line.job import Job, Measured
+from engines.made import network_of
+from engines.manifest import find
 from engines.runtimes import open_session
 from engines.store.models import resolve_file
 
@@ -58,8 +59,8 @@ def engine(job: Job) -> Callable[[], int]:
 
     from engines.preprocess import Preprocessor
 
-    manifest = engines.load(job.model).manifest
-    session = open_session("onnxruntime", resolve_file(manifest), job.threads_each)
+    manifest, path = network_of(find(job.model))
+    session = open_session("onnxruntime", path, job.threads_each)
     spec = manifest.input
     tensors: list[NDArray[Any]] = []
     capture = cv2.VideoCapture(job.clip)
@@ -89,7 +90,7 @@ def plain(job: Job) -> Callable[[], int]:
     """The loop that a user would write."""
     from benchmarks.line.plain_loop import run_plain
 
-    weights = resolve_file(engines.load(job.model).manifest)
+    weights = resolve_file(find(job.model))
     return lambda: run_plain(
         Path(job.clip), weights, job.cameras, job.frames, job.redis, job.threads_each
     )

@@ -17,9 +17,9 @@ from benchmarks.models.plan import REFERENCE, Variant
 from engines.inspect.graph import Graph
 from engines.inspect.parting import difference
 from engines.inspect.values import Arrays, fed, feeds_of
+from engines.made import network_of
 from engines.manifest import Input, find
 from engines.runtimes import Session, open_session
-from engines.store.models import resolve_file
 
 
 class Source:
@@ -42,9 +42,9 @@ class Source:
         folder: Path,
         clip: Path | None = None,
     ) -> None:
-        self.manifest = find(model)
+        self.manifest, path = network_of(find(model))
         self.model = model
-        self.graph = Graph(resolve_file(self.manifest))
+        self.graph = Graph(path)
         self.frames = frames
         self.folder = folder
         self.clip = clip

@@ -16,7 +16,7 @@ _OF_THE_SOURCE = {"url", "aliases", "obtain", "server"}
 
 def derive(source: Manifest, fed: Input, runtime: str, file: Path) -> dict[str, Any]:
     """The keys of the manifest of an engine that lies beside it."""
-    keys = source.model_dump(mode="json", exclude_unset=True, exclude=_OF_THE_SOURCE)
+    keys = source.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_OF_THE_SOURCE)
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     keys |= {"file": file.name, "sha256": digest, "bytes": file.stat().st_size}

@@ -16,8 +16,8 @@ from engines.builder.builders import Builder, builder_of
 from engines.builder.frames import identity
 from engines.builder.prepare import RECIPE
 from engines.builder.request import Request
+from engines.made import network_of
 from engines.manifest import Manifest, find
-from engines.store.models import resolve_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ def wanted(request: Request) -> Wanted:
         BuildError: the runtime has no such device.
         OSError: there are no such images.
     """
-    manifest = find(request.model)
-    path = resolve_file(manifest)
+    manifest, path = network_of(find(request.model))
     builder = builder_of(request.runtime)
     role = {
         "model": manifest.name,

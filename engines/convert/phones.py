@@ -18,12 +18,12 @@ from engines.convert.network import EXACT, AsSession, Runs
 from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
 from engines.files import digest_of, write_whole
+from engines.made import network_of
 from engines.manifest import Manifest, find
 from engines.model import load
 from engines.names import resolve
 from engines.runtimes import open_session
 from engines.runtimes.names import RUNTIMES
-from engines.store.models import resolve_file
 
 # Stands above this room, so it is found by name.
 _REBUILD = "training.own:rebuild"
@@ -98,8 +98,7 @@ def export_model(
         OSError: images cannot be read, or ``out`` cannot be written.
     """
     maker: Maker = resolve("target", to, TARGETS)
-    manifest = find(model)
-    onnx = resolve_file(manifest)
+    manifest, onnx = network_of(find(model))
     if manifest.runs_on != "onnxruntime":
         raise ValueError(f"model {manifest.name}: expected an ONNX file, got {manifest.file}")
     where, pictures = pictures_of(frames)

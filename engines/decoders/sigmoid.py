@@ -35,7 +35,7 @@ def decode(
     """
     if np.isnan(spec.threshold).any():
         raise OptionError("threshold: expected with decoder sigmoid, got none")
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite: of labels that are cut
         cut = np.log(spec.threshold / (1 - spec.threshold)) if logits else spec.threshold
     least = dict(zip(spec.labels, cut, strict=True))
     found: dict[str, NDArray[np.bool_]] = {}

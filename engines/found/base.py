@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class Found(ABC):
         finds_masks: the labels are names of masks.
         needs_boxes: in a camera's stages it says something about the boxes of another model.
         gives_vectors: it gives embeddings, which a stage may publish.
+        keeps_classes: what is found of some labels stays true where the others are left out.
         agreement: compares two engines of such a model.
     """
 
@@ -71,7 +72,16 @@ class Found(ABC):
     finds_masks: ClassVar[bool] = False
     needs_boxes: ClassVar[bool] = False
     gives_vectors: ClassVar[bool] = False
+    keeps_classes: ClassVar[bool] = False
     agreement: ClassVar[type[Agreement]]
+
+    def only(self, cut: tuple[int, ...]) -> Self:
+        """Return what is found of the labels of these indices, which then count from 0 on.
+
+        Raises:
+            TypeError: the kind has no ``keeps_classes``.
+        """
+        raise TypeError(f"{self.gives}: expected those of all labels, got {cut}")
 
     @abstractmethod
     def to_source(self, view: View) -> Inference:

@@ -107,6 +107,7 @@ class Boxes(Found):
     needs_threshold = True
     usual_threshold = 0.4
     finds_boxes = True
+    keeps_classes = True
     agreement = BoxAgreement
 
     xyxy: NDArray[np.float32]
@@ -118,6 +119,13 @@ class Boxes(Found):
         return replace(
             self, xyxy=self.xyxy[index], score=self.score[index], class_id=self.class_id[index]
         )
+
+    def only(self, cut: tuple[int, ...]) -> Self:
+        """Return the boxes of these classes."""
+        number = np.full(max(*cut, *self.class_id, 0) + 1, -1, np.int32)
+        number[list(cut)] = np.arange(len(cut))
+        class_id = number[self.class_id]
+        return replace(self, class_id=class_id).select(class_id >= 0)
 
     def to_source(self, view: View) -> Inference:
         """Return objects; those wholly outside the frame are left out."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +56,14 @@ class Planes(Found):
     verb = "masks of"
     usual_threshold = 0.5
     finds_masks = True
+    keeps_classes = True
     agreement = _PlaneAgreement
 
     planes: NDArray[np.bool_]
+
+    def only(self, cut: tuple[int, ...]) -> Self:
+        """Return these planes."""
+        return replace(self, planes=self.planes[list(cut)])
 
     def to_source(self, view: View) -> Inference:
         """Return one mask, of the frame or of the box whose crop was looked at."""

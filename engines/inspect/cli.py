@@ -69,12 +69,13 @@ def inspect(asked: Inspection) -> None:
     """Show figures of each tensor inside a network, one as an image, or where runtimes diverge."""
     from engines.inspect.graph import Graph
     from engines.inspect.values import feeds_of
+    from engines.made import network_of
     from engines.manifest import find
-    from engines.store.models import resolve_file, use_default_mirror
+    from engines.store.models import use_default_mirror
 
     use_default_mirror()
-    manifest = find(asked.model)
-    graph = Graph(resolve_file(manifest))
+    manifest, path = network_of(find(asked.model))
+    graph = Graph(path)
     if asked.every:
         _print_layers(graph)
         return

@@ -110,9 +110,14 @@ def engines() -> list[Engine]:
 
 
 @contextmanager
-def locked(key: str) -> Iterator[None]:
-    """Waits for whoever builds this engine; then this process is the one that does."""
-    folder = shelf() / ".locks"
+def locked(key: str, where: Path | None = None) -> Iterator[None]:
+    """Waits for whoever builds this engine; then this process is the one that does.
+
+    Args:
+        key: of the engine.
+        where: the folder that holds the key; None for that of engines.
+    """
+    folder = (where or shelf()) / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / key).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -150,13 +155,13 @@ def publish(key: str, part: Path, about: Mapping[str, Any]) -> Engine:
     (part / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     part.chmod(0o755)
     for path in (*part.iterdir(), part):
-        _to_disk(path)
+        to_disk(path)
     final = shelf() / key
     if final.exists():  # damaged, else it had been found
         old = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=shelf()))
         final.replace(old / "damaged")
     part.replace(final)
-    _to_disk(shelf())
+    to_disk(shelf())
     return replace(_whole(key), fresh=True)
 
 
@@ -226,7 +231,8 @@ def _wrong(path: Path, said: Mapping[str, Any]) -> str | None:
     return None if _said(path) == said else f"{path.name}: wrong checksum"
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Force a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

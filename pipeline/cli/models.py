@@ -44,9 +44,9 @@ def pull(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="The whole zoo.")] = False,
 ) -> None:
-    """Download models' files into the local store and verify their checksums."""
+    """Download models' files into the store, verify checksums, make the networks asked for."""
+    from engines.made import pull as pull_one
     from engines.store.models import list_models, use_default_mirror
-    from engines.store.models import pull as pull_one
 
     if every == bool(names):
         raise typer.BadParameter("expected names of models, or --all")
@@ -57,7 +57,7 @@ def pull(
             with _progress(name) as progress:
                 path = pull_one(name, progress)
             typer.echo(f"{name}: {path}")
-        except RuntimeError as error:  # cannot be had; the others may
+        except RuntimeError as error:  # not available; the others may be
             typer.echo(f"mirante: {error}", err=True)
             failures += 1
     if failures:
@@ -67,6 +67,7 @@ def pull(
 @app.command()
 def show(name: Name) -> None:
     """Show all about one model: what it finds, its input, licence, source and file."""
+    from engines.made import told
     from engines.store.models import show as show_one
     from engines.store.models import use_default_mirror
 
@@ -93,6 +94,8 @@ def show(name: Name) -> None:
             "size": _size(listing.bytes),
             "file": str(listing.path or f"not here yet: mirante models pull {name}"),
         }
+    if listing.path is not None:
+        rows["network"] = told(manifest, listing.path)
     for key, value in rows.items():
         typer.echo(f"{key:<10} {value}")
 

@@ -191,7 +191,8 @@ def test_the_zoo_is_complete_and_each_file_is_named_after_its_model() -> None:
     assert public == [
         *("deimv2-femto", "lwnet", "mediapipe-selfie", "omz-road", "ssd-mobilenet", "test-boxes"),
         *("test-embedding", "test-heads", "test-instances", "test-lane", "test-oriented"),
-        *("test-pose", "twinlitenet", "unet-face", "unet-face-int8", "yolox-nano", "yunet"),
+        *("test-pose", "twinlitenet", "unet-face", "unet-face-int8", "yolox-nano"),
+        *("yolox-street", "yunet"),
     ]
     assert zoo_names() == [*OWN, *public]
     assert not set(OWN) & set(public)

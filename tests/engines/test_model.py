@@ -187,7 +187,7 @@ MISFITS: dict[str, tuple[dict[str, Any], str]] = {
     "input name": ({"input": INPUT | {"name": "data"}}, "input: expected images, as the file has"),
     "input size": (
         {"input": INPUT | {"size": [64, 64]}},
-        "input images: the file has (1, 3, 64, 96), the manifest makes (1, 3, 64, 64)",
+        "input.size: expected [96, 64], as images has a fixed size (64, 96) in the file, got [64",
     ),
     "layout": ({"input": INPUT | {"layout": "nhwc"}}, "the manifest makes (1, 64, 96, 3)"),
     "multiple": (

@@ -76,13 +76,14 @@ def test_yolox_decodes_as_the_published_post_processing(
     rgb = clip_frame(clip, index)
     ratio = min(416 / rgb.shape[1], 416 / rgb.shape[0])
     width, height = int(rgb.shape[1] * ratio), int(rgb.shape[0] * ratio)
-    padded = np.full((416, 416, 3), 114, np.uint8)
+    size = (416, -(-height // 32) * 32)
+    padded = np.full((*size[::-1], 3), 114, np.uint8)
     padded[:height, :width] = cv2.resize(rgb, (width, height))
     tensor = np.ascontiguousarray(padded[..., ::-1].transpose(2, 0, 1)[None], np.float32)
     outputs = model._session.run({"images": tensor})
-    expected = reference.yolox(outputs["output"], (416, 416), [0.01] * 80, model.manifest.iou)
+    expected = reference.yolox(outputs["output"], size, [0.01] * 80, model.manifest.iou)
     assert len(expected) > 30
-    found = model.heads[0].decode(outputs, (416, 416))
+    found = model.heads[0].decode(outputs, size)
     assert isinstance(found, Boxes)
     reference.assert_same(found, expected, atol=2e-3)
 

@@ -24,6 +24,7 @@ from tests.support.shared_clips import clip_frame
 FOLDER = Path(__file__).parent / "golden"
 BOXES = {
     "yolox-nano": [("highway.mp4", 100), ("highway.mp4", 600), ("bikes.mp4", 120)],
+    "yolox-street": [("highway.mp4", 100), ("highway.mp4", 600), ("bikes.mp4", 120)],
     "deimv2-femto": [("highway.mp4", 100), ("highway.mp4", 600), ("bikes.mp4", 120)],
     "yunet": [("carphone.mp4", 10), ("carphone.mp4", 110)],
 }

@@ -17,8 +17,8 @@ from engines.inspect.graph import Graph
 from engines.inspect.parting import Comparison, Side, compare, difference
 from engines.inspect.picture import GAP_PX, INFINITE, NAN, draw_tensor, planes_of
 from engines.inspect.values import feeds_of, values
+from engines.made import network_of
 from engines.manifest import WEIGHTS, ZOO, find
-from engines.store.models import resolve_file
 from tests.support import inside_runtimes
 from tests.support.inside_runtimes import FROM
 from tests.support.onnx_networks import floats, save
@@ -228,8 +228,8 @@ def test_real_runtimes_agree_on_real_models(
         pytest.importorskip("openvino", reason='pip install "mirante[openvino]"')
     if model != "street":
         request.getfixturevalue("weights")
-    manifest = find(model)
-    graph = Graph(resolve_file(manifest))
+    manifest, file = network_of(find(model))
+    graph = Graph(file)
     feeds = feeds_of(manifest, graph, clip_frame("bikes.mp4", 30))
     comparison = compare(Side(graph, ORT), Side(graph, runtime), feeds)
     assert comparison.parting is None
