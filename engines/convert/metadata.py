@@ -28,6 +28,7 @@ class Told:
         summary, author, licence: of the model.
         colour, scale, mean, std: as in a manifest's ``input``.
         is_text: the labels are characters: it reads text.
+        keypoints: names of the key points.
     """
 
     labels: tuple[str, ...] | None = None
@@ -43,6 +44,7 @@ class Told:
     mean: Triple | None = None
     std: Triple | None = None
     is_text: bool = False
+    keypoints: tuple[str, ...] | None = None
 
     def __or__(self, other: Told) -> Told:
         """Return both; where both say something, this one holds."""
@@ -66,7 +68,16 @@ def of_properties(props: Mapping[str, Any]) -> Told:
         author=" ".join(str(props.get("author", "")).split()),
         licence=licence[1] if licence else "",
         is_text=key == "character",
+        keypoints=_keypoints(literal(props.get("kpt_names"))),
     )
+
+
+def _keypoints(value: Any) -> tuple[str, ...] | None:
+    """The names of key points, from a list, or from lists of each class of which all are alike."""
+    lists = list(value.values()) if isinstance(value, Mapping) else [value]
+    if not lists or any(each != lists[0] for each in lists) or not isinstance(lists[0], list):
+        return None
+    return tuple(map(str, lists[0])) or None
 
 
 def names_of(value: Any, key: str = "") -> tuple[str, ...] | None:

@@ -71,6 +71,7 @@ def known(asked: Asked, told: Told) -> Known:
         task=asked.task or task,
         summary=asked.summary or told.summary[:200],
         licence=told.licence if told.licence and unknown else asked.licence,
+        keypoints=asked.keypoints or told.keypoints,
     )
     return Known(filled, source, tuple(notes))
 

@@ -43,6 +43,7 @@ DECODERS = {
     "yolact": "engines.decoders.yolact:decode",
     "yolov1": "engines.decoders.yolov1:decode",
     "yolov5": "engines.decoders.yolov5:decode",
+    "yolov5_seg": "engines.decoders.yolov5_seg:decode",
     "yolov8": "engines.decoders.yolov8:decode",
     "yolov8_obb": "engines.decoders.yolov8_obb:decode",
     "yolov8_pose": "engines.decoders.yolov8_pose:decode",

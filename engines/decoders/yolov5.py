@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import classify, suppress, to_xyxy
+from engines.decoders.candidates import Candidates, classify, suppress, to_xyxy
 from engines.found import Boxes
 
 
@@ -29,8 +30,14 @@ def decode(
     expected = 5 + len(spec.labels)
     if rows_in.ndim != 3 or rows_in.shape[0] != 1 or rows_in.shape[2] != expected:
         raise OptionError(f"yolov5: expected an output (1, n, {expected}), got {rows_in.shape}")
-    likely = np.flatnonzero(rows_in[0, :, 4] >= spec.threshold.min())
-    found = rows_in[0, likely].astype(np.float32, copy=False)
-    rows, score, class_id = classify(found[:, 5:] * found[:, 4:5], spec.threshold)
+    found = suppress(likely(rows_in[0], spec, normalised), spec)
+    return Boxes(found.xyxy, found.score, found.class_id)
+
+
+def likely(table: NDArray[np.float32], spec: Spec, normalised: bool) -> Candidates:
+    """Return the boxes of (n, 5 + classes + further) rows that reach their thresholds."""
+    end = 5 + len(spec.labels)
+    found = table[table[:, 4] >= spec.threshold.min()].astype(np.float32, copy=False)
+    rows, score, class_id = classify(found[:, 5:end] * found[:, 4:5], spec.threshold)
     xyxy = to_xyxy(found[rows, :4], "cxcywh", spec.size if normalised else None)
-    return suppress(Boxes(xyxy, score, class_id), spec)
+    return Candidates(xyxy, score, class_id, found[rows, end:])

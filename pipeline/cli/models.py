@@ -14,6 +14,7 @@ from pipeline.cli.found import FoundModels
 
 if TYPE_CHECKING:
     from engines.head import Head
+    from engines.manifest import Manifest
     from engines.store.models import Progress
 
 app = typer.Typer(cls=FoundModels, help="List, fetch and describe models.", no_args_is_help=True)
@@ -78,6 +79,7 @@ def show(name: Name) -> None:
         "finds": manifest.summary,
         "task": manifest.tasks,
         "labels": ", ".join(manifest.every_label),
+        **({"key points": points} if (points := _keypoints(manifest)) else {}),
         "input": f"{manifest.input.size[0]}x{manifest.input.size[1]} {manifest.input.resize}",
         "runtime": manifest.runs_on,
         "decoder": manifest.decoders,
@@ -98,6 +100,11 @@ def show(name: Name) -> None:
         rows["network"] = told(manifest, listing.path)
     for key, value in rows.items():
         typer.echo(f"{key:<10} {value}")
+
+
+def _keypoints(manifest: Manifest) -> str:
+    """The names of the key points of all heads."""
+    return "; ".join(", ".join(part.keypoints) for part in manifest.parts if part.keypoints)
 
 
 def _thresholds(part: Head) -> str:

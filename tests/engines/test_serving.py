@@ -112,6 +112,17 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(tmp_path: Path, models: M
     assert models.in_use()[0].before == ()
 
 
+def test_a_detector_is_swapped_for_one_that_finds_more_and_back(models: Models) -> None:
+    stage = InferStage("test-boxes", models=models)
+    for to in ("test-instances", "test-boxes", "test-pose"):
+        models.swap("test-boxes", to)
+        assert stage.model.name == to
+    assert models.rollback("test-boxes") == "test-boxes"
+    models.swap("test-boxes", "test-pose")
+    with pytest.raises(SwapError, match="expected a pose network, but test-instances is an inst"):
+        models.swap("test-boxes", "test-instances")
+
+
 def test_another_task_or_a_class_that_is_needed_is_refused(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
     stage = InferStage(first, threshold={"blue": 0.3}, models=models)

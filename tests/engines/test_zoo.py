@@ -122,6 +122,12 @@ def test_yunet_sees_the_faces_that_opencvs_own_code_sees(weights: Path) -> None:
         corners = [[left, top, left + width, top + height]]
         np.testing.assert_allclose(found.xyxy, corners, atol=0.1)
         np.testing.assert_allclose(found.score, expected[:, 14], atol=1e-3)
+        assert found.keypoints is not None
+        np.testing.assert_allclose(
+            found.keypoints[0, :, :2], expected[0, 4:14].reshape(5, 2), atol=0.1
+        )
+        names = ["right_eye", "left_eye", "nose", "right_mouth", "left_mouth"]
+        assert list(found.keypoints_of(0)) == names
 
 
 def lanes(index: int) -> Mask:

@@ -45,7 +45,7 @@ Readings = Mapping[str, tuple[type[Found], Callable[[Seen], list[Fit]]]]
 # What is considered, by the decoders' names, and what they give. These account for every output and
 # column: where one fits, what explains a part of them is not considered.
 WHOLE: Readings = {
-    "yolov8_seg, rows_seg, yolact, mask_rcnn": (Instances, instances),
+    "yolov8_seg, yolov5_seg, rows_seg, yolact, mask_rcnn": (Instances, instances),
     "yolov8_pose, rows_pose": (Poses, poses),
     "yunet": (Poses, faces),
     "movenet, simcc": (Points, landmarks),

@@ -10,11 +10,12 @@ from engines.convert.recognise.grids import dense
 from engines.convert.recognise.planes import channels_of, is_plane
 from engines.convert.recognise.queries import TABLES, end_to_end, is_table
 
+_WITH_MASKS = ("yolov5", "yolov8")  # families of detectors that have segmenters
 _BOX = 6  # columns of a finished box: corners, score, class
 
 
 def instances(seen: Seen) -> list[Fit]:
-    """``yolov8_seg``, ``rows_seg``, ``yolact`` or ``mask_rcnn``, by what is beside the boxes."""
+    """Return the readings of masks, by what is beside the boxes."""
     protos = [t for t in seen.tensors if t.value.ndim == 4 and is_plane(t, seen)]
     tables = [t for t in seen.tensors if t.value.ndim == 3 and t.shape[0] == 1]
     if len(protos) == 1 and len(tables) == 1 == len(seen.tensors) - 1:
@@ -35,11 +36,11 @@ def _of_prototypes(seen: Seen, table: Tensor, protos: Tensor) -> list[Fit]:
         raise Misfit(f"{table}; {said}; expected 4 + labels + {count} channels, or 6 + {count}")
     value = table.value[:, :-count] if axis == 1 else table.value[..., :-count]
     boxes = Tensor(f"{table.name} without {count} coefficients", value)
-    fits = dense(replace(seen, tensors=(boxes,)))
+    fits = [fit for fit in dense(replace(seen, tensors=(boxes,))) if fit.decoder in _WITH_MASKS]
+    if not fits:
+        raise Misfit(f"{said}; {boxes}: neither YOLOv8's boxes nor YOLOv5's")
     return [
-        replace(fit, decoder="yolov8_seg", reasons=(said, *fit.reasons))
-        for fit in fits
-        if fit.decoder == "yolov8"
+        replace(fit, decoder=f"{fit.decoder}_seg", reasons=(said, *fit.reasons)) for fit in fits
     ]
 
 

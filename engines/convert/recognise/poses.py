@@ -47,11 +47,11 @@ def _of_cells(seen: Seen, tensor: Tensor, grid: Grid, first: bool) -> list[Fit]:
     k, words = _points(table[:, start:], start)
     cut = tensor.value[:, :start] if first else tensor.value[..., :start]
     boxes = Tensor(f"{tensor.name} without its last {columns - start} channels", cut)
-    fits = dense(replace(seen, tensors=(boxes,)))
+    fits = [fit for fit in dense(replace(seen, tensors=(boxes,))) if fit.decoder == "yolov8"]
+    if not fits:
+        raise Misfit(f"{words}; {boxes}: not YOLOv8's boxes, centre and size")
     return [
-        replace(fit, decoder="yolov8_pose", reasons=(words, *fit.reasons), points=k)
-        for fit in fits
-        if fit.decoder == "yolov8" and "format" not in fit.options
+        replace(fit, decoder="yolov8_pose", reasons=(words, *fit.reasons), points=k) for fit in fits
     ]
 
 

@@ -84,6 +84,13 @@ LAYOUTS: dict[str, Layout] = {
         *({"a": columns(chances(3), MIXES).transpose(0, 2, 1), "b": LAST}, "instances"),
         *("yolov8_seg", {"channels": "last"}, 3, 0),
     ),
+    "YOLOv5-seg": (
+        {
+            "output0": np.tile(columns(chances(4), MIXES).transpose(0, 2, 1), (1, 3, 1)),
+            "output1": PROTOTYPES,
+        },
+        *("instances", "yolov5_seg", {}, 3, 0),
+    ),
     "YOLO26-seg": (
         *({"output0": finished(MIXES), "output1": PROTOTYPES}, "instances"),
         *("rows_seg", {}, None, 0),
@@ -125,8 +132,11 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("named", [True, False])
+CASES = [(layout, named) for layout in LAYOUTS for named in (True, False)]
+CASES.remove(("channels last", False))  # 4 + 3 labels or 5 + 2: the labels settle it
+
+
+@pytest.mark.parametrize(("layout", "named"), CASES)
 def test_each_layout_is_recognised(layout: str, named: bool) -> None:
     outputs, task, decoder, options, labels, count = LAYOUTS[layout]
     found = auto(outputs, (labels or 3) if named else None, SIZE)
@@ -153,6 +163,13 @@ def test_what_is_nearly_of_a_layout_is_told(
     with pytest.raises(RecogniseError) as caught:
         auto(outputs, labels, SIZE)
     assert words in "\n".join(caught.value.why)
+
+
+def test_what_the_labels_settle_is_told() -> None:
+    outputs, *_ = LAYOUTS["channels last"]
+    with pytest.raises(RecogniseError, match="several fit") as caught:
+        auto(outputs, None, SIZE)
+    assert str(caught.value).endswith("what settles it: labels")
 
 
 def test_a_detector_of_many_classes_is_no_pose_network() -> None:

@@ -76,6 +76,15 @@ def table(boxes: NDArray[np.float32] = BOXES, empty: int = 120) -> NDArray[np.fl
     return np.vstack([nothing, found]).T[None].astype(np.float32)
 
 
+def rows_of_five() -> NDArray[np.float32]:
+    """(1, n, 5 + 3 + p): the chances are shared out to objectness and class."""
+    rows = table()[0].T
+    objectness = np.where(rows[:, 4:7].max(axis=1, keepdims=True) > 0, 0.95, 0)
+    return np.hstack([rows[:, :4], objectness, rows[:, 4:7] / 0.95, rows[:, 7:]])[None].astype(
+        np.float32
+    )
+
+
 ROWS = np.hstack([BOXES, SCORES[:, None], CLASSES[:, None], MIXES])[None].astype(np.float32)
 PRIORS = np.full((3, 4), 0.5, np.float32)
 SHIFTS = np.hstack(
@@ -98,6 +107,7 @@ LAYOUTS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"output": "a", "prototypes": "b"},
         {"a": table(), "b": PROTOTYPES[None], "c": PROTOTYPES[None], "d": table()},
     ),
+    "YOLOv5": ("yolov5_seg", {}, {"output0": rows_of_five(), "output1": PROTOTYPES[None]}),
     "YOLO26": ("rows_seg", {}, {"output0": ROWS, "output1": PROTOTYPES[None]}),
     "YOLACT": (
         "yolact",
