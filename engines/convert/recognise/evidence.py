@@ -38,8 +38,14 @@ class Misfit(Exception):  # noqa: N818 - no error: it says why one reading of se
 
 
 def are_chances(values: NDArray[Any]) -> bool:
-    """Return whether numbers are in 0..1, or outside by no more than rounding to 8 bits."""
-    return not values.size or bool(values.min() >= -OUTSIDE and values.max() <= 1 + OUTSIDE)
+    """Return whether numbers are in 0..1, or outside by no more than rounding to 8 bits.
+
+    Small numbers of both signs are none: what is below 0 is small beside the largest.
+    """
+    if not values.size:
+        return True
+    low, high = float(values.min()), float(values.max())
+    return low >= -max(1e-4, OUTSIDE * high) and high <= 1 + OUTSIDE
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import engines
+from engines.convert.recognise.evidence import are_chances
 from tests.support.conversions import imported, photographs
 from tests.support.onnx_networks import (
     AS_YOLOV8,
@@ -96,6 +97,22 @@ def test_scores_a_little_outside_of_their_range_are_scores(tmp_path: Path) -> No
     found = engines.load(str(made.manifest))(rgb).detections
     assert {label for label, _, _ in found} == {"green"}
     assert found.score.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "are"),
+    [
+        ([0, 0.5, 1], True),
+        ([-0.0125, 0.9, 1.0125], True),
+        ([-0.0125, 0.02], False),
+        ([-0.008, 0.008], False),
+        ([0, 1.2], False),
+        ([-0.3, 1], False),
+        ([], True),
+    ],
+)
+def test_what_may_be_probabilities(values: list[float], are: bool) -> None:
+    assert are_chances(np.array(values, np.float32)) is are
 
 
 def of_paddle(path: Path) -> Path:
