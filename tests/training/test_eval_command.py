@@ -243,6 +243,8 @@ def test_crops_are_measured_in_the_frame(mirante: Run, tmp_path: Path) -> None:
             "expected a detector, test-lane is a segmenter",
         ),
         (["test-boxes", "--data", ".", "--on", "red"], "expected with a segmenter only"),
+        (["test-heads", "--data", "."], "expected a model of one task, it is a detector and a seg"),
+        (["test-embedding", "--data", "."], "it is an embedder, for which no labels are read"),
         (["test-lane", "--data", ".", "--on", "red"], "on: expected with on-detector only"),
         (["test-lane", "--data", ".", "--least-side", "3"], "expected with a detector only"),
         (["test-lane", "--data", ".", "--empty"], "empty: expected with a detector only"),

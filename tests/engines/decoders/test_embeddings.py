@@ -12,6 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 import engines
+from engines.builder.build import Request, build
 from engines.builder.parity import LIMITS, compare
 from engines.convert.recognise import RecogniseError
 from engines.decoders import OptionError, bind
@@ -159,6 +160,21 @@ def test_the_gate_compares_directions() -> None:
 
     other = compare(model, Turned(), shown, LIMITS["int8"], least)
     assert other["cosine min"].is_missed
+
+
+@pytest.mark.slow
+def test_an_engine_of_it_is_judged_by_directions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    np.savez(tmp_path / "seen.npz", *(picture(n, *SIZE) for n in (0, 7)))
+    asked = Request(
+        model="test-embedding", runtime="onnxruntime", frames=str(tmp_path / "seen.npz")
+    )
+    engine = build(asked)
+    figures = engine.about["parity"]["engine"]["figures"]
+    assert (figures["vectors"], figures["cosine min"] > 0.9999) == (2, True)
 
 
 def test_an_import_reads_a_vector_where_it_is_asked_to_and_says_so_where_it_looks_like_one() -> (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import engines
 from engines.agreement import Limits
+from engines.builder.build import Request, build
 from engines.builder.parity import LIMITS
 from engines.decoders import OptionError, bind
 from engines.found import OrientedBoxes
@@ -18,6 +21,7 @@ from engines.inference import Inference, View
 from engines.placement import place
 from engines.rotated import kept, rotated_overlaps, scaled
 from mirante.rotated import corners, enclosing, within_half_turn
+from pipeline.cameras.synthetic import picture
 from tests.support.decoded import spec
 from tests.support.recognised import auto
 
@@ -207,6 +211,21 @@ def test_an_import_recognises_both_layouts() -> None:
     table = np.concatenate([rows, np.zeros((10, 7), np.float32)])[None]
     finished = auto({"output0": table}, 3)
     assert (finished.decoder, finished.options, finished.task) == ("rows_obb", {}, "obb")
+
+
+@pytest.mark.slow
+def test_an_engine_of_it_is_judged_by_the_rotated_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    np.savez(tmp_path / "seen.npz", *(picture(n, 640, 360) for n in (0, 7)))
+    asked = Request(model="test-oriented", runtime="onnxruntime", frames=str(tmp_path / "seen.npz"))
+    engine = build(asked)
+    figures = engine.about["parity"]["engine"]["figures"]
+    assert (figures["boxes"], figures["lost"]) == (8, 0)
+    assert figures["iou min"] > 0.99
+    assert engines.load(str(engine.manifest)).task == "obb"
 
 
 def inference(rotated: NDArray[np.float32], score: float = 0.9) -> Inference:

@@ -65,6 +65,17 @@ def test_the_zoo_says_what_a_stage_may_name(tmp_path: Path) -> None:
     assert (zoo["face"].task, zoo["face"].runs_on, zoo["face"].ready) == ("segment", "crops", True)
     assert zoo["test-boxes"].runs_on == "frame"
     assert zoo["test-boxes"].labels == ("red", "green", "blue")
+    heads = zoo["test-heads"]
+    assert (heads.task, heads.runs_on) == ("detect, segment", "frame")
+    assert [(head.verb, head.labels) for head in heads.heads] == [
+        ("finds", ("red", "green", "blue")),
+        ("masks of", ("drivable", "lane")),
+    ]
+    assert heads.labels_of(lambda head: head.finds_boxes) == ("red", "green", "blue")
+    assert heads.labels_of(lambda head: head.finds_masks) == ("drivable", "lane")
+    assert zoo["test-boxes"].labels_of(lambda head: head.finds_boxes) == ("red", "green", "blue")
+    vectors = zoo["test-embedding"]
+    assert (vectors.runs_on, vectors.gives_vectors, vectors.labels) == ("crops", True, ())
     street = zoo["street"]
     assert street.labels == ("red", "green", "blue"), "the folder's own goes before the zoo's"
     assert not street.ready
