@@ -92,7 +92,7 @@ def test_masks_of_finished_boxes(tmp_path: Path) -> None:
 def test_mask_rcnn(tmp_path: Path) -> None:
     masks = np.full((2, 1, 28, 28), 0.1, np.float32)
     masks[:, :, :14] = 0.9
-    outputs = {
+    outputs: dict[str, NDArray[Any]] = {
         "boxes": BOXES,
         "labels": np.array([2, 1], np.int64),
         "scores": np.array([0.9, 0.8], np.float32),
