@@ -54,6 +54,8 @@ class Graph:
     def set_constant(self, node: Any, place: int, value: NDArray[Any]) -> None:
         """Give a node a constant of its own as an input."""
         name = f"{node.output[0]}/{place}"
+        while name in self.constants:  # of an earlier change
+            name += "'"
         self.model.graph.initializer.append(proto.tensor(value, name))
         self.constants[name] = value
         node.input[place] = name
@@ -141,6 +143,21 @@ def open_model(model: Any, optimised: bool = True) -> Any:
         )
     except Exception as error:  # ONNX Runtime's own are of no public class
         raise RefusedError(said(error)) from error
+
+
+def declare_outputs(model: Any, feeds: Feeds) -> None:
+    """Write the shapes of a model's outputs into it, as ONNX Runtime infers them."""
+    session = open_model(model)
+    outputs = run(session, feeds)
+    for each, info in zip(model.graph.output, session.get_outputs(), strict=True):
+        rank = outputs[each.name].ndim
+        each.type.tensor_type.shape.SetInParent()
+        for axis in info.shape if len(info.shape) == rank else [None] * rank:
+            dim = each.type.tensor_type.shape.dim.add()
+            if isinstance(axis, int):
+                dim.dim_value = axis
+            elif axis is not None:
+                dim.dim_param = axis
 
 
 def run(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:

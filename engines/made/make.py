@@ -10,7 +10,7 @@ from engines.builder.frames import read_pictures
 from engines.head import Head
 from engines.made.check import Reader, check_larger, check_same, check_sizes, noise
 from engines.made.classes import cut_classes
-from engines.made.graph import Graph, RefusedError, copy_of, open_model, run
+from engines.made.graph import Graph, RefusedError, copy_of, declare_outputs, open_model, run
 from engines.made.layouts import scores_of
 from engines.made.proto import declared, input_of
 from engines.made.sizes import free_sizes
@@ -65,8 +65,10 @@ def make(manifest: Manifest, model: Any, wanted: Wish) -> Made:
                 )
     if wanted.frees_size:
         made = _with_free_size(Reader(manifest.with_classes_cut(cut)), made, size)
-    content = None if made is model else made.SerializeToString(deterministic=True)
-    return Made(content, tuple(cut), tuple(reasons))
+    if made is model:
+        return Made(None, tuple(cut), tuple(reasons))
+    declare_outputs(made, noise(made, manifest.input, size))
+    return Made(made.SerializeToString(deterministic=True), tuple(cut), tuple(reasons))
 
 
 def _size(spec: Input, model: Any) -> Size:

@@ -8,7 +8,7 @@ from typing import Any
 from engines.made.proto import declared, input_of
 from engines.manifest import Input, Manifest
 
-RECIPE = 1  # raised when the same file and manifest would give another network
+RECIPE = 2  # raised when the same file and manifest would give another network
 
 
 @dataclass(frozen=True, slots=True)

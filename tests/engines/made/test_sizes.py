@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper
@@ -48,6 +49,8 @@ def test_with_a_multiple_the_tensor_is_cut_to_the_image(head: str, tmp_path: Pat
     assert len(expected) > 2
     np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.01)
     assert found.labels == ("car", "bus")
+    for file in made().glob("*/network.onnx"):
+        onnx.checker.check_model(str(file), full_check=True)
 
 
 @pytest.mark.parametrize(
