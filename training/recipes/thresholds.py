@@ -152,10 +152,11 @@ def _cheapest(seen: Seen, best: NDArray[np.float64]) -> NDArray[np.float64] | No
         right, false = ((above * rows[:, column]).sum(axis=1) for column in (2, 3))
         spared = rows[:, 3].sum() - false
         able = (spared > 0) & ((right > 0) | (rows[:, 2].sum() == 0))
-        price = np.where(able, (rows[:, 2].sum() - right) / np.maximum(1, spared), np.inf)
-        offers.append((float(price.min()), index, float(CANDIDATES[price.argmin()])))
-    price, index, score = min(offers)
-    if not np.isfinite(price):
+        lost = (rows[:, 2].sum() - right) / np.maximum(1, spared)
+        cost = np.where(able, lost, np.inf)
+        offers.append((float(cost.min()), index, float(CANDIDATES[cost.argmin()])))
+    least, index, score = min(offers)
+    if not np.isfinite(least):
         return None
     raised = best.copy()
     raised[index] = score
