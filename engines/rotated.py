@@ -56,10 +56,11 @@ def kept(
         most_overlap: boxes of one class whose exact intersection over union is larger are one
             object.
     """
+    upright, area = enclosing(rotated), rotated[:, 2] * rotated[:, 3]
     waiting, found = np.arange(len(rotated)), []
     while len(waiting):
         first = waiting[:_AT_ONCE]
-        pairs = _may_be_one(rotated, first, waiting, most_overlap)
+        pairs = _may_be_one(upright, area, (first, waiting), most_overlap)
         pairs &= class_id[first][:, None] == class_id[waiting]
         rows, columns = np.nonzero(np.triu(pairs, 1))
         covers = np.zeros(pairs.shape, np.bool_)
@@ -75,10 +76,13 @@ def kept(
 
 
 def _may_be_one(
-    rotated: NDArray[Any], first: NDArray[np.intp], others: NDArray[np.intp], most_overlap: float
+    upright: NDArray[Any],
+    area: NDArray[Any],
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
+    most_overlap: float,
 ) -> NDArray[np.bool_]:
-    """(n, m) pairs that may overlap more than that, as their upright boxes tell."""
-    upright, area = enclosing(rotated), rotated[:, 2] * rotated[:, 3]
+    """(n, m) pairs of places that may overlap more than that, as the upright boxes tell."""
+    first, others = places
     a, b = upright[first][:, None], upright[others][None]
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     one, other = area[first][:, None], area[others][None]

@@ -18,7 +18,7 @@ from engines.found import kind_of
 from engines.runtimes import Session, TensorInfo, Tensors
 
 # Keys of a head that stand in the manifest as they are in the file of heads.
-_MORE = ("threshold", "thresholds", "iou", "skeleton", "keypoint_threshold")
+_MORE = ("classes", "threshold", "thresholds", "iou", "skeleton", "keypoint_threshold")
 
 
 def of_heads(

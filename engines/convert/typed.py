@@ -54,9 +54,10 @@ def heads_in(text: str) -> tuple[dict[str, Any], ...]:
         raise ValueError(f"heads: expected a list of heads in {text}")
     found = []
     for i, head in enumerate(listed):
-        if unknown := set(head) - set(Head.model_fields):
-            hint = nearest(sorted(unknown)[0], Head.model_fields, "known:")
-            raise ValueError(f"heads.{i}.{sorted(unknown)[0]}: no such key; {hint}")
+        keys = [field.alias or key for key, field in Head.model_fields.items()]
+        if unknown := sorted(set(head) - set(keys)):
+            hint = nearest(unknown[0], keys, "known:")
+            raise ValueError(f"heads.{i}.{unknown[0]}: no such key; {hint}")
         try:
             kind_of(head.get("task", ""))
         except ValueError as error:

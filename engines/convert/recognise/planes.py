@@ -49,16 +49,20 @@ def _argmax(
     said: tuple[str, ...],
 ) -> Fit:
     shares = all(tensor.sums_to_one(_axis(tensor)) for tensor in planes)
-    if not shares and all(tensor.is_chance for tensor in planes):
+    all_of, without = sum(counts), sum(counts) - len(counts)
+    alone = not shares and all(tensor.is_chance for tensor in planes)
+    # Of two sigmoids an output, as YOLOP has, and one label, the other is the background's.
+    of_pairs = set(counts) == {2} and seen.count == without
+    if alone and not of_pairs:
         raise Misfit("in 0..1 without summing to one: they do not compete")
     if min(counts) < 2:
         raise Misfit("one plane has nothing to compete with")
-    all_of, without = sum(counts), sum(counts) - len(counts)
     total = seen.count if seen.count is not None else all_of
     if total not in (all_of, without):
         raise Misfit(f"{all_of} planes do not fit {total} labels, nor with a background each")
     background = total == without
     why = "the planes sum to one: they compete" if shares else "logits that may compete"
+    why = "two probabilities an output, the larger counts" if alone else why
     if background:
         why += f"; {total} labels and a background in each output, taken as its first"
     return Fit(

@@ -53,6 +53,15 @@ def test_boxes_and_planes_are_told_apart() -> None:
     }
 
 
+def test_planes_that_yolop_ends_with_sigmoids_compete_with_a_background() -> None:
+    table, *logits = outputs()
+    chances = [Tensor(t.name, 1 / (1 + np.exp(-t.value)), "Sigmoid") for t in logits]
+    _, (mask, names) = several(Seen(SIZE, ("car", "drivable", "lane"), (table, *chances)))
+    assert (mask.decoder, names) == ("argmax", ("drivable", "lane"))
+    assert mask.options["planes"]["lane_line_seg"] == [None, "lane"]
+    assert "two probabilities an output" in mask.reasons[-1]
+
+
 def test_a_network_of_one_task_has_no_heads() -> None:
     every = outputs()
     assert several(Seen(SIZE, ("car",), tuple(every[:1]))) == ()
