@@ -7,11 +7,12 @@ import logging
 import os
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from engines.manifest import ZOO, Manifest, find, zoo_names
 
@@ -24,7 +25,15 @@ _TIMEOUT_S = 30.0
 
 
 class ModelUnavailableError(RuntimeError):
-    """A model's file is not available anywhere; the message says what was tried and what to do."""
+    """A model's file is not available anywhere; the message says what was tried and what to do.
+
+    Attributes:
+        tried: a line for each place.
+    """
+
+    def __init__(self, words: str, tried: Iterable[str] = ()) -> None:
+        super().__init__(words)
+        self.tried = tuple(tried)
 
 
 class ChecksumError(RuntimeError):
@@ -78,18 +87,25 @@ def use_default_mirror() -> None:
         os.environ["MIRANTE_MODEL_MIRROR"] = str(folder)
 
 
-def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
+def resolve_file(
+    manifest: Manifest, progress: Progress | None = None, tried: list[str] | None = None
+) -> Path:
     """The model's file, its checksum verified; downloaded into the store where need be.
 
     A file with a wrong checksum is refused, and removed if it is in the store; the search continues
     with the next place.
+
+    Args:
+        manifest: the model's.
+        progress: called with (bytes so far, bytes in all or None) while downloading.
+        tried: gets a line for each place where the file is not, as soon as that is known.
 
     Raises:
         ModelUnavailableError: naming every place that was tried; or the model is on a server.
     """
     if manifest.server is not None:
         raise ModelUnavailableError(f"model {manifest.name}: runs on a server, there is no file")
-    tried: list[str] = []
+    tried = [] if tried is None else tried
     for place, path in _places(manifest):
         if _accept(manifest, place, path, tried):
             return path
@@ -98,9 +114,18 @@ def resolve_file(manifest: Manifest, progress: Progress | None = None) -> Path:
     if manifest.url:
         try:
             return _download(manifest, progress)
-        except (OSError, HTTPException, ChecksumError) as error:
+        except (OSError, HTTPException, ChecksumError, ValueError) as error:  # or a wrong proxy
             tried.append(f"{manifest.url}: {error}")
-    raise ModelUnavailableError(_nowhere(manifest, tried))
+    else:
+        tried.append("URL: none, the file is not published as it is")
+    raise ModelUnavailableError(_nowhere(manifest, tried), tried)
+
+
+def is_here(manifest: Manifest) -> bool:
+    """Return True if the file is on this machine and intact; log a damaged one, and leave it."""
+    return manifest.server is not None or any(
+        _accept(manifest, place, path, [], removes=False) for place, path in _places(manifest)
+    )
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:
@@ -153,18 +178,24 @@ def _places(manifest: Manifest) -> list[tuple[Place, Path]]:
     return places
 
 
-def _accept(manifest: Manifest, place: Place, path: Path, tried: list[str]) -> bool:
-    if not path.is_file():
-        tried.append(f"{place} {path}: no such file")
+def _accept(
+    manifest: Manifest, place: Place, path: Path, tried: list[str], *, removes: bool = True
+) -> bool:
+    try:
+        if not path.is_file():
+            tried.append(f"{place} {path}: no such file")
+            return False
+        if manifest.sha256 is None:
+            return True
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        tried.append(f"{place} {path}: {error.strerror}")
         return False
-    if manifest.sha256 is None:
-        return True
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
     if got == manifest.sha256:
         return True
     removed = ""
-    if place == "store":
+    if place == "store" and removes:
         path.unlink(missing_ok=True)
         removed = ", removed"
     tried.append(f"{place} {path}: {_mismatch(manifest, got)}{removed}")
@@ -186,7 +217,7 @@ def _download(manifest: Manifest, progress: Progress | None) -> Path:
 
 
 def _keep(
-    manifest: Manifest, source: IO[bytes], total: int | None, progress: Progress | None
+    manifest: Manifest, source: BufferedIOBase, total: int | None, progress: Progress | None
 ) -> Path:
     """Copies into the store under another name, verifies, renames: no partial file ever stays."""
     target = store() / Path(manifest.file).name
@@ -196,7 +227,8 @@ def _keep(
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            while chunk := source.read(_CHUNK):
+            # A piece as it comes: a server that trickles is not waited for to fill a whole one.
+            while (total is None or done < total) and (chunk := source.read1(_CHUNK)):
                 file.write(chunk)
                 digest.update(chunk)
                 done += len(chunk)
@@ -215,8 +247,6 @@ def _keep(
 
 def _nowhere(manifest: Manifest, tried: list[str]) -> str:
     file = Path(manifest.file).name
-    if not manifest.url:
-        tried = [*tried, "URL: none, the file is not published as it is"]
     ways = [f"put {file} into {store()}", "set MIRANTE_MODEL_MIRROR to a folder that holds it"]
     if manifest.obtain:
         ways.insert(0, manifest.obtain)
