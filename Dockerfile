@@ -2,15 +2,16 @@
 # locked Python packages. Build: docker build -t mirante .
 FROM debian:12-slim
 
+# Public models are kept in a volume, so that they are fetched once. The image has our own, and those of
+# the defaults where the build could fetch them: a new volume begins with these.
+ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante
 WORKDIR /app
 COPY . .
 RUN ./run setup && rm -rf /var/lib/apt/lists/* \
- && useradd --system --create-home --uid 10001 mirante
+ && useradd --system --uid 10001 mirante \
+ && mkdir -p $MIRANTE_HOME && chown -R mirante /home/mirante
 
 USER mirante
-# Public models are kept in a volume, so that they are fetched once; our own are in the image.
-ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante
-RUN mkdir -p /home/mirante/.mirante
 VOLUME /home/mirante/.mirante
 EXPOSE 9464 8600
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \

@@ -134,6 +134,12 @@ class Manifest(Head):
         None, pattern=r"^[0-9a-f]{64}$", description="checked before use; required with `url`"
     )
     bytes: int | None = Field(None, ge=1, description="size of the file")
+    ms: float | None = Field(
+        None,
+        gt=0,
+        description="milliseconds of a call on a 640x352 image with 2 threads, measured as "
+        "docs/models.md says; what the dashboard's form tells of its cost",
+    )
     licence: str = Field(description="SPDX identifier of the weights' licence")
     source: str = Field("", description="where the weights come from: owner/repo@commit:path")
     url: str | None = Field(

@@ -11,8 +11,9 @@ from typing import Literal
 
 from pipeline.cameras.sources import kind_of, source_kinds
 from pipeline.config.settings import Settings
+from pipeline.config.standard import SHIPPED, WANTED
 
-Kind = Literal["element", "typelib", "library", "program", "driver"]
+Kind = Literal["element", "typelib", "library", "program", "driver", "model"]
 Missing = Callable[[Iterable[str]], set[str]]
 
 
@@ -118,6 +119,17 @@ NEEDS = (
         _APT + "gstreamer1.0-tools",
         required=False,
     ),
+    *(
+        Need(
+            "model",
+            model,
+            f"finding {finds} where a camera names no model; {SHIPPED} runs without it and finds "
+            "fewer",
+            f"mirante models pull {model}",
+            required=False,
+        )
+        for finds, model in WANTED.items()
+    ),
     Need(
         "driver",
         "/dev/video0",
@@ -176,4 +188,12 @@ def _probes() -> dict[Kind, Missing]:
         "library": lambda names: {n for n in names if importlib.util.find_spec(n) is None},
         "program": lambda names: {n for n in names if shutil.which(n) is None},
         "driver": lambda names: {n for n in names if not Path(n).exists()},
+        "model": _missing_models,
     }
+
+
+def _missing_models(names: Iterable[str]) -> set[str]:
+    from engines.manifest import find
+    from engines.store.models import is_here
+
+    return {name for name in names if not is_here(find(name))}

@@ -12,12 +12,16 @@ import redis
 
 from engines.store.models import default_mirror
 from pipeline.cli.app import run
+from pipeline.config import choosing
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test fetches a file from elsewhere: the address is refused at once, with a network or without.
+os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
 SLOW = ("browser", "end_to_end", "pipeline", "training", "dashboard", "benchmarks", "engines")
 
@@ -50,6 +54,12 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what tests start: a shell ignores it for what runs in its background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_chosen() -> None:
+    """What cameras without stages run is chosen anew in each test, as in a process of its own."""
+    choosing._begun.clear()
 
 
 @pytest.fixture

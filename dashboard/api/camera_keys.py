@@ -19,6 +19,7 @@ from pipeline.config.references import check_blur, check_stages
 from pipeline.config.stages import kinds
 from pipeline.config.stages.facts import ModelFacts
 from pipeline.config.stages.stage import STAGES, read_stage
+from pipeline.config.standard import FACE
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 
@@ -46,7 +47,8 @@ def body_of(
     keys = schema["properties"]
     offered = [kind for kind in kinds().values() if not kind.refused_over_api]
     stages = [inline(kind.model_json_schema()) for kind in offered]
-    keys["stages"] |= {"items": {"oneOf": stages} if len(stages) > 1 else stages[0]}
+    listed = next(each for each in keys["stages"].pop("anyOf") if each["type"] == "array")
+    keys["stages"] |= listed | {"items": {"oneOf": stages} if len(stages) > 1 else stages[0]}
     for key in keys if nullable else ():
         if key != "url":
             keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
@@ -89,7 +91,7 @@ def check(
     """
     lines = list(_check_references(name, keys))
     stages = keys.get("stages")
-    known = before.spec.get("stages", []) if before else []
+    known = (before.spec.get("stages") if before else None) or []
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
         if isinstance(stage, dict) and stage not in known:
             lines += _check_stage(f"{name}.stages[{index}]", stage, report)
@@ -152,9 +154,9 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
     preview = keys.get("preview")
     blur = preview.get("blur") if isinstance(preview, Mapping) else None
     try:
-        stages = STAGES.validate_python(keys.get("stages") or report.defaults.get("stages") or [])
         labels = _LABELS.validate_python(blur or [])
+        stages = STAGES.validate_python(report.stages_of({**keys, "preview": {"blur": [FACE]}}))
     except ValidationError:
         return
     yield from check_stages(stages, f"{name}.stages", facts.get)
-    yield from check_blur(labels, stages, f"{name}.preview.blur", facts.get)
+    yield from check_blur(labels, stages, f"{name}.preview.blur", facts)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
-from dashboard.api.shapes import Shape, inline
+from dashboard.api.shapes import Shape, as_said
 from mirante.keys import key
 from pipeline.control.reports import BuildReport, ModelReport, WorkerReport, ZooModel, told
 
@@ -27,9 +26,11 @@ class ModelInUse(ModelReport, frozen=True, kw_only=True):
     ]
 
 
-def as_said(kind: type[msgspec.Struct]) -> WithJsonSchema:
-    """The schema of a struct that is answered as it is."""
-    return WithJsonSchema(inline(msgspec.json.schema(kind)))
+class StandardStages(Shape):
+    """The stages of cameras that name none, on one worker."""
+
+    stages: list[dict[str, Any]]
+    with_faces: list[dict[str, Any]] = Field(description="where the camera blurs faces")
 
 
 class Models(Shape):
@@ -52,6 +53,7 @@ class Models(Shape):
                             "heads": [],
                             "licence": "Apache-2.0",
                             "runs_on": "frame",
+                            "ms": 4.8,
                             "ready_on": ["main"],
                         }
                     ],
@@ -68,6 +70,12 @@ class Models(Shape):
                         }
                     ],
                     "defaults": {"main": {"width": 640}},
+                    "standard": {
+                        "main": {
+                            "stages": [{"model": "yolox-street"}],
+                            "with_faces": [{"model": "yolox-street"}, {"model": "yunet"}],
+                        }
+                    },
                 }
             ]
         }
@@ -77,6 +85,10 @@ class Models(Shape):
     in_use: list[Annotated[dict[str, Any], as_said(ModelInUse)]]
     defaults: dict[str, dict[str, Any]] = Field(
         description="by worker, the keys that its cameras inherit"
+    )
+    standard: dict[str, StandardStages] = Field(
+        description="by worker, what its cameras pass that name no stages; without workers whose "
+        "defaults name some"
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from dashboard.access.guard import Viewer
 from dashboard.api import machine_shapes
 from dashboard.services import FromApp
+from pipeline.config.standard import FACE
 from pipeline.control.reports import WorkerReport
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
@@ -29,6 +30,14 @@ async def list_models(services: FromApp, _who: Viewer) -> dict[str, Any]:
             for model in report.models
         ],
         "defaults": {worker: report.defaults for worker, report in reports.items()},
+        "standard": {
+            worker: {
+                "stages": report.standard.stages(),
+                "with_faces": report.standard.stages([FACE]),
+            }
+            for worker, report in reports.items()
+            if report.standard is not None
+        },
     }
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import HTTPException
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from mirante.faults import FaultCode
 from mirante.keys import key
 from mirante.status import State
+from pipeline.config.standard import Choice
 from pipeline.control.registry import no_camera
 
 CameraName = Annotated[str, InPath(description="name of the camera", examples=["gate"])]
@@ -30,6 +32,11 @@ def inline(schema: Any, parts: Mapping[str, Any] | None = None) -> Any:
     if (name := str(rest.pop("$ref", "")).rpartition("/")[2]) in parts:
         return inline(parts[name], parts) | rest
     return rest
+
+
+def as_said(kind: type[msgspec.Struct]) -> WithJsonSchema:
+    """The schema of a struct that is answered as it is."""
+    return WithJsonSchema(inline(msgspec.json.schema(kind)))
 
 
 def unknown(name: str, known: Collection[str]) -> HTTPException:
@@ -114,6 +121,7 @@ CAMERA: dict[str, Any] = {
     "rate": {"decoded": 25.0, "published": 10.0, "dropped": 15.0, "failed": 0.0},
     "latency_ms": {"p50": 31.2, "p95": 44.0},
     "size": [1920, 1080],
+    "stages": [{"model": "street"}],
     "models": ["street"],
     "labels": ["person", "bicycle", "car"],
 }
@@ -143,6 +151,10 @@ class Camera(Shape):
     rate: Rate | None
     latency_ms: Latency | None
     size: tuple[int, int] | None = Field(description="width, height of the source in pixels")
+    stages: list[dict[str, Any]] = Field(
+        description="what its frames pass: those of spec, else what its worker runs for cameras "
+        "that name none"
+    )
     models: list[str]
     labels: list[str] = Field(description="what its models may find")
 
@@ -176,6 +188,8 @@ class Trial(Shape):
                     "fps": 25.0,
                     "codec": "H264",
                     "objects": [DETECTION],
+                    "models": ["yolox-street"],
+                    "less": None,
                     "picture": "data:image/jpeg;base64,/9j/4AAQ",
                 }
             ]
@@ -191,6 +205,12 @@ class Trial(Shape):
     fps: float | None
     codec: str | None
     objects: list[dict[str, Any]] = Field(description="as in a detections message")
+    models: list[str] = Field(description="those that it ran")
+    less: Annotated[dict[str, Any], as_said(Choice)] | None = Field(
+        None,
+        description="why the shipped model ran, where the camera names no stages and the file of a "
+        "better one is missing",
+    )
     picture: str | None = Field(description="a data: URL of a JPEG")
 
 

@@ -30,7 +30,8 @@ def describe(
     """
     report = look.reports.get(desired.worker) if look else None
     account = track.account
-    models = _models(desired, report)
+    stages = report.stages_of(desired.spec) if report else desired.spec.get("stages") or []
+    models = [use.name for said in stages if (stage := read_stage(said)) for use in stage.models()]
     sampled = track.sampled
     return {
         "name": desired.name,
@@ -45,6 +46,7 @@ def describe(
         "rate": None if words else track.rate(),
         "latency_ms": None if words else track.latency_ms(),
         "size": list(sampled.message.size) if sampled else None,
+        "stages": stages,
         "models": models,
         "labels": _labels(models, report),
     }
@@ -79,14 +81,6 @@ def _unknown(reason: str, code: FaultCode | None = None) -> dict[str, Any]:
         "since": None,
         "attempt": 0,
     }
-
-
-def _models(desired: Desired, report: WorkerReport | None) -> list[str]:
-    """The names of its models, of its worker's defaults where it says none itself."""
-    stages = desired.spec.get("stages")
-    if stages is None:
-        stages = report.defaults.get("stages", []) if report else []
-    return [use.name for said in stages if (stage := read_stage(said)) for use in stage.models()]
 
 
 def _labels(models: Iterable[str], report: WorkerReport | None) -> list[str]:

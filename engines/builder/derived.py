@@ -11,7 +11,7 @@ import yaml
 from engines.manifest import Input, Manifest
 
 # Of a file that is not the engine's.
-_OF_THE_SOURCE = {"url", "aliases", "obtain", "server"}
+_OF_THE_SOURCE = {"url", "aliases", "obtain", "server", "ms"}
 
 
 def derive(source: Manifest, fed: Input, runtime: str, file: Path) -> dict[str, Any]:

@@ -72,7 +72,13 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
 
 
 def stage_texts(camera: Camera, threads: int) -> list[str]:
-    """The elements of a camera's own stages, in order."""
+    """The elements of a camera's stages, in order.
+
+    Raises:
+        ValueError: it names none, and none were chosen for it.
+    """
+    if camera.stages is None:
+        raise ValueError("stages: expected those that were chosen, got null")
     return [stage.launch_text(threads) for stage in camera.stages]
 
 

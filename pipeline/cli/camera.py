@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.control.entries import Desired
     from pipeline.control.registry import Registry
+    from pipeline.control.reports import WorkerReport
 
 app = typer.Typer(
     help="Add, change, pause, remove and list cameras at run time.", no_args_is_help=True
@@ -43,7 +44,7 @@ class Keys:
         typer.Option(
             "--model",
             help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
-            "it finds; may be repeated; else as the defaults: street.",
+            "it finds; may be repeated; else as the defaults: yolox-street.",
         ),
         Texts(tuple),
     ] = ()
@@ -154,16 +155,18 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
 def list_(redis_url: RedisOption = None) -> None:
     """List every configured camera and its state."""
     from pipeline.config.camera_url import redact
+    from pipeline.control.reports import reports
 
     rows = []
     with connected(redis_url) as client:
+        workers = reports(client)
         for name, desired in _registry(client).cameras().items():
             status = _actual(client, desired)
             rows.append(
                 [
                     *(name, status["state"], status["reason"]),
                     redact(str(desired.spec["url"])),
-                    _stages(desired),
+                    _stages(desired, workers.get(desired.worker)),
                     desired.origin,
                     desired.worker,
                 ]
@@ -205,12 +208,14 @@ def _registry(client: redis.Redis, worker: str = "main") -> Registry:
     return Registry(client, worker)
 
 
-def _stages(desired: Desired) -> str:
-    if "stages" not in desired.spec:
-        return "its worker's defaults"
+def _stages(desired: Desired, report: WorkerReport | None) -> str:
+    """What its frames pass, also where its worker chose that."""
     from pipeline.config.stages.stage import read_stage
 
-    stages = [read_stage(said) for said in desired.spec["stages"]]
+    said = report.stages_of(desired.spec) if report else desired.spec.get("stages")
+    if said is None:
+        return "its worker's defaults"
+    stages = [read_stage(one) for one in said]
     return ", ".join(stage.name if stage else "unknown" for stage in stages)
 
 

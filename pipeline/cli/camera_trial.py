@@ -111,7 +111,7 @@ def _expanded(spec: dict[str, Any]) -> Camera:
     except ValidationError as error:
         raise ConfigError("camera", describe(error, Camera, spec)) from None
     use_default_mirror()
-    if lines := list(check_stages(camera.stages, "stages")):
+    if lines := list(check_stages(camera.stages or (), "stages")):
         raise ConfigError("camera", lines)
     return camera
 
@@ -120,6 +120,8 @@ def _print(trial: Trial) -> None:
     typer.echo(trial.words, err=not trial.connected)
     if advice := advice_on(trial.code):
         typer.echo(advice, err=True)
+    if trial.less is not None:
+        typer.echo(trial.less.words(), err=True)
     if trial.size is None:
         return
     facts = [f"{trial.size[0]}x{trial.size[1]}"]
@@ -128,6 +130,8 @@ def _print(trial: Trial) -> None:
     if trial.codec is not None:
         facts.append(trial.codec)
     typer.echo(", ".join(facts))
+    if trial.models:
+        typer.echo(f"models: {', '.join(trial.models)}")
     for each in trial.objects:
         box = ", ".join(f"{edge:g}" for edge in each.bbox)
         typer.echo(f"{each.label} {each.score:.2f}  [{box}]")

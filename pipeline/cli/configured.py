@@ -45,6 +45,7 @@ def check(config: Config) -> None:
     from engines.store.models import use_default_mirror
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
+    from pipeline.config.standard import SHIPPED
     from pipeline.doctor import examine, needs_of
 
     use_default_mirror()
@@ -59,15 +60,22 @@ def check(config: Config) -> None:
         typer.echo(f"{finding.need.name}: missing — {finding.need.command}", err=True)
     if lacking:
         raise typer.Exit(1)
-    for name in _still_to_fetch(settings):
-        typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}")
+    for name, is_standard in _still_to_fetch(settings).items():
+        less = f"; {SHIPPED} runs where it cannot be had" if is_standard else ""
+        typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}{less}")
     count = len(settings.cameras)
     typer.echo(f"{config}: fine, {count} camera{'' if count == 1 else 's'}")
 
 
-def _still_to_fetch(settings: Settings) -> list[str]:
-    """Models whose files are not on this machine yet."""
+def _still_to_fetch(settings: Settings) -> dict[str, bool]:
+    """Models whose files are not on this machine yet; True for those that no camera names."""
     from engines.store.models import show
+    from pipeline.config.settings import with_standard
+    from pipeline.config.standard import Standard
 
-    names = {use.name for camera in settings.cameras.values() for use in camera.models()}
-    return sorted(name for name in names if show(name)[1].place is None)
+    found: dict[str, bool] = {}
+    for camera in settings.cameras.values():
+        for use in with_standard(camera, Standard(), settings.models).models():
+            if show(use.name)[1].place is None:
+                found[use.name] = found.get(use.name, True) and camera.stages is None
+    return dict(sorted(found.items()))

@@ -13,7 +13,9 @@ from rich.console import Console
 
 from engines.console import is_fancy, print_table
 from pipeline.cli.live import LiveStatus, dropped_words
+from pipeline.config.choosing import begin
 from pipeline.config.settings import Settings
+from pipeline.config.standard import FACE, WANTED
 from pipeline.control.reports import WorkerState
 from pipeline.demo.road import draw_road
 from pipeline.demo.rtsp_process import rtsp_cameras
@@ -35,13 +37,13 @@ class Scene:
 
     Attributes:
         clips: what it sees, the first that is here; the synthetic camera where none is.
-        stages: the models it runs, our own.
+        stages: the models it runs; None for what any camera runs that names none.
         fps: frames analysed per second on two cores; more cores, more frames.
     """
 
     name: str
     clips: tuple[Path, ...]
-    stages: tuple[dict[str, str], ...]
+    stages: tuple[dict[str, str], ...] | None
     fps: float
 
     def clip(self) -> Path | None:
@@ -50,11 +52,11 @@ class Scene:
 
 
 SCENES = (
-    Scene("street", (CACHE / "vtest.avi",), ({"model": "street"},), 10),
+    Scene("street", (CACHE / "vtest.avi",), None, 10),
     Scene(
         "face",
         (CACHE / "carphone.mp4",),
-        ({"model": "street"}, {"model": "face", "on": "face"}),
+        ({"model": WANTED["faces"]}, {"model": "face", "on": FACE}),
         10,
     ),
     Scene("road", (Path("../shared/clips/lanes.mp4"), DRAWN_ROAD), ({"model": "road"},), 10),
@@ -67,9 +69,14 @@ def run_demo(seconds: float | None) -> int:
     console = Console()
     stop = threading.Event()
     workers: list[Worker] = []
+    begin("objects")  # for the worker, while the clips are looked for
+    choice = begin("faces")
     clips = find_clips(console)
     with ExitStack() as around:
-        settings = demo_settings(around.enter_context(rtsp_cameras(clips, CACHE)))
+        urls = around.enter_context(rtsp_cameras(clips, CACHE))
+        settings = demo_settings(urls, choice.result().runs)
+        if "face" in urls and (words := choice.result().words()):
+            _say(console, words)
         tally = Tally(settings.cameras)
         live = around.enter_context(LiveStatus(console)) if is_fancy() else None
         configure_logs(settings.log)
@@ -117,20 +124,17 @@ def find_clips(console: Console) -> dict[str, Path]:
     return clips
 
 
-def demo_settings(urls: Mapping[str, str]) -> Settings:
+def demo_settings(urls: Mapping[str, str], faces: str) -> Settings:
     """The demo's configuration.
 
     Args:
         urls: addresses of the scenes whose clips are here.
+        faces: the model that finds faces here.
     """
     share = max(1.0, (os.cpu_count() or 1) / 2)
     synthetic = {"url": "test://?fps=10", "stages": list(SYNTHETIC)}
     cameras = {
-        scene.name: {
-            "url": urls[scene.name],
-            "stages": list(scene.stages),
-            "fps": scene.fps * share,
-        }
+        scene.name: {"url": urls[scene.name], "fps": scene.fps * share, **_stages(scene, faces)}
         if scene.name in urls
         else synthetic
         for scene in SCENES
@@ -144,6 +148,14 @@ def demo_settings(urls: Mapping[str, str]) -> Settings:
             "cameras": cameras,
         }
     )
+
+
+def _stages(scene: Scene, faces: str) -> dict[str, list[dict[str, str]]]:
+    """The key ``stages`` of a scene that names some."""
+    if scene.stages is None:
+        return {}
+    here = {WANTED["faces"]: faces}
+    return {"stages": [s | {"model": here.get(s["model"], s["model"])} for s in scene.stages]}
 
 
 def _say(console: Console, words: str) -> None:

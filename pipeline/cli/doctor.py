@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 def doctor() -> None:
-    """Look for every element, library, program and driver; exit 1 if a required one is missing."""
+    """Look for every element, library, program, driver and model of the defaults.
+
+    Exit 1 if a required one is missing.
+    """
+    from engines.store.models import use_default_mirror
     from pipeline.doctor import examine
 
+    use_default_mirror()
     findings = examine()
     print_table(
         ["", "part", "kind", "what it is for"],

@@ -75,13 +75,13 @@ def run_once(asked: Once) -> None:
     from pipeline.run_once import run_once as run
 
     use_default_mirror()
-    name, options = _camera(asked)
+    name, options = _settled(*_camera(asked))
     with _debugger(asked.debug):
         rgb = read_frame(asked.clip, asked.number)
         frame = analysed(rgb, options.width, options.height)
         if asked.debug:
             typer.echo("loading: each decoder is tried out on a grey image first", err=True)
-        stages = make_stages(options.stages, asked.threads)
+        stages = make_stages(options.stages or (), asked.threads)
         if asked.debug:
             size = f"{frame.shape[1]}x{frame.shape[0]}"
             typer.echo(f"frame {asked.number} of {asked.clip.name}, analysed at {size}", err=True)
@@ -117,25 +117,38 @@ def _debugger(wanted: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _camera(asked: Once) -> tuple[str, CameraOptions]:
-    """The name in the results, and the options with the stages."""
+def _settled(name: str, options: CameraOptions, folder: Path | None) -> tuple[str, CameraOptions]:
+    """The options with the stages that a camera gets which names none, said where they are less."""
+    from pipeline.config.choosing import chosen, settle
+
+    settled = settle(options, folder)
+    assert settled is not None  # it was waited for
+    less = chosen(folder).less(options.preview.blur)
+    if options.stages is None and less is not None:
+        typer.echo(less.words(), err=True)
+    return name, settled
+
+
+def _camera(asked: Once) -> tuple[str, CameraOptions, Path | None]:
+    """The name in the results, the options with the stages, and the folder of manifests."""
     config, camera = asked.config, asked.camera
     if config is None:
         if camera is not None:
             raise typer.BadParameter("--camera: expected with --config")
-        return "once", _options(asked.models, asked.own)
+        return "once", _options(asked.models, asked.own), None
     if asked.models or asked.own:
         raise typer.BadParameter("--config: expected without --model and --stage")
     from mirante.nearest import nearest
     from pipeline.config.load import load_settings
 
-    cameras = load_settings(config).cameras
+    settings = load_settings(config)
+    cameras = settings.cameras
     if camera is None and len(cameras) == 1:
         camera = next(iter(cameras))
     if camera not in cameras:
         hint = nearest(camera or "", cameras) if cameras else "it has none"
         raise ValueError(f'--camera: no camera "{camera or ""}" in {config}; {hint}')
-    return camera, cameras[camera]
+    return camera, cameras[camera], settings.models
 
 
 def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:
@@ -154,7 +167,7 @@ def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:
         options = CameraOptions.model_validate(document)
     except ValidationError as error:
         raise ConfigError("run-once", describe(error, CameraOptions, document)) from None
-    if lines := list(check_stages(options.stages, "stages")):
+    if lines := list(check_stages(options.stages or (), "stages")):
         raise ConfigError("run-once", lines)
     return options
 

@@ -11,7 +11,8 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
-from pipeline.config.stages.stage import STAGES, Stage
+from pipeline.config.stages.stage import Stage
+from pipeline.config.standard import SHIPPED, WANTED
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
@@ -50,10 +51,11 @@ class CameraOptions(Section):
     keyframes_only: bool = Field(
         False, description="decode key frames alone, for very many cameras"
     )
-    stages: list[Stage] = Field(
-        STAGES.validate_python([{"model": "street"}]),
+    stages: list[Stage] | None = Field(
+        None,
         max_length=32,
-        description="what each frame passes, in order",
+        description=f"what each frame passes, in order; null: {WANTED['objects']}, or {SHIPPED} "
+        "where its file cannot be had",
     )
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"
@@ -61,8 +63,8 @@ class CameraOptions(Section):
     preview: Preview = Field(Preview(), description="the image for people")
 
     def models(self) -> list[ModelUse]:
-        """Return the models that its stages run, in order."""
-        return [use for stage in self.stages for use in stage.models()]
+        """Return the models that its stages run, in order; none where it names no stages."""
+        return [use for stage in self.stages or () for use in stage.models()]
 
 
 class Camera(CameraOptions):

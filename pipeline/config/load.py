@@ -14,7 +14,7 @@ from mirante.nearest import nearest
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
-from pipeline.config.settings import Settings, with_manifests
+from pipeline.config.settings import Settings, findable, with_manifests
 from pipeline.config.stages.stage import STAGES
 from pipeline.config.yaml_file import YamlError, read_yaml
 
@@ -62,7 +62,7 @@ def parse_settings(text: str) -> Settings:
     lines += _check_references(expanded)
     for name, camera in (settings.cameras if settings else {}).items():  # with what they inherit
         blur = f"cameras.{name}.preview.blur"
-        lines += check_blur(camera.preview.blur, camera.stages, blur)
+        lines += check_blur(camera.preview.blur, findable(camera), blur)
         lines += check_source(camera, f"cameras.{name}.url")
     if lines or settings is None:
         raise ConfigError("configuration", lines)

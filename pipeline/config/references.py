@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mirante.nearest import nearest
@@ -16,6 +16,7 @@ from pipeline.config.stages.facts import (
     ModelFacts,
     UnknownModelError,
     facts_here,
+    zoo_here,
 )
 
 
@@ -52,7 +53,7 @@ def check_blur(
     blur: Sequence[str],
     stages: Sequence[StageKind],
     path: str,
-    facts_of: FactsOf | None = None,
+    zoo: Mapping[str, ModelFacts] | None = None,
 ) -> Iterator[str]:
     """A line for each class to blur that no stage finds: it would be shown to everybody.
 
@@ -62,20 +63,22 @@ def check_blur(
         blur: the classes.
         stages: the camera's, with what it inherits.
         path: key of the list of classes, such as ``cameras.gate.preview.blur``.
-        facts_of: what another machine says of its models; None asks this one.
+        zoo: what another machine says of its models, by name; None asks this one.
     """
     found: list[str] = []
     for stage in stages:
-        labels = _labels(stage, facts_of or facts_here)
+        labels = _labels(stage, facts_here if zoo is None else zoo.get)
         if labels is None:
             return
         found += [label for label in (*labels.boxes, *labels.masks) if label not in found]
     for index, label in enumerate(blur):
         if label not in found:
             hint = nearest(label, found) if found else "it has none"
+            finders = _finders(label, zoo_here() if zoo is None else zoo)
+            more = f"; models that find it: {', '.join(finders)}" if finders else ""
             yield (
                 f"{path}[{index}]: {show(label)} — expected a class that a stage of the camera "
-                f"finds; {hint}"
+                f"finds; {hint}{more}"
             )
 
 
@@ -112,6 +115,15 @@ def _facts(stage: StageKind, facts_of: FactsOf) -> tuple[dict[str, ModelFacts] |
             facts[use.name] = known
     is_whole = all(use.name in facts for use in stage.models())
     return facts if is_whole else None, unknown
+
+
+def _finders(label: str, zoo: Mapping[str, ModelFacts]) -> list[str]:
+    """Return the models that find a class in a frame, without another model before them."""
+    return [
+        name
+        for name, model in zoo.items()
+        if label in (*model.boxes, *model.masks) and not (model.needs_boxes or model.is_for_crops)
+    ]
 
 
 def _labels(stage: StageKind, facts_of: FactsOf) -> Labels | None:

@@ -14,8 +14,11 @@ from mirante.keys import CAMERA_NAME
 from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
+from pipeline.config.stages.stage import STAGES
+from pipeline.config.standard import FACE, Standard
 
 SectionT = TypeVar("SectionT", bound=Section)
+CameraT = TypeVar("CameraT", bound=CameraOptions)
 
 
 class Retention(Section):
@@ -236,8 +239,14 @@ class Settings(BaseSettings):
         return self
 
     def complete(self, camera: Camera) -> Camera:
-        """The camera with the ``defaults`` and its models found in the folder ``models``."""
+        """The camera with the ``defaults`` and its models found in the folder ``models``.
+
+        One that names no stages still names none: what it gets is chosen on the machine that runs
+        it (``pipeline.config.choosing``).
+        """
         camera = inherit(camera, self.defaults)
+        if camera.stages is None:
+            return camera
         return camera.model_copy(update={"stages": with_manifests(camera.stages, self.models)})
 
     @classmethod
@@ -267,9 +276,31 @@ def inherit(own: SectionT, defaults: Section) -> SectionT:
 
 def with_manifests(stages: Sequence[StageKind], folder: Path | None) -> list[StageKind]:
     """The stages, those whose model has a manifest in ``folder`` with its path for a name."""
+    return [stage.with_models(lambda model: in_folder(model, folder)) for stage in stages]
 
-    def in_full(model: str) -> str:
-        own = folder / f"{model}.yaml" if folder is not None else None
-        return str(own) if own is not None and own.is_file() else model
 
-    return [stage.with_models(in_full) for stage in stages]
+def in_folder(model: str, folder: Path | None) -> str:
+    """Return the path of the model's manifest in ``folder``; its name where there is none."""
+    own = folder / f"{model}.yaml" if folder is not None else None
+    return str(own) if own is not None and own.is_file() else model
+
+
+def with_standard(camera: CameraT, standard: Standard, folder: Path | None = None) -> CameraT:
+    """Return the camera with the stages that it gets where it names none.
+
+    Args:
+        camera: with what it inherits.
+        standard: what a machine runs for such cameras.
+        folder: manifests beside the zoo's.
+    """
+    if camera.stages is not None:
+        return camera
+    stages = STAGES.validate_python(standard.stages(camera.preview.blur))
+    return camera.model_copy(update={"stages": with_manifests(stages, folder)})
+
+
+def findable(camera: CameraOptions) -> list[StageKind]:
+    """Return the stages whose classes it may blur, faces too where it names no stages."""
+    if camera.stages is not None:
+        return camera.stages
+    return STAGES.validate_python(Standard().stages([FACE]))

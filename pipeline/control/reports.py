@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -11,6 +11,7 @@ import redis
 
 from mirante.frame import Counts
 from mirante.keys import WORKERS, report_key
+from pipeline.config.standard import Standard
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +156,7 @@ class ZooModel(ZooHead, frozen=True, kw_only=True):
     runs_on: Literal["frame", "crops"]
     needs_boxes: Annotated[bool, told("it says something about boxes of another model")] = False
     gives_vectors: Annotated[bool, told("it gives embeddings, which a stage may publish")] = False
+    ms: Annotated[float | None, told("of an image on 2 threads; null: not measured")] = None
     heads: Annotated[
         tuple[ZooHead, ...],
         told("of a network with several tasks, each by itself; of others none"),
@@ -236,6 +238,8 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
         process, machine, gpus: what it costs, and what there is.
         zoo: what cameras may run.
         defaults: what a camera inherits that does not say otherwise; keys of ``CameraOptions``.
+        standard: what runs where a camera names no stages, as it was chosen so far; None where the
+            configuration's defaults name some.
     """
 
     worker: str
@@ -249,6 +253,22 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
     gpus: tuple[GpuReport, ...]
     zoo: tuple[ZooReport, ...]
     defaults: dict[str, Any]
+    standard: Standard | None = None
+
+    def stages_of(self, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what the frames of a camera pass that this worker runs, in its keys or by default.
+
+        Args:
+            spec: keys of the camera.
+        """
+        stages: list[dict[str, Any]] | None = spec.get("stages")
+        if stages is not None:
+            return stages
+        if self.standard is None:
+            stages = self.defaults.get("stages")
+            return stages or []
+        preview = {**self.defaults.get("preview", {}), **(spec.get("preview") or {})}
+        return self.standard.stages(preview.get("blur") or ())
 
 
 def publish(client: redis.Redis, report: WorkerReport) -> None:

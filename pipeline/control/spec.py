@@ -20,7 +20,7 @@ def shown(options: CameraOptions, *, exclude_unset: bool = True) -> dict[str, An
     stages hide, which may hold what ``${NAME}`` stood for.
     """
     spec = options.model_dump(mode="json", exclude_unset=exclude_unset)
-    for stage, said in zip(options.stages, spec.get("stages", ()), strict=False):
+    for stage, said in zip(options.stages or (), spec.get("stages") or (), strict=False):
         for key in stage.hidden:
             said.pop(key, None)
     return spec

@@ -12,6 +12,7 @@ from mirante.faults import FaultCode
 from mirante.wire.framed import framed, unframed
 from mirante.wire.messages import Object
 from pipeline.config.environment import REFERENCE
+from pipeline.config.standard import Choice
 from pipeline.control.credentials import Credentials
 from pipeline.control.rpc import ask
 
@@ -30,6 +31,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         objects: what the stages found, as on the wire: boxes in pixels of the source.
         jpeg: the frame at the analysis size, at most 1280 wide, blurred as the camera asks; empty
             when there is none.
+        models: names of the models that it ran.
+        less: why the shipped model ran, where the camera names no stages and a file is missing.
     """
 
     connected: bool
@@ -41,6 +44,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     objects: list[Object] = []
     jpeg: bytes = b""
+    models: list[str] = []
+    less: Choice | None = None
 
 
 def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:

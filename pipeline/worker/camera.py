@@ -9,7 +9,7 @@ from typing import Protocol
 
 from engines.serving import Models
 from mirante.faults import FaultCode
-from mirante.frame import FrameResult
+from mirante.frame import Counts, FrameResult
 from mirante.status import Status
 from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
@@ -74,6 +74,14 @@ class MakeRunner(Protocol):
 
 PAUSED = CameraReport(
     state=State.STOPPED.value, reason="paused", counts=None, in_flight=0, detections=0
+)
+HELD = CameraReport(
+    state=State.CONNECTING.value,
+    reason="looking for the file of its model",
+    counts=Counts(),
+    in_flight=0,
+    detections=0,
+    tried=False,
 )
 
 
@@ -152,7 +160,7 @@ class CameraStarter:
         Raises:
             ValueError: its address means nothing, or a class to blur is one that nothing finds.
         """
-        stages = [stage.with_models(self.models.runs) for stage in spec.stages]
+        stages = [stage.with_models(self.models.runs) for stage in spec.stages or ()]
         if lines := list(check_blur(spec.preview.blur, stages, "preview.blur")):
             raise ValueError("; ".join(lines))
         seen = Seen()

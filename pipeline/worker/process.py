@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from engines.serving import Models, Served
+from pipeline.config.camera import Camera
+from pipeline.config.choosing import settle
 from pipeline.config.settings import Settings
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
@@ -20,6 +23,8 @@ from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker, threads_of
 
 log = logging.getLogger(__name__)
+
+SOON_S = 1.0
 
 
 def run_worker(
@@ -57,8 +62,9 @@ def run_worker(
     stop = stop or threading.Event()
     models = Models()
     builds = EngineBuilds(settings.engine, models)
-    builds.prepare(use.name for camera in settings.cameras.values() for use in camera.models())
-    loaded = load_models(settings, models)
+    cameras = _settled_cameras(settings)
+    builds.prepare(use.name for camera in cameras for use in camera.models())
+    loaded = load_models(cameras, threads_of(settings), models)
     with ExitStack() as around:
         address = settings.redis.address()
         if address is None:
@@ -90,17 +96,30 @@ def run_worker(
     return 0
 
 
-def load_models(settings: Settings, models: Models) -> list[Served]:
+def load_models(cameras: Iterable[Camera], threads: int, models: Models) -> list[Served]:
     """Fetches, verifies and loads every configured model, so that what is wrong is said at once.
 
     Cameras share what stands behind those returned, as long as these are kept.
     """
-    threads = threads_of(settings)
     return [
         models.serve(use.name, threads, use.threshold, use.on)
-        for camera in settings.cameras.values()
+        for camera in cameras
         for use in camera.models()
     ]
+
+
+def _settled_cameras(settings: Settings) -> list[Camera]:
+    """The cameras with their stages, without those for which none are chosen soon.
+
+    A file on this machine is found at once, and is loaded with all others. The worker waits for the
+    network instead, while its other cameras run.
+    """
+    until_s = time.monotonic() + SOON_S
+    settled = (
+        settle(camera, settings.models, max(0.0, until_s - time.monotonic()))
+        for camera in settings.cameras.values()
+    )
+    return [camera for camera in settled if camera is not None]
 
 
 def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:

@@ -15,6 +15,7 @@ import redis
 from engines.head import Head
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
+from pipeline.config.choosing import chosen
 from pipeline.config.settings import Settings
 from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
 from pipeline.control.spec import shown
@@ -70,6 +71,9 @@ class Reporter:
         if time.monotonic() >= self._zoo_due_s:
             self._zoo_due_s = time.monotonic() + ZOO_EVERY_S
             self._zoo = self._read_zoo()
+        defaults = self._settings.defaults
+        standard = chosen(self._settings.models) if defaults.stages is None else None
+        stages = {"stages": standard.stages(defaults.preview.blur)} if standard else {}
         return WorkerReport(
             **msgspec.structs.asdict(state),
             worker=self._settings.worker,
@@ -82,7 +86,8 @@ class Reporter:
             machine=self._machine.machine(),
             gpus=self._machine.gpus(),
             zoo=self._zoo,
-            defaults=self._defaults,
+            defaults=self._defaults | stages,
+            standard=standard,
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
@@ -119,6 +124,7 @@ def _of_zoo(name: str, at: str) -> ZooReport:
         finds_masks=bool(manifest.mask_labels),
         needs_boxes=manifest.about_boxes is not None,
         gives_vectors=manifest.gives_vectors,
+        ms=manifest.ms,
         heads=tuple(map(_of_head, manifest.heads)),
     )
 

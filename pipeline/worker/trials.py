@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from mirante.faults import FaultCode
 from pipeline.cameras.faults import hide
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.choosing import chosen, settle
 from pipeline.config.references import check_blur
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, failed, pack, unpack
@@ -27,15 +29,26 @@ ANSWER_S = 17.0  # from the start to an answer, whatever the camera does
 KILL_S = 20.0
 
 
-def run_trial(name: str, camera: Camera) -> Trial:
+def run_trial(name: str, camera: Camera, folder: Path | None = None) -> Trial:
     """Tries a camera from this machine; takes at most 20 seconds.
 
     Args:
         name: what it is called.
         camera: with its credentials and all that it inherits.
+        folder: manifests beside the zoo's, as ``Settings.models``.
     """
     began_s = time.monotonic()
-    if lines := list(check_blur(camera.preview.blur, camera.stages, "preview.blur")):
+    whole = settle(camera, folder)
+    assert whole is not None  # it was waited for
+    trial = _tried(name, whole, began_s)
+    models = [use.name for use in whole.models()]
+    less = chosen(folder).less(camera.preview.blur) if camera.stages is None else None
+    return msgspec.structs.replace(trial, models=models, less=less)
+
+
+def _tried(name: str, camera: Camera, began_s: float) -> Trial:
+    """Try a camera whose stages are known, in a process of its own."""
+    if lines := list(check_blur(camera.preview.blur, camera.stages or (), "preview.blur")):
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
     spec = camera.model_dump(mode="json") | {"url": _whole(camera.url)}
     request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path))
@@ -44,7 +57,7 @@ def run_trial(name: str, camera: Camera) -> Trial:
             [sys.executable, "-m", "pipeline.gst.trial"],
             input=request,
             capture_output=True,
-            timeout=KILL_S,
+            timeout=began_s + KILL_S - time.monotonic(),
             start_new_session=True,  # Ctrl-C is for whoever waits, which then kills it
             check=False,
         )
@@ -60,15 +73,15 @@ def run_trial(name: str, camera: Camera) -> Trial:
         return failed(FaultCode.TRIAL_ENDED, words, time.monotonic() - began_s)
 
 
-def answer_trial(registry: Registry, request: Mapping[str, Any]) -> bytes:
-    """The worker's side of ``ask_trial``.
+def answer_trial(registry: Registry, folder: Path | None, request: Mapping[str, Any]) -> bytes:
+    """The worker's side of ``ask_trial``; ``folder`` is the worker's own of manifests.
 
     Raises:
         RegistryError: the keys make no camera here.
     """
     name, spec = str(request["name"]), dict(request["spec"])
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
-    trial = run_trial(name, camera)
+    trial = run_trial(name, camera, folder)
     log.info("camera %s, tried: %s", name, trial.words)
     return pack(trial)
 

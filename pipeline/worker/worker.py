@@ -19,13 +19,15 @@ from mirante.faults import FaultCode
 from mirante.status import Status
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
+from pipeline.config.choosing import chosen, settle
 from pipeline.config.settings import Settings
+from pipeline.config.standard import Choice
 from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.reports import ModelReport, OutboxReport, WorkerState
 from pipeline.control.rpc import Requests
 from pipeline.worker.builds import EngineBuilds
-from pipeline.worker.camera import PAUSED, CameraStarter, MakeRunner, RunningCamera
+from pipeline.worker.camera import HELD, PAUSED, CameraStarter, MakeRunner, RunningCamera
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.trials import answer_trial
@@ -79,11 +81,13 @@ class Worker:
             client, settings.worker, self.models, self._builds.leave, self._blurred
         )
         self._reporter = Reporter(client, settings, self.state)
-        trial = partial(answer_trial, self._registry)
+        trial = partial(answer_trial, self._registry, settings.models)
         self._requests = Requests(
             client, settings.worker, {"swap": self._swaps.swap, "trial": trial}
         )
         self._paused: dict[str, Status] = {}
+        self._held: dict[str, Camera] = {}  # until it is chosen what they run
+        self._said: list[Choice] = []
         self._leased = False
         self._generation = ""
         self._renew_due_s = 0.0
@@ -105,6 +109,7 @@ class Worker:
                 self._reconcile(self.settings.cameras)
             while not stop.wait(TICK_S):
                 self._synchronise()
+                self._start_held()
                 if on_tick is not None:
                     on_tick(self)
         finally:
@@ -123,7 +128,7 @@ class Worker:
                 lost=dict(outbox.lost),
                 refused=sum(outbox.refused.values()),
             ),
-            cameras=running | dict.fromkeys(self._paused, PAUSED),
+            cameras=running | dict.fromkeys(self._paused, PAUSED) | dict.fromkeys(self._held, HELD),
             models=msgspec.convert(
                 self.models.in_use(), tuple[ModelReport, ...], from_attributes=True
             ),
@@ -164,6 +169,8 @@ class Worker:
                 self.outbox.status(running.status())
             for paused in self._paused.values():
                 self.outbox.status(msgspec.structs.replace(paused, ts=time.time()))
+            for name in self._held:
+                self.outbox.status(_status(name, State.CONNECTING, HELD.reason))
         self._generation = generation
 
     def _resolve(self, names: Iterable[str]) -> dict[str, Camera]:
@@ -178,19 +185,57 @@ class Worker:
 
     def _reconcile(self, wanted: Mapping[str, Camera], paused: Collection[str] = ()) -> None:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
+        wanted, held = self._settled(wanted)
         changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
         stopped = {name: self.cameras.pop(name) for name in changed}
         _stop_all(stopped, paused)
         self._note_paused(paused, stopped)
         for name, camera in wanted.items():
-            if name in self.cameras:
-                continue
-            self._builds.want(use.name for use in camera.models())
+            if name not in self.cameras:
+                self._start(name, camera)
+        for name in held.keys() - self._held.keys():
+            self.outbox.status(_status(name, State.CONNECTING, HELD.reason))
+        self._held = held
+
+    def _settled(self, wanted: Mapping[str, Camera]) -> tuple[dict[str, Camera], dict[str, Camera]]:
+        """The cameras with their stages, and those for which none are chosen yet."""
+        found, held = {}, {}
+        for name, camera in wanted.items():
             try:
-                self.cameras[name] = self._starter.start(name, camera)
+                settled = settle(camera, self.settings.models, wait_s=0.0)
             except ValueError as error:
-                log.error("camera %s: %s", name, error)
-                self._tell_failed(name, str(error))
+                self._fail(name, error)
+                continue
+            if settled is None:
+                held[name] = camera
+            else:
+                found[name] = settled
+                if camera.stages is None:
+                    self._say_less(camera)
+        return found, held
+
+    def _say_less(self, camera: Camera) -> None:
+        """Say once that the shipped model runs for want of a better one's file."""
+        less = chosen(self.settings.models).less(camera.preview.blur)
+        if less is not None and less not in self._said:
+            self._said.append(less)
+            log.warning("%s", less.words())
+
+    def _start_held(self) -> None:
+        """Start the cameras that were held, as soon as it is chosen what they run."""
+        if not self._held:
+            return
+        found, held = self._settled(self._held)
+        for name, camera in found.items():
+            self._start(name, camera)
+        self._held = held
+
+    def _start(self, name: str, camera: Camera) -> None:
+        self._builds.want(use.name for use in camera.models())
+        try:
+            self.cameras[name] = self._starter.start(name, camera)
+        except ValueError as error:
+            self._fail(name, error)
 
     def _note_paused(self, names: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
         """Tells of each camera once that it is paused; one that was ``stopped`` may have told."""
@@ -201,6 +246,10 @@ class Worker:
             if name not in before and (running is None or running.runner.reason != PAUSED.reason):
                 log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED.reason)
                 self.outbox.status(self._paused[name])
+
+    def _fail(self, name: str, error: ValueError) -> None:
+        log.error("camera %s: %s", name, error)
+        self._tell_failed(name, str(error))
 
     def _tell_failed(self, name: str, reason: str) -> None:
         self.outbox.status(_status(name, State.FAILED, reason, FaultCode.INVALID))

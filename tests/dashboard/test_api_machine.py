@@ -32,7 +32,7 @@ def live(bench: Bench) -> None:
 
 
 def test_models(bench: Bench) -> None:
-    empty: dict[str, Any] = {"zoo": [], "in_use": [], "defaults": {}}
+    empty: dict[str, Any] = {"zoo": [], "in_use": [], "defaults": {}, "standard": {}}
     assert bench.http.get("/api/v1/models").json() == empty
     live(bench)
     found = bench.until(lambda: (m := bench.http.get("/api/v1/models").json())["zoo"] and m)
@@ -191,6 +191,8 @@ def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:
         "code": None,
         "advice": None,
         "objects": [{"label": "car", "class_id": 1, "score": 0.9, "bbox": [1, 2, 3, 4]}],
+        "models": [],
+        "less": None,
         "picture": picture,
     }
     [request] = tried

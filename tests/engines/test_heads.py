@@ -22,9 +22,9 @@ from engines.runtimes import Tensors
 from engines.serving import Models, SwapError
 from mirante.frame import FrameResult
 from pipeline.cameras.synthetic import picture, truth
-from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur, check_stages
 from pipeline.config.stages.facts import facts_here
+from pipeline.config.stages.stage import STAGES
 from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 
@@ -169,9 +169,8 @@ def test_later_stages_and_the_blur_know_what_each_head_finds() -> None:
     assert (facts.boxes, facts.masks) == (("red", "green", "blue"), ("drivable", "lane"))
 
     def lines(*stages: dict[str, Any], blur: tuple[str, ...] = ()) -> list[str]:
-        camera = Camera.model_validate({"url": "test://", "stages": stages})
-        checked = [*check_stages(camera.stages, "stages"), *check_blur(blur, camera.stages, "blur")]
-        return list(checked)
+        named = STAGES.validate_python(list(stages))
+        return [*check_stages(named, "stages"), *check_blur(blur, named, "blur")]
 
     both = {"model": "test-heads"}
     assert lines(both, {"model": "face", "on": "green"}, blur=("lane", "red")) == []

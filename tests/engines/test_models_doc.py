@@ -48,8 +48,12 @@ def test_the_first_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_stages_of_the_example_are_a_cameras() -> None:
     camera = Camera.model_validate({"url": "test://"} | block("stages"))
-    stages = [stage for stage in camera.stages if isinstance(stage, ModelStage)]
-    assert [(s.model, s.on) for s in stages] == [("street", None), ("face", "face")]
+    stages = [stage for stage in camera.stages or () if isinstance(stage, ModelStage)]
+    assert [(s.model, s.on) for s in stages] == [
+        ("yolox-street", None),
+        ("yunet", None),
+        ("face", "face"),
+    ]
 
 
 def test_the_worked_example_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +123,7 @@ def test_the_example_of_an_embedder_is_a_manifest() -> None:
     published = [
         stage.publish
         for each in stages
-        for stage in Camera.model_validate({"url": "test://", "stages": each}).stages
+        for stage in Camera.model_validate({"url": "test://", "stages": each}).stages or ()
         if isinstance(stage, ModelStage)
     ]
     assert published.count(True) == 1
@@ -139,6 +143,15 @@ def test_the_table_is_the_zoo() -> None:
     for name, summary, task, licence in rows:
         manifest = find(name)
         assert (summary, task, licence) == (manifest.summary, manifest.tasks, manifest.licence)
+
+
+def test_milliseconds_that_the_form_tells_are_those_of_the_table() -> None:
+    told = {name: ms for name in zoo_names() if (ms := find(name).ms) is not None}
+    assert told.keys() >= {"yolox-street", "deimv2-femto"}
+    for name, ms in told.items():
+        row = re.search(rf"^\| `{name}` \|.*$", DOC, re.MULTILINE)
+        assert row
+        assert f"| {ms:g} |" in row[0], f"{name}: not that of docs/models.md"
 
 
 def test_the_table_of_decoders_is_complete() -> None:

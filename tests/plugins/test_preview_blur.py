@@ -238,11 +238,13 @@ def test_another_size_begins_anew() -> None:
 
 
 def test_the_classes_reach_the_element() -> None:
-    spec = {"url": "test://", "preview": {"blur": ["face", "license plate"]}}
+    spec = {"url": "test://", "stages": [], "preview": {"blur": ["face", "license plate"]}}
     assert '! mirpreview fps=8 quality=70 blur="face,license plate" !' in stages_text(
         "gate", Camera.model_validate(spec), 1
     )
-    assert "blur" not in stages_text("gate", Camera.model_validate({"url": "test://"}), 1)
+    assert "blur" not in stages_text(
+        "gate", Camera.model_validate({"url": "test://", "stages": []}), 1
+    )
     spec["preview"] = {"blur": ["plate, licence"]}
     with pytest.raises(ValueError, match=r'preview\.blur: "plate, licence"; expected a class with'):
         stages_text("gate", Camera.model_validate(spec), 1)

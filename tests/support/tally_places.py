@@ -59,8 +59,9 @@ def test_it_is_a_kind() -> None:
 
 
 def test_yaml(camera: Camera) -> None:
-    assert [stage.name for stage in camera.stages] == ["test-boxes", "red", "test-lane"]
-    assert camera.stages[1] == TallyStage(tally="red", side="left", model="test-lane", every_s=1.0)
+    stages = camera.stages or []
+    assert [stage.name for stage in stages] == ["test-boxes", "red", "test-lane"]
+    assert stages[1] == TallyStage(tally="red", side="left", model="test-lane", every_s=1.0)
 
 
 def test_mistakes_in_yaml() -> None:
@@ -102,7 +103,7 @@ def test_launch_text(camera: Camera) -> None:
 
 
 def test_run_once(camera: Camera) -> None:
-    made = make_stages(camera.stages[:2], 1)
+    made = make_stages((camera.stages or [])[:2], 1)
     assert isinstance(made[1][1], OwnStage)
     assert isinstance(made[1][1].stage, Tally)
     ran = run_once(made, np.zeros((48, 64, 3), np.uint8), (64, 48))
@@ -113,7 +114,7 @@ def test_run_once(camera: Camera) -> None:
 def test_models_of_a_worker(camera: Camera) -> None:
     assert [use.name for use in camera.models()] == ["test-boxes", "test-lane", "test-lane"]
     models = Models()
-    loaded = load_models(parse_settings(YAML), models)
+    loaded = load_models(parse_settings(YAML).cameras.values(), 1, models)
     assert (len(loaded), [each.name for each in models.in_use()]) == (
         3,
         ["test-boxes", "test-lane"],
@@ -121,11 +122,11 @@ def test_models_of_a_worker(camera: Camera) -> None:
 
 
 def test_a_swapped_model_has_its_place(camera: Camera) -> None:
-    swapped = [stage.with_models(lambda name: f"{name}-2") for stage in camera.stages]
+    swapped = [stage.with_models(lambda name: f"{name}-2") for stage in camera.stages or ()]
     assert [use.name for stage in swapped for use in stage.models()] == [
         *("test-boxes-2", "test-lane-2", "test-lane-2")
     ]
-    assert list(check_blur(["tallied"], camera.stages, "blur")) == []
+    assert list(check_blur(["tallied"], camera.stages or (), "blur")) == []
 
 
 def test_body_of_the_api() -> None:

@@ -137,7 +137,7 @@ function Figures({ camera, message, screen, runs }) {
     ${figure("Capture to screen", ms(screen.p50), `p95 ${ms(screen.p95)}`)}
     ${figure("Objects now", runs && message ? seen.length : "–", labels.join(", ") || "nothing seen")}
     ${figure("Source", size ? size.join(" × ") : "–", size ? TIME[message?.ts_source] ?? "pixels" : "not seen yet")}
-    ${figure("Models", models.length, models.join(", ") || "video only")}
+    ${figure("Models", models.length, models.length ? `${models.join(", ")}${camera.spec.stages ? "" : " (default)"}` : "video only")}
   </dl>`;
 }
 

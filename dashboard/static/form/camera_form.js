@@ -10,13 +10,11 @@ import { live } from "../lib/live.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { sources, stagesFor, useSources } from "./sources.js";
 import { labelsOf } from "./stage_kinds.js";
-import { Pipeline } from "./stage_list.js";
+import { Pipeline, STANDARD } from "./stage_list.js";
 import { toast } from "../lib/toast.js";
 import { TrialView } from "./trial_view.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
-
-const STANDARD = [{ model: "street" }]; // what a camera without stages runs, where its worker does not say
 
 /** Adds a camera when `camera` is undefined, else edits it. */
 export function CameraForm({ camera, onClose }) {
@@ -65,8 +63,8 @@ function FreeForm({ camera, onClose }) {
 }
 
 function Fields({ camera, values, models, taken, trial, saving, trouble, onChange, onFind }) {
-  const { workers, kinds, failure, zoo, defaults, shown } = models;
-  const labels = labelsOf(shown.stages, kinds, zoo);
+  const { workers, kinds, failure, zoo, defaults, shown, findable } = models;
+  const labels = labelsOf(findable, kinds, zoo);
   const url = useRef();
   useEffect(() => { // the first thing that is wrong
     if (saving.refusals) document.querySelector("dialog [aria-invalid]")?.focus();
@@ -80,21 +78,28 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
       busy=${trial.busy} lines=${trouble.url} input=${url} />
     <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"} onCancel=${trial.cancel} /></div>
     ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
-    <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} onChange=${onChange} trouble=${trouble.stages} />
+    <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} hasStandard=${models.hasStandard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
     ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
     <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />`;
 }
 
-/** The workers, the models and defaults of the one that is chosen, and `shown`: the form with what it inherits. */
+/**
+ * The workers, the models and defaults of the one that is chosen; `shown`: the form with what it inherits, `isStandard`
+ * where its worker chooses the stages; `findable`: stages whose classes may be blurred.
+ */
 function useModels(values) {
   const { workers, kinds, failure } = useWorkers();
   const named = (name) => workers?.find((one) => one.worker === name);
   const worker = named(values.worker) ?? named("main") ?? workers?.[0];
   const { zoo = [], defaults = {} } = worker ?? {};
-  const standard = useMemo(() => (defaults.stages ?? STANDARD).map(numbered), [worker?.worker]);
-  const shown = { ...values, stages: values.stages ?? standard, worker: values.worker || (worker?.worker ?? "") };
-  return { workers, kinds, failure, zoo, defaults, shown };
+  const standard = worker ? worker.standard : { stages: STANDARD, with_faces: STANDARD };
+  const inherited = JSON.stringify(standard?.[values.blur.includes("face") ? "with_faces" : "stages"] ?? defaults.stages ?? []);
+  const stages = useMemo(() => JSON.parse(inherited).map(numbered), [inherited]);
+  const isStandard = !values.stages && standard !== null;
+  const shown = { ...values, stages: values.stages ?? stages, isStandard, worker: values.worker || (worker?.worker ?? "") };
+  const findable = isStandard ? standard.with_faces.map((stage) => ({ stage })) : shown.stages;
+  return { workers, kinds, failure, zoo, defaults, shown, findable, hasStandard: standard !== null };
 }
 
 /** {save, busy, refusals: how often it was refused}; what is wrong goes to `setTrouble`, by field. */

@@ -47,7 +47,7 @@ function firstValue({ control, choices, minimum }, zoo) {
 /** What a new stage runs until another model is chosen. */
 function firstModel(zoo) {
   const ready = zoo.filter((one) => one.ready && one.runs_on === "frame").map((one) => one.name);
-  return ready.length && !ready.includes("street") ? ready[0] : "street";
+  return ["yolox-street", "street"].find((name) => ready.includes(name)) ?? ready[0] ?? "street";
 }
 
 /** A stage with another value of a field, without its key when there is none. */

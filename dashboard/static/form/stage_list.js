@@ -6,33 +6,43 @@ import { Stage, inSentence } from "./stage_fields.js";
 import { boxesBefore, modelsOf, nameOf, newStage } from "./stage_kinds.js";
 import { Button } from "../lib/ui.js";
 
-/** `isMade`: for what a kind of source shows, and offered with it alone. */
-const PRESETS = [
-  { id: "street", title: "People, vehicles, faces", words: "Boxes around each of them.", stages: [{ model: "street" }] },
-  { id: "road", title: "Road and lanes", words: "From a car: masks of road, drivable area, lane lines.",
-    stages: [{ model: "road" }] },
-  { id: "faces", title: "Faces with masks", words: "Each face, with its outline.",
-    stages: [{ model: "street" }, { model: "face", on: "face" }] },
-  { id: "test", title: "The test image", words: "What is drawn in it: three boxes and a lane.", isMade: true,
-    stages: [{ model: "test-boxes" }, { model: "test-lane" }] },
-];
-
-/** The choice that these stages are, or undefined. */
-const presetOf = (stages) => PRESETS.find((one) => same(one.stages, stages?.map(({ stage }) => stage)));
+/** What a camera without stages runs, where its worker does not say. */
+export const STANDARD = [{ model: "yolox-street" }];
 
 /**
- * `values`: {url, stages, custom} of the form, `kinds` of stages, `zoo`: models of the worker, `onChange` takes what changes,
- * `trouble`: words of the server.
+ * `ways`: lists of stages that do it, the best first; the first whose files the worker has is taken. `isStandard`: left to
+ * the worker where it chooses. `isMade`: for what a kind of source shows, and offered with it alone.
  */
-export function Pipeline({ values, kinds, zoo, onChange, trouble }) {
-  const chosen = values.custom ? null : presetOf(values.stages);
-  const offered = PRESETS.filter((one) => !one.isMade || same(one.stages, stagesFor(values.url)) || one === chosen);
-  const choose = (preset) => onChange({ custom: false, stages: preset.stages.map(numbered), chose: true });
+const PRESETS = [
+  { id: "objects", title: "People and vehicles", words: "Boxes around each of them.", ways: [STANDARD], isStandard: true },
+  { id: "accurate", title: "Accurate", words: "People, vehicles and 74 more classes.", ways: [[{ model: "deimv2-femto" }]] },
+  { id: "road", title: "Road and lanes", words: "From a car: masks of road, drivable area, lane lines.",
+    ways: [[{ model: "road" }]] },
+  { id: "faces", title: "Faces with masks", words: "Each face, with its outline.",
+    ways: ["yunet", "street"].map((model) => [{ model }, { model: "face", on: "face" }]) },
+  { id: "test", title: "The test image", words: "What is drawn in it: three boxes and a lane.", isMade: true,
+    ways: [[{ model: "test-boxes" }, { model: "test-lane" }]] },
+];
+
+/** The choice that the stages of a form are, or undefined. */
+const presetOf = ({ stages, isStandard }) => PRESETS.find((one) => (isStandard && one.isStandard)
+  || one.ways.some((way) => same(way, stages?.map(({ stage }) => stage))));
+
+/**
+ * `values`: {url, stages, custom, isStandard} of the form, `kinds` of stages, `zoo`: models of the worker, `hasStandard` where
+ * it chooses the stages of a camera without any, `onChange` takes what changes, `trouble`: words of the server.
+ */
+export function Pipeline({ values, kinds, zoo, hasStandard, onChange, trouble }) {
+  const chosen = values.custom ? null : presetOf(values);
+  const offered = PRESETS.filter((one) => !one.isMade || same(one.ways[0], stagesFor(values.url)) || one === chosen);
+  const isLeft = (preset) => preset.isStandard && hasStandard;
+  const choose = (preset) => onChange({ custom: false, chose: true,
+    stages: isLeft(preset) ? null : wayOf(preset, kinds, zoo).map(numbered) });
   return html`<fieldset class="pipeline-part">
     <legend>What to detect</legend>
     <div class="presets">
-      ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${preset.words}
-        missing=${missing(preset, kinds, zoo)} checked=${preset === chosen} onChoose=${() => choose(preset)} />`)}
+      ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${`${preset.words}${price(preset, kinds, zoo)}`}
+        missing=${isLeft(preset) ? "" : missing(preset, kinds, zoo)} checked=${preset === chosen} onChoose=${() => choose(preset)} />`)}
       <${Card} title="Custom" words="Models of your choice, in your order." checked=${!chosen}
         onChoose=${() => onChange({ custom: true, chose: true })} />
     </div>
@@ -42,11 +52,28 @@ export function Pipeline({ values, kinds, zoo, onChange, trouble }) {
   </fieldset>`;
 }
 
+/** The models of a list of stages whose files the worker does not have. */
+function lackingOf(way, kinds, zoo) {
+  return way.flatMap((stage) => modelsOf(stage, kinds)).filter((name) => !zoo.find((one) => one.name === name)?.ready);
+}
+
+/** The first list of stages that the worker can run, else the last. */
+function wayOf({ ways }, kinds, zoo) {
+  return ways.find((way) => !lackingOf(way, kinds, zoo).length) ?? ways.at(-1);
+}
+
 /** Why the worker cannot run a choice, in words, or "". */
 function missing(preset, kinds, zoo) {
   if (!zoo.length) return "";
-  const lacking = preset.stages.flatMap((stage) => modelsOf(stage, kinds)).filter((name) => !zoo.find((one) => one.name === name)?.ready);
-  return lacking.length ? `The worker does not have the files of ${lacking.join(" and ")}.` : "";
+  const lacking = lackingOf(wayOf(preset, kinds, zoo), kinds, zoo);
+  return lacking.length ? `The worker does not have the files: mirante models pull ${lacking.join(" ")}` : "";
+}
+
+/** What a choice of one model costs, in words; "" where it was not measured. */
+function price({ ways: [way] }, kinds, zoo) {
+  const [name, ...others] = way.flatMap((stage) => modelsOf(stage, kinds));
+  const ms = others.length ? null : zoo.find((one) => one.name === name)?.ms;
+  return ms ? ` About ${Math.round(ms)} ms an image.` : "";
 }
 
 function Card({ title, words, missing = "", checked, onChoose }) {

@@ -1,5 +1,6 @@
 // What a test of a camera showed: one frame with its boxes, or why there is none and what to try.
 import { drawFrame } from "../lib/draw.js";
+import { Mend } from "../lib/less.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
 import { Button, Notice } from "../lib/ui.js";
 
@@ -85,8 +86,10 @@ function Facts({ trial, stale, verb }) {
       ${fact("Frames", trial.fps && `${Number(trial.fps.toFixed(1))} per second`)}
       ${fact("Codec", trial.codec)}
       ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
+      ${fact("Models", trial.models.join(", "))}
       ${fact("Found", seen(trial.objects))}
     </dl>
+    ${trial.less && html`<p>${trial.less.runs}: fewer ${trial.less.finds} found. <${Mend} choice=${trial.less} /></p>`}
     ${stale ? html`<p>Settings have changed: test again to see the result.</p>`
       : html`<p class="keys">Press Enter again to ${verb === "saved" ? "save" : "add"} it.</p>`}
   </div>`;

@@ -6,7 +6,7 @@ import { Notice } from "../lib/ui.js";
 
 const EVERY_MS = 3000; // one that is started meanwhile is to be seen
 
-/** {workers: [{worker, zoo, defaults}] or null until it is known, kinds: of stages, failure}. */
+/** {workers: [{worker, zoo, defaults, standard}] or null until it is known, kinds: of stages, failure}. */
 export function useWorkers() {
   const [state, set] = useState({ workers: null, kinds: [], failure: null });
   useEffect(() => {
@@ -27,10 +27,10 @@ export function useWorkers() {
   return state;
 }
 
-/** The models of each worker: `ready` where it has the file. */
-function byWorker({ zoo, defaults }) {
+/** The models of each worker: `ready` where it has the file; `standard`: the stages that it chooses, null where its defaults name some. */
+function byWorker({ zoo, defaults, standard }) {
   return Object.keys(defaults).sort().map((worker) => ({
-    worker, defaults: defaults[worker], zoo: zoo.map((one) => ({ ...one, ready: one.ready_on.includes(worker) })),
+    worker, defaults: defaults[worker], standard: standard[worker] ?? null, zoo: zoo.map((one) => ({ ...one, ready: one.ready_on.includes(worker) })),
   }));
 }
 

@@ -1,5 +1,7 @@
 // Models, and the engine that each runs on.
+import { Mend, lessOf } from "../lib/less.js";
 import { html } from "../lib/preact.js";
+import { Notice } from "../lib/ui.js";
 
 const RUNTIMES = {
   onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX",
@@ -23,11 +25,12 @@ export function Models({ workers }) {
   const several = workers.length > 1;
   return html`<section class="card"><h2>Models <small>and the engine each runs on</small></h2>
     ${rows.length === 0
-      ? html`<p class="nothing">No model is running. Add one with a camera stage <code>model: street</code>.</p>`
+      ? html`<p class="nothing">No model is running. Add one with a camera stage <code>model: yolox-street</code>.</p>`
       : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}
           <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
         <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
           worker=${several ? worker.worker : null} build=${worker.builds[model.name]} />`)}</tbody></table>`}
+    ${workers.map((worker) => html`<${Less} key=${worker.worker} worker=${worker} name=${several} />`)}
     <${Ready} workers=${workers} used=${new Set(rows.map(({ model }) => model.name))} />
   </section>`;
 }
@@ -43,6 +46,16 @@ function Row({ model, worker, build }) {
     <td data-words="Parity"><span class="state wraps ${tone}">${parity}</span></td>
     <td data-words="Build">${buildWords(build)}</td>
   </tr>`;
+}
+
+/** Models that run in the place of better ones, and what to do about it; `name`: say which worker's. */
+function Less({ worker, name }) {
+  return lessOf(worker.standard).map((one) => html`<${Notice} key=${one.finds} icon="alert" tone="wait"
+    title="${name ? `Worker ${worker.worker}, ` : ""}${one.runs}: fewer ${one.finds} found">
+    <${Mend} choice=${one} />
+    <details><summary>Where ${one.wanted} was looked for</summary>
+      <ul>${one.tried.map((line) => html`<li key=${line}>${line}</li>`)}</ul></details>
+  </${Notice}>`);
 }
 
 function buildWords(build) {

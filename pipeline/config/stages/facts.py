@@ -61,6 +61,13 @@ class UnknownModelError(ValueError):
     """A stage names no model; in words."""
 
 
+def zoo_here() -> dict[str, ModelFacts]:
+    """Return the facts of the zoo's models, by name."""
+    from engines.manifest import zoo_names
+
+    return {name: facts_here(name) for name in zoo_names()}
+
+
 def facts_here(name: str) -> ModelFacts:
     """Return the facts of a model of this machine: of the zoo, or of a manifest.
 

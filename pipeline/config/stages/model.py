@@ -33,7 +33,7 @@ class ModelStage(StageKind):
 
     title: ClassVar[str] = "A model"
     placeholder: ClassVar[str] = "NAME"
-    example: ClassVar[Mapping[str, str]] = {"model": "street"}
+    example: ClassVar[Mapping[str, str]] = {"model": "yolox-street"}
     option: ClassVar[str] = "--model"
 
     model: Annotated[str, Shown("Model", "model")] = Field(

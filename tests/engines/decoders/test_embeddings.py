@@ -113,7 +113,7 @@ def test_a_stage_that_cannot_publish_is_refused() -> None:
 
     def lines(*stages: dict[str, Any]) -> list[str]:
         camera = Camera.model_validate({"url": "test://", "stages": stages})
-        return list(check_stages(camera.stages, "stages"))
+        return list(check_stages(camera.stages or (), "stages"))
 
     boxes = {"model": "test-boxes"}
     vectors = {"model": "test-embedding", "on": "red", "publish": True}
@@ -124,7 +124,7 @@ def test_a_stage_that_cannot_publish_is_refused() -> None:
     (line,) = lines(boxes, {"model": "test-embedding"})
     assert "boxes" in line
     camera = Camera.model_validate({"url": "test://", "stages": [boxes, vectors]})
-    assert [s.launch_text(1) for s in camera.stages] == [
+    assert [s.launch_text(1) for s in camera.stages or ()] == [
         'mirinfer model="test-boxes" threads=1',
         'mirinfer model="test-embedding" threads=1 on="red" publish=true',
     ]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from engines.store.models import store
 from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera
 from pipeline.config.load import parse_settings
 from pipeline.doctor import NEEDS, Missing, examine, needs_of
 from tests.support import ROOT
 from tests.support.outcome import Run
+from tests.support.stand_in import StandIn
 
 URLS = ["rtsp://h/x", "rtsps://h/x", "http://h/x", "file:x.mp4", "/dev/video0", "test://"]
 ALWAYS_THERE = {"capsfilter", "identity", "filesrc", "fakesink", "pipeline"}  # GStreamer's core
@@ -21,7 +23,7 @@ def probes(*missing: str) -> dict[str, Missing]:
     def probe(names: Iterable[str]) -> set[str]:
         return set(names) & set(missing)
 
-    return dict.fromkeys(["element", "typelib", "library", "program", "driver"], probe)
+    return dict.fromkeys(["element", "typelib", "library", "program", "driver", "model"], probe)
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -94,13 +96,54 @@ def test_check_names_what_the_machine_lacks(
     tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "ok.yaml"
-    file.write_text("cameras:\n  gate: {url: rtsp://h/x}\n")
+    file.write_text("cameras:\n  gate: {url: rtsp://h/x, stages: []}\n")
     monkeypatch.setattr("pipeline.doctor._probes", probes)
     assert mirante("check", str(file)).out == f"{file}: fine, 1 camera\n"
     monkeypatch.setattr("pipeline.doctor._probes", lambda: probes("rtspsrc"))
     outcome = mirante("check", str(file))
     assert outcome.status == 1
     assert outcome.err == "rtspsrc: missing — apt-get install gstreamer1.0-plugins-good\n"
+
+
+def test_a_default_model_that_is_not_here_is_said_with_what_mends_it(
+    tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in = StandIn(tmp_path, monkeypatch)
+    line = (
+        "yolox-street (optional, finding objects where a camera names no model; street runs "
+        "without it and finds fewer): mirante models pull yolox-street"
+    )
+    outcome = mirante("doctor")
+    assert re.search(r"^absent +yolox-street +model", outcome.out, re.MULTILINE)
+    assert line in outcome.out.splitlines()
+    stand_in.put(store(), content=b"damaged")
+    assert line in mirante("doctor").out.splitlines()
+    assert f"{store() / 'objects.onnx'}: wrong checksum" in caplog.text
+    assert (store() / "objects.onnx").exists(), "it only looks"
+    stand_in.put(store())
+    outcome = mirante("doctor")
+    assert re.search(r"^ok +yolox-street +model", outcome.out, re.MULTILINE)
+    assert "models pull" not in outcome.out
+
+
+def test_check_says_what_is_still_to_be_fetched(
+    tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = StandIn(tmp_path, monkeypatch)
+    monkeypatch.setattr("pipeline.doctor._probes", probes)
+    file = tmp_path / "ok.yaml"
+    file.write_text(
+        "cameras:\n  gate: {url: rtsp://h/x, preview: {blur: [face]}}\n"
+        "  yard: {url: rtsp://h/y, stages: [{model: yunet}]}\n"
+    )
+    fetched = "fetched at the first start, or now: mirante models pull"
+    assert mirante("check", str(file)).out.splitlines() == [
+        f"yolox-street: {fetched} yolox-street; street runs where it cannot be had",
+        f"yunet: {fetched} yunet",
+        f"{file}: fine, 2 cameras",
+    ]
+    stand_in.put(store())
+    assert mirante("check", str(file)).out == f"{file}: fine, 2 cameras\n"
 
 
 def test_examine_finds_this_machine_fit() -> None:

@@ -17,12 +17,14 @@ import pytest
 
 from engines.manifest import ZOO
 from engines.pictures import named_frame, read_frame
+from engines.store.models import store
 from mirante import Detections, FrameResult, Mask
 from mirante.rotated import corners, enclosing
 from pipeline.cameras.synthetic import LABELS, picture, truth
 from pipeline.cli.drawn_result import draw_result
 from tests.support import ROOT
 from tests.support.outcome import Run
+from tests.support.stand_in import StandIn
 
 pytestmark = pytest.mark.slow
 WIDTH, HEIGHT, FRAMES = 1280, 720, 4
@@ -182,6 +184,36 @@ def test_what_classifiers_say_of_a_box(clip: Path, tmp_path: Path, mirante: Run)
     outcome = mirante("run-once", str(clip), "--config", str(config))
     assert outcome.status == 0, outcome.err
     assert re.search(r"^red 1\.000  \[.+\]  colour dark 0\.75$", outcome.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_without_stages_it_runs_what_can_be_had(
+    clip: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch, is_here: bool
+) -> None:
+    stand_in = StandIn(tmp_path, monkeypatch)
+    if is_here:
+        stand_in.put(store())
+    config = tmp_path / "one.yaml"
+    config.write_text("cameras: {gate: {url: 'test://', preview: {blur: [face]}}}")
+    for arguments, last in (((), "0"), (("--config", str(config)), "1")):
+        outcome = mirante("run-once", str(clip), *arguments)
+        assert outcome.status == 0, outcome.err
+        words = "street: fewer objects found than with yolox-street; put objects.onnx into"
+        assert outcome.err.startswith(words) is not is_here
+        ran = re.findall(r"^stage (\d) (\S+):", outcome.out, re.MULTILINE)
+        assert ran[0] == ("0", "yolox-street" if is_here else "street")
+        assert ran[-1][0] == (last if is_here else "0")
+    assert ("person" in outcome.out) is is_here, "it finds what is drawn"
+
+
+def test_a_model_that_is_named_runs_or_is_an_error(
+    clip: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StandIn(tmp_path, monkeypatch)
+    outcome = mirante("run-once", str(clip), "--model", "yolox-street")
+    assert outcome.status == 1
+    assert "model yolox-street: objects.onnx is not available anywhere" in outcome.err
+    assert outcome.out == ""
 
 
 def test_gstreamer_is_not_loaded(clip: Path) -> None:

@@ -40,9 +40,13 @@ def test_cameras_inherit_what_they_do_not_say() -> None:
     assert yard.stages == []
 
 
-def test_a_camera_of_which_nothing_is_said_runs_the_shipped_detector() -> None:
+def test_a_camera_of_which_nothing_is_said_runs_the_standard_detector() -> None:
     (gate,) = parse_settings("cameras: {gate: {url: 'test://'}}").cameras.values()
-    assert gate.stages == [ModelStage(model="street")]
+    assert gate.stages is None, "its worker chooses"
+    (named,) = parse_settings("cameras: {gate: {url: 'test://', stages: null}}").cameras.values()
+    assert named == gate
+    text = "defaults: {stages: [{model: road}]}\ncameras: {gate: {url: 'test://', stages: null}}"
+    assert parse_settings(text).cameras["gate"].stages is None
 
 
 def test_on_is_a_key_and_off_a_word() -> None:
@@ -55,7 +59,10 @@ def test_on_is_a_key_and_off_a_word() -> None:
             stages: [{model: test-boxes}, {model: test-lane, on: red}]
         """
     )
-    assert settings.cameras["gate"].stages[1] == ModelStage(model="test-lane", on="red")
+    assert settings.cameras["gate"].stages == [
+        ModelStage(model="test-boxes"),
+        ModelStage(model="test-lane", on="red"),
+    ]
     assert settings.cameras["gate"].loop is True
 
 
@@ -123,7 +130,7 @@ def test_models_of_an_own_folder_go_before_the_zoo(tmp_path: Path) -> None:
           gate: {{url: test://, stages: [{{model: mine}}, {{model: test-lane}}]}}
         """
     )
-    models = [s.model for s in settings.cameras["gate"].stages if isinstance(s, ModelStage)]
+    models = [s.model for s in settings.cameras["gate"].stages or () if isinstance(s, ModelStage)]
     assert models == [str(tmp_path / "mine.yaml"), "test-lane"]
 
 
