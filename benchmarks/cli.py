@@ -10,7 +10,7 @@ import typer
 from benchmarks.dashboard.plan import Plan as PagesPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
-from engines.commands import command
+from engines.commands import command, names_in
 
 app = typer.Typer(no_args_is_help=True, help="Run benchmarks; what is compared runs side by side.")
 
@@ -75,8 +75,19 @@ def zoo(
         list[str] | None, typer.Argument(metavar="[MODEL]…", help="zoo names; else all")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="inside one inference")] = 1,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="labelled photographs: accuracy too, each fitted into the clip's frame",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="those that accuracy is of: a,b; by default the street's six")
+    ] = None,
 ) -> None:
-    """Milliseconds of each model: a whole call, and its steps."""
+    """Milliseconds of each model, a whole call and its steps; accuracy on photographs."""
     from benchmarks.models.zoo import run_zoo
 
-    run_zoo(str(clip), models or None, threads)
+    run_zoo(str(clip), models or None, threads, photos, names_in(classes))

@@ -1,4 +1,4 @@
-"""Milliseconds of the zoo's models, each step of a call: ``mirante bench zoo CLIP``."""
+"""Milliseconds and accuracy of the zoo's models in one frame: ``mirante bench zoo CLIP``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.models.accuracy import CLASSES, Accuracy, accuracy_of
 from engines.manifest import zoo_names
 from engines.model import load
 
@@ -61,19 +63,48 @@ def read_frames(clip: str, count: int) -> list[NDArray[np.uint8]]:
     return frames
 
 
-def run_zoo(clip: str, names: Sequence[str] | None = None, threads: int = 1) -> None:
+def run_zoo(
+    clip: str,
+    names: Sequence[str] | None = None,
+    threads: int = 1,
+    photographs: Path | None = None,
+    classes: Sequence[str] = (),
+) -> None:
     """Print one line per model.
 
     Args:
         clip: a video whose first frames are used.
         names: models; None for the whole zoo.
         threads: inside one inference.
+        photographs: a labelled folder; each photograph is fitted into a frame of the clip's size,
+            so that accuracy and time are of the same work. None for time alone.
+        classes: those that accuracy is of; none for the street's six.
     """
+    classes = classes or CLASSES
     frames = read_frames(clip, FRAMES)
-    sys.stdout.write(f"{'model':18} call  preprocess   infer  decode   ms, {threads} threads\n")
+    height, width = frames[0].shape[:2]
+    of_time = f"ms, {threads} threads, {width}x{height}"
+    of_photographs = f"% of {', '.join(classes)} in {photographs}"
+    heading = f"{'model':18} call  preprocess   infer  decode   "
+    shares = "" if photographs is None else "  AP50  precision  recall   "
+    told = of_time if photographs is None else f"{of_time}; {of_photographs}"
+    sys.stdout.write(f"{heading}{shares}{told}\n")
     for name in names or zoo_names():
         cost = measure(name, frames, threads)
-        sys.stdout.write(
+        line = (
             f"{name:17} {cost.call:6.2f}      {cost.preprocess:6.2f}  {cost.infer:6.2f}  "
-            f"{cost.decode:6.2f}\n"
+            f"{cost.decode:6.2f}"
         )
+        if photographs is not None:
+            line += _shares(accuracy_of(name, photographs, (width, height), classes, threads))
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+def _shares(found: Accuracy | None) -> str:
+    if found is None:
+        return f"{'-':>9}{'-':>11}{'-':>8}"
+    shares = (found.ap50, found.precision, found.recall)
+    return "".join(
+        f"{100 * share:{width}.1f}" for share, width in zip(shares, (9, 11, 8), strict=True)
+    )

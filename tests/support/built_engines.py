@@ -19,6 +19,7 @@ Rgb = NDArray[np.uint8]
 OWN = {"street": "YOLO (ours)", "road": "U-Net (ours)", "face": "U-Net (ours)"}
 PUBLIC = {
     "yolox-nano": "YOLOX",
+    "yolox-street": "YOLOX",
     "deimv2-femto": "DEIMv2",
     "yunet": "YuNet",
     "twinlitenet": "TwinLiteNet",

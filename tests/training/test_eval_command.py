@@ -125,6 +125,20 @@ def test_a_missing_and_a_wrong_label(mirante: Run, tmp_path: Path) -> None:
     assert read_image(sheet).shape == (2 * (270 + 24) + 24, 2 * 480, 3)
 
 
+def test_images_are_fitted_into_a_frame(mirante: Run, tmp_path: Path) -> None:
+    """The frame's bars are grey, and boxes come back to the image's own pixels."""
+    data = label(draw(tmp_path / "set"), {n: there(n) for n in NUMBERS})
+    found = figures(mirante, "test-boxes", data, tmp_path, "--frame", "800x360")
+    assert found["frame"] == [800, 360]
+    assert found["ap50"] == 1
+    assert found["ap"] > 0.9
+    # A sixteenth of the size: what is found is as coarse as the frame's pixels.
+    small = figures(mirante, "test-boxes", data, tmp_path, "--frame", "40x30")
+    assert small["ap"] < found["ap"]
+    outcome = mirante("eval", "test-lane", "--data", str(data), "--frame", "800x360")
+    assert "least-side, frame and empty: expected with a detector only" in outcome.err
+
+
 def test_false_boxes_where_nothing_is(mirante: Run, tmp_path: Path) -> None:
     """Of four images two show nothing, as their labels have it; in one of these three are found."""
     boxes = {n: there(n) for n in NUMBERS} | {7: []}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.model import Model
 from training.evaluation.average_precision import average_precision
+from training.evaluation.framed import Detector
 from training.evaluation.matching import Found, Truth, Verdict, confuse, judge
 from training.evaluation.pairing import Pairing, numbers
 from training.evaluation.pictures import Picture
@@ -120,7 +120,7 @@ class DetectorFigures:
 
 
 def evaluate_detector(
-    model: Model,
+    model: Detector,
     thresholds: NDArray[np.float32],
     pictures: Iterable[Picture],
     truth: BoxTruth,
@@ -177,7 +177,7 @@ def _renumbered(truth: Truth, number: NDArray[np.int64]) -> Truth:
     return Truth(truth.xyxy[kept], class_id[kept], truth.crowd[kept])
 
 
-def _found(model: Model, picture: Picture, number: NDArray[np.int64]) -> Found:
+def _found(model: Detector, picture: Picture, number: NDArray[np.int64]) -> Found:
     seen = model(picture.rgb).detections
     class_id = number[seen.class_id]
     return Found(seen.xyxy, class_id, seen.score).select(class_id >= 0)

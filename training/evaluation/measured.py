@@ -15,6 +15,7 @@ from engines.model import Model, load
 from training.datasets import BoxSet, DatasetError, MaskSet
 from training.evaluation.data import open_data
 from training.evaluation.detector import DetectorFigures, evaluate_detector
+from training.evaluation.framed import Detector, Framed
 from training.evaluation.pairing import Pairing, pair
 from training.evaluation.pictures import Picture, Pictures
 from training.evaluation.request import Request
@@ -58,6 +59,8 @@ class Measured:
         if asked.truth and asked.truth_threshold is not None:
             of += f" of {asked.truth_threshold:g} and above"
         lines = [f"{asked.model} on {self.figures.pictures} images of {asked.choice}"]
+        if asked.frame:
+            lines.append(f"each fitted into a frame of {asked.frame[0]}x{asked.frame[1]}")
         lines.append(f"truth: {of}")
         for side, names in (("model", self.pairing.model_only), ("truth", self.pairing.truth_only)):
             if names:
@@ -84,6 +87,7 @@ class Measured:
             "detector": asked.detector,
             "on": asked.on,
             "least_share": dict(asked.least_share),
+            "frame": asked.frame,
             "least_side_px": asked.least_side_px,
             "tolerance_px": asked.tolerance_px,
             "left_out": {"model": self.pairing.model_only, "truth": self.pairing.truth_only},
@@ -132,15 +136,17 @@ def _detector(request: Request, manifest: Manifest, watch: Watch) -> Measured:
         truth = DrawnBoxes(labels)
     else:
         truth = NoBoxes(manifest.labels) if request.empty else SeenBoxes(_teacher(request))
-    model = load(request.model, threads=request.threads, threshold=LEAST_SCORE)
+    model: Detector = load(request.model, threads=request.threads, threshold=LEAST_SCORE)
+    if request.frame is not None:
+        model = Framed(model, request.frame)
     pairing = pair(model.labels, truth.labels, request.match, request.classes)
     found = evaluate_detector(model, least, watch(pictures), truth, pairing, request.least_side_px)
     return Measured(request, pairing, found)
 
 
 def _segmenter(request: Request, _: Manifest, watch: Watch) -> Measured:
-    if request.least_side_px or request.empty:
-        raise ValueError("least-side and empty: expected with a detector only")
+    if request.least_side_px or request.frame or request.empty:
+        raise ValueError("least-side, frame and empty: expected with a detector only")
     detector = load(request.detector, threads=request.threads) if request.detector else None
     on = _class_of(request, detector)
     pictures, labels = open_data(request.choice, Planes, labelled=request.truth is None)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from engines.commands import Text, Texts, names_in
+from engines.commands import Text, Texts, names_in, size_reader
 
 
 def match_in(texts: list[str]) -> dict[str, str]:
@@ -89,6 +89,8 @@ class Request:
         classes: labels of the model; none for all.
         match: labels of the model to other names in the truth.
         least_side_px: boxes whose shorter side is below this do not count.
+        frame: a detector sees images fitted into frames of this width and height; None for images
+            as they are.
         least_share: only images of which these planes of the truth cover at least this share.
         tolerance_px: how far outlines and lines may be off.
         detector: segmenters run on the crops of its boxes.
@@ -123,6 +125,11 @@ class Request:
         float,
         Option("--least-side", help="Boxes with a shorter side do not count, in pixels.", min=0),
     ] = 0.0
+    frame: Annotated[
+        tuple[int, int] | None,
+        Option(metavar="WxH", help="Detectors see images fitted into a frame of this size."),
+        Text(size_reader("frame", "640x352")),
+    ] = None
     least_share: Annotated[
         Mapping[str, float],
         Option(help="PLANE=SHARE: only images of which the truth covers at least this share."),
