@@ -163,7 +163,7 @@ def test_nothing_in_the_pictures_proves_nothing(store: Path) -> None:
         build(ask("street", frames=grey, batch=3))
 
 
-@pytest.mark.parametrize("name", ["test-boxes", "test-lane"])
+@pytest.mark.parametrize("name", ["test-boxes", "test-lane", "test-instances", "test-pose"])
 def test_synthetic_models(store: Path, name: str) -> None:
     pictures = save_pictures(store / "synthetic.npz", synthetic())
     figures = build(ask(name, frames=pictures)).about["parity"]["engine"]["figures"]
