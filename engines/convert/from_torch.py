@@ -106,7 +106,7 @@ class TorchNetwork:
 
     def _open(self) -> list[int]:
         """Axes of the input that stay open."""
-        axes = [2, 3] if self.shape[1] == 3 else [1, 2]
+        axes = [2, 3] if self.shape[1] in (1, 3) else [1, 2]
         return {"none": [], "batch": [0], "size": [0, *axes]}[self._asked.dynamic]
 
     def _axes(self) -> dict[str, dict[int, str]]:
@@ -121,7 +121,7 @@ class TorchNetwork:
         except Exception as error:  # the network's own
             raise ConvertError(
                 f"{self._asked.source}: the network does not take {tuple(tensor.shape)} float32 "
-                f"(see size, layout): {first_lines(error)}"
+                f"(see size, layout, colour grey): {first_lines(error)}"
             ) from error
 
     def flat_module(self) -> Any:
@@ -146,7 +146,9 @@ class TorchNetwork:
         if size is None:
             raise ValueError("size: missing, and required for PyTorch, such as 640x640")
         sides = (size[1], size[0])
-        return (None, 3, *sides) if self._asked.layout != "nhwc" else (None, *sides, 3)
+        channels = 1 if self._asked.input.colour == "grey" else 3
+        is_last = self._asked.layout == "nhwc"
+        return (None, *sides, channels) if is_last else (None, channels, *sides)
 
     def _declared(self) -> tuple[int | None, ...] | None:
         """The input's shape in an exported program."""

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.builder.graphs import clone, inputs_of, shape_of
+from engines.builder.graphs import clone, inputs_of, run, shape_of
 from engines.builder.onnx_file import load_onnx
 from engines.builder.shapes import shapes_of
+from engines.builder.simplify import noise
+from engines.convert import ConvertError, first_lines
 from engines.convert.network import Runs
 from engines.runtimes import Tensors
 
@@ -24,14 +26,24 @@ def one_image(network: Runs, model: Any) -> tuple[Runs, Any, str]:
     Args:
         network: what runs the source.
         model: its ``onnx.ModelProto``.
+
+    Raises:
+        ConvertError: the graph does not allow one.
     """
     shapes = {name: shape_of(each) for name, each in inputs_of(model).items()}
     images = max((shape[0] or 1 for shape in shapes.values() if len(shape) == 4), default=1)
     if images == 1:
         return network, model, ""
     batched = frozenset(name for name, shape in shapes.items() if shape and shape[0] == images)
-    said = f"; {images} images per call made one"
-    return ManyAsOne(network, images, batched), of_one(model, images), said
+    made = of_one(model, images)
+    try:
+        run(made, noise(made))
+    except Exception as error:  # ONNX Runtime's own are of no public class
+        raise ConvertError(
+            f"it takes {images} images per call, and its graph does not allow one: "
+            f"{first_lines(error, 160)}; export it with a batch of 1"
+        ) from error
+    return ManyAsOne(network, images, batched), made, f"; {images} images per call made one"
 
 
 def of_one(model: Any, images: int) -> Any:
@@ -43,13 +55,13 @@ def of_one(model: Any, images: int) -> Any:
     onnx = load_onnx()
     copy = clone(model)
     known = shapes_of(model)
-    initial = {tensor.name: tensor for tensor in copy.graph.initializer}
+    constants = _constants(copy)
     added = []
     for node in copy.graph.node:
         for place, name in enumerate(node.input):
-            if name not in initial:
+            if name not in constants:
                 continue
-            array = onnx.numpy_helper.to_array(initial[name])
+            array = onnx.numpy_helper.to_array(constants[name])
             made = _of_one(node, place, array, known.get(node.input[0], ()), images)
             if made is not None:
                 # A name of its own, as other nodes may share the constant.
@@ -65,6 +77,15 @@ def of_one(model: Any, images: int) -> Any:
             dim.Clear()
     del copy.graph.value_info[:]
     return copy
+
+
+def _constants(model: Any) -> dict[str, Any]:
+    """The tensors that are given, as initializers or by nodes, by name."""
+    found = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            found[node.output[0]] = node.attribute[0].t
+    return found
 
 
 def _of_one(

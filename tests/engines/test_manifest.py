@@ -51,6 +51,18 @@ BAD = {
         {"input": {"name": "i", "size": [8, 8], "std": [1, 0, 1]}},
         "input.std: expected no 0, got [1.0, 0.0, 1.0]",
     ),
+    "two means": (
+        {"input": {"name": "i", "size": [8, 8], "mean": [1, 2]}},
+        "input.mean: expected one number or three, got [1, 2]",
+    ),
+    "means of grey": (
+        {"input": {"name": "i", "size": [8, 8], "colour": "grey", "mean": [1, 2, 3]}},
+        "input.mean: expected one value with colour grey, got [1.0, 2.0, 3.0]",
+    ),
+    "constant input": (
+        {"input": {"name": "i", "size": [8, 8], "extra": {"iou": [0.5, "half"]}}},
+        "input.extra.iou: expected 'size_wh', 'size_hw', a number or a list of numbers, got [0.5",
+    ),
     "extra input": (
         {"input": {"name": "i", "size": [8, 8], "extra": {"sizes": "wh"}}},
         "input.extra.sizes: expected 'size_wh' or 'size_hw', got 'wh'",

@@ -70,6 +70,46 @@ def test_rows_of_a_buffer_may_be_padded(layout: str, size: tuple[int, int]) -> N
     np.testing.assert_array_equal(padded, plain)
 
 
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("scaling", [{}, {"scale": 1 / 255, "mean": 0.5, "std": [0.25]}])
+def test_grey_is_the_luma_of_rec_601(layout: str, resize: str, scaling: dict[str, Any]) -> None:
+    spec = Input.model_validate(
+        {"name": "x", "size": (48, 40), "layout": layout, "colour": "grey", "resize": resize}
+        | scaling
+    )
+    preprocess = Preprocessor(spec, FLOAT)
+    for size in ((100, 50), (48, 40), (30, 90)):
+        rgb = picture(*size)
+        tensor, at = preprocess.frame(rgb)
+        left, top, right, bottom = at.content
+        canvas = np.full((40, 48, 3), spec.pad, np.float64)
+        canvas[top:bottom, left:right] = cv2.resize(rgb, (right - left, bottom - top))
+        luma = canvas @ [0.299, 0.587, 0.114]
+        expected = (luma * spec.scale - spec.mean[0]) / spec.std[0]
+        assert tensor.shape == ((1, 1, 40, 48) if layout == "nchw" else (1, 40, 48, 1))
+        level = spec.scale / spec.std[0]
+        np.testing.assert_allclose(tensor.reshape(40, 48), expected, atol=0.51 * level)
+
+
+def test_grey_of_a_region_and_of_pixels() -> None:
+    spec = Input.model_validate({"name": "x", "size": (16, 16), "colour": "grey"})
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[..., 1] = 200
+    tensor, _ = Preprocessor(spec, np.dtype(np.uint8)).region(rgb, (8.0, 8.0, 40.0, 40.0))
+    assert tensor.shape == (1, 1, 16, 16)
+    assert np.unique(tensor).tolist() == [117]  # 0.587 * 200
+
+
+def test_one_value_stands_for_all_channels() -> None:
+    one, three = (
+        Input.model_validate({"name": "x", "size": (48, 40), "mean": mean, "std": 2})
+        for mean in (5, [5, 5, 5])
+    )
+    tensors = [Preprocessor(spec, FLOAT).frame(picture(48, 40))[0] for spec in (one, three)]
+    np.testing.assert_array_equal(tensors[0], tensors[1])
+
+
 def test_the_tensor_is_allocated_once_and_its_padding_stays() -> None:
     spec = Input(name="x", size=(32, 32), resize="letterbox-centre", scale=1 / 255)
     preprocess = Preprocessor(spec, FLOAT)

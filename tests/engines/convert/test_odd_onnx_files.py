@@ -146,6 +146,30 @@ def test_one_image_where_it_is_asked(tmp_path: Path) -> None:
     assert made.about["onnx"]["batch"] == "one image per call, as requested"
 
 
+def test_several_images_in_constants_of_nodes(tmp_path: Path) -> None:
+    model = onnx.load(str(of_many(tmp_path / "net.onnx", 3)))
+    nodes = [
+        make("Constant", [], [tensor.name], value=tensor) for tensor in model.graph.initializer
+    ] + list(model.graph.node)
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, tmp_path / "net.onnx")
+    made = imported(tmp_path / "net.onnx", tmp_path / "out", **AS_YOLOV8)
+    assert made.about["onnx"]["by"] == "as it is; 3 images per call made one"
+
+
+def test_images_that_cannot_be_parted_are_told_of(tmp_path: Path) -> None:
+    nodes = [
+        make("Split", ["x", "each"], ["a", "b"], axis=0),
+        make("Concat", ["b", "a"], ["planes"], axis=0),
+    ]
+    ends = [floats(name, [2, 3, 32, 32]) for name in ("x", "planes")]
+    each = {"each": np.array([1, 1], np.int64)}
+    source = save(tmp_path / "net.onnx", nodes, each, ends[:1], ends[1:])
+    with pytest.raises(ConvertError, match=r"2 images per call, and its graph does .*batch of 1"):
+        imported(source, tmp_path / "out", labels=COLOURS, decoder="sigmoid")
+
+
 def test_images_that_need_each_other_are_refused(tmp_path: Path) -> None:
     nodes = [
         make("ReduceMean", ["x"], ["mean"], axes=[0], keepdims=1),
@@ -166,41 +190,6 @@ def test_images_that_need_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="computes something else"):
         imported(tmp_path / "net.onnx", tmp_path / "out", labels=COLOURS, decoder="sigmoid")
     assert not list((tmp_path / "out").iterdir())
-
-
-def grey_mask(path: Path, layout: str = "nchw") -> Path:
-    """A plane that is sure where its one channel is bright."""
-    shape: list[int | str | None]
-    shape = ["n", 1, 64, 64] if layout == "nchw" else ["n", 64, 64, 1]
-    nodes = [
-        make("Sub", ["x", "half"], ["c"]),
-        make("Mul", ["c", "steep"], ["l"]),
-        make("Sigmoid", ["l"], ["mask"]),
-    ]
-    constants = {"half": np.array([0.5], np.float32), "steep": np.array([20], np.float32)}
-    return save(path, nodes, constants, [floats("x", shape)], [floats("mask", shape)])
-
-
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_a_network_that_sees_grey(tmp_path: Path, layout: str) -> None:
-    source = grey_mask(tmp_path / "net.onnx", layout)
-    made = imported(source, tmp_path / "out", labels=("bright",), frames=photographs(tmp_path))
-    spec = engines.manifest.read(made.manifest).input
-    assert (spec.colour, spec.layout, spec.channels) == ("grey", layout, 1)
-    rgb = np.zeros((64, 64, 3), np.uint8)
-    rgb[:32] = (0, 255, 0)  # of which the luma is 0.587
-    rgb[32:] = (255, 0, 255)  # 0.413
-    (mask,) = engines.load(str(made.manifest))(rgb).masks
-    assert mask.plane("bright")[:32].all()
-    assert not mask.plane("bright")[32:].any()
-
-
-def test_grey_has_one_mean_and_one_std(tmp_path: Path) -> None:
-    source = grey_mask(tmp_path / "net.onnx")
-    keys = InputKeys(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    made = imported(source, tmp_path / "out", labels=("bright",), input=keys)
-    spec = engines.manifest.read(made.manifest).input
-    assert (spec.mean, spec.std) == ((0.5,), (0.25,))
 
 
 def constant_inputs(path: Path) -> Path:
