@@ -42,9 +42,13 @@ def import_(asked: Asked) -> None:
         typer.echo(line)
     for line in _parity(about):
         typer.echo(line)
+    for line in _tried(made):
+        typer.echo(line)
     for note in made.notes:
         typer.echo(f"mirante: warning: {note}", err=True)
-    if doubt := (about.get("task") or {}).get("doubt"):
+    if made.trial is not None and (advice := made.trial.advice):
+        typer.echo(f"mirante: warning: {asked.name}: {advice}", err=True)
+    elif doubt := (about.get("task") or {}).get("doubt"):
         typer.echo(f"mirante: warning: {asked.name} found nothing there: {doubt}", err=True)
     typer.echo(f"report    {made.report}")
     typer.echo(f"run it    {made.manifest}")
@@ -107,6 +111,22 @@ def _fed(made: Imported, asked: Asked) -> Iterator[str]:
     more = ", …" if len(made.labels) > _NAMED else ""
     names = ", ".join(made.labels[:_NAMED]) + more
     yield f"labels    {len(made.labels)} ({names}): {made.origins['labels']}"
+
+
+def _tried(made: Imported) -> Iterator[str]:
+    """Yield how many ways of feeding were tried, and what came of it."""
+    from engines.convert.trial import FEWEST, MOST_S
+
+    trial = made.trial
+    if trial is None:
+        return
+    if not trial.pictures:
+        yield f"tried     no other way of feeding: that takes {FEWEST} images in {MOST_S:.0f} s"
+        return
+    said = "another finds clearly more" if trial.advice else "none finds clearly more"
+    yield (
+        f"tried     {len(trial.ways) - 1} other ways of feeding on {trial.pictures} images: {said}"
+    )
 
 
 def _parity(about: Mapping[str, Any]) -> list[str]:

@@ -87,7 +87,7 @@ def reading(
     except RecogniseError as error:
         if asked.options and asked.task and asked.labels:
             return _as_asked(known)
-        raise _other_count(error, known, found) from None
+        raise _named_otherwise(error, known, found) from None
     labels, origin = _labels(read, known)
     keypoints, why = _points(read, asked)
     reasons = (*read.reasons, *why)
@@ -129,13 +129,16 @@ def _points(read: Recognised, asked: Asked) -> tuple[tuple[str, ...] | str, tupl
     return tuple(f"point_{i}" for i in range(read.points)), ()
 
 
-def _other_count(
+def _named_otherwise(
     error: RecogniseError, known: Known, found: Callable[[None], Recognised]
 ) -> RefusalError:
-    """The same refusal; or that the outputs have another number of labels than are named."""
+    """The same refusal; or that the outputs have another number of labels, or are of text."""
     named = known.asked.labels
     if named is None:
         return error
+    if known.is_text:
+        said = f"it reads text, of {len(named)} characters by the {known.labels}"
+        return RefusalError([f"decoder: none reads text; {said}", error.lines[0]], error.why)
     try:
         read = found(None)
     except RecogniseError:

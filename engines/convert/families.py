@@ -10,6 +10,8 @@ Triple = tuple[float, float, float]
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+_BGR_MEAN: Triple = (103.53, 116.28, 123.675)  # of 0..255
+_BGR_STD: Triple = (57.375, 57.12, 58.395)
 _TO_ONE = 1 / 255
 
 
@@ -62,7 +64,8 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "simcc": Family("SimCC and RTMPose", mean=IMAGENET_MEAN, std=IMAGENET_STD),
     "yolact": Family("YOLACT", scale=1.0, mean=(123.68, 116.78, 103.94), std=(58.4, 57.12, 57.38)),
-    "nanodet": Family("NanoDet", "bgr", 1.0, (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)),
+    "nanodet": Family("NanoDet", "bgr", 1.0, _BGR_MEAN, _BGR_STD, "letterbox-centre", 0),
+    "nanodet-plus": Family("NanoDet-Plus", "bgr", 1.0, _BGR_MEAN, _BGR_STD),
     "picodet": Family("PicoDet", mean=IMAGENET_MEAN, std=IMAGENET_STD),
     "tensorflow": Family("SSD of TensorFlow", scale=1 / 127.5, mean=(1, 1, 1)),
     "ultraface": Family(

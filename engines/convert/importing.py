@@ -25,10 +25,11 @@ from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
 from engines.convert.tidy import open_batch, picture_input, settle
 from engines.convert.told import told_by
+from engines.convert.trial import Trial, tried
 from engines.convert.watch import Watch, scratch_prefix
 from engines.files import digest_of, write_whole
 from engines.manifest import Manifest
-from engines.model import load
+from engines.model import load, session_of
 from engines.runtimes import Tensors, open_session
 
 
@@ -44,6 +45,7 @@ class Imported:
         labels: the names of what is found.
         fed, origins: the manifest's ``input``, and where its keys and the labels came from.
         notes: what is to be known besides, a sentence each.
+        trial: other ways of feeding it, on images that were named.
     """
 
     manifest: Path
@@ -54,6 +56,7 @@ class Imported:
     fed: Mapping[str, Any]
     origins: Mapping[str, str]
     notes: tuple[str, ...]
+    trial: Trial | None
 
 
 def import_model(asked: Asked, watch: Watch | None = None) -> Imported:
@@ -95,8 +98,11 @@ def import_model(asked: Asked, watch: Watch | None = None) -> Imported:
             watch.at("trying it as it is")
             made, kept = keep_as_it_is(network, folder, facts, (error, about))
             about = _source(asked, network) | kept
+        watch.at("trying other ways of feeding it")
+        trial = tried(made.manifest, session_of(made.manifest, 2), pictures, made.how.family)
+        about |= {} if trial is None else {"tried": trial.to_dict()}
         paths = _publish(asked, folder, about)
-        return Imported(*paths, about, made.how.labels, made.fed, made.origins, known.notes)
+        return Imported(*paths, about, made.how.labels, made.fed, made.origins, known.notes, trial)
 
 
 def _converted(

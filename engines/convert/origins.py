@@ -31,11 +31,13 @@ class Known:
         asked: the request, with what the file says where no option does.
         labels: where they came from; empty where there are none yet.
         notes: contradictions and what was made of them, a sentence each.
+        is_text: the labels are characters: the network reads text.
     """
 
     asked: Asked
     labels: str
     notes: tuple[str, ...]
+    is_text: bool = False
 
 
 def known(asked: Asked, told: Told) -> Known:
@@ -73,7 +75,7 @@ def known(asked: Asked, told: Told) -> Known:
         licence=told.licence if told.licence and unknown else asked.licence,
         keypoints=asked.keypoints or told.keypoints,
     )
-    return Known(filled, source, tuple(notes))
+    return Known(filled, source, tuple(notes), told.is_text)
 
 
 def _some(labels: tuple[str, ...]) -> str:
@@ -97,14 +99,15 @@ def fed(
         picture: the input of images.
         asked: the request.
         told: what the file says.
-        family: a key of ``FAMILIES``, or empty.
+        family: of networks, by its key in ``FAMILIES`` where that is known there.
     """
     given = asked.input.given()
-    of_family = FAMILIES[family].keys() if family else {}
+    author = FAMILIES.get(family)
+    of_family = {} if author is None else author.keys()
     sources = (
         (OPTION, given),
         ("file's metadata", {k: v for k in (*_NUMBERS, "colour") if (v := getattr(told, k))}),
-        (f"family {FAMILIES[family].says}" if family else "", of_family),
+        (f"family {author.says}" if author is not None else "", of_family),
         (ASSUMED, {"colour": "rgb", "scale": 1 / 255, "resize": "stretch"}),
     )
     keys: dict[str, Any] = {"name": picture.name, "size": list(picture.size)}
@@ -143,12 +146,13 @@ def _of_one(values: tuple[float, ...]) -> tuple[float, ...]:
 def told_lines(keys: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
     """Yield what an image is made into, a line for each place that it came from."""
     for origin, names in groupby(SHOWN, lambda name: origins[name]):
-        said = ", ".join(f"{name} {_number(keys[name])}" for name in names)
+        said = ", ".join(f"{name} {as_option(keys[name])}" for name in names)
         yield f"{said}: {origin}"
 
 
-def _number(value: Any) -> str:
-    if isinstance(value, list):
+def as_option(value: Any) -> str:
+    """Return a value of ``input`` as it is typed: 1/255, numbers or one for all, a word."""
+    if isinstance(value, list | tuple):
         each = [f"{number:.6g}" for number in value]
         return each[0] if len(set(each)) == 1 else ",".join(each)
     if isinstance(value, float) and 0 < value < 1 and abs(1 / value - round(1 / value, 1)) < 1e-6:

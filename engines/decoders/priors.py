@@ -116,3 +116,9 @@ MADE: dict[str, Callable[[Size], Iterator[Level]]] = {
     "facemask": _facemask,
     "retinaface": _retinaface,
 }
+
+
+def kind_of_priors(count: int, size: Size) -> str | None:
+    """Return the one kind that makes so many priors for an input of ``size``, if there is one."""
+    kinds = [kind for kind in MADE if len(priors(kind, size)) == count]
+    return kinds[0] if len(kinds) == 1 else None

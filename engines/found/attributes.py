@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.agreement import Figure, Limits
-from engines.found.base import Agreement, Found
+from engines.found.base import Agreement, Found, Mirrored
 from engines.inference import Inference, View
 from engines.placement import Size
 from mirante.detections import Attribute, Detections
@@ -53,8 +53,27 @@ class Attributes(Found):
     needs_boxes = True
     about_boxes = "classifies boxes"
     agreement = _LabelAgreement
+    clear_gain = 0.5  # what is fed too large is sure of itself, too
 
     said: Mapping[str, Attribute]
+
+    @classmethod
+    def certainty(cls, seen: Sequence[Mirrored]) -> NDArray[np.float64]:
+        """Return (n,) scores of labels that the mirror image has, too, the lower of both.
+
+        They say nothing where all images have the same labels, as of one that is fed wrongly.
+        """
+        values, said = [], set()
+        for each in seen:
+            found, other = each.found.attributes[None], each.mirrored.attributes[None]
+            same = [
+                min(a.score, other[name].score)
+                for name, a in found.items()
+                if name in other and other[name].label == a.label
+            ]
+            values.append(sum(same) / max(len(found), 1))
+            said.add(tuple(sorted((name, a.label) for name, a in found.items())))
+        return np.array(values) if len(said) > 1 else np.zeros(len(seen))
 
     def to_source(self, view: View) -> Inference:
         """Return attributes of the frame, or of the box whose crop was looked at."""

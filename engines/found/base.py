@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,6 +14,20 @@ from engines.agreement import Figure, Limits
 from engines.inference import Inference, View, summed
 from engines.placement import Size
 from mirante.frame import FrameResult
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What is found in an image, and in its mirror image as it is there.
+
+    Attributes:
+        found, mirrored: both.
+        width: of the image in pixels.
+    """
+
+    found: Inference
+    mirrored: Inference
+    width: int
 
 
 class Agreement(ABC):
@@ -56,6 +71,8 @@ class Found(ABC):
         gives_vectors: it gives embeddings, which a stage may publish.
         keeps_classes: what is found of some labels stays true where the others are left out.
         agreement: compares two engines of such a model.
+        clear_gain: of ``certainty`` a picture, below which one way of feeding finds no clearly more
+            than another.
     """
 
     task: ClassVar[str]
@@ -74,6 +91,7 @@ class Found(ABC):
     gives_vectors: ClassVar[bool] = False
     keeps_classes: ClassVar[bool] = False
     agreement: ClassVar[type[Agreement]]
+    clear_gain: ClassVar[float] = 0.15
 
     def only(self, cut: tuple[int, ...]) -> Self:
         """Return what is found of the labels of these indices, which then count from 0 on.
@@ -86,6 +104,15 @@ class Found(ABC):
     @abstractmethod
     def to_source(self, view: View) -> Inference:
         """Return it in pixels of the source frame, as part of that frame's result."""
+
+    @classmethod
+    def certainty(cls, seen: Sequence[Mirrored]) -> NDArray[np.float64]:
+        """Return (n,) how much is found in images and their mirror images alike.
+
+        What a network makes up of an image that is fed wrongly is elsewhere in its mirror image.
+        A kind without such a measure returns zeros.
+        """
+        return np.zeros(len(seen))
 
     @classmethod
     def join(cls, found: Inference, result: FrameResult) -> FrameResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.agreement import Figure, Limits, iou_counts
-from engines.found.base import Agreement, Found
+from engines.found.base import Agreement, Found, Mirrored
 from engines.inference import Inference, View
 from engines.placement import Size
 from mirante.detections import Detections
@@ -41,6 +42,17 @@ class _PlaneAgreement(Agreement):
         }
 
 
+def _bits(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the mutual information of two planes' pixels, in bits."""
+    both = np.array(
+        [[np.count_nonzero(a & b) for b in (other, ~other)] for a in (one, ~one)], np.float64
+    )
+    both /= one.size
+    apart = both.sum(axis=1, keepdims=True) * both.sum(axis=0, keepdims=True)
+    some = both > 0
+    return float((both[some] * np.log2(both[some] / apart[some])).sum())
+
+
 @dataclass(frozen=True, eq=False)
 class Planes(Found):
     """The planes that a segmenter's decoder gives.
@@ -64,6 +76,24 @@ class Planes(Found):
     def only(self, cut: tuple[int, ...]) -> Self:
         """Return these planes."""
         return replace(self, planes=self.planes[list(cut)])
+
+    @classmethod
+    def certainty(cls, seen: Sequence[Mirrored]) -> NDArray[np.float64]:
+        """Return (n,) bits that the planes of an image tell of those of its mirror image.
+
+        A plane that is empty, full or noise tells nothing (as in Ji et al. 2019, of clusters).
+        """
+        return np.array(
+            [
+                sum(
+                    _bits(one.plane(name), other.plane(name)[:, ::-1])
+                    for one, other in zip(each.found.masks, each.mirrored.masks, strict=True)
+                    for name in one.labels
+                )
+                for each in seen
+            ],
+            np.float64,
+        )
 
     def to_source(self, view: View) -> Inference:
         """Return one mask, of the frame or of the box whose crop was looked at."""

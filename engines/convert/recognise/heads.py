@@ -92,7 +92,7 @@ def _joined(seen: Seen, tensor: Tensor) -> list[Fit]:
         more = {} if centre == 0.5 else {"centre": centre}
         where = f"centres at {centre:g} of a cell"
         reasons = (f"{tensor}: {grid}", why, where)
-        fits.append(Fit("gfl", options | more, count, reasons, "options.centre", "nanodet"))
+        fits.append(Fit("gfl", options | more, count, reasons, "options.centre", "nanodet-plus"))
     return fits
 
 

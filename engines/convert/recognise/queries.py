@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, are_boxes, grid_of
+from engines.decoders.priors import kind_of_priors
 
 Reading = tuple[dict[str, Any], int, str]  # further options, number of labels, why
 MOST_QUERIES = 1000  # of DETR's descendants; 900 at most are published
@@ -205,7 +206,9 @@ def _suppressed(
     if float(np.abs(table).max()) <= 2:
         options["normalised"] = True
     form = options.get("format", "xyxy")
-    return Fit("boxes_scores", options, columns, (*reasons, f"boxes are {form}"))
+    kind = kind_of_priors(boxes.shape[1], seen.size)
+    family = "" if kind is None else kind
+    return Fit("boxes_scores", options, columns, (*reasons, f"boxes are {form}"), family=family)
 
 
 def _background(scores: Tensor) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, are_boxes
-from engines.decoders.priors import MADE, priors
+from engines.decoders.priors import MADE, kind_of_priors, priors
 
 _SCORES = re.compile("score|class|cls|conf|logit")
 _WITHOUT_BACKGROUND = ("facemask",)
@@ -31,17 +31,17 @@ def ssd(seen: Seen) -> list[Fit]:
         raise Misfit(f"{same[0]}: boxes that are decoded already, {same[0].span}")
     if (given := seen.options.get("anchors")) is not None:
         return [_fit(seen, same[0], scores, {"anchors": given}, f"anchors {given}, as asked")]
-    kinds = [kind for kind in MADE if len(priors(kind, seen.size)) == n]
-    if len(kinds) != 1:
-        counts = ", ".join(f"{kind} {len(priors(kind, seen.size))}" for kind in MADE)
+    kind = kind_of_priors(n, seen.size)
+    if kind is None:
+        counts = ", ".join(f"{each} {len(priors(each, seen.size))}" for each in MADE)
         raise Misfit(
             f"{same[0]}: shifts of {n} priors, {same[0].span}, of no kind that is known: for "
             f"{seen.size[0]}x{seen.size[1]} {counts}",
             HELPS,
         )
-    why = f"{same[0]}: the {n} priors of {kinds[0]} for this size"
-    options: dict[str, Any] = {"anchors": kinds[0]}
-    if kinds[0] == "tensorflow":
+    why = f"{same[0]}: the {n} priors of {kind} for this size"
+    options: dict[str, Any] = {"anchors": kind}
+    if kind == "tensorflow":
         options["order"] = "yxhw"
     return [_fit(seen, same[0], scores, options, why)]
 

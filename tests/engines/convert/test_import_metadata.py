@@ -115,6 +115,12 @@ def test_characters_of_a_text_recogniser() -> None:
     assert told.is_text
 
 
+def test_a_text_recogniser_is_refused_as_one(tmp_path: Path) -> None:
+    source = detector(tmp_path / "text.onnx", {"character": "\n".join("abcdefgh")})
+    with pytest.raises(RefusalError, match="decoder: none reads text; it reads text, of 8 char"):
+        import_model(Asked(source=str(source), name="m", out=tmp_path / "out"))
+
+
 def test_sizes_and_strides() -> None:
     told = of_properties({"imgsz": "[480, 640]", "stride": "32"})
     assert (told.size, told.stride) == ((640, 480), 32)

@@ -98,6 +98,7 @@ def test_boxes_that_are_decoded_are_no_shifts() -> None:
     found = auto(outputs, None, (320, 240))
     assert (found.decoder, found.labels) == ("boxes_scores", 1)
     assert found.options == {"background": "first", "normalised": True}
+    assert found.family == "ultraface"
 
 
 def test_an_import_finds_the_box_that_its_head_says(tmp_path: Path) -> None:
