@@ -25,7 +25,7 @@ from engines.convert.shown import feeds_of, noise, pictures_of
 from engines.convert.sources import open_network
 from engines.convert.tidy import open_batch, picture_input, settle
 from engines.convert.told import told_by
-from engines.convert.trial import Trial, tried
+from engines.convert.trial import MOST_S, Trial, tried
 from engines.convert.watch import Watch, scratch_prefix
 from engines.files import digest_of, write_whole
 from engines.manifest import Manifest
@@ -99,7 +99,9 @@ def import_model(asked: Asked, watch: Watch | None = None) -> Imported:
             made, kept = keep_as_it_is(network, folder, facts, (error, about))
             about = _source(asked, network) | kept
         watch.at("trying other ways of feeding it")
-        trial = tried(made.manifest, session_of(made.manifest, 2), pictures, made.how.family)
+        most_s = min(MOST_S, watch.left_s / 2)
+        session = session_of(made.manifest, 2)
+        trial = tried(made.manifest, session, pictures, made.how.family, most_s)
         about |= {} if trial is None else {"tried": trial.to_dict()}
         paths = _publish(asked, folder, about)
         return Imported(*paths, about, made.how.labels, made.fed, made.origins, known.notes, trial)

@@ -75,7 +75,11 @@ class Trial:
 
 
 def tried(
-    manifest: Manifest, session: Session, pictures: Sequence[Rgb], family: str = ""
+    manifest: Manifest,
+    session: Session,
+    pictures: Sequence[Rgb],
+    family: str = "",
+    most_s: float = MOST_S,
 ) -> Trial | None:
     """Feed images in each plausible way; None without images.
 
@@ -84,13 +88,14 @@ def tried(
         session: its network.
         pictures: real images.
         family: of the network, by its key in ``FAMILIES`` where that is known there.
+        most_s: seconds that all of it may take; as many images are shown as that allows.
     """
     if not pictures:
         return None
     spec = manifest.input
     is_pixels = session.inputs[spec.name].dtype == np.uint8
     ways = [spec, *_authors(spec, is_pixels, family), *_values(spec, is_pixels)]
-    shown = _as_many(manifest, session, pictures, len(ways) + 2)
+    shown = _as_many(manifest, session, pictures, most_s / (len(ways) + 2))
     if len(shown) < FEWEST:
         return Trial(0, (), (), None)
     found = [_certainty(manifest, way, session, shown) for way in ways]
@@ -145,14 +150,14 @@ def _sizes(spec: Input, pictures: Sequence[Rgb]) -> list[Input]:
 
 
 def _as_many(
-    manifest: Manifest, session: Session, pictures: Sequence[Rgb], ways: int
+    manifest: Manifest, session: Session, pictures: Sequence[Rgb], most_s: float
 ) -> Sequence[Rgb]:
-    """As many images as there is time for, spread over all."""
+    """As many images as there is time for in one way, spread over all."""
     _certainty(manifest, manifest.input, session, pictures[:1])  # the first call is slow
     began = time.perf_counter()
     _certainty(manifest, manifest.input, session, pictures[:1])
     once_s = time.perf_counter() - began
-    count = min(len(pictures), int(MOST_S / max(ways * once_s, 1e-9)))
+    count = min(len(pictures), int(most_s / max(once_s, 1e-9)))
     places = np.linspace(0, len(pictures) - 1, count).round().astype(int)
     return [pictures[place] for place in places]
 

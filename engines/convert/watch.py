@@ -40,6 +40,11 @@ class Watch:
         return time.monotonic() - self._started
 
     @property
+    def left_s(self) -> float:
+        """Seconds that are left; 0 where the time is up."""
+        return max(0.0, self.limit_s - self.passed_s)
+
+    @property
     def is_over(self) -> bool:
         """True if the time is up."""
         return self.passed_s > self.limit_s

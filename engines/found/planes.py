@@ -70,6 +70,7 @@ class Planes(Found):
     finds_masks = True
     keeps_classes = True
     agreement = _PlaneAgreement
+    clear_gain = 0.25
 
     planes: NDArray[np.bool_]
 
