@@ -65,7 +65,7 @@ def test_the_readmes_python_reads_a_running_demo(
         "  street: {url: 'test://', stages: [{model: test-boxes}]}\n"
     )
     started("mirante", "up", config)
-    next(iter(mirante.subscribe("street", redis=redis_url, since="0", timeout_s=20)))
+    next(iter(mirante.subscribe("street", redis=redis_url, since="0", timeout_s=60)))
     reader = started("python", "-u", "-c", code, MIRANTE_REDIS_URL=redis_url)
     assert re.fullmatch(r"\d+ red [01]\.\d\d \d+\.\d \d+\.\d\n", printed(reader))
 
