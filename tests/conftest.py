@@ -23,9 +23,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP w
 # No test fetches a file from elsewhere: the address is refused at once, with a network or without.
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
-SLOW = ("browser", "end_to_end", "pipeline", "training", "dashboard", "benchmarks", "engines")
-
-
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes run tests: two a core, as tests wait for half of their time."""
     return min(2 * (os.cpu_count() or 1), 8)
@@ -38,13 +35,16 @@ SERVERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server, and run slow rooms first: processes then end together."""
+    """Mark the tests that need a server, and spread the files of each room over the whole run.
 
-    def rank(item: pytest.Item) -> int:
-        room = item.path.relative_to(ROOT / "tests").parts[0]
-        return SLOW.index(room) if room in SLOW else len(SLOW)
-
-    items.sort(key=rank)
+    What waits then runs beside what computes, and no two browsers more than need be at a time.
+    """
+    files = dict.fromkeys(item.path for item in items)
+    rooms: dict[str, list[Path]] = {}
+    for file in files:
+        rooms.setdefault(file.relative_to(ROOT / "tests").parts[0], []).append(file)
+    share = {file: i / len(room) for room in rooms.values() for i, file in enumerate(room)}
+    items.sort(key=lambda item: share[item.path])
     for item in items:
         for fixture in SERVERS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(SERVERS[fixture])
