@@ -23,6 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP w
 # No test fetches a file from elsewhere: the address is refused at once, with a network or without.
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes run tests: two a core, as tests wait for half of their time."""
     return min(2 * (os.cpu_count() or 1), 8)
