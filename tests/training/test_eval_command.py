@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ def test_exact_boxes_are_perfect(mirante: Run, tmp_path: Path) -> None:
         expected = [name, "4", "0", *["100.0"] * 4, "0.50", "0", "0"]
         assert row(outcome, name) == expected
     assert "\nmean           12     0            100.0  100.0\n" in outcome.out
+
+
+def test_a_decoder_in_the_current_folder_is_found(
+    mirante: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "decoder_of_this_folder.py").write_text(
+        "from engines.decoders.end_to_end import decode as shipped\n\n\n"
+        "def decode(outputs, spec):\n    return shipped(outputs, spec)\n"
+    )
+    text = (ZOO / "test-boxes.yaml").read_text()
+    text = text.replace("file: test-boxes.onnx", f"file: {ZOO / 'test-boxes.onnx'}")
+    text = text.replace("decoder: end_to_end", "decoder: decoder_of_this_folder:decode")
+    (tmp_path / "own.yaml").write_text(text)
+    data = label(draw(tmp_path / "set"), {n: there(n) for n in NUMBERS})
+    outcome = mirante("eval", "own.yaml", "--data", str(data))
+    assert outcome.status == 0, outcome.err
+    assert row(outcome, "red") == ["red", "4", "0", *["100.0"] * 4, "0.50", "0", "0"]
 
 
 def test_shifted_labels_have_the_ap_of_their_overlap(mirante: Run, tmp_path: Path) -> None:

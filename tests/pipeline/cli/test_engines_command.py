@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import engines
 from engines.builder.frames import shipped_pictures
+from engines.manifest import WEIGHTS
 from tests.support.outcome import Run
 
 
@@ -15,6 +18,27 @@ from tests.support.outcome import Run
 def pictures(tmp_path: Path) -> str:
     np.savez(tmp_path / "faces.npz", *shipped_pictures()[-2:])
     return str(tmp_path / "faces.npz")
+
+
+def test_a_decoder_in_the_current_folder_is_found(
+    mirante: Run, home: Path, pictures: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("planes_of_this_folder.py").write_text(
+        "from engines.decoders.sigmoid import decode as shipped\n\n\n"
+        "def decode(outputs, spec):\n"
+        "    return shipped(outputs, spec, planes={'output': ['face']}, logits=True)\n"
+    )
+    keys = yaml.safe_load((WEIGHTS / "face.yaml").read_text())
+    del keys["options"]
+    keys |= {"file": str(WEIGHTS / "face.onnx"), "decoder": "planes_of_this_folder:decode"}
+    Path("own.yaml").write_text(yaml.safe_dump(keys))
+    outcome = mirante(
+        *("engines", "build", "own.yaml", "--runtime", "onnxruntime", "--frames", pictures)
+    )
+    assert outcome.status == 0, outcome.err
+    assert "iou of face 1;" in outcome.out
 
 
 def test_build_list_show_remove(mirante: Run, home: Path, pictures: str) -> None:
