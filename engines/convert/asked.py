@@ -55,7 +55,7 @@ class InputKeys:
         Triple | None, Option(help="a,b,c or one for all [1]."), Text(triple_reader("std"))
     ] = None
     resize: Annotated[
-        str | None, Option(help="stretch, letterbox-top-left or letterbox-centre [stretch].")
+        str | None, Option(help="stretch, letterbox-top-left or letterbox-centre [as its family].")
     ] = None
     pad: Annotated[int | None, Option(help="Of a letterbox [114].")] = None
     multiple: Annotated[
@@ -76,6 +76,9 @@ class InputKeys:
 class Asked:
     """One import, as ``mirante models import`` fills it. What is None is found out, or the
     manifest's own default.
+
+    Attributes:
+        hinted_size: what the file's metadata says of a size that its input leaves open.
 
     Raises:
         ValueError: naming key, value and what was expected.
@@ -118,6 +121,7 @@ class Asked:
         Option(help="WIDTHxHEIGHT of the input, where the file does not say."),
         Text(size_reader("size", "640x640")),
     ] = None
+    hinted_size: Size | None = None
     input: InputKeys = InputKeys()
     keypoints: Annotated[
         tuple[str, ...] | str | None,

@@ -22,6 +22,8 @@ from engines.runtimes import Session, Tensors
 
 # By how many key points there are: the table that they are taken for, and whose they are.
 POINTS = {17: ("coco17", "person")}
+# Leads label files of TensorFlow's detectors, whose networks count from the one behind it.
+_NOTHING = "???"
 _COMPETING = ("argmax", "class_ids")  # decoders that need no threshold
 
 
@@ -98,8 +100,11 @@ def reading(
 
 def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:
     """The labels, and where they came from."""
-    if known.asked.labels is not None:
-        return known.asked.labels, known.labels
+    if (named := known.asked.labels) is not None:
+        is_shifted = read.labels is None and named[0] == _NOTHING and len(named) > 1
+        if is_shifted and known.labels != OPTION:
+            return named[1:], f"{known.labels}, without its first, {_NOTHING}"
+        return named, known.labels
     if read.labels is None:
         raise ValueError(
             f"labels: missing, and the outputs of decoder {read.decoder} do not tell how many"

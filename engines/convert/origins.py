@@ -69,7 +69,7 @@ def known(asked: Asked, told: Told) -> Known:
     filled = replace(
         asked,
         labels=chosen,
-        size=asked.size or told.size,
+        hinted_size=told.size,
         task=asked.task or task,
         summary=asked.summary or told.summary[:200],
         licence=told.licence if told.licence and unknown else asked.licence,

@@ -107,9 +107,11 @@ def _layout(name: str, shape: Shape, asked: Asked, channels: int) -> str:
 def _size(name: str, shape: Shape, layout: str, asked: Asked) -> tuple[int, int]:
     height, width = shape[2:] if layout == "nchw" else shape[1:3]
     if asked.size is None:
-        if height is None or width is None:
+        hint = asked.hinted_size or (None, None)
+        sides = width or hint[0], height or hint[1]
+        if sides[0] is None or sides[1] is None:
             raise ValueError(f"size: missing, and required as {name} {shape} has none")
-        return width, height
+        return sides[0], sides[1]
     for declared, wanted in ((width, asked.size[0]), (height, asked.size[1])):
         if declared not in (None, wanted):
             raise ValueError(

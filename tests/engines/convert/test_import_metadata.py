@@ -17,12 +17,15 @@ from onnx import TensorProto, helper, numpy_helper
 import engines
 from engines.convert import RefusalError
 from engines.convert.asked import Asked, InputKeys
+from engines.convert.describe import reading
 from engines.convert.importing import import_model
-from engines.convert.metadata import of_properties
-from engines.convert.origins import known
+from engines.convert.metadata import Told, of_properties
+from engines.convert.origins import fed, known
+from engines.convert.tidy import Picture
 from engines.convert.told import told_by
 from tests.support.conversions import imported
 from tests.support.outcome import Run
+from tests.support.recognised import Gives
 
 
 def cells(side: int, classes: int) -> np.ndarray[Any, Any]:
@@ -119,6 +122,40 @@ def test_a_text_recogniser_is_refused_as_one(tmp_path: Path) -> None:
     source = detector(tmp_path / "text.onnx", {"character": "\n".join("abcdefgh")})
     with pytest.raises(RefusalError, match="decoder: none reads text; it reads text, of 8 char"):
         import_model(Asked(source=str(source), name="m", out=tmp_path / "out"))
+
+
+def test_a_size_that_the_network_has_holds_before_the_metadata(tmp_path: Path) -> None:
+    stale = EXPORTED | {"imgsz": "[640, 640]"}
+    made = imported(detector(tmp_path / "best.onnx", stale), tmp_path / "out")
+    assert made.fed["size"] == [64, 64]
+
+
+def test_the_stride_is_the_multiple_of_an_open_size() -> None:
+    picture = Picture("images", "nchw", (64, 64), np.dtype(np.float32), 3)
+    asked = Asked(source="", name="m", out=Path(), dynamic="size")
+    told = of_properties(EXPORTED)
+    assert fed(picture, asked, told, "yolo")[0]["multiple"] == 32
+    assert "multiple" not in fed(picture, asked, told)[0]  # stretched
+    own = Asked(source="", name="m", out=Path(), dynamic="size", input=InputKeys(multiple=64))
+    assert fed(picture, own, told, "yolo")[0]["multiple"] == 64
+
+
+def test_a_label_file_that_begins_with_nothing(tmp_path: Path) -> None:
+    """Finished boxes, whose classes are counted from the label behind the first."""
+    random = np.random.default_rng(3)
+    corner = random.uniform(0, 40, (1, 10, 2))
+    outputs = {
+        "boxes": np.concatenate([corner, corner + 20], axis=2),
+        "labels": np.array([[0, 1, 2, 0, 0, 0, 0, 0, 0, 0]]),
+        "scores": random.uniform(0, 1, (1, 10)),
+    }
+    session = Gives({name: value.astype(np.float32) for name, value in outputs.items()})
+    asked = Asked(source="", name="m", out=Path())
+    listed = known(asked, Told(labels=("???", "person", "car", "bus"), labels_key="labelmap.txt"))
+    picture = Picture("images", "nchw", (64, 64), np.dtype(np.float32), 3)
+    read = reading(session, {}, picture, listed, {})
+    assert read.labels == ("person", "car", "bus")
+    assert read.origin == "file's metadata (labelmap.txt), without its first, ???"
 
 
 def test_sizes_and_strides() -> None:
