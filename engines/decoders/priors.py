@@ -90,7 +90,8 @@ def _facemask(size: Size) -> Iterator[Level]:
     """AIZOO's detectors of faces with and without a mask, 260x260 and 360x360."""
     pairs = ((0.04, 0.056), (0.08, 0.11), (0.16, 0.22), (0.32, 0.45), (0.64, 0.72))
     maps = [_cells(size, stride) for stride in (8, 16, 32, 64)]
-    maps.append((maps[-1][0] - 2, maps[-1][1] - 2))  # by a convolution without padding
+    # The last is a convolution without padding; of a small input nothing is left.
+    maps.append((max(1, maps[-1][0] - 2), max(1, maps[-1][1] - 2)))
     for cells, (first, second) in zip(maps, pairs, strict=True):
         narrow = tuple(
             (first * math.sqrt(ratio), first / math.sqrt(ratio)) for ratio in (0.62, 0.42)

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import engines
 from engines.convert.recognise import RecogniseError, recognise
-from engines.decoders.priors import priors
+from engines.decoders.priors import MADE, priors
 from tests.support.conversions import imported
 from tests.support.recognised import Gives, auto
 
@@ -55,6 +55,11 @@ def test_the_priors_of_face_masks_have_no_background(side: int, n: int) -> None:
         "activation": "none",
         "background": "none",
     }
+
+
+def test_priors_are_made_for_inputs_of_any_size() -> None:
+    for side in range(8, 200, 8):
+        assert all(len(priors(kind, (side, side))) for kind in MADE)
 
 
 def test_retinaface_and_its_landmarks() -> None:
