@@ -264,6 +264,17 @@ def test_a_reader_of_11_reads_tracked_and_untracked_objects_with_key_points() ->
     assert read.track_id.tolist() == tracks
 
 
+def test_a_reader_of_11_reads_rotated_boxes_upright_and_passes_over_vectors() -> None:
+    rotated = np.array([[60, 120, 90, 60, 0.5], [5, 5, 4, 2, 0]], np.float32)
+    frame = with_vectors()
+    coded = encode(replace(frame, detections=replace(frame.detections, rotated=rotated)))
+    old = msgspec.json.decode(coded.detections["json"], type=MessageOf11)
+    boxes = [one.bbox for one in old.objects]
+    expected = frame.detections.xyxy.astype(float)
+    expected[:, 2:] -= expected[:, :2]
+    np.testing.assert_allclose(boxes, expected, atol=0.0051)
+
+
 def test_nothing_found_has_nothing() -> None:
     back = decode(encode(some_frame(detections=Detections.empty(("a",)))).detections["json"])
     found = back.detections
