@@ -63,7 +63,8 @@ def keep_as_it_is(
         "kept": kept,
         "decoder": {"name": made.how.decoder, "because": list(made.how.reasons)},
     }
-    return made, about | compared({}, task, made.manifest.decoder, len(shown), facts.where)
+    decoders = [part.decoder for part in made.manifest.parts]
+    return made, about | compared({}, task, decoders, len(shown), facts.where)
 
 
 def _set_apart(folder: Path, name: str, stays: bool) -> None:

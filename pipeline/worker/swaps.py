@@ -76,8 +76,8 @@ class ModelSwaps:
         return words.encode()
 
     def _check_blur(self, name: str, to: str) -> None:
-        blurred = self._blurred(name) & set(find(name).labels)
-        if shown := sorted(blurred - set(find(to).labels)):
+        found, then = ({*each.box_labels, *each.mask_labels} for each in map(find, (name, to)))
+        if shown := sorted(self._blurred(name) & found - then):
             raise ValueError(
                 f"{to} does not find {', '.join(shown)}, which cameras blur (preview.blur)"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pipeline.cameras.synthetic import picture, truth
 from pipeline.config.references import check_blur, check_stages
 from pipeline.config.stages.facts import facts_here
 from pipeline.config.stages.stage import STAGES
+from pipeline.worker.swaps import ModelSwaps
 from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 
@@ -134,6 +136,7 @@ def test_thresholds_are_of_each_head(tmp_path: Path) -> None:
         thresholds(own, {"lane": 0.1})
 
 
+LINES = {"drive_area_seg": [None, "drivable"], "lane_line_seg": [None, "line"]}
 LANE = {"lane_line_seg": [None, "lane"]}
 
 
@@ -197,6 +200,19 @@ def test_another_network_with_the_same_tasks_takes_its_place(tmp_path: Path) -> 
     with pytest.raises(SwapError, match="renamed does not find blue, on which test-lane runs"):
         models.swap("test-heads", write(tmp_path, "renamed", heads=names))
     del later
+
+
+def test_a_network_that_does_not_find_what_is_blurred_takes_no_place(tmp_path: Path) -> None:
+    models = Models()
+    stage = InferStage("test-heads", threads=1, models=models)
+    client: Any = SimpleNamespace(hset=lambda *_: None)
+    swaps = ModelSwaps(client, "main", models, lambda _: None, lambda _: {"lane", "red"})
+    without = headed({}, {"labels": ["drivable", "line"], "options": {"planes": LINES}})
+    with pytest.raises(ValueError, match="does not find lane, which cameras blur"):
+        swaps.swap({"model": "test-heads", "to": write(tmp_path, "line", heads=without)})
+    twin = write(tmp_path, "twin")
+    assert swaps.swap({"model": "test-heads", "to": twin}).startswith(b"model test-heads")
+    del stage
 
 
 def test_calls_of_several_threads_are_batched_as_for_any_other(tmp_path: Path) -> None:
