@@ -93,7 +93,7 @@ def tried(
     if not pictures:
         return None
     spec = manifest.input
-    is_pixels = session.inputs[spec.name].dtype == np.uint8
+    is_pixels = session.inputs[spec.name].dtype.kind in "iu"
     ways = [spec, *_authors(spec, is_pixels, family), *_values(spec, is_pixels)]
     shown = _as_many(manifest, session, pictures, most_s / (len(ways) + 2))
     if len(shown) < FEWEST:
@@ -124,7 +124,7 @@ def _authors(spec: Input, is_pixels: bool, family: str) -> list[Input]:
 
 
 def _values(spec: Input, is_pixels: bool) -> list[Input]:
-    """Other orders of colours and ranges of values; of uint8 the orders alone."""
+    """Other orders of colours and ranges of values; of whole numbers the orders alone."""
     found = []
     orders = ("rgb", "bgr") if spec.colour in ("rgb", "bgr") else (spec.colour,)
     for numbers, colour in product([{}] if is_pixels else _NUMBERS, orders):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -9,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.agreement import Figure, Limits
-from engines.found.base import Agreement, Found
+from engines.found.base import Agreement, Found, Mirrored
 from engines.found.boxes import BoxAgreement, Boxes
 from engines.inference import Inference, View
 from engines.placement import Size
 from mirante.detections import Detections
 from mirante.keypoints import KeyPoints, Pose
+
+_NEAR = 0.1  # of an object's diagonal, within which points are one
 
 
 class _Apart:
@@ -148,6 +151,14 @@ class Points(Found):
 
     points: KeyPoints
 
+    @classmethod
+    def certainty(cls, seen: Sequence[Mirrored]) -> NDArray[np.float64]:
+        """Return (n,) the mean score of points that are in the mirror image, too, of any name.
+
+        There, what was left is right.
+        """
+        return np.array([_mirrored(each) for each in seen], np.float64)
+
     def to_source(self, view: View) -> Inference:
         """Return the points of the frame's object, or of the box whose crop was looked at."""
         empty = Inference(Detections.empty(view.labels))
@@ -155,3 +166,15 @@ class Points(Found):
             return empty
         pose = Pose(view.points(self.points[None])[0], view.skeleton)
         return replace(empty, poses={view.index: pose})
+
+
+def _mirrored(seen: Mirrored) -> float:
+    """The mean score of the points of an image that lie where its mirror image has one, too."""
+    one, other = (each.poses[None].points for each in (seen.found, seen.mirrored))
+    a, b = one[one[:, 2] > 0], other[other[:, 2] > 0]
+    if not len(a) or not len(b):
+        return 0.0
+    back = np.stack([seen.width - b[:, 0], b[:, 1]], axis=1)
+    apart = np.linalg.norm(a[:, None, :2] - back[None], axis=2)
+    there = apart.min(axis=1) <= _NEAR * max(float(np.linalg.norm(np.ptp(a[:, :2], axis=0))), 1.0)
+    return float(np.minimum(a[:, 2], b[apart.argmin(axis=1), 2])[there].sum() / len(one))

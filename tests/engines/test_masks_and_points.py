@@ -16,8 +16,9 @@ from onnx import helper
 import engines
 from engines.builder.parity import LIMITS
 from engines.found import Found, Instances, Points, Poses
+from engines.found.base import Mirrored
 from engines.inference import Inference
-from engines.manifest import ManifestError, read
+from engines.manifest import ZOO, ManifestError, read
 from mirante import Counts, Detections, FrameResult
 from mirante.keypoints import Pose, Skeleton
 from mirante.mask import Mask
@@ -255,6 +256,39 @@ def test_a_point_near_its_threshold_need_not_be_on_both_sides() -> None:
         for p in (pointed(120, second=0.31), pointed(120, second=0.29))
     )
     assert not any(figures(Poses, one, other).values())
+
+
+@pytest.mark.parametrize("model", ["test-instances", "test-pose"])
+def test_classes_that_are_kept_keep_what_is_theirs(tmp_path: Path, model: str) -> None:
+    keys = yaml.safe_load((ZOO / f"{model}.yaml").read_text())
+    keys |= {"name": "some", "file": str(ZOO / f"{model}.onnx"), "classes": ["blue", "red"]}
+    path = tmp_path / "some.yaml"
+    path.write_text(yaml.safe_dump(keys))
+    rgb = picture(30, *SIZE)
+    found = by_class(engines.load(str(path))(rgb).detections)
+    expected, _ = truth(30, *SIZE)
+    assert [label for label, _, _ in found] == ["blue", "red"]
+    for i, box in enumerate((expected.xyxy[2], expected.xyxy[0])):
+        np.testing.assert_allclose(found.xyxy[i], box, atol=2)
+        if model == "test-instances":
+            (mask,) = found.masks_of(i)
+            assert mask.labels == (("blue", "red")[i],)
+            assert iou(mask.on_frame(mask.labels[0], *SIZE), filled(box)) > 0.95
+        else:
+            np.testing.assert_allclose(found.keypoints_of(i)["top_left"][:2], box[:2], atol=2)
+
+
+def test_points_of_a_mirror_image_count_where_they_are_alike() -> None:
+    def seen(points: list[tuple[float, float, float]]) -> Inference:
+        pose = Pose(np.array(points, np.float32), BONES)
+        return Inference(Detections.empty(("person",)), poses={None: pose})
+
+    one = seen([(100, 50, 0.8), (200, 150, 0.6)])
+    alike = seen([(640 - 200, 150, 0.5), (640 - 100, 50, 0.9)])
+    elsewhere = seen([(100, 50, 0.9), (200, 150, 0.9)])
+    nothing = seen([(0, 0, 0), (0, 0, 0)])
+    got = Points.certainty([Mirrored(one, other, 640) for other in (alike, elsewhere, nothing)])
+    np.testing.assert_allclose(got, [(0.8 + 0.5) / 2, 0, 0], rtol=1e-6)
 
 
 GOOD = ARMS | {"task": "pose", "decoder": "yolov8_pose"}

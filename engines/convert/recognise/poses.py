@@ -31,19 +31,17 @@ def poses(seen: Seen) -> list[Fit]:
 def _of_cells(seen: Seen, tensor: Tensor, grid: Grid, first: bool) -> list[Fit]:
     table = tensor.value[0].T if first else tensor.value[0]
     columns = table.shape[1]
-    starts = range(5, columns - 1) if seen.count is None else [4 + seen.count]
-    start = next(
-        (
-            at
-            for at in starts
-            if at + 2 <= columns and grid.followed_by(table[:, at], table[:, at + 1])
-        ),
-        None,
-    )
-    if start is None:
+    follows = [
+        at for at in range(5, columns - 1) if grid.followed_by(table[:, at], table[:, at + 1])
+    ]
+    first_point = follows[0] if follows else None
+    if seen.count is not None:  # the first point alone may be too far from its cell
+        first_point = 4 + seen.count if any(at >= 4 + seen.count for at in follows) else None
+    if first_point is None:
         raise Misfit(
             f"{tensor}: {grid}; no column behind the scores follows the cells as points do"
         )
+    start = first_point
     k, words = _points(table[:, start:], start)
     cut = tensor.value[:, :start] if first else tensor.value[..., :start]
     boxes = Tensor(f"{tensor.name} without its last {columns - start} channels", cut)

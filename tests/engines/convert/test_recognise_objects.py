@@ -148,7 +148,7 @@ def test_each_layout_is_recognised(layout: str, named: bool) -> None:
 @pytest.mark.parametrize(
     ("outputs", "labels", "words"),
     [
-        ({"o": columns(chances(3), points(4))}, 4, "no column behind the scores follows"),
+        ({"o": columns(chances(3), points(4))}, 4, "11 columns behind 8 are no points"),
         (
             {"output0": columns(chances(3), MIXES), "output1": PROTOTYPES},
             2,
