@@ -121,7 +121,7 @@ def _print(trial: Trial) -> None:
     if advice := advice_on(trial.code):
         typer.echo(advice, err=True)
     if trial.less is not None:
-        typer.echo(trial.less.words(), err=True)
+        typer.echo(trial.less.account(), err=True)
     if trial.size is None:
         return
     facts = [f"{trial.size[0]}x{trial.size[1]}"]

@@ -75,8 +75,8 @@ def run_demo(seconds: float | None) -> int:
     with ExitStack() as around:
         urls = around.enter_context(rtsp_cameras(clips, CACHE))
         settings = demo_settings(urls, choice.result().runs)
-        if "face" in urls and (words := choice.result().words()):
-            _say(console, words)
+        if "face" in urls and choice.result().is_less:
+            _say(console, choice.result().account())
         tally = Tally(settings.cameras)
         live = around.enter_context(LiveStatus(console)) if is_fancy() else None
         configure_logs(settings.log)
@@ -159,7 +159,7 @@ def _stages(scene: Scene, faces: str) -> dict[str, list[dict[str, str]]]:
 
 
 def _say(console: Console, words: str) -> None:
-    console.print(words, markup=False, highlight=False)
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_account(state: WorkerState, tally: Tally) -> None:

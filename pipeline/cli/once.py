@@ -125,7 +125,7 @@ def _settled(name: str, options: CameraOptions, folder: Path | None) -> tuple[st
     assert settled is not None  # it was waited for
     less = chosen(folder).less(options.preview.blur)
     if options.stages is None and less is not None:
-        typer.echo(less.words(), err=True)
+        typer.echo(less.account(), err=True)
     return name, settled
 
 

@@ -53,6 +53,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             f"put {self.file} into {self.folder}{allow}, then restart"
         )
 
+    def account(self) -> str:
+        """Return those words, and below them a line for each place where the file is not."""
+        return "\n  - ".join([self.words(), *self.tried])
+
 
 class Standard(msgspec.Struct, frozen=True, kw_only=True):
     """The models that a machine runs for cameras that name no stages.

@@ -219,7 +219,7 @@ class Worker:
         less = chosen(self.settings.models).less(camera.preview.blur)
         if less is not None and less not in self._said:
             self._said.append(less)
-            log.warning("%s", less.words())
+            log.warning("%s (%s)", less.words(), "; ".join(less.tried))
 
     def _start_held(self) -> None:
         """Start the cameras that were held, as soon as it is chosen what they run."""

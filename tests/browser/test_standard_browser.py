@@ -71,6 +71,7 @@ def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
     page.route("**/api/v1/cameras", keep)
     dialog = open_form(page)
     expect(dialog.get_by_label("People and vehicles")).to_be_checked()
+    expect(dialog).to_contain_text("By street, which finds fewer than yolox-street.")
     expect(dialog.get_by_label("Blur faces")).to_be_visible()
     priced = re.compile("^Accurate .* About 13 ms an image")
     expect(dialog.get_by_role("radio", name=priced)).to_be_visible()

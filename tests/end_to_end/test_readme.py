@@ -107,9 +107,17 @@ def test_the_stage_shown_is_the_example_that_other_tests_run(
     assert run("mirante", "check", config, PYTHONPATH="").returncode == 0
 
 
-def test_the_demo_ends_with_an_account(run: Callable[..., Any]) -> None:
-    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "10")
+@pytest.mark.parametrize("is_here", [True, False])
+def test_the_demo_ends_with_an_account(
+    run: Callable[..., Any], tmp_path: Path, is_here: bool
+) -> None:
+    """Also where the files of its detectors are not, and street stands in for both."""
+    where = {} if is_here else {"MIRANTE_MODEL_MIRROR": str(tmp_path)}
+    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "10", **where)
     assert done.returncode == 0, done.stderr
+    if not is_here and "stands in" not in done.stdout:
+        assert "fewer faces found than with yunet" in done.stdout
+        assert "fewer objects found than with yolox-street" in done.stderr
     table = done.stdout.partition("every frame accounted for:\n")[2].splitlines()
     headings = re.split(r"  +", table[0])
     assert headings[:5] == ["camera", "decoded", "published", "dropped", "failed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -119,6 +120,20 @@ def test_a_face_is_no_longer_found_in_the_picture(portrait: Picture, found: Fram
     plain, blurred = Shown()(portrait, found), Shown(["face"])(portrait, found)
     assert len(faces(plain)) >= 1
     assert len(faces(blurred)) == 0
+
+
+def test_the_same_where_yunet_finds_it(weights: Path, portrait: Picture) -> None:
+    del weights
+    yunet = InferStage("yunet")
+    found = yunet(Frame(portrait), frame_of(portrait, 2.0))
+    assert found is not None
+    assert len(found.detections.of("face")) == 1
+    plain, blurred = Shown()(portrait, found), Shown(["face"])(portrait, found)
+    for rgb, count in ((plain, 1), (blurred, 0)):
+        assert len(faces(rgb)) == count
+        again = yunet(Frame(rgb), frame_of(rgb))
+        assert again is not None
+        assert len(again.detections.of("face")) == count
 
 
 def test_a_face_has_no_detail_left_and_the_rest_is_untouched(

@@ -78,7 +78,7 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
       busy=${trial.busy} lines=${trouble.url} input=${url} />
     <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"} onCancel=${trial.cancel} /></div>
     ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
-    <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} hasStandard=${models.hasStandard} onChange=${onChange} trouble=${trouble.stages} />
+    <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} standard=${models.standard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
     ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
     <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />`;
@@ -99,7 +99,7 @@ function useModels(values) {
   const isStandard = !values.stages && standard !== null;
   const shown = { ...values, stages: values.stages ?? stages, isStandard, worker: values.worker || (worker?.worker ?? "") };
   const findable = isStandard ? standard.with_faces.map((stage) => ({ stage })) : shown.stages;
-  return { workers, kinds, failure, zoo, defaults, shown, findable, hasStandard: standard !== null };
+  return { workers, kinds, failure, zoo, defaults, shown, findable, standard: standard?.stages ?? null };
 }
 
 /** {save, busy, refusals: how often it was refused}; what is wrong goes to `setTrouble`, by field. */

@@ -29,19 +29,20 @@ const presetOf = ({ stages, isStandard }) => PRESETS.find((one) => (isStandard &
   || one.ways.some((way) => same(way, stages?.map(({ stage }) => stage))));
 
 /**
- * `values`: {url, stages, custom, isStandard} of the form, `kinds` of stages, `zoo`: models of the worker, `hasStandard` where
- * it chooses the stages of a camera without any, `onChange` takes what changes, `trouble`: words of the server.
+ * `values`: {url, stages, custom, isStandard} of the form, `kinds` of stages, `zoo`: models of the worker, `standard`: the
+ * stages that it runs where a camera names none, null where its defaults name some, `onChange` takes what changes,
+ * `trouble`: words of the server.
  */
-export function Pipeline({ values, kinds, zoo, hasStandard, onChange, trouble }) {
+export function Pipeline({ values, kinds, zoo, standard, onChange, trouble }) {
   const chosen = values.custom ? null : presetOf(values);
   const offered = PRESETS.filter((one) => !one.isMade || same(one.ways[0], stagesFor(values.url)) || one === chosen);
-  const isLeft = (preset) => preset.isStandard && hasStandard;
+  const isLeft = (preset) => preset.isStandard && standard !== null;
   const choose = (preset) => onChange({ custom: false, chose: true,
     stages: isLeft(preset) ? null : wayOf(preset, kinds, zoo).map(numbered) });
   return html`<fieldset class="pipeline-part">
     <legend>What to detect</legend>
     <div class="presets">
-      ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${`${preset.words}${price(preset, kinds, zoo)}`}
+      ${offered.map((preset) => html`<${Card} key=${preset.id} title=${preset.title} words=${isLeft(preset) ? wordsOf(preset, standard, kinds, zoo) : wordsOf(preset, preset.ways[0], kinds, zoo)}
         missing=${isLeft(preset) ? "" : missing(preset, kinds, zoo)} checked=${preset === chosen} onChoose=${() => choose(preset)} />`)}
       <${Card} title="Custom" words="Models of your choice, in your order." checked=${!chosen}
         onChoose=${() => onChange({ custom: true, chose: true })} />
@@ -69,11 +70,12 @@ function missing(preset, kinds, zoo) {
   return lacking.length ? `The worker does not have the files: mirante models pull ${lacking.join(" ")}` : "";
 }
 
-/** What a choice of one model costs, in words; "" where it was not measured. */
-function price({ ways: [way] }, kinds, zoo) {
+/** What a choice finds by a list of stages, and what that costs where it is one model that was measured. */
+function wordsOf({ words, isStandard }, way, kinds, zoo) {
   const [name, ...others] = way.flatMap((stage) => modelsOf(stage, kinds));
   const ms = others.length ? null : zoo.find((one) => one.name === name)?.ms;
-  return ms ? ` About ${Math.round(ms)} ms an image.` : "";
+  const less = isStandard && name && !same(way, STANDARD) ? ` By ${name}, which finds fewer than ${STANDARD[0].model}.` : "";
+  return `${words}${less}${ms ? ` About ${Math.round(ms)} ms an image.` : ""}`;
 }
 
 function Card({ title, words, missing = "", checked, onChoose }) {

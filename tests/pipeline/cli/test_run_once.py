@@ -200,6 +200,7 @@ def test_without_stages_it_runs_what_can_be_had(
         assert outcome.status == 0, outcome.err
         words = "street: fewer objects found than with yolox-street; put objects.onnx into"
         assert outcome.err.startswith(words) is not is_here
+        assert (f"  - store {store() / 'objects.onnx'}: no such file" in outcome.err) is not is_here
         ran = re.findall(r"^stage (\d) (\S+):", outcome.out, re.MULTILINE)
         assert ran[0] == ("0", "yolox-street" if is_here else "street")
         assert ran[-1][0] == (last if is_here else "0")
