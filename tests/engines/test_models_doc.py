@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 import engines
+from benchmarks.models.accuracy import CLASSES
 from engines.decoders import DECODERS, bind
 from engines.manifest import WEIGHTS, Manifest, find, zoo_names
 from engines.runtimes.names import RUNTIMES
@@ -152,6 +153,13 @@ def test_milliseconds_that_the_form_tells_are_those_of_the_table() -> None:
         row = re.search(rf"^\| `{name}` \|.*$", DOC, re.MULTILINE)
         assert row
         assert f"| {ms:g} |" in row[0], f"{name}: not that of docs/models.md"
+
+
+def test_the_accuracy_is_told_of_each_detector_of_the_streets_classes() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|.*\| [\d.]+ \| [\d.]+ \| (\S+) \|$", DOC, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(zoo_names())
+    able = {name for name in zoo_names() if set(CLASSES) & set(find(name).box_labels)}
+    assert {name for name, ap50 in rows if ap50 != "-"} == able
 
 
 def test_the_table_of_decoders_is_complete() -> None:
