@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, grid_of
 from engines.convert.recognise.grids import dense
-from engines.convert.recognise.planes import channels_of, is_plane
+from engines.convert.recognise.planes import LEAST_SIDE
 from engines.convert.recognise.queries import TABLES, end_to_end, is_table
 
 _WITH_MASKS = ("yolov5", "yolov8")  # families of detectors that have segmenters
@@ -16,7 +18,7 @@ _BOX = 6  # columns of a finished box: corners, score, class
 
 def instances(seen: Seen) -> list[Fit]:
     """Return the readings of masks, by what is beside the boxes."""
-    protos = [t for t in seen.tensors if t.value.ndim == 4 and is_plane(t, seen)]
+    protos = [t for t in seen.tensors if _prototypes(t, seen)]
     tables = [t for t in seen.tensors if t.value.ndim == 3 and t.shape[0] == 1]
     if len(protos) == 1 and len(tables) == 1 == len(seen.tensors) - 1:
         return _of_prototypes(seen, tables[0], protos[0])
@@ -25,9 +27,22 @@ def instances(seen: Seen) -> list[Fit]:
     return _mask_rcnn(seen)
 
 
+def _prototypes(tensor: Tensor, seen: Seen) -> int:
+    """How many prototypes an output has, by its proportions, (1, p, h, w) or (1, h, w, p); or 0."""
+    if tensor.value.ndim != 4 or tensor.shape[0] != 1 or tensor.value.dtype.kind != "f":
+        return 0
+    _, a, b, c = tensor.shape
+    for count, height, width in ((a, b, c), (c, a, b)):
+        down, across = seen.size[1] / height, seen.size[0] / width
+        is_grid = min(height, width) >= LEAST_SIDE and down >= 1
+        if count > 1 and is_grid and np.isclose(down, across, rtol=0.1):
+            return count
+    return 0
+
+
 def _of_prototypes(seen: Seen, table: Tensor, protos: Tensor) -> list[Fit]:
     """A table with as many further columns as there are prototypes."""
-    count = channels_of(protos)
+    count = _prototypes(protos, seen)
     said = f"{protos}: {count} prototypes of masks"
     if table.shape[2] == _BOX + count and grid_of(table.shape[1], seen.size) is None:
         return [_finished(seen, table, count, said)]
@@ -57,7 +72,7 @@ def _finished(seen: Seen, table: Tensor, count: int, said: str) -> Fit:
 
 def _yolact(seen: Seen, tables: list[Tensor], protos: Tensor) -> Fit:
     """Boxes, scores and coefficients as outputs of their own; priors perhaps."""
-    count, n = channels_of(protos), tables[0].shape[1]
+    count, n = _prototypes(protos, seen), tables[0].shape[1]
     mixes = [t for t in tables if t.shape[2] == count and not t.is_chance]
     others = [t for t in tables if t not in mixes]
     scores = [t for t in others if t.shape[2] != 4 or t.sums_to_one(2) or "conf" in t.name.lower()]

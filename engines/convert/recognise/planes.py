@@ -142,8 +142,3 @@ def _named(
         tensor.name: lead + [next(names) for _ in range(count - len(lead))]
         for tensor, count in zip(planes, counts, strict=True)
     }
-
-
-def channels_of(tensor: Tensor) -> int:
-    """Return how many planes an output of planes has."""
-    return tensor.shape[_axis(tensor)]

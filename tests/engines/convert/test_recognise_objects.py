@@ -84,6 +84,13 @@ LAYOUTS: dict[str, Layout] = {
         *({"a": columns(chances(3), MIXES).transpose(0, 2, 1), "b": LAST}, "instances"),
         *("yolov8_seg", {"channels": "last"}, 3, 0),
     ),
+    "more prototypes than rows": (
+        {
+            "output0": columns(chances(2), np.tile(MIXES, (1, 5))),
+            "output1": np.tile(PROTOTYPES, (1, 5, 1, 1)),
+        },
+        *("instances", "yolov8_seg", {}, 2, 0),
+    ),
     "YOLOv5-seg": (
         {
             "output0": np.tile(columns(chances(4), MIXES).transpose(0, 2, 1), (1, 3, 1)),
