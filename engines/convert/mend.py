@@ -9,7 +9,11 @@ from engines.builder.graphs import clone
 from engines.builder.onnx_file import load_onnx
 from engines.convert import ConvertError
 
-_RELAYED = ("Cast", "Identity")  # behind a NonMaxSuppression its output is still the same rows
+_RELAYED = (
+    "Cast",
+    "Identity",
+    "Unsqueeze",
+)  # behind a NonMaxSuppression its output is still the same rows
 
 
 def mended(model: Any) -> tuple[Any, tuple[str, ...]]:

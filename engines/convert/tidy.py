@@ -67,8 +67,13 @@ def picture_input(model: Any, asked: Asked) -> Picture:
     return Picture(name, layout, _size(name, shape, layout, asked), np.dtype(kind), channels)
 
 
-# What further inputs of known names take: Paddle's, and those of DETR's descendants.
-_KNOWN = {"im_shape": "size_hw", "scale_factor": "1,1", "orig_target_sizes": "size_wh"}
+# What further inputs of known names take.
+_KNOWN = {
+    "im_shape": "size_hw",  # Paddle's
+    "scale_factor": "1,1",
+    "image_shape": "size_hw",  # of the first YOLOs in ONNX
+    "orig_target_sizes": "size_wh",  # of DETR's descendants
+}
 
 
 def _example(inputs: Mapping[str, Any]) -> str:

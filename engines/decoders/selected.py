@@ -26,7 +26,8 @@ def decode(
         spec: labels, thresholds, input size.
         boxes: name of the (1, n, 4) output.
         scores: name of the (1, classes, n) output.
-        selected: name of the (k, 3) output: numbers of image, class and box; -1 is none.
+        selected: name of the (k, 3) or (1, k, 3) output: numbers of image, class and box; -1 is
+            none.
         format: corners top first, as ONNX has them, or left first, or centre and size.
         normalised: boxes are in 0..1 of the input instead of its pixels.
 
@@ -34,6 +35,7 @@ def decode(
         OptionError: the outputs do not fit each other or the labels.
     """
     found, chances, rows = (output(outputs, name) for name in (boxes, scores, selected))
+    rows = rows[0] if rows.ndim == 3 and len(rows) == 1 else rows
     n = found.shape[-2] if found.ndim == 3 else -1
     expected = (1, len(spec.labels), n)
     if found.shape != (1, n, 4) or chances.shape != expected or rows.shape[1:] != (3,):

@@ -17,8 +17,9 @@ def selected(seen: Seen) -> list[Fit]:
     rows = [
         t
         for t in seen.tensors
-        if t.value.dtype.kind in "iu" and t.value.ndim == 2 and t.shape[1] == 3
+        if t.value.dtype.kind in "iu" and t.shape[-1:] == (3,) and t.shape[:-2] in ((), (1,))
     ]
+    rows = [t for t in rows if t.value.ndim > 1]
     boxes = [t for t in seen.tensors if t.value.ndim == 3 and t.shape[::2] == (1, 4)]
     if len(rows) != 1 or not boxes:
         raise Misfit("no output (k, 3) of whole numbers beside boxes (1, n, 4)")

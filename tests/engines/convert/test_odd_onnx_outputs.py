@@ -26,7 +26,7 @@ from tests.support.onnx_networks import (
 make: Any = helper.make_node
 
 
-def with_nms(path: Path, left_first: bool, shown: bool) -> Path:
+def with_nms(path: Path, left_first: bool, shown: bool, batch: bool = False) -> Path:
     """A detector of colours with cells of 8 pixels that ends at a NonMaxSuppression."""
     centre = cell_boxes(64, 64, 8)[0]
     low, high = centre[:2] - centre[2:] / 2, centre[:2] + centre[2:] / 2
@@ -47,6 +47,11 @@ def with_nms(path: Path, left_first: bool, shown: bool) -> Path:
         "least": np.array([0.2], np.float32),
     }
     kept = helper.make_tensor_value_info("kept", TensorProto.INT32, [None, 3])
+    if batch:
+        nodes[-1].output[0] = "numbers"
+        nodes.append(make("Unsqueeze", ["numbers", "first"], ["kept"]))
+        constants["first"] = np.array([0], np.int64)
+        kept = helper.make_tensor_value_info("kept", TensorProto.INT32, [1, None, 3])
     ends = [floats("edges", [1, 64, 4]), floats("chances", [1, 3, 64])] if shown else []
     return save(path, nodes, constants, [floats("images", [1, 3, 64, 64])], [*ends, kept])
 
@@ -67,6 +72,16 @@ def test_boxes_by_number_of_a_suppression(tmp_path: Path, left_first: bool, show
     assert found[0] == "green"
     assert found[1] == pytest.approx(1)
     assert np.allclose(found[2], [36, 6, 52, 18])  # 2 by 1.5 cells, about the cell's centre
+
+
+def test_such_rows_may_have_an_axis_of_images(tmp_path: Path) -> None:
+    source = with_nms(tmp_path / "net.onnx", left_first=False, shown=True, batch=True)
+    made = imported(source, tmp_path / "out", labels=COLOURS, frames=photographs(tmp_path))
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[8:16, 40:48, 1] = 255
+    (found,) = engines.load(str(made.manifest), threshold=0.5)(rgb).detections
+    assert found[0] == "green"
+    assert np.allclose(found[2], [36, 6, 52, 18])
 
 
 def stretched(path: Path) -> Path:
