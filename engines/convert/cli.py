@@ -100,13 +100,13 @@ def export(
 
 def _fed(made: Imported, asked: Asked) -> Iterator[str]:
     """Yield how images are fed and which labels there are, and where each of that came from."""
-    from engines.convert.origins import ASSUMED, told_lines
+    from engines.convert.origins import ASSUMED, SHOWN, told_lines
 
     heading = "input"
     for line in told_lines(made.fed, made.origins):
         yield f"{heading:<9} {line}"
         heading = ""
-    if ASSUMED in made.origins.values() and asked.frames is None:
+    if asked.frames is None and any(made.origins[key] == ASSUMED for key in SHOWN):
         yield f"{'':<9} --frames CLIP tries what is assumed here"
     more = ", …" if len(made.labels) > _NAMED else ""
     names = ", ".join(made.labels[:_NAMED]) + more

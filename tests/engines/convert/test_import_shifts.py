@@ -15,6 +15,7 @@ import engines
 from engines.convert.recognise import RecogniseError, recognise
 from engines.decoders.priors import MADE, priors
 from tests.support.conversions import imported
+from tests.support.outcome import Run
 from tests.support.recognised import Gives, auto
 
 RANDOM = np.random.default_rng(12)
@@ -124,6 +125,19 @@ def test_an_import_finds_the_box_that_its_head_says(tmp_path: Path) -> None:
     half = np.array([width, height / 2])
     edges = np.concatenate([centre - half, centre + half]) * [320, 240, 320, 240]
     assert np.allclose(found.xyxy, np.clip(edges, 0, None)[None], atol=0.01)
+
+
+def test_levels_are_named_on_the_command_line(tmp_path: Path, mirante: Run) -> None:
+    path = _constants(tmp_path / "net.onnx", **heads(3000, 3))
+    command = ("models", "import", str(path), "--name", "m", "--out", str(tmp_path / "out"))
+    refused = mirante(*command)
+    assert refused.status == 2
+    assert "what helps: --decoder ssd --option anchors=…" in refused.err
+    assert len(refused.err) < 1500
+    levels = "anchors=[{cells: [50, 30], shapes: [[0.1, 0.1], [0.2, 0.1]]}]"
+    made = mirante(*command, "--decoder", "ssd", "--option", levels)
+    assert made.status == 0, made.err
+    assert engines.load(str(tmp_path / "out" / "m.yaml")).labels == ("class_0", "class_1")
 
 
 def _constants(path: Path, **outputs: NDArray[np.float32]) -> Path:
