@@ -102,7 +102,7 @@ def tried(
     others = _sizes(ways[_best(found)], shown)
     ways += others
     found += [_certainty(manifest, way, session, shown) for way in others]
-    gain = manifest.kind.clear_gain
+    gain = manifest.kind.clear_gain if not manifest.heads else 1.0
     return Trial(
         len(shown),
         tuple(_unlike(way, spec) for way in ways),
@@ -165,16 +165,31 @@ def _as_many(
 def _certainty(
     manifest: Manifest, way: Input, session: Session, pictures: Sequence[Rgb]
 ) -> NDArray[np.float64]:
-    """(n,) of each image; zeros where the network overflows."""
+    """(n,) of each image; zeros where the network overflows.
+
+    Of several heads the sum, each in units of what is clearly more of its kind.
+    """
     model = Model(manifest.model_copy(update={"input": way}), session, thresholds(manifest, None))
     try:
         seen = [
-            Mirrored(model(rgb), model(np.ascontiguousarray(rgb[:, ::-1])), rgb.shape[1])
+            [
+                Mirrored(found, mirrored, rgb.shape[1])
+                for found, mirrored in zip(
+                    model.of_heads(rgb),
+                    model.of_heads(np.ascontiguousarray(rgb[:, ::-1])),
+                    strict=True,
+                )
+            ]
             for rgb in pictures
         ]
     except RuntimeError:  # values that are not finite
         return np.zeros(len(pictures))
-    return manifest.kind.certainty(seen)
+    kinds = [part.kind for part in manifest.parts]
+    found = [kind.certainty(of) for kind, of in zip(kinds, zip(*seen, strict=True), strict=True)]
+    if not manifest.heads:
+        return found[0]
+    units = [values / kind.clear_gain for kind, values in zip(kinds, found, strict=True)]
+    return np.sum(units, axis=0)
 
 
 def _best(found: Sequence[NDArray[np.float64]]) -> int:

@@ -163,3 +163,12 @@ def test_oriented_boxes_are_imported(here: Path, mirante: Run) -> None:
         *(shipped.task, shipped.decoder, shipped.options),
         shipped.labels,
     )
+
+
+def test_other_ways_of_feeding_are_judged_by_all_heads(here: Path, mirante: Run) -> None:
+    """The network is taught whole pixels: with images of 0..1 it sees no colour."""
+    np.savez(here / "more.npz", *(picture(n, 640, 360) for n in range(0, 60, 10)))
+    labels = ("--labels", "red,green,blue,drivable,lane")
+    outcome = mirante(*IMPORT, *FED[2:], *labels, "--frames", "more.npz")
+    assert outcome.status == 0, outcome.err
+    assert "--scale 1" in " ".join((outcome.out + outcome.err).split())
