@@ -189,7 +189,7 @@ def _certainty(
     if not manifest.heads:
         return found[0]
     units = [values / kind.clear_gain for kind, values in zip(kinds, found, strict=True)]
-    return np.sum(units, axis=0)
+    return np.asarray(np.sum(units, axis=0), np.float64)
 
 
 def _best(found: Sequence[NDArray[np.float64]]) -> int:
