@@ -19,9 +19,10 @@ from engines.manifest import ZOO
 from engines.pictures import named_frame, read_frame
 from engines.store.models import store
 from mirante import Detections, FrameResult, Mask
+from mirante.keypoints import Skeleton
 from mirante.rotated import corners, enclosing
 from pipeline.cameras.synthetic import LABELS, picture, truth
-from pipeline.cli.drawn_result import draw_result
+from pipeline.cli.drawn_result import COLOURS, draw_result
 from tests.support import ROOT
 from tests.support.outcome import Run
 from tests.support.stand_in import StandIn
@@ -156,6 +157,42 @@ def test_rotated_boxes_are_told_and_drawn_turned(clip: Path, tmp_path: Path, mir
     left, _, right, bottom = box[0].round().astype(int)
     for x in (left, right):  # no upright box is drawn; its upper corners are under the words
         assert not image[bottom - 3 : bottom + 1, x - 2 : x + 3].any()
+
+
+def test_key_points_are_told_by_name_and_drawn_with_their_lines(clip: Path, mirante: Run) -> None:
+    outcome = mirante("run-once", str(clip), "--model", "test-pose")
+    assert outcome.status == 0, outcome.err
+    told = re.findall(r"^  (\w+) \[\d+\.\d, \d+\.\d\] 1\.00$", outcome.out, re.MULTILINE)
+    assert told == ["top_left", "top_right", "bottom_right", "bottom_left", "centre"] * 3
+
+    points = np.array([[[10, 80, 0.9], [50, 40, 0.9], [90, 80, 0.9], [0, 0, 0]]], np.float32)
+    box, one = np.array([[1, 1, 99, 99]], np.float32), np.ones(1, np.float32)
+    bones = Skeleton(("a", "b", "c", "d"), ((0, 1), (0, 3), (2, 3)))
+    plain = Detections(box, one, np.zeros(1, np.int32), ("person",))
+    posed = replace(plain, keypoints=points, skeletons={0: bones})
+    black = np.zeros((100, 100, 3), np.uint8)
+    before, after = (
+        draw_result(black, FrameResult("gate", 0, 0, 0, "arrival", 100, 100, found))
+        for found in (plain, posed)
+    )
+    changed = (before != after).any(axis=2)
+    for x, y in ((10, 80), (50, 40), (90, 80), (30, 60), (20, 70)):
+        assert changed[y, x], "a point, or the line between the first two"
+    assert not changed[:30].any(), "no line leads to a point that is not there"
+    assert not changed[60:, 40:80].any(), "no line joins points that are not joined"
+
+
+def test_the_mask_of_an_instance_has_the_colour_of_its_class() -> None:
+    box, one = np.array([[8, 8, 24, 24], [30, 8, 46, 24]], np.float32), np.ones(2, np.float32)
+    found = Detections(box, one, np.array([0, 1], np.int32), ("car", "bus"))
+    masks = [
+        (i, Mask.from_planes((label,), np.ones((1, 4, 4), bool), tuple(box[i].tolist())))
+        for i, label in enumerate(found.labels)
+    ]
+    frame = FrameResult("gate", 0, 0, 0, "arrival", 64, 32, found.with_masks(masks))
+    image = draw_result(np.zeros((32, 64, 3), np.uint8), frame)
+    inside = [image[20, 16].tolist(), image[20, 38].tolist()]
+    assert inside == [[int(part * 0.5) for part in colour] for colour in COLOURS[:2]]
 
 
 def test_the_stages_of_a_camera_and_a_stage_that_drops(
