@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
@@ -22,6 +23,7 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 Place = Literal["file", "store", "mirror", "server"]
 _CHUNK = 1 << 18
 _TIMEOUT_S = 30.0
+_parts: set[Path] = set()  # what is being written; a process may end while a thread still waits
 
 
 class ModelUnavailableError(RuntimeError):
@@ -225,6 +227,7 @@ def _keep(
     digest, done = hashlib.sha256(), 0
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
     part = Path(name)
+    _parts.add(part)
     try:
         with os.fdopen(handle, "wb") as file:
             # A piece as it comes: a server that trickles is not waited for to fill a whole one.
@@ -242,7 +245,14 @@ def _keep(
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+        _parts.discard(part)
     return target
+
+
+@atexit.register
+def _remove_parts() -> None:
+    for part in list(_parts):
+        part.unlink(missing_ok=True)
 
 
 def _nowhere(manifest: Manifest, tried: list[str]) -> str:

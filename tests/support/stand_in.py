@@ -24,11 +24,14 @@ LIMIT_S = 0.5  # in the place of ten seconds
 
 
 class Files(http.server.BaseHTTPRequestHandler):
-    """Serves the network as /good, something else as /wrong; /slow sends a byte now and then."""
+    """Serves the network as /good, something else as /wrong.
+
+    /slow sends a byte now and then, /stalled one byte and no other.
+    """
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
-        if kind not in {"good", "wrong", "slow"}:
+        if kind not in {"good", "wrong", "slow", "stalled"}:
             self.send_error(404)
             return
         self.send_response(200)
@@ -36,7 +39,7 @@ class Files(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        if kind != "slow":
+        if kind in {"good", "wrong"}:
             self.wfile.write(body)
             return
         over: threading.Event = self.server.over  # type: ignore[attr-defined]
@@ -46,7 +49,7 @@ class Files(http.server.BaseHTTPRequestHandler):
                 self.wfile.flush()
             except OSError:
                 return
-            if over.wait(0.05):
+            if over.wait(0.05 if kind == "slow" else None):
                 return
 
     def log_message(self, *args: object) -> None:

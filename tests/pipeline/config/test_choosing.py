@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from pipeline.config.choosing import begin, chosen, settle
 from pipeline.config.load import parse_settings
 from pipeline.config.messages import ConfigError
 from pipeline.config.standard import SHIPPED, WANTED, Choice, Standard
+from tests.support import ROOT
 from tests.support.stand_in import LIMIT_S, NETWORK, FileServer, StandIn, file_server
 
 
@@ -108,6 +111,23 @@ def test_an_address_that_does_not_serve_it(
         if thread.name.startswith("network-of-"):
             thread.join(20)
     assert list(store().glob("*")) == [], "no partial file stays"
+
+
+def test_a_process_that_ends_meanwhile_leaves_no_part(
+    stand_in: StandIn, server: FileServer
+) -> None:
+    stand_in.publish(f"{server.url}/stalled")
+    program = (
+        "import sys\nfrom engines.made.within import network_within\n"
+        "from engines.manifest import find\nfrom engines.store.models import store\n"
+        f"try: network_within(find(sys.argv[1]), {LIMIT_S})\n"
+        "except RuntimeError: print(len(list(store().iterdir())))"
+    )
+    manifest = stand_in.zoo / "yolox-street.yaml"
+    command = [sys.executable, "-c", program, manifest]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n", "it was being written"
+    assert list(store().iterdir()) == []
 
 
 @pytest.mark.parametrize("is_proxy", [False, True])
