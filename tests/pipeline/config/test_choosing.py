@@ -124,7 +124,7 @@ def test_a_process_that_ends_meanwhile_leaves_no_part(
         "except RuntimeError: print(len(list(store().iterdir())))"
     )
     manifest = stand_in.zoo / "yolox-street.yaml"
-    command = [sys.executable, "-c", program, manifest]
+    command = [sys.executable, "-c", program, str(manifest)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n", "it was being written"
     assert list(store().iterdir()) == []
