@@ -114,10 +114,11 @@ def resolve_file(
     if mirror() is None:
         tried.append("mirror: MIRANTE_MODEL_MIRROR is not set")
     if manifest.url:
+        tried.append(f"{manifest.url}: not finished")
         try:
             return _download(manifest, progress)
         except (OSError, HTTPException, ChecksumError, ValueError) as error:  # or a wrong proxy
-            tried.append(f"{manifest.url}: {error}")
+            tried[-1] = f"{manifest.url}: {error}"
     else:
         tried.append("URL: none, the file is not published as it is")
     raise ModelUnavailableError(_nowhere(manifest, tried), tried)
