@@ -17,6 +17,7 @@ from pipeline.cameras.synthetic import LABELS, truth
 from tests.support import ROOT
 from tests.support.canvas_pixels import Shot, colour_of, near, next_frame, shoot
 from tests.support.live_site import DRAWN, DRAWN_SIZE, Site, environment, real_site
+from tests.support.onnx_networks import crop_points
 from tests.support.opened_pages import Pages
 
 TINT = 0.45  # of the mask's colour, the rest is the image's
@@ -25,13 +26,16 @@ POINT_PX = 3
 NAMES = find("test-pose").keypoints
 
 
-def imported(folder: Path, name: str, *options: str) -> Path:
+FED = ("--labels", ",".join(LABELS), "--resize", "letterbox-top-left", "--scale", "1")
+
+
+def imported(folder: Path, file: Path, *options: str) -> Path:
     """The manifest that ``mirante models import`` makes of a file of that layout."""
+    name = file.stem
     out = folder / name
     command = (sys.executable, "-c", "from pipeline.cli import main; main()", "models", "import")
-    asked = (str(ZOO / f"{name}.onnx"), "--name", name, "--out", str(out), *options)
-    fed = ("--labels", ",".join(LABELS), "--resize", "letterbox-top-left", "--scale", "1")
-    subprocess.run([*command, *asked, *fed], check=True, cwd=ROOT, env=environment(folder))
+    asked = (str(file), "--name", name, "--out", str(out), *options)
+    subprocess.run([*command, *asked], check=True, cwd=ROOT, env=environment(folder))
     return out / f"{name}.yaml"
 
 
@@ -40,12 +44,18 @@ def objects(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Cameras with networks that were just imported, in the layouts of YOLO's exports."""
     del chromium
     folder = tmp_path_factory.mktemp("objects")
-    outlined = imported(folder, "test-instances")
+    outlined = imported(folder, ZOO / "test-instances.onnx", *FED)
     edges = ",".join(f"{start}-{end}" for start, end in find("test-pose").skeleton)
-    posed = imported(folder, "test-pose", "--keypoints", ",".join(NAMES), "--skeleton", edges)
+    named = ("--keypoints", ",".join(NAMES), "--skeleton", edges)
+    posed = imported(folder, ZOO / "test-pose.onnx", *FED, *named)
+    named = ("--keypoints", "left,right,hidden", "--skeleton", "0-1,0-2,1-2")
+    arms = imported(folder, crop_points(folder / "arms.onnx"), *named, "--labels", "person")
     assert (read(outlined).task, read(outlined).decoder) == ("instances", "yolov8_seg")
     assert (read(posed).task, read(posed).decoder) == ("pose", "yolov8_pose")
+    assert (read(arms).task, read(arms).decoder) == ("landmarks", "movenet")
+    on_boxes = [{"model": "test-boxes"}, {"model": str(arms), "on": "red"}]
     cameras = {
+        "crops": DRAWN | {"stages": on_boxes},
         "outlined": DRAWN | {"stages": [{"model": str(outlined)}]},
         "posed": DRAWN | {"stages": [{"model": str(posed)}]},
     }
@@ -137,3 +147,21 @@ def test_points_and_lines_are_drawn_where_they_are(page: Page) -> None:
     button.click()
     shot = shoot(canvas)
     assert all(near(shot.image, colour, 12).mean() < 0.001 for colour in colours)
+
+
+def test_points_that_were_found_on_a_crop_are_drawn_on_its_object(page: Page) -> None:
+    """The crop is as wide as the tensor's proportions ask for, about the middle of the box."""
+    canvas = canvas_of(page, "crops", boxes=False)
+    colours = [colour_of(page, label) for label in LABELS]
+    for _ in range(3):
+        next_frame(canvas)
+        shot = shoot(canvas)
+        boxes, _ = on_canvas(shot)
+        left, top, right, bottom = (float(side) for side in boxes[0])
+        unit = max((right - left) / 64, (bottom - top) / 48)
+        middle = ((left + right) / 2, (top + bottom) / 2)
+        drawn = near(shot.image, colours[0], 12)
+        for across, down in ((-0.375, -0.25), (0.375, 0.25), (0.2, 2 / 15), (-0.1, -1 / 15)):
+            x, y = middle[0] + across * 64 * unit, middle[1] + down * 48 * unit
+            assert is_near(drawn, x, y), "a point, or the line between them, is missing"
+        assert not any(near(shot.image, colour, 12).mean() > 0.001 for colour in colours[1:])

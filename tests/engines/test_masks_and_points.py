@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
-from onnx import helper
 
 import engines
 from engines.builder.parity import LIMITS
@@ -29,7 +28,7 @@ from pipeline.config.stages.model import ModelStage
 from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 from plugins.preview.blur import Blur
-from tests.support.onnx_networks import floats, save
+from tests.support.onnx_networks import crop_points
 
 SIZE = (640, 360)
 ARMS: dict[str, Any] = {
@@ -48,19 +47,8 @@ ARMS: dict[str, Any] = {
 
 
 def arms(folder: Path, **changes: Any) -> str:
-    """A network that finds the same points in each crop; the brighter the crop, the surer."""
-    table = np.array([[[[0.25, 0.125, 1], [0.75, 0.875, 1], [0.5, 0.5, 0.2]]]], np.float32)
-    constants: dict[str, NDArray[Any]] = {"table": table, "where": np.ones(3, np.float32)}
-    constants["where"][2] = 0
-    constants["scored"] = 1 - constants["where"]
-    nodes = [
-        helper.make_node("ReduceMax", ["image"], ["bright"], keepdims=0),
-        helper.make_node("Mul", ["scored", "bright"], ["by_light"]),
-        helper.make_node("Add", ["where", "by_light"], ["factor"]),
-        helper.make_node("Mul", ["table", "factor"], ["points"]),
-    ]
-    inputs, outputs = [floats("image", [1, 3, 48, 64])], [floats("points", [1, 1, 3, 3])]
-    save(folder / "arms.onnx", nodes, constants, inputs, outputs)
+    """The manifest of a network that finds the same points in each crop."""
+    crop_points(folder / "arms.onnx")
     path = folder / "arms.yaml"
     path.write_text(yaml.safe_dump(ARMS | changes))
     return str(path)

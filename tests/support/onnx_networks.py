@@ -111,3 +111,22 @@ def planes(path: Path, shape: list[int | str | None], ops: int = 1) -> onnx.Mode
     constants = {"nine": np.array([9], np.float32), "half": np.array([4.5], np.float32)}
     save(path, nodes, constants, [floats("x", shape)], [floats("planes", shape)])
     return onnx.load(str(path))
+
+
+def crop_points(path: Path) -> Path:
+    """A network in MoveNet's layout that finds the same three points in each image.
+
+    They are at (1/8, 1/4), (7/8, 3/4) and the middle; the last has score 0.2, the others are the
+    surer the brighter the image's brightest pixel is.
+    """
+    table = np.array([[[[0.25, 0.125, 1], [0.75, 0.875, 1], [0.5, 0.5, 0.2]]]], np.float32)
+    places = np.array([1, 1, 0], np.float32)
+    constants: dict[str, NDArray[Any]] = {"table": table, "places": places, "scores": 1 - places}
+    nodes = [
+        helper.make_node("ReduceMax", ["image"], ["bright"], keepdims=0),
+        helper.make_node("Mul", ["scores", "bright"], ["by_light"]),
+        helper.make_node("Add", ["places", "by_light"], ["factor"]),
+        helper.make_node("Mul", ["table", "factor"], ["points"]),
+    ]
+    inputs, outputs = [floats("image", [1, 3, 48, 64])], [floats("points", [1, 1, 3, 3])]
+    return save(path, nodes, constants, inputs, outputs)
