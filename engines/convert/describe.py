@@ -107,7 +107,8 @@ def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:
         return named, known.labels
     if read.labels is None:
         raise ValueError(
-            f"labels: missing, and the outputs of decoder {read.decoder} do not tell how many"
+            f"labels: missing, and the outputs of decoder {read.decoder} do not tell how many; "
+            "give them by --labels"
         )
     family = FAMILIES.get(read.family)
     if family is not None and len(family.labels) == read.labels:
@@ -144,16 +145,17 @@ def _named_otherwise(
     if known.is_text:
         said = f"it reads text, of {len(named)} characters by the {known.labels}"
         return RefusalError([f"decoder: none reads text; {said}", error.lines[0]], error.why)
+    few = ", ".join(named[:3]) + (", …" if len(named) > 3 else "")
+    counted = f"labels: {len(named)} by the {known.labels} ({few})"
     try:
         read = found(None)
     except RecogniseError:
-        return error
+        return RefusalError([*error.lines[:-1], f"  {counted}", error.lines[-1]], error.why)
     if read.labels in (None, len(named)):
         return error
-    few = ", ".join(named[:3]) + (", …" if len(named) > 3 else "")
     return RefusalError(
         [
-            f"labels: {len(named)} by the {known.labels} ({few}), but {read.labels} by the outputs",
+            f"{counted}, but {read.labels} by the outputs",
             f"  {read.decoder}: {'; '.join(read.reasons)}",
             f"  what helps: {read.labels} names in --labels",
         ],

@@ -198,6 +198,23 @@ def test_ten_names_for_three_channels_are_told_with_both(tmp_path: Path) -> None
     assert "what helps: 3 names in --labels" in str(caught.value)
 
 
+def test_names_that_fit_no_reading_are_told_with_where_they_came_from(tmp_path: Path) -> None:
+    """Channels last may have an objectness or not, so nothing says how many there should be."""
+    path = detector(tmp_path / "best.onnx", {"names": str([f"n{i}" for i in range(10)])}, classes=8)
+    model = onnx.load(path)
+    value = numpy_helper.to_array(model.graph.initializer[0]).transpose(0, 2, 1)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(value.copy(), "value"))
+    end = helper.make_tensor_value_info("output0", TensorProto.FLOAT, value.shape)
+    model.graph.output[0].CopyFrom(end)
+    onnx.save(model, path)
+    with pytest.raises(RefusalError) as caught:
+        import_model(Asked(source=str(path), name="m", out=tmp_path / "out"))
+    said = str(caught.value)
+    assert "12 is 4 + 8 or 5 + 7, not with 10 labels" in said
+    assert "labels: 10 by the file's metadata (names) (n0, n1, n2, …)" in said
+    assert "what helps: as many names in --labels as the outputs have" in said
+
+
 def test_names_twice_are_allowed_with_a_warning(tmp_path: Path) -> None:
     names = {"names": "['crane', 'owl', 'crane']"}
     made = imported(detector(tmp_path / "best.onnx", names), tmp_path / "out")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import engines
 from engines.builder.frames import shipped_pictures
@@ -142,6 +144,41 @@ def test_public_weights(weights: Path, tmp_path: Path, shown: str, faces: str, n
     assert (found["mean"], found["std"]) == ((0, 0, 0), (1, 1, 1))
     if wrong.get("colour"):
         assert found["colour"] == zoo.input.colour
+
+
+def test_a_classifier_that_is_all_but_unsure(tmp_path: Path) -> None:
+    """The mean of each channel, thirty times, as logits; of images of one colour each."""
+    weight = numpy_helper.from_array(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1) * 30, "w")
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["scaled"]),
+        helper.make_node("GlobalAveragePool", ["scaled"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("Softmax", ["flat"], ["chances"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 16, 16]),
+        helper.make_tensor_value_info("chances", TensorProto.FLOAT, [1, 3]),
+    ]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], [weight])
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / "n.onnx")
+    colours = np.repeat(np.eye(3, dtype=np.uint8) * 200, 2, axis=0)
+    pictures = [np.full((16, 16, 3), colour, np.uint8) for colour in colours]
+    np.savez(tmp_path / "colours.npz", *pictures)
+
+    def better(out: str, scale: float) -> Mapping[str, Any]:
+        return proposed(
+            imported(
+                tmp_path / "n.onnx",
+                tmp_path / out,
+                labels=("red", "green", "blue"),
+                input=InputKeys(scale=scale),
+                frames=str(tmp_path / "colours.npz"),
+            )
+        )
+
+    assert better("dark", 1 / 255 / 255)["scale"] == 1 / 255
+    assert better("right", 1 / 255) == {}
 
 
 def boxes(*rows: Sequence[float]) -> Inference:
