@@ -101,20 +101,20 @@ def test_what_a_teacher_doubts_and_a_crowd_are_neither_hit_nor_false(
     assert fit(model, [replace(only, crowd=crowd)])["a"] < 0.3
 
 
-@pytest.mark.parametrize(("alarms", "raised"), [(2, False), (3, True)])
+@pytest.mark.parametrize(("alarms", "raised"), [(3, False), (4, True)])
 def test_images_with_nothing_in_them_raise_thresholds(
     tmp_path: Path, fit: Fit, alarms: int, raised: bool
 ) -> None:
-    """Of twenty empty images two may have a false box; class b has none there and stays."""
+    """Of twenty empty images three may have a false box; class b has none there and stays."""
     there: Rows = [(place, place % 2, 1.0) for place in range(40)]
     hits = [(place, place % 2, 0.4 + place / 100) for place in range(40)]
     finds: dict[int, Rows] = {1: hits}
-    finds |= {100 + i: [(0, 0, 0.545 + i / 1000)] for i in range(alarms)}
+    finds |= {100 + i: [(0, 0, 0.585 + i / 1000)] for i in range(alarms)}
     empty = [shown(tmp_path, number, []) for number in range(100, 120)]
-    assert len(empty) * MOST_FALSE == 2
+    assert int(len(empty) * MOST_FALSE) == 3
     best = fit(Model(finds), [shown(tmp_path, 1, there), *empty])
-    assert (best["a"] > 0.545) == raised
-    assert best["a"] < 0.6
+    assert (best["a"] > 0.585) == raised
+    assert best["a"] < 0.62
     assert best["b"] <= 0.41
 
 

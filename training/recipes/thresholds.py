@@ -32,8 +32,9 @@ CANDIDATES = np.arange(0.15, 0.91, 0.01)
 SURE = 0.4  # a teacher's box of a lower score is neither there nor not there
 MOST_PICTURES = 1000
 LEAST_BOXES = 10  # fewer of a class say nothing of it: it is judged with all others
-MOST_FALSE = 0.1  # boxes in an image in which nothing is, of all classes together
+MOST_FALSE = 1 / 6  # boxes in an image in which nothing is, of all classes together
 OTHERWISE = 0.35  # where nothing can be said
+LEAST_KEPT = 0.5  # of the boxes of a class that are right where F0.5 is best
 BETA = 0.5  # a false alarm costs more than a miss: the next frame is another chance to find it
 
 
@@ -61,7 +62,7 @@ def best_thresholds(
 
     Where there are too few boxes of a class, the score that is best for all classes together. While
     images that show nothing have more than ``MOST_FALSE`` boxes each, the class is raised at which
-    the fewest right boxes are lost for a false one that goes.
+    the fewest right boxes are lost for a false one that goes; ``LEAST_KEPT`` of a class's stay.
 
     Args:
         manifest: the model's.
@@ -78,11 +79,12 @@ def best_thresholds(
         )
         return dict.fromkeys(labels, otherwise)
     best = _best_of_each(seen, otherwise)
-    while (false := _false_in_empty(seen, best)) > MOST_FALSE * seen.empty:
-        if (raised := _cheapest(seen, best)) is None:
+    most, keep = int(MOST_FALSE * seen.empty), np.ceil(LEAST_KEPT * _right(seen, best))
+    while (false := _false_in_empty(seen, best)) > most:
+        if (raised := _cheapest(seen, best, keep, false - most)) is None:
             log.warning(
                 "thresholds: %d false boxes stay in %d images with nothing in them, as sure as "
-                "those that are right; learn more such images",
+                "half of those that are right; learn more such images",
                 *(false, seen.empty),
             )
             break
@@ -139,19 +141,34 @@ def _false_in_empty(seen: Seen, best: NDArray[np.float64]) -> int:
     return int((false[:, 1] >= best[false[:, 0].astype(np.int64)]).sum())
 
 
-def _cheapest(seen: Seen, best: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _right(seen: Seen, best: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(classes,) int64: right boxes of each, at these thresholds."""
+    right = seen.rows[seen.rows[:, 2] > 0]
+    kind = right[:, 0].astype(np.int64)
+    return np.bincount(kind[right[:, 1] >= best[kind]], minlength=len(best))
+
+
+def _cheapest(
+    seen: Seen, best: NDArray[np.float64], keep: NDArray[np.floating], surplus: int
+) -> NDArray[np.float64] | None:
     """Raise one class to where the fewest right boxes are lost for a false one in an empty image.
 
+    Args:
+        seen: what was found.
+        best: (classes,) float64 thresholds.
+        keep: (classes,) float, right boxes that are to stay.
+        surplus: so many false boxes are to go; more are worth nothing.
+
     Returns:
-        (classes,) float64; None where that would leave no class with a right box.
+        (classes,) float64; None where no class can spare any.
     """
     offers = []
     for index, score in enumerate(best):
         rows = seen.rows[(seen.rows[:, 0] == index) & (seen.rows[:, 1] >= score)]
         above = rows[None, :, 1] >= CANDIDATES[:, None]
         right, false = ((above * rows[:, column]).sum(axis=1) for column in (2, 3))
-        spared = rows[:, 3].sum() - false
-        able = (spared > 0) & ((right > 0) | (rows[:, 2].sum() == 0))
+        spared = np.minimum(surplus, rows[:, 3].sum() - false)
+        able = (spared > 0) & (right >= keep[index])
         lost = (rows[:, 2].sum() - right) / np.maximum(1, spared)
         cost = np.where(able, lost, np.inf)
         offers.append((float(cost.min()), index, float(CANDIDATES[cost.argmin()])))
