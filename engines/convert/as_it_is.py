@@ -52,7 +52,7 @@ def keep_as_it_is(
     load(str(file.with_suffix(".yaml")))
     task = task_gaps(made.manifest, (session, session), shown, facts.where, limits_of(EXACT))
     kept = {
-        "because": str(why),
+        "because": str(why) if converted is None else _differs(converted),
         "sha256": digest_of(file),
         "bytes": file.stat().st_size,
         "beside": None,
@@ -65,6 +65,10 @@ def keep_as_it_is(
     }
     decoders = [part.decoder for part in made.manifest.parts]
     return made, about | compared({}, task, decoders, len(shown), facts.where)
+
+
+def _differs(converted: Mapping[str, Any]) -> str:
+    return f"the ONNX file differs: {'; '.join(converted['missed'])}"
 
 
 def _set_apart(folder: Path, name: str, stays: bool) -> None:
