@@ -3,6 +3,8 @@ anchors applied; non-maximum suppression is done here."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import Format, classify, suppress, to_xyxy
 from engines.decoders.probabilities import Activation, Background, of_labels
@@ -15,6 +17,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     *,
     boxes: str = "boxes",
     scores: str = "scores",
+    channels: Literal["first", "last"] = "last",
     format: Format = "xyxy",
     normalised: bool = False,
     activation: Activation = "none",
@@ -28,6 +31,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         spec: labels, thresholds, overlap, input size.
         boxes: name of the (1, n, 4) output; (1, n, 1, 4) is taken too.
         scores: name of the (1, n, classes) output.
+        channels: first for scores (1, classes, n), as Paddle has them.
         format: corners, in TensorFlow's order top first, or centre and size.
         normalised: boxes are in 0..1 of the input instead of its pixels.
         activation: what is still to be applied to the scores.
@@ -38,6 +42,8 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         OptionError: the outputs do not fit each other or the labels.
     """
     found, raw = output(outputs, boxes), output(outputs, scores)
+    if channels == "first" and raw.ndim == 3:
+        raw = raw.transpose(0, 2, 1)
     if found.ndim == 4 and found.shape[2] == 1:
         found = found[:, :, 0]
     n = found.shape[1] if found.ndim == 3 else -1

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engines.convert import RefusalError
 from engines.convert.recognise.classes import classifier
+from engines.convert.recognise.classes_first import classes_first
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
 from engines.convert.recognise.grids import dense
 from engines.convert.recognise.heads import gfl, yolov1, yunet
@@ -57,6 +58,7 @@ READINGS: Readings = {
     "rows": (Boxes, rows),
     "selected": (Boxes, selected),
     "detr, boxes_scores": (Boxes, pairs),
+    "boxes_scores, classes first": (Boxes, classes_first),
     "ssd": (Boxes, ssd),
     "gfl": (Boxes, gfl),
     "yolov1": (Boxes, yolov1),

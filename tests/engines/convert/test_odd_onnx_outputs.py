@@ -84,6 +84,35 @@ def test_such_rows_may_have_an_axis_of_images(tmp_path: Path) -> None:
     assert np.allclose(found[2], [36, 6, 52, 18])
 
 
+def test_scores_with_their_classes_first(tmp_path: Path) -> None:
+    width = height = 64
+    constants: dict[str, Any] = {"flat": np.array([1, 3, -1], np.int64)}
+    nodes = []
+    for stride in (8, 16, 32):
+        constants[f"boxes{stride}"] = cell_boxes(width, height, stride).transpose(0, 2, 1)
+        kernel = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes += [
+            make("AveragePool", ["images"], [f"mean{stride}"], **kernel),
+            make("Reshape", [f"mean{stride}", "flat"], [f"flat{stride}"]),
+        ]
+    nodes += [
+        make("Concat", [f"flat{s}" for s in (8, 16, 32)], ["chances"], axis=2),
+        make("Concat", [f"boxes{s}" for s in (8, 16, 32)], ["corners"], axis=1),
+    ]
+    for stride in (8, 16, 32):  # to corners
+        low, high = np.split(constants[f"boxes{stride}"], 2, axis=2)
+        made_of = np.concatenate([low - high / 2, low + high / 2], axis=2)
+        constants[f"boxes{stride}"] = made_of.astype(np.float32)
+    ends = [floats("corners", [1, 84, 4]), floats("chances", [1, 3, 84])]
+    image = floats("images", [1, 3, height, width])
+    source = save(tmp_path / "net.onnx", nodes, constants, [image], ends)
+    made = imported(source, tmp_path / "out", labels=COLOURS, frames=photographs(tmp_path))
+    manifest = engines.manifest.read(made.manifest)
+    assert (manifest.decoder, manifest.options["channels"]) == ("boxes_scores", "first")
+    found = engines.load(str(made.manifest))(green_square()).detections
+    assert {label for label, _, _ in found} == {"green"}
+
+
 def stretched(path: Path) -> Path:
     """A detector of colours whose numbers leave 0..1 a little, as rounding to 8 bits does."""
     colour_grid(path, "yolov8", 160, 160)
