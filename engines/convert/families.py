@@ -50,6 +50,9 @@ class Family:
 
 FAMILIES: Mapping[str, Family] = {
     "yolo": Family("YOLOv5, v8 and their heirs", resize="letterbox-centre", pad=114),
+    "yolop": Family(
+        "YOLOP", mean=IMAGENET_MEAN, std=IMAGENET_STD, resize="letterbox-centre", pad=114
+    ),
     "yolox": Family("YOLOX", "bgr", 1.0, resize="letterbox-top-left", pad=114),
     "yunet": Family(
         "YuNet", "bgr", 1.0, resize="letterbox-top-left", pad=0, labels=("face",), keypoints="face5"

@@ -19,6 +19,7 @@ from engines.runtimes import Session, TensorInfo, Tensors
 
 # Keys of a head that stand in the manifest as they are in the file of heads.
 _MORE = ("classes", "threshold", "thresholds", "iou", "skeleton", "keypoint_threshold")
+_YOLOP = {"det_out", "drive_area_seg", "lane_line_seg"}
 
 
 def of_heads(
@@ -50,10 +51,17 @@ def of_heads(
         {},
         tuple(dict.fromkeys(label for head in found for label in head.labels)),
         tuple(f"{head.task}: {'; '.join(head.reasons)}" for head in found),
-        next((head.family for head in found if head.family), ""),
+        _family(seen, found),
         found[0].origin,
         heads=found,
     )
+
+
+def _family(seen: Seen, heads: Sequence[Reading]) -> str:
+    """YOLOP by the names of its outputs; else the family of a head that is of any."""
+    if {tensor.name for tensor in seen.tensors} >= _YOLOP:
+        return "yolop"
+    return next((head.family for head in heads if head.family), "")
 
 
 def _found(head: Head, known: Known) -> Reading:

@@ -21,9 +21,12 @@ class _OrientedAgreement(BoxAgreement):
     @staticmethod
     def overlap(one: Detections, other: Detections) -> NDArray[np.float64]:
         """Return the (n, m) overlaps of the rotated boxes."""
-        assert one.rotated is not None
-        assert other.rotated is not None
-        return rotated_overlaps(one.rotated, other.rotated)
+        return rotated_overlaps(_rotated(one), _rotated(other))
+
+
+def _rotated(found: Detections) -> NDArray[np.float32]:
+    """Return the rotated boxes; those of an image without objects are none."""
+    return np.zeros((len(found), 5), np.float32) if found.rotated is None else found.rotated
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ def yolov8_obb(seen: Seen) -> list[Fit]:
             unit, more = _unit(table)
             span = _span(table[:, -1])
             reasons = (where, f"centre and size in {unit}", f"angles {span} in radians")
-            return [Fit("yolov8_obb", options | more, labels, reasons)]
+            return [Fit("yolov8_obb", options | more, labels, reasons, family="yolo")]
     raise Misfit("no output (1, 4 + labels + 1, n) or (1, n, 4 + labels + 1) of a grid's cells")
 
 
@@ -78,7 +78,7 @@ def rows_obb(seen: Seen) -> list[Fit]:
         f"centre and size in {unit}",
         f"angles {_span(angle)} in radians",
     )
-    return [Fit("rows_obb", options, None, reasons)]
+    return [Fit("rows_obb", options, None, reasons, family="yolo")]
 
 
 def _unit(table: NDArray[Any]) -> tuple[str, dict[str, Any]]:

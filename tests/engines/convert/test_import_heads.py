@@ -165,6 +165,22 @@ def test_oriented_boxes_are_imported(here: Path, mirante: Run) -> None:
     )
 
 
+def test_how_a_known_network_is_fed_is_taken_from_its_family(here: Path, mirante: Run) -> None:
+    labels = ("--labels", "red,green,blue,drivable,lane")
+    outcome = mirante(*IMPORT, *labels)
+    assert outcome.status == 0, outcome.err
+    assert (
+        "mean 0.485,0.456,0.406, std 0.229,0.224,0.225, resize letterbox-centre: family YOLOP"
+        in (outcome.out)
+    )
+    turned = str(ZOO / "test-oriented.onnx")
+    outcome = mirante(
+        *("models", "import", turned, "--name", "turned", "--out", "out"),
+        *("--labels", "red,green,blue,band"),
+    )
+    assert "resize letterbox-centre: family YOLOv5, v8 and their heirs" in outcome.out
+
+
 def test_other_ways_of_feeding_are_judged_by_all_heads(here: Path, mirante: Run) -> None:
     """The network is taught whole pixels: with images of 0..1 it sees no colour."""
     np.savez(here / "more.npz", *(picture(n, 640, 360) for n in range(0, 60, 10)))

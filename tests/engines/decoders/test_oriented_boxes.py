@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import engines
 from engines.agreement import Limits
 from engines.builder.build import Request, build
-from engines.builder.parity import LIMITS
+from engines.builder.parity import LIMITS, compare
 from engines.decoders import OptionError, bind
 from engines.found import OrientedBoxes
 from engines.inference import Inference, View
@@ -211,6 +211,18 @@ def test_an_import_recognises_both_layouts() -> None:
     table = np.concatenate([rows, np.zeros((10, 7), np.float32)])[None]
     finished = auto({"output0": table}, 3)
     assert (finished.decoder, finished.options, finished.task) == ("rows_obb", {}, "obb")
+
+
+def test_images_without_objects_are_compared_too() -> None:
+    model = engines.load("test-oriented")
+    grey = np.full((360, 640, 3), 100, np.uint8)
+    least = np.full(4, 0.5, np.float32)
+    found = compare(model, model, [picture(0, 640, 360), grey], LIMITS["fp32"], least)
+    assert found["boxes"].value == 4
+    assert found["iou min"].value == pytest.approx(1)
+    agreement = OrientedBoxes.agreement(least, LIMITS["fp32"])
+    agreement.add(model(picture(0, 640, 360)), model(grey), (640, 360))  # one side alone finds
+    assert agreement.figures()["missing"].value == 4
 
 
 @pytest.mark.slow
