@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Outputs, Spec, output
 from engines.decoders.candidates import Format, to_xyxy
 from engines.decoders.end_to_end import likely, one_image
+from engines.decoders.prototypes import Finer
 from engines.found import Instances
 
 
@@ -25,6 +27,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     normalised: bool = False,
     first_class: int = 0,
     mask_threshold: float = 0.5,
+    finer: Finer = 2,
 ) -> Instances:
     """Boxes with masks above their thresholds, as the network gives them; nothing is suppressed.
 
@@ -40,6 +43,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         normalised: boxes are in 0..1 of the input instead of its pixels.
         first_class: the class id of the first label; 1 where 0 is the background.
         mask_threshold: a pixel of a lower probability is not the object's.
+        finer: pixels of a mask along each side of one of h and w over a box, interpolated.
 
     Raises:
         OptionError: the outputs do not fit each other, or a class id has no label.
@@ -51,10 +55,14 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         raise OptionError(f"mask_rcnn: expected masks ({n}, 1, h, w), got {chances.shape}")
     kept, class_id = likely(ids, score, spec, first_class)
     xyxy = to_xyxy(found[kept], format, spec.size if normalised else None)
-    planes = chances.reshape(n, *chances.shape[-2:])[kept] >= mask_threshold
-    whole = planes.shape[:0:-1] == spec.size
-    cut, regions = _cut(planes, xyxy) if whole else (tuple(planes), xyxy)
-    return Instances(xyxy, score[kept].astype(np.float32), class_id, cut, regions)
+    shown = chances.reshape(n, *chances.shape[-2:])[kept].astype(np.float32, copy=False)
+    if shown.shape[:0:-1] == spec.size:
+        planes, regions = _cut(shown >= mask_threshold, xyxy)
+    else:
+        larger = (cv2.resize(each, None, fx=finer, fy=finer) for each in shown)
+        planes = tuple(np.asarray(each >= mask_threshold, np.bool_) for each in larger)
+        regions = xyxy
+    return Instances(xyxy, score[kept].astype(np.float32), class_id, planes, regions)
 
 
 def _cut(

@@ -222,16 +222,31 @@ def halves(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 28, 28), (3, 28, 28), (1, 3, 28, 28)])
-def test_a_mask_of_mask_rcnn_lies_over_its_box(shape: tuple[int, ...]) -> None:
-    found = decoded("mask_rcnn", {"first_class": 1}, rcnn(halves(shape)), spec(0.75, SIZE))
+@pytest.mark.parametrize("finer", [1, 2, 4])
+def test_a_mask_of_mask_rcnn_lies_over_its_box(shape: tuple[int, ...], finer: int) -> None:
+    options = {"first_class": 1, "finer": finer}
+    found = decoded("mask_rcnn", options, rcnn(halves(shape)), spec(0.75, SIZE))
     np.testing.assert_array_equal(found.class_id, [2, 0])
     np.testing.assert_array_equal(found.regions, BOXES[:2])
     for index, plane in enumerate(found.planes):
-        assert plane.shape == (28, 28)
+        assert plane.shape == (28 * finer, 28 * finer)
         left, top, right, bottom = BOXES[index].astype(int)
         upper = np.zeros(SIZE[::-1], bool)
         upper[top : (top + bottom) // 2, left:right] = True
         assert iou(placed(found, index), upper) > 0.95
+
+
+def test_between_the_cells_of_a_mask_it_is_interpolated() -> None:
+    """A slanted edge is nearer to the true one than cells can be."""
+    y, x = (np.mgrid[:28, :28] + 0.5) / 28
+    outputs = rcnn(np.clip(0.5 + (x - y) * 4, 0, 1)[None, None].repeat(3, 0).astype(np.float32))
+    off = []
+    for finer in (1, 4):
+        found = decoded("mask_rcnn", {"first_class": 1, "finer": finer}, outputs, spec(0.75, SIZE))
+        large = np.kron(found.planes[0], np.ones((4 // finer, 4 // finer), bool))
+        down, across = (np.mgrid[:112, :112] + 0.5) / 112
+        off.append(int((large != (across >= down)).sum()))
+    assert off[1] < off[0] / 2
 
 
 def test_masks_over_the_whole_input_are_cut_at_their_boxes() -> None:
