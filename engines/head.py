@@ -79,6 +79,11 @@ class Head(Part):
         return self.classes or self.network_labels
 
     @property
+    def kept_labels(self) -> tuple[str, ...]:
+        """The labels of what is found, in the order of the network."""
+        return tuple(label for label in self.network_labels if label in self.labels)
+
+    @property
     def cut(self) -> tuple[int, ...]:
         """The index of each of ``labels`` in the network's; empty where both are the same."""
         if self.labels == self.network_labels:

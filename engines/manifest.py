@@ -161,7 +161,7 @@ class Manifest(Head):
     def with_classes_cut(self, cut: Sequence[bool]) -> Manifest:
         """Return the manifest of a network in which these parts have only ``classes`` left."""
         keys = [
-            {"network_labels": part.labels} if done else {}
+            {"network_labels": part.kept_labels} if done else {}
             for part, done in zip(self.parts, cut, strict=True)
         ]
         if not self.heads:

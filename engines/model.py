@@ -21,7 +21,7 @@ from engines.made import network_of
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
 from engines.preprocess import Preprocessor
-from engines.runtimes import Session, Tensors, open_remote_session, open_session
+from engines.runtimes import RunError, Session, Tensors, open_remote_session, open_session
 from engines.store.engines import check_whole
 from engines.store.models import Progress
 from mirante.detections import Detections
@@ -150,7 +150,7 @@ class Model:
         self.name, self.task = manifest.name, manifest.tasks
         self.labels = manifest.every_label
         self.on = on
-        self._session = session
+        self._session, self._threshold = session, threshold
         try:
             self.heads = tuple(
                 ModelHead(part, least, manifest.input.size)
@@ -236,23 +236,15 @@ class Model:
                 yield crop
 
     def try_out(self) -> None:
-        """Runs once on a grey image, so that what does not fit is known before the first frame.
+        """Runs on a grey image, so that what does not fit is known before the first frame.
 
         Raises:
-            ManifestError: the decoder does not fit the network or the task.
+            ManifestError: the decoder does not fit the network or the task, or the network does
+                not take the size.
         """
         width, height = self.manifest.input.size
         grey = np.full((height, width, 3), 114, np.uint8)
-        timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        try:
-            at, outputs = self._infer(grey, None, timings)
-        except (ValueError, RuntimeError, OSError):
-            raise
-        except Exception as error:  # ONNX Runtime's own, of no public class
-            raise ManifestError(
-                f"model {self.name}: input.size: expected a size that the network takes, got "
-                f"{[width, height]}: {error}"
-            ) from error
+        at, outputs = self._at_sizes(grey)
         for head in self.heads:
             where = f"model {self.name}: decoder {head.decoder}"
             try:
@@ -261,6 +253,47 @@ class Model:
                 raise ManifestError(f"{where}: {error}") from error
             if type(found) is not head.kind:
                 raise ManifestError(f"{where}: gives {found.gives}, which is not task {head.task}")
+
+    def _at_sizes(self, grey: NDArray[np.uint8]) -> tuple[Placement, Tensors]:
+        """Return what the network gives for an image of the whole size; tries a lower one too.
+
+        Raises:
+            ManifestError: it does not take the size or the multiple; names one that it takes.
+        """
+        spec, timings = self.manifest.input, dict.fromkeys(("preprocess", "infer"), 0.0)
+        step = spec.multiple if spec.multiple and not spec.frame else 0
+        try:
+            if 0 < step < len(grey):
+                self._infer(grey[step:], None, timings)
+            return self._infer(grey, None, timings)
+        except RunError as error:
+            key, value = ("multiple", step) if step else ("size", [*spec.size])
+            able = self._multiple(grey)
+            expected = f"multiples of {able}" if able else "another"
+            raise ManifestError(
+                f"model {self.name}: input.{key}: the network does not take {value}; expected "
+                f"{expected}: {error}"
+            ) from error
+
+    def _multiple(self, grey: NDArray[np.uint8]) -> int | None:
+        """Return the lowest power of two of which the network takes multiples, if there is one."""
+        for multiple in (1 << power for power in range(1, 9)):
+            height, width = (-(-length // multiple) * multiple for length in grey.shape[:2])
+            keys = {"size": (width, height), "multiple": None, "resize": "stretch"}
+            spec = self.manifest.input.model_copy(update=keys)
+            manifest = self.manifest.model_copy(update={"input": spec})
+            model = Model(manifest, self._session, self._threshold)
+            lower = spec.model_copy(update={"size": (width, max(height - multiple, multiple))})
+            other = Model(
+                manifest.model_copy(update={"input": lower}), self._session, self._threshold
+            )
+            try:
+                for each in (model, other):
+                    each._infer(grey, None, dict.fromkeys(("preprocess", "infer"), 0.0))
+            except RunError:
+                continue
+            return multiple
+        return None
 
     def _run(
         self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]

@@ -28,7 +28,7 @@ class _Part(NamedTuple):
 def cut_classes(
     graph: Graph, scores: Sequence[Scores], kept: Sequence[int], labels: int
 ) -> dict[str, Cut]:
-    """Leave the scores of ``kept`` alone, in that order, of so many ``labels``.
+    """Leave the scores of ``kept`` alone, which rise, of so many ``labels``.
 
     Returns:
         What stays of each output that is cut.
@@ -53,7 +53,8 @@ def _followed(graph: Graph, asked: Mapping[str, Cut]) -> dict[str, Cut]:
         outputs = [_together(graph, name, parts.get(name, [])) for name in node.output]
         cuts |= {name: cut for name, cut in zip(node.output, outputs, strict=True) if cut}
         for name, part in zip(node.input, _needed(graph, node, outputs), strict=True):
-            if name and name not in graph.constants:
+            # The shape of a tensor is said of whatever is left of it.
+            if name and name not in graph.constants and node.op_type != "Shape":
                 parts.setdefault(name, []).append(part)
     for each in graph.model.graph.input:
         if _together(graph, each.name, parts.get(each.name, [])):

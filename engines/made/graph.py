@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.made import proto
+from engines.made.proto import Shape
+from engines.runtimes.onnx_runtime import reason_of
 
 Feeds = Mapping[str, NDArray[Any]]
 
@@ -23,8 +25,9 @@ class Graph:
 
     Attributes:
         model: the message.
-        constants: the arrays that nodes read, by name, of initializers and Constant nodes.
+        constants: the arrays that nodes read, by name, and that no input changes.
         shapes: of every tensor when the network runs on some feeds.
+        dtypes: of every tensor that a node makes.
 
     Raises:
         RefusedError: it has parts that are not read here.
@@ -36,11 +39,24 @@ class Graph:
         if any(each.HasField("g") for node in self.nodes for each in node.attribute):
             raise RefusedError("it has loops or branches")
         self.constants = _constants(model)
-        every = run_all(model, feeds).items()
-        self.shapes = {name: each.shape for name, each in every if isinstance(each, np.ndarray)}
+        every = run_all(model, feeds)
+        self._fold(every)
+        arrays = ((name, each) for name, each in every.items() if isinstance(each, np.ndarray))
+        self.shapes = {name: each.shape for name, each in arrays}
+        self.dtypes = {
+            name: each.dtype for name, each in every.items() if isinstance(each, np.ndarray)
+        }
         self.shapes |= {name: value.shape for name, value in self.constants.items()}
         self.shapes |= {name: value.shape for name, value in feeds.items()}
         self._before: dict[str, list[Any]] = {}
+
+    def _fold(self, values: Mapping[str, Any]) -> None:
+        """Take what is computed of constants alone, such as weights that are stored as float16."""
+        known = {*self.constants, *(each.name for each in self.model.graph.initializer)}
+        for node in self.nodes:
+            if node.input and known.issuperset(name for name in node.input if name):
+                known.update(node.output)
+                self.constants |= {name: values[name] for name in node.output if name in values}
 
     @property
     def opset(self) -> int:
@@ -142,7 +158,7 @@ def open_model(model: Any, optimised: bool = True) -> Any:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's own are of no public class
-        raise RefusedError(said(error)) from error
+        raise RefusedError(reason_of(error)) from error
 
 
 def declare_outputs(model: Any, feeds: Feeds) -> None:
@@ -170,7 +186,7 @@ def run(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     try:
         return dict(zip(names, session.run(names, dict(feeds)), strict=True))
     except Exception as error:  # as above
-        raise RefusedError(said(error)) from error
+        raise RefusedError(reason_of(error)) from error
 
 
 def run_all(model: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
@@ -178,34 +194,36 @@ def run_all(model: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     return run(open_model(with_all_outputs(model), optimised=False), feeds)
 
 
-def with_all_outputs(model: Any) -> Any:
-    """Return a copy whose outputs are those of all its nodes."""
+def with_all_outputs(model: Any, known: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Return a copy whose outputs are those of all its nodes.
+
+    Args:
+        model: the ``ModelProto``.
+        known: ``TypeProto`` of some of them, where it cannot be inferred.
+    """
     every = copy_of(model)
     forget_shapes(every)
     there = {each.name for each in every.graph.output}
     for node in every.graph.node:
         names = [name for name in node.output if name and name not in there]
-        every.graph.output.extend(proto.new("ValueInfo", name=name) for name in names)
+        every.graph.output.extend(
+            proto.new("ValueInfo", name=name, type=known.get(name)) for name in names
+        )
     return every
 
 
-_OF_A_NODE = re.compile(
-    r"running (\w+) node. Name:'([^']*)' Status Message: (?:\S*\.\w+:\d+ )?(.*)"
-)
-
-
-def said(error: Exception) -> str:
-    """Return what ONNX Runtime says, the node and the reason, without its codes."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    node = _OF_A_NODE.search(text)
-    return (
-        f"{f'{node[1]} {node[2]}'.strip()}: {node[3]}"[:200]
-        if node
-        else text.rpartition(" : ")[2][:200]
-    )
+_DTYPES = {1: np.float32, 2: np.uint8, 6: np.int32, 7: np.int64, 10: np.float16}
 
 
 def dtype_of(info: Any) -> np.dtype[Any]:
     """Return the NumPy type of an input."""
-    kinds = {1: np.float32, 2: np.uint8, 6: np.int32, 7: np.int64, 10: np.float16}
-    return np.dtype(kinds.get(info.type.tensor_type.elem_type, np.float32))
+    return np.dtype(_DTYPES.get(info.type.tensor_type.elem_type, np.float32))
+
+
+def type_of(dtype: np.dtype[Any], shape: Shape) -> Any:
+    """Return the ``TypeProto`` of a tensor, None where its numbers are of no type known here."""
+    kind = next((kind for kind, each in _DTYPES.items() if each == dtype), None)
+    if kind is None:
+        return None
+    dims = [{} if axis is None else {"dim_value": axis} for axis in shape]
+    return proto.new("TypeProto", tensor_type={"elem_type": kind, "shape": {"dim": dims}})

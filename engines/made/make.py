@@ -47,6 +47,7 @@ def make(manifest: Manifest, model: Any, wanted: Wish) -> Made:
     Raises:
         ManifestError: it cannot have the size or multiple.
     """
+    log.info("model %s: making the network that its manifest asks for", manifest.name)
     size = _size(manifest.input, model)
     made, cut, reasons = model, [], []
     for part, classes in zip(manifest.parts, wanted.classes, strict=True):
@@ -84,7 +85,7 @@ def _without_classes(part: Head, spec: Input, model: Any, size: Size) -> Any:
     ranks = {name: each.ndim for name, each in before.items()}
     scores = scores_of(part.decoder, part.options, ranks)
     graph = Graph(copy_of(model), feeds)
-    cuts = cut_classes(graph, scores, part.cut, len(part.network_labels))
+    cuts = cut_classes(graph, scores, sorted(part.cut), len(part.network_labels))
     graph.tidy()
     check_same(before, run(open_model(graph.model), feeds), cuts)
     return graph.model

@@ -14,10 +14,15 @@ import numpy as np
 
 from engines.made import proto
 from engines.made.axes import groups
-from engines.made.graph import Graph, RefusedError, forget_shapes, open_model, with_all_outputs
+from engines.made.graph import (
+    Graph,
+    RefusedError,
+    forget_shapes,
+    open_model,
+    type_of,
+    with_all_outputs,
+)
 from engines.made.proto import Shape, input_of
-
-_ROUNDS = 8  # what a mended constant frees may be reshaped again
 
 
 def free_sizes(graph: Graph, name: str, axes: Sequence[int]) -> None:
@@ -32,49 +37,63 @@ def free_sizes(graph: Graph, name: str, axes: Sequence[int]) -> None:
         dims[axis].Clear()
         dims[axis].dim_param = word
     forget_shapes(graph.model)
-    mended: set[str] = set()
-    for _ in range(_ROUNDS):
-        inferred = _inferred(graph.model)
-        found = [
-            node
-            for node in graph.nodes
-            if node.output[0] not in mended and _mend(graph, node, inferred)
-        ]
+    mended: dict[str, Any] = {}
+    freed: dict[str, Shape] = {}  # what each was mended for: upstream more may be found free later
+    for _ in range(1 + len(graph.nodes)):
+        inferred = _inferred(graph.model, mended)
+        found = False
+        for node in graph.nodes:
+            place = {"Reshape": 1, "Resize": 3}.get(node.op_type)
+            if place is None:
+                continue
+            name, free = node.output[0], inferred.get(node.input[0], ())
+            if None not in free or freed.get(name) == free:
+                continue
+            if name in freed or graph.constant(node, place) is not None:
+                mended[name] = _mend(graph, node, free)
+                freed[name], found = free, True
         if not found:
             return
-        mended |= {node.output[0] for node in found}
         graph.tidy()
     raise RefusedError("its shapes depend on one another")
 
 
-def _inferred(model: Any) -> dict[str, Shape]:
-    """Return the shape of each tensor as ONNX Runtime infers it, None where an axis is free."""
-    session = open_model(with_all_outputs(model), optimised=False)
+def _inferred(model: Any, mended: Mapping[str, Any]) -> dict[str, Shape]:
+    """Return the shape of each tensor as ONNX Runtime infers it, None where an axis is free.
+
+    Args:
+        model: the ``ModelProto``.
+        mended: ``TypeProto`` of what nodes make whose shape ONNX Runtime does not follow.
+    """
+    session = open_model(with_all_outputs(model, mended), optimised=False)
     return {
         each.name: tuple(axis if isinstance(axis, int) else None for axis in each.shape)
         for each in (*session.get_inputs(), *session.get_outputs())
     }
 
 
-def _mend(graph: Graph, node: Any, inferred: Mapping[str, Shape]) -> bool:
-    """Return whether a constant of the node depended on the size, and no longer does."""
-    place = {"Reshape": 1, "Resize": 3}.get(node.op_type)
-    free = inferred.get(node.input[0], ()) if len(node.input) else ()
-    if place is None or None not in free or graph.constant(node, place) is None:
-        return False
+def _mend(graph: Graph, node: Any, free: Shape) -> Any:
+    """Free a constant of the node from the size; return the type of what it makes.
+
+    Args:
+        graph: with the shapes of one size.
+        node: a Reshape or Resize.
+        free: the shape of what it reads, None where an axis is free.
+    """
     source, target = graph.shapes[node.input[0]], graph.shapes[node.output[0]]
     if node.op_type == "Resize":
         scales = np.array(target, np.float32) / np.array(source, np.float32)
         del node.input[3:]
         graph.set_constant(node, 2, scales)
-        return True
-    _mend_reshape(graph, node, source, target, [length is None for length in free])
-    return True
+        made = tuple(b if a is not None else None for a, b in zip(free, target, strict=True))
+    else:
+        made = _mend_reshape(graph, node, source, target, [length is None for length in free])
+    return type_of(graph.dtypes[node.output[0]], made)
 
 
 def _mend_reshape(
     graph: Graph, node: Any, source: Sequence[int], target: Sequence[int], free: Sequence[bool]
-) -> None:
+) -> Shape:
     lengths = [_length(node, axis, source, target, free) for axis in range(len(target))]
     rest = [
         axis for axis, made in enumerate(lengths) if not isinstance(made, int) and made != (axis,)
@@ -85,11 +104,12 @@ def _mend_reshape(
             for axis, made in enumerate(lengths)
         ]
         graph.set_constant(node, 1, np.array(plain, np.int64))
-        return
-    known = [made for made in lengths if made is not None]
-    if len(known) < len(lengths):
-        raise _mixed(node, source, target)
-    _by_shape(graph, node, known)
+    else:
+        known = [made for made in lengths if made is not None]
+        if len(known) < len(lengths):
+            raise _mixed(node, source, target)
+        _by_shape(graph, node, known)
+    return tuple(made if isinstance(made, int) else None for made in lengths)
 
 
 def _length(

@@ -8,7 +8,7 @@ from typing import Any
 from engines.made.proto import declared, input_of
 from engines.manifest import Input, Manifest
 
-RECIPE = 2  # raised when the same file and manifest would give another network
+RECIPE = 4  # raised when the same file and manifest would give another network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Wish:
     """What a manifest asks of a network.
 
     Attributes:
-        classes: of each part the indices of the labels that stay, in their order; empty for all.
+        classes: of each part the indices of the labels that stay, rising; empty for all.
         frees_size: height and width are to be free.
     """
 
@@ -42,7 +42,11 @@ def wish(manifest: Manifest, model: Any) -> Wish:
         a is not None and (spec.multiple or a != b)
         for a, b in zip(fixed, (height, width), strict=False)
     )
-    return Wish(tuple(part.cut for part in manifest.parts), bool(other))
+    classes = (
+        tuple(sorted(part.cut)) if part.kept_labels != part.network_labels else ()
+        for part in manifest.parts
+    )
+    return Wish(tuple(classes), bool(other))
 
 
 def axes_of(spec: Input) -> tuple[int, int]:

@@ -47,6 +47,10 @@ class FeedError(ValueError):
     """An input has another shape or type than the model's; names it and what was expected."""
 
 
+class RunError(RuntimeError):
+    """A network does not run on what it is fed, such as a size that it does not take."""
+
+
 class RemoteError(RuntimeError):
     """A model server is out of reach, too slow, or refuses; says which, after how many attempts."""
 

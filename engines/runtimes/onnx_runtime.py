@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.runtimes import RefusedError, Session, TensorInfo, Tensors
+from engines.runtimes import RefusedError, RunError, Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
 from engines.runtimes.shared import SharedSessions
 
@@ -52,9 +53,29 @@ class OnnxSession:
 
         Raises:
             FeedError: an input is missing, is not the model's, or has another shape or type.
+            RunError: it does not run on them; the node and the reason.
         """
         check_feeds(self.inputs, feeds)
-        return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
+        try:
+            found = self._session.run(self._names, feeds)
+        except Exception as error:  # ONNX Runtime's own are of no public class
+            raise RunError(reason_of(error)) from error
+        return dict(zip(self._names, found, strict=True))
+
+
+_OF_A_NODE = re.compile(
+    r"running (\w+) node. Name:'([^']*)' Status Message: (?:\S*\.\w+:\d+ )?(.*)"
+)
+_SIGNATURE = re.compile(r"^[\w: <>*&]+::\w+\([^)]*\) ")
+
+
+def reason_of(error: Exception) -> str:
+    """Return what ONNX Runtime says, the node and the reason, without its codes."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    node = _OF_A_NODE.search(text)
+    if node is None:
+        return text.rpartition(" : ")[2][:200]
+    return f"{f'{node[1]} {node[2]}'.strip()}: {_SIGNATURE.sub('', node[3])}"[:200]
 
 
 def _infos(nodes: Any) -> dict[str, TensorInfo]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 import engines
-from engines.manifest import ManifestError
+from engines.made import network_of
+from engines.manifest import ManifestError, find
 from engines.store.made import made
 from tests.support.head_networks import write_head
 from tests.support.onnx_networks import floats, save
@@ -36,6 +38,41 @@ def test_another_size_is_as_if_exported_so(head: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.xyxy, expected.xyxy, atol=0.01)
     np.testing.assert_allclose(found.score, expected.score, atol=1e-4)
     np.testing.assert_array_equal(found.class_id, expected.class_id)
+
+
+@pytest.mark.parametrize("head", FREE)
+def test_a_free_batch_stays_free(head: str, tmp_path: Path) -> None:
+    """The axis of images is free from the start, those of the size after it."""
+    expected = engines.load(str(write_head(tmp_path, head, (160, 128))))(picture(160, 128))
+    path = write_head(tmp_path, head, input={"size": [160, 128]})
+    (tmp_path / "free.onnx").write_bytes(_with_free_batch(tmp_path / f"{head}96.onnx"))
+    path.write_text(path.read_text().replace(f"{head}96.onnx", "free.onnx"))
+    model = engines.load(str(path))
+    found = model(picture(160, 128)).detections
+    np.testing.assert_allclose(found.xyxy, expected.detections.xyxy, atol=0.01)
+    assert model._session.inputs["images"].shape == (None, 3, None, None)
+
+
+def _with_free_batch(file: Path) -> bytes:
+    model = onnx.load(str(file))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    return bytes(model.SerializeToString())
+
+
+def test_a_dynamic_network_says_which_multiple_it_takes(tmp_path: Path) -> None:
+    """Nothing is made of a network that is free, so that only running it shows this."""
+    network_of(find(str(write_head(tmp_path, "yolox", input={"multiple": 16}))))
+    (file,) = made().glob("*/network.onnx")
+    shutil.copy(file, tmp_path / "free.onnx")
+
+    def load(**fed: Any) -> engines.Model:
+        return engines.load(str(write_head(tmp_path, "yolox", input=fed, file="free.onnx")))
+
+    load(multiple=32)
+    with pytest.raises(ManifestError, match=r"multiple: .*not take 8; expected multiples of 16"):
+        load(multiple=8)
+    with pytest.raises(ManifestError, match=r"size: .*\[104, 64\]; expected multiples of 16"):
+        load(size=[104, 64])
 
 
 @pytest.mark.parametrize("head", FREE)
