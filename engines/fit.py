@@ -25,10 +25,9 @@ def thresholds(manifest: Manifest, asked: Threshold) -> NDArray[np.float32]:
     Raises:
         ValueError: naming the label, the value and what was expected.
     """
-    able = [part for part in manifest.parts if part.threshold is not None]
-    if asked is not None and not able:
+    labels = manifest.scored_labels
+    if asked is not None and not labels:
         raise ValueError(f"threshold: model {manifest.name} has none, got {asked}")
-    labels = tuple(dict.fromkeys(label for part in able for label in part.labels))
     asked_of = dict(asked) if isinstance(asked, Mapping) else {}
     if isinstance(asked, int | float):
         asked_of = dict.fromkeys(labels, float(asked))

@@ -222,6 +222,12 @@ class Manifest(Head):
         return tuple(dict.fromkeys(label for labels in masks for label in labels))
 
     @property
+    def scored_labels(self) -> tuple[str, ...]:
+        """The labels that have a threshold, each once; those of an argmax have none."""
+        scored = [part.labels for part in self.parts if part.threshold is not None]
+        return tuple(dict.fromkeys(label for labels in scored for label in labels))
+
+    @property
     def about_boxes(self) -> type[Found] | None:
         """The kind of what it says about the boxes of another model; None where it does not."""
         return next((part.kind for part in self.parts if part.kind.needs_boxes), None)

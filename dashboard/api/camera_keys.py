@@ -148,6 +148,7 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
             model.needs_boxes,
             model.runs_on == "crops",
             model.gives_vectors,
+            model.scored,
         )
         for model in report.zoo
     }

@@ -50,6 +50,7 @@ class Models(Shape):
                             "finds_masks": False,
                             "needs_boxes": False,
                             "gives_vectors": False,
+                            "scored": ["person", "car"],
                             "heads": [],
                             "licence": "Apache-2.0",
                             "runs_on": "frame",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,25 @@ def reading(
         if asked.options and asked.task and asked.labels:
             return _as_asked(known)
         raise _named_otherwise(error, known, found) from None
+    read = _counted(read, known.points)
     labels, origin = _labels(read, known)
     keypoints, why = _points(read, asked)
     reasons = (*read.reasons, *why)
     return Reading(
         read.task, read.decoder, read.options, labels, reasons, read.family, origin, keypoints
     )
+
+
+def _counted(read: Recognised, points: int | None) -> Recognised:
+    """Return the reading with as many key points as the file says, of two numbers or of three.
+
+    Their columns alone do not tell six points of x and y from four of x, y and score.
+    """
+    columns = {2 * read.points, 3 * read.points}
+    if not points or points == read.points or not columns & {2 * points, 3 * points}:
+        return read
+    why = f"{points} key points: file's metadata (kpt_shape)"
+    return replace(read, points=points, reasons=(why, *read.reasons[1:]))
 
 
 def _labels(read: Recognised, known: Known) -> tuple[tuple[str, ...], str]:

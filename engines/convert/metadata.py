@@ -29,6 +29,7 @@ class Told:
         colour, scale, mean, std: as in a manifest's ``input``.
         is_text: the labels are characters: it reads text.
         keypoints: names of the key points.
+        points: how many key points each object has.
     """
 
     labels: tuple[str, ...] | None = None
@@ -45,6 +46,7 @@ class Told:
     std: Triple | None = None
     is_text: bool = False
     keypoints: tuple[str, ...] | None = None
+    points: int | None = None
 
     def __or__(self, other: Told) -> Told:
         """Return both; where both say something, this one holds."""
@@ -69,7 +71,14 @@ def of_properties(props: Mapping[str, Any]) -> Told:
         licence=licence[1] if licence else "",
         is_text=key == "character",
         keypoints=_keypoints(literal(props.get("kpt_names"))),
+        points=_count(literal(props.get("kpt_shape"))),
     )
+
+
+def _count(shape: Any) -> int | None:
+    """Return how many key points a shape (points, numbers of each) says there are."""
+    is_shape = isinstance(shape, list | tuple) and len(shape) == 2
+    return int(shape[0]) if is_shape and isinstance(shape[0], int) and shape[0] > 0 else None
 
 
 def _keypoints(value: Any) -> tuple[str, ...] | None:

@@ -32,12 +32,14 @@ class Known:
         labels: where they came from; empty where there are none yet.
         notes: contradictions and what was made of them, a sentence each.
         is_text: the labels are characters: the network reads text.
+        points: how many key points each object has, where the file says so.
     """
 
     asked: Asked
     labels: str
     notes: tuple[str, ...]
     is_text: bool = False
+    points: int | None = None
 
 
 def known(asked: Asked, told: Told) -> Known:
@@ -75,7 +77,7 @@ def known(asked: Asked, told: Told) -> Known:
         licence=told.licence if told.licence and unknown else asked.licence,
         keypoints=asked.keypoints or told.keypoints,
     )
-    return Known(filled, source, tuple(notes), told.is_text)
+    return Known(filled, source, tuple(notes), told.is_text, told.points)
 
 
 def _some(labels: tuple[str, ...]) -> str:

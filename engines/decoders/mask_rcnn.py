@@ -23,6 +23,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     labels: str = "labels",
     scores: str = "scores",
     masks: str = "masks",
+    count: str | None = None,
     format: Format = "xyxy",
     normalised: bool = False,
     first_class: int = 0,
@@ -39,6 +40,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
         scores: name of the (n,) output.
         masks: name of the probabilities: (n, 1, h, w) or (n, h, w), each over its box, or, where h
             and w are the input's, over the whole input.
+        count: name of an output of one number, how many of the rows hold a box.
         format: corners, in TensorFlow's order top first, or centre and size.
         normalised: boxes are in 0..1 of the input instead of its pixels.
         first_class: the class id of the first label; 1 where 0 is the background.
@@ -53,28 +55,27 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     n = len(found)
     if chances.ndim < 3 or chances.size != n * chances.shape[-2] * chances.shape[-1]:
         raise OptionError(f"mask_rcnn: expected masks ({n}, 1, h, w), got {chances.shape}")
-    kept, class_id = likely(ids, score, spec, first_class)
+    planes = chances.reshape(n, *chances.shape[-2:])
+    if count is not None:
+        n = int(output(outputs, count).reshape(-1)[0])
+    kept, class_id = likely(ids[:n], score[:n], spec, first_class)
     xyxy = to_xyxy(found[kept], format, spec.size if normalised else None)
-    shown = chances.reshape(n, *chances.shape[-2:])[kept].astype(np.float32, copy=False)
-    if shown.shape[:0:-1] == spec.size:
-        planes, regions = _cut(shown >= mask_threshold, xyxy)
+    regions = xyxy
+    if planes.shape[:0:-1] == spec.size:  # compared where the box is alone: planes are large
+        regions = _regions(xyxy, spec.size)
+        shown = [
+            planes[row, top:bottom, left:right]
+            for row, (left, top, right, bottom) in zip(kept, regions.astype(int), strict=True)
+        ]
     else:
-        larger = (cv2.resize(each, None, fx=finer, fy=finer) for each in shown)
-        planes = tuple(np.asarray(each >= mask_threshold, np.bool_) for each in larger)
-        regions = xyxy
-    return Instances(xyxy, score[kept].astype(np.float32), class_id, planes, regions)
+        cells = (planes[row].astype(np.float32, copy=False) for row in kept)
+        shown = [cv2.resize(each, None, fx=finer, fy=finer) for each in cells]
+    masks_of = tuple(np.asarray(each >= mask_threshold, np.bool_) for each in shown)
+    return Instances(xyxy, score[kept].astype(np.float32), class_id, masks_of, regions)
 
 
-def _cut(
-    planes: NDArray[np.bool_], xyxy: NDArray[np.float32]
-) -> tuple[tuple[NDArray[np.bool_], ...], NDArray[np.float32]]:
-    """Return the part of each (h, w) plane about its box, and its region in whole pixels."""
-    height, width = planes.shape[1:]
+def _regions(xyxy: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the whole pixels of an input of ``size`` about each box: corners, (n, 4)."""
     edges: NDArray[Any] = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1)
-    low = np.clip(edges[:, :2], 0, (width - 1, height - 1))
-    regions = np.hstack([low, np.clip(edges[:, 2:], low + 1, (width, height))])
-    cut = tuple(
-        plane[top:bottom, left:right]
-        for plane, (left, top, right, bottom) in zip(planes, regions.astype(int), strict=True)
-    )
-    return cut, regions.astype(np.float32)
+    low = np.clip(edges[:, :2], 0, (size[0] - 1, size[1] - 1))
+    return np.hstack([low, np.clip(edges[:, 2:], low + 1, size)]).astype(np.float32)

@@ -15,6 +15,11 @@ from mirante.detections import Detections
 from mirante.rotated import enclosing
 
 
+def _rotated(found: Detections) -> NDArray[np.float32]:
+    """Return the (n, 5) rotated boxes; where nothing is found there is nothing to rotate."""
+    return np.zeros((0, 5), np.float32) if found.rotated is None else found.rotated
+
+
 class _OrientedAgreement(BoxAgreement):
     """As of upright boxes, by the overlap of the rotated ones."""
 
@@ -22,11 +27,6 @@ class _OrientedAgreement(BoxAgreement):
     def overlap(one: Detections, other: Detections) -> NDArray[np.float64]:
         """Return the (n, m) overlaps of the rotated boxes."""
         return rotated_overlaps(_rotated(one), _rotated(other))
-
-
-def _rotated(found: Detections) -> NDArray[np.float32]:
-    """Return the rotated boxes; those of an image without objects are none."""
-    return np.zeros((len(found), 5), np.float32) if found.rotated is None else found.rotated
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,6 +156,9 @@ class ZooModel(ZooHead, frozen=True, kw_only=True):
     runs_on: Literal["frame", "crops"]
     needs_boxes: Annotated[bool, told("it says something about boxes of another model")] = False
     gives_vectors: Annotated[bool, told("it gives embeddings, which a stage may publish")] = False
+    scored: Annotated[
+        tuple[str, ...] | None, told("the labels that have a threshold; null: unknown")
+    ] = None
     ms: Annotated[float | None, told("of an image on 2 threads; null: not measured")] = None
     heads: Annotated[
         tuple[ZooHead, ...],

@@ -124,6 +124,7 @@ def _of_zoo(name: str, at: str) -> ZooReport:
         finds_masks=bool(manifest.mask_labels),
         needs_boxes=manifest.about_boxes is not None,
         gives_vectors=manifest.gives_vectors,
+        scored=manifest.scored_labels,
         ms=manifest.ms,
         heads=tuple(map(_of_head, manifest.heads)),
     )

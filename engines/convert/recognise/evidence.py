@@ -130,6 +130,11 @@ class Tensor:
         off = np.abs(levels / step - np.round(levels / step)).max()
         return step if 1 / 4096 < step < 1 / 100 and off < 0.02 else 0.0
 
+    @property
+    def is_share(self) -> bool:
+        """True for one row of numbers that sum to one."""
+        return self.value.size == self.shape[-1] and self.sums_to_one(-1)
+
     def sums_to_one(self, axis: int) -> bool:
         """Return whether the numbers along an axis sum to one, but for what rounding takes.
 

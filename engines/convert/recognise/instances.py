@@ -55,7 +55,8 @@ def _of_prototypes(seen: Seen, table: Tensor, protos: Tensor) -> list[Fit]:
     if not fits:
         raise Misfit(f"{said}; {boxes}: neither YOLOv8's boxes nor YOLOv5's")
     return [
-        replace(fit, decoder=f"{fit.decoder}_seg", reasons=(said, *fit.reasons)) for fit in fits
+        replace(fit, decoder=f"{fit.decoder}_seg", reasons=(said, *fit.reasons), family="yolo")
+        for fit in fits
     ]
 
 
@@ -117,7 +118,7 @@ def _mask_rcnn(seen: Seen) -> list[Fit]:
     for fit in fits:
         names = {t.name: t for t in rest}
         boxes = names[fit.options.get("boxes", "boxes")]
-        if masks[0].value.size != boxes.value.size // 4 * sides or "count" in fit.options:
+        if masks[0].value.size != boxes.value.size // 4 * sides:
             raise Misfit(f"{masks[0]}: not a mask for each of {boxes}")
         options = fit.options | ({} if masks[0].name == "masks" else {"masks": masks[0].name})
         why = f"{masks[0]}: the probabilities of each box's pixels"

@@ -60,6 +60,8 @@ def rows_obb(seen: Seen) -> list[Fit]:
     table = table[table.any(axis=1)]  # behind the boxes there may be empty rows
     if not len(table):
         raise Misfit(f"{tensor}: no row on this image, so its columns are unknown")
+    if tensor.is_share:
+        raise Misfit(f"{tensor}: one row that sums to one is a classifier's")
     score, ids, angle = table[:, 4], table[:, 5], table[:, 6]
     is_table = (
         (table[:, 2:4] >= 0).all()

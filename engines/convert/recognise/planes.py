@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor
 
 LEAST_SIDE = 8  # of a plane
+_ALIKE = 4  # letters that a label and a word of its output's name begin with
 
 
 def segmenter(seen: Seen) -> list[Fit]:
@@ -136,9 +139,33 @@ def _named(
 ) -> dict[str, list[str | None]]:
     """The labels of each output's planes, in order."""
     total = sum(counts) - len(counts) * background
-    names = iter(seen.labels or [f"class_{i}" for i in range(total)])
     lead: list[str | None] = [None] if background else []
+    labels = seen.labels or tuple(f"class_{i}" for i in range(total))
+    if total == len(planes):
+        labels = _by_name([tensor.name for tensor in planes], labels)
+    names = iter(labels)
     return {
         tensor.name: lead + [next(names) for _ in range(count - len(lead))]
         for tensor, count in zip(planes, counts, strict=True)
     }
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many letters both begin with."""
+    pairs = zip(one, other, strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def _by_name(outputs: list[str], labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels in the order of outputs that are called like them, else as they are.
+
+    ``lane_line_seg`` is the output of ``lane``, ``drive_area_seg`` that of ``drivable``.
+    """
+
+    def alike(output: str, label: str) -> int:
+        words = re.split(r"[^a-z]+", output.lower())
+        return max(_shared(word, label.lower()) for word in words)
+
+    best = [max(labels, key=lambda label: alike(output, label)) for output in outputs]
+    are_sure = all(alike(*pair) >= _ALIKE for pair in zip(outputs, best, strict=True))
+    return tuple(best) if are_sure and len(set(best)) == len(labels) else labels

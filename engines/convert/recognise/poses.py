@@ -49,7 +49,8 @@ def _of_cells(seen: Seen, tensor: Tensor, grid: Grid, first: bool) -> list[Fit]:
     if not fits:
         raise Misfit(f"{words}; {boxes}: not YOLOv8's boxes, centre and size")
     return [
-        replace(fit, decoder="yolov8_pose", reasons=(words, *fit.reasons), points=k) for fit in fits
+        replace(fit, decoder="yolov8_pose", reasons=(words, *fit.reasons), family="yolo", points=k)
+        for fit in fits
     ]
 
 

@@ -109,6 +109,8 @@ def rows(seen: Seen) -> list[Fit]:
         raise Misfit("not one output of six or seven columns, and how many rows it has")
     tensor = found[0]
     table = tensor.value.reshape(-1, tensor.shape[-1]).astype(np.float64)
+    if tensor.is_share:
+        raise Misfit(f"{tensor}: one row that sums to one is a classifier's")
     if not len(table):
         raise Misfit(f"{tensor}: no row on this image, so the order of its columns is unknown")
     for columns in TABLES[tensor.shape[-1]]:

@@ -34,6 +34,7 @@ class ModelFacts:
         boxes, masks: those that are classes of boxes, names of masks.
         needs_boxes: it says something about boxes that an earlier stage finds.
         gives_vectors: it gives embeddings, which a stage may publish.
+        scored: those labels that have a threshold; None where that is unknown.
         is_for_crops: it was made for boxes that an earlier stage finds.
     """
 
@@ -44,6 +45,7 @@ class ModelFacts:
     needs_boxes: bool
     is_for_crops: bool
     gives_vectors: bool = False
+    scored: tuple[str, ...] | None = None
 
 
 FactsOf = Callable[[str], ModelFacts | None]
@@ -89,4 +91,5 @@ def facts_here(name: str) -> ModelFacts:
         manifest.about_boxes is not None,
         manifest.is_for_crops,
         manifest.gives_vectors,
+        manifest.scored_labels,
     )

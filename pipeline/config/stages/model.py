@@ -104,11 +104,22 @@ class ModelStage(StageKind):
             yield f"{here}.on: {show(self.on)} — {words}"
         if self.publish and not model.gives_vectors:
             yield f"{here}.publish: true — {model.name} gives no embeddings"
-        if isinstance(self.threshold, dict):
+        yield from self._check_threshold(f"{here}.threshold", model)
+
+    def _check_threshold(self, here: str, model: ModelFacts) -> Iterator[str]:
+        scored = model.labels if model.scored is None else model.scored
+        if self.threshold is not None and not scored:
+            yield f"{here}: {self.threshold} — {model.name} has no thresholds; expected none"
+        elif isinstance(self.threshold, dict):
             for label in self.threshold:
                 if label not in model.labels:
                     hint = nearest(label, model.labels)
-                    yield f"{here}.threshold.{label}: no class of {model.name} — {hint}"
+                    yield f"{here}.{label}: no class of {model.name} — {hint}"
+                elif label not in scored:
+                    yield (
+                        f"{here}.{label}: {model.name} has no threshold for it — "
+                        f"expected one of {', '.join(scored)}"
+                    )
 
     def check_here(self, here: str) -> Iterator[str]:
         """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""

@@ -53,6 +53,18 @@ def test_boxes_and_planes_are_told_apart() -> None:
     }
 
 
+def test_planes_in_another_order_go_by_the_names_of_their_outputs() -> None:
+    table, drivable, lane = outputs()
+    _, (mask, _) = several(Seen(SIZE, ("car", "drivable", "lane"), (table, lane, drivable)))
+    assert mask.options["planes"] == {
+        "lane_line_seg": [None, "lane"],
+        "drive_area_seg": [None, "drivable"],
+    }
+    plain = (table, Tensor("p", lane.value), Tensor("q", drivable.value))
+    _, (mask, _) = several(Seen(SIZE, ("car", "drivable", "lane"), plain))
+    assert mask.options["planes"] == {"p": [None, "drivable"], "q": [None, "lane"]}
+
+
 def test_planes_that_yolop_ends_with_sigmoids_compete_with_a_background() -> None:
     table, *logits = outputs()
     chances = [Tensor(t.name, 1 / (1 + np.exp(-t.value)), "Sigmoid") for t in logits]

@@ -172,6 +172,17 @@ def test_names_of_key_points_in_the_file_are_read(tmp_path: Path) -> None:
     assert (manifest.labels, manifest.keypoints) == (("a", "b"), ("p", "q"))
 
 
+def test_the_file_says_of_how_many_numbers_points_are(tmp_path: Path) -> None:
+    """Six columns are two points with scores, or three without."""
+    path = network(tmp_path, {"output0": rows(POINTS[:, :2].reshape(2, -1))})
+    model = onnx.load(path)
+    props = {"task": "pose", "names": "{0: 'a', 1: 'b'}", "kpt_shape": "[3, 2]"}
+    helper.set_model_props(model, props)
+    onnx.save(model, path)
+    _, manifest = imported(tmp_path, path)
+    assert len(manifest.keypoints) == 3
+
+
 def test_movenet_of_whole_numbers(tmp_path: Path) -> None:
     table = np.dstack([POINTS[0, :, 1] / 192, POINTS[0, :, 0] / 192, POINTS[0, :, 2]])[None]
     path = network(tmp_path, {"output_0": table.astype(np.float32)}, whole=True, square=192)

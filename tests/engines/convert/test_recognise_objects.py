@@ -74,6 +74,23 @@ RCNN: dict[str, NDArray[Any]] = {
     "scores": chances(1, 40)[:, 0],
     "masks": chances(1, 40)[:, :, None, None].repeat(28, 2).repeat(28, 3),
 }
+TF_RCNN: dict[str, NDArray[Any]] = {
+    "detection_boxes": CORNERS[None][..., [1, 0, 3, 2]] / np.array([SIZE[1], SIZE[0]] * 2),
+    "detection_classes": (np.arange(40) % 3 + 1).astype(np.float32)[None],
+    "detection_masks": chances(1, 40)[:, :, None, None].repeat(28, 2).repeat(28, 3)[:, 0][None],
+    "detection_scores": chances(1, 40)[:, 0][None],
+    "num_detections": np.array([40], np.float32),
+}
+TF_NAMES = {
+    "boxes": "detection_boxes",
+    "labels": "detection_classes",
+    "scores": "detection_scores",
+    "masks": "detection_masks",
+    "count": "num_detections",
+    "first_class": 1,
+    "format": "yxyx",
+    "normalised": True,
+}
 Layout = tuple[dict[str, NDArray[Any]], str, str, dict[str, Any], int | None, int]
 LAYOUTS: dict[str, Layout] = {
     "YOLOv8-seg": (
@@ -108,6 +125,7 @@ LAYOUTS: dict[str, Layout] = {
         *(3, 0),
     ),
     "Mask R-CNN": (*(RCNN, "instances", "mask_rcnn"), {"first_class": 1}, None, 0),
+    "Mask R-CNN of TensorFlow": (*(TF_RCNN, "instances", "mask_rcnn"), TF_NAMES, None, 0),
     "YOLOv8-pose": (*({"o": columns(chances(1), points(17))}, "pose", "yolov8_pose", {}, 1, 17),),
     "of three classes": (
         *({"o": columns(chances(3), points(4))}, "pose", "yolov8_pose", {}, 3, 4),
@@ -170,6 +188,20 @@ def test_what_is_nearly_of_a_layout_is_told(
     with pytest.raises(RecogniseError) as caught:
         auto(outputs, labels, SIZE)
     assert words in "\n".join(caught.value.why)
+
+
+@pytest.mark.parametrize("layout", ["YOLOv8-seg", "channels last", "pose, channels last"])
+def test_yolo_keeps_the_proportions_of_an_image(layout: str) -> None:
+    outputs, _, _, _, labels, _ = LAYOUTS[layout]
+    assert auto(outputs, labels, SIZE).family == "yolo"
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_one_row_that_sums_to_one_is_a_classifiers(count: int) -> None:
+    """Of sure classes it looks like a finished box, too: whole numbers, and a score."""
+    row = np.zeros((1, count), np.float32)
+    row[0, -1] = 1
+    assert auto({"o": row}, count, SIZE).decoder == "softmax"
 
 
 def test_what_the_labels_settle_is_told() -> None:

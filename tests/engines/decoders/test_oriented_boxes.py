@@ -20,6 +20,7 @@ from engines.found import OrientedBoxes
 from engines.inference import Inference, View
 from engines.placement import place
 from engines.rotated import kept, rotated_overlaps, scaled
+from mirante.detections import Detections
 from mirante.rotated import corners, enclosing, within_half_turn
 from pipeline.cameras.synthetic import picture
 from tests.support.decoded import spec
@@ -211,6 +212,7 @@ def test_an_import_recognises_both_layouts() -> None:
     table = np.concatenate([rows, np.zeros((10, 7), np.float32)])[None]
     finished = auto({"output0": table}, 3)
     assert (finished.decoder, finished.options, finished.task) == ("rows_obb", {}, "obb")
+    assert [each.family for each in (found, last, finished)] == ["yolo"] * 3
 
 
 def test_images_without_objects_are_compared_too() -> None:
@@ -245,6 +247,19 @@ def inference(rotated: NDArray[np.float32], score: float = 0.9) -> Inference:
         rotated, np.full(len(rotated), score, np.float32), np.zeros(len(rotated), np.int32)
     )
     return found.to_source(View(("ship",), "m", place(SIZE, SIZE, "stretch"), (1, 1), SIZE))
+
+
+def test_the_gate_takes_an_image_with_nothing_in_it() -> None:
+    agreement = OrientedBoxes.agreement(np.array([0.5], np.float32), LIMITS["fp32"])
+    boxes = np.array([[40, 30, 30, 12, 0.5]], np.float32)
+    nothing = Inference(Detections.empty(("ship",)))
+    agreement.add(nothing, nothing, SIZE)
+    assert agreement.figures() == {}
+    agreement.add(inference(boxes), inference(boxes), SIZE)
+    agreement.add(nothing, inference(boxes[:0]), SIZE)
+    assert not any(figure.is_missed for figure in agreement.figures().values())
+    agreement.add(inference(boxes), nothing, SIZE)
+    assert any(figure.is_missed for figure in agreement.figures().values())
 
 
 @pytest.mark.parametrize(("turn", "passes"), [(0.0, True), (0.4, False)])
