@@ -6,6 +6,7 @@ ModelMetadata, identifier M001), of which a few fields are read here by their nu
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,7 +25,17 @@ _RGB = 1  # of ColorSpaceType
 
 
 def told_by_tflite(path: Path) -> Told:
-    """Return what a .tflite file says of its own network."""
+    """Return what a .tflite file says of its own network; nothing where its tables are damaged.
+
+    Such a file is refused by the runtime, in its words, when its network is opened.
+    """
+    try:
+        return _told(path)
+    except (struct.error, IndexError, OverflowError):
+        return Told()
+
+
+def _told(path: Path) -> Told:
     members = dict(_members(path))
     properties = _properties(members)
     model = _metadata(path)

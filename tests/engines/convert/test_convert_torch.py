@@ -14,7 +14,6 @@ import engines
 from engines.convert import ConvertError, GapError
 from engines.convert.asked import Asked, InputKeys
 from engines.convert.importing import import_model
-from engines.convert.recognise import RecogniseError
 from tests.support import convert_networks
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, worst
@@ -261,7 +260,7 @@ def test_channels_last(out: Path) -> None:
 
 def test_two_readings_of_one_network_are_both_told(out: Path) -> None:
     asked = Asked(source=PLANES, name="made", out=out, size=(64, 64), labels=AB)
-    with pytest.raises(RecogniseError, match=r"(?s)several fit.*argmax.*sigmoid"):
+    with pytest.raises(RefusalError, match=r"(?s)several fit.*argmax.*sigmoid"):
         import_model(asked)
 
 
