@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import engines
-from engines.convert import ConvertError, GapError
+from engines.convert import ConvertError, GapError, RefusalError
 from engines.convert.asked import Asked, InputKeys
 from engines.convert.importing import import_model
 from tests.support import convert_networks
