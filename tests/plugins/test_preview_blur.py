@@ -253,7 +253,8 @@ def test_another_size_begins_anew() -> None:
 
 
 def test_the_classes_reach_the_element() -> None:
-    spec = {"url": "test://", "stages": [], "preview": {"blur": ["face", "license plate"]}}
+    stages = [{"model": "yunet"}]
+    spec = {"url": "test://", "stages": stages, "preview": {"blur": ["face", "license plate"]}}
     assert '! mirpreview fps=8 quality=70 blur="face,license plate" !' in stages_text(
         "gate", Camera.model_validate(spec), 1
     )
