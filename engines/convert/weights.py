@@ -22,6 +22,7 @@ _DATA = (
     *(f"torch.{kind}Storage" for kind in ("Char", "Short", "Int", "Long")),
     *("torch.float", "torch.int", "torch.nn.parameter.", "numpy.", "argparse.Namespace"),
     *("collections.OrderedDict", "collections.defaultdict", "builtins.set", "__builtin__.set"),
+    "_codecs.encode",
 )
 
 

@@ -145,6 +145,27 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path: Path, out: Path) -> No
     assert "expected weights alone" in said
 
 
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_weights_are_told_from_code(tmp_path: Path, is_zip: bool) -> None:
+    from engines.convert.weights import code_in
+
+    net = torch.nn.Linear(2, 2)
+    around = {
+        "model": net.state_dict(),
+        "optimizer": torch.optim.Adam(net.parameters()).state_dict(),
+        "best": np.float64(0.5),
+        "args": {"half": torch.float16, "on": torch.device("cpu"), "names": {"a", "b"}},
+        "ema": torch.nn.Parameter(torch.zeros(2, dtype=torch.bfloat16)),
+    }
+    path = tmp_path / "w.pth"
+    torch.save(around, path, _use_new_zipfile_serialization=is_zip)
+    assert code_in(path) == ""
+    torch.save({"model": net}, path, _use_new_zipfile_serialization=is_zip)
+    assert code_in(path) == "torch.nn.modules.linear.Linear"
+    path.write_bytes(b"no pickle")
+    assert code_in(path) == ""
+
+
 @pytest.mark.parametrize(
     ("source", "asked", "said"),
     [
