@@ -6,8 +6,10 @@ ModelMetadata, identifier M001), of which a few fields are read here by their nu
 
 from __future__ import annotations
 
+import logging
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,20 +20,23 @@ import numpy as np
 from engines.convert import library
 from engines.convert.metadata import LICENCE, Told, literal, names_of, of_properties
 
-_METADATA = "TFLITE_METADATA"
+_log = logging.getLogger(__name__)
+
+_METADATA, _TFLITE = "TFLITE_METADATA", b"TFL3"
 _NORMALISATION, _IMAGE = 1, 2  # of the unions ProcessUnitOptions and ContentProperties
 _LABELS = (2, 3)  # AssociatedFileType: names along an axis, or of a tensor's values
 _RGB = 1  # of ColorSpaceType
 
 
 def told_by_tflite(path: Path) -> Told:
-    """Return what a .tflite file says of its own network; nothing where its tables are damaged.
+    """Return what a .tflite file says of its own network; nothing where that is damaged.
 
-    Such a file is refused by the runtime, in its words, when its network is opened.
+    Where the network is, too, the runtime refuses it in its own words when it is opened.
     """
     try:
         return _told(path)
-    except (struct.error, IndexError, OverflowError):
+    except (struct.error, zipfile.BadZipFile, zlib.error, LookupError, ValueError) as error:
+        _log.warning("%s: what it says of itself cannot be read: %s", path, error)
         return Told()
 
 
@@ -70,7 +75,10 @@ def _properties(members: Mapping[str, str]) -> dict[str, Any]:
 def _metadata(path: Path) -> _Table | None:
     """The root of TFLITE_METADATA; None where the file has none."""
     schema = library("ai_edge_litert.schema_py_generated", "litert")
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    content = path.read_bytes()
+    if content[4:8] != _TFLITE:
+        return None
+    model = schema.Model.GetRootAs(content, 0)
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
         if entry.Name().decode() == _METADATA:

@@ -263,6 +263,23 @@ def test_the_zip_behind_a_tf_lite_file(tmp_path: Path) -> None:
     assert told_by(str(file("plain"))).labels is None
 
 
+def test_damaged_metadata_is_told_and_left(tmp_path: Path, caplog: Any) -> None:
+    pytest.importorskip("ai_edge_litert", reason="its schema reads the file")
+    from tests.support.tflite_metadata import with_metadata
+
+    path = tmp_path / "net.tflite"
+    path.write_bytes(b"\x00\xffno network at all")
+    assert told_by(str(path)) == Told()
+    path.write_bytes(b"\xff\xff\xff\x7fTFL3 and no more")
+    assert told_by(str(path)) == Told()
+    content = with_metadata(path, mean=[1.0], std=[2.0]).read_bytes()
+    at = content.index(b"M001") - 4
+    path.write_bytes(content[:at] + b"\xff\xff\xff\x00" + content[at + 4 :])
+    caplog.clear()
+    assert told_by(str(path)) == Told()
+    assert "what it says of itself cannot be read" in caplog.text
+
+
 def test_normalisation_and_labels_of_tf_lite_metadata(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="its schema reads the file")
     from tests.support.tflite_metadata import with_metadata
