@@ -21,9 +21,7 @@ from engines.store.made import Kept
 from engines.store.models import ModelUnavailableError, Progress
 
 
-def network_of(
-    manifest: Manifest, progress: Progress | None = None, tried: list[str] | None = None
-) -> tuple[Manifest, Path]:
+def network_of(manifest: Manifest, progress: Progress | None = None) -> tuple[Manifest, Path]:
     """Return the manifest that fits the network that runs, and that network's file.
 
     They are the manifest and its own file where the manifest asks nothing else of it.
@@ -31,13 +29,12 @@ def network_of(
     Args:
         manifest: of a model with a file.
         progress: as of ``engines.load``.
-        tried: as of ``resolve_file``.
 
     Raises:
         ModelUnavailableError: its file is not available anywhere, or the network cannot be kept.
         ManifestError: the network cannot have the size or multiple.
     """
-    path = models.resolve_file(manifest, progress, tried)
+    path = models.resolve_file(manifest, progress)
     kept = _kept(manifest, path)
     if kept is None:
         return manifest, path

@@ -1,4 +1,4 @@
-"""A model's network within a time limit."""
+"""A model's network, its file within a time limit."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from engines.made import network_of
 from engines.manifest import Manifest
-from engines.store.models import ModelUnavailableError
+from engines.store.models import ModelUnavailableError, resolve_file
 
 
 def network_within(manifest: Manifest, limit_s: float) -> tuple[Manifest, Path]:
-    """Return what ``network_of`` does, or give up when time is up.
+    """Return what ``network_of`` does, or give up when its file is late.
 
     Name servers, network folders, proxies, and servers that send a byte a second have no time
     limit in common. The search therefore runs on a thread of its own. A thread that is late is left
@@ -21,16 +21,16 @@ def network_within(manifest: Manifest, limit_s: float) -> tuple[Manifest, Path]:
 
     Args:
         manifest: the model's.
-        limit_s: seconds for all places together, and for making the network.
+        limit_s: seconds for all places together; making the network has its own time.
 
     Raises:
-        ModelUnavailableError: as ``network_of``, or time is up.
+        ModelUnavailableError: as ``network_of``, or the file is late.
         ManifestError: as ``network_of``.
     """
     until_s = time.monotonic() + limit_s
     words = f"not ready within {limit_s:g} s"
     tried: list[str] = []
-    found: Future[tuple[Manifest, Path]] = Future()
+    found: Future[Path] = Future()
 
     def progress(_done: int, _total: int | None) -> None:
         if time.monotonic() > until_s:
@@ -38,12 +38,13 @@ def network_within(manifest: Manifest, limit_s: float) -> tuple[Manifest, Path]:
 
     def search() -> None:
         try:
-            found.set_result(network_of(manifest, progress, tried))
+            found.set_result(resolve_file(manifest, progress, tried))
         except Exception as error:  # noqa: BLE001 raised again for whoever waits
             found.set_exception(error)
 
     threading.Thread(target=search, name=f"network-of-{manifest.name}", daemon=True).start()
     try:
-        return found.result(limit_s)
+        found.result(limit_s)
     except TimeoutError:
         raise ModelUnavailableError(f"model {manifest.name}: {words}", [*tried, words]) from None
+    return network_of(manifest)
