@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from typing import Any
 
 
 class ConvertError(RuntimeError):
     """A model cannot be converted; the message says why, and what to do."""
-
-
-class RefusalError(ValueError):
-    """A model is refused in a few short lines; all that was considered is in ``why``.
-
-    Attributes:
-        lines: the message, a line each.
-        why: every reason, as ``--why`` prints them.
-    """
-
-    def __init__(self, lines: Sequence[str], why: Sequence[str] = ()) -> None:
-        self.lines = tuple(shortened(line) for line in lines)
-        self.why = tuple(why)
-        super().__init__("\n".join(self.lines))
 
 
 class GapError(ConvertError):
@@ -39,11 +24,6 @@ def library(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(f'{name} is missing ({error}); pip install "mirante[{extra}]"') from error
-
-
-def shortened(line: str, most: int = 220) -> str:
-    """Return a line of at most so many characters."""
-    return line if len(line) <= most else line[: most - 2] + " …"
 
 
 def first_lines(error: BaseException, most: int = 400) -> str:

@@ -21,9 +21,9 @@ _NAMED = 3  # labels that the output names
 @command
 def import_(asked: Asked) -> None:
     """Convert a model, find its decoder, prove it equal to its source, and write its manifest."""
-    from engines.convert import RefusalError
     from engines.convert.importing import import_model
     from engines.convert.watch import Watch, ended_in_time
+    from engines.refusal import RefusalError
 
     watch = Watch(asked.name, asked.time_limit)
     try:

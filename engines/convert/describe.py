@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from engines.builder.derived import as_text
-from engines.convert import RefusalError
 from engines.convert.asked import Asked
 from engines.convert.families import FAMILIES
 from engines.convert.origins import ASSUMED, OPTION, Known, commented
@@ -18,6 +17,7 @@ from engines.decoders import DECODERS
 from engines.files import digest_of
 from engines.found import kind_of
 from engines.manifest import Manifest, read
+from engines.refusal import RefusalError
 from engines.runtimes import Session, Tensors
 
 # By how many key points there are: the table that they are taken for, and whose they are.

@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
 
 def _complain(error: Exception) -> int:
     """Print one line per error to stderr; return 2 for user errors, 1 for the rest."""
-    from engines.convert import RefusalError
+    from engines.refusal import RefusalError
     from pipeline.config.camera_url import redact
     from pipeline.config.messages import ConfigError
 

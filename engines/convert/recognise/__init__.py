@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.convert import RefusalError
 from engines.convert.recognise.classes import classifier
 from engines.convert.recognise.classes_first import classes_first
 from engines.convert.recognise.evidence import Fit, Misfit, Seen, Tensor, last_ops
@@ -37,6 +36,7 @@ from engines.found import (
     Poses,
 )
 from engines.names import resolve
+from engines.refusal import RefusalError
 from engines.runtimes import Session
 
 __all__ = ["RecogniseError", "Recognised", "last_ops", "recognise"]

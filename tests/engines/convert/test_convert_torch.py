@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import engines
-from engines.convert import ConvertError, GapError, RefusalError
+from engines.convert import ConvertError, GapError
 from engines.convert.asked import Asked, InputKeys
 from engines.convert.importing import import_model
+from engines.refusal import RefusalError
 from tests.support import convert_networks
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, worst

@@ -15,7 +15,6 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 import engines
-from engines.convert import RefusalError
 from engines.convert.asked import Asked, InputKeys
 from engines.convert.describe import reading
 from engines.convert.importing import import_model
@@ -23,6 +22,7 @@ from engines.convert.metadata import Told, of_properties
 from engines.convert.origins import fed, known
 from engines.convert.tidy import Picture
 from engines.convert.told import told_by
+from engines.refusal import RefusalError
 from tests.support.conversions import imported
 from tests.support.outcome import Run
 from tests.support.recognised import Gives
