@@ -61,21 +61,20 @@ def make():
 """
 
 
-@pytest.mark.parametrize("legacy", [True, False])
 def test_a_module_of_pytorch_that_sees_grey(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
-    (tmp_path / f"grey_net_{legacy}.py").write_text(MODULE)
+    (tmp_path / "a_grey_net.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     made = imported(
-        f"grey_net_{legacy}:make",
+        "a_grey_net:make",
         tmp_path / "out",
         size=(48, 32),
         labels=("a", "b"),
         decoder="sigmoid",
         input=InputKeys(colour="grey"),
-        legacy=legacy,
+        legacy=True,
     )
     assert axes(made, "images")[1:] == [1, 32, 48]
     assert engines.manifest.read(made.manifest).input.colour == "grey"
