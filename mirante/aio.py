@@ -27,6 +27,7 @@ class Subscription(Generic[T_co]):
         self._talk = Conversation(plan)
         self._client = plan.url.async_client(plan.block_s + REPLY_S)
         self._closed = False
+        self._step: asyncio.Task[list[Any] | None] | None = None  # on its way
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         return self
@@ -56,6 +57,7 @@ class Subscription(Generic[T_co]):
         """Sends the acknowledgements that wait and leaves."""
         if not self._closed:
             self._closed = True
+            await self._leave_step()
             with suppress(redis_py.RedisError):  # not acknowledged: delivered once more
                 await self._exchange(self._talk.reader.last_words())
             await self._client.aclose()
@@ -72,16 +74,31 @@ class Subscription(Generic[T_co]):
         await self.close()
 
     async def _advance(self) -> None:
+        """Take one step; one that a cancelled wait left on its way is waited for again.
+
+        Cancelled with the wait it would close the connection, and waits that are shorter than a
+        connection takes would never see a frame.
+        """
+        if self._step is None:
+            self._step = asyncio.ensure_future(self._perform(self._talk.step))
         try:
-            reply = await self._perform(self._talk.step)
+            await asyncio.wait({self._step})
+            step, self._step = self._step, None
+            reply = step.result()
         except (redis_py.RedisError, OSError) as error:
             if not self._closed:
                 self._talk.failed(error)
-        except BaseException:
-            self._talk.interrupted()
-            raise
         else:
             self._talk.answered(reply)
+
+    async def _leave_step(self) -> None:
+        if self._step is not None:
+            self._step.cancel()
+            await asyncio.wait({self._step})
+            if not self._step.cancelled():
+                self._step.exception()  # looked at, so that asyncio does not warn of it
+            self._step = None
+            self._talk.interrupted()
 
     async def _perform(self, step: Step) -> list[Any] | None:
         if step is None:

@@ -99,7 +99,8 @@ def shipped_pictures() -> list[Rgb]:
         OSError: this installation is without them.
     """
     return [
-        *_tiles("street_failures.jpg", [(x, y, 480, 202) for y in (0, 228) for x in (0, 480)]),
+        *_tiles("street_scenes.jpg", [(x, 0, 640, 352) for x in (0, 640)]),
+        *_tiles("street_scenes.jpg", [(x, 352, 640, 272) for x in (0, 640)]),
         *_tiles("road_failures.jpg", [(x, y, 200, 120) for y in (0, 120) for x in (0, 400)]),
         *_tiles("face_sheet.jpg", [(150, y, 150, 150) for y in range(0, 900, 150)]),
     ]
