@@ -37,7 +37,7 @@ class Input(Part):
     """The way from an image to the input tensor."""
 
     name: str = Field(description="the input tensor's name")
-    size: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] = Field(
+    size: tuple[Side, Side] = Field(
         description="width and height of the tensor in pixels; where the ONNX file is of another "
         "fixed size, its network is made to take this one"
     )
