@@ -26,6 +26,7 @@ from engines.runtimes.remote.server import Server
 from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
+Side = Annotated[int, Field(ge=8, le=8192)]
 ZOO = Path(__file__).parent / "zoo"
 
 
