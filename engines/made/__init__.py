@@ -6,6 +6,7 @@ is made when it is first used, proved against its source, and kept in the store.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from engines.store import models
 from engines.store.engines import shelf
 from engines.store.made import Kept
 from engines.store.models import ModelUnavailableError, Progress
+
+log = logging.getLogger(__name__)
 
 
 def network_of(manifest: Manifest, progress: Progress | None = None) -> tuple[Manifest, Path]:
@@ -59,7 +62,7 @@ def told(manifest: Manifest, path: Path) -> str:
     asked = _asked(manifest, path)
     if asked is None:
         return "as published"
-    kept = store.get(asked.key)
+    kept = store.get(asked.key, store.made())
     if kept is None:
         return f"made when it is first used: mirante models pull {manifest.name}"
     reasons = "; ".join(kept.about["reasons"])
@@ -112,18 +115,30 @@ def _kept(manifest: Manifest, path: Path) -> Kept | None:
     if asked is None:
         return None
     try:
-        if (kept := store.get(asked.key)) is not None:
-            return kept
-        with store.under_lock(asked.key):
-            if (kept := store.get(asked.key)) is not None:
-                return kept
-            from engines.made.make import make
-
-            made = make(manifest, asked.model, asked.wish)
-            about = {**asked.facts, "cut": made.cut, "reasons": made.reasons}
-            return store.keep(asked.key, made.content, about)
+        return _on(store.made(), manifest, asked)
     except OSError as error:
-        raise ModelUnavailableError(
-            f"model {manifest.name}: the network that it asks for cannot be kept in "
-            f"{store.made()}: {error}"
-        ) from error
+        cannot = f"model {manifest.name}: the network that it asks for cannot be kept: {error}"
+    try:
+        if store.get(asked.key, store.of_process()) is None:
+            log.warning("%s; it is made for this process alone", cannot)
+        return _on(store.of_process(), manifest, asked)
+    except OSError as error:
+        raise ModelUnavailableError(f"{cannot}, nor for this process: {error}") from error
+
+
+def _on(shelf: Path, manifest: Manifest, asked: _Asked) -> Kept:
+    """Return the network from a shelf, made first where it is not there.
+
+    Raises:
+        OSError: it cannot be kept there.
+    """
+    if (kept := store.get(asked.key, shelf)) is not None:
+        return kept
+    with store.under_lock(asked.key, shelf):
+        if (kept := store.get(asked.key, shelf)) is not None:
+            return kept
+        from engines.made.make import make
+
+        made = make(manifest, asked.model, asked.wish)
+        about = {**asked.facts, "cut": made.cut, "reasons": made.reasons}
+        return store.keep(asked.key, made.content, about, shelf)

@@ -11,13 +11,16 @@ from engines.made import network_of
 from engines.manifest import Manifest
 from engines.store.models import ModelUnavailableError, resolve_file
 
+POLL_S = 0.2
+
 
 def network_within(manifest: Manifest, limit_s: float) -> tuple[Manifest, Path]:
     """Return what ``network_of`` does, or give up when its file is late.
 
     Name servers, network folders, proxies, and servers that send a byte a second have no time
     limit in common. The search therefore runs on a thread of its own. A thread that is late is left
-    behind: it stops at the next piece that arrives, and removes its partial file.
+    behind: it stops at the next piece that arrives, and removes its partial file. A process that
+    ends meanwhile does not wait for it.
 
     Args:
         manifest: the model's.
@@ -43,8 +46,12 @@ def network_within(manifest: Manifest, limit_s: float) -> tuple[Manifest, Path]:
             found.set_exception(error)
 
     threading.Thread(target=search, name=f"network-of-{manifest.name}", daemon=True).start()
-    try:
-        found.result(limit_s)
-    except TimeoutError:
-        raise ModelUnavailableError(f"model {manifest.name}: {words}", [*tried, words]) from None
+    while not found.done():
+        try:
+            found.result(POLL_S)
+        except TimeoutError:
+            if time.monotonic() > until_s or not threading.main_thread().is_alive():
+                late = f"model {manifest.name}: {words}"
+                raise ModelUnavailableError(late, [*tried, words]) from None
+    found.result()
     return network_of(manifest)

@@ -6,12 +6,14 @@ was asked of it, so that whoever asks the same finds the same.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +49,17 @@ def key_of(stem: str, facts: Mapping[str, Any]) -> str:
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def get(key: str) -> Kept | None:
-    """Return what was made under that key, if it is there and is what was made."""
-    folder = made() / key
+@cache
+def of_process() -> Path:
+    """Return a folder for what cannot be kept: this process has it alone, and removes it."""
+    folder = Path(tempfile.mkdtemp(prefix="mirante-made-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def get(key: str, shelf: Path) -> Kept | None:
+    """Return what was made under that key, if it is on the shelf and is what was made."""
+    folder = shelf / key
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         if about["sha256"] is None:
@@ -61,13 +71,13 @@ def get(key: str) -> Kept | None:
     return None
 
 
-def keep(key: str, content: bytes | None, about: Mapping[str, Any]) -> Kept:
+def keep(key: str, content: bytes | None, about: Mapping[str, Any], shelf: Path) -> Kept:
     """Put a network under its key, at once and for good; to be used under ``locked``."""
     digest = None if content is None else hashlib.sha256(content).hexdigest()
     about = {**about, "sha256": digest}
-    for left in made().glob(f".{key}.*"):  # of processes that were killed
+    for left in shelf.glob(f".{key}.*"):  # of processes that were killed
         shutil.rmtree(left, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=made()))
+    part = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=shelf))
     try:
         if content is not None:
             (part / NETWORK).write_bytes(content)
@@ -75,15 +85,15 @@ def keep(key: str, content: bytes | None, about: Mapping[str, Any]) -> Kept:
         part.chmod(0o755)
         for path in (*part.iterdir(), part):
             to_disk(path)
-        final = made() / key
+        final = shelf / key
         shutil.rmtree(final, ignore_errors=True)  # damaged, else it had been found
         part.replace(final)
-        to_disk(made())
+        to_disk(shelf)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Kept(None if content is None else final / NETWORK, about)
 
 
-def under_lock(key: str) -> Any:
+def under_lock(key: str, shelf: Path) -> Any:
     """Wait for whoever makes this network; then this process is the one that does."""
-    return locked(key, made())
+    return locked(key, shelf)

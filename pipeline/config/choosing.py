@@ -62,8 +62,9 @@ def begin(finds: Finds, folder: Path | None = None) -> Future[Choice]:
     with _lock:
         if (finds, folder) not in _begun:
             _begun[finds, folder] = choice = Future[Choice]()
+            # Not a daemon: a process that ended while a network is loaded would abort.
             threading.Thread(
-                target=_make, args=(choice, finds, folder), name=f"choose-{finds}", daemon=True
+                target=_make, args=(choice, finds, folder), name=f"choose-{finds}"
             ).start()
         return _begun[finds, folder]
 

@@ -78,11 +78,17 @@ def test_what_cannot_be_cut_is_tried_once(home: Path, tmp_path: Path) -> None:
     assert about.stat().st_mtime_ns == changed_ns
 
 
-def test_a_store_that_cannot_be_written_is_said(home: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_kept_is_made_for_the_process(
+    home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store.made().parent.mkdir(parents=True)
     store.made().write_text("in the way")
-    with pytest.raises(ModelUnavailableError, match=r"cannot be kept in .*made: "):
-        engines.load(str(write_head(tmp_path, "yolox", classes=["car"])))
+    path = str(write_head(tmp_path, "yolox", classes=["car"]))
+    assert engines.load(path).labels == ("car",)
+    engines.load(path)
+    [said] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "cannot be kept: " in said
+    assert said.endswith("it is made for this process alone")
 
 
 def test_a_damaged_source_is_the_runtimes_to_refuse(home: Path, tmp_path: Path) -> None:

@@ -192,8 +192,22 @@ def test_a_network_that_cannot_be_kept(weights: Path, home: Path) -> None:
     del weights
     home.mkdir()
     store().write_text("no folder")
-    assert settled() == [SHIPPED]
-    assert "cannot be kept" in objects().tried[-1]
+    assert settled() == [WANTED["objects"]], "it is made for this process alone"
+    assert objects().tried == ()
+
+
+def test_a_process_may_end_while_the_network_is_made(weights: Path, home: Path) -> None:
+    del weights, home
+    program = "from pipeline.config.choosing import begin; begin('objects')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_is_published_is_what_runs(weights: Path) -> None:
