@@ -89,7 +89,8 @@ def test_the_launch_line_of_the_docs_finds_the_cars(
     )
     assert done.returncode == 0, done.stderr
     frames = published(redis_url, "highway")
-    assert [frame.seq for frame in frames] == list(range(905))
+    # Results are kept for a minute, and a busy machine takes longer than that.
+    assert [frame.seq for frame in frames] == list(range(frames[0].seq, 905))
     cars = [len(frame.detections.of("car")) for frame in frames]
     assert np.mean(cars) > 4
     assert frames[-1].counts.published == 905
