@@ -1,4 +1,4 @@
-"""What an object's mask costs: mixed from prototypes, and on the wire."""
+"""The cost of an object's mask: mixed from prototypes, and on the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every step of a build does with graphs: copy, look at inputs, run, compare."""
+"""Graphs in the steps of a build: copied, their inputs read, run, compared."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from engines.runtimes import Session, Tensors
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known before a file is looked at.
+    """The facts that are known before a file is read.
 
     Attributes:
         known: the request, with what the source says of itself.

@@ -17,7 +17,7 @@ _TO_ONE = 1 / 255
 
 @dataclass(frozen=True)
 class Family:
-    """How networks of one layout are fed by their authors.
+    """The way in which authors feed networks of one layout.
 
     Attributes:
         says: its name.

@@ -67,7 +67,7 @@ def import_model(asked: Asked, watch: Watch | None = None) -> Imported:
     agrees all the same, the ONNX file is kept beside it, as NAME-onnx.
 
     Args:
-        asked: what is wanted.
+        asked: the request.
         watch: told of the steps; None for one that raises between two of them when
             ``asked.time_limit`` is over.
 

@@ -3,10 +3,8 @@ anchors applied; non-maximum suppression is done here."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from engines.decoders import OptionError, Outputs, Spec, output
-from engines.decoders.candidates import Format, classify, suppress, to_xyxy
+from engines.decoders.candidates import Channels, Format, classify, suppress, to_xyxy
 from engines.decoders.probabilities import Activation, Background, of_labels
 from engines.found import Boxes
 
@@ -17,7 +15,7 @@ def decode(  # noqa: PLR0913 - its arguments are the options of a manifest
     *,
     boxes: str = "boxes",
     scores: str = "scores",
-    channels: Literal["first", "last"] = "last",
+    channels: Channels = "last",
     format: Format = "xyxy",
     normalised: bool = False,
     activation: Activation = "none",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from engines.found import Boxes
 Column = Literal["left", "top", "right", "bottom", "score", "class", "picture", "skip"]
 _CORNERS: tuple[Column, ...] = ("left", "top", "right", "bottom")
 _NEEDED: tuple[Column, ...] = (*_CORNERS, "score", "class")
+FINISHED = len(_NEEDED)  # columns of a row, in this order, before those of masks and key points
 
 
 def decode(
@@ -41,19 +43,44 @@ def decode(
         OptionError: the output has another shape than ``columns`` asks for, or a class id has no
             label.
     """
-    missing = [name for name in _NEEDED if columns.count(name) != 1]
-    if missing:
-        raise OptionError(f"options.columns: expected {', '.join(missing)} once, got {columns}")
-    table = sole(outputs, output)
-    if table.shape[:-2] not in ((), (1,), (1, 1)) or table.shape[-1:] != (len(columns),):
-        raise OptionError(f"rows: expected an output (1, n, {len(columns)}), got {table.shape}")
-    table = table.reshape(-1, len(columns))
+    check_columns(columns, _NEEDED)
+    table = rows_of("rows", sole(outputs, output), len(columns), ((), (1,), (1, 1)))
     if "picture" in columns:
         table = table[table[:, columns.index("picture")] == 0]
     score = table[:, columns.index("score")].astype(np.float32)
     kept, class_id = likely(table[:, columns.index("class")], score, spec, first_class)
     xyxy = table[kept][:, [columns.index(name) for name in _CORNERS]]
     return Boxes(to_xyxy(xyxy, "xyxy", spec.size if normalised else None), score[kept], class_id)
+
+
+def check_columns(columns: Sequence[str], needed: Iterable[str]) -> None:
+    """Check that each column that is needed is there once.
+
+    Raises:
+        OptionError: it is missing, or there twice.
+    """
+    missing = [name for name in needed if columns.count(name) != 1]
+    if missing:
+        raise OptionError(f"options.columns: expected {', '.join(missing)} once, got {columns}")
+
+
+def rows_of(
+    decoder: str, table: NDArray[Any], count: int, leads: Container[tuple[int, ...]]
+) -> NDArray[Any]:
+    """Return the (n, count) rows of an output.
+
+    Args:
+        decoder: named in the message.
+        table: the output.
+        count: its columns.
+        leads: the shapes that may stand before the rows and columns.
+
+    Raises:
+        OptionError: the output has another shape.
+    """
+    if table.shape[:-2] not in leads or table.shape[-1:] != (count,):
+        raise OptionError(f"{decoder}: expected an output (1, n, {count}), got {table.shape}")
+    return table.reshape(-1, count)
 
 
 def finished(
@@ -69,4 +96,4 @@ def finished(
     score = rows[:, 4].astype(np.float32)
     kept, class_id = likely(rows[:, 5], score, spec, first_class)
     xyxy = to_xyxy(rows[kept, :4], "xyxy", spec.size if normalised else None)
-    return Candidates(xyxy, score[kept], class_id, rows[kept, 6:].astype(np.float32))
+    return Candidates(xyxy, score[kept], class_id, rows[kept, FINISHED:].astype(np.float32))

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from engines.decoders import OptionError, Outputs, Spec, sole
+from engines.decoders import Outputs, Spec, sole
 from engines.decoders.end_to_end import likely
+from engines.decoders.rows import check_columns, rows_of
 from engines.decoders.yolov8_obb import rotated_of
 from engines.found import OrientedBoxes
 
@@ -40,13 +41,9 @@ def decode(
         OptionError: the output has another shape than ``columns`` asks for, or a class id has no
             label.
     """
-    missing = [name for name in _NEEDED if columns.count(name) != 1]
-    if missing:
-        raise OptionError(f"options.columns: expected {', '.join(missing)} once, got {columns}")
-    table = sole(outputs, output)
-    if table.shape[:-2] not in ((), (1,)) or table.shape[-1:] != (len(columns),):
-        raise OptionError(f"rows_obb: expected an output (1, n, {len(columns)}), got {table.shape}")
-    table = table.reshape(-1, len(columns)).astype(np.float32)
+    check_columns(columns, _NEEDED)
+    table = rows_of("rows_obb", sole(outputs, output), len(columns), ((), (1,)))
+    table = table.astype(np.float32)
     score = table[:, columns.index("score")]
     rows, class_id = likely(table[:, columns.index("class")], score, spec, first_class)
     box = table[rows][:, [columns.index(name) for name in _BOX]]

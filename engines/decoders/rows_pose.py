@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from engines.decoders import OptionError, Outputs, Spec, sole
-from engines.decoders.rows import finished
+from engines.decoders.rows import FINISHED, finished
 from engines.decoders.yolov8_pose import with_points
 from engines.found import Poses
-
-_COLUMNS = 6  # left, top, right, bottom, score, class
 
 
 def decode(
@@ -36,9 +34,10 @@ def decode(
     """
     rows = sole(outputs, output)
     k = len(spec.keypoints)
-    if rows.ndim != 3 or rows.shape[0] != 1 or rows.shape[2] not in (6 + 3 * k, 6 + 2 * k):
+    scored, plain = FINISHED + 3 * k, FINISHED + 2 * k
+    if rows.ndim != 3 or rows.shape[0] != 1 or rows.shape[2] not in (scored, plain):
         raise OptionError(
-            f"rows_pose: expected (1, n, {6 + 3 * k}) or (1, n, {6 + 2 * k}) for {k} key points, "
+            f"rows_pose: expected (1, n, {scored}) or (1, n, {plain}) for {k} key points, "
             f"got {rows.shape}"
         )
     return with_points(finished(rows[0], spec, normalised, first_class), spec, normalised)

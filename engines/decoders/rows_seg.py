@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from engines.decoders import OptionError, Outputs, Spec
 from engines.decoders.prototypes import Finer, table_and_prototypes, with_masks
-from engines.decoders.rows import finished
+from engines.decoders.rows import FINISHED, finished
 from engines.found import Instances
-
-_COLUMNS = 6  # left, top, right, bottom, score, class
 
 
 def decode(
@@ -37,7 +35,9 @@ def decode(
     Raises:
         OptionError: the outputs do not fit each other, or a class id has no label.
     """
-    rows, planes, count = table_and_prototypes(outputs, output, prototypes, _COLUMNS, "rows_seg")
-    if rows.shape[1] != _COLUMNS + count:
-        raise OptionError(f"rows_seg: expected (1, n, 6 + {count}), got (1, *{rows.shape})")
+    rows, planes, count = table_and_prototypes(outputs, output, prototypes, FINISHED, "rows_seg")
+    if rows.shape[1] != FINISHED + count:
+        raise OptionError(
+            f"rows_seg: expected (1, n, {FINISHED} + {count}), got (1, *{rows.shape})"
+        )
     return with_masks(finished(rows, spec, normalised, first_class), planes, spec, finer)

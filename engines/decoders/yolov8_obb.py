@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.decoders import OptionError, Outputs, Spec, sole
-from engines.decoders.candidates import MAX_CANDIDATES, best, classify
+from engines.decoders.candidates import MAX_CANDIDATES, Channels, best, classify
 from engines.found import OrientedBoxes
 from engines.rotated import kept
 from mirante.rotated import within_half_turn
@@ -19,7 +17,7 @@ def decode(
     spec: Spec,
     *,
     output: str | None = None,
-    channels: Literal["first", "last"] = "first",
+    channels: Channels = "first",
     normalised: bool = False,
 ) -> OrientedBoxes:
     """Oriented boxes of a (1, 4 + classes + 1, n) output.
