@@ -22,10 +22,15 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "expected one of")
 def similar(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
     """Return the ``most`` known names that resemble ``name``, nearest first.
 
+    Of the same letters in another order is nearer than with a letter more: "rtps" is "rtsp", not
+    "rtsps".
+
     Args:
         name: what was written.
         known: what could have been written.
         most: maximum number of names.
         cutoff: minimum similarity, 0 to 1.
     """
-    return get_close_matches(name, list(known), n=most, cutoff=cutoff)
+    known = list(known)
+    near = get_close_matches(name, known, n=max(1, len(known)), cutoff=cutoff)
+    return sorted(near, key=lambda each: sorted(each) != sorted(name))[:most]

@@ -33,20 +33,38 @@ SECRET_PARAMETER = re.compile(
 )
 
 
+_IPV6 = re.compile(r"^\[[0-9A-Fa-f:.%]*\]")
+_LOGIN = (
+    "expected scheme://user:password@host:port/path; in user and password write "
+    ": / ? # [ ] @ % as %3A %2F %3F %23 %5B %5D %40 %25"
+)
+
+
 def redact(text: str) -> str:
     """Any text with what may be credentials of an address in it replaced by ``***``."""
     return SECRET_PARAMETER.sub(r"\g<name>***", re.sub(r"//.*@", "//***@", text, flags=re.DOTALL))
+
+
+def redact_address(text: str) -> str:
+    """An address, perhaps a wrong one, with all that may be its login replaced by ``***``."""
+    login, at, rest = text.rpartition("@")
+    if not at:
+        return redact(text)
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", login)
+    return f"{scheme[0] if scheme else ''}***@{redact(rest)}"
 
 
 class CameraUrl:
     """An address with its user and password held apart, shown by nothing.
 
     ``str`` and ``repr`` give the address with ``***`` for the credentials, also for those in
-    parameters such as ``password=``, in the query or the path. ``/dev/video0`` is read as
-    ``v4l2:/dev/video0``, and another plain path as ``file:``.
+    parameters such as ``password=``, in the query or the path. ``/dev/video0``, ``0`` and
+    ``webcam`` are read as ``v4l2:/dev/video0``, and another plain path as ``file:``; nothing in a
+    plain path is an escape.
 
     Raises:
-        ValueError: no scheme that a camera can have, or no host or path where one is needed.
+        ValueError: no scheme that a camera can have, no host or path where one is needed, or a
+            login that is not escaped. The message repeats no part of a login.
     """
 
     __slots__ = ("_split", "password", "username")
@@ -57,11 +75,10 @@ class CameraUrl:
             split = urlsplit(text)
             _ = split.port
         except ValueError:
-            raise ValueError(
-                "expected scheme://user:password@host:port/path; "
-                "in a password write / ? # @ % as %2F %3F %23 %40 %25"
-            ) from None
+            raise ValueError(_LOGIN) from None
         kind = kind_of(split.scheme)
+        if kind.is_network:
+            _check_login(text)
         if not kind.has_query:
             path = text.partition(":")[2].removeprefix(f"//{split.netloc}")
             split = SplitResult(split.scheme, split.netloc, path, "", "")
@@ -70,15 +87,13 @@ class CameraUrl:
         host = split.netloc.rpartition("@")[2]
         self._split = SplitResult(split.scheme, host, split.path, split.query, split.fragment)
         if self.is_network:
-            self._check_host(is_misplaced=host == split.netloc and ":" in host and "@" in text)
+            self._check_host()
         if kind.needs_path and not split.path:
             raise ValueError(f"no path; expected {split.scheme}:PATH")
 
-    def _check_host(self, is_misplaced: bool) -> None:
+    def _check_host(self) -> None:
         if not self._split.hostname:
             raise ValueError(f'no host in "{self}"; expected {self.scheme}://host/path')
-        if is_misplaced:
-            raise ValueError("expected no @ behind the host; write / @ in a password as %2F %40")
         if self.port is None:
             raise ValueError(f'no port in "{self}"; expected {self.scheme}://host:port')
 
@@ -157,6 +172,8 @@ class CameraUrl:
         def read(value: object) -> CameraUrl:
             if isinstance(value, CameraUrl):
                 return value
+            if type(value) is int:  # 0 for a webcam needs no quotes
+                value = str(value)
             if not isinstance(value, str):
                 raise ValueError(f"expected an address, got {type(value).__name__}")
             return cls(value)
@@ -170,6 +187,19 @@ class CameraUrl:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string"}
+
+
+def _check_login(text: str) -> None:
+    """Refuse a login that holds what ends it: the rest would be taken for host and path, shown,
+    and looked up.
+
+    An ``@`` behind the host is one of a path only where nothing before it can be a login.
+    """
+    rest = text.partition("://")[2]
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    before, at, _ = rest.removeprefix(authority).rpartition("@")
+    if at and ("@" in authority or ":" in _IPV6.sub("", authority) + before):
+        raise ValueError(_LOGIN)
 
 
 def _join(split: SplitResult) -> str:

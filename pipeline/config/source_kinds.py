@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+from mirante.nearest import nearest
 
 # A new kind is a row here and the file that it names; they are shown in this order.
 SOURCES = {
@@ -16,6 +19,9 @@ SOURCES = {
     "v4l2": "pipeline.cameras.sources.v4l2:V4L2",
     "synthetic": "pipeline.cameras.sources.synthetic:SYNTHETIC",
 }
+
+# A login without the scheme that should stand before it.
+_NETWORK = re.compile(r"[^:]*:.*@", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class AddressKind:
         hint: what it is, below the form's field.
         rows: its part of ``docs/cameras.md``.
         plain: a path that begins so is of this kind without a scheme; "" is any other path.
+        path_of: the path that a word alone stands for, None for any other word.
         needs_path: an address without a path means nothing.
         has_query: what stands behind ``?`` and ``#`` is no part of the path.
         check_query: raises ValueError on a query that means nothing.
@@ -69,6 +76,7 @@ class AddressKind:
     hint: str
     rows: tuple[Row, ...]
     plain: str | None = None
+    path_of: Callable[[str], str | None] = lambda _word: None
     needs_path: bool = False
     has_query: bool = True
     check_query: Callable[[str], object] = str
@@ -99,7 +107,7 @@ def kind_of(scheme: str) -> AddressKind:
     for kind in kinds():
         if scheme in kind.schemes:
             return kind
-    raise ValueError(f'unknown scheme "{scheme}"; expected one of {", ".join(schemes())}')
+    raise ValueError(f'unknown scheme "{scheme}"; {nearest(scheme, schemes())}')
 
 
 def is_network(scheme: str) -> bool:
@@ -108,13 +116,23 @@ def is_network(scheme: str) -> bool:
 
 
 def with_scheme(text: str) -> str:
-    """An address with the scheme that a plain path stands for."""
+    """Return an address with the scheme that a word or a plain path stands for.
+
+    Raises:
+        ValueError: it looks like an address on the network, and would be shown whole as a path.
+    """
     local = [kind for kind in kinds() if not kind.is_network]
-    if "://" in text or text.startswith(tuple(f"{s}:" for kind in local for s in kind.schemes)):
+    start = text.lower().partition(":")[0] if ":" in text else ""
+    if "://" in text or any(start in kind.schemes for kind in local):
         return text
+    if _NETWORK.match(text) or start in schemes():
+        raise ValueError("expected scheme://user:password@host:port/path, or file:PATH of a file")
+    for kind in local:
+        if (path := kind.path_of(text)) is not None:
+            return f"{next(iter(kind.schemes))}:{path}"
     plain = [k for k in local if k.plain is not None and text.startswith(k.plain)]
-    nearest = max(plain, key=lambda kind: len(str(kind.plain)))
-    return f"{next(iter(nearest.schemes))}:{text}"
+    closest = max(plain, key=lambda kind: len(str(kind.plain)))
+    return f"{next(iter(closest.schemes))}:{text.replace('%', '%25')}"
 
 
 def forms() -> str:

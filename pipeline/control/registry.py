@@ -255,7 +255,7 @@ class Registry:
 
     def _put(self, name: str, spec: Mapping[str, object], *, is_new: bool) -> None:
         stored = checked(name, spec).model_dump(mode="json", exclude_unset=True)
-        stored["url"] = spec["url"]
+        stored["url"] = str(spec["url"])
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
             before = entries.get(name)

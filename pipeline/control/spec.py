@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,7 +41,7 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     if camera.url.username == "***" or "=***" in camera.url.bare:
         words = "*** stands for a secret that is not shown; expected the whole address"
         raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
-    if not REFERENCE.search(cast(str, spec["url"])) and (
+    if not REFERENCE.search(str(spec["url"])) and (
         lines := list(check_source(camera, f"{name}.url"))
     ):
         raise ConfigError("camera", lines)
@@ -62,4 +62,4 @@ def edited(before: Desired, changes: Mapping[str, object]) -> dict[str, Any]:
     if merged.get("url") == redact(before.spec["url"]):
         merged["url"] = before.spec["url"]
     after = checked(before.name, merged).model_dump(mode="json", exclude_unset=True)
-    return after | {"url": merged["url"]}
+    return after | {"url": str(merged["url"])}

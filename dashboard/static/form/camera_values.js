@@ -114,11 +114,12 @@ function baseName(url) {
     const path = sourceOf(url) && schemeOf(url) ? url.slice(url.indexOf(":") + 1).replace(/^\/\//, "") : url;
     return /^(\?|$)/.test(path) ? schemeOf(url) ?? "" : path.split("/").at(-1).replace(/\.\w+$/, "");
   }
-  const path = behindScheme(url);
-  const host = authority(url).split("@").at(-1).replace(/:\d+$/, "").replace(/[[\]]/g, "");
+  const path = behindScheme(url).split("@").at(-1);  // all before it may be a password
+  const authority = path.split(/[/?#]/)[0];
+  const host = authority.replace(/:\d+$/, "").replace(/[[\]]/g, "");
   const isAddress = /^[\d.]+$|:|^localhost$/.test(host);
   if (host && !isAddress) return host.split(".")[0];
-  const last = path.slice(authority(url).length).split(/[?#]/)[0].split("/").filter(Boolean).at(-1) ?? "";
+  const last = path.slice(authority.length).split(/[?#]/)[0].split("/").filter(Boolean).at(-1) ?? "";
   const said = last.replace(/\.\w+$/, "");
   if (said && !SAYS_NOTHING.test(said)) return said;
   return /^[\d.]+$/.test(host) && host.split(".").length === 4 ? `camera-${host.split(".")[3]}` : host && "camera";

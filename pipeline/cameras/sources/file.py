@@ -38,9 +38,10 @@ FILE = SourceKind(
     hint="A video on the worker's machine.",
     rows=(
         Row(
-            "`file:clip.mp4`",
+            "`clip.mp4`, `file:clip.mp4`",
             "any video file",
-            "see `pace` and `loop`; `#` and `?` are part of the path",
+            "see `pace` and `loop`; a plain path is taken as it is written, behind `file:` `%20` "
+            "is a space and `%25` a `%`; `#` and `?` are part of either",
         ),
     ),
     plain="",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mirante.faults import FaultCode
@@ -33,6 +34,12 @@ def _source(spec: Camera) -> Source:
     return Source(launch)
 
 
+def _path_of(word: str) -> str | None:
+    """Return the device that a number or ``webcam`` stands for, as in OpenCV."""
+    found = re.fullmatch(r"(?=.)(?:webcam)?([0-9]{0,3})", word.strip(), re.IGNORECASE)
+    return f"/dev/video{int(found[1] or 0)}" if found else None
+
+
 def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     if meaning == "missing":
         return Fault(FaultCode.NO_DEVICE, f"no device {url.path}: not plugged in?")
@@ -53,12 +60,13 @@ V4L2 = SourceKind(
     hint="One that is plugged into the worker's machine.",
     rows=(
         Row(
-            "`/dev/video0`, `v4l2:/dev/video0`",
+            "`/dev/video0`, `v4l2:/dev/video0`, `0`, `webcam`",
             "a USB or built-in camera",
             "raw images of up to the analysis size if the camera has them, else JPEG",
         ),
     ),
     plain="/dev/video",
+    path_of=_path_of,
     needs_path=True,
     source=_source,
     parts=(Part("v4l2src", "/dev/video cameras", GOOD),),

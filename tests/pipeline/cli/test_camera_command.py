@@ -108,8 +108,7 @@ def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirant
     [
         (
             ("add", "gate", "rtspp://h/x"),
-            'gate.url: "rtspp://h/x" — unknown scheme "rtspp"; expected one of rtsp, rtsps, http, '
-            "https, file, v4l2, test",
+            'gate.url: "rtspp://h/x" — unknown scheme "rtspp"; did you mean "rtsp"?',
         ),
         (
             ("add", "gate", "test://", "--model", "test-boxs"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from pipeline.cameras.faults import explain, hide
-from pipeline.config.camera_url import CameraUrl, redact
+from pipeline.cameras.reach import reach
+from pipeline.config.camera_url import CameraUrl, redact, redact_address
 from pipeline.config.environment import expand
 from pipeline.control.credentials import Credentials
+from pipeline.control.spec import checked
 
 SECRET = [
     ("http://h/v.cgi?user=admin&pwd=hunter2", "http://h/v.cgi?user=admin&pwd=***"),
@@ -61,6 +64,26 @@ ORDINARY = [
     ]
     for place in ("rtsp://h/x?", "http://h/x?a=1&", "rtsp://h/", "rtsp://h/user=a_")
 ]
+# Logins in which a character that ends one is not escaped: "hun" and "ter" are the password's.
+UNESCAPED = [
+    *(f"rtsp://u:hun{ends}ter@h/x" for ends in "/?#["),
+    *(f"rtsp://u:hun@ter{ends}2@h/x" for ends in "/?#"),
+    *(f"http://u:hun@ter{ends}a=b@h:80/x?y" for ends in "/?#"),
+    *(f"rtsp://u:12{ends}hunter@h:554/x" for ends in "/?#"),
+    *(f"rtsps://adm{ends}in:hunter@h/x" for ends in "/?#"),
+    *(f"rtsp://u:{ends}hunter@h" for ends in "/?#["),
+    "rtsp://u:hun@/ter@h/x",
+    "rtsp://u:hun@[ter]@h/x",
+    "rtsp://u:[hunter]@h/x",
+    "rtsp://[u]x:hun/ter@h",
+    "u:hunter@h/x",
+    "u:hun@ter/2@h/x?y=http://z",
+    "//u:hunter@h/x",
+    "rtsp:/u:hunter@h/x",
+    "rtsp:u:hunter@h/x",
+    "rtsp//u:hunter@h/x",
+    "rtps://u:hun/ter@h/x",
+]
 LOCAL = ["file:/clips/key=1.mp4", "file:/clips/is it?password=1.mp4", "test://?key=1"]
 
 
@@ -87,6 +110,93 @@ def test_what_is_no_secret_is_left_alone(text: str, tmp_path: Path) -> None:
     assert Credentials(tmp_path / "credentials.json").withdraw("gate", text) == text
     if text not in LOCAL:  # of any text it may be
         assert redact(text) == text
+
+
+@pytest.mark.parametrize("text", UNESCAPED)
+def test_a_login_that_is_not_escaped_is_refused_unseen(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^(expected scheme://user|unknown scheme)") as refusal:
+        CameraUrl(text)
+    with pytest.raises(ValueError, match=r"^gate\.url: ") as told:
+        checked("gate", {"url": text})
+    for words in (str(refusal.value), str(told.value), redact_address(text)):
+        assert "hun" not in words
+        assert "ter@" not in words
+        assert "adm" not in words
+
+
+def test_the_refusal_says_how_a_password_is_written() -> None:
+    with pytest.raises(ValueError, match=r"write : / .* as %3A %2F"):
+        CameraUrl("rtsp://u:Se@cret/1@host/x")
+    url = CameraUrl("rtsp://us%3Aer:%3A%2F%3F%23%5B%5D%40%25@host/x")
+    assert (url.username, url.password, url.host) == ("us:er", ":/?#[]@%", "host")
+
+
+@pytest.mark.parametrize(
+    ("text", "password"),
+    [
+        ("rtsp://u:p@w@h/x", "p@w"),
+        ("rtsp://u:p:w@h/x", "p:w"),
+        ("rtsp://u:100%@h/x", "100%"),
+        ("rtsp://h/cam@1", None),
+        ("http://h/x?user=a@b", None),
+        ("rtsp://h/user=a&password=p@w&channel=1", None),
+        ("rtsp://[::1]/cam@1", None),
+        ("rtsp://[::1]:554/cam", None),
+    ],
+)
+def test_what_can_be_read_in_one_way_alone_is_read(text: str, password: str | None) -> None:
+    url = CameraUrl(text)
+    assert url.password == password
+    assert url.host in {"h", "::1"}
+
+
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [("0", "/dev/video0"), ("12", "/dev/video12"), ("webcam", "/dev/video0"), (1, "/dev/video1")],
+)
+def test_a_number_is_a_webcam(word: str | int, path: str) -> None:
+    url = checked("gate", {"url": word}).url
+    assert (url.scheme, url.path) == ("v4l2", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("clips/100%25.mp4", "clips/100%25.mp4"),
+        ("100%.mp4", "100%.mp4"),
+        ("/a%20b.mp4", "/a%20b.mp4"),
+        ("file:/a%20b.mp4", "/a b.mp4"),
+        ("file:///a%20b%2525.mp4", "/a b%25.mp4"),
+        ("FILE:/a.mp4", "/a.mp4"),
+        ("./0", "./0"),
+        ("webcam.mp4", "webcam.mp4"),
+        ("a:b.mp4", "a:b.mp4"),
+    ],
+)
+def test_a_plain_path_is_taken_as_it_is_written(text: str, path: str) -> None:
+    url = CameraUrl(text)
+    assert (url.scheme, url.path) == ("file", path)
+    assert CameraUrl(str(url)) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("rtps://h", "rtsp"), ("htttp://h", "http"), ("tset://", "test")]
+)
+def test_a_misspelt_scheme(text: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f'did you mean "{near}"'):
+        CameraUrl(text)
+
+
+def test_a_password_is_asked_of_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolve(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(-2, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    reach(CameraUrl("rtsp://u:hun@ter@host/x"))
+    assert asked == ["host"]
 
 
 def test_no_fault_repeats_a_secret_of_the_path() -> None:
