@@ -53,17 +53,24 @@ class Ledger:
         self._ahead: dict[int, str] = {}  # dropped frames later than the last one published
 
     def decoded(
-        self, pts: int, captured_ns: int, ts_source: TsSource, size: tuple[int, int]
+        self,
+        pts: int,
+        captured_ns: int,
+        ts_source: TsSource,
+        size: tuple[int, int],
+        arrived_ns: int | None = None,
     ) -> int:
-        """A frame of ``size`` (width, height) left the video decoder; returns its number."""
+        """A frame of ``size`` (width, height) left the video decoder, which it had reached at
+        ``arrived_ns`` (Unix time), where that is known; returns its number.
+        """
         with self._lock:
             seq = self._next_seq
             self._next_seq += 1
             if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
                 self._ahead[twin.seq] = "duplicate_pts"
             timings = {}
-            if ts_source == "arrival":
-                timings["video_decode"] = max(0.0, (time.time_ns() - captured_ns) / 1e6)
+            if arrived_ns is not None:
+                timings["video_decode"] = max(0.0, (time.time_ns() - arrived_ns) / 1e6)
             result = FrameResult(
                 self.camera, seq, self.epoch, captured_ns, ts_source, *size, timings=timings
             )

@@ -77,7 +77,7 @@ class CameraRunner:
         self._next_number = 0
         self._missing = ""  # what GStreamer last missed a plugin for
         self._warned_s: dict[str, float] = {}
-        self._clock_noted = False
+        self._noted: set[str] = set()  # kinds of remarks
 
     @property
     def state(self) -> State:
@@ -179,12 +179,10 @@ class CameraRunner:
         fault = self._machine.check(arrived_s, decoded_s)
         if fault is not None and arrived_s is None and self.spec.url.is_network:
             return self._reach(fault)
-        if probes.clock_off_s is not None and not self._clock_noted:
-            self._clock_noted = True
-            self._machine.note(
-                f"the camera's clock is {probes.clock_off_s:+.0f} s off; "
-                "the time of arrival is used instead"
-            )
+        for kind, remark in list(probes.times.remarks.items()):
+            if kind not in self._noted:
+                self._noted.add(kind)
+                self._machine.note(remark)
         return fault
 
     def _judge(self, session: Session, message: Any) -> Fault | None:

@@ -16,21 +16,14 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from mirante.frame import TsSource
 from pipeline.cameras.rate import RateLimit
+from pipeline.gst.capture_time import CaptureTime
 from plugins.ledger import Ledger
 
 Gst.init(None)
 
-CLOCK_TRUST_S = 10.0  # a camera's clock further off than this is not believed
-
 _log = logging.getLogger(__name__)
-_NTP = Gst.Caps.from_string("timestamp/x-ntp")
-_NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
-_CARRIED_NS = 5_000_000_000  # the camera's time is carried no further than this
-_KEPT_ARRIVALS = 64  # images inside a decoder, at most 17 for H.264
 _REPEAT_NS = 1000  # closer than this to the last timestamp is that timestamp again
-_ARRIVAL: TsSource = "arrival"
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
@@ -47,7 +40,7 @@ class FrameProbes:
 
     Attributes:
         arrived_s, decoded_s: monotonic time of the newest encoded image and decoded frame.
-        clock_off_s: how far off the camera's clock was when it was last not believed, or None.
+        times: when they were taken.
     """
 
     def __init__(
@@ -59,17 +52,14 @@ class FrameProbes:
     ) -> None:
         self.arrived_s: float | None = None
         self.decoded_s: float | None = None
-        self.clock_off_s: float | None = None
+        self.times = CaptureTime()
         self.turn = 0
         self._ledger = ledger
         self._limit = limit
         self._keyframes_only = keyframes_only
         self._paced = paced
-        self._arrivals: dict[int, tuple[int, TsSource]] = {}
-        self._camera_clock = (0, 0)  # a PTS, and the Unix time in ns that the camera says it had
         self._size = (0, 0)
         self._last_pts = -1
-        self._last_arrival_ns = 0
         self._broken = False
 
     def install(self, pipeline: Any) -> None:
@@ -87,6 +77,10 @@ class FrameProbes:
         """Notes what arrives at a video decoder."""
         self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
 
+    def watch_packets(self, depayloader: Any) -> None:
+        """Notes the times of the RTP packets that become images."""
+        self._add(depayloader.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_packet)
+
     def _add(self, pad: Any, kinds: Any, callback: Callable[[Any, Any], Any]) -> None:
         def guarded(pad: Any, info: Any) -> Any:
             try:
@@ -99,33 +93,19 @@ class FrameProbes:
 
         pad.add_probe(kinds, guarded)
 
-    def _on_arrived(self, _pad: Any, info: Any) -> Any:
+    def _on_packet(self, _pad: Any, info: Any) -> Any:
+        self.times.packet(info.get_buffer())
+        return _OK
+
+    def _on_arrived(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
         self.arrived_s = time.monotonic()
         if self._keyframes_only and buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
             return _DROP
-        self._arrivals[buffer.pts] = self._capture_time(buffer)
-        if len(self._arrivals) > _KEPT_ARRIVALS:
-            del self._arrivals[next(iter(self._arrivals))]
-        return _OK
-
-    def _capture_time(self, buffer: Any) -> tuple[int, TsSource]:
-        """A parser that joins several packets to one image, as for key frames, loses the
-        camera's time of it; then the last one known is carried on to this PTS.
-        """
-        now_ns, pts = time.time_ns(), buffer.pts
-        if (meta := buffer.get_reference_timestamp_meta(_NTP)) is not None:
-            self._camera_clock = pts, meta.timestamp - _NTP_TO_UNIX_NS
-        known_pts, known_ns = self._camera_clock
-        if not known_ns or abs(pts - known_pts) > _CARRIED_NS:
-            return now_ns, "arrival"
-        camera_ns = known_ns + pts - known_pts
-        off_s = (camera_ns - now_ns) / 1e9
-        if abs(off_s) > CLOCK_TRUST_S:
-            self.clock_off_s = off_s
-            return now_ns, "arrival"
-        self.clock_off_s = None
-        return camera_ns, "rtcp"
+        if (whole := self.times.arrived(buffer)) is None:
+            return _OK
+        pad.chain(whole)  # passes here again, as it is
+        return _DROP
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
         event = info.get_event()
@@ -138,29 +118,16 @@ class FrameProbes:
         buffer = info.get_buffer()
         self.decoded_s = time.monotonic()
         sent_pts: int = buffer.pts
-        captured_ns, ts_source = self._captured(self._arrivals.pop(sent_pts, None))
+        captured_ns, ts_source, arrived_ns = self.times.captured(buffer, self._paced)
         pts = self._unique(pad, sent_pts)
         if pts != sent_pts:
             buffer.pts = pts
-        self._ledger.decoded(pts, captured_ns, ts_source, self._size)
+        self._ledger.decoded(pts, captured_ns, ts_source, self._size, arrived_ns)
         if self._limit is not None and not self._limit.admits(pts):
             self._ledger.drop(pts, "rate")
             return _DROP
         self._ledger.admitted(pts)
         return _OK
-
-    def _captured(self, arrival: tuple[int, TsSource] | None) -> tuple[int, TsSource]:
-        """Reordering decoders get a later image before an earlier one; its arrival must not
-        come before its predecessor's.
-        """
-        if arrival is None or self._paced:
-            captured_ns, ts_source = time.time_ns(), _ARRIVAL
-        else:
-            captured_ns, ts_source = arrival
-        if ts_source == "arrival":
-            captured_ns = max(captured_ns, self._last_arrival_ns)
-            self._last_arrival_ns = captured_ns
-        return captured_ns, ts_source
 
     def _unique(self, pad: Any, pts: int) -> int:
         """The frame's PTS, which is its key from here on, so no two frames may share one.

@@ -157,6 +157,8 @@ def _on_element(_pipeline: Any, _parent: Any, element: Any, probes: FrameProbes)
     """Frame threading in a decoder would hold back one frame per thread."""
     factory = element.get_factory()
     kind = factory.get_metadata("klass") if factory is not None else ""
+    if "Depayloader" in kind:
+        probes.watch_packets(element)
     if "Decoder" not in kind or not ("Video" in kind or "Image" in kind):
         return
     if element.find_property("max-threads") is not None:

@@ -89,8 +89,6 @@ def test_frames_without_a_time_of_their_own_are_kept_apart(
 
 def test_the_cameras_own_clock_is_used_and_carried_on(graph: Graph) -> None:
     taken_ns = time.time_ns() - 200 * MS
-    graph.push(0, 0)
-    assert graph.last.ts_source == "arrival"
     graph.push(1, 40 * MS, taken_ns)
     assert (graph.last.ts_source, graph.last.captured_ns) == ("rtcp", taken_ns)
     graph.push(2, 80 * MS)
@@ -105,9 +103,8 @@ def test_the_cameras_own_clock_is_used_and_carried_on(graph: Graph) -> None:
 def test_a_clock_that_is_far_off_is_not_believed(graph: Graph, off_s: int, believed: bool) -> None:
     graph.push(0, 0, time.time_ns() + off_s * 10**9)
     assert graph.last.ts_source == ("rtcp" if believed else "arrival")
-    assert (graph.probes.clock_off_s is None) is believed
+    assert ("odd" not in graph.probes.times.remarks) is believed
     if not believed:
-        assert graph.probes.clock_off_s == pytest.approx(off_s, abs=1)
         assert abs(graph.last.captured_ns - time.time_ns()) < 10 * 10**9
 
 

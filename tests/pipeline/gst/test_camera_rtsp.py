@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.cameras.state import State
-from pipeline.gst import probes
+from pipeline.gst import capture_time
 from pipeline.gst.clips import read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped
 from tests.support.watched import Watched
@@ -42,9 +42,9 @@ def test_rtcp_gives_the_cameras_own_time(server: Any) -> None:
 def test_a_camera_with_a_wrong_clock_is_told_of_once(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "CLOCK_TRUST_S", -1.0)  # nobody's clock is right enough
+    monkeypatch.setattr(capture_time, "CLOCK_TRUST_S", -1.0)  # nobody's clock is right enough
     with Watched("wrong-clock", server.url("clock")) as camera:
-        camera.wait_for(lambda change: "the camera's clock is" in change.reason)
+        camera.wait_for(lambda change: "the camera's clock says 20" in change.reason)
         camera.seen.wait(len(camera.seen.frames) + 5)
     assert camera.states == [State.CONNECTING, State.RUNNING, State.RUNNING, State.STOPPED]
     assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}

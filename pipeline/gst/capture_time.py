@@ -1,0 +1,169 @@
+"""The time at which each frame was taken: the camera's own where it is known, else of arrival."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from mirante.frame import TsSource
+
+Gst.init(None)
+
+CLOCK_TRUST_S = 10.0  # a camera's clock further off than this is not believed
+WORTH_SAYING_S = 1.0  # a clock that goes back by less is only the difference from the arrival
+
+_NTP = Gst.Caps.from_string("timestamp/x-ntp")
+_NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
+_CARRIED_NS = 5_000_000_000  # the camera's time is carried no further than this
+_KEPT = 64  # images between the network and the decoder's exit, at most 17 in H.264's decoder
+_COPY = Gst.BufferCopyFlags
+_ALL = _COPY.FLAGS | _COPY.TIMESTAMPS | _COPY.META | _COPY.MEMORY
+_WHOLE = 2**64 - 1  # the size of a buffer, whatever it is
+
+
+class Captured(NamedTuple):
+    """When a frame was taken.
+
+    Attributes:
+        at_ns: Unix time in ns.
+        source: how that is known.
+        arrived_ns: Unix time in ns at which it came to the decoder, where ``at_ns`` is that.
+    """
+
+    at_ns: int
+    source: TsSource
+    arrived_ns: int | None = None
+
+
+class CaptureTime:
+    """The capture times of one connection, which never go back.
+
+    rtspsrc writes the camera's time on each RTP packet, and decoders hand it on with the frame, in
+    whatever order they show them. But what joins several packets to one image (a key frame with its
+    parameter sets, a frame of several slices, a JPEG) loses it, so it is read from the packets and
+    given back to the image before the decoder. Behind a decoder that does not hand it on it is
+    looked up by PTS, and else carried on from the last one known: near enough where images are
+    shown in the order in which they come, for with B frames PTS are out by some frames.
+
+    A time that would lie before the last one, as when the camera's clock is set back or takes over
+    from the time of arrival, is held: time goes on at half speed until the clock has caught up.
+
+    Attributes:
+        remarks: things worth saying about the camera's clock, by kind.
+    """
+
+    def __init__(self) -> None:
+        self.remarks: dict[str, str] = {}
+        self._packet_pts = -1
+        self._packets: dict[int, int] = {}  # PTS of packets to their NTP time in ns
+        self._images: dict[int, tuple[int, int | None]] = {}  # PTS to arrival by Unix, and NTP
+        self._is_timed = False  # the camera has told the time of an image
+        self._untimed = 0  # images that came before it did, and are not shown yet
+        self._is_handed_on = False  # the decoder gave one with a frame
+        self._known = (0, 0)  # a PTS, and the NTP time in ns that the camera says it had
+        self._meant_ns = self._said_ns = 0
+
+    def packet(self, buffer: Any) -> None:
+        """Note the camera's time of an RTP packet; the packets of an image have one PTS."""
+        pts = buffer.pts
+        if pts == self._packet_pts:
+            return
+        self._packet_pts = pts
+        if (ntp_ns := _ntp_ns(buffer)) is not None:
+            _keep(self._packets, pts, ntp_ns)
+
+    def arrived(self, buffer: Any) -> Any:
+        """Note an encoded image before the decoder.
+
+        Returns:
+            A copy with the camera's time to decode instead, where that was lost; else None.
+        """
+        pts = buffer.pts
+        known_ns = _ntp_ns(buffer)
+        ntp_ns = self._packets.pop(pts, None) if known_ns is None else known_ns
+        self._is_timed |= ntp_ns is not None
+        self._untimed += not self._is_timed
+        _keep(self._images, pts, (time.time_ns(), ntp_ns))
+        if ntp_ns is None or known_ns is not None:
+            return None
+        whole = buffer.copy_region(_ALL, 0, _WHOLE)
+        whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
+        return whole
+
+    def captured(self, buffer: Any, paced: bool) -> Captured:
+        """Return when a decoded frame was taken; ``paced`` ones when they are due, which is now."""
+        now_ns, pts = time.time_ns(), buffer.pts
+        arrived_ns, ntp_ns = self._images.pop(pts, (now_ns, None))
+        if paced:
+            return self._in_order(now_ns, "arrival")
+        camera_ns = self._camera_ns(buffer, ntp_ns)
+        if camera_ns is None or not self._is_believed(camera_ns, now_ns):
+            return self._in_order(arrived_ns, "arrival")
+        return self._in_order(camera_ns, "rtcp")
+
+    def _camera_ns(self, buffer: Any, looked_up_ns: int | None) -> int | None:
+        """The camera's own time, by Unix, if it is known."""
+        pts: int = buffer.pts
+        ntp_ns = _ntp_ns(buffer)
+        if ntp_ns is not None:
+            self._is_handed_on = True
+        elif self._untimed:
+            self._untimed -= 1
+            return None
+        elif not self._is_handed_on:
+            ntp_ns = looked_up_ns
+        if ntp_ns is not None:
+            self._known = pts, ntp_ns
+        known_pts, known_ns = self._known
+        if not known_ns or abs(pts - known_pts) > _CARRIED_NS:
+            return None
+        return known_ns + pts - known_pts - _NTP_TO_UNIX_NS
+
+    def _is_believed(self, camera_ns: int, now_ns: int) -> bool:
+        if abs(camera_ns - now_ns) <= CLOCK_TRUST_S * 1e9:
+            self.remarks.pop("odd", None)
+            return True
+        self.remarks["odd"] = (
+            f"the camera's clock says {_date(camera_ns)}; the time of arrival is used instead"
+        )
+        return False
+
+    def _in_order(self, meant_ns: int, source: TsSource) -> Captured:
+        held_ns = self._said_ns + max(0, meant_ns - self._meant_ns) // 2
+        arrived_ns = meant_ns if source == "arrival" else None
+        self._meant_ns = meant_ns
+        if not self._said_ns or meant_ns >= held_ns:
+            self._said_ns = meant_ns
+            return Captured(meant_ns, source, arrived_ns)
+        if (back_s := (held_ns - meant_ns) / 1e9) > WORTH_SAYING_S:
+            self.remarks.setdefault(
+                "back",
+                f"the camera's clock went back by {back_s:.1f} s; "
+                "time is counted at half speed until it has caught up",
+            )
+        self._said_ns = held_ns
+        return Captured(held_ns, "arrival", arrived_ns)
+
+
+def _ntp_ns(buffer: Any) -> int | None:
+    meta = buffer.get_reference_timestamp_meta(_NTP)
+    return None if meta is None else int(meta.timestamp)
+
+
+def _keep(times: dict[int, Any], pts: int, at_ns: object) -> None:
+    """Two threads use ``times``, so it is copied at one stroke before its oldest is looked up."""
+    times[pts] = at_ns
+    if len(times) > _KEPT:
+        oldest, *_ = list(times)
+        times.pop(oldest, None)
+
+
+def _date(unix_ns: int) -> str:
+    date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=unix_ns // 1000)
+    return f"{date:%Y-%m-%d %H:%M:%S} UTC"
