@@ -187,9 +187,15 @@ class Worker:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
         wanted, held = self._settled(wanted)
         changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
+        before = (
+            self._paused
+        )  # stopping takes a while, and no camera is ever missing from the state
+        self._paused = {
+            n: before.get(n) or _status(n, State.STOPPED, PAUSED.reason) for n in paused
+        }
         stopped = {name: self.cameras.pop(name) for name in changed}
         _stop_all(stopped, paused)
-        self._note_paused(paused, stopped)
+        self._tell_paused(before, stopped)
         for name, camera in wanted.items():
             if name not in self.cameras:
                 self._start(name, camera)
@@ -237,15 +243,13 @@ class Worker:
         except ValueError as error:
             self._fail(name, error)
 
-    def _note_paused(self, names: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
+    def _tell_paused(self, before: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
         """Tells of each camera once that it is paused; one that was ``stopped`` may have told."""
-        before = self._paused
-        self._paused = {n: before.get(n) or _status(n, State.STOPPED, PAUSED.reason) for n in names}
-        for name in names:
+        for name, status in self._paused.items():
             running = stopped.get(name)
             if name not in before and (running is None or running.runner.reason != PAUSED.reason):
                 log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED.reason)
-                self.outbox.status(self._paused[name])
+                self.outbox.status(status)
 
     def _fail(self, name: str, error: ValueError) -> None:
         log.error("camera %s: %s", name, error)

@@ -77,22 +77,20 @@ def test_a_launch_line_publishes_the_truth(
         assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, frame.seq + 1)
 
 
-@pytest.mark.models
 def test_the_launch_line_of_the_docs_finds_the_cars(
-    run: Callable[..., Any], redis_url: str, weights: str, clips: Path
+    run: Callable[..., Any], redis_url: str, clips: Path
 ) -> None:
     done = run(
         *f"gst-launch-1.0 -q filesrc location={clips / 'highway.mp4'} ! {RGB} "
-        f"! mirinfer model=yolox-nano ! mirpublish camera=highway redis={redis_url}".split(),
+        f"! mirinfer model=street ! mirpublish camera=highway redis={redis_url}".split(),
         timeout_s=120,
-        MIRANTE_MODEL_MIRROR=weights,
     )
     assert done.returncode == 0, done.stderr
     frames = published(redis_url, "highway")
     # Results are kept for a minute, and a busy machine takes longer than that.
     assert [frame.seq for frame in frames] == list(range(frames[0].seq, 905))
     cars = [len(frame.detections.of("car")) for frame in frames]
-    assert np.mean(cars) > 4
+    assert np.mean(cars) > 1.5
     assert frames[-1].counts.published == 905
 
 
