@@ -13,7 +13,6 @@ from mirante import Detections
 from tests.support import support_table as support
 
 torch = pytest.importorskip("torch", reason="the networks are PyTorch's")
-from tests.support import torchvision_beside_cpu as networks
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +26,10 @@ def test_a_box_gets_what_pytorch_says_of_its_crop(
 ) -> None:
     if made == "vit":
         pytest.importorskip("timm", reason="the vision transformer is timm's")
-    net = getattr(networks, made)().eval()
+    networks = "tests.support.torchvision_beside_cpu"
+    net = getattr(
+        pytest.importorskip(networks, reason="torchvision is not installed"), made
+    )().eval()
     shape = torch.zeros(1, 3, 64, 64)
     path = str(tmp_path / "net.onnx")
     torch.onnx.export(net, (shape,), path, dynamo=False, input_names=["image"])

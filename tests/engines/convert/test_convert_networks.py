@@ -10,13 +10,18 @@ import pytest
 
 import engines
 from tests.support import support_table as support
-from tests.support import torchvision_beside_cpu as networks
 from tests.support.conversions import axes, imported, photographs, worst
 
 pytestmark = pytest.mark.slow
 
 HERE = "tests.support.torchvision_beside_cpu"
 ABC = ("a", "b", "c")
+
+
+@pytest.fixture
+def networks() -> Any:
+    """The module of the networks; it takes seconds to import, which only these tests are to pay."""
+    return pytest.importorskip(HERE, reason="torchvision is not installed")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,9 @@ def test_segmenters(make: str, library: str, architecture: str, tmp_path: Path) 
     ("make", "library", "architecture"),
     [("mobilenet", "torchvision", "MobileNet"), ("vit", "timm", "ViT")],
 )
-def test_classifiers(make: str, library: str, architecture: str, tmp_path: Path) -> None:
+def test_classifiers(
+    make: str, library: str, architecture: str, tmp_path: Path, networks: Any
+) -> None:
     pytest.importorskip(library)
     made = imported(
         f"{HERE}:{make}",
@@ -96,7 +103,7 @@ def test_a_two_stage_detector(tmp_path: Path) -> None:
     support.record("Faster R-CNN", "PyTorch", "onnxruntime", "fp32")
 
 
-def test_operators_of_the_detector_are_those_of_the_papers() -> None:
+def test_operators_of_the_detector_are_those_of_the_papers(networks: Any) -> None:
     """What stands in for compiled operators, on boxes and an image worked out by hand."""
     tensor = networks.torch.tensor
     boxes = tensor([[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]], dtype=networks.torch.float)

@@ -69,7 +69,9 @@ def test_networks(
     to: str, architecture: str, source: str, asked: dict[str, Any], tmp_path: Path
 ) -> None:
     if "torchvision" in source:
-        pytest.importorskip("torchvision_beside_cpu", reason="torchvision is not installed")
+        pytest.importorskip(
+            "tests.support.torchvision_beside_cpu", reason="torchvision is not installed"
+        )
         pytest.importorskip("timm", reason="timm is not installed")
     found = export(source, to, tmp_path, **asked)
     gaps = [gap["relative"] for gap in found.about["outputs"].values()]
@@ -96,7 +98,9 @@ def test_a_model_of_our_own(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("to", LIBRARIES)
 def test_a_two_stage_detector_is_refused(to: str, tmp_path: Path) -> None:
-    pytest.importorskip("torchvision_beside_cpu", reason="torchvision is not installed")
+    pytest.importorskip(
+        "tests.support.torchvision_beside_cpu", reason="torchvision is not installed"
+    )
     asked: dict[str, Any] = {"size": (256, 192), "labels": ("a", "b", "c"), "dynamic": "none"}
     with pytest.raises(ConvertError, match=rf"{to.removesuffix('rt')}\S* \S+ cannot convert it"):
         export(

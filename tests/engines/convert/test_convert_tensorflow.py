@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from engines.convert.phones import export_model
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, photographs, worst
 
-pytest.importorskip("tensorflow", reason="tensorflow is not installed")
-pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+# Looked for, not imported: TensorFlow takes seconds, in each process that lists the tests.
+_MISSING = [name for name in ("tensorflow", "tf2onnx") if find_spec(name) is None]
 
-pytestmark = [pytest.mark.models, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)}"),
+]
 
 # The same network as others keep it, made by another process: TensorFlow's own notes and warnings
 # are nobody's here.
