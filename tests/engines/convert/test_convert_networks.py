@@ -12,7 +12,7 @@ import engines
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, photographs, worst
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networks")]
 
 HERE = "tests.support.torchvision_beside_cpu"
 ABC = ("a", "b", "c")
