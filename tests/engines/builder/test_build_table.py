@@ -68,8 +68,9 @@ def asked(name: str, precision: str, folder: Path) -> Request:
         if not Path(path).is_file():
             pytest.skip(f"no clip {CLIP[name]} in {CLIPS}")
     keys: dict[str, Any] = {"frames": path, "calibrate": path if precision == "int8" else None}
-    keys |= {"parity_frames": 2 if name in SLOW else 4, "calibration_frames": 4}
-    keys |= {"batch": 1} if name in SLOW else {}
+    slow = name in SLOW
+    keys |= {"parity_frames": 2 if slow else 4, "calibration_frames": 2 if slow else 4}
+    keys |= {"batch": 1} if slow else {}
     return ask(name, "tensorrt-rtx", precision=precision, target="sm89", **keys)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import engines
 from engines.builder.frames import shipped_pictures
 from engines.convert import ConvertError
 from engines.convert.asked import Asked
-from engines.convert.importing import import_model
+from engines.convert.importing import Imported, import_model
 from engines.convert.phones import export_model
 from tests.support import support_table as support
 from tests.support.conversions import axes, imported, photographs, worst
@@ -71,6 +73,20 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     return photographs(tmp_path_factory.mktemp("shown"), 4)
 
 
+@pytest.fixture(scope="module")
+def unet(
+    formats: Path, shown: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Imported]:
+    """Return what came of the network in one of its formats, each imported once."""
+
+    @cache
+    def of(name: str) -> Imported:
+        out = tmp_path_factory.mktemp("imported") / "out"
+        return imported(formats / name, out, labels=("face",), frames=shown)
+
+    return of
+
+
 @pytest.mark.parametrize(
     ("name", "framework", "output"),
     [
@@ -81,9 +97,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     ],
 )
 def test_one_network_in_four_formats(
-    formats: Path, shown: str, tmp_path: Path, name: str, framework: str, output: str
+    unet: Callable[[str], Imported], name: str, framework: str, output: str
 ) -> None:
-    made = imported(formats / name, tmp_path / "out", labels=("face",), frames=shown)
+    made = unet(name)
     assert made.about["source"]["framework"] == framework
     assert worst(made) < 1e-5
     assert made.about["task"]["figures"]["iou of face"] > 0.999
@@ -96,9 +112,9 @@ def test_one_network_in_four_formats(
 
 
 def test_the_import_finds_what_the_zoos_model_finds(
-    formats: Path, weights: Path, tmp_path: Path
+    unet: Callable[[str], Imported], weights: Path
 ) -> None:
-    made = imported(formats / "unet.keras", tmp_path / "out", labels=("face",))
+    made = unet("unet.keras")
     rgb = shipped_pictures()[-1]  # a face
     (ours,) = engines.load(str(made.manifest))(rgb).masks
     (theirs,) = engines.load("unet-face")(rgb).masks
@@ -142,9 +158,9 @@ def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_pat
     [("unet.keras", "Keras"), ("unet_saved", "TensorFlow"), ("unet.pb", "TensorFlow")],
 )
 def test_out_to_phones(
-    formats: Path, shown: str, tmp_path: Path, name: str, framework: str
+    unet: Callable[[str], Imported], shown: str, tmp_path: Path, name: str, framework: str
 ) -> None:
-    made = imported(formats / name, tmp_path / "in", labels=("face",))
+    made = unet(name)
     out = tmp_path / "out"
     exported = export_model(str(made.manifest), "litert", out, frames=shown)
     assert exported.manifest is not None
@@ -164,8 +180,10 @@ def test_out_to_phones(
     support.record("U-Net", framework, "litert", "fp32")
 
 
-def test_what_is_not_made_for_phones(formats: Path, weights: Path, tmp_path: Path) -> None:
-    made = imported(formats / "unet.keras", tmp_path / "in", labels=("face",))
+def test_what_is_not_made_for_phones(
+    unet: Callable[[str], Imported], formats: Path, weights: Path, tmp_path: Path
+) -> None:
+    made = unet("unet.keras")
     with pytest.raises(ConvertError, match="executorch takes PyTorch alone, and made is of Keras"):
         export_model(str(made.manifest), "executorch", tmp_path / "out")
     source = str(weights / "unet_face_fp32.tflite")
