@@ -39,6 +39,12 @@ class FaultCode(StrEnum):
         "Check user and password, capitals too. Some cameras have separate users for video.",
         _LASTING,
     )
+    BAD_PASSPHRASE = (
+        "bad-passphrase",
+        "the camera refuses this passphrase, or asks for one",
+        "Give the camera's own with its address, as ?passphrase=TEXT.",
+        _LASTING,
+    )
     FORBIDDEN = (
         "forbidden",
         "403 forbidden: this user may not watch this camera",
@@ -90,7 +96,8 @@ class FaultCode(StrEnum):
     )
     NO_VIDEO = (
         "no-video",
-        "the camera answers, but no video came for … / no image came within …",
+        "the camera answers, but no video came for … / packets arrive at …, but no video came for "
+        "… / no image came within …",
         "With UDP a firewall may be in the way: choose TCP. Otherwise restart the camera.",
     )
     STALLED = (
@@ -108,6 +115,12 @@ class FaultCode(StrEnum):
         "ended",
         "the camera ended the stream",
         "It reconnects by itself. If it happens often, too many programs may watch the camera.",
+    )
+    NO_SENDER = (
+        "no-sender",
+        "waiting for a sender at …",
+        "Let the camera or encoder send to this address of the worker's machine, and the firewall "
+        "let UDP through to it. A multicast group may need ?interface=NAME.",
     )
     UNTRUSTED = (
         "untrusted",

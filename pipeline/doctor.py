@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.cameras.sources import kind_of, source_kinds
+from pipeline.cameras.sources.base import Part
 from pipeline.config.settings import Settings
 from pipeline.config.standard import SHIPPED, WANTED
 
@@ -50,6 +51,16 @@ _BAD, _LIBAV = _APT + "gstreamer1.0-plugins-bad", _APT + "gstreamer1.0-libav"
 _PIP = "pip install 'mirante[pipeline]'"
 _GI = _APT + "python3-gst-1.0, in a venv made with: /usr/bin/python3 -m venv --system-site-packages"
 
+
+def _parts() -> Iterable[Part]:
+    """The elements that sources need; of one that several need the first says what for."""
+    parts: dict[str, Part] = {}
+    for kind in source_kinds():
+        for part in kind.parts:
+            parts.setdefault(part.element, part)
+    return parts.values()
+
+
 NEEDS = (
     Need("library", "gi", "GStreamer from Python", _GI),
     Need("typelib", "Gst-1.0", "GStreamer from Python", _APT + "python3-gst-1.0"),
@@ -61,11 +72,7 @@ NEEDS = (
     Need("element", "videoscale", "scaling to the analysis size", _BASE),
     Need("element", "videoconvert", "conversion to RGB", _BASE),
     Need("element", "capssetter", "keeping the colour space while scaling", _GOOD),
-    *(
-        Need("element", part.element, part.purpose, _APT + part.package)
-        for kind in source_kinds()
-        for part in kind.parts
-    ),
+    *(Need("element", part.element, part.purpose, _APT + part.package) for part in _parts()),
     Need("element", "rtph264depay", "H.264 over RTP", _GOOD),
     Need("element", "rtph265depay", "H.265 over RTP", _GOOD),
     Need("element", "rtpjpegdepay", "MJPEG over RTP", _GOOD),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -10,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from dashboard.access.guard import Viewer
 from dashboard.api.shapes import Shape
+from pipeline.config import source_kinds
 from pipeline.config.source_kinds import AddressKind, kinds
 
 router = APIRouter(prefix="/api/v1", tags=["cameras"])
@@ -25,10 +25,18 @@ class Endpoint(Shape):
     transports: list[Literal["tcp", "udp"]] = Field(
         description="how media may travel, where a camera's `transport` chooses"
     )
+    has_login: bool = Field(
+        True, description="user and password may stand in front of the host; told where false"
+    )
+
+
+def _endpoint(end: source_kinds.Endpoint) -> dict[str, Any]:
+    shape = {"port": end.port, "protocol": end.protocol, "transports": list(end.transports)}
+    return shape if end.has_login else shape | {"has_login": False}
 
 
 def _shape(kind: AddressKind) -> dict[str, Any]:
-    schemes = {scheme: asdict(end) if end else None for scheme, end in kind.schemes.items()}
+    schemes = {scheme: _endpoint(end) if end else None for scheme, end in kind.schemes.items()}
     return {name: getattr(kind, name) for name in _FACTS} | {"schemes": schemes}
 
 
@@ -51,7 +59,12 @@ class SourceKind(Shape):
     models: list[str] = Field(description="made for what it shows")
 
 
-@router.get("/sources", summary="Kinds of source", response_model=list[SourceKind])
+@router.get(
+    "/sources",
+    summary="Kinds of source",
+    response_model=list[SourceKind],
+    response_model_exclude_unset=True,
+)
 async def list_sources(_who: Viewer) -> list[dict[str, Any]]:
     """Return what a camera's address may be, as the form of a camera offers it."""
     return [_shape(kind) for kind in kinds()]

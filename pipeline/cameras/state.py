@@ -15,6 +15,8 @@ BACKOFF_FIRST_S = 0.5
 BACKOFF_MOST_S = 10.0
 BACKOFF_JITTER = 0.25
 SLOW_RETRY_S = 30.0
+SENDER_S = 5.0  # without a sender this long, the camera says that it waits for one
+SENDER_BACKOFF_S = 2.0  # most that a sender which comes back waits for the next attempt
 STABLE_S = 10.0  # after running this long, failures are counted from one again
 CONNECT_S = 10.0  # most time from the start of an attempt to its first encoded image
 FIRST_FRAME_S = 30.0  # … and to its first decoded frame: key frames may be far apart
@@ -82,6 +84,7 @@ class CameraState:
         watchdog_s: a live camera that gives no frame for this long has stalled.
         on_change: notified of each transition.
         live: False for a file, which may take its time.
+        sender: the address at which a sender is waited for, "" where the camera is called.
         clock: monotonic seconds.
         wall_ns: Unix time in ns.
         uniform: random numbers in 0..1.
@@ -93,6 +96,7 @@ class CameraState:
         watchdog_s: float,
         on_change: Callable[[Transition], None],
         live: bool = True,
+        sender: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall_ns: Callable[[], int] = time.time_ns,
         uniform: Callable[[], float] = random.random,
@@ -101,9 +105,11 @@ class CameraState:
         self._watchdog_s = watchdog_s
         self._on_change = on_change
         self._live = live
+        self._sender = sender
         self._clock = clock
         self._wall_ns = wall_ns
-        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MOST_S, BACKOFF_JITTER, uniform)
+        most_s = SENDER_BACKOFF_S if sender else BACKOFF_MOST_S
+        self._backoff = Backoff(BACKOFF_FIRST_S, most_s, BACKOFF_JITTER, uniform)
         self._attempt_s = self._running_s = clock()
         self.state = State.CONNECTING
         self.reason = "not started"
@@ -116,6 +122,23 @@ class CameraState:
         self._attempt_s = self._clock()
         if self.state in {State.CONNECTING, State.STOPPED}:
             self._enter(State.CONNECTING, "first attempt")
+
+    def is_news(self, silent_s: float) -> bool:
+        """Nothing was sent in the ``silent_s`` seconds of this attempt, which may go on for ever.
+
+        Returns:
+            True when it is time to say so.
+        """
+        self._attempt_s = self._clock()
+        return silent_s > SENDER_S and self.code != FaultCode.NO_SENDER
+
+    def waiting(self, fault: Fault) -> None:
+        """The attempt waits for a sender."""
+        self._enter(State.RECONNECTING, fault.reason, fault.code)
+
+    def no_sender(self) -> Fault:
+        """Nobody sends."""
+        return Fault(FaultCode.NO_SENDER, f"waiting for a sender at {self._sender}")
 
     def check(self, arrived_s: float | None, decoded_s: float | None) -> Fault | None:
         """Looks at the newest encoded image and the newest decoded frame of this attempt.
@@ -175,7 +198,8 @@ class CameraState:
         if not self._live:
             return None
         if arrived_s is None and waited_s > CONNECT_S:
-            words = f"the camera answers, but no video came for {CONNECT_S:.0f} s"
+            answers = f"packets arrive at {self._sender}" if self._sender else "the camera answers"
+            words = f"{answers}, but no video came for {CONNECT_S:.0f} s"
             return Fault(FaultCode.NO_VIDEO, words)
         if waited_s > FIRST_FRAME_S:
             words = f"images arrive, but none could be decoded for {FIRST_FRAME_S:.0f} s"

@@ -39,7 +39,7 @@ class CameraOptions(Section):
     fps: float | None = Field(None, gt=0, le=1000, description="maximum frames analysed per second")
     transport: Literal["tcp", "udp"] = Field("tcp", description="how RTP travels (rtsp only)")
     latency_ms: int = Field(
-        150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp only)"
+        150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp, rtp, srt)"
     )
     watchdog_s: float = Field(
         3.0, ge=0.5, le=600, description="seconds of silence after which a live camera has stalled"

@@ -20,7 +20,7 @@ SECRET_PARAMETER = re.compile(
     (?P<name>
       (?:^|(?<=[?&;_/]))
       [^=&?;/\s]{0,64}?
-      (?: passw|passphrase|passcode|pwd|psw|token|secret
+      (?: passw|passphrase|passcode|streamid|pwd|psw|token|secret
         | (?<!by)(?<!com)pass(?![a-z]) | pas(?![a-z]) | (?<![a-z])pw(?![a-z])
         | auth(?!or(?!i)) | (?<!mon)(?<!hot)(?<!tur)key(?![a-z]|_?frame)
       )
@@ -77,11 +77,14 @@ class CameraUrl:
         except ValueError:
             raise ValueError(_LOGIN) from None
         kind = kind_of(split.scheme)
-        if kind.is_network:
+        endpoint = kind.schemes[split.scheme]
+        if endpoint is not None and endpoint.has_login:
             _check_login(text)
         if not kind.has_query:
             path = text.partition(":")[2].removeprefix(f"//{split.netloc}")
             split = SplitResult(split.scheme, split.netloc, path, "", "")
+        if not kind.has_fragment and split.fragment:
+            split = split._replace(query=f"{split.query}#{split.fragment}", fragment="")
         self.username = unquote(split.username) if split.username else None
         self.password = unquote(split.password) if split.password else None
         host = split.netloc.rpartition("@")[2]
@@ -92,8 +95,11 @@ class CameraUrl:
             raise ValueError(f"no path; expected {split.scheme}:PATH")
 
     def _check_host(self) -> None:
-        if not self._split.hostname:
+        endpoint = self.endpoint
+        if not self._split.hostname and (endpoint is None or endpoint.needs_host):
             raise ValueError(f'no host in "{self}"; expected {self.scheme}://host/path')
+        if (self.username or self.password) and endpoint and not endpoint.has_login:
+            raise ValueError(f"expected no user and password; {self.scheme}:// has none")
         if self.port is None:
             raise ValueError(f'no port in "{self}"; expected {self.scheme}://host:port')
 

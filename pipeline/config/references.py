@@ -91,6 +91,7 @@ def check_source(camera: Camera, path: str) -> Iterator[str]:
     """
     try:
         camera.url.kind.check_query(camera.url.query)
+        camera.url.kind.check(camera.url)
     except ValueError as error:
         yield f"{path}: {show(str(camera.url))} — {error}"
 

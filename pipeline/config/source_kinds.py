@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from mirante.nearest import nearest
 
@@ -15,6 +15,10 @@ from mirante.nearest import nearest
 SOURCES = {
     "rtsp": "pipeline.cameras.sources.rtsp:RTSP",
     "http": "pipeline.cameras.sources.http:HTTP",
+    "rtmp": "pipeline.cameras.sources.rtmp:RTMP",
+    "srt": "pipeline.cameras.sources.srt:SRT",
+    "udp": "pipeline.cameras.sources.udp:UDP",
+    "sdp": "pipeline.cameras.sources.sdp:SDP",
     "file": "pipeline.cameras.sources.file:FILE",
     "v4l2": "pipeline.cameras.sources.v4l2:V4L2",
     "synthetic": "pipeline.cameras.sources.synthetic:SYNTHETIC",
@@ -32,11 +36,15 @@ class Endpoint:
         port: the one that an address need not name; None where it must name one.
         protocol: over which it is reached.
         transports: how media may travel, where a camera's option ``transport`` chooses.
+        needs_host: an address names one; without it the worker waits for a sender itself.
+        has_login: user and password may stand in front of the host.
     """
 
     port: int | None
     protocol: Literal["tcp", "tls", "udp"] = "tcp"
     transports: tuple[Literal["tcp", "udp"], ...] = ()
+    needs_host: bool = True
+    has_login: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,26 @@ class Row:
     address: str
     meaning: str
     notes: str
+
+
+class Address(Protocol):
+    """The parts of an address that a kind may check, as ``CameraUrl`` has them."""
+
+    @property
+    def scheme(self) -> str:
+        """One of the kind's."""
+
+    @property
+    def host(self) -> str:
+        """Empty where it names none."""
+
+    @property
+    def path(self) -> str:
+        """Without percent escapes."""
+
+    @property
+    def query(self) -> str:
+        """With percent escapes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +92,9 @@ class AddressKind:
         path_of: the path that a word alone stands for, None for any other word.
         needs_path: an address without a path means nothing.
         has_query: what stands behind ``?`` and ``#`` is no part of the path.
+        has_fragment: the query ends before ``#``.
         check_query: raises ValueError on a query that means nothing.
+        check: raises ValueError on an address that means nothing as a whole.
         models: those made for what it shows, suggested for it.
     """
 
@@ -79,7 +109,9 @@ class AddressKind:
     path_of: Callable[[str], str | None] = lambda _word: None
     needs_path: bool = False
     has_query: bool = True
+    has_fragment: bool = True
     check_query: Callable[[str], object] = str
+    check: Callable[[Address], object] = lambda _url: None
     models: tuple[str, ...] = ()
 
     @property

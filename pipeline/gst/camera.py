@@ -17,8 +17,7 @@ from gi.repository import Gst
 from mirante.faults import FaultCode
 from pipeline.cameras.faults import UNEXPLAINED, explain, hide
 from pipeline.cameras.graph import camera_graph
-from pipeline.cameras.reach import reach
-from pipeline.cameras.sources import source_of
+from pipeline.cameras.sources import kind_of, source_of
 from pipeline.cameras.state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
@@ -70,7 +69,9 @@ class CameraRunner:
         self._graph = camera_graph(name, spec, stages)
         self._line, self._ledger = line, line.ledger
         self._on_change = on_change
-        self._machine = CameraState(name, spec.watchdog_s, self._tell, self._source.live)
+        self._machine = CameraState(
+            name, spec.watchdog_s, self._tell, self._source.live, self._source.sender
+        )
         self._stop = threading.Event()
         self._stop_reason = ""
         self._thread = threading.Thread(target=self._run, name=f"camera-{name}", daemon=True)
@@ -176,6 +177,8 @@ class CameraRunner:
             decoded_s = max(decoded_s, arrived_s or decoded_s)
         if (busy_s := self._ledger.busy_s()) > STAGES_S:
             return self._machine.hung(busy_s)
+        if self._source.sender and (silent_s := session.silent_s) is not None:
+            return self._await_sender(silent_s)
         fault = self._machine.check(arrived_s, decoded_s)
         if fault is not None and arrived_s is None and self.spec.url.is_network:
             return self._reach(fault)
@@ -185,27 +188,42 @@ class CameraRunner:
                 self._machine.note(remark)
         return fault
 
+    def _await_sender(self, silent_s: float) -> Fault | None:
+        """Return why none can send to the address, if that is known."""
+        if not self._machine.is_news(silent_s):
+            return None
+        waiting = self._machine.no_sender()
+        fault = self._reach(waiting)
+        if fault is not waiting:
+            return fault
+        self._machine.waiting(waiting)
+        return None
+
     def _judge(self, session: Session, message: Any) -> Fault | None:
         """Return the fault that a message from the graph means, if any."""
         if message.type == Gst.MessageType.EOS:
             return self._on_end(session)
         if message.type == Gst.MessageType.ERROR:
-            return self._on_error(session, message.parse_error()[0])
+            return self._on_error(session, *message.parse_error())
         if message.type == Gst.MessageType.WARNING:
             self._warn(message.parse_warning()[0].message)
         elif (detail := message.get_structure()).get_name() == "missing-plugin":
             self._missing = detail.get_string("name") or ""
         return None
 
-    def _on_error(self, session: Session, error: Any) -> Fault | None:
+    def _on_error(self, session: Session, error: Any, detail: str | None) -> Fault | None:
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
         if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
             return self._reach(_of(FaultCode.NOT_VIDEO))
         words = self._missing or error.message
+        if detail and kind_of(self.spec.url).detailed:
+            words = f"{words} {detail.splitlines()[-1]}"
         fault = explain(self.spec.url, error.domain, error.code, words)
         return fault or self._reach(_of(FaultCode.UNRESPONSIVE))
 
     def _on_end(self, session: Session) -> Fault | None:
+        if self._source.sender:
+            return self._machine.no_sender()
         if self._source.live:
             return _of(FaultCode.ENDED)
         if not self.spec.loop:
@@ -218,8 +236,10 @@ class CameraRunner:
         Returns ``otherwise`` when the network is not to blame, None when a stop was asked for.
         """
         answers: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
+        url = self.spec.url
+        reach = kind_of(url).reach
         threading.Thread(
-            target=lambda: answers.put(reach(self.spec.url, REACH_S)), name="reach", daemon=True
+            target=lambda: answers.put(reach(url, REACH_S)), name="reach", daemon=True
         ).start()
         until_s = time.monotonic() + 3 * REACH_S
         while not self._stop.is_set() and time.monotonic() < until_s:

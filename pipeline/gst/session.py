@@ -17,6 +17,7 @@ from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
+from pipeline.gst.received import Received
 from plugins.element import give_line
 from plugins.elements import register
 from plugins.line import Line
@@ -82,6 +83,9 @@ class Session:
         self._pipeline.connect("deep-element-added", _on_element, self.probes)
         element = self._pipeline.get_by_name("source")
         _set_up(element, spec, source)
+        self._received = Received()
+        if source.sender:
+            self._received.watch(self._pipeline)
         self._feed: SyntheticFeed | None = None
         if source.drawn is not None:
             self._feed = SyntheticFeed(element, source.drawn, first_number)
@@ -90,6 +94,11 @@ class Session:
     def next_number(self) -> int:
         """The number that the next frame that is drawn here has."""
         return 0 if self._feed is None else self._feed.next_number
+
+    @property
+    def silent_s(self) -> float | None:
+        """Return the seconds since it was built; None once something has been sent to it."""
+        return self._received.silent_s
 
     def start(self) -> None:
         """To PLAYING; whether that worked is told by the messages."""
@@ -150,7 +159,11 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
         element.connect("select-stream", _is_video)
     anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
     if anchors and spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls":
-        element.set_property("tls-database", Gio.TlsFileDatabase.new(anchors))
+        database = Gio.TlsFileDatabase.new(anchors)
+        if element.find_property("tls-database") is not None:
+            element.set_property("tls-database", database)
+        else:  # GIO's own, which it takes once and for all: the variable is the process's too
+            Gio.TlsBackend.get_default().set_default_database(database)
 
 
 def _on_element(_pipeline: Any, _parent: Any, element: Any, probes: FrameProbes) -> None:

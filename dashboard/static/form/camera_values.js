@@ -32,7 +32,7 @@ export function valuesOf({ url, name, worker, spec }) {
 }
 
 /** Whether user and password can be said beside the address: on the network, where it holds none. */
-export const takesLogin = (url) => endpointOf(url) !== null && (url.includes(HIDDEN) || !authority(url).includes("@"));
+export const takesLogin = (url) => (endpointOf(url)?.has_login ?? endpointOf(url) !== null) && (url.includes(HIDDEN) || !authority(url).includes("@"));
 
 const behindScheme = (url) => url.replace(/^[^:]*:\/\//, "");
 const authority = (url) => behindScheme(url).split(/[/?#]/)[0];

@@ -24,7 +24,7 @@ export function sourceOf(url) {
   return sources().find(({ schemes, plain }) => (scheme ? scheme in schemes : plain && url.trim().startsWith(plain)));
 }
 
-/** {port, protocol, transports} of an address on the network, else null. */
+/** {port, protocol, transports, has_login} of an address on the network, else null. */
 export const endpointOf = (url) => (url.includes("://") && sourceOf(url)?.schemes[schemeOf(url)]) || null;
 
 /** The stages made for what an address shows, or null. */

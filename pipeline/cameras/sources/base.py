@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mirante.faults import FaultCode
+from pipeline.cameras.reach import reach
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.source_kinds import AddressKind
@@ -33,6 +34,8 @@ class Source:
             shown and logged.
         drawn: the frames are drawn here, as these options say, and handed to ``source``.
         offers_streams: ``source`` asks which of the camera's streams are wanted.
+        sender: the address to which a camera sends by itself, at a time of its own; "" where the
+            camera is called.
     """
 
     launch: str
@@ -40,6 +43,7 @@ class Source:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     drawn: SyntheticOptions | None = None
     offers_streams: bool = False
+    sender: str = ""
 
     @property
     def live(self) -> bool:
@@ -69,10 +73,14 @@ class SourceKind(AddressKind):
     Attributes:
         source: what a camera's address asks for.
         parts: the elements that it needs.
+        reach: finds how far a connection gets, within so many seconds; None where nothing stops it.
+        detailed: its elements say why in the details of an error alone, so ``explain`` gets both.
         explain: what an error of its resource means, given GStreamer's words without secrets; None
             when only the network can tell.
     """
 
     source: Callable[[Camera], Source]
     parts: tuple[Part, ...]
+    reach: Callable[[CameraUrl, float], Fault | None] = reach
+    detailed: bool = False
     explain: Callable[[CameraUrl, Meaning, str], Fault | None] = words_alone

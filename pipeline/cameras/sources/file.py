@@ -20,7 +20,8 @@ def _source(spec: Camera) -> Source:
     return Source(f"filesrc name=source location={quoted(spec.url.path)} ! {DECODE}", spec.pace)
 
 
-def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+def explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    """Say what is wrong with the file."""
     if meaning == "missing":
         return Fault(FaultCode.NO_FILE, f"no such file: {url.path}")
     if meaning == "open":
@@ -49,5 +50,5 @@ FILE = SourceKind(
     has_query=False,
     source=_source,
     parts=(),
-    explain=_explain,
+    explain=explain,
 )

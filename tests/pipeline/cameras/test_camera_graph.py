@@ -24,6 +24,20 @@ SOURCES = {
     "rtsps://cam/live": 'rtspsrc name=source location="rtsps://cam/live" protocols=tcp ',
     "http://cam/video": 'souphttpsrc name=source location="http://cam/video" is-live=true ',
     "https://cam/video": 'souphttpsrc name=source location="https://cam/video" is-live=true ',
+    "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=5 ',
+    "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890" mode=caller latency=150 ',
+    "srt://:7001?latency=60": 'uri="srt://:7001" mode=listener latency=60 auto-reconnect=false ',
+    "srt://[::1]:7001?mode=listener": 'uri="srt://[::1]:7001" mode=listener ',
+    "udp://:5000": 'udpsrc name=source address="0.0.0.0" port=5000 reuse=false buffer-size=0 '
+    'caps="video/mpegts,systemstream=true" ! decodebin ',
+    "udp://@239.1.1.1:5000?interface=eth0&buffer=4000000": 'address="239.1.1.1" port=5000 '
+    'reuse=true buffer-size=4000000 caps="video/mpegts,systemstream=true" multicast-iface="eth0" ',
+    "udp://[ff15::1]:5000": 'address="ff15::1" port=5000 reuse=true ',
+    "rtp://[::]:5004?encoding=H265": 'address="::" port=5004 reuse=false buffer-size=0 '
+    'caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=H265" ! '
+    "rtpjitterbuffer latency=150 ! decodebin ",
+    "rtp://:5004": "clock-rate=90000,encoding-name=MP2T",
+    "sdp:a b.sdp": 'filesrc name=source location="a b.sdp" ! sdpdemux timeout=0 latency=150 ! ',
     "file:clips/a b.mp4": 'filesrc name=source location="clips/a b.mp4" ! decodebin ',
     "/dev/video2": 'v4l2src name=source device="/dev/video2" ! ',
     "test://?size=320x240&fps=5": "width=320,height=240,framerate=5/1",
@@ -72,7 +86,14 @@ def test_transport_and_jitter_buffer() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [f"rtsp://user:{SECRET}@cam/live", f"http://cam/video?user=a&pwd={SECRET}"],
+    [
+        f"rtsp://user:{SECRET}@cam/live",
+        f"http://cam/video?user=a&pwd={SECRET}",
+        f"rtmp://user:{SECRET}@cam/live/gate",
+        f"rtmp://cam/live/gate?user=a&pass={SECRET}",
+        f"srt://cam:8890?passphrase={SECRET}",
+        f"srt://:8890?streamid=#!::u=a,s={SECRET}",
+    ],
 )
 def test_secrets_go_around_the_text(url: str) -> None:
     spec = Camera(url=url)
@@ -89,11 +110,31 @@ def test_secrets_go_around_the_text(url: str) -> None:
         ("test://?fps=0", 'fps="0": expected 1 to 999'),
         ("test://?colour=red", 'colour="red": expected keys size and fps'),
         ("test://?size=32x32", "expected 64x48 or more, got 32x32"),
+        ("srt://cam:1?mode=rendezvous", '"mode=rendezvous": expected caller or listener'),
+        ("srt://:1?mode=caller", '"mode=caller": expected srt://host:port'),
+        ("srt://cam:1?passphrase=short", r'"passphrase=\*\*\*": expected 10 to 79 characters'),
+        ("srt://cam:1?pasphrase=0123456789", 'did you mean "passphrase"?'),
+        ("rtp://:1?encoding=VP8", '"encoding=VP8": expected one of TS, H264, H265, JPEG'),
+        ("udp://:1?encoding=H264", '"encoding=H264": expected rtp://, udp:// is MPEG-TS'),
+        ("udp://:1?buffer=4M", '"buffer=4M": expected bytes of the socket'),
+        ("rtmp://cam/gate", 'path "/gate": expected /application/stream'),
     ],
 )
 def test_a_bad_query_is_refused(url: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         graph(url)
+
+
+def test_a_plus_in_a_passphrase_is_a_plus() -> None:
+    secrets = source_of(Camera(url="srt://cam:1?passphrase=ab+cd%2Fef==&streamid=a@b")).secrets
+    assert secrets == {"passphrase": "ab+cd/ef==", "streamid": "a@b"}
+
+
+@pytest.mark.parametrize("url", ["srt://user:secret@cam:1", "udp://user:secret@cam:1"])
+def test_a_login_that_nothing_takes_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected no user and password") as refused:
+        Camera(url=url)
+    assert "secret" not in str(refused.value)
 
 
 def test_no_gstreamer_is_needed() -> None:

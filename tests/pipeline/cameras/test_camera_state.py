@@ -149,6 +149,24 @@ def test_a_file_may_take_its_time() -> None:
     assert bench.machine.check(last_s, last_s) is None
 
 
+def test_a_sender_is_waited_for_as_long_as_it_takes() -> None:
+    bench = Bench(sender="udp://:5000")
+    waiting = Fault(FaultCode.NO_SENDER, "waiting for a sender at udp://:5000")
+    assert bench.machine.no_sender() == waiting
+    assert not bench.machine.is_news(4.0)
+    assert bench.machine.is_news(6.0)
+    bench.machine.waiting(waiting)
+    assert str(bench.told[-1]) == f"camera gate: reconnecting: {waiting.reason}"
+    bench.now_s += 3600
+    assert not bench.machine.is_news(3600), "it has been said"
+    bench.now_s += camera_state.CONNECT_S
+    assert bench.machine.check(None, None) is None, "time counts from the first packet"
+    bench.now_s += 0.1
+    words = "packets arrive at udp://:5000, but no video came for 10 s"
+    assert bench.machine.check(None, None) == Fault(FaultCode.NO_VIDEO, words)
+    assert max(bench.machine.failed(waiting) for _ in range(9)) == camera_state.SENDER_BACKOFF_S
+
+
 def test_a_note_changes_no_state() -> None:
     bench = Bench()
     bench.frame()

@@ -44,6 +44,8 @@ SECRET = [
     ("rtsp://admin:hunter2@h/x?API_KEY=hunter3", "rtsp://***@h/x?API_KEY=***"),
     ("http://h/x?Authorization=hunter2", "http://h/x?Authorization=***"),
     ("http://h/x?user_pw=hunter2&loginpass=hunter3", "http://h/x?user_pw=***&loginpass=***"),
+    ("srt://h:1?streamid=read:a:u:hunter2&mode=caller", "srt://h:1?streamid=***&mode=caller"),
+    ("srt://:1?passphrase=hunter2hunter2", "srt://:1?passphrase=***"),
 ]
 ORDINARY = [
     f"{place}{name}=1"

@@ -1,0 +1,91 @@
+"""RTMP: a stream that is pulled from a server, and the words of its refusals."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirante.faults import FaultCode
+from pipeline.cameras.state import State
+from tests.support.ports import free_port
+from tests.support.rtmp_server import RtmpServer
+from tests.support.watched import Watched
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def flv(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip as a live encoder sends it."""
+    path = tmp_path_factory.mktemp("rtmp") / "gate.flv"
+    launch = (
+        f"filesrc location={clips[0]} ! qtdemux ! h264parse ! flvmux streamable=true ! "
+        f"filesink location={path}"
+    )
+    subprocess.run(["gst-launch-1.0", "-q", *launch.split()], check=True, timeout=60)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(flv: Path) -> Iterator[RtmpServer]:
+    with RtmpServer(flv) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def locked(flv: Path) -> Iterator[RtmpServer]:
+    with RtmpServer(flv, ("viewer", "r/ght")) as server:
+        yield server
+
+
+def test_numbered_frames_come_in_order(server: RtmpServer) -> None:
+    with Watched("pulled", f"rtmp://127.0.0.1:{server.port}/live/gate?user=a&pass=b") as camera:
+        camera.seen.wait(15)
+    camera.check_account(80)
+    assert server.played[-1] == "gate?user=a&pass=b"
+
+
+def test_an_end_is_met_with_another_attempt(server: RtmpServer) -> None:
+    with Watched("ended", f"rtmp://127.0.0.1:{server.port}/live/short") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+        camera.wait(State.RUNNING, after=len(camera.changes) - 1)
+    assert change.code == FaultCode.ENDED
+
+
+def test_a_login_is_answered(locked: RtmpServer) -> None:
+    with Watched("login", f"rtmp://viewer:r%2Fght@127.0.0.1:{locked.port}/live/gate") as camera:
+        camera.seen.wait(2)
+
+
+WORDS = {
+    "": (FaultCode.LOGIN_REQUIRED, "401 unauthorised: the camera asks for a user and password"),
+    "viewer:wrong@": (
+        FaultCode.UNAUTHORISED,
+        "401 unauthorised: the camera refuses this user or password",
+    ),
+}
+
+
+@pytest.mark.parametrize("login", WORDS)
+def test_a_refused_login_has_its_words(login: str, locked: RtmpServer) -> None:
+    with Watched("refused", f"rtmp://{login}127.0.0.1:{locked.port}/live/gate") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.FAILED)
+    assert (change.code, change.reason) == WORDS[login]
+
+
+def test_a_stream_that_the_server_has_not(server: RtmpServer) -> None:
+    with Watched("absent", f"rtmp://127.0.0.1:{server.port}/live/yard") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.FAILED)
+    words = '404 not found: the camera has no path "/live/yard"'
+    assert (change.code, change.reason) == (FaultCode.NOT_FOUND, words)
+
+
+def test_nothing_listens() -> None:
+    port = free_port()
+    with Watched("refused", f"rtmp://127.0.0.1:{port}/live/gate") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    words = f"connection refused: nothing listens at 127.0.0.1:{port}"
+    assert (change.code, change.reason) == (FaultCode.REFUSED, words)

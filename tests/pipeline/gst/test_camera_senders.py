@@ -1,0 +1,180 @@
+"""Cameras that send by themselves: MPEG-TS and RTP over UDP, SRT both ways, SDP files."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from mirante.faults import FaultCode
+from pipeline.cameras import state
+from pipeline.cameras.sources import receiver
+from pipeline.cameras.state import Fault, State
+from pipeline.config.camera_url import CameraUrl
+from tests.support import ROOT
+from tests.support.ports import free_port
+from tests.support.senders import TS, running, sending
+from tests.support.watched import Watched
+
+pytestmark = pytest.mark.slow
+
+H265 = ROOT / "tests/support/numbers.h265.mp4"
+PASSPHRASE = "correct-h0rse"
+UDP = "udpsink host=127.0.0.1 port={port}"
+RTP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=gate\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+SOUND = "m=audio {sound} RTP/AVP 0\r\n"
+VIDEO = "m=video {port} RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+# Address of the camera, and the sender's way from the parsed video, each with its port.
+WAYS = {
+    "ts": ("udp://127.0.0.1:{port}", f"{TS} ! {UDP}"),
+    "ts-v6": ("udp://[::1]:{port}", f"{TS} ! udpsink host=::1 port={{port}}"),
+    "group": (
+        "udp://@239.255.77.7:{port}?interface=lo",
+        f"{TS} ! udpsink host=239.255.77.7 port={{port}} multicast-iface=lo",
+    ),
+    "rtp-ts": ("rtp://:{port}", f"{TS} ! rtpmp2tpay ! {UDP}"),
+    "rtp-h264": ("rtp://:{port}?encoding=H264", f"rtph264pay pt=101 ! {UDP}"),
+    "rtp-h265": ("rtp://:{port}?encoding=H265", f"rtph265pay ! {UDP}"),
+    "sdp": ("sdp:{folder}/gate.sdp", f"rtph264pay ! {UDP}"),
+    "srt-called": (
+        "srt://127.0.0.1:{port}?streamid=read:gate&latency=40",
+        f"{TS} ! srtsink uri=srt://127.0.0.1:{{port}}?mode=listener",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_numbered_frames_come_in_order(way: str, clips: tuple[Path, Path], tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "gate.sdp").write_text(RTP + (SOUND + VIDEO).format(port=port, sound=free_port()))
+    url, launch = (text.format(port=port, folder=tmp_path) for text in WAYS[way])
+    clip, codec = (H265, "h265") if "h265" in way else (clips[0], "h264")
+    with Watched(way, url) as camera, sending(clip, launch, codec):
+        camera.seen.wait(8)
+    numbers = camera.seen.read
+    assert numbers == sorted(set(numbers))
+    assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}
+
+
+def test_without_a_sender_it_waits_and_says_so(
+    clips: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "SENDER_S", 0.3)
+    monkeypatch.setattr(state, "CONNECT_S", 0.6)
+    port = free_port()
+    with Watched("alone", f"udp://127.0.0.1:{port}") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+        time.sleep(1.2)  # longer than any other attempt may take
+        with sending(clips[0], f"{TS} ! udpsink host=127.0.0.1 port={port}"):
+            camera.wait(State.RUNNING)
+    assert change.reason == f"waiting for a sender at udp://127.0.0.1:{port}"
+    assert (change.code, change.retry_s) == (FaultCode.NO_SENDER, None)
+    assert camera.states == [
+        State.CONNECTING,
+        State.RECONNECTING,
+        State.RUNNING,
+        State.STOPPED,
+    ]
+
+
+def test_an_srt_sender_that_is_lost_may_come_back(
+    clips: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    way = f"{TS} ! srtsink uri=srt://127.0.0.1:{port} passphrase="
+    with Watched("back", f"srt://:{port}?passphrase={PASSPHRASE}") as camera:
+        with sending(clips[0], way + "another-h0rse"):
+            time.sleep(1)
+        assert not camera.seen.frames, "its passphrase is wrong"
+        for _ in range(2):
+            before = len(camera.changes)
+            with sending(clips[0], way + PASSPHRASE):
+                camera.wait(State.RUNNING, after=before)
+            camera.wait(State.RECONNECTING, after=before)
+    assert PASSPHRASE not in caplog.text
+    assert not any(PASSPHRASE in str(change) for _, change in camera.changes)
+
+
+def test_a_passphrase_that_is_refused(clips: tuple[Path, Path]) -> None:
+    port = free_port()
+    way = f"{TS} ! srtsink uri=srt://:{port}?mode=listener passphrase=another-h0rse"
+    url = f"srt://127.0.0.1:{port}?passphrase={PASSPHRASE}"
+    with sending(clips[0], way), Watched("refused", url) as camera:
+        _, change = camera.wait_for(lambda change: change.code == FaultCode.BAD_PASSPHRASE)
+    assert change.state == State.FAILED
+    assert change.reason == "the camera refuses this passphrase, or asks for one"
+
+
+def test_an_srt_camera_that_is_not_there() -> None:
+    port = free_port()
+    with Watched("nobody", f"srt://127.0.0.1:{port}") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    words = f"127.0.0.1:{port} does not answer: switched off, or behind a firewall"
+    assert (change.code, change.reason) == (FaultCode.UNREACHABLE, words)
+
+
+def test_a_stream_that_holds_no_video() -> None:
+    port = free_port()
+    launch = f"audiotestsrc is-live=true ! avenc_aac ! {TS} ! udpsink host=127.0.0.1 port={port}"
+    with running(launch), Watched("sound", f"udp://127.0.0.1:{port}") as camera:
+        _, reason = camera.wait(State.FAILED)
+    assert "no video" in reason
+
+
+def test_packets_that_are_nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "CONNECT_S", 0.5)
+    port = free_port()
+    with (
+        Watched("noise", f"udp://127.0.0.1:{port}") as camera,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+    ):
+        while State.RECONNECTING not in camera.states:
+            sender.sendto(b"no transport stream", ("127.0.0.1", port))
+            time.sleep(0.05)
+    _, reason = camera.wait(State.RECONNECTING)
+    assert reason == f"packets arrive at udp://127.0.0.1:{port}, but no video came for 0 s"
+
+
+@pytest.mark.parametrize("scheme", ["udp", "srt"])
+def test_a_port_that_another_program_has(scheme: str) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", 0))
+        port = other.getsockname()[1]
+        with Watched("taken", f"{scheme}://:{port}") as camera:
+            _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    words = f"UDP port {port} is in use by another program"
+    assert (change.code, change.reason) == (FaultCode.BUSY, words)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("udp://:5000", None),
+        ("udp://239.1.1.1:5000?interface=lo", None),
+        ("srt://[::]:7001?mode=listener", None),
+        (
+            "udp://192.0.2.199:5000",
+            Fault(
+                FaultCode.INVALID,
+                'url: "udp://192.0.2.199:5000" — expected an address of this machine, a multicast '
+                "group or none, as udp://:5000",
+            ),
+        ),
+        (
+            "udp://camera.invalid:5000",
+            Fault(FaultCode.UNKNOWN_HOST, 'unknown host "camera.invalid"'),
+        ),
+    ],
+)
+def test_how_far_a_sender_could_get(url: str, fault: Fault | None) -> None:
+    assert receiver.reach(CameraUrl(url), 1) == fault
+
+
+def test_an_interface_that_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "SENDER_S", 0.3)
+    with Watched("wire", "udp://239.1.1.1:5000?interface=nosuch0") as camera:
+        _, reason = camera.wait(State.FAILED)
+    assert reason.startswith('interface: "nosuch0" — expected one of ')
