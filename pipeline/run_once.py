@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import Counts, FrameResult
+from pipeline.cameras.view import Turn, kept
+from pipeline.config.camera import CameraOptions
 from pipeline.config.stages.base import StageKind
+from plugins.blackout.zones import Blackout
 from plugins.frame import Frame
 from plugins.stage import Stage
 
@@ -45,6 +48,35 @@ def make_stages(specs: Sequence[StageKind], threads: int) -> list[tuple[str, Sta
             user's raises is passed on.
     """
     return [(spec.name, spec.make(threads)) for spec in specs]
+
+
+def shown(rgb: NDArray[np.uint8], options: CameraOptions) -> NDArray[np.uint8]:
+    """The frame as a camera's graph shows it: turned, cut and painted as the options say.
+
+    Of ``deinterlace`` only ``on`` does something: a decoded frame does not say that it is
+    interlaced.
+
+    Args:
+        rgb: (height, width, 3) uint8 RGB, turned as its file says.
+        options: the camera's.
+
+    Returns:
+        A frame of its own.
+    """
+    seen = _deinterlaced(rgb) if options.deinterlace == "on" else rgb
+    turn = Turn.of_options(options)
+    seen = np.rot90(seen[:, ::-1] if turn.mirrored else seen, -turn.quarters).copy()
+    Blackout(options.mask).apply(seen)
+    left, top, right, bottom = kept(options, (seen.shape[1], seen.shape[0]))
+    return np.ascontiguousarray(seen[top:bottom, left:right])
+
+
+def _deinterlaced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The rows of the upper field, and between them the mean of their neighbours."""
+    rows, upper = rgb.copy(), rgb[::2].astype(np.uint16)
+    below = np.concatenate([upper[1:], upper[-1:]])[: len(rows[1::2])]
+    rows[1::2] = (upper[: len(below)] + below + 1) // 2
+    return rows
 
 
 def analysed(rgb: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

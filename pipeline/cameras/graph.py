@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cameras.sources import source_of
+from pipeline.cameras.view import before_scaling, behind_scaling
 from pipeline.config.camera import Camera, Preview
 from pipeline.config.launch import quoted
 
@@ -18,7 +19,8 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
 
     The rate limit is no element: GStreamer 1.22's videorate ends the process by an assertion on
     frames without duration, as cameras send them, so it is applied where frames are counted
-    (``pipeline/gst/probes.py``), at the sink pad of the queue named ``newest``.
+    (``pipeline/gst/probes.py``), at the sink pad of the queue named ``newest``. What a stream says
+    of itself, as its rotation, ``pipeline/gst/view.py`` reads behind that queue.
 
     Args:
         name: the camera's name; it becomes the pipeline's.
@@ -36,20 +38,19 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
         parts.append("identity sync=true")
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,
+        *before_scaling(spec),
         "videoscale",
         "videoconvert",
-        f'capsfilter caps="{analysis_caps(spec)}"',
+        f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
+        *behind_scaling(spec),
         stages,
     ]
     return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"
 
 
-def analysis_caps(spec: Camera) -> str:
+def analysis_caps(width: int, height: int) -> str:
     """RGB of at most the analysis size; the ranges keep the image's shape and never enlarge."""
-    return (
-        f"video/x-raw,format=RGB,width=[1,{spec.width}],height=[1,{spec.height}],"
-        "pixel-aspect-ratio=1/1"
-    )
+    return f"video/x-raw,format=RGB,width=[1,{width}],height=[1,{height}],pixel-aspect-ratio=1/1"
 
 
 def stages_text(name: str, camera: Camera, threads: int) -> str:

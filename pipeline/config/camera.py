@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.field_of_view import Crop, Rotation, Zone
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
@@ -50,6 +51,24 @@ class CameraOptions(Section):
     loop: bool = Field(False, description="file: only; start again at the end")
     keyframes_only: bool = Field(
         False, description="decode key frames alone, for very many cameras"
+    )
+    rotate: Rotation = Field(
+        0, description="degrees clockwise, on top of the rotation that the stream itself names"
+    )
+    mirror: bool = Field(False, description="swap left and right, after rotating")
+    deinterlace: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: frames that the stream marks as interlaced"
+    )
+    crop: Crop | None = Field(
+        None,
+        description="the part that is seen: [left, top, right, bottom] in 0..1 of the image as "
+        "shown",
+    )
+    mask: list[Zone] = Field(
+        [],
+        max_length=100,
+        description="areas painted black before anything sees the image: polygons [[x, y], …] in "
+        "0..1 of the whole image as shown",
     )
     stages: list[Stage] | None = Field(
         None,

@@ -17,7 +17,9 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.cameras.rate import RateLimit
+from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import CaptureTime
+from pipeline.gst.view import Seen, tell_exif
 from plugins.ledger import Ledger
 
 Gst.init(None)
@@ -36,6 +38,7 @@ class FrameProbes:
         limit: the rate limit, if there is one.
         keyframes_only: drop all but key frames before the decoder.
         paced: frames are held until they are due behind the decoder, so that this is their time.
+        seen: the camera's view, which says the size that frames are shown in; None for their own.
         turn: how often a looped file was begun before.
 
     Attributes:
@@ -49,6 +52,7 @@ class FrameProbes:
         limit: RateLimit | None = None,
         keyframes_only: bool = False,
         paced: bool = False,
+        seen: Seen | None = None,
     ) -> None:
         self.arrived_s: float | None = None
         self.decoded_s: float | None = None
@@ -58,6 +62,7 @@ class FrameProbes:
         self._limit = limit
         self._keyframes_only = keyframes_only
         self._paced = paced
+        self._seen = seen or Seen(CameraOptions())
         self._size = (0, 0)
         self._last_pts = -1
         self._broken = False
@@ -75,6 +80,7 @@ class FrameProbes:
 
     def watch_decoder(self, decoder: Any) -> None:
         """Notes what arrives at a video decoder."""
+        tell_exif(decoder)
         self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
 
     def watch_packets(self, depayloader: Any) -> None:
@@ -108,10 +114,8 @@ class FrameProbes:
         return _DROP
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
-        event = info.get_event()
-        if event.type == Gst.EventType.CAPS:
-            shape = event.parse_caps().get_structure(0)
-            self._size = (shape.get_value("width"), shape.get_value("height"))
+        if self._seen.note(info.get_event()):
+            self._size = self._seen.view.size
         return _OK
 
     def _on_decoded(self, pad: Any, info: Any) -> Any:

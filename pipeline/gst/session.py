@@ -18,6 +18,7 @@ from pipeline.config.camera import Camera
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
+from pipeline.gst.view import Seen, follow_view
 from plugins.element import give_line
 from plugins.elements import register
 from plugins.line import Line
@@ -78,8 +79,10 @@ class Session:
             RateLimit(spec.fps) if spec.fps else None,
             spec.keyframes_only,
             paced=source.pace == "realtime",
+            seen=Seen(spec),
         )
         self.probes.install(self._pipeline)
+        follow_view(self._pipeline, spec)
         self._pipeline.connect("deep-element-added", _on_element, self.probes)
         element = self._pipeline.get_by_name("source")
         _set_up(element, spec, source)

@@ -4,6 +4,8 @@ import { colourOf } from "../lib/colours.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
 import { Button } from "../lib/ui.js";
 import { endpointOf, sourceOf, sources } from "./sources.js";
+import { ViewFields } from "./view_fields.js";
+import { VIEW_KEYS } from "./view_values.js";
 
 /** Why a field is wrong, under it; several fields have none. */
 export function Trouble({ id, lines }) {
@@ -92,8 +94,9 @@ const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each 
 export function Options({ values, labels, defaults, onChange, lines }) {
   const option = (key, label, standard, help) => html`<${Field} id=${key} label=${label} value=${values[key]} inputmode="decimal"
     placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
-  const set = ["fps", "width", "height", "previewFps", "transport"].filter((key) => values[key] !== "").length;
-  const isWrong = ["fps", "width", "height", "previewFps", "transport", "blur"].some((key) => lines[key]);
+  const keys = ["fps", "width", "height", "previewFps", "transport", ...VIEW_KEYS];
+  const set = keys.filter((key) => values[key] !== "").length;
+  const isWrong = [...keys, "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
   const fold = useRef();
   useEffect(() => { if (isWrong) fold.current.open = true; }, [isWrong]);
@@ -110,6 +113,8 @@ export function Options({ values, labels, defaults, onChange, lines }) {
           <option value="tcp">TCP</option><option value="udp">UDP</option>
         </select><${Trouble} lines=${lines.transport} /></div>`}
     </div>
+    <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines}
+      trouble=${(id, wrong) => html`<${Trouble} id=${id} lines=${wrong} />`} />
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
       <span id="blur-label">Blurred in images</span>
       <div class="blur-choices">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}

@@ -1,5 +1,6 @@
 // What the form of a camera holds, as the camera's keys and back.
 import { endpointOf, schemeOf, sourceOf } from "./sources.js";
+import { VIEW_KEYS, viewTexts, viewValue } from "./view_values.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const SAYS_NOTHING = /^(stream|streaming|live|ch|channels?|cam|h26|video|media|mjpe?g|av|main|sub|axis|profile|\d)/i;
@@ -19,12 +20,13 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 export const EMPTY = {
   url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
   fps: "", width: "", height: "", previewFps: "", transport: "", blur: [],
+  ...viewTexts({}),
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
   const values = { ...EMPTY, url, name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
-    transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
+    ...viewTexts(spec), transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
   }
@@ -54,6 +56,7 @@ export function specOf(values, before = {}) {
     put(part, path.at(-1), number(values[key]));
   }
   put(spec, "transport", values.transport || null);
+  for (const key of VIEW_KEYS) put(spec, key, viewValue(key, values[key], before));
   put(spec, "stages", values.stages?.map((one) => one.stage) ?? null);
   put(preview, "blur", values.blur.length ? values.blur : null);
   put(spec, "preview", Object.keys(preview).length ? preview : null);
@@ -128,6 +131,7 @@ function baseName(url) {
 const FIELDS = {
   name: "name", url: "url", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
   transport: "transport", "preview.fps": "previewFps", "preview.blur": "blur",
+  ...Object.fromEntries(VIEW_KEYS.map((key) => [key, key])),
 };
 
 /** Lines of the server about a camera by the field that they name: {field: [words]}; the others under "top". */
@@ -137,11 +141,12 @@ export function byField(lines, name) {
     const [, key, words] = /^([^\s:]+): ([^]*)$/.exec(line) ?? [null, "", line];
     const short = key === name ? "name" : name && key.startsWith(`${name}.`) ? key.slice(name.length + 1) : key;
     const field = FIELDS[short.replace(/\[.*/, "")] ?? "top";
-    const at = field === "stages" && short !== "stages" ? `${inWords(short)}: ` : "";
+    const at = ["stages", "mask"].includes(field) && short !== field ? `${inWords(short)}: ` : "";
     (found[field] ??= []).push(field === "top" ? line : at + words);
   }
   return found;
 }
 
-/** stages[0].model → stage 1, model. */
-const inWords = (path) => path.replace(/^stages\[(\d+)\]\.?/, (_, n) => `stage ${Number(n) + 1}, `).replace(/, $/, "");
+/** stages[0].model → stage 1, model; mask[0][2] → area 1, corner 3. */
+const inWords = (path) => path.replace(/^stages\[(\d+)\]\.?/, (_, n) => `stage ${Number(n) + 1}, `)
+  .replace(/^mask\[(\d+)\](?:\[(\d+)\].*)?$/, (_, area, n) => `area ${Number(area) + 1}${n ? `, corner ${Number(n) + 1}` : ""}`).replace(/, $/, "");

@@ -16,6 +16,7 @@ from pipeline.cameras.sources.base import (
     words_alone,
 )
 from pipeline.cameras.state import Fault
+from pipeline.cameras.view import decoded_limit
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.launch import quoted
 from pipeline.config.source_kinds import Row
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 def _source(spec: Camera) -> Source:
     """Raw images that need no scaling down, else JPEG, which a USB bus carries at full rate."""
-    small = f"video/x-raw,width=[1,{spec.width}],height=[1,{spec.height}]"
+    width, height = decoded_limit(spec)
+    small = f"video/x-raw,width=[1,{width}],height=[1,{height}]"
     launch = (
         f"v4l2src name=source device={quoted(spec.url.path)} "
         f"! {small};image/jpeg;video/x-raw ! {DECODE}"

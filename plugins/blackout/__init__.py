@@ -1,0 +1,1 @@
+"""Areas that nothing may see."""
