@@ -45,6 +45,12 @@ class FaultCode(StrEnum):
         "Give the camera's own with its address, as ?passphrase=TEXT.",
         _LASTING,
     )
+    LOGIN_UNSUPPORTED = (
+        "login-unsupported",
+        "401 unauthorised: the camera asks for a login by …, which is not supported",
+        "Choose digest or basic login in the camera's settings.",
+        _LASTING,
+    )
     FORBIDDEN = (
         "forbidden",
         "403 forbidden: this user may not watch this camera",
@@ -56,6 +62,57 @@ class FaultCode(StrEnum):
         '404 not found: the camera has no path "…"',
         "The path is in the camera's manual, often /stream1, /h264 or /live. “Find cameras” on the "
         "dashboard asks the camera itself.",
+        _LASTING,
+    )
+    STREAM_MISSING = (
+        "stream-missing",
+        "404 not found: the camera describes a stream and then refuses it (…)",
+        "Restart the camera, or take another path: a part of the stream is not there.",
+        _LASTING,
+    )
+    CAMERA_FULL = (
+        "camera-full",
+        "453 not enough bandwidth: the camera has no stream left for another viewer",
+        "Close other programs that watch it, or allow more viewers in its settings; its second "
+        "stream needs less.",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        "…: the camera cannot serve this now",
+        "It may be starting, or too many programs may watch it; it is tried again by itself.",
+    )
+    SESSION_LOST = (
+        "session-lost",
+        "454 session not found: the camera has forgotten the session (…)",
+        "It reconnects by itself. If it happens often, restart the camera.",
+    )
+    CAMERA_ERROR = (
+        "camera-error",
+        "…: the camera fails (…)",
+        "Restart the camera, or try another path. If it stays, update its firmware.",
+    )
+    UNSUPPORTED = (
+        "unsupported",
+        "…: the camera cannot do this (…)",
+        "Try another path or transport, and update the camera's firmware.",
+        _LASTING,
+    )
+    REJECTED = (
+        "rejected",
+        "…: the camera refuses the request (…)",
+        "Compare the path, and what is behind its ?, with the camera's manual.",
+        _LASTING,
+    )
+    WRONG_TRANSPORT = (
+        "wrong-transport",
+        "461 unsupported transport: the camera does not send over …",
+        "Set transport: udp, or tcp where it is udp.",
+        _LASTING,
+    )
+    WRONG_PROTOCOL = (
+        "wrong-protocol",
+        "… speaks …, not …",
+        "Check scheme and port: RTSP is usually at port 554, HTTP at 80.",
         _LASTING,
     )
     REFUSED = (
@@ -93,6 +150,46 @@ class FaultCode(StrEnum):
         "not-video",
         "the camera answers, but not with video",
         "Try another path or port: this one may be the camera's web page.",
+    )
+    AUDIO_ONLY = (
+        "audio-only",
+        "the camera sends no video here, only … / the camera sends no video here: it offers no "
+        "stream",
+        "Take the path of a stream with video; it may be switched off in the camera's settings.",
+        _LASTING,
+    )
+    SNAPSHOT = (
+        "snapshot",
+        "the address gives a single image (…), not a stream",
+        "Write snapshot+ in front of it, as snapshot+http://…: the image is then asked for again "
+        "and again.",
+        _LASTING,
+    )
+    PLAYLIST = (
+        "playlist",
+        "the address gives a playlist (…), not a stream",
+        "Write hls+ in front of it, as hls+http://…, if it is one of HLS.",
+        _LASTING,
+    )
+    RECORDING = (
+        "recording",
+        "the address gives a video file or stream (…), not …",
+        "Write file+ in front of the address of a recording, as file+http://…, or ts+ for a stream "
+        "that never ends.",
+        _LASTING,
+    )
+    WEB_PAGE = (
+        "web-page",
+        "the address gives a web page (…), not video",
+        "Take the address of the video itself, from the camera's manual. A page may also be one "
+        "to log in: give user and password with the address.",
+        _LASTING,
+    )
+    OTHER_CONTENT = (
+        "other-content",
+        "the address gives …, not video",
+        "Take the address of the video itself, from the camera's manual.",
+        _LASTING,
     )
     NO_VIDEO = (
         "no-video",

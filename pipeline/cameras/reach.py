@@ -9,6 +9,22 @@ from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 
+HEAR_S = 0.5  # for an answer; whoever asks has waited for one before
+_SPOKEN = {
+    b"RTSP/": "RTSP",
+    b"HTTP/": "HTTP",
+    b"<": "HTTP",
+    b"SSH-": "SSH",
+    b"220": "FTP or mail",
+    b"\x15\x03": "TLS",
+}
+
+
+class _SilentError(ssl.SSLError):
+    """A connection is taken, and nothing answers to the beginning of TLS."""
+
+    reason = "no answer"
+
 
 def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
     """Try to connect; say in words why that fails, or None when it does not.
@@ -17,17 +33,52 @@ def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
     or those of ``SSL_CERT_FILE``. Over UDP only the name and the route can be tried.
     """
     host, port = url.host, url.port or 0
-    protocol = url.endpoint.protocol if url.endpoint else ""
+    endpoint = url.endpoint
     try:
-        if protocol == "udp":
+        if endpoint is not None and endpoint.protocol == "udp":
             _find_route(host, port)
             return None
-        with socket.create_connection((host, port), timeout_s) as connection:
-            if protocol == "tls":
-                ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
+        with _connected(url, timeout_s) as connection:
+            if endpoint is None or not endpoint.speaks:
+                return None
+            heard = _answer(connection, endpoint.speaks)
+        if heard == "":  # it hangs up on what it does not understand
+            with _connected(url, timeout_s) as connection:
+                heard = _answer(connection, "HTTP" if endpoint.speaks == "RTSP" else "RTSP")
     except OSError as error:
         return _fault(error, host, port)
-    return None
+    if not heard or heard == endpoint.speaks:
+        return None
+    return Fault(FaultCode.WRONG_PROTOCOL, f"{host}:{port} speaks {heard}, not {endpoint.speaks}")
+
+
+def _connected(url: CameraUrl, timeout_s: float) -> socket.socket:
+    connection = socket.create_connection((url.host, url.port or 0), timeout_s)
+    if url.endpoint is None or url.endpoint.protocol != "tls":
+        return connection
+    with connection:  # which its encrypted form takes over
+        try:
+            trusted = ssl.create_default_context()
+            return trusted.wrap_socket(connection, server_hostname=url.host)
+        except TimeoutError:
+            raise _SilentError from None
+
+
+def _answer(connection: socket.socket, protocol: str) -> str | None:
+    """Return the protocol that answers to a request; "" where the other end hangs up, None for
+    silence and for one that is not known.
+    """
+    connection.settimeout(HEAR_S)
+    try:
+        connection.sendall(f"OPTIONS * {protocol}/1.0\r\nCSeq: 1\r\n\r\n".encode())
+        said = connection.recv(64)
+    except ConnectionResetError:
+        return ""
+    except OSError:
+        return None
+    return next(
+        (name for begin, name in _SPOKEN.items() if said.startswith(begin)), None if said else ""
+    )
 
 
 def _find_route(host: str, port: int) -> None:

@@ -38,6 +38,7 @@ class Endpoint:
         transports: how media may travel, where a camera's option ``transport`` chooses.
         needs_host: an address names one; without it the worker waits for a sender itself.
         has_login: user and password may stand in front of the host.
+        speaks: the protocol of text that answers there; "" where nothing is to be asked.
     """
 
     port: int | None
@@ -45,6 +46,7 @@ class Endpoint:
     transports: tuple[Literal["tcp", "udp"], ...] = ()
     needs_host: bool = True
     has_login: bool = True
+    speaks: Literal["", "RTSP", "HTTP"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,11 +177,13 @@ class CameraRunner:
             decoded_s = max(decoded_s, arrived_s or decoded_s)
         if (busy_s := self._ledger.busy_s()) > STAGES_S:
             return self._machine.hung(busy_s)
+        if session.is_refused:
+            return session.refusal
         if self._source.sender and (silent_s := session.silent_s) is not None:
             return self._await_sender(silent_s)
         fault = self._machine.check(arrived_s, decoded_s)
         if fault is not None and arrived_s is None and self.spec.url.is_network:
-            return self._reach(fault)
+            return session.refusal or self._reach(fault)
         for kind, remark in list(probes.times.remarks.items()):
             if kind not in self._noted:
                 self._noted.add(kind)
@@ -212,6 +214,8 @@ class CameraRunner:
         return None
 
     def _on_error(self, session: Session, error: Any, detail: str | None) -> Fault | None:
+        if (refusal := session.refusal) is not None:
+            return refusal
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
         if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
             return self._reach(_of(FaultCode.NOT_VIDEO))
@@ -225,7 +229,7 @@ class CameraRunner:
         if self._source.sender:
             return self._machine.no_sender()
         if self._source.live:
-            return _of(FaultCode.ENDED)
+            return session.refusal or _of(FaultCode.ENDED)
         if not self.spec.loop:
             return _END_OF_FILE
         return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)

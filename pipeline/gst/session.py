@@ -14,7 +14,9 @@ from gi.repository import Gio, GLib, Gst
 
 from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.sources.base import Source
+from pipeline.cameras.state import Fault
 from pipeline.config.camera import Camera
+from pipeline.gst.answers import answers_to
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
@@ -89,6 +91,7 @@ class Session:
         self._received = Received()
         if source.sender:
             self._received.watch(self._pipeline)
+        self._answers = answers_to(element, spec, source)
         self._feed: SyntheticFeed | None = None
         if source.drawn is not None:
             self._feed = SyntheticFeed(element, source.drawn, first_number)
@@ -103,6 +106,16 @@ class Session:
         """Return the seconds since it was built; None once something has been sent to it."""
         return self._received.silent_s
 
+    @property
+    def refusal(self) -> Fault | None:
+        """Why the camera gives no video, as far as its answers say so."""
+        return self._answers.fault if self._answers is not None else None
+
+    @property
+    def is_refused(self) -> bool:
+        """True once nothing else will come."""
+        return self._answers is not None and self._answers.is_final
+
     def start(self) -> None:
         """To PLAYING; whether that worked is told by the messages."""
         self._pipeline.set_state(Gst.State.PLAYING)
@@ -116,8 +129,10 @@ class Session:
             return None
         if message.type == Gst.MessageType.ELEMENT:
             self._lacks_plugin |= message.get_structure().get_name() == "missing-plugin"
-        if message.type == Gst.MessageType.ERROR and not self._lacks_plugin:
-            return _without_video(message)
+        if message.type == Gst.MessageType.ERROR:
+            if self._answers is not None:
+                self._answers.failed(message)
+            return message if self._lacks_plugin else _without_video(message)
         return message
 
     def rewind(self) -> bool:

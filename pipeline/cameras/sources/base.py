@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mirante.faults import FaultCode
+from pipeline.cameras.content import Content
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
@@ -24,6 +25,19 @@ Meaning = Literal["missing", "busy", "open", "read", "settings", "other"]
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What an answer over HTTP is expected to hold.
+
+    Attributes:
+        name: its name for people.
+        wanted: all that it may hold.
+    """
+
+    name: str
+    wanted: frozenset[Content]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The source that a camera's address names.
 
@@ -36,6 +50,7 @@ class Source:
         offers_streams: ``source`` asks which of the camera's streams are wanted.
         sender: the address to which a camera sends by itself, at a time of its own; "" where the
             camera is called.
+        contents: what an answer over HTTP is expected to hold; None for anything.
     """
 
     launch: str
@@ -44,6 +59,7 @@ class Source:
     drawn: SyntheticOptions | None = None
     offers_streams: bool = False
     sender: str = ""
+    contents: Contents | None = None
 
     @property
     def live(self) -> bool:

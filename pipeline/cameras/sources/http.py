@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.cameras.sources.base import GOOD, Part, Source, SourceKind
+from pipeline.cameras.sources.base import GOOD, Contents, Part, Source, SourceKind
 from pipeline.cameras.sources.network import explain, secrets_of
 from pipeline.config.launch import quoted
 from pipeline.config.source_kinds import Endpoint, Row
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.config.camera import Camera
 
 HTTP_TIMEOUT_S = 5
+_MJPEG = Contents("MJPEG", frozenset({"images"}))
 
 
 def _source(spec: Camera) -> Source:
@@ -23,11 +24,11 @@ def _source(spec: Camera) -> Source:
         f"timeout={HTTP_TIMEOUT_S} retries=0 ! multipartdemux single-stream=true "
         "! image/jpeg ! jpegdec name=decode"
     )
-    return Source(launch, secrets=secrets_of(spec.url))
+    return Source(launch, secrets=secrets_of(spec.url), contents=_MJPEG)
 
 
 HTTP = SourceKind(
-    schemes={"http": Endpoint(80), "https": Endpoint(443, "tls")},
+    schemes={"http": Endpoint(80, speaks="HTTP"), "https": Endpoint(443, "tls", speaks="HTTP")},
     form="http[s]:// (MJPEG)",
     title="MJPEG",
     start="http://",

@@ -28,8 +28,8 @@ def _source(spec: Camera) -> Source:
 
 RTSP = SourceKind(
     schemes={
-        "rtsp": Endpoint(554, transports=("tcp", "udp")),
-        "rtsps": Endpoint(322, "tls"),
+        "rtsp": Endpoint(554, transports=("tcp", "udp"), speaks="RTSP"),
+        "rtsps": Endpoint(322, "tls", speaks="RTSP"),
     },
     form="rtsp[s]://",
     title="RTSP",

@@ -98,7 +98,7 @@ WORDS = {
     "stalled": (State.STALLED, "no frame for"),
     "locked": (State.FAILED, "401 unauthorised: the camera asks for a user and password"),
     "nothing": (State.FAILED, '404 not found: the camera has no path "/nothing"'),
-    "text": (State.FAILED, "not a readable video"),
+    "text": (State.FAILED, "the address gives a web page (text/html), not video"),
 }
 
 

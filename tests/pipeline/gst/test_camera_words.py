@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import threading
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline.cameras.faults import explain, hide
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import Fault, State
 from pipeline.config.camera_url import CameraUrl
+from tests.support.fault_words import reads_as
 from tests.support.watched import Watched
 
 RESOURCE, STREAM, CORE, LIBRARY = (
@@ -148,14 +148,6 @@ def test_each_error_in_words(
     assert fault.reason.startswith(words)
     assert fault.code is code
     assert reads_as(fault)
-
-
-def reads_as(fault: Fault) -> bool:
-    """The reason is as the table of faults, which is in the documents, says."""
-    if fault.code in {FaultCode.INVALID, FaultCode.OTHER}:
-        return True  # words of others
-    patterns = (re.escape(each).replace("…", ".*") for each in fault.code.words.split(" / "))
-    return any(re.fullmatch(pattern, fault.reason) for pattern in patterns)
 
 
 @pytest.mark.parametrize("code", [5, 6, 7, 9, 10])

@@ -1,0 +1,36 @@
+"""Listen to what a camera answers to the element that asks it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pipeline.cameras.sources.base import Source
+from pipeline.cameras.state import Fault
+from pipeline.config.camera import Camera
+from pipeline.gst.http_answers import HttpAnswers
+from pipeline.gst.rtsp_answers import RtspAnswers
+
+
+class Answers(Protocol):
+    """What a camera has answered.
+
+    Attributes:
+        fault: why it gives no video, as far as it has said so; another answer may take that back.
+        is_final: nothing else will come.
+    """
+
+    fault: Fault | None
+    is_final: bool
+
+    def failed(self, message: Any) -> None:
+        """Note an error message of the graph."""
+
+
+def answers_to(element: Any, spec: Camera, source: Source) -> Answers | None:
+    """Return what hears the answers to a source element; None for one whose errors say enough."""
+    factory = element.get_factory().get_name()
+    if factory == "rtspsrc":
+        return RtspAnswers(element, spec.url, spec.transport)
+    if factory == "souphttpsrc":
+        return HttpAnswers(element, spec.url, source.contents)
+    return None

@@ -1,0 +1,154 @@
+"""What an RTSP camera answers to rtspsrc: why it refuses, and logins that rtspsrc does not know.
+
+rtspsrc hands each request and answer to the extensions that are registered; the one here passes
+them to the ``RtspAnswers`` of the element that asked. Both happen on that element's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+from gi.repository import Gst, GstRtsp
+
+from pipeline.cameras.answers import (
+    fault_of,
+    is_plain,
+    is_refused,
+    lacks_video,
+    no_login,
+    no_transport,
+)
+from pipeline.cameras.login import Login
+from pipeline.cameras.state import Fault
+from pipeline.config.camera_url import CameraUrl
+
+_TRIED_MOST = 2  # answers to one challenge after another: a nonce may be for one request alone
+_ASKS_FOR_STREAM = {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"}
+_ASKS, _ANSWERS = (
+    GstRtsp.RTSPHeaderField.AUTHORIZATION,
+    GstRtsp.RTSPHeaderField.WWW_AUTHENTICATE,
+)
+_OK = GstRtsp.RTSPResult.OK
+
+Gst.init(None)
+_log = logging.getLogger(__name__)
+
+# Thread → what waits for an answer on it. Python's own data of a thread of GStreamer is gone
+# between two calls.
+_asking: dict[int, RtspAnswers] = {}
+
+
+class RtspAnswers:
+    """What the camera of one rtspsrc answers.
+
+    Args:
+        source: the element.
+        url: the camera's address.
+        transport: over which media is asked for.
+
+    Attributes:
+        fault: why it gives no stream, as far as it has said so.
+        is_final: never; rtspsrc goes on or fails by itself.
+    """
+
+    is_final = False
+
+    def __init__(self, source: Any, url: CameraUrl, transport: str) -> None:
+        self.fault: Fault | None = None
+        self._url, self._transport = url, transport
+        self._login = Login(url.username or "", url.password or "")
+        self._is_ours = False  # the login is answered here
+        self._tried = 0
+        source.connect("before-send", self._on_request)
+
+    def _on_request(self, _source: Any, request: Any) -> bool:
+        _asking[threading.get_ident()] = self
+        if self._is_ours:
+            _, method, uri, _ = request.parse_request()
+            header = self._login.header(GstRtsp.rtsp_method_as_text(method), uri)
+            request.remove_header(_ASKS, -1)
+            request.add_header(_ASKS, header)
+        return True
+
+    def failed(self, message: Any) -> None:
+        """All that an error could tell was in an answer."""
+
+    def answered(self, request: Any, answer: Any) -> None:
+        """Note an answer; take a challenge out of it that rtspsrc cannot answer."""
+        method = GstRtsp.rtsp_method_as_text(request.parse_request().method)
+        if method not in _ASKS_FOR_STREAM:
+            return
+        said = answer.parse_response()
+        status = int(said.code)
+        if status == 401:
+            self._challenged(request, answer)
+            return
+        self._tried = 0
+        if status < 400:
+            self.fault = None
+            if method == "DESCRIBE" and status < 300:
+                self.fault = lacks_video(answer.get_body().data or b"")
+        elif status == 461:
+            self.fault = no_transport(self._transport)
+        else:
+            self.fault = fault_of(self._url, status, method, said.reason or "")
+
+    def _challenged(self, request: Any, answer: Any) -> None:
+        """Answer what rtspsrc cannot, and let it repeat no login that was refused: cameras lock
+        users out. rtspsrc answers plain MD5 and basic logins itself.
+        """
+        asked, sent = _values(answer, _ANSWERS), _values(request, _ASKS)
+        self.fault = fault_of(self._url, 401)
+        self._tried += bool(sent)
+        if sent and (self._tried >= _TRIED_MOST or is_refused(sent[0], asked)):
+            answer.remove_header(_ANSWERS, -1)
+        elif not is_plain(asked):
+            answer.remove_header(_ANSWERS, -1)
+            self._is_ours = self._login.challenged(asked)
+            if self._is_ours:  # without a nonce rtspsrc asks again, and adds nothing of its own
+                answer.add_header(_ANSWERS, 'Digest realm=""')
+            elif self._url.username or self._url.password:
+                self.fault = no_login(asked)
+
+
+class MirAnswers(Gst.Element, GstRtsp.RTSPExtension):  # type: ignore[misc]
+    """The extension; each rtspsrc makes one for itself."""
+
+    __gstmetadata__ = (
+        "Mirante answers",
+        "Network/Extension/Protocol",
+        "Reads what RTSP cameras answer",
+        "Mirante",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        # rtspsrc owns a reference to what it makes, and PyGObject hands none out.
+        self._ref()
+        self.is_kept = True  # an attribute ties the Python object to the element's life
+
+    def do_after_send(self, request: Any, answer: Any) -> Any:
+        """Called with each answer."""
+        if (asking := _asking.pop(threading.get_ident(), None)) is not None:
+            try:
+                asking.answered(request, answer)
+            except Exception:  # noqa: BLE001  # it would end in C, unseen
+                _log.exception("an answer could not be read")
+        return _OK
+
+
+def _values(message: Any, field: Any) -> list[str]:
+    values: list[str] = []
+    while (value := message.get_header(field, len(values)).value) is not None:
+        values.append(value)
+    return values
+
+
+# Before the first rtspsrc, which looks for extensions once a process.
+Gst.Element.register(None, "miranswers", int(Gst.Rank.PRIMARY), MirAnswers)
