@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,19 @@ MAY_TRAIN = ("training/", "engines/convert/")
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+def tree_of(path: Path) -> ast.Module:
+    """Return what a file says."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(path: Path) -> tuple[tuple[str, int], ...]:
     """Every module that a file imports, wherever in it, with the line."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    return tuple(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -114,9 +124,8 @@ def test_inside_pipeline_imports_point_down(path: Path) -> None:
 def modules_of(path: Path, known: set[str]) -> set[str]:
     """What a file imports; not the package of ``from package import module``."""
     found = {module for module, _ in imports_of(path)}
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     taken: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom):
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             taken.setdefault(str(node.module), set()).update(names)
@@ -288,8 +297,8 @@ def test_breaches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def task_names_in(path: Path, tasks: set[str]) -> list[str]:
     """Strings of a file's code that are a task's name; docstrings and examples are no code."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     said: set[ast.AST] = set()
+    tree = tree_of(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             said.add(node.value)

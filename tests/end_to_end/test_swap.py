@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-import httpx
 import pytest
 import yaml
 
@@ -64,10 +65,11 @@ def german(folder: Path) -> Path:
 def infos(port: int, name: str) -> list[str]:
     """Lines of one metric; none while the worker does not answer."""
     try:
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
-    except httpx.HTTPError:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except (OSError, HTTPException):
         return []
-    return [line for line in text.splitlines() if line.startswith(name + "{")]
+    return [line for line in lines if line.startswith(name + "{")]
 
 
 def wait_for(port: int, name: str, *parts: str) -> str:

@@ -111,7 +111,7 @@ def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
             return float(sum(detection_loss(net.eval(), shown.float() / 255, truth).values()))
 
     before = loss(network)
-    plan = Plan(views=800, batch=8, rate=2e-2, warmup=5, ema=0.9, every=50, workers=0)
+    plan = Plan(views=400, batch=8, rate=2e-2, warmup=5, ema=0.9, every=50, workers=0)
     trained = train_detector(network, LABELS, pictures, [], 64, plan, tmp_path / "work", CPU)
     assert loss(trained) < 0.85 * before
 

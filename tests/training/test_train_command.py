@@ -39,7 +39,7 @@ def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     command = (
         *("train", "street", "--data", str(street), "--out", str(tmp_path / "own")),
         *("--name", "colours", "--teacher", "test-boxes", "--classes", "red,green,blue"),
-        *("--size", "160", "--views", "320", "--batch", "8", "--workers", "0"),
+        *("--size", "128", "--views", "320", "--batch", "8", "--workers", "0"),
         *("--rate", "4e-3", "--empty", str(empty)),
     )
     done = mirante(*command)
