@@ -7,9 +7,6 @@ from pipeline.cameras.view import before_scaling, behind_scaling
 from pipeline.config.camera import Camera, Preview
 from pipeline.config.launch import quoted
 
-# Where a stream names no colorimetry GStreamer guesses it from the size: bt709 from 720p up, bt601
-# below. Scaling 720p down then adds a conversion between the two, +2.4 ms a frame.
-_COLORIMETRY = "capssetter caps=video/x-raw,colorimetry=bt601 join=true"
 _NEWEST = "queue name=newest max-size-buffers=1 max-size-bytes=0 max-size-time=0 leaky=downstream"
 _EVERY = "queue name=newest max-size-buffers=4 max-size-bytes=0 max-size-time=0"
 
@@ -32,15 +29,12 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
     """
     source = source_of(spec)
     parts = [source.launch]
-    if source.drawn is None:
-        parts.append(_COLORIMETRY)
     if source.pace == "realtime":
         parts.append("identity sync=true")
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
-        "videoscale",
-        "videoconvert",
+        "mirrgb",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),
         stages,

@@ -9,10 +9,11 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from plugins.elements import register
+
 _FLOOR = (
     "filesrc location={clip} ! decodebin name=decode "
-    '! capssetter caps="video/x-raw,colorimetry=bt601" join=true ! videoscale ! videoconvert '
-    "! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],pixel-aspect-ratio=1/1 "
+    "! mirrgb ! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],pixel-aspect-ratio=1/1 "
     "! fakesink sync=false"
 )
 _TRIM = (
@@ -22,12 +23,13 @@ _TRIM = (
 
 
 def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
-    """Decodes and scales a whole clip in ``cameras`` pipelines at once; no Python runs per frame.
+    """Decodes and scales a whole clip to RGB in ``cameras`` pipelines at once.
 
     Raises:
         RuntimeError: the clip does not decode.
     """
     Gst.init(None)
+    register()
     pipelines = [Gst.parse_launch(_FLOOR.format(clip=clip, width=width)) for _ in range(cameras)]
     for pipeline in pipelines:
         pipeline.get_by_name("decode").connect("deep-element-added", _one_thread)

@@ -16,12 +16,13 @@ from mirante.client.plan import FrameKind
 from pipeline.cameras.synthetic import picture, truth
 
 ELEMENTS = {
+    "mirrgb": {"thermal-range"},
     "mirinfer": {"model", "on", "threshold", "thresholds", "threads", "max-failures"},
     "mirstage": {"python", "options", "max-failures"},
     "mirpreview": {"fps", "quality", "redis", "max-failures"},
     "mirpublish": {"camera", "redis", "masks", "max-failures"},
 }
-RGB = "decodebin ! videoconvert ! videoscale ! video/x-raw,format=RGB"
+RGB = "decodebin ! mirrgb"
 
 
 def published(url: str, camera: str, kinds: tuple[FrameKind, ...] = ("detections",)) -> list[Any]:

@@ -54,7 +54,7 @@ def test_all_end_in_the_same_way(url: str) -> None:
     text = graph(url, width=320, height=200)
     assert text.startswith('pipeline.( name="gate" ')
     assert text.endswith(
-        '! videoscale ! videoconvert ! capsfilter name=analysis caps="video/x-raw,format=RGB,'
+        '! mirrgb ! capsfilter name=analysis caps="video/x-raw,format=RGB,'
         'width=[1,320],height=[1,200],pixel-aspect-ratio=1/1" ! fakesink )'
     )
 

@@ -102,7 +102,7 @@ def test_an_option_adds_its_element_and_no_other(
 
 def test_cutting_comes_before_the_scaler_and_painting_before_the_stages() -> None:
     text = _text(crop=[0, 0, 1, 0.5], mask=[ZONE], rotate=90, deinterlace="on")
-    order = ["newest", "deinterlace ", "videocrop", "videoscale", "RGB,width", "videoflip"]
+    order = ["newest", "deinterlace ", "videocrop", "mirrgb", "RGB,width", "videoflip"]
     places = [text.index(word) for word in [*order, "mirblackout", "fakesink"]]
     assert places == sorted(places)
     assert 'zones="[[[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]]]"' in text

@@ -1,0 +1,1 @@
+"""From a video's own colours to RGB."""

@@ -1,0 +1,101 @@
+"""``mirrgb``: raw video of any kind to RGB, in the colours that the video has."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import GObject, Gst, GstVideo
+
+from plugins.colour.matrix import is_hd
+from plugins.to_rgb import ToRgb
+
+_RAW = Gst.Caps.from_string("video/x-raw")
+_RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
+_PARTS = ("capssetter", "videoscale", "videoconvert", "mirtorgb")
+Gst.Element.register(None, _PARTS[-1], int(Gst.Rank.NONE), ToRgb)
+_FULL, _LIMITED = 1, 2  # GstVideoColorRange
+_MATRICES = GstVideo.VideoColorMatrix
+_UNSAID = {_MATRICES.UNKNOWN, _MATRICES.RGB}
+
+
+class MirRgb(Gst.Bin):  # type: ignore[misc]
+    """Scales to the size that is asked for behind it, then converts.
+
+    GStreamer guesses from each size what a stream does not say about its colours, so that scaling
+    would change them; one that names a range but no matrix it takes for one that names nothing. So
+    what is missing is written into the caps of the decoder before anything reads them.
+    """
+
+    __gstmetadata__ = (
+        "Mirante RGB",
+        "Filter/Converter/Video/Scaler/Colorspace",
+        "Scales raw video and converts it to RGB in its own colours",
+        "Mirante",
+    )
+    __gsttemplates__ = (
+        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _RAW),
+        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _RGB),
+    )
+
+    thermal_range = GObject.Property(
+        type=str,
+        default="",
+        nick="Thermal range",
+        blurb='The part of 16-bit grey that is shown from black to white, as "LOW,HIGH", or "auto" '
+        "to follow the image (empty = 0,65535)",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        parts = [Gst.ElementFactory.make(name, None) for name in _PARTS]
+        parts[1].set_property("add-borders", False)  # a black row wherever a height was rounded
+        for part in parts:
+            self.add(part)
+        for part, after in pairwise(parts):
+            part.link(after)
+        entry = parts[0].get_static_pad("sink")
+        entry.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _on_event)
+        for name, pad in (("sink", entry), ("src", parts[-1].get_static_pad("src"))):
+            self.add_pad(Gst.GhostPad.new_from_template(name, pad, self.get_pad_template(name)))
+
+
+def _on_event(pad: Any, info: Any) -> Any:
+    """Tell the element behind the pad what it has to add to new caps."""
+    event = info.get_event()
+    if event.type == Gst.EventType.CAPS:
+        colours = whole_colorimetry(event.parse_caps())
+        added = f",colorimetry={colours}" if colours else ""
+        setter = pad.get_parent_element()
+        setter.set_property("caps", Gst.Caps.from_string(f"video/x-raw{added}"))
+    return Gst.PadProbeReturn.OK
+
+
+def whole_colorimetry(caps: Gst.Caps) -> str:
+    """Return range and matrix of YUV or grey as GStreamer writes them; empty for RGB.
+
+    Where the stream does not say: limited range, grey full; BT.709 for HD, else BT.601. Transfer
+    function and primaries are left out: converting them takes a further pass, and no model has been
+    trained on such pictures.
+    """
+    video = GstVideo.VideoInfo.new_from_caps(caps)
+    if video is None:  # a format that GStreamer does not know either
+        return ""
+    flags, shape = video.finfo.flags, caps.get_structure(0)
+    is_grey = bool(flags & GstVideo.VideoFormatFlags.GRAY)
+    if not is_grey and not flags & GstVideo.VideoFormatFlags.YUV:
+        return ""
+    said = GstVideo.VideoColorimetry()
+    text = shape.get_string("colorimetry")
+    known = text is not None and said.from_string(text)
+    span = _FULL if is_grey else _LIMITED
+    matrix = _MATRICES.BT709 if is_hd(video.width, video.height) else _MATRICES.BT601
+    if known and said.range:
+        span = int(said.range)
+    if known and said.matrix not in _UNSAID:
+        matrix = said.matrix
+    return f"{span}:{int(matrix)}:0:0"
