@@ -8,6 +8,7 @@ never change); what it does not name stays in the messages as it is.
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,25 @@ _KINDS: dict[int, tuple[type[np.generic], str]] = {
 }
 
 
+_making = Lock()
+
+
 class ProtoError(ValueError):
     """A file is no ONNX file, or holds a constant that is not read here."""
 
 
-@cache
 def _classes() -> dict[str, Any]:
-    """Return the classes of the messages by name."""
+    """Return the classes of the messages by name, the same to every thread.
+
+    A message of one set of classes refuses those of another, and ``cache`` alone lets two threads
+    make a set each.
+    """
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> dict[str, Any]:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="mirante.onnx", package="mirante.onnx")
