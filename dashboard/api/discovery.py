@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -11,22 +11,29 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from dashboard.access.guard import Admin
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe
+from dashboard.onvif.profile import for_analysis, for_view
 from dashboard.onvif.soap import Login
+from pipeline.config.camera import CameraOptions
 
 AT_ONCE = 16
 
 router = APIRouter(prefix="/api/v1", tags=["discovery"])
 
 
-class CameraLogin(BaseModel):
-    """The login to use. A digest of the password goes to every camera that answers; nothing is
-    kept.
+_SIDES = CameraOptions()
+
+
+class Question(BaseModel):
+    """The login to use, and the analysis that streams are for. A digest of the password goes to
+    every camera that answers; nothing is kept.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     user: str | None = Field(None, min_length=1, max_length=64, examples=["viewer"])
     password: SecretStr | None = None
+    width: int = Field(_SIDES.width, ge=1, description="maximum width of the analysed frame")
+    height: int = Field(_SIDES.height, ge=1, description="maximum height of the analysed frame")
 
     def login(self) -> Login | None:
         """Return the login for cameras, or None.
@@ -41,6 +48,20 @@ class CameraLogin(BaseModel):
         return Login(self.user, self.password.get_secret_value())
 
 
+class DiscoveredStream(BaseModel):
+    """A stream that a camera offers, as its profile describes it."""
+
+    url: str = Field(description="RTSP address, without credentials")
+    name: str = Field(description="the camera's own name for it, or empty", examples=["mainStream"])
+    size: tuple[int, int] | None = Field(description="width, height; null: the camera does not say")
+    fps: float | None = Field(description="maximum frames a second; null: not said")
+    codec: str = Field(description="empty: not said", examples=["H.264"])
+    best_for: Literal["analysis", "view"] | None = Field(
+        description="analysis: the smallest that need not be enlarged, to be taken as `url`; view: "
+        "the largest, to be shown, as `view`"
+    )
+
+
 class DiscoveredCamera(BaseModel):
     """A camera that answered."""
 
@@ -51,6 +72,7 @@ class DiscoveredCamera(BaseModel):
     streams: list[str] = Field(
         description="RTSP addresses, without credentials", examples=[["rtsp://192.0.2.10/main"]]
     )
+    profiles: list[DiscoveredStream] = Field(description="the same streams, with what is known")
     words: str = Field(description="why there are no more streams, or empty", examples=[""])
 
 
@@ -70,10 +92,11 @@ def network() -> Network:
 async def discover(
     _admin: Admin,
     where: Annotated[Network, Depends(network)],
-    asked: Annotated[CameraLogin | None, Body()] = None,
+    asked: Annotated[Question | None, Body()] = None,
 ) -> Discovered:
     """Asks the network for ONVIF cameras: a few seconds."""
-    login = asked.login() if asked else None
+    asked = asked or Question()
+    login = asked.login()
     try:
         found = await probe(where)
     except OSError as error:
@@ -82,7 +105,7 @@ async def discover(
 
     async def ask(camera: Answer) -> DiscoveredCamera:
         async with at_once:
-            return _described(camera, await streams(camera, login))
+            return _described(camera, await streams(camera, login), asked)
 
     cameras = await asyncio.gather(*map(ask, found.cameras.values()))
     return Discovered(
@@ -91,13 +114,26 @@ async def discover(
     )
 
 
-def _described(camera: Answer, offered: Streams) -> DiscoveredCamera:
+def _described(camera: Answer, offered: Streams, asked: Question) -> DiscoveredCamera:
+    analysed = for_analysis(offered.profiles, asked.width, asked.height)
+    shown = for_view(offered.profiles, analysed)
     return DiscoveredCamera(
         name=camera.name or camera.model or camera.address,
         address=camera.address,
         model=camera.model,
         location=camera.location,
         streams=list(offered.urls),
+        profiles=[
+            DiscoveredStream(
+                url=each.url,
+                name=each.name,
+                size=each.size,
+                fps=each.fps,
+                codec=each.codec,
+                best_for="analysis" if each is analysed else "view" if each is shown else None,
+            )
+            for each in offered.profiles
+        ],
         words=offered.words,
     )
 

@@ -18,6 +18,7 @@ import httpx
 
 from dashboard.onvif import soap
 from dashboard.onvif.discovery import Answer, is_at
+from dashboard.onvif.profile import Profile, profile_of
 from pipeline.cameras.sources.rtsp import RTSP
 from pipeline.config.camera_url import CameraUrl
 
@@ -45,12 +46,17 @@ class Streams:
     """The streams that a camera offers.
 
     Attributes:
-        urls: RTSP addresses without credentials, the camera's first profile first.
+        profiles: each address once, the camera's first profile first.
         words: what kept it from telling all, or empty.
     """
 
-    urls: tuple[str, ...] = ()
+    profiles: tuple[Profile, ...] = ()
     words: str = ""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """RTSP addresses without credentials."""
+        return tuple(profile.url for profile in self.profiles)
 
 
 async def streams(camera: Answer, login: soap.Login | None) -> Streams:
@@ -88,16 +94,19 @@ class _Device:
             self._ahead = await self._clock_ahead()
         media = await self._media()
         answer = await self._ask(media, f'<GetProfiles xmlns="{_MEDIA}"/>')
-        tokens = [each.get("token", "") for each in answer.iterfind(".//{*}Profiles")]
-        urls: dict[str, None] = {}  # a set that keeps the order
+        found: dict[str, Profile] = {}  # by address
         refused = ""
-        for token in filter(None, tokens[:MAX_PROFILES]):
+        for said in list(answer.iterfind(".//{*}Profiles"))[:MAX_PROFILES]:
+            if not (token := said.get("token")):
+                continue
             try:
                 answer = await self._ask(media, _stream_uri(token))
-                urls[self._own_stream(soap.text(answer, ".//{*}MediaUri/{*}Uri"))] = None
+                url = self._own_stream(soap.text(answer, ".//{*}MediaUri/{*}Uri"))
+                found.setdefault(url, profile_of(said, url))
             except DeviceError as error:
                 refused = str(error)
-        return Streams(tuple(urls), refused or ("" if urls else "it has no stream that is set up"))
+        words = refused or ("" if found else "it has no stream that is set up")
+        return Streams(tuple(found.values()), words)
 
     async def _clock_ahead(self) -> timedelta:
         """Return the camera's clock minus ours: it refuses a password proven at another time."""

@@ -19,7 +19,9 @@ LOGIN = {"user": "anna", "password": "hunter2"}
 
 @pytest.fixture
 def camera() -> Iterator[OnvifCamera]:
-    with OnvifCamera(login=(LOGIN["user"], LOGIN["password"])) as camera:
+    encoders = (("H264", 1920, 1080, 25), ("JPEG", 640, 360, 10))
+    login = (LOGIN["user"], LOGIN["password"])
+    with OnvifCamera(login=login, encoders=encoders) as camera:
         yield camera
 
 
@@ -44,11 +46,36 @@ def test_cameras_and_their_streams(camera: OnvifCamera, client: TestClient) -> N
                 "model": "Eye-7",
                 "location": "yard",
                 "streams": list(camera.uris),
+                "profiles": [
+                    {
+                        "url": "rtsp://127.0.0.1/main",
+                        "name": "profile 0",
+                        "size": [1920, 1080],
+                        "fps": 25.0,
+                        "codec": "H.264",
+                        "best_for": "view",
+                    },
+                    {
+                        "url": "rtsp://127.0.0.1/sub",
+                        "name": "profile 1",
+                        "size": [640, 360],
+                        "fps": 10.0,
+                        "codec": "MJPEG",
+                        "best_for": "analysis",
+                    },
+                ],
                 "words": "",
             }
         ],
         "words": "1 camera answered",
     }
+
+
+def test_streams_are_chosen_for_the_analysis_that_is_asked_for(client: TestClient) -> None:
+    asked = {**LOGIN, "width": 1280, "height": 1280}
+    (camera,) = client.post("/api/v1/discovery", json=asked).json()["cameras"]
+    assert [each["best_for"] for each in camera["profiles"]] == ["analysis", None]
+    assert client.post("/api/v1/discovery", json=LOGIN | {"width": 0}).status_code == 422
 
 
 def test_a_camera_that_wants_a_password_is_shown_with_words(client: TestClient) -> None:

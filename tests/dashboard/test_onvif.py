@@ -9,7 +9,8 @@ import pytest
 from dashboard.onvif import device, discovery
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, is_at, probe
-from dashboard.onvif.soap import MAX_BYTES, Login, MalformedError, parse
+from dashboard.onvif.profile import Profile, for_analysis, for_view
+from dashboard.onvif.soap import MAX_BYTES, MAX_WORDS, Login, MalformedError, parse
 from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,8 @@ def test_own_addresses_are_of_this_machine_and_not_loopback() -> None:
 
 def test_streams_of_a_camera_that_asks_nobody() -> None:
     with OnvifCamera() as camera:
-        assert offered(camera) == Streams(("rtsp://127.0.0.1/main", "rtsp://127.0.0.1/sub"))
+        result = offered(camera)
+    assert (result.urls, result.words) == (camera.uris, "")
     assert camera.asked == ["GetCapabilities", "GetProfiles", "GetStreamUri", "GetStreamUri"]
 
 
@@ -172,9 +174,9 @@ def test_nothing_of_another_machine_is_asked_or_offered() -> None:
         )
         camera.media = OnvifCamera.media
         camera.uris = (f"rtsp://{elsewhere}/x", "rtsp://127.0.0.1/own", "file:///etc/passwd")
-        assert offered(camera) == Streams(
-            ("rtsp://127.0.0.1/own",), "one of its streams has no RTSP address"
-        )
+        result = offered(camera)
+        assert result.urls == ("rtsp://127.0.0.1/own",)
+        assert result.words == "one of its streams has no RTSP address"
         camera.uris = camera.uris[:2]
         assert "at another address (127.0.0.2)" in offered(camera).words
         away = f"http://{HOST}:{other.port}/onvif/device_service".encode()
@@ -226,3 +228,43 @@ def test_is_at() -> None:
     assert is_at("http://192.0.2.1:80/x", "192.0.2.1")
     assert not is_at("http://192.0.2.1:80/x", "192.0.2.2")
     assert not is_at("http://user@192.0.2.1/x", "192.0.2.1")
+
+
+def test_what_each_stream_is() -> None:
+    uris = tuple(f"rtsp://127.0.0.1/{i}" for i in range(5))
+    encoders = (
+        ("H265", 3840, 2160, 25),
+        ("h264", 640, 360, 12.5),
+        ("JPEG", "640x", 0, "NaN"),
+        ("H266 " + "x" * 500, 10**9, 480, -3),
+    )
+    with OnvifCamera(uris=uris, encoders=encoders) as camera:
+        big, small, broken, absurd, unsaid = offered(camera).profiles
+    assert big == Profile(uris[0], "profile 0", (3840, 2160), 25.0, "H.265")
+    assert small == Profile(uris[1], "profile 1", (640, 360), 12.5, "H.264")
+    assert broken == Profile(uris[2], "profile 2", None, None, "MJPEG")
+    assert (absurd.size, absurd.fps, len(absurd.codec)) == (None, None, MAX_WORDS)
+    assert unsaid == Profile(uris[4], "profile 4")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "analysis", "view"),
+    [
+        ([(3840, 2160), (1280, 720), (640, 360)], 2, 0),
+        ([(352, 288), (3840, 2160), (704, 576)], 2, 1),
+        ([(1920, 1080), (320, 180)], 0, None),
+        ([(320, 240), (640, 480)], 1, None),
+        ([(320, 180), (480, 270)], 1, None),
+        ([(640, 360), (640, 360)], 0, None),
+        ([None, (1920, 1080)], 1, None),
+        ([None, None], None, None),
+        ([], None, None),
+    ],
+)
+def test_which_stream_is_for_what(
+    sizes: list[tuple[int, int] | None], analysis: int | None, view: int | None
+) -> None:
+    profiles = [Profile(f"rtsp://c/{i}", size=size) for i, size in enumerate(sizes)]
+    analysed = for_analysis(profiles, 640, 640)
+    assert analysed is (None if analysis is None else profiles[analysis])
+    assert for_view(profiles, analysed) is (None if view is None else profiles[view])

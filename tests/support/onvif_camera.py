@@ -60,6 +60,7 @@ class OnvifCamera:
         login: user and password that its media service wants; None: nobody is asked.
         ahead: how far its clock is ahead of ours.
         services: what it says about its own address; {port} is that of its HTTP server.
+        encoders: what it says of each of ``uris``: encoding, width, height, frame rate limit.
         answers: what it answers to a request instead of what is right, by the request's name:
             status and content.
         datagrams: what it sends instead of a ProbeMatch; {message} is what it answers to.
@@ -73,6 +74,7 @@ class OnvifCamera:
     services: str = "http://192.0.2.7/other http://127.0.0.1:{port}/onvif/device_service"
     media: str = "http://127.0.0.1:{port}/onvif/media"
     uris: tuple[str, ...] = ("rtsp://127.0.0.1/main", "rtsp://127.0.0.1/sub")
+    encoders: tuple[tuple[str, object, object, object], ...] = ()
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     datagrams: list[bytes] | None = None
     udp_port: int = 0
@@ -180,7 +182,9 @@ class OnvifCamera:
     def _of_media(self, name: str, request: str) -> tuple[int, bytes]:
         if name == "GetProfiles":
             profiles = "".join(
-                f'<trt:Profiles token="profile {i}&amp;"/>' for i in range(len(self.uris))
+                f'<trt:Profiles token="profile {i}&amp;"><tt:Name>profile {i}</tt:Name>'
+                f"{self._encoder(i)}</trt:Profiles>"
+                for i in range(len(self.uris))
             )
             return 200, soap(f"<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>")
         assert name == "GetStreamUri", name
@@ -190,6 +194,18 @@ class OnvifCamera:
             "<trt:GetStreamUriResponse><trt:MediaUri>"
             f"<tt:Uri>{self.uris[int(token[1])]}</tt:Uri>"
             "</trt:MediaUri></trt:GetStreamUriResponse>"
+        )
+
+    def _encoder(self, profile: int) -> str:
+        if profile >= len(self.encoders):
+            return ""
+        coding, width, height, fps = self.encoders[profile]
+        return (
+            f'<tt:VideoEncoderConfiguration token="encoder"><tt:Encoding>{coding}</tt:Encoding>'
+            f"<tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height>"
+            "</tt:Resolution><tt:RateControl>"
+            f"<tt:FrameRateLimit>{fps}</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit>"
+            "</tt:RateControl></tt:VideoEncoderConfiguration>"
         )
 
     def _time(self) -> str:
