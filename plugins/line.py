@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from engines.serving import Models
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
+from plugins.preview.view import ViewImages
 
 FLUSH_S = 5.0  # for what has not been sent when a line ends
 
@@ -24,11 +25,15 @@ class Line:
         ledger: the account of the frames.
         outbox: the way to Redis of elements that name none; None for ``MIRANTE_REDIS_URL``.
         models: what ``mirinfer`` runs.
+        view: takes the place of the images of this line, while it has some.
+        views: what a line of a view stream shows its frames to.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
     outbox: Outbox | None = None
     models: Models = field(default_factory=Models)
+    view: ViewImages | None = None
+    views: tuple[ViewImages, ...] = ()
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -55,7 +55,7 @@ class MirPreview(StageElement):
         """Finds the outbox."""
         self.outbox = self.line.acquire(self.redis)
         labels = [label.strip() for label in self.blur.split(",") if label.strip()]
-        return PreviewStage(self.outbox, self.fps, self.quality, labels)
+        return PreviewStage(self.outbox, self.fps, self.quality, labels, view=self.line.view)
 
     def do_stop(self) -> bool:
         """Gives the outbox back."""

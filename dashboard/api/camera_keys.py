@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
-from pipeline.config.camera import Camera
+from pipeline.config.camera import ADDRESSES, Camera
 from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.messages import NAME_WORDS, ConfigError, show
 from pipeline.config.references import check_blur, check_stages
@@ -20,12 +20,14 @@ from pipeline.config.stages import kinds
 from pipeline.config.stages.facts import ModelFacts
 from pipeline.config.stages.stage import STAGES, read_stage
 from pipeline.config.standard import FACE
+from pipeline.config.view import no_view
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
 _LABELS = TypeAdapter(list[str])
+_PLACES = tuple(f".{key}" for key in ADDRESSES)
 
 
 def body_of(
@@ -95,8 +97,11 @@ def check(
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
         if isinstance(stage, dict) and stage not in known:
             lines += _check_stage(f"{name}.stages[{index}]", stage, report)
+    whole = {**(before.spec if before else {}), **keys}
     if report and not lines and keys.keys() & {"stages", "preview"}:
-        lines += _check_classes(name, {**(before.spec if before else {}), **keys}, report)
+        lines += _check_classes(name, whole, report)
+    if report and not lines and whole.get("view") is not None:
+        lines += _check_inherited_blur(name, whole, report)
     if lines:
         raise ConfigError("camera", lines)
 
@@ -111,7 +116,7 @@ def _check_references(place: str, value: object) -> Iterator[str]:
             yield from _check_references(f"{place}[{index}]", inner)
     elif isinstance(value, str) and "${credential:" in value:
         yield f"{place}: {show(value)} — expected the password itself, or ${{NAME}} of a variable"
-    elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(".url") else value):
+    elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(_PLACES) else value):
         words = "expected ${NAME} as user or password of an address, and nowhere else"
         yield f"{place}: {show(value)} — {words}"
 
@@ -133,6 +138,16 @@ def _check_stage(place: str, said: Mapping[str, Any], report: WorkerReport | Non
     for use in stage.models() if stage and zoo else ():
         if use.name not in zoo and "/" not in use.name:
             yield f"{place}.{use.key}: {show(use.name)} — {nearest(use.name, zoo)}"
+
+
+def _check_inherited_blur(
+    name: str, keys: Mapping[str, Any], report: WorkerReport
+) -> Iterator[str]:
+    """A camera that says nothing of ``blur`` blurs what its worker's defaults do."""
+    own = keys.get("preview")
+    blur = report.defaults.get("preview", {}).get("blur")
+    if blur and not (isinstance(own, Mapping) and own.get("blur") is not None):
+        yield no_view(str(keys["view"]), blur, name)
 
 
 def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> Iterator[str]:

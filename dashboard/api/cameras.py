@@ -15,10 +15,12 @@ from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
 from mirante.faults import advice_on
+from pipeline.config.camera import ADDRESSES
 from pipeline.config.camera_url import redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
 from pipeline.control.rpc import RefusedError
+from pipeline.control.spec import redacted
 from pipeline.control.trials import ask_trial
 
 TRIALS_AT_ONCE = 4
@@ -211,8 +213,9 @@ def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str
             f'camera "{name}" is in the configuration of worker "{before.worker}"; it is tried as '
             "it is there, or under another name",
         )
-    if before and keys.get("url") == redact(str(own["url"])):
-        del keys["url"]
+    for key, address in redacted(own).items():
+        if key in ADDRESSES and keys.get(key) == address:
+            del keys[key]
     if before and not keys:
         return {}  # as its worker knows it
     spec = {key: value for key, value in (own | keys).items() if value is not None}

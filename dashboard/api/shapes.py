@@ -124,7 +124,42 @@ CAMERA: dict[str, Any] = {
     "stages": [{"model": "street"}],
     "models": ["street"],
     "labels": ["person", "bicycle", "car"],
+    "view": None,
+    "hint": None,
 }
+
+
+class View(Shape):
+    """The stream of a camera that people see, where it is another than is analysed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "url": "rtsp://***@192.0.2.10/main",
+                    "state": "running",
+                    "reason": "frames arrive",
+                    "code": None,
+                    "advice": None,
+                    "size": [3840, 2160],
+                    "off_ms": 12.5,
+                }
+            ]
+        }
+    )
+
+    url: str = Field(description="its address, *** for what is secret in it")
+    state: Literal[State, "idle"] = Field(
+        description="idle: nobody watches, so that it is not read. While it does not run the image "
+        "is that of the analysed stream"
+    )
+    reason: str = Field(description="why, in words")
+    code: str | None = _CODE
+    advice: str | None = _ADVICE
+    size: tuple[int, int] | None = Field(description="width, height of its frames in pixels")
+    off_ms: float | None = Field(
+        description="milliseconds between the newest image and the results drawn on it"
+    )
 
 
 class Camera(Shape):
@@ -157,6 +192,13 @@ class Camera(Shape):
     )
     models: list[str]
     labels: list[str] = Field(description="what its models may find")
+    view: View | None = Field(
+        None, description="the stream that people see; null where it is that which is analysed"
+    )
+    hint: str | None = Field(
+        None,
+        description="that a larger stream is decoded than its analysis needs, and its cost",
+    )
 
 
 class Removed(Shape):
@@ -190,6 +232,7 @@ class Trial(Shape):
                     "objects": [DETECTION],
                     "models": ["yolox-street"],
                     "less": None,
+                    "hint": None,
                     "picture": "data:image/jpeg;base64,/9j/4AAQ",
                 }
             ]
@@ -210,6 +253,9 @@ class Trial(Shape):
         None,
         description="why the shipped model ran, where the camera names no stages and the file of a "
         "better one is missing",
+    )
+    hint: str | None = Field(
+        None, description="that the stream is far larger than its analysis needs"
     )
     picture: str | None = Field(description="a data: URL of a JPEG")
 

@@ -6,14 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from dashboard.history.newest import Look, Newest
 from dashboard.history.track import Track
 from mirante.faults import FaultCode, advice_on
 from mirante.keys import key
+from pipeline.config.camera import CameraOptions
 from pipeline.config.camera_url import redact
+from pipeline.config.decode_cost import decode_hint
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
+from pipeline.control.spec import redacted
 
 
 def describe(
@@ -37,7 +42,7 @@ def describe(
         "name": desired.name,
         "stream": key(desired.name, "detections"),
         "url": redact(str(desired.spec["url"])),
-        "spec": {**desired.spec, "url": redact(str(desired.spec["url"]))},
+        "spec": redacted(desired.spec),
         "origin": desired.origin,
         "worker": desired.worker,
         "paused": desired.paused,
@@ -49,6 +54,35 @@ def describe(
         "stages": stages,
         "models": models,
         "labels": _labels(models, report),
+        "view": _view(desired, report),
+        "hint": _hint(desired, report, track),
+    }
+
+
+def _hint(desired: Desired, report: WorkerReport | None, track: Track) -> str | None:
+    """That it decodes more than its analysis needs."""
+    keys = (report.defaults if report else {}) | desired.spec
+    sampled, rate = track.sampled, track.rate()
+    is_drawn = str(desired.spec["url"]).startswith("test:")
+    if sampled is None or rate is None or is_drawn or keys.get("keyframes_only"):
+        return None
+    standard = CameraOptions()
+    sides = (keys.get(key) or getattr(standard, key) for key in ("width", "height"))
+    view = desired.spec.get("view") is not None
+    return decode_hint(sampled.message.size, rate["decoded"], *sides, has_view=view)
+
+
+def _view(desired: Desired, report: WorkerReport | None) -> dict[str, Any] | None:
+    """The stream that people see, where it is another than is analysed."""
+    camera = report.cameras.get(desired.name) if report else None
+    if camera is None or camera.view is None:
+        return None
+    view = msgspec.to_builtins(camera.view)
+    return {
+        **view,
+        "reason": redact(view["reason"]),
+        "url": redact(str(desired.spec.get("view", ""))),
+        "advice": advice_on(view["code"]),
     }
 
 

@@ -52,6 +52,13 @@ class Keys:
     width: Annotated[int | None, typer.Option(help="Maximum analysed width in pixels.")] = None
     height: Annotated[int | None, typer.Option(help="Maximum analysed height in pixels.")] = None
     transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None
+    view: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A larger stream of the same camera, for the image that people see.",
+        ),
+    ] = None
 
     def given(self, name: str) -> dict[str, Any]:
         """Return those that are given, for the camera of that name.

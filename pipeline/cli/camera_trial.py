@@ -130,6 +130,8 @@ def _print(trial: Trial) -> None:
     if trial.codec is not None:
         facts.append(trial.codec)
     typer.echo(", ".join(facts))
+    if trial.hint is not None:
+        typer.echo(f"hint: {trial.hint}", err=True)
     if trial.models:
         typer.echo(f"models: {', '.join(trial.models)}")
     for each in trial.objects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def check(config: Config) -> None:
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
     from pipeline.config.standard import SHIPPED
+    from pipeline.config.view import shared_streams
     from pipeline.doctor import examine, needs_of
 
     use_default_mirror()
@@ -60,11 +62,26 @@ def check(config: Config) -> None:
         typer.echo(f"{finding.need.name}: missing — {finding.need.command}", err=True)
     if lacking:
         raise typer.Exit(1)
+    if wrong := list(_undecodable(settings)):
+        for line in wrong:
+            typer.echo(line, err=True)
+        raise typer.Exit(1)
     for name, is_standard in _still_to_fetch(settings).items():
         less = f"; {SHIPPED} runs where it cannot be had" if is_standard else ""
         typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}{less}")
+    for line in shared_streams(settings.cameras):
+        typer.echo(f"hint: {line}")
     count = len(settings.cameras)
     typer.echo(f"{config}: fine, {count} camera{'' if count == 1 else 's'}")
+
+
+def _undecodable(settings: Settings) -> Iterator[str]:
+    """A line for each camera that asks for a decoder which this machine has not."""
+    from pipeline.gst.decoders import refusal
+
+    for name, camera in settings.cameras.items():
+        if words := refusal(camera.decode):
+            yield f"cameras.{name}.{words}"
 
 
 def _still_to_fetch(settings: Settings) -> dict[str, bool]:

@@ -26,6 +26,8 @@ def doctor() -> None:
         ["", "part", "kind", "what it is for"],
         [[_mark(f), f.need.name, f.need.kind, f.need.purpose] for f in findings],
     )
+    for line in _decoders():
+        typer.echo(line)
     lacking = [finding for finding in findings if finding.is_missing]
     for finding in lacking:
         word = "needed" if finding.need.required else "optional"
@@ -33,6 +35,15 @@ def doctor() -> None:
     if any(finding.need.required for finding in lacking):
         raise typer.Exit(1)
     typer.echo("all that is needed is here")
+
+
+def _decoders() -> list[str]:
+    """The hardware decoders, tried; nothing where GStreamer cannot be asked."""
+    try:
+        from pipeline.gst.decoder_survey import decoder_lines
+    except (ImportError, ValueError):
+        return []
+    return decoder_lines()
 
 
 def _mark(finding: Finding) -> str:

@@ -18,11 +18,20 @@ from pipeline.config.standard import SHIPPED, WANTED
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
 
+ADDRESSES = ("url", "view")  # keys of a camera that may hold passwords
+
+
 class Preview(Section):
     """The image for people, encoded only while somebody watches."""
 
     fps: float = Field(8.0, gt=0, le=60, description="maximum number of images per second")
     quality: int = Field(70, ge=1, le=100, description="JPEG quality")
+    width: int = Field(
+        1280,
+        ge=16,
+        le=7680,
+        description="maximum width and height of an image from a camera's view, in pixels",
+    )
     blur: list[str] = Field(
         [], description="classes made unrecognisable before an image leaves the worker, as [face]"
     )
@@ -49,6 +58,11 @@ class CameraOptions(Section):
         "realtime", description="file: only; at the clip's own pace, or every frame, none dropped"
     )
     loop: bool = Field(False, description="file: only; start again at the end")
+    decode: Literal["auto", "software", "vaapi", "nvidia", "v4l2"] = Field(
+        "auto",
+        description="what decodes H.264 and its like; auto: a device that is here and gives the "
+        "same frames as software in a trial, else software",
+    )
     keyframes_only: bool = Field(
         False, description="decode key frames alone, for very many cameras"
     )
@@ -90,3 +104,8 @@ class Camera(CameraOptions):
     """One camera."""
 
     url: CameraUrl = Field(description=forms())
+    view: CameraUrl | None = Field(
+        None,
+        description="address of a larger stream of the same camera, for the image for people; "
+        "null: the image is that which is analysed",
+    )

@@ -16,6 +16,7 @@ from pipeline.config.messages import ConfigError, describe, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, findable, with_manifests
 from pipeline.config.stages.stage import STAGES
+from pipeline.config.view import check_sessions, check_view
 from pipeline.config.yaml_file import YamlError, read_yaml
 
 ENV_PREFIX = "MIRANTE_"
@@ -63,7 +64,9 @@ def parse_settings(text: str) -> Settings:
     for name, camera in (settings.cameras if settings else {}).items():  # with what they inherit
         blur = f"cameras.{name}.preview.blur"
         lines += check_blur(camera.preview.blur, findable(camera), blur)
-        lines += check_source(camera, f"cameras.{name}.url")
+        lines += check_source(camera, f"cameras.{name}")
+        lines += check_view(camera, f"cameras.{name}")
+    lines += check_sessions(settings.cameras, "cameras") if settings else ()
     if lines or settings is None:
         raise ConfigError("configuration", lines)
     return settings

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mirante.nearest import nearest
-from pipeline.config.camera import Camera
+from pipeline.config.camera import ADDRESSES, Camera
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import (
@@ -86,14 +86,17 @@ def check_source(camera: Camera, path: str) -> Iterator[str]:
     """A line for an address with what only its source knows to be wrong, as in ``test://``.
 
     Args:
-        camera: with the address.
-        path: key of the address, such as ``cameras.gate.url``.
+        camera: with the addresses.
+        path: its key, such as ``cameras.gate``.
     """
-    try:
-        camera.url.kind.check_query(camera.url.query)
-        camera.url.kind.check(camera.url)
-    except ValueError as error:
-        yield f"{path}: {show(str(camera.url))} — {error}"
+    for key in ADDRESSES:
+        url = getattr(camera, key)
+        try:
+            if url is not None:
+                url.kind.check_query(url.query)
+                url.kind.check(url)
+        except ValueError as error:
+            yield f"{path}.{key}: {show(str(url))} — {error}"
 
 
 def search_in(*folders: Path) -> None:

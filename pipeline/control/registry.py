@@ -19,13 +19,13 @@ from redis.retry import Retry
 from mirante.backoff import Backoff
 from mirante.keys import CAMERAS, CAMERAS_VERSION
 from mirante.nearest import nearest
-from pipeline.config.camera import Camera
+from pipeline.config.camera import ADDRESSES, Camera
 from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import PREFIX, Credentials, CredentialsError
 from pipeline.control.entries import Desired, Origin, read_entries
-from pipeline.control.spec import checked, edited, shown
+from pipeline.control.spec import checked, edited, shown, stored
 
 log = logging.getLogger(__name__)
 
@@ -254,8 +254,7 @@ class Registry:
             raise RegistryError(f'camera "{name}" belongs to worker "{entry.worker}"')
 
     def _put(self, name: str, spec: Mapping[str, object], *, is_new: bool) -> None:
-        stored = checked(name, spec).model_dump(mode="json", exclude_unset=True)
-        stored["url"] = str(spec["url"])
+        keys = stored(checked(name, spec), spec)
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
             before = entries.get(name)
@@ -265,7 +264,7 @@ class Registry:
             self._refuse_foreign(name, entries)
             if before is not None:
                 _refuse_configured(before)
-            return {name: self._desired(name, stored, "api", before)}
+            return {name: self._desired(name, keys, "api", before)}
 
         self._change(decide)
 
@@ -311,17 +310,24 @@ class Registry:
         raise RegistryError("others change the cameras without a pause; try again")
 
     def _withdrawn(self, entry: Desired | None, before: Desired | None) -> Desired | None:
-        if entry is None or entry.origin == "config" or _url(entry) == _url(before):
+        if entry is None or entry.origin == "config":
             return entry
-        url = self._credentials.withdraw(entry.name, entry.spec["url"])
-        return replace(entry, spec={**entry.spec, "url": url})
+        known = _addresses(before)
+        withdrawn = {
+            key: self._credentials.withdraw(entry.name, url)
+            for key, url in _addresses(entry).items()
+            if url != known.get(key)
+        }
+        return replace(entry, spec={**entry.spec, **withdrawn})
 
     def _forget(
         self, lost: Mapping[str, Desired | None], kept: Mapping[str, Desired | None]
     ) -> None:
         for name, entry in lost.items():
-            if _url(entry) != _url(kept[name]):
-                self._credentials.forget(_url(entry))
+            still = _addresses(kept[name]).values()
+            for url in _addresses(entry).values():
+                if url not in still:
+                    self._credentials.forget(url)
 
 
 def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
@@ -371,8 +377,10 @@ def _raise_outage(error: redis.WatchError) -> None:
         raise cause from None
 
 
-def _url(entry: Desired | None) -> str:
-    return entry.spec["url"] if entry else ""
+def _addresses(entry: Desired | None) -> dict[str, str]:
+    """The addresses of a camera by key, with what they hold of secrets."""
+    spec = entry.spec if entry else {}
+    return {key: str(spec[key]) for key in ADDRESSES if spec.get(key) is not None}
 
 
 def _refuse_configured(entry: Desired) -> None:

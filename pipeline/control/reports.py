@@ -100,6 +100,24 @@ class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
     sum_s: float = 0.0
 
 
+class ViewReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The view stream of a camera.
+
+    Attributes:
+        state: one of ``pipeline.cameras.state.State``; "idle" while nobody watches.
+        reason: why, in words, without credentials.
+        code: why, as a ``FaultCode``; None when nothing is wrong.
+        size: width and height of its frames; None while it gives none.
+        off_ms: milliseconds between the newest image and the results drawn on it.
+    """
+
+    state: Annotated[str, told("a camera's state; idle: nobody watches")]
+    reason: Annotated[str, told("why, in words")] = ""
+    code: Annotated[str | None, told("why it gives no images, as a code")] = None
+    size: Annotated[tuple[int, int] | None, told("width, height of its frames in pixels")] = None
+    off_ms: Annotated[float | None, told("between the newest image and its results")] = None
+
+
 class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     """One camera; a paused one has neither account nor detections.
 
@@ -111,6 +129,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         detections: boxes published since it was started.
         latency: of the frames published since it was started.
         tried: it has been running or failed at least once since it was added.
+        view: the stream that people see; None where it is that which is analysed.
     """
 
     state: str
@@ -120,6 +139,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     detections: int
     latency: LatencyReport = LatencyReport()
     tried: bool = True
+    view: ViewReport | None = None
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.camera import ADDRESSES, Camera, CameraName, CameraOptions
 from pipeline.config.camera_url import redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.references import check_source
+from pipeline.config.view import check_view
 from pipeline.control.entries import Desired
 
 
@@ -38,14 +39,29 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     except ValidationError as error:
         lines = describe(error, dict[CameraName, Camera], document)
         raise ConfigError("camera", lines) from None
-    if camera.url.username == "***" or "=***" in camera.url.bare:
-        words = "*** stands for a secret that is not shown; expected the whole address"
-        raise ConfigError("camera", [f"{name}.url: {show(str(camera.url))} — {words}"])
-    if not REFERENCE.search(str(spec["url"])) and (
-        lines := list(check_source(camera, f"{name}.url"))
-    ):
+    words = "*** stands for a secret that is not shown; expected the whole address"
+    lines = [
+        f"{name}.{key}: {show(str(url))} — {words}"
+        for key in ADDRESSES
+        if (url := getattr(camera, key)) and (url.username == "***" or "=***" in url.bare)
+    ]
+    if not lines and not any(REFERENCE.search(str(spec.get(key))) for key in ADDRESSES):
+        lines = list(check_source(camera, name))
+    if lines := [*lines, *check_view(camera, name)]:
         raise ConfigError("camera", lines)
     return camera
+
+
+def stored(camera: Camera, spec: Mapping[str, object]) -> dict[str, Any]:
+    """Return the keys of a checked camera, its addresses as ``spec`` has them: whole."""
+    keys = camera.model_dump(mode="json", exclude_unset=True)
+    return keys | {key: str(spec[key]) for key in ADDRESSES if spec.get(key) is not None}
+
+
+def redacted(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of an entry for others to read."""
+    hidden = {key: redact(str(spec[key])) for key in ADDRESSES if spec.get(key) is not None}
+    return {**spec, **hidden}
 
 
 def edited(before: Desired, changes: Mapping[str, object]) -> dict[str, Any]:
@@ -59,7 +75,7 @@ def edited(before: Desired, changes: Mapping[str, object]) -> dict[str, Any]:
         for key, value in (before.spec | dict(changes)).items()
         if value is not None or key not in Camera.model_fields  # to be refused by its name
     }
-    if merged.get("url") == redact(before.spec["url"]):
-        merged["url"] = before.spec["url"]
-    after = checked(before.name, merged).model_dump(mode="json", exclude_unset=True)
-    return after | {"url": str(merged["url"])}
+    for key, address in redacted(before.spec).items():
+        if key in ADDRESSES and merged.get(key) == address:
+            merged[key] = before.spec[key]
+    return stored(checked(before.name, merged), merged)

@@ -11,6 +11,7 @@ import redis
 from mirante.faults import FaultCode
 from mirante.wire.framed import framed, unframed
 from mirante.wire.messages import Object
+from pipeline.config.camera import ADDRESSES
 from pipeline.config.environment import REFERENCE
 from pipeline.config.standard import Choice
 from pipeline.control.credentials import Credentials
@@ -32,6 +33,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         jpeg: the frame at the analysis size, at most 1280 wide, blurred as the camera asks; empty
             when there is none.
         models: names of the models that it ran.
+        hint: that the stream is far larger than its analysis needs; None for others.
         less: why the shipped model ran, where the camera names no stages and a file is missing.
     """
 
@@ -46,6 +48,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     jpeg: bytes = b""
     models: list[str] = []
     less: Choice | None = None
+    hint: str | None = None
 
 
 def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:
@@ -96,7 +99,7 @@ def ask_trial(
 
     Args:
         client: a Redis client that answers bytes.
-        credentials: the file of secrets, where the worker finds it: what is secret in the address
+        credentials: the file of secrets, where the worker finds it: what is secret in an address
             is there until the answer has come.
         name: what it is called.
         spec: keys of ``Camera``, the url as text; without ``url`` the camera of that name is tried
@@ -109,11 +112,12 @@ def ask_trial(
         RefusedError: the worker cannot try it: a wrong key, or a secret that it does not have.
         redis.RedisError: Redis does not answer.
     """
-    given = str(spec.get("url", ""))
-    held = credentials.withdraw(name, given)
-    request = {"name": name, "spec": dict(spec) | ({"url": held} if given else {})}
+    given = {key: str(spec[key]) for key in ADDRESSES if spec.get(key) is not None}
+    held = {key: credentials.withdraw(name, url) for key, url in given.items()}
+    request = {"name": name, "spec": {**spec, **held}}
     try:
         return unpack(ask(client, "trial", worker, request, timeout_s))
     finally:
         # Those that stood there before are a camera's own.
-        credentials.forget("".join(m[0] for m in REFERENCE.finditer(held) if m[0] not in given))
+        made = [m[0] for url in held.values() for m in REFERENCE.finditer(url)]
+        credentials.forget("".join(one for one in made if one not in "".join(given.values())))

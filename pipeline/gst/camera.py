@@ -20,6 +20,7 @@ from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import kind_of, source_of
 from pipeline.cameras.state import CameraState, Fault, State, Transition
 from pipeline.config.camera import Camera
+from pipeline.gst.decoders import refusal
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
 from plugins.line import Line
 
@@ -52,7 +53,8 @@ class CameraRunner:
         on_change: notified of each transition, on the supervisor's thread.
 
     Raises:
-        ValueError: the address has a query that means nothing.
+        ValueError: the address has a query that means nothing, or this machine has no decoder of
+            the device that is asked for.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class CameraRunner:
         line: Line,
         on_change: Callable[[Transition], None],
     ) -> None:
+        if words := refusal(spec.decode):
+            raise ValueError(words)
         self.name = name
         self.spec = spec
         self._source = source_of(spec)
@@ -182,9 +186,15 @@ class CameraRunner:
         if self._source.sender and (silent_s := session.silent_s) is not None:
             return self._await_sender(silent_s)
         fault = self._machine.check(arrived_s, decoded_s)
+        if fault is not None and fault.code == FaultCode.UNDECODABLE:
+            words = session.decoding.blame(fault.reason)
+            return Fault(fault.code, words) if words else fault
         if fault is not None and arrived_s is None and self.spec.url.is_network:
             return session.refusal or self._reach(fault)
-        for kind, remark in list(probes.times.remarks.items()):
+        remarks = dict(probes.times.remarks)
+        if session.decoding.words and self.state == State.RUNNING:
+            remarks["decoding"] = session.decoding.words
+        for kind, remark in remarks.items():
             if kind not in self._noted:
                 self._noted.add(kind)
                 self._machine.note(remark)
@@ -206,16 +216,21 @@ class CameraRunner:
         if message.type == Gst.MessageType.EOS:
             return self._on_end(session)
         if message.type == Gst.MessageType.ERROR:
-            return self._on_error(session, *message.parse_error())
+            return self._on_error(session, message)
         if message.type == Gst.MessageType.WARNING:
             self._warn(message.parse_warning()[0].message)
         elif (detail := message.get_structure()).get_name() == "missing-plugin":
             self._missing = detail.get_string("name") or ""
         return None
 
-    def _on_error(self, session: Session, error: Any, detail: str | None) -> Fault | None:
-        if (refusal := session.refusal) is not None:
-            return refusal
+    def _on_error(self, session: Session, message: Any) -> Fault | None:
+        error, detail = message.parse_error()
+        if (refused := session.refusal) is not None:
+            return refused
+        if session.decoding.refusal:
+            return Fault(FaultCode.NO_DECODER, session.decoding.refusal)
+        if words := session.decoding.blame(self._hide(error.message), message.src):
+            return Fault(FaultCode.UNDECODABLE, words)
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
         if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
             return self._reach(_of(FaultCode.NOT_VIDEO))

@@ -17,6 +17,8 @@ from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault
 from pipeline.config.camera import Camera
 from pipeline.gst.answers import answers_to
+from pipeline.gst.decoders import is_decoder
+from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
@@ -61,6 +63,7 @@ class Session:
 
     Attributes:
         probes: what they saw.
+        decoding: which decoders it takes.
 
     Raises:
         GraphError: with GStreamer's words.
@@ -85,7 +88,9 @@ class Session:
         )
         self.probes.install(self._pipeline)
         follow_view(self._pipeline, spec)
-        self._pipeline.connect("deep-element-added", _on_element, self.probes)
+        self.decoding = Decoding(spec.decode)
+        self.decoding.install(self._pipeline.get_by_name("decode"))
+        self._pipeline.connect("deep-element-added", _on_element, self.probes, self.decoding)
         element = self._pipeline.get_by_name("source")
         _set_up(element, spec, source)
         self._received = Received()
@@ -184,14 +189,16 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
             Gio.TlsBackend.get_default().set_default_database(database)
 
 
-def _on_element(_pipeline: Any, _parent: Any, element: Any, probes: FrameProbes) -> None:
+def _on_element(
+    _pipeline: Any, _parent: Any, element: Any, probes: FrameProbes, decoding: Decoding
+) -> None:
     """Frame threading in a decoder would hold back one frame per thread."""
     factory = element.get_factory()
-    kind = factory.get_metadata("klass") if factory is not None else ""
-    if "Depayloader" in kind:
+    if factory is not None and "Depayloader" in factory.get_metadata("klass"):
         probes.watch_packets(element)
-    if "Decoder" not in kind or not ("Video" in kind or "Image" in kind):
+    if factory is None or not is_decoder(factory):
         return
+    decoding.note(factory, element)
     if element.find_property("max-threads") is not None:
         element.set_property("max-threads", 1)
     probes.watch_decoder(element)

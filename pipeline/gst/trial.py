@@ -29,6 +29,7 @@ from pipeline.cameras.state import Fault, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
+from pipeline.gst.decoders import CODECS
 from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.frame import Frame
 from plugins.ledger import Ledger
@@ -40,15 +41,6 @@ QUALITY = 80
 BLUR_FRAMES = 5  # seen before one is shown: a detector misses a face now and then
 RATE_S = 1.0  # for which frames are counted where the stream does not say its rate
 STOP_S = 2.0
-_CODECS = {
-    "video/x-h264": "H.264",
-    "video/x-h265": "H.265",
-    "image/jpeg": "MJPEG",
-    "video/mpeg": "MPEG",
-    "video/x-vp8": "VP8",
-    "video/x-vp9": "VP9",
-    "video/x-av1": "AV1",
-}
 
 
 class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
@@ -213,7 +205,7 @@ def _codec(pipeline: Any) -> str | None:
             caps = element.get_static_pad("sink").get_current_caps()
         if caps is not None:
             name = str(caps.get_structure(0).get_name())
-            return _CODECS.get(name, name.removeprefix("video/x-"))
+            return CODECS.get(name, name.removeprefix("video/x-"))
     return None
 
 

@@ -15,11 +15,13 @@ from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.control.reports import CameraReport
+from pipeline.config.view import check_view, view_of
+from pipeline.control.reports import CameraReport, ViewReport
 from pipeline.worker.metrics import Latency
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
+from plugins.preview.view import ViewImages
 
 
 class Runner(Protocol):
@@ -101,15 +103,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class RunningCamera:
-    """A camera that a worker runs."""
+    """A camera that a worker runs; ``images``: those of its view, where it has one."""
 
     spec: Camera
     runner: Runner
     ledger: Ledger
     seen: Seen
+    images: ViewImages | None = None
 
-    def report(self) -> CameraReport:
-        """Return how it is now."""
+    def report(self, view: ViewReport | None = None) -> CameraReport:
+        """Return how it is now, with how its ``view`` is."""
         counts, in_flight = self.ledger.counts()
         return CameraReport(
             state=self.runner.state.value,
@@ -119,6 +122,7 @@ class RunningCamera:
             detections=self.seen.detections,
             latency=self.seen.latency.report(),
             tried=self.seen.tried,
+            view=view,
         )
 
     def status(self) -> Status:
@@ -161,7 +165,8 @@ class CameraStarter:
             ValueError: its address means nothing, or a class to blur is one that nothing finds.
         """
         stages = [stage.with_models(self.models.runs) for stage in spec.stages or ()]
-        if lines := list(check_blur(spec.preview.blur, stages, "preview.blur")):
+        blur = check_blur(spec.preview.blur, stages, "preview.blur")
+        if lines := [*blur, *check_view(spec, name)]:
             raise ValueError("; ".join(lines))
         seen = Seen()
         ledger = Ledger(name, seen.observe)
@@ -171,10 +176,18 @@ class CameraStarter:
             self.outbox.status(status_of(change, ledger))
 
         text = stages_text(name, spec, self.threads)
-        line = Line(ledger, self.outbox, self.models)
+        images = self._images(name, spec)
+        line = Line(ledger, self.outbox, self.models, images)
         runner = self.make_runner(name, spec, text, line, on_change)
         runner.start()
-        return RunningCamera(spec, runner, ledger, seen)
+        return RunningCamera(spec, runner, ledger, seen, images)
+
+    def _images(self, name: str, spec: Camera) -> ViewImages | None:
+        """Return what takes the images of the camera's view."""
+        if view_of(spec) is None:
+            return None
+        preview = spec.preview
+        return ViewImages(name, self.outbox, preview.fps, preview.quality)
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

@@ -19,7 +19,9 @@ from pipeline.cameras.faults import hide
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.choosing import chosen, settle
+from pipeline.config.decode_cost import decode_hint
 from pipeline.config.references import check_blur
+from pipeline.config.view import check_view
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, failed, pack, unpack
 
@@ -43,14 +45,22 @@ def run_trial(name: str, camera: Camera, folder: Path | None = None) -> Trial:
     trial = _tried(name, whole, began_s)
     models = [use.name for use in whole.models()]
     less = chosen(folder).less(camera.preview.blur) if camera.stages is None else None
-    return msgspec.structs.replace(trial, models=models, less=less)
+    return msgspec.structs.replace(trial, models=models, less=less, hint=_hint(trial, camera))
+
+
+def _hint(trial: Trial, camera: Camera) -> str | None:
+    if trial.size is None or trial.codec is None or camera.keyframes_only:
+        return None
+    has_view = camera.view is not None
+    return decode_hint(trial.size, trial.fps, camera.width, camera.height, has_view=has_view)
 
 
 def _tried(name: str, camera: Camera, began_s: float) -> Trial:
     """Try a camera whose stages are known, in a process of its own."""
-    if lines := list(check_blur(camera.preview.blur, camera.stages or (), "preview.blur")):
+    blur = check_blur(camera.preview.blur, camera.stages or (), "preview.blur")
+    if lines := [*blur, *check_view(camera, name)]:
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
-    spec = camera.model_dump(mode="json") | {"url": _whole(camera.url)}
+    spec = camera.model_dump(mode="json") | {"url": _whole(camera.url), "view": None}
     request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path))
     try:
         ended = subprocess.run(

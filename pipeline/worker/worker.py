@@ -31,6 +31,7 @@ from pipeline.worker.camera import HELD, PAUSED, CameraStarter, MakeRunner, Runn
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.trials import answer_trial
+from pipeline.worker.views import Views
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
 
@@ -93,6 +94,7 @@ class Worker:
         self._renew_due_s = 0.0
         self._redis_words = ""
         self._starter = CameraStarter(make_runner, self.outbox, self.models, threads_of(settings))
+        self._views = Views(make_runner, self.outbox.watched)
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
         """Works until ``stop`` is set.
@@ -110,6 +112,7 @@ class Worker:
             while not stop.wait(TICK_S):
                 self._synchronise()
                 self._start_held()
+                self._views.follow(self.cameras)
                 if on_tick is not None:
                     on_tick(self)
         finally:
@@ -118,7 +121,9 @@ class Worker:
     def state(self) -> WorkerState:
         """Return how everything is now. Safe to call from any thread."""
         outbox, cameras = self.outbox.state, dict(self.cameras)
-        running = {name: camera.report() for name, camera in cameras.items()}
+        running = {
+            name: camera.report(self._views.report(name)) for name, camera in cameras.items()
+        }
         return WorkerState(
             outbox=OutboxReport(
                 connected=outbox.connected,
@@ -282,6 +287,7 @@ class Worker:
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""
         self._builds.close()
+        self._views.close()
         _stop_all(self.cameras)
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)

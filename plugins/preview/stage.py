@@ -12,6 +12,8 @@ from mirante.frame import FrameResult
 from plugins.frame import Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import Blur
+from plugins.preview.jpeg import jpeg_of
+from plugins.preview.view import ViewImages
 
 
 class PreviewStage:
@@ -23,6 +25,10 @@ class PreviewStage:
         quality: JPEG quality, 1 to 100.
         blur: classes that are made unrecognisable first; frames themselves stay as they are.
         clock: seconds, monotonic.
+        view: images of another stream, which take the place of these while there are some.
+
+    Raises:
+        ValueError: classes to blur and a view: nothing is found in the frames of the view.
     """
 
     def __init__(
@@ -32,11 +38,15 @@ class PreviewStage:
         quality: int,
         blur: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        view: ViewImages | None = None,
     ) -> None:
+        if blur and view is not None:
+            raise ValueError(f"blur: {', '.join(blur)}; expected none beside a view stream")
         self.outbox = outbox
         self.quality = quality
         self.encoded = 0
         self._blur = Blur(blur, clock) if blur else None
+        self._view = view
         self._period_s = 1 / fps
         self._clock = clock
         self._due_s = 0.0
@@ -45,6 +55,8 @@ class PreviewStage:
         """Returns the result as it is."""
         if self._blur is not None:
             self._blur.observe(result, *frame.size)
+        if self._view is not None and self._view.take_over(result):
+            return result
         now_s = self._clock()
         if now_s < self._due_s or not self.outbox.watched(result.camera):
             return result
@@ -53,9 +65,7 @@ class PreviewStage:
         bgr = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2BGR)
         if self._blur is not None:
             self._blur.apply(np.asarray(bgr, np.uint8))
-        made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
-        if not made:
-            raise ValueError(f"no JPEG could be made of a {bgr.shape} picture")
+        jpeg = jpeg_of(np.asarray(bgr, np.uint8), self.quality)
         self.encoded += 1
         header = {
             "camera": result.camera,
@@ -64,5 +74,5 @@ class PreviewStage:
             "ts": result.captured_ns / 1e9,
             "size": frame.size,
         }
-        self.outbox.preview(result.camera, jpeg.tobytes(), header)
+        self.outbox.preview(result.camera, jpeg, header)
         return result

@@ -57,10 +57,10 @@ def test_a_camera_whose_worker_does_not_run(bench: Bench) -> None:
 def test_passwords_are_shown_nowhere(bench: Bench) -> None:
     configured(bench)
     answers = [
-        add(bench, url=SECRET),
+        add(bench, url=SECRET, view=SECRET),
         bench.http.get(CAMERAS),
-        bench.http.patch(f"{CAMERAS}/gate", json={"fps": 3}),
-        bench.http.put(f"{CAMERAS}/gate", json={"url": SECRET}),
+        bench.http.patch(f"{CAMERAS}/gate", json={"fps": 3, "view": SHOWN}),
+        bench.http.put(f"{CAMERAS}/gate", json={"url": SECRET, "view": SECRET}),
         bench.http.put(f"{CAMERAS}/gate", json={"url": SECRET, "fps": -1}),
         bench.http.post(f"{CAMERAS}/gate/pause"),
         add(bench, "yard", url=SECRET),
@@ -72,7 +72,7 @@ def test_passwords_are_shown_nowhere(bench: Bench) -> None:
         assert "hunter2" not in text
         assert "credential:" not in text
     camera = bench.camera()
-    assert (camera["url"], camera["spec"]["url"]) == (SHOWN, SHOWN)
+    assert (camera["url"], camera["spec"]["url"], camera["spec"]["view"]) == (SHOWN, SHOWN, SHOWN)
     assert "hunter2" not in str(bench.redis.hgetall("mirante:cameras"))
 
 
@@ -171,6 +171,9 @@ def test_what_is_not_allowed(bench: Bench) -> None:
         ({"url": "ftp://x/y"}, 'gate.url: "ftp://x/y" — unknown scheme "ftp"; expected one of'),
         ({"url": SHOWN}, "*** stands for a secret that is not shown; expected the whole address"),
         ({"url": "rtsp://${credential:yard-1}@evil/x"}, "expected the password itself"),
+        ({"url": "test://", "view": "rtsp://${credential:yard-1}@evil/x"}, "gate.view: "),
+        ({"url": "test://", "view": "rtsp://h/${REDIS_PASSWORD}@x"}, "and nowhere else"),
+        ({"url": "test://", "view": SHOWN}, "*** stands for a secret that is not shown"),
         ({"url": "test://", "transport": "${credential:yard-1}"}, "gate.transport: "),
         ({"url": "file:///${REDIS_PASSWORD}"}, "expected ${NAME} as user or password of an"),
         ({"url": "rtsp://${REDIS_PASSWORD}:1/x"}, "and nowhere else"),

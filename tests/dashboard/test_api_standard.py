@@ -117,6 +117,13 @@ def test_blurred_by_the_defaults(bench: Bench) -> None:
     assert add(bench).json()["models"] == ["yolox-street", "yunet"]
     own = bench.http.patch("/api/v1/cameras/gate", json={"preview": {"blur": []}})
     assert own.json()["models"] == ["yolox-street"]
+    view = {"view": "rtsp://u:hunter2@h/main"}
+    bench.http.patch("/api/v1/cameras/gate", json=view).raise_for_status()
+    refused = bench.http.patch("/api/v1/cameras/gate", json={"preview": None})
+    assert refused.status_code == 422
+    [line] = refused.json()["detail"]
+    assert "expected none where preview.blur names classes (face)" in line
+    assert "hunter2" not in refused.text
 
 
 def test_null_is_the_same_as_nothing(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import { historyOf, usePolled } from "../lib/polled.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { Subscribe } from "./subscribe.js";
 import { Timeline } from "./timeline.js";
+import { ViewNote } from "./view_note.js";
 import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } from "../lib/ui.js";
 import { Waterfall, stagesOf } from "./waterfall.js";
 
@@ -50,6 +51,7 @@ function Known({ camera, session, onEdit }) {
         <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} onFrame=${take} />
           ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
         <${LayerBar} labels=${labels} />
+        ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>
       <div class="beside">
         <${Figures} camera=${camera} message=${message} screen=${runs ? late.now : { p50: null, p95: null }} runs=${runs} />

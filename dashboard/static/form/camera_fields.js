@@ -90,18 +90,22 @@ export function BlurFaces({ values, labels, onChange }) {
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
 
+const FOLDED = ["view", "fps", "width", "height", "previewFps", "transport", ...VIEW_KEYS];
+
 /** `defaults`: what the worker takes for what is left empty. */
 export function Options({ values, labels, defaults, onChange, lines }) {
   const option = (key, label, standard, help) => html`<${Field} id=${key} label=${label} value=${values[key]} inputmode="decimal"
     placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
-  const keys = ["fps", "width", "height", "previewFps", "transport", ...VIEW_KEYS];
-  const set = keys.filter((key) => values[key] !== "").length;
-  const isWrong = [...keys, "blur"].some((key) => lines[key]);
+  const set = FOLDED.filter((key) => values[key] !== "").length;
+  const isWrong = [...FOLDED, "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
   const fold = useRef();
   useEffect(() => { if (isWrong) fold.current.open = true; }, [isWrong]);
   return html`<details class="more-options" ref=${fold}>
     <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
+    <${Field} id="view" label="Address of the image shown" value=${values.view} inputmode="url" placeholder="the same as analysed"
+      help="A larger stream of the same camera. It is read only while someone is watching; user and password are those above."
+      lines=${lines.view} onInput=${(view) => onChange({ view })} />
     <div class="field-row">
       ${option("fps", "Frames analysed per second", defaults.fps, "Maximum.")}
       ${option("previewFps", "Images shown per second", defaults.preview?.fps ?? 8, "Only while someone is watching.")}

@@ -1,7 +1,7 @@
 // Adds or edits a camera: an address, a name, a test that shows one frame, and what is looked for.
 import { cameraPath, patch, post } from "../lib/api.js";
 import { Address, BlurFaces, Name, Options, Worker } from "./camera_fields.js";
-import { EMPTY, byField, changesOf, freeName, nameTrouble, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
+import { EMPTY, byField, changesOf, freeName, nameTrouble, number, numbered, same, specOf, suggestedName, valuesOf } from "./camera_values.js";
 import { NO_ADDRESS, useTrial } from "./camera_trial.js";
 import { ConfiguredCamera } from "../camera/configured_camera.js";
 import { Discovery } from "./discovery.js";
@@ -51,7 +51,7 @@ function FreeForm({ camera, onClose }) {
   const clear = () => { trial.cancel(); trial.forget(); setTrouble({}); setValues(EMPTY); document.getElementById("url").focus(); };
   if (finding) {
     return html`<${Dialog} key="find" wide title="Find cameras" onClose=${() => find(false)}>
-      <${Discovery} onChoose=${choose} onBack=${() => find(false)} /></${Dialog}>`;
+      <${Discovery} size=${sizeOf(values, models.defaults)} onChoose=${choose} onBack=${() => find(false)} /></${Dialog}>`;
   }
   const shared = { camera, values, trial, saving };
   return html`<${Dialog} key="form" wide title=${camera ? `Edit ${camera.name}` : "Add a camera"} onClose=${close}>
@@ -60,6 +60,12 @@ function FreeForm({ camera, onClose }) {
       <${Foot} ...${shared} onClose=${close} onClear=${clear} />
     </form>
   </${Dialog}>`;
+}
+
+/** The size that the form asks for, to choose streams by. */
+function sizeOf(values, defaults) {
+  const side = (key) => [number(values[key]), defaults[key]].find(Number.isInteger);
+  return { ...(side("width") && { width: side("width") }), ...(side("height") && { height: side("height") }) };
 }
 
 function Fields({ camera, values, models, taken, trial, saving, trouble, onChange, onFind }) {

@@ -18,14 +18,14 @@ export const numbered = (stage) => ({ id: ++stageNumber, stage: said(stage) });
 const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, value]) => value !== null));
 
 export const EMPTY = {
-  url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
+  url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
   fps: "", width: "", height: "", previewFps: "", transport: "", blur: [],
   ...viewTexts({}),
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
-  const values = { ...EMPTY, url, name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
+  const values = { ...EMPTY, url, view: spec.view ?? "", name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
     ...viewTexts(spec), transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
@@ -39,8 +39,10 @@ export const takesLogin = (url) => (endpointOf(url)?.has_login ?? endpointOf(url
 const behindScheme = (url) => url.replace(/^[^:]*:\/\//, "");
 const authority = (url) => behindScheme(url).split(/[/?#]/)[0];
 
-/** The address with user and password in it, escaped as an address needs it. */
-function wholeUrl({ url, user, password }) {
+const hostOf = (url) => authority(url).split("@").at(-1);
+
+/** An address with user and password in it, escaped as an address needs it. */
+function wholeUrl(url, { user, password }) {
   const plain = url.trim();
   if (!(user || password) || !takesLogin(plain)) return plain;
   const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
@@ -49,7 +51,9 @@ function wholeUrl({ url, user, password }) {
 
 /** The camera's keys that the form says; `before`: those of the camera that is edited. */
 export function specOf(values, before = {}) {
-  const spec = { ...before, url: wholeUrl(values) };
+  const spec = { ...before, url: wholeUrl(values.url, values) };
+  const isSameCamera = hostOf(values.view.trim()) === hostOf(values.url.trim());
+  put(spec, "view", wholeUrl(values.view, isSameCamera ? values : {}) || null);
   const preview = { ...before.preview };
   for (const [key, path] of Object.entries(NUMBERS)) {
     const part = path.length > 1 ? preview : spec;
@@ -129,7 +133,7 @@ function baseName(url) {
 }
 
 const FIELDS = {
-  name: "name", url: "url", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
+  name: "name", url: "url", view: "view", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
   transport: "transport", "preview.fps": "previewFps", "preview.blur": "blur",
   ...Object.fromEntries(VIEW_KEYS.map((key) => [key, key])),
 };

@@ -4,8 +4,8 @@ import { html, useEffect, useRef, useState } from "../lib/preact.js";
 import { Button, Icon, Notice } from "../lib/ui.js";
 import { sources } from "./sources.js";
 
-/** `onChoose` takes {url, user, password, suggestion}. */
-export function Discovery({ onChoose, onBack }) {
+/** `onChoose` takes {url, view, user, password, suggestion}; `size`: {width, height} of the analysed frame. */
+export function Discovery({ size, onChoose, onBack }) {
   const [login, setLogin] = useState({ user: "", password: "" });
   const [state, set] = useState({ busy: false, answer: null, failure: null });
   const run = useRef(0);
@@ -14,7 +14,7 @@ export function Discovery({ onChoose, onBack }) {
     const mine = ++run.current;
     set({ busy: true, answer: state.answer, failure: null });
     try {
-      const answer = await post("/discovery", login.user ? login : {});
+      const answer = await post("/discovery", { ...size, ...(login.user && login) });
       if (mine === run.current) set({ busy: false, answer, failure: null });
     } catch (failure) {
       if (mine === run.current) set({ busy: false, answer: null, failure });
@@ -27,7 +27,7 @@ export function Discovery({ onChoose, onBack }) {
   const field = (key, words, more) => html`<label class="field"><span>${words}</span>
     <input value=${login[key]} spellcheck=${false} autocapitalize="off"
       onInput=${(event) => setLogin({ ...login, [key]: event.target.value })} ...${more} /></label>`;
-  const choose = (url, camera) => onChoose({ url, ...login, suggestion: camera.name });
+  const choose = (camera, url, view = "") => onChoose({ url, view, ...login, suggestion: camera.name });
   return html`<div class="discovery">
     <p class="lead-words">Cameras on this network that speak ONVIF answer within a few seconds. Most list their streams only after you log in.</p>
     <form class="ask-form" onSubmit=${search}>
@@ -58,15 +58,27 @@ function Answers({ answer, hasLogin, onChoose }) {
 function Found({ camera, hasLogin, onChoose }) {
   const about = [camera.model !== camera.name && camera.model, camera.address, camera.location].filter(Boolean).join(" · ");
   const guess = `${sources()[0]?.start ?? ""}${camera.address.includes(":") ? `[${camera.address}]` : camera.address}/`;
+  const view = camera.profiles.find((one) => one.best_for === "view");
   return html`
     <div class="found-head"><${Icon} name="eye" /><div><strong>${camera.name}</strong><small>${about}</small></div></div>
     ${camera.words && html`<p class="why-none">${sentence(camera.words)}</p>`}
     <div class="stream-choices">
-      ${camera.streams.map((url, at) => html`<button type="button" class="stream-choice" key=${url} onClick=${() => onChoose(url, camera)}>
-        <span>${at === 0 ? "Main stream" : `Stream ${at + 1}`}</span><code>${url}</code></button>`)}
-      ${!camera.streams.length && html`<button type="button" class="stream-choice" onClick=${() => onChoose(guess, camera)}>
+      ${camera.profiles.map((one, at) => html`<${Stream} key=${one.url} stream=${one} at=${at} view=${view}
+        onChoose=${(shown) => onChoose(camera, one.url, shown)} />`)}
+      ${!camera.profiles.length && html`<button type="button" class="stream-choice" onClick=${() => onChoose(camera, guess)}>
         <span>${hasLogin ? "Use this address" : "Use this address, path unknown"}</span><code>${guess}</code></button>`}
     </div>`;
+}
+
+/** A stream to choose; that which is best for analysis is taken with the largest for the image. */
+function Stream({ stream, at, view, onChoose }) {
+  const isBest = stream.best_for === "analysis";
+  const facts = [stream.size?.join(" × "), stream.fps && `${stream.fps} fps`, stream.codec].filter(Boolean).join(", ");
+  const mark = isBest ? (view ? `Best for analysis, with ${view.size.join(" × ")} as the image shown` : "Best for analysis")
+    : stream.best_for === "view" ? "Largest" : "";
+  return html`<button type="button" class="stream-choice ${isBest ? "best" : ""}" onClick=${() => onChoose(isBest && view ? view.url : "")}>
+    <span>${at === 0 ? "Main stream" : `Stream ${at + 1}`}</span>${facts && html`<small>${facts}</small>`}
+    ${mark && html`<em>${mark}</em>`}<code>${stream.url}</code></button>`;
 }
 
 const sentence = (words) => (words ? words[0].toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".") : "");

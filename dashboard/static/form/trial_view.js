@@ -89,6 +89,7 @@ function Facts({ trial, stale, verb }) {
       ${fact("Models", trial.models.join(", "))}
       ${fact("Found", seen(trial.objects))}
     </dl>
+    ${trial.hint && html`<p>${trial.hint}.</p>`}
     ${trial.less && html`<p>${trial.less.runs}: fewer ${trial.less.finds} found. <${Mend} choice=${trial.less} /></p>`}
     ${stale ? html`<p>Settings have changed: test again to see the result.</p>`
       : html`<p class="keys">Press Enter again to ${verb === "saved" ? "save" : "add"} it.</p>`}

@@ -70,6 +70,25 @@ def test_passwords_stay_out_of_redis(client: redis.Redis, home: Path) -> None:
     assert json.loads(file.read_text()) == {}
 
 
+def test_the_password_of_a_view_is_kept_like_that_of_the_address(
+    client: redis.Redis, home: Path
+) -> None:
+    gate = {"url": "rtsp://admin:hunter2@h/sub", "view": "rtsp://admin:hunter3@h/main"}
+    Registry(client).put("gate", gate)
+    assert "hunter" not in everything_in(client)
+    Registry(client).edit("gate", {"view": "rtsp://***@h/main", "fps": 3})
+    camera = Registry(client).resolved("gate")
+    assert camera.view is not None
+    assert (camera.url.password, camera.view.password) == ("hunter2", "hunter3")
+    Registry(client).edit("gate", {"view": "rtsp://root:hunter4@h/main"})
+    secrets = json.loads((home / "credentials.json").read_text())
+    assert sorted(secrets.values()) == ["admin:hunter2", "root:hunter4"]
+    Registry(client).edit("gate", {"view": None})
+    assert Registry(client).resolved("gate").view is None
+    secrets = json.loads((home / "credentials.json").read_text())
+    assert list(secrets.values()) == ["admin:hunter2"]
+
+
 def test_options_of_configured_stages_stay_out_of_redis(client: redis.Redis) -> None:
     stage = {"python": "mine:Stage", "options": {"key": "hunter2"}}
     Registry(client, settings=settings(yard={"url": "test://", "stages": [stage]})).publish_config()

@@ -1,0 +1,118 @@
+"""The second stream of a camera, which people see: what it is, and what cannot be beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.config.camera import Camera, Preview
+from pipeline.config.camera_url import CameraUrl
+from pipeline.config.messages import show
+
+_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview"}
+
+
+def stream_of(url: CameraUrl) -> tuple[object, ...]:
+    """Return the stream that an address names, whoever asks for it."""
+    if not url.is_network:
+        return (url.bare,)
+    return url.scheme, url.host, url.port, url.path, url.query
+
+
+def view_of(camera: Camera) -> Camera | None:
+    """Return the camera that its view stream is; None where it has none, or the same stream twice.
+
+    It has the options of the source and of the image, such as ``transport``, so that what they hide
+    is hidden here too.
+    """
+    if camera.view is None or stream_of(camera.view) == stream_of(camera.url):
+        return None
+    side, fps = camera.preview.width, camera.preview.fps
+    update: dict[str, object] = {
+        "url": camera.view,
+        "view": None,
+        "width": side,
+        "height": side,
+        "fps": fps,
+        "pace": "realtime",
+        "stages": [],
+        "preview": Preview(),
+    }
+    return camera.model_copy(update=update)
+
+
+def differences(one: Camera, other: Camera) -> list[str]:
+    """Return the keys that keep one session from serving two views of the same stream."""
+    keys = [
+        {"width": "preview.width"}.get(key, key)
+        for key in Camera.model_fields
+        if key not in _NOT_COMPARED and getattr(one, key) != getattr(other, key)
+    ]
+    if (one.url.username, one.url.password) != (other.url.username, other.url.password):
+        keys.append("user and password")
+    return keys
+
+
+def check_view(camera: Camera, path: str) -> Iterator[str]:
+    """A line where a view would show what is to be hidden.
+
+    What is to be blurred is found in the frames that are analysed. Those of the view are of other
+    moments, so that what moves would be beside its place.
+
+    Args:
+        camera: with what it inherits.
+        path: its key, such as ``cameras.gate``.
+    """
+    if camera.view is not None and camera.preview.blur:
+        yield no_view(str(camera.view), camera.preview.blur, path)
+
+
+def no_view(view: str, blur: Sequence[str], path: str) -> str:
+    """Return why a camera at a path cannot have a view beside classes to blur."""
+    return (
+        f"{path}.view: {show(view)} — expected none where preview.blur names classes "
+        f"({', '.join(blur)}): nothing is found, and so nothing is blurred, in this stream"
+    )
+
+
+def check_sessions(cameras: Mapping[str, Camera], path: str) -> Iterator[str]:
+    """A line for each view that another camera shows with other options: a stream has one session.
+
+    Args:
+        cameras: of one worker, by name, with what they inherit.
+        path: key of the mapping, such as ``cameras``.
+    """
+    first: dict[tuple[object, ...], tuple[str, Camera]] = {}
+    for name, camera in cameras.items():
+        view = view_of(camera)
+        if view is None:
+            continue
+        other, before = first.setdefault(stream_of(view.url), (name, view))
+        if keys := differences(before, view):
+            yield (
+                f"{path}.{name}.view: {show(str(view.url))} — expected the same {', '.join(keys)} "
+                f'as camera "{other}", which shows the same stream: one session serves both'
+            )
+
+
+def shared_streams(cameras: Mapping[str, Camera]) -> Iterator[str]:
+    """A hint for each stream that is asked for more than once.
+
+    Args:
+        cameras: of one worker, by name.
+    """
+    readers: dict[tuple[object, ...], list[str]] = {}
+    shown: dict[tuple[object, ...], str] = {}
+    for name, camera in cameras.items():
+        if camera.url.is_network or camera.url.kind.needs_path:
+            readers.setdefault(stream_of(camera.url), []).append(name)
+            shown.setdefault(stream_of(camera.url), str(camera.url))
+    for name, camera in cameras.items():
+        view = view_of(camera)
+        if view is not None and (stream := stream_of(view.url)) in readers:
+            readers[stream].append(f"{name}.view")
+    for stream, names in readers.items():
+        if len(names) > 1:
+            yield (
+                f"{shown[stream]}: read by {', '.join(names)}, each in a session of its own; one "
+                "camera with the stages of all would need one session and decode once"
+            )

@@ -1,0 +1,176 @@
+"""A second of video through a hardware decoder and one in software: are the frames the same?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gi
+import numpy as np
+from numpy.typing import NDArray
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst
+
+from pipeline.gst.decoders import CODECS, software_decoder
+
+LIMIT_S = 3.0  # of a trial, opening the device included
+MEAN_DIFFERENCE, MAX_DIFFERENCE = 0.5, 4  # of 255; H.264 and H.265 decode to the bit, JPEG nearly
+_FILES = Path(__file__).parent / "proofs"
+# What is decoded for each, and the parser that finds its frames.
+_SAMPLES = {
+    "video/x-h264": ("one_second.h264", "h264parse"),
+    "video/x-h265": ("one_second.h265", "h265parse"),
+    "image/jpeg": ("one_second.mjpeg", "jpegparse"),
+}
+_LINE = (
+    "filesrc location={file} ! {parser} ! {decoder} ! videoconvert ! video/x-raw,format=I420 "
+    "! appsink name=out sync=false max-buffers=2"
+)
+_log = logging.getLogger(__name__)
+
+Frames = list[tuple[int, NDArray[np.uint8]]]  # PTS, where there is one, and the I420 image
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a decoder did.
+
+    Attributes:
+        good: its frames are those of the decoder in software.
+        words: what was found.
+    """
+
+    good: bool
+    words: str
+
+
+_proofs: dict[tuple[str, str], Future[Proof]] = {}
+_lock = threading.Lock()
+
+
+def prove(decoder: str, media: str) -> Proof:
+    """Return whether a decoder can be relied on; tried once a process, within ``LIMIT_S``.
+
+    Args:
+        decoder: name of the element.
+        media: what it is to decode, such as "video/x-h264".
+    """
+    with _lock:
+        proof = _proofs.get((decoder, media))
+        is_first = proof is None
+        if proof is None:
+            proof = _proofs[decoder, media] = Future()
+    if is_first:
+        result = _try(decoder, media)
+        level = logging.INFO if result.good else logging.WARNING
+        _log.log(level, "decoder %s: %s", decoder, result.words)
+        with _lock:
+            if not proof.done():
+                proof.set_result(result)
+    return proof.result()
+
+
+def distrust(decoder: str, media: str, words: str) -> None:
+    """Note that a decoder failed on a camera's stream, so that it is not chosen again."""
+    proof: Future[Proof] = Future()
+    proof.set_result(Proof(False, words))
+    with _lock:
+        _proofs[decoder, media] = proof
+    _log.warning("decoder %s: %s", decoder, words)
+
+
+def _try(decoder: str, media: str) -> Proof:
+    codec = CODECS.get(media, media)
+    software = software_decoder(media)
+    if media not in _SAMPLES or software is None:
+        return Proof(False, f"not tried for {codec}, as there is nothing to compare it with")
+    expected = _decoded(software, media)
+    if isinstance(expected, str):
+        return Proof(False, f"not tried for {codec}: {software} {expected}")
+    found = _decoded(decoder, media)
+    said = found if isinstance(found, str) else _difference(expected, found)
+    if said:
+        return Proof(False, f"not used for {codec}: it {said}")
+    return Proof(True, f"gives the same {len(expected)} frames of {codec} as {software}")
+
+
+def _decoded(decoder: str, media: str) -> Frames | str:
+    """Return the sample's frames, or why there are none. A decoder that hangs is left behind."""
+    result: Future[Frames | str] = Future()
+    threading.Thread(
+        target=lambda: result.set_result(_run(decoder, media)), name="try-decoder", daemon=True
+    ).start()
+    try:
+        return result.result(LIMIT_S + 0.5)
+    except TimeoutError:
+        return f"hangs: no answer within {LIMIT_S:g} s"
+
+
+def _run(decoder: str, media: str) -> Frames | str:
+    until_s = time.monotonic() + LIMIT_S
+    file, parser = _SAMPLES[media]
+    try:
+        line = _LINE.format(file=_FILES / file, parser=parser, decoder=decoder)
+        pipeline = Gst.parse_launch(line)
+    except GLib.Error as error:
+        return f"cannot be tried: {error.message}"
+    pipeline.set_state(Gst.State.PLAYING)
+    frames = _pull(pipeline.get_by_name("out"), until_s)
+    wanted = Gst.MessageType.ERROR | Gst.MessageType.EOS
+    left_ns = max(0, int((until_s - time.monotonic()) * Gst.SECOND))
+    message = pipeline.get_bus().timed_pop_filtered(left_ns, wanted)
+    threading.Thread(  # an element that hangs must not keep the answer
+        target=pipeline.set_state, args=(Gst.State.NULL,), name="stop-decoder", daemon=True
+    ).start()
+    if message is None:
+        return f"gave {len(frames)} frames in {LIMIT_S:g} s"
+    if message.type == Gst.MessageType.ERROR:
+        return f"failed: {message.parse_error()[0].message}"
+    return frames
+
+
+def _pull(sink: Any, until_s: float) -> Frames:
+    """Return the frames until the end, an error, or the time."""
+    frames: Frames = []
+    while (left_s := until_s - time.monotonic()) > 0:
+        sample = sink.emit("try-pull-sample", int(min(left_s, 0.1) * Gst.SECOND))
+        if sample is not None:
+            buffer = sample.get_buffer()
+            with buffer.map(Gst.MapFlags.READ) as mapped:
+                frames.append((buffer.pts, np.frombuffer(mapped.data, np.uint8).copy()))
+        elif sink.get_property("eos") or _has_failed(sink):
+            break
+    return frames
+
+
+def _has_failed(sink: Any) -> bool:
+    """Return whether an error waits on the bus."""
+    bus = sink.get_parent().get_bus()
+    message = bus.pop_filtered(Gst.MessageType.ERROR)
+    if message is not None:
+        bus.post(message)
+    return message is not None
+
+
+def _difference(expected: Frames, found: Frames) -> str:
+    """Return in what frames differ; an empty text where they do not."""
+    if len(found) != len(expected):
+        return f"gave {len(found)} frames of {len(expected)}"
+    for number, ((due, right), (pts, frame)) in enumerate(zip(expected, found, strict=True)):
+        if frame.shape != right.shape:
+            return f"gave frames of another size (frame {number})"
+        if pts != due and Gst.CLOCK_TIME_NONE not in (pts, due):
+            return f"gave frames in another order (frame {number})"
+        apart = np.abs(frame.astype(np.int16) - right)
+        if apart.mean() > MEAN_DIFFERENCE or apart.max() > MAX_DIFFERENCE:
+            most, mean = int(apart.max()), float(apart.mean())
+            return (
+                f"gave other pixels (frame {number}: by up to {most} of 255, {mean:.1f} on average)"
+            )
+    return ""

@@ -1,0 +1,100 @@
+"""The video decoders that this machine has, in hardware and in software."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+Gst.init(None)
+
+CHOSEN_RANK = int(Gst.Rank.PRIMARY) + 128  # above every decoder in software
+CODECS = {
+    "video/x-h264": "H.264",
+    "video/x-h265": "H.265",
+    "image/jpeg": "MJPEG",
+    "video/mpeg": "MPEG",
+    "video/x-vp8": "VP8",
+    "video/x-vp9": "VP9",
+    "video/x-av1": "AV1",
+}
+# By the beginning of their names: one made by a program is of no plug-in.
+_DEVICES = {"va": "vaapi", "nv": "nvidia", "v4l2": "v4l2"}
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareDecoder:
+    """A decoder that a device of this machine runs.
+
+    Attributes:
+        name: of GStreamer's element.
+        device: "vaapi", "nvidia" or "v4l2", as the option ``decode`` names them; else "other".
+        rank: GStreamer's preference, 0 for those that it never takes by itself.
+        media: those of ``CODECS`` that it decodes.
+    """
+
+    name: str
+    device: str
+    rank: int
+    media: tuple[str, ...]
+
+
+def is_decoder(factory: Any) -> bool:
+    """Return whether elements of a factory decode video or images."""
+    kind = factory.get_metadata("klass") or ""
+    return "Decoder" in kind and ("Video" in kind or "Image" in kind)
+
+
+def is_hardware(factory: Any) -> bool:
+    """Return whether elements of a factory decode on a device."""
+    return is_decoder(factory) and "Hardware" in factory.get_metadata("klass").split("/")
+
+
+def hardware_decoders(device: str | None = None) -> list[HardwareDecoder]:
+    """Return those of this machine, preferred ones first.
+
+    Args:
+        device: only those of this device.
+    """
+    found = [_described(factory) for factory in _factories() if is_hardware(factory)]
+    wanted = [each for each in found if device in {None, each.device} and each.media]
+    return sorted(wanted, key=lambda each: (-each.rank, each.name))
+
+
+def software_decoder(media: str) -> str | None:
+    """Return the name of the preferred decoder in software; None where there is none."""
+    caps = Gst.Caps.from_string(media)
+    able = [
+        factory
+        for factory in _factories()
+        if is_decoder(factory) and not is_hardware(factory) and factory.can_sink_any_caps(caps)
+    ]
+    best = max(able, key=lambda factory: int(factory.get_rank()), default=None)
+    return best.get_name() if best is not None and best.get_rank() > 0 else None
+
+
+def refusal(decode: str) -> str | None:
+    """Return why this machine cannot decode as the option ``decode`` says; None where it can."""
+    if decode in {"auto", "software"} or hardware_decoders(decode):
+        return None
+    here = ", ".join(f"{each.name} ({each.device})" for each in hardware_decoders())
+    return (
+        f'decode: "{decode}" — expected "auto" or "software", as this machine has no decoder of '
+        f"that device; hardware decoders here: {here or 'none'}"
+    )
+
+
+def _factories() -> list[Any]:
+    kinds = Gst.ELEMENT_FACTORY_TYPE_DECODER
+    return list(Gst.ElementFactory.list_get_elements(kinds, Gst.Rank.NONE))
+
+
+def _described(factory: Any) -> HardwareDecoder:
+    name = factory.get_name()
+    device = next((d for start, d in _DEVICES.items() if name.startswith(start)), "other")
+    media = [m for m in CODECS if factory.can_sink_any_caps(Gst.Caps.from_string(m))]
+    return HardwareDecoder(name, device, int(factory.get_rank()), tuple(media))

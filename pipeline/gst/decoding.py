@@ -1,0 +1,139 @@
+"""Which decoder a camera's graph takes: asked by decodebin of each that could."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GObject, Gst
+
+from pipeline.gst.decoder_proof import distrust, prove
+from pipeline.gst.decoders import (
+    CHOSEN_RANK,
+    CODECS,
+    HardwareDecoder,
+    hardware_decoders,
+    is_decoder,
+    is_hardware,
+)
+
+_TRY, _SKIP = 0, 2  # GstAutoplugSelectResult
+_SELECT = "autoplug-select"
+_log = logging.getLogger(__name__)
+
+
+class Decoding:
+    """Lets decodebin try a hardware decoder only where it was proved, or was asked for by name.
+
+    Args:
+        decode: the camera's option: "auto", "software", or a device.
+
+    Attributes:
+        refusal: why nothing decodes this stream as the option says; else empty.
+        words: why a hardware decoder that is here is not used; else empty.
+    """
+
+    def __init__(self, decode: str) -> None:
+        self.refusal = ""
+        self.words = ""
+        self._is_forced = decode not in {"auto", "software"}
+        device = decode if self._is_forced else None
+        self._hardware = [] if decode == "software" else hardware_decoders(device)
+        self._used: dict[str, str] = {}  # hardware decoders in the graph, and what they decode
+        self._chosen: dict[str, HardwareDecoder | None] = {}
+
+    def install(self, decoder: Any) -> None:
+        """Watch the element that finds decoders; another kind of element has its decoder already.
+
+        What is not in hardware here costs nothing: only ranks are read.
+        """
+        if decoder is None or not GObject.signal_lookup(_SELECT, decoder):
+            return
+        for each in self._hardware:  # those of rank 0 are never offered
+            factory = Gst.ElementFactory.find(each.name)
+            if factory is not None and factory.get_rank() < CHOSEN_RANK:
+                factory.set_rank(CHOSEN_RANK)
+        decoder.connect(_SELECT, self._select)
+
+    def note(self, factory: Any, element: Any) -> None:
+        """Note a decoder that was put into the graph."""
+        if is_hardware(factory):
+            caps = element.get_static_pad("sink").get_pad_template_caps()
+            media = next((m for m in CODECS if caps.can_intersect(Gst.Caps.from_string(m))), "")
+            self._used[factory.get_name()] = media
+
+    def blame(self, words: str, source: Any = None) -> str:
+        """Note that the graph failed; return in words which hardware decoder failed, or nothing.
+
+        Args:
+            words: what happened.
+            source: the element that said so; None when images merely do not come out.
+        """
+        if self._is_forced:
+            return ""
+        for name, media in self._used.items():
+            if source is None or _is_inside(source, name):
+                said = f"not used for {CODECS.get(media, media)}: {words}"
+                distrust(name, media, said)
+                return f"{name} failed, so that software decodes from now on: {words}"
+        return ""
+
+    def _select(self, _bin: Any, _pad: Any, caps: Any, factory: Any) -> int:
+        try:
+            return self._judge(caps, factory)
+        except Exception:  # noqa: BLE001  # it would end in C, unseen
+            _log.exception("a decoder could not be chosen")
+            return _SKIP if is_hardware(factory) else _TRY
+
+    def _judge(self, caps: Any, factory: Any) -> int:
+        if not is_decoder(factory):
+            return _TRY
+        media = caps.get_structure(0).get_name()
+        chosen = self._choice(media)
+        if is_hardware(factory):
+            return _TRY if chosen is not None and chosen.name == factory.get_name() else _SKIP
+        if not self._is_forced:
+            return _TRY
+        if chosen is None:
+            self.refusal = self._no_decoder(media)
+        return _SKIP
+
+    def _choice(self, media: str) -> HardwareDecoder | None:
+        if media not in self._chosen:
+            self._chosen[media] = self._choose(media)
+        return self._chosen[media]
+
+    def _choose(self, media: str) -> HardwareDecoder | None:
+        able = [each for each in self._hardware if media in each.media]
+        said = []
+        for each in able:
+            proof = prove(each.name, media)
+            if proof.good:
+                return each
+            said.append(f"{each.name} is {proof.words}")
+        if self._is_forced and able:
+            self.words = f"decode is forced, though {said[0]}"
+            return able[0]
+        if able:
+            self.words = f"decoded in software: {'; '.join(said)}"
+        return None
+
+    def _no_decoder(self, media: str) -> str:
+        names = [f"{each.name} ({CODECS[m]})" for each in self._hardware for m in each.media]
+        return (
+            f"no decoder of the device that decode names for {CODECS.get(media, media)}; it has: "
+            f"{', '.join(names)}"
+        )
+
+
+def _is_inside(element: Any, factory: str) -> bool:
+    """Return whether an element, or one around it, is of a factory."""
+    while element is not None:
+        made_by = element.get_factory() if isinstance(element, Gst.Element) else None
+        if made_by is not None and made_by.get_name() == factory:
+            return True
+        element = element.get_parent()
+    return False
