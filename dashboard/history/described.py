@@ -63,8 +63,7 @@ def _hint(desired: Desired, report: WorkerReport | None, track: Track) -> str | 
     """That it decodes more than its analysis needs."""
     keys = (report.defaults if report else {}) | desired.spec
     sampled, rate = track.sampled, track.rate()
-    is_drawn = str(desired.spec["url"]).startswith("test:")
-    if sampled is None or rate is None or is_drawn or keys.get("keyframes_only"):
+    if sampled is None or rate is None or keys.get("keyframes_only"):
         return None
     standard = CameraOptions()
     sides = (keys.get(key) or getattr(standard, key) for key in ("width", "height"))

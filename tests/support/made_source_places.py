@@ -55,7 +55,7 @@ def places(folder: Path) -> dict[str, Any]:
         "without a port": refused("made://127.0.0.1"),
         "without a host": refused("made://"),
         "unknown": refused("mode://127.0.0.1"),
-        "query": list(check_source(mistaken, "gate.url")),
+        "query": list(check_source(mistaken, "gate")),
         "withdrawn": credentials.withdraw("gate", SECRET),
         "graph": camera_graph("gate", camera, "fakesink"),
         "fault": fault.reason if fault else None,

