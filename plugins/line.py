@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from engines.serving import Models
 from plugins.ledger import Ledger
 from plugins.outbox.outbox import Outbox
-from plugins.preview.view import ViewImages
+from plugins.preview.view_images import ViewImages
 
 FLUSH_S = 5.0  # for what has not been sent when a line ends
 

@@ -20,7 +20,7 @@ from pipeline.config.stages import kinds
 from pipeline.config.stages.facts import ModelFacts
 from pipeline.config.stages.stage import STAGES, read_stage
 from pipeline.config.standard import FACE
-from pipeline.config.view import no_view
+from pipeline.config.view_stream import no_view
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
 

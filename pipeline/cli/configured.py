@@ -47,7 +47,7 @@ def check(config: Config) -> None:
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
     from pipeline.config.standard import SHIPPED
-    from pipeline.config.view import shared_streams
+    from pipeline.config.view_stream import shared_streams
     from pipeline.doctor import examine, needs_of
 
     use_default_mirror()

@@ -16,7 +16,7 @@ from pipeline.config.messages import ConfigError, describe, path_of, show
 from pipeline.config.references import check_blur, check_source, check_stages, search_in
 from pipeline.config.settings import Settings, findable, with_manifests
 from pipeline.config.stages.stage import STAGES
-from pipeline.config.view import check_sessions, check_view
+from pipeline.config.view_stream import check_sessions, check_view
 from pipeline.config.yaml_file import YamlError, read_yaml
 
 ENV_PREFIX = "MIRANTE_"

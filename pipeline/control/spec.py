@@ -12,7 +12,7 @@ from pipeline.config.camera_url import redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.references import check_source
-from pipeline.config.view import check_view
+from pipeline.config.view_stream import check_view
 from pipeline.control.entries import Desired
 
 

@@ -15,13 +15,13 @@ from pipeline.cameras.graph import stages_text
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.config.view import check_view, view_of
+from pipeline.config.view_stream import check_view, view_stream_of
 from pipeline.control.reports import CameraReport, ViewReport
 from pipeline.worker.metrics import Latency
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
-from plugins.preview.view import ViewImages
+from plugins.preview.view_images import ViewImages
 
 
 class Runner(Protocol):
@@ -184,10 +184,11 @@ class CameraStarter:
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:
         """Return what takes the images of the camera's view."""
-        if view_of(spec) is None:
+        if view_stream_of(spec) is None:
             return None
         preview = spec.preview
-        return ViewImages(name, self.outbox, preview.fps, preview.quality)
+        hides = bool(spec.crop or spec.mask)
+        return ViewImages(name, self.outbox, preview.fps, preview.quality, hides)
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

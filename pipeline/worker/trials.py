@@ -21,7 +21,7 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.config.choosing import chosen, settle
 from pipeline.config.decode_cost import decode_hint
 from pipeline.config.references import check_blur
-from pipeline.config.view import check_view
+from pipeline.config.view_stream import check_view
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, failed, pack, unpack
 

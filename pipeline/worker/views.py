@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from mirante.faults import FaultCode
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
-from pipeline.config.view import differences, stream_of, view_of
+from pipeline.config.view_stream import differences, stream_of, view_stream_of
 from pipeline.control.reports import ViewReport
 from pipeline.worker.camera import MakeRunner, Runner, RunningCamera
 from plugins.ledger import Ledger
 from plugins.line import Line
-from plugins.preview.view import ViewImages
+from plugins.preview.view_images import ViewImages
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LINGER_S = 5.0  # a page that is loaded again must not cost a new session
 STOP_S = 5.0
 IDLE = ViewReport(state="idle", reason="nobody watches")
 
-Stream = tuple[object, ...]  # as ``pipeline.config.view.stream_of``
+Stream = tuple[object, ...]  # as ``pipeline.config.view_stream.stream_of``
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Views:
         wanted: dict[Stream, dict[str, Camera]] = {}
         reports: dict[str, ViewReport] = {}
         for name, camera in sorted(cameras.items()):
-            view = view_of(camera.spec)
+            view = view_stream_of(camera.spec)
             if view is None or camera.images is None:
                 continue
             sharing = wanted.setdefault(stream_of(view.url), {})

@@ -13,7 +13,7 @@ from plugins.frame import Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.blur import Blur
 from plugins.preview.jpeg import jpeg_of
-from plugins.preview.view import ViewImages
+from plugins.preview.view_images import ViewImages
 
 
 class PreviewStage:

@@ -13,7 +13,7 @@ from plugins.frame import Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.jpeg import Jpegs
 from plugins.preview.stage import PreviewStage
-from plugins.preview.view import IMAGES_MOST, ViewImages
+from plugins.preview.view_images import IMAGES_MOST, ViewImages
 from tests.support.images import decode_image
 
 S = 1_000_000_000

@@ -238,20 +238,25 @@ def test_the_image_is_of_the_view_and_of_the_camera_itself_without_it(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setattr(views_module, "LINGER_S", 0.5)
-    keys = {"url": "test://?size=320x180&fps=10", "stages": [], "preview": {"width": 960}}
+    left = [[0, 0], [0.25, 0], [0.25, 1], [0, 1]]
+    hidden = {"crop": [0.1, 0, 0.9, 1], "mask": [left]}
+    keys = {"url": "test://?size=320x180&fps=10", "stages": [], "preview": {"width": 960}} | hidden
     view = "test://?size=1280x720&fps=10"
     with connect(redis_server.url) as client, running(redis_server, **keys, view=view) as worker:
         for header, image in pictures(client):
+            width = image.shape[1]
+            assert image[:, : round(width * 0.18)].max() < 16, "black in either"
+            assert image[:, round(width * 0.3) :].max() > 100
             if header.get("stream") == "view":
-                assert image.shape[:2] == (540, 960)
+                assert image.shape[:2] == (675, 960)
                 assert abs(header["off_ms"]) <= 100
                 assert header["seq"] >= 0
                 told = worker.state().cameras["gate"].view
                 if told is not None and told.state == "running":
-                    assert told.size == (1280, 720)
+                    assert told.size == (1024, 720)
                     break
             else:
-                assert image.shape[:2] == (180, 320), "until it has connected"
+                assert image.shape[:2] == (180, 256), "until it has connected"
         until_s = time.monotonic() + 15
         while (report := worker.state().cameras["gate"]).view != IDLE:
             assert time.monotonic() < until_s, report
@@ -263,7 +268,7 @@ def test_the_image_is_of_the_view_and_of_the_camera_itself_without_it(
         seen = 0
         for header, image in pictures(client):
             assert "stream" not in header
-            assert image.shape[:2] == (180, 320)
+            assert image.shape[:2] == (180, 256)
             found = worker.state().cameras["gate"].view
             seen += found is not None and found.code == "no-file"
             if seen > 3:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config.camera import Camera
 from pipeline.config.decode_cost import decode_hint
-from pipeline.config.view import check_view, shared_streams, view_of
+from pipeline.config.view_stream import check_view, shared_streams, view_stream_of
 
 SUB, MAIN = "rtsp://u:p@192.0.2.7/sub", "rtsp://u:p@192.0.2.7/main"
 
@@ -18,7 +18,9 @@ def camera(**keys: Any) -> Camera:
 def test_a_view_has_the_options_of_its_source_and_image() -> None:
     keys = {"transport": "udp", "latency_ms": 7, "watchdog_s": 9, "decode": "software"}
     preview = {"fps": 4, "width": 1920, "quality": 50}
-    view = view_of(camera(**keys, fps=10, width=320, stages=[{"model": "street"}], preview=preview))
+    view = view_stream_of(
+        camera(**keys, fps=10, width=320, stages=[{"model": "street"}], preview=preview)
+    )
     assert view is not None
     assert (str(view.url), view.view) == ("rtsp://***@192.0.2.7/main", None)
     assert {key: getattr(view, key) for key in keys} == keys
@@ -29,7 +31,7 @@ def test_a_view_has_the_options_of_its_source_and_image() -> None:
     "view", [None, SUB, "rtsp://192.0.2.7:554/sub", "rtsp://x:y@192.0.2.7/sub"]
 )
 def test_no_second_session_for_the_stream_that_is_analysed(view: str | None) -> None:
-    assert view_of(camera(view=view)) is None
+    assert view_stream_of(camera(view=view)) is None
 
 
 def test_passwords_of_a_view_are_shown_by_nothing() -> None:

@@ -8,7 +8,7 @@ from pipeline.config.camera import Camera, Preview
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.messages import show
 
-_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview"}
+_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview", "mask_encoding"}
 
 
 def stream_of(url: CameraUrl) -> tuple[object, ...]:
@@ -18,7 +18,7 @@ def stream_of(url: CameraUrl) -> tuple[object, ...]:
     return url.scheme, url.host, url.port, url.path, url.query
 
 
-def view_of(camera: Camera) -> Camera | None:
+def view_stream_of(camera: Camera) -> Camera | None:
     """Return the camera that its view stream is; None where it has none, or the same stream twice.
 
     It has the options of the source and of the image, such as ``transport``, so that what they hide
@@ -83,7 +83,7 @@ def check_sessions(cameras: Mapping[str, Camera], path: str) -> Iterator[str]:
     """
     first: dict[tuple[object, ...], tuple[str, Camera]] = {}
     for name, camera in cameras.items():
-        view = view_of(camera)
+        view = view_stream_of(camera)
         if view is None:
             continue
         other, before = first.setdefault(stream_of(view.url), (name, view))
@@ -107,7 +107,7 @@ def shared_streams(cameras: Mapping[str, Camera]) -> Iterator[str]:
             readers.setdefault(stream_of(camera.url), []).append(name)
             shown.setdefault(stream_of(camera.url), str(camera.url))
     for name, camera in cameras.items():
-        view = view_of(camera)
+        view = view_stream_of(camera)
         if view is not None and (stream := stream_of(view.url)) in readers:
             readers[stream].append(f"{name}.view")
     for stream, names in readers.items():
