@@ -194,19 +194,21 @@ class FaultCode(StrEnum):
     NO_VIDEO = (
         "no-video",
         "the camera answers, but no video came for … / packets arrive at …, but no video came for "
-        "… / no image came within …",
+        "… / no video came for …, and no key frame before / no image came within …",
         "With UDP a firewall may be in the way: choose TCP. Otherwise restart the camera.",
     )
     STALLED = (
         "stalled",
-        "no frame for …",
+        "no frame for … (watchdog_s: …)",
         "It reconnects by itself. If it happens often, check the network between the camera and "
         "the worker's machine.",
     )
     UNDECODABLE = (
         "undecodable",
-        "images arrive, but none could be decoded for …",
-        "The stream is damaged: use TCP, check the network, or lower the camera's bit rate.",
+        "images arrive, but none could be decoded for … / images arrive, but no key frame came "
+        "for …",
+        "The stream is damaged: use TCP, check the network, or lower the camera's bit rate. If no "
+        "key frame comes, set a shorter distance between key frames in the camera.",
     )
     ENDED = (
         "ended",
@@ -271,6 +273,18 @@ class FaultCode(StrEnum):
         "end-of-file",
         "end of file",
         "Set loop: true for a file that restarts at its end.",
+    )
+    FILE_CUT = (
+        "file-cut",
+        "end of a file that is cut: …; … frames read",
+        "Copy the file again, or export the recording again: a part of it is missing.",
+    )
+    FILE_STALLED = (
+        "file-stalled",
+        "the file gave nothing for …; … frames were read",
+        "Check the disk or the share that it is on, and whether it plays to its end elsewhere; "
+        "convert it to MP4 otherwise.",
+        _LASTING,
     )
     NO_DEVICE = (
         "no-device",

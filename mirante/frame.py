@@ -23,12 +23,15 @@ class Counts:
         published: frames whose results were handed on, this one included.
         dropped: frames dropped on purpose, by reason (``rate``, ``queue``, ``outbox``, …).
         failed: frames on which a stage failed.
+        damaged: of the decoded frames, those that the decoder had to make up in part; each is in
+            one of the counters above too.
     """
 
     decoded: int = 0
     published: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     failed: int = 0
+    damaged: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -53,6 +56,8 @@ class FrameResult:
         timings: milliseconds per stage of this frame's way, in order.
         counts: the camera's account as of this frame.
         published: the models whose embeddings are written into the frame's message.
+        damaged: the decoder made up at least a part of the image: no key frame had come yet, or
+            data was lost. What was found in it is no evidence, least of all of where a thing went.
     """
 
     camera: str
@@ -67,6 +72,7 @@ class FrameResult:
     timings: Mapping[str, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     published: tuple[str, ...] = ()
+    damaged: bool = False
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

@@ -14,6 +14,7 @@ from typing import cast
 
 from mirante.frame import Counts, FrameResult, TsSource
 
+DAMAGED = "damaged"  # why a damaged frame was dropped
 _IDENTITY = ("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height", "counts")
 QUEUED_MOST = 16  # frames that a queue may hold; the longest here holds 4
 
@@ -23,6 +24,8 @@ class _Open:
     seq: int
     result: FrameResult
     mark_ns: int  # monotonic; when the frame last passed a mark, so that stages can be timed
+    damaged: bool
+    damaged_so_far: int  # frames since the epoch, this one included
     passed: int = 0  # 1 behind the rate limit, 2 behind the queue, 3 before the first stage
 
 
@@ -49,6 +52,7 @@ class Ledger:
         self._next_seq = 0
         self._published = 0
         self._failed = 0
+        self._damaged = 0
         self._dropped: dict[str, int] = {"rate": 0, "queue": 0}
         self._ahead: dict[int, str] = {}  # dropped frames later than the last one published
 
@@ -59,22 +63,32 @@ class Ledger:
         ts_source: TsSource,
         size: tuple[int, int],
         arrived_ns: int | None = None,
+        damaged: bool = False,
     ) -> int:
         """A frame of ``size`` (width, height) left the video decoder, which it had reached at
-        ``arrived_ns`` (Unix time), where that is known; returns its number.
+        ``arrived_ns`` (Unix time), where that is known, and which made it up in part if it is
+        ``damaged``; returns its number.
         """
         with self._lock:
             seq = self._next_seq
             self._next_seq += 1
+            self._damaged += damaged
             if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
                 self._ahead[twin.seq] = "duplicate_pts"
             timings = {}
             if arrived_ns is not None:
                 timings["video_decode"] = max(0.0, (time.time_ns() - arrived_ns) / 1e6)
             result = FrameResult(
-                self.camera, seq, self.epoch, captured_ns, ts_source, *size, timings=timings
+                self.camera,
+                seq,
+                self.epoch,
+                captured_ns,
+                ts_source,
+                *size,
+                timings=timings,
+                damaged=damaged,
             )
-            self._open[pts] = _Open(seq, result, time.monotonic_ns())
+            self._open[pts] = _Open(seq, result, time.monotonic_ns(), damaged, self._damaged)
             return seq
 
     def admitted(self, pts: int) -> None:
@@ -105,7 +119,7 @@ class Ledger:
             return frame.result
 
     def put(self, pts: int, result: FrameResult) -> None:
-        """Replaces what is known about an open frame.
+        """Replaces what is known about an open frame; a damaged one stays damaged.
 
         Raises:
             ValueError: what says which frame it is has been changed.
@@ -117,7 +131,8 @@ class Ledger:
                 before, after = getattr(frame.result, name), getattr(result, name)
                 if after is not before and after != before:
                     raise ValueError(f"a stage changed {name} to {after!r}; expected {before!r}")
-            frame.result = result
+            forgets = frame.damaged and not result.damaged
+            frame.result = replace(result, damaged=True) if forgets else result
 
     def publish(self, pts: int) -> FrameResult | None:
         """Closes a frame as published; its result carries the account as of this frame."""
@@ -127,7 +142,14 @@ class Ledger:
                 return None
             self._published += 1
             self._settle(frame.seq)
-            result = replace(frame.result, counts=self._counts(frame.seq + 1))
+            counts = Counts(
+                frame.seq + 1,
+                self._published,
+                dict(self._dropped),
+                self._failed,
+                frame.damaged_so_far,
+            )
+            result = replace(frame.result, counts=counts)
         self._on_publish(result)
         return result
 
@@ -145,10 +167,12 @@ class Ledger:
                 self._settle(frame.seq)
 
     def drop(self, pts: int, reason: str) -> None:
-        """Closes a frame that a stage dropped on purpose."""
+        """Closes a frame that was dropped on purpose."""
         with self._lock:
             if (frame := self._open.pop(pts, None)) is not None:
                 self._ahead[frame.seq] = reason
+                if all(other.seq > frame.seq for other in self._open.values()):
+                    self._settle(frame.seq)
 
     def lost(self, frames: int, reason: str = "outbox") -> None:
         """Frames that counted as published never reached Redis."""
@@ -179,7 +203,9 @@ class Ledger:
             for reason in self._ahead.values():
                 dropped[reason] = dropped.get(reason, 0) + 1
             done = self._published + sum(dropped.values()) + self._failed
-            return Counts(done, self._published, dropped, self._failed), self._next_seq - done
+            damaged = self._damaged - sum(frame.damaged for frame in self._open.values())
+            counts = Counts(done, self._published, dropped, self._failed, damaged)
+            return counts, self._next_seq - done
 
     def busy_s(self) -> float:
         """Return for how many seconds the stages have held their current frame; 0 if they hold
@@ -219,6 +245,3 @@ class Ledger:
         for dropped in [n for n in self._ahead if n <= seq]:
             reason = self._ahead.pop(dropped)
             self._dropped[reason] = self._dropped.get(reason, 0) + 1
-
-    def _counts(self, decoded: int) -> Counts:
-        return Counts(decoded, self._published, dict(self._dropped), self._failed)

@@ -33,7 +33,7 @@ ALERTS = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules
 OF_PROMETHEUS = {"instance", "job"}  # labels that it adds to each series
 # Values that each of these labels may have; of others any.
 VALUES = {"state": set(health.STATES)}
-VALUES["reason"] = {"rate", "queue", "stage", "reconnect", "duplicate_pts"}
+VALUES["reason"] = {"rate", "queue", "stage", "reconnect", "duplicate_pts", "damaged"}
 
 Labels = dict[str, set[str]]  # of a sample, by its name
 

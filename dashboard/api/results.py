@@ -44,7 +44,7 @@ _EXAMPLE = {
     "size": [1280, 720],
     "objects": [DETECTION],
     "timings": {"queue": 0.2, "infer": 20.5},
-    "counts": {"decoded": 42, "published": 30, "dropped": {"rate": 12}, "failed": 0},
+    "counts": {"decoded": 42, "published": 30, "dropped": {"rate": 12}, "failed": 0, "damaged": 0},
     "id": "1763899667123-41",
     "sent": 1763899667.16,
 }

@@ -77,6 +77,7 @@ class Counts(Shape):
     published: int
     dropped: dict[str, int] = Field(description="by reason")
     failed: int
+    damaged: int = Field(0, description="decoded frames that the decoder made up in part")
 
 
 class Rate(Shape):
@@ -117,7 +118,13 @@ CAMERA: dict[str, Any] = {
     "advice": None,
     "since": 1763899600.5,
     "attempt": 0,
-    "counts": {"decoded": 1800, "published": 720, "dropped": {"rate": 1080}, "failed": 0},
+    "counts": {
+        "decoded": 1800,
+        "published": 720,
+        "dropped": {"rate": 1080},
+        "failed": 0,
+        "damaged": 0,
+    },
     "rate": {"decoded": 25.0, "published": 10.0, "dropped": 15.0, "failed": 0.0},
     "latency_ms": {"p50": 31.2, "p95": 44.0},
     "size": [1920, 1080],

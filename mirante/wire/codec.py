@@ -145,6 +145,7 @@ def decode(
         timings=found.timings if found else {},
         counts=found.counts if found else Counts(),
         published=tuple(part.model for part in parts_of_vectors),
+        damaged=head.damaged is True,
     )
 
 
@@ -166,6 +167,7 @@ def _head(result: FrameResult) -> dict[str, Any]:
         "ts": result.captured_ns // 1000 / 1e6,
         "ts_source": result.ts_source,
         "size": (result.width, result.height),
+        "damaged": result.damaged or msgspec.UNSET,
     }
 
 

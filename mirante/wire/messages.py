@@ -50,6 +50,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="whose clock gave `ts`: the camera's (rtcp) or the receiver's (arrival)"),
     ]
     size: Annotated[Size, Meta(description="width, height of the source frame in pixels")]
+    damaged: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="true: the decoder made up a part of the image, as before the first key "
+            "frame or after a loss; absent for a whole image; since 1.2"
+        ),
+    ] = UNSET
 
 
 Score = Annotated[float, Meta(ge=0, le=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
@@ -16,9 +16,20 @@ from pipeline.config.stages.stage import Stage
 from pipeline.config.standard import SHIPPED, WANTED
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
-
-
 ADDRESSES = ("url", "view")  # keys of a camera that may hold passwords
+
+
+def _of_watchdog(value: object) -> object:
+    """Say both forms of the option in one message."""
+    if value == "auto":
+        return value
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = 0.0
+    if isinstance(value, bool) or not 0.5 <= seconds <= 600:
+        raise ValueError("expected auto, or a number of at least 0.5 and at most 600")
+    return seconds
 
 
 class Preview(Section):
@@ -51,8 +62,17 @@ class CameraOptions(Section):
     latency_ms: int = Field(
         150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp, rtp, srt)"
     )
-    watchdog_s: float = Field(
-        3.0, ge=0.5, le=600, description="seconds of silence after which a live camera has stalled"
+    damaged: Literal["mark", "drop", "keep"] = Field(
+        "mark",
+        description="frames that the decoder made up in part, before the first key frame and after "
+        "losses: marked, dropped, or kept as if they were whole",
+    )
+    watchdog_s: Annotated[
+        Annotated[float, Field(ge=0.5, le=600)] | Literal["auto"], BeforeValidator(_of_watchdog)
+    ] = Field(
+        "auto",
+        description="seconds of silence after which a live camera has stalled: 0.5 to 600, or "
+        "auto: at least 3, from the rate that it has shown",
     )
     pace: Literal["realtime", "every_frame"] = Field(
         "realtime", description="file: only; at the clip's own pace, or every frame, none dropped"

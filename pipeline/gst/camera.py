@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -16,9 +17,10 @@ from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras.faults import UNEXPLAINED, explain, hide
+from pipeline.cameras.files import broken_at, end_of, missing
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import kind_of, source_of
-from pipeline.cameras.state import CameraState, Fault, State, Transition
+from pipeline.cameras.state import GRACE_S, CameraState, End, Fault, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.decoders import refusal
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
@@ -36,9 +38,6 @@ _log = logging.getLogger(__name__)
 def _of(code: FaultCode) -> Fault:
     """A fault whose reason holds no detail."""
     return Fault(code, code.words)
-
-
-_END_OF_FILE = _of(FaultCode.END_OF_FILE)
 
 
 class CameraRunner:
@@ -73,9 +72,12 @@ class CameraRunner:
         self._graph = camera_graph(name, spec, stages)
         self._line, self._ledger = line, line.ledger
         self._on_change = on_change
+        self._file = None if spec.url.is_network else Path(spec.url.path)
         self._machine = CameraState(
             name, spec.watchdog_s, self._tell, self._source.live, self._source.sender
         )
+        if spec.fps:  # no more frames are asked for
+            self._machine.grace_s = max(GRACE_S, 3 / spec.fps)
         self._stop = threading.Event()
         self._stop_reason = ""
         self._thread = threading.Thread(target=self._run, name=f"camera-{name}", daemon=True)
@@ -83,6 +85,8 @@ class CameraRunner:
         self._missing = ""  # what GStreamer last missed a plugin for
         self._warned_s: dict[str, float] = {}
         self._noted: set[str] = set()  # kinds of remarks
+        self._stuck: Session | None = None  # one that never came to open its file
+        self._busy_s = 0.0  # monotonic time at which the stages were last seen at work
 
     @property
     def state(self) -> State:
@@ -138,7 +142,7 @@ class CameraRunner:
         while not self._stop.is_set():
             self._machine.connecting()
             fault = self._attempt()
-            if fault is _END_OF_FILE:
+            if isinstance(fault, End):
                 ended = fault
                 break
             if fault is not None:
@@ -150,6 +154,10 @@ class CameraRunner:
 
     def _attempt(self) -> Fault | None:
         """Run one graph from building to its end; return None when a stop was requested."""
+        if self._stuck is not None and self._stuck.is_stuck:
+            return Fault(
+                FaultCode.FILE_STALLED, f"{self.spec.url.path} cannot be opened: no answer"
+            )
         try:
             session = Session(self.spec, self._source, self._graph, self._line, self._next_number)
         except GraphError as error:
@@ -159,7 +167,8 @@ class CameraRunner:
         fault = self._watch(session)
         session.close()
         self._next_number = session.next_number
-        if fault is _END_OF_FILE:
+        self._stuck = session if session.is_stuck else None
+        if isinstance(fault, End):
             self._ledger.finish()
         else:
             self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
@@ -176,20 +185,20 @@ class CameraRunner:
 
     def _check(self, session: Session) -> Fault | None:
         probes = session.probes
-        arrived_s, decoded_s = probes.arrived_s, probes.decoded_s
-        if self.spec.keyframes_only and decoded_s is not None:
-            decoded_s = max(decoded_s, arrived_s or decoded_s)
         if (busy_s := self._ledger.busy_s()) > STAGES_S:
             return self._machine.hung(busy_s)
         if session.is_refused:
             return session.refusal
         if self._source.sender and (silent_s := session.silent_s) is not None:
             return self._await_sender(silent_s)
-        fault = self._machine.check(arrived_s, decoded_s)
+        if busy_s or session.is_starting:
+            self._busy_s = time.monotonic()
+        progress = probes.progress(self._busy_s)
+        fault = self._machine.check(progress)
         if fault is not None and fault.code == FaultCode.UNDECODABLE:
             words = session.decoding.blame(fault.reason)
             return Fault(fault.code, words) if words else fault
-        if fault is not None and arrived_s is None and self.spec.url.is_network:
+        if fault is not None and progress.newest_s is None and self.spec.url.is_network:
             return session.refusal or self._reach(fault)
         remarks = dict(probes.times.remarks)
         if session.decoding.words and self.state == State.RUNNING:
@@ -232,12 +241,15 @@ class CameraRunner:
         if words := session.decoding.blame(self._hide(error.message), message.src):
             return Fault(FaultCode.UNDECODABLE, words)
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
-        if is_unexplained and self.spec.url.is_network and session.probes.arrived_s is None:
+        progress = session.probes.progress()
+        if is_unexplained and self.spec.url.is_network and progress.arrived_s is None:
             return self._reach(_of(FaultCode.NOT_VIDEO))
         words = self._missing or error.message
         if detail and kind_of(self.spec.url).detailed:
             words = f"{words} {detail.splitlines()[-1]}"
         fault = explain(self.spec.url, error.domain, error.code, words)
+        if fault is not None and not self._source.live:
+            return broken_at(self._file, progress.frames, fault)
         return fault or self._reach(_of(FaultCode.UNRESPONSIVE))
 
     def _on_end(self, session: Session) -> Fault | None:
@@ -245,8 +257,12 @@ class CameraRunner:
             return self._machine.no_sender()
         if self._source.live:
             return session.refusal or _of(FaultCode.ENDED)
-        if not self.spec.loop:
-            return _END_OF_FILE
+        frames = session.probes.progress().frames
+        if not self.spec.loop or not frames:
+            return end_of(self._file, frames)
+        if self._file is not None and "cut" not in self._noted and (lacks := missing(self._file)):
+            self._noted.add("cut")
+            self._machine.note(f"the file is cut: {lacks}; its {frames} frames are repeated")
         return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)
 
     def _reach(self, otherwise: Fault) -> Fault | None:

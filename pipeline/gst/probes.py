@@ -9,18 +9,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import gi
 
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.cameras.damage import Damage
 from pipeline.cameras.rate import RateLimit
+from pipeline.cameras.rhythm import Rhythm
+from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import CaptureTime
+from pipeline.gst.intake import Intake, is_cut_jpeg
 from pipeline.gst.view import Seen, tell_exif
-from plugins.ledger import Ledger
+from plugins.element import elements_of
+from plugins.ledger import DAMAGED, Ledger
 
 Gst.init(None)
 
@@ -39,11 +44,12 @@ class FrameProbes:
         keyframes_only: drop all but key frames before the decoder.
         paced: frames are held until they are due behind the decoder, so that this is their time.
         seen: the camera's view, which says the size that frames are shown in; None for their own.
-        turn: how often a looped file was begun before.
+        damaged: what to do with frames that the decoder made up in part.
 
     Attributes:
-        arrived_s, decoded_s: monotonic time of the newest encoded image and decoded frame.
         times: when they were taken.
+        turn: how often a looped file was begun before.
+        frames: decoded in this turn.
     """
 
     def __init__(
@@ -53,9 +59,19 @@ class FrameProbes:
         keyframes_only: bool = False,
         paced: bool = False,
         seen: Seen | None = None,
+        damaged: Literal["mark", "drop", "keep"] = "mark",
     ) -> None:
-        self.arrived_s: float | None = None
-        self.decoded_s: float | None = None
+        self._began_s: float | None = None
+        self._packets_s: float | None = None
+        self._arrived_s: float | None = None
+        self._decoded_s: float | None = None
+        self._rhythm = Rhythm()
+        self._damage = Damage(believes=not keyframes_only)
+        self._intake = Intake(self._on_data, self._damage.lost)
+        self._damaged = damaged
+        self._whole = False
+        self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
+        self.frames = 0
         self.times = CaptureTime()
         self.turn = 0
         self._ledger = ledger
@@ -66,6 +82,7 @@ class FrameProbes:
         self._size = (0, 0)
         self._last_pts = -1
         self._broken = False
+        self._is_jpeg = False
 
     def install(self, pipeline: Any) -> None:
         """Puts the probes into a graph made by ``camera_graph``."""
@@ -74,13 +91,21 @@ class FrameProbes:
         self._add(entry, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._add(entry, Gst.PadProbeType.BUFFER, self._on_decoded)
         self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
+        self._intake.listen(pipeline.get_bus())
+        for element in elements_of(pipeline):
+            self._intake.watch(element)
         decoder = pipeline.get_by_name("decode")
         if decoder is not None and decoder.get_static_pad("src") is not None:
             self.watch_decoder(decoder)
 
+    def watch(self, element: Any) -> None:
+        """Notes what arrives at an element in front of a decoder, if that tells something."""
+        self._intake.watch(element)
+
     def watch_decoder(self, decoder: Any) -> None:
         """Notes what arrives at a video decoder."""
         tell_exif(decoder)
+        self._is_jpeg = "jpeg" in decoder.get_static_pad("sink").query_caps(None).to_string()
         self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
 
     def watch_packets(self, depayloader: Any) -> None:
@@ -103,35 +128,91 @@ class FrameProbes:
         self.times.packet(info.get_buffer())
         return _OK
 
+    def progress(self, busy_s: float | None = None) -> Progress:
+        """What came so far; ``busy_s``: monotonic time at which the stages were seen at work.
+
+        Where key frames alone are decoded, the others count as frames: the camera is alive.
+        """
+        decoded_s = self._decoded_s
+        if self._keyframes_only and decoded_s is not None:
+            decoded_s = max(decoded_s, self._arrived_s or decoded_s)
+        return Progress(
+            self._arrived_s,
+            decoded_s,
+            began_s=self._began_s,
+            packets_s=self._packets_s,
+            keyed_s=self._damage.keyed_s,
+            whole=self._whole,
+            limit_s=self._rhythm.limit_s,
+            due_s=self._due_s() if self._paced else None,
+            busy_s=busy_s,
+            frames=self.frames,
+        )
+
+    def _due_s(self) -> float | None:
+        """When the frame is due that is held behind the decoder, monotonic; None without one."""
+        pts, at_s = self._position
+        next_pts = self._damage.next_pts(pts)
+        return None if next_pts is None else at_s + (next_pts - pts) / 1e9
+
+    def _on_data(self) -> bool:
+        self._packets_s = time.monotonic()
+        self._began_s = self._began_s or self._packets_s
+        return self._arrived_s is None
+
     def _on_arrived(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
-        self.arrived_s = time.monotonic()
-        if self._keyframes_only and buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+        pts, now_s = buffer.pts, time.monotonic()
+        self._arrived_s = now_s
+        key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        if self._keyframes_only and not key:
+            self._rhythm.came(now_s, pts)
             return _DROP
-        if (whole := self.times.arrived(buffer)) is None:
-            return _OK
-        pad.chain(whole)  # passes here again, as it is
-        return _DROP
+        if (whole := self.times.arrived(buffer)) is not None:
+            pad.chain(whole)  # passes here again, as it is
+            return _DROP
+        self._rhythm.came(now_s, pts)
+        discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
+        self._damage.arrived(pts, now_s, key, discont, cut=self._is_jpeg and is_cut_jpeg(buffer))
+        return _OK
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
-        if self._seen.note(info.get_event()):
+        event = info.get_event()
+        if self._seen.note(event):
             self._size = self._seen.view.size
+        if event.type == Gst.EventType.SEGMENT:
+            self._position = (event.parse_segment().start, time.monotonic())
         return _OK
 
     def _on_decoded(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
-        self.decoded_s = time.monotonic()
         sent_pts: int = buffer.pts
+        now_s = time.monotonic()
+        if self._arrived_s is None:  # nothing is decoded here
+            self._rhythm.came(now_s, sent_pts)
+        self._decoded_s, self._position = now_s, (sent_pts, now_s)
+        self.frames += 1
+        damaged = self._is_damaged(buffer)
         captured_ns, ts_source, arrived_ns = self.times.captured(buffer, self._paced)
         pts = self._unique(pad, sent_pts)
         if pts != sent_pts:
             buffer.pts = pts
-        self._ledger.decoded(pts, captured_ns, ts_source, self._size, arrived_ns)
+        self._ledger.decoded(pts, captured_ns, ts_source, self._size, arrived_ns, damaged)
+        if damaged and self._damaged == "drop":
+            self._ledger.drop(pts, DAMAGED)
+            return _DROP
         if self._limit is not None and not self._limit.admits(pts):
             self._ledger.drop(pts, "rate")
             return _DROP
         self._ledger.admitted(pts)
         return _OK
+
+    def _is_damaged(self, buffer: Any) -> bool:
+        flagged = buffer.has_flags(Gst.BufferFlags.CORRUPTED)
+        discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
+        damaged = self._damage.decoded(buffer.pts, flagged, discont) and self._damaged != "keep"
+        self._whole = self._whole or not damaged
+        return damaged
 
     def _unique(self, pad: Any, pts: int) -> int:
         """The frame's PTS, which is its key from here on, so no two frames may share one.

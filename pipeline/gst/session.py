@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -78,6 +80,14 @@ class Session:
             raise GraphError(error) from None
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
+        self._opens_file = not (source.live or spec.url.is_network)
+        self._is_opened = False
+        self._starter = threading.Thread(
+            target=self._open_and_start,
+            args=(Path(spec.url.path),),
+            name="start-graph",
+            daemon=True,
+        )
         self._lacks_plugin = False
         self.probes = FrameProbes(
             line.ledger,
@@ -85,6 +95,7 @@ class Session:
             spec.keyframes_only,
             paced=source.pace == "realtime",
             seen=Seen(spec),
+            damaged=spec.damaged,
         )
         self.probes.install(self._pipeline)
         follow_view(self._pipeline, spec)
@@ -122,10 +133,33 @@ class Session:
         return self._answers is not None and self._answers.is_final
 
     def start(self) -> None:
-        """To PLAYING; whether that worked is told by the messages."""
-        self._pipeline.set_state(Gst.State.PLAYING)
+        """To PLAYING; whether that worked is told by the messages.
+
+        A file is opened on a thread of its own: on a share that hangs that takes for ever.
+        """
+        if self._opens_file:
+            self._starter.start()
+        else:
+            self._pipeline.set_state(Gst.State.PLAYING)
         if self._feed is not None:
             self._feed.start()
+
+    @property
+    def is_starting(self) -> bool:
+        """True while models are loaded for a file that could be opened."""
+        return self._starter.is_alive() and self._is_opened
+
+    @property
+    def is_stuck(self) -> bool:
+        """True while the file is being opened, which ends in a moment or never."""
+        return self._starter.is_alive() and not self._is_opened
+
+    def _open_and_start(self, path: Path) -> None:
+        if path.is_file():  # to open anything else, such as a pipe, may wait by design
+            with suppress(OSError), path.open("rb"):  # GStreamer says what is wrong
+                pass
+            self._is_opened = True
+        self._pipeline.set_state(Gst.State.PLAYING)
 
     def message(self, timeout_s: float) -> Any:
         """The next error, end, warning or element message, or None."""
@@ -147,6 +181,7 @@ class Session:
         nanosecond (``FrameProbes.turn``), so that no two frames share one.
         """
         self.probes.turn += 1
+        self.probes.frames = 0
         return bool(self._pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0))
 
     def close(self) -> None:
@@ -193,6 +228,7 @@ def _on_element(
     _pipeline: Any, _parent: Any, element: Any, probes: FrameProbes, decoding: Decoding
 ) -> None:
     """Frame threading in a decoder would hold back one frame per thread."""
+    probes.watch(element)
     factory = element.get_factory()
     if factory is not None and "Depayloader" in factory.get_metadata("klass"):
         probes.watch_packets(element)

@@ -25,7 +25,7 @@ from mirante.frame import FrameResult
 from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage
 from pipeline.cameras.graph import stage_texts
-from pipeline.cameras.state import Fault, State, Transition
+from pipeline.cameras.state import WAITING, Fault, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
@@ -93,8 +93,8 @@ class TrialSink(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
                 kind.blur.apply(bgr)
             kind.kept = (result, _jpeg(bgr))
             kind.codec = kind.codec or _codec(self.pipeline())
-            kind.frames += 1
-            if kind.blur is None or kind.frames >= BLUR_FRAMES:
+            kind.frames += not result.damaged  # a whole image may come yet
+            if kind.frames >= (BLUR_FRAMES if kind.blur is not None else 1):
                 kind.enough.set()
         self.ledger.publish(key)
         return True
@@ -135,7 +135,7 @@ def try_camera(request: Request) -> Trial:
     ended.wait(request.until_s - time.monotonic())
     seconds = time.monotonic() - began_s
     if TrialSink.kept is None:
-        fault = faults[0] if faults else _impatient(ledger, warnings.last, seconds)
+        fault = faults[0] if faults else _impatient(ledger, warnings.last, seconds, runner.reason)
         trial = failed(fault.code, fault.reason, seconds)
     else:
         trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
@@ -170,7 +170,7 @@ def _decoded(ledger: Ledger) -> int:
     return counts.decoded + in_flight
 
 
-def _impatient(ledger: Ledger, warning: str, seconds: float) -> Fault:
+def _impatient(ledger: Ledger, warning: str, seconds: float, reason: str) -> Fault:
     """Why no image came before it was time to give up."""
     counts, _ = ledger.counts()
     if counts.failed:
@@ -182,6 +182,9 @@ def _impatient(ledger: Ledger, warning: str, seconds: float) -> Fault:
     if _decoded(ledger):
         words = f"images arrive, but none had passed the stages after {seconds:.0f} s"
         return Fault(FaultCode.STAGES_SLOW, words)
+    if reason == WAITING:
+        words = f"images arrive, but no key frame came for {seconds:.0f} s"
+        return Fault(FaultCode.UNDECODABLE, words)
     return Fault(FaultCode.NO_VIDEO, f"no image came within {seconds:.0f} s")
 
 

@@ -79,14 +79,20 @@ def _frames(now: WorkerState) -> Iterator[CounterMetricFamily]:
     dropped = CounterMetricFamily(
         "mirante_frames_dropped", "Frames dropped, by reason.", labels=["camera", "reason"]
     )
+    damaged = CounterMetricFamily(
+        "mirante_frames_damaged",
+        "Decoded frames that the decoder made up in part; each is counted above too.",
+        labels=["camera"],
+    )
     for name, camera, counts in now.accounts():
+        damaged.add_metric([name], counts.damaged)
         reasons = dict(counts.dropped)
         decoded.add_metric([name], counts.decoded + camera.in_flight)
         published.add_metric([name], counts.published + reasons.pop("outbox", 0))
         failed.add_metric([name], counts.failed)
         for reason, frames in reasons.items():
             dropped.add_metric([name, reason], frames)
-    yield from (decoded, published, failed, dropped)
+    yield from (decoded, published, failed, dropped, damaged)
 
 
 def _cameras(

@@ -78,6 +78,7 @@ def test_the_json_is_what_the_documents_say() -> None:
             "published": 30,
             "dropped": {"rate": 10, "queue": 1},
             "failed": 1,
+            "damaged": 0,
         },
     }
 
@@ -205,9 +206,20 @@ def test_a_missing_field_is_named() -> None:
         decode(coded.detections["json"], fields)
 
 
+def test_a_damaged_frame_says_so_and_a_whole_one_nothing() -> None:
+    counts = Counts(42, 30, {"rate": 11}, 1, damaged=7)
+    coded = encode(some_frame(damaged=True, counts=counts))
+    assert json.loads(coded.detections["json"])["damaged"] is True
+    back = decode(coded.detections["json"], coded.masks)
+    assert (back.damaged, back.counts.damaged, back.counts.balanced) == (True, 7, True)
+    whole = encode(some_frame())
+    assert "damaged" not in json.loads(whole.detections["json"])
+    assert not decode(whole.detections["json"]).damaged
+
+
 def test_every_field_of_a_frame_is_on_the_wire() -> None:
     plain = {f.name for f in dataclasses.fields(some_frame())}
     assert plain == {
         *("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height"),
-        *("detections", "masks", "timings", "counts", "published"),
+        *("detections", "masks", "timings", "counts", "published", "damaged"),
     }, "a new field of FrameResult needs a place in the message"

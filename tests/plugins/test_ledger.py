@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 
@@ -95,6 +97,42 @@ def test_failed_lost_and_interrupted_frames() -> None:
     assert (counts.decoded, counts.published, counts.failed, in_flight) == (4, 0, 1, 0)
     assert counts.dropped == {"rate": 0, "queue": 0, "outbox": 1, "reconnect": 2}
     assert counts.balanced
+
+
+def test_damaged_frames_are_counted_as_of_each_frame() -> None:
+    ledger = Ledger("gate")
+    for n, damaged in enumerate([True, True, False]):
+        ledger.decoded(n * 40, n, "arrival", SIZE, damaged=damaged)
+    ledger.drop(0, "damaged")
+    run_through(ledger, 1)
+    run_through(ledger, 2)
+    second, third = ledger.publish(40), ledger.publish(80)
+    assert second is not None
+    assert third is not None
+    assert (second.damaged, second.counts.damaged, second.counts.dropped["damaged"]) == (True, 2, 1)
+    assert (third.damaged, third.counts.damaged) == (False, 2)
+    assert third.counts.balanced
+    assert ledger.counts()[0].damaged == 2
+
+
+def test_drops_alone_are_settled_at_once() -> None:
+    ledger = Ledger("gate")
+    for n in range(100):
+        decode(ledger, n)
+        ledger.drop(n * 40, "damaged")
+    counts, in_flight = ledger.counts()
+    assert (counts.decoded, counts.dropped["damaged"], in_flight) == (100, 100, 0)
+    assert not ledger._ahead
+
+
+def test_a_stage_cannot_make_a_damaged_frame_whole() -> None:
+    ledger = Ledger("gate")
+    ledger.decoded(0, 1, "arrival", SIZE, damaged=True)
+    run_through(ledger, 0)
+    result = ledger.get(0)
+    assert result is not None
+    ledger.put(0, replace(result, damaged=False))
+    assert ledger.publish(0) == replace(result, damaged=True, counts=ANY)
 
 
 def test_two_frames_with_one_timestamp_are_two_frames() -> None:

@@ -282,4 +282,5 @@ def test_counts_reach_the_message_as_they_are(
         "published": 11,
         "dropped": {"rate": 5, "queue": 3},
         "failed": 1,
+        "damaged": 0,
     }

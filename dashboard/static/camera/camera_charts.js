@@ -13,6 +13,7 @@ const WHY = {
   rate: "above the requested rate", queue: "the models were busy and a newer frame arrived",
   stage: "dropped by a stage", reconnect: "in flight when the connection broke",
   duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
+  damaged: "the decoder made up a part of the image",
 };
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
@@ -46,6 +47,7 @@ function Account({ counts }) {
       ${" "}${term(colourOfReason(reason), frames, `dropped: ${reason}`, WHY[reason])}`)}
     ${lost === 0 && html`${" "}+ <span class="term"><b>0</b> dropped</span>`}
     ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
+    ${counts.damaged > 0 && html`${" "}(${term("--wait", counts.damaged, "damaged", WHY.damaged)})`}
     ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
   </p>`;
 }

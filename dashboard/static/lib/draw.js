@@ -1,6 +1,8 @@
 // A frame onto a canvas: the picture, masks at the region they cover, boxes with their words, key points.
 import { colourOf } from "./colours.js";
 
+const DAMAGED = "#ffb020";
+
 /** Where the picture lies on a canvas, whole and centred: {left, top, width, height} in pixels. */
 export function placed(canvas, picture) {
   const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
@@ -33,7 +35,16 @@ export function drawFrame(canvas, frame, layers) {
     const skeletons = new Map((frame.message.skeletons ?? []).map((one) => [one.class_id, one]));
     for (const object of objects) drawPoints(context, object, skeletons.get(object.class_id), toX, toY, unit);
   }
+  if (frame.message.damaged) drawDamaged(context, place, unit);
   context.restore();
+}
+
+/** The decoder made up a part of the picture, so nothing in it is evidence. */
+function drawDamaged(context, { left, top, width, height }, unit) {
+  context.strokeStyle = DAMAGED;
+  context.lineWidth = 6 * unit;
+  context.strokeRect(left, top, width, height);
+  drawWords(context, "damaged image", left + 3 * unit, top + 19 * unit, DAMAGED, unit);
 }
 
 function drawMasks(context, masks, toX, toY, hidden) {

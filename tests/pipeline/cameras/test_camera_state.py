@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from mirante.faults import FaultCode
 from pipeline.cameras import state as camera_state
-from pipeline.cameras.state import CameraState, Fault, State, Transition
+from pipeline.cameras.state import CameraState, Fault, Progress, State, Transition
 
 
 class Bench:
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, watchdog_s: float | Literal["auto"] = 3.0, **options: Any) -> None:
         self.now_s = 100.0
         self.told: list[Transition] = []
         self.machine = CameraState(
             "gate",
-            3.0,
+            watchdog_s,
             self.told.append,
             clock=lambda: self.now_s,
             wall_ns=lambda: int(self.now_s * 1e9),
@@ -27,7 +27,12 @@ class Bench:
         self.machine.connecting()
 
     def frame(self) -> Fault | None:
-        return self.machine.check(self.now_s, self.now_s)
+        return self.check(self.now_s, self.now_s)
+
+    def check(
+        self, arrived_s: float | None = None, decoded_s: float | None = None, **more: Any
+    ) -> Fault | None:
+        return self.machine.check(Progress(arrived_s, decoded_s, **more))
 
     @property
     def states(self) -> list[State]:
@@ -36,7 +41,7 @@ class Bench:
 
 def test_from_the_first_attempt_to_running() -> None:
     bench = Bench()
-    assert bench.machine.check(None, None) is None
+    assert bench.check() is None
     assert bench.frame() is None
     assert bench.frame() is None
     assert bench.states == [State.CONNECTING, State.RUNNING]
@@ -47,10 +52,10 @@ def test_a_silent_camera_stalls_once_the_watchdog_is_over() -> None:
     bench.frame()
     last_s = bench.now_s
     bench.now_s += 3.0
-    assert bench.machine.check(last_s, last_s) is None
+    assert bench.check(last_s, last_s) is None
     bench.now_s += 0.1
-    fault = bench.machine.check(last_s, last_s)
-    assert fault == Fault(FaultCode.STALLED, "no frame for 3.1 s")
+    fault = bench.check(last_s, last_s)
+    assert fault == Fault(FaultCode.STALLED, "no frame for 3.1 s (watchdog_s: 3)")
     assert bench.states[-1] == State.STALLED
     assert bench.told[-1].code == FaultCode.STALLED
     bench.frame()
@@ -62,9 +67,9 @@ def test_pictures_that_cannot_be_decoded_are_told_from_silence() -> None:
     bench.frame()
     last_s = bench.now_s
     bench.now_s += 4.0
-    fault = bench.machine.check(bench.now_s, last_s)
+    fault = bench.check(bench.now_s, last_s)
     assert fault == Fault(
-        FaultCode.UNDECODABLE, "images arrive, but none could be decoded for 4.0 s"
+        FaultCode.UNDECODABLE, "images arrive, but none could be decoded for 4.0 s (watchdog_s: 3)"
     )
 
 
@@ -113,16 +118,28 @@ def test_running_shortly_does_not_reset_the_back_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrived", "waited_s", "code", "words"),
+    ("came", "waited_s", "code", "words"),
     [
         (
-            False,
+            {},
             camera_state.CONNECT_S,
             FaultCode.NO_VIDEO,
             "the camera answers, but no video came for 10 s",
         ),
         (
-            True,
+            {"began_s": 100.0, "packets_s": 100.0},
+            camera_state.GRACE_S,
+            FaultCode.NO_VIDEO,
+            "no video came for 30 s, and no key frame before",
+        ),
+        (
+            {"began_s": 100.0, "packets_s": None},  # up to the moment of the check
+            camera_state.KEY_FRAME_S,
+            FaultCode.UNDECODABLE,
+            "images arrive, but no key frame came for 150 s",
+        ),
+        (
+            {"began_s": 100.0, "arrived_s": None, "keyed_s": 100.0},
             camera_state.FIRST_FRAME_S,
             FaultCode.UNDECODABLE,
             "images arrive, but none could be decoded for 30 s",
@@ -130,23 +147,142 @@ def test_running_shortly_does_not_reset_the_back_off() -> None:
     ],
 )
 def test_an_attempt_that_leads_nowhere_ends(
-    arrived: bool, waited_s: float, code: FaultCode, words: str
+    came: dict[str, float | None], waited_s: float, code: FaultCode, words: str
 ) -> None:
     bench = Bench()
+
+    def look() -> Fault | None:
+        return bench.check(**{k: bench.now_s if v is None else v for k, v in came.items()})
+
     bench.now_s += waited_s
-    assert bench.machine.check(bench.now_s if arrived else None, None) is None
+    assert look() is None
     bench.now_s += 0.1
-    assert bench.machine.check(bench.now_s if arrived else None, None) == Fault(code, words)
+    assert look() == Fault(code, words)
 
 
-def test_a_file_may_take_its_time() -> None:
-    bench = Bench(live=False)
-    bench.now_s += 100
-    assert bench.machine.check(None, None) is None
+def test_a_far_key_frame_is_waited_for_in_words() -> None:
+    bench = Bench()
+    bench.check(began_s=100.0, packets_s=bench.now_s)
+    assert bench.machine.reason == "first attempt"  # a moment is no wait
+    for _ in range(60):
+        bench.now_s += 1
+        assert bench.check(began_s=100.0, packets_s=bench.now_s) is None
+    assert (bench.machine.state, bench.machine.reason) == (
+        State.CONNECTING,
+        "waiting for a key frame",
+    )
+    bench.now_s += 1
+    assert bench.check(bench.now_s, bench.now_s, keyed_s=bench.now_s) is None
+    assert [str(change) for change in bench.told] == [
+        "camera gate: connecting: first attempt",
+        "camera gate: connecting: waiting for a key frame",
+        "camera gate: running: frames arrive",
+    ]
+
+
+def test_damaged_frames_alone_are_no_picture() -> None:
+    bench = Bench()
+    bench.machine.failed(Fault(FaultCode.STALLED, "no frame"))
+    bench.machine.connecting()
+    bench.check(bench.now_s, bench.now_s, whole=False)
+    change = bench.told[-1]
+    assert (change.state, change.reason, change.code) == (
+        State.CONNECTING,
+        "waiting for a key frame",
+        None,
+    )
+    bench.now_s += 3.1
+    fault = bench.check(bench.now_s - 3.1, bench.now_s - 3.1, whole=False)
+    assert fault is not None
+    assert fault.code == FaultCode.STALLED  # the watchdog looks at them too
+
+
+@pytest.mark.parametrize(
+    ("shown_s", "allowed_s", "words"),
+    [
+        (3.0, 3.0, "no frame for 3.1 s (watchdog_s: auto, 3.0 s at its rate)"),
+        (15.0, 15.0, "no frame for 15.1 s (watchdog_s: auto, 15.0 s at its rate)"),
+        (None, 30.0, "no frame for 30.1 s (watchdog_s: auto, 30 s while its rate is unknown)"),
+    ],
+)
+def test_the_watchdog_of_a_rate(shown_s: float | None, allowed_s: float, words: str) -> None:
+    bench = Bench("auto")
     bench.frame()
     last_s = bench.now_s
-    bench.now_s += 100
-    assert bench.machine.check(last_s, last_s) is None
+    bench.now_s += allowed_s
+    assert bench.check(last_s, last_s, limit_s=shown_s) is None
+    bench.now_s += 0.1
+    assert bench.check(last_s, last_s, limit_s=shown_s) == Fault(FaultCode.STALLED, words)
+
+
+def test_a_camera_that_is_rarer_than_expected_is_waited_for_longer_each_time() -> None:
+    bench = Bench("auto")
+    bench.machine.grace_s = 20.0
+    for grace_s in (20.0, 40.0, 80.0):
+        bench.machine.connecting()
+        bench.frame()
+        last_s = bench.now_s
+        bench.now_s += grace_s - 0.1
+        assert bench.check(last_s, last_s) is None
+        bench.now_s += 0.2
+        assert bench.check(last_s, last_s) is not None
+
+
+def test_a_number_is_no_matter_of_the_rate() -> None:
+    bench = Bench(5.0)
+    bench.frame()
+    last_s = bench.now_s
+    bench.now_s += 5.1
+    fault = bench.check(last_s, last_s, limit_s=60.0)
+    assert fault == Fault(FaultCode.STALLED, "no frame for 5.1 s (watchdog_s: 5)")
+
+
+def test_a_file_that_gives_nothing_more_fails_with_what_was_read() -> None:
+    bench = Bench(live=False)
+    bench.frame()
+    last_s = bench.now_s
+    bench.now_s += camera_state.FILE_S
+    assert bench.check(last_s, last_s, frames=20) is None
+    bench.now_s += 0.1
+    fault = bench.check(last_s, last_s, frames=20)
+    assert fault == Fault(
+        FaultCode.FILE_STALLED, "the file gave nothing for 10 s; 20 frames were read"
+    )
+    assert bench.machine.failed(fault) == camera_state.SLOW_RETRY_S
+    assert bench.machine.state == State.FAILED
+
+
+def test_a_file_that_never_gave_a_frame_fails_too() -> None:
+    bench = Bench(live=False)
+    bench.now_s += camera_state.FILE_S + 0.1
+    fault = bench.check()
+    assert fault is not None
+    assert fault.reason == "the file gave nothing for 10 s; 0 frames were read"
+
+
+def test_slow_stages_are_no_fault_of_a_file() -> None:
+    bench = Bench(live=False)
+    bench.frame()
+    last_s = bench.now_s
+    for _ in range(100):
+        bench.now_s += 1
+        assert bench.check(last_s, last_s, busy_s=bench.now_s) is None
+
+
+def test_a_hole_in_a_file_is_waited_for_and_told_once() -> None:
+    bench = Bench(live=False)
+    bench.frame()
+    last_s, due_s = bench.now_s, bench.now_s + 3725
+    while bench.now_s < due_s - 5:
+        bench.now_s += 5
+        assert bench.check(last_s, last_s, due_s=due_s, frames=8) is None
+    assert [str(change) for change in bench.told[2:]] == [
+        "camera gate: running: 8 frames read; the next one is due in 1 h 02 min, by the file's "
+        "timestamps"
+    ]
+    bench.now_s += 6
+    bench.frame()
+    assert bench.machine.reason == "frames arrive"
 
 
 def test_a_sender_is_waited_for_as_long_as_it_takes() -> None:
@@ -160,10 +296,10 @@ def test_a_sender_is_waited_for_as_long_as_it_takes() -> None:
     bench.now_s += 3600
     assert not bench.machine.is_news(3600), "it has been said"
     bench.now_s += camera_state.CONNECT_S
-    assert bench.machine.check(None, None) is None, "time counts from the first packet"
+    assert bench.check() is None, "time counts from the first packet"
     bench.now_s += 0.1
     words = "packets arrive at udp://:5000, but no video came for 10 s"
-    assert bench.machine.check(None, None) == Fault(FaultCode.NO_VIDEO, words)
+    assert bench.check() == Fault(FaultCode.NO_VIDEO, words)
     assert max(bench.machine.failed(waiting) for _ in range(9)) == camera_state.SENDER_BACKOFF_S
 
 
