@@ -144,6 +144,11 @@ class CameraUrl:
         return self._split.query
 
     @property
+    def target(self) -> str:
+        """The path and the query, as HTTP asks for them."""
+        return self._split._replace(scheme="", netloc="", fragment="").geturl() or "/"
+
+    @property
     def bare(self) -> str:
         """The address without credentials, as a source element may be given it."""
         return _join(self._split)

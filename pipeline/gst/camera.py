@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ STAGES_S = 30.0  # a frame that the stages have had this long will not come back
 REACH_S = 3.0
 WARNING_EVERY_S = 10.0
 
+_Answer = str | Fault | None
 _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _log = logging.getLogger(__name__)
 
@@ -153,13 +155,24 @@ class CameraRunner:
             self._machine.stopped(ended.reason, ended.code)
 
     def _attempt(self) -> Fault | None:
+        """Run a graph, and another where the camera wants a login that the first does not know."""
+        fault = self._run_graph()
+        log_in = kind_of(self.spec.url).log_in
+        if log_in is None or fault is None or fault.code is not FaultCode.UNAUTHORISED:
+            return fault
+        answer = self._ask(partial(log_in, self.spec.url, REACH_S))
+        return self._run_graph(answer) if isinstance(answer, str) else answer or fault
+
+    def _run_graph(self, login: str = "") -> Fault | None:
         """Run one graph from building to its end; return None when a stop was requested."""
         if self._stuck is not None and self._stuck.is_stuck:
             return Fault(
                 FaultCode.FILE_STALLED, f"{self.spec.url.path} cannot be opened: no answer"
             )
         try:
-            session = Session(self.spec, self._source, self._graph, self._line, self._next_number)
+            session = Session(
+                self.spec, self._source, self._graph, self._line, self._next_number, login
+            )
         except GraphError as error:
             code = FaultCode.NO_ELEMENT if error.lacks_element else FaultCode.INVALID
             return Fault(code, f"the graph cannot be built: {self._hide(str(error))}")
@@ -266,23 +279,28 @@ class CameraRunner:
         return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)
 
     def _reach(self, otherwise: Fault) -> Fault | None:
-        """Asks the network on another thread, so that a stop need not wait for DNS.
+        """Return ``otherwise`` when the network is not to blame, None when a stop was requested."""
+        silent = _of(FaultCode.NO_NAME_SERVER)
+        fault = self._ask(partial(kind_of(self.spec.url).reach, self.spec.url, REACH_S), silent)
+        if self._stop.is_set():
+            return None
+        return fault if isinstance(fault, Fault) else otherwise
 
-        Returns ``otherwise`` when the network is not to blame, None when a stop was asked for.
+    def _ask(self, question: Callable[[], _Answer], silent: _Answer = None) -> _Answer:
+        """Ask the network on another thread, so that a stop need not wait for DNS.
+
+        Returns:
+            The answer; ``silent`` without one in time, None when a stop was requested.
         """
-        answers: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
-        url = self.spec.url
-        reach = kind_of(url).reach
-        threading.Thread(
-            target=lambda: answers.put(reach(url, REACH_S)), name="reach", daemon=True
-        ).start()
+        answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        threading.Thread(target=lambda: answers.put(question()), name="ask", daemon=True).start()
         until_s = time.monotonic() + 3 * REACH_S
         while not self._stop.is_set() and time.monotonic() < until_s:
             try:
-                return answers.get(timeout=TICK_S) or otherwise
+                return answers.get(timeout=TICK_S)
             except queue.Empty:
                 continue
-        return None if self._stop.is_set() else _of(FaultCode.NO_NAME_SERVER)
+        return None if self._stop.is_set() else silent
 
     def _warn(self, text: str) -> None:
         """Logs the first of a burst."""

@@ -20,6 +20,13 @@ _AT_ONCE_S = 1.0  # an image without a length that has come within is not one of
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
 
 
+def set_login(source: Any, authorization: str) -> None:
+    """Let a souphttpsrc send a field ``Authorization`` with its requests."""
+    fields = Gst.Structure.new_empty("extra-headers")
+    fields.set_value("Authorization", authorization)
+    source.set_property("extra-headers", fields)
+
+
 class HttpAnswers:
     """What the camera of one souphttpsrc answers.
 

@@ -22,6 +22,7 @@ from pipeline.gst.answers import answers_to
 from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
+from pipeline.gst.http_answers import set_login
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.view import Seen, follow_view
@@ -62,6 +63,7 @@ class Session:
         graph: launch text of the whole graph.
         line: what its elements share.
         first_number: number of the first frame, where frames are drawn here.
+        login: a field ``Authorization`` for a source over HTTP that does not know the login.
 
     Attributes:
         probes: what they saw.
@@ -72,7 +74,13 @@ class Session:
     """
 
     def __init__(
-        self, spec: Camera, source: Source, graph: str, line: Line, first_number: int = 0
+        self,
+        spec: Camera,
+        source: Source,
+        graph: str,
+        line: Line,
+        first_number: int = 0,
+        login: str = "",
     ) -> None:
         try:
             self._pipeline = Gst.parse_launch(graph)
@@ -108,6 +116,8 @@ class Session:
         if source.sender:
             self._received.watch(self._pipeline)
         self._answers = answers_to(element, spec, source)
+        if login:
+            set_login(element, login)
         self._feed: SyntheticFeed | None = None
         if source.drawn is not None:
             self._feed = SyntheticFeed(element, source.drawn, first_number)

@@ -82,7 +82,9 @@ def fits(algorithm: str, method: str, address: str, login: str, nonce: str) -> b
 
 
 class HttpCamera(BaseHTTPRequestHandler):
-    """``/503`` answers with that status; other paths with what ``CONTENTS`` says."""
+    """``/503`` answers with that status, ``/login/SHA-256`` and ``/ask/TEXT`` as over RTSP; other
+    paths with what is there.
+    """
 
     protocol_version = "HTTP/1.1"
     server: Any
@@ -91,7 +93,13 @@ class HttpCamera(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
     def do_GET(self) -> None:
-        name = self.path[1:]
+        name, _, how = self.path[1:].partition("/")
+        login = self.headers.get("Authorization", "")
+        if name == "login" and not fits(how, "GET", self.path, login, "nonce-1"):
+            ask = f'Digest realm="camera", nonce="nonce-1", algorithm={how}, qop="auth"'
+            return self._say(401, {"WWW-Authenticate": ask}, b"")
+        if name == "ask":
+            return self._say(401, {"WWW-Authenticate": how}, b"")
         if name == "moved":
             return self._say(302, {"Location": "/page"}, b"")
         if name.isdigit():
@@ -108,9 +116,18 @@ class HttpCamera(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class RtspServer(socketserver.ThreadingTCPServer):
+class Quiet(socketserver.BaseServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A camera that hangs up is no error."""
+
+
+class RtspServer(Quiet, socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+
+
+class HttpServer(Quiet, ThreadingHTTPServer):
+    pass
 
 
 @contextmanager
@@ -124,7 +141,7 @@ def answering(contents: dict[str, tuple[str, bytes]]) -> Iterator[tuple[int, int
         The ports of RTSP and HTTP, and the requests over RTSP as they come.
     """
     rtsp = RtspServer(("127.0.0.1", 0), RtspCamera)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), HttpCamera)
+    http = HttpServer(("127.0.0.1", 0), HttpCamera)
     seen: list[Request] = []
     vars(rtsp)["seen"], vars(http)["contents"] = seen, contents
     for server in (rtsp, http):

@@ -90,6 +90,8 @@ class SourceKind(AddressKind):
         source: what a camera's address asks for.
         parts: the elements that it needs.
         reach: finds how far a connection gets, within so many seconds; None where nothing stops it.
+        log_in: answers, within so many seconds, a login that its element does not know: a field
+            ``Authorization``, or why there is none; None where the element knows it.
         detailed: its elements say why in the details of an error alone, so ``explain`` gets both.
         explain: what an error of its resource means, given GStreamer's words without secrets; None
             when only the network can tell.
@@ -98,5 +100,6 @@ class SourceKind(AddressKind):
     source: Callable[[Camera], Source]
     parts: tuple[Part, ...]
     reach: Callable[[CameraUrl, float], Fault | None] = reach
+    log_in: Callable[[CameraUrl, float], str | Fault | None] | None = None
     detailed: bool = False
     explain: Callable[[CameraUrl, Meaning, str], Fault | None] = words_alone

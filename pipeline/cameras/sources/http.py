@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.cameras.http_login import log_in
 from pipeline.cameras.sources.base import GOOD, Contents, Part, Source, SourceKind
 from pipeline.cameras.sources.network import explain, secrets_of
 from pipeline.config.launch import quoted
@@ -38,7 +39,7 @@ HTTP = SourceKind(
         Row(
             "`http://host/path`, `https://…`",
             "MJPEG (`multipart/x-mixed-replace`)",
-            "basic and digest login",
+            "basic and digest login (MD5, SHA-256)",
         ),
     ),
     source=_source,
@@ -47,5 +48,6 @@ HTTP = SourceKind(
         Part("multipartdemux", "http:// MJPEG cameras", GOOD),
         Part("jpegdec", "MJPEG", GOOD),
     ),
+    log_in=log_in,
     explain=explain,
 )

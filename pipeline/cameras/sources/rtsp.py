@@ -40,7 +40,7 @@ RTSP = SourceKind(
         Row(
             "`rtsp://host[:554]/path`",
             "RTP over RTSP: H.264, H.265, MJPEG and whatever else GStreamer decodes",
-            "sound and metadata are not requested",
+            "basic and digest login (MD5, SHA-256); sound and metadata are not requested",
         ),
         Row(
             "`rtsps://host[:322]/path`",

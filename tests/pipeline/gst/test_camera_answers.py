@@ -22,6 +22,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(600) + b"\xff\xd9"
 CONTENTS = {
     "page": ("text/html", b"<html>log in</html>"),
     "snapshot": ("image/jpeg", JPEG),
+    "login": ("image/jpeg", JPEG),
     "live": ("application/vnd.apple.mpegurl", b"#EXTM3U\n"),
     "clip": ("video/mp4", b"\0\0\0\x20ftypisom" + bytes(600)),
     "json": ("application/json", b'{"error": 3}'),
@@ -50,6 +51,9 @@ HTTP = {
     "403": FaultCode.FORBIDDEN,
     "404": FaultCode.NOT_FOUND,
     "503": FaultCode.UNAVAILABLE,
+    "login/SHA-256": FaultCode.SNAPSHOT,  # which is behind it
+    "login/MD5": FaultCode.SNAPSHOT,
+    "ask/Negotiate": FaultCode.LOGIN_UNSUPPORTED,
 }
 Camera = tuple[int, int, list[Request]]
 
@@ -112,6 +116,13 @@ def test_a_wrong_password_is_sent_once_an_attempt(camera: Camera, algorithm: str
         change = refusal(watched)
     assert change.code is FaultCode.UNAUTHORISED
     assert len([login for _, p, login in seen if p.startswith(path) and login]) == 1
+
+
+def test_a_wrong_password_over_http(camera: Camera) -> None:
+    _, http, _ = camera
+    url = f"http://{USER}:wrong@127.0.0.1:{http}/login/SHA-256"
+    with Watched("wrong-http", url, "fakesink") as watched:
+        assert refusal(watched).code is FaultCode.UNAUTHORISED
 
 
 def test_another_protocol_at_the_port(camera: Camera) -> None:
