@@ -254,7 +254,7 @@ class FaultCode(StrEnum):
     )
     NO_FILE = (
         "no-file",
-        "no such file: …",
+        "no such file: … / no images in …",
         "The path is on the worker's machine: check its spelling there.",
         _LASTING,
     )

@@ -29,7 +29,7 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
     """
     source = source_of(spec)
     parts = [source.launch]
-    if source.pace == "realtime":
+    if source.pace == "realtime" and not source.is_fed:
         parts.append("identity sync=true")
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,

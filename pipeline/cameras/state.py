@@ -175,6 +175,7 @@ class CameraState:
         most_s = SENDER_BACKOFF_S if sender else BACKOFF_MOST_S
         self._backoff = Backoff(BACKOFF_FIRST_S, most_s, BACKOFF_JITTER, uniform)
         self._attempt_s = self._running_s = clock()
+        self._is_idle = False
         self.state = State.CONNECTING
         self.reason = "not started"
         self.code: FaultCode | None = None
@@ -200,6 +201,12 @@ class CameraState:
         """The attempt waits for a sender."""
         self._enter(State.RECONNECTING, fault.reason, fault.code)
 
+    def idle(self, words: str) -> None:
+        """Nothing is there to be shown yet, which is no fault."""
+        if self.state != State.RUNNING:
+            self._is_idle, self._running_s = True, self._clock()
+            self._enter(State.RUNNING, words)
+
     def no_sender(self) -> Fault:
         """Nobody sends."""
         return Fault(FaultCode.NO_SENDER, f"waiting for a sender at {self._sender}")
@@ -219,8 +226,8 @@ class CameraState:
                 self._enter(State.CONNECTING, WAITING)
             if self._live and (fault := self._check_first(now_s, progress)) is not None:
                 return fault
-        elif self.state != State.RUNNING:
-            self._running_s = now_s
+        elif self.state != State.RUNNING or self._is_idle:
+            self._is_idle, self._running_s = False, now_s
             self._enter(State.RUNNING, RUNS)
         if decoded_s is None:
             return None

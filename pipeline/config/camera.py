@@ -75,9 +75,13 @@ class CameraOptions(Section):
         "auto: at least 3, from the rate that it has shown",
     )
     pace: Literal["realtime", "every_frame"] = Field(
-        "realtime", description="file: only; at the clip's own pace, or every frame, none dropped"
+        "realtime",
+        description="file: and images: only; at the clip's own pace, or every frame, none dropped",
     )
-    loop: bool = Field(False, description="file: only; start again at the end")
+    loop: bool = Field(False, description="file: and images: only; start again at the end")
+    watch: bool = Field(
+        False, description="images: only; take new images as they come, and never end"
+    )
     decode: Literal["auto", "software", "vaapi", "nvidia", "v4l2"] = Field(
         "auto",
         description="what decodes H.264 and its like; auto: a device that is here and gives the "

@@ -20,6 +20,7 @@ SOURCES = {
     "udp": "pipeline.cameras.sources.udp:UDP",
     "sdp": "pipeline.cameras.sources.sdp:SDP",
     "file": "pipeline.cameras.sources.file:FILE",
+    "images": "pipeline.cameras.sources.images:IMAGES",
     "v4l2": "pipeline.cameras.sources.v4l2:V4L2",
     "synthetic": "pipeline.cameras.sources.synthetic:SYNTHETIC",
 }

@@ -204,23 +204,29 @@ class CameraRunner:
             return session.refusal
         if self._source.sender and (silent_s := session.silent_s) is not None:
             return self._await_sender(silent_s)
-        if busy_s or session.is_starting:
+        if busy_s or session.is_starting or session.is_resting:
             self._busy_s = time.monotonic()
         progress = probes.progress(self._busy_s)
+        if session.is_idle and progress.decoded_s is None:
+            self._machine.idle(self._source.idle)
         fault = self._machine.check(progress)
         if fault is not None and fault.code == FaultCode.UNDECODABLE:
             words = session.decoding.blame(fault.reason)
             return Fault(fault.code, words) if words else fault
         if fault is not None and progress.newest_s is None and self.spec.url.is_network:
             return session.refusal or self._reach(fault)
-        remarks = dict(probes.times.remarks)
+        self._note_remarks(session)
+        return fault
+
+    def _note_remarks(self, session: Session) -> None:
+        """Tell once what is worth saying and changes no state."""
+        remarks = dict(session.probes.times.remarks)
         if session.decoding.words and self.state == State.RUNNING:
             remarks["decoding"] = session.decoding.words
         for kind, remark in remarks.items():
             if kind not in self._noted:
                 self._noted.add(kind)
                 self._machine.note(remark)
-        return fault
 
     def _await_sender(self, silent_s: float) -> Fault | None:
         """Return why none can send to the address, if that is known."""

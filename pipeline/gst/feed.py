@@ -48,13 +48,15 @@ class SyntheticFeed:
                 return
             clock = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
             image = picture(self.next_number, width, height, clock)
-            if self._source.emit("push-buffer", _buffer(image)) != Gst.FlowReturn.OK:
+            if self._source.emit("push-buffer", rows_buffer(image)) != Gst.FlowReturn.OK:
                 return
             self.next_number += 1
 
 
-def _buffer(image: Any) -> Any:
-    """GStreamer wants each row of RGB to begin at a multiple of four bytes."""
+def rows_buffer(image: Any) -> Any:
+    """Return a buffer of an image (height, width, 3) uint8; GStreamer wants each row to begin at a
+    multiple of four bytes.
+    """
     height, width, _ = image.shape
     stride = (width * 3 + 3) // 4 * 4
     if stride == width * 3:

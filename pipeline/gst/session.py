@@ -23,6 +23,7 @@ from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.http_answers import set_login
+from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.view import Seen, follow_view
@@ -118,9 +119,11 @@ class Session:
         self._answers = answers_to(element, spec, source)
         if login:
             set_login(element, login)
-        self._feed: SyntheticFeed | None = None
+        self._feed: SyntheticFeed | ImageFeed | None = None
         if source.drawn is not None:
             self._feed = SyntheticFeed(element, source.drawn, first_number)
+        elif source.images is not None:
+            self._feed = ImageFeed(element, source.images, spec, line.ledger)
 
     @property
     def next_number(self) -> int:
@@ -141,6 +144,16 @@ class Session:
     def is_refused(self) -> bool:
         """True once nothing else will come."""
         return self._answers is not None and self._answers.is_final
+
+    @property
+    def is_idle(self) -> bool:
+        """True where images are read from a place in which none are left."""
+        return isinstance(self._feed, ImageFeed) and self._feed.is_idle
+
+    @property
+    def is_resting(self) -> bool:
+        """True where the next image is not due yet, or has not come."""
+        return isinstance(self._feed, ImageFeed) and self._feed.is_resting
 
     def start(self) -> None:
         """To PLAYING; whether that worked is told by the messages.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mirante.faults import FaultCode
 from pipeline.cameras.content import Content
+from pipeline.cameras.images import NewImages
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
@@ -47,6 +48,8 @@ class Source:
         secrets: properties of ``source`` that are set behind the text's back, since the text is
             shown and logged.
         drawn: the frames are drawn here, as these options say, and handed to ``source``.
+        images: the frames are image files of this place, decoded here and handed to ``source``.
+        idle: what it waits for in silence, which is then no fault; "" where silence is one.
         offers_streams: ``source`` asks which of the camera's streams are wanted.
         sender: the address to which a camera sends by itself, at a time of its own; "" where the
             camera is called.
@@ -57,9 +60,16 @@ class Source:
     pace: Literal["realtime", "every_frame"] | None = None
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     drawn: SyntheticOptions | None = None
+    images: NewImages | None = None
+    idle: str = ""
     offers_streams: bool = False
     sender: str = ""
     contents: Contents | None = None
+
+    @property
+    def is_fed(self) -> bool:
+        """True if its frames are made outside the graph, at their pace."""
+        return self.drawn is not None or self.images is not None
 
     @property
     def live(self) -> bool:

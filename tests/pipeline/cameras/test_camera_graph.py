@@ -79,6 +79,18 @@ def test_a_file_with_every_frame_drops_nothing() -> None:
     assert "sync=true" not in text
 
 
+def test_images_are_paced_by_their_feed() -> None:
+    text = graph("images:/a b/%05d.jpg")
+    assert "appsrc name=source is-live=true " in text
+    assert "leaky=downstream" in text
+    assert "sync=true" not in text
+    for options in ({"pace": "every_frame"}, {"watch": True}):
+        assert "leaky" not in graph("images:/a b", **options)
+    images = source_of(Camera(url="images:/a b/%05d?.jpg")).images
+    assert images is not None
+    assert images.place == "/a b/%05d?.jpg"
+
+
 def test_transport_and_jitter_buffer() -> None:
     assert "protocols=udp latency=40 " in graph("rtsp://cam/", transport="udp", latency_ms=40)
     assert "protocols=tcp " in graph("rtsps://cam/", transport="udp")

@@ -16,7 +16,7 @@ from tests.support.outcome import Run
 from tests.support.stand_in import StandIn
 
 URLS = ["rtsp://h/x", "rtsps://h/x", "http://h/x", "file:x.mp4", "/dev/video0", "test://"]
-URLS += ["rtmp://h/a/x", "srt://h:1", "udp://:1", "rtp://:1", "sdp:x.sdp"]
+URLS += ["rtmp://h/a/x", "srt://h:1", "udp://:1", "rtp://:1", "sdp:x.sdp", "images:x"]
 ALWAYS_THERE = {"capsfilter", "identity", "filesrc", "fakesink", "pipeline"}  # GStreamer's core
 
 
