@@ -38,12 +38,12 @@ def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
         if endpoint is not None and endpoint.protocol == "udp":
             _find_route(host, port)
             return None
-        with _connected(url, timeout_s) as connection:
+        with connected(url, timeout_s) as connection:
             if endpoint is None or not endpoint.speaks:
                 return None
             heard = _answer(connection, endpoint.speaks)
         if heard == "":  # it hangs up on what it does not understand
-            with _connected(url, timeout_s) as connection:
+            with connected(url, timeout_s) as connection:
                 heard = _answer(connection, "HTTP" if endpoint.speaks == "RTSP" else "RTSP")
     except OSError as error:
         return _fault(error, host, port)
@@ -52,7 +52,12 @@ def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
     return Fault(FaultCode.WRONG_PROTOCOL, f"{host}:{port} speaks {heard}, not {endpoint.speaks}")
 
 
-def _connected(url: CameraUrl, timeout_s: float) -> socket.socket:
+def connected(url: CameraUrl, timeout_s: float) -> socket.socket:
+    """Return a connection to a camera, encrypted where its scheme says so.
+
+    Raises:
+        OSError: why there is none.
+    """
     connection = socket.create_connection((url.host, url.port or 0), timeout_s)
     if url.endpoint is None or url.endpoint.protocol != "tls":
         return connection

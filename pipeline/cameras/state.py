@@ -19,7 +19,7 @@ SLOW_RETRY_S = 30.0
 SENDER_S = 5.0  # without a sender this long, the camera says that it waits for one
 SENDER_BACKOFF_S = 2.0  # most that a sender which comes back waits for the next attempt
 STABLE_S = 10.0  # after running this long, failures are counted from one again
-CONNECT_S = 10.0  # maximum time from the start of an attempt to the first data of its video
+CONNECT_S = 10.0  # maximum time from the camera's last answer to the first data of its video
 WAITING_S = 1.0  # … from there to words, where nothing can be decoded yet
 KEY_FRAME_S = 150.0  # … to its first key frame, while data arrives: they may be far apart
 FIRST_FRAME_S = 30.0  # … from its first key frame to its first decoded frame
@@ -78,6 +78,7 @@ class Progress:
         due_s: of the frame that a paced file has ready.
         busy_s: when the stages were last seen at work.
         frames: decoded so far.
+        answered_s: of the camera's newest answer before its video, where that is heard.
     """
 
     arrived_s: float | None
@@ -90,6 +91,7 @@ class Progress:
     due_s: float | None = None
     busy_s: float | None = None
     frames: int = 0
+    answered_s: float | None = None
 
     def waits_for_key(self, now_s: float) -> bool:
         """Return whether something comes, and nothing whole can be made of it."""
@@ -150,6 +152,7 @@ class CameraState:
 
     Attributes:
         grace_s: silence that "auto" allows until the rate is known.
+        answer_s: most time from the camera's newest answer to its first encoded image.
     """
 
     def __init__(
@@ -170,6 +173,7 @@ class CameraState:
         self._sender = sender
         self.grace_s = GRACE_S
         self._noted_due = False
+        self.answer_s = CONNECT_S
         self._clock = clock
         self._wall_ns = wall_ns
         most_s = SENDER_BACKOFF_S if sender else BACKOFF_MOST_S
@@ -177,6 +181,7 @@ class CameraState:
         self._attempt_s = self._running_s = clock()
         self._is_idle = False
         self.state = State.CONNECTING
+        self._is_begun = False
         self.reason = "not started"
         self.code: FaultCode | None = None
         self.attempt = 0
@@ -185,7 +190,8 @@ class CameraState:
     def connecting(self) -> None:
         """An attempt begins."""
         self._attempt_s = self._clock()
-        if self.state in {State.CONNECTING, State.STOPPED}:
+        if self.state == State.STOPPED or not self._is_begun:
+            self._is_begun = True
             self._enter(State.CONNECTING, "first attempt")
 
     def is_news(self, silent_s: float) -> bool:
@@ -267,10 +273,10 @@ class CameraState:
         newest_s, keyed_s = progress.newest_s, progress.keyed_s
         waited_s = now_s - self._attempt_s
         if newest_s is None:
-            if waited_s <= CONNECT_S:
+            if now_s - max(self._attempt_s, progress.answered_s or 0.0) <= self.answer_s:
                 return None
             answers = f"packets arrive at {self._sender}" if self._sender else "the camera answers"
-            words = f"{answers}, but no video came for {CONNECT_S:.0f} s"
+            words = f"{answers}, but no video came for {self.answer_s:.0f} s"
             return Fault(FaultCode.NO_VIDEO, words)
         if now_s - newest_s > self.grace_s:
             words = f"no video came for {self.grace_s:.0f} s, and no key frame before"

@@ -51,7 +51,7 @@ class Keys:
     fps: Annotated[float | None, typer.Option(help="Maximum frames analysed per second.")] = None
     width: Annotated[int | None, typer.Option(help="Maximum analysed width in pixels.")] = None
     height: Annotated[int | None, typer.Option(help="Maximum analysed height in pixels.")] = None
-    transport: Annotated[str | None, typer.Option(help="tcp or udp (rtsp only).")] = None
+    transport: Annotated[str | None, typer.Option(help="auto, tcp or udp (rtsp only).")] = None
     view: Annotated[
         str | None,
         typer.Option(

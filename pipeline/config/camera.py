@@ -58,7 +58,13 @@ class CameraOptions(Section):
         640, ge=16, le=4320, description="maximum height of the analysed frame, in pixels"
     )
     fps: float | None = Field(None, gt=0, le=1000, description="maximum frames analysed per second")
-    transport: Literal["tcp", "udp"] = Field("tcp", description="how RTP travels (rtsp only)")
+    transport: Literal["auto", "tcp", "udp"] = Field(
+        "auto",
+        description="how RTP travels; auto: TCP, and UDP where TCP gives nothing (rtsp only)",
+    )
+    answer_s: float = Field(
+        10.0, ge=1, le=120, description="seconds that a network camera may take to answer"
+    )
     latency_ms: int = Field(
         150, ge=0, le=10_000, description="milliseconds of jitter buffer (rtsp, rtp, srt)"
     )

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.cameras.files import broken_at, end_of, missing
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import kind_of, source_of
 from pipeline.cameras.state import GRACE_S, CameraState, End, Fault, State, Transition
+from pipeline.cameras.transport import Transport
 from pipeline.config.camera import Camera
 from pipeline.gst.decoders import refusal
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
@@ -29,7 +31,7 @@ from plugins.line import Line
 
 TICK_S = 0.25
 STAGES_S = 30.0  # a frame that the stages have had this long will not come back
-REACH_S = 3.0
+NAME_SERVER_S = 6.0  # more than its answer, to find a camera's address
 WARNING_EVERY_S = 10.0
 
 _Answer = str | Fault | None
@@ -71,7 +73,9 @@ class CameraRunner:
         self.name = name
         self.spec = spec
         self._source = source_of(spec)
-        self._graph = camera_graph(name, spec, stages)
+        self._stages = stages
+        self._transport = Transport(spec)
+        camera_graph(name, spec, stages)  # or it is refused
         self._line, self._ledger = line, line.ledger
         self._on_change = on_change
         self._file = None if spec.url.is_network else Path(spec.url.path)
@@ -80,6 +84,7 @@ class CameraRunner:
         )
         if spec.fps:  # no more frames are asked for
             self._machine.grace_s = max(GRACE_S, 3 / spec.fps)
+        self._machine.answer_s = spec.answer_s
         self._stop = threading.Event()
         self._stop_reason = ""
         self._thread = threading.Thread(target=self._run, name=f"camera-{name}", daemon=True)
@@ -160,19 +165,21 @@ class CameraRunner:
         log_in = kind_of(self.spec.url).log_in
         if log_in is None or fault is None or fault.code is not FaultCode.UNAUTHORISED:
             return fault
-        answer = self._ask(partial(log_in, self.spec.url, REACH_S))
+        answer = self._ask(partial(log_in, self.spec.url, self.spec.answer_s))
         return self._run_graph(answer) if isinstance(answer, str) else answer or fault
 
     def _run_graph(self, login: str = "") -> Fault | None:
-        """Run one graph from building to its end; return None when a stop was requested."""
+        """Run one graph from building to its end; return None when a stop was requested, or when
+        the camera is to be tried otherwise at once.
+        """
         if self._stuck is not None and self._stuck.is_stuck:
             return Fault(
                 FaultCode.FILE_STALLED, f"{self.spec.url.path} cannot be opened: no answer"
             )
+        spec = self._transport.spec(self.spec)
+        graph = camera_graph(self.name, spec, self._stages)
         try:
-            session = Session(
-                self.spec, self._source, self._graph, self._line, self._next_number, login
-            )
+            session = Session(spec, self._source, graph, self._line, self._next_number, login)
         except GraphError as error:
             code = FaultCode.NO_ELEMENT if error.lacks_element else FaultCode.INVALID
             return Fault(code, f"the graph cannot be built: {self._hide(str(error))}")
@@ -185,7 +192,17 @@ class CameraRunner:
             self._ledger.finish()
         else:
             self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
-        return fault
+        return None if fault is None or self._turns(session, fault) else fault
+
+    def _turns(self, session: Session, fault: Fault) -> bool:
+        """Take another transport, where that is why no video came."""
+        talk = session.conversation
+        is_mute = fault.code == FaultCode.NO_VIDEO and session.probes.progress().newest_s is None
+        is_silent = is_mute and talk is not None and talk.is_playing
+        turn = self._transport.turn(fault.code == FaultCode.WRONG_TRANSPORT, is_silent)
+        if turn is not None:
+            self._machine.note(turn)
+        return turn is not None
 
     def _watch(self, session: Session) -> Fault | None:
         while not self._stop.is_set():
@@ -194,6 +211,7 @@ class CameraRunner:
             fault = fault or self._check(session)
             if fault is not None:
                 return fault
+            session.keep_alive()
         return None
 
     def _check(self, session: Session) -> Fault | None:
@@ -206,7 +224,7 @@ class CameraRunner:
             return self._await_sender(silent_s)
         if busy_s or session.is_starting or session.is_resting:
             self._busy_s = time.monotonic()
-        progress = probes.progress(self._busy_s)
+        progress = replace(probes.progress(self._busy_s), answered_s=session.answered_s)
         if session.is_idle and progress.decoded_s is None:
             self._machine.idle(self._source.idle)
         fault = self._machine.check(progress)
@@ -214,19 +232,26 @@ class CameraRunner:
             words = session.decoding.blame(fault.reason)
             return Fault(fault.code, words) if words else fault
         if fault is not None and progress.newest_s is None and self.spec.url.is_network:
-            return session.refusal or self._reach(fault)
+            is_mute = session.conversation is not None and session.answered_s is None
+            otherwise = _of(FaultCode.UNRESPONSIVE) if is_mute else fault
+            return session.refusal or self._reach(otherwise)
         self._note_remarks(session)
         return fault
 
     def _note_remarks(self, session: Session) -> None:
         """Tell once what is worth saying and changes no state."""
-        remarks = dict(session.probes.times.remarks)
+        if session.probes.frames:
+            self._note("transport", self._transport.works())
         if session.decoding.words and self.state == State.RUNNING:
-            remarks["decoding"] = session.decoding.words
-        for kind, remark in remarks.items():
-            if kind not in self._noted:
-                self._noted.add(kind)
-                self._machine.note(remark)
+            self._note("decoding", session.decoding.words)
+        for kind, remark in list(session.probes.times.remarks.items()):
+            self._note(kind, remark)
+
+    def _note(self, kind: str, remark: str) -> None:
+        """Say something of a kind once."""
+        if remark and kind not in self._noted:
+            self._noted.add(kind)
+            self._machine.note(remark)
 
     def _await_sender(self, silent_s: float) -> Fault | None:
         """Return why none can send to the address, if that is known."""
@@ -269,7 +294,8 @@ class CameraRunner:
         fault = explain(self.spec.url, error.domain, error.code, words)
         if fault is not None and not self._source.live:
             return broken_at(self._file, progress.frames, fault)
-        return fault or self._reach(_of(FaultCode.UNRESPONSIVE))
+        has_sent = progress.newest_s is not None
+        return fault or self._reach(_of(FaultCode.ENDED if has_sent else FaultCode.UNRESPONSIVE))
 
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.sender:
@@ -287,7 +313,9 @@ class CameraRunner:
     def _reach(self, otherwise: Fault) -> Fault | None:
         """Return ``otherwise`` when the network is not to blame, None when a stop was requested."""
         silent = _of(FaultCode.NO_NAME_SERVER)
-        fault = self._ask(partial(kind_of(self.spec.url).reach, self.spec.url, REACH_S), silent)
+        fault = self._ask(
+            partial(kind_of(self.spec.url).reach, self.spec.url, self.spec.answer_s), silent
+        )
         if self._stop.is_set():
             return None
         return fault if isinstance(fault, Fault) else otherwise
@@ -300,7 +328,7 @@ class CameraRunner:
         """
         answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         threading.Thread(target=lambda: answers.put(question()), name="ask", daemon=True).start()
-        until_s = time.monotonic() + 3 * REACH_S
+        until_s = time.monotonic() + self.spec.answer_s + NAME_SERVER_S
         while not self._stop.is_set() and time.monotonic() < until_s:
             try:
                 return answers.get(timeout=TICK_S)

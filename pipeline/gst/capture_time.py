@@ -16,7 +16,7 @@ from mirante.frame import TsSource
 Gst.init(None)
 
 CLOCK_TRUST_S = 10.0  # a camera's clock further off than this is not believed
-WORTH_SAYING_S = 1.0  # a clock that goes back by less is only the difference from the arrival
+WORTH_SAYING_S = 0.5  # a clock that goes back by less is not mentioned
 
 _NTP = Gst.Caps.from_string("timestamp/x-ntp")
 _NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
@@ -68,6 +68,7 @@ class CaptureTime:
         self._is_handed_on = False  # the decoder gave one with a frame
         self._known = (0, 0)  # a PTS, and the NTP time in ns that the camera says it had
         self._meant_ns = self._said_ns = 0
+        self._meant_source: TsSource = "arrival"
 
     def packet(self, buffer: Any) -> None:
         """Note the camera's time of an RTP packet; the packets of an image have one PTS."""
@@ -137,16 +138,16 @@ class CaptureTime:
     def _in_order(self, meant_ns: int, source: TsSource) -> Captured:
         held_ns = self._said_ns + max(0, meant_ns - self._meant_ns) // 2
         arrived_ns = meant_ns if source == "arrival" else None
-        self._meant_ns = meant_ns
+        back_s = (self._meant_ns - meant_ns) / 1e9
+        if self._meant_source == source == "rtcp" and back_s > WORTH_SAYING_S:
+            self.remarks["back"] = (
+                f"the camera's clock went back by {back_s:.1f} s; "
+                "time is counted at half speed until it has caught up"
+            )
+        self._meant_ns, self._meant_source = meant_ns, source
         if not self._said_ns or meant_ns >= held_ns:
             self._said_ns = meant_ns
             return Captured(meant_ns, source, arrived_ns)
-        if (back_s := (held_ns - meant_ns) / 1e9) > WORTH_SAYING_S:
-            self.remarks.setdefault(
-                "back",
-                f"the camera's clock went back by {back_s:.1f} s; "
-                "time is counted at half speed until it has caught up",
-            )
         self._said_ns = held_ns
         return Captured(held_ns, "arrival", arrived_ns)
 

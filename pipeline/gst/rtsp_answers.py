@@ -27,6 +27,7 @@ from pipeline.cameras.answers import (
 from pipeline.cameras.login import Login
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
+from pipeline.gst.conversation import Conversation
 
 _TRIED_MOST = 2  # answers to one challenge after another: a nonce may be for one request alone
 _ASKS_FOR_STREAM = {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"}
@@ -54,6 +55,7 @@ class RtspAnswers:
 
     Attributes:
         fault: why it gives no stream, as far as it has said so.
+        conversation: what is known of its session.
         is_final: never; rtspsrc goes on or fails by itself.
     """
 
@@ -61,6 +63,7 @@ class RtspAnswers:
 
     def __init__(self, source: Any, url: CameraUrl, transport: str) -> None:
         self.fault: Fault | None = None
+        self.conversation = Conversation()
         self._url, self._transport = url, transport
         self._login = Login(url.username or "", url.password or "")
         self._is_ours = False  # the login is answered here
@@ -74,7 +77,7 @@ class RtspAnswers:
             header = self._login.header(GstRtsp.rtsp_method_as_text(method), uri)
             request.remove_header(_ASKS, -1)
             request.add_header(_ASKS, header)
-        return True
+        return self.conversation.asks(request)
 
     def failed(self, message: Any) -> None:
         """All that an error could tell was in an answer."""
@@ -138,6 +141,7 @@ class MirAnswers(Gst.Element, GstRtsp.RTSPExtension):  # type: ignore[misc]
         if (asking := _asking.pop(threading.get_ident(), None)) is not None:
             try:
                 asking.answered(request, answer)
+                asking.conversation.heard(self, request, answer)
             except Exception:  # noqa: BLE001  # it would end in C, unseen
                 _log.exception("an answer could not be read")
         return _OK

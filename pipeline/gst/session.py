@@ -19,6 +19,7 @@ from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault
 from pipeline.config.camera import Camera
 from pipeline.gst.answers import answers_to
+from pipeline.gst.conversation import Conversation
 from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
@@ -26,6 +27,7 @@ from pipeline.gst.http_answers import set_login
 from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
+from pipeline.gst.rtsp_answers import RtspAnswers
 from pipeline.gst.view import Seen, follow_view
 from plugins.element import give_line
 from plugins.elements import register
@@ -111,19 +113,19 @@ class Session:
         self.decoding = Decoding(spec.decode)
         self.decoding.install(self._pipeline.get_by_name("decode"))
         self._pipeline.connect("deep-element-added", _on_element, self.probes, self.decoding)
-        element = self._pipeline.get_by_name("source")
-        _set_up(element, spec, source)
+        self._element = self._pipeline.get_by_name("source")
+        _set_up(self._element, spec, source)
         self._received = Received()
         if source.sender:
             self._received.watch(self._pipeline)
-        self._answers = answers_to(element, spec, source)
+        self._answers = answers_to(self._element, spec, source)
         if login:
-            set_login(element, login)
+            set_login(self._element, login)
         self._feed: SyntheticFeed | ImageFeed | None = None
         if source.drawn is not None:
-            self._feed = SyntheticFeed(element, source.drawn, first_number)
+            self._feed = SyntheticFeed(self._element, source.drawn, first_number)
         elif source.images is not None:
-            self._feed = ImageFeed(element, source.images, spec, line.ledger)
+            self._feed = ImageFeed(self._element, source.images, spec, line.ledger)
 
     @property
     def next_number(self) -> int:
@@ -177,6 +179,21 @@ class Session:
         """True while the file is being opened, which ends in a moment or never."""
         return self._starter.is_alive() and not self._is_opened
 
+    @property
+    def conversation(self) -> Conversation | None:
+        """The conversation with an RTSP camera."""
+        return self._answers.conversation if isinstance(self._answers, RtspAnswers) else None
+
+    def keep_alive(self) -> None:
+        """Keep the camera's session, when it is time; does not wait for its answer."""
+        if self.conversation is not None:
+            self.conversation.keep_alive(self._element)
+
+    @property
+    def answered_s(self) -> float | None:
+        """Monotonic time of the camera's newest answer before media, where it is heard."""
+        return None if self.conversation is None else self.conversation.answered_s
+
     def _open_and_start(self, path: Path) -> None:
         if path.is_file():  # to open anything else, such as a pipe, may wait by design
             with suppress(OSError), path.open("rb"):  # GStreamer says what is wrong
@@ -219,6 +236,8 @@ class Session:
         if thread.is_alive():
             name = self._pipeline.get_name()
             _log.error("camera %s: its graph does not stop; left behind", name)
+        if self.conversation is not None:
+            self.conversation.close()
 
 
 def _without_video(message: Any) -> Any:

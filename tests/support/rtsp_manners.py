@@ -195,7 +195,7 @@ class Talk:
     def _answer(self, line: str, headers: dict[str, str]) -> None:
         method, url, _ = line.split(" ", 2)
         self._server.requests.append((time.monotonic(), method))
-        if method in self._manners.kept_by:
+        if method in {*self._manners.kept_by, "PLAY"}:
             self._kept_s = time.monotonic()
         if method in self._manners.unanswered and self._transport:
             return
@@ -273,6 +273,9 @@ class Talk:
                     self._packet(head + unit, 0)
         except OSError:
             return
+        finally:
+            if self._udp is not None:
+                self._udp[0].close()
 
     def _images(self) -> Iterator[tuple[float, float, list[bytes]]]:
         """Decoding time, presentation time and NAL units of each image, for ever."""

@@ -113,8 +113,8 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
       ${endpointOf(values.url)?.transports.length > 0 && html`<div class="field"><label for="transport">RTP transport</label>
         <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
-          <option value="">${(defaults.transport ?? "tcp").toUpperCase()} (default)</option>
-          <option value="tcp">TCP</option><option value="udp">UDP</option>
+          <option value="">${(defaults.transport ?? "auto").toUpperCase()} (default)</option>
+          <option value="auto">AUTO: TCP, else UDP</option><option value="tcp">TCP</option><option value="udp">UDP</option>
         </select><${Trouble} lines=${lines.transport} /></div>`}
     </div>
     <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines}

@@ -1,0 +1,179 @@
+"""What a camera and rtspsrc say: sessions kept alive, transports, tunnels, slow answers.
+
+All cameras run at once, each with a server of its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirante.faults import FaultCode
+from pipeline.cameras.state import State
+from pipeline.gst.clips import read_clip
+from pipeline.gst.conversation import session_s
+from tests.support import ROOT
+from tests.support.rtsp_manners import Manners, MannersServer
+from tests.support.watched import Watched
+
+pytestmark = pytest.mark.rtsp
+
+CLIP = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
+SESSION_S = 10
+LASTS_S = 1.3 * SESSION_S
+WITHOUT = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"
+QUIET = [State.CONNECTING, State.RUNNING, State.STOPPED]
+
+
+@dataclass
+class Case:
+    """A camera's manners and its options; what was seen after ``LASTS_S``."""
+
+    name: str
+    manners: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    scheme: str = "rtsp"
+    login: str = ""
+
+
+KEPT = [
+    Case("get_parameter", {"kept_by": ("GET_PARAMETER",)}),
+    Case("options", {"kept_by": ("OPTIONS",), "offers": WITHOUT}),
+    Case("hidden", {"kept_by": ("OPTIONS", "GET_PARAMETER"), "offers": ""}),
+    Case("over udp", {"kept_by": ("GET_PARAMETER",)}, {"transport": "udp"}),
+    Case("in a tunnel", {"kept_by": ("GET_PARAMETER",)}, scheme="rtsph"),
+]
+HARMLESS = [
+    Case("unanswered", {"unanswered": ("GET_PARAMETER",)}),
+    Case("login of the tunnel", {"login": "u:a b"}, scheme="rtsph", login="u:a%20b@"),
+    Case("tunnel in TLS", {"login": "u:p"}, scheme="rtspsh", login="u:p@"),
+    Case("slow answer", {"answer_s": 2.0}, {"answer_s": 30}),
+]
+TURNED = [
+    Case("no TCP", {"refuses": ("tcp",)}),
+    Case("silent over TCP", {"mute": ("tcp",)}, {"answer_s": 1}),
+]
+LOST = [
+    Case("too slow an answer", {"answer_s": 9.0}, {"answer_s": 1}),
+    Case("no transport", {"refuses": ("tcp", "udp")}),
+    Case("TCP is forced", {"refuses": ("tcp",)}, {"transport": "tcp"}),
+    Case("wrong login of the tunnel", {"login": "u:p"}, scheme="rtsph", login="u:q@"),
+    Case("no login of the tunnel", {"login": "u:p"}, scheme="rtsph"),
+]
+
+
+@dataclass
+class Seen:
+    server: MannersServer
+    camera: Watched
+
+    @property
+    def reasons(self) -> list[str]:
+        return [change.reason for _, change in self.camera.changes]
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
+    folder = tmp_path_factory.mktemp("tls")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SSL_CERT_FILE", str(folder / "own.pem"))
+    clip = read_clip(CLIP)
+    with ExitStack() as stack:
+        found = {}
+        for case in KEPT + HARMLESS + TURNED + LOST:
+            tls = certificate(folder) if case.scheme == "rtspsh" else None
+            manners = Manners(clip, session_s=SESSION_S, **case.manners)
+            server = stack.enter_context(MannersServer(manners, tls))
+            url = server.url(case.scheme, case.login)
+            patient = {"watchdog_s": 60, "answer_s": 60} | case.options  # the machine may be busy
+            camera = stack.enter_context(Watched(case.name, url, **patient))
+            found[case.name] = Seen(server, camera)
+        time.sleep(LASTS_S)
+        for case in KEPT + HARMLESS + TURNED:
+            found[case.name].camera.seen.wait(20)
+    patch.undo()
+    yield found
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
+    name = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "own.pem")]
+    subprocess.run(["openssl", *own, *name, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize("case", KEPT, ids=lambda case: case.name)
+def test_a_session_is_kept_alive_before_half_of_its_time(case: Case, seen: dict[str, Seen]) -> None:
+    server, camera = seen[case.name].server, seen[case.name].camera
+    assert camera.states == QUIET, seen[case.name].reasons
+    assert len(server.plays) == 1
+    asked = [at_s for at_s, method in server.requests if method in case.manners["kept_by"]]
+    assert len(asked) >= 2
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name)
+def test_a_camera_with_manners_of_its_own_runs(case: Case, seen: dict[str, Seen]) -> None:
+    assert seen[case.name].camera.states == QUIET, seen[case.name].reasons
+    assert seen[case.name].server.plays == ["tcp"]
+
+
+@pytest.mark.parametrize("case", TURNED, ids=lambda case: case.name)
+def test_the_other_transport_is_tried_at_once_and_named(case: Case, seen: dict[str, Seen]) -> None:
+    reasons = seen[case.name].reasons
+    assert seen[case.name].server.plays[-1] == "udp"
+    why = "the camera refuses TCP" if "refuses" in case.manners else "no video came over TCP"
+    assert reasons[:2] == ["first attempt", f"{why}; trying UDP"]
+    assert f"media travels over UDP: {why}" in reasons
+    assert not {State.RECONNECTING, State.FAILED} & set(seen[case.name].camera.states)
+
+
+def test_a_camera_that_refuses_every_transport_is_tried_with_each(seen: dict[str, Seen]) -> None:
+    assert "the camera refuses TCP; trying UDP" in seen["no transport"].reasons
+    states = seen["no transport"].camera.states
+    assert State.RUNNING not in states
+    assert {State.RECONNECTING, State.FAILED} & set(states)
+
+
+def test_a_transport_that_is_forced_is_the_only_one(seen: dict[str, Seen]) -> None:
+    assert not any("trying" in reason for reason in seen["TCP is forced"].reasons)
+    assert State.RUNNING not in seen["TCP is forced"].camera.states
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("too slow an answer", FaultCode.UNRESPONSIVE),
+        ("wrong login of the tunnel", FaultCode.UNAUTHORISED),
+        ("no login of the tunnel", FaultCode.LOGIN_REQUIRED),
+    ],
+)
+def test_a_camera_that_is_not_reached_says_why(
+    name: str, code: FaultCode, seen: dict[str, Seen]
+) -> None:
+    assert code in {change.code for _, change in seen[name].camera.changes}, seen[name].reasons
+    assert State.RUNNING not in seen[name].camera.states
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("4711;timeout=10", 10),
+        ("4711; Timeout = 30 ; x=1", 30),
+        ("4711", None),
+        ("4711;timeout=0", None),
+        ("", None),
+    ],
+)
+def test_the_time_of_a_session(header: str, seconds: float | None) -> None:
+    assert session_s(header) == seconds
