@@ -17,7 +17,7 @@ function Shown({ view }) {
     return html`<p class="view-note">Image of the view stream${size}.${off}</p>`;
   }
   if (CALM.has(view.state)) return html`<p class="view-note">Image of the analysed stream, until the view stream has connected.</p>`;
-  return html`<${Notice} icon="alert" tone="wait" title="Image of the analysed stream, as the view stream is ${view.state === "running" ? "not shown" : view.state}">
+  return html`<${Notice} icon="alert" tone="wait" title="View stream ${view.state === "running" ? "not shown" : view.state}; the image is that of the analysed stream">
     ${[`${view.url}: ${view.reason}`, view.advice].filter(Boolean).join("\n")}
   </${Notice}>`;
 }

@@ -21,9 +21,9 @@ export function Discovery({ size, onChoose, onBack }) {
     }
   };
   useEffect(() => {
-    search();
+    search(); // again when the size becomes known
     return () => { run.current = -1; };
-  }, []);
+  }, [size.width, size.height]);
   const field = (key, words, more) => html`<label class="field"><span>${words}</span>
     <input value=${login[key]} spellcheck=${false} autocapitalize="off"
       onInput=${(event) => setLogin({ ...login, [key]: event.target.value })} ...${more} /></label>`;
