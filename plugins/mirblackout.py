@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gi
 import numpy as np
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
 from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult

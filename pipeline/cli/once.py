@@ -69,15 +69,14 @@ class Once:
 @command
 def run_once(asked: Once) -> None:
     """Run stages on one frame, on the main thread: breakpoint() works in stages and decoders."""
-    from engines.pictures import read_frame
     from engines.store.models import use_default_mirror
-    from pipeline.run_once import analysed, make_stages, shown
+    from pipeline.run_once import analysed, make_stages, shown_frame
     from pipeline.run_once import run_once as run
 
     use_default_mirror()
     name, options = _settled(*_camera(asked))
     with _debugger(asked.debug):
-        rgb = shown(read_frame(asked.clip, asked.number), options)
+        rgb = shown_frame(asked.clip, asked.number, options)
         frame = analysed(rgb, options.width, options.height)
         if asked.debug:
             typer.echo("loading: each decoder is tried out on a grey image first", err=True)

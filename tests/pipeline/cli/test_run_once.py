@@ -114,7 +114,8 @@ def test_words_masks_and_a_picture(clip: Path, tmp_path: Path, mirante: Run) -> 
     assert "stage 1 test-lane: " in outcome.out
     plain, drawn = read_frame(clip), read_frame(target)
     assert drawn.shape == plain.shape
-    assert 0.01 < (drawn != plain).any(axis=2).mean() < 0.9
+    changed = np.abs(drawn.astype(int) - plain).max(axis=2) > 40  # more than two decoders differ
+    assert 0.01 < changed.mean() < 0.9
 
 
 def test_the_mask_of_an_object_is_told_with_it(clip: Path, mirante: Run) -> None:
@@ -365,6 +366,8 @@ def test_no_clip(tmp_path: Path, mirante: Run) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(OSError, match="that OpenCV can read"):
         read_frame(tmp_path / "bad.mp4")
+    outcome = mirante("run-once", str(tmp_path / "bad.mp4"), "--model", "test-boxes")
+    assert (outcome.status, "clip that GStreamer can read: " in outcome.err) == (1, True)
 
 
 def test_frames_by_name(clip: Path, tmp_path: Path) -> None:
