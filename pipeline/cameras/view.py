@@ -106,7 +106,10 @@ def view_of(options: CameraOptions, decoded: Size, tag: Turn) -> View:
 
 
 def kept(options: CameraOptions, shown: Size) -> Cuts:
-    """Return the edges in pixels of what ``crop`` leaves of an image as shown; at least a pixel."""
+    """Return the edges in pixels of what ``crop`` leaves of an image as shown; at least a pixel.
+
+    They go to the nearest even number of pixels from the image's own, where chroma begins too.
+    """
     left, top, right, bottom = options.crop or WHOLE
     (first, last), (upper, lower) = (
         _span(from_, to, side)
@@ -116,8 +119,12 @@ def kept(options: CameraOptions, shown: Size) -> Cuts:
 
 
 def _span(first: float, last: float, side: int) -> tuple[int, int]:
-    start = min(floor(first * side + 0.5), side - 1)
-    return start, max(floor(last * side + 0.5), start + 1)
+    before = min(_even(first * side), (side - 1) // 2 * 2)
+    return before, side - min(_even((1 - last) * side), (side - before - 1) // 2 * 2)
+
+
+def _even(pixels: float) -> int:
+    return floor(pixels / 2 + 0.5) * 2
 
 
 def decoded_limit(options: CameraOptions) -> Size:

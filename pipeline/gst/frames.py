@@ -29,6 +29,8 @@ from plugins.elements import factory
 from plugins.frame import Frame
 
 Gst.init(None)
+for name in ("mirrgb", "mirblackout"):  # not all elements: a model's take half a second to load
+    Gst.Element.register(None, *factory(name))
 
 TIMEOUT_S = 60  # without a frame
 LARGEST = {"width": 7680, "height": 4320}
@@ -49,8 +51,6 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
     ways = options.model_dump(exclude={"stages", "fps", "loop", "keyframes_only", "preview"})
     source = {"url": f"file:{path.resolve()}", "pace": "every_frame"}
     spec = Camera.model_validate(ways | source | LARGEST)
-    if spec.mask:
-        Gst.Element.register(None, *factory("mirblackout"))
     try:
         pipeline = Gst.parse_launch(camera_graph("once", spec, "appsink name=out sync=false"))
     except GLib.Error as error:

@@ -23,7 +23,7 @@ from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import CaptureTime
 from pipeline.gst.intake import Intake, is_cut_jpeg
-from pipeline.gst.view import Seen, tell_exif
+from pipeline.gst.view import Seen
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
 
@@ -104,7 +104,6 @@ class FrameProbes:
 
     def watch_decoder(self, decoder: Any) -> None:
         """Notes what arrives at a video decoder."""
-        tell_exif(decoder)
         self._is_jpeg = "jpeg" in decoder.get_static_pad("sink").query_caps(None).to_string()
         self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
 

@@ -19,6 +19,7 @@ from pipeline.cameras.exif import HEAD_BYTES, is_jpeg, orientation_of
 from pipeline.cameras.graph import analysis_caps
 from pipeline.cameras.view import DEINTERLACE, Turn, View, view_of
 from pipeline.config.camera import CameraOptions
+from plugins.element import elements_of
 
 Gst.init(None)
 
@@ -91,17 +92,22 @@ def follow_view(pipeline: Any, options: CameraOptions) -> None:
 
     pad = pipeline.get_by_name("newest").get_static_pad("src")
     pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, on_event)
+    pipeline.connect("deep-element-added", lambda _pipeline, _bin, element: tell_exif(element))
+    for element in elements_of(pipeline):
+        tell_exif(element)
 
 
-def tell_exif(decoder: Any) -> None:
-    """Have a decoder of JPEG say how its images are turned: jpegdec does not read that, and
-    jpegparse, which does, ends a stream with a damaged image.
+def tell_exif(element: Any) -> None:
+    """Have a decoder of JPEG say how its images are turned; other elements are left alone.
 
-    An image without such data is not turned once another one was; where none has it, as those of
+    jpegdec does not read that, and jpegparse, which does, ends a stream at a damaged image. An
+    image without such data is not turned once another one was; where none has it, as those of
     cameras, no tag is made.
     """
-    pad = decoder.get_static_pad("sink")
-    if not pad.get_pad_template_caps().can_intersect(_JPEG):
+    factory, pad = element.get_factory(), element.get_static_pad("sink")
+    if factory is None or pad is None or "Decoder" not in factory.get_metadata("klass"):
+        return
+    if isinstance(element, Gst.Bin) or not pad.get_pad_template_caps().can_intersect(_JPEG):
         return
     told = ""
 
