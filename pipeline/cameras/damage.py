@@ -10,11 +10,12 @@ _NO_TIME = 2**64 - 1
 class _Group:
     """Images that lean on one key frame."""
 
-    __slots__ = ("begun", "whole")
+    __slots__ = ("begun", "is_clean", "whole")
 
     def __init__(self, whole: bool) -> None:
         self.whole = whole
         self.begun = False  # a frame of it was decoded
+        self.is_clean = False  # … and the decoder did not call it damaged
 
 
 class Damage:
@@ -25,6 +26,9 @@ class Damage:
     and of the second only until it has found something to copy from; so damage lasts until the
     next key frame. Images that are shown before the key frame that they follow (open groups) still
     lean on the group before it.
+
+    Where a decoder calls whole frames of a group damaged from its first one on, it is believed of
+    each; where it does so later, something is missing, and the rest of the group is damaged too.
 
     A loss is seen as ``DISCONT`` of an image that is no key frame, as lost packets, or as an image
     that gave no frame. A key frame that ends or begins beside lost packets may lack a slice, so it
@@ -106,12 +110,13 @@ class Damage:
             return flagged
         if discont and self._believes and not begins and pts != self._key_pts:
             group.whole = False
-        if flagged and self._is_believed(group):
+        is_believed = flagged and self._is_believed(group)
+        if is_believed and group.is_clean:
             group.whole = False
-        elif not flagged:
-            self._doubted = 0
+        if not flagged:
+            self._doubted, group.is_clean = 0, True
         group.begun = True
-        return not group.whole
+        return is_believed or not group.whole
 
     def next_pts(self, behind: int) -> int | None:
         """Return the time in ns of the image that is shown next, of those that were not decoded

@@ -47,7 +47,8 @@ class Stream:
         ("Kp*ppKp", "..XX.."),
         ("KcK", ".X."),
         ("K!p!K!p!K!p!K!p!Kp", "XXXX......"),  # a decoder that never saw what it waits for
-        ("K!pKpK!p", "XX..XX"),
+        ("K!p!pKpK!p", "XX...X."),  # shown late, of the group before; or until it has recovered
+        ("Kpp!ppKp", "..XXX.."),
     ],
 )
 def test_damage_lasts_until_the_next_key_frame(kinds: str, said: str) -> None:
