@@ -220,7 +220,8 @@ class FrameProbes:
         has let go of it, has seen it, and its pixels are left alone.
         """
         if pts == _NO_TIME:
-            pts = max(self._last_pts + 1, pad.get_parent_element().get_current_running_time())
+            now = pad.get_parent_element().get_current_running_time()
+            pts = max(self._last_pts + 1, 0 if now == _NO_TIME else now)  # none before it plays
         else:
             pts += self.turn
             if 0 <= self._last_pts - pts < _REPEAT_NS:

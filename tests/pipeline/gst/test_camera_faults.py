@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -73,6 +73,7 @@ class Outcome:
     states: list[State]
     numbers: list[int | None]
     sizes: set[tuple[int, int]]
+    damaged: int
     seen_s: float = 0.0
     healed_s: float = 0.0
 
@@ -164,6 +165,7 @@ def observe(fault: Fault, server: Any) -> Outcome:
         camera.states,
         camera.seen.numbers,
         {(result.width, result.height) for _, result, _ in camera.seen.frames},
+        sum(result.damaged for _, result, _ in camera.seen.frames),
         seen_s,
         healed_s,
     )
@@ -233,7 +235,9 @@ def test_a_camera_not_reached_says_why(fault: Fault, outcomes: dict[str, Any]) -
 @pytest.mark.parametrize("fault", HARMLESS, ids=lambda fault: fault.name)
 def test_a_bad_stream_goes_on(fault: Fault, outcomes: dict[str, Any]) -> None:
     outcome = outcomes[fault.name].result()
-    assert outcome.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
+    # twice "connecting" where the first key frame is hit
+    states = [state for state, _ in groupby(outcome.states)]
+    assert states == [State.CONNECTING, State.RUNNING, State.STOPPED]
     assert len(outcome.numbers) >= 80
 
 
@@ -241,16 +245,19 @@ def test_a_bad_stream_goes_on(fault: Fault, outcomes: dict[str, Any]) -> None:
 def test_packets_really_were_lost(name: str, outcomes: dict[str, Any]) -> None:
     numbers = outcomes[name].result().numbers
     assert any(None in pair or (pair[1] - pair[0]) % 80 != 1 for pair in pairwise(numbers[SOME:]))
+    assert outcomes[name].result().damaged > 0
 
 
 def test_both_sizes_of_a_changing_stream_are_told(outcomes: dict[str, Any]) -> None:
     outcome = outcomes["resolution change"].result()
     assert outcome.sizes == {(320, 180), (480, 272)}
     assert None not in outcome.numbers
+    assert outcome.damaged == 0
 
 
 def test_every_frame_of_another_camera_is_accounted_for(outcomes: dict[str, Any]) -> None:
     bystander = outcomes["bystander"].result()
     assert len(bystander.seen.numbers) > 100
     bystander.check_account(80)
+    assert bystander.ledger.counts()[0].damaged == 0
     assert bystander.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
