@@ -205,10 +205,19 @@ class FaultCode(StrEnum):
     )
     UNDECODABLE = (
         "undecodable",
-        "images arrive, but none could be decoded for … / images arrive, but no key frame came "
-        "for …",
-        "The stream is damaged: use TCP, check the network, or lower the camera's bit rate. If no "
-        "key frame comes, set a shorter distance between key frames in the camera.",
+        "images arrive, but none could be decoded for …",
+        "The stream is damaged: use TCP, check the network, or lower the camera's bit rate.",
+    )
+    NO_KEY_FRAME = (
+        "no-key-frame",
+        "images arrive, but no key frame came for …",
+        "Set a shorter distance between key frames in the camera, as “I frame interval”: with it "
+        "the wait for the first image ends sooner.",
+    )
+    NO_PARAMETER_SETS = (
+        "no-parameter-sets",
+        "images arrive without parameter sets (SPS, PPS): none could be decoded for …",
+        "Restart the camera, or set another codec or profile and then this one again.",
     )
     ENDED = (
         "ended",

@@ -281,12 +281,13 @@ class CameraState:
         if now_s - newest_s > self.grace_s:
             words = f"no video came for {self.grace_s:.0f} s, and no key frame before"
             return Fault(FaultCode.NO_VIDEO, words)
-        words = ""
         if keyed_s is None and waited_s > KEY_FRAME_S:
             words = f"images arrive, but no key frame came for {KEY_FRAME_S:.0f} s"
-        elif progress.decoded_s is None and now_s - (keyed_s or now_s) > FIRST_FRAME_S:
+            return Fault(FaultCode.NO_KEY_FRAME, words)
+        if progress.decoded_s is None and now_s - (keyed_s or now_s) > FIRST_FRAME_S:
             words = f"images arrive, but none could be decoded for {FIRST_FRAME_S:.0f} s"
-        return Fault(FaultCode.UNDECODABLE, words) if words else None
+            return Fault(FaultCode.UNDECODABLE, words)
+        return None
 
     def _check_silence(self, now_s: float, decoded_s: float, progress: Progress) -> Fault | None:
         limit_s, words = self._allowed(progress.limit_s)

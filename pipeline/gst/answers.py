@@ -16,11 +16,14 @@ class Answers(Protocol):
 
     Attributes:
         fault: why it gives no video, as far as it has said so; another answer may take that back.
-        is_final: nothing else will come.
     """
 
     fault: Fault | None
-    is_final: bool
+
+    @property
+    def is_final(self) -> bool:
+        """True once nothing else will come."""
+        ...
 
     def failed(self, message: Any) -> None:
         """Note an error message of the graph."""

@@ -16,6 +16,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 from gi.repository import Gst, GstRtsp
 
+from mirante.faults import FaultCode
 from pipeline.cameras.answers import (
     fault_of,
     is_plain,
@@ -28,7 +29,9 @@ from pipeline.cameras.login import Login
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 from pipeline.gst.conversation import Conversation
+from pipeline.gst.parameter_sets import ParameterSets
 
+SETS_S = 10.0  # from a key frame without parameter sets to a fault; some come late
 _TRIED_MOST = 2  # answers to one challenge after another: a nonce may be for one request alone
 _ASKS_FOR_STREAM = {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"}
 _ASKS, _ANSWERS = (
@@ -56,10 +59,7 @@ class RtspAnswers:
     Attributes:
         fault: why it gives no stream, as far as it has said so.
         conversation: what is known of its session.
-        is_final: never; rtspsrc goes on or fails by itself.
     """
-
-    is_final = False
 
     def __init__(self, source: Any, url: CameraUrl, transport: str) -> None:
         self.fault: Fault | None = None
@@ -68,7 +68,19 @@ class RtspAnswers:
         self._login = Login(url.username or "", url.password or "")
         self._is_ours = False  # the login is answered here
         self._tried = 0
+        self._sets = ParameterSets(source)
         source.connect("before-send", self._on_request)
+
+    @property
+    def is_final(self) -> bool:
+        """True when the stream lacks what no image can be decoded without; rtspsrc itself goes on
+        or fails with any answer.
+        """
+        if self._sets.missing_s <= SETS_S:
+            return False
+        code = FaultCode.NO_PARAMETER_SETS
+        self.fault = Fault(code, code.words.replace("…", f"{SETS_S:.0f} s"))
+        return True
 
     def _on_request(self, _source: Any, request: Any) -> bool:
         _asking[threading.get_ident()] = self

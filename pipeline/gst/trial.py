@@ -184,7 +184,7 @@ def _impatient(ledger: Ledger, warning: str, seconds: float, reason: str) -> Fau
         return Fault(FaultCode.STAGES_SLOW, words)
     if reason == WAITING:
         words = f"images arrive, but no key frame came for {seconds:.0f} s"
-        return Fault(FaultCode.UNDECODABLE, words)
+        return Fault(FaultCode.NO_KEY_FRAME, words)
     return Fault(FaultCode.NO_VIDEO, f"no image came within {seconds:.0f} s")
 
 

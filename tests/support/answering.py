@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import socketserver
+import struct
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SDP = b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n"
 VIDEO = b"m=video 0 RTP/AVP 26\r\na=control:track0\r\n"
 SOUND = b"m=audio 0 RTP/AVP 0\r\na=control:track1\r\n"
-DESCRIBED = {"sound": SDP + SOUND, "nothing": SDP}
+H264 = b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track0\r\n"
+DESCRIBED = {"sound": SDP + SOUND, "nothing": SDP, "bare": SDP + H264}
+KEY = b"\x80\xe0" + bytes(9) + b"\x01" + b"\x65" + bytes(50)  # RTP of a key frame
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 USER, PASSWORD = "viewer", "right"
 Request = tuple[str, str, str]  # method, path, Authorization
@@ -22,7 +26,8 @@ Request = tuple[str, str, str]  # method, path, Authorization
 
 class RtspCamera(socketserver.StreamRequestHandler):
     """``/DESCRIBE/453`` answers DESCRIBE with 453; ``/login/SHA-256`` asks for a digest login, with
-    a nonce for each connection; ``/ask/TEXT`` for a login by TEXT.
+    a nonce for each connection; ``/ask/TEXT`` for a login by TEXT; ``/bare`` sends H.264 without
+    parameter sets.
     """
 
     server: Any
@@ -42,6 +47,15 @@ class RtspCamera(socketserver.StreamRequestHandler):
             lines = [f"RTSP/1.0 {status} Said", f"CSeq: {head['cseq']}", *lines]
             lines += [f"Content-Length: {len(body)}", "", ""]
             self.wfile.write("\r\n".join(lines).encode() + body)
+            if method == "PLAY" and path.startswith("bare"):
+                threading.Thread(target=self._send, daemon=True).start()
+
+    def _send(self) -> None:
+        with suppress(OSError):  # the client has gone
+            for n in range(600):
+                packet = KEY[:2] + struct.pack(">HI", n, 9000 * n) + KEY[8:]
+                self.wfile.write(b"$\0" + struct.pack(">H", len(packet)) + packet)
+                time.sleep(0.1)
 
 
 def answer_of(

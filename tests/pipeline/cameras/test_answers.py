@@ -14,6 +14,7 @@ from pipeline.cameras.answers import (
     no_transport,
 )
 from pipeline.cameras.content import content_of, fault_of_content
+from pipeline.cameras.nal_units import CODECS, unit_types
 from pipeline.config.camera_url import CameraUrl
 from tests.support.fault_words import reads_as
 
@@ -169,3 +170,24 @@ def test_what_it_means(content: str, code: FaultCode, form: str) -> None:
     assert "text/x" in fault.reason
     assert form in code.advice
     assert reads_as(fault)
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload", "types"),
+    [
+        ("H264", b"\x67abc", {7}),
+        ("H264", b"\x7c\x85abc", {5}),
+        ("H264", b"\x7c\x05abc", {5}),
+        ("H264", b"\x78\0\x02\x67a\0\x02\x68b", {7, 8}),
+        ("H265", b"\x42\x01abc", {33}),
+        ("H265", b"\x62\x01\x93abc", {19}),
+        ("H265", b"\x60\x01\0\x03\x42\x01a\0\x03\x44\x01a", {33, 34}),
+        ("H264", b"", set()),
+        ("H265", b"\x62\x01", set()),
+    ],
+)
+def test_the_units_in_a_packet(codec: str, payload: bytes, types: set[int]) -> None:
+    assert unit_types(b"\x80" + bytes(11) + payload, CODECS[codec]) == types
+    extended = b"\x91" + bytes(11) + b"from" + b"\0\0\0\x01more" + payload
+    assert unit_types(extended, CODECS[codec]) == types
+    assert unit_types(payload[:11], CODECS[codec]) == set()

@@ -135,7 +135,7 @@ def test_running_shortly_does_not_reset_the_back_off() -> None:
         (
             {"began_s": 100.0, "packets_s": None},  # up to the moment of the check
             camera_state.KEY_FRAME_S,
-            FaultCode.UNDECODABLE,
+            FaultCode.NO_KEY_FRAME,
             "images arrive, but no key frame came for 150 s",
         ),
         (

@@ -12,6 +12,7 @@ from mirante.faults import FaultCode
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera_url import CameraUrl
+from pipeline.gst import rtsp_answers
 from tests.support.answering import PASSWORD, USER, Request, answering
 from tests.support.fault_words import reads_as
 from tests.support.watched import Watched
@@ -40,6 +41,7 @@ RTSP = {
     "sound": FaultCode.AUDIO_ONLY,
     "nothing": FaultCode.AUDIO_ONLY,
     "ask/Negotiate": FaultCode.LOGIN_UNSUPPORTED,
+    "bare": FaultCode.NO_PARAMETER_SETS,
 }
 HTTP = {
     "page": FaultCode.WEB_PAGE,
@@ -72,6 +74,8 @@ def faults(camera: Camera) -> dict[str, Transition]:
     urls = {path: f"rtsp://{login}:{rtsp}/{path}" for path in RTSP}
     urls |= {f"http/{path}": f"http://{login}:{http}/{path}" for path in HTTP}
     with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(rtsp_answers, "SETS_S", 0.5)
         made = {n: stack.enter_context(Watched(n, url, "fakesink")) for n, url in urls.items()}
         return {name: refusal(watched) for name, watched in made.items()}
 
