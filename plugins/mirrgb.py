@@ -11,7 +11,6 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstVideo
 
-from plugins.colour.matrix import is_hd
 from plugins.to_rgb import ToRgb
 
 _RAW = Gst.Caps.from_string("video/x-raw")
@@ -78,9 +77,9 @@ def _on_event(pad: Any, info: Any) -> Any:
 def whole_colorimetry(caps: Gst.Caps) -> str:
     """Return range and matrix of YUV or grey as GStreamer writes them; empty for RGB.
 
-    Where the stream does not say: limited range, grey full; BT.709 for HD, else BT.601. Transfer
-    function and primaries are left out: converting them takes a further pass, and no model has been
-    trained on such pictures.
+    Where the stream does not say: limited range, full for grey; BT.601 whatever the size, as FFmpeg
+    and OpenCV read it, so that both streams of one camera are read alike. Transfer function and
+    primaries are left out: no model is trained on images that they were converted of.
     """
     video = GstVideo.VideoInfo.new_from_caps(caps)
     if video is None:  # a format that GStreamer does not know either
@@ -93,9 +92,7 @@ def whole_colorimetry(caps: Gst.Caps) -> str:
     text = shape.get_string("colorimetry")
     known = text is not None and said.from_string(text)
     span = _FULL if is_grey else _LIMITED
-    matrix = _MATRICES.BT709 if is_hd(video.width, video.height) else _MATRICES.BT601
     if known and said.range:
         span = int(said.range)
-    if known and said.matrix not in _UNSAID:
-        matrix = said.matrix
+    matrix = said.matrix if known and said.matrix not in _UNSAID else _MATRICES.BT601
     return f"{span}:{int(matrix)}:0:0"

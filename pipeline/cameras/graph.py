@@ -34,12 +34,17 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
-        "mirrgb",
+        f"mirrgb{_thermal(spec.thermal_range)}",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),
         stages,
     ]
     return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"
+
+
+def _thermal(window: str | list[int] | None) -> str:
+    text = ",".join(map(str, window)) if isinstance(window, list) else window
+    return f" thermal-range={text}" if text else ""
 
 
 def analysis_caps(width: int, height: int) -> str:

@@ -14,6 +14,7 @@ from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
 from pipeline.config.stages.stage import Stage
 from pipeline.config.standard import SHIPPED, WANTED
+from pipeline.config.thermal import ThermalRange
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 ADDRESSES = ("url", "view")  # keys of a camera that may hold passwords
@@ -113,6 +114,11 @@ class CameraOptions(Section):
         max_length=100,
         description="areas painted black before anything sees the image: polygons [[x, y], …] in "
         "0..1 of the whole image as shown",
+    )
+    thermal_range: ThermalRange = Field(
+        None,
+        description="16-bit grey only: [low, high], the counts shown as black and white, or auto "
+        "to follow the image; null: [0, 65535]",
     )
     stages: list[Stage] | None = Field(
         None,

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from plugins.elements import register
+
 Gst.init(None)
 
 _CODECS = {
@@ -129,9 +131,10 @@ def encode_pictures(pictures: Iterable[NDArray[np.uint8]], fps: int, target: Pat
 
 def _encode(source: str, target: Path, fill: Callable[[Any], None] | None = None) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    register()
     pipeline = Gst.parse_launch(
-        f"{source} ! videoconvert ! video/x-raw,format=I420 ! {_ENCODER} ! h264parse ! mp4mux "
-        f"! filesink location={quote(part)}"
+        f"{source} ! mirrgb ! videoconvert ! video/x-raw,format=I420,colorimetry=bt601 "
+        f"! {_ENCODER} ! h264parse ! mp4mux ! filesink location={quote(part)}"
     )
     encoder = pipeline.get_by_name("encoder")
     events = Gst.PadProbeType.EVENT_DOWNSTREAM

@@ -25,6 +25,7 @@ from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.http_answers import set_login
 from pipeline.gst.image_feed import ImageFeed
+from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
@@ -271,6 +272,7 @@ def _on_element(
 ) -> None:
     """Frame threading in a decoder would hold back one frame per thread."""
     probes.watch(element)
+    leave_range_open(element)
     factory = element.get_factory()
     if factory is not None and "Depayloader" in factory.get_metadata("klass"):
         probes.watch_packets(element)

@@ -5,13 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_HD_WIDTH, _SD_HEIGHT = 1280, 576  # beyond either a picture is HD
-
-
-def is_hd(width: int, height: int) -> bool:
-    """Return whether video of this size is BT.709 where nothing says so, rather than BT.601."""
-    return width >= _HD_WIDTH or height > _SD_HEIGHT
-
 
 def yuv_to_rgb(kr: float, kb: float, full: bool) -> NDArray[np.float64]:
     """Return the (3, 4) matrix from (Y, U, V, 1) of 8 bits to RGB of 0 to 255.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 seen: list[Any] = []
+shown: SimpleQueue[np.ndarray] = SimpleQueue()
 
 
 class Record:
@@ -24,6 +26,13 @@ class Record:
             return None
         seen.append((frame.shape, frame.copy(), result))
         return replace(result, timings={**result.timings, "record": 1.0})
+
+
+class Show:
+    """Hands the pixels of each frame over to ``shown``, and drops it, which closes its account."""
+
+    def __call__(self, frame: np.ndarray, result: Any) -> None:
+        shown.put(frame.copy())
 
 
 class Writer:

@@ -1,6 +1,6 @@
 // Fields of a camera's form that say how its image is shown, and what nothing may see.
 import { html } from "../lib/preact.js";
-import { CHOICES, maskText } from "./view_values.js";
+import { CHOICES, maskText, thermalText } from "./view_values.js";
 
 const LABELS = { rotate: "Rotation", mirror: "Mirror", deinterlace: "Deinterlacing" };
 
@@ -24,6 +24,11 @@ export function ViewFields({ values, defaults, onChange, lines, trouble }) {
           placeholder=${defaults.crop?.join(", ") ?? "the whole image"} onInput=${(event) => onChange({ crop: event.target.value })} />
         ${trouble("crop-trouble", lines.crop)}
         <small id="crop-help">Left, top, right, bottom, each 0 to 1 of the image as shown: 0, 0.2, 1, 1 cuts the upper fifth off.</small></div>
+      <div class="field"><label for="thermal_range">Thermal range</label>
+        <input ...${attributes("thermal_range")} spellcheck=${false} autocomplete="off"
+          placeholder=${thermalText(defaults.thermal_range) || "0, 65535"} onInput=${(event) => onChange({ thermal_range: event.target.value })} />
+        ${trouble("thermal_range-trouble", lines.thermal_range)}
+        <small id="thermal_range-help">16-bit grey of thermal cameras: the counts shown as black and white, or auto.</small></div>
     </div>
     <div class="field"><label for="mask">Blackout areas</label>
       <textarea ...${attributes("mask")} rows="2" spellcheck=${false} placeholder=${maskText(defaults.mask ?? []) || "none"}

@@ -7,16 +7,19 @@ export const CHOICES = {
   deinterlace: { auto: "Where the stream is interlaced", on: "Always", off: "Never" },
 };
 
-export const VIEW_KEYS = [...Object.keys(CHOICES), "crop", "mask"];
+export const VIEW_KEYS = [...Object.keys(CHOICES), "crop", "mask", "thermal_range"];
 
 const joined = (numbers) => numbers.map(String).join(", ");
 
 /** The crop as "left, top, right, bottom"; a line per area, its corners as "x,y x,y x,y". */
 export function viewTexts(spec) {
-  const texts = { crop: spec.crop ? joined(spec.crop) : "", mask: maskText(spec.mask ?? []) };
+  const texts = { crop: spec.crop ? joined(spec.crop) : "", mask: maskText(spec.mask ?? []), thermal_range: thermalText(spec.thermal_range) };
   for (const key of Object.keys(CHOICES)) texts[key] = String(spec[key] ?? "");
   return texts;
 }
+
+/** "auto", or "low, high". */
+export const thermalText = (range) => (Array.isArray(range) ? joined(range) : range ?? "");
 
 export const maskText = (zones) => zones.map((zone) => zone.map(([x, y]) => `${x},${y}`).join(" ")).join("\n");
 
@@ -28,6 +31,7 @@ const READ = {
   mirror: (text) => text === "true",
   deinterlace: (text) => text,
   crop: (text) => words(text, /[\s,;]+/).map(numeric),
+  thermal_range: (text) => (text.toLowerCase() === "auto" ? "auto" : words(text, /[\s,;]+/).map(numeric)),
   mask: (text) => text.split("\n").filter((line) => line.trim() !== "")
     .map((line) => words(line, /[\s;]+/).map((corner) => words(corner, ",").map(numeric))),
 };

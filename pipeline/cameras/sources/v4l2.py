@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 def _source(spec: Camera) -> Source:
-    """Raw images that need no scaling down, else JPEG, which a USB bus carries at full rate."""
+    """Raw images that need no scaling down, else JPEG, which a USB bus carries at full rate; of a
+    thermal camera 16-bit grey alone: its other formats have lost the counts.
+    """
     width, height = decoded_limit(spec)
-    small = f"video/x-raw,width=[1,{width}],height=[1,{height}]"
-    launch = (
-        f"v4l2src name=source device={quoted(spec.url.path)} "
-        f"! {small};image/jpeg;video/x-raw ! {DECODE}"
-    )
-    return Source(launch)
+    wanted = f"video/x-raw,width=[1,{width}],height=[1,{height}];image/jpeg;video/x-raw"
+    if spec.thermal_range is not None:
+        wanted = "video/x-raw,format={GRAY16_LE,GRAY16_BE}"
+    return Source(f"v4l2src name=source device={quoted(spec.url.path)} ! {wanted} ! {DECODE}")
 
 
 def _path_of(word: str) -> str | None:

@@ -59,6 +59,14 @@ def test_all_end_in_the_same_way(url: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("window", "text"), [([3000, 9000], "3000,9000"), ("auto", "auto")])
+def test_a_thermal_camera_is_asked_for_its_counts(window: Any, text: str) -> None:
+    webcam = graph("/dev/video2", thermal_range=window)
+    assert 'device="/dev/video2" ! video/x-raw,format={GRAY16_LE,GRAY16_BE} ! decodebin ' in webcam
+    assert f"! mirrgb thermal-range={text} ! " in webcam
+    assert "format={GRAY16" not in graph("/dev/video2")
+
+
 @pytest.mark.parametrize("url", [u for u in SOURCES if not u.startswith("file:")])
 def test_live_sources_keep_the_newest_frame_and_are_never_paced(url: str) -> None:
     text = graph(url, pace="every_frame")

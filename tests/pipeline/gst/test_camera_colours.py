@@ -1,0 +1,139 @@
+"""Known patches through the encodings and the ways that cameras send them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mirante.faults import FaultCode
+from pipeline.cameras.state import State, Transition
+from pipeline.config.camera import Camera
+from pipeline.demo.rtsp_process import rtsp_cameras
+from pipeline.gst.camera import CameraRunner
+from pipeline.gst.clips import encode_pictures
+from plugins.ledger import Ledger
+from plugins.line import Line
+from tests.support.make_patch_clips import CLIPS, FOLDER
+from tests.support.patches import PATCHES, patches_of, picture
+from tests.support.recorded_stages import shown
+
+STAGES = "mirstage python=tests.support.recorded_stages:Show ! fakesink sync=false"
+GREY = np.repeat((PATCHES @ [0.299, 0.587, 0.114])[:, None], 3, 1)
+WORST = 3  # of 255 levels
+
+
+def first_frame(url: str, **options: Any) -> NDArray[np.uint8]:
+    """The first frame that the stages of a camera see."""
+    ended: list[Transition] = []
+    found = threading.Event()
+
+    def on_change(change: Transition) -> None:
+        if change.state not in {State.CONNECTING, State.RUNNING}:
+            ended.append(change)
+            found.set()
+
+    while not shown.empty():
+        shown.get()
+    spec = Camera(url=url, pace="every_frame", **options)
+    runner = CameraRunner("patches", spec, STAGES, Line(Ledger("patches")), on_change)
+    runner.start()
+    try:
+        for _ in range(100):
+            try:
+                return shown.get(timeout=0.2)
+            except Empty:
+                if found.is_set() and ended[0].code == FaultCode.NO_DECODER:
+                    pytest.skip(ended[0].reason)
+                assert not found.is_set() or not shown.empty(), ended[0].reason
+        raise AssertionError("no frame came")
+    finally:
+        runner.stop()
+
+
+def check(rgb: NDArray[np.uint8], truth: NDArray[np.float64] = PATCHES) -> None:
+    errors = np.abs(patches_of(rgb) - truth).max(1)
+    assert errors.max() <= WORST, errors.round(1).tolist()
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_patches_are_true(name: str) -> None:
+    rgb = first_frame(f"file:{FOLDER / name}")
+    assert rgb.shape == (
+        (360, 640, 3) if "-hd" in name else (16, 64, 3) if "raw" in name else (64, 128, 3)
+    )
+    check(rgb, GREY if "grey" in name else PATCHES)
+
+
+def test_what_is_encoded_here_is_true_at_any_size(tmp_path: Path) -> None:
+    encode_pictures([picture(1280, 720)] * 2, 10, tmp_path / "hd.mp4")
+    check(first_frame(f"file:{tmp_path / 'hd.mp4'}"))
+
+
+class Mjpeg(BaseHTTPRequestHandler):
+    """JPEG of the patches for as long as somebody reads."""
+
+    def do_GET(self) -> None:
+        jpeg = cv2.imencode(".jpg", picture(128, 64)[..., ::-1])[1].tobytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        try:
+            while not self.server.stopping.wait(0.05):  # type: ignore[attr-defined]
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+        except OSError:
+            pass
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def http_camera() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mjpeg)
+    server.daemon_threads = True
+    server.stopping = threading.Event()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.stopping.set()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_mjpeg_over_http_is_true(http_camera: str) -> None:
+    check(first_frame(http_camera))
+
+
+@pytest.fixture(scope="module")
+def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    clips = {"mjpeg": FOLDER / "mjpeg-420.avi", "full": FOLDER / "h264-full-709.mp4"}
+    with rtsp_cameras(clips, tmp_path_factory.mktemp("cache")) as urls:
+        yield urls
+
+
+@pytest.mark.parametrize("name", ["mjpeg", "full"])
+def test_full_range_over_rtsp_is_true(rtsp: dict[str, str], name: str) -> None:
+    check(first_frame(rtsp[name]))
+
+
+@pytest.mark.parametrize(
+    ("window", "shade"),
+    [(None, lambda grey: grey), ([5140, 51400], lambda grey: (grey - 20) * 255 / 180)],
+)
+def test_the_thermal_range_of_a_camera(
+    window: list[int] | None, shade: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> None:
+    """A grey of n is n x 257 of 65,535."""
+    rgb = first_frame(f"file:{FOLDER / 'ffv1-grey16.mkv'}", thermal_range=window)
+    check(rgb, shade(GREY).clip(0, 255))
