@@ -6,39 +6,25 @@ left alone.
 
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.files import is_picture
 from engines.pictures import read_frame
 from mirante.frame import Counts, FrameResult
+from pipeline.cameras.clip_frame import clip_frame
 from pipeline.cameras.view import Turn, kept
 from pipeline.config.camera import CameraOptions
 from pipeline.config.stages.base import StageKind
 from plugins.blackout.zones import Blackout
 from plugins.frame import Frame
 from plugins.stage import Stage
-
-NO_FRAME, NO_CLIP = 3, 4  # exit statuses of ``pipeline.gst.frames``
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """The request that ``pipeline.gst.frames`` reads: a clip, a frame's number, keys of options."""
-
-    path: str
-    number: int
-    options: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +71,7 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
     """
     if is_picture(path) or not path.is_file():
         return shown(read_frame(path, number), options)
-    keys = options.model_dump(mode="json", include=set(CameraOptions.model_fields) - {"stages"})
-    wanted = Wanted(str(path), number, keys)
-    program = [sys.executable, "-m", "pipeline.gst.frames"]
-    done = subprocess.run(
-        program, input=msgspec.json.encode(wanted), capture_output=True, check=False
-    )
-    if done.returncode == 0:
-        return np.asarray(np.load(io.BytesIO(done.stdout)), np.uint8)
-    if done.returncode in {NO_FRAME, NO_CLIP}:
-        raise (ValueError if done.returncode == NO_FRAME else OSError)(done.stdout.decode())
-    words = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    raise OSError(f"{path}: cannot be read: {words}")
+    return clip_frame(path, number, options)
 
 
 def shown(rgb: NDArray[np.uint8], options: CameraOptions) -> NDArray[np.uint8]:

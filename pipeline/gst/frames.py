@@ -1,7 +1,7 @@
 """One frame of a clip, as a camera's graph shows it, in a process of its own.
 
-``pipeline.run_once`` starts it, so that nothing of GStreamer is where stages are debugged. It reads
-what is wanted as JSON from standard input and writes the frame as .npy, or why there is none.
+``pipeline.cameras.clip_frame`` starts it. It reads what is wanted as JSON from standard input and
+writes the frame as .npy, or why there is none.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
+from pipeline.cameras.clip_frame import NO_CLIP, NO_FRAME, Wanted
 from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera, CameraOptions
 from pipeline.gst.view import follow_view
-from pipeline.run_once import NO_CLIP, NO_FRAME, Wanted
 from plugins.elements import factory
 from plugins.frame import Frame
 
