@@ -228,7 +228,8 @@ class CameraRunner:
         if session.is_idle and progress.decoded_s is None:
             self._machine.idle(self._source.idle)
         fault = self._machine.check(progress)
-        if fault is not None and fault.code == FaultCode.UNDECODABLE:
+        is_undecodable = fault is not None and fault.code == FaultCode.UNDECODABLE
+        if fault is not None and is_undecodable and progress.keyed_s is not None:
             words = session.decoding.blame(fault.reason)
             return Fault(fault.code, words) if words else fault
         if fault is not None and progress.newest_s is None and self.spec.url.is_network:

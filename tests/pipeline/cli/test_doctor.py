@@ -106,6 +106,30 @@ def test_check_names_what_the_machine_lacks(
     assert outcome.err == "rtspsrc: missing — apt-get install gstreamer1.0-plugins-good\n"
 
 
+def test_check_refuses_a_device_that_is_not_here_and_hints_at_streams_read_twice(
+    tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.doctor._probes", probes)
+    monkeypatch.setattr("pipeline.gst.decoders._factories", list)
+    file = tmp_path / "two.yaml"
+    yard = "yard: {url: rtsp://u:hunter2@h:554/x, stages: []}"
+    text = f"cameras:\n  gate: {{url: rtsp://h/x, stages: [], decode: auto}}\n  {yard}\n"
+    file.write_text(text)
+    outcome = mirante("check", str(file))
+    hint, fine = outcome.out.splitlines()
+    assert hint.startswith("hint: rtsp://h/x: read by gate, yard, each in a session of its own;")
+    assert fine == f"{file}: fine, 2 cameras"
+    file.write_text(text.replace("auto", "nvidia"))
+    outcome = mirante("check", str(file))
+    assert outcome.status == 1
+    assert outcome.err == (
+        'cameras.gate.decode: "nvidia" — expected "auto" or "software", as this machine has no '
+        "decoder of that device; hardware decoders here: none\n"
+    )
+    lines = mirante("doctor").out.splitlines()
+    assert "hardware decoders: none; video is decoded in software" in lines
+
+
 def test_a_default_model_that_is_not_here_is_said_with_what_mends_it(
     tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
