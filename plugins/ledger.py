@@ -16,6 +16,7 @@ from mirante.frame import Counts, FrameResult, TsSource
 
 DAMAGED = "damaged"  # why a damaged frame was dropped
 _IDENTITY = ("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height", "counts")
+_FAILED = "failed"  # not a reason to drop
 QUEUED_MOST = 16  # frames that a queue may hold; the longest here holds 4
 
 
@@ -166,6 +167,12 @@ class Ledger:
                 self._failed += 1
                 self._settle(frame.seq)
 
+    def undecodable(self) -> None:
+        """An image came that no frame could be made of: it counts as failed, in its turn."""
+        with self._lock:
+            self._ahead[self._next_seq] = _FAILED
+            self._next_seq += 1
+
     def drop(self, pts: int, reason: str) -> None:
         """Closes a frame that was dropped on purpose."""
         with self._lock:
@@ -202,9 +209,10 @@ class Ledger:
             dropped = dict(self._dropped)
             for reason in self._ahead.values():
                 dropped[reason] = dropped.get(reason, 0) + 1
-            done = self._published + sum(dropped.values()) + self._failed
+            failed = self._failed + dropped.pop(_FAILED, 0)
+            done = self._published + sum(dropped.values()) + failed
             damaged = self._damaged - sum(frame.damaged for frame in self._open.values())
-            counts = Counts(done, self._published, dropped, self._failed, damaged)
+            counts = Counts(done, self._published, dropped, failed, damaged)
             return counts, self._next_seq - done
 
     def busy_s(self) -> float:
@@ -244,4 +252,7 @@ class Ledger:
                 self._ahead[frame.seq] = "stage"
         for dropped in [n for n in self._ahead if n <= seq]:
             reason = self._ahead.pop(dropped)
+            if reason == _FAILED:
+                self._failed += 1
+                continue
             self._dropped[reason] = self._dropped.get(reason, 0) + 1

@@ -14,7 +14,7 @@ from pipeline.config.source_kinds import AddressKind, kinds
 
 router = APIRouter(prefix="/api/v1", tags=["cameras"])
 
-_FACTS = ("title", "start", "example", "hint", "plain", "models")
+_FACTS = ("title", "start", "example", "hint", "plain", "endings", "models")
 
 
 class Endpoint(Shape):
@@ -52,6 +52,10 @@ class SourceKind(Shape):
     plain: str | None = Field(
         None,
         description="a path that begins so is of this kind without a scheme; empty: any other path",
+    )
+    endings: list[str] = Field(
+        description="a path that ends so is of this kind without its scheme's prefix, as in "
+        "`http://…/a.mp4` for `file+http`"
     )
     schemes: dict[str, Endpoint | None] = Field(
         description="where each is reached; null: on the worker's machine"

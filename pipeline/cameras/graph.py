@@ -30,7 +30,7 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
     source = source_of(spec)
     parts = [source.launch]
     if source.pace == "realtime" and not source.is_fed:
-        parts.append("identity sync=true")
+        parts.append("identity name=pace sync=true")
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),

@@ -46,7 +46,7 @@ def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
             with connected(url, timeout_s) as connection:
                 heard = _answer(connection, "HTTP" if endpoint.speaks == "RTSP" else "RTSP")
     except OSError as error:
-        return _fault(error, host, port)
+        return fault_of_error(error, host, port)
     if not heard or heard == endpoint.speaks:
         return None
     return Fault(FaultCode.WRONG_PROTOCOL, f"{host}:{port} speaks {heard}, not {endpoint.speaks}")
@@ -92,7 +92,8 @@ def _find_route(host: str, port: int) -> None:
         sender.connect(address)
 
 
-def _fault(error: OSError, host: str, port: int) -> Fault:
+def fault_of_error(error: OSError, host: str, port: int) -> Fault:
+    """Return why a connection could not be made."""
     if isinstance(error, ssl.SSLCertVerificationError):
         words = f"the camera's certificate is not trusted: {error.verify_message}"
         return Fault(FaultCode.UNTRUSTED, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -92,6 +92,12 @@ class Progress:
     busy_s: float | None = None
     frames: int = 0
     answered_s: float | None = None
+
+    def calm_until(self, at_s: float) -> Progress:
+        """Return the same, but frames missing up to ``at_s`` are none that should have come."""
+        if self.decoded_s is None:
+            return self
+        return replace(self, decoded_s=max(self.decoded_s, min(at_s, time.monotonic())))
 
     def waits_for_key(self, now_s: float) -> bool:
         """Return whether something comes, and nothing whole can be made of it."""

@@ -110,13 +110,13 @@ class CameraUrl:
 
     @property
     def kind(self) -> AddressKind:
-        """The kind of source that has the scheme."""
-        return kind_of(self.scheme)
+        """The kind of source that has the scheme, or that claims the path's ending."""
+        return kind_of(self.scheme, self._split.path)
 
     @property
     def endpoint(self) -> Endpoint | None:
         """The endpoint of its scheme; None for a source of this machine."""
-        return self.kind.schemes[self.scheme]
+        return kind_of(self.scheme).schemes[self.scheme]
 
     @property
     def is_network(self) -> bool:
@@ -150,8 +150,16 @@ class CameraUrl:
 
     @property
     def bare(self) -> str:
-        """The address without credentials, as a source element may be given it."""
+        """The address without credentials."""
         return _join(self._split)
+
+    @property
+    def location(self) -> str:
+        """The address as a source element is given it: without credentials, and without the
+        prefix of a scheme such as ``hls+http``.
+        """
+        prefix = self.scheme.removesuffix(self.scheme.rpartition("+")[2])
+        return self.bare.removeprefix(prefix)
 
     def __str__(self) -> str:
         secret = self.username is not None or self.password is not None

@@ -15,6 +15,10 @@ from mirante.nearest import nearest
 SOURCES = {
     "rtsp": "pipeline.cameras.sources.rtsp:RTSP",
     "http": "pipeline.cameras.sources.http:HTTP",
+    "snapshot": "pipeline.cameras.sources.snapshot:SNAPSHOT",
+    "hls": "pipeline.cameras.sources.hls:HLS",
+    "recording": "pipeline.cameras.sources.recording:RECORDING",
+    "http_stream": "pipeline.cameras.sources.http_stream:HTTP_STREAM",
     "rtmp": "pipeline.cameras.sources.rtmp:RTMP",
     "srt": "pipeline.cameras.sources.srt:SRT",
     "udp": "pipeline.cameras.sources.udp:UDP",
@@ -94,6 +98,8 @@ class AddressKind:
         plain: a path that begins so is of this kind without a scheme; "" is any other path.
         path_of: the path that a word alone stands for, None for any other word.
         needs_path: an address without a path means nothing.
+        endings: a path that ends so is of this kind without its own prefix: ``http://h/x.mp4`` is
+            ``file+http://h/x.mp4``.
         has_query: what stands behind ``?`` and ``#`` is no part of the path.
         has_fragment: the query ends before ``#``.
         check_query: raises ValueError on a query that means nothing.
@@ -110,6 +116,7 @@ class AddressKind:
     rows: tuple[Row, ...]
     plain: str | None = None
     path_of: Callable[[str], str | None] = lambda _word: None
+    endings: tuple[str, ...] = ()
     needs_path: bool = False
     has_query: bool = True
     has_fragment: bool = True
@@ -122,6 +129,11 @@ class AddressKind:
         """True if its addresses name a host."""
         return all(self.schemes.values())
 
+    def claims(self, scheme: str, path: str) -> bool:
+        """Return whether an address of another kind's scheme is of this kind, by its path's end."""
+        has_prefix = any(own.endswith(f"+{scheme}") for own in self.schemes)
+        return has_prefix and path.lower().endswith(self.endings)
+
 
 def kinds() -> Iterator[AddressKind]:
     """Every kind, in the table's order."""
@@ -133,12 +145,15 @@ def schemes() -> list[str]:
     return [scheme for kind in kinds() for scheme in kind.schemes]
 
 
-def kind_of(scheme: str) -> AddressKind:
-    """Return the kind of a scheme.
+def kind_of(scheme: str, path: str = "") -> AddressKind:
+    """Return the kind of a scheme, or the one that claims the path's ending.
 
     Raises:
-        ValueError: no kind has it.
+        ValueError: no kind has the scheme.
     """
+    for kind in kinds():
+        if kind.claims(scheme, path):
+            return kind
     for kind in kinds():
         if scheme in kind.schemes:
             return kind

@@ -44,6 +44,9 @@ def _of(code: FaultCode) -> Fault:
     return Fault(code, code.words)
 
 
+_NEXT_TURN = _of(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
+
+
 class CameraRunner:
     """One camera, supervised by a thread of its own.
 
@@ -152,7 +155,7 @@ class CameraRunner:
             if isinstance(fault, End):
                 ended = fault
                 break
-            if fault is not None:
+            if fault is not None and fault is not _NEXT_TURN:
                 self._stop.wait(self._machine.failed(fault))
         if ended is None:
             self._machine.stopped(self._stop_reason)
@@ -188,7 +191,7 @@ class CameraRunner:
         session.close()
         self._next_number = session.next_number
         self._stuck = session if session.is_stuck else None
-        if isinstance(fault, End):
+        if isinstance(fault, End) or fault is _NEXT_TURN:
             self._ledger.finish()
         else:
             self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
@@ -215,7 +218,6 @@ class CameraRunner:
         return None
 
     def _check(self, session: Session) -> Fault | None:
-        probes = session.probes
         if (busy_s := self._ledger.busy_s()) > STAGES_S:
             return self._machine.hung(busy_s)
         if session.is_refused:
@@ -224,7 +226,7 @@ class CameraRunner:
             return self._await_sender(silent_s)
         if busy_s or session.is_starting or session.is_resting:
             self._busy_s = time.monotonic()
-        progress = replace(probes.progress(self._busy_s), answered_s=session.answered_s)
+        progress = replace(session.progress(self._busy_s), answered_s=session.answered_s)
         if session.is_idle and progress.decoded_s is None:
             self._machine.idle(self._source.idle)
         fault = self._machine.check(progress)
@@ -301,7 +303,10 @@ class CameraRunner:
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.sender:
             return self._machine.no_sender()
-        if self._source.live:
+        fetch = None if session.fetched is None else session.fetched.fetch
+        if fetch is not None and fetch.is_cut:
+            return self._check(session) or _NEXT_TURN  # it may not have been seen to run
+        if self._source.live and (fetch is None or not fetch.is_finite):
             return session.refusal or _of(FaultCode.ENDED)
         frames = session.probes.progress().frames
         if not self.spec.loop or not frames:
@@ -309,6 +314,8 @@ class CameraRunner:
         if self._file is not None and "cut" not in self._noted and (lacks := missing(self._file)):
             self._noted.add("cut")
             self._machine.note(f"the file is cut: {lacks}; its {frames} frames are repeated")
+        if not self._source.rewinds:
+            return self._check(session) or _NEXT_TURN
         return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)
 
     def _reach(self, otherwise: Fault) -> Fault | None:

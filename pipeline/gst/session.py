@@ -16,16 +16,18 @@ from gi.repository import Gio, GLib, Gst
 
 from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.sources.base import Source
-from pipeline.cameras.state import Fault
+from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
 from pipeline.gst.answers import answers_to
 from pipeline.gst.conversation import Conversation
 from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
+from pipeline.gst.fetched import FetchFeed
 from pipeline.gst.http_answers import set_login
 from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.mp4_range import leave_range_open
+from pipeline.gst.pacing import Pacing
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
@@ -66,12 +68,13 @@ class Session:
         source: what its address asks for.
         graph: launch text of the whole graph.
         line: what its elements share.
-        first_number: number of the first frame, where frames are drawn here.
+        first_number: number of the first frame or segment, where frames are fed here.
         login: a field ``Authorization`` for a source over HTTP that does not know the login.
 
     Attributes:
         probes: what they saw.
         decoding: which decoders it takes.
+        fetched: the feed of a source that Python fetches; None for another.
 
     Raises:
         GraphError: with GStreamer's words.
@@ -103,7 +106,7 @@ class Session:
         self._lacks_plugin = False
         self.probes = FrameProbes(
             line.ledger,
-            RateLimit(spec.fps) if spec.fps else None,
+            RateLimit(spec.fps) if spec.fps and not source.keeps_rate else None,
             spec.keyframes_only,
             paced=source.pace == "realtime",
             seen=Seen(spec),
@@ -122,15 +125,22 @@ class Session:
         self._answers = answers_to(self._element, spec, source)
         if login:
             set_login(self._element, login)
-        self._feed: SyntheticFeed | ImageFeed | None = None
+        self._feed: SyntheticFeed | ImageFeed | FetchFeed | None = None
+        self.fetched: FetchFeed | None = None
         if source.drawn is not None:
             self._feed = SyntheticFeed(self._element, source.drawn, first_number)
         elif source.images is not None:
             self._feed = ImageFeed(self._element, source.images, spec, line.ledger)
+        elif source.fetch is not None:
+            self._feed = self.fetched = FetchFeed(
+                self._element, source.fetch(first_number), line.ledger.undecodable
+            )
+            if (pace := self._pipeline.get_by_name("pace")) is not None:
+                Pacing(pace)
 
     @property
     def next_number(self) -> int:
-        """The number that the next frame that is drawn here has."""
+        """The number that the next frame or segment has, of a source that is fed here."""
         return 0 if self._feed is None else self._feed.next_number
 
     @property
@@ -141,11 +151,15 @@ class Session:
     @property
     def refusal(self) -> Fault | None:
         """Why the camera gives no video, as far as its answers say so."""
+        if self.fetched is not None:
+            return self.fetched.fault
         return self._answers.fault if self._answers is not None else None
 
     @property
     def is_refused(self) -> bool:
         """True once nothing else will come."""
+        if self.fetched is not None:
+            return self.fetched.fault is not None
         return self._answers is not None and self._answers.is_final
 
     @property
@@ -157,6 +171,13 @@ class Session:
     def is_resting(self) -> bool:
         """True where the next image is not due yet, or has not come."""
         return isinstance(self._feed, ImageFeed) and self._feed.is_resting
+
+    def progress(self, busy_s: float) -> Progress:
+        """What came so far; ``busy_s``: monotonic time at which the stages were seen at work."""
+        progress = self.probes.progress(busy_s)
+        if self.fetched is None:
+            return progress
+        return progress.calm_until(self.fetched.fetch.calm_until_s)
 
     def start(self) -> None:
         """To PLAYING; whether that worked is told by the messages.
@@ -259,7 +280,8 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
     if source.offers_streams:
         element.connect("select-stream", _is_video)
     anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
-    if anchors and spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls":
+    is_tls = spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls"
+    if anchors and is_tls and source.fetch is None:
         database = Gio.TlsFileDatabase.new(anchors)
         if element.find_property("tls-database") is not None:
             element.set_property("tls-database", database)

@@ -183,6 +183,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
         "example": "made://192.0.2.10:9000",
         "hint": "A made-up camera.",
         "plain": None,
+        "endings": [],
         "schemes": {"made": {"port": None, "protocol": "udp", "transports": ["tcp"]}},
         "models": ["test-boxes", "test-lane"],
     }

@@ -21,11 +21,18 @@ export const schemeOf = (url) => /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1].toLo
 /** The kind of an address, or undefined while it says too little. */
 export function sourceOf(url) {
   const scheme = schemeOf(url);
-  return sources().find(({ schemes, plain }) => (scheme ? scheme in schemes : plain && url.trim().startsWith(plain)));
+  if (!scheme) return sources().find(({ plain }) => plain && url.trim().startsWith(plain));
+  const path = url.trim().split(/[?#]/)[0].toLowerCase();
+  const claims = ({ schemes, endings }) => endings.some((end) => path.endsWith(end))
+    && Object.keys(schemes).some((own) => own.endsWith(`+${scheme}`));
+  return sources().find(claims) ?? sources().find(({ schemes }) => scheme in schemes);
 }
 
 /** {port, protocol, transports, has_login} of an address on the network, else null. */
-export const endpointOf = (url) => (url.includes("://") && sourceOf(url)?.schemes[schemeOf(url)]) || null;
+export function endpointOf(url) {
+  const scheme = schemeOf(url);
+  return (url.includes("://") && sources().find(({ schemes }) => scheme in schemes)?.schemes[scheme]) || null;
+}
 
 /** The stages made for what an address shows, or null. */
 export const stagesFor = (url) => {

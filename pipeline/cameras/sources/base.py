@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from threading import Event
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mirante.faults import FaultCode
 from pipeline.cameras.content import Content
@@ -23,6 +24,39 @@ BASE, GOOD, BAD = (f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "
 
 # What GStreamer's error of a resource tells: see ``pipeline.cameras.faults``.
 Meaning = Literal["missing", "busy", "open", "read", "settings", "other"]
+
+
+class Fetch(Protocol):
+    """Video that Python fetches, for one graph.
+
+    Attributes:
+        next_number: where the next graph goes on; 0 for wherever it finds best.
+        is_cut: the chunks have ended where the stream goes on with something else, for which
+            another graph is needed at once.
+        is_finite: it is a recording: the end of the chunks is its end.
+        calm_until_s: monotonic time until which silence is nothing to worry about.
+    """
+
+    next_number: int
+    is_cut: bool
+    is_finite: bool
+    calm_until_s: float
+
+    def chunks(self, stop: Event) -> Iterator[bytes]:
+        """Yield what ``source`` is given, as it comes, until ``stop``.
+
+        Raises:
+            FetchError: nothing more comes.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End what is under way, from another thread."""
+        ...
+
+    def close(self) -> None:
+        """Release what was opened, when the chunks have ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +78,15 @@ class Source:
 
     Attributes:
         launch: elements from the source to raw video; the first is named ``source``.
-        pace: of a recording, which has none of its own; None for a source that continues for ever.
+        pace: at which frames are taken that do not come at a pace of their own; else None.
         secrets: properties of ``source`` that are set behind the text's back, since the text is
             shown and logged.
         drawn: the frames are drawn here, as these options say, and handed to ``source``.
         images: the frames are image files of this place, decoded here and handed to ``source``.
         idle: what it waits for in silence, which is then no fault; "" where silence is one.
+        rewinds: a recording is begun again by a seek, else by a graph of its own.
+        fetch: makes what ``source`` is fed with, given the ``next_number`` of the graph before.
+        keeps_rate: it gives no more than the camera's maximum rate.
         offers_streams: ``source`` asks which of the camera's streams are wanted.
         sender: the address to which a camera sends by itself, at a time of its own; "" where the
             camera is called.
@@ -62,6 +99,9 @@ class Source:
     drawn: SyntheticOptions | None = None
     images: NewImages | None = None
     idle: str = ""
+    rewinds: bool = True
+    fetch: Callable[[int], Fetch] | None = None
+    keeps_rate: bool = False
     offers_streams: bool = False
     sender: str = ""
     contents: Contents | None = None
@@ -73,8 +113,8 @@ class Source:
 
     @property
     def live(self) -> bool:
-        """True if it never ends and sets its own pace."""
-        return self.pace is None
+        """True if it never ends, as far as the address tells."""
+        return self.pace is None or self.fetch is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,34 +2,84 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from threading import Event
 from typing import TYPE_CHECKING
 
-from pipeline.cameras.http_login import log_in
-from pipeline.cameras.sources.base import GOOD, Contents, Part, Source, SourceKind
-from pipeline.cameras.sources.network import explain, secrets_of
-from pipeline.config.launch import quoted
-from pipeline.config.source_kinds import Endpoint, Row
+from pipeline.cameras.content import fault_of_content
+from pipeline.cameras.jpeg_stream import ImageSplitter
+from pipeline.cameras.sources.base import BASE, GOOD, Contents, Part, Source, SourceKind
+from pipeline.cameras.sources.network import (
+    expected_blocks,
+    explain,
+    http_schemes,
+)
+from pipeline.cameras.web import FetchError, Web
+from pipeline.config.source_kinds import Row
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
 
-HTTP_TIMEOUT_S = 5
-_MJPEG = Contents("MJPEG", frozenset({"images"}))
+_PAUSE_S = 600.0  # between two images; the watchdog is there before
+_AT_ONCE_S = 1.0  # an image without a length that is all that came by then is not one of a stream
+_STREAM = Contents("MJPEG", frozenset({"images"}))
+_BARE = Contents("MJPEG", frozenset({"images", "image"}))
+
+
+class Images:
+    """The images that a camera sends as one endless answer.
+
+    Boundaries, types and lengths between them are wrong or missing in many cameras, and GStreamer's
+    multipartdemux depends on them: so the images alone are looked for.
+    """
+
+    def __init__(self, spec: Camera) -> None:
+        self.next_number = 0
+        self.is_cut = self.is_finite = False
+        self.calm_until_s = time.monotonic()
+        self._address = spec.url.location
+        self._web = Web(spec.url, spec.answer_s, _PAUSE_S)
+
+    def chunks(self, stop: Event) -> Iterator[bytes]:
+        """Yield each image, whole; b"" for one that is damaged.
+
+        Raises:
+            FetchError: the camera does not answer, or not with images.
+        """
+        answer = self._web.get(self._address)
+        is_endless = "content-length" not in answer.headers
+        splitter, began_s, came = ImageSplitter(), time.monotonic(), 0
+        for block in expected_blocks(answer, _BARE if is_endless else _STREAM):
+            for image in splitter.feed(block):
+                came += 1
+                yield image
+            if stop.is_set():
+                return
+        kind = answer.headers.get("content-type", "")
+        if came == 1 and time.monotonic() - began_s < _AT_ONCE_S and "multipart" not in kind:
+            raise FetchError(fault_of_content("image", kind or "JPEG", _STREAM.name))
+
+    def abort(self) -> None:
+        """End the request that is under way."""
+        self._web.abort()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._web.close()
 
 
 def _source(spec: Camera) -> Source:
-    """MJPEG: every image is a key frame. decodebin would wait for the multipart's end."""
-    location = quoted(spec.url.bare.partition("?")[0])
+    """Every image is a key frame."""
     launch = (
-        f"souphttpsrc name=source location={location} is-live=true do-timestamp=true "
-        f"timeout={HTTP_TIMEOUT_S} retries=0 ! multipartdemux single-stream=true "
-        "! image/jpeg ! jpegdec name=decode"
+        "appsrc name=source is-live=true do-timestamp=true format=time caps=image/jpeg "
+        "! jpegdec name=decode max-errors=-1"
     )
-    return Source(launch, secrets=secrets_of(spec.url), contents=_MJPEG)
+    return Source(launch, fetch=lambda _first: Images(spec))
 
 
 HTTP = SourceKind(
-    schemes={"http": Endpoint(80, speaks="HTTP"), "https": Endpoint(443, "tls", speaks="HTTP")},
+    schemes=http_schemes("") | http_schemes("mjpeg+"),
     form="http[s]:// (MJPEG)",
     title="MJPEG",
     start="http://",
@@ -38,16 +88,15 @@ HTTP = SourceKind(
     rows=(
         Row(
             "`http://host/path`, `https://…`",
-            "MJPEG (`multipart/x-mixed-replace`)",
-            "basic and digest login (MD5, SHA-256)",
+            "MJPEG: JPEG images in one endless answer, whatever stands between them",
+            "basic and digest login (MD5, SHA-256); `mjpeg+http://…` where the path ends like a "
+            "recording",
         ),
     ),
     source=_source,
     parts=(
-        Part("souphttpsrc", "http:// MJPEG cameras", GOOD),
-        Part("multipartdemux", "http:// MJPEG cameras", GOOD),
+        Part("appsrc", "http:// MJPEG cameras", BASE),
         Part("jpegdec", "MJPEG", GOOD),
     ),
-    log_in=log_in,
     explain=explain,
 )

@@ -11,6 +11,7 @@ import pytest
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera
+from pipeline.config.camera_url import CameraUrl
 
 SECRET = "h0rse-battery"
 
@@ -22,8 +23,10 @@ def graph(url: str, **options: Any) -> str:
 SOURCES = {
     "rtsp://cam/live": 'rtspsrc name=source location="rtsp://cam/live" protocols=tcp latency=150 ',
     "rtsps://cam/live": 'rtspsrc name=source location="rtsps://cam/live" protocols=tcp ',
-    "http://cam/video": 'souphttpsrc name=source location="http://cam/video" is-live=true ',
-    "https://cam/video": 'souphttpsrc name=source location="https://cam/video" is-live=true ',
+    "http://cam/video": "appsrc name=source is-live=true do-timestamp=true format=time caps=image",
+    "https://cam/video": "appsrc name=source is-live=true ",
+    "snapshot+http://cam/a.jpg": "appsrc name=source is-live=true do-timestamp=true format=time ! ",
+    "ts+http://cam/a": 'souphttpsrc name=source location="http://cam/a" timeout=10 is-live=true ',
     "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=5 ',
     "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890" mode=caller latency=150 ',
     "srt://:7001?latency=60": 'uri="srt://:7001" mode=listener latency=60 auto-reconnect=false ',
@@ -77,8 +80,34 @@ def test_live_sources_keep_the_newest_frame_and_are_never_paced(url: str) -> Non
 
 def test_a_file_in_real_time_is_paced_before_the_queue() -> None:
     text = graph("file:a.mp4")
-    assert "! identity sync=true ! queue name=newest max-size-buffers=1 " in text
+    assert "! identity name=pace sync=true ! queue name=newest max-size-buffers=1 " in text
     assert "leaky=downstream" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "location"),
+    [
+        ("http://cam/a.MP4?x=1", "Recording", "http://cam/a.MP4?x=1"),
+        ("https://cam/clips/a.ts", "Recording", "https://cam/clips/a.ts"),
+        ("file+http://cam/get?id=7", "Recording", "http://cam/get?id=7"),
+        ("ts+https://cam/a.ts", "Stream over HTTP", "https://cam/a.ts"),
+        ("http://cam/live.m3u8?token=a", "HLS", "http://cam/live.m3u8?token=a"),
+        ("hls+https://u:p@cam/live", "HLS", "https://cam/live"),
+        ("mjpeg+http://cam/a.mp4", "MJPEG", "http://cam/a.mp4"),
+        ("http://cam/a.mp4/stream?x=.m3u8", "MJPEG", "http://cam/a.mp4/stream?x=.m3u8"),
+        ("snapshot+http://cam:81/a.jpg", "Snapshots", "http://cam:81/a.jpg"),
+    ],
+)
+def test_the_path_or_a_prefix_tells_what_http_is(url: str, kind: str, location: str) -> None:
+    address = CameraUrl(url)
+    assert address.kind.title == kind
+    assert address.location == location
+    assert address.port == (81 if ":81" in url else 443 if "https" in url else 80)
+
+
+def test_recordings_over_http_are_paced_like_files() -> None:
+    assert "identity name=pace sync=true" in graph("http://cam/a.mp4")
+    assert "leaky" not in graph("http://cam/a.mp4", pace="every_frame")
 
 
 def test_a_file_with_every_frame_drops_nothing() -> None:
@@ -108,7 +137,7 @@ def test_transport_and_jitter_buffer() -> None:
     "url",
     [
         f"rtsp://user:{SECRET}@cam/live",
-        f"http://cam/video?user=a&pwd={SECRET}",
+        f"ts+http://cam/video?user=a&pwd={SECRET}",
         f"rtmp://user:{SECRET}@cam/live/gate",
         f"rtmp://cam/live/gate?user=a&pass={SECRET}",
         f"srt://cam:8890?passphrase={SECRET}",

@@ -26,6 +26,7 @@ FILES = [
 ]
 OTHERS = {
     "pipeline/config/source_kinds.py": "the table",
+    "pipeline/cameras/web.py": "requests",
     "pipeline/gst/rtsp_server.py": "a server",
     "pipeline/gst/clips.py": "a server",
     "pipeline/config/settings.py": "Redis",

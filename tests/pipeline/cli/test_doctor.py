@@ -73,7 +73,7 @@ def test_what_is_optional_does_not_fail(mirante: Run, monkeypatch: pytest.Monkey
 
 def test_needs_of_a_configuration() -> None:
     names = {n.name for n in needs_of(parse_settings("cameras: {gate: {url: 'http://h/x'}}"))}
-    assert {"souphttpsrc", "redis-server", "gi"} <= names
+    assert {"appsrc", "jpegdec", "redis-server", "gi"} <= names
     assert "rtspsrc" not in names
     own = {n.name for n in needs_of(parse_settings("redis: {url: 'redis://h'}"))}
     assert "redis-server" not in own

@@ -16,6 +16,7 @@ import redis
 from mirante.keys import CAMERAS
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
+from pipeline.config.source_kinds import forms
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
@@ -249,8 +250,7 @@ def test_an_edit_of_the_address_forgets_the_old_password(client: redis.Redis, ho
         ({"fps": 0}, "gate.fps: 0 — expected a number greater than 0"),
         (
             {"url": None},
-            "gate.url: missing — expected rtsp[s]://, http[s]:// (MJPEG), file:PATH, /dev/videoN "
-            "or test://",
+            f"gate.url: missing — expected {forms()}",
         ),
         (
             {"url": "rtsp://***@other/x"},
