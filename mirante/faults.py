@@ -106,7 +106,8 @@ class FaultCode(StrEnum):
     WRONG_TRANSPORT = (
         "wrong-transport",
         "461 unsupported transport: the camera does not send over …",
-        "Set transport: udp, or tcp where it is udp.",
+        "Leave transport at auto, which tries TCP and UDP. A camera that takes neither may send by "
+        "multicast alone, which its settings may change.",
         _LASTING,
     )
     WRONG_PROTOCOL = (

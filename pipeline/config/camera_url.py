@@ -33,7 +33,7 @@ SECRET_PARAMETER = re.compile(
 )
 
 
-_IPV6 = re.compile(r"^\[[0-9A-Fa-f:.%]*\]")
+_IP_ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.%]*\])(?::\d*)?")
 _LOGIN = (
     "expected scheme://user:password@host:port/path; in user and password write "
     ": / ? # [ ] @ % as %3A %2F %3F %23 %5B %5D %40 %25"
@@ -212,12 +212,15 @@ def _check_login(text: str) -> None:
     """Refuse a login that holds what ends it: the rest would be taken for host and path, shown,
     and looked up.
 
-    An ``@`` behind the host is one of a path only where nothing before it can be a login.
+    An ``@`` behind the host is one of a path only where nothing before it can be a login: where
+    there is no colon, or the host is an IP address.
     """
     rest = text.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     before, at, _ = rest.removeprefix(authority).rpartition("@")
-    if at and ("@" in authority or ":" in _IPV6.sub("", authority) + before):
+    if not at or _IP_ADDRESS.fullmatch(authority):
+        return
+    if "@" in authority or ":" in authority + before:
         raise ValueError(_LOGIN)
 
 

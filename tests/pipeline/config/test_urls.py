@@ -75,6 +75,7 @@ UNESCAPED = [
     *(f"rtsps://adm{ends}in:hunter@h/x" for ends in "/?#"),
     *(f"rtsp://u:{ends}hunter@h" for ends in "/?#["),
     "rtsp://u:hun@/ter@h/x",
+    "rtsp://u:hun@192.0.2.1/ter@h/x",
     "rtsp://u:hun@[ter]@h/x",
     "rtsp://u:[hunter]@h/x",
     "rtsp://[u]x:hun/ter@h",
@@ -143,13 +144,14 @@ def test_the_refusal_says_how_a_password_is_written() -> None:
         ("http://h/x?user=a@b", None),
         ("rtsp://h/user=a&password=p@w&channel=1", None),
         ("rtsp://[::1]/cam@1", None),
-        ("rtsp://[::1]:554/cam", None),
+        ("rtsp://[::1]:554/cam@1", None),
+        ("rtsp://192.0.2.1:554/user=a&password=p:@w&channel=1", None),
     ],
 )
 def test_what_can_be_read_in_one_way_alone_is_read(text: str, password: str | None) -> None:
     url = CameraUrl(text)
     assert url.password == password
-    assert url.host in {"h", "::1"}
+    assert url.host in {"h", "::1", "192.0.2.1"}
 
 
 @pytest.mark.parametrize(
