@@ -119,7 +119,8 @@ class FaultCode(StrEnum):
     REFUSED = (
         "refused",
         "connection refused: nothing listens at …",
-        "Check that RTSP is enabled in the camera, and the port: RTSP is usually 554.",
+        "Check that the camera has this protocol switched on, and the port: RTSP is usually at "
+        "554, HTTP at 80, RTMP at 1935.",
     )
     UNREACHABLE = (
         "unreachable",

@@ -126,7 +126,7 @@ class CameraUrl:
     @property
     def host(self) -> str:
         """The host, or "" for a source of this machine."""
-        return self._split.hostname or ""
+        return unquote(self._split.hostname or "")  # of a zone: fe80::1%25eth0
 
     @property
     def port(self) -> int | None:

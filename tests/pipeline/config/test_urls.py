@@ -191,6 +191,11 @@ def test_a_misspelt_scheme(text: str, near: str) -> None:
         CameraUrl(text)
 
 
+def test_the_zone_of_an_address_is_no_escape() -> None:
+    url = CameraUrl("rtsp://[fe80::1%25eth0]:554/x")
+    assert (url.host, str(url)) == ("fe80::1%eth0", "rtsp://[fe80::1%25eth0]:554/x")
+
+
 def test_a_password_is_asked_of_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
