@@ -147,7 +147,8 @@ def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) 
     message = msgspec.json.decode(encode(result).detections["json"], type=DetectionsMessage)
     return Trial(
         connected=True,
-        words=f"connected: the first image came after {seconds:.1f} s",
+        words=f"connected: the first image came after {seconds:.1f} s"
+        + ("; it is damaged: no key frame has come yet" if result.damaged else ""),
         seconds=round(seconds, 3),
         size=(result.width, result.height),
         fps=None if fps is None else round(fps, 2),

@@ -241,3 +241,21 @@ def test_words_stand_at_the_boxes(page: Page, canvas: Locator) -> None:
     found = plate()
     assert near(found, colour, 3).mean() > 0.3
     assert near(found, dark, 60).any()
+
+
+_DRAWN = """async damaged => {
+  const { drawFrame } = await import("/static/lib/draw.js");
+  const picture = new OffscreenCanvas(64, 36), canvas = new OffscreenCanvas(320, 180);
+  picture.getContext("2d").fillRect(0, 0, 64, 36);
+  const layers = { masks: true, boxes: true, labels: true, points: true, hidden: new Set() };
+  const frame = { bitmap: picture, message: { size: [64, 36], objects: [], damaged }, masks: [] };
+  drawFrame(canvas, frame, layers);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, 320, 180);
+  return data.filter((value, at) => at % 4 === 0 && value > 200).length;
+}"""
+
+
+def test_a_damaged_image_has_a_frame_and_words(page: Page) -> None:
+    whole, damaged = (page.evaluate(_DRAWN, value) for value in (None, True))
+    assert whole == 0
+    assert damaged > 2 * (320 + 180) * 3  # a frame all around, half of it inside

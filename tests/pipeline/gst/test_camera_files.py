@@ -8,9 +8,16 @@ import time
 import wave
 from pathlib import Path
 
+import gi
 import pytest
 
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from mirante.faults import FaultCode
+from pipeline.cameras import state as camera_state
 from pipeline.cameras.state import State
+from pipeline.gst import session
 from tests.support import ROOT, SHARED
 from tests.support.watched import Watched
 
@@ -114,3 +121,65 @@ def test_a_directory_says_so(tmp_path: Path) -> None:
     with Watched("directory", f"file:{tmp_path}") as camera:
         _, reason = camera.wait(State.FAILED)
     assert reason == f"{tmp_path} is a directory"
+
+
+@pytest.fixture(scope="module")
+def indexed(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip with its index in front, so that a part of it can be played."""
+    path = tmp_path_factory.mktemp("indexed") / "indexed.mp4"
+    pipeline = Gst.parse_launch(
+        f"filesrc location={clips[0]} ! qtdemux ! h264parse ! mp4mux faststart=true "
+        f"! filesink location={path}"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS)
+    pipeline.set_state(Gst.State.NULL)
+    return path
+
+
+def cut(path: Path, target: Path, share: float) -> Path:
+    content = path.read_bytes()
+    target.write_bytes(content[: int(len(content) * share)])
+    return target
+
+
+def test_a_cut_file_says_so_at_its_end(indexed: Path, tmp_path: Path) -> None:
+    path = cut(indexed, tmp_path / "cut.mp4", 0.6)
+    with Watched("cut", f"file:{path}", pace="every_frame") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.STOPPED)
+    frames = len(camera.seen.frames)
+    assert 20 < frames < 80
+    assert change.code == FaultCode.FILE_CUT
+    assert change.reason.startswith("end of a file that is cut: ")
+    assert change.reason.endswith(f"bytes are missing; {frames} frames read")
+
+
+def test_a_cut_file_is_repeated_as_far_as_it_goes(indexed: Path, tmp_path: Path) -> None:
+    path = cut(indexed, tmp_path / "cut.mp4", 0.6)
+    with Watched("cut-loop", f"file:{path}", pace="every_frame", loop=True) as camera:
+        camera.seen.wait(200)
+    told = [change.reason for _, change in camera.changes if "the file is cut" in change.reason]
+    assert len(told) == 1
+
+
+def test_a_recording_without_its_index_has_failed(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    path = cut(clips[0], tmp_path / "open.mp4", 0.8)
+    with Watched("open", f"file:{path}") as camera:
+        _, reason = camera.wait(State.FAILED)
+    assert reason.startswith("not a readable video: its index (moov) is missing")
+    assert State.RECONNECTING not in camera.states
+
+
+def test_a_file_on_a_share_that_hangs_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_state, "FILE_S", 0.5)
+    monkeypatch.setattr(session, "TEARDOWN_S", 0.2)
+    path = tmp_path / "hangs.mp4"
+    os.mkfifo(path)  # to open it waits for somebody who writes
+    with Watched("hangs", f"file:{path}") as camera:
+        _, change = camera.wait_for(lambda change: change.state == State.STALLED)
+        os.close(os.open(path, os.O_WRONLY))
+        camera.wait(State.FAILED)
+    assert change.code == FaultCode.FILE_STALLED
+    assert change.reason.endswith("0 frames were read")

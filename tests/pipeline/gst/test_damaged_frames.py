@@ -11,8 +11,10 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.cameras.state import State
+from pipeline.config.camera import Camera
 from pipeline.gst.clips import read_clip
 from pipeline.gst.intake import is_cut_jpeg
+from pipeline.worker.trials import run_trial
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.slow
@@ -30,6 +32,9 @@ def joined(clips: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     parameters = b"".join(start + unit for unit in units if unit[0] & 31 in {7, 8})
     path = tmp_path_factory.mktemp("joined") / "joined.h264"
     path.write_bytes(parameters + b"".join(sent.data for sent in pictures[JOINED:]))
+    path.with_name("grey.h264").write_bytes(
+        parameters + b"".join(sent.data for sent in pictures[JOINED:KEY])
+    )
     return path
 
 
@@ -59,6 +64,15 @@ def test_they_can_be_kept_as_if_they_were_whole(joined: Path) -> None:
         camera.wait(State.STOPPED)
     assert len(camera.seen.frames) == LAST - JOINED
     assert not any(result.damaged for _, result, _ in camera.seen.frames)
+
+
+def test_a_trial_says_that_its_image_is_damaged_only_where_no_whole_one_comes(joined: Path) -> None:
+    options = {"stages": [], "pace": "every_frame"}
+    for file, ends in (("joined.h264", " s"), ("grey.h264", "damaged: no key frame has come yet")):
+        url = f"file:{joined.with_name(file)}"
+        trial = run_trial("gate", Camera.model_validate({"url": url} | options))
+        assert trial.connected, trial.words
+        assert trial.words.endswith(ends)
 
 
 JPEG = b"\xff\xd8\xff\xe1thumbnail\xff\xd9\xff\xda" + bytes(9000)
