@@ -1,4 +1,7 @@
-"""The streams of one camera: device and media service of ONVIF Profile S, over HTTP.
+"""The streams of one camera: device and media service of ONVIF, over HTTP.
+
+Asked is the Media2 service of Profile T where there is one, as it alone can tell H.265, else the
+media service of Profile S.
 
 A camera is spoken to only at the address from which it answered: what it says about other machines
 is refused, so that it cannot make this one talk to them.
@@ -29,7 +32,23 @@ LAST_YEAR = 2999  # of a clock that is wrong: what comes after must be a date to
 
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 _MEDIA = "http://www.onvif.org/ver10/media/wsdl"
+_MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 _SCHEMA = "http://www.onvif.org/ver10/schema"
+# Per service, what its profiles and the address of one's stream are asked for with.
+_REQUESTS = {
+    _MEDIA: (
+        f'<GetProfiles xmlns="{_MEDIA}"/>',
+        f'<GetStreamUri xmlns="{_MEDIA}"><StreamSetup>'
+        f'<Stream xmlns="{_SCHEMA}">RTP-Unicast</Stream>'
+        f'<Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>'
+        "<ProfileToken>{profile}</ProfileToken></GetStreamUri>",
+    ),
+    _MEDIA2: (
+        f'<GetProfiles xmlns="{_MEDIA2}"><Type>VideoEncoder</Type></GetProfiles>',
+        f'<GetStreamUri xmlns="{_MEDIA2}"><Protocol>RTSP</Protocol>'
+        "<ProfileToken>{profile}</ProfileToken></GetStreamUri>",
+    ),
+}
 _REFUSALS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
 
 
@@ -92,21 +111,41 @@ class _Device:
         """The addresses of up to ``MAX_PROFILES`` profiles."""
         if self._login is not None:
             self._ahead = await self._clock_ahead()
-        media = await self._media()
-        answer = await self._ask(media, f'<GetProfiles xmlns="{_MEDIA}"/>')
+        try:
+            if (newer := await self._media2()) and (found := await self._offered(newer, _MEDIA2)):
+                return found
+        except DeviceError:  # the older service says what is wrong
+            pass
+        found = await self._offered(await self._media(), _MEDIA)
+        return found or Streams(words="it has no stream that is set up")
+
+    async def _offered(self, service: str, kind: str) -> Streams | None:
+        """The streams that a media service names; None where it names none and says no reason."""
+        request, stream_uri = _REQUESTS[kind]
+        answer = await self._ask(service, request)
         found: dict[str, Profile] = {}  # by address
         refused = ""
         for said in list(answer.iterfind(".//{*}Profiles"))[:MAX_PROFILES]:
             if not (token := said.get("token")):
                 continue
             try:
-                answer = await self._ask(media, _stream_uri(token))
-                url = self._own_stream(soap.text(answer, ".//{*}MediaUri/{*}Uri"))
+                answer = await self._ask(service, stream_uri.format(profile=escape(token)))
+                url = self._own_stream(soap.text(answer, ".//{*}Uri"))
                 found.setdefault(url, profile_of(said, url))
             except DeviceError as error:
                 refused = str(error)
-        words = refused or ("" if found else "it has no stream that is set up")
-        return Streams(tuple(found.values()), words)
+        return Streams(tuple(found.values()), refused) if found or refused else None
+
+    async def _media2(self) -> str | None:
+        """The address of its Media2 service; None where it has none, or not at its own address."""
+        inside = "<IncludeCapability>false</IncludeCapability>"
+        request = f'<GetServices xmlns="{_DEVICE}">{inside}</GetServices>'
+        answer = await self._ask(self._camera.service, request)
+        for service in answer.iterfind(".//{*}Service"):
+            if soap.text(service, "{*}Namespace") == _MEDIA2:
+                address = soap.text(service, "{*}XAddr")
+                return address if is_at(address, self._camera.address) else None
+        return None
 
     async def _clock_ahead(self) -> timedelta:
         """Return the camera's clock minus ours: it refuses a password proven at another time."""
@@ -196,15 +235,6 @@ class _Device:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DeviceError(f"its ONVIF service cannot be reached: {_why(error)}") from None
         return answer.status_code, bytes(content)
-
-
-def _stream_uri(profile: str) -> str:
-    return (
-        f'<GetStreamUri xmlns="{_MEDIA}"><StreamSetup>'
-        f'<Stream xmlns="{_SCHEMA}">RTP-Unicast</Stream>'
-        f'<Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>'
-        f"<ProfileToken>{escape(profile)}</ProfileToken></GetStreamUri>"
-    )
 
 
 def _fault(root: Element) -> str:

@@ -1,6 +1,7 @@
 """Profiles of a camera: what each of its streams is, and which of them to take for what.
 
-Sizes, rates and codecs are those of the profile's video encoder (ONVIF Media Service, 5.2).
+Sizes, rates and codecs are those of the profile's video encoder (ONVIF Media Service and Media2
+Service Specification, 5.2).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dashboard.onvif import soap
 
 MAX_SIDE = 16_384
 MAX_FPS = 1000.0
-_ENCODER = "{*}VideoEncoderConfiguration"
+_ENCODERS = ("{*}VideoEncoderConfiguration", "{*}Configurations/{*}VideoEncoder")  # Media, Media2
 _CODECS = {"JPEG": "MJPEG", "MPEG4": "MPEG-4", "H264": "H.264", "H265": "H.265"}
 
 
@@ -43,7 +44,7 @@ class Profile:
 
 def profile_of(said: Element, url: str) -> Profile:
     """Return what a camera says of a profile. What no video can have is left out."""
-    encoder = said.find(_ENCODER)
+    encoder = next((found for path in _ENCODERS if (found := said.find(path)) is not None), None)
     width, height = (
         _number(encoder, f"{{*}}Resolution/{{*}}{side}", MAX_SIDE) for side in ("Width", "Height")
     )

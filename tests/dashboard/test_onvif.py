@@ -15,6 +15,7 @@ from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
 pytestmark = pytest.mark.slow
 
+MEDIA2 = "http://127.0.0.1:{port}/onvif/media2"
 LOGIN = ("anna", "pass<&>wörd")
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
 
@@ -129,7 +130,8 @@ def test_streams_of_a_camera_that_asks_nobody() -> None:
     with OnvifCamera() as camera:
         result = offered(camera)
     assert (result.urls, result.words) == (camera.uris, "")
-    assert camera.asked == ["GetCapabilities", "GetProfiles", "GetStreamUri", "GetStreamUri"]
+    asked = ["GetServices", "GetCapabilities", "GetProfiles", "GetStreamUri", "GetStreamUri"]
+    assert camera.asked == asked
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=-9000), timedelta(hours=7)])
@@ -238,13 +240,22 @@ def test_what_each_stream_is() -> None:
         ("JPEG", "640x", 0, "NaN"),
         ("H266 " + "x" * 500, 10**9, 480, -3),
     )
-    with OnvifCamera(uris=uris, encoders=encoders) as camera:
+    with OnvifCamera(uris=uris, encoders=encoders, media2=MEDIA2) as camera:
         big, small, broken, absurd, unsaid = offered(camera).profiles
     assert big == Profile(uris[0], "profile 0", (3840, 2160), 25.0, "H.265")
     assert small == Profile(uris[1], "profile 1", (640, 360), 12.5, "H.264")
     assert broken == Profile(uris[2], "profile 2", None, None, "MJPEG")
     assert (absurd.size, absurd.fps, len(absurd.codec)) == (None, None, MAX_WORDS)
     assert unsaid == Profile(uris[4], "profile 4")
+
+
+def test_the_older_service_is_asked_where_the_newer_one_is_no_use() -> None:
+    encoders = (("H265", 3840, 2160, 25), ("H264", 640, 360, 25))
+    elsewhere = MEDIA2.replace(HOST, "127.0.0.2")
+    for media2 in ("", elsewhere, MEDIA2 + "/missing"):
+        with OnvifCamera(encoders=encoders, media2=media2) as camera:
+            profiles = offered(camera).profiles
+        assert [each.codec for each in profiles] == ["", "H.264"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ _SOAP = (
     ' xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery"'
     ' xmlns:tds="http://www.onvif.org/ver10/device/wsdl"'
     ' xmlns:trt="http://www.onvif.org/ver10/media/wsdl"'
+    ' xmlns:tr2="http://www.onvif.org/ver20/media/wsdl"'
     ' xmlns:tt="http://www.onvif.org/ver10/schema"'
     ' xmlns:ter="http://www.onvif.org/ver10/error">'
     "<SOAP-ENV:Header>{header}</SOAP-ENV:Header><SOAP-ENV:Body>{body}</SOAP-ENV:Body>"
@@ -61,6 +62,7 @@ class OnvifCamera:
         ahead: how far its clock is ahead of ours.
         services: what it says about its own address; {port} is that of its HTTP server.
         encoders: what it says of each of ``uris``: encoding, width, height, frame rate limit.
+        media2: address of its Media2 service; empty: it has none, and knows no GetServices.
         answers: what it answers to a request instead of what is right, by the request's name:
             status and content.
         datagrams: what it sends instead of a ProbeMatch; {message} is what it answers to.
@@ -75,6 +77,7 @@ class OnvifCamera:
     media: str = "http://127.0.0.1:{port}/onvif/media"
     uris: tuple[str, ...] = ("rtsp://127.0.0.1/main", "rtsp://127.0.0.1/sub")
     encoders: tuple[tuple[str, object, object, object], ...] = ()
+    media2: str = ""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     datagrams: list[bytes] | None = None
     udp_port: int = 0
@@ -95,7 +98,8 @@ class OnvifCamera:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 request = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                status, content = camera.answer(request)
+                is_here = not self.path.endswith("/missing")
+                status, content = camera.answer(request) if is_here else (404, b"")
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", content.decode())
@@ -168,6 +172,8 @@ class OnvifCamera:
         if name[1] == "GetSystemDateAndTime":
             assert "UsernameToken" not in request, "it is asked before anyone is known"
             return 200, soap(self._time())
+        if name[1] == "GetServices":
+            return self._services()
         if name[1] == "GetCapabilities":
             media = self.media.format(port=self.port)
             return 200, soap(
@@ -179,33 +185,56 @@ class OnvifCamera:
             return 400, fault("NotAuthorized", "Sender not authorized")
         return self._of_media(name[1], request)
 
+    def _services(self) -> tuple[int, bytes]:
+        if not self.media2:
+            return 400, fault("ActionNotSupported", "No")
+        services = "".join(
+            f"<tds:Service><tds:Namespace>http://www.onvif.org/{name}/wsdl</tds:Namespace>"
+            f"<tds:XAddr>{address.format(port=self.port)}</tds:XAddr></tds:Service>"
+            for name, address in (("ver10/media", self.media), ("ver20/media", self.media2))
+        )
+        return 200, soap(f"<tds:GetServicesResponse>{services}</tds:GetServicesResponse>")
+
     def _of_media(self, name: str, request: str) -> tuple[int, bytes]:
         if name == "GetProfiles":
             profiles = "".join(
                 f'<trt:Profiles token="profile {i}&amp;"><tt:Name>profile {i}</tt:Name>'
-                f"{self._encoder(i)}</trt:Profiles>"
+                f"{self._encoder(i, 'ver20/media' in request)}</trt:Profiles>"
                 for i in range(len(self.uris))
             )
             return 200, soap(f"<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>")
         assert name == "GetStreamUri", name
         token = re.search(r"<ProfileToken>profile (\d+)&amp;</ProfileToken>", request)
-        assert token and "RTP-Unicast" in request and ">RTSP<" in request, request
+        assert token and ">RTSP<" in request, request
+        if "ver20/media" in request:
+            return 200, soap(
+                "<tr2:GetStreamUriResponse>"
+                f"<tr2:Uri>{self.uris[int(token[1])]}</tr2:Uri></tr2:GetStreamUriResponse>"
+            )
+        assert "RTP-Unicast" in request, request
         return 200, soap(
             "<trt:GetStreamUriResponse><trt:MediaUri>"
             f"<tt:Uri>{self.uris[int(token[1])]}</tt:Uri>"
             "</trt:MediaUri></trt:GetStreamUriResponse>"
         )
 
-    def _encoder(self, profile: int) -> str:
+    def _encoder(self, profile: int, is_newer: bool) -> str:
         if profile >= len(self.encoders):
             return ""
         coding, width, height, fps = self.encoders[profile]
+        if coding == "H265" and not is_newer:
+            return ""  # its schema has no such encoding
+        start, end = (
+            ("<tr2:Configurations><tr2:VideoEncoder>", "</tr2:VideoEncoder></tr2:Configurations>")
+            if is_newer
+            else ("<tt:VideoEncoderConfiguration>", "</tt:VideoEncoderConfiguration>")
+        )
         return (
-            f'<tt:VideoEncoderConfiguration token="encoder"><tt:Encoding>{coding}</tt:Encoding>'
+            f"{start}<tt:Encoding>{coding}</tt:Encoding>"
             f"<tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height>"
             "</tt:Resolution><tt:RateControl>"
             f"<tt:FrameRateLimit>{fps}</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit>"
-            "</tt:RateControl></tt:VideoEncoderConfiguration>"
+            f"</tt:RateControl>{end}"
         )
 
     def _time(self) -> str:

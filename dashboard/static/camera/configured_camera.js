@@ -21,6 +21,7 @@ export function ConfiguredCamera({ camera, onClose }) {
       Change it there and restart the worker. Here you can pause it; it stays paused until resumed.</${Notice}>
     <dl class="camera-facts">
       <dt>Address</dt><dd><code>${camera.url}</code></dd>
+      ${camera.spec.view && html`<dt>View</dt><dd><code>${camera.spec.view}</code></dd>`}
       <dt>State</dt><dd><${State} camera=${camera} /></dd>
       <dt>Models</dt><dd>${(camera.models ?? []).join(", ") || "none"}</dd>
     </dl>
