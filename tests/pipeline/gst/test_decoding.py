@@ -31,7 +31,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def no_proofs() -> Iterator[None]:
+def no_proofs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is proved yet, and a busy machine has the time to prove it."""
+    monkeypatch.setattr(decoder_proof, "LIMIT_S", 60.0)
     decoder_proof._proofs.clear()
     yield
     decoder_proof._proofs.clear()
@@ -53,7 +55,7 @@ class Ran:
         ledger = Ledger(name)
         runner = CameraRunner(name, spec, "fakesink", Line(ledger), on_change)
         runner.start()
-        assert over.wait(30)
+        assert over.wait(60)
         runner.stop()
         self.decoded = ledger.counts()[0].decoded
         self.reasons = [change.reason for change in self.changes]
@@ -94,10 +96,10 @@ def test_one_that_gives_the_same_frames_is_taken(caplog: pytest.LogCaptureFixtur
 def test_any_other_is_not_taken_and_that_is_said(
     kind: str, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(decoder_proof, "LIMIT_S", 0.7 if kind == "hanging" else 10.0)
     whole = decoder_proof._decoded
     if kind == "hanging":
         expected = decoder_proof._run("avdec_h264", H264)
+        monkeypatch.setattr(decoder_proof, "LIMIT_S", 0.7)
         monkeypatch.setattr(
             decoder_proof,
             "_decoded",
