@@ -158,6 +158,12 @@ def test_what_is_wrong_is_said_at_its_field(pages: Pages, site: Site) -> None:
     name.fill("porch")
     save.click()
     expect(dialog).to_contain_text("gopher")
+    address.fill("test://")
+    dialog.get_by_label("Crop").fill("0.5, 0, 0.1, 1")
+    dialog.get_by_label("Blackout areas").fill("0,0 1,0 1,1\n0,0 1,1 x")
+    save.click()
+    expect(dialog).to_contain_text("expected left < right")
+    expect(dialog).to_contain_text("area 2, corner 3")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert "porch" not in registered(site)
@@ -172,7 +178,28 @@ def test_a_test_shows_one_frame_with_its_boxes(pages: Pages, site: Site) -> None
     trial(page, "Connected")
     shown = dialog.get_by_role("img", name="One frame of the camera: 1 red, 1 green, 1 blue")
     expect(shown).to_be_visible()
+    black_out_the_red_box(dialog)
+    trial(page, "Connected")
+    shown = dialog.get_by_role("img", name="One frame of the camera: 1 green, 1 blue")
+    expect(shown).to_be_visible()
     assert registered(site) == before, "a test adds nothing"
+
+
+def black_out_the_red_box(dialog: Locator) -> None:
+    """Cut the lower tenth off by text, and draw over the upper row of what is left."""
+    dialog.get_by_text("More options").click()
+    crop, areas = dialog.get_by_label("Crop"), dialog.get_by_label("Blackout areas")
+    crop.fill("0, 0, 1, 0.9")
+    trial(dialog.page, "Connected")
+    dialog.get_by_role("button", name="Draw a blackout area").click()
+    box = dialog.locator(".trial-picture").bounding_box()
+    assert box is not None
+    for x, y in ((0, 0.1), (0.999, 0.1), (0.999, 0.36), (0, 0.36)):
+        at = {"x": x * box["width"], "y": y * box["height"]}
+        dialog.locator(".trial-picture").click(position=at)
+    dialog.get_by_role("button", name="Black out").click()
+    numbers = [float(each) for each in areas.input_value().replace(",", " ").split()]
+    assert numbers == pytest.approx([0, 0.09, 1, 0.09, 1, 0.324, 0, 0.324], abs=0.01)
 
 
 def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:

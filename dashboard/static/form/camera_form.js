@@ -13,6 +13,7 @@ import { labelsOf } from "./stage_kinds.js";
 import { Pipeline, STANDARD } from "./stage_list.js";
 import { toast } from "../lib/toast.js";
 import { TrialView } from "./trial_view.js";
+import { drawingOf } from "./view_values.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
@@ -82,7 +83,8 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
     <${NoWorker} workers=${workers} failure=${failure} wanted=${camera?.worker} />
     <${Address} values=${values} kept=${camera?.url} onChange=${onChange} onTest=${test} onFind=${onFind}
       busy=${trial.busy} lines=${trouble.url} input=${url} />
-    <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"} onCancel=${trial.cancel} /></div>
+    <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"}
+      drawing=${drawingOf(values, defaults, onChange)} onCancel=${trial.cancel} /></div>
     ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
     <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} standard=${models.standard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />

@@ -1,4 +1,5 @@
 // What a test of a camera showed: one frame with its boxes, or why there is none and what to try.
+import { AreaDrawing } from "./area_drawing.js";
 import { drawFrame } from "../lib/draw.js";
 import { Mend } from "../lib/less.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
@@ -7,15 +8,20 @@ import { Button, Notice } from "../lib/ui.js";
 const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for
 
-/** `test`: {busy, trial, failure, started, stale}; `verb`: what can be done anyway, "added" or "saved". */
-export function TrialView({ test, verb, onCancel }) {
+/**
+ * `test`: {busy, trial, failure, started, stale}; `verb`: what can be done anyway, "added" or "saved"; `drawing`: what
+ * AreaDrawing takes.
+ */
+export function TrialView({ test, verb, drawing, onCancel }) {
   const { stale } = test;
   if (test.busy) return html`<${Busy} started=${test.started} onCancel=${onCancel} />`;
   if (test.failure) return html`<${Failed} title=${test.failure.message} verb=${verb} stale=${stale} />`;
   if (!test.trial) return null;
   if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} advice=${test.trial.advice} verb=${verb} stale=${stale} />`;
   return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
-    ${test.trial.picture ? html`<${Shown} trial=${test.trial} />` : html`<p class="hollow">It sent no image.</p>`}
+    ${!test.trial.picture ? html`<p class="hollow">It sent no image.</p>`
+      : stale ? html`<${Shown} trial=${test.trial} />`
+      : html`<${AreaDrawing} ...${drawing}><${Shown} trial=${test.trial} /></${AreaDrawing}>`}
     <${Facts} trial=${test.trial} stale=${stale} verb=${verb} />
   </div>`;
 }

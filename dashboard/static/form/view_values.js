@@ -41,3 +41,12 @@ export function viewValue(key, text, before) {
   if (text === viewTexts(before)[key]) return before[key] ?? null;
   return text.trim() === "" ? null : READ[key](text.trim());
 }
+
+/** What drawing an area on the image of a test needs: the crop that it shows, and where the area goes. */
+export function drawingOf(values, defaults, onChange) {
+  const mask = values.mask.trim() === "" ? maskText(defaults.mask ?? []) : values.mask.trimEnd();
+  return {
+    crop: viewValue("crop", values.crop, {}) ?? defaults.crop,
+    onArea: (corners) => onChange({ mask: [mask, maskText([corners])].filter(Boolean).join("\n") }),
+  };
+}
