@@ -159,6 +159,7 @@ def test_what_is_wrong_is_said_at_its_field(pages: Pages, site: Site) -> None:
     save.click()
     expect(dialog).to_contain_text("gopher")
     address.fill("test://")
+    dialog.get_by_text("More options").click()
     dialog.get_by_label("Crop").fill("0.5, 0, 0.1, 1")
     dialog.get_by_label("Blackout areas").fill("0,0 1,0 1,1\n0,0 1,1 x")
     save.click()

@@ -2,9 +2,9 @@
 
 /** Select options: key of the form → the words of each value; the first is the default. */
 export const CHOICES = {
-  rotate: { 0: "Not rotated", 90: "90° clockwise", 180: "180°, upside down", 270: "90° anticlockwise" },
-  mirror: { false: "Not mirrored", true: "Left and right swapped" },
-  deinterlace: { auto: "Where the stream is interlaced", on: "Always", off: "Never" },
+  rotate: { 0: "None", 90: "90° clockwise", 180: "180°, upside down", 270: "90° anticlockwise" },
+  mirror: { false: "No", true: "Left and right swapped" },
+  deinterlace: { auto: "Automatic", on: "Always", off: "Never" },
 };
 
 export const VIEW_KEYS = [...Object.keys(CHOICES), "crop", "mask", "thermal_range"];
