@@ -266,13 +266,15 @@ class FaultCode(StrEnum):
     NO_FILE = (
         "no-file",
         "no such file: … / no images in …",
-        "The path is on the worker's machine: check its spelling there.",
+        "The path is on the worker's machine: check its spelling there. An address on the network "
+        "begins with its scheme, as rtsp://, and a pattern of images with images:.",
         _LASTING,
     )
     NO_ACCESS = (
         "no-access",
         "… cannot be opened: no permission… / … is a directory",
-        "The path is on the worker's machine, whose user needs permission to read it.",
+        "The path is on the worker's machine, whose user needs permission to read it. The images "
+        "of a directory are read with images: in front of it.",
         _LASTING,
     )
     NOT_SEEKABLE = (
