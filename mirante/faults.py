@@ -103,6 +103,12 @@ class FaultCode(StrEnum):
         "Compare the path, and what is behind its ?, with the camera's manual.",
         _LASTING,
     )
+    REDIRECTED = (
+        "redirected",
+        "the camera redirects …",
+        "Open the address in a browser, and take the one at which it ends.",
+        _LASTING,
+    )
     WRONG_TRANSPORT = (
         "wrong-transport",
         "461 unsupported transport: the camera does not send over …",

@@ -64,12 +64,20 @@ def fault_of(url: CameraUrl, status: int, asked: str = "GET", phrase: str = "") 
     if status in {404, 410} and asked not in {"SETUP", "PLAY"}:
         words = f'404 not found: the camera has no path "{redact(url.path)}"'
         return Fault(FaultCode.NOT_FOUND, words)
+    if 300 <= status < 400:
+        return redirected("without an end")
     code = _CODES.get(status)
     if code is None:
         code = FaultCode.CAMERA_ERROR if status >= 500 else FaultCode.REJECTED
     _, colon, meaning = code.words.partition(": ")
     said = f"{status} {_phrase(status, phrase)}".strip()
     return Fault(code, f"{said}{colon}{meaning}".replace("…", asked))
+
+
+def redirected(where: str) -> Fault:
+    """Return what it means that an address leads to another that gives nothing."""
+    code = FaultCode.REDIRECTED
+    return Fault(code, code.words.replace("…", where))
 
 
 def no_transport(transport: str) -> Fault:

@@ -53,10 +53,11 @@ def content_of(kind: str, begin: bytes) -> tuple[Content, str]:
         kind: the value of its field ``Content-Type``, "" without one.
         begin: its first ``BEGIN_BYTES``, or all of it.
     """
-    named = _NAMED.match(kind.strip())
-    said = next(
-        (c for pattern, c in _TYPES if re.match(pattern, kind.strip(), re.IGNORECASE)), None
-    )
+    if not begin:
+        return "other", "nothing"
+    kind = kind.strip()
+    named = _NAMED.match(kind)
+    said = next((c for pattern, c in _TYPES if re.match(pattern, kind, re.IGNORECASE)), None)
     text = begin.decode("latin-1")
     for pattern, content, name in _SIGNS:
         if said != "images" and re.match(pattern, text, re.IGNORECASE | re.DOTALL):

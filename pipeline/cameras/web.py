@@ -17,7 +17,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from mirante.faults import FaultCode
-from pipeline.cameras.answers import fault_of, no_login
+from pipeline.cameras.answers import fault_of, no_login, redirected
 from pipeline.cameras.login import Login
 from pipeline.cameras.reach import fault_of_error, reach
 from pipeline.cameras.state import Fault
@@ -107,8 +107,8 @@ class Web:
                 return self._answer(split, response)
             address = urljoin(address, location)
             if urlsplit(address).scheme not in _PORTS:
-                raise FetchError(Fault(FaultCode.NOT_VIDEO, "redirected away from HTTP"))
-        raise FetchError(Fault(FaultCode.NOT_VIDEO, f"redirected {_REDIRECTS_MOST} times"))
+                raise FetchError(redirected("away from HTTP"))
+        raise FetchError(redirected("without an end"))
 
     def close(self) -> None:
         """Close all connections."""

@@ -70,7 +70,7 @@ class HttpAnswers:
         if detail is not None and detail.has_name("http-headers"):
             self._fields = _fields(detail.get_value("response-headers"))
             self._begin, self._content = b"", None
-        elif event.type == Gst.EventType.EOS and self._contents is not None:
+        elif event.type == Gst.EventType.EOS and self._fields:
             self._judge(is_whole=time.monotonic() - self._began_s < _AT_ONCE_S)
         return _OK
 

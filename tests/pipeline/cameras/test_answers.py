@@ -30,7 +30,7 @@ STATUSES = [
     (404, "SETUP", FaultCode.STREAM_MISSING),
     (404, "PLAY", FaultCode.STREAM_MISSING),
     (400, "DESCRIBE", FaultCode.REJECTED),
-    (302, "GET", FaultCode.REJECTED),
+    (302, "GET", FaultCode.REDIRECTED),
     (405, "PLAY", FaultCode.UNSUPPORTED),
     (415, "DESCRIBE", FaultCode.UNSUPPORTED),
     (429, "GET", FaultCode.UNAVAILABLE),
@@ -50,7 +50,8 @@ STATUSES = [
 def test_each_status(status: int, asked: str, code: FaultCode) -> None:
     fault = fault_of(URL, status, asked, "rtsp://viewer:hunter2@cam")
     assert fault.code is code
-    assert fault.reason.startswith(str(status if status != 410 else 404))
+    said = {410: "404", 302: "the camera redirects without an end"}
+    assert fault.reason.startswith(said.get(status, str(status)))
     assert reads_as(fault)
     assert "hunter" not in fault.reason
 
@@ -137,7 +138,7 @@ def test_a_login_that_is_not_supported(challenges: list[str], name: str) -> None
         ("", b"--frame\r\nContent-Type: image/jpeg", "images", "multipart"),
         ("video/x-motion-jpeg", b"\xff\xd8\xff", "images", "video/x-motion-jpeg"),
         ("text/plain", b"\xef\xbb\xbf#EXTM3U\n", "playlist", "HLS"),
-        ("application/x-mpegURL", b"", "playlist", "application/x-mpegURL"),
+        ("application/x-mpegURL", b"x", "playlist", "application/x-mpegURL"),
         ("", b"<?xml version='1.0'?>\n<MPD xmlns=''>", "playlist", "HLS"),
         ("image/jpeg", b"\r\n<!DOCTYPE html>", "page", "HTML"),
         ("text/html", b"denied", "page", "text/html"),
@@ -145,7 +146,8 @@ def test_a_login_that_is_not_supported(challenges: list[str], name: str) -> None
         ("", b"\x47" + bytes(187) + b"\x47", "video", "MPEG-TS"),
         ("application/json", b"{}", "other", "application/json"),
         ("application/octet-stream", b"\0" * 20, "unknown", "application/octet-stream"),
-        ("x<script>", b"", "unknown", "something"),
+        ("x<script>", b"x", "unknown", "something"),
+        ("image/jpeg", b"", "other", "nothing"),
     ],
 )
 def test_what_an_answer_holds(kind: str, begin: bytes, content: str, name: str) -> None:

@@ -138,7 +138,7 @@ FAULTS = {
     "/locked": (State.FAILED, "401 unauthorised: the camera asks for a user and password"),
     "/page": (State.FAILED, "the address gives a web page (text/html), not video"),
     "/busy": (State.RECONNECTING, "503 service unavailable: the camera cannot serve this now"),
-    "/round": (State.RECONNECTING, "redirected 5 times"),
+    "/round": (State.FAILED, "the camera redirects without an end"),
 }
 
 
