@@ -54,7 +54,7 @@ def content_of(kind: str, begin: bytes) -> tuple[Content, str]:
         begin: its first ``BEGIN_BYTES``, or all of it.
     """
     if not begin:
-        return "other", "nothing"
+        return "unknown", "nothing"
     kind = kind.strip()
     named = _NAMED.match(kind)
     said = next((c for pattern, c in _TYPES if re.match(pattern, kind, re.IGNORECASE)), None)

@@ -147,7 +147,7 @@ def test_a_login_that_is_not_supported(challenges: list[str], name: str) -> None
         ("application/json", b"{}", "other", "application/json"),
         ("application/octet-stream", b"\0" * 20, "unknown", "application/octet-stream"),
         ("x<script>", b"x", "unknown", "something"),
-        ("image/jpeg", b"", "other", "nothing"),
+        ("image/jpeg", b"", "unknown", "nothing"),
     ],
 )
 def test_what_an_answer_holds(kind: str, begin: bytes, content: str, name: str) -> None:
