@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import gi
@@ -50,8 +52,30 @@ def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
         # identity lets one buffer less through than it is told. Behind a decoder it would not
         # even do that: frames that the decoder still holds slip past it.
         _run([Gst.parse_launch(_TRIM.format(clip=clip, after=frames + 1, out=part))])
+        _turn_alike(clip, part)
         part.rename(out)
     return out
+
+
+def _turn_alike(clip: Path, part: Path) -> None:
+    """Write the rotation of a clip's video into its copy: mp4mux leaves it out."""
+    with (
+        clip.open("rb") as file,
+        mmap(file.fileno(), 0, access=ACCESS_READ) as original,
+        part.open("r+b") as made,
+        mmap(made.fileno(), 0) as copy,
+    ):
+        source, target = _matrix(original), _matrix(copy)
+        copy[target] = original[source]
+
+
+def _matrix(mp4: mmap) -> slice:
+    """The matrix of the first track that has a width (ISO/IEC 14496-12, 8.3.2); else nothing."""
+    for box in re.finditer(rb"\0\0\0(?:\x5ctkhd\0|\x68tkhd\x01)", mp4):
+        begin = box.start() + int(mp4[box.start() + 3]) - 44
+        if any(mp4[begin + 36 : begin + 40]):
+            return slice(begin, begin + 36)
+    return slice(0, 0)
 
 
 def _run(pipelines: list[Gst.Pipeline]) -> None:

@@ -23,6 +23,7 @@ from pipeline.cameras.graph import camera_graph, stages_text
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera, CameraOptions
 from pipeline.gst.clips import encode_pictures
+from pipeline.gst.floor import trim_clip
 from pipeline.gst.view import tell_exif
 from pipeline.run_once import shown_frame
 from pipeline.worker.trials import run_trial
@@ -102,6 +103,17 @@ SHOWN = {
     "nothing": ["red", "green", "blue", "white"],
     "45": ["red", "green", "blue", "white"],
 }
+
+
+def test_a_clip_cut_short_for_a_benchmark_is_turned_like_it(
+    phone: dict[str, Path], tmp_path: Path
+) -> None:
+    cut = trim_clip(phone["90"], 2, tmp_path)
+    assert quarters(shown_frame(cut, 1, CameraOptions())) == SHOWN["90"]
+    with pytest.raises(ValueError, match=r"frame: 2; expected 0 to 1, as .* has"):
+        shown_frame(cut, 2, CameraOptions())
+
+
 EXIF = {1: "0", 2: "mirrored", 3: "180", 4: "upside down, mirrored", 6: "90", 8: "270"}
 EXIF |= {0: "0", 9: "0"}  # damaged
 RECORD = "mirstage python=tests.support.recorded_stages:Record ! numbersink"
