@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -75,15 +76,18 @@ class HttpCamera(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Request)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.scheme = "http" if tls is None else "https"
         self.manners: dict[str, Manner] = {}
         self.files: dict[str, bytes] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.stopping = threading.Event()
 
     def url(self, path: str, prefix: str = "", login: str = "") -> str:
-        return f"{prefix}http://{login}127.0.0.1:{self.server_port}{path}"
+        return f"{prefix}{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
 
     def paths(self) -> list[str]:
         """What was asked for, in order."""
@@ -91,8 +95,8 @@ class HttpCamera(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_camera() -> Iterator[HttpCamera]:
-    server = HttpCamera()
+def http_camera(tls: ssl.SSLContext | None = None) -> Iterator[HttpCamera]:
+    server = HttpCamera(tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

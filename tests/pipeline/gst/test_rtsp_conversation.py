@@ -5,13 +5,10 @@ All cameras run at once, each with a server of its own.
 
 from __future__ import annotations
 
-import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from pipeline.cameras.state import State
 from pipeline.gst.clips import read_clip
 from pipeline.gst.conversation import session_s
 from tests.support import ROOT
+from tests.support.certificate import certificate
 from tests.support.rtsp_manners import Manners, MannersServer
 from tests.support.watched import Watched
 
@@ -101,16 +99,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
             found[case.name].camera.seen.wait(20)
     patch.undo()
     yield found
-
-
-def certificate(folder: Path) -> ssl.SSLContext:
-    own = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]
-    name = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "own.pem")]
-    subprocess.run(["openssl", *own, *name, *files], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
-    return context
 
 
 @pytest.mark.parametrize("case", KEPT, ids=lambda case: case.name)
