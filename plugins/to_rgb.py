@@ -13,8 +13,8 @@ import numpy as np
 from gi.repository import GLib, Gst, GstVideo
 from numpy.typing import NDArray
 
-from plugins.colour.matrix import stretched, yuv_to_rgb
-from plugins.colour.planes import GreyPlane, ThermalPlane, YuvPlanes
+from plugins.colour.matrix import stretched
+from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
 from plugins.colour.thermal import Window
 
 FULL = 1  # GstVideoColorRange
@@ -72,8 +72,8 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         is_full = int(video.colorimetry.range) == FULL
         if kind.n_planes > 1:
             _, kr, kb = GstVideo.VideoColorMatrix.get_Kr_Kb(video.colorimetry.matrix)
-            size, matrix = (video.width, video.height), yuv_to_rgb(kr, kb, is_full)
-            self._convert = YuvPlanes(size, subsampled[1], matrix, bits).convert
+            size = video.width, video.height
+            self._convert = yuv_planes(size, subsampled[1], (kr, kb), is_full, bits).convert
         elif bits == 8:
             self._convert = GreyPlane(None if is_full else stretched()).convert
         else:

@@ -6,6 +6,7 @@ import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+import cv2
 import gi
 
 gi.require_version("Gst", "1.0")
@@ -32,6 +33,7 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
     """
     Gst.init(None)
     register()
+    cv2.setNumThreads(1)  # as a worker does
     pipelines = [Gst.parse_launch(_FLOOR.format(clip=clip, width=width)) for _ in range(cameras)]
     for pipeline in pipelines:
         pipeline.get_by_name("decode").connect("deep-element-added", _one_thread)

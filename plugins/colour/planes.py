@@ -11,19 +11,57 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plugins.colour.matrix import yuv_to_rgb
 from plugins.colour.thermal import Window
 
 Samples = NDArray[np.uint8 | np.uint16]
+_BT601 = 0.299, 0.114
 
 
-class YuvPlanes:
-    """Converts frames of one size whose luma and chroma are planes.
+def yuv_planes(
+    size: tuple[int, int],
+    subsampled: tuple[int, int],
+    weights: tuple[float, float],
+    full: bool,
+    bits: int = 8,
+) -> YuvPlanes | BroadcastPlanes:
+    """Return the converter of frames whose luma and chroma are planes, all of one size.
 
     Args:
         size: width and height.
         subsampled: how often the width, and the height, of chroma is halved (rounded up): 0 or 1.
-        matrix: (3, 4), from (Y, U, V, 1) of 8 bits to RGB.
+        weights: the share of red and of blue in the luma.
+        full: samples have full range, not limited.
         bits: of a sample; with more than 8 it is a uint16.
+    """
+    is_even = not (size[0] % 2 or size[1] % 2)
+    if (subsampled, weights, full, bits, is_even) == ((1, 1), _BT601, False, 8, True):
+        return BroadcastPlanes(size)
+    return YuvPlanes(size, subsampled, yuv_to_rgb(*weights, full), bits)
+
+
+class BroadcastPlanes:
+    """Converts what most streams are, and OpenCV converts at once: BT.601 in limited range, 8 bits,
+    chroma of half the width and height.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = size
+        self._chroma = np.empty((height // 2, width // 2, 2), np.uint8)
+
+    def convert(self, planes: Sequence[Samples], rgb: NDArray[np.uint8]) -> None:
+        """Fill (height, width, 3) ``rgb``."""
+        luma, u, v = planes
+        cv2.merge([u, v], dst=self._chroma)
+        cv2.cvtColorTwoPlane(luma, self._chroma, cv2.COLOR_YUV2RGB_NV12, dst=rgb)
+
+
+class YuvPlanes:
+    """Converts by any matrix.
+
+    Args:
+        size, subsampled, bits: as of ``yuv_planes``.
+        matrix: (3, 4), from (Y, U, V, 1) of 8 bits to RGB.
     """
 
     def __init__(
@@ -31,7 +69,7 @@ class YuvPlanes:
         size: tuple[int, int],
         subsampled: tuple[int, int],
         matrix: NDArray[np.float64],
-        bits: int = 8,
+        bits: int,
     ) -> None:
         width, height = size
         self._across, self._down = (1 + each for each in subsampled)
