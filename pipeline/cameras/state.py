@@ -21,6 +21,7 @@ SENDER_BACKOFF_S = 2.0  # most that a sender which comes back waits for the next
 STABLE_S = 10.0  # after running this long, failures are counted from one again
 CONNECT_S = 10.0  # maximum time from the camera's last answer to the first data of its video
 WAITING_S = 1.0  # … from there to words, where nothing can be decoded yet
+DAMAGED_S = 5.0  # a camera that runs gives damaged frames alone for so long before it is told
 KEY_FRAME_S = 150.0  # … to its first key frame, while data arrives: they may be far apart
 FIRST_FRAME_S = 30.0  # … from its first key frame to its first decoded frame
 GRACE_S = 30.0  # of silence, until a camera has shown its rate; doubled each time in vain
@@ -74,6 +75,7 @@ class Progress:
             one is complete.
         keyed_s: of the first key frame.
         whole: a frame was decoded that is not damaged.
+        damaged_s: seconds for which all frames have been damaged, up to the newest.
         limit_s: silence that the camera's rate allows; None while that is unknown.
         due_s: of the frame that a paced file has ready.
         busy_s: when the stages were last seen at work.
@@ -87,6 +89,7 @@ class Progress:
     packets_s: float | None = None
     keyed_s: float | None = None
     whole: bool = True
+    damaged_s: float = 0.0
     limit_s: float | None = None
     due_s: float | None = None
     busy_s: float | None = None
@@ -200,6 +203,10 @@ class CameraState:
             self._is_begun = True
             self._enter(State.CONNECTING, "first attempt")
 
+    def began(self) -> None:
+        """The graph of the attempt is up, its models are loaded: time counts from here."""
+        self._attempt_s = self._clock()
+
     def is_news(self, silent_s: float) -> bool:
         """Nothing was sent in the ``silent_s`` seconds of this attempt, which may go on for ever.
 
@@ -241,6 +248,10 @@ class CameraState:
         elif self.state != State.RUNNING or self._is_idle:
             self._is_idle, self._running_s = False, now_s
             self._enter(State.RUNNING, RUNS)
+        elif self.reason in {RUNS, WAITING}:
+            words = WAITING if progress.damaged_s > DAMAGED_S else RUNS
+            if words != self.reason:
+                self.note(words)
         if decoded_s is None:
             return None
         if self.state == State.RUNNING and now_s - self._running_s >= STABLE_S:

@@ -66,7 +66,8 @@ def frame_words(frame: Frame, several: bool = False) -> str:
     parts = [objects_words(frame.detections), *(mask_words(mask) for _, mask in frame.all_masks())]
     found = ", ".join(part for part in parts if part) or "nothing"
     latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
-    return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {found}"
+    damaged = "damaged image: " if frame.damaged else ""
+    return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {damaged}{found}"
 
 
 def objects_words(detections: Detections) -> str:

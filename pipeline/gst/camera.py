@@ -187,6 +187,7 @@ class CameraRunner:
             code = FaultCode.NO_ELEMENT if error.lacks_element else FaultCode.INVALID
             return Fault(code, f"the graph cannot be built: {self._hide(str(error))}")
         session.start()
+        self._machine.began()
         fault = self._watch(session)
         session.close()
         self._next_number = session.next_number

@@ -69,7 +69,7 @@ class FrameProbes:
         self._damage = Damage(believes=not keyframes_only)
         self._intake = Intake(self._on_data, self._damage.lost)
         self._damaged = damaged
-        self._whole = False
+        self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
         self.times = CaptureTime()
@@ -141,7 +141,8 @@ class FrameProbes:
             began_s=self._began_s,
             packets_s=self._packets_s,
             keyed_s=self._damage.keyed_s,
-            whole=self._whole,
+            whole=self._whole_s is not None,
+            damaged_s=(self._decoded_s or 0.0) - (self._whole_s or self._decoded_s or 0.0),
             limit_s=self._rhythm.limit_s,
             due_s=self._due_s() if self._paced else None,
             busy_s=busy_s,
@@ -210,7 +211,8 @@ class FrameProbes:
         flagged = buffer.has_flags(Gst.BufferFlags.CORRUPTED)
         discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
         damaged = self._damage.decoded(buffer.pts, flagged, discont) and self._damaged != "keep"
-        self._whole = self._whole or not damaged
+        if not damaged:
+            self._whole_s = self._decoded_s
         return damaged
 
     def _unique(self, pad: Any, pts: int) -> int:

@@ -197,6 +197,26 @@ def test_damaged_frames_alone_are_no_picture() -> None:
     assert fault.code == FaultCode.STALLED  # the watchdog looks at them too
 
 
+def test_a_camera_that_runs_says_when_a_key_frame_is_far() -> None:
+    bench = Bench()
+    bench.frame()
+    for damaged_s in (4.0, 6.0, 7.0, 0.0, 0.0):
+        bench.now_s += 1
+        bench.check(bench.now_s, bench.now_s, damaged_s=damaged_s)
+    assert [(change.state, change.reason) for change in bench.told[1:]] == [
+        (State.RUNNING, "frames arrive"),
+        (State.RUNNING, "waiting for a key frame"),
+        (State.RUNNING, "frames arrive"),
+    ]
+
+
+def test_time_counts_from_when_the_models_are_loaded() -> None:
+    bench = Bench()
+    bench.now_s += 60.0
+    bench.machine.began()
+    assert bench.check() is None
+
+
 @pytest.mark.parametrize(
     ("shown_s", "allowed_s", "words"),
     [
