@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from engines.commands import Texts, command
 from engines.console import print_table
+from pipeline.cli.view_keys import ViewKeys
 from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Keys:
             help="A larger stream of the same camera, for the image that people see.",
         ),
     ] = None
+    image: ViewKeys = field(default_factory=ViewKeys)
 
     def given(self, name: str) -> dict[str, Any]:
         """Return those that are given, for the camera of that name.
@@ -67,6 +69,8 @@ class Keys:
             ConfigError: no such model, or it does not fit those before it.
         """
         keys = {key: value for key, value in asdict(self).items() if value is not None}
+        del keys["image"]
+        keys |= self.image.given()
         if models := keys.pop("models"):
             from pipeline.config.stages.stage import stages_of
 

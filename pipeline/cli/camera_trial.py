@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engines.commands import command
 from mirante.faults import advice_on
 from pipeline.cli.camera import RedisOption, connected
+from pipeline.cli.view_keys import ViewKeys
 from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 NAME = "test"
 
 
+@command
 def try_camera(
+    image: ViewKeys,
     url: Annotated[
         str | None,
         typer.Argument(metavar="[URL]", help=forms()),
@@ -41,12 +45,14 @@ def try_camera(
         raise typer.BadParameter("expected URL, or --camera NAME of an existing camera")
     if camera is not None and (models or worker):
         raise typer.BadParameter("--camera: expected without --model and --worker")
+    if camera is not None and (given := image.given()):
+        raise typer.BadParameter(f"--camera: expected without --{next(iter(given))}")
     if save is not None and not (save.suffix.lower() in {".jpg", ".jpeg"} and save.parent.is_dir()):
         raise ValueError(f"--save: expected a .jpg in a folder that is there, got {save}")
     if camera is not None:
         trial = _try_wanted(camera, redis_url)
     else:
-        trial = _try_new(_keys(str(url), models or []), worker, redis_url)
+        trial = _try_new(_keys(str(url), models or []) | image.given(), worker, redis_url)
     _print(trial)
     if save is not None and trial.jpeg:
         save.write_bytes(trial.jpeg)

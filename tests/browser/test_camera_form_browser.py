@@ -196,8 +196,8 @@ def black_out_the_red_box(dialog: Locator) -> None:
     box = dialog.locator(".trial-picture").bounding_box()
     assert box is not None
     for x, y in ((0, 0.1), (0.999, 0.1), (0.999, 0.36), (0, 0.36)):
-        at = {"x": x * box["width"], "y": y * box["height"]}
-        dialog.locator(".trial-picture").click(position=at)
+        image = dialog.locator(".trial-picture")
+        image.click(position={"x": x * box["width"], "y": y * box["height"]})
     dialog.get_by_role("button", name="Black out").click()
     numbers = [float(each) for each in areas.input_value().replace(",", " ").split()]
     assert numbers == pytest.approx([0, 0.09, 1, 0.09, 1, 0.324, 0, 0.324], abs=0.01)

@@ -38,6 +38,40 @@ def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) ->
     assert "hunter2" not in str([added, listed, removed])
 
 
+def test_how_the_image_is_shown(redis_server: RedisServer, mirante: Run, home: Path) -> None:
+    at = ("--redis", redis_server.url)
+    areas = ("--mask", "0,0 0.5,0 0,0.5", "--mask", "1,1 0.5,1 1,0.5")
+    shown = ("--rotate", "90", "--mirror", "--deinterlace", "off", "--crop", "0,0.25,1,1", *areas)
+    assert mirante("camera", "add", "gate", "test://", *shown, *at).status == 0
+    with connect(redis_server.url) as client:
+        spec = dict(Registry(client).cameras()["gate"].spec)
+        assert spec == {
+            "url": "test://",
+            "rotate": 90,
+            "mirror": True,
+            "deinterlace": "off",
+            "crop": [0, 0.25, 1, 1],
+            "mask": [[[0, 0], [0.5, 0], [0, 0.5]], [[1, 1], [0.5, 1], [1, 0.5]]],
+        }
+        edited = mirante("camera", "edit", "gate", "--no-mirror", "--default", "crop", *at)
+        assert edited.status == 0
+        assert not Registry(client).resolved("gate").mirror
+        assert Registry(client).resolved("gate").crop is None
+        assert Registry(client).cameras()["gate"].spec["mask"] == spec["mask"]
+    for option, value, words in (
+        (
+            "--crop",
+            "0,0,1",
+            "--crop: expected LEFT,TOP,RIGHT,BOTTOM, each 0 to 1 of the image, got",
+        ),
+        ("--mask", "0,0 1,x", "--mask: expected X,Y X,Y X,Y …"),
+        ("--mask", "0,0 1,1", "mask[0]: a list — expected 3 to 100 corners"),
+        ("--rotate", "45", "rotate: 45 — expected 0, 90, 180 or 270"),
+    ):
+        refused = mirante("camera", "edit", "gate", option, value, *at)
+        assert (refused.status, words in refused.err) == (2, True), refused.err
+
+
 def test_a_model_on_crops_of_another(redis_server: RedisServer, mirante: Run, home: Path) -> None:
     models = ("--model", "street", "--model", "face@face")
     added = mirante("camera", "add", "gate", "test://", *models, "--redis", redis_server.url)

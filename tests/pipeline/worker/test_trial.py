@@ -388,6 +388,7 @@ def test_the_command_tries_through_a_worker(
         ([], "expected URL, or --camera NAME"),
         (["test://", "--camera", "gate"], "expected URL, or --camera NAME"),
         (["--camera", "gate", "--model", "street"], "expected without --model and --worker"),
+        (["--camera", "gate", "--rotate", "90"], "--camera: expected without --rotate"),
     ],
 )
 def test_options_that_do_not_go_together(mirante: Invoke, words: list[str], said: str) -> None:
