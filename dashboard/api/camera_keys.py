@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
-from pipeline.config.camera import ADDRESSES, Camera
-from pipeline.config.camera_url import SECRET_PARAMETER
+from pipeline.config.camera import Camera
+from pipeline.config.camera_url import ADDRESSES, SECRET_PARAMETER
 from pipeline.config.messages import NAME_WORDS, ConfigError, show
 from pipeline.config.references import check_blur, check_stages
 from pipeline.config.stages import kinds

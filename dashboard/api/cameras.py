@@ -15,8 +15,7 @@ from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
 from mirante.faults import advice_on
-from pipeline.config.camera import ADDRESSES
-from pipeline.config.camera_url import redact
+from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
 from pipeline.control.rpc import RefusedError

@@ -17,7 +17,6 @@ from pipeline.config.standard import SHIPPED, WANTED
 from pipeline.config.thermal import ThermalRange
 
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
-ADDRESSES = ("url", "view")  # keys of a camera that may hold passwords
 
 
 def _of_watchdog(value: object) -> object:

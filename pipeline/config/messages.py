@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest, similar
-from pipeline.config.camera_url import redact, redact_address
+from pipeline.config.camera_url import ADDRESSES, redact, redact_address
 
 Loc = tuple[str | int, ...]
 _NOTHING = object()
@@ -100,7 +100,7 @@ def show(value: Any, key: str = "") -> str:
     if value is not None and "password" in key:
         return "***"
     if isinstance(value, str):
-        value = redact_address(value) if key == "url" else redact(value)
+        value = redact_address(value) if key in ADDRESSES else redact(value)
         if len(value) > _LONGEST_VALUE:
             value = value[: _LONGEST_VALUE - 1] + "…"
     return json.dumps(value, ensure_ascii=False, default=str)

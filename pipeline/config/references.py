@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mirante.nearest import nearest
-from pipeline.config.camera import ADDRESSES, Camera
+from pipeline.config.camera import Camera
+from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import (

@@ -19,7 +19,8 @@ from redis.retry import Retry
 from mirante.backoff import Backoff
 from mirante.keys import CAMERAS, CAMERAS_VERSION
 from mirante.nearest import nearest
-from pipeline.config.camera import ADDRESSES, Camera
+from pipeline.config.camera import Camera
+from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.environment import expand, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config.camera import ADDRESSES, Camera, CameraName, CameraOptions
-from pipeline.config.camera_url import redact
+from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.camera_url import ADDRESSES, CameraUrl, redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, describe, show
 from pipeline.config.references import check_source
@@ -62,6 +62,18 @@ def redacted(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of an entry for others to read."""
     hidden = {key: redact(str(spec[key])) for key in ADDRESSES if spec.get(key) is not None}
     return {**spec, **hidden}
+
+
+def check_address(place: str, text: str) -> None:
+    """Refuse what is no address of a camera.
+
+    Raises:
+        ConfigError: naming the place, and no part of a login.
+    """
+    try:
+        CameraUrl(text)
+    except ValueError as error:
+        raise ConfigError("camera", [f"{place}: {show(text, ADDRESSES[0])} — {error}"]) from None
 
 
 def edited(before: Desired, changes: Mapping[str, object]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import redis
 from mirante.faults import FaultCode
 from mirante.wire.framed import framed, unframed
 from mirante.wire.messages import Object
-from pipeline.config.camera import ADDRESSES
+from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.environment import REFERENCE
 from pipeline.config.standard import Choice
 from pipeline.control.credentials import Credentials
 from pipeline.control.rpc import ask
+from pipeline.control.spec import check_address
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +109,14 @@ def ask_trial(
         timeout_s: how long to wait for the answer.
 
     Raises:
+        ConfigError: an address is none.
         NoAnswerError: the worker does not answer in time.
         RefusedError: the worker cannot try it: a wrong key, or a secret that it does not have.
         redis.RedisError: Redis does not answer.
     """
     given = {key: str(spec[key]) for key in ADDRESSES if spec.get(key) is not None}
+    for key, url in given.items():
+        check_address(f"{name}.{key}", url)  # of a wrong one a secret cannot be told apart
     held = {key: credentials.withdraw(name, url) for key, url in given.items()}
     request = {"name": name, "spec": {**spec, **held}}
     try:

@@ -232,6 +232,26 @@ def test_a_trial_that_cannot_be(bench: Bench, tried: list[dict[str, Any]]) -> No
     assert own.status_code == 422
 
 
+@pytest.mark.parametrize("key", ["url", "view"])
+@pytest.mark.parametrize("login", ["rtsp://u:Se@cret/1@host/x", "u:Se@cret/1@host/x"])
+def test_a_login_that_is_not_escaped_goes_nowhere(
+    bench: Bench, tried: list[dict[str, Any]], key: str, login: str
+) -> None:
+    body = {"url": "rtsp://host/x", key: login}
+    answers = [
+        bench.http.post(TEST, json=body),
+        bench.http.post("/api/v1/cameras", json={"name": "gate", **body}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert "cret" not in answer.text
+        assert "%40" in answer.text or "://user:password@" in answer.text
+    assert tried == []
+    assert not bench.services.credentials.path.exists()
+    held = [bench.redis.dump(each) or b"" for each in bench.redis.scan_iter()]
+    assert not any(b"cret" in each for each in held)
+
+
 def test_a_trial_that_no_worker_takes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = partial(ask_trial, timeout_s=0.2)
     monkeypatch.setattr("dashboard.api.cameras.ask_trial", ask)
