@@ -123,7 +123,7 @@ def no_login(challenges: Sequence[str]) -> Fault:
         challenges: the values of its ``WWW-Authenticate`` fields.
     """
     names = []
-    for text in challenges:
+    for text in challenges[:3]:
         scheme, algorithm = _CHALLENGE.search(text), _ALGORITHM.search(text)
         found = [match[1] for match in (scheme, algorithm) if match]
         names.append(redact(" ".join(found))[:40])

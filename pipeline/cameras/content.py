@@ -41,7 +41,7 @@ _TYPES: tuple[tuple[str, Content], ...] = (
     (r"video/", "video"),
     (r"application/(?:octet-stream|binary|x-binary)|binary/", "unknown"),
 )
-_NAMED = re.compile(r"[\w.+-]+/[\w.+-]+")
+_NAMED = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,40}")
 
 
 def content_of(kind: str, begin: bytes) -> tuple[Content, str]:
