@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.gst.mp4_range import leave_range_open
 from plugins.elements import register
 
 Gst.init(None)
@@ -136,6 +137,7 @@ def _encode(source: str, target: Path, fill: Callable[[Any], None] | None = None
         f"{source} ! mirrgb ! videoconvert ! video/x-raw,format=I420,colorimetry=bt601 "
         f"! {_ENCODER} ! h264parse ! mp4mux ! filesink location={quote(part)}"
     )
+    leave_range_open(pipeline)
     encoder = pipeline.get_by_name("encoder")
     events = Gst.PadProbeType.EVENT_DOWNSTREAM
     encoder.get_static_pad("sink").add_probe(events, _end_past, encoder.get_static_pad("src"))

@@ -24,6 +24,7 @@ from gi.repository import GLib, Gst
 from pipeline.cameras.clip_frame import NO_CLIP, NO_FRAME, Wanted
 from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera, CameraOptions
+from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.view import follow_view
 from plugins.elements import factory
 from plugins.frame import Frame
@@ -56,6 +57,7 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
     except GLib.Error as error:
         raise OSError(f"{path}: {error.message}") from None
     follow_view(pipeline, spec)
+    leave_range_open(pipeline)
     passed = _skip(pipeline.get_by_name("newest").get_static_pad("sink"), number)
     pipeline.set_state(Gst.State.PLAYING)
     try:

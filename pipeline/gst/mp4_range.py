@@ -11,12 +11,16 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 
 
-def leave_range_open(element: Any) -> None:
-    """Have a demultiplexer of MP4 name no range, so that the parser or decoder reads the stream's.
+def leave_range_open(graph: Any) -> None:
+    """Have the MP4s of a graph name no range, so that the parser or decoder reads the stream's own.
 
-    It takes every box ``colr`` for limited range, and what it says holds for all behind it. Of VP9
-    it reads another box, rightly.
+    qtdemux takes every box ``colr`` for limited range, and what it says holds for all behind it. Of
+    VP9 it reads another box, rightly.
     """
+    graph.connect("deep-element-added", _on_element)
+
+
+def _on_element(_graph: Any, _parent: Any, element: Any) -> None:
     factory = element.get_factory()
     if factory is not None and factory.get_name() == "qtdemux":
         element.connect("pad-added", _on_pad)

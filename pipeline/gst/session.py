@@ -114,6 +114,7 @@ class Session:
         )
         self.probes.install(self._pipeline)
         follow_view(self._pipeline, spec)
+        leave_range_open(self._pipeline)
         self.decoding = Decoding(spec.decode)
         self.decoding.install(self._pipeline.get_by_name("decode"))
         self._pipeline.connect("deep-element-added", _on_element, self.probes, self.decoding)
@@ -294,7 +295,6 @@ def _on_element(
 ) -> None:
     """Frame threading in a decoder would hold back one frame per thread."""
     probes.watch(element)
-    leave_range_open(element)
     factory = element.get_factory()
     if factory is not None and "Depayloader" in factory.get_metadata("klass"):
         probes.watch_packets(element)

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import State, Transition
-from pipeline.config.camera import Camera
+from pipeline.config.camera import Camera, CameraOptions
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.gst.camera import CameraRunner
-from pipeline.gst.clips import encode_pictures
+from pipeline.gst.clips import encode_pictures, prepare_clip
+from pipeline.gst.frames import shown_frame
 from plugins.ledger import Ledger
 from plugins.line import Line
 from tests.support.make_patch_clips import CLIPS, FOLDER
@@ -76,6 +77,17 @@ def test_patches_are_true(name: str) -> None:
 def test_what_is_encoded_here_is_true_at_any_size(tmp_path: Path) -> None:
     encode_pictures([picture(1280, 720)] * 2, 10, tmp_path / "hd.mp4")
     check(first_frame(f"file:{tmp_path / 'hd.mp4'}"))
+
+
+@pytest.mark.parametrize("name", ["h264-full-709.mp4", "h265-2020-hd.mp4", "prores-709.mov"])
+def test_a_frame_of_run_once_has_the_same_colours(name: str) -> None:
+    check(shown_frame(FOLDER / name, 1, CameraOptions()))
+
+
+def test_a_clip_that_the_server_encodes_keeps_its_colours(tmp_path: Path) -> None:
+    clip = prepare_clip(FOLDER / "vp9-full-709.mp4", tmp_path)
+    assert clip.parent == tmp_path
+    check(first_frame(f"file:{clip}"))
 
 
 class Mjpeg(BaseHTTPRequestHandler):
