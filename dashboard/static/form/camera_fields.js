@@ -104,7 +104,7 @@ export function Options({ values, labels, defaults, onChange, lines }) {
   return html`<details class="more-options" ref=${fold}>
     <summary>More options${set > 0 && html` <small>${set} set</small>`}</summary>
     <${Field} id="view" label="Stream of the image shown" value=${values.view} inputmode="url" placeholder="the same as analysed"
-      help="A larger stream of the same camera. It is read only while someone is watching; user and password are those above."
+      help="The URL of a larger stream of the same camera. It is read only while someone is watching; user and password are those above."
       lines=${lines.view} onInput=${(view) => onChange({ view })} />
     <div class="field-row">
       ${option("fps", "Frames analysed per second", defaults.fps, "Maximum.")}
