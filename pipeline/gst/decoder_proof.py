@@ -49,6 +49,9 @@ class Proof:
     good: bool
     words: str
 
+    def __str__(self) -> str:
+        return self.words if self.good else f"not used, as {self.words}"
+
 
 _proofs: dict[tuple[str, str], Future[Proof]] = {}
 _lock = threading.Lock()
@@ -69,7 +72,7 @@ def prove(decoder: str, media: str) -> Proof:
     if is_first:
         result = _try(decoder, media)
         level = logging.INFO if result.good else logging.WARNING
-        _log.log(level, "decoder %s: %s", decoder, result.words)
+        _log.log(level, "decoder %s: %s", decoder, result)
         with _lock:
             if not proof.done():
                 proof.set_result(result)
@@ -82,21 +85,21 @@ def distrust(decoder: str, media: str, words: str) -> None:
     proof.set_result(Proof(False, words))
     with _lock:
         _proofs[decoder, media] = proof
-    _log.warning("decoder %s: %s", decoder, words)
+    _log.warning("decoder %s: %s", decoder, proof.result())
 
 
 def _try(decoder: str, media: str) -> Proof:
     codec = CODECS.get(media, media)
     software = software_decoder(media)
     if media not in _SAMPLES or software is None:
-        return Proof(False, f"not tried for {codec}, as there is nothing to compare it with")
+        return Proof(False, f"there is nothing to compare its frames of {codec} with")
     expected = _decoded(software, media)
     if isinstance(expected, str):
-        return Proof(False, f"not tried for {codec}: {software} {expected}")
+        return Proof(False, f"there is nothing to compare with: {software} {expected}")
     found = _decoded(decoder, media)
     said = found if isinstance(found, str) else _difference(expected, found)
     if said:
-        return Proof(False, f"not used for {codec}: it {said}")
+        return Proof(False, f"for {codec} it {said}")
     return Proof(True, f"gives the same {len(expected)} frames of {codec} as {software}")
 
 

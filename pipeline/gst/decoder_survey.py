@@ -9,7 +9,7 @@ from pipeline.gst.decoders import CODECS, hardware_decoders
 def decoder_lines() -> list[str]:
     """Return a line for each hardware decoder and codec, each tried as a camera would try it."""
     lines = [
-        f"{each.name} ({each.device}, {CODECS[media]}): {prove(each.name, media).words}"
+        f"{each.name} ({each.device}, {CODECS[media]}): {prove(each.name, media)}"
         for each in hardware_decoders()
         for media in each.media
     ]

@@ -76,8 +76,8 @@ class Decoding:
             return ""
         for name, media in self._used.items():
             if source is None or _is_inside(source, name):
-                said = f"not used for {CODECS.get(media, media)}: {words}"
-                distrust(name, media, said)
+                codec = CODECS.get(media, media)
+                distrust(name, media, f"for {codec} it failed on a camera's stream: {words}")
                 return f"{name} failed, so that software decodes from now on: {words}"
         return ""
 
@@ -113,9 +113,10 @@ class Decoding:
             proof = prove(each.name, media)
             if proof.good:
                 return each
-            said.append(f"{each.name} is {proof.words}")
+            said.append(f"{each.name} is not used, as {proof.words}")
         if self._is_forced and able:
-            self.words = f"decode is forced, though {said[0]}"
+            why = prove(able[0].name, media).words
+            self.words = f"decode is forced: {able[0].name} is used, though {why}"
             return able[0]
         if able:
             self.words = f"decoded in software: {'; '.join(said)}"
