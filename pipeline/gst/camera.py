@@ -223,8 +223,8 @@ class CameraRunner:
             return self._machine.hung(busy_s)
         if session.is_refused:
             return session.refusal
-        if self._source.sender and (silent_s := session.silent_s) is not None:
-            return self._await_sender(silent_s)
+        if session.is_over or session.silent_s is not None:
+            return self._await_sender(session)
         if busy_s or session.is_starting or session.is_resting:
             self._busy_s = time.monotonic()
         progress = replace(session.progress(self._busy_s), answered_s=session.answered_s)
@@ -257,9 +257,11 @@ class CameraRunner:
             self._noted.add(kind)
             self._machine.note(remark)
 
-    def _await_sender(self, silent_s: float) -> Fault | None:
-        """Return why none can send to the address, if that is known."""
-        if not self._machine.is_news(silent_s):
+    def _await_sender(self, session: Session) -> Fault | None:
+        """Return why none can send to the address, if that is known, or that none does any more."""
+        if session.silent_s is None:
+            return self._machine.no_sender()
+        if not self._machine.is_news(session.silent_s):
             return None
         waiting = self._machine.no_sender()
         fault = self._reach(waiting)

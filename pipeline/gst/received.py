@@ -16,22 +16,23 @@ _RECEIVERS = {"udpsrc", "srtsrc"}  # sdpdemux makes its own when it knows the ad
 
 
 class Received:
-    """Whether anything has come yet. It does not refer to the graph."""
+    """Whether anything has come yet.
 
-    def __init__(self) -> None:
+    Args:
+        pipeline: its receivers are watched, those that it will get too. It is not referred to.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
         self._began_s = time.monotonic()
         self._has_come = False
+        for element in elements_of(pipeline):
+            self._add(pipeline, pipeline, element)
+        pipeline.connect("deep-element-added", self._add)
 
     @property
     def silent_s(self) -> float | None:
         """Return the seconds since the beginning; None once something has come."""
         return None if self._has_come else time.monotonic() - self._began_s
-
-    def watch(self, pipeline: Any) -> None:
-        """Watch the receivers that a graph has, and those that it will get."""
-        for element in elements_of(pipeline):
-            self._add(pipeline, pipeline, element)
-        pipeline.connect("deep-element-added", self._add)
 
     def _add(self, _pipeline: Any, _parent: Any, element: Any) -> None:
         factory = element.get_factory()

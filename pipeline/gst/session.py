@@ -19,6 +19,7 @@ from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
 from pipeline.gst.answers import answers_to
+from pipeline.gst.callers import Callers
 from pipeline.gst.conversation import Conversation
 from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
@@ -95,7 +96,8 @@ class Session:
             raise GraphError(error) from None
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
-        self._opens_file = not (source.live or spec.url.is_network)
+        self._is_network = spec.url.is_network
+        self._opens_file = not (source.live or self._is_network)
         self._is_opened = False
         self._starter = threading.Thread(
             target=self._open_and_start,
@@ -120,9 +122,8 @@ class Session:
         self._pipeline.connect("deep-element-added", _on_element, self.probes, self.decoding)
         self._element = self._pipeline.get_by_name("source")
         _set_up(self._element, spec, source)
-        self._received = Received()
-        if source.sender:
-            self._received.watch(self._pipeline)
+        self._received = Received(self._pipeline) if source.sender else None
+        self._callers = Callers(self._element) if source.is_called else None
         self._answers = answers_to(self._element, spec, source)
         if login:
             set_login(self._element, login)
@@ -146,8 +147,8 @@ class Session:
 
     @property
     def silent_s(self) -> float | None:
-        """Return the seconds since it was built; None once something has been sent to it."""
-        return self._received.silent_s
+        """Return the seconds for which a sender is waited for; None where none is."""
+        return self._received.silent_s if self._received is not None else None
 
     @property
     def refusal(self) -> Fault | None:
@@ -179,6 +180,11 @@ class Session:
         if self.fetched is None:
             return progress
         return progress.calm_until(self.fetched.fetch.calm_until_s)
+
+    @property
+    def is_over(self) -> bool:
+        """True where a sender has fallen silent and another calls."""
+        return self._callers is not None and self._callers.is_over(self._element)
 
     def start(self) -> None:
         """To PLAYING; whether that worked is told by the messages.
@@ -234,6 +240,8 @@ class Session:
         if message.type == Gst.MessageType.ERROR:
             if self._answers is not None:
                 self._answers.failed(message)
+            if self._is_network and _is_end(message):
+                return Gst.Message.new_eos(message.src)
             return message if self._lacks_plugin else _without_video(message)
         return message
 
@@ -261,6 +269,13 @@ class Session:
             _log.error("camera %s: its graph does not stop; left behind", name)
         if self.conversation is not None:
             self.conversation.close()
+
+
+def _is_end(message: Any) -> bool:
+    """Whether it says that a connection was closed before anything came."""
+    error, detail = message.parse_error()
+    kind = Gst.StreamError.TYPE_NOT_FOUND
+    return error.matches(Gst.StreamError.quark(), kind) and "Can't typefind" in (detail or "")
 
 
 def _without_video(message: Any) -> Any:

@@ -90,6 +90,7 @@ class Source:
         offers_streams: ``source`` asks which of the camera's streams are wanted.
         sender: the address to which a camera sends by itself, at a time of its own; "" where the
             camera is called.
+        is_called: ``source`` takes the calls of senders, of which it hears one.
         contents: what an answer over HTTP is expected to hold; None for anything.
     """
 
@@ -104,6 +105,7 @@ class Source:
     keeps_rate: bool = False
     offers_streams: bool = False
     sender: str = ""
+    is_called: bool = False
     contents: Contents | None = None
 
     @property

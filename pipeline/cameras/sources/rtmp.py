@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Meaning, Part, Source, SourceKind
@@ -13,8 +14,6 @@ from pipeline.config.source_kinds import Address, Endpoint, Row
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
-
-TIMEOUT_S = 5
 
 
 def _check(url: Address) -> None:
@@ -28,8 +27,8 @@ def _source(spec: Camera) -> Source:
     _check(url)
     location = quoted(url.bare.partition("?")[0])
     launch = (
-        f"rtmp2src name=source location={location} timeout={TIMEOUT_S} ! flvdemux name=flv "
-        f"flv.video ! {DECODE}"
+        f"rtmp2src name=source location={location} timeout={math.ceil(spec.answer_s)} "
+        f"! flvdemux name=flv flv.video ! {DECODE}"
     )
     secrets = {
         "location": url.bare if url.query else "",

@@ -43,15 +43,16 @@ def _is_listener(url: Address) -> bool:
 def _source(spec: Camera) -> Source:
     """A lost connection is this project's to open again: the element would do so in silence.
 
-    ``uri`` undoes what stands before it. Without ``poll-timeout`` a stop waits until a peer that is
-    gone counts as lost, 5 s.
+    The order counts: ``uri`` undoes what stands before it, and only its own ``mode`` binds to its
+    host; ``authentication``, which asks for each caller, sets ``auto-reconnect`` too. Without
+    ``poll-timeout`` a stop waits until a peer that is gone counts as lost, 5 s.
     """
     url, options = spec.url, _options(spec.url.query)
     mode = "listener" if _is_listener(url) else "caller"
     launch = (
-        f"srtsrc name=source uri={quoted(receiver.sender_of(url))} mode={mode} "
-        f"latency={options.get('latency', spec.latency_ms)} auto-reconnect=false "
-        f"poll-timeout={POLL_MS} "
+        f"srtsrc name=source uri={quoted(f'{receiver.sender_of(url)}?mode={mode}')} "
+        f"latency={options.get('latency', spec.latency_ms)} authentication=true "
+        f"auto-reconnect=false poll-timeout={POLL_MS} "
     )
     if "pbkeylen" in options:
         launch += f"pbkeylen={options['pbkeylen']} "
@@ -60,6 +61,7 @@ def _source(spec: Camera) -> Source:
         f'{launch}! capsfilter caps="{receiver.MPEG_TS}" ! {DECODE}',
         secrets=secrets,
         sender=receiver.sender_of(url) if mode == "listener" else "",
+        is_called=mode == "listener",
     )
 
 

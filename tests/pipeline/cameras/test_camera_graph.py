@@ -27,10 +27,11 @@ SOURCES = {
     "https://cam/video": "appsrc name=source is-live=true ",
     "snapshot+http://cam/a.jpg": "appsrc name=source is-live=true do-timestamp=true format=time ! ",
     "ts+http://cam/a": 'souphttpsrc name=source location="http://cam/a" timeout=10 is-live=true ',
-    "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=5 ',
-    "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890" mode=caller latency=150 ',
-    "srt://:7001?latency=60": 'uri="srt://:7001" mode=listener latency=60 auto-reconnect=false ',
-    "srt://[::1]:7001?mode=listener": 'uri="srt://[::1]:7001" mode=listener ',
+    "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=10 ',
+    "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890?mode=caller" latency=150 ',
+    "srt://:7001?latency=60": 'uri="srt://:7001?mode=listener" latency=60 authentication=true '
+    "auto-reconnect=false poll-timeout=200 ! ",
+    "srt://[::1]:7001?mode=listener": 'uri="srt://[::1]:7001?mode=listener" ',
     "udp://:5000": 'udpsrc name=source address="0.0.0.0" port=5000 reuse=false buffer-size=0 '
     'caps="video/mpegts,systemstream=true" ! decodebin ',
     "udp://@239.1.1.1:5000?interface=eth0&buffer=4000000": 'address="239.1.1.1" port=5000 '

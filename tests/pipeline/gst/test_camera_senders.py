@@ -63,9 +63,8 @@ def test_without_a_sender_it_waits_and_says_so(
     clips: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(state, "SENDER_S", 0.3)
-    monkeypatch.setattr(state, "CONNECT_S", 0.6)
     port = free_port()
-    with Watched("alone", f"udp://127.0.0.1:{port}") as camera:
+    with Watched("alone", f"udp://127.0.0.1:{port}", answer_s=1) as camera:
         _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
         time.sleep(1.2)  # longer than any other attempt may take
         with sending(clips[0], f"{TS} ! udpsink host=127.0.0.1 port={port}"):
@@ -85,17 +84,40 @@ def test_an_srt_sender_that_is_lost_may_come_back(
 ) -> None:
     port = free_port()
     way = f"{TS} ! srtsink uri=srt://127.0.0.1:{port} passphrase="
-    with Watched("back", f"srt://:{port}?passphrase={PASSPHRASE}") as camera:
+    with Watched("back", f"srt://:{port}?passphrase={PASSPHRASE}", watchdog_s=20) as camera:
         with sending(clips[0], way + "another-h0rse"):
             time.sleep(1)
         assert not camera.seen.frames, "its passphrase is wrong"
-        for _ in range(2):
-            before = len(camera.changes)
-            with sending(clips[0], way + PASSPHRASE):
-                camera.wait(State.RUNNING, after=before)
-            camera.wait(State.RECONNECTING, after=before)
+        with sending(clips[0], way + PASSPHRASE):
+            camera.wait(State.RUNNING)
+        with sending(clips[0], way + PASSPHRASE):  # refused, which makes room for the next
+            _, reason = camera.wait(State.RECONNECTING)
+        with sending(clips[0], way + PASSPHRASE):
+            camera.wait(State.RUNNING, after=len(camera.changes))
+    assert reason == f"waiting for a sender at srt://:{port}"
     assert PASSPHRASE not in caplog.text
     assert not any(PASSPHRASE in str(change) for _, change in camera.changes)
+
+
+def test_of_two_srt_senders_the_first_is_heard(clips: tuple[Path, Path]) -> None:
+    port = free_port()
+    way = f"{TS} ! srtsink uri=srt://[::1]:{port}"
+    with Watched("first", f"srt://[::1]:{port}?mode=listener") as camera:
+        with sending(clips[0], way):
+            camera.seen.wait(2)
+            with sending(clips[0], way):
+                camera.seen.wait(20)
+        numbers = camera.seen.read
+    assert numbers == sorted(set(numbers))
+    assert State.RECONNECTING not in camera.states[: camera.states.index(State.RUNNING) + 1]
+
+
+def test_a_connection_that_is_closed_before_anything_came(clips: tuple[Path, Path]) -> None:
+    port = free_port()
+    launch = f"fakesrc num-buffers=0 ! srtsink uri=srt://127.0.0.1:{port} wait-for-connection=true"
+    with Watched("brief", f"srt://:{port}") as camera, running(launch):
+        _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    assert change.code == FaultCode.NO_SENDER
 
 
 def test_a_passphrase_that_is_refused(clips: tuple[Path, Path]) -> None:
@@ -124,18 +146,17 @@ def test_a_stream_that_holds_no_video() -> None:
     assert "no video" in reason
 
 
-def test_packets_that_are_nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "CONNECT_S", 0.5)
+def test_packets_that_are_nothing_known() -> None:
     port = free_port()
     with (
-        Watched("noise", f"udp://127.0.0.1:{port}") as camera,
+        Watched("noise", f"udp://127.0.0.1:{port}", answer_s=1) as camera,
         socket.socket(type=socket.SOCK_DGRAM) as sender,
     ):
         while State.RECONNECTING not in camera.states:
             sender.sendto(b"no transport stream", ("127.0.0.1", port))
             time.sleep(0.05)
     _, reason = camera.wait(State.RECONNECTING)
-    assert reason == f"packets arrive at udp://127.0.0.1:{port}, but no video came for 0 s"
+    assert reason == f"packets arrive at udp://127.0.0.1:{port}, but no video came for 1 s"
 
 
 @pytest.mark.parametrize("scheme", ["udp", "srt"])
