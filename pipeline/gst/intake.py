@@ -78,10 +78,26 @@ class Intake:
         return Gst.PadProbeReturn.REMOVE
 
 
-def is_cut_jpeg(buffer: Any) -> bool:
-    """Return whether a JPEG image has no end: libjpeg fills the rest with grey and says nothing."""
+class JpegEnds:
+    """Finds JPEG images without an end, of which libjpeg makes the rest grey, and says nothing.
+
+    A camera that never writes one leaves its images whole.
+    """
+
+    def __init__(self) -> None:
+        self._writes_ends = False
+
+    def is_cut(self, buffer: Any) -> bool:
+        """Return whether an image has no end, though others had one."""
+        is_ended = _is_ended(buffer)
+        self._writes_ends = self._writes_ends or is_ended
+        return self._writes_ends and not is_ended
+
+
+def _is_ended(buffer: Any) -> bool:
+    """Whether an end is behind the last scan; that of a thumbnail is before it."""
     with buffer.map(Gst.MapFlags.READ) as mapped:
         if _JPEG_END in bytes(mapped.data[-_TAIL:]):
-            return False
+            return True
         data = bytes(mapped.data)
-    return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+    return data.rfind(_JPEG_END) >= data.rfind(_JPEG_SCAN)

@@ -22,7 +22,7 @@ from pipeline.cameras.rhythm import Rhythm
 from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import CaptureTime
-from pipeline.gst.intake import Intake, is_cut_jpeg
+from pipeline.gst.intake import Intake, JpegEnds
 from pipeline.gst.view import Seen
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
@@ -32,6 +32,8 @@ Gst.init(None)
 _log = logging.getLogger(__name__)
 _REPEAT_NS = 1000  # closer than this to the last timestamp is that timestamp again
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
+_DELTA, _DISCONT = Gst.BufferFlags.DELTA_UNIT, Gst.BufferFlags.DISCONT
+_CORRUPTED = Gst.BufferFlags.CORRUPTED
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
@@ -82,7 +84,7 @@ class FrameProbes:
         self._size = (0, 0)
         self._last_pts = -1
         self._broken = False
-        self._is_jpeg = False
+        self._jpeg_ends: JpegEnds | None = None
 
     def install(self, pipeline: Any) -> None:
         """Puts the probes into a graph made by ``camera_graph``."""
@@ -104,7 +106,8 @@ class FrameProbes:
 
     def watch_decoder(self, decoder: Any) -> None:
         """Notes what arrives at a video decoder."""
-        self._is_jpeg = "jpeg" in decoder.get_static_pad("sink").query_caps(None).to_string()
+        if "jpeg" in decoder.get_static_pad("sink").query_caps(None).to_string():
+            self._jpeg_ends = JpegEnds()
         self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
 
     def watch_packets(self, depayloader: Any) -> None:
@@ -164,7 +167,7 @@ class FrameProbes:
         buffer = info.get_buffer()
         pts, now_s = buffer.pts, time.monotonic()
         self._arrived_s = now_s
-        key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        key = not buffer.has_flags(_DELTA)
         if self._keyframes_only and not key:
             self._rhythm.came(now_s, pts)
             return _DROP
@@ -172,8 +175,8 @@ class FrameProbes:
             pad.chain(whole)  # passes here again, as it is
             return _DROP
         self._rhythm.came(now_s, pts)
-        discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
-        self._damage.arrived(pts, now_s, key, discont, cut=self._is_jpeg and is_cut_jpeg(buffer))
+        cut = self._jpeg_ends is not None and self._jpeg_ends.is_cut(buffer)
+        self._damage.arrived(pts, now_s, key, buffer.has_flags(_DISCONT), cut)
         return _OK
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
@@ -208,8 +211,7 @@ class FrameProbes:
         return _OK
 
     def _is_damaged(self, buffer: Any) -> bool:
-        flagged = buffer.has_flags(Gst.BufferFlags.CORRUPTED)
-        discont = buffer.has_flags(Gst.BufferFlags.DISCONT)
+        flagged, discont = buffer.has_flags(_CORRUPTED), buffer.has_flags(_DISCONT)
         damaged = self._damage.decoded(buffer.pts, flagged, discont) and self._damaged != "keep"
         if not damaged:
             self._whole_s = self._decoded_s

@@ -13,7 +13,7 @@ from gi.repository import Gst
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.gst.clips import read_clip
-from pipeline.gst.intake import is_cut_jpeg
+from pipeline.gst.intake import JpegEnds
 from pipeline.worker.trials import run_trial
 from tests.support.watched import Watched
 
@@ -89,4 +89,11 @@ JPEG = b"\xff\xd8\xff\xe1thumbnail\xff\xd9\xff\xda" + bytes(9000)
     ],
 )
 def test_a_jpeg_without_an_end_is_cut(data: bytes, cut: bool) -> None:
-    assert is_cut_jpeg(Gst.Buffer.new_wrapped(data)) is cut
+    ends = JpegEnds()
+    assert not ends.is_cut(Gst.Buffer.new_wrapped(JPEG + b"\xff\xd9"))
+    assert ends.is_cut(Gst.Buffer.new_wrapped(data)) is cut
+
+
+def test_images_of_a_camera_that_never_writes_an_end_are_whole() -> None:
+    ends = JpegEnds()
+    assert not any(ends.is_cut(Gst.Buffer.new_wrapped(JPEG)) for _ in range(3))
