@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import gi
+import numpy as np
 
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
@@ -54,14 +55,10 @@ class SyntheticFeed:
 
 
 def rows_buffer(image: Any) -> Any:
-    """Return a buffer of an image (height, width, 3) uint8; GStreamer wants each row to begin at a
-    multiple of four bytes.
+    """Return a buffer of an image (height, width) or (height, width, 3), of 8 or 16 bits; GStreamer
+    wants each row to begin at a multiple of four bytes.
     """
-    height, width, _ = image.shape
-    stride = (width * 3 + 3) // 4 * 4
-    if stride == width * 3:
-        return Gst.Buffer.new_wrapped(image.tobytes())
-    rows = bytearray(stride * height)
-    for y in range(height):
-        rows[y * stride : y * stride + width * 3] = image[y].tobytes()
-    return Gst.Buffer.new_wrapped(bytes(rows))
+    rows = np.ascontiguousarray(image).view(np.uint8).reshape(len(image), -1)
+    if missing := -rows.shape[1] % 4:
+        rows = np.pad(rows, ((0, 0), (0, missing)))
+    return Gst.Buffer.new_wrapped(rows.tobytes())

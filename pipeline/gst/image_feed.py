@@ -136,14 +136,15 @@ class ImageFeed:
         pts = int(self._count * self._interval_s * 1e9)
         self._count += 1
         try:
-            image = decoded(content)
+            image = decoded(content, counts=self._spec.thermal_range is not None)
         except ValueError as error:
             self._damaged(pts, f"{path}: {error}")
             return False
-        height, width, _ = image.shape
+        height, width = image.shape[:2]
         buffer = rows_buffer(image)
         buffer.pts = pts
-        caps = f"video/x-raw,format=BGR,width={width},height={height},framerate=0/1"
+        kind = "BGR" if image.ndim == 3 else "GRAY16_LE"
+        caps = f"video/x-raw,format={kind},width={width},height={height},framerate=0/1"
         sample = Gst.Sample.new(buffer, Gst.Caps.from_string(caps), None, None)
         self._source.emit("push-sample", sample)
         return True
@@ -173,8 +174,12 @@ def _contents(place: str) -> Iterator[tuple[Path, bytes | OSError]]:
         yield path, content
 
 
-def decoded(content: bytes | OSError) -> NDArray[np.uint8]:
+def decoded(content: bytes | OSError, counts: bool = False) -> NDArray[np.uint8 | np.uint16]:
     """Return an image as it is shown, its Exif orientation applied: (height, width, 3) uint8 BGR.
+
+    Args:
+        content: of the file, or why it was not read.
+        counts: return 16-bit grey, as thermal cameras have it, as (height, width) uint16.
 
     Raises:
         ValueError: it is no JPEG or PNG, not a whole one, or was not read at all.
@@ -185,10 +190,18 @@ def decoded(content: bytes | OSError) -> NDArray[np.uint8]:
         raise ValueError("not a JPEG or PNG image")
     if not is_whole(content):
         raise ValueError("cut off: the end of the image is missing")
+    if counts:
+        whole = _imdecode(content, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+        if whole.ndim == 2 and whole.dtype == np.uint16:
+            return np.asarray(whole, np.uint16)
+    return np.asarray(_imdecode(content, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _imdecode(content: bytes, flags: int) -> NDArray[Any]:
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # larger than OpenCV takes
         image = None
     if image is None:
         raise ValueError("damaged: it cannot be decoded")
-    return np.asarray(image, np.uint8)
+    return image

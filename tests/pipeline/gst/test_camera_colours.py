@@ -149,3 +149,13 @@ def test_the_thermal_range_of_a_camera(
     """A grey of n is n x 257 of 65,535."""
     rgb = first_frame(f"file:{FOLDER / 'ffv1-grey16.mkv'}", thermal_range=window)
     check(rgb, shade(GREY).clip(0, 255))
+
+
+@pytest.mark.parametrize("width", [128, 120])
+def test_the_thermal_range_of_images(width: int, tmp_path: Path) -> None:
+    """A png of 16 bits; in the second width its rows are no multiple of four bytes long."""
+    grey = np.rint(GREY[:, 0] * 257).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "one.png"), np.tile(np.repeat(grey, width // 8), (64, 1))[:, 1:])
+    rgb = first_frame(f"images:{tmp_path}", thermal_range=[5140, 51400])
+    assert rgb.shape == (64, width - 1, 3)
+    check(rgb, ((GREY - 20) * 255 / 180).clip(0, 255))
