@@ -18,6 +18,7 @@ WAIT_S = 0.5  # for a result that may be nearer
 EARLY_S = 0.1  # results come this much later than the moment that they are of
 IMAGES_MOST = 32  # that wait, at 60 a second
 RESULTS_MOST = 256
+SILENT_NS = 1_000_000_000  # without an image, or three times as long as between the last two
 SHAPE_TOLERANCE = 0.02  # of width to height: streams are cut to multiples of 8 or 16 pixels
 
 
@@ -103,6 +104,10 @@ class ViewImages:
         self._waiting: deque[_Waiting] = deque(maxlen=IMAGES_MOST)
         self._due_ns = 0
         self._is_live = False
+        self._newest_ns = (
+            0  # when the last frame of the view came, and how long after the one before
+        )
+        self._interval_ns = 0
 
     def take_over(self, result: FrameResult) -> bool:
         """Note an analysed frame; return True when viewers get the view stream's images instead of
@@ -112,7 +117,8 @@ class ViewImages:
         with self._lock:
             self._size = (result.width, result.height)
             self._analysed.append(_Analysed(moment, result.seq, result.epoch))
-            is_live = self._is_live
+            silent_ns = moment.seen_ns - self._newest_ns
+            is_live = self._is_live and silent_ns <= max(SILENT_NS, 3 * self._interval_ns)
         self._send()
         return is_live
 
@@ -127,7 +133,8 @@ class ViewImages:
         self.source = (frame.width, frame.height)
         with self._lock:
             self.refusal = self._refusal(*self.source)
-            self._is_live = not self.refusal
+            self._interval_ns = moment.seen_ns - self._newest_ns if self._is_live else 0
+            self._newest_ns, self._is_live = moment.seen_ns, not self.refusal
         if not self._is_live:
             return
         if moment.seen_ns >= self._due_ns and self._outbox.watched(self.camera):

@@ -138,6 +138,21 @@ def test_its_own_images_are_shown_until_the_view_gives_some_and_after_it() -> No
     assert (gate.images.source, gate.images.off_ms) == (None, None)
 
 
+@pytest.mark.parametrize(("period_s", "patience_s"), [(0.1, 1.0), (2.0, 6.0)])
+def test_a_view_that_falls_silent_is_not_waited_for(period_s: float, patience_s: float) -> None:
+    gate = Camera()
+    for n in range(3):
+        gate.see(n * period_s, n * period_s)
+    last_s = 2 * period_s
+    gate.analyse(last_s, last_s + patience_s - 0.05)
+    assert all("stream" in one for one in gate.outbox.sent)
+    gate.analyse(last_s, last_s + patience_s + 0.05)
+    assert "stream" not in gate.outbox.sent[-1]
+    gate.see(last_s + 8, last_s + 8)
+    gate.analyse(last_s + 8, last_s + 8.02)
+    assert "stream" in gate.outbox.sent[-1]
+
+
 def test_nothing_is_encoded_without_viewers_or_above_the_rate() -> None:
     gate = Camera(fps=2.0)
     gate.analyse(0.0, 0.0)
