@@ -43,10 +43,21 @@ def test_every_image_is_found(size: int, between: bytes) -> None:
     assert [image for image in split(stream, [size]) if image] == IMAGES
 
 
+@pytest.mark.parametrize("wrong", [0, -7, 9, 1 << 29])
+@pytest.mark.parametrize("size", [10, 1000, 65536])
+def test_a_length_is_taken_where_it_is_right(size: int, wrong: int) -> None:
+    heads = [b"\r\nCONTENT-length: %d\r\n\r\n" % (len(image) + wrong) for image in IMAGES]
+    stream = b"".join(head + image for head, image in zip(heads, IMAGES, strict=True))
+    stream += b"Content-Length: %d\r\n\r\n" % (len(PLAIN) + 3) + PLAIN + stream
+    assert split(stream, [size]) == [*IMAGES, PLAIN, *IMAGES]
+
+
 def test_an_image_is_there_with_its_last_byte() -> None:
     splitter = ImageSplitter()
-    assert list(splitter.feed(BETWEEN + PLAIN[:-1])) == []
-    assert list(splitter.feed(PLAIN[-1:])) == [PLAIN]
+    for head in (BETWEEN, BETWEEN.replace(b"7", b"%d" % len(PLAIN)), BETWEEN):
+        assert list(splitter.feed(head)) == []
+        assert list(splitter.feed(PLAIN[:-1])) == []
+        assert list(splitter.feed(PLAIN[-1:])) == [PLAIN]
 
 
 @pytest.mark.parametrize("kept", [3, 30, 400, -200, -2])
