@@ -86,6 +86,9 @@ class HttpCamera(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.stopping = threading.Event()
 
+    def handle_error(self, *_: object) -> None:
+        """A camera that is stopped hangs up in the middle of an answer."""
+
     def url(self, path: str, prefix: str = "", login: str = "") -> str:
         return f"{prefix}{self.scheme}://{login}127.0.0.1:{self.server_port}{path}"
 

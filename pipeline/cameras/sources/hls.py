@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -29,19 +30,31 @@ _SOON_S = 0.25
 _PLAYLIST = Contents("HLS", frozenset({"playlist"}))
 
 
+@dataclass
+class History:
+    """What is known of a playlist from one graph to the next.
+
+    Attributes:
+        was_live: it was; once ended it is no recording, but a camera that may come back.
+    """
+
+    was_live: bool = False
+
+
 class Segments:
     """The segments of one playlist, or of the variant that fits.
 
     Args:
         spec: the camera.
         first: the number of the first segment; 0 for the start of a recording, or the newest.
+        history: of the playlist.
     """
 
-    def __init__(self, spec: Camera, first: int) -> None:
+    def __init__(self, spec: Camera, first: int, history: History) -> None:
         self.next_number = 0
         self.is_cut = self.is_finite = False
         self.calm_until_s = time.monotonic()
-        self._spec, self._first = spec, first
+        self._spec, self._first, self._history = spec, first, history
         self._web = Web(spec.url, spec.answer_s)
         self._header: Bytes | None = None
         self._misses = 0
@@ -53,7 +66,8 @@ class Segments:
             FetchError: the playlist is not to be had, is none, or has ended at the wrong end.
         """
         playlist, address = self._open()
-        self.is_finite = playlist.is_ended and playlist.is_whole
+        self._history.was_live |= not playlist.is_ended
+        self.is_finite = playlist.is_ended and playlist.is_whole and not self._history.was_live
         if playlist.is_ended and not self.is_finite:
             raise FetchError(Fault(FaultCode.ENDED, FaultCode.ENDED.words))
         number = self._begin(playlist)
@@ -121,7 +135,7 @@ class Segments:
 
     def _begin(self, playlist: Playlist) -> int:
         numbers = [segment.number for segment in playlist.segments]
-        if self._first in numbers or not numbers:
+        if not numbers or (self._first and self._first in numbers):
             return self._first
         return numbers[0] if self.is_finite else numbers[-LIVE_SEGMENTS:][0]
 
@@ -169,11 +183,12 @@ class Segments:
 
 def _source(spec: Camera) -> Source:
     """Segments come in bursts, so they are played at their own pace."""
+    history = History()
     return Source(
         f"appsrc name=source format=bytes ! {DECODE}",
         spec.pace,
         rewinds=False,
-        fetch=lambda first: Segments(spec, first),
+        fetch=lambda first: Segments(spec, first, history),
     )
 
 

@@ -149,13 +149,14 @@ class Live:
         self.began_s = time.monotonic()
         self.cuts = cuts
         self.frozen_s: float | None = None
+        self.is_ended = False
 
     def newest(self) -> int:
-        return int(((self.frozen_s or time.monotonic()) - self.began_s) / SECONDS) + 8
+        return int(((self.frozen_s or time.monotonic()) - self.began_s) / SECONDS) + 3
 
     def __call__(self, request: Request) -> None:
         newest = self.newest()
-        body = playlist(range(newest - 3, newest + 1), "w320/", end=False, cuts=self.cuts)
+        body = playlist(range(newest - 3, newest + 1), "w320/", self.is_ended, self.cuts)
         request.answer(200, body, Content_Type=TYPE)
 
 
@@ -175,7 +176,7 @@ def test_live_segments_are_played_at_their_pace(camera: HttpCamera) -> None:
 
 
 def test_a_cut_goes_on_in_another_graph_without_a_loss(camera: HttpCamera) -> None:
-    live = camera.manners["/live.m3u8"] = Live(cuts=(10,))
+    live = camera.manners["/live.m3u8"] = Live(cuts=(5,))
     live.began_s = time.monotonic()
     with Watched("cut", camera.url("/live.m3u8"), pace="every_frame") as watched:
         watched.seen.wait(30)
@@ -193,6 +194,18 @@ def test_a_live_playlist_that_stands_still_has_stalled(camera: HttpCamera) -> No
         live.began_s, live.frozen_s = time.monotonic(), None
         watched.wait(State.RUNNING, after=3)
     assert "no frame for" in reason
+
+
+def test_a_live_playlist_that_ends_may_come_back(camera: HttpCamera) -> None:
+    live = camera.manners["/live.m3u8"] = Live()
+    with Watched("back", camera.url("/live.m3u8")) as watched:
+        watched.seen.wait(2)
+        live.is_ended, live.frozen_s = True, time.monotonic()
+        watched.wait_for(lambda change: change.attempt == 2)
+        live.is_ended, live.frozen_s = False, None
+        watched.wait(State.RUNNING, after=3)
+    reasons = {change.reason for _, change in watched.changes if change.code is not None}
+    assert reasons == {"the camera ended the stream"}
 
 
 FAULTS = {
