@@ -66,18 +66,21 @@ class Seen:
 def follow_view(pipeline: Any, options: CameraOptions) -> None:
     """Make a graph of ``camera_graph`` show its images as they are to be shown.
 
-    Events are noted as they leave the queue ``newest``, on the thread that has all behind it; the
-    next frame waits until the elements are set. Where that fails it is dropped, and the graph ends
-    with an error: nothing may see an image that is not cut and painted.
+    Events are noted as they leave the queue ``newest``, on the thread that has all behind it: the
+    crop is set before new caps reach it, as those of a smaller image would not fit the old one, and
+    the next frame waits until all is set. Where that fails it is dropped, and the graph ends with
+    an error: nothing may see an image that is not cut and painted.
     """
     seen = Seen(options)
     is_waiting = False
 
     def on_event(pad: Any, info: Any) -> Any:
         nonlocal is_waiting
-        if seen.note(info.get_event()) and not is_waiting:
-            is_waiting = True
-            pad.add_probe(Gst.PadProbeType.BUFFER, on_frame)
+        if seen.note(info.get_event()):
+            if not is_waiting:
+                is_waiting = True
+                pad.add_probe(Gst.PadProbeType.BUFFER, on_frame)
+            _cut(pad.get_parent_element().get_parent(), seen.view)
         return _OK
 
     def on_frame(pad: Any, _info: Any) -> Any:
@@ -132,9 +135,6 @@ def _apply(pad: Any, seen: Seen) -> None:
     view, options = seen.view, seen.options
     if seen.is_interlaced and options.deinterlace == "auto":
         _ensure(graph, "deinterlace", pad, DEINTERLACE)
-    if (crop := graph.get_by_name("crop")) is not None:
-        for side, pixels in zip(("left", "top", "right", "bottom"), view.cuts, strict=True):
-            crop.set_property(side, pixels)
     analysis = graph.get_by_name("analysis")
     limits = Gst.Caps.from_string(analysis_caps(*view.turn.size((options.width, options.height))))
     if not limits.is_equal(analysis.get_property("caps")):
@@ -145,6 +145,12 @@ def _apply(pad: Any, seen: Seen) -> None:
         Gst.util_set_object_arg(turn, "video-direction", view.turn.direction)
     if (blackout := graph.get_by_name("blackout")) is not None:
         blackout.area = view.area
+
+
+def _cut(graph: Any, view: View) -> None:
+    if (crop := graph.get_by_name("crop")) is not None:
+        for side, pixels in zip(("left", "top", "right", "bottom"), view.cuts, strict=True):
+            crop.set_property(side, pixels)
 
 
 def _ensure(graph: Any, name: str, behind: Any, launch: str) -> None:

@@ -171,6 +171,12 @@ def test_each_image_of_an_mjpeg_stream_says_how_it_is_turned(tmp_path: Path) -> 
     assert told == [[], ["rotate-90"], [], ["rotate-270"], ["rotate-0"]]
 
 
+def test_chroma_stays_in_its_place_where_a_crop_is_odd(phone: dict[str, Path]) -> None:
+    whole = shown_frame(phone["0"], 0, CameraOptions())
+    cut = shown_frame(phone["0"], 0, CameraOptions(crop=[0.13, 0.13, 0.87, 0.87]))
+    assert np.abs(cut.astype(int) - whole[10:60, 12:78]).max() <= 2
+
+
 OPTIONS: dict[str, Any] = {
     "rotate": 180,  # on top of 90: the clip's 270
     "mirror": True,  # white green, blue red

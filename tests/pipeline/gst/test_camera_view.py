@@ -177,6 +177,16 @@ def test_crop_and_areas_are_of_the_image_as_shown(tag: str) -> None:
     assert (differs < (height // 2 - top + 3, width // 2 - left + 3)).all()
 
 
+def test_a_crop_follows_the_size_of_the_stream() -> None:
+    with graph(crop=[0.4, 0.4, 0.6, 0.6]) as made:
+        for width, height in ((400, 200), (40, 30), (41, 131), (400, 400)):
+            image = noise(width, height)
+            left, top = (round(0.2 * side) * 2 for side in (width, height))
+            wanted = image[top : height - top, left : width - left]
+            assert np.array_equal(made.show(image), wanted), image.shape
+            assert made.size == wanted.shape[1::-1]
+
+
 INTERLACED, UPPER_FIRST = 1 << 20, 1 << 21  # as GstVideo.VideoBufferFlags has them
 
 
