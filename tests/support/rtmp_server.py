@@ -10,6 +10,7 @@ import base64
 import hashlib
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -171,8 +172,15 @@ class RtmpServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, flv: Path, login: tuple[str, str] | None = None, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Client)
+    def __init__(
+        self,
+        flv: Path,
+        login: tuple[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Client)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.flv, self._login = flv.read_bytes(), login
         self.played: list[str] = []
         self.ended = threading.Event()

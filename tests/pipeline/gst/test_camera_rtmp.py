@@ -10,6 +10,7 @@ import pytest
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import State
+from tests.support.certificate import certificate
 from tests.support.ports import free_port
 from tests.support.rtmp_server import RtmpServer
 from tests.support.watched import Watched
@@ -89,3 +90,17 @@ def test_nothing_listens() -> None:
         _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
     words = f"connection refused: nothing listens at 127.0.0.1:{port}"
     assert (change.code, change.reason) == (FaultCode.REFUSED, words)
+
+
+def test_only_a_certificate_that_is_trusted(
+    flv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RtmpServer(flv, tls=certificate(tmp_path)) as server:
+        url = f"rtmps://127.0.0.1:{server.port}/live/gate"
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with Watched("unknown", url) as camera:
+            _, reason = camera.wait(State.FAILED)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "own.pem"))
+        with Watched("trusted", url) as camera:
+            camera.seen.wait(2)
+    assert reason == "the camera's certificate is not trusted: self-signed certificate"
