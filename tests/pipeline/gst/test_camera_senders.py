@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ WAYS = {
     "rtp-h264": ("rtp://:{port}?encoding=H264", f"rtph264pay pt=101 ! {UDP}"),
     "rtp-h265": ("rtp://:{port}?encoding=H265", f"rtph265pay ! {UDP}"),
     "sdp": ("sdp:{folder}/gate.sdp", f"rtph264pay ! {UDP}"),
+    "srt-calls": (
+        f"srt://:{{port}}?passphrase={PASSPHRASE}",
+        f"{TS} ! srtsink uri=srt://127.0.0.1:{{port}} passphrase={PASSPHRASE}",
+    ),
     "srt-called": (
         "srt://127.0.0.1:{port}?streamid=read:gate&latency=40",
         f"{TS} ! srtsink uri=srt://127.0.0.1:{{port}}?mode=listener",
@@ -57,6 +62,35 @@ def test_numbered_frames_come_in_order(way: str, clips: tuple[Path, Path], tmp_p
     numbers = camera.seen.read
     assert numbers == sorted(set(numbers))
     assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}
+
+
+def lose(way: str, clip: Path) -> tuple[str, float, float]:
+    """Why a sender was missed; how long after its last frame, and how long after it came back a
+    frame came, in seconds.
+    """
+    port = free_port()
+    url, launch = (text.format(port=port) for text in WAYS[way])
+    with Watched(f"lost-{way}", url) as camera:
+        with sending(clip, launch):
+            camera.seen.wait(8)
+        lost_s, reason = camera.wait(State.RECONNECTING)
+        seen_s = lost_s - camera.last_frame_before(lost_s)
+        time.sleep(3)
+        with sending(clip, launch):
+            again_s = time.monotonic()
+            camera.seen.wait(len(camera.seen.frames) + 1)
+    return reason, seen_s, camera.seen.times_s[-1] - again_s
+
+
+def test_a_sender_that_is_lost_is_received_again(clips: tuple[Path, Path]) -> None:
+    """All at once; ``pytest -s`` prints how fast."""
+    ways = ("ts", "rtp-h264", "srt-calls", "srt-called")
+    with ThreadPoolExecutor(len(ways)) as pool:
+        outcomes = [pool.submit(lose, way, clips[0]) for way in ways]
+    for way, outcome in zip(ways, outcomes, strict=True):
+        reason, seen_s, healed_s = outcome.result()
+        print(f"{way:10} {seen_s:5.1f} s {healed_s:5.1f} s {reason}")
+        assert "no frame for" in reason
 
 
 def test_without_a_sender_it_waits_and_says_so(
