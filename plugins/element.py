@@ -109,16 +109,18 @@ class FrameHandler:
         try:
             result = self.ledger.get(key)
             if result is None:
-                result = self._enter(key)
+                result = self._enter(key, buffer.has_flags(Gst.BufferFlags.CORRUPTED))
             kept = self.handle(buffer, key, result)
         except BaseException as error:  # noqa: BLE001 - also sys.exit() of a stage: it is one frame
             return self._failed(key, error)
         self._failures = 0
         return Gst.FlowReturn.OK if kept else DROPPED
 
-    def _enter(self, key: int) -> FrameResult:
-        """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line."""
-        self.ledger.decoded(key, time.time_ns(), "arrival", self.size)
+    def _enter(self, key: int, damaged: bool) -> FrameResult:
+        """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
+        only the decoder's own word tells of damage.
+        """
+        self.ledger.decoded(key, time.time_ns(), "arrival", self.size, damaged=damaged)
         self.ledger.taken(key)
         result = self.ledger.get(key)
         assert result is not None

@@ -12,7 +12,7 @@ from mirante.faults import FaultCode
 from mirante.frame import Counts, FrameResult
 from mirante.status import Status
 from pipeline.cameras.graph import stages_text
-from pipeline.cameras.state import State, Transition
+from pipeline.cameras.state import WAITING, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
@@ -172,7 +172,8 @@ class CameraStarter:
         ledger = Ledger(name, seen.observe)
 
         def on_change(change: Transition) -> None:
-            seen.tried = seen.tried or change.state != State.CONNECTING
+            is_answer = change.state != State.CONNECTING or change.reason == WAITING
+            seen.tried = seen.tried or is_answer
             self.outbox.status(status_of(change, ledger))
 
         text = stages_text(name, spec, self.threads)

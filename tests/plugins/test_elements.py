@@ -64,6 +64,26 @@ def test_a_stage_cannot_draw_on_what_belongs_to_everybody(launch: Any) -> None:
     assert "read-only" in ended.warnings[0]
 
 
+@pytest.mark.usefixtures("launch")
+def test_a_plain_line_takes_the_decoders_word_on_damage() -> None:
+    caps = "video/x-raw,format=RGB,width=64,height=50,framerate=10/1"
+    pipeline = Gst.parse_launch(
+        f"appsrc name=source format=time caps={caps} ! {record()} ! fakesink sync=false"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    source = pipeline.get_by_name("source")
+    for n, damaged in enumerate([True, False]):
+        buffer = Gst.Buffer.new_wrapped(bytes(64 * 50 * 3))
+        buffer.pts = n * 10**8
+        if damaged:
+            buffer.set_flags(Gst.BufferFlags.CORRUPTED)
+        source.emit("push-buffer", buffer)
+    source.emit("end-of-stream")
+    pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
+    pipeline.set_state(Gst.State.NULL)
+    assert [result.damaged for _, _, result in recorded_stages.seen] == [True, False]
+
+
 def test_stages_add_to_each_other(launch: Any) -> None:
     launch(f"{video(1)} ! {record()} ! {record()} ! fakesink")
     assert recorded_stages.seen[-1][2].timings["record"] == 1.0
