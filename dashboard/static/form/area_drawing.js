@@ -1,4 +1,4 @@
-// A blackout area drawn on the image of a test: a corner for each click.
+// A blackout area, drawn on the image that a test shows: a corner for each click.
 import { html, useState } from "../lib/preact.js";
 import { Button } from "../lib/ui.js";
 
