@@ -16,8 +16,8 @@ from plugins.elements import register
 
 _FLOOR = (
     "filesrc location={clip} ! decodebin name=decode "
-    "! mirrgb ! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],pixel-aspect-ratio=1/1 "
-    "! fakesink sync=false"
+    "! {to_rgb} ! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],"
+    "pixel-aspect-ratio=1/1 ! fakesink sync=false"
 )
 _TRIM = (
     "filesrc location={clip} ! qtdemux ! h264parse ! identity eos-after={after} "
@@ -25,8 +25,14 @@ _TRIM = (
 )
 
 
-def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
+def decode_and_scale(clip: Path, cameras: int, width: int = 640, to_rgb: str = "mirrgb") -> None:
     """Decodes and scales a whole clip to RGB in ``cameras`` pipelines at once.
+
+    Args:
+        clip: the clip.
+        cameras: how many pipelines.
+        width: most pixels, either way.
+        to_rgb: launch text of what scales and converts.
 
     Raises:
         RuntimeError: the clip does not decode.
@@ -34,7 +40,8 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640) -> None:
     Gst.init(None)
     register()
     cv2.setNumThreads(1)  # as a worker does
-    pipelines = [Gst.parse_launch(_FLOOR.format(clip=clip, width=width)) for _ in range(cameras)]
+    text = _FLOOR.format(clip=clip, width=width, to_rgb=to_rgb)
+    pipelines = [Gst.parse_launch(text) for _ in range(cameras)]
     for pipeline in pipelines:
         pipeline.get_by_name("decode").connect("deep-element-added", _one_thread)
     _run(pipelines)
