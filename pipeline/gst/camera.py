@@ -306,10 +306,9 @@ class CameraRunner:
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.sender:
             return self._machine.no_sender()
-        fetch = None if session.fetched is None else session.fetched.fetch
-        if fetch is not None and fetch.is_cut:
+        if session.fetched is not None and session.fetched.fetch.is_cut:
             return self._check(session) or _NEXT_TURN  # it may not have been seen to run
-        if self._source.live and (fetch is None or not fetch.is_finite):
+        if session.is_endless:
             return session.refusal or _of(FaultCode.ENDED)
         frames = session.probes.progress().frames
         if not self.spec.loop or not frames:

@@ -17,6 +17,7 @@ from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 
 _AT_ONCE_S = 1.0  # an image without a length that has come within is not one of a stream
+_ENDLESS = (b"G", b"FLV")  # MPEG-TS and FLV begin so
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
 
 
@@ -52,6 +53,11 @@ class HttpAnswers:
         pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         if contents is not None:
             pad.add_probe(Gst.PadProbeType.BUFFER, self._on_data)
+
+    @property
+    def is_endless(self) -> bool:
+        """True for a container that needs no end, of which no length was told."""
+        return "content-length" not in self._fields and self._begin.startswith(_ENDLESS)
 
     def failed(self, message: Any) -> None:
         """Note the status that an error tells, or what has come before it."""

@@ -25,7 +25,7 @@ from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.fetched import FetchFeed
-from pipeline.gst.http_answers import set_login
+from pipeline.gst.http_answers import HttpAnswers, set_login
 from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.pacing import Pacing
@@ -97,6 +97,7 @@ class Session:
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
         self._is_network = spec.url.is_network
+        self._is_live = source.live
         self._opens_file = not (source.live or self._is_network)
         self._is_opened = False
         self._starter = threading.Thread(
@@ -173,6 +174,14 @@ class Session:
     def is_resting(self) -> bool:
         """True where the next image is not due yet, or has not come."""
         return isinstance(self._feed, ImageFeed) and self._feed.is_resting
+
+    @property
+    def is_endless(self) -> bool:
+        """True where an end is a loss: of a camera, or of what turned out to have no end."""
+        if self.fetched is not None:
+            return not self.fetched.fetch.is_finite
+        answers = self._answers
+        return self._is_live or (isinstance(answers, HttpAnswers) and answers.is_endless)
 
     def progress(self, busy_s: float) -> Progress:
         """What came so far; ``busy_s``: monotonic time at which the stages were seen at work."""

@@ -92,15 +92,17 @@ def test_a_recording_that_is_not_there_is_told_of_in_words(camera: HttpCamera) -
     assert reason == '404 not found: the camera has no path "/none.mkv"'
 
 
-def test_an_endless_stream_is_live(camera: HttpCamera, mpeg_ts: bytes) -> None:
+@pytest.mark.parametrize("prefix", ["ts+", ""])
+def test_an_endless_stream_is_live(prefix: str, camera: HttpCamera, mpeg_ts: bytes) -> None:
+    """Also where the path ends like a recording, and no length is told."""
     half = len(mpeg_ts) // 2 // 188 * 188
 
     def send(request: Request) -> None:
         blocks = (mpeg_ts[at : at + 1880] for at in range(0, half, 1880))
         request.stream(blocks, 80, Content_Type="video/mp2t")
 
-    camera.manners["/live"] = send
-    with Watched("endless", camera.url("/live", "ts+")) as watched:
+    camera.manners["/live.ts"] = send
+    with Watched("endless", camera.url("/live.ts", prefix)) as watched:
         watched.seen.wait(3)
         _, reason = watched.wait(State.RECONNECTING)
     assert reason == "the camera ended the stream"
