@@ -224,8 +224,9 @@ class Web:
             return
         connection, response = self._pending
         self._pending = None
-        with suppress(OSError, HTTPException):
-            response.read(_LEFT_MOST)
+        if response.length is not None and response.length <= _LEFT_MOST:
+            with suppress(OSError, HTTPException):
+                response.read()
         if not response.isclosed():
             response.close()
             connection.close()

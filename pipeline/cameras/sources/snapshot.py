@@ -8,16 +8,17 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from pipeline.cameras.images import is_whole
+from pipeline.cameras.jpeg_stream import MOST_BYTES, ImageSplitter
 from pipeline.cameras.sources.base import BASE, DECODE, GOOD, Contents, Part, Source, SourceKind
 from pipeline.cameras.sources.network import expected_blocks, explain, http_schemes
-from pipeline.cameras.web import Web
+from pipeline.cameras.web import Answer, Web
 from pipeline.config.source_kinds import Row
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
 
 DEFAULT_FPS = 1.0
-_IMAGE = Contents("a snapshot", frozenset({"image"}))
+_IMAGE = Contents("a snapshot", frozenset({"image", "images"}))
 
 
 class Snapshots:
@@ -50,7 +51,7 @@ class Snapshots:
             if answer.status == 304:
                 self._be_calm(due_s)
                 continue
-            image = b"".join(expected_blocks(answer, _IMAGE))
+            image = _image_of(answer)
             if is_whole(image):
                 self._known = _conditions(answer.headers)
                 self._be_calm(due_s)
@@ -67,6 +68,19 @@ class Snapshots:
     def _be_calm(self, due_s: float) -> None:
         """A late answer ends by the time limit of its request, and one bad image is no stall."""
         self.calm_until_s = due_s + self._every_s + 2 * self._answer_s
+
+
+def _image_of(answer: Answer) -> bytes:
+    """Return the answer's image, of a stream of images the first; b"" for one that has no end."""
+    splitter, image = ImageSplitter(), bytearray()
+    is_stream = answer.headers.get("content-type", "").lower().startswith("multipart/")
+    for block in expected_blocks(answer, _IMAGE):
+        if is_stream and (first := next(splitter.feed(block), None)) is not None:
+            return first
+        image += block
+        if len(image) > MOST_BYTES:
+            return b""
+    return bytes(image)
 
 
 def _conditions(headers: Mapping[str, str]) -> dict[str, str]:

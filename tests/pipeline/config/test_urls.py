@@ -17,6 +17,8 @@ from pipeline.control.spec import checked
 
 SECRET = [
     ("http://h/v.cgi?user=admin&pwd=hunter2", "http://h/v.cgi?user=admin&pwd=***"),
+    ("snapshot+http://u:hunter2@h/a.jpg?pwd=hunter3", "snapshot+http://***@h/a.jpg?pwd=***"),
+    ("https://h/a.m3u8?token=hunter2", "https://h/a.m3u8?token=***"),
     (
         "http://h/v.cgi?user=admin&pwd=hunter2&loginuse=a&loginpas=hunter3",
         "http://h/v.cgi?user=admin&pwd=***&loginuse=a&loginpas=***",

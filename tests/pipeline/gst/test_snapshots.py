@@ -100,6 +100,16 @@ def test_png(camera: HttpCamera) -> None:
     assert set(watched.seen.read) == {17}
 
 
+def test_the_first_image_of_a_stream_is_one(camera: HttpCamera) -> None:
+    parts = [b"--x\r\nContent-Type: image/jpeg\r\n\r\n" + image for image in IMAGES]
+    kind = "multipart/x-mixed-replace; boundary=x"
+    camera.manners["/s"] = lambda request: request.stream(iter(parts), 50, Content_Type=kind)
+    with Watched("stream", camera.url("/s", "snapshot+"), fps=10) as watched:
+        watched.seen.wait(3)
+    assert set(watched.seen.read) == {0}
+    assert watched.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
+
+
 def _digest(request: Request, name: str, qop: str) -> None:
     told = dict(re.findall(r'(\w+)="?([^",]*)"?', request.headers.get("Authorization", "")))
 
