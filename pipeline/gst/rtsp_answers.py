@@ -68,6 +68,7 @@ class RtspAnswers:
         self._login = Login(url.username or "", url.password or "")
         self._is_ours = False  # the login is answered here
         self._tried = 0
+        self._plays = False
         self._sets = ParameterSets(source)
         source.connect("before-send", self._on_request)
 
@@ -97,29 +98,33 @@ class RtspAnswers:
     def answered(self, request: Any, answer: Any) -> None:
         """Note an answer; take a challenge out of it that rtspsrc cannot answer."""
         method = GstRtsp.rtsp_method_as_text(request.parse_request().method)
-        if method not in _ASKS_FOR_STREAM:
-            return
         said = answer.parse_response()
         status = int(said.code)
+        fault: Fault | None
         if status == 401:
-            self._challenged(request, answer)
-            return
-        self._tried = 0
-        if status < 400:
-            self.fault = None
-            if method == "DESCRIBE" and status < 300:
-                self.fault = lacks_video(answer.get_body().data or b"")
-        elif status == 461:
-            self.fault = no_transport(self._transport)
+            fault = self._challenged(request, answer)
         else:
-            self.fault = fault_of(self._url, status, method, said.reason or "")
+            self._tried = 0
+            fault = self._meaning(method, status, said.reason or "", answer)
+        if not self._plays and method in _ASKS_FOR_STREAM:
+            self.fault = fault
+            self._plays = method == "PLAY" and fault is None
 
-    def _challenged(self, request: Any, answer: Any) -> None:
+    def _meaning(self, method: str, status: int, phrase: str, answer: Any) -> Fault | None:
+        if method == "DESCRIBE" and status < 300:
+            return lacks_video(answer.get_body().data or b"")
+        if status == 461:
+            return no_transport(self._transport)
+        return fault_of(self._url, status, method, phrase) if status >= 400 else None
+
+    def _challenged(self, request: Any, answer: Any) -> Fault:
         """Answer what rtspsrc cannot, and let it repeat no login that was refused: cameras lock
         users out. rtspsrc answers plain MD5 and basic logins itself.
+
+        Returns:
+            What the challenge means if no answer follows.
         """
         asked, sent = _values(answer, _ANSWERS), _values(request, _ASKS)
-        self.fault = fault_of(self._url, 401)
         self._tried += bool(sent)
         if sent and (self._tried >= _TRIED_MOST or is_refused(sent[0], asked)):
             answer.remove_header(_ANSWERS, -1)
@@ -129,7 +134,8 @@ class RtspAnswers:
             if self._is_ours:  # without a nonce rtspsrc asks again, and adds nothing of its own
                 answer.add_header(_ANSWERS, 'Digest realm=""')
             elif self._url.username or self._url.password:
-                self.fault = no_login(asked)
+                return no_login(asked)
+        return fault_of(self._url, 401)
 
 
 class MirAnswers(Gst.Element, GstRtsp.RTSPExtension):  # type: ignore[misc]
