@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import struct
+import threading
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,24 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from engines.pictures import read_frame
-from pipeline.cameras.graph import camera_graph, stages_text
-from pipeline.cameras.state import State
+from mirante.frame import FrameResult
+from pipeline.cameras.graph import stages_text
+from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera, CameraOptions
+from pipeline.gst.camera import CameraRunner
 from pipeline.gst.clips import encode_pictures
 from pipeline.gst.floor import trim_clip
 from pipeline.gst.view import tell_exif
 from pipeline.run_once import shown_frame
 from pipeline.worker.trials import run_trial
 from plugins.elements import register
+from plugins.ledger import Ledger
+from plugins.line import Line
 from tests.support import recorded_stages
 from tests.support.outcome import Run
 from tests.support.watched import Watched
 
 Image = NDArray[np.uint8]
-LEFT_TOP = [[0, 0], [0.5, 0], [0.5, 0.5], [0, 0.5]]
 QUARTERS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 register()
 
@@ -216,7 +219,43 @@ def test_nothing_is_seen_unpainted_in_stages_trial_and_run_once(
     assert not once[:45, 35:].any()
 
 
-def test_the_preview_comes_behind_the_paint() -> None:
-    spec = Camera(url="test://", stages=[], mask=[LEFT_TOP])
-    text = camera_graph("gate", spec, stages_text("gate", spec, 1))
-    assert re.search(r'mirblackout \S+ zones="[^"]*" ! mirpreview .* ! mirpublish', text)
+class Sent:
+    """Takes what an outbox takes, for somebody who watches."""
+
+    def __init__(self) -> None:
+        self.images: list[bytes] = []
+        self.sizes: list[tuple[int, int]] = []
+
+    def watched(self, _camera: str) -> bool:
+        return True
+
+    def preview(self, _camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
+        self.images.append(jpeg)
+        self.sizes.append(tuple(header["size"]))
+
+    def publish(self, result: FrameResult, _masks: str) -> None:
+        self.sizes.append((result.width, result.height))
+
+
+def test_the_preview_is_painted(phone: dict[str, Path], tmp_path: Path) -> None:
+    url = f"file:{phone['90']}"
+    spec = Camera.model_validate({"url": url, "pace": "every_frame", "stages": [], **OPTIONS})
+    sent: Any = Sent()
+    ended = threading.Event()
+    line = Line(Ledger("phone"), outbox=sent)
+    runner = CameraRunner(
+        "phone", spec, stages_text("phone", spec, 1), line, lambda change: _note(change, ended)
+    )
+    runner.start()
+    assert ended.wait(60)
+    runner.stop()
+    assert set(sent.sizes) == {(70, 72)}
+    (tmp_path / "preview.jpg").write_bytes(sent.images[0])
+    image = read_frame(tmp_path / "preview.jpg")
+    assert quarters(image) == LEFT_OVER
+    assert image[:40, 40:].max() < 48
+
+
+def _note(change: Transition, ended: threading.Event) -> None:
+    if change.state == State.STOPPED:
+        ended.set()
