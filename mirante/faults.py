@@ -128,6 +128,11 @@ class FaultCode(StrEnum):
         "Check that the camera has this protocol switched on, and the port: RTSP is usually at "
         "554, HTTP at 80, RTMP at 1935.",
     )
+    CALL_REFUSED = (
+        "call-refused",
+        "… refuses the call: no such streamid, or taken",
+        "Check ?streamid=TEXT of the address. Many cameras take one SRT call at a time.",
+    )
     UNREACHABLE = (
         "unreachable",
         "… does not answer: switched off, or behind a firewall",

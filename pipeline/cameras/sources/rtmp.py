@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
+from mirante.faults import FaultCode
 from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Meaning, Part, Source, SourceKind
 from pipeline.cameras.sources.network import explain
 from pipeline.cameras.state import Fault
@@ -26,8 +26,9 @@ def _source(spec: Camera) -> Source:
     url = spec.url
     _check(url)
     location = quoted(url.bare.partition("?")[0])
+    timeout_s = max(1, int(spec.answer_s) - 1)  # before the camera is given up without its word
     launch = (
-        f"rtmp2src name=source location={location} timeout={math.ceil(spec.answer_s)} "
+        f"rtmp2src name=source location={location} timeout={timeout_s} "
         f"! flvdemux name=flv flv.video ! {DECODE}"
     )
     secrets = {
@@ -41,6 +42,8 @@ def _source(spec: Camera) -> Source:
 def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     if "not found" in words or "play denied" in words:
         return explain(url, "missing", words)
+    if "Short read" in words:  # of the handshake
+        return Fault(FaultCode.NOT_VIDEO, FaultCode.NOT_VIDEO.words)
     return explain(url, meaning, words)
 
 

@@ -72,16 +72,21 @@ def _reach(url: CameraUrl, timeout_s: float) -> Fault | None:
 
 
 def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    """The words are those of libsrt."""
     if "assphrase" in words or "authenticate" in words:
         return Fault(FaultCode.BAD_PASSPHRASE, FaultCode.BAD_PASSPHRASE.words)
     if _is_listener(url):
         return receiver.explain(url, meaning, words)
-    if "resolve" in words:
-        return None
-    if meaning == "read":
-        where = f"{url.host}:{url.port}"
-        words = f"{where} does not answer: switched off, or behind a firewall"
+    place = f"{url.host}:{url.port}"
+    if "timeout" in words:
+        words = f"{place} does not answer: switched off, or behind a firewall"
         return Fault(FaultCode.UNREACHABLE, words)
+    if "Rogue peer" in words or "rejected" in words:
+        return Fault(
+            FaultCode.CALL_REFUSED, f"{place} refuses the call: no such streamid, or taken"
+        )
+    if meaning == "read":
+        return Fault(FaultCode.ENDED, FaultCode.ENDED.words)
     return None
 
 

@@ -27,7 +27,7 @@ SOURCES = {
     "https://cam/video": "appsrc name=source is-live=true ",
     "snapshot+http://cam/a.jpg": "appsrc name=source is-live=true do-timestamp=true format=time ! ",
     "ts+http://cam/a": 'souphttpsrc name=source location="http://cam/a" timeout=10 is-live=true ',
-    "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=10 ',
+    "rtmp://cam/live/gate": 'rtmp2src name=source location="rtmp://cam/live/gate" timeout=9 ',
     "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890?mode=caller" latency=150 ',
     "srt://:7001?latency=60": 'uri="srt://:7001?mode=listener" latency=60 authentication=true '
     "auto-reconnect=false poll-timeout=200 ! ",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +92,30 @@ def test_nothing_listens() -> None:
         _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
     words = f"connection refused: nothing listens at 127.0.0.1:{port}"
     assert (change.code, change.reason) == (FaultCode.REFUSED, words)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_server_of_another_kind(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with Watched("other", f"rtmp://127.0.0.1:{listener.getsockname()[1]}/a/b") as camera:
+            _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    words = "the camera answers, but not with video"
+    assert (change.code, change.reason) == (FaultCode.NOT_VIDEO, words)
+
+
+def test_a_server_that_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtmp://127.0.0.1:{listener.getsockname()[1]}/a/b"
+        with Watched("mute", url, answer_s=2) as camera:
+            _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
+    assert change.code == FaultCode.UNRESPONSIVE
 
 
 def test_only_a_certificate_that_is_trusted(

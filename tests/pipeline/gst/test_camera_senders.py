@@ -11,6 +11,7 @@ import pytest
 
 from mirante.faults import FaultCode
 from pipeline.cameras import state
+from pipeline.cameras.faults import explain
 from pipeline.cameras.sources import receiver
 from pipeline.cameras.state import Fault, State
 from pipeline.config.camera_url import CameraUrl
@@ -162,6 +163,22 @@ def test_a_passphrase_that_is_refused(clips: tuple[Path, Path]) -> None:
         _, change = camera.wait_for(lambda change: change.code == FaultCode.BAD_PASSPHRASE)
     assert change.state == State.FAILED
     assert change.reason == "the camera refuses this passphrase, or asks for one"
+
+
+@pytest.mark.parametrize(
+    ("details", "code"),
+    [
+        ("Error on SRT socket: Connection timeout", FaultCode.UNREACHABLE),
+        ("Error on SRT socket: Rogue peer or incorrect parameters", FaultCode.CALL_REFUSED),
+        ("Error on SRT socket: Unknown or erroneous", FaultCode.ENDED),
+        ("Failed to authenticate: Incorrect passphrase", FaultCode.BAD_PASSPHRASE),
+    ],
+)
+def test_what_libsrt_says_is_told_apart(details: str, code: FaultCode) -> None:
+    text = f"Could not read from resource. {details}"
+    fault = explain(CameraUrl("srt://192.0.2.10:8890"), "gst-resource-error-quark", 9, text)
+    assert fault is not None
+    assert fault.code == code
 
 
 def test_an_srt_camera_that_is_not_there() -> None:
