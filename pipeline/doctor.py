@@ -66,6 +66,12 @@ NEEDS = (
     Need("typelib", "Gst-1.0", "GStreamer from Python", _APT + "python3-gst-1.0"),
     Need("typelib", "GstBase-1.0", "our own elements", _APT + "gir1.2-gstreamer-1.0"),
     Need("typelib", "GstApp-1.0", "the synthetic camera", _APT + "gir1.2-gst-plugins-base-1.0"),
+    Need(
+        "typelib",
+        "GstRtsp-1.0",
+        "sessions with RTSP cameras",
+        _APT + "gir1.2-gst-plugins-base-1.0",
+    ),
     Need("typelib", "GstVideo-1.0", "our own elements", _APT + "gir1.2-gst-plugins-base-1.0"),
     Need("element", "queue", "the queue of one frame", _APT + "libgstreamer1.0-0"),
     Need("element", "decodebin", "finding a stream's decoder", _BASE),

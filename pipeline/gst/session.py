@@ -98,14 +98,10 @@ class Session:
         self._bus = self._pipeline.get_bus()
         self._is_network = spec.url.is_network
         self._is_live = source.live
-        self._opens_file = not (source.live or self._is_network)
+        is_file = not (self._is_live or self._is_network)
+        self._file = Path(spec.url.path) if is_file else None
         self._is_opened = False
-        self._starter = threading.Thread(
-            target=self._open_and_start,
-            args=(Path(spec.url.path),),
-            name="start-graph",
-            daemon=True,
-        )
+        self._starter: threading.Thread | None = None  # which refers to this session till it runs
         self._lacks_plugin = False
         self.probes = FrameProbes(
             line.ledger,
@@ -200,22 +196,31 @@ class Session:
 
         A file is opened on a thread of its own: on a share that hangs that takes for ever.
         """
-        if self._opens_file:
+        if self._file is not None:
+            self._starter = threading.Thread(
+                target=self._open_and_start,
+                args=(self._file,),
+                name="start-graph",
+                daemon=True,
+            )
             self._starter.start()
         else:
             self._pipeline.set_state(Gst.State.PLAYING)
         if self._feed is not None:
             self._feed.start()
 
+    def _is_opening(self) -> bool:
+        return self._starter is not None and self._starter.is_alive()
+
     @property
     def is_starting(self) -> bool:
         """True while models are loaded for a file that could be opened."""
-        return self._starter.is_alive() and self._is_opened
+        return self._is_opening() and self._is_opened
 
     @property
     def is_stuck(self) -> bool:
         """True while the file is being opened, which ends in a moment or never."""
-        return self._starter.is_alive() and not self._is_opened
+        return self._is_opening() and not self._is_opened
 
     @property
     def conversation(self) -> Conversation | None:

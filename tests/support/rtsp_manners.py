@@ -1,4 +1,7 @@
-"""An RTSP camera in this process whose manners can be chosen: its answers, refusals and media."""
+"""An RTSP camera whose manners can be chosen: its answers, refusals and media.
+
+usage: rtsp_manners.py CLIP IMAGES; it ends each session after so many images.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ import re
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
-from pipeline.gst.clips import Clip
+from pipeline.gst.clips import Clip, read_clip
 
 NTP_TO_UNIX_S = 2_208_988_800
 RATE_HZ = 90_000
@@ -38,6 +43,7 @@ class Manners:
         clock_s: what the camera's clock is off, in seconds, by the seconds since PLAY.
         login: ``user:password`` without which a tunnel's HTTP is answered 401.
         unanswered: methods that get no answer once the media flows.
+        images: how many it sends before it ends a session; None for ever.
         delimiter: a NAL unit before each image, so that it comes in several packets.
     """
 
@@ -51,6 +57,7 @@ class Manners:
     clock_s: Callable[[float], float] = lambda elapsed_s: 0.0
     login: str = ""
     unanswered: tuple[str, ...] = ()
+    images: int | None = None
     delimiter: bytes = b""
 
 
@@ -253,7 +260,7 @@ class Talk:
         self._server.began_s = began_unix_s + shown
         reported_s, sequence = -1e9, itertools.count(60_000)
         try:
-            for dts_s, pts_s, units in self._images():
+            for dts_s, pts_s, units in itertools.islice(self._images(), self._manners.images):
                 due_s = began_s + dts_s
                 if self._ended.wait(max(0.0, due_s - time.monotonic())) or self._expired():
                     return
@@ -271,6 +278,7 @@ class Talk:
                         SSRC,
                     )
                     self._packet(head + unit, 0)
+            self._end()
         except OSError:
             return
         finally:
@@ -300,9 +308,12 @@ class Talk:
 
     def _expired(self) -> bool:
         if self._manners.kept_by and time.monotonic() - self._kept_s > self._manners.session_s:
-            self._ended.set()
-            self._out.shutdown(socket.SHUT_RDWR)
+            self._end()
         return self._ended.is_set()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._out.shutdown(socket.SHUT_RDWR)
 
 
 def _rtp_time(pts_s: float) -> int:
@@ -315,3 +326,15 @@ def _report(clock_s: float, rtp_time: int) -> bytes:
     whole, part = int(ntp_s), int(ntp_s % 1 * 2**32)
     report = struct.pack(">BBHIIIIII", 0x80, 200, 6, SSRC, whole, part, rtp_time, 1, 1)
     return report + struct.pack(">BBHI", 0x81, 202, 4, SSRC) + b"\1\6camera\0\0\0\0"
+
+
+def main(clip: Path, images: int) -> None:
+    """Print the port and serve until the process ends."""
+    with MannersServer(Manners(read_clip(clip), images=images)) as server:
+        sys.stdout.write(f"{server.port}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
