@@ -32,8 +32,8 @@ class Damage:
 
     A loss is seen as ``DISCONT`` of an image that is no key frame, as lost packets, or as an image
     that gave no frame. A key frame that ends or begins beside lost packets may lack a slice, so it
-    starts nothing whole. What no
-    flag tells of stays unseen: altered bits, and images that a camera itself left out.
+    starts nothing whole. What no flag tells of stays unseen: altered bits, and images that a camera
+    itself left out.
 
     Used by the thread in front of the decoder and the one behind it, as a rule one and the same.
 
