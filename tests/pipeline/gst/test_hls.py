@@ -142,6 +142,31 @@ def test_fragmented_mp4_by_ranges(camera: HttpCamera) -> None:
     assert watched.seen.numbers == list(range(GOP * SEGMENTS))
 
 
+def test_cookies_and_logins_go_where_they_belong(camera: HttpCamera) -> None:
+    """A server that redirects to set a cookie, and segments that lie at another host."""
+    basic = "Basic dTpw"
+
+    def guarded(request: Request) -> None:
+        path, fields = request.path, request.headers
+        if fields.get("Authorization") != basic:
+            request.answer(401, WWW_Authenticate='Basic realm="x"')
+        elif path == "/in":
+            request.answer(302, Location="/all.m3u8?check=1", Set_Cookie="session=1; Path=/")
+        else:
+            assert fields["Cookie"] == "session=1"
+            request.answer(200, playlist(range(2), f"{elsewhere}/w320/"))
+
+    with http_camera() as other:
+        other.files = camera.files
+        elsewhere = other.url("").replace("127.0.0.1", "localhost")
+        camera.manners |= {"/in": guarded, "/all.m3u8": guarded}
+        with Watched("in", camera.url("/in", "hls+", "u:p@"), pace="every_frame") as watched:
+            watched.wait(State.STOPPED)
+    assert len(watched.seen.frames) == 2 * GOP
+    assert [path for path, _ in camera.asked] == ["/in", "/in", "/all.m3u8?check=1"]
+    assert all(not {"Authorization", "Cookie"} & set(fields) for _, fields in other.asked)
+
+
 class Live:
     """A live playlist of four segments that goes on by one each ``SECONDS`` until it is frozen."""
 
