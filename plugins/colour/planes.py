@@ -76,7 +76,7 @@ class YuvPlanes:
         self._matrix, self._scale = matrix, 2.0 ** (8 - bits)
         rows, columns = -(-height // self._down), -(-width // self._across)
         self._wide = [np.empty((rows, columns, self._across), np.uint8) for _ in range(2)]
-        self._yuv = np.empty((height, width, 3), np.uint8)
+        self._yuv = np.empty((rows, width, 3), np.uint8)
 
     def convert(self, planes: Sequence[Samples], rgb: NDArray[np.uint8]) -> None:
         """Fill (height, width, 3) ``rgb``; a value of chroma serves each pixel that it covers."""
@@ -93,8 +93,9 @@ class YuvPlanes:
         for first in range(min(self._down, len(luma))):
             rows = luma[first :: self._down]
             u, v = (plane[: len(rows)] for plane in chroma)
-            cv2.merge([rows, u, v], dst=self._yuv[first :: self._down])
-        cv2.transform(self._yuv, self._matrix, dst=rgb)
+            yuv = self._yuv[: len(rows)]  # once more for the other rows: it stays in the cache
+            cv2.merge([rows, u, v], dst=yuv)
+            cv2.transform(yuv, self._matrix, dst=rgb[first :: self._down])
 
 
 class GreyPlane:
