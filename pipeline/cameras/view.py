@@ -22,10 +22,16 @@ Size = tuple[int, int]  # width, height
 WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
 
 # The upper field alone, so that a frame stays one; as if it came first, else it waits for the next
-# frame. The formats are named as the element passes others on untouched.
+# frame. Formats are named as deinterlace passes others on untouched, and videocrop refuses them,
+# such as the P010 of decoders in hardware.
 DEINTERLACE = (
     'videoconvert ! capsfilter caps="video/x-raw,format={I420,YV12,NV12,NV21,Y42B,Y444,YUY2,UYVY,'
     'RGB,BGR,RGBx,BGRx}" ! deinterlace name=deinterlace fields=top tff=tff method=linear'
+)
+CROP = (
+    'videoconvert ! capsfilter caps="video/x-raw,format={I420,YV12,NV12,NV21,Y42B,Y444,YUY2,UYVY,'
+    "I420_10LE,I422_10LE,Y444_10LE,I420_12LE,I422_12LE,Y444_12LE,GRAY8,GRAY16_LE,GRAY16_BE,RGB,"
+    'BGR,RGBx,BGRx,xRGB,xBGR,RGBA,BGRA}" ! videocrop name=crop'
 )
 _TAG = re.compile(r"(flip-)?rotate-(0|90|180|270)")
 _DIRECTIONS = ("identity", "90r", "180", "90l"), ("horiz", "ur-ll", "vert", "ul-lr")
@@ -138,7 +144,7 @@ def before_scaling(options: CameraOptions) -> list[str]:
     """Return the elements that the options ask for in front of the scaler, as launch text."""
     return [
         *([f"{DEINTERLACE} mode=interlaced"] if options.deinterlace == "on" else ()),
-        *(["videocrop name=crop"] if options.crop else ()),
+        *([CROP] if options.crop else ()),
     ]
 
 

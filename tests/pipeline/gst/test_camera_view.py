@@ -187,6 +187,20 @@ def test_a_crop_follows_the_size_of_the_stream() -> None:
             assert made.size == wanted.shape[1::-1]
 
 
+@pytest.mark.parametrize("format_", ["P010_10LE", "NV12", "Y210", "GRAY16_LE"])
+def test_formats_that_the_cropper_does_not_know_are_cut_too(format_: str) -> None:
+    text = camera_graph("viewed", Camera(url="test://", crop=[0, 0, 0.5, 1]), "appsink name=out")
+    drawn = f"videotestsrc num-buffers=1 ! video/x-raw,format={format_},width=64,height=48"
+    pipeline = Gst.parse_launch(re.sub(r"appsrc .*?caps=\S+", drawn, text))
+    follow_view(pipeline, Camera(url="test://", crop=[0, 0, 0.5, 1]))
+    pipeline.set_state(Gst.State.PLAYING)
+    sample = pipeline.get_by_name("out").emit("try-pull-sample", 20 * Gst.SECOND)
+    pipeline.set_state(Gst.State.NULL)
+    assert sample is not None
+    shape = sample.get_caps().get_structure(0)
+    assert (shape.get_value("width"), shape.get_value("height")) == (32, 48)
+
+
 INTERLACED, UPPER_FIRST = 1 << 20, 1 << 21  # as GstVideo.VideoBufferFlags has them
 
 
