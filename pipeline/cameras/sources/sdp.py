@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Part, Source, SourceKind
+from mirante.faults import FaultCode
+from pipeline.cameras.sources import receiver
+from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Meaning, Part, Source, SourceKind
 from pipeline.cameras.sources.file import explain
 from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
@@ -24,9 +29,32 @@ def _source(spec: Camera) -> Source:
     return Source(launch, sender=f"the addresses in {spec.url.path}")
 
 
-def _reach(_url: CameraUrl, _timeout_s: float) -> Fault | None:
-    """Only the file knows the addresses."""
+def _ports(url: CameraUrl) -> list[str]:
+    """The ports to which video is sent; sdpdemux opens them at any address, but for a group's.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    text = Path(url.path).read_text("utf-8", "replace")
+    return re.findall(r"^m=video ([1-9]\d{0,4})\b", text, re.MULTILINE)
+
+
+def _reach(url: CameraUrl, _timeout_s: float) -> Fault | None:
+    """Check that there is something to wait for."""
+    with suppress(OSError):  # GStreamer has read it
+        if not _ports(url):
+            words = f"not a readable video: {url.path} describes none"
+            return Fault(FaultCode.UNREADABLE, words)
     return None
+
+
+def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
+    """Errors are of the file, or of a port that it names."""
+    if meaning == "settings":
+        with suppress(OSError):
+            for port in _ports(url):
+                return receiver.explain(CameraUrl(f"rtp://:{port}"), meaning, words)
+    return explain(url, meaning, words)
 
 
 SDP = SourceKind(
@@ -52,5 +80,5 @@ SDP = SourceKind(
         Part("udpsrc", "RTP over UDP", GOOD),
     ),
     reach=_reach,
-    explain=explain,
+    explain=_explain,
 )

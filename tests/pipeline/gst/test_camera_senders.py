@@ -12,7 +12,7 @@ import pytest
 from mirante.faults import FaultCode
 from pipeline.cameras import state
 from pipeline.cameras.faults import explain
-from pipeline.cameras.sources import receiver
+from pipeline.cameras.sources import kind_of, receiver
 from pipeline.cameras.state import Fault, State
 from pipeline.config.camera_url import CameraUrl
 from tests.support import ROOT
@@ -219,6 +219,33 @@ def test_a_port_that_another_program_has(scheme: str) -> None:
             _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
     words = f"UDP port {port} is in use by another program"
     assert (change.code, change.reason) == (FaultCode.BUSY, words)
+
+
+def test_a_port_of_an_sdp_file_that_another_program_has(tmp_path: Path) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        (tmp_path / "gate.sdp").write_text(RTP + VIDEO.format(port=port))
+        with Watched("described", f"sdp:{tmp_path}/gate.sdp") as camera:
+            _, change = camera.wait_for(lambda change: change.code is not None)
+    words = f"UDP port {port} is in use by another program"
+    assert (change.code, change.reason) == (FaultCode.BUSY, words)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (RTP + SOUND.format(sound=9000), FaultCode.UNREADABLE),
+        (RTP + VIDEO.format(port=9000), None),
+    ],
+)
+def test_whether_an_sdp_file_describes_video(
+    content: str, code: FaultCode | None, tmp_path: Path
+) -> None:
+    (tmp_path / "gate.sdp").write_text(content)
+    url = CameraUrl(f"sdp:{tmp_path}/gate.sdp")
+    fault = kind_of(url).reach(url, 1)
+    assert (fault.code if fault else None) == code
 
 
 @pytest.mark.parametrize(
