@@ -20,6 +20,11 @@ def sender_of(url: CameraUrl) -> str:
     return url.bare.partition("?")[0].partition("#")[0].rstrip("/")
 
 
+def host_of(url: CameraUrl) -> str:
+    """Return the host at which a port is opened; senders take ``localhost`` for IPv4."""
+    return {"": ANY_HOST, "localhost": "127.0.0.1"}.get(url.host, url.host)
+
+
 def reach(url: CameraUrl, _timeout_s: float) -> Fault | None:
     """Check host and interface of an address; nobody can be asked whether a camera sends to it."""
     for interface in parse_qs(url.query).get("interface", []):
@@ -39,7 +44,7 @@ def explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
 def _bind(url: CameraUrl, port: int) -> Fault | None:
     """Open a port at the address, as the element does: 0 for one that nobody has."""
     try:
-        found = socket.getaddrinfo(url.host or ANY_HOST, port, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(host_of(url), port, type=socket.SOCK_DGRAM)
     except socket.gaierror:
         return Fault(FaultCode.UNKNOWN_HOST, f'unknown host "{url.host}"')
     family, kind, protocol, _, address = found[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Part, Source, SourceKind
 from pipeline.cameras.sources.query import Keys, options_of
-from pipeline.cameras.sources.receiver import ANY_HOST, MPEG_TS, explain, reach, sender_of
+from pipeline.cameras.sources.receiver import MPEG_TS, explain, host_of, reach, sender_of
 from pipeline.config.launch import quoted
 from pipeline.config.source_kinds import Address, Endpoint, Row
 
@@ -43,7 +43,7 @@ def _source(spec: Camera) -> Source:
         caps = f"application/x-rtp,media=video,clock-rate=90000,encoding-name={name}"
         behind = f"rtpjitterbuffer latency={spec.latency_ms} ! "
     launch = (
-        f"udpsrc name=source address={quoted(url.host or ANY_HOST)} port={url.port} "
+        f"udpsrc name=source address={quoted(host_of(url))} port={url.port} "
         f"reuse={str(_is_multicast(url.host)).lower()} buffer-size={options.get('buffer', 0)} "
         f"caps={quoted(caps)} "
     )

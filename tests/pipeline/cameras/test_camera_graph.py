@@ -36,6 +36,7 @@ SOURCES = {
     'caps="video/mpegts,systemstream=true" ! decodebin ',
     "udp://@239.1.1.1:5000?interface=eth0&buffer=4000000": 'address="239.1.1.1" port=5000 '
     'reuse=true buffer-size=4000000 caps="video/mpegts,systemstream=true" multicast-iface="eth0" ',
+    "udp://localhost:5000": 'address="127.0.0.1" port=5000 reuse=false ',
     "udp://[ff15::1]:5000": 'address="ff15::1" port=5000 reuse=true ',
     "rtp://[::]:5004?encoding=H265": 'address="::" port=5004 reuse=false buffer-size=0 '
     'caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=H265" ! '
