@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,8 @@ class Session:
     @property
     def answered_s(self) -> float | None:
         """Monotonic time of the camera's newest answer before media, where it is heard."""
+        if self.fetched is not None:  # which ends by itself without an answer
+            return min(self.fetched.fetch.calm_until_s, time.monotonic())
         return None if self.conversation is None else self.conversation.answered_s
 
     def _open_and_start(self, path: Path) -> None:

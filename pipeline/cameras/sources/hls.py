@@ -53,7 +53,7 @@ class Segments:
     def __init__(self, spec: Camera, first: int, history: History) -> None:
         self.next_number = 0
         self.is_cut = self.is_finite = False
-        self.calm_until_s = time.monotonic()
+        self.calm_until_s = time.monotonic() + spec.answer_s
         self._spec, self._first, self._history = spec, first, history
         self._web = Web(spec.url, spec.answer_s)
         self._header: Bytes | None = None

@@ -37,7 +37,7 @@ class Images:
     def __init__(self, spec: Camera) -> None:
         self.next_number = 0
         self.is_cut = self.is_finite = False
-        self.calm_until_s = time.monotonic()
+        self.calm_until_s = time.monotonic() + spec.answer_s
         self._address = spec.url.location
         self._web = Web(spec.url, spec.answer_s, _PAUSE_S)
 
@@ -48,6 +48,7 @@ class Images:
             FetchError: the camera does not answer, or not with images.
         """
         answer = self._web.get(self._address)
+        self.calm_until_s = time.monotonic()
         is_endless = "content-length" not in answer.headers
         splitter, began_s, came = ImageSplitter(), time.monotonic(), 0
         for block in expected_blocks(answer, _BARE if is_endless else _STREAM):

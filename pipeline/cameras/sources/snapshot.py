@@ -36,7 +36,7 @@ class Snapshots:
         self._every_s = 1 / (spec.fps or DEFAULT_FPS)
         self._web = Web(spec.url, spec.answer_s)
         self._known: dict[str, str] = {}  # conditions: of the image that came last
-        self.calm_until_s = time.monotonic()
+        self.calm_until_s = time.monotonic() + spec.answer_s
 
     def chunks(self, stop: Event) -> Iterator[bytes]:
         """Yield each image, whole; b"" for one that is damaged.

@@ -99,6 +99,21 @@ def test_every_image_of_an_odd_camera_arrives(name: str, camera: HttpCamera) -> 
     watched.check_account(len(IMAGES))
 
 
+def test_an_answer_in_pieces(camera: HttpCamera) -> None:
+    """Chunks of HTTP, cut anywhere, as small cameras send them."""
+
+    def send(request: Request) -> None:
+        images = b"".join(_head(image) + image + b"\r\n--frame\r\n" for image in IMAGES)
+        cuts = (images[at : at + 1001] for at in range(0, len(images), 1001))
+        chunks = (f"{len(cut):x};x=1\r\n".encode() + cut + b"\r\n" for cut in cuts)
+        request.stream(chunks, 200, Content_Type=MIXED, Transfer_Encoding="chunked")
+
+    camera.manners["/pieces"] = send
+    with Watched("pieces", camera.url("/pieces")) as watched:
+        watched.seen.wait(FRAMES)
+    watched.check_account(len(IMAGES))
+
+
 def test_an_image_is_shown_when_it_ends_not_when_the_next_begins(camera: HttpCamera) -> None:
     def one(request: Request) -> None:
         request.stream(

@@ -143,11 +143,17 @@ def _page(request: Request) -> None:
     request.answer(200, b"<html>login</html>", Content_Type="text/html; charset=utf-8")
 
 
+def _hang(request: Request) -> None:
+    request.server.stopping.wait()
+
+
 FAULTS = {
     "/nothing": (State.FAILED, '404 not found: the camera has no path "/nothing"'),
     "/locked": (State.FAILED, "401 unauthorised: the camera asks for a user and password"),
     "/page": (State.FAILED, "the address gives a web page (text/html), not video"),
     "/busy": (State.RECONNECTING, "503 service unavailable: the camera cannot serve this now"),
+    "/slow": (State.RECONNECTING, "the camera takes the connection but never answers"),
+    "/drips": (State.RECONNECTING, "the camera takes the connection but never answers"),
     "/round": (State.FAILED, "the camera redirects without an end"),
 }
 
@@ -156,10 +162,12 @@ FAULTS = {
 def test_each_fault_has_its_words(path: str, camera: HttpCamera) -> None:
     camera.manners["/page"] = _page
     camera.manners["/locked"] = lambda r: r.answer(401, WWW_Authenticate='Basic realm="x"')
+    camera.manners["/slow"] = _hang
+    camera.manners["/drips"] = lambda request: request.stream(iter([IMAGES[0][:900], b""]), 0.1)
     camera.manners["/busy"] = lambda request: request.answer(503)
     camera.manners["/round"] = lambda request: request.answer(302, Location="/round")
     state, words = FAULTS[path]
-    with Watched("fault", camera.url(path, "snapshot+")) as watched:
+    with Watched("fault", camera.url(path, "snapshot+"), answer_s=1) as watched:
         _, reason = watched.wait(state)
     assert reason == words
 
