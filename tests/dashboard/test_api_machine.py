@@ -190,6 +190,7 @@ def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:
         "codec": "H.264",
         "code": None,
         "advice": None,
+        "hint": None,
         "objects": [{"label": "car", "class_id": 1, "score": 0.9, "bbox": [1, 2, 3, 4]}],
         "models": [],
         "less": None,
