@@ -203,6 +203,22 @@ def black_out_the_red_box(dialog: Locator) -> None:
     assert numbers == pytest.approx([0, 0.09, 1, 0.09, 1, 0.324, 0, 0.324], abs=0.01)
 
 
+def test_the_kind_of_an_address_is_told(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    add(page)
+    dialog = page.get_by_role("dialog")
+    for url, hint in {
+        "http://192.0.2.10/video": "MJPEG: JPEG images over HTTP",
+        "http://192.0.2.10/a.M3U8?x=.mp4": "HTTP Live Streaming",
+        "https://192.0.2.10/clips/a.mp4#t": "A video file on a web server.",
+        "ts+http://192.0.2.10/a.mp4": "MPEG-TS over HTTP that never ends.",
+        "snapshot+http://192.0.2.10/a.jpg": "One JPEG or PNG image each time",
+    }.items():
+        dialog.get_by_label("Address").fill(url)
+        expect(dialog).to_contain_text(hint)
+        expect(dialog.get_by_label("User")).to_be_visible()
+
+
 def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
     """The form knows of kinds what the API says, and nothing else."""
     made: dict[str, Any] = {
