@@ -31,7 +31,8 @@ from plugins.line import Line
 
 TICK_S = 0.25
 STAGES_S = 30.0  # a frame that the stages have had this long will not come back
-NAME_SERVER_S = 6.0  # more than its answer, to find a camera's address
+REACH_MOST_S = 5.0  # to find why nothing was answered, after that was waited for
+NAME_SERVER_S = 4.0  # more than an answer, to find a camera's address
 WARNING_EVERY_S = 10.0
 
 _Answer = str | Fault | None
@@ -168,7 +169,7 @@ class CameraRunner:
         log_in = kind_of(self.spec.url).log_in
         if log_in is None or fault is None or fault.code is not FaultCode.UNAUTHORISED:
             return fault
-        answer = self._ask(partial(log_in, self.spec.url, self.spec.answer_s))
+        answer = self._ask(partial(log_in, self.spec.url, self.spec.answer_s), self.spec.answer_s)
         return self._run_graph(answer) if isinstance(answer, str) else answer or fault
 
     def _run_graph(self, login: str = "") -> Fault | None:
@@ -323,22 +324,29 @@ class CameraRunner:
     def _reach(self, otherwise: Fault) -> Fault | None:
         """Return ``otherwise`` when the network is not to blame, None when a stop was requested."""
         silent = _of(FaultCode.NO_NAME_SERVER)
-        fault = self._ask(
-            partial(kind_of(self.spec.url).reach, self.spec.url, self.spec.answer_s), silent
-        )
+        reach_s = min(self.spec.answer_s, REACH_MOST_S)
+        reach = partial(kind_of(self.spec.url).reach, self.spec.url, reach_s)
+        fault = self._ask(reach, reach_s, silent)
         if self._stop.is_set():
             return None
         return fault if isinstance(fault, Fault) else otherwise
 
-    def _ask(self, question: Callable[[], _Answer], silent: _Answer = None) -> _Answer:
+    def _ask(
+        self, question: Callable[[], _Answer], answer_s: float, silent: _Answer = None
+    ) -> _Answer:
         """Ask the network on another thread, so that a stop need not wait for DNS.
+
+        Args:
+            question: asks, and takes ``answer_s`` at most once a name server has answered.
+            answer_s: see there.
+            silent: the answer where none comes in time.
 
         Returns:
             The answer; ``silent`` without one in time, None when a stop was requested.
         """
         answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         threading.Thread(target=lambda: answers.put(question()), name="ask", daemon=True).start()
-        until_s = time.monotonic() + self.spec.answer_s + NAME_SERVER_S
+        until_s = time.monotonic() + answer_s + NAME_SERVER_S
         while not self._stop.is_set() and time.monotonic() < until_s:
             try:
                 return answers.get(timeout=TICK_S)
