@@ -12,7 +12,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 POLL_S = 0.25
 SETTLED_S = 5.0  # a file that has not changed for this long is not being written any more
 KEPT = 50_000  # images that are gone and still known
-_LISTING_SHARE = 20  # a listing takes at most this part of the time: folders may hold very many
+_LISTING_SHARE = 10  # listings take at most this part of the time
 
 _NUMBER = re.compile(r"%0?(\d*)d")
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -64,17 +64,22 @@ class NewImages:
     Args:
         place: as for ``files``.
         clock: monotonic seconds.
+        spent: seconds that this thread has worked.
 
     Attributes:
-        poll_s: seconds to wait before the next look.
         is_empty: nothing was there that has not been taken.
     """
 
-    def __init__(self, place: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        place: str,
+        clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.thread_time,
+    ) -> None:
         self.place = place
-        self.poll_s = POLL_S
         self.is_empty = False
-        self._clock = clock
+        self._clock, self._spent = clock, spent
+        self._list_s = clock()
         self._taken: set[Key] = set()
         self._growing: dict[Path, tuple[Key, float]] = {}  # since when it is as it is
 
@@ -84,27 +89,35 @@ class NewImages:
         Raises:
             OSError: the folder is absent or cannot be read.
         """
-        began_s = self._clock()
-        found = {path: key for path in files(self.place) if (key := _key(path)) is not None}
-        self.poll_s = max(POLL_S, (self._clock() - began_s) * _LISTING_SHARE)
-        self._forget(set(found.values()))
-        new = {path: key for path, key in found.items() if key not in self._taken}
-        self.is_empty = not new
-        before, self._growing = self._growing, {}
-        for path, key in new.items():
-            same = before.get(path)
-            self._growing[path] = same if same and same[0] == key else (key, began_s)
-        for path, (key, since_s) in list(self._growing.items()):
-            if path not in before or self._growing[path] is not before[path]:
+        now_s = self._clock()
+        if now_s >= self._list_s:
+            self._list(now_s)
+        for path in sorted(self._growing, key=_natural):
+            known, since_s = self._growing.pop(path)
+            if (key := _key(path)) is None or key in self._taken:
+                continue
+            self._growing[path] = (key, since_s if key == known else now_s)
+            if key != known or since_s == now_s:
                 continue
             content = _content(path, key)
-            is_settled = began_s - since_s >= SETTLED_S
+            is_settled = now_s - since_s >= SETTLED_S
             if content is not None and (
                 is_settled or (isinstance(content, bytes) and is_whole(content))
             ):
                 del self._growing[path]
                 self._taken.add(key)
                 yield path, content
+
+    def _list(self, now_s: float) -> None:
+        """Find new files, in a small part of the time: folders may hold very many."""
+        began_s = self._spent()
+        found = {path: key for path in files(self.place) if (key := _key(path)) is not None}
+        self._forget(set(found.values()))
+        for path, key in found.items():
+            if key not in self._taken:
+                self._growing.setdefault(path, (key, now_s))
+        self.is_empty = not self._growing
+        self._list_s = now_s + (self._spent() - began_s) * _LISTING_SHARE
 
     def _forget(self, found: set[Key]) -> None:
         """A share that is away for a while and comes back holds the same images."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
-from pipeline.cameras.images import NewImages, files, is_whole
+from pipeline.cameras.images import POLL_S, NewImages, files, is_whole
 from pipeline.config.camera import Camera
 from pipeline.gst.feed import rows_buffer
 from plugins.ledger import DAMAGED, Ledger
@@ -97,7 +97,7 @@ class ImageFeed:
                 count += 1
                 shown += self._push(path, content)
             if self._spec.watch:
-                self._rest(self._images.poll_s)
+                self._rest(POLL_S)
             elif not count:
                 return _Resource.NOT_FOUND, f"no images in {self._images.place}"
             elif not shown:
