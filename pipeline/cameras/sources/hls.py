@@ -70,11 +70,12 @@ class Segments:
         self.is_finite = playlist.is_ended and playlist.is_whole and not self._history.was_live
         if playlist.is_ended and not self.is_finite:
             raise FetchError(Fault(FaultCode.ENDED, FaultCode.ENDED.words))
-        number = self._begin(playlist)
-        has_begun = False
+        number, has_begun = 0, False
         while not stop.is_set():
             asked_s = time.monotonic()
-            if has_begun and self._is_elsewhere(playlist, number):
+            if not has_begun:
+                number = self._begin(playlist)
+            elif self._is_elsewhere(playlist, number):
                 self.is_cut = True
                 return
             new = [segment for segment in playlist.segments if segment.number >= number]
