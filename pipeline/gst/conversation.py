@@ -37,6 +37,7 @@ class Conversation:
         self._extension: Any = None  # of rtspsrc: by it a request is sent on rtspsrc's own thread
         self._session_s = SESSION_S
         self._is_offered = False  # GET_PARAMETER
+        self._takes_options = False  # for the question that is put now
         self._is_asked = False  # and has not answered yet
         self._due_s = 0.0
 
@@ -53,12 +54,14 @@ class Conversation:
 
     def asks(self, request: Any) -> bool:
         """Make of rtspsrc's question what the camera offers: GET_PARAMETER without a parameter, or
-        OPTIONS; False withholds rtspsrc's own.
+        OPTIONS, and GET_PARAMETER in turn, for some count what they do not offer; False withholds
+        rtspsrc's own.
         """
         _, method, uri, _ = request.parse_request()
         if method != _Method.GET_PARAMETER:
             return True
-        if self._is_offered or self._extension is None:
+        self._takes_options = not (self._takes_options or self._is_offered)
+        if not self._takes_options or self._extension is None:
             request.set_body(b"")
             request.remove_header(_Field.CONTENT_TYPE, -1)
             return True

@@ -45,7 +45,8 @@ class Case:
 KEPT = [
     Case("get_parameter", {"kept_by": ("GET_PARAMETER",)}),
     Case("options", {"kept_by": ("OPTIONS",), "offers": WITHOUT}),
-    Case("hidden", {"kept_by": ("OPTIONS", "GET_PARAMETER"), "offers": ""}),
+    Case("nothing offered", {"kept_by": ("OPTIONS",), "offers": ""}),
+    Case("hidden", {"kept_by": ("GET_PARAMETER",), "offers": WITHOUT}),
     Case("over udp", {"kept_by": ("GET_PARAMETER",)}, {"transport": "udp"}),
     Case("in a tunnel", {"kept_by": ("GET_PARAMETER",)}, scheme="rtsph"),
 ]
@@ -107,7 +108,7 @@ def test_a_session_is_kept_alive_before_half_of_its_time(case: Case, seen: dict[
     assert camera.states == QUIET, seen[case.name].reasons
     assert len(server.plays) == 1
     asked = [at_s for at_s, method in server.requests if method in case.manners["kept_by"]]
-    assert len(asked) >= 2
+    assert asked
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name)
