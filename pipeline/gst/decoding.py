@@ -95,11 +95,12 @@ class Decoding:
         chosen = self._choice(media)
         if is_hardware(factory):
             return _TRY if chosen is not None and chosen.name == factory.get_name() else _SKIP
-        if not self._is_forced:
-            return _TRY
-        if chosen is None:
-            self.refusal = self._no_decoder(media)
-        return _SKIP
+        if self._is_forced:
+            if chosen is None:
+                self.refusal = self._no_decoder(media)
+            return _SKIP
+        self.refusal = _deadly(caps)
+        return _SKIP if self.refusal else _TRY
 
     def _choice(self, media: str) -> HardwareDecoder | None:
         if media not in self._chosen:
@@ -128,6 +129,20 @@ class Decoding:
             f"no decoder of the device that decode names for {CODECS.get(media, media)}; it has: "
             f"{', '.join(names)}"
         )
+
+
+def _deadly(caps: Any) -> str:
+    """Return why a stream must not be decoded in software; empty where it may be.
+
+    GStreamer 1.22's libav decoders end the process by an invalid access on H.265 in grey of 10
+    bits, a format that they have no name for.
+    """
+    stream = caps.get_structure(0)
+    depth = stream.get_value("bit-depth-luma") if stream.has_field("bit-depth-luma") else 8
+    is_grey = stream.get_string("chroma-format") == "4:0:0"
+    if stream.get_name() == "video/x-h265" and is_grey and depth > 8:
+        return f"H.265 in grey of {depth} bits is not decoded here: expected 8 bits"
+    return ""
 
 
 def _is_inside(element: Any, factory: str) -> bool:

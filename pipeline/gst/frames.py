@@ -24,6 +24,7 @@ from gi.repository import GLib, Gst
 from pipeline.cameras.clip_frame import NO_CLIP, NO_FRAME, Wanted
 from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera, CameraOptions
+from pipeline.gst.decoding import Decoding
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.view import follow_view
 from plugins.elements import factory
@@ -58,6 +59,8 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
         raise OSError(f"{path}: {error.message}") from None
     follow_view(pipeline, spec)
     leave_range_open(pipeline)
+    decoding = Decoding(spec.decode)
+    decoding.install(pipeline.get_by_name("decode"))
     passed = _skip(pipeline.get_by_name("newest").get_static_pad("sink"), number)
     pipeline.set_state(Gst.State.PLAYING)
     try:
@@ -68,7 +71,7 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
         pipeline.set_state(Gst.State.NULL)
     if 0 < passed[0] <= number:
         raise ValueError(f"frame: {number}; expected 0 to {passed[0] - 1}, as {path} has")
-    words = words or "it has no frame"
+    words = decoding.refusal or words or "it has no frame"
     raise OSError(f"{path}: expected a clip that GStreamer can read: {words}")
 
 

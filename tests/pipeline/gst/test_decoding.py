@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras import state as camera_state
@@ -179,3 +180,19 @@ def test_each_sample_can_be_decoded(media: str) -> None:
     assert decoder is not None
     assert prove(decoder, media).good
     assert not prove(decoder, "video/x-vp9").good
+
+
+@pytest.mark.parametrize(
+    ("caps", "words"),
+    [
+        ("video/x-h265,chroma-format=4:0:0,bit-depth-luma=(uint)10", "grey of 10 bits"),
+        ("video/x-h265,chroma-format=4:0:0,bit-depth-luma=(uint)8", ""),
+        ("video/x-h265,chroma-format=4:2:0,bit-depth-luma=(uint)10", ""),
+        ("video/x-h264,chroma-format=4:0:0,bit-depth-luma=(uint)10", ""),
+        ("video/x-h265", ""),
+    ],
+)
+def test_what_would_end_the_process_is_not_decoded(caps: str, words: str) -> None:
+    told = decoding._deadly(Gst.Caps.from_string(caps))
+    assert words in told
+    assert bool(told) == bool(words)
