@@ -22,7 +22,7 @@ class Counts:
         decoded: frames that left the video decoder, this one included.
         published: frames whose results were handed on, this one included.
         dropped: frames dropped on purpose, by reason (``rate``, ``queue``, ``outbox``, …).
-        failed: frames on which a stage failed.
+        failed: frames on which a stage failed, and images that broke off before they were decoded.
         damaged: of the decoded frames, those that the decoder had to make up in part; each is in
             one of the counters above too.
     """
