@@ -43,6 +43,10 @@ class Intake:
         if "Depayloader" in kind and factory.get_name() != "rtpjpegdepay":
             pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
 
+    def close(self) -> None:
+        """Call nobody any more, and so keep nobody."""
+        self._on_data, self._on_lost = lambda: False, lambda pts: None
+
     def listen(self, bus: Any) -> None:
         """Hears what a demuxer of MPEG-TS says of lost packets, before what comes behind them.
 

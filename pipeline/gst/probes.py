@@ -100,6 +100,10 @@ class FrameProbes:
         if decoder is not None and decoder.get_static_pad("src") is not None:
             self.watch_decoder(decoder)
 
+    def close(self) -> None:
+        """Watch no more; what was seen can still be asked for."""
+        self._intake.close()
+
     def watch(self, element: Any) -> None:
         """Notes what arrives at an element in front of a decoder, if that tells something."""
         self._intake.watch(element)

@@ -284,6 +284,7 @@ class Session:
         if thread.is_alive():
             name = self._pipeline.get_name()
             _log.error("camera %s: its graph does not stop; left behind", name)
+        self.probes.close()
         if self.conversation is not None:
             self.conversation.close()
 
