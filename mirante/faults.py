@@ -155,7 +155,8 @@ class FaultCode(StrEnum):
     )
     UNRESPONSIVE = (
         "unresponsive",
-        "the camera takes the connection but never answers",
+        "the camera takes the connection but never answers / the camera gives no answer to … / "
+        "the camera redirects to …, which gives no answer",
         "Restart the camera. If that does not help, look for a firewall between it and the "
         "worker's machine.",
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
-from pipeline.config.camera_url import CameraUrl, redact
+from pipeline.config.camera_url import CameraUrl, redact, redact_address
 
 # Phrases that HTTP does not have, or has with another meaning: RFC 2326, section 7.1.1.
 _PHRASES = {status.value: status.phrase.lower() for status in HTTPStatus} | {
@@ -80,6 +81,16 @@ def redirected(where: str) -> Fault:
     return Fault(code, code.words.replace("…", where))
 
 
+def unanswered_at(location: str) -> str:
+    """Return in words that an address to which a camera redirects gives no answer."""
+    try:
+        parts = urlsplit(location)
+        place = parts.netloc.rpartition("@")[2] or redact_address(location)[:60]
+    except ValueError:
+        place = "an address that is none"
+    return f"the camera redirects to {place}, which gives no answer"
+
+
 def no_transport(transport: str) -> Fault:
     """Return what it means that a camera takes none of the transports that were offered."""
     code = FaultCode.WRONG_TRANSPORT
@@ -94,7 +105,8 @@ def lacks_video(description: bytes) -> Fault | None:
     words = "the camera sends no video here"
     if not media:
         return Fault(FaultCode.AUDIO_ONLY, f"{words}: it offers no stream")
-    return Fault(FaultCode.AUDIO_ONLY, f"{words}, only {' and '.join(dict.fromkeys(media))}")
+    names = dict.fromkeys("metadata" if kind == "application" else kind for kind in media)
+    return Fault(FaultCode.AUDIO_ONLY, f"{words}, only {' and '.join(names)}")
 
 
 def is_plain(challenges: Sequence[str]) -> bool:

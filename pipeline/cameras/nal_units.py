@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -14,7 +14,8 @@ class Codec:
         shift: bits behind the type in a unit's first byte.
         header_bytes: of a unit.
         several, part: types of a packet that holds several units, or a part of one.
-        sets: types of the parameter sets without which nothing can be decoded.
+        sets: types of the parameter sets without which nothing can be decoded, and the field of a
+            description that has them.
         keys: types that begin a key frame.
     """
 
@@ -22,7 +23,7 @@ class Codec:
     header_bytes: int
     several: int
     part: int
-    sets: frozenset[int]
+    sets: Mapping[int, str]
     keys: frozenset[int]
 
     def type_of(self, byte: int) -> int:
@@ -31,8 +32,15 @@ class Codec:
 
 
 CODECS = {
-    "H264": Codec(0, 1, 24, 28, frozenset({7}), frozenset({5})),
-    "H265": Codec(1, 2, 48, 49, frozenset({33}), frozenset({16, 17, 18, 19, 20, 21})),
+    "H264": Codec(0, 1, 24, 28, {7: "sprop-parameter-sets"}, frozenset({5})),
+    "H265": Codec(
+        1,
+        2,
+        48,
+        49,
+        {32: "sprop-vps", 33: "sprop-sps", 34: "sprop-pps"},
+        frozenset({16, 17, 18, 19, 20, 21}),
+    ),
 }
 
 

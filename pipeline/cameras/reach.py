@@ -45,11 +45,14 @@ def reach(url: CameraUrl, timeout_s: float = 3.0) -> Fault | None:
         if heard == "":  # it hangs up on what it does not understand
             with connected(url, timeout_s) as connection:
                 heard = _answer(connection, "HTTP" if endpoint.speaks == "RTSP" else "RTSP")
+        if heard == "" and endpoint.protocol != "tls" and _speaks_tls(url, timeout_s):
+            heard = "TLS"
     except OSError as error:
         return fault_of_error(error, host, port)
     if not heard or heard == endpoint.speaks:
         return None
-    return Fault(FaultCode.WRONG_PROTOCOL, f"{host}:{port} speaks {heard}, not {endpoint.speaks}")
+    words = f"{_place(host, port)} speaks {heard}, not {endpoint.speaks}"
+    return Fault(FaultCode.WRONG_PROTOCOL, words)
 
 
 def connected(url: CameraUrl, timeout_s: float) -> socket.socket:
@@ -86,6 +89,22 @@ def _answer(connection: socket.socket, protocol: str) -> str | None:
     )
 
 
+def _speaks_tls(url: CameraUrl, timeout_s: float) -> bool:
+    """Whether what hangs up on a request in plain text answers to the beginning of TLS."""
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # nothing is sent to it
+    try:
+        connection = socket.create_connection((url.host, url.port or 0), timeout_s)
+        with connection, anyone.wrap_socket(connection):
+            return True
+    except OSError:
+        return False
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _find_route(host: str, port: int) -> None:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as sender:
@@ -98,13 +117,13 @@ def fault_of_error(error: OSError, host: str, port: int) -> Fault:
         words = f"the camera's certificate is not trusted: {error.verify_message}"
         return Fault(FaultCode.UNTRUSTED, words)
     if isinstance(error, ssl.SSLError):
-        return Fault(FaultCode.NO_TLS, f"{host}:{port} does not speak TLS: {error.reason}")
+        return Fault(FaultCode.NO_TLS, f"{_place(host, port)} does not speak TLS: {error.reason}")
     if isinstance(error, socket.gaierror):
         return Fault(FaultCode.UNKNOWN_HOST, f'unknown host "{host}"')
     if isinstance(error, ConnectionRefusedError):
-        words = f"connection refused: nothing listens at {host}:{port}"
+        words = f"connection refused: nothing listens at {_place(host, port)}"
         return Fault(FaultCode.REFUSED, words)
     if isinstance(error, TimeoutError):
-        words = f"{host}:{port} does not answer: switched off, or behind a firewall"
+        words = f"{_place(host, port)} does not answer: switched off, or behind a firewall"
         return Fault(FaultCode.UNREACHABLE, words)
     return Fault(FaultCode.NO_ROUTE, f"no route to {host}: {error.strerror}")

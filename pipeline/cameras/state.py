@@ -277,8 +277,8 @@ class CameraState:
         return wait_s
 
     def note(self, reason: str) -> None:
-        """Something worth telling that changes no state."""
-        self.reason = reason
+        """Something worth telling that changes no state, and is no fault."""
+        self.reason, self.code = reason, None
         self._tell(None)
 
     def stopped(self, reason: str, code: FaultCode | None = None) -> None:

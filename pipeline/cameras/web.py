@@ -247,4 +247,4 @@ def _broken(error: Exception, host: str, port: int, has_answered: bool) -> Fault
         code = FaultCode.UNRESPONSIVE
     if isinstance(error, ssl.SSLError):
         return fault_of_error(error, host, port)
-    return Fault(code, code.words)
+    return Fault(code, code.words.partition(" / ")[0])

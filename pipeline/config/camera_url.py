@@ -44,16 +44,26 @@ _LOGIN = (
 
 def redact(text: str) -> str:
     """Any text with what may be credentials of an address in it replaced by ``***``."""
-    return SECRET_PARAMETER.sub(r"\g<name>***", re.sub(r"//.*@", "//***@", text, flags=re.DOTALL))
+    start, end = text.find("//"), _login_end(text)
+    if 0 <= start < end:
+        text = f"{text[:start]}//***@{text[end:]}"
+    return SECRET_PARAMETER.sub(r"\g<name>***", text)
 
 
 def redact_address(text: str) -> str:
     """An address, perhaps a wrong one, with all that may be its login replaced by ``***``."""
-    login, at, rest = text.rpartition("@")
-    if not at:
+    end = _login_end(text)
+    if not end:
         return redact(text)
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", login)
-    return f"{scheme[0] if scheme else ''}***@{redact(rest)}"
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text)
+    return f"{scheme[0] if scheme else ''}***@{redact(text[end:])}"
+
+
+def _login_end(text: str) -> int:
+    """Where what may be a login ends: behind the last ``@``, or behind the secret that holds it."""
+    at = text.rfind("@")
+    secrets = (found.span() for found in SECRET_PARAMETER.finditer(text))
+    return max([at + 1, *(end for start, end in secrets if start < at < end)])
 
 
 class CameraUrl:
@@ -72,7 +82,7 @@ class CameraUrl:
     __slots__ = ("_split", "password", "username")
 
     def __init__(self, text: str) -> None:
-        text = with_scheme(text)
+        text = with_scheme(text.strip() if "://" in text else text)
         try:
             split = urlsplit(text)
             _ = split.port

@@ -42,7 +42,15 @@ _log = logging.getLogger(__name__)
 
 def _of(code: FaultCode) -> Fault:
     """A fault whose reason holds no detail."""
-    return Fault(code, code.words)
+    return Fault(code, code.words.partition(" / ")[0])
+
+
+def _unanswered(session: Session) -> Fault:
+    """Why nothing came of a network camera that takes the connection."""
+    talk = session.conversation
+    if talk is None or talk.answered_s is None:
+        return _of(FaultCode.UNRESPONSIVE)
+    return Fault(FaultCode.UNRESPONSIVE, f"the camera gives no answer to {talk.asked}")
 
 
 _NEXT_TURN = _of(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
@@ -238,7 +246,7 @@ class CameraRunner:
             return Fault(fault.code, words) if words else fault
         if fault is not None and progress.newest_s is None and self.spec.url.is_network:
             is_mute = session.conversation is not None and session.answered_s is None
-            otherwise = _of(FaultCode.UNRESPONSIVE) if is_mute else fault
+            otherwise = _unanswered(session) if is_mute else fault
             return session.refusal or self._reach(otherwise)
         self._note_remarks(session)
         return fault
@@ -302,7 +310,7 @@ class CameraRunner:
         if fault is not None and not self._source.live:
             return broken_at(self._file, progress.frames, fault)
         has_sent = progress.newest_s is not None
-        return fault or self._reach(_of(FaultCode.ENDED if has_sent else FaultCode.UNRESPONSIVE))
+        return fault or self._reach(_of(FaultCode.ENDED) if has_sent else _unanswered(session))
 
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.sender:

@@ -29,11 +29,13 @@ class Conversation:
     Attributes:
         is_playing: the camera has agreed to send media.
         answered_s: monotonic time of its newest answer up to that, or None.
+        asked: the method of the newest request.
     """
 
     def __init__(self) -> None:
         self.is_playing = False
         self.answered_s: float | None = None
+        self.asked = ""
         self._extension: Any = None  # of rtspsrc: by it a request is sent on rtspsrc's own thread
         self._session_s = SESSION_S
         self._is_offered = False  # GET_PARAMETER
@@ -58,6 +60,7 @@ class Conversation:
         rtspsrc's own.
         """
         _, method, uri, _ = request.parse_request()
+        self.asked = GstRtsp.rtsp_method_as_text(method)
         if method != _Method.GET_PARAMETER:
             return True
         self._takes_options = not (self._takes_options or self._is_offered)
@@ -71,10 +74,12 @@ class Conversation:
         return False
 
     def heard(self, extension: Any, request: Any, answer: Any) -> None:
-        """Take note of an answer; 401 is no news, for rtspsrc asks again."""
+        """Take note of an answer; after 401 rtspsrc asks the same again."""
         _, method, _, _ = request.parse_request()
         status = int(answer.parse_response().code)
         if status == 401:
+            if not self.is_playing:
+                self.answered_s = time.monotonic()
             return
         if self.is_playing:
             self._is_offered &= method != _Method.GET_PARAMETER or status == 200

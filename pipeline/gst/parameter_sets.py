@@ -12,16 +12,23 @@ from gi.repository import Gst
 
 from pipeline.cameras.nal_units import CODECS, Codec, unit_types
 
-_OK, _REMOVE = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.REMOVE
+_OK, _DROP, _REMOVE = (
+    Gst.PadProbeReturn.OK,
+    Gst.PadProbeReturn.DROP,
+    Gst.PadProbeReturn.REMOVE,
+)
 
 
 class ParameterSets:
     """Looks into the packets of an rtspsrc until the sets have come.
 
-    Nothing is looked at where the camera's description has them, as nearly all do.
+    Nothing is looked at where the camera's description has them, as nearly all do. While some have
+    come and others have not, images are withheld: rtph265depay would send them without caps, which
+    ends the graph.
     """
 
     def __init__(self, source: Any) -> None:
+        self._missing: set[int] = set()  # types
         self._keyed_s: float | None = None  # monotonic time of the first key frame without them
         source.connect("pad-added", self._on_pad)
 
@@ -34,16 +41,20 @@ class ParameterSets:
         caps = pad.get_current_caps() or pad.query_caps(None)
         said = caps.get_structure(0)
         codec = CODECS.get(str(said.get_string("encoding-name")).upper())
-        is_told = any(said.has_field(key) for key in ("sprop-parameter-sets", "sprop-sps"))
-        if codec is not None and not is_told:
+        if codec is None:
+            return
+        self._missing = {kind for kind, told in codec.sets.items() if not said.has_field(told)}
+        if self._missing:
             pad.add_probe(Gst.PadProbeType.BUFFER, self._on_packet, codec)
 
     def _on_packet(self, _pad: Any, info: Any, codec: Codec) -> Any:
         buffer = info.get_buffer()
         types = unit_types(buffer.extract_dup(0, buffer.get_size()), codec)
-        if types & codec.sets:
+        self._missing -= types
+        if not self._missing:
             self._keyed_s = None
             return _REMOVE
         if types & codec.keys and self._keyed_s is None:
             self._keyed_s = time.monotonic()
-        return _OK
+        is_partial = len(self._missing) < len(codec.sets)
+        return _DROP if is_partial and not types & codec.sets.keys() else _OK

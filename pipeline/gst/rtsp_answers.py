@@ -24,6 +24,8 @@ from pipeline.cameras.answers import (
     lacks_video,
     no_login,
     no_transport,
+    redirected,
+    unanswered_at,
 )
 from pipeline.cameras.login import Login
 from pipeline.cameras.state import Fault
@@ -32,12 +34,15 @@ from pipeline.gst.conversation import Conversation
 from pipeline.gst.parameter_sets import ParameterSets
 
 SETS_S = 10.0  # from a key frame without parameter sets to a fault; some come late
+REDIRECTS_MOST = 5
 _TRIED_MOST = 2  # answers to one challenge after another: a nonce may be for one request alone
 _ASKS_FOR_STREAM = {"OPTIONS", "DESCRIBE", "SETUP", "PLAY"}
 _ASKS, _ANSWERS = (
     GstRtsp.RTSPHeaderField.AUTHORIZATION,
     GstRtsp.RTSPHeaderField.WWW_AUTHENTICATE,
 )
+_LOCATION = GstRtsp.RTSPHeaderField.LOCATION
+_CHALLENGED = {FaultCode.UNAUTHORISED, FaultCode.LOGIN_REQUIRED}
 _OK = GstRtsp.RTSPResult.OK
 
 Gst.init(None)
@@ -68,6 +73,8 @@ class RtspAnswers:
         self._login = Login(url.username or "", url.password or "")
         self._is_ours = False  # the login is answered here
         self._tried = 0
+        self._redirects = 0
+        self._is_lost = False  # redirected to nowhere
         self._plays = False
         self._sets = ParameterSets(source)
         source.connect("before-send", self._on_request)
@@ -77,19 +84,21 @@ class RtspAnswers:
         """True when the stream lacks what no image can be decoded without; rtspsrc itself goes on
         or fails with any answer.
         """
-        if self._sets.missing_s <= SETS_S:
-            return False
+        if self._is_lost or self._sets.missing_s <= SETS_S:
+            return self._is_lost
         code = FaultCode.NO_PARAMETER_SETS
         self.fault = Fault(code, code.words.replace("…", f"{SETS_S:.0f} s"))
         return True
 
     def _on_request(self, _source: Any, request: Any) -> bool:
         _asking[threading.get_ident()] = self
+        _, method, uri, _ = request.parse_request()
+        method = GstRtsp.rtsp_method_as_text(method)
         if self._is_ours:
-            _, method, uri, _ = request.parse_request()
-            header = self._login.header(GstRtsp.rtsp_method_as_text(method), uri)
             request.remove_header(_ASKS, -1)
-            request.add_header(_ASKS, header)
+            request.add_header(_ASKS, self._login.header(method, uri))
+        if self.fault is not None and self.fault.code in _CHALLENGED and method in _ASKS_FOR_STREAM:
+            self.fault = None  # the challenge is being answered
         return self.conversation.asks(request)
 
     def failed(self, message: Any) -> None:
@@ -115,7 +124,23 @@ class RtspAnswers:
             return lacks_video(answer.get_body().data or b"")
         if status == 461:
             return no_transport(self._transport)
+        if 300 <= status < 400:
+            return self._redirected(answer)
         return fault_of(self._url, status, method, phrase) if status >= 400 else None
+
+    def _redirected(self, answer: Any) -> Fault:
+        """Let rtspsrc follow a few times.
+
+        Returns:
+            What it means if no answer comes from there.
+        """
+        self._redirects += 1
+        places = _values(answer, _LOCATION)
+        self._is_lost = not places or self._redirects > REDIRECTS_MOST
+        if not self._is_lost:
+            return Fault(FaultCode.UNRESPONSIVE, unanswered_at(places[0]))
+        answer.remove_header(_LOCATION, -1)
+        return redirected("without an end" if places else "without saying where")
 
     def _challenged(self, request: Any, answer: Any) -> Fault:
         """Answer what rtspsrc cannot, and let it repeat no login that was refused: cameras lock

@@ -20,6 +20,8 @@ H264 = b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track0\r\n"
 DESCRIBED = {"sound": SDP + SOUND, "nothing": SDP, "bare": SDP + H264}
 KEY = b"\x80\xe0" + bytes(9) + b"\x01" + b"\x65" + bytes(50)  # RTP of a key frame
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+LATE_S = 3.0
+DEAD = "rtsp://a:hunter@127.0.0.1:9/x"
 USER, PASSWORD = "viewer", "right"
 Request = tuple[str, str, str]  # method, path, Authorization
 
@@ -27,7 +29,9 @@ Request = tuple[str, str, str]  # method, path, Authorization
 class RtspCamera(socketserver.StreamRequestHandler):
     """``/DESCRIBE/453`` answers DESCRIBE with 453; ``/login/SHA-256`` asks for a digest login, with
     a nonce for each connection; ``/ask/TEXT`` for a login by TEXT; ``/bare`` sends H.264 without
-    parameter sets.
+    parameter sets; ``/redirect/itself`` redirects to itself, ``/redirect/dead`` to a port where
+    nothing listens, ``/redirect/nowhere`` does not say where; ``/late/MD5`` is ``/login/MD5``, but
+    takes 3 s for each answer to DESCRIBE; ``/close`` hangs up on DESCRIBE.
     """
 
     server: Any
@@ -43,6 +47,10 @@ class RtspCamera(socketserver.StreamRequestHandler):
             path = re.sub(r"^rtsp://[^/]*/", "", address)
             login = head.get("authorization", "")
             self.server.seen.append((method, path, login))
+            if path == "close" and method == "DESCRIBE":
+                return
+            if path.startswith("late") and method == "DESCRIBE":
+                time.sleep(LATE_S)
             status, lines, body = answer_of(method, address, path, login, nonce)
             lines = [f"RTSP/1.0 {status} Said", f"CSeq: {head['cseq']}", *lines]
             lines += [f"Content-Length: {len(body)}", "", ""]
@@ -63,14 +71,18 @@ def answer_of(
 ) -> tuple[int, list[str], bytes]:
     """Status, fields and body of the answer to a request."""
     what, _, how = path.partition("/")
-    how = how.partition("/")[0]
+    how, fields = how.partition("/")[0], []
+    if what == "redirect" and method == "DESCRIBE":
+        place = {"itself": address, "dead": DEAD}.get(how)
+        what, how, fields = method, "302", [f"Location: {place}"] if place else []
     if what == "ask" and method != "OPTIONS":
         return 401, [f"WWW-Authenticate: {how.replace('_', ' ')}"], b""
-    if what == "login" and method != "OPTIONS" and not fits(how, method, address, login, nonce):
+    asks = what in {"login", "late"} and method != "OPTIONS"
+    if asks and not fits(how, method, address, login, nonce):
         ask = f'Digest realm="camera", nonce="{nonce}", algorithm={how}, qop="auth"'
         return 401, [f"WWW-Authenticate: {ask}"], b""
     if what == method:
-        return int(how), [], b""
+        return int(how), fields, b""
     if method == "DESCRIBE":
         fields = ["Content-Type: application/sdp", f"Content-Base: {address}/"]
         return 200, fields, DESCRIBED.get(what, SDP + VIDEO)

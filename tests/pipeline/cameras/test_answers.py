@@ -15,6 +15,7 @@ from pipeline.cameras.answers import (
 )
 from pipeline.cameras.content import content_of, fault_of_content
 from pipeline.cameras.nal_units import CODECS, unit_types
+from pipeline.cameras.reach import fault_of_error
 from pipeline.config.camera_url import CameraUrl
 from tests.support.fault_words import reads_as
 
@@ -78,7 +79,7 @@ def test_words_name_what_was_asked() -> None:
 @pytest.mark.parametrize(
     ("description", "words"),
     [
-        (b"v=0\r\nm=audio 0 RTP/AVP 0\r\nm=application 0 x\r\n", "only audio and application"),
+        (b"v=0\r\nm=audio 0 RTP/AVP 0\r\nm=application 0 x\r\n", "only audio and metadata"),
         (b"v=0\r\ni=m=video\r\n", "it offers no stream"),
     ],
 )
@@ -193,3 +194,11 @@ def test_the_units_in_a_packet(codec: str, payload: bytes, types: set[int]) -> N
     extended = b"\x91" + bytes(11) + b"from" + b"\0\0\0\x01more" + payload
     assert unit_types(extended, CODECS[codec]) == types
     assert unit_types(payload[:11], CODECS[codec]) == set()
+
+
+@pytest.mark.parametrize(
+    ("host", "place"), [("192.0.2.1", "192.0.2.1:554"), ("fe80::1%eth0", "[fe80::1%eth0]:554")]
+)
+def test_a_port_is_told_as_an_address_has_it(host: str, place: str) -> None:
+    for error in (ConnectionRefusedError(), TimeoutError()):
+        assert place in fault_of_error(error, host, 554).reason

@@ -47,6 +47,13 @@ def test_from_the_first_attempt_to_running() -> None:
     assert bench.states == [State.CONNECTING, State.RUNNING]
 
 
+def test_what_is_told_between_two_attempts_has_no_code_of_the_last() -> None:
+    bench = Bench()
+    bench.machine.failed(Fault(FaultCode.REFUSED, "connection refused"))
+    bench.machine.note("the camera refuses TCP; trying UDP")
+    assert (bench.told[-1].state, bench.told[-1].code) == (State.RECONNECTING, None)
+
+
 def test_a_silent_camera_stalls_once_the_watchdog_is_over() -> None:
     bench = Bench()
     bench.frame()

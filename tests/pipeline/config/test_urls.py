@@ -117,6 +117,26 @@ def test_what_is_no_secret_is_left_alone(text: str, tmp_path: Path) -> None:
         assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp://192.0.2.1/user=admin&password=hun@ter&channel=1",
+        "rtsp://192.0.2.1/user=admin_password=hun@ter_channel=1_stream=0.sdp",
+        "rtsp://u:p@cam:554/x?pwd=hun@ter",
+        "rtsp://h/x?token=h@hun@ter",
+        "rtsp://u:pass=hun@ter@cam/x",
+    ],
+)
+def test_no_part_of_a_secret_is_left_where_an_at_sign_is_in_it(text: str) -> None:
+    words = redact(f"cannot open {text} at all") + redact_address(text)
+    assert "hun" not in words
+    assert "ter" not in words
+
+
+def test_space_around_an_address_is_no_part_of_it() -> None:
+    assert CameraUrl(" rtsp://192.0.2.1/x \n") == CameraUrl("rtsp://192.0.2.1/x")
+
+
 @pytest.mark.parametrize("text", UNESCAPED)
 def test_a_login_that_is_not_escaped_is_refused_unseen(text: str) -> None:
     with pytest.raises(ValueError, match=r"^(expected scheme://user|unknown scheme)") as refusal:

@@ -5,20 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
+import gi
 import pytest
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras.reach import reach
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera_url import CameraUrl
 from pipeline.gst import rtsp_answers
+from pipeline.gst.clips import read_clip
+from pipeline.gst.parameter_sets import ParameterSets
+from tests.support import ROOT
 from tests.support.answering import PASSWORD, USER, Request, answering
+from tests.support.certificate import certificate
 from tests.support.fault_words import reads_as
+from tests.support.rtsp_manners import Manners, MannersServer
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.rtsp
 
+CLIP = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(600) + b"\xff\xd9"
 CONTENTS = {
     "page": ("text/html", b"<html>log in</html>"),
@@ -42,6 +54,10 @@ RTSP = {
     "nothing": FaultCode.AUDIO_ONLY,
     "ask/Negotiate": FaultCode.LOGIN_UNSUPPORTED,
     "bare": FaultCode.NO_PARAMETER_SETS,
+    "redirect/itself": FaultCode.REDIRECTED,
+    "redirect/nowhere": FaultCode.REDIRECTED,
+    "redirect/dead": FaultCode.UNRESPONSIVE,
+    "close": FaultCode.UNRESPONSIVE,
 }
 HTTP = {
     "page": FaultCode.WEB_PAGE,
@@ -96,6 +112,31 @@ def test_each_refusal(faults: dict[str, Transition], name: str, code: FaultCode)
     assert change.state == (State.FAILED if code.needs_repair else State.RECONNECTING)
 
 
+def test_what_gives_no_answer_is_named(faults: dict[str, Transition]) -> None:
+    assert faults["close"].reason == "the camera gives no answer to DESCRIBE"
+    words = "the camera redirects to 127.0.0.1:9, which gives no answer"
+    assert faults["redirect/dead"].reason == words
+
+
+def test_a_camera_that_redirects_to_itself_is_asked_a_few_times(
+    camera: Camera, faults: dict[str, Transition]
+) -> None:
+    assert faults["redirect/itself"].reason == "the camera redirects without an end"
+    asked = [method for method, path, _ in camera[2] if path == "redirect/itself"]
+    assert asked.count("DESCRIBE") == rtsp_answers.REDIRECTS_MOST + 1
+
+
+def test_a_challenge_is_an_answer_too(camera: Camera) -> None:
+    """The camera takes twice 3 s of the 5 that each answer may take."""
+    url = f"rtsp://{USER}:{PASSWORD}@127.0.0.1:{camera[0]}/late/MD5"
+    with Watched("late", url, "fakesink", answer_s=5) as watched:
+        until_s = time.monotonic() + 30
+        while not any(m == "PLAY" and p.startswith("late") for m, p, _ in camera[2]):
+            assert time.monotonic() < until_s, camera[2]
+            time.sleep(0.05)
+        assert not any(change.code for _, change in watched.changes)
+
+
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
 def test_a_digest_login_with_a_nonce_for_each_connection(camera: Camera, algorithm: str) -> None:
     rtsp, _, seen = camera
@@ -142,3 +183,47 @@ def test_another_protocol_at_the_port(camera: Camera) -> None:
         assert reads_as(fault)
     assert reach(CameraUrl(f"rtsp://127.0.0.1:{rtsp}/")) is None
     assert reach(CameraUrl(f"http://127.0.0.1:{http}/")) is None
+
+
+def test_tls_at_the_port_of_an_address_without_it(tmp_path: Path) -> None:
+    with MannersServer(Manners(read_clip(CLIP)), certificate(tmp_path)) as server:
+        fault = reach(CameraUrl(server.url()))
+    assert fault is not None
+    assert fault.reason == f"127.0.0.1:{server.port} speaks TLS, not RTSP"
+
+
+@pytest.mark.parametrize(
+    ("told", "come", "passed"),
+    [
+        ("", [1, 33, 34, 1, 32, 1], [1, 33, 34, 32, 1]),
+        ("", [1, 1], [1, 1]),
+        (", sprop-sps=(string)a, sprop-pps=(string)a", [1, 32, 1], [32, 1]),
+        (", sprop-vps=(string)a, sprop-sps=(string)a, sprop-pps=(string)a", [1], [1]),
+    ],
+)
+def test_images_wait_for_the_last_parameter_set(
+    told: str, come: list[int], passed: list[int]
+) -> None:
+    source, seen = Gst.Bin.new(), list[int]()
+    caps = Gst.Caps.from_string(f"application/x-rtp, encoding-name=(string)H265{told}")
+    kind = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, caps)
+    pad, into = Gst.Pad.new_from_template(kind, "src"), Gst.Pad.new("in", Gst.PadDirection.SINK)
+
+    def take(_pad: Any, _parent: Any, buffer: Any) -> Any:
+        seen.append(buffer.extract_dup(12, 1)[0] >> 1)
+        return Gst.FlowReturn.OK
+
+    into.set_chain_function_full(take)
+    sets = ParameterSets(source)
+    source.add_pad(pad)
+    pad.link(into)
+    into.set_active(True)
+    pad.set_active(True)
+    pad.push_event(Gst.Event.new_stream_start("0"))
+    segment = Gst.Segment()
+    segment.init(Gst.Format.TIME)
+    pad.push_event(Gst.Event.new_segment(segment))
+    for unit in come:
+        pad.push(Gst.Buffer.new_wrapped(bytes(12) + bytes([unit << 1, 1, 0, 0])))
+    assert seen == passed
+    assert sets.missing_s == 0
