@@ -28,6 +28,7 @@ from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.fetched import FetchFeed
 from pipeline.gst.http_answers import HttpAnswers, set_login
 from pipeline.gst.image_feed import ImageFeed
+from pipeline.gst.memory import give_back
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.pacing import Pacing
 from pipeline.gst.probes import FrameProbes
@@ -284,6 +285,7 @@ class Session:
         if thread.is_alive():
             name = self._pipeline.get_name()
             _log.error("camera %s: its graph does not stop; left behind", name)
+        give_back()
         self.probes.close()
         if self.conversation is not None:
             self.conversation.close()

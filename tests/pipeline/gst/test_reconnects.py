@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.cameras import state as camera_state
 from pipeline.gst import camera as gst_camera
+from pipeline.gst import memory
 from pipeline.gst.clips import read_clip
 from pipeline.gst.session import Session
 from tests.support import ROOT
@@ -49,6 +50,13 @@ def test_a_lost_graph_is_gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(gone) >= 3
     assert not kept
     assert 2 * len(gone) == len(made)
+
+
+def test_memory_is_given_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_last", [float("-inf")])
+    assert [memory.give_back(), memory.give_back()] == [True, False]
+    monkeypatch.setattr(memory, "EVERY_S", 0.0)
+    assert memory.give_back()
 
 
 def test_reconnects_keep_no_memory() -> None:
