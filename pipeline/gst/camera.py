@@ -286,7 +286,7 @@ class CameraRunner:
         if message.type == Gst.MessageType.ERROR:
             return self._on_error(session, message)
         if message.type == Gst.MessageType.WARNING:
-            self._warn(message.parse_warning()[0].message)
+            self._warn(message.parse_warning()[0])
         elif (detail := message.get_structure()).get_name() == "missing-plugin":
             self._missing = detail.get_string("name") or ""
         return None
@@ -362,9 +362,11 @@ class CameraRunner:
                 continue
         return None if self._stop.is_set() else silent
 
-    def _warn(self, text: str) -> None:
-        """Logs the first of a burst."""
-        now_s = time.monotonic()
+    def _warn(self, error: Any) -> None:
+        """Logs the first of a burst. A stream without sound has no pad for it."""
+        if error.matches(Gst.ParseError.quark(), Gst.ParseError.DELAYED_LINK):
+            return
+        text, now_s = error.message, time.monotonic()
         recent = {t: at_s for t, at_s in self._warned_s.items() if now_s - at_s < WARNING_EVERY_S}
         if text not in recent:
             recent[text] = now_s

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl
 _CHUNK = 4096
 _HEADERS = {0: 11, 1: 7, 2: 3, 3: 0}  # format of a chunk → bytes of its header
 _SET_CHUNK, _CONTROL, _AUDIO, _VIDEO, _COMMAND = 1, 4, 8, 9, 20
+_SOUND = b"\x72" + bytes(160)  # an FLV tag of A-law, mono
 SALT, CHALLENGE = "c2FsdA==", "Y2hhbGxlbmdl"
 
 
@@ -147,6 +148,8 @@ class _Client(socketserver.BaseRequestHandler):
         about = fields(level="status" if is_here else "error", code=code, description=name)
         self.send(_CONTROL, struct.pack(">HI", 0, 1))
         self.send(_COMMAND, text("onStatus") + number(0) + NULL + about, stream=1)
+        if is_here and name.startswith("heard"):
+            self.send(_AUDIO, _SOUND, stream=1)
         began_s = time.monotonic()
         for kind, ms, content in flv_tags(self.server.flv) if is_here else ():
             if self.server.ended.wait(max(0.0, began_s + ms / 1000 - time.monotonic())):
@@ -164,10 +167,11 @@ class RtmpServer(socketserver.ThreadingTCPServer):
 
     Attributes:
         played: the names that were asked for.
-        streams: those that there are, and after how many ms each ends at the latest.
+        streams: those that there are, and after how many ms each ends at the latest; ``heard``
+            begins with sound.
     """
 
-    streams: ClassVar = {"gate": 60_000, "short": 500}
+    streams: ClassVar = {"gate": 60_000, "short": 500, "heard": 500}
 
     allow_reuse_address = True
     daemon_threads = True

@@ -22,14 +22,18 @@ def _check(url: Address) -> None:
 
 
 def _source(spec: Camera) -> Source:
-    """By name, ``flv.video`` needs no wait for the sound that every FLV header promises."""
+    """By name, ``flv.video`` needs no wait for the sound that every FLV header promises.
+
+    Sound that comes before the first image ends the stream unless something takes it. The valve is
+    no sink, so an end does not wait for sound that never came.
+    """
     url = spec.url
     _check(url)
     location = quoted(url.bare.partition("?")[0])
     timeout_s = max(1, int(spec.answer_s) - 1)  # before the camera is given up without its word
     launch = (
         f"rtmp2src name=source location={location} timeout={timeout_s} "
-        f"! flvdemux name=flv flv.video ! {DECODE}"
+        f"! flvdemux name=flv flv.audio ! valve drop=true flv.video ! {DECODE}"
     )
     secrets = {
         "location": url.bare if url.query else "",

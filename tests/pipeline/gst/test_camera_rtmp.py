@@ -44,15 +44,21 @@ def locked(flv: Path) -> Iterator[RtmpServer]:
         yield server
 
 
-def test_numbered_frames_come_in_order(server: RtmpServer) -> None:
+def test_numbered_frames_come_in_order(
+    server: RtmpServer, caplog: pytest.LogCaptureFixture
+) -> None:
     with Watched("pulled", f"rtmp://127.0.0.1:{server.port}/live/gate?user=a&pass=b") as camera:
         camera.seen.wait(15)
     camera.check_account(80)
+    assert not [record for record in caplog.records if "linking" in record.message]  # no sound
     assert server.played[-1] == "gate?user=a&pass=b"
 
 
-def test_an_end_is_met_with_another_attempt(server: RtmpServer) -> None:
-    with Watched("ended", f"rtmp://127.0.0.1:{server.port}/live/short") as camera:
+@pytest.mark.parametrize("name", ["short", "heard"])
+def test_an_end_is_met_with_another_attempt(name: str, server: RtmpServer) -> None:
+    """Also of a stream whose sound comes before its first image."""
+    with Watched("ended", f"rtmp://127.0.0.1:{server.port}/live/{name}") as camera:
+        camera.seen.wait(2)
         _, change = camera.wait_for(lambda change: change.state == State.RECONNECTING)
         camera.wait(State.RUNNING, after=len(camera.changes) - 1)
     assert change.code == FaultCode.ENDED
