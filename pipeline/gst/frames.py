@@ -25,6 +25,7 @@ from pipeline.cameras.clip_frame import NO_CLIP, NO_FRAME, Wanted
 from pipeline.cameras.graph import camera_graph
 from pipeline.config.camera import Camera, CameraOptions
 from pipeline.gst.decoding import Decoding
+from pipeline.gst.formats import guard_formats
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.view import follow_view
 from plugins.elements import factory
@@ -61,6 +62,7 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
     leave_range_open(pipeline)
     decoding = Decoding(spec.decode)
     decoding.install(pipeline.get_by_name("decode"))
+    pipeline.connect("deep-element-added", lambda _pipeline, _bin, each: guard_formats(each))
     passed = _skip(pipeline.get_by_name("newest").get_static_pad("sink"), number)
     pipeline.set_state(Gst.State.PLAYING)
     try:

@@ -26,6 +26,7 @@ from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.fetched import FetchFeed
+from pipeline.gst.formats import guard_formats
 from pipeline.gst.http_answers import HttpAnswers, set_login
 from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.memory import give_back
@@ -336,6 +337,7 @@ def _on_element(
     if factory is None or not is_decoder(factory):
         return
     decoding.note(factory, element)
+    guard_formats(element)
     if element.find_property("max-threads") is not None:
         element.set_property("max-threads", 1)
     probes.watch_decoder(element)

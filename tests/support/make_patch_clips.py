@@ -70,6 +70,11 @@ CLIPS = {
     "raw-yuyv.avi": f"-c:v rawvideo -pix_fmt yuyv422 {_to()}",
     "raw-grey8.avi": "-c:v rawvideo -pix_fmt gray",
 }
+# What GStreamer 1.22 has no format for.
+UNNAMED = {
+    "h265-grey10.mp4": f"{_H265} -pix_fmt gray10le",
+    "ffv1-grey12.mkv": "-c:v ffv1 -pix_fmt gray12le",
+}
 
 
 def size_of(name: str) -> tuple[int, int]:
@@ -82,7 +87,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
-    for name, arguments in CLIPS.items():
+    for name, arguments in (CLIPS | UNNAMED).items():
         width, height = size_of(name)
         source = f"-f rawvideo -pix_fmt rgb24 -video_size {width}x{height} -framerate 10 -i -"
         exact = "-fflags +bitexact -flags:v +bitexact"

@@ -23,9 +23,10 @@ from pipeline.gst.clips import encode_pictures, prepare_clip
 from pipeline.gst.frames import shown_frame
 from plugins.ledger import Ledger
 from plugins.line import Line
-from tests.support.make_patch_clips import CLIPS, FOLDER
+from tests.support.make_patch_clips import CLIPS, FOLDER, UNNAMED
 from tests.support.patches import PATCHES, patches_of, picture
 from tests.support.recorded_stages import shown
+from tests.support.watched import Watched
 
 STAGES = "mirstage python=tests.support.recorded_stages:Show ! fakesink sync=false"
 GREY = np.repeat((PATCHES @ [0.299, 0.587, 0.114])[:, None], 3, 1)
@@ -88,6 +89,23 @@ def test_a_clip_that_the_server_encodes_keeps_its_colours(tmp_path: Path) -> Non
     clip = prepare_clip(FOLDER / "vp9-full-709.mp4", tmp_path)
     assert clip.parent == tmp_path
     check(first_frame(f"file:{clip}"))
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_a_format_without_a_name_ends_the_stream_and_not_the_process(
+    name: str,
+) -> None:
+    """Without the guard most of these runs ended in a segmentation fault."""
+    with Watched("grey", f"file:{FOLDER / name}", STAGES) as camera:
+        _, reason = camera.wait(State.FAILED)
+    expected = {
+        "h265-grey10.mp4": "no decoder for this video: GStreamer has no format for 4:0:0 of "
+        "10 bits; set 8 bits in the camera",
+        "ffv1-grey12.mkv": "not a readable video: Internal data stream error.",
+    }
+    assert reason == expected[name]
+    with pytest.raises(OSError, match="expected a clip that GStreamer can read"):
+        shown_frame(FOLDER / name, 0, CameraOptions())
 
 
 class Mjpeg(BaseHTTPRequestHandler):
