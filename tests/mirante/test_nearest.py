@@ -6,7 +6,7 @@ from tests.support import ROOT
 
 def test_the_nearest_name_is_suggested() -> None:
     assert nearest("fsp", ["url", "fps"]) == 'did you mean "fps"?'
-    assert similar("fsp", ["url", "fps", "fs"], most=2) == ["fs", "fps"]
+    assert similar("fsp", ["url", "fps", "fs"], most=2) == ["fps", "fs"]  # the same letters first
     assert similar("fsp", ["url"]) == []
 
 
