@@ -42,6 +42,15 @@ class Conversation:
         self._takes_options = False  # for the question that is put now
         self._is_asked = False  # and has not answered yet
         self._due_s = 0.0
+        self._is_refused = False  # OPTIONS while media flows
+
+    def forgives(self) -> bool:
+        """Whether rtspsrc's newest error was a refused keep-alive, which ends no stream by itself.
+
+        The camera is not asked again: if it ends the session for that, frames cease.
+        """
+        was_refused, self._is_refused = self._is_refused, False
+        return was_refused
 
     def close(self) -> None:
         """Let go of rtspsrc's extension."""
@@ -78,12 +87,13 @@ class Conversation:
         _, method, _, _ = request.parse_request()
         status = int(answer.parse_response().code)
         if status == 401:
+            self._is_refused = self.is_playing and method == _Method.OPTIONS
             if not self.is_playing:
                 self.answered_s = time.monotonic()
             return
         if self.is_playing:
             self._is_offered &= method != _Method.GET_PARAMETER or status == 200
-            self._is_asked = False
+            self._is_asked = self._is_refused = method == _Method.OPTIONS and status != 200
             self._wait()
             return
         self.answered_s = time.monotonic()

@@ -257,6 +257,8 @@ class Session:
         if message.type == Gst.MessageType.ELEMENT:
             self._lacks_plugin |= message.get_structure().get_name() == "missing-plugin"
         if message.type == Gst.MessageType.ERROR:
+            if self.conversation is not None and self.conversation.forgives():
+                return None
             if self._answers is not None:
                 self._answers.failed(message)
             if self._is_network and _is_end(message):

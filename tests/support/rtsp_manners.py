@@ -44,6 +44,7 @@ class Manners:
         login: ``user:password`` without which a tunnel's HTTP is answered 401.
         unanswered: methods that get no answer once the media flows.
         images: how many it sends before it ends a session; None for ever.
+        refuses_to_keep: methods that are answered 454 once the media flows.
         delimiter: a NAL unit before each image, so that it comes in several packets.
     """
 
@@ -58,6 +59,7 @@ class Manners:
     login: str = ""
     unanswered: tuple[str, ...] = ()
     images: int | None = None
+    refuses_to_keep: tuple[str, ...] = ()
     delimiter: bytes = b""
 
 
@@ -205,6 +207,9 @@ class Talk:
         if method in {*self._manners.kept_by, "PLAY"}:
             self._kept_s = time.monotonic()
         if method in self._manners.unanswered and self._transport:
+            return
+        if method in self._manners.refuses_to_keep and self._transport:
+            self._say(headers, "454 Session Not Found")
             return
         session = f"Session: 4711;timeout={self._manners.session_s}"
         if method == "OPTIONS":

@@ -52,6 +52,8 @@ KEPT = [
 ]
 HARMLESS = [
     Case("unanswered", {"unanswered": ("GET_PARAMETER",)}),
+    Case("refused", {"refuses_to_keep": ("GET_PARAMETER", "OPTIONS")}),
+    Case("refused by OPTIONS", {"refuses_to_keep": ("OPTIONS",), "offers": WITHOUT}),
     Case("login of the tunnel", {"login": "u:a b"}, scheme="rtsph", login="u:a%20b@"),
     Case("tunnel in TLS", {"login": "u:p"}, scheme="rtspsh", login="u:p@"),
     Case("slow answer", {"answer_s": 2.0}, {"answer_s": 30}),
