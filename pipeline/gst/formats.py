@@ -1,7 +1,7 @@
 """Keeps decoders of libav from images in a format that GStreamer has no name for.
 
-GStreamer 1.22 lets libav decode into its own buffers; asked for one of such a format, as grey of 10
-or 12 bits, it reads a description that is not there, which ends the process as often as not.
+GStreamer 1.22 lets libav decode into GStreamer's buffers; asked for one of such a format, as FFV1
+in grey of 12 bits, it reads a description that is not there, which mostly ends the process.
 """
 
 from __future__ import annotations
@@ -11,47 +11,28 @@ from typing import Any
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst
+from gi.repository import Gst
 
 Gst.init(None)
 
 _OWN_BUFFERS = "direct-rendering"  # a property that decoders of libav alone have
-_DEPTHS = {8, 10, 12}
+_DEPTHS = {8, 10, 12}  # bits that all formats of H.264 and H.265 have names for, but grey
 
 
 def guard_formats(decoder: Any) -> None:
-    """Have a decoder that is new in a graph refuse formats without a name; others are left alone.
+    """Have a decoder that is new in a graph end with an error there; others are left alone.
 
-    Parsers of H.264 and H.265 tell the format beforehand. Decoders of other codecs get buffers of
-    their own, from which their images are copied: then they end with an error.
+    Parsers of H.264 and H.265 tell the format beforehand. Elsewhere libav decodes into buffers of
+    its own, from which images are copied.
     """
     if decoder.find_property(_OWN_BUFFERS) is not None:
         pad = decoder.get_static_pad("sink")
         pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _on_event)
 
 
-def format_of(caps: Any) -> tuple[str, int] | None:
-    """Return subsampling, as 4:2:0, and bits of luma of an encoded video, where its caps say so."""
-    shape = caps.get_structure(0)
-    chroma, (is_there, bits) = shape.get_string("chroma-format"), shape.get_uint("bit-depth-luma")
-    return (chroma, bits) if chroma and is_there else None
-
-
-def has_name(chroma: str, bits: int) -> bool:
-    """Return whether GStreamer knows images of this subsampling and depth from libav."""
-    return bits == 8 if chroma == "4:0:0" else bits in _DEPTHS
-
-
 def _on_event(pad: Any, info: Any) -> Any:
-    event, decoder = info.get_event(), pad.get_parent_element()
-    if event.type != Gst.EventType.CAPS:
-        return Gst.PadProbeReturn.OK
-    known = format_of(event.parse_caps())
-    decoder.set_property(_OWN_BUFFERS, known is not None and has_name(*known))
-    if known is not None and not has_name(*known):
-        chroma, bits = known
-        words = f"GStreamer has no format for {chroma} of {bits} bits; set 8 bits in the camera"
-        kind = Gst.StreamError.CODEC_NOT_FOUND
-        fault = GLib.Error.new_literal(Gst.StreamError.quark(), words, int(kind))
-        decoder.post_message(Gst.Message.new_error(decoder, fault, ""))
+    event = info.get_event()
+    if event.type == Gst.EventType.CAPS:
+        is_told, bits = event.parse_caps().get_structure(0).get_uint("bit-depth-luma")
+        pad.get_parent_element().set_property(_OWN_BUFFERS, is_told and bits in _DEPTHS)
     return Gst.PadProbeReturn.OK
