@@ -317,7 +317,7 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
     for key, value in source.secrets.items():
         element.set_property(key, value)
     if source.offers_streams:
-        element.connect("select-stream", _is_video)
+        element.connect("select-stream", FirstVideo())
     anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
     is_tls = spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls"
     if anchors and is_tls and source.fetch is None:
@@ -345,6 +345,20 @@ def _on_element(
     probes.watch_decoder(element)
 
 
-def _is_video(_source: Any, _number: int, caps: Any) -> bool:
-    """Sound and metadata are not asked for at all."""
-    return bool(caps.get_structure(0).get_string("media") == "video")
+class FirstVideo:
+    """Asks for the first video of a camera's description alone.
+
+    Of several the one whose packets came first would be shown. Sound and metadata are not asked for
+    at all. Streams are offered in order, again after a redirect.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+
+    def __call__(self, _source: Any, number: int, caps: Any) -> bool:
+        """Return whether a stream is asked for."""
+        if self._number is None or number <= self._number:
+            is_video = caps.get_structure(0).get_string("media") == "video"
+            self._number = number if is_video else None
+            return bool(is_video)
+        return False

@@ -17,7 +17,13 @@ SDP = b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=x\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=c
 VIDEO = b"m=video 0 RTP/AVP 26\r\na=control:track0\r\n"
 SOUND = b"m=audio 0 RTP/AVP 0\r\na=control:track1\r\n"
 H264 = b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track0\r\n"
-DESCRIBED = {"sound": SDP + SOUND, "nothing": SDP, "bare": SDP + H264}
+SECOND = b"m=video 0 RTP/AVP 26\r\na=control:track2\r\n"
+DESCRIBED = {
+    "several": SDP + SOUND + VIDEO + SECOND,
+    "sound": SDP + SOUND,
+    "nothing": SDP,
+    "bare": SDP + H264,
+}
 KEY = b"\x80\xe0" + bytes(9) + b"\x01" + b"\x65" + bytes(50)  # RTP of a key frame
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 LATE_S = 3.0

@@ -70,7 +70,8 @@ RTSP = SourceKind(
         Row(
             "`rtsp://host[:554]/path`",
             "RTP over RTSP: H.264, H.265, MJPEG and whatever else GStreamer decodes",
-            "basic and digest login (MD5, SHA-256); sound and metadata are not requested",
+            "basic and digest login (MD5, SHA-256); only the first video is requested, no sound "
+            "and no metadata",
         ),
         Row(
             "`rtsps://host[:322]/path`",

@@ -126,6 +126,16 @@ def test_a_camera_that_redirects_to_itself_is_asked_a_few_times(
     assert asked.count("DESCRIBE") == rtsp_answers.REDIRECTS_MOST + 1
 
 
+def test_the_first_of_several_videos_is_asked_for(camera: Camera) -> None:
+    with Watched("several", f"rtsp://127.0.0.1:{camera[0]}/several", "fakesink"):
+        until_s = time.monotonic() + 30
+        while not any(m == "PLAY" and p.startswith("several") for m, p, _ in camera[2]):
+            assert time.monotonic() < until_s, camera[2]
+            time.sleep(0.05)
+    asked = [p for m, p, _ in camera[2] if m == "SETUP" and p.startswith("several")]
+    assert asked == ["several/track0"]
+
+
 def test_a_challenge_is_an_answer_too(camera: Camera) -> None:
     """The camera takes twice 3 s of the 5 that each answer may take."""
     url = f"rtsp://{USER}:{PASSWORD}@127.0.0.1:{camera[0]}/late/MD5"
