@@ -15,7 +15,7 @@ KEPT = 50_000  # images that are gone and still known
 _LISTING_SHARE = 10  # listings take at most this part of the time
 
 _NUMBER = re.compile(r"%0?(\d*)d")
-_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+SIGNATURES = _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _SCAN, _END = 0xDA, b"\xff\xd9"  # JPEG: the start of an image's data, and the end of the image
 _PNG_END = b"IEND\xaeB`\x82"
 

@@ -128,6 +128,8 @@ class Web:
         if response.status not in {200, 206, 304}:
             fault = fault_of(self._url, response.status, phrase=response.reason)
             raise FetchError(fault, response.status)
+        if response.headers.get_content_maintype() == "multipart":
+            response.length = None  # many cameras tell that of one image, or none at all
         fields = {name.lower(): value for name, value in response.getheaders()}
         return Answer(split.geturl(), response.status, fields, response, _origin(split)[1:])
 

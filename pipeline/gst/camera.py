@@ -321,7 +321,8 @@ class CameraRunner:
             return session.refusal or _of(FaultCode.ENDED)
         frames = session.probes.progress().frames
         if not self.spec.loop or not frames:
-            return end_of(self._file, frames)
+            refused = None if frames else session.refusal
+            return refused or end_of(self._file, frames)
         if self._file is not None and "cut" not in self._noted and (lacks := missing(self._file)):
             self._noted.add("cut")
             self._machine.note(f"the file is cut: {lacks}; its {frames} frames are repeated")

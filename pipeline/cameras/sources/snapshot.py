@@ -7,17 +7,26 @@ from collections.abc import Iterator, Mapping
 from threading import Event
 from typing import TYPE_CHECKING
 
-from pipeline.cameras.images import is_whole
+from mirante.faults import FaultCode
+from pipeline.cameras.content import BEGIN_BYTES, content_of, fault_of_content
+from pipeline.cameras.images import SIGNATURES, is_whole
 from pipeline.cameras.jpeg_stream import MOST_BYTES, ImageSplitter
 from pipeline.cameras.sources.base import BASE, DECODE, GOOD, Contents, Part, Source, SourceKind
 from pipeline.cameras.sources.network import expected_blocks, explain, http_schemes
-from pipeline.cameras.web import Answer, Web
+from pipeline.cameras.web import Answer, FetchError, Web
 from pipeline.config.source_kinds import Row
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
 
 DEFAULT_FPS = 1.0
+_MISSES = 2  # answers in a row that may be no image, once images came
+_PASSING = {
+    FaultCode.UNAVAILABLE,
+    FaultCode.CAMERA_ERROR,
+    FaultCode.WEB_PAGE,
+    FaultCode.OTHER_CONTENT,
+}
 _IMAGE = Contents("a snapshot", frozenset({"image", "images"}))
 
 
@@ -36,6 +45,7 @@ class Snapshots:
         self._every_s = 1 / (spec.fps or DEFAULT_FPS)
         self._web = Web(spec.url, spec.answer_s)
         self._known: dict[str, str] = {}  # conditions: of the image that came last
+        self._misses = _MISSES  # until an image came each answer has to be one
         self.calm_until_s = time.monotonic() + spec.answer_s
 
     def chunks(self, stop: Event) -> Iterator[bytes]:
@@ -46,16 +56,30 @@ class Snapshots:
         """
         due_s = time.monotonic()
         while not stop.wait(max(0.0, due_s - time.monotonic())):
-            answer = self._web.get(self._address, self._known)
+            image = self._ask()
             due_s = max(due_s + self._every_s, time.monotonic())
-            if answer.status == 304:
+            if image is None:
                 self._be_calm(due_s)
                 continue
-            image = _image_of(answer)
             if is_whole(image):
-                self._known = _conditions(answer.headers)
                 self._be_calm(due_s)
             yield image if is_whole(image) else b""
+
+    def _ask(self) -> bytes | None:
+        """Return the newest image; None where it has not changed, b"" for an answer without one."""
+        try:
+            answer = self._web.get(self._address, self._known)
+            image = _image_of(answer) if answer.status != 304 else None
+        except FetchError as error:
+            self._misses += 1
+            if self._misses > _MISSES or error.fault.code not in _PASSING:
+                raise
+            return b""
+        if image is None or is_whole(image):
+            self._misses = 0
+        if image is not None and is_whole(image):
+            self._known = _conditions(answer.headers)
+        return image
 
     def abort(self) -> None:
         """End the request that is under way."""
@@ -80,6 +104,9 @@ def _image_of(answer: Answer) -> bytes:
         image += block
         if len(image) > MOST_BYTES:
             return b""
+    content, name = content_of(answer.headers.get("content-type", ""), bytes(image[:BEGIN_BYTES]))
+    if content == "image" and image and not image.startswith(SIGNATURES):
+        raise FetchError(fault_of_content("other", name, _IMAGE.name))
     return bytes(image)
 
 

@@ -114,6 +114,17 @@ def test_an_answer_in_pieces(camera: HttpCamera) -> None:
     watched.check_account(len(IMAGES))
 
 
+@pytest.mark.parametrize("length", ["0", "4000"])
+def test_a_length_of_one_image_is_not_that_of_the_stream(length: str, camera: HttpCamera) -> None:
+    parts = [b"--frame\r\n" + _head(image) + image for image in IMAGES]
+    camera.manners["/length"] = lambda request: request.stream(
+        itertools.cycle(parts), FPS, Content_Type=MIXED, Content_Length=length
+    )
+    with Watched("length", camera.url("/length")) as watched:
+        watched.seen.wait(FRAMES)
+    watched.check_account(len(IMAGES))
+
+
 def test_an_image_is_shown_when_it_ends_not_when_the_next_begins(camera: HttpCamera) -> None:
     def one(request: Request) -> None:
         request.stream(

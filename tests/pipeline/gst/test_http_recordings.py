@@ -92,6 +92,13 @@ def test_a_recording_that_is_not_there_is_told_of_in_words(camera: HttpCamera) -
     assert reason == '404 not found: the camera has no path "/none.mkv"'
 
 
+def test_a_playlist_is_no_recording(camera: HttpCamera) -> None:
+    camera.files["/list"] = b"#EXTM3U\n#EXT-X-ENDLIST\n"
+    with Watched("playlist", camera.url("/list", "file+")) as watched:
+        _, reason = watched.wait(State.FAILED)
+    assert reason == "the address gives a playlist (HLS), not a stream"
+
+
 @pytest.mark.parametrize("prefix", ["ts+", ""])
 def test_an_endless_stream_is_live(prefix: str, camera: HttpCamera, mpeg_ts: bytes) -> None:
     """Also where the path ends like a recording, and no length is told."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import cv2
 import pytest
 
+from mirante.faults import FaultCode
 from pipeline.cameras.state import State
 from pipeline.cameras.synthetic import picture
 from tests.support.http_camera import HttpCamera, Request, http_camera, jpeg
@@ -92,6 +93,28 @@ def test_a_damaged_image_is_one_failed_frame(camera: HttpCamera) -> None:
     assert watched.states == [State.CONNECTING, State.RUNNING, State.STOPPED]
 
 
+def test_a_passing_trouble_is_one_failed_frame(camera: HttpCamera) -> None:
+    """Until it is the third in a row."""
+
+    def send(request: Request) -> None:
+        asked = len(request.server.asked) - 1
+        if asked == 1:
+            _page(request)
+        elif asked in {2, 4} or asked > 5:
+            request.answer(503)
+        else:
+            request.answer(200, IMAGES[asked], Content_Type="image/jpeg")
+
+    camera.manners["/a.jpg"] = send
+    with Watched("passing", camera.url("/a.jpg", "snapshot+"), fps=20) as watched:
+        _, change = watched.wait_for(lambda change: change.state == State.RECONNECTING)
+    assert watched.seen.read == [0, 3, 5]
+    assert change.code == FaultCode.UNAVAILABLE
+    counts, _ = watched.ledger.counts()
+    assert counts.failed == 5
+    assert counts.balanced
+
+
 def test_png(camera: HttpCamera) -> None:
     png = cv2.imencode(".png", picture(17, 320, 180)[..., ::-1])[1].tobytes()
     camera.manners["/image"] = lambda request: request.answer(200, png, Content_Type="image/png")
@@ -151,6 +174,7 @@ FAULTS = {
     "/nothing": (State.FAILED, '404 not found: the camera has no path "/nothing"'),
     "/locked": (State.FAILED, "401 unauthorised: the camera asks for a user and password"),
     "/page": (State.FAILED, "the address gives a web page (text/html), not video"),
+    "/moving": (State.FAILED, "the address gives image/gif, not video"),
     "/busy": (State.RECONNECTING, "503 service unavailable: the camera cannot serve this now"),
     "/slow": (State.RECONNECTING, "the camera takes the connection but never answers"),
     "/drips": (State.RECONNECTING, "the camera takes the connection but never answers"),
@@ -161,6 +185,7 @@ FAULTS = {
 @pytest.mark.parametrize("path", FAULTS)
 def test_each_fault_has_its_words(path: str, camera: HttpCamera) -> None:
     camera.manners["/page"] = _page
+    camera.manners["/moving"] = lambda r: r.answer(200, b"GIF89a" * 9, Content_Type="image/gif")
     camera.manners["/locked"] = lambda r: r.answer(401, WWW_Authenticate='Basic realm="x"')
     camera.manners["/slow"] = _hang
     camera.manners["/drips"] = lambda request: request.stream(iter([IMAGES[0][:900], b""]), 0.1)
