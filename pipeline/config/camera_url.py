@@ -22,7 +22,7 @@ SECRET_PARAMETER = re.compile(
     (?P<name>
       (?:^|(?<=[?&;_/]))
       [^=&?;/\s]{0,64}?
-      (?: passw|passphrase|passcode|streamid|pwd|psw|token|secret
+      (?: passw|passph|passcode|stream[_-]?id|pwd|psw|token|secret
         | (?<!by)(?<!com)pass(?![a-z]) | pas(?![a-z]) | (?<![a-z])pw(?![a-z])
         | auth(?!or(?!i)) | (?<!mon)(?<!hot)(?<!tur)key(?![a-z]|_?frame)
       )

@@ -48,6 +48,8 @@ SECRET = [
     ("http://h/x?user_pw=hunter2&loginpass=hunter3", "http://h/x?user_pw=***&loginpass=***"),
     ("srt://h:1?streamid=read:a:u:hunter2&mode=caller", "srt://h:1?streamid=***&mode=caller"),
     ("srt://:1?passphrase=hunter2hunter2", "srt://:1?passphrase=***"),
+    ("srt://:1?passphras=hunter2hunter2", "srt://:1?passphras=***"),
+    ("srt://:1?stream-id=hunter2hunter2", "srt://:1?stream-id=***"),
 ]
 ORDINARY = [
     f"{place}{name}=1"
