@@ -37,7 +37,7 @@ function Busy({ started, onCancel }) {
     <div class="trial-wait"><span class="waiting-dot" /></div>
     <div class="trial-facts">
       <strong role="status">${passed < PATIENCE_S ? "Connecting" : "Waiting for the first good image"}</strong>
-      <p>${passed} s. Some cameras take ten seconds; the test stops after 20 s.</p>
+      <p>${passed} s. Some cameras take ten seconds; the test stops after 25 s.</p>
       <${Button} icon="close" onClick=${onCancel}>Cancel the test</${Button}>
     </div>
   </div>`;
