@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cameras.sources import source_of
+from pipeline.cameras.sources.base import Source
 from pipeline.cameras.view import before_scaling, behind_scaling
 from pipeline.config.camera import Camera, Preview
 from pipeline.config.launch import quoted
@@ -11,7 +12,7 @@ _NEWEST = "queue name=newest max-size-buffers=1 max-size-bytes=0 max-size-time=0
 _EVERY = "queue name=newest max-size-buffers=4 max-size-bytes=0 max-size-time=0"
 
 
-def camera_graph(name: str, spec: Camera, stages: str) -> str:
+def camera_graph(name: str, spec: Camera, stages: str, source: Source | None = None) -> str:
     """Launch text of one camera's whole graph.
 
     The rate limit is no element: GStreamer 1.22's videorate ends the process by an assertion on
@@ -23,11 +24,12 @@ def camera_graph(name: str, spec: Camera, stages: str) -> str:
         name: the camera's name; it becomes the pipeline's.
         spec: the camera.
         stages: launch text of what stands behind the RGB caps, up to a sink.
+        source: where its images come from; None for its address.
 
     Raises:
         ValueError: the address has a query that means nothing.
     """
-    source = source_of(spec)
+    source = source or source_of(spec)
     parts = [source.launch]
     if source.pace == "realtime" and not source.is_fed:
         parts.append("identity name=pace sync=true")

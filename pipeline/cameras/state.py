@@ -220,6 +220,10 @@ class CameraState:
         """The attempt waits for a sender."""
         self._enter(State.RECONNECTING, fault.reason, fault.code)
 
+    def moved(self, words: str) -> None:
+        """Its images are to come by another session, though nothing is wrong with the stream."""
+        self._enter(State.RECONNECTING, words)
+
     def idle(self, words: str) -> None:
         """Nothing is there to be shown yet, which is no fault."""
         if self.state != State.RUNNING:

@@ -44,10 +44,10 @@ def up(config: Config) -> None:
 def check(config: Config) -> None:
     """List every mistake in CONFIG, and what this machine lacks to run it."""
     from engines.store.models import use_default_mirror
+    from pipeline.cameras.sharing import read_apart
     from pipeline.config.load import load_settings
     from pipeline.config.messages import ConfigError
     from pipeline.config.standard import SHIPPED
-    from pipeline.config.view_stream import shared_streams
     from pipeline.doctor import examine, needs_of
 
     use_default_mirror()
@@ -69,7 +69,7 @@ def check(config: Config) -> None:
     for name, is_standard in _still_to_fetch(settings).items():
         less = f"; {SHIPPED} runs where it cannot be had" if is_standard else ""
         typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}{less}")
-    for line in shared_streams(settings.cameras):
+    for line in read_apart(settings.cameras):
         typer.echo(f"hint: {line}")
     count = len(settings.cameras)
     typer.echo(f"{config}: fine, {count} camera{'' if count == 1 else 's'}")

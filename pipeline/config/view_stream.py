@@ -92,27 +92,3 @@ def check_sessions(cameras: Mapping[str, Camera], path: str) -> Iterator[str]:
                 f"{path}.{name}.view: {show(str(view.url))} — expected the same {', '.join(keys)} "
                 f'as camera "{other}", which shows the same stream: one session serves both'
             )
-
-
-def shared_streams(cameras: Mapping[str, Camera]) -> Iterator[str]:
-    """A hint for each stream that is asked for more than once.
-
-    Args:
-        cameras: of one worker, by name.
-    """
-    readers: dict[tuple[object, ...], list[str]] = {}
-    shown: dict[tuple[object, ...], str] = {}
-    for name, camera in cameras.items():
-        if camera.url.is_network or camera.url.kind.needs_path:
-            readers.setdefault(stream_of(camera.url), []).append(name)
-            shown.setdefault(stream_of(camera.url), str(camera.url))
-    for name, camera in cameras.items():
-        view = view_stream_of(camera)
-        if view is not None and (stream := stream_of(view.url)) in readers:
-            readers[stream].append(f"{name}.view")
-    for stream, names in readers.items():
-        if len(names) > 1:
-            yield (
-                f"{shown[stream]}: read by {', '.join(names)}, each in a session of its own; one "
-                "camera with the stages of all would need one session and decode once"
-            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -18,24 +17,25 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from mirante.faults import FaultCode
+from pipeline.cameras.asking import ask
 from pipeline.cameras.faults import UNEXPLAINED, explain, hide
 from pipeline.cameras.files import broken_at, end_of, missing
 from pipeline.cameras.graph import camera_graph
+from pipeline.cameras.sharing import FOLLOWING, Lead, SharedSessions, session_key
 from pipeline.cameras.sources import kind_of, source_of
 from pipeline.cameras.state import GRACE_S, CameraState, End, Fault, State, Transition
 from pipeline.cameras.transport import Transport
 from pipeline.config.camera import Camera
 from pipeline.gst.decoders import refusal
+from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
 from plugins.line import Line
 
 TICK_S = 0.25
 STAGES_S = 30.0  # a frame that the stages have had this long will not come back
 REACH_MOST_S = 5.0  # to find why nothing was answered, after that was waited for
-NAME_SERVER_S = 4.0  # more than an answer, to find a camera's address
 WARNING_EVERY_S = 10.0
 
-_Answer = str | Fault | None
 _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class CameraRunner:
             ``mirinfer model=street ! mirpublish camera=gate``.
         line: what its elements share: account, outbox, models.
         on_change: notified of each transition, on the supervisor's thread.
+        shared: the sessions that it may share with other cameras; None where it opens its own.
 
     Raises:
         ValueError: the address has a query that means nothing, or this machine has no decoder of
@@ -79,6 +80,7 @@ class CameraRunner:
         stages: str,
         line: Line,
         on_change: Callable[[Transition], None],
+        shared: SharedSessions | None = None,
     ) -> None:
         if words := refusal(spec.decode):
             raise ValueError(words)
@@ -90,6 +92,7 @@ class CameraRunner:
         camera_graph(name, spec, stages)  # or it is refused
         self._line, self._ledger = line, line.ledger
         self._on_change = on_change
+        self._shared, self._key = shared, session_key(spec)
         self._file = None if spec.url.is_network else Path(spec.url.path)
         self._machine = CameraState(
             name, spec.watchdog_s, self._tell, self._source.live, self._source.sender
@@ -172,43 +175,84 @@ class CameraRunner:
             self._machine.stopped(ended.reason, ended.code)
 
     def _attempt(self) -> Fault | None:
+        """Open the camera's session, or follow that of another camera which has done so."""
+        if self._shared is None or self._key is None:
+            return self._open()
+        lead, is_first = self._shared.enter(self._key, self.name)
+        if not is_first:
+            return self._follow(lead)
+        fault = None
+        try:
+            fault = self._lead(lead)
+        finally:
+            self._shared.end(self._key, lead, fault)
+        return fault
+
+    def _lead(self, lead: Lead) -> Fault | None:
+        """Open sessions as long as one is to follow another at once: those that follow see one."""
+        fault = self._open(lead)
+        while not self._stop.is_set() and (fault is None or fault is _NEXT_TURN):
+            self._machine.connecting()
+            fault = self._open(lead)
+        return fault
+
+    def _follow(self, lead: Lead) -> Fault | None:
+        _log.info("camera %s: shares the session of camera %s", self.name, lead.camera)
+        graph = camera_graph(self.name, self.spec, self._stages, FOLLOWING)
+        return self._run_session(partial(FollowingSession, self.spec, graph, self._line, lead))
+
+    def _open(self, lead: Lead | None = None) -> Fault | None:
         """Run a graph, and another where the camera wants a login that the first does not know."""
-        fault = self._run_graph()
+        fault = self._run_graph(lead)
         log_in = kind_of(self.spec.url).log_in
         if log_in is None or fault is None or fault.code is not FaultCode.UNAUTHORISED:
             return fault
-        answer = self._ask(partial(log_in, self.spec.url, self.spec.answer_s), self.spec.answer_s)
-        return self._run_graph(answer) if isinstance(answer, str) else answer or fault
+        answer_s = self.spec.answer_s
+        answer = ask(partial(log_in, self.spec.url, answer_s), answer_s, self._stop)
+        return self._run_graph(lead, answer) if isinstance(answer, str) else answer or fault
 
-    def _run_graph(self, login: str = "") -> Fault | None:
-        """Run one graph from building to its end; return None when a stop was requested, or when
-        the camera is to be tried otherwise at once.
-        """
+    def _run_graph(self, lead: Lead | None, login: str = "") -> Fault | None:
+        """Run a graph that asks the camera itself; return as ``_run_session``."""
         if self._stuck is not None and self._stuck.is_stuck:
             return Fault(
                 FaultCode.FILE_STALLED, f"{self.spec.url.path} cannot be opened: no answer"
             )
         spec = self._transport.spec(self.spec)
         graph = camera_graph(self.name, spec, self._stages)
+        make = partial(Session, spec, self._source, graph, self._line, self._next_number, login)
+        return self._run_session(make if lead is None else partial(make, lead), lead)
+
+    def _run_session(self, make: Callable[[], Session], lead: Lead | None = None) -> Fault | None:
+        """Run one graph from building to its end; return None when a stop was requested, or when
+        the camera is to be tried otherwise at once.
+        """
         try:
-            session = Session(spec, self._source, graph, self._line, self._next_number, login)
+            session = make()
         except GraphError as error:
             code = FaultCode.NO_ELEMENT if error.lacks_element else FaultCode.INVALID
             return Fault(code, f"the graph cannot be built: {self._hide(str(error))}")
+        if lead is not None:
+            lead.session = session
         session.start()
         self._machine.began()
         fault = self._watch(session)
         session.close()
+        if lead is not None:
+            lead.session = None
         self._next_number = session.next_number
         self._stuck = session if session.is_stuck else None
         if isinstance(fault, End) or fault is _NEXT_TURN:
             self._ledger.finish()
         else:
             self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
+        if session.left and not self._stop.is_set():
+            self._machine.moved(session.left)
         return None if fault is None or self._turns(session, fault) else fault
 
     def _turns(self, session: Session, fault: Fault) -> bool:
         """Take another transport, where that is why no video came."""
+        if isinstance(session, FollowingSession):  # which comes by the transport of another camera
+            return False
         talk = session.conversation
         is_mute = fault.code == FaultCode.NO_VIDEO and session.probes.progress().newest_s is None
         is_silent = is_mute and talk is not None and talk.is_playing
@@ -218,7 +262,7 @@ class CameraRunner:
         return turn is not None
 
     def _watch(self, session: Session) -> Fault | None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not session.left:
             message = session.message(TICK_S)
             fault = None if message is None else self._judge(session, message)
             fault = fault or self._check(session)
@@ -257,7 +301,7 @@ class CameraRunner:
             self._note("transport", self._transport.works())
         if session.decoding.words and self.state == State.RUNNING:
             self._note("decoding", session.decoding.words)
-        for kind, remark in list(session.probes.times.remarks.items()):
+        for kind, remark in list(session.remarks.items()):
             self._note(kind, remark)
 
     def _note(self, kind: str, remark: str) -> None:
@@ -335,33 +379,10 @@ class CameraRunner:
         silent = _of(FaultCode.NO_NAME_SERVER)
         reach_s = min(self.spec.answer_s, REACH_MOST_S)
         reach = partial(kind_of(self.spec.url).reach, self.spec.url, reach_s)
-        fault = self._ask(reach, reach_s, silent)
+        fault = ask(reach, reach_s, self._stop, silent)
         if self._stop.is_set():
             return None
         return fault if isinstance(fault, Fault) else otherwise
-
-    def _ask(
-        self, question: Callable[[], _Answer], answer_s: float, silent: _Answer = None
-    ) -> _Answer:
-        """Ask the network on another thread, so that a stop need not wait for DNS.
-
-        Args:
-            question: asks, and takes ``answer_s`` at most once a name server has answered.
-            answer_s: see there.
-            silent: the answer where none comes in time.
-
-        Returns:
-            The answer; ``silent`` without one in time, None when a stop was requested.
-        """
-        answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
-        threading.Thread(target=lambda: answers.put(question()), name="ask", daemon=True).start()
-        until_s = time.monotonic() + answer_s + NAME_SERVER_S
-        while not self._stop.is_set() and time.monotonic() < until_s:
-            try:
-                return answers.get(timeout=TICK_S)
-            except queue.Empty:
-                continue
-        return None if self._stop.is_set() else silent
 
     def _warn(self, error: Any) -> None:
         """Logs the first of a burst. A stream without sound has no pad for it."""

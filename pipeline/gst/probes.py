@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gi
 
@@ -19,9 +19,10 @@ from gi.repository import Gst
 from pipeline.cameras.damage import Damage
 from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.rhythm import Rhythm
+from pipeline.cameras.sharing import Lead
 from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
-from pipeline.gst.capture_time import CaptureTime
+from pipeline.gst.capture_time import Captured, CaptureTime
 from pipeline.gst.intake import Intake, JpegEnds
 from pipeline.gst.view import Seen
 from plugins.element import elements_of
@@ -35,6 +36,23 @@ _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
 _DELTA, _DISCONT = Gst.BufferFlags.DELTA_UNIT, Gst.BufferFlags.DISCONT
 _CORRUPTED = Gst.BufferFlags.CORRUPTED
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
+_COPY = Gst.BufferCopyFlags
+_SHALLOW = _COPY.FLAGS | _COPY.TIMESTAMPS | _COPY.META | _COPY.MEMORY
+_WHOLE = 2**64 - 1  # the size of a buffer, whatever it is
+
+
+class Exit(NamedTuple):
+    """A frame as it leaves the decoder.
+
+    Attributes:
+        pts: in ns; no two frames in a row have the same.
+        captured: when it was taken.
+        damaged: the decoder made up a part of it.
+    """
+
+    pts: int
+    captured: Captured
+    damaged: bool
 
 
 class FrameProbes:
@@ -47,6 +65,7 @@ class FrameProbes:
         paced: frames are held until they are due behind the decoder, so that this is their time.
         seen: the camera's view, which says the size that frames are shown in; None for their own.
         damaged: what to do with frames that the decoder made up in part.
+        lead: those who are given each decoded frame too.
 
     Attributes:
         times: when they were taken.
@@ -62,6 +81,7 @@ class FrameProbes:
         paced: bool = False,
         seen: Seen | None = None,
         damaged: Literal["mark", "drop", "keep"] = "mark",
+        lead: Lead | None = None,
     ) -> None:
         self._began_s: float | None = None
         self._packets_s: float | None = None
@@ -71,6 +91,7 @@ class FrameProbes:
         self._damage = Damage(believes=not keyframes_only)
         self._intake = Intake(self._on_data, self._damage.lost)
         self._damaged = damaged
+        self._lead = lead
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
@@ -86,13 +107,17 @@ class FrameProbes:
         self._broken = False
         self._jpeg_ends: JpegEnds | None = None
 
+    def follow(self, pipeline: Any) -> None:
+        """Puts into a graph the probe that it needs where ``admit`` is called for its frames."""
+        newest = pipeline.get_by_name("newest")
+        self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
+
     def install(self, pipeline: Any) -> None:
         """Puts the probes into a graph made by ``camera_graph``."""
-        newest = pipeline.get_by_name("newest")
-        entry = newest.get_static_pad("sink")
+        self.follow(pipeline)
+        entry = pipeline.get_by_name("newest").get_static_pad("sink")
         self._add(entry, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._add(entry, Gst.PadProbeType.BUFFER, self._on_decoded)
-        self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
         self._intake.listen(pipeline.get_bus())
         for element in elements_of(pipeline):
             self._intake.watch(element)
@@ -185,8 +210,7 @@ class FrameProbes:
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
         event = info.get_event()
-        if self._seen.note(event):
-            self._size = self._seen.view.size
+        self.note(event)
         if event.type == Gst.EventType.SEGMENT:
             self._position = (event.parse_segment().start, time.monotonic())
         return _OK
@@ -197,29 +221,51 @@ class FrameProbes:
         now_s = time.monotonic()
         if self._arrived_s is None:  # nothing is decoded here
             self._rhythm.came(now_s, sent_pts)
-        self._decoded_s, self._position = now_s, (sent_pts, now_s)
-        self.frames += 1
-        damaged = self._is_damaged(buffer)
-        captured_ns, ts_source, arrived_ns = self.times.captured(buffer, self._paced)
+        self._position = (sent_pts, now_s)
+        flagged, discont = buffer.has_flags(_CORRUPTED), buffer.has_flags(_DISCONT)
+        damaged = self._damage.decoded(sent_pts, flagged, discont)
+        captured = self.times.captured(buffer, self._paced)
         pts = self._unique(pad, sent_pts)
         if pts != sent_pts:
             buffer.pts = pts
+        frame = Exit(pts, captured, damaged)
+        if self._lead is not None:
+            self._hand_on(self._lead, pad, buffer, frame)
+        return _OK if self.admit(frame) else _DROP
+
+    def _hand_on(self, lead: Lead, pad: Any, buffer: Any, frame: Exit) -> None:
+        """Give a frame to each that follows, in a buffer of its own around the same pixels.
+
+        Memory that several buffers hold is written by none: it is copied where one asks to write.
+        """
+        feeds = lead.feeds
+        caps = pad.get_current_caps() if feeds else None
+        for feed in feeds:
+            copy = buffer.copy_region(_SHALLOW, 0, _WHOLE)
+            feed.take(copy, caps, self._seen.orientation, frame)
+
+    def note(self, event: Any) -> None:
+        """Take in what an event says of the frames behind it."""
+        if self._seen.note(event):
+            self._size = self._seen.view.size
+
+    def admit(self, frame: Exit) -> bool:
+        """Enter a decoded frame into the account; return whether it is to be analysed."""
+        pts, (captured_ns, ts_source, arrived_ns), damaged = frame
+        self._decoded_s = time.monotonic()
+        self.frames += 1
+        damaged = damaged and self._damaged != "keep"
+        if not damaged:
+            self._whole_s = self._decoded_s
         self._ledger.decoded(pts, captured_ns, ts_source, self._size, arrived_ns, damaged)
         if damaged and self._damaged == "drop":
             self._ledger.drop(pts, DAMAGED)
-            return _DROP
+            return False
         if self._limit is not None and not self._limit.admits(pts):
             self._ledger.drop(pts, "rate")
-            return _DROP
+            return False
         self._ledger.admitted(pts)
-        return _OK
-
-    def _is_damaged(self, buffer: Any) -> bool:
-        flagged, discont = buffer.has_flags(_CORRUPTED), buffer.has_flags(_DISCONT)
-        damaged = self._damage.decoded(buffer.pts, flagged, discont) and self._damaged != "keep"
-        if not damaged:
-            self._whole_s = self._decoded_s
-        return damaged
+        return True
 
     def _unique(self, pad: Any, pts: int) -> int:
         """The frame's PTS, which is its key from here on, so no two frames may share one.

@@ -16,6 +16,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GLib, Gst
 
 from pipeline.cameras.rate import RateLimit
+from pipeline.cameras.sharing import Lead
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
@@ -74,6 +75,7 @@ class Session:
         line: what its elements share.
         first_number: number of the first frame or segment, where frames are fed here.
         login: a field ``Authorization`` for a source over HTTP that does not know the login.
+        lead: those that follow this session, where it may be shared.
 
     Attributes:
         probes: what they saw.
@@ -92,6 +94,7 @@ class Session:
         line: Line,
         first_number: int = 0,
         login: str = "",
+        lead: Lead | None = None,
     ) -> None:
         try:
             self._pipeline = Gst.parse_launch(graph)
@@ -113,8 +116,12 @@ class Session:
             paced=source.pace == "realtime",
             seen=Seen(spec),
             damaged=spec.damaged,
+            lead=lead,
         )
-        self.probes.install(self._pipeline)
+        if source.follows:
+            self.probes.follow(self._pipeline)
+        else:
+            self.probes.install(self._pipeline)
         follow_view(self._pipeline, spec)
         leave_range_open(self._pipeline)
         self.decoding = Decoding(spec.decode)
@@ -188,6 +195,16 @@ class Session:
         if self.fetched is None:
             return progress
         return progress.calm_until(self.fetched.fetch.calm_until_s)
+
+    @property
+    def left(self) -> str:
+        """Why its images have to come from another session, in words; "" where they need not."""
+        return ""
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """Things worth saying about the camera's clock, by kind."""
+        return self.probes.times.remarks
 
     @property
     def is_over(self) -> bool:
@@ -320,7 +337,7 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
         element.connect("select-stream", FirstVideo())
     anchors = os.environ.get("SSL_CERT_FILE")  # as OpenSSL, curl and Python have it
     is_tls = spec.url.endpoint is not None and spec.url.endpoint.protocol == "tls"
-    if anchors and is_tls and source.fetch is None:
+    if anchors and is_tls and source.fetch is None and not source.follows:
         database = Gio.TlsFileDatabase.new(anchors)
         if element.find_property("tls-database") is not None:
             element.set_property("tls-database", database)

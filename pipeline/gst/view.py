@@ -34,6 +34,7 @@ class Seen:
 
     Attributes:
         is_interlaced: some of them may be.
+        orientation: GStreamer's tag of that name, where one was seen; else "".
     """
 
     def __init__(self, options: CameraOptions) -> None:
@@ -41,12 +42,13 @@ class Seen:
         self.is_interlaced = False
         self._size = (0, 0)
         self._tag = Turn()
+        self.orientation = ""
 
     def note(self, event: Any) -> bool:
         """Take an event in; return whether the view may be another now, if one is known."""
         before = self._size, self._tag, self.is_interlaced
         if event.type == Gst.EventType.STREAM_START:
-            self._tag = Turn()
+            self._tag, self.orientation = Turn(), ""
         elif event.type == Gst.EventType.CAPS:
             shape = event.parse_caps().get_structure(0)
             self._size = (shape.get_value("width"), shape.get_value("height"))
@@ -54,7 +56,7 @@ class Seen:
         elif event.type == Gst.EventType.TAG:
             is_there, text = event.parse_tag().get_string(Gst.TAG_IMAGE_ORIENTATION)
             if is_there:
-                self._tag = Turn.of_tag(text)
+                self._tag, self.orientation = Turn.of_tag(text), text
         return any(self._size) and before != (self._size, self._tag, self.is_interlaced)
 
     @property

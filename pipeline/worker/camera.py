@@ -12,6 +12,7 @@ from mirante.faults import FaultCode
 from mirante.frame import Counts, FrameResult
 from mirante.status import Status
 from pipeline.cameras.graph import stages_text
+from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import WAITING, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
@@ -70,6 +71,7 @@ class MakeRunner(Protocol):
         stages: str,
         line: Line,
         on_change: Callable[[Transition], None],
+        shared: SharedSessions | None = None,
     ) -> Runner:
         """Arguments and errors as of ``CameraRunner``."""
 
@@ -151,12 +153,14 @@ class CameraStarter:
         outbox: where results wait for Redis.
         models: what the cameras run.
         threads: of one inference.
+        shared: the sessions that they may share; None where each opens its own.
     """
 
     make_runner: MakeRunner
     outbox: Outbox
     models: Models
     threads: int
+    shared: SharedSessions | None = None
 
     def start(self, name: str, spec: Camera) -> RunningCamera:
         """Start a camera; its changes of state are told as messages of its ``status`` stream.
@@ -179,7 +183,7 @@ class CameraStarter:
         text = stages_text(name, spec, self.threads)
         images = self._images(name, spec)
         line = Line(ledger, self.outbox, self.models, images)
-        runner = self.make_runner(name, spec, text, line, on_change)
+        runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
         return RunningCamera(spec, runner, ledger, seen, images)
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from engines.serving import Models, Served
+from pipeline.cameras.sharing import read_apart
 from pipeline.config.camera import Camera
 from pipeline.config.choosing import settle
 from pipeline.config.settings import Settings
-from pipeline.config.view_stream import shared_streams
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import MakeRunner
@@ -89,7 +89,7 @@ def run_worker(
             log.info("dashboard at %s", page)
         if config_path is not None:
             log.info("%d cameras from %s", len(settings.cameras), config_path)
-        for hint in shared_streams(settings.cameras):
+        for hint in read_apart(settings.cameras):
             log.info("%s", hint)
         if on_start is not None:
             on_start(worker, address, page)

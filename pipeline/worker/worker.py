@@ -17,6 +17,7 @@ from engines.runtimes import threads_per_session
 from engines.serving import Models
 from mirante.faults import FaultCode
 from mirante.status import Status
+from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.config.choosing import chosen, settle
@@ -93,7 +94,9 @@ class Worker:
         self._generation = ""
         self._renew_due_s = 0.0
         self._redis_words = ""
-        self._starter = CameraStarter(make_runner, self.outbox, self.models, threads_of(settings))
+        self._starter = CameraStarter(
+            make_runner, self.outbox, self.models, threads_of(settings), SharedSessions()
+        )
         self._views = Views(make_runner, self.outbox.watched)
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
+from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
@@ -20,13 +21,20 @@ SETTLED = 5  # frames after which a camera has found its pace
 
 
 class Watched:
-    def __init__(self, name: str, url: str, stages: str = "numbersink", **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        stages: str = "numbersink",
+        shared: SharedSessions | None = None,
+        **options: Any,
+    ) -> None:
         self.seen = SEEN[name] = Seen()
         self.ledger = Ledger(name)
         self.changes: list[tuple[float, Transition]] = []
         self._changed = threading.Condition()
         spec = Camera(url=url, **options)
-        self.runner = CameraRunner(name, spec, stages, Line(self.ledger), self._note)
+        self.runner = CameraRunner(name, spec, stages, Line(self.ledger), self._note, shared)
 
     def __enter__(self) -> Watched:
         self.runner.start()

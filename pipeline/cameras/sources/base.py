@@ -92,6 +92,7 @@ class Source:
             camera is called.
         is_called: ``source`` takes the calls of senders, of which it hears one.
         contents: what an answer over HTTP is expected to hold; None for anything.
+        follows: its frames come decoded and timed, from another camera's session.
     """
 
     launch: str
@@ -107,6 +108,7 @@ class Source:
     sender: str = ""
     is_called: bool = False
     contents: Contents | None = None
+    follows: bool = False
 
     @property
     def is_fed(self) -> bool:

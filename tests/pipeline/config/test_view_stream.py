@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config.camera import Camera
 from pipeline.config.decode_cost import decode_hint
-from pipeline.config.view_stream import check_view, shared_streams, view_stream_of
+from pipeline.config.view_stream import check_view, view_stream_of
 
 SUB, MAIN = "rtsp://u:p@192.0.2.7/sub", "rtsp://u:p@192.0.2.7/main"
 
@@ -45,17 +45,6 @@ def test_nothing_is_shown_in_which_nothing_is_blurred() -> None:
     (line,) = check_view(camera(preview={"blur": ["face", "person"]}), "gate")
     assert line.startswith('gate.view: "rtsp://***@192.0.2.7/main" — expected none where')
     assert "face, person" in line
-
-
-def test_a_stream_that_is_read_twice_is_hinted_at() -> None:
-    twins = {"a": camera(), "b": camera(view=None), "c": camera(url=MAIN, view=None)}
-    hints = list(shared_streams(twins))
-    assert [hint.split(", each")[0] for hint in hints] == [
-        "rtsp://***@192.0.2.7/sub: read by a, b",
-        "rtsp://***@192.0.2.7/main: read by c, a.view",
-    ]
-    drawn = {"a": camera(url="test://", view=None), "b": camera(url="test://", view=None)}
-    assert list(shared_streams(drawn)) == []
 
 
 @pytest.mark.parametrize(

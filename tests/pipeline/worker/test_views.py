@@ -15,6 +15,7 @@ from engines.serving import Models
 from mirante.faults import FaultCode
 from mirante.keys import key
 from mirante.wire.framed import unframed
+from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
@@ -44,7 +45,9 @@ class Runner:
         stages: str,
         line: Line,
         on_change: Callable[[Transition], None],
+        shared: SharedSessions | None = None,
     ) -> None:
+        assert shared is None
         self.name, self.spec, self.stages, self.line = name, spec, stages, line
         self.on_change = on_change
         self.state, self.reason = State.CONNECTING, "first attempt"

@@ -1,0 +1,63 @@
+"""A worker opens one session for cameras of one stream, whatever is done to one of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.config.settings import Settings
+from pipeline.control.registry import Registry, connect
+from pipeline.gst.camera import CameraRunner
+from pipeline.gst.clips import read_clip
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
+from tests.support import ROOT
+from tests.support.rtsp_manners import Manners, MannersServer
+
+CLIP = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until_s, "it did not come to that within 30 s"
+        time.sleep(0.05)
+
+
+@pytest.mark.redis
+@pytest.mark.rtsp
+def test_pausing_one_leaves_the_other_with_a_session(redis_server: RedisServer) -> None:
+    with MannersServer(Manners(read_clip(CLIP))) as camera, connect(redis_server.url) as client:
+        keys = {"url": camera.url(), "stages": []}
+        settings = Settings.model_validate({"cameras": {"gate": keys, "yard": keys}})
+        worker, stop = Worker(settings, redis_server.url, CameraRunner), threading.Event()
+        thread = threading.Thread(target=worker.run, args=(stop,))
+        thread.start()
+
+        def published(name: str) -> int:
+            counts = worker.state().cameras[name].counts
+            return counts.published if counts is not None else 0
+
+        try:
+            until(lambda: {"gate", "yard"} <= worker.state().cameras.keys())
+            until(lambda: published("gate") > 3 and published("yard") > 3)
+            assert len(camera.plays) == 1
+            registry = Registry(client, settings=settings)
+            registry.pause("gate")
+            until(lambda: worker.state().cameras["gate"].state == "stopped")
+            before = published("yard")
+            until(lambda: published("yard") > before + 3)
+            registry.resume("gate")
+            until(lambda: published("gate") > 3)
+            assert len(camera.plays) <= 2, "one anew if gate had opened the first"
+            ledgers = [running.ledger for running in worker.cameras.values()]
+        finally:
+            stop.set()
+            thread.join()
+    for ledger in ledgers:
+        counts, pending = ledger.counts()
+        assert counts.balanced
+        assert pending == 0
