@@ -29,7 +29,7 @@ from pipeline.gst.camera import CameraRunner
 from pipeline.worker.camera import HELD
 from pipeline.worker.process import run_worker
 from pipeline.worker.redis_server import RedisServer
-from pipeline.worker.trials import run_trial
+from pipeline.worker.trials import KILL_S, run_trial
 from pipeline.worker.worker import Worker
 from tests.support.redis_entries import entries
 from tests.support.stand_in import StandIn, file_server
@@ -219,4 +219,4 @@ def test_a_trial_has_the_time_that_the_choice_left(
     camera = Settings.model_validate({"cameras": {"gate": NAMED}}).cameras["gate"]
     with pytest.raises(OSError, match="no process"):
         run_trial("gate", camera)
-    assert given[0] <= 19.7
+    assert given[0] <= KILL_S - 0.3
