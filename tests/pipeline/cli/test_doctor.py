@@ -17,7 +17,14 @@ from tests.support.stand_in import StandIn
 
 URLS = ["rtsp://h/x", "rtsps://h/x", "http://h/x", "file:x.mp4", "/dev/video0", "test://"]
 URLS += ["rtmp://h/a/x", "srt://h:1", "udp://:1", "rtp://:1", "sdp:x.sdp", "images:x"]
-ALWAYS_THERE = {"capsfilter", "identity", "filesrc", "fakesink", "pipeline", "valve"}  # GStreamer's core
+ALWAYS_THERE = {
+    "capsfilter",
+    "identity",
+    "filesrc",
+    "fakesink",
+    "pipeline",
+    "valve",
+}  # GStreamer's core
 
 
 def probes(*missing: str) -> dict[str, Missing]:
