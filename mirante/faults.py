@@ -356,7 +356,7 @@ class FaultCode(StrEnum):
     )
     NO_WORKER = (
         "no-worker",
-        'worker "…" is not running',
+        'worker "…" is not running / worker "…" is not running; …',
         "Start it: “mirante up” with its configuration.",
     )
     NO_REDIS = (

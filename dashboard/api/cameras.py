@@ -14,13 +14,15 @@ from dashboard.api import camera_past, shapes, snapshot
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
-from mirante.faults import advice_on
+from mirante.faults import FaultCode, advice_on
+from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
+from pipeline.control.lease import holders
 from pipeline.control.rpc import RefusedError
-from pipeline.control.spec import redacted
-from pipeline.control.trials import ask_trial
+from pipeline.control.spec import checked, redacted
+from pipeline.control.trials import Trial, ask_trial, failed
 
 TRIALS_AT_ONCE = 4
 
@@ -77,22 +79,20 @@ def add_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
 )
 def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.
-    With the ``name`` of a camera and no ``url``, the camera's own address is tried.
+    With the ``name`` of a camera and no ``url``, the camera's own address is tried. Without a
+    ``worker`` it is the camera's own, else main, or the only one that runs.
     """
     keys = dict(body)
     name = take_name(keys, "name", "test")
     before = services.registry().cameras().get(name)
-    worker = take_name(keys, "worker", before.worker if before else "main")
+    wanted = take_name(keys, "worker") if "worker" in keys else before and before.worker
+    running = holders(services.redis, wanted or "main")
+    worker = wanted or (running[0] if len(running) == 1 else "main")
     spec = _to_try(name, keys, before)
     check(name, keys, before, services.sampler.reports().get(worker))
-    if not _trials.acquire(blocking=False):
-        raise HTTPException(429, f"{TRIALS_AT_ONCE} cameras are being tried; try again in a moment")
-    try:
-        trial = ask_trial(services.redis, services.credentials, name, spec, worker)
-    except RefusedError as error:
-        raise HTTPException(502, f'worker "{worker}": {redact(str(error))}') from None
-    finally:
-        _trials.release()
+    if spec:
+        checked(name, spec)
+    trial = _tried(services, name, spec, worker) if worker in running else _untried(worker, running)
     facts = msgspec.to_builtins(trial, builtin_types=(bytes,))
     jpeg = facts.pop("jpeg")
     picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
@@ -203,9 +203,26 @@ def _changed(services: Services, name: str) -> Description:
     return services.sampler.describe(wanted(services, name))
 
 
+def _tried(services: Services, name: str, spec: Description, worker: str) -> Trial:
+    if not _trials.acquire(blocking=False):
+        raise HTTPException(429, f"{TRIALS_AT_ONCE} cameras are being tried; try again in a moment")
+    try:
+        return ask_trial(services.redis, services.credentials, name, spec, worker)
+    except RefusedError as error:
+        raise HTTPException(502, f'worker "{worker}": {redact(str(error))}') from None
+    finally:
+        _trials.release()
+
+
+def _untried(worker: str, running: list[str]) -> Trial:
+    names = " and ".join(f'"{name}"' for name in running) or "no worker"
+    words = f'worker "{worker}" is not running; {names} {"are" if len(running) > 1 else "is"}'
+    return failed(FaultCode.NO_WORKER, words, 0.0)
+
+
 def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str, Any]:
     """The keys of the camera to try: those of an existing one beneath; none for just that one."""
-    own = before.spec if before else {}
+    own = dict(before.spec) if before else {}
     if before and before.origin == "config" and set(keys) - {"url"}:
         raise HTTPException(
             409,
@@ -217,7 +234,13 @@ def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str
             del keys[key]
     if before and not keys:
         return {}  # as its worker knows it
-    spec = {key: value for key, value in (own | keys).items() if value is not None}
+    if before and before.origin == "config":
+        own.pop("view", None)  # no trial shows it, and its password is not known here
+    spec = {
+        key: value
+        for key, value in (own | keys).items()
+        if value is not None or key not in Camera.model_fields  # to be refused by its name
+    }
     if "url" not in spec:
         words = "missing — expected an address, or the name of a camera that has one"
         raise ConfigError("camera", [f"{name}.url: {words}"])

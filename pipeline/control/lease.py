@@ -6,11 +6,11 @@ import json
 import os
 import secrets
 import socket
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import redis
 
-from mirante.keys import lease_key
+from mirante.keys import WORKERS, lease_key
 
 LEASE_MS = 10_000
 RENEW_S = 3.0
@@ -72,6 +72,20 @@ class WorkerLease:
 def is_held(client: redis.Redis, worker: str) -> bool:
     """A worker of that name runs, or died less than ``LEASE_MS`` ago."""
     return bool(client.exists(lease_key(worker)))
+
+
+def holders(client: redis.Redis, asked: str) -> list[str]:
+    """Return the workers that run, sorted: of those that ever reported, and of ``asked``.
+
+    Args:
+        client: a Redis client that answers bytes.
+        asked: one that may not have reported yet.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    known = {name.decode() for name in cast(set[bytes], client.smembers(WORKERS))}
+    return sorted(name for name in known | {asked} if is_held(client, name))
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

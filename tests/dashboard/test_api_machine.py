@@ -6,6 +6,7 @@ import base64
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 
 import mirante
 from mirante import Counts
+from mirante.keys import lease_key
 from mirante.wire.messages import Object
+from pipeline.control.reports import publish
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, ask_trial, pack
-from tests.support.api_server import Bench
+from tests.support.api_server import Bench, replace_report
 
 TEST = "/api/v1/cameras/test"
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(1, 2, 3, 4))
@@ -141,9 +144,17 @@ def test_metrics(bench: Bench) -> None:
     assert "gate" not in "".join(lines)
 
 
+def run(bench: Bench, worker: str) -> None:
+    """A worker of that name lives and reports."""
+    bench.redis.set(lease_key(worker), "{}")
+    publish(bench.redis, replace_report(worker=worker, at=time.time()))
+
+
 @pytest.fixture
-def tried(bench: Bench) -> Iterator[list[dict[str, Any]]]:
-    """A worker that answers trials, and what it was asked."""
+def tried(bench: Bench, request: pytest.FixtureRequest) -> Iterator[list[dict[str, Any]]]:
+    """A worker, of the name "main" or the parameter, that answers trials; what it was asked."""
+    worker = getattr(request, "param", "main")
+    run(bench, worker)
     asked: list[dict[str, Any]] = []
     over = threading.Event()
 
@@ -164,7 +175,7 @@ def tried(bench: Bench) -> Iterator[list[dict[str, Any]]]:
             )
         )
 
-    requests = Requests(bench.redis, "main", {"trial": answer})
+    requests = Requests(bench.redis, worker, {"trial": answer})
 
     def work() -> None:
         while not over.wait(0.05):
@@ -220,6 +231,48 @@ def test_a_camera_that_is_wanted_is_tried_at_its_own_address(
     assert password == "anna:hunter2", "a trial forgets no camera's password"
 
 
+@pytest.mark.parametrize("tried", ["east"], indirect=True)
+def test_the_only_worker_tries(bench: Bench, tried: list[dict[str, Any]]) -> None:
+    assert bench.http.post(TEST, json={"url": "test://"}).json()["connected"]
+    assert len(tried) == 1
+
+
+@pytest.mark.parametrize(
+    ("running", "body", "words"),
+    [
+        ([], {}, 'worker "main" is not running; no worker is'),
+        (["east"], {"worker": "west"}, 'worker "west" is not running; "east" is'),
+        (["west", "east"], {}, 'worker "main" is not running; "east" and "west" are'),
+    ],
+)
+def test_no_worker_is_told_at_once(
+    bench: Bench, running: list[str], body: dict[str, str], words: str
+) -> None:
+    for worker in running:
+        run(bench, worker)
+    answer = bench.http.post(TEST, json={"url": "test://", **body})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["connected"], found["code"], found["words"]) == (False, "no-worker", words)
+    assert "mirante up" in found["advice"]
+
+
+WRONG = {"rotate": 45, "deinterlace": "yes", "mask": [[[0, 0], [1, 1], [1, 0], [0, 1]]]}
+
+
+@pytest.mark.parametrize("worker", ["main", "away"])
+def test_a_trial_of_wrong_options_is_refused_as_such(
+    bench: Bench, tried: list[dict[str, Any]], worker: str
+) -> None:
+    told = bench.http.post(TEST, json={"url": "test://", "worker": worker, "fpss": None, **WRONG})
+    assert told.status_code == 422, told.text
+    lines = told.json()["detail"]
+    assert {line.partition(":")[0] for line in lines} >= {"test.rotate", "test.deinterlace"}
+    assert len(lines) == 4, lines
+    assert all("expected" in line or "test.fpss" in line for line in lines), lines
+    assert tried == []
+
+
 def test_a_trial_that_cannot_be(bench: Bench, tried: list[dict[str, Any]]) -> None:
     broken = bench.http.post(TEST, json={"name": "broken", "url": "test://"})
     assert (broken.status_code, broken.json()["detail"]) == (
@@ -256,6 +309,7 @@ def test_a_login_that_is_not_escaped_goes_nowhere(
 def test_a_trial_that_no_worker_takes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = partial(ask_trial, timeout_s=0.2)
     monkeypatch.setattr("dashboard.api.cameras.ask_trial", ask)
+    bench.redis.set(lease_key("second"), "{}")
     answer = bench.http.post(TEST, json={"url": "test://", "worker": "second"})
     assert answer.status_code == 504
     assert answer.json()["detail"].startswith('worker "second" gave no answer within 0.2 s')
