@@ -11,6 +11,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstVideo
 
+from plugins.packed_rows import PackedRows
 from plugins.to_rgb import ToRgb
 
 _RAW = Gst.Caps.from_string("video/x-raw")
@@ -58,6 +59,7 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         for part, after in pairwise(parts):
             part.link(after)
         entry = parts[0].get_static_pad("sink")
+        self._packed = PackedRows(entry)
         entry.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _on_event)
         for name, pad in (("sink", entry), ("src", parts[-1].get_static_pad("src"))):
             self.add_pad(Gst.GhostPad.new_from_template(name, pad, self.get_pad_template(name)))

@@ -61,7 +61,7 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         """Called when size or format changes."""
         video = GstVideo.VideoInfo.new_from_caps(taken)
         kind = video.finfo
-        self.set_passthrough(kind.name == "RGB")
+        self.set_passthrough(kind.name == "RGB" and not video.width % 4)  # or rows may be packed
         subsampled = list(zip(kind.w_sub, kind.h_sub, strict=True))[: kind.n_planes]
         self._shapes = [(-(-video.height >> y), -(-video.width >> x)) for x, y in subsampled]
         bits, order = kind.depth[0], ">" if kind.name.endswith("BE") else "<"
@@ -74,6 +74,9 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
             _, kr, kb = GstVideo.VideoColorMatrix.get_Kr_Kb(video.colorimetry.matrix)
             size = video.width, video.height
             self._convert = yuv_planes(size, subsampled[1], (kr, kb), is_full, bits).convert
+        elif kind.name == "RGB":
+            self._shapes = [(video.height, video.width * 3)]
+            self._convert = lambda planes, rgb: np.copyto(rgb, planes[0].reshape(rgb.shape))
         elif bits == 8:
             self._convert = GreyPlane(None if is_full else stretched()).convert
         else:

@@ -115,6 +115,50 @@ def test_the_last_row_and_column_of_odd_sizes(format_: str, size: tuple[int, int
     assert np.abs(rgb.astype(int) - 90).max() <= 1
 
 
+@pytest.mark.parametrize("scaled", ["", " ! video/x-raw,width=20,height=14"])
+@pytest.mark.parametrize(
+    ("format_", "planes"),
+    [
+        ("I420", [(15, 23), (8, 12), (8, 12)]),
+        ("Y42B", [(15, 23), (15, 12), (15, 12)]),
+        ("NV12", [(15, 23), (8, 24)]),
+        ("GRAY8", [(15, 23)]),
+        ("BGR", [(15, 69)]),
+        ("RGB", [(15, 69)]),
+        ("YUY2", [(15, 48)]),
+    ],
+)
+def test_rows_may_be_packed(format_: str, planes: list[tuple[int, int]], scaled: str) -> None:
+    """Each row is as bright as its number says; in the chroma of YUY2 too, where 128 is none."""
+    rows = [np.full((height, width), 128, np.uint8) for height, width in planes]
+    rows[0][:, :: 2 if format_ == "YUY2" else 1] = np.linspace(40, 200, 15, dtype=np.uint8)[:, None]
+    rgb = converted(
+        b"".join(plane.tobytes() for plane in rows),
+        f"video/x-raw,format={format_},width=23,height=15,colorimetry=1:4:0:0",
+        f"mirrgb{scaled}",
+    )
+    assert np.ptp(rgb.astype(int), axis=(1, 2)).max() <= 1, "rows are straight, and grey"
+    assert np.abs(rgb[[0, -1], 0, 0].astype(int) - (40, 200)).max() <= (8 if scaled else 1)
+
+
+def test_a_frame_of_no_size_that_fits_costs_no_other() -> None:
+    Gst.init(None)
+    register()
+    caps = "video/x-raw,format=I420,width=23,height=15,framerate=10/1"
+    pipeline = Gst.parse_launch(
+        f"appsrc name=in caps={caps} ! mirrgb ! appsink name=out sync=false"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        for size in (400, 537):
+            pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(bytes(size)))
+        assert pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND) is not None
+        warning = pipeline.get_bus().pop_filtered(Gst.MessageType.WARNING).parse_warning()[0]
+        assert warning.message == "mirrgb: a frame of 400 bytes; expected 576 for I420 23x15"
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+
+
 @pytest.mark.parametrize("size", [(130, 74), (74, 130), (136, 77), (97, 55)])
 def test_scaling_to_a_rounded_size_adds_no_black_row(size: tuple[int, int]) -> None:
     width, height = size

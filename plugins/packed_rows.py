@@ -1,0 +1,98 @@
+"""Raw video without padding behind its rows, as AVI and Matroska hold it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import GLib, Gst, GstVideo
+
+_OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
+_COPIED = (
+    Gst.BufferCopyFlags.FLAGS
+    | Gst.BufferCopyFlags.TIMESTAMPS
+    | Gst.BufferCopyFlags.META
+    | Gst.BufferCopyFlags.MEMORY
+)
+
+
+class Rows(NamedTuple):
+    """Where the planes of a frame lie, in bytes.
+
+    Attributes:
+        size: of the whole frame.
+        strides: from row to row, by plane.
+        offsets: of each plane.
+    """
+
+    size: int
+    strides: list[int]
+    offsets: list[int]
+
+
+def packed(video: Any) -> Rows | None:
+    """Return where planes without padding lie; None for formats that pack samples otherwise.
+
+    Args:
+        video: a ``GstVideo.VideoInfo``.
+    """
+    kind = video.finfo
+    if kind.flags & GstVideo.VideoFormatFlags.COMPLEX:
+        return None
+    size, strides, offsets = 0, [0] * 4, [0] * 4
+    for plane in range(kind.n_planes):
+        held = [c for c in range(kind.n_components) if kind.plane[c] == plane]
+        widths = [-(-video.width >> kind.w_sub[c]) * kind.pixel_stride[c] for c in held]
+        strides[plane], offsets[plane] = max(widths), size
+        size += max(widths) * -(-video.height >> kind.h_sub[held[0]])
+    return Rows(size, strides, offsets)
+
+
+class PackedRows:
+    """Tells what comes to a sink pad where its rows lie, if they are packed.
+
+    Elements take rows for padded to 4 bytes where a buffer does not say how they lie, and demuxers
+    do not say it. The size of the buffer tells. One that is too small is dropped, with a warning.
+    """
+
+    def __init__(self, pad: Any) -> None:
+        self._video: Any = None
+        self._rows: Rows | None = None
+        pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
+        pad.add_probe(Gst.PadProbeType.BUFFER, self._on_buffer)
+
+    def _on_event(self, _pad: Any, info: Any) -> Any:
+        event = info.get_event()
+        if event.type == Gst.EventType.CAPS:
+            self._video = GstVideo.VideoInfo.new_from_caps(event.parse_caps())
+            self._rows = None if self._video is None else packed(self._video)
+        return _OK
+
+    def _on_buffer(self, pad: Any, info: Any) -> Any:
+        buffer, rows, video = info.get_buffer(), self._rows, self._video
+        size = buffer.get_size()
+        if video is None or size >= video.size or GstVideo.buffer_get_video_meta(buffer):
+            return _OK
+        if rows is None or size != rows.size:
+            _warn(pad, f"a frame of {size} bytes; expected {video.size} for {_shape(video)}")
+            return _DROP
+        told = buffer.copy_region(_COPIED, 0, size)
+        shape = video.finfo.format, video.width, video.height, video.finfo.n_planes
+        flags = GstVideo.VideoFrameFlags.NONE
+        GstVideo.buffer_add_video_meta_full(told, flags, *shape, rows.offsets, rows.strides)
+        pad.chain(told)  # passes here again, as it is
+        return _DROP
+
+
+def _shape(video: Any) -> str:
+    return f"{video.finfo.name} {video.width}x{video.height}"
+
+
+def _warn(pad: Any, words: str) -> None:
+    element = pad.get_parent_element()
+    code = int(Gst.StreamError.DECODE)
+    error = GLib.Error.new_literal(Gst.StreamError.quark(), f"mirrgb: {words}", code)
+    element.post_message(Gst.Message.new_warning(element, error, ""))
