@@ -8,6 +8,7 @@ from collections.abc import Iterator
 MOST_BYTES = 64 << 20  # of one image
 _BEGIN, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,9})\b", re.IGNORECASE)
+_NEXT = re.compile(rb"\s*(?:--|content-)|\xff\xd8\xff", re.IGNORECASE)  # behind an image
 _HEAD_BYTES = 512  # in front of an image, in which its length may be told
 _SCAN, _FILL, _FIRST_BARE, _LAST_BARE = 0xDA, 0xFF, 0xD0, 0xD9  # bare: without a length
 
@@ -18,7 +19,8 @@ class ImageSplitter:
     Segments in front of the first scan are stepped over by their lengths, so that a thumbnail in
     them counts as no image. Inside a scan nothing but an end or a beginning looks like one. Where
     the length that was told of the image before was right, the next is not searched either, which
-    takes longer than all else.
+    takes longer than all else. Some cameras send no end: an image that breaks off just where its
+    length told is whole, and gets one.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class ImageSplitter:
         self._at = 0  # how far the image at the front is read; 0: none has begun
         self._in_scan = False
         self._told = 0  # bytes that the image should have; 0 where none, or a wrong one, was told
+        self._length = 0  # as it was told, right or wrong
         self._tells_truth = False
 
     def feed(self, block: bytes) -> Iterator[bytes]:
@@ -60,12 +63,21 @@ class ImageSplitter:
             return None
         end = held.find(_END, self._at)
         again = held.find(_BEGIN, self._at, len(held) if end < 0 else end)
+        if self._lacks_end(min((at for at in (end, again) if at >= 0), default=len(held))):
+            return self._take(self._length) + _END
         if again >= 0:
             return self._drop(again)
         if end >= 0:
             return self._take(end + len(_END))
         self._at = max(self._at, len(held) - len(_BEGIN) + 1)
         return None if len(held) <= MOST_BYTES else self._drop(len(held))
+
+    def _lacks_end(self, seen: int) -> bool:
+        """Return whether the image breaks off where it should end, and ``seen`` bytes hold no
+        other end.
+        """
+        length = self._length
+        return bool(length) and seen >= length and bool(_NEXT.match(self._held, length))
 
     def _find(self) -> bool:
         """Bring the next beginning to the front."""
@@ -74,6 +86,7 @@ class ImageSplitter:
             head = self._held[max(0, begin - _HEAD_BYTES) : begin]
             told = [int(length) for length in _LENGTH.findall(head)]
             self._told = told[-1] if told and told[-1] <= MOST_BYTES else 0
+            self._length = self._told
         del self._held[: begin if begin >= 0 else max(0, len(self._held) - _HEAD_BYTES)]
         self._at, self._in_scan = (2 if begin >= 0 else 0), False
         return begin >= 0

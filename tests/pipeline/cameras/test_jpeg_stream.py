@@ -66,6 +66,18 @@ def test_an_image_that_breaks_off_is_one_and_costs_no_other(kept: int) -> None:
     assert split(stream, [500]) == [PLAIN, b"", RESTARTS, PLAIN]
 
 
+@pytest.mark.parametrize("size", [1, 10, 1000, 65536])
+@pytest.mark.parametrize("between", [b"", b"\r\n", b"\r\n--frame\r\nContent-Type: image/jpeg\r\n"])
+def test_an_image_without_an_end_is_shown_where_its_length_is_right(
+    size: int, between: bytes
+) -> None:
+    bare = [PLAIN[:-2], RESTARTS[:-2], PROGRESSIVE[:-2], THUMBNAIL[:-2]]
+    stream = b"".join(between + b"Content-Length: %d\r\n\r\n" % len(i) + i for i in bare)
+    assert split(stream + between + BETWEEN, [size]) == [image + b"\xff\xd9" for image in bare]
+    wrong = b"".join(between + b"Content-Length: %d\r\n\r\n" % (len(i) - 9) + i for i in bare)
+    assert not any(split(wrong, [size]))
+
+
 def test_an_image_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jpeg_stream, "MOST_BYTES", 50_000)
     assert split(PLAIN[:-2] + bytes(60_000) + RESTARTS, [1000]) == [b"", RESTARTS]
