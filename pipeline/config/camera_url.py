@@ -75,8 +75,8 @@ class CameraUrl:
     plain path is an escape.
 
     Raises:
-        ValueError: no scheme that a camera can have, no host or path where one is needed, or a
-            login that is not escaped. The message repeats no part of a login.
+        ValueError: no scheme that a camera can have, no host or path where one is needed, a port
+            that is none, or a login that is not escaped. The message repeats no part of a login.
     """
 
     __slots__ = ("_split", "password", "username")
@@ -85,13 +85,13 @@ class CameraUrl:
         text = with_scheme(text.strip() if "://" in text else text)
         try:
             split = urlsplit(text)
-            _ = split.port
         except ValueError:
             raise ValueError(_LOGIN) from None
         kind = kind_of(split.scheme)
         endpoint = kind.schemes[split.scheme]
         if endpoint is not None and endpoint.has_login:
             _check_login(text)
+        _check_port(split, endpoint is not None and endpoint.has_login)
         if not kind.has_query:
             path = text.partition(":")[2].removeprefix(f"//{split.netloc}")
             split = SplitResult(split.scheme, split.netloc, path, "", "")
@@ -234,6 +234,24 @@ def _check_login(text: str) -> None:
         return
     if "@" in authority or ":" in authority + before:
         raise ValueError(_LOGIN)
+
+
+def _check_port(split: SplitResult, has_login: bool) -> None:
+    """Refuse a port that is none, as what it may be: part of a login that is not escaped, which is
+    not repeated.
+    """
+    try:
+        port = split.port
+    except ValueError:
+        port = 0
+    if port != 0:
+        return
+    before, _, authority = split.netloc.rpartition("@")
+    named = authority.rpartition(":")[2]
+    is_cut = "@" in split._replace(netloc="").geturl() and not _IP_ADDRESS.fullmatch(authority)
+    if is_cut or (has_login and not before and not named.isdecimal()):
+        raise ValueError(_LOGIN)
+    raise ValueError(f'port "{named}"; expected 1 to 65535')
 
 
 def _join(split: SplitResult) -> str:

@@ -151,6 +151,35 @@ def test_a_login_that_is_not_escaped_is_refused_unseen(text: str) -> None:
         assert "adm" not in words
 
 
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("udp://:99999", "99999"),
+        ("udp://:0", "0"),
+        ("srt://:-1", "-1"),
+        ("rtp://239.0.0.1:5oo4", "5oo4"),
+        ("rtsp://cam:70000/x", "70000"),
+        ("rtsp://u:hunter@cam:8o/x", "8o"),
+        ("http://[::1]:65536/x", "65536"),
+        ("rtsp://192.0.2.1:0/x@y", "0"),
+    ],
+)
+def test_a_port_that_is_none(text: str, port: str) -> None:
+    with pytest.raises(ValueError, match=r"^gate\.url: ") as told:
+        checked("gate", {"url": text})
+    assert str(told.value).endswith(f'— port "{port}"; expected 1 to 65535')
+    assert "hunter" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["rtsp://adm:hunter", "udp://adm:hun/ter@h:1", "rtsp://a@b:hun/ter@h"]
+)
+def test_what_may_be_a_password_is_no_port(text: str) -> None:
+    with pytest.raises(ValueError, match="write : /") as told:
+        CameraUrl(text)
+    assert "hun" not in str(told.value)
+
+
 def test_the_refusal_says_how_a_password_is_written() -> None:
     with pytest.raises(ValueError, match=r"write : / .* as %3A %2F"):
         CameraUrl("rtsp://u:Se@cret/1@host/x")
