@@ -18,7 +18,8 @@ export function ViewFields({ values, defaults, onChange, lines, trouble }) {
       </select>${trouble(`${key}-trouble`, lines[key])}</div>`;
   };
   return html`
-    <div class="field-row">${["rotate", "mirror", "deinterlace"].map(choice)}
+    <div class="field-row choices">${["rotate", "mirror", "deinterlace"].map(choice)}</div>
+    <div class="field-row">
       <div class="field"><label for="crop">Crop</label>
         <input ...${attributes("crop")} spellcheck=${false} autocomplete="off"
           placeholder=${defaults.crop?.join(", ") ?? "the whole image"} onInput=${(event) => onChange({ crop: event.target.value })} />
