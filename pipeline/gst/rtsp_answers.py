@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from typing import Any
+from urllib.parse import urlsplit
 
 import gi
 
@@ -41,6 +42,7 @@ _ASKS, _ANSWERS = (
     GstRtsp.RTSPHeaderField.AUTHORIZATION,
     GstRtsp.RTSPHeaderField.WWW_AUTHENTICATE,
 )
+_SECRETS = ("user-id", "user-pw")  # of rtspsrc
 _LOCATION = GstRtsp.RTSPHeaderField.LOCATION
 _CHALLENGED = {FaultCode.UNAUTHORISED, FaultCode.LOGIN_REQUIRED}
 _OK = GstRtsp.RTSPResult.OK
@@ -69,7 +71,7 @@ class RtspAnswers:
     def __init__(self, source: Any, url: CameraUrl, transport: str) -> None:
         self.fault: Fault | None = None
         self.conversation = Conversation()
-        self._url, self._transport = url, transport
+        self._source, self._url, self._transport = source, url, transport
         self._login = Login(url.username or "", url.password or "")
         self._is_ours = False  # the login is answered here
         self._tried = 0
@@ -138,9 +140,18 @@ class RtspAnswers:
         places = _values(answer, _LOCATION)
         self._is_lost = not places or self._redirects > REDIRECTS_MOST
         if not self._is_lost:
+            if _is_elsewhere(places[0], self._url):
+                self._forget_login()
             return Fault(FaultCode.UNRESPONSIVE, unanswered_at(places[0]))
         answer.remove_header(_LOCATION, -1)
         return redirected("without an end" if places else "without saying where")
+
+    def _forget_login(self) -> None:
+        """Send user and password to the host of the camera's address alone."""
+        self._url = CameraUrl(self._url.bare)
+        self._login, self._is_ours = Login("", ""), False
+        for key in _SECRETS:
+            self._source.set_property(key, None)
 
     def _challenged(self, request: Any, answer: Any) -> Fault:
         """Answer what rtspsrc cannot, and let it repeat no login that was refused: cameras lock
@@ -188,6 +199,16 @@ class MirAnswers(Gst.Element, GstRtsp.RTSPExtension):  # type: ignore[misc]
             except Exception:  # noqa: BLE001  # it would end in C, unseen
                 _log.exception("an answer could not be read")
         return _OK
+
+
+def _is_elsewhere(location: str, url: CameraUrl) -> bool:
+    """Return whether a redirect leads to another host, or away from TLS."""
+    try:
+        place = urlsplit(location)
+    except ValueError:
+        return True
+    is_bare = url.scheme == "rtsps" and place.scheme != url.scheme
+    return bool(place.scheme) and (is_bare or place.hostname != url.host)
 
 
 def _values(message: Any, field: Any) -> list[str]:

@@ -28,6 +28,7 @@ KEY = b"\x80\xe0" + bytes(9) + b"\x01" + b"\x65" + bytes(50)  # RTP of a key fra
 HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 LATE_S = 3.0
 DEAD = "rtsp://a:hunter@127.0.0.1:9/x"
+HOSTS = {"here": "127.0.0.1", "away": "localhost"}
 USER, PASSWORD = "viewer", "right"
 Request = tuple[str, str, str]  # method, path, Authorization
 
@@ -36,8 +37,9 @@ class RtspCamera(socketserver.StreamRequestHandler):
     """``/DESCRIBE/453`` answers DESCRIBE with 453; ``/login/SHA-256`` asks for a digest login, with
     a nonce for each connection; ``/ask/TEXT`` for a login by TEXT; ``/bare`` sends H.264 without
     parameter sets; ``/redirect/itself`` redirects to itself, ``/redirect/dead`` to a port where
-    nothing listens, ``/redirect/nowhere`` does not say where; ``/late/MD5`` is ``/login/MD5``, but
-    takes 3 s for each answer to DESCRIBE; ``/close`` hangs up on DESCRIBE.
+    nothing listens, ``/redirect/nowhere`` does not say where, ``/redirect/here`` and
+    ``/redirect/away`` to a login at ``127.0.0.1`` and ``localhost``; ``/late/MD5`` is
+    ``/login/MD5``, but takes 3 s for each answer to DESCRIBE; ``/close`` hangs up on DESCRIBE.
     """
 
     server: Any
@@ -79,11 +81,12 @@ def answer_of(
     what, _, how = path.partition("/")
     how, fields = how.partition("/")[0], []
     if what == "redirect" and method == "DESCRIBE":
-        place = {"itself": address, "dead": DEAD}.get(how)
+        login_at = re.sub(r"//[^/:]*(:\d+)/.*", rf"//{HOSTS.get(how)}\1/moved/MD5/{how}", address)
+        place = {"itself": address, "dead": DEAD, **dict.fromkeys(HOSTS, login_at)}.get(how)
         what, how, fields = method, "302", [f"Location: {place}"] if place else []
     if what == "ask" and method != "OPTIONS":
         return 401, [f"WWW-Authenticate: {how.replace('_', ' ')}"], b""
-    asks = what in {"login", "late"} and method != "OPTIONS"
+    asks = what in {"login", "late", "moved"} and method != "OPTIONS"
     if asks and not fits(how, method, address, login, nonce):
         ask = f'Digest realm="camera", nonce="{nonce}", algorithm={how}, qop="auth"'
         return 401, [f"WWW-Authenticate: {ask}"], b""

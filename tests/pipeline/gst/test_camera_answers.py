@@ -57,6 +57,7 @@ RTSP = {
     "redirect/itself": FaultCode.REDIRECTED,
     "redirect/nowhere": FaultCode.REDIRECTED,
     "redirect/dead": FaultCode.UNRESPONSIVE,
+    "redirect/away": FaultCode.LOGIN_REQUIRED,
     "close": FaultCode.UNRESPONSIVE,
 }
 HTTP = {
@@ -124,6 +125,21 @@ def test_a_camera_that_redirects_to_itself_is_asked_a_few_times(
     assert faults["redirect/itself"].reason == "the camera redirects without an end"
     asked = [method for method, path, _ in camera[2] if path == "redirect/itself"]
     assert asked.count("DESCRIBE") == rtsp_answers.REDIRECTS_MOST + 1
+
+
+def test_a_login_goes_to_the_host_of_the_address_alone(
+    camera: Camera, faults: dict[str, Transition]
+) -> None:
+    assert faults["redirect/away"].code is FaultCode.LOGIN_REQUIRED
+    rtsp, _, seen = camera
+    with Watched("here", f"rtsp://{USER}:{PASSWORD}@127.0.0.1:{rtsp}/redirect/here", "fakesink"):
+        until_s = time.monotonic() + 30
+        while not any(m == "PLAY" and p.startswith("moved/MD5/here") for m, p, _ in seen):
+            assert time.monotonic() < until_s, seen
+            time.sleep(0.05)
+    away = [login for _, p, login in seen if p.startswith("moved/MD5/away")]
+    assert away
+    assert not any(away)
 
 
 def test_the_first_of_several_videos_is_asked_for(camera: Camera) -> None:
