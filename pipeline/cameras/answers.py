@@ -91,10 +91,10 @@ def unanswered_at(location: str) -> str:
     return f"the camera redirects to {place}, which gives no answer"
 
 
-def no_transport(transport: str) -> Fault:
+def no_transport(*transports: str) -> Fault:
     """Return what it means that a camera takes none of the transports that were offered."""
     code = FaultCode.WRONG_TRANSPORT
-    return Fault(code, code.words.replace("…", transport.upper()))
+    return Fault(code, code.words.replace("…", " or ".join(name.upper() for name in transports)))
 
 
 def lacks_video(description: bytes) -> Fault | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from mirante.faults import FaultCode
+from pipeline.cameras.answers import no_transport
+from pipeline.cameras.state import Fault
 from pipeline.config.camera import Camera
 
 
@@ -19,6 +22,7 @@ class Transport:
         is_free = spec.transport == "auto" and ways
         self._ways: tuple[str, ...] = ways if is_free else (spec.transport,)
         self._tried: list[str] = []
+        self._refused: set[str] = set()
         self.current: str = self._ways[0]
         self._remark = ""
 
@@ -29,7 +33,13 @@ class Transport:
     def works(self) -> str:
         """Images came; returns why not by the first transport, in words, or nothing."""
         self._tried.clear()
+        self._refused.clear()
         return self._remark
+
+    def told(self, fault: Fault) -> Fault:
+        """Return the fault that ends an attempt, with every transport in it that was refused."""
+        refused = [way for way in self._ways if way in self._refused]
+        return no_transport(*refused) if fault.code == FaultCode.WRONG_TRANSPORT else fault
 
     def turn(self, is_refused: bool, is_silent: bool) -> str | None:
         """Take another transport after an attempt that gave no image.
@@ -44,6 +54,8 @@ class Transport:
         if not (is_refused or is_silent):
             return None
         self._tried.append(self.current)
+        if is_refused:
+            self._refused.add(self.current)
         left = [way for way in self._ways if way not in self._tried]
         if not left:
             self._tried.clear()

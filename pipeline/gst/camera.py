@@ -247,7 +247,7 @@ class CameraRunner:
             self._ledger.interrupt("stop" if self._stop.is_set() else "reconnect")
         if session.left and not self._stop.is_set():
             self._machine.moved(session.left)
-        return None if fault is None or self._turns(session, fault) else fault
+        return None if fault is None or self._turns(session, fault) else self._transport.told(fault)
 
     def _turns(self, session: Session, fault: Fault) -> bool:
         """Take another transport, where that is why no video came."""

@@ -16,6 +16,8 @@ from pipeline.cameras.answers import (
 from pipeline.cameras.content import content_of, fault_of_content
 from pipeline.cameras.nal_units import CODECS, unit_types
 from pipeline.cameras.reach import fault_of_error
+from pipeline.cameras.transport import Transport
+from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from tests.support.fault_words import reads_as
 
@@ -73,7 +75,28 @@ def test_words_name_what_was_asked() -> None:
     assert fault_of(BARE, 401).code is FaultCode.LOGIN_REQUIRED
     assert fault_of(BARE, 499, "SETUP", "Out of tea").reason.startswith("499 Out of tea: ")
     assert no_transport("tcp").reason.endswith("does not send over TCP")
+    assert no_transport("tcp", "udp").reason.endswith("does not send over TCP or UDP")
     assert reads_as(no_transport("udp"))
+
+
+@pytest.mark.parametrize(
+    ("option", "refusals", "words"),
+    [
+        ("auto", [True, True], "TCP or UDP"),
+        ("auto", [True, True, True, True], "TCP or UDP"),
+        ("auto", [False, True], "UDP"),
+        ("tcp", [True], "TCP"),
+    ],
+)
+def test_all_transports_that_were_refused_are_named(
+    option: str, refusals: list[bool], words: str
+) -> None:
+    transport = Transport(Camera.model_validate({"url": "rtsp://cam/x", "transport": option}))
+    for refuses in refusals:
+        transport.turn(refuses, not refuses)
+    told = transport.told(no_transport(transport.current))
+    assert told.reason.endswith(f" does not send over {words}")
+    assert transport.told(fault_of(URL, 503)) == fault_of(URL, 503)
 
 
 @pytest.mark.parametrize(
