@@ -151,6 +151,12 @@ class FrameHandler:
         return top
 
 
+def is_own(element: Any) -> bool:
+    """Return whether an element is one of ours."""
+    factory = element.get_factory() if isinstance(element, Gst.Element) else None
+    return factory is not None and factory.get_metadata("author") == "Mirante"
+
+
 def elements_of(top: Any) -> Iterator[Any]:
     """The elements in a bin, and in the bins inside it; an element outside of any is its own."""
     if not isinstance(top, Gst.Bin):

@@ -48,8 +48,17 @@ def hide(text: str, url: CameraUrl) -> str:
     return text
 
 
-def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
-    """Explain a GStreamer error; None if only the network can tell (see ``reach``)."""
+def explain(
+    url: CameraUrl, domain: str, code: int, text: str, is_own: bool = False
+) -> Fault | None:
+    """Explain a GStreamer error; None if only the network can tell (see ``reach``).
+
+    Args:
+        url: the camera's address.
+        domain, code: of the error.
+        text: its words.
+        is_own: an element of ours posted it.
+    """
     words = hide(text, url)
     if domain == _RESOURCE and code == _REFUSED:
         return _refused(url, text)
@@ -57,7 +66,7 @@ def explain(url: CameraUrl, domain: str, code: int, text: str) -> Fault | None:
         return Fault(FaultCode.NO_DECODER, f"no decoder for this video: {words}")
     if domain == _STREAM and code in _NOT_VIDEO:
         return Fault(FaultCode.UNREADABLE, f"not a readable video: {words}")
-    if domain == _LIBRARY:
+    if is_own and domain == _LIBRARY:
         return Fault(FaultCode.STAGE_FAILED, words)
     meaning = _MEANINGS.get(code, "other") if domain == _RESOURCE else "other"
     return kind_of(url).explain(url, meaning, words)

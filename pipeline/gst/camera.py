@@ -29,6 +29,7 @@ from pipeline.config.camera import Camera
 from pipeline.gst.decoders import refusal
 from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
+from plugins.element import is_own
 from plugins.line import Line
 
 TICK_S = 0.25
@@ -350,7 +351,7 @@ class CameraRunner:
         words = self._missing or error.message
         if detail and kind_of(self.spec.url).detailed:
             words = f"{words} {detail.splitlines()[-1]}"
-        fault = explain(self.spec.url, error.domain, error.code, words)
+        fault = explain(self.spec.url, error.domain, error.code, words, is_own(message.src))
         if fault is not None and not self._source.live:
             return broken_at(self._file, progress.frames, fault)
         has_sent = progress.newest_s is not None

@@ -116,6 +116,7 @@ ERRORS = [
     ),
     ("rtsp://cam/a", STREAM, 1, "Internal data error", "Internal data error", FaultCode.OTHER),
     ("test://", LIBRARY, 1, "mirstage0: cursed", "mirstage0: cursed", FaultCode.STAGE_FAILED),
+    ("test://", LIBRARY, 1, "openjpegdec: no", "openjpegdec: no", FaultCode.OTHER),
 ]
 
 
@@ -143,7 +144,7 @@ def test_an_address_is_shown_as_it_is_written(text: str) -> None:
 def test_each_error_in_words(
     url: str, domain: str, number: int, text: str, words: str, code: FaultCode
 ) -> None:
-    fault = explain(CameraUrl(url), domain, number, text)
+    fault = explain(CameraUrl(url), domain, number, text, is_own=text.startswith("mir"))
     assert fault is not None
     assert fault.reason.startswith(words)
     assert fault.code is code
