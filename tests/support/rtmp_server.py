@@ -21,9 +21,10 @@ from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
-_CHUNK = 4096
+_EXTENDED = 0xFFFFFF  # a time that stands behind the header
 _HEADERS = {0: 11, 1: 7, 2: 3, 3: 0}  # format of a chunk → bytes of its header
-_SET_CHUNK, _CONTROL, _AUDIO, _VIDEO, _COMMAND = 1, 4, 8, 9, 20
+_SET_CHUNK, ACKNOWLEDGEMENT, CONTROL, _WINDOW, _AUDIO, _VIDEO, _COMMAND = 1, 3, 4, 5, 8, 9, 20
+PING, PONG = struct.pack(">HI", 6, 77), struct.pack(">HI", 7, 77)
 _SOUND = b"\x72" + bytes(160)  # an FLV tag of A-law, mono
 SALT, CHALLENGE = "c2FsdA==", "Y2hhbGxlbmdl"
 
@@ -81,6 +82,7 @@ class _Client(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         self.chunk_size, self.partial = 128, dict[int, tuple[list[int], bytes]]()
+        self.is_connected = False
         with suppress(OSError, EOFError):
             hello = self.read(1537)
             self.request.sendall(b"\x03" + hello[1:] + hello[1:])
@@ -111,13 +113,19 @@ class _Client(socketserver.BaseRequestHandler):
                 return kind, content
 
     def send(self, kind: int, content: bytes, ms: int = 0, stream: int = 0) -> None:
-        head = ms.to_bytes(3) + len(content).to_bytes(3) + bytes([kind]) + struct.pack("<I", stream)
-        parts = [content[at : at + _CHUNK] for at in range(0, len(content), _CHUNK)] or [b""]
-        self.request.sendall(b"\x04" + head + b"\xc4".join(parts))
+        short_ms, extended = ms.to_bytes(4)[1:], b""
+        if ms >= _EXTENDED:
+            short_ms, extended = _EXTENDED.to_bytes(3), ms.to_bytes(4)
+        head = short_ms + len(content).to_bytes(3) + bytes([kind]) + struct.pack("<I", stream)
+        size = self.server.chunk if self.is_connected else 128
+        parts = [content[at : at + size] for at in range(0, len(content), size)] or [b""]
+        self.request.sendall(b"\x04" + head + extended + (b"\xc4" + extended).join(parts))
 
     def answer(self, kind: int, content: bytes) -> None:
         if kind == _SET_CHUNK:
             self.chunk_size = int.from_bytes(content)
+        if kind in {ACKNOWLEDGEMENT, CONTROL}:
+            self.server.heard.append((kind, content))
         if kind != _COMMAND:
             return
         name, *said = strings(content)
@@ -130,7 +138,10 @@ class _Client(socketserver.BaseRequestHandler):
             self.play(said[0])
 
     def connect(self, transaction: float, app: str) -> None:
-        self.send(_SET_CHUNK, _CHUNK.to_bytes(4))
+        self.send(_SET_CHUNK, self.server.chunk.to_bytes(4))
+        self.is_connected = True
+        self.send(_WINDOW, (100).to_bytes(4))
+        self.send(CONTROL, PING)
         refusal = self.server.refusal(app)
         verb, code = ("_error", "Rejected") if refusal else ("_result", "Success")
         about = fields(
@@ -139,6 +150,7 @@ class _Client(socketserver.BaseRequestHandler):
             description=refusal,
         )
         self.send(_COMMAND, text(verb) + number(transaction) + fields(fmsVer="1") + about)
+        self.send(_WINDOW, (2_500_000).to_bytes(4))
 
     def play(self, name: str) -> None:
         self.server.played.append(name)
@@ -146,7 +158,7 @@ class _Client(socketserver.BaseRequestHandler):
         is_here = limit_ms >= 0
         code = "NetStream.Play.Start" if is_here else "NetStream.Play.StreamNotFound"
         about = fields(level="status" if is_here else "error", code=code, description=name)
-        self.send(_CONTROL, struct.pack(">HI", 0, 1))
+        self.send(CONTROL, struct.pack(">HI", 0, 1))
         self.send(_COMMAND, text("onStatus") + number(0) + NULL + about, stream=1)
         if is_here and name.startswith("heard"):
             self.send(_AUDIO, _SOUND, stream=1)
@@ -157,7 +169,8 @@ class _Client(socketserver.BaseRequestHandler):
             if ms > limit_ms:
                 break
             if kind in {_AUDIO, _VIDEO}:
-                self.send(kind, content, ms, stream=1)
+                begin_ms = self.server.begin_ms if kind == _VIDEO else 0
+                self.send(kind, content, (begin_ms + ms) % 2**32, self.server.media_stream)
         if is_here:  # the end of the recording is the end of the stream
             self.request.shutdown(socket.SHUT_RDWR)
 
@@ -167,6 +180,7 @@ class RtmpServer(socketserver.ThreadingTCPServer):
 
     Attributes:
         played: the names that were asked for.
+        heard: acknowledgements and control messages of clients: kind and content.
         streams: those that there are, and after how many ms each ends at the latest; ``heard``
             begins with sound.
     """
@@ -181,12 +195,18 @@ class RtmpServer(socketserver.ThreadingTCPServer):
         flv: Path,
         login: tuple[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        *,
+        chunk: int = 4096,
+        media_stream: int = 1,
+        begin_ms: int = 0,
     ) -> None:
+        self.chunk, self.media_stream, self.begin_ms = chunk, media_stream, begin_ms
         super().__init__(("127.0.0.1", 0), _Client)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.flv, self._login = flv.read_bytes(), login
         self.played: list[str] = []
+        self.heard: list[tuple[int, bytes]] = []
         self.ended = threading.Event()
 
     @property

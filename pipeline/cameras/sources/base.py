@@ -34,13 +34,16 @@ class Fetch(Protocol):
         is_cut: the chunks have ended where the stream goes on with something else, for which
             another graph is needed at once.
         is_finite: it is a recording: the end of the chunks is its end.
-        calm_until_s: monotonic time until which silence is nothing to worry about.
     """
 
     next_number: int
     is_cut: bool
     is_finite: bool
-    calm_until_s: float
+
+    @property
+    def calm_until_s(self) -> float:
+        """Monotonic time until which silence is nothing to worry about."""
+        ...
 
     def chunks(self, stop: Event) -> Iterator[bytes]:
         """Yield what ``source`` is given, as it comes, until ``stop``.

@@ -2,18 +2,82 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from threading import Event
 from typing import TYPE_CHECKING
 
 from mirante.faults import FaultCode
-from pipeline.cameras.sources.base import BAD, DECODE, GOOD, Meaning, Part, Source, SourceKind
+from pipeline.cameras.rtmp_client import RtmpClient
+from pipeline.cameras.sources.base import BASE, DECODE, GOOD, Part, Source, SourceKind
 from pipeline.cameras.sources.network import explain
 from pipeline.cameras.state import Fault
-from pipeline.config.camera_url import CameraUrl
-from pipeline.config.launch import quoted
+from pipeline.cameras.web import FetchError
 from pipeline.config.source_kinds import Address, Endpoint, Row
 
 if TYPE_CHECKING:
     from pipeline.config.camera import Camera
+
+# Of an FLV file (Adobe, FLV file format specification 10.1, annex E) that holds video alone.
+_HEADER = b"FLV\x01\x01\x00\x00\x00\x09\x00\x00\x00\x00"
+_VIDEO = b"\x09"
+_COMMAND = 5  # a kind of frame that is none
+_KNOWN = {2, 3, 4, 5, 6, 7}  # codecs that flvdemux reads
+_NAMES = {b"hvc1": "H.265", b"av01": "AV1", b"vp09": "VP9", b"vvc1": "H.266", 12: "H.265"}
+
+
+class FlvStream:
+    """The video that a server sends, as FLV; of whichever message stream it is, and no sound."""
+
+    def __init__(self, spec: Camera) -> None:
+        self.next_number = 0
+        self.is_cut = self.is_finite = False
+        self._client = RtmpClient(spec.url, spec.answer_s)
+        self._plays_s: float | None = None
+
+    @property
+    def calm_until_s(self) -> float:
+        """Until a step has to be answered; from the beginning of the stream on, that."""
+        return self._client.due_s if self._plays_s is None else self._plays_s
+
+    def chunks(self, stop: Event) -> Iterator[bytes]:
+        """Yield the header, and a tag for each message with video.
+
+        Raises:
+            FetchError: the server does not answer, or refuses, or sends a codec that FLV has not.
+        """
+        self._client.play()
+        self._plays_s = time.monotonic()
+        yield _HEADER
+        for time_ms, content in self._client.video():
+            if stop.is_set():
+                return
+            if (content[0] >> 4) & 7 != _COMMAND:
+                yield tag(time_ms, content)
+
+    def abort(self) -> None:
+        """End the connection that is under way."""
+        self._client.abort()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def tag(time_ms: int, content: bytes) -> bytes:
+    """Return a message with video as a tag of FLV.
+
+    Raises:
+        FetchError: its codec is none that FLV has.
+    """
+    codec = content[0] & 0xF
+    if content[0] & 0x80 or codec not in _KNOWN:  # the first bit: its name stands behind
+        name = _NAMES.get(content[1:5] if content[0] & 0x80 else codec, "an unknown codec")
+        words = f"no decoder for this video: {name} over RTMP"
+        raise FetchError(Fault(FaultCode.NO_DECODER, words))
+    size, low = len(content).to_bytes(3, "big"), (time_ms & 0xFFFFFF).to_bytes(3, "big")
+    head = _VIDEO + size + low + bytes([time_ms >> 24, 0, 0, 0])
+    return head + content + (len(content) + len(head)).to_bytes(4, "big")
 
 
 def _check(url: Address) -> None:
@@ -22,33 +86,13 @@ def _check(url: Address) -> None:
 
 
 def _source(spec: Camera) -> Source:
-    """By name, ``flv.video`` needs no wait for the sound that every FLV header promises.
-
-    Sound that comes before the first image ends the stream unless something takes it. The valve is
-    no sink, so an end does not wait for sound that never came.
-    """
-    url = spec.url
-    _check(url)
-    location = quoted(url.bare.partition("?")[0])
-    timeout_s = max(1, int(spec.answer_s) - 1)  # before the camera is given up without its word
+    """By name, ``flv.video`` needs no wait for anything else."""
+    _check(spec.url)
     launch = (
-        f"rtmp2src name=source location={location} timeout={timeout_s} "
-        f"! flvdemux name=flv flv.audio ! valve drop=true flv.video ! {DECODE}"
+        "appsrc name=source is-live=true do-timestamp=true format=time caps=video/x-flv "
+        f"! flvdemux name=flv flv.video ! {DECODE}"
     )
-    secrets = {
-        "location": url.bare if url.query else "",
-        "username": url.username or "",
-        "password": url.password or "",
-    }
-    return Source(launch, secrets={name: value for name, value in secrets.items() if value})
-
-
-def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
-    if "not found" in words or "play denied" in words:
-        return explain(url, "missing", words)
-    if "Short read" in words:  # of the handshake
-        return Fault(FaultCode.NOT_VIDEO, FaultCode.NOT_VIDEO.words)
-    return explain(url, meaning, words)
+    return Source(launch, fetch=lambda _first: FlvStream(spec))
 
 
 RTMP = SourceKind(
@@ -62,7 +106,8 @@ RTMP = SourceKind(
         Row(
             "`rtmp://host[:1935]/app/stream`",
             "RTMP, pulled from a server: H.264",
-            "login in front of the host, or in the query as servers want it",
+            "login in front of the host, or in the query as servers want it; "
+            "`ffmpeg … -c copy -f flv -listen 1 rtmp://…` is such a server",
         ),
         Row(
             "`rtmps://host[:443]/app/stream`",
@@ -72,6 +117,6 @@ RTMP = SourceKind(
     ),
     check=_check,
     source=_source,
-    parts=(Part("rtmp2src", "rtmp:// cameras", BAD), Part("flvdemux", "RTMP", GOOD)),
-    explain=_explain,
+    parts=(Part("appsrc", "rtmp:// cameras", BASE), Part("flvdemux", "RTMP", GOOD)),
+    explain=explain,
 )

@@ -14,7 +14,7 @@ from mirante.faults import FaultCode
 from pipeline.cameras.state import State
 from tests.support.certificate import certificate
 from tests.support.ports import free_port
-from tests.support.rtmp_server import RtmpServer
+from tests.support.rtmp_server import ACKNOWLEDGEMENT, CONTROL, PONG, RtmpServer
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,33 @@ def test_numbered_frames_come_in_order(
     camera.check_account(80)
     assert not [record for record in caplog.records if "linking" in record.message]  # no sound
     assert server.played[-1] == "gate?user=a&pass=b"
+    assert (CONTROL, PONG) in server.heard
+    acknowledged = [int.from_bytes(said) for kind, said in server.heard if kind == ACKNOWLEDGEMENT]
+    assert 3073 < acknowledged[0] < 4096
+
+
+@pytest.mark.parametrize("begin_ms", [0xFFFFFF - 300, 0xFFFFFFFF - 300])
+def test_media_of_any_message_stream(flv: Path, begin_ms: int) -> None:
+    """As some encoders serve it: of stream 0, in the smallest chunks, after hours or weeks."""
+    with (
+        RtmpServer(flv, chunk=128, media_stream=0, begin_ms=begin_ms) as server,
+        Watched("any", f"rtmp://127.0.0.1:{server.port}/live/gate") as camera,
+    ):
+        camera.seen.wait(20)
+    camera.check_account(80)
+
+
+def test_a_stop_does_not_wait_for_the_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtmp://127.0.0.1:{listener.getsockname()[1]}/a/b"
+        with Watched("stopped", url, answer_s=60) as camera:
+            with listener.accept()[0] as connection:
+                assert connection.recv(1)
+                camera.runner.stop(30)
+                connection.settimeout(30)
+                while connection.recv(4096):  # until the camera hangs up
+                    pass
+            assert camera.runner.state == State.STOPPED
 
 
 @pytest.mark.parametrize("name", ["short", "heard"])
