@@ -19,8 +19,8 @@ class ImageSplitter:
     Segments in front of the first scan are stepped over by their lengths, so that a thumbnail in
     them counts as no image. Inside a scan nothing but an end or a beginning looks like one. Where
     the length that was told of the image before was right, the next is not searched either, which
-    takes longer than all else. Some cameras send no end: an image that breaks off just where its
-    length told is whole, and gets one.
+    takes longer than all else. Some cameras never send an end: as long as none was seen, an image
+    that breaks off just where its length told is whole, and gets one.
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,7 @@ class ImageSplitter:
         self._told = 0  # bytes that the image should have; 0 where none, or a wrong one, was told
         self._length = 0  # as it was told, right or wrong
         self._tells_truth = False
+        self._ends = False  # an image that had its end was seen
 
     def feed(self, block: bytes) -> Iterator[bytes]:
         """Take the next bytes; yield each image that they complete, b"" for one that broke off."""
@@ -53,6 +54,7 @@ class ImageSplitter:
         if len(held) < end:
             return b"" if self._tells_truth else None
         self._told, self._tells_truth = 0, held[end - len(_END) : end] == _END
+        self._ends |= self._tells_truth
         return self._take(end) if self._tells_truth else None
 
     def _by_markers(self) -> bytes | None:
@@ -68,6 +70,7 @@ class ImageSplitter:
         if again >= 0:
             return self._drop(again)
         if end >= 0:
+            self._ends = True
             return self._take(end + len(_END))
         self._at = max(self._at, len(held) - len(_BEGIN) + 1)
         return None if len(held) <= MOST_BYTES else self._drop(len(held))
@@ -76,7 +79,7 @@ class ImageSplitter:
         """Return whether the image breaks off where it should end, and ``seen`` bytes hold no
         other end.
         """
-        length = self._length
+        length = 0 if self._ends else self._length
         return bool(length) and seen >= length and bool(_NEXT.match(self._held, length))
 
     def _find(self) -> bool:

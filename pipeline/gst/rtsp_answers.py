@@ -207,7 +207,8 @@ def _is_elsewhere(location: str, url: CameraUrl) -> bool:
         place = urlsplit(location)
     except ValueError:
         return True
-    is_bare = url.scheme == "rtsps" and place.scheme != url.scheme
+    is_tls = url.endpoint is not None and url.endpoint.protocol == "tls"
+    is_bare = is_tls and place.scheme != url.scheme
     return bool(place.scheme) and (is_bare or place.hostname != url.host)
 
 
