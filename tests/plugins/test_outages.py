@@ -34,7 +34,9 @@ def test_loss_beyond_the_ring_is_counted_published_and_proved(
     folder: Path, record_property: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
-    report = outage(folder, before_s=1, down_s=4, after_s=2, keep=True, ring_s=2)
+    # With "everysec" Redis forgets what it has confirmed where its disk is busy, and the ring here
+    # is too short to have it still.
+    report = outage(folder, before_s=1, down_s=4, after_s=2, keep=True, ring_s=2, fsync="always")
     assert report.counted > 50
     assert report.published - report.in_stream == report.counted
     assert report.announced == report.provable == report.counted

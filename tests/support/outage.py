@@ -102,10 +102,17 @@ def listen(url: str, file: Path) -> None:
 
 
 def outage(
-    folder: Path, before_s: float, down_s: float, after_s: float, keep: bool, ring_s: float = 30.0
+    folder: Path,
+    before_s: float,
+    down_s: float,
+    after_s: float,
+    keep: bool,
+    ring_s: float = 30.0,
+    fsync: str = "everysec",
 ) -> Report:
-    """Kills Redis with SIGKILL for ``down_s``; ``keep``: it has an AOF (everysec), else nothing."""
-    server = RedisChild(folder, "--appendonly", "yes" if keep else "no").start()
+    """Kills Redis with SIGKILL for ``down_s``; ``keep``: it has an AOF, else nothing."""
+    aof = ("--appendonly", "yes", "--appendfsync", fsync) if keep else ("--appendonly", "no")
+    server = RedisChild(folder, *aof).start()
     ledgers = {name: Ledger(name) for name in CAMERAS}
     outbox = Outbox(
         server.url, ring_s=ring_s, on_lost=lambda camera, frames: ledgers[camera].lost(frames)
