@@ -1,4 +1,4 @@
-"""What a camera's answer means: a status of RTSP or HTTP, or a stream without video."""
+"""The meaning of a camera's answer: a status of RTSP or HTTP, or a stream without video."""
 
 from __future__ import annotations
 

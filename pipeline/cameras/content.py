@@ -1,4 +1,4 @@
-"""What an answer over HTTP holds, by its type and its first bytes, and what that means."""
+"""The content of an answer over HTTP, by its type and its first bytes, and the fault it means."""
 
 from __future__ import annotations
 

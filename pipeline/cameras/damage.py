@@ -1,4 +1,4 @@
-"""Which frames a decoder made up: from what arrived before it, and from what it says itself."""
+"""Tell the frames that a decoder made up, by its own flags and by what arrived before it."""
 
 from __future__ import annotations
 

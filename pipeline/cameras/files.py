@@ -1,4 +1,4 @@
-"""What is missing of a video file, and how its end is told."""
+"""Find what is missing from a video file, and say it at the end of the file."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def _content(path: Path, key: Key) -> bytes | OSError | None:
 
 
 def _scan_at(content: bytes) -> int:
-    """Where the data of a JPEG's image begin: a preview in its head has an end of its own."""
+    """Return where a JPEG's image data begin; a preview in its head has an end of its own."""
     at = len(_JPEG)
     while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != _SCAN:
         if content[at + 1] == 0xFF:  # a fill byte

@@ -19,6 +19,7 @@ from pipeline.gst.decoders import (
     is_decoder,
     is_hardware,
 )
+from pipeline.gst.formats import unnamed
 
 _TRY, _SKIP = 0, 2  # GstAutoplugSelectResult
 _SELECT = "autoplug-select"
@@ -99,7 +100,7 @@ class Decoding:
             if chosen is None:
                 self.refusal = self._no_decoder(media)
             return _SKIP
-        self.refusal = _deadly(caps)
+        self.refusal = unnamed(caps)
         return _SKIP if self.refusal else _TRY
 
     def _choice(self, media: str) -> HardwareDecoder | None:
@@ -129,20 +130,6 @@ class Decoding:
             f"no decoder of the device that decode names for {CODECS.get(media, media)}; it has: "
             f"{', '.join(names)}"
         )
-
-
-def _deadly(caps: Any) -> str:
-    """Return why a stream must not be decoded in software; empty where it may be.
-
-    GStreamer 1.22's libav decoders end the process by an invalid access on H.265 in grey of 10
-    bits, a format that they have no name for.
-    """
-    stream = caps.get_structure(0)
-    depth = stream.get_value("bit-depth-luma") if stream.has_field("bit-depth-luma") else 8
-    is_grey = stream.get_string("chroma-format") == "4:0:0"
-    if stream.get_name() == "video/x-h265" and is_grey and depth > 8:
-        return f"H.265 in grey of {depth} bits is not decoded here: expected 8 bits"
-    return ""
 
 
 def _is_inside(element: Any, factory: str) -> bool:

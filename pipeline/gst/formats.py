@@ -30,6 +30,19 @@ def guard_formats(decoder: Any) -> None:
         pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _on_event)
 
 
+def unnamed(caps: Any) -> str:
+    """Return why a stream of H.265 must not reach a decoder of libav; empty where it may.
+
+    The depth of this one is told, so ``guard_formats`` lets it have GStreamer's buffers.
+    """
+    stream = caps.get_structure(0)
+    depth = stream.get_value("bit-depth-luma") if stream.has_field("bit-depth-luma") else 8
+    is_grey = stream.get_string("chroma-format") == "4:0:0"
+    if stream.get_name() == "video/x-h265" and is_grey and depth > 8:
+        return f"H.265 in grey of {depth} bits is not decoded here: expected 8 bits"
+    return ""
+
+
 def _on_event(pad: Any, info: Any) -> Any:
     event = info.get_event()
     if event.type == Gst.EventType.CAPS:

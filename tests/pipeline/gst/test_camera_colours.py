@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -23,6 +23,7 @@ from pipeline.gst.clips import encode_pictures, prepare_clip
 from pipeline.gst.frames import shown_frame
 from plugins.ledger import Ledger
 from plugins.line import Line
+from tests.support.http_camera import http_camera
 from tests.support.make_patch_clips import CLIPS, FOLDER, UNNAMED
 from tests.support.patches import PATCHES, patches_of, picture
 from tests.support.recorded_stages import shown
@@ -109,41 +110,14 @@ def test_a_format_without_a_name_ends_the_stream_and_not_the_process(
         shown_frame(FOLDER / name, 0, CameraOptions())
 
 
-class Mjpeg(BaseHTTPRequestHandler):
-    """JPEG of the patches for as long as somebody reads."""
-
-    def do_GET(self) -> None:
-        jpeg = cv2.imencode(".jpg", picture(128, 64)[..., ::-1])[1].tobytes()
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-        try:
-            while not self.server.stopping.wait(0.05):  # type: ignore[attr-defined]
-                self.wfile.write(head.encode() + jpeg + b"\r\n")
-        except OSError:
-            pass
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def http_camera() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Mjpeg)
-    server.daemon_threads = True
-    server.stopping = threading.Event()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.stopping.set()  # type: ignore[attr-defined]
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_mjpeg_over_http_is_true(http_camera: str) -> None:
-    check(first_frame(http_camera))
+def test_mjpeg_over_http_is_true() -> None:
+    jpeg = cv2.imencode(".jpg", picture(128, 64)[..., ::-1])[1].tobytes()
+    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+    parts = repeat(head.encode() + jpeg + b"\r\n")
+    kind = "multipart/x-mixed-replace; boundary=frame"
+    with http_camera() as camera:
+        camera.manners["/"] = lambda request: request.stream(parts, 20, Content_Type=kind)
+        check(first_frame(camera.url("/")))
 
 
 @pytest.fixture(scope="module")
