@@ -64,6 +64,11 @@ class End(Fault):
     """An end that no attempt follows: that of a file."""
 
 
+def no_sender(address: str) -> Fault:
+    """Nobody sends to an address of this machine."""
+    return Fault(FaultCode.NO_SENDER, f"waiting for a sender at {address}")
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What came of an attempt so far; times are monotonic seconds, None for never.
@@ -232,7 +237,7 @@ class CameraState:
 
     def no_sender(self) -> Fault:
         """Nobody sends."""
-        return Fault(FaultCode.NO_SENDER, f"waiting for a sender at {self._sender}")
+        return no_sender(self._sender)
 
     def check(self, progress: Progress) -> Fault | None:
         """Looks at what came of this attempt so far.

@@ -9,7 +9,7 @@ from pipeline.cameras.reach import reach as reach_host
 from pipeline.cameras.sources import receiver
 from pipeline.cameras.sources.base import BAD, DECODE, Meaning, Part, Source, SourceKind
 from pipeline.cameras.sources.query import Keys, options_of
-from pipeline.cameras.state import Fault
+from pipeline.cameras.state import Fault, no_sender
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.launch import quoted
 from pipeline.config.source_kinds import Address, Endpoint, Row
@@ -76,7 +76,9 @@ def _explain(url: CameraUrl, meaning: Meaning, words: str) -> Fault | None:
     if "assphrase" in words or "authenticate" in words:
         return Fault(FaultCode.BAD_PASSPHRASE, FaultCode.BAD_PASSPHRASE.words)
     if _is_listener(url):
-        return receiver.explain(url, meaning, words)
+        hung_up = meaning == "read"  # which libsrt tells as an end, or as a socket gone
+        sender = receiver.sender_of(url)
+        return no_sender(sender) if hung_up else receiver.explain(url, meaning, words)
     place = f"{url.host}:{url.port}"
     if "timeout" in words:
         words = f"{place} does not answer: switched off, or behind a firewall"

@@ -23,6 +23,7 @@ from tests.support.watched import Watched
 pytestmark = pytest.mark.slow
 
 H265 = ROOT / "tests/support/numbers.h265.mp4"
+CALLED = "srt://192.0.2.10:8890"
 PASSPHRASE = "correct-h0rse"
 UDP = "udpsink host=127.0.0.1 port={port}"
 RTP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=gate\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -166,17 +167,19 @@ def test_a_passphrase_that_is_refused(clips: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("details", "code"),
+    ("url", "details", "code"),
     [
-        ("Error on SRT socket: Connection timeout", FaultCode.UNREACHABLE),
-        ("Error on SRT socket: Rogue peer or incorrect parameters", FaultCode.CALL_REFUSED),
-        ("Error on SRT socket: Unknown or erroneous", FaultCode.ENDED),
-        ("Failed to authenticate: Incorrect passphrase", FaultCode.BAD_PASSPHRASE),
+        (CALLED, "Error on SRT socket: Connection timeout", FaultCode.UNREACHABLE),
+        (CALLED, "Error on SRT socket: Rogue peer or incorrect", FaultCode.CALL_REFUSED),
+        (CALLED, "Error on SRT socket: Unknown or erroneous", FaultCode.ENDED),
+        (CALLED, "Failed to authenticate: Incorrect passphrase", FaultCode.BAD_PASSPHRASE),
+        ("srt://:7001", "Failed to poll socket: Invalid epoll ID", FaultCode.NO_SENDER),
+        ("srt://:7001", "Error on SRT socket: Connection was broken", FaultCode.NO_SENDER),
     ],
 )
-def test_what_libsrt_says_is_told_apart(details: str, code: FaultCode) -> None:
+def test_what_libsrt_says_is_told_apart(url: str, details: str, code: FaultCode) -> None:
     text = f"Could not read from resource. {details}"
-    fault = explain(CameraUrl("srt://192.0.2.10:8890"), "gst-resource-error-quark", 9, text)
+    fault = explain(CameraUrl(url), "gst-resource-error-quark", 9, text)
     assert fault is not None
     assert fault.code == code
 
