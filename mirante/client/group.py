@@ -136,17 +136,20 @@ class GroupReader(Reader):
     def _take_own(self) -> Steps:
         """Take back what Redis delivered to this consumer and it has not processed."""
         for stream in list(self.positions):
-            behind = "0"
-            while True:
-                head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
-                [reply] = yield from ask((*head, "STREAMS", stream, behind))
-                entries = streams_of(reply)[0][1]
-                if not entries:
-                    break
-                behind = str(entries[-1][0])
-                yield from self._take_again(
-                    stream, [e for e in entries if (stream, e[0]) not in self._held]
-                )
+            yield from self._take_own_of(stream)
+
+    def _take_own_of(self, stream: str) -> Steps:
+        behind = "0"
+        while True:
+            head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
+            [reply] = yield from ask((*head, "STREAMS", stream, behind))
+            entries = streams_of(reply)[0][1]
+            if not entries:
+                break
+            behind = str(entries[-1][0])
+            yield from self._take_again(
+                stream, [e for e in entries if (stream, e[0]) not in self._held]
+            )
 
     def _claim(self) -> Steps:
         """Take over entries that another consumer has held for too long."""
@@ -159,10 +162,14 @@ class GroupReader(Reader):
             while True:
                 head = ("XAUTOCLAIM", stream, self._group, self.plan.consumer, idle_ms)
                 [reply] = yield from ask((*head, cursor, "COUNT", _BATCH))
-                cursor, found, gone = reply[0], reply[1], reply[2]
-                self._expired(stream, len(gone))
-                own = [e for e in entries_of(found) if (stream, e[0]) not in self._held]
-                yield from self._take_again(stream, own)
+                cursor, found, *gone = reply
+                self._expired(stream, sum(map(len, gone)))
+                if None in found:
+                    # Redis 6.2 hands over what was trimmed as well, without its ID.
+                    yield from self._take_own_of(stream)
+                else:
+                    own = [e for e in entries_of(found) if (stream, e[0]) not in self._held]
+                    yield from self._take_again(stream, own)
                 if cursor == b"0-0" or self.ready:
                     break
         self._claimed_s = now_s

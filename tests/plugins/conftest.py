@@ -15,9 +15,9 @@ from gi.repository import Gst
 from mirante import Counts
 from plugins.element import FrameHandler, elements_of
 from plugins.elements import register
-from tests.support.redis_fixtures import folder, outbox, server, shared_server, until
+from tests.support.redis_fixtures import any_server, folder, outbox, server, shared_server, until
 
-__all__ = ["folder", "launch", "outbox", "server", "shared_server", "until"]
+__all__ = ["any_server", "folder", "launch", "outbox", "server", "shared_server", "until"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

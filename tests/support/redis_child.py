@@ -11,12 +11,22 @@ import redis
 
 
 class RedisChild:
-    """Starts, kills, freezes and restarts one server over one folder."""
+    """Starts, kills, freezes and restarts one server over one folder.
 
-    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+    Args:
+        folder: where it runs and has its socket.
+        options: more arguments of its command line.
+        port: of 127.0.0.1 beside the socket; 0 for none.
+        program: what to run; other kinds are those of ``redis_kinds.program``.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str, port: int = 0, program: str = "redis-server"
+    ) -> None:
         self.folder = folder
         self.options = options
         self.port = port
+        self.program = program
         self.socket = folder / "s"
         self.process: subprocess.Popen[bytes] | None = None
         self._clients: list[redis.Redis] = []
@@ -29,14 +39,14 @@ class RedisChild:
         bound = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
         quiet = ["--save", "", "--dir", str(self.folder), "--loglevel", "warning"]
         self.process = subprocess.Popen(
-            ["redis-server", *bound, *quiet, *self.options], stdout=subprocess.DEVNULL
+            [self.program, *bound, *quiet, *self.options], stdout=subprocess.DEVNULL
         )
         for _ in range(500):
             with contextlib.suppress(redis.RedisError):
                 self.client().execute_command("PING")
                 return self
             time.sleep(0.02)
-        raise RuntimeError("redis-server did not come up")
+        raise RuntimeError(f"{self.program} did not come up")
 
     def client(self) -> redis.Redis:
         """As the owner, past any access list."""

@@ -10,6 +10,7 @@ import pytest
 
 from plugins.outbox.outbox import Outbox
 from tests.support.redis_child import RedisChild
+from tests.support.redis_kinds import KINDS, program
 
 
 @pytest.fixture
@@ -39,6 +40,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisChild]:
     child.client().flushall()
     yield child
     child.hang_up()
+
+
+@pytest.fixture(params=KINDS)
+def any_server(request: pytest.FixtureRequest, folder: Path) -> Iterator[RedisChild]:
+    """An own, empty server of each kind that is supported, one after the other."""
+    child = RedisChild(folder, program=program(request.param)).start()
+    yield child
+    child.kill()
 
 
 @pytest.fixture
