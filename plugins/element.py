@@ -20,6 +20,7 @@ from plugins.frame import Frame
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.stage import Stage
+from plugins.trace import Trace
 
 if not Gst.is_initialized():
     Gst.init(None)
@@ -103,6 +104,12 @@ class FrameHandler:
         self.size, self.stride = (info.width, info.height), info.stride[0]
         return True
 
+    @property
+    def step_name(self) -> str:
+        """What its part of a frame's way is called in traces; empty where it notes that itself."""
+        element: Any = self
+        return str(element.get_factory().get_name())
+
     def process(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Brings one buffer before ``handle``: OK, DROPPED or ERROR."""
         key = frame_key(buffer)
@@ -110,7 +117,11 @@ class FrameHandler:
             result = self.ledger.get(key)
             if result is None:
                 result = self._enter(key, buffer.has_flags(Gst.BufferFlags.CORRUPTED))
-            kept = self.handle(buffer, key, result)
+            trace = self.ledger.trace_of(key)
+            if trace is None:
+                kept = self.handle(buffer, key, result)
+            else:
+                kept = self._handle_traced(buffer, key, result, trace)
         except BaseException as error:  # noqa: BLE001 - also sys.exit() of a stage: it is one frame
             return self._failed(key, error)
         self._failures = 0
@@ -126,8 +137,21 @@ class FrameHandler:
         assert result is not None
         return result
 
+    def _handle_traced(
+        self, buffer: Gst.Buffer, key: int, result: FrameResult, trace: Trace
+    ) -> bool:
+        """Calls ``handle`` and notes in the trace of the frame what took how long."""
+        before = dict(result.timings)
+        if name := self.step_name:
+            trace.begin(name)
+        kept = self.handle(buffer, key, result)
+        if name and (after := self.ledger.get(key)) is not None:
+            took = {part: ms - before.get(part, 0.0) for part, ms in after.timings.items()}
+            trace.close({part: ms for part, ms in took.items() if ms})
+        return kept
+
     def _failed(self, key: int, error: BaseException) -> Gst.FlowReturn:
-        self.ledger.fail(key)
+        self.ledger.fail(key, _words(error))
         self._failures += 1
         domain, code = Gst.LibraryError.quark(), Gst.LibraryError.FAILED
         if self.max_failures and self._failures >= self.max_failures:
@@ -139,7 +163,7 @@ class FrameHandler:
 
     def _post(self, message: Any, domain: int, code: int, error: BaseException) -> None:
         element: Any = self
-        words = f"{element.get_name()}: {type(error).__name__}: {error}"
+        words = f"{element.get_name()}: {_words(error)}"
         trace = "".join(traceback.format_exception(error))
         element.post_message(message(self, GLib.Error.new_literal(domain, words, int(code)), trace))
 
@@ -149,6 +173,10 @@ class FrameHandler:
         while (parent := top.get_parent()) is not None:
             top = parent
         return top
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def is_own(element: Any) -> bool:

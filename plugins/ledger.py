@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from mirante.frame import Counts, FrameResult, TsSource
+from plugins.trace import FAILED, Sample, Trace
 
 DAMAGED = "damaged"  # why a damaged frame was dropped
 _IDENTITY = ("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height", "counts")
-_FAILED = "failed"  # not a reason to drop
 QUEUED_MOST = 16  # frames that a queue may hold; the longest here holds 4
 
 
@@ -28,6 +28,7 @@ class _Open:
     damaged: bool
     damaged_so_far: int  # frames since the epoch, this one included
     passed: int = 0  # 1 behind the rate limit, 2 behind the queue, 3 before the first stage
+    trace: Trace | None = None
 
 
 class Ledger:
@@ -40,13 +41,19 @@ class Ledger:
     Args:
         camera: the camera's name.
         on_publish: notified of each published frame, on the camera's own thread; quick.
+        sample: begins the trace of each frame that passes the rate limit and is sampled; None
+            where none is.
     """
 
     def __init__(
-        self, camera: str, on_publish: Callable[[FrameResult], None] = lambda result: None
+        self,
+        camera: str,
+        on_publish: Callable[[FrameResult], None] = lambda result: None,
+        sample: Sample | None = None,
     ) -> None:
         self.camera = camera
         self._on_publish = on_publish
+        self._sample = sample
         self.epoch = time.time_ns() // 1_000_000
         self._lock = threading.Lock()
         self._open: dict[int, _Open] = {}
@@ -74,8 +81,8 @@ class Ledger:
             seq = self._next_seq
             self._next_seq += 1
             self._damaged += damaged
-            if (twin := self._open.pop(pts, None)) is not None:  # two frames with one PTS
-                self._ahead[twin.seq] = "duplicate_pts"
+            if pts in self._open:  # two frames with one PTS
+                self._let_go(pts, "duplicate_pts")
             timings = {}
             if arrived_ns is not None:
                 timings["video_decode"] = max(0.0, (time.time_ns() - arrived_ns) / 1e6)
@@ -95,10 +102,12 @@ class Ledger:
     def admitted(self, pts: int) -> None:
         """A frame passed the rate limit."""
         with self._lock:
-            self._pass(pts, 1, "rate")
+            frame = self._pass(pts, 1, "rate")
+            if self._sample is not None and frame is not None:
+                frame.trace = self._sample(frame.result, frame.mark_ns)
             waiting = [key for key, frame in self._open.items() if frame.passed == 1]
             for key in waiting[:-QUEUED_MOST]:  # the stages hang, and the queue drops in silence
-                self._ahead[self._open.pop(key).seq] = "queue"
+                self._let_go(key, "queue")
 
     def taken(self, pts: int) -> None:
         """A frame left the queue: from here on one thread has it."""
@@ -118,6 +127,14 @@ class Ledger:
                 frame.passed = 3
                 self._time(frame, "convert")
             return frame.result
+
+    def trace_of(self, pts: int) -> Trace | None:
+        """Return the trace of an open frame that is sampled."""
+        if self._sample is None:
+            return None
+        with self._lock:
+            frame = self._open.get(pts)
+            return None if frame is None else frame.trace
 
     def put(self, pts: int, result: FrameResult) -> None:
         """Replaces what is known about an open frame; a damaged one stays damaged.
@@ -151,6 +168,8 @@ class Ledger:
                 frame.damaged_so_far,
             )
             result = replace(frame.result, counts=counts)
+            if frame.trace is not None:
+                frame.trace.result = result
         self._on_publish(result)
         return result
 
@@ -160,24 +179,26 @@ class Ledger:
             self._published -= 1
             self._failed += 1
 
-    def fail(self, pts: int) -> None:
-        """Closes a frame on which a stage failed."""
+    def fail(self, pts: int, words: str = "") -> None:
+        """Closes a frame on which a stage failed, with the reason in ``words``."""
         with self._lock:
             if (frame := self._open.pop(pts, None)) is not None:
                 self._failed += 1
                 self._settle(frame.seq)
+                if frame.trace is not None:
+                    frame.trace.end(FAILED, error=words)
 
     def undecodable(self) -> None:
         """An image came that no frame could be made of: it counts as failed, in its turn."""
         with self._lock:
-            self._ahead[self._next_seq] = _FAILED
+            self._ahead[self._next_seq] = FAILED
             self._next_seq += 1
 
     def drop(self, pts: int, reason: str) -> None:
         """Closes a frame that was dropped on purpose."""
         with self._lock:
-            if (frame := self._open.pop(pts, None)) is not None:
-                self._ahead[frame.seq] = reason
+            if pts in self._open:
+                frame = self._let_go(pts, reason)
                 if all(other.seq > frame.seq for other in self._open.values()):
                     self._settle(frame.seq)
 
@@ -190,17 +211,15 @@ class Ledger:
     def interrupt(self, reason: str) -> None:
         """The graph is gone: every open frame was dropped for ``reason``."""
         with self._lock:
-            for frame in self._open.values():
-                self._ahead[frame.seq] = reason
-            self._open.clear()
+            for pts in list(self._open):
+                self._let_go(pts, reason)
             self._settle(self._next_seq)
 
     def finish(self) -> None:
         """The stream came to its end: each frame still open was dropped before its next mark."""
         with self._lock:
-            for frame in self._open.values():
-                self._ahead[frame.seq] = ("rate", "queue", "stage")[frame.passed]
-            self._open.clear()
+            for pts, frame in list(self._open.items()):
+                self._let_go(pts, ("rate", "queue", "stage")[frame.passed])
             self._settle(self._next_seq)
 
     def counts(self) -> tuple[Counts, int]:
@@ -209,7 +228,7 @@ class Ledger:
             dropped = dict(self._dropped)
             for reason in self._ahead.values():
                 dropped[reason] = dropped.get(reason, 0) + 1
-            failed = self._failed + dropped.pop(_FAILED, 0)
+            failed = self._failed + dropped.pop(FAILED, 0)
             done = self._published + sum(dropped.values()) + failed
             damaged = self._damaged - sum(frame.damaged for frame in self._open.values())
             counts = Counts(done, self._published, dropped, failed, damaged)
@@ -231,13 +250,23 @@ class Ledger:
         frame.passed = mark
         for other_pts, other in list(self._open.items()):
             if other.seq < frame.seq and other.passed < mark:
-                del self._open[other_pts]
-                self._ahead[other.seq] = reason
+                self._let_go(other_pts, reason)
+        return frame
+
+    def _let_go(self, pts: int, reason: str) -> _Open:
+        """Close an open frame as dropped; it is counted in its turn."""
+        frame = self._open.pop(pts)
+        self._ahead[frame.seq] = reason
+        if frame.trace is not None:
+            frame.trace.end(reason)
         return frame
 
     @staticmethod
     def _time(frame: _Open, stage: str) -> None:
         """Before the first stage the timings are the ledger's own, and need not be copied."""
+        if frame.trace is not None:
+            frame.trace.begin(stage, frame.mark_ns)
+            frame.trace.close()
         now_ns = time.monotonic_ns()
         cast(dict[str, float], frame.result.timings)[stage] = (now_ns - frame.mark_ns) / 1e6
         frame.mark_ns = now_ns
@@ -248,11 +277,10 @@ class Ledger:
         """
         for pts, frame in list(self._open.items()):
             if frame.seq < seq:
-                del self._open[pts]
-                self._ahead[frame.seq] = "stage"
+                self._let_go(pts, "stage")
         for dropped in [n for n in self._ahead if n <= seq]:
             reason = self._ahead.pop(dropped)
-            if reason == _FAILED:
+            if reason == FAILED:
                 self._failed += 1
                 continue
             self._dropped[reason] = self._dropped.get(reason, 0) + 1

@@ -80,6 +80,12 @@ class MirInfer(StageElement):
         blurb="Threads of one inference (0 = all cores)",
     )
 
+    @property
+    def step_name(self) -> str:
+        """With the model that runs."""
+        runs = self.stage.model.name if isinstance(self.stage, InferStage) else self.model
+        return f"mirinfer {runs}"
+
     def make_stage(self) -> InferStage:
         """Loads the model."""
         if not self.model:

@@ -8,6 +8,7 @@ from mirante.frame import FrameResult
 from mirante.keys import check_camera
 from plugins.element import FrameHandler, elements_of, max_failures, sink_template
 from plugins.outbox.outbox import Outbox
+from plugins.trace import FAILED
 
 ENCODINGS = ("bits", "rle", "png", "polygon")
 
@@ -62,6 +63,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     max_failures = max_failures()
 
+    step_name = ""  # the frame leaves it with the outbox
+
     outbox: Outbox | None = None
 
     def __init__(self) -> None:
@@ -105,11 +108,14 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
     def handle(self, _buffer: Gst.Buffer, key: int, _result: FrameResult) -> bool:
         """Publishes what the elements before have found."""
         assert self.outbox is not None
+        trace = self.ledger.trace_of(key)
         final = self.ledger.publish(key)
         if final is not None:
             try:
-                self.outbox.publish(final, self.masks)
-            except Exception:
+                self.outbox.publish(final, self.masks, trace)
+            except Exception as error:
                 self.ledger.unpublish()
+                if trace is not None:
+                    trace.end(FAILED, error=f"{type(error).__name__}: {error}")
                 raise
         return True

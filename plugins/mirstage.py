@@ -31,6 +31,11 @@ class MirStage(StageElement):
         blurb="Keyword arguments of the class, as a JSON object",
     )
 
+    @property
+    def step_name(self) -> str:
+        """With the class."""
+        return f"mirstage {self.python}"
+
     def make_stage(self) -> Stage:
         """Imports and constructs the stage."""
         if not self.python:

@@ -18,8 +18,9 @@ from mirante.wire import encode
 from mirante.wire.messages import MaskEncoding
 from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
-from plugins.outbox.ring import Ring
+from plugins.outbox.ring import LOST, Ring
 from plugins.outbox.sender import Sender
+from plugins.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,11 @@ class Outbox:
         self._sender.close(timeout_s)
         return self._ring.abandon()
 
-    def publish(self, result: FrameResult, mask_encoding: MaskEncoding = "bits") -> None:
-        """Puts one frame's results on their way.
+    def publish(
+        self, result: FrameResult, mask_encoding: MaskEncoding = "bits", trace: Trace | None = None
+    ) -> None:
+        """Puts one frame's results on their way; its trace, if it has one, ends when Redis has them
+        or never will.
 
         Raises:
             WireError: they cannot be written. The frame is the caller's to account for.
@@ -96,11 +100,15 @@ class Outbox:
         check_camera(result.camera)
         if self._closed:
             self._ring.refuse(result.camera)
+            if trace is not None:
+                trace.end(LOST)
             return
+        if trace is not None:
+            trace.begin("encode")
         coded = encode(result, mask_encoding)
         fields: dict[Kind, dict[str, bytes]] = {"masks": coded.masks} if coded.masks else {}
         fields["detections"] = coded.detections
-        self._ring.put(result.camera, result.captured_ns // 1_000_000, result.seq, fields)
+        self._ring.put(result.camera, result.captured_ns // 1_000_000, result.seq, fields, trace)
 
     def status(self, status: Status) -> None:
         """Puts a change of a camera's state on its way."""

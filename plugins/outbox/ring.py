@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from mirante.keys import EntryId, Kind
+from plugins.trace import PUBLISHED, Trace
 
 FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
+
+LOST = "outbox"  # why a published frame was dropped
 
 _NONE = EntryId(0, 0)
 _ENTRY_BYTES = 600  # what Python keeps around the payload of one entry
@@ -27,18 +30,26 @@ class Entry:
         fields: fields per stream, in the order in which the streams are written.
         put_s: monotonic time at which it was put.
         acked: Redis has taken it at least once.
+        trace: of a sampled frame that is still on its way.
     """
 
     id: EntryId
     fields: dict[Kind, dict[str, bytes]]
     put_s: float
     acked: bool = False
+    trace: Trace | None = None
 
     @property
     def size(self) -> int:
         """Bytes that it holds, roughly."""
         payload = chain.from_iterable(part.values() for part in self.fields.values())
         return _ENTRY_BYTES + sum(map(len, payload))
+
+    def end_trace(self, fate: str) -> None:
+        """Tell what became of a sampled frame."""
+        if self.trace is not None:
+            self.trace.end(fate, str(self.id))
+            self.trace = None
 
 
 @dataclass(slots=True, eq=False)
@@ -69,9 +80,19 @@ class Lane:
     refused: int = 0
     size: int = 0
 
-    def put(self, ms: int, seq: int, fields: dict[Kind, dict[str, bytes]], now_s: float) -> None:
+    def put(
+        self,
+        ms: int,
+        seq: int,
+        fields: dict[Kind, dict[str, bytes]],
+        now_s: float,
+        trace: Trace | None = None,
+    ) -> None:
         """Appends an entry; its ID never falls and never repeats."""
-        entry = Entry(self._stamp(ms, seq), fields, now_s)
+        if trace is not None:
+            trace.close()
+            trace.begin("outbox")
+        entry = Entry(self._stamp(ms, seq), fields, now_s, trace=trace)
         self.size += entry.size
         self.unsent.append(entry)
         if not self.marks or now_s - self.marks[-1][0] >= self.span_s / _MARKS:
@@ -103,6 +124,7 @@ class Lane:
         self.size -= entry.size
         if entry.acked:
             return 0
+        entry.end_trace(LOST)
         self.lost += 1
         return 1
 
@@ -120,6 +142,9 @@ class Lane:
         self.sent += sum(not entry.acked for entry in done)
         for entry in done:
             entry.acked = True
+            entry.end_trace(PUBLISHED)
+        for entry in refused:
+            entry.end_trace(LOST)
         fresh = sum(not entry.acked for entry in refused)
         self.size -= sum(entry.size for entry in refused)
         self.refused += fresh
@@ -184,12 +209,19 @@ class Ring:
         self._span_s = span_s
         self._on_lost = on_lost
 
-    def put(self, camera: str, ms: int, seq: int, fields: dict[Kind, dict[str, bytes]]) -> None:
+    def put(
+        self,
+        camera: str,
+        ms: int,
+        seq: int,
+        fields: dict[Kind, dict[str, bytes]],
+        trace: Trace | None = None,
+    ) -> None:
         """Puts one frame's results."""
         now_s = time.monotonic()
         with self.changed:
             lane = self._lane(camera, FRAME_KINDS)
-            lane.put(ms, seq, fields, now_s)
+            lane.put(ms, seq, fields, now_s, trace)
             lost = self._evict([lane], now_s)
             self.changed.notify()
         self.report(lost)
@@ -219,6 +251,8 @@ class Ring:
         with self.changed:
             for lane in self.frame_lanes():
                 left = [e for e in chain(lane.flying, lane.unsent) if not e.acked]
+                for entry in left:
+                    entry.end_trace(LOST)
                 lane.flying, lane.unsent = [], deque()
                 lane.lost += len(left)
                 lost[lane.camera] = len(left)
