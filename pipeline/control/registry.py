@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import redis
 from pydantic import ValidationError
 from redis.backoff import NoBackoff
-from redis.client import Pipeline
 from redis.retry import Retry
 
 from mirante.backoff import Backoff
-from mirante.keys import CAMERAS, CAMERAS_VERSION
+from mirante.keys import CAMERAS
 from mirante.nearest import nearest
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES
@@ -26,13 +24,15 @@ from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import PREFIX, Credentials, CredentialsError
 from pipeline.control.entries import Desired, Origin, read_entries
+from pipeline.control.lease import is_held
+from pipeline.control.memory import Entries, Memory
 from pipeline.control.spec import checked, edited, shown, stored
+from pipeline.control.versioned import Version, read, read_version, watch, write
 
 log = logging.getLogger(__name__)
 
 TRIES = 64  # of a change while others change the registry too; one of them wins each time
-
-Entries = Mapping[str, Desired]
+PUT_BACK_S = 0.75  # in which workers put back what Redis lost: three times the pause of their loop
 
 
 class RegistryError(RuntimeError):
@@ -68,22 +68,12 @@ class Registry:
         self._worker = settings.worker if settings else worker
         self._configured = settings.cameras if settings else {}
         self._credentials = credentials or Credentials()
-        self._known: dict[str, Desired] = {}
-        self._seen: tuple[str, str] | None = None
-
-    def version(self) -> tuple[str, str]:
-        """(generation, number): the number grows with each change, and the generation is another
-        one after Redis lost its data. ("", "") before the first change.
-        """
-        raw = cast(
-            list[bytes | None], self._client.hmget(CAMERAS_VERSION, ["generation", "number"])
-        )
-        return (raw[0] or b"").decode(), (raw[1] or b"").decode()
+        self._memory = Memory(self._worker)
 
     @property
     def generation(self) -> str:
         """The generation that ``changes`` saw last; another one after Redis lost its data."""
-        return self._seen[0] if self._seen else ""
+        return self._memory.seen.generation if self._memory.seen else ""
 
     def cameras(self) -> dict[str, Desired]:
         """All cameras that are configured, of every worker, by name."""
@@ -93,23 +83,40 @@ class Registry:
     def changes(self) -> dict[str, Desired] | None:
         """This worker's cameras when anything changed since the last call, else None. Cheap.
 
-        What Redis lost with its data is put back first.
+        What Redis lost is put back first.
         """
-        version = self.version()
-        if version == self._seen:
+        if absent := self._memory.foreign(partial(is_held, self._client)):
+            self._change(lambda entries: {n: e for n, e in absent.items() if n not in entries})
+        seen = self._memory.seen
+        if read_version(self._client) == seen:
             return None
-        entries = self.cameras()
-        is_anew = self._seen is not None and version[0] != self._seen[0]
-        if is_anew and self._known.keys() - entries.keys():
+        version, entries = read(self._client)
+        if not version.is_whole or (seen is not None and version.lost_since(seen)):
             try:
-                self._change(lambda e: {n: d for n, d in self._known.items() if n not in e})
+                self._put_back(version, seen)
             except RegistryError as error:
                 log.warning("what Redis lost is not put back yet: %s", error)
                 return None
-            version, entries = self.version(), self.cameras()
-        self._seen = version
-        self._known = {n: e for n, e in entries.items() if e.worker == self._worker}
-        return dict(self._known)
+            version, entries = read(self._client)
+            if not version.is_whole:  # lost once more: the next call goes on
+                return None
+        self._memory.note(version, entries)
+        return dict(self._memory.own)
+
+    def _put_back(self, version: Version, seen: Version | None) -> None:
+        """Write this worker's cameras that Redis lost; other workers are told by a generation."""
+        self._memory.note_loss()
+        is_older = seen is not None and version.is_whole and version.generation == seen.generation
+        before = self._change(
+            lambda entries: self._memory.lost(entries, is_older),
+            owner=True,
+            outdated=seen.generation if seen is not None and is_older else None,
+        )
+        if lost := self._memory.lost(before, is_older):
+            names = ", ".join(sorted(lost))
+            log.warning(
+                "Redis lost cameras (%s was deleted or evicted); put back: %s", CAMERAS, names
+            )
 
     def publish_config(self) -> None:
         """Makes the registry hold exactly the configured cameras as this worker's of origin config.
@@ -131,7 +138,8 @@ class Registry:
             }
             return dict.fromkeys(gone) | wanted
 
-        self._change(decide)
+        before = self._change(decide)
+        self._memory.note_own({**before, **decide(before)}.values())
 
     def add(self, name: str, spec: Mapping[str, object]) -> None:
         """Adds a camera that is not there yet, of any worker; otherwise as ``put``.
@@ -216,7 +224,7 @@ class Registry:
             RegistryError: a ``${…}`` stands for nothing on this machine, or the entry is not one
                 that this version understands.
         """
-        entry = self._known.get(name) or _named(name, self.cameras())
+        entry = self._memory.own.get(name) or _named(name, self.cameras())
         if entry.origin == "config" and name in self._configured:
             return self._configured[name]
         return self.completed(name, entry.spec)
@@ -278,13 +286,21 @@ class Registry:
         added = time.time() if origin == "api" else 0.0
         return Desired(name, spec, origin, self._worker, added=added)
 
-    def _change(self, decide: Callable[[Entries], Mapping[str, Desired | None]]) -> Entries:
+    def _change(
+        self,
+        decide: Callable[[Entries], Mapping[str, Desired | None]],
+        owner: bool = False,
+        outdated: str | None = None,
+    ) -> Entries:
         """Writes what ``decide`` makes of the entries, and asks it again whenever somebody else
-        wrote meanwhile.
+        wrote meanwhile. Where Redis lost the entries, workers first get the time to put theirs
+        back.
 
         Args:
             decide: of all entries makes those to write, None for one to remove. Secrets in an
                 address that is new are withdrawn here, and those of the one before forgotten.
+            owner: it puts back what Redis lost.
+            outdated: a generation of which Redis lost changes: another one begins.
 
         Returns:
             all entries before the change.
@@ -295,19 +311,24 @@ class Registry:
         backoff = Backoff(0.001, 0.02)
         for _ in range(TRIES):
             with self._client.pipeline(transaction=True) as pipe:
-                pipe.watch(CAMERAS)
-                before = read_entries(cast(dict[bytes, bytes], pipe.hgetall(CAMERAS)).values())
-                decided = decide(before)
+                version, stored_now = watch(pipe)
+                before = read_entries(stored_now.values())
+                is_lost = not version.is_whole or version.generation == outdated
+                is_early = is_lost and not owner
+                decided = {} if is_early else decide(before)
+                if owner and not is_lost and not decided:
+                    return before
                 after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}
                 try:
-                    _write(pipe, after)
+                    write(pipe, version, stored_now, after, is_lost)
                 except redis.WatchError as error:
                     _raise_outage(error)
                     self._forget(after, decided)
                 else:
-                    self._forget({n: before.get(n) for n in after}, after)
-                    return before
-            time.sleep(backoff.next_s())
+                    if not is_early:
+                        self._forget({n: before.get(n) for n in after}, after)
+                        return before
+            time.sleep(PUT_BACK_S if is_early else backoff.next_s())
         raise RegistryError("others change the cameras without a pause; try again")
 
     def _withdrawn(self, entry: Desired | None, before: Desired | None) -> Desired | None:
@@ -351,23 +372,6 @@ def no_camera(name: str, known: Collection[str]) -> str:
     """Return the words for a name that no camera has."""
     hint = nearest(name, known, "there are:") if known else "there is none"
     return f'no camera "{name}"; {hint}'
-
-
-def _write(pipe: Pipeline, entries: Mapping[str, Desired | None]) -> None:
-    """Ends a transaction that watches.
-
-    Raises:
-        redis.WatchError: somebody else wrote since it began, or Redis did not answer.
-    """
-    pipe.multi()
-    for name, entry in entries.items():
-        if entry is None:
-            pipe.hdel(CAMERAS, name)
-        else:
-            pipe.hset(CAMERAS, name, json.dumps(asdict(entry)))
-    pipe.hsetnx(CAMERAS_VERSION, "generation", secrets.token_hex(8))
-    pipe.hincrby(CAMERAS_VERSION, "number", 1)
-    pipe.execute()
 
 
 def _raise_outage(error: redis.WatchError) -> None:

@@ -1,0 +1,112 @@
+"""The hash of configured cameras and its version, which are read and written as one.
+
+Redis evicts either of them by itself, and people delete them. Each change therefore notes beside
+its number how many cameras it left: a hash that is gone is one whose cameras were all removed
+where that is 0, and one that Redis lost where it is not.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import NamedTuple, cast
+
+import redis
+from redis.client import Pipeline
+
+from mirante.keys import CAMERAS, CAMERAS_VERSION
+from pipeline.control.entries import Desired, read_entries
+
+_FIELDS = ("generation", "number", "left")
+
+
+class Version(NamedTuple):
+    """The version of the hash of cameras.
+
+    Attributes:
+        generation: another one after Redis lost the hash or its version; empty before the first
+            change.
+        number: grows with each change of a generation.
+        is_whole: the hash and its version are there as the last change left them.
+    """
+
+    generation: str
+    number: int
+    is_whole: bool
+
+    def lost_since(self, seen: Version) -> bool:
+        """Return whether Redis lost something after ``seen`` was read, a change or all of it."""
+        return not self.is_whole or self.generation != seen.generation or self.number < seen.number
+
+
+def read_version(client: redis.Redis) -> Version:
+    """Return the version, in one cheap round trip."""
+    with client.pipeline(transaction=True) as pipe:  # a change between the two reads is no loss
+        pipe.hmget(CAMERAS_VERSION, _FIELDS)
+        pipe.exists(CAMERAS)
+        fields, is_there = pipe.execute()
+    return _version(fields, bool(is_there))
+
+
+def read(client: redis.Redis) -> tuple[Version, dict[str, Desired]]:
+    """Return the version and the entries that belong to it."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.hmget(CAMERAS_VERSION, _FIELDS)
+        pipe.hgetall(CAMERAS)
+        fields, entries = pipe.execute()
+    return _version(fields, bool(entries)), read_entries(entries.values())
+
+
+def watch(pipe: Pipeline) -> tuple[Version, dict[bytes, bytes]]:
+    """Begin a transaction; return the version and the entries as they are stored."""
+    pipe.watch(CAMERAS, CAMERAS_VERSION)
+    fields = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, list(_FIELDS)))
+    entries = cast(dict[bytes, bytes], pipe.hgetall(CAMERAS))
+    return _version(fields, bool(entries)), entries
+
+
+def write(
+    pipe: Pipeline,
+    version: Version,
+    before: Mapping[bytes, bytes],
+    changed: Mapping[str, Desired | None],
+    is_lost: bool,
+) -> None:
+    """End a transaction that ``watch`` began.
+
+    Args:
+        pipe: the transaction.
+        version: what ``watch`` returned.
+        before: likewise.
+        changed: entries to write by name, None for one to remove.
+        is_lost: Redis lost something, which begins a generation.
+
+    Raises:
+        redis.WatchError: somebody else wrote since it began, or Redis did not answer.
+    """
+    left = set(before)
+    pipe.multi()
+    for name, entry in changed.items():
+        if entry is None:
+            left.discard(name.encode())
+            pipe.hdel(CAMERAS, name)
+        else:
+            left.add(name.encode())
+            pipe.hset(CAMERAS, name, json.dumps(asdict(entry)))
+    number = version.number + 1
+    is_new = is_lost or not version.generation
+    generation = secrets.token_hex(8) if is_new else version.generation
+    fields = (generation, number, f"{number}:{len(left)}")
+    pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
+    pipe.execute()
+
+
+def _version(fields: list[bytes | None], is_there: bool) -> Version:
+    generation, number, left = ((field or b"").decode("utf-8", "replace") for field in fields)
+    # A change by an earlier version leaves no such note: then nothing is known to be lost.
+    of, _, cameras = left.partition(":")
+    expected = of == number and cameras not in ("", "0")
+    is_whole = bool(generation) if is_there else not expected
+    return Version(generation, int(number) if number.isdecimal() else 0, is_whole)
