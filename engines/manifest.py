@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,6 +28,7 @@ from mirante.nearest import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"  # our own models, their files beside the manifests
 Side = Annotated[int, Field(ge=8, le=8192)]
+MOST_PX = 1 << 25  # of an input tensor
 ZOO = Path(__file__).parent / "zoo"
 
 
@@ -45,10 +47,11 @@ class Input(Part):
     multiple: int | None = Field(
         None,
         ge=1,
+        le=8192,
         description="the tensor holds the image scaled into `size`, and is no larger than that "
         "rounded up to this multiple; a network of fixed size is made to take any",
     )
-    frame: tuple[Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]] | None = Field(
+    frame: tuple[Side, Side] | None = Field(
         None,
         description="width and height of the images that the network itself scales to `size`, "
         "as `resize`, `pad` and `multiple` say: the tensor has this size, other images are "
@@ -79,6 +82,9 @@ class Input(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        for key, size in (("size", self.size), ("frame", self.frame)):
+            if size is not None and math.prod(size) > MOST_PX:
+                raise ValueError(f"{key}: expected up to {MOST_PX} pixels, got {list(size)}")
         if self.multiple and self.resize == "stretch":
             raise ValueError("multiple: expected only with a letterbox, got resize stretch")
         if 0 in self.std:
@@ -321,6 +327,8 @@ def read(path: Path) -> Manifest:
         raise ManifestError(f"{path}: byte {error.start} is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise ManifestError(f"{path}: not YAML: {error}") from error
+    except RecursionError:
+        raise ManifestError(f"{path}: lists and mappings are nested too deep") from None
     if not isinstance(data, dict):
         raise ManifestError(f"{path}: expected keys and values, got {type(data).__name__}")
     try:

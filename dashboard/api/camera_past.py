@@ -13,7 +13,9 @@ from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.history.series import SAMPLES
 from dashboard.services import FromApp, Services
 from mirante.keys import Kind, key
+from mirante.nesting import check_nesting
 from mirante.status import Status
+from mirante.wire.errors import UNREADABLE
 from pipeline.config.camera_url import redact
 
 router = APIRouter()
@@ -60,9 +62,12 @@ def get_timeline(
     )
     if not states and not events and name not in (known := services.registry().cameras()):
         raise unknown(name, known)
+    changes = [change for text in states if (change := _change(text)) is not None]
+    told = [event for text in events if (event := _event(text)) is not None]
     return {
-        "states": [_change(msgspec.json.decode(text, type=Status)) for text in states],
-        "events": [msgspec.json.decode(text) for text in events],
+        "states": changes,
+        "events": told,
+        "unreadable": len(states) - len(changes) + len(events) - len(told),
     }
 
 
@@ -72,10 +77,25 @@ def _newest(services: Services, name: str, kind: Kind, limit: int) -> list[bytes
     except ValueError:  # no camera can have that name
         return []
     entries: Any = services.redis.xrevrange(stream, count=limit)
-    return [fields[b"json"] for _, fields in entries]
+    return [fields.get(b"json", b"") for _, fields in entries]
 
 
-def _change(status: Status) -> dict[str, Any]:
+def _event(text: bytes) -> dict[str, Any] | None:
+    """Return an event; None for what is no mapping, or one of too many levels."""
+    try:
+        event: dict[str, Any] = msgspec.json.decode(text, type=dict)
+        check_nesting(event)
+    except (*UNREADABLE, ValueError):
+        return None
+    return event
+
+
+def _change(text: bytes) -> dict[str, Any] | None:
+    """Return a change of state; None for what is no message of format 1."""
+    try:
+        status = msgspec.json.decode(text, type=Status)
+    except UNREADABLE:
+        return None
     return {
         "state": status.state,
         "reason": redact(status.reason),

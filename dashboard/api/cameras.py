@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, HTTPException
 
 from dashboard.access.guard import Admin, Viewer
 from dashboard.api import camera_past, shapes, snapshot
+from dashboard.api.bodies import JsonRoute
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.services import FromApp, Services
@@ -26,7 +27,7 @@ from pipeline.control.trials import Trial, ask_trial, failed
 
 TRIALS_AT_ONCE = 4
 
-router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
+router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], route_class=JsonRoute)
 router.include_router(camera_past.router)
 router.include_router(snapshot.router)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dashboard.access.guard import Admin
+from dashboard.api.bodies import JsonRoute
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe
 from dashboard.onvif.profile import for_analysis, for_view
@@ -17,7 +18,7 @@ from pipeline.config.camera import CameraOptions
 
 AT_ONCE = 16
 
-router = APIRouter(prefix="/api/v1", tags=["discovery"])
+router = APIRouter(prefix="/api/v1", tags=["discovery"], route_class=JsonRoute)
 
 
 _SIDES = CameraOptions()
@@ -31,9 +32,13 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     user: str | None = Field(None, min_length=1, max_length=64, examples=["viewer"])
-    password: SecretStr | None = None
-    width: int = Field(_SIDES.width, ge=1, description="maximum width of the analysed frame")
-    height: int = Field(_SIDES.height, ge=1, description="maximum height of the analysed frame")
+    password: SecretStr | None = Field(None, max_length=1024)
+    width: int = Field(
+        _SIDES.width, ge=1, le=65_535, description="maximum width of the analysed frame"
+    )
+    height: int = Field(
+        _SIDES.height, ge=1, le=65_535, description="maximum height of the analysed frame"
+    )
 
     def login(self) -> Login | None:
         """Return the login for cameras, or None.

@@ -21,6 +21,8 @@ from mirante.client.steps import Entries, Fields, entries_of, streams_of
 from mirante.frame import Counts
 from mirante.keys import EntryId, key
 from mirante.redis_url import RedisUrl
+from mirante.wire.errors import UNREADABLE, WireError
+from mirante.wire.masks import check_parts
 from mirante.wire.messages import MasksMessage
 
 StreamKind = Literal["detections", "masks", "status"]
@@ -73,7 +75,7 @@ class Following:
         try:
             gap = self._gap(kind, entry_id, text)
             data = msgspec.json.encode(with_planes(fields)) if kind == "masks" else _one_line(text)
-        except (msgspec.MsgspecError, KeyError):
+        except (WireError, *UNREADABLE, KeyError):
             self.behind[kind] = entry_id
             return f": {kind} {entry_id} is no message of format 1\n\n".encode()
         self.behind[kind] = entry_id
@@ -201,7 +203,7 @@ def _begin(following: Following, kind: StreamKind, fields: Fields | None) -> Non
         return
     try:
         said = msgspec.json.decode((fields or {})[b"json"], type=_Counted)
-    except (msgspec.MsgspecError, KeyError):
+    except (*UNREADABLE, KeyError):
         return
     following.tally = Tally(said.epoch, handed(said.counts))
 
@@ -215,11 +217,11 @@ def with_planes(fields: Fields) -> dict[str, Any]:
     """A ``masks`` message, each part with its planes as base64 in ``data``.
 
     Raises:
-        KeyError, msgspec.MsgspecError: these are not the fields of one.
+        KeyError, WireError, msgspec.MsgspecError, RecursionError: these are not the fields of one.
     """
-    message: dict[str, Any] = msgspec.to_builtins(
-        msgspec.json.decode(fields[b"json"], type=MasksMessage)
-    )
+    read = msgspec.json.decode(fields[b"json"], type=MasksMessage)
+    check_parts(read.masks)
+    message: dict[str, Any] = msgspec.to_builtins(read)
     for part in message["masks"]:
         part["data"] = base64.b64encode(fields[part["field"].encode()]).decode()
     return message

@@ -27,6 +27,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.steps import Fields, entries_of
 from mirante.keys import EntryId, Kind, key
 from mirante.nearest import nearest
+from mirante.wire.errors import UNREADABLE
 from mirante.wire.messages import DetectionsMessage, MaskPart
 from pipeline.config.messages import ConfigError, show
 
@@ -105,11 +106,12 @@ async def get_latest(
         message |= {"id": str(entry_id), "sent": float(fields.get(b"sent", b"0"))}
         if masks:
             message["masks_described"] = await _masks(services, camera, entry_id, message)
-    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+        text = msgspec.json.encode(message)
+    except (*UNREADABLE, KeyError, ValueError) as error:
         raise HTTPException(
             502, f'entry {entry_id} of camera "{camera}" is no message of format 1: {error}'
         ) from None
-    return Response(msgspec.json.encode(message), media_type="application/json")
+    return Response(text, media_type="application/json")
 
 
 @router.get(

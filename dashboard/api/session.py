@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dashboard.access import AccessError
 from dashboard.access.attempts import TooOftenError
 from dashboard.access.client import client_address
 from dashboard.access.guard import COOKIE, asking, too_often
+from dashboard.api.bodies import JsonRoute
 from dashboard.services import FromApp
 from pipeline.config.settings import Role
 
@@ -25,7 +25,7 @@ HASHES_AT_ONCE = 2  # each takes 64 MiB and a core for a moment
 MOST_NAME, MOST_PASSWORD = 64, 1024
 
 
-class _Discreet(APIRoute):
+class _Discreet(JsonRoute):
     """Says what is wrong with a body, and never repeats it: passwords get into wrong keys."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -325,6 +325,7 @@ class Timeline(Shape):
                         }
                     ],
                     "events": [],
+                    "unreadable": 0,
                 }
             ]
         }
@@ -332,3 +333,4 @@ class Timeline(Shape):
 
     states: list[StateChange]
     events: list[dict[str, Any]] = Field(description="as on the wire")
+    unreadable: int = Field(0, description="entries left out, as they are no messages of format 1")

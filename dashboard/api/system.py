@@ -15,6 +15,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.account import Tally, handed
 from mirante.frame import Counts
 from mirante.keys import KINDS, Kind, key
+from mirante.wire.errors import UNREADABLE
 
 STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
 _SAMPLES = 5  # entries that Redis measures to estimate a stream's memory
@@ -132,7 +133,7 @@ def _lost(group: _Group, following: Any, notes: Any) -> int | None:
     fields = dict(zip(following[0][1][::2], following[0][1][1::2], strict=True))
     try:
         said = msgspec.json.decode(fields[b"json"], type=_Counted)
-    except (msgspec.MsgspecError, KeyError):
+    except (*UNREADABLE, KeyError):
         return None
     return max(marks).missing_before(Tally(said.epoch, handed(said.counts)))
 

@@ -13,8 +13,9 @@ import redis.asyncio
 from mirante.frame import Counts
 from mirante.keys import CAMERAS, WORKERS, Kind, key, lease_key, report_key
 from mirante.status import Status
+from mirante.wire.errors import UNREADABLE
 from pipeline.control.entries import Desired, read_entries
-from pipeline.control.reports import WorkerReport
+from pipeline.control.reports import WorkerReport, read_report
 
 PER_CAMERA: tuple[Kind, ...] = ("detections", "status")
 
@@ -110,7 +111,6 @@ class Look:
 
 _message = msgspec.json.Decoder(Message)
 _status = msgspec.json.Decoder(Status)
-_report = msgspec.json.Decoder(WorkerReport)
 
 
 async def look(
@@ -166,8 +166,8 @@ def _is_shaped(entry: Desired) -> bool:
 def _reported(raw: bytes | None) -> WorkerReport | None:
     """None for one that has expired, and for one of a version that says it otherwise."""
     try:
-        return None if raw is None else _report.decode(raw)
-    except msgspec.MsgspecError:
+        return None if raw is None else read_report(raw)
+    except ValueError:
         return None
 
 
@@ -181,7 +181,7 @@ def _newest(detections: Any, status: Any) -> Newest:
             return Newest(trouble=f"its results cannot be read: {reply}")
     try:
         return Newest(_sampled(detections), _said(status))
-    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+    except (*UNREADABLE, KeyError, ValueError) as error:
         return Newest(trouble=f"its newest entry is no message of format 1: {error}")
 
 

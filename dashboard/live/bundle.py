@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mirante.wire.framed import framed, unframed
-from mirante.wire.masks import decode_mask, encode_mask
+from mirante.wire.masks import check_parts, decode_mask, encode_mask
 from mirante.wire.messages import MaskPart, MasksMessage
 
 _read_masks = msgspec.json.Decoder(MasksMessage)
@@ -33,7 +33,7 @@ def unpack_picture(message: bytes) -> tuple[PictureHead, bytes]:
     try:
         header, jpeg = unframed(message)
         return _read_picture.decode(header), jpeg
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"preview: {error}") from None
 
 
@@ -81,9 +81,10 @@ def make_bundle(
         masks: fields of its ``masks`` entry; None where there is none.
 
     Raises:
-        WireError, msgspec.MsgspecError: the masks are not as the wire format says.
+        WireError, msgspec.MsgspecError, RecursionError: the masks are not as the wire format says.
     """
     described = _read_masks.decode(masks[b"json"]).masks if masks else []
+    check_parts(described)
     drawn = [_as_bits(part, masks[part.field.encode()]) for part in described] if masks else []
     return Bundle(
         camera,

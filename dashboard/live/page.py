@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from dashboard.live.bundle import Bundle
 from dashboard.live.stats import Stats
 from mirante.keys import check_camera
+from mirante.wire.errors import UNREADABLE
 from mirante.wire.framed import framed
 
 IN_FLIGHT_MOST = 2  # frames of one camera that the page has not said to have drawn
@@ -115,7 +116,7 @@ class Page:
             return _read_said.decode(await self._socket.receive_text())
         except KeyError:  # as Starlette says that the message is not text
             raise ValueError("expected text, got bytes") from None
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ValueError(f"not a message of pages: {error}") from None
 
     def _may_send(self, camera: str) -> bool:

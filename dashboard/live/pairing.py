@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from dashboard.live.bundle import Bundle, make_bundle, unpack_picture
-from mirante.wire.errors import WireError
+from mirante.wire.errors import UNREADABLE, WireError
 
 RESULTS_MOST = 64  # per camera: 2 s at 30 frames/s
 PICTURES_MOST = 16
@@ -75,7 +75,7 @@ class Pairing:
         """
         try:
             head = _read_head.decode(json)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ValueError(f"detections: {error}") from None
         results = self._results.get(entry_id)
         masks = results.masks if results else None
@@ -123,5 +123,5 @@ class Pairing:
         _, jpeg = self._pictures.pop(key)
         try:
             return make_bundle(self.camera, jpeg, results.json, results.masks)
-        except (WireError, msgspec.MsgspecError, KeyError) as error:
+        except (WireError, *UNREADABLE, KeyError) as error:
             raise ValueError(f"masks: {error}") from None

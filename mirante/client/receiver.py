@@ -16,6 +16,7 @@ from mirante.keys import EntryId, camera_of
 from mirante.status import Status
 from mirante.wire import WireError, decode
 from mirante.wire.codec import announced_masks
+from mirante.wire.errors import UNREADABLE
 
 _log = logging.getLogger("mirante.client")
 _read_status = msgspec.json.Decoder(Status)
@@ -51,7 +52,7 @@ class Receiver:
             if stream.endswith(":status"):
                 return _read_status.decode(fields.get(b"json", b""))
             return self._frame(stream, entry_id, fields, masks, counted)
-        except (WireError, msgspec.MsgspecError, ValueError) as error:
+        except (*UNREADABLE, ValueError) as error:
             _log.error("%s %s is no message: %s", stream, entry_id, error)
             return None
 

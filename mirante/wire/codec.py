@@ -16,8 +16,8 @@ from mirante.keypoints import Skeleton, keypoints_of
 from mirante.mask import Mask
 from mirante.rotated import Rotated, within_half_turn
 from mirante.shapes import ShapeError
-from mirante.wire.errors import WireError
-from mirante.wire.masks import decode_mask, encode_mask
+from mirante.wire.errors import UNREADABLE, WireError
+from mirante.wire.masks import check_parts, decode_mask, encode_mask
 from mirante.wire.messages import (
     VERSION,
     AttributeOf,
@@ -31,6 +31,8 @@ from mirante.wire.messages import (
 from mirante.wire.vectors import encode_vectors, with_vectors
 
 M = TypeVar("M")
+MAX_FRAME_PX = 1 << 28  # 16,384 x 16,384
+MAX_KEYPOINTS = 1 << 20  # of all objects of a frame, each with room for as many as one has
 
 
 class _Announced(msgspec.Struct):
@@ -70,6 +72,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
     started_ns = time.perf_counter_ns()
     head = _head(result)
     coded = [encode_mask(mask, i, mask_encoding) for i, mask in enumerate(_masks(result))]
+    check_parts([part for part, _ in coded])
     objects = _objects(result.detections)
     vectors = encode_vectors(result.detections, result.published)
     elapsed_ms = (time.perf_counter_ns() - started_ns) / 1e6
@@ -125,7 +128,9 @@ def decode(
         )
     ):
         raise WireError(f"masks of frame {listing.seq} beside detections of frame {found.seq}")
+    _check_size(*head.size)
     parts = listing.masks if listing and masks else []
+    check_parts(parts)
     decoded = [decode_mask(part, _field(masks or {}, part.field)) for part in parts]
     objects, of_frame = Detections.empty(), decoded
     if found:
@@ -158,7 +163,14 @@ def announced_masks(detections: bytes) -> int:
     return _message(_read_announced, detections).masks
 
 
+def _check_size(width: int, height: int) -> None:
+    """Refuse a frame whose planes, once drawn on it, no reader has memory for."""
+    if width * height > MAX_FRAME_PX:
+        raise WireError(f"size: expected up to {MAX_FRAME_PX} pixels, got {width}x{height}")
+
+
 def _head(result: FrameResult) -> dict[str, Any]:
+    _check_size(result.width, result.height)
     return {
         "version": VERSION,
         "camera": result.camera,
@@ -238,6 +250,7 @@ def _objects(detections: Detections) -> list[Object]:
 def _detections(message: DetectionsMessage) -> Detections:
     """The label table has the names that occur; a class id that does not occur is named ``""``."""
     objects, skeletons = message.objects, message.skeletons or []
+    _check_keypoints(len(objects), max((len(found.keypoints) for found in objects), default=0))
     names = {found.class_id: found.label for found in objects}
     labels = tuple(names.get(i, "") for i in range(max(names, default=-1) + 1))
     corners = np.array([found.bbox for found in objects], np.float64).reshape(-1, 4)
@@ -279,6 +292,15 @@ def _skeletons(detections: Detections, objects: list[Object]) -> list[SkeletonOf
     ]
 
 
+def _check_keypoints(objects: int, each: int) -> None:
+    """Refuse objects whose key points, in one array, no reader has memory for."""
+    if objects * each > MAX_KEYPOINTS:
+        raise WireError(
+            f"objects: {objects} with room for {each} key points each; expected up to "
+            f"{MAX_KEYPOINTS} in all"
+        )
+
+
 def _points(detections: Detections) -> list[list[Any]]:
     """Return the key points of each object, as many as its class has names for; none for one that
     has none.
@@ -286,6 +308,7 @@ def _points(detections: Detections) -> list[list[Any]]:
     points = detections.keypoints
     if points is None:
         return [[] for _ in range(len(detections))]
+    _check_keypoints(*points.shape[:2])
     score = points[..., 2]
     if not (np.isfinite(points).all() and (score >= 0).all() and (score <= 1).all()):
         raise WireError("keypoints: expected finite x and y and a score in 0..1")
@@ -345,7 +368,7 @@ def _attributes(objects: list[Object]) -> tuple[Attributes, ...]:
 def _message(reader: msgspec.json.Decoder[M], data: bytes) -> M:
     try:
         return reader.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError(f"not a message of format 1: {error}") from error
 
 

@@ -1,4 +1,9 @@
-"""The one error of the wire format."""
+"""The errors of the wire format."""
+
+import msgspec
+
+# What a decoder of JSON from outside raises, of what is nested too deep too.
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class WireError(ValueError):

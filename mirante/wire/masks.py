@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mirante.wire.messages import MaskEncoding, MaskPart
 
 MAX_PLANES = 256
 MAX_SIDE_PX = 16_384
-MAX_PLANE_BYTES = 64 << 20  # all of a mask's packed planes together
+MAX_PLANE_BYTES = 64 << 20  # all packed planes of a message together
 
 _Encode = Callable[[NDArray[np.uint8], int], bytes]
 _Decode = Callable[[bytes, tuple[int, int, int]], NDArray[np.uint8]]
@@ -62,6 +62,22 @@ def decode_mask(part: MaskPart, data: bytes) -> Mask:
     x, y, width, height = part.bbox
     xyxy = (x, y, x + width, y + height)
     return Mask(tuple(part.labels), planes, part.size[0], xyxy, part.model, part.object)
+
+
+def check_parts(parts: Sequence[MaskPart]) -> None:
+    """Hold the masks of a message to what a reader is willing to allocate.
+
+    Raises:
+        WireError: a mask has too many planes or pixels, all together take too many bytes, or two
+            are in one field.
+    """
+    total = sum(math.prod(_shape(part)[:2]) * ((part.size[0] + 7) // 8) for part in parts)
+    if total > MAX_PLANE_BYTES:
+        raise WireError(
+            f"masks: {len(parts)} masks with planes of {total >> 20} MiB are over 64 MiB"
+        )
+    if len({part.field for part in parts}) < len(parts):
+        raise WireError("masks: expected a field of its own for each mask")
 
 
 def _shape(part: MaskPart) -> tuple[int, int, int]:

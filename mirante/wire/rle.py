@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mirante.wire.errors import WireError
+from mirante.wire.bits import BIT
+from mirante.wire.errors import UNREADABLE, WireError
 
 _GROUPS = 7  # five bits each; runs and their differences stay below 2^34
 
@@ -40,14 +41,17 @@ def decode(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     planes, height, width = shape
     try:
         parts = _read.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError(f"rle: {error}") from error
     if [part.size for part in parts] != [(height, width)] * planes:
         raise WireError(
             f"rle: expected {planes} planes of size [{height}, {width}], "
             f"got {[list(part.size) for part in parts[:3]]}"
         )
-    return np.packbits([_fill(unpack(p.counts), height, width) for p in parts], axis=-1)
+    bits = np.zeros((planes, height, (width + 7) // 8), np.uint8)
+    for plane, part in zip(bits, parts, strict=True):
+        _fill(plane, unpack(part.counts), width)
+    return bits
 
 
 def pack(runs: NDArray[np.int64]) -> str:
@@ -98,8 +102,19 @@ def _runs(plane: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.concatenate([[0], runs]) if column_major[0] else runs
 
 
-def _fill(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.uint8]:
+def _fill(bits: NDArray[np.uint8], runs: NDArray[np.int64], width: int) -> None:
+    """Set the packed bits (height, ceil(width / 8)) of a plane that are 1, of one that is 0.
+
+    Each bit first says that its pixel differs from the one above: unpacked, a plane would take
+    eight times the memory.
+    """
+    height = len(bits)
     if runs.max() > height * width or runs.sum() != height * width:
         raise WireError(f"rle: expected runs that sum to {height * width}, got {runs.sum()}")
-    values = (np.arange(len(runs)) & 1).astype(np.uint8)
-    return np.repeat(values, runs).reshape(width, height).T
+    changes = np.cumsum(runs)[:-1]  # places, down the columns, of pixels unlike the one before
+    changes = changes[changes < height * width]
+    column, row = np.divmod(changes, height)
+    np.bitwise_xor.at(bits.reshape(-1), row * bits.shape[1] + column // 8, BIT[column % 8])
+    before = np.searchsorted(changes, np.arange(width) * height)  # changes in earlier columns
+    bits[0] ^= np.packbits(before & 1)
+    np.bitwise_xor.accumulate(bits, axis=0, out=bits)

@@ -45,9 +45,11 @@ def with_vectors(
     """Return the objects with the vectors that the fields of their entry hold.
 
     Raises:
-        WireError: a field is missing or has another length than its description says, or there is
-            no such object.
+        WireError: a field is missing, used twice or of another length than its description says,
+            or there is no such object.
     """
+    if len({part.field for part in parts}) < len(parts):
+        raise WireError("embeddings: expected a field of its own for each model")
     added: dict[int, dict[str, np.ndarray]] = {}
     for part in parts:
         data = fields.get(part.field, b"")

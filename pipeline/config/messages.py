@@ -17,6 +17,7 @@ from pipeline.config.camera_url import ADDRESSES, redact, redact_address
 Loc = tuple[str | int, ...]
 _NOTHING = object()
 _LONGEST_VALUE = 60
+_MOST_LINES = 100
 NAME_WORDS = "1 to 64 letters, digits, _ . or -, the first a letter or digit"
 _PATTERNS = {
     CAMERA_NAME: NAME_WORDS,
@@ -80,7 +81,8 @@ def describe(
     """
     unknown: dict[str, set[str]] = {}  # path of a mapping → keys that its unknown keys resemble
     lines = []
-    details = error.errors(include_url=False)
+    every = error.errors(include_url=False)
+    details = every[:_MOST_LINES]
     for detail in details:
         if detail["type"] == "extra_forbidden":
             near = similar(str(detail["loc"][-1]), _known_keys(kind, detail["loc"]))
@@ -90,6 +92,8 @@ def describe(
         if detail["type"] == "missing" and loc[-1] in unknown.get(path_of(loc[:-1]), ()):
             continue  # the unknown key beside it says the same
         lines.append(f"{path_of(loc) or 'top level'}: {_words(detail, kind, document, env_prefix)}")
+    if len(every) > len(details):
+        lines.append(f"and {len(every) - len(details)} mistakes more")
     return lines
 
 

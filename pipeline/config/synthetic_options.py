@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 MIN_SIZE = (64, 48)
+MOST_PX = 7680 * 4320
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,5 @@ def _check_size(width: int, height: int) -> None:
     if width < MIN_SIZE[0] or height < MIN_SIZE[1]:
         least = "x".join(map(str, MIN_SIZE))
         raise ValueError(f"synthetic image: expected {least} or more, got {width}x{height}")
+    if width * height > MOST_PX:
+        raise ValueError(f"synthetic image: expected up to {MOST_PX} pixels, got {width}x{height}")

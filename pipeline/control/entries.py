@@ -11,6 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from mirante.keys import CAMERAS, check_camera
+from mirante.nesting import check_nesting
+from mirante.wire.errors import UNREADABLE
 from pipeline.config.camera_url import redact
 
 log = logging.getLogger(__name__)
@@ -56,8 +58,9 @@ def read_entry(value: bytes) -> Desired | None:
         check_camera(entry.worker)
         if not isinstance(entry.spec.get("url"), str):
             raise msgspec.ValidationError("expected a url - at `$.spec`")
+        check_nesting(entry.spec)
         return entry
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         _tell_once(value, str(error))
         return None
 

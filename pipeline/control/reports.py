@@ -11,6 +11,8 @@ import redis
 
 from mirante.frame import Counts
 from mirante.keys import WORKERS, report_key
+from mirante.nesting import check_nesting
+from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
 
 log = logging.getLogger(__name__)
@@ -324,14 +326,23 @@ def reports(client: redis.Redis) -> dict[str, WorkerReport]:
         client.srem(WORKERS, *gone)
     found = {}
     for name, report in zip(names, raw, strict=True):
-        if report is not None and (read := _read(name, report)) is not None:
-            found[name] = read
+        try:
+            if report is not None:
+                found[name] = read_report(report)
+        except ValueError as error:
+            log.warning('worker "%s": its report cannot be read: %s', name, error)
     return found
 
 
-def _read(worker: str, report: bytes) -> WorkerReport | None:
+def read_report(report: bytes) -> WorkerReport:
+    """Read what a worker published.
+
+    Raises:
+        ValueError: a worker of another version says it otherwise, or it is no report.
+    """
     try:
-        return msgspec.json.decode(report, type=WorkerReport)
-    except msgspec.MsgspecError as error:
-        log.warning('worker "%s": its report cannot be read: %s', worker, error)
-        return None
+        read = msgspec.json.decode(report, type=WorkerReport)
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from None
+    check_nesting(read.defaults)
+    return read

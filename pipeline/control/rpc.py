@@ -129,7 +129,7 @@ class Requests:
         try:
             entry = json.loads(raw)
             identity, request = str(entry["id"]), dict(entry["request"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             log.error('a request for a %s is not {"id": …, "request": {…}}; nobody is told', what)
             return
         try:

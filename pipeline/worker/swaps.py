@@ -47,14 +47,16 @@ class ModelSwaps:
         """
         kept = cast(Mapping[bytes, bytes], self._client.hgetall(kept_models_key(self._worker)))
         for field, value in kept.items():
-            name, entry = field.decode(), json.loads(value)
+            name, runs = field.decode("utf-8", "replace"), "another model"
             try:
-                self._models.restore(name, entry["runs"], tuple(entry["before"]))
+                entry = json.loads(value)
+                runs = entry["runs"]
+                self._models.restore(name, runs, tuple(entry["before"]))
             except Exception as error:  # noqa: BLE001 the model that is configured runs instead
-                log.error("model %s: %s, requested earlier: %s", name, entry["runs"], error)
+                log.error("model %s: %s, requested earlier: %s", name, runs, error)
                 continue
             undo = f"mirante models rollback {name}"
-            log.warning("model %s: %s, requested earlier; undo: %s", name, entry["runs"], undo)
+            log.warning("model %s: %s, requested earlier; undo: %s", name, runs, undo)
             self._on_swapped(name)
 
     def swap(self, request: Mapping[str, Any]) -> bytes:

@@ -200,6 +200,7 @@ def test_it_is_told_the_time_it_asks_for() -> None:
         '{"ping": "' + "long " * 1000 + '"}',
         "NaN",
         '{"ping": NaN}',
+        '{"a": ' * 5000,
         b'{"watch": []}',
     ],
 )

@@ -47,6 +47,10 @@ BAD = {
         {"input": {"name": "i", "size": [8, 8], "multiple": 32}},
         "input.multiple: expected only with a letterbox, got resize stretch",
     ),
+    "a tensor of gigabytes": (
+        {"input": {"name": "i", "size": [8, 8], "frame": [8192, 8192]}},
+        "input.frame: expected up to 33554432 pixels, got [8192, 8192]",
+    ),
     "std": (
         {"input": {"name": "i", "size": [8, 8], "std": [1, 0, 1]}},
         "input.std: expected no 0, got [1.0, 0.0, 1.0]",

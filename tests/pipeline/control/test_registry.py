@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import pytest
 import redis
@@ -184,6 +185,13 @@ def test_an_entry_of_an_older_version_is_not_paused(client: redis.Redis) -> None
     assert not Registry(client).cameras()["gate"].paused
 
 
+def _deep(entry: dict[str, Any], levels: int) -> str:
+    """The entry with a key that is nested, each another one."""
+    spec = json.dumps(entry["spec"] | {token_hex(4): "DEEP"})
+    spec = spec.replace('"DEEP"', "[" * levels + "]" * levels)
+    return json.dumps(entry | {"spec": "SPEC"}).replace('"SPEC"', spec)
+
+
 def test_an_entry_that_is_none_is_left_alone(
     client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,6 +205,8 @@ def test_an_entry_that_is_none_is_left_alone(
         "c": json.dumps(newer | {"spec": {}, "worker": token_hex(4)}),
         "d": json.dumps(newer | {"name": f"a b {token_hex(4)}"}),
         "e": json.dumps(newer | {"worker": f"a/b {token_hex(4)}"}),
+        "f": _deep(newer, 100_000),
+        "g": _deep(newer, 40),
     }
     for field, value in wrong.items():
         client.hset(CAMERAS, field, value)
@@ -205,6 +215,7 @@ def test_an_entry_that_is_none_is_left_alone(
     assert len(caplog.records) == len(wrong), "each is told of once"
     assert "no camera in b'no JSON" in caplog.text
     assert "expected 1 to 64 letters, digits" in caplog.text
+    assert "up to 32 levels deep" in caplog.text
     client.hset(CAMERAS, "a", f"no JSON either {token_hex(4)}")
     assert list(Registry(client).cameras()) == ["gate", "yard"]
     assert len(caplog.records) == len(wrong) + 1
