@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst
 
+from pipeline.cameras.image_size import check_size
 from pipeline.cameras.images import POLL_S, NewImages, files, is_whole
 from pipeline.config.camera import Camera
 from pipeline.gst.feed import rows_buffer
@@ -182,7 +183,7 @@ def decoded(content: bytes | OSError, counts: bool = False) -> NDArray[np.uint8 
         counts: return 16-bit grey, as thermal cameras have it, as (height, width) uint16.
 
     Raises:
-        ValueError: it is no JPEG or PNG, not a whole one, or was not read at all.
+        ValueError: it is no JPEG or PNG, not a whole one, too large, or was not read at all.
     """
     if isinstance(content, OSError):
         raise ValueError(f"cannot be read: {content.strerror}")  # it is the image's
@@ -190,6 +191,7 @@ def decoded(content: bytes | OSError, counts: bool = False) -> NDArray[np.uint8 
         raise ValueError("not a JPEG or PNG image")
     if not is_whole(content):
         raise ValueError("cut off: the end of the image is missing")
+    check_size(content)
     if counts:
         whole = _imdecode(content, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
         if whole.ndim == 2 and whole.dtype == np.uint16:

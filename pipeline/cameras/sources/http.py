@@ -11,6 +11,7 @@ from pipeline.cameras.content import fault_of_content
 from pipeline.cameras.jpeg_stream import ImageSplitter
 from pipeline.cameras.sources.base import BASE, GOOD, Contents, Part, Source, SourceKind
 from pipeline.cameras.sources.network import (
+    bounded,
     expected_blocks,
     explain,
     http_schemes,
@@ -54,7 +55,7 @@ class Images:
         for block in expected_blocks(answer, _BARE if is_endless else _STREAM):
             for image in splitter.feed(block):
                 came += 1
-                yield image
+                yield bounded(image)
             if stop.is_set():
                 return
         kind = answer.headers.get("content-type", "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mirante.faults import FaultCode
 from pipeline.cameras.content import BEGIN_BYTES, content_of, fault_of_content
+from pipeline.cameras.image_size import check_size
 from pipeline.cameras.sources.base import Contents, Meaning, words_alone
 from pipeline.cameras.state import Fault
 from pipeline.cameras.web import Answer, FetchError
@@ -51,6 +52,19 @@ def _judge(answer: Answer, begin: bytes, contents: Contents) -> None:
     content, name = content_of(kind, begin[:BEGIN_BYTES])
     if content != "unknown" and content not in contents.wanted:
         raise FetchError(fault_of_content(content, name, contents.name))
+
+
+def bounded(image: bytes) -> bytes:
+    """Return an image that there is room to decode.
+
+    Raises:
+        FetchError: it has too many pixels.
+    """
+    try:
+        check_size(image)
+    except ValueError as error:
+        raise FetchError(Fault(FaultCode.OTHER_CONTENT, str(error))) from None
+    return image
 
 
 def http_source(url: CameraUrl, answer_s: float) -> str:

@@ -12,7 +12,7 @@ from pipeline.cameras.content import BEGIN_BYTES, content_of, fault_of_content
 from pipeline.cameras.images import SIGNATURES, is_whole
 from pipeline.cameras.jpeg_stream import MOST_BYTES, ImageSplitter
 from pipeline.cameras.sources.base import BASE, DECODE, GOOD, Contents, Part, Source, SourceKind
-from pipeline.cameras.sources.network import expected_blocks, explain, http_schemes
+from pipeline.cameras.sources.network import bounded, expected_blocks, explain, http_schemes
 from pipeline.cameras.web import Answer, FetchError, Web
 from pipeline.config.source_kinds import Row
 
@@ -69,7 +69,7 @@ class Snapshots:
         """Return the newest image; None where it has not changed, b"" for an answer without one."""
         try:
             answer = self._web.get(self._address, self._known)
-            image = _image_of(answer) if answer.status != 304 else None
+            image = bounded(_image_of(answer)) if answer.status != 304 else None
         except FetchError as error:
             self._misses += 1
             if self._misses > _MISSES or error.fault.code not in _PASSING:

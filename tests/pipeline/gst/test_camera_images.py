@@ -13,6 +13,7 @@ from mirante.faults import FaultCode
 from pipeline.cameras.state import State
 from pipeline.cameras.synthetic import picture
 from pipeline.gst.image_feed import decoded
+from tests.support.images import sized
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.slow
@@ -117,5 +118,7 @@ def test_images_that_are_damaged_are_refused() -> None:
     content[200] ^= 0xFF
     with pytest.raises(ValueError, match="damaged: it cannot be decoded"):
         decoded(bytes(content))
+    with pytest.raises(ValueError, match="up to 134217728 pixels, got 60000x60000"):
+        decoded(sized(encoded(1, ".png"), 60_000, 60_000))
     with pytest.raises(ValueError, match="cannot be read: Permission denied"):
         decoded(PermissionError(13, "Permission denied"))
