@@ -18,6 +18,7 @@ LOST = "outbox"  # why a published frame was dropped
 
 _NONE = EntryId(0, 0)
 _ENTRY_BYTES = 600  # what Python keeps around the payload of one entry
+_STATUSES = 4096  # of one camera that wait: more than its stream keeps
 _MARKS = 64  # in the longest time that a stream is kept: how finely trimming knows ages
 
 
@@ -128,6 +129,11 @@ class Lane:
         self.lost += 1
         return 1
 
+    def forget(self, before_s: float) -> None:
+        """Forget what Redis took, of entries put before a monotonic time."""
+        while self.kept and self.kept[0].put_s < before_s:
+            self.size -= self.kept.popleft().size
+
     def take(self, most: int) -> list[Entry]:
         """Moves up to ``most`` unsent entries into flight."""
         self.flying = [self.unsent.popleft() for _ in range(min(most, len(self.unsent)))]
@@ -227,10 +233,12 @@ class Ring:
         self.report(lost)
 
     def put_status(self, camera: str, ms: int, data: bytes) -> None:
-        """Puts a status message; they are few and kept however long Redis is away."""
+        """Puts a status message; the newest wait however long Redis is away."""
         with self.changed:
             lane = self._lane(camera, ("status",))
             lane.put(ms, 0, {"status": {"json": data}}, time.monotonic())
+            if len(lane.unsent) > _STATUSES:
+                lane.size -= lane.unsent.popleft().size
             self.changed.notify()
 
     def refuse(self, camera: str) -> None:
@@ -242,7 +250,10 @@ class Ring:
     def expire(self) -> None:
         """Forgets what is too old, also of cameras that put nothing."""
         with self.changed:
-            lost = self._evict(self.frame_lanes(), time.monotonic())
+            now_s = time.monotonic()
+            lost = self._evict(self.frame_lanes(), now_s)
+            for lane in self.lanes.values():
+                lane.forget(now_s - self._keep_s)
         self.report(lost)
 
     def abandon(self) -> int:

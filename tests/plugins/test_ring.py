@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mirante.keys import EntryId, Kind
-from plugins.outbox.ring import FRAME_KINDS, Entry, Lane
+from plugins.outbox.ring import FRAME_KINDS, Entry, Lane, Ring
 
 NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 
@@ -142,3 +142,29 @@ def test_the_horizon_is_the_id_of_its_time() -> None:
     young = lane(keep=True)
     put(young, 0, ms=100_000)
     assert young.horizon(60.0, 0.0) == EntryId(40_000, 0)
+
+
+def test_states_that_redis_took_are_kept_no_longer_than_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("plugins.outbox.ring.time.monotonic", lambda: clock[0])
+    ring = Ring(30.0, 1 << 20, 60.0, lambda camera, frames: None)
+    for number in range(50):
+        ring.put_status("gate", number, b"{}")
+    (states,) = ring.lanes.values()
+    states.land(states.take(40), [])
+    clock[0] += 31.0
+    ring.expire()
+    assert (len(states.kept), len(states.unsent)) == (0, 10)  # Redis may have been away since
+    assert states.size == sum(entry.size for entry in states.unsent)
+
+
+def test_only_the_newest_states_wait() -> None:
+    ring = Ring(30.0, 1 << 20, 60.0, lambda camera, frames: None)
+    for number in range(1, 5000):
+        ring.put_status("gate", number, b"{}")
+    (states,) = ring.lanes.values()
+    assert 3600 <= len(states.unsent) < 5000
+    assert states.unsent[-1].id.ms == 4999
+    assert states.size == sum(entry.size for entry in states.unsent)
