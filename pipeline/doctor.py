@@ -49,6 +49,7 @@ _APT = "apt-get install "
 _BASE, _GOOD = _APT + "gstreamer1.0-plugins-base", _APT + "gstreamer1.0-plugins-good"
 _BAD, _LIBAV = _APT + "gstreamer1.0-plugins-bad", _APT + "gstreamer1.0-libav"
 _PIP = "pip install 'mirante[pipeline]'"
+_OTLP = "opentelemetry.exporter.otlp.proto.http"
 _GI = _APT + "python3-gst-1.0, in a venv made with: /usr/bin/python3 -m venv --system-site-packages"
 
 
@@ -109,6 +110,7 @@ NEEDS = (
             ("modelopt", "building engines of float16", "build"),
             ("tensorrt", "engines on NVIDIA GPUs", "tensorrt"),
             ("tensorrt_rtx", "engines on NVIDIA RTX GPUs", "tensorrt-rtx"),
+            (_OTLP, "traces and metrics by OpenTelemetry", "telemetry"),
         )
     ),
     Need("program", "setpriv", "ending the private Redis with the worker", _APT + "util-linux"),
@@ -192,6 +194,8 @@ def needs_of(settings: Settings) -> list[Need]:
     if settings.engine.runtime is not None:
         names |= {"onnxslim", settings.engine.runtime.replace("-", "_")}
         names |= {"modelopt"} if settings.engine.precision == "fp16" else set()
+    if settings.telemetry.is_on:
+        names.add(_OTLP)
     return [need for need in NEEDS if need.name in names]
 
 
@@ -201,11 +205,18 @@ def _probes() -> dict[Kind, Missing]:
     return {
         "element": missing_elements,
         "typelib": missing_typelibs,
-        "library": lambda names: {n for n in names if importlib.util.find_spec(n) is None},
+        "library": lambda names: {n for n in names if not _is_installed(n)},
         "program": lambda names: {n for n in names if shutil.which(n) is None},
         "driver": lambda names: {n for n in names if not Path(n).exists()},
         "model": _missing_models,
     }
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that it is in
+        return False
 
 
 def _missing_models(names: Iterable[str]) -> set[str]:

@@ -169,7 +169,7 @@ class Ledger:
             )
             result = replace(frame.result, counts=counts)
             if frame.trace is not None:
-                frame.trace.result = result
+                frame.trace.found(result)
         self._on_publish(result)
         return result
 

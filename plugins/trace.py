@@ -34,12 +34,13 @@ class Trace:
     """Follows one frame, which one thread has at a time.
 
     Args:
-        result: what is known of the frame when it leaves the decoder.
+        frame: what is known of the frame when it leaves the decoder.
         decoded_ns: monotonic time at which it did.
         on_end: given the trace when the frame's way is over; quick, as locks may be held.
 
     Attributes:
-        result: what is known of the frame; at the end with its findings.
+        frame: which frame it is. It holds no findings, whose masks would be held as long.
+        objects, masks: how many it has, once it is published.
         steps: in order.
         ended_ns: monotonic time at which its way was over.
         fate: ``PUBLISHED``, ``FAILED``, or why the frame was dropped; empty on its way.
@@ -49,20 +50,22 @@ class Trace:
     """
 
     __slots__ = (
-        "_at", "_on_end", "ended_ns", "entry_id", "error", "fate", "offset_ns", "result", "steps",
+        "_at", "_on_end", "ended_ns", "entry_id", "error", "fate", "frame", "masks", "objects",
+        "offset_ns", "steps",
     )  # fmt: skip
 
     def __init__(
-        self, result: FrameResult, decoded_ns: int, on_end: Callable[[Trace], None]
+        self, frame: FrameResult, decoded_ns: int, on_end: Callable[[Trace], None]
     ) -> None:
-        self.result = result
+        self.frame = frame
+        self.objects = self.masks = 0
         self.steps: list[Step] = []
         self.ended_ns = decoded_ns
         self.fate = self.entry_id = self.error = ""
         self.offset_ns = time.time_ns() - time.monotonic_ns()
         self._at: tuple[str, int] | None = None  # the step that it is in, and since when
         self._on_end = on_end
-        if (decode_ms := result.timings.get("video_decode")) is not None:
+        if (decode_ms := frame.timings.get("video_decode")) is not None:
             began_ns = decoded_ns - round(decode_ms * 1e6)
             self.steps.append(Step("video_decode", began_ns, decoded_ns))
 
@@ -75,6 +78,11 @@ class Trace:
         if self._at is not None:
             self.steps.append(Step(*self._at, time.monotonic_ns(), took_ms or {}, error))
             self._at = None
+
+    def found(self, result: FrameResult) -> None:
+        """Count the findings of the frame, which is published."""
+        self.objects = len(result.detections)
+        self.masks = sum(1 for _ in result.all_masks())
 
     def end(self, fate: str, entry_id: str = "", error: str = "") -> None:
         """Hand the trace on, once, with the step that it ended in."""

@@ -16,6 +16,7 @@ from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.stage import STAGES
 from pipeline.config.standard import FACE, Standard
+from pipeline.config.telemetry import Telemetry
 
 SectionT = TypeVar("SectionT", bound=Section)
 CameraT = TypeVar("CameraT", bound=CameraOptions)
@@ -217,6 +218,9 @@ class Settings(BaseSettings):
     metrics: Metrics = Field(Metrics(), description="/metrics, /livez and /readyz")
     dashboard: Dashboard = Field(Dashboard(), description="the web page, and the API behind it")
     log: Log = Field(Log(), description="what is logged, and how")
+    telemetry: Telemetry = Field(
+        Telemetry(), description="what is sent to OpenTelemetry; nothing unless asked for"
+    )
     engine: Engine = Field(Engine(), description="how models run")
     models: Path | None = Field(None, description="folder of manifests beside the zoo's")
     defaults: CameraOptions = Field(

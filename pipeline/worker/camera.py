@@ -23,6 +23,7 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
+from plugins.trace import Sample
 
 
 class Runner(Protocol):
@@ -154,6 +155,7 @@ class CameraStarter:
         models: what the cameras run.
         threads: of one inference.
         shared: the sessions that they may share; None where each opens its own.
+        sample: begins the traces of sampled frames; None where none are.
     """
 
     make_runner: MakeRunner
@@ -161,6 +163,7 @@ class CameraStarter:
     models: Models
     threads: int
     shared: SharedSessions | None = None
+    sample: Sample | None = None
 
     def start(self, name: str, spec: Camera) -> RunningCamera:
         """Start a camera; its changes of state are told as messages of its ``status`` stream.
@@ -173,7 +176,7 @@ class CameraStarter:
         if lines := [*blur, *check_view(spec, name)]:
             raise ValueError("; ".join(lines))
         seen = Seen()
-        ledger = Ledger(name, seen.observe)
+        ledger = Ledger(name, seen.observe, self.sample)
 
         def on_change(change: Transition) -> None:
             is_answer = change.state != State.CONNECTING or change.reason == WAITING

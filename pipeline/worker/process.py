@@ -21,6 +21,7 @@ from pipeline.worker.camera import MakeRunner
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.telemetry import telemetry_of
 from pipeline.worker.worker import Worker, threads_of
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,10 @@ def run_worker(
         LeaseTakenError: a worker of this name runs already.
         OSError: the port of the metrics or of the dashboard is taken.
         DashboardError: the dashboard cannot be served as configured.
+        TelemetryError: telemetry is asked for, and what it needs is not installed.
     """
     stop = stop or threading.Event()
+    telemetry = telemetry_of(settings)
     models = Models()
     builds = EngineBuilds(settings.engine, models)
     cameras = _settled_cameras(settings)
@@ -74,7 +77,10 @@ def run_worker(
         _stop_on_signals(stop, around)
         around.enter_context(WorkerFile(settings.worker, address))
         around.callback(loaded.clear)  # until then cameras share what was loaded
-        worker = Worker(settings, address, make_runner, builds)
+        sample = telemetry.sample if telemetry is not None else None
+        worker = Worker(settings, address, make_runner, builds, sample)
+        if telemetry is not None:
+            around.enter_context(telemetry.running(worker.state))
         if settings.metrics.port is not None:
             metrics = MetricsServer(
                 settings.metrics.host, settings.metrics.port, worker.state

@@ -35,6 +35,7 @@ from pipeline.worker.trials import answer_trial
 from pipeline.worker.views import Views
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
+from plugins.trace import Sample
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Worker:
         url: address of Redis.
         make_runner: makes what runs a camera.
         builds: the models, and engines for them; none loaded by default.
+        sample: begins the traces of sampled frames; None where none are.
 
     Attributes:
         cameras: what runs, by name.
@@ -63,6 +65,7 @@ class Worker:
         url: str,
         make_runner: MakeRunner,
         builds: EngineBuilds | None = None,
+        sample: Sample | None = None,
     ) -> None:
         keep = settings.redis.retention
         self.settings = settings
@@ -95,7 +98,7 @@ class Worker:
         self._renew_due_s = 0.0
         self._redis_words = ""
         self._starter = CameraStarter(
-            make_runner, self.outbox, self.models, threads_of(settings), SharedSessions()
+            make_runner, self.outbox, self.models, threads_of(settings), SharedSessions(), sample
         )
         self._views = Views(make_runner, self.outbox.watched)
 

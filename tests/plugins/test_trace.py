@@ -29,7 +29,7 @@ class Sampled:
 
     @property
     def fates(self) -> dict[int, str]:
-        return {trace.result.seq: trace.fate for trace in self.ended}
+        return {trace.frame.seq: trace.fate for trace in self.ended}
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def test_the_steps_of_a_frame_follow_each_other(ledger: Ledger, sampled: Sampled
     assert trace is not None
     trace.begin("stage")
     trace.close({"infer": 2.0})
-    final = ledger.publish(0)
+    ledger.publish(0)
     lane = Lane("gate", FRAME_KINDS, 60.0)
     lane.put(1, 0, {"detections": {"json": b"{}"}}, 0.0, trace)
     assert sampled.ended == []
     lane.land(lane.take(1), [])
     (ended,) = sampled.ended
-    assert (ended.fate, ended.entry_id, ended.result) == (PUBLISHED, "1-0", final)
+    assert (ended.fate, ended.entry_id, ended.frame.seq) == (PUBLISHED, "1-0", 0)
     names = ["video_decode", "queue", "convert", "stage", "outbox"]
     assert [step.name for step in ended.steps] == names
     assert ended.steps[3].took_ms == {"infer": 2.0}
