@@ -6,9 +6,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from xdist.scheduler import LoadFileScheduling
 
 from engines.store.models import default_mirror
 from pipeline.cli.app import run
@@ -29,6 +31,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), 8)
 
 
+class Spread(LoadFileScheduling):
+    """Gives each process one file after another; those that share a browser are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
+    """Return what shares the files out."""
+    return Spread(config, log)
+
+
+BROWSER = "tests/browser/"
 SERVERS = {
     "redis_server": "redis",
     "new_server": "rtsp",
@@ -38,13 +54,14 @@ SERVERS = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server, and spread the files of each room over the whole run.
 
-    What waits then runs beside what computes, and no two browsers more than need be at a time.
+    What waits then runs beside what computes. The browser's, which one process runs, come first.
     """
     files = dict.fromkeys(item.path for item in items)
     rooms: dict[str, list[Path]] = {}
     for file in files:
         rooms.setdefault(file.relative_to(ROOT / "tests").parts[0], []).append(file)
     share = {file: i / len(room) for room in rooms.values() for i, file in enumerate(room)}
+    share |= dict.fromkeys(rooms.get("browser", []), 0.0)
     items.sort(key=lambda item: share[item.path])
     for item in items:
         for fixture in SERVERS.keys() & set(getattr(item, "fixturenames", ())):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.live_site import Site, real_site, simulated_site
+from tests.support.live_site import BOXES, Site, real_site, simulated_site
 from tests.support.opened_pages import TIMEOUT_MS, Pages
 
 expect.set_options(timeout=TIMEOUT_MS)
@@ -21,8 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-# Of a module and not of the session: while it runs, no other test of this thread can run asyncio.
-@pytest.fixture(scope="module")
+# Not of the session: while it runs, no other test of this thread can run asyncio.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
@@ -44,13 +44,14 @@ def pages(chromium: Browser, simulated: Callable[..., Site]) -> Iterator[Pages]:
     assert opened.complaints() == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A worker with the synthetic camera ``drawn``, and the dashboard beside it."""
+    """A worker with the synthetic camera ``drawn``, and the dashboard beside it.
+
+    Tests share it: they remove what they add, and those that kill its parts have one of their own.
+    """
     del chromium  # nothing is started where there is no browser
-    # What cameras run that do not say otherwise is cheap, and exact.
-    defaults = {"stages": [{"model": "test-boxes"}]}
-    with real_site(tmp_path_factory.mktemp("site"), defaults=defaults) as running:
+    with real_site(tmp_path_factory.mktemp("site"), defaults=BOXES) as running:
         yield running
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.canvas_pixels import next_frame
-from tests.support.live_site import Site
+from tests.support.live_site import BOXES, Site, real_site
 from tests.support.opened_pages import Pages
 
 CANVAS = '[data-camera="drawn"] canvas[data-seq]'
@@ -13,6 +16,13 @@ AWAY = (  # what the browser itself says of a server that is away
     r"WebSocket connection to .* failed",
     "Failed to load resource: (net::ERR|the server responded with a status of 503)",
 )
+
+
+@pytest.fixture(scope="module")
+def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    del chromium
+    with real_site(tmp_path_factory.mktemp("killed"), defaults=BOXES) as running:
+        yield running
 
 
 def marked(pages: Pages, site: Site) -> Page:

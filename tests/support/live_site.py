@@ -31,6 +31,8 @@ DRAWN = {
     "url": "test://?size={}x{}&fps=10".format(*DRAWN_SIZE),
     "stages": [{"model": "test-boxes"}, {"model": "test-lane"}],
 }
+# What cameras run that do not say otherwise is cheap, and exact.
+BOXES = {"stages": [{"model": "test-boxes"}]}
 QUIET = Log.model_validate({"level": "warning"})
 
 

@@ -1,6 +1,7 @@
 """Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
 
-The graph of each engine is judged on real images before TensorRT-RTX builds it.
+The graph of each engine is judged on real images before TensorRT-RTX builds it. Without ``--full``
+it is the models that are ours, the default detector and one of another make.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ SLOW = (
     "deimv2-femto",
     "lwnet",
 )  # for a test to find out about batches too
+USUAL = ("yolox-street", "yunet")
 # Where the gate refuses.
 REFUSED = {("deimv2-femto", "int8"): "parity gate: boxes are lost"}
 TFLITE = {"unet-face-int8": "U-Net", "ssd-mobilenet": "SSD-MobileNet"}
@@ -96,7 +98,10 @@ def test_own_models(store: Path, name: str, precision: str) -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in USUAL else pytest.mark.full) for name in PUBLIC],
+)
 def test_public_models(
     weights: Path, store: Path, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,7 +80,10 @@ def test_own_models_build(tmp_path: Path, name: str) -> None:
         support.record(OWN[name], "PyTorch", "tensorrt-rtx", "fp32")
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name == "yunet" else pytest.mark.full) for name in ZOO],
+)
 def test_public_models_build(weights: Path, tmp_path: Path, name: str) -> None:
     check(built(name, tmp_path))
     support.record(ZOO[name], "ONNX", "tensorrt-rtx", "fp32")

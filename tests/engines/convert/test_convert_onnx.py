@@ -43,9 +43,9 @@ def network(path: Path, **inputs: list[int | str]) -> Path:
     ("name", "labels", "asked"),
     [
         ("yolox-nano", COCO80, {}),
-        ("deimv2-femto", COCO80, {}),
+        pytest.param("deimv2-femto", COCO80, {}, marks=pytest.mark.full),
         ("yunet", ("face",), {"dynamic": "size"}),
-        ("omz-road", ("road", "curb", "lane_mark"), {}),
+        pytest.param("omz-road", ("road", "curb", "lane_mark"), {}, marks=pytest.mark.full),
         ("mediapipe-selfie", ("person",), {}),
     ],
 )

@@ -70,7 +70,7 @@ def formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return photographs(tmp_path_factory.mktemp("shown"), 4)
+    return photographs(tmp_path_factory.mktemp("shown"))
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +91,8 @@ def unet(
     ("name", "framework", "output"),
     [
         ("unet.keras", "Keras", "output_0"),
-        ("unet.h5", "Keras", "output_0"),
-        ("unet_saved", "TensorFlow", "output_0"),
+        pytest.param("unet.h5", "Keras", "output_0", marks=pytest.mark.full),
+        pytest.param("unet_saved", "TensorFlow", "output_0", marks=pytest.mark.full),
         ("unet.pb", "TensorFlow", "Identity"),
     ],
 )
@@ -155,7 +155,11 @@ def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "framework"),
-    [("unet.keras", "Keras"), ("unet_saved", "TensorFlow"), ("unet.pb", "TensorFlow")],
+    [
+        ("unet.keras", "Keras"),
+        ("unet.pb", "TensorFlow"),
+        pytest.param("unet_saved", "TensorFlow", marks=pytest.mark.full),
+    ],
 )
 def test_out_to_phones(
     unet: Callable[[str], Imported], shown: str, tmp_path: Path, name: str, framework: str
