@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import socket
-import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import redis
 import redis.asyncio
 import redis.asyncio.retry
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 
+from mirante.redis_greeting import UNNAMED, HungUpError, OldServerError, greet, greet_async
+from mirante.redis_options import SECRET, check_options
+from mirante.redis_tls import tls_words
+
+PREFIX = "Redis address: "  # of errors about an address
 SCHEMES = ("redis", "rediss", "unix")
 DEFAULT = "redis://127.0.0.1:6379"
-
-_SECRET_OPTIONS = {"password", "username", "ssl_password"}
 
 
 C = TypeVar("C", redis.Redis, redis.asyncio.Redis)
 
 
 def raw(client: C) -> C:
-    """Makes a client's replies bytes, ints and lists, the same in each version of redis-py."""
-    client.connection_pool.connection_kwargs["protocol"] = 2  # replies' shapes change with it
+    """Makes a client's replies bytes, ints and lists, the same in each version of redis-py.
+
+    Of protocol 2, as shapes change with it.
+    """
+    client.connection_pool.connection_kwargs["protocol"] = 2
     client.response_callbacks.clear()
     return client
 
@@ -64,35 +71,38 @@ class RedisUrl:
         ValueError: naming what is wrong, without the credentials.
     """
 
-    __slots__ = ("_text", "secret", "shown")
+    __slots__ = ("_has_certificate", "_host", "_text", "is_tls", "secret", "shown")
 
     def __init__(self, text: str | RedisUrl) -> None:
         self._text: str = text._text if isinstance(text, RedisUrl) else text
         scheme = self._text.partition("://")[0]
         if scheme not in SCHEMES or "://" not in self._text:
-            raise ValueError(f"Redis address: expected {'://, '.join(SCHEMES)}://…")
+            raise ValueError(f"{PREFIX}expected {'://, '.join(SCHEMES)}://…")
         try:
             split = urlsplit(self._text)
             port = split.port
         except ValueError:
             raise ValueError(
-                "Redis address: the port is no number; a '/', '?', '#' or '@' inside a password is "
+                f"{PREFIX}the port is no number; a '/', '?', '#' or '@' inside a password is "
                 "written as %2F, %3F, %23, %40"
             ) from None
+        _check_place(split)
         secrets = [split.username, split.password]
         for option in split.query.split("&"):
             name, _, value = option.partition("=")
-            secrets += [value] if name in _SECRET_OPTIONS else []
+            secrets += [value] if name in SECRET else []
         #: user names and passwords, as written and as meant
         self.secret = frozenset(s for text in secrets if text for s in (text, unquote(text)))
+        self.is_tls = scheme.startswith("rediss")
+        options = dict(parse_qsl(split.query, keep_blank_values=True))
+        try:
+            check_options(options, self.is_tls)
+        except ValueError as error:
+            raise ValueError(f"{PREFIX}{error}") from None
+        self._has_certificate = "ssl_certfile" in options
         host = split.hostname or ""
-        if ":" in host:
-            host = f"[{host}]"
-        if scheme == "unix" and not split.path:
-            raise ValueError("Redis address: expected unix:///path/of/the/socket")
-        if scheme != "unix" and not host:
-            raise ValueError(f"Redis address: expected a host, {scheme}://host:port")
-        place = host if port is None else f"{host}:{port}"
+        self._host = f"[{host}]" if ":" in host else host
+        place = self._host if port is None else f"{self._host}:{port}"
         self.shown = f"{scheme}://{'***@' if self.secret else ''}{place}{split.path}"
 
     def __str__(self) -> str:
@@ -108,36 +118,55 @@ class RedisUrl:
         return hash(self._text)
 
     def options(self, timeout_s: float) -> dict[str, Any]:
-        """Keyword arguments of a client's ``from_url``, sync or async, without the retries.
+        """Keyword arguments of redis-py's blocking connections: all but where they lead.
 
-        The retries built into redis-py block for seconds and repeat a wrong password.
+        User, password, database and TLS files are those of the address. They never retry, as the
+        retries built into redis-py block for seconds and repeat a wrong password.
         """
-        return {
-            "url": self._text,
+        own = {"retry": Retry(NoBackoff(), 0), "redis_connect_func": greet}
+        return self._shared_options(timeout_s) | own
+
+    def async_options(self, timeout_s: float) -> dict[str, Any]:
+        """Return what ``options`` returns, for connections of the event loop."""
+        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+        return self._shared_options(timeout_s) | {
+            "retry": retry,
+            "redis_connect_func": greet_async,
+        }
+
+    def _shared_options(self, timeout_s: float) -> dict[str, Any]:
+        own = parse_url(self._text)
+        for place in ("connection_class", "host", "port", "path"):
+            own.pop(place, None)
+        timeouts = {
             "socket_timeout": timeout_s,
             "socket_connect_timeout": min(timeout_s, 1.0),
         }
+        return {**timeouts, **own, "protocol": 2, **UNNAMED}
 
     def client(self, timeout_s: float = 1.0) -> redis.Redis:
         """A client that never retries and gives raw replies."""
-        options = self.options(timeout_s)
-        client: redis.Redis = redis.Redis.from_url(**options, retry=Retry(NoBackoff(), 0))
-        return raw(client)
+        return raw(self.shaped_client(timeout_s))
+
+    def shaped_client(self, timeout_s: float = 1.0) -> redis.Redis:
+        """Make a client as ``client`` does, with replies as redis-py shapes them."""
+        client: redis.Redis = redis.Redis.from_url(self._text, **self.options(timeout_s))
+        return client
 
     def async_client(self, timeout_s: float = 1.0) -> redis.asyncio.Redis:
         """Make a client as ``client`` does, for the event loop."""
-        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-        return raw(redis.asyncio.Redis.from_url(**self.options(timeout_s), retry=retry))
+        options = self.async_options(timeout_s)
+        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(self._text, **options)
+        return raw(client)
 
     def explain(self, error: BaseException) -> str:
         """Explain what went wrong, with the address, in words a person can act on."""
         return f"Redis {self}: {self._words(error)}"
 
     def _words(self, error: BaseException) -> str:
-        for cause in _chain(error):
-            for kind, words in _OS_ERRORS:
-                if isinstance(cause, kind):
-                    return words
+        words = self._words_of_connecting(error)
+        if words is not None:
+            return words
         text = str(error)
         for secret in self.secret:
             text = text.replace(secret, "***")
@@ -151,10 +180,34 @@ class RedisUrl:
                 return words
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
+    def _words_of_connecting(self, error: BaseException) -> str | None:
+        for cause in _chain(error):
+            if isinstance(cause, OldServerError):
+                return str(cause)
+        words = tls_words(_chain(error), self._host, self.is_tls, self._has_certificate)
+        kinds = (words for c in _chain(error) for kind, words in _OS_ERRORS if isinstance(c, kind))
+        return words or next(kinds, None)
+
+
+def _check_place(split: SplitResult) -> None:
+    """Check where an address leads.
+
+    Raises:
+        ValueError: not to a host, a database or a socket.
+    """
+    scheme = split.scheme
+    if scheme == "unix" and (split.hostname or not split.path):
+        raise ValueError(f"{PREFIX}expected unix:///path/of/the/socket")
+    if scheme != "unix" and not split.hostname:
+        raise ValueError(f"{PREFIX}expected a host, {scheme}://host:port")
+    if scheme in {"redis", "rediss"} and not re.fullmatch(r"(/\d*)?", split.path):
+        raise ValueError(f"{PREFIX}expected {scheme}://host:port/number of a database")
+
 
 def refuses(error: BaseException) -> bool:
     """True when the server knows this client and does not want it, so that waiting is no use."""
-    kinds = (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)
+    own = redis.exceptions
+    kinds = (own.AuthenticationError, own.NoPermissionError, OldServerError)
     return any(isinstance(cause, kinds) for cause in _chain(error))
 
 
@@ -169,15 +222,16 @@ _OS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
     (FileNotFoundError, "no such socket"),
     (PermissionError, "this user may not open the socket"),
     (socket.gaierror, "unknown host"),
-    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted (ssl_ca_certs=FILE)"),
-    (ssl.SSLError, "no TLS connection; is it redis:// rather than rediss://?"),
+    (HungUpError, "hangs up before it answers; an address of a TLS port begins rediss://"),
 )
 _REPLIES = {
+    "HELLO must be called": "asks for a password and none is configured",
     "Authentication required": "asks for a password and none is configured",
     "invalid username-password": "wrong user name or password",
     "MISCONF": "cannot save to its disk and refuses writes (MISCONF)",
     "NOREPLICAS": "has too few replicas and refuses writes (NOREPLICAS)",
     "WRONGTYPE": "a key of that name holds something that is no stream (WRONGTYPE)",
+    "DENIED": "is in protected mode: without a password it takes no clients of other machines",
     "max number of clients": "has no room for another client (maxclients)",
     "OOM": "out of memory: raise maxmemory, or keep less (retention)",
     "READONLY": "is a read-only replica: give the address of its primary",

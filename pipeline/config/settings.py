@@ -11,7 +11,9 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mirante.keys import CAMERA_NAME
+from mirante.tls_files import check_certificates, check_key
 from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.redis_address import check_redis_address
 from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.stage import STAGES
@@ -49,7 +51,23 @@ class Redis(Section):
         None, description="password where url has none; best written ${REDIS_PASSWORD}"
     )
     ca_file: Path | None = Field(
-        None, description="PEM file of the authority that signed the server (rediss:// only)"
+        None,
+        description="PEM file of the authority that signed the server's certificate (rediss:// "
+        "only); null trusts those of the system",
+    )
+    cert_file: Path | None = Field(
+        None,
+        description="PEM file of this client's certificate, for a server that asks for one "
+        "(rediss:// only)",
+    )
+    key_file: Path | None = Field(
+        None,
+        validate_default=True,
+        description="PEM file of that certificate's key; null where cert_file holds it too",
+    )
+    check_hostname: bool = Field(
+        True,
+        description="whether the server's certificate must be for the host in url (rediss:// only)",
     )
     retention: Retention = Field(Retention(), description="how much each stream keeps")
     ring_s: float = Field(
@@ -61,43 +79,68 @@ class Redis(Section):
     @classmethod
     def _address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            try:
-                split = urlsplit(url.get_secret_value())
-                _ = split.port
-            except ValueError:
-                raise ValueError("expected redis://host:port/database") from None
-            if split.scheme not in {"redis", "rediss", "unix"}:
-                raise ValueError("expected an address that starts redis://, rediss:// or unix://")
-            if not (split.path if split.scheme == "unix" else split.hostname):
-                rest = "/path/of/a/socket" if split.scheme == "unix" else "host:port"
-                raise ValueError(f"expected {split.scheme}://{rest}")
+            check_redis_address(url.get_secret_value())
         return url
 
-    @field_validator("password", "ca_file")
+    @field_validator("password", "ca_file", "cert_file", "key_file")
     @classmethod
     def _needs_url(cls, value: object, info: ValidationInfo) -> object:
         if value is not None and info.data.get("url", "invalid") is None:
             raise ValueError("expected null, as redis.url is null: the private Redis needs none")
-        if info.field_name == "ca_file" and isinstance(value, Path) and not value.is_file():
-            raise ValueError("expected the path of a file that exists")
         return value
 
+    @field_validator("ca_file", "cert_file", "key_file", "check_hostname")
+    @classmethod
+    def _needs_tls(cls, value: object, info: ValidationInfo) -> object:
+        url: SecretStr | None = info.data.get("url")
+        default = cls.model_fields[info.field_name or ""].default
+        if value == default or url is None or url.get_secret_value().startswith("rediss"):
+            return value
+        wanted = "null" if default is None else "true"
+        raise ValueError(f"expected {wanted}, as redis.url does not begin rediss://, for TLS")
+
+    @field_validator("ca_file", "cert_file")
+    @classmethod
+    def _certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            check_certificates(path)
+        return path
+
+    @field_validator("key_file")
+    @classmethod
+    def _key(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if "cert_file" not in info.data:
+            return path  # wrong itself
+        certificate = info.data["cert_file"]
+        if certificate is None and path is not None:
+            raise ValueError("expected null, as redis.cert_file is null")
+        if certificate is not None:
+            check_key(certificate, path or certificate)
+        return path
+
     def address(self) -> str | None:
-        """The url with password and CA file in it, as redis-py reads it; None when private.
+        """The url with password and TLS files in it, as redis-py reads it; None when private.
 
         It holds secrets: connect with it, never show it.
         """
         if self.url is None:
             return None
         split = urlsplit(self.url.get_secret_value())
+        netloc = split.netloc
         if self.password is not None and split.password is None:
-            user, _, host = split.netloc.rpartition("@")
+            user, _, host = netloc.rpartition("@")
             secret = quote(self.password.get_secret_value(), safe="")
-            split = split._replace(netloc=f"{user}:{secret}@{host}")
-        if self.ca_file is not None:
-            ca = urlencode({"ssl_ca_certs": str(self.ca_file)})
-            split = split._replace(query=f"{split.query}&{ca}".lstrip("&"))
-        return split.geturl()
+            netloc = f"{user}:{secret}@{host}"
+        options = {
+            "ssl_ca_certs": self.ca_file,
+            "ssl_certfile": self.cert_file,
+            "ssl_keyfile": self.key_file,
+            "ssl_check_hostname": None if self.check_hostname else "false",
+        }
+        query = urlencode({name: value for name, value in options.items() if value is not None})
+        query = "&".join(filter(None, (split.query, query)))
+        # Not geturl(), which leaves the slashes of unix:// out.
+        return f"{split.scheme}://{netloc}{split.path}{'?' if query else ''}{query}"
 
 
 class Metrics(Section):

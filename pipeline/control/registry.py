@@ -11,12 +11,11 @@ from typing import Any, cast
 
 import redis
 from pydantic import ValidationError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from mirante.backoff import Backoff
 from mirante.keys import CAMERAS
 from mirante.nearest import nearest
+from mirante.redis_url import RedisUrl
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.environment import expand, expand_tree, from_environment
@@ -353,13 +352,12 @@ class Registry:
 
 
 def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
-    """A client that fails at once where redis-py would retry for seconds."""
-    return redis.Redis.from_url(
-        url,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-    )
+    """A client that fails at once where redis-py would retry for seconds.
+
+    Raises:
+        ValueError: the address is none.
+    """
+    return RedisUrl(url).shaped_client(timeout_s)
 
 
 def _named(name: str, entries: Entries) -> Desired:

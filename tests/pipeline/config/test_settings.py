@@ -6,10 +6,12 @@ import pytest
 
 from pipeline.config.camera import Camera
 from pipeline.config.load import load_settings, parse_settings
+from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.own import PythonStage
 from tests.support import ROOT
+from tests.support.certificate import Authority
 
 
 def test_empty_file_is_all_defaults() -> None:
@@ -106,15 +108,87 @@ def test_secrets_are_shown_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ("{url: redis://h:1/2, password: a@b}", "redis://:a%40b@h:1/2"),
         ("{url: redis://me@h, password: x}", "redis://me:x@h"),
         ("{url: unix:///run/redis.sock, password: x}", "unix://:x@/run/redis.sock"),
-        ("{url: rediss://h, ca_file: CA}", "rediss://h?ssl_ca_certs=CA"),
+        ("{url: 'unix:///run/redis.sock?db=3'}", "unix:///run/redis.sock?db=3"),
+        ("{url: rediss://h, ca_file: ca.pem}", "rediss://h?ssl_ca_certs=ca.pem"),
+        (
+            "{url: rediss://h, cert_file: own.pem, key_file: own.key}",
+            "rediss://h?ssl_certfile=own.pem&ssl_keyfile=own.key",
+        ),
+        ("{url: rediss://h, cert_file: both.pem}", "rediss://h?ssl_certfile=both.pem"),
+        (
+            "{url: 'rediss://h?db=1', check_hostname: no}",
+            "rediss://h?db=1&ssl_check_hostname=false",
+        ),
     ],
 )
 def test_redis_address(
-    redis: str, address: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis: str, address: str | None, certificates: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("CA").touch()
+    monkeypatch.chdir(certificates)
     assert parse_settings(f"redis: {redis}").redis.address() == address
+
+
+@pytest.mark.parametrize(
+    ("redis", "line"),
+    [
+        (
+            "url: rediss://h, ca_file: own.key",
+            'ca_file: "own.key" — expected a file of certificates',
+        ),
+        (
+            "url: rediss://h, ca_file: /",
+            'ca_file: "/" — expected the path of a file, not of a folder',
+        ),
+        ("url: rediss://h, cert_file: no.pem", 'cert_file: "no.pem" — expected the path of a file'),
+        (
+            "url: rediss://h, cert_file: own.pem",
+            "key_file: null — expected a file with a key in PEM",
+        ),
+        (
+            "url: rediss://h, key_file: own.key",
+            'key_file: "own.key" — expected null, as redis.cert_f',
+        ),
+        (
+            "url: rediss://h, cert_file: own.pem, key_file: ca.key",
+            'key_file: "ca.key" — expected the key of the certificate beside it',
+        ),
+        (
+            "url: rediss://h, cert_file: own.pem, key_file: locked.key",
+            'key_file: "locked.key" — expected a key without a passphrase',
+        ),
+        ("url: redis://h, ca_file: ca.pem", 'ca_file: "ca.pem" — expected null, as redis.url does'),
+        (
+            "url: unix:///s, check_hostname: false",
+            "check_hostname: false — expected true, as redis.url",
+        ),
+        ("ca_file: ca.pem", 'ca_file: "ca.pem" — expected null, as redis.url is null'),
+        ("url: 'rediss://:pw@h?ssl_ca_certs=no.pem'", "expected the path of a file that exists"),
+        ("url: 'redis://:pw@h?db=first'", "db=first: expected the number of a database"),
+        ("url: 'redis://:pw@h?passwrod=1'", 'unknown option; did you mean "password"?'),
+        ("url: redis://h/first", "expected redis://host:port/number of a database"),
+        ("url: unix://run/redis.sock", "expected unix:///path/of/the/socket"),
+    ],
+)
+def test_what_redis_cannot_be_reached_by(
+    redis: str, line: str, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(certificates)
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(f"redis: {{{redis}}}")
+    (said,) = caught.value.lines
+    assert said.startswith("redis.")
+    assert line in said
+    assert "pw" not in said
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of an authority, a certificate and its key, apart, together and locked."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = Authority(folder).sign("own")
+    (folder / "both.pem").write_text(certificate.read_text() + key.read_text())
+    (folder / "locked.key").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    return folder
 
 
 def test_models_of_an_own_folder_go_before_the_zoo(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""The address of a Redis server in the configuration."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def check_redis_address(text: str) -> None:
+    """Check ``redis.url``.
+
+    Raises:
+        ValueError: what was expected in its place; without the credentials.
+    """
+    from mirante.redis_url import PREFIX, SCHEMES, RedisUrl
+
+    try:
+        split = urlsplit(text)
+        _ = split.port
+    except ValueError:
+        raise ValueError("expected redis://host:port/database") from None
+    if split.scheme not in SCHEMES:
+        *first, last = (f"{scheme}://" for scheme in SCHEMES)
+        raise ValueError(f"expected an address that starts {', '.join(first)} or {last}")
+    if not (split.path if split.scheme == "unix" else split.hostname):
+        rest = "/path/of/a/socket" if split.scheme == "unix" else "host:port"
+        raise ValueError(f"expected {split.scheme}://{rest}")
+    try:
+        RedisUrl(text)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(PREFIX)) from None
