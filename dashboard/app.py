@@ -145,4 +145,4 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(CredentialsError)
     def _credentials(_request: Request, error: Exception) -> JSONResponse:
-        return answer(500, str(error))
+        return answer(507, str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +66,7 @@ def dashboard(
     with bind(page) as listening:
         services = make_services(redis_address(redis_url or settings.redis.address()), page, access)
         url = shown_url(listening)
-        serve(services, listening, lambda: typer.echo(f"{url} shows {services.url}"))
+        serve(services, listening, lambda: _say(f"{url} shows {services.url}"))
 
 
 @app.command(
@@ -79,6 +80,11 @@ def bench(context: typer.Context) -> None:
 
     typer.echo("mirante dashboard bench: now called mirante bench dashboard", err=True)
     benchmarks(["dashboard", *context.args], prog_name="mirante bench")
+
+
+def _say(words: str) -> None:
+    with suppress(OSError):  # standard output on a full disk
+        typer.echo(words)
 
 
 def _settings(config: Path | None) -> Settings:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -51,6 +53,21 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
+
+
+@contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Name the place in an error of the file system that names none, as that of a full disk.
+
+    Raises:
+        OSError: the block's, with ``where`` in place of a missing file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(where)) from error
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

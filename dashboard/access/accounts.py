@@ -67,6 +67,9 @@ class Access:
         self.attempts = Attempts()
         self.host = settings.host  # that is listened on
         self._clock = clock
+        # Where the store cannot be written: what it would hold of sessions, until the process ends.
+        self._spare_secret = ""
+        self._ended: dict[str, float] = {}
         for name, user in settings.users.items():
             _check_hash(name, user.password.get_secret_value())
         of_nobody()  # made before the first login, not during it
@@ -103,11 +106,17 @@ class Access:
     def check_binding(self, host: str) -> None:
         """Notes the address that is listened on.
 
+        A file of accounts that cannot be used lets nobody in until it can, and stops nothing.
+
         Raises:
             AccessError: others can reach it, and nobody is configured.
         """
         self.host = host
-        if self.users() or self.tokens() or self.is_open():
+        try:
+            if self.users() or self.tokens() or self.is_open():
+                return
+        except AccessError as error:
+            log.error("nobody can be let in: %s", error)
             return
         reached = (
             "dashboard.names and dashboard.https say that pages reach it through a proxy"
@@ -137,20 +146,25 @@ class Access:
         """Ends a session, also for whoever has a copy of its cookie.
 
         Raises:
-            AccessError: the file cannot be written.
+            AccessError: the file cannot be read.
         """
         session = self._read(identity.proof)
         if session is None:
             return
         now = self._clock()
-        with self.store.changing() as stored:
-            stored.ended = {key: until for key, until in stored.ended.items() if until > now}
-            stored.ended[session.key] = session.until
+        self._ended = {key: until for key, until in self._ended.items() if until > now}
+        self._ended[session.key] = session.until
+        try:
+            with self.store.changing() as stored:
+                stored.ended = {key: until for key, until in stored.ended.items() if until > now}
+                stored.ended[session.key] = session.until
+        except AccessError as error:
+            log.error("a session ends for as long as this process runs: %s", error)
 
     def by_session(self, cookie: str) -> Identity | None:
         """Whose session it is, or None: it was never made here, or has ended."""
         session = self._read(cookie)
-        if session is None or session.key in self.store.read().ended:
+        if session is None or session.key in self._ended.keys() | self.store.read().ended.keys():
             return None
         account = self.users().get(session.name)
         if account is None:
@@ -201,14 +215,20 @@ class Access:
         """Return the key that signs sessions; empty until somebody has logged in."""
         if self.settings.secret is not None:
             return self.settings.secret.get_secret_value()
-        return self.store.read().secret
+        return self.store.read().secret or self._spare_secret
 
     def _made_secret(self) -> str:
         if secret := self._secret():
             return secret
-        with self.store.changing() as stored:
-            stored.secret = stored.secret or secrets.token_urlsafe(SECRET_BYTES)
-            return stored.secret
+        made = secrets.token_urlsafe(SECRET_BYTES)
+        try:
+            with self.store.changing() as stored:
+                stored.secret = stored.secret or made
+                return stored.secret
+        except AccessError as error:
+            log.error("sessions end when this process does: %s", error)
+            self._spare_secret = self._spare_secret or made
+            return self._spare_secret
 
 
 def is_loopback(host: str) -> bool:

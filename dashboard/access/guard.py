@@ -91,13 +91,16 @@ class Guard:
         check_origin(connection, settings.names, settings.https)
         if _length(connection) > MOST_BODY_BYTES:
             raise HTTPException(413, TOO_LARGE)
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
         try:
             identity = self._identify(connection)
         except AccessError as error:
             log.error("%s", error)
-            raise HTTPException(503, "the accounts cannot be read; see the log") from None
+            if not is_open:
+                raise HTTPException(503, "the accounts cannot be read; see the log") from None
+            identity = None
         connection.scope[_IDENTITY] = identity
-        if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+        if is_open:
             return
         _needed(identity)
         if connection.scope.get("method", "GET") not in SAFE_METHODS:

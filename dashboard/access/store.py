@@ -80,8 +80,6 @@ class Store:
         except FileNotFoundError:
             self._read_as, self._stored = (), Stored()
             return self._stored
-        except OSError as error:
-            raise AccessError(f"{self.path}: {error.strerror}") from None
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         if seen != self._read_as:
             stored = self._parse()
@@ -95,20 +93,17 @@ class Store:
         Raises:
             AccessError: as ``read``, or it cannot be written.
         """
-        try:
-            with self._file.locked():
-                self.read()
-                stored = self._parse() if self.path.exists() else Stored()
-                yield stored
-                self._file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
-        except OSError as error:
-            raise AccessError(f"{self.path}: {error.strerror or error}") from None
+        with self._file.locked():
+            try:
+                stored = self._parse()
+            except FileNotFoundError:
+                stored = Stored()
+            yield stored
+            self._file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
 
     def _parse(self) -> Stored:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Stored)
-        except OSError as error:
-            raise AccessError(f"{self.path}: {error.strerror}") from None
+            return msgspec.json.decode(self._file.read(), type=Stored)
         except msgspec.MsgspecError as error:
             raise AccessError(
                 f"{self.path}: {error}; expected what `mirante dashboard user` writes"

@@ -53,7 +53,7 @@ def list_cameras(services: FromApp, _who: Viewer) -> list[Description]:
     summary="Add a camera",
     status_code=201,
     response_model=shapes.Camera,
-    responses=refusals(409, 422, 503),
+    responses=refusals(409, 422, 503, 507),
     openapi_extra=body_of(
         {"name": "gate", **_STREET},
         beside={"name": NAME, "worker": WORKER | {"default": "main"}},
@@ -75,7 +75,7 @@ def add_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     "/test",
     summary="Try a camera without adding it",
     response_model=shapes.Trial,
-    responses=refusals(404, 409, 422, 429, 502, 503, 504),
+    responses=refusals(404, 409, 422, 429, 502, 503, 504, 507),
     openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}),
 )
 def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
@@ -116,7 +116,7 @@ def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description
     "/{name}",
     summary="Change keys of a camera",
     response_model=shapes.Camera,
-    responses=refusals(404, 409, 422, 503),
+    responses=refusals(404, 409, 422, 503, 507),
     openapi_extra=body_of({"fps": 5, "width": 1280}, nullable=True),
 )
 def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
@@ -133,7 +133,7 @@ def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) 
     "/{name}",
     summary="Replace a camera",
     response_model=shapes.Camera,
-    responses=refusals(404, 409, 422, 503),
+    responses=refusals(404, 409, 422, 503, 507),
     openapi_extra=body_of(_STREET, required=("url",)),
 )
 def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
@@ -148,10 +148,10 @@ def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys)
     "/{name}",
     summary="Remove a camera",
     response_model=shapes.Removed,
-    responses=refusals(404, 503),
+    responses=refusals(404, 503, 507),
 )
 def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
-    """And its password. What it published stays in Redis as long as results are kept."""
+    """And its password, before it. What it published stays in Redis as long as results are kept."""
     removed = services.registry().remove(name)
     services.sampler.nudge()
     words = f'camera "{name}" removed'

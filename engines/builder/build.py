@@ -20,7 +20,7 @@ from engines.builder.onnx_file import load_onnx
 from engines.builder.parity import ParityError, Report
 from engines.builder.prepare import Prepared, inner_input, prepare
 from engines.builder.request import Request
-from engines.files import write_whole
+from engines.files import write_whole, writing
 from engines.manifest import Input
 from engines.store import engines as shelf
 from engines.store.engines import Engine
@@ -64,7 +64,7 @@ def build(request: Request, told: Told = _silent) -> Engine:
     if (engine := _kept(want)) is not None:
         return _proved_here(want, engine)
     told(0.0, "waiting for its turn")
-    with shelf.locked(want.key):
+    with writing(shelf.shelf()), shelf.locked(want.key):
         if (engine := _kept(want)) is not None:
             return engine  # proved, or to be proved by whoever runs it
         with shelf.bench(want.key) as part:

@@ -19,7 +19,7 @@ from engines.store import made as store
 from engines.store import models
 from engines.store.engines import shelf
 from engines.store.made import Kept
-from engines.store.models import ModelUnavailableError, Progress
+from engines.store.models import ModelUnavailableError, Progress, of_process
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +119,9 @@ def _kept(manifest: Manifest, path: Path) -> Kept | None:
     except OSError as error:
         cannot = f"model {manifest.name}: the network that it asks for cannot be kept: {error}"
     try:
-        if store.get(asked.key, store.of_process()) is None:
+        if store.get(asked.key, of_process()) is None:
             log.warning("%s; it is made for this process alone", cannot)
-        return _on(store.of_process(), manifest, asked)
+        return _on(of_process(), manifest, asked)
     except OSError as error:
         raise ModelUnavailableError(f"{cannot}, nor for this process: {error}") from error
 

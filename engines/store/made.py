@@ -6,14 +6,12 @@ was asked of it, so that whoever asks the same finds the same.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +45,6 @@ def key_of(stem: str, facts: Mapping[str, Any]) -> str:
     """Return the key of what is made by ``facts``, JSON, of the file named ``stem``."""
     text = json.dumps(facts, sort_keys=True)
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-
-
-@cache
-def of_process() -> Path:
-    """Return a folder for what cannot be kept: this process has it alone, and removes it."""
-    folder = Path(tempfile.mkdtemp(prefix="mirante-made-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def get(key: str, shelf: Path) -> Kept | None:

@@ -6,15 +6,18 @@ import atexit
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
-from io import BufferedIOBase
+from io import BufferedIOBase, FileIO
 from pathlib import Path
 from typing import Literal
 
+from engines.home import home
 from engines.manifest import ZOO, Manifest, find, zoo_names
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,10 @@ class ChecksumError(RuntimeError):
     """A file is not the one that its manifest names."""
 
 
+class StoreError(OSError):
+    """A folder of models cannot be written; in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A zoo model and where it is now.
@@ -64,8 +71,19 @@ class Listing:
 
 def store() -> Path:
     """The local store: $MIRANTE_HOME/models, else ~/.cache/mirante/models."""
-    home = os.environ.get("MIRANTE_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "mirante") / "models"
+    return home("cache") / "models"
+
+
+@cache
+def of_process() -> Path:
+    """Return a folder for what cannot be kept: this process has it alone, and removes it.
+
+    Raises:
+        OSError: there is no place for temporary files either.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mirante-models-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def mirror() -> Path | None:
@@ -116,7 +134,7 @@ def resolve_file(
     if manifest.url:
         tried.append(f"{manifest.url}: not finished")
         try:
-            return _download(manifest, progress)
+            return _fetched(manifest, progress)
         except (OSError, HTTPException, ChecksumError, ValueError) as error:  # or a wrong proxy
             tried[-1] = f"{manifest.url}: {error}"
     else:
@@ -144,7 +162,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
         return path
     total = path.stat().st_size
     with path.open("rb") as source:
-        return _keep(manifest, source, total, progress)
+        return _keep(manifest, source, total, progress, store())
 
 
 def show(name: str) -> tuple[Manifest, Listing]:
@@ -199,8 +217,11 @@ def _accept(
         return True
     removed = ""
     if place == "store" and removes:
-        path.unlink(missing_ok=True)
-        removed = ", removed"
+        try:
+            path.unlink(missing_ok=True)
+            removed = ", removed"
+        except OSError as error:
+            removed = f", and cannot be removed: {error.strerror}"
     tried.append(f"{place} {path}: {_mismatch(manifest, got)}{removed}")
     log.warning("model %s: refused %s", manifest.name, tried[-1])
     return False
@@ -210,30 +231,44 @@ def _mismatch(manifest: Manifest, got: str) -> str:
     return f"wrong checksum: expected sha256 {manifest.sha256}, got {got}"
 
 
-def _download(manifest: Manifest, progress: Progress | None) -> Path:
+def _fetched(manifest: Manifest, progress: Progress | None) -> Path:
+    """Download into the store, or for this process alone where the store cannot be written."""
+    try:
+        return _download(manifest, progress, store())
+    except StoreError as error:
+        kept = of_process() / Path(manifest.file).name
+        if kept.is_file():
+            return kept
+        log.warning("model %s: %s; it is fetched for this process alone", manifest.name, error)
+        return _download(manifest, progress, of_process())
+
+
+def _download(manifest: Manifest, progress: Progress | None, folder: Path) -> Path:
     assert manifest.url is not None
     log.info("model %s: downloading %s", manifest.name, manifest.url)
     # The manifest allows http and https only.
     with urllib.request.urlopen(manifest.url, timeout=_TIMEOUT_S) as answer:  # noqa: S310
         length = answer.headers.get("Content-Length")
-        return _keep(manifest, answer, int(length) if length else manifest.bytes, progress)
+        return _keep(manifest, answer, int(length) if length else manifest.bytes, progress, folder)
 
 
 def _keep(
-    manifest: Manifest, source: BufferedIOBase, total: int | None, progress: Progress | None
+    manifest: Manifest,
+    source: BufferedIOBase,
+    total: int | None,
+    progress: Progress | None,
+    folder: Path,
 ) -> Path:
-    """Copies into the store under another name, verifies, renames: no partial file ever stays."""
-    target = store() / Path(manifest.file).name
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Copies into a folder under another name, verifies, renames: no partial file ever stays."""
+    target = folder / Path(manifest.file).name
     digest, done = hashlib.sha256(), 0
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-    part = Path(name)
+    part = _begin(folder)
     _parts.add(part)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb", buffering=0) as file:
             # A piece as it comes: a server that trickles is not waited for to fill a whole one.
             while (total is None or done < total) and (chunk := source.read1(_CHUNK)):
-                file.write(chunk)
+                _write(folder, file, chunk)
                 digest.update(chunk)
                 done += len(chunk)
                 if progress is not None:
@@ -248,6 +283,25 @@ def _keep(
         part.unlink(missing_ok=True)
         _parts.discard(part)
     return target
+
+
+def _begin(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
+    os.close(handle)
+    return Path(name)
+
+
+def _write(folder: Path, file: FileIO, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 @atexit.register

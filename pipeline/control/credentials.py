@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from engines.home import home
 from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
 from pipeline.config.source_kinds import is_network
-from pipeline.control.private_file import PrivateFile
+from pipeline.control.private_file import FULL, SECTOR, PrivateFile
 
 PREFIX = "credential:"
 
@@ -25,8 +24,7 @@ class CredentialsError(RuntimeError):
 
 def default_path() -> Path:
     """``$MIRANTE_HOME/credentials.json``, or the one in ``~/.config/mirante``."""
-    home = os.environ.get("MIRANTE_HOME")
-    return (Path(home) if home else Path.home() / ".config" / "mirante") / "credentials.json"
+    return home("config") / "credentials.json"
 
 
 class Credentials:
@@ -41,6 +39,9 @@ class Credentials:
 
         Secret are a password in front of the host, and parameters with names such as ``password``
         or ``token``, in the query or the path. What is written ``${NAME}`` already stays as it is.
+
+        Raises:
+            CredentialsError: the file cannot be changed.
         """
         split = urlsplit(url)
         userinfo, _, host = split.netloc.rpartition("@")
@@ -58,8 +59,8 @@ class Credentials:
             text = text[:start] + SECRET_PARAMETER.sub(hide, text[start:])
         if not taken:
             return url
-        with self._changing() as entries:
-            entries.update(taken)
+        with self._file.locked():
+            self._write(self._read() | taken)
         return text
 
     def lookup(self, name: str) -> str:
@@ -67,6 +68,7 @@ class Credentials:
 
         Raises:
             UnresolvedReferenceError: it is not in the file.
+            CredentialsError: the file cannot be read.
         """
         try:
             return self._read()[name.removeprefix(PREFIX)]
@@ -77,29 +79,51 @@ class Credentials:
             ) from None
 
     def forget(self, url: str) -> None:
-        """Removes the secrets that ``url`` names."""
-        names = [m[1].removeprefix(PREFIX) for m in REFERENCE.finditer(url) if _is_own(m)]
-        if names:
-            with self._changing() as entries:
-                for name in names:
-                    entries.pop(name, None)
+        """Remove the secrets that ``url`` names, also where the disk is full.
 
-    def _read(self) -> dict[str, str]:
-        try:
-            self._file.stat()
-            return dict(json.loads(self.path.read_text()))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise CredentialsError(f"{self.path}: expected a JSON object of strings") from None
-
-    @contextmanager
-    def _changing(self) -> Iterator[dict[str, str]]:
-        """The entries, written back in one piece; one process at a time."""
+        Raises:
+            CredentialsError: the file cannot be changed.
+        """
+        names = {m[1].removeprefix(PREFIX) for m in REFERENCE.finditer(url) if _is_own(m)}
+        if not names & self._read().keys():
+            return
         with self._file.locked():
             entries = self._read()
-            yield entries
-            self._file.write(json.dumps(entries, indent=1).encode())
+            try:
+                self._write({n: secret for n, secret in entries.items() if n not in names})
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                for name in names & entries.keys():
+                    self._file.blank(_span(self._file.read(), name))
+
+    def _read(self) -> dict[str, str]:
+        """Return the secrets by name, without those that were blanked."""
+        try:
+            entries = dict(json.loads(self._file.read()))
+            return {name: secret for name, secret in entries.items() if secret.strip()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, AttributeError):
+            raise CredentialsError(f"{self.path}: expected a JSON object of strings") from None
+
+    def _write(self, entries: Mapping[str, str]) -> None:
+        self._file.write(json.dumps(entries, indent=1).encode())
+
+
+def _span(content: bytes, name: str) -> slice:
+    """Return where the entry of ``name`` stands in JSON that stays valid without it.
+
+    A write that crosses sectors may end between them. Then it is the secret alone: between its
+    quotes any part of it may be blank.
+    """
+    key = re.escape(json.dumps(name).encode())
+    found = re.search(rb"(,\s*)?" + key + rb'\s*:\s*"((?:[^"\\]|\\.)*)"(\s*,)?', content)
+    assert found is not None  # it was read from there
+    start, end = found.start(), found.end(2) + 1 if found[1] else found.end()
+    if start // SECTOR == (end - 1) // SECTOR:
+        return slice(start, end)
+    return slice(*found.span(2))
 
 
 def _is_literal(text: str) -> bool:

@@ -93,7 +93,7 @@ class Registry:
         if not version.is_whole or (seen is not None and version.lost_since(seen)):
             try:
                 self._put_back(version, seen)
-            except RegistryError as error:
+            except (RegistryError, CredentialsError) as error:
                 log.warning("what Redis lost is not put back yet: %s", error)
                 return None
             version, entries = read(self._client)
@@ -201,19 +201,16 @@ class Registry:
         self._change(lambda e: {name: replace(_named(name, e), paused=False)})
 
     def remove(self, name: str) -> Desired:
-        """Removes a camera and its secrets; returns what was removed.
+        """Remove a camera's secrets, then the camera; return what was removed.
 
         One of origin ``config`` comes back when its worker restarts.
 
         Raises:
             UnknownCameraError: no such camera.
+            CredentialsError: the secrets cannot be removed; the camera stays.
         """
-
-        def decide(entries: Entries) -> dict[str, Desired | None]:
-            _named(name, entries)
-            return {name: None}
-
-        return self._change(decide)[name]
+        self._credentials.forget(" ".join(_addresses(_named(name, self.cameras())).values()))
+        return self._change(lambda entries: {_named(name, entries).name: None})[name]
 
     def resolved(self, name: str) -> Camera:
         """The camera with its credentials, for the worker that runs it.
@@ -344,11 +341,16 @@ class Registry:
     def _forget(
         self, lost: Mapping[str, Desired | None], kept: Mapping[str, Desired | None]
     ) -> None:
-        for name, entry in lost.items():
-            still = _addresses(kept[name]).values()
-            for url in _addresses(entry).values():
-                if url not in still:
-                    self._credentials.forget(url)
+        urls = [
+            url
+            for name, entry in lost.items()
+            for url in _addresses(entry).values()
+            if url not in _addresses(kept[name]).values()
+        ]
+        try:
+            self._credentials.forget(" ".join(urls))
+        except CredentialsError as error:
+            log.error("passwords of former addresses stay: %s", error)
 
 
 def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:

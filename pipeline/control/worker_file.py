@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import time
+from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
+from engines.home import own_folder
+
+log = logging.getLogger(__name__)
+
+SERVICES = Path("/run/mirante")  # RuntimeDirectory=mirante of the units in deploy/systemd
 DEFAULT_URL = "redis://127.0.0.1:6379"
 READER_S = 0.01
 
@@ -18,24 +26,25 @@ class WorkerFile:
     """Names a live worker's Redis until closed. A lock says that the worker lives: it ends with it.
 
     The file may hold a password and is readable by its owner alone. One that names another live
-    worker is left as it is.
+    worker is left as it is. Where it cannot be written that is said, and the worker runs without.
     """
 
     def __init__(self, worker: str, redis_url: str) -> None:
         self._path = folder() / f"worker-{worker}.json"
-        self._text = json.dumps({"worker": worker, "pid": os.getpid(), "redis": redis_url})
-        self._file: IO[str] | None = None
+        named = {"worker": worker, "pid": os.getpid(), "redis": redis_url}
+        self._text = json.dumps(named).encode()
+        self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        if not _lock(file):
-            file.close()
-            return self
-        file.truncate(0)
-        file.write(self._text)
-        file.flush()
-        self._file = file
+        try:
+            self._file = self._taken()
+        except OSError as error:
+            log.warning(
+                "%s cannot be written: %s; commands on this machine need --redis or "
+                "MIRANTE_REDIS_URL",
+                self._path,
+                error.strerror,
+            )
         return self
 
     def __exit__(
@@ -45,19 +54,39 @@ class WorkerFile:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.truncate(0)  # not removed: a worker that starts may wait for this very file
-            self._file.close()
+            with self._file, suppress(OSError):
+                self._file.truncate(0)  # not removed: a worker that starts may wait for this file
+
+    def _taken(self) -> FileIO | None:
+        """Return the file with the address in it, locked; None if another worker has it."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        with ExitStack() as closing:
+            file = closing.enter_context(FileIO(handle, "r+"))
+            if not _lock(file):
+                return None
+            file.truncate(0)
+            file.write(self._text)
+            closing.pop_all()
+            return file
 
 
 def folder() -> Path:
-    """``$XDG_RUNTIME_DIR/mirante``, or ``~/.cache/mirante/run`` where there is none."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "mirante" if runtime else Path.home() / ".cache" / "mirante" / "run"
+    """``$XDG_RUNTIME_DIR/mirante``, systemd's ``$RUNTIME_DIRECTORY`` of a service, or
+    ``~/.cache/mirante/run`` where there is neither.
+    """
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(runtime) / "mirante"
+    service = os.environ.get("RUNTIME_DIRECTORY")
+    return Path(service) if service else own_folder("cache") / "run"
 
 
 def live_worker() -> str | None:
-    """Redis address of the live worker that this user started last, if any."""
-    files = sorted(folder().glob("worker-*.json"), key=_changed_ns, reverse=True)
+    """Redis address of the live worker that started last: one of this user's, or of a service whose
+    files this user can read.
+    """
+    files = [file for place in (SERVICES, folder()) for file in place.glob("worker-*.json")]
+    files.sort(key=_changed_ns, reverse=True)
     return next((url for file in files if (url := _address(file))), None)
 
 
@@ -68,7 +97,7 @@ def redis_address(option: str | None = None) -> str:
     return option or os.environ.get("MIRANTE_REDIS_URL") or live_worker() or DEFAULT_URL
 
 
-def _lock(file: IO[str]) -> bool:
+def _lock(file: FileIO) -> bool:
     """Takes the lock unless another worker has it. Waits for readers, who share it briefly."""
     while not _try_lock(file, fcntl.LOCK_EX):
         if not _try_lock(file, fcntl.LOCK_SH):
@@ -78,7 +107,7 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _try_lock(file: IO[str], kind: int) -> bool:
+def _try_lock(file: IO[Any] | FileIO, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from engines.files import writing
 from engines.serving import Models, about_engine
 from pipeline.config.settings import Engine
 from pipeline.control.reports import BuildReport
@@ -81,7 +82,12 @@ class EngineBuilds:
         for model in models:
             if self._settings.runtime is None or not self._is_new(model):
                 continue
-            engine = self._find(model)
+            try:
+                engine = self._find(model)
+            except OSError as error:
+                self._known.add(model)
+                self._fail(model, error)
+                continue
             if engine is None or not engine.is_proved:
                 self._want(model)
             else:
@@ -118,12 +124,15 @@ class EngineBuilds:
             try:
                 self._provide(model)
             except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
-                words = " ".join(str(error).split())
                 if not self._stop.is_set():
-                    log.error("model %s runs as it is, its engine failed: %s", model, words)
-                    self._states[model] = BuildReport("failed", words)
+                    self._fail(model, error)
             finally:
                 self.models.discard(model)
+
+    def _fail(self, model: str, error: Exception) -> None:
+        words = " ".join(str(error).split())
+        log.error("model %s runs as it is, its engine failed: %s", model, words)
+        self._states[model] = BuildReport("failed", words)
 
     def _provide(self, model: str) -> None:
         """Build an engine for a model and put it in its place."""
@@ -166,10 +175,11 @@ class EngineBuilds:
 
         with tempfile.TemporaryDirectory(prefix="mirante-engine-") as folder:  # for its owner alone
             frames = Path(folder) / "frames.npz"
-            np.savez(frames, *pictures)
             request = Path(folder) / "request.json"
             log.info("model %s: its engine is being built; it runs as it is meanwhile", model)
-            request.write_text(self._request(model, str(frames)).to_json(), encoding="utf-8")
+            with writing(Path(folder)):
+                np.savez(frames, *pictures)
+                request.write_text(self._request(model, str(frames)).to_json(), encoding="utf-8")
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "engines.builder", str(request)],
                 stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import IO, Self
 
 from pydantic import SecretStr
@@ -148,7 +149,8 @@ def _relay(stream: IO[str] | None, words: list[str]) -> None:
     with stream:
         for line in stream:
             words[:] = [*words[-4:], line.strip()]
-            sys.stderr.write(line)
+            with suppress(OSError):  # of a log on a full disk; a child that is not read would hang
+                sys.stderr.write(line)
 
 
 def _written(value: object) -> str:

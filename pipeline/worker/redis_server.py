@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from typing import Self
@@ -45,7 +45,7 @@ class RedisServer:
         self._stopping = threading.Event()
         self._settled = threading.Event()  # the first start has succeeded or failed
         self._failure: RedisServerError | None = None
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
+        self._output = os.fdopen(os.memfd_create("redis-server"), "w+b")  # needs no disk
         # The kernel ends a child with the *thread* that started it, so one thread starts them all.
         self._thread = threading.Thread(target=self._keep, name="redis-server", daemon=True)
 
@@ -140,7 +140,7 @@ class RedisServer:
     def _arguments(self) -> tuple[str, ...]:
         return (
             *("--bind", "127.0.0.1", "--port", str(self.port), "--daemonize", "no"),
-            *("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir()),
+            *("--save", "", "--appendonly", "no", "--dir", "/"),  # where it writes nothing
             *("--maxmemory-policy", "noeviction"),
         )
 

@@ -208,6 +208,7 @@ def test_a_file_that_cannot_be_used_lets_nobody_in(
     assert answer.status_code == 503
     assert str(tmp_path) not in answer.text
     assert f"chmod 600 {access.store.path}" in caplog.text
+    assert browser(access).get("/livez").status_code == 200, "the process is alive all the same"
 
 
 class Served:

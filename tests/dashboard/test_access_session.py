@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from dashboard.access.attempts import TooOftenError
 from dashboard.access.guard import COOKIE, ONLY_LOOKS
 from dashboard.access.store import StoredUser
 from pipeline.config.settings import Dashboard
+from tests.support.full_disk import fill
 from tests.support.guarded_app import (
     BEARER,
     HASH,
@@ -316,3 +318,23 @@ def test_a_secret_of_the_settings_needs_no_file(tmp_path: Path) -> None:
     assert access.by_session(str(access.log_in("anna", PASSWORD)))
     assert not access.store.path.exists()
     assert "s" * 32 not in repr(Dashboard.model_validate({"secret": "s" * 32}))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_where_nothing_can_be_written_sessions_last_as_long_as_the_process(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+) -> None:
+    fill(monkeypatch, number)
+    access = make_access(tmp_path, users=USERS)
+    first, second = (access.by_session(str(access.log_in("anna", PASSWORD))) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    words = f"sessions end when this process does: {access.store.path} cannot be changed"
+    assert words in caplog.text
+    access.log_out(first)
+    assert not access.still_valid(first)
+    assert access.still_valid(second)
+    assert not make_access(tmp_path, users=USERS).still_valid(second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ class Engine:
             part.write_bytes(compiled)
             part.replace(self._cache_path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             log.info("%s is not kept, the next start compiles again: %s", self._cache_path, error)
         else:
             self._cached = compiled

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engines.builder.build import Request, build, find, list_engines
+from engines.files import writing
 from engines.model import load
 from engines.runtimes import RefusedError
 from engines.store import engines as shelf
@@ -240,3 +241,11 @@ def test_what_a_killed_build_was_working_on_is_in_the_store_too(
     assert list(tmp_path.glob("mirante-build-*")) == []
     shelf.prune()
     assert list(shelf.shelf().glob(".face*")) == []
+
+
+def test_a_full_disk_is_said_with_the_place(tmp_path: Path) -> None:
+    said = pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}'")
+    with said, writing(tmp_path), Path("/dev/full").open("wb", buffering=0) as full:
+        full.write(b"x")
+    with pytest.raises(FileNotFoundError, match="/nowhere"), writing(tmp_path):
+        Path("/nowhere").read_bytes()

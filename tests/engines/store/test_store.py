@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.server
+import os
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +166,64 @@ def test_a_failed_download_leaves_nothing(
     with pytest.raises(ModelUnavailableError, match=message):
         store.resolve_file(manifest_of(f"{server}/{path}"))
     assert left_in_store() == []
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_where_the_store_cannot_be_written_this_process_has_the_file(
+    manifest_of: ManifestOf,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_full: bool,
+) -> None:
+    if is_full:
+        written = store._write
+
+        def write(folder: Path, file: FileIO, chunk: bytes) -> None:
+            with Path("/dev/full").open("wb", buffering=0) as full:
+                written(folder, full if folder == store.store() else file, chunk)
+
+        monkeypatch.setattr(store, "_write", write)
+        why = "No space left on device"
+    else:
+        monkeypatch.setenv("MIRANTE_HOME", "/dev/null")
+        why = "Not a directory"
+    store.of_process.cache_clear()
+    path = store.resolve_file(manifest_of(f"{server}/good"))
+    assert path.read_bytes() == DATA
+    assert path == store.of_process() / "m.onnx"
+    words = f"{store.store()} cannot be written: {why}; it is fetched for this process alone"
+    assert words in caplog.text
+    caplog.clear()
+    assert store.resolve_file(manifest_of(f"{server}/good")) == path
+    assert caplog.text.count("alone") == 0, "it is said once"
+
+
+def test_a_pull_says_where_it_cannot_write(
+    manifest_of: ManifestOf, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del manifest_of, mirror
+    monkeypatch.setenv("MIRANTE_HOME", "/dev/null")
+    with pytest.raises(store.StoreError, match="/dev/null/models cannot be written: Not a dir"):
+        store._keep(find("street"), BytesIO(DATA), None, None, store.store())
+
+
+def test_a_damaged_file_that_cannot_be_removed_stops_nothing(
+    manifest_of: ManifestOf, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = put(store.store(), b"damaged")
+
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == damaged:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    tried: list[str] = []
+    assert store.resolve_file(manifest_of(f"{server}/good"), tried=tried).read_bytes() == DATA
+    assert any(line.endswith("and cannot be removed: Read-only file system") for line in tried)
 
 
 def test_an_interrupted_download_leaves_nothing(manifest_of: ManifestOf, server: str) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,46 @@ def test_no_address_is_left_behind() -> None:
     with WorkerFile("main", "redis://me:hunter2@h"):
         pass
     assert "hunter2" not in "".join(file.read_text() for file in folder().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("folder_", "reason"),
+    [("/proc/here", "No such file or directory"), ("/dev/null", "Not a directory")],
+)
+def test_a_worker_runs_where_it_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, folder_: str, reason: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", folder_)
+    with WorkerFile("main", "redis://worker"):
+        assert live_worker() is None
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == (
+        f"{folder_}/mirante/worker-main.json cannot be written: {reason}; commands on this machine "
+        "need --redis or MIRANTE_REDIS_URL"
+    )
+
+
+def test_a_user_without_a_home_has_no_file(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("engines.home.NOWHERE", Path("/dev/null"))
+    with WorkerFile("main", "redis://worker"):
+        pass
+    assert "/dev/null/.cache/mirante/run/worker-main.json cannot be written" in caplog.text
+
+
+def test_a_worker_of_a_service_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = tmp_path / "run-mirante"
+    monkeypatch.setattr("pipeline.control.worker_file.SERVICES", service)
+    with monkeypatch.context() as unit:
+        unit.delenv("XDG_RUNTIME_DIR")
+        unit.setenv("RUNTIME_DIRECTORY", str(service))
+        file = WorkerFile("street", "redis://service").__enter__()
+    assert live_worker() == "redis://service"
+    file.__exit__(None, None, None)
+    assert live_worker() is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -151,3 +153,20 @@ def test_without_a_runtime_nothing_is_built(stage: InferStage) -> None:
     builds.start()
     builds.close()
     assert builds.states == {}
+
+
+def test_a_store_that_cannot_be_written_stops_no_start(
+    builds: EngineBuilds, stage: InferStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an engine is found, and its labels have changed since."""
+
+    def refuse(_model: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/there/manifest.yaml")
+
+    monkeypatch.setattr(builds, "_find", refuse)
+    builds.prepare(["test-boxes"])
+    builds.want(["test-boxes"])
+    said = builds.states["test-boxes"]
+    assert said.state == "failed"
+    assert said.words.endswith("Read-only file system: '/there/manifest.yaml'")
+    frame(stage)

@@ -93,13 +93,19 @@ def test_another_address_without_users_is_refused(redis_server: RedisServer) -> 
     assert children() == []
 
 
-def test_a_home_that_others_can_read_is_said(redis_server: RedisServer, home: Path) -> None:
+def test_accounts_that_others_can_read_let_nobody_in_and_stop_nothing(
+    redis_server: RedisServer, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     home.mkdir()
     file = home / "dashboard.json"
     file.write_text("{}")
     os.chmod(file, 0o644)  # noqa: PTH101
-    with (
-        DashboardProcess(settings(), redis_server.url, QUIET) as running,
-        pytest.raises(DashboardError, match="chmod 600"),
-    ):
+    with DashboardProcess(settings(), redis_server.url, QUIET) as running:
         running.wait_ready()
+        assert httpx.get(f"{running.url}/livez").status_code == 200
+        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 503
+        file.chmod(0o600)
+        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 200
+    assert (
+        f"nobody can be let in: {file} can be read by others: chmod 600" in capfd.readouterr().err
+    )

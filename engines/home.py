@@ -1,0 +1,27 @@
+"""Where a user's files lie: ``$MIRANTE_HOME``, or folders of the user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+NOWHERE = Path("/nonexistent")  # what Debian calls the home of users who have none
+
+
+def home(kind: Literal["config", "cache"]) -> Path:
+    """Return ``$MIRANTE_HOME``, or ``~/.config/mirante`` or ``~/.cache/mirante``."""
+    named = os.environ.get("MIRANTE_HOME")
+    return Path(named) if named else own_folder(kind)
+
+
+def own_folder(kind: Literal["config", "cache"]) -> Path:
+    """Return ``~/.config/mirante`` or ``~/.cache/mirante``.
+
+    Of a user without a home it is one that cannot be made: whoever writes there says so.
+    """
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        folder = NOWHERE
+    return folder / f".{kind}" / "mirante"
