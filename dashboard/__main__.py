@@ -13,7 +13,8 @@ import sys
 from dashboard.access import Access, AccessError
 from dashboard.app import make_services
 from dashboard.server import serve
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.logs import configure_logs
 
 REFUSED = 2

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from dashboard.access import Access
 from dashboard.access.guard import Guard
+from dashboard.access.rights import ANYONE, check_declared
 from dashboard.api import (
     cameras,
     discovery,
@@ -37,13 +38,14 @@ from dashboard.live.hub import Hub
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
 from pipeline.config.camera_url import redact
+from pipeline.config.dashboard import Dashboard
 from pipeline.config.messages import ConfigError
-from pipeline.config.settings import Dashboard
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
 STATIC = Path(__file__).parent / "static"
+DOCUMENT, FILES = "/api/v1/openapi.json", "/static"
 ROUTERS = (cameras, sources, results, models, stages, system, discovery, session, health, live)
 
 
@@ -79,7 +81,7 @@ def make_app(services: Services) -> FastAPI:
         title="Mirante",
         summary="Cameras, their results and their state.",
         version=version("mirante"),
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -90,6 +92,7 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.router)
     _add_pages(app)
     _add_errors(app)
+    check_declared(app.routes, frozenset({DOCUMENT, FILES}))
     app.add_middleware(Guard, access=services.access)
     return app
 
@@ -105,11 +108,11 @@ class _Files(StaticFiles):
 
 
 def _add_pages(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
+    @app.get("/", include_in_schema=False, dependencies=[ANYONE])
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    app.mount("/static", _Files(directory=STATIC), name="static")
+    app.mount(FILES, _Files(directory=STATIC), name="static")
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -128,8 +131,8 @@ def _add_errors(app: FastAPI) -> None:
         return answer(409, redact(str(error)))
 
     @app.exception_handler(UnknownCameraError)
-    def _unknown(_request: Request, error: Exception) -> JSONResponse:
-        return answer(404, str(error))
+    def _unknown(_request: Request, _error: Exception) -> JSONResponse:
+        return answer(404, "the camera was removed meanwhile")  # not in words that name others
 
     @app.exception_handler(RequestValidationError)
     def _request(_request: Request, error: Exception) -> JSONResponse:

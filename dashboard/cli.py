@@ -49,7 +49,7 @@ def dashboard(
     from dashboard.access.commands import make_first_admin
     from dashboard.app import make_services
     from dashboard.server import serve
-    from pipeline.config.settings import Dashboard
+    from pipeline.config.dashboard import Dashboard
     from pipeline.control.worker_file import redis_address
     from pipeline.listening import bind, shown_url
     from pipeline.logs import configure_logs

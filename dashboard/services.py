@@ -15,7 +15,7 @@ from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.redis_clients import async_client, plain_client
 from mirante.redis_url import RedisUrl
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry
 

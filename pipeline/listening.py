@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 
 
 def bind(settings: Dashboard) -> socket.socket:

@@ -21,7 +21,7 @@ from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 from pipeline.worker.metrics import WorkerCollector
 from tests.support import ROOT
 from tests.support.promql import read

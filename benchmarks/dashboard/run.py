@@ -18,7 +18,8 @@ from benchmarks.dashboard.figures import Figures, Meter, percentiles
 from benchmarks.dashboard.plan import Plan
 from benchmarks.machine import describe_machine
 from engines.console import print_table
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.control.registry import connect
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.redis_server import RedisServer

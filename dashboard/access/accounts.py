@@ -17,12 +17,14 @@ from dashboard.access.attempts import Attempts
 from dashboard.access.identity import Identity
 from dashboard.access.passwords import is_hash, is_password, of_nobody
 from dashboard.access.sessions import Session, Sessions
+from dashboard.access.signed_in import SignedIn
 from dashboard.access.store import AccessError, Store
-from pipeline.config.settings import Dashboard, Role
+from pipeline.config.dashboard import ALL_CAMERAS, EVERY, Dashboard, Role
 
 log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
+PROXY_SAID_S = 300.0  # that a proxy's word holds for a connection that stays open
 Where = Literal["configuration", "command"]
 
 
@@ -34,11 +36,19 @@ class Account:
         role: what they may do.
         hashed: argon2 of the password, or SHA-256 of the token.
         where: it was made.
+        cameras: names, or patterns of names, of the cameras that exist for them.
     """
 
     role: Role
     hashed: str = field(repr=False)
     where: Where
+    cameras: tuple[str, ...] = ALL_CAMERAS
+
+    @property
+    def rights(self) -> str:
+        """Changes with the role or the cameras; the role alone where those are all."""
+        limits = () if EVERY in self.cameras else self.cameras
+        return " ".join([self.role, *limits])
 
 
 class Access:
@@ -65,6 +75,8 @@ class Access:
         self.settings = settings
         self.store = Store(folder)
         self.attempts = Attempts()
+        self.proxies = settings.proxy_networks()
+        self.signed_in = SignedIn(settings, clock)
         self.host = settings.host  # that is listened on
         self._clock = clock
         # Where the store cannot be written: what it would hold of sessions, until the process ends.
@@ -82,8 +94,13 @@ class Access:
         """
         stored = self.store.read().users.items()
         configured = self.settings.users.items()
-        return {name: Account(user.role, user.password, "command") for name, user in stored} | {
-            name: Account(user.role, user.password.get_secret_value(), "configuration")
+        return {
+            name: Account(user.role, user.password, "command", user.cameras)
+            for name, user in stored
+        } | {
+            name: Account(
+                user.role, user.password.get_secret_value(), "configuration", tuple(user.cameras)
+            )
             for name, user in configured
         }
 
@@ -95,13 +112,17 @@ class Access:
         """
         stored = self.store.read().tokens.items()
         configured = self.settings.tokens.items()
-        return {name: Account(token.role, token.sha256, "command") for name, token in stored} | {
-            name: Account(token.role, token.sha256, "configuration") for name, token in configured
+        return {
+            name: Account(token.role, token.sha256, "command", token.cameras)
+            for name, token in stored
+        } | {
+            name: Account(token.role, token.sha256, "configuration", tuple(token.cameras))
+            for name, token in configured
         }
 
     def is_open(self) -> bool:
         """True where nobody is configured and only this machine can ask: whoever asks is admin."""
-        return is_loopback(self.host) and not (self._is_proxied() or self.users() or self.tokens())
+        return is_loopback(self.host) and not (self._is_proxied() or self._has_accounts())
 
     def check_binding(self, host: str) -> None:
         """Notes the address that is listened on.
@@ -112,20 +133,25 @@ class Access:
             AccessError: others can reach it, and nobody is configured.
         """
         self.host = host
+        if self._is_proxied() and not self.proxies:
+            log.warning(
+                "dashboard.proxies names no proxy: X-Forwarded-For is not believed, and all who "
+                "come through one share the limit on failed logins"
+            )
         try:
-            if self.users() or self.tokens() or self.is_open():
+            if self._has_accounts() or self.is_open():
                 return
         except AccessError as error:
             log.error("nobody can be let in: %s", error)
             return
         reached = (
-            "dashboard.names and dashboard.https say that pages reach it through a proxy"
+            "dashboard.names, https or proxies say that pages reach it through a proxy"
             if is_loopback(host)
             else f"dashboard.host: {host} can be reached by others"
         )
         raise AccessError(
             f"{reached}, and nobody may log in yet: make a user with `mirante dashboard user NAME "
-            "--role admin`, or set dashboard.users or dashboard.tokens"
+            "--role admin`, or set dashboard.users, dashboard.tokens or dashboard.trusted_header"
         )
 
     def log_in(self, name: str, password: str) -> str | None:
@@ -140,7 +166,7 @@ class Access:
         right = is_password(password, account.hashed if account else None)
         if account is None or not right:
             return None
-        return self._sessions(self._made_secret()).issue(name, account.hashed, account.role)
+        return self._sessions(self._made_secret()).issue(name, account.hashed, account.rights)
 
     def log_out(self, identity: Identity) -> None:
         """Ends a session, also for whoever has a copy of its cookie.
@@ -169,10 +195,10 @@ class Access:
         account = self.users().get(session.name)
         if account is None:
             return None
-        now = self._sessions(self._secret()).fingerprint(account.hashed, account.role)
+        now = self._sessions(self._secret()).fingerprint(account.hashed, account.rights)
         if not hmac.compare_digest(session.print, now):
             return None
-        return Identity(session.name, account.role, "session", cookie)
+        return Identity(session.name, account.role, "session", cookie, account.cameras)
 
     def by_token(self, token: str) -> Identity | None:
         """Whose token it is, or None."""
@@ -184,9 +210,12 @@ class Access:
 
     def still_valid(self, identity: Identity) -> bool:
         """Return whether they still have access: the session has not ended, the token was not
-        removed, and the role is the same. False, with a line in the log, where that cannot be
+        removed, and the rights are the same. Of somebody whom a proxy signed in only the proxy can
+        tell, so it holds for ``PROXY_SAID_S``. False, with a line in the log, where it cannot be
         told.
         """
+        if identity.how == "proxy":
+            return abs(self._clock() - float(identity.proof)) < PROXY_SAID_S
         ask = {"session": self.by_session, "token": self._by_digest}.get(identity.how)
         try:
             return (ask(identity.proof) if ask else self.by_nothing()) == identity
@@ -198,11 +227,14 @@ class Access:
         found = None
         for name, account in self.tokens().items():  # all of them: time tells nothing
             if hmac.compare_digest(account.hashed, digest):
-                found = Identity(name, account.role, "token", digest)
+                found = Identity(name, account.role, "token", digest, account.cameras)
         return found
 
     def _is_proxied(self) -> bool:
-        return self.settings.https or bool(self.settings.names)
+        return self.settings.https or bool(self.settings.names or self.settings.proxies)
+
+    def _has_accounts(self) -> bool:
+        return bool(self.settings.trusted_header or self.users() or self.tokens())
 
     def _read(self, cookie: str) -> Session | None:
         secret = self._secret()

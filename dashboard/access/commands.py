@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +13,31 @@ from engines.console import print_table
 
 if TYPE_CHECKING:
     from dashboard.access import Access
-    from dashboard.access.store import Store
+    from dashboard.access.store import Store, StoredToken, StoredUser
+    from pipeline.config.dashboard import Role
 
 LEAST_PASSWORD = 8  # characters
 TOKEN_BYTES, PASSWORD_BYTES = 32, 15
 FIRST_ADMIN = "admin"
-ROLES = ("viewer", "admin")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the user or the machine.")]
 RoleOption = Annotated[
-    str, typer.Option(metavar="viewer|admin", help="Viewers look; admins change cameras.")
+    str | None,
+    typer.Option(
+        metavar="viewer|operator|admin",
+        help="Viewers look; operators also pause and test cameras and swap models; admins do all. "
+        "By default viewer; with --keep, as it was.",
+    ),
 ]
+CamerasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Cameras that exist for them: names or patterns such as 'yard-*', with commas "
+        "between. By default as it was, and at first '*', which is all.",
+    ),
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Keep the password or token; change rights.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Remove it; what it has open ends at once.")]
 
 
@@ -42,27 +57,46 @@ def hash_() -> None:
     typer.echo(_hashed())
 
 
-def user(name: Name, role: RoleOption = "viewer", remove: Remove = False) -> None:
-    """Add a user who may log in, or give one a new password and role. Needs no restart."""
-    _check(name, role)
+def user(
+    name: Name,
+    role: RoleOption = None,
+    cameras: CamerasOption = None,
+    keep: Keep = False,
+    remove: Remove = False,
+) -> None:
+    """Add a user who may log in, or give one a new password and rights. Needs no restart."""
+    _check_name(name)
+    said = _said(role, cameras)
     store = _store()
     if remove:
         _remove(store, name, "user")
         return
     from dashboard.access.store import StoredUser
 
-    hashed = _hashed()
+    hashed = None if keep else _hashed()
     with store.changing() as stored:
-        stored.users[name] = StoredUser(hashed, role)  # type: ignore[arg-type] # checked above
-    typer.echo(f'user "{name}" may log in as {role}')
+        before = stored.users.get(name)
+        if keep and before is None:
+            raise _nothing("user", name)
+        rights = said.over(before, keep=keep)
+        password = before.password if before and hashed is None else hashed or ""
+        stored.users[name] = StoredUser(password, rights.role, rights.cameras)
+    typer.echo(f'user "{name}" may log in as {rights.words}')
 
 
-def token(name: Name, role: RoleOption = "viewer", remove: Remove = False) -> None:
+def token(
+    name: Name,
+    role: RoleOption = None,
+    cameras: CamerasOption = None,
+    keep: Keep = False,
+    remove: Remove = False,
+) -> None:
     """Create a token for a machine and print it once; an earlier one of that name is revoked."""
     import hashlib
     import secrets
 
-    _check(name, role)
+    _check_name(name)
+    said = _said(role, cameras)
     store = _store()
     if remove:
         _remove(store, name, "token")
@@ -72,11 +106,19 @@ def token(name: Name, role: RoleOption = "viewer", remove: Remove = False) -> No
     made = secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(made.encode()).hexdigest()
     with store.changing() as stored:
-        stored.tokens[name] = StoredToken(digest, role)  # type: ignore[arg-type] # checked above
+        before = stored.tokens.get(name)
+        if keep and before is None:
+            raise _nothing("token", name)
+        rights = said.over(before, keep=keep)
+        kept = before.sha256 if before and keep else digest
+        stored.tokens[name] = StoredToken(kept, rights.role, rights.cameras)
+    if keep:
+        typer.echo(f'token "{name}" is kept, as {rights.words}')
+        return
     typer.echo(made)
     typer.echo(
-        f'token "{name}" ({role}), shown this once; send it as Authorization: Bearer TOKEN. '
-        f"Its SHA-256, for dashboard.tokens.{name}.sha256 elsewhere: {digest}",
+        f'token "{name}" ({rights.words}), shown this once; send it as Authorization: Bearer '
+        f"TOKEN. Its SHA-256, for dashboard.tokens.{name}.sha256 elsewhere: {digest}",
         err=True,
     )
 
@@ -87,7 +129,7 @@ def users(
         typer.Option(metavar="CONFIG", help="Configuration file with the key dashboard."),
     ] = None,
 ) -> None:
-    """List users and tokens, their roles, and where they come from."""
+    """List users, tokens and groups, their roles and cameras, and where they come from."""
     from dashboard.access import Access
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings
@@ -95,11 +137,16 @@ def users(
     settings = load_settings(config) if config else Settings()
     access = Access(settings.dashboard)
     rows = [
-        [name, kind, account.role, account.where]
+        [name, kind, account.role, ", ".join(account.cameras), account.where]
         for kind, accounts in (("user", access.users()), ("token", access.tokens()))
         for name, account in sorted(accounts.items())
     ]
-    print_table(["name", "kind", "role", "from"], rows)
+    if (header := settings.dashboard.trusted_header) is not None:
+        rows += [
+            [name, "group", rights.role, ", ".join(rights.cameras), "configuration"]
+            for name, rights in header.rights.items()
+        ]
+    print_table(["name", "kind", "role", "cameras", "from"], rows)
 
 
 def make_first_admin(access: Access) -> str | None:
@@ -149,17 +196,21 @@ def _remove(store: Store, name: str, kind: str) -> None:
     with store.changing() as stored:
         found = (stored.users if kind == "user" else stored.tokens).pop(name, None)
     if found is None:
-        raise ValueError(
-            f'no {kind} "{name}" was added by command; see: mirante dashboard users'
-            " (those of a configuration are removed there)"
-        )
+        raise _nothing(kind, name)
     typer.echo(f'{kind} "{name}" is removed')
 
 
-def _check(name: str, role: str) -> None:
+def _nothing(kind: str, name: str) -> ValueError:
+    return ValueError(
+        f'no {kind} "{name}" was added by command; see: mirante dashboard users'
+        " (those of a configuration are changed there)"
+    )
+
+
+def _check_name(name: str) -> None:
     from pydantic import TypeAdapter, ValidationError
 
-    from pipeline.config.settings import UserName
+    from pipeline.config.dashboard import UserName
 
     try:
         TypeAdapter(UserName).validate_python(name)
@@ -168,5 +219,46 @@ def _check(name: str, role: str) -> None:
             f'NAME: "{name}" — expected letters, digits and _ . @ - (at most 64), a letter or '
             "digit first"
         ) from None
-    if role not in ROLES:
-        raise ValueError(f'--role: "{role}" — expected viewer or admin')
+
+
+@dataclass(frozen=True)
+class _Rights:
+    """What somebody may do, as far as it was said."""
+
+    role: Role | None
+    cameras: tuple[str, ...] | None
+
+    def over(self, before: StoredUser | StoredToken | None, *, keep: bool) -> _Complete:
+        """Return them, those that were not said as they were: never more than before."""
+        from pipeline.config.dashboard import ALL_CAMERAS
+
+        role = before.role if before and keep else "viewer"
+        cameras = before.cameras if before else ALL_CAMERAS
+        return _Complete(self.role or role, self.cameras or cameras)
+
+
+@dataclass(frozen=True)
+class _Complete:
+    role: Role
+    cameras: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """``operator of yard-*``; the role alone where that is of all cameras."""
+        return self.role if "*" in self.cameras else f"{self.role} of {', '.join(self.cameras)}"
+
+
+def _said(role: str | None, cameras: list[str] | None) -> _Rights:
+    from typing import get_args
+
+    from pipeline.config.dashboard import ALL_CAMERAS, EVERY, Role, read_pattern
+
+    known = {each: each for each in get_args(Role)}
+    if role is not None and role not in known:
+        raise ValueError(f'--role: "{role}" — expected viewer, operator or admin')
+    try:
+        named = [read_pattern(each.strip()) for text in cameras or () for each in text.split(",")]
+    except ValueError as error:
+        raise ValueError(f"--cameras: {error}") from None
+    limits = ALL_CAMERAS if EVERY in named else tuple(named)
+    return _Rights(known[role] if role else None, limits or None)

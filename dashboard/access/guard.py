@@ -1,16 +1,16 @@
 """Check every request: its origin, its identity, and the headers of its answer.
 
-Refused by default: a route that says nothing about who may call it still needs an identity, and an
-unsafe method still needs an admin. ``OPEN_PATHS`` need neither.
+Every path but ``OPEN_PATHS`` needs an identity, and every unsafe method more than a viewer. What
+else a route needs it declares itself (``dashboard.access.rights``).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Annotated, cast
+from typing import cast
 
-from fastapi import Depends, HTTPException
+from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
@@ -22,6 +22,7 @@ from dashboard.access.client import client_address, is_forwarded
 from dashboard.access.headers import add_headers
 from dashboard.access.identity import Identity
 from dashboard.access.origin import SAFE_METHODS, bearer, check_host, check_origin
+from dashboard.access.signed_in import NoRightsError
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ MOST_BODY_BYTES = 1 << 20
 ENDED = 4401  # the WebSocket close code that tells a page to log in; a browser hides HTTP's 401
 
 NOT_LOGGED_IN = "log in first (POST /api/v1/session), or send Authorization: Bearer TOKEN"
-ONLY_LOOKS = "a viewer may view, not change; ask an admin"
+ONLY_LOOKS = "a viewer may view, not change; ask an operator or an admin"
 UNEXPECTED = "something went wrong here; the log says what"
 TOO_LARGE = f"the body is larger than {MOST_BODY_BYTES >> 20} MiB"
 
-_IDENTITY = "mirante.identity"
+_IDENTITY, _NO_RIGHTS = "mirante.identity", "mirante.no_rights"
 
 
 class Guard:
@@ -99,18 +100,24 @@ class Guard:
             if not is_open:
                 raise HTTPException(503, "the accounts cannot be read; see the log") from None
             identity = None
+        except NoRightsError as error:
+            identity, connection.scope[_NO_RIGHTS] = None, str(error)
         connection.scope[_IDENTITY] = identity
         if is_open:
             return
-        _needed(identity)
-        if connection.scope.get("method", "GET") not in SAFE_METHODS:
-            admin(connection)
+        if words := no_rights(connection):
+            raise HTTPException(403, words)
+        unsafe = connection.scope.get("method", "GET") not in SAFE_METHODS
+        if needed(identity).role == "viewer" and unsafe:
+            raise HTTPException(403, ONLY_LOOKS)
 
     def _identify(self, connection: HTTPConnection) -> Identity | None:
-        """Identify by the token if one is sent, else by the cookie."""
+        """Identify by what a proxy says, else by the token if one is sent, else by the cookie."""
+        if (signed_in := self._access.signed_in.read(connection)) is not None:
+            return signed_in
         token = bearer(connection)
         if token is not None:
-            return self._by_token(token, client_address(connection, self._access.settings.https))
+            return self._by_token(token, client_address(connection, self._access.proxies))
         if cookie := connection.cookies.get(COOKIE):
             found = self._access.by_session(cookie)
             if found is not None:
@@ -135,40 +142,25 @@ def asking(connection: HTTPConnection) -> Identity | None:
     return cast(Identity | None, connection.scope.get(_IDENTITY))
 
 
-def viewer(connection: HTTPConnection) -> Identity:
-    """Return the identity of a viewer or better.
+def no_rights(connection: HTTPConnection) -> str:
+    """Return why somebody whom a proxy signed in may do nothing here; empty where that is not."""
+    return cast(str, connection.scope.get(_NO_RIGHTS, ""))
+
+
+def needed(identity: Identity | None) -> Identity:
+    """Return an identity that must be there.
 
     Raises:
         HTTPException: 401 where nobody has said who asks.
     """
-    return _needed(asking(connection))
-
-
-def admin(connection: HTTPConnection) -> Identity:
-    """Whoever may change.
-
-    Raises:
-        HTTPException: 401 where nobody has said who asks, 403 for viewers.
-    """
-    identity = viewer(connection)
-    if identity.role != "admin":
-        raise HTTPException(403, ONLY_LOOKS)
+    if identity is None:
+        raise HTTPException(401, NOT_LOGGED_IN, {"WWW-Authenticate": "Bearer"})
     return identity
-
-
-Viewer = Annotated[Identity, Depends(viewer)]
-Admin = Annotated[Identity, Depends(admin)]
 
 
 def too_often(error: TooOftenError) -> HTTPException:
     """The answer to one who guesses."""
     return HTTPException(429, str(error), {"Retry-After": str(error.retry_s)})
-
-
-def _needed(identity: Identity | None) -> Identity:
-    if identity is None:
-        raise HTTPException(401, NOT_LOGGED_IN, {"WWW-Authenticate": "Bearer"})
-    return identity
 
 
 def _length(connection: HTTPConnection) -> int:

@@ -20,7 +20,7 @@ class Session:
     Attributes:
         key: says nothing, and names the session when it is ended.
         name: of the user.
-        print: of the password's hash and the role at login; another one ends the session.
+        print: of the password's hash and the rights at login; another one ends the session.
         until: the Unix second at which it ends.
     """
 
@@ -53,9 +53,9 @@ class Sessions:
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )
 
-    def issue(self, name: str, password_hash: str, role: str) -> str:
+    def issue(self, name: str, password_hash: str, rights: str) -> str:
         """A new session, as the cookie holds it."""
-        proof = [secrets.token_urlsafe(12), name, self.fingerprint(password_hash, role)]
+        proof = [secrets.token_urlsafe(12), name, self.fingerprint(password_hash, rights)]
         return str(self._serializer.dumps(proof))
 
     def read(self, text: str) -> Session | None:
@@ -69,7 +69,7 @@ class Sessions:
         key, name, fingerprint = said
         return Session(key, name, fingerprint, made.timestamp() + self._lifetime_s)
 
-    def fingerprint(self, password_hash: str, role: str) -> str:
-        """Changes with the hash and the role, and tells nothing of either."""
-        said = f"{role}\n{password_hash}".encode()
+    def fingerprint(self, password_hash: str, rights: str) -> str:
+        """Changes with the hash and the rights, and tells nothing of either."""
+        said = f"{rights}\n{password_hash}".encode()
         return hmac.new(self._secret.encode(), said, "sha256").hexdigest()[:32]

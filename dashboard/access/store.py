@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.config.settings import Role
+from pipeline.config.dashboard import ALL_CAMERAS, Role
 from pipeline.control.credentials import default_path
 from pipeline.control.private_file import PrivateFile
 
@@ -19,21 +19,23 @@ class AccessError(RuntimeError):
     """The accounts cannot be read, or must not be served like this; says why."""
 
 
-class StoredUser(msgspec.Struct, forbid_unknown_fields=True):
-    """A person, and the argon2 hash of the password."""
+class StoredUser(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A person, the argon2 hash of the password, and their rights."""
 
     password: str
     role: Role
+    cameras: tuple[str, ...] = ALL_CAMERAS
 
     def __repr__(self) -> str:
-        return f"StoredUser(role={self.role!r})"
+        return f"StoredUser(role={self.role!r}, cameras={self.cameras!r})"
 
 
-class StoredToken(msgspec.Struct, forbid_unknown_fields=True):
-    """A machine, and the SHA-256 of its token in hex."""
+class StoredToken(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A machine, the SHA-256 of its token in hex, and its rights."""
 
     sha256: str
     role: Role
+    cameras: tuple[str, ...] = ALL_CAMERAS
 
 
 class Stored(msgspec.Struct, forbid_unknown_fields=True):

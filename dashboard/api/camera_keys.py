@@ -74,7 +74,12 @@ def take_name(keys: dict[str, Any], key: str, default: str | None = None) -> str
 
 
 def check(
-    name: str, keys: Mapping[str, Any], before: Desired | None, report: WorkerReport | None
+    name: str,
+    keys: Mapping[str, Any],
+    before: Desired | None,
+    report: WorkerReport | None,
+    *,
+    may_refer: bool = True,
 ) -> None:
     """Refuses what the registry would take and an API must not, and what its worker cannot run.
 
@@ -87,11 +92,13 @@ def check(
         keys: what is to be said of it; of any shape.
         before: the camera as it is.
         report: what its worker may run, where that is known.
+        may_refer: ``${NAME}`` may stand for a variable of the worker. That of another camera's
+            password would go to an address that whoever asks chose, so it takes rights to all.
 
     Raises:
         ConfigError: with a line per mistake.
     """
-    lines = list(_check_references(name, keys))
+    lines = list(_check_references(name, keys, _PLACES if may_refer else ()))
     stages = keys.get("stages")
     known = (before.spec.get("stages") if before else None) or []
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
@@ -106,18 +113,28 @@ def check(
         raise ConfigError("camera", lines)
 
 
-def _check_references(place: str, value: object) -> Iterator[str]:
-    """``${NAME}`` stands for a password in the address alone: what anything else says is shown."""
+def _check_references(place: str, value: object, addresses: tuple[str, ...]) -> Iterator[str]:
+    """``${NAME}`` stands for a password in the address alone: what anything else says is shown.
+
+    Args:
+        place: of the value.
+        value: of any shape.
+        addresses: ends of the places where it may stand so.
+    """
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _check_references(f"{place}.{key}", inner)
+            yield from _check_references(f"{place}.{key}", inner, addresses)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _check_references(f"{place}[{index}]", inner)
+            yield from _check_references(f"{place}[{index}]", inner, addresses)
     elif isinstance(value, str) and "${credential:" in value:
         yield f"{place}: {show(value)} — expected the password itself, or ${{NAME}} of a variable"
-    elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(_PLACES) else value):
-        words = "expected ${NAME} as user or password of an address, and nowhere else"
+    elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(addresses) else value):
+        words = (
+            "expected ${NAME} as user or password of an address, and nowhere else"
+            if addresses
+            else "expected no ${NAME}: it takes rights to all cameras"
+        )
         yield f"{place}: {show(value)} — {words}"
 
 

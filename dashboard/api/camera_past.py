@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Response
 
-from dashboard.access.guard import Viewer
+from dashboard.access.rights import Viewer
+from dashboard.access.sight import without_others
 from dashboard.api import shapes
+from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals, unknown
 from dashboard.history.series import SAMPLES
 from dashboard.services import FromApp, Services
@@ -30,13 +32,13 @@ router = APIRouter()
 async def get_history(
     name: CameraName,
     services: FromApp,
-    _who: Viewer,
+    who: Viewer,
     seconds: Annotated[int, Query(ge=1, le=SAMPLES)] = SAMPLES,
 ) -> Response:
     """Sampled once a second since the dashboard started, for at most 15 minutes. Rates are
     differences of the counts that each message carries, so no frame is missed between samples.
     """
-    known = {camera["name"]: camera for camera in services.sampler.cameras()}
+    known = {camera["name"]: camera for camera in Seen(services, who).cameras()}
     if name not in known:
         raise unknown(name, known)
     columns = msgspec.json.encode(services.sampler.history(name, seconds))  # NaN becomes null
@@ -52,7 +54,7 @@ async def get_history(
 def get_timeline(
     name: CameraName,
     services: FromApp,
-    _who: Viewer,
+    who: Viewer,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """The newest of each, newest first, also of a camera that was removed and is still kept."""
@@ -60,15 +62,16 @@ def get_timeline(
         _newest(services, name, "status", limit),
         _newest(services, name, "events", limit),
     )
-    if not states and not events and name not in (known := services.registry().cameras()):
+    if not states and not events and name not in (known := Seen(services, who).wanted()):
         raise unknown(name, known)
     changes = [change for text in states if (change := _change(text)) is not None]
-    told = [event for text in events if (event := _event(text)) is not None]
-    return {
+    happened = [event for text in events if (event := _event(text)) is not None]
+    told = {
         "states": changes,
-        "events": told,
-        "unreadable": len(states) - len(changes) + len(events) - len(told),
+        "events": happened,
+        "unreadable": len(states) - len(changes) + len(events) - len(happened),
     }
+    return without_others(who, told)
 
 
 def _newest(services: Services, name: str, kind: Kind, limit: int) -> list[bytes]:

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Body, HTTPException
 
-from dashboard.access.guard import Admin, Viewer
+from dashboard.access.rights import Admin, Operator, Viewer
+from dashboard.access.sight import without_others
 from dashboard.api import camera_past, shapes, snapshot
 from dashboard.api.bodies import JsonRoute
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
-from dashboard.api.shapes import CameraName, refusals, unknown
+from dashboard.api.seen import Seen
+from dashboard.api.shapes import CameraName, refusals
 from dashboard.services import FromApp, Services
 from mirante.faults import FaultCode, advice_on
 from pipeline.config.camera import Camera
@@ -26,6 +28,9 @@ from pipeline.control.spec import checked, redacted
 from pipeline.control.trials import Trial, ask_trial, failed
 
 TRIALS_AT_ONCE = 4
+ONLY_AS_IT_IS = (
+    'an operator may try a camera as it is: expected {"name": …} and nothing else; ask an admin'
+)
 
 router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], route_class=JsonRoute)
 router.include_router(camera_past.router)
@@ -43,9 +48,10 @@ _STREET = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxe
     response_model=list[shapes.Camera],
     responses=refusals(503),
 )
-def list_cameras(services: FromApp, _who: Viewer) -> list[Description]:
-    """Every camera that is configured, of every worker, sorted by name."""
-    return [services.sampler.describe(each) for each in services.registry().cameras().values()]
+def list_cameras(services: FromApp, who: Viewer) -> list[Description]:
+    """Every camera that is configured and that your rights reach, of every worker, by name."""
+    seen = Seen(services, who)
+    return [seen.describe(each) for each in seen.wanted().values()]
 
 
 @router.post(
@@ -53,44 +59,47 @@ def list_cameras(services: FromApp, _who: Viewer) -> list[Description]:
     summary="Add a camera",
     status_code=201,
     response_model=shapes.Camera,
-    responses=refusals(409, 422, 503, 507),
+    responses=refusals(403, 409, 422, 503, 507),
     openapi_extra=body_of(
         {"name": "gate", **_STREET},
         beside={"name": NAME, "worker": WORKER | {"default": "main"}},
         required=("name", "url"),
     ),
 )
-def add_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
+def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
     """Its worker starts it within a second. A password in the address is kept in a file on the
-    dashboard's machine, not in Redis; ``${NAME}`` stays, for the worker to look up.
+    dashboard's machine, not in Redis; ``${NAME}`` stays, for the worker to look up. Whose rights
+    reach some cameras may add those whose names match, with addresses that hold no ``${NAME}``.
     """
-    keys = dict(body)
+    keys, seen = dict(body), Seen(services, who)
     name, worker = take_name(keys, "name"), take_name(keys, "worker", "main")
-    check(name, keys, None, services.sampler.reports().get(worker))
+    seen.check_name(name)
+    _check(seen, name, keys, None, worker)
     services.registry(worker).add(name, keys)
-    return _changed(services, name)
+    return _changed(seen, name)
 
 
 @router.post(
     "/test",
     summary="Try a camera without adding it",
     response_model=shapes.Trial,
-    responses=refusals(404, 409, 422, 429, 502, 503, 504, 507),
+    responses=refusals(403, 404, 409, 422, 429, 502, 503, 504, 507),
     openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}),
 )
-def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
+def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.
     With the ``name`` of a camera and no ``url``, the camera's own address is tried. Without a
-    ``worker`` it is the camera's own, else main, or the only one that runs.
+    ``worker`` it is the camera's own, else main, or the only one that runs. An operator may try a
+    camera as it is, by its ``name`` and nothing else.
     """
-    keys = dict(body)
+    keys, seen = dict(body), Seen(services, who)
+    before = _existing(seen, keys)
     name = take_name(keys, "name", "test")
-    before = services.registry().cameras().get(name)
     wanted = take_name(keys, "worker") if "worker" in keys else before and before.worker
     running = holders(services.redis, wanted or "main")
     worker = wanted or (running[0] if len(running) == 1 else "main")
     spec = _to_try(name, keys, before)
-    check(name, keys, before, services.sampler.reports().get(worker))
+    _check(seen, name, keys, before, worker)
     if spec:
         checked(name, spec)
     trial = _tried(services, name, spec, worker) if worker in running else _untried(worker, running)
@@ -98,7 +107,8 @@ def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     jpeg = facts.pop("jpeg")
     picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
     words, advice = redact(facts["words"]), advice_on(trial.code)
-    return {**facts, "words": words, "advice": advice, "picture": picture}
+    told = {"words": words, "advice": advice, "picture": picture}
+    return without_others(who, {**facts, **told})
 
 
 @router.get(
@@ -107,9 +117,10 @@ def try_camera(services: FromApp, _who: Admin, body: Keys) -> Description:
     response_model=shapes.Camera,
     responses=refusals(404, 503),
 )
-def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description:
+def get_camera(name: CameraName, services: FromApp, who: Viewer) -> Description:
     """Return its configuration and its current state."""
-    return services.sampler.describe(wanted(services, name))
+    seen = Seen(services, who)
+    return seen.describe(seen.named(name))
 
 
 @router.patch(
@@ -119,14 +130,15 @@ def get_camera(name: CameraName, services: FromApp, _who: Viewer) -> Description
     responses=refusals(404, 409, 422, 503, 507),
     openapi_extra=body_of({"fps": 5, "width": 1280}, nullable=True),
 )
-def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
+def change_camera(name: CameraName, services: FromApp, who: Admin, body: Keys) -> Description:
     """Keys that are absent stay; null is the default. An address that is absent, or as it is
     shown, stays with its password. One of the configuration is changed there.
     """
-    before = wanted(services, name)
-    check(name, body, before, services.sampler.reports().get(before.worker))
+    seen = Seen(services, who)
+    before = seen.named(name)
+    _check(seen, name, body, before, before.worker)
     services.registry().edit(name, body)
-    return _changed(services, name)
+    return _changed(seen, name)
 
 
 @router.put(
@@ -136,12 +148,13 @@ def change_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) 
     responses=refusals(404, 409, 422, 503, 507),
     openapi_extra=body_of(_STREET, required=("url",)),
 )
-def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys) -> Description:
+def replace_camera(name: CameraName, services: FromApp, who: Admin, body: Keys) -> Description:
     """All keys are as the body says, or their defaults. It stays with its worker, and paused."""
-    before = wanted(services, name)
-    check(name, body, before, services.sampler.reports().get(before.worker))
+    seen = Seen(services, who)
+    before = seen.named(name)
+    _check(seen, name, body, before, before.worker)
     services.registry(before.worker).put(name, body)
-    return _changed(services, name)
+    return _changed(seen, name)
 
 
 @router.delete(
@@ -150,8 +163,9 @@ def replace_camera(name: CameraName, services: FromApp, _who: Admin, body: Keys)
     response_model=shapes.Removed,
     responses=refusals(404, 503, 507),
 )
-def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+def remove_camera(name: CameraName, services: FromApp, who: Admin) -> Description:
     """And its password, before it. What it published stays in Redis as long as results are kept."""
+    Seen(services, who).named(name)
     removed = services.registry().remove(name)
     services.sampler.nudge()
     words = f'camera "{name}" removed'
@@ -169,10 +183,12 @@ def remove_camera(name: CameraName, services: FromApp, _who: Admin) -> Descripti
     response_model=shapes.Camera,
     responses=refusals(404, 503),
 )
-def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+def pause_camera(name: CameraName, services: FromApp, who: Operator) -> Description:
     """Keep the camera but stop it, also across restarts of its worker."""
+    seen = Seen(services, who)
+    seen.named(name)
     services.registry().pause(name)
-    return _changed(services, name)
+    return _changed(seen, name)
 
 
 @router.post(
@@ -181,27 +197,36 @@ def pause_camera(name: CameraName, services: FromApp, _who: Admin) -> Descriptio
     response_model=shapes.Camera,
     responses=refusals(404, 503),
 )
-def resume_camera(name: CameraName, services: FromApp, _who: Admin) -> Description:
+def resume_camera(name: CameraName, services: FromApp, who: Operator) -> Description:
     """Its worker starts it within a second."""
+    seen = Seen(services, who)
+    seen.named(name)
     services.registry().resume(name)
-    return _changed(services, name)
+    return _changed(seen, name)
 
 
-def wanted(services: Services, name: str) -> Desired:
-    """A camera's entry; blocks.
+def _changed(seen: Seen, name: str) -> Description:
+    seen.services.sampler.nudge()
+    return seen.describe(seen.named(name))
+
+
+def _check(seen: Seen, name: str, keys: Description, before: Desired | None, worker: str) -> None:
+    report = seen.services.sampler.reports().get(worker)
+    check(name, keys, before, report, may_refer=seen.who.sees_all)
+
+
+def _existing(seen: Seen, keys: Description) -> Desired | None:
+    """The camera to try, where it is one that exists.
 
     Raises:
-        HTTPException: 404, there is none of that name.
+        HTTPException: 403, an operator asks for more than a camera as it is; 404, there is none.
     """
-    cameras = services.registry().cameras()
-    if name not in cameras:
-        raise unknown(name, cameras)
-    return cameras[name]
-
-
-def _changed(services: Services, name: str) -> Description:
-    services.sampler.nudge()
-    return services.sampler.describe(wanted(services, name))
+    name, may_change = keys.get("name"), seen.who.role == "admin"
+    if not may_change and keys.keys() != {"name"}:
+        raise HTTPException(403, ONLY_AS_IT_IS)
+    if not isinstance(name, str):
+        return None
+    return seen.wanted().get(name) if may_change and seen.who.sees(name) else seen.named(name)
 
 
 def _tried(services: Services, name: str, spec: Description, worker: str) -> Trial:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from dashboard.access.guard import Admin
+from dashboard.access.rights import Admin
 from dashboard.api.bodies import JsonRoute
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe

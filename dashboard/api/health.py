@@ -12,6 +12,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from dashboard.access.identity import Identity
+from dashboard.access.rights import ANYONE, Viewer
+from dashboard.access.sight import seen_by
 from dashboard.services import FromApp, Services
 from mirante.status import State
 
@@ -20,7 +23,7 @@ STATES = (*get_args(State), "not started", "unknown")
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Alive", response_class=PlainTextResponse)
+@router.get("/livez", summary="Alive", response_class=PlainTextResponse, dependencies=[ANYONE])
 async def get_livez() -> str:
     """200 while the process can answer at all."""
     return "alive\n"
@@ -30,6 +33,7 @@ async def get_livez() -> str:
     "/readyz",
     summary="Ready",
     response_class=PlainTextResponse,
+    dependencies=[ANYONE],
     responses={503: {"content": {"text/plain": {}}, "description": "Redis is away; in words"}},
 )
 async def get_readyz(services: FromApp) -> PlainTextResponse:
@@ -46,18 +50,18 @@ async def get_readyz(services: FromApp) -> PlainTextResponse:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}, "description": "the Prometheus text format"}},
 )
-async def get_metrics(services: FromApp) -> Response:
+async def get_metrics(services: FromApp, who: Viewer) -> Response:
     """Return the dashboard's own metrics; workers have metrics of their own."""
     registry = CollectorRegistry()
-    registry.register(_Dashboard(services))
+    registry.register(_Dashboard(services, who))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Dashboard(Collector):
     """Metrics made at each scrape."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, services: Services, who: Identity) -> None:
+        self._services, self._who = services, who
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """The metric families."""
@@ -82,7 +86,7 @@ class _Dashboard(Collector):
         yield GaugeMetricFamily(
             "mirante_dashboard_redis_connected", "1 while Redis answers.", int(sampler.connected)
         )
-        states = Counter(camera["state"] for camera in sampler.cameras())
+        states = Counter(camera["state"] for camera in seen_by(self._who, sampler.cameras()))
         cameras = GaugeMetricFamily(
             "mirante_dashboard_cameras", "Cameras in each state.", labels=["state"]
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, WebSocket
 
-from dashboard.access.guard import Viewer
+from dashboard.access.rights import Viewer
 from dashboard.services import FromApp
 
 router = APIRouter()
@@ -13,4 +13,4 @@ router = APIRouter()
 @router.websocket("/api/v1/live")
 async def live(socket: WebSocket, services: FromApp, who: Viewer) -> None:
     """Frames of the cameras that the page asks for, and the state of all."""
-    await services.hub.serve(socket, lambda: services.access.still_valid(who))
+    await services.hub.serve(socket, who, lambda: services.access.still_valid(who))

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+import msgspec
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from dashboard.api.shapes import Shape, as_said
+from dashboard.api.shapes import Shape, as_said, inline
 from mirante.keys import key
-from pipeline.control.reports import BuildReport, ModelReport, WorkerReport, ZooModel, told
+from pipeline.control.reports import (
+    BuildReport,
+    ModelReport,
+    WorkerReport,
+    ZooModel,
+    told,
+)
+
+OF_ALL_CAMERAS = ("depth", "sent", "refused")
+"""What an outbox tells of a worker's cameras together."""
+
+
+def _shown_worker() -> WithJsonSchema:
+    schema: dict[str, Any] = inline(msgspec.json.schema(WorkerReport))
+    outbox = schema["properties"]["outbox"]["properties"]
+    words = "of all cameras together; null where your rights do not reach them all"
+    for each in OF_ALL_CAMERAS:
+        outbox[each] = {"anyOf": [outbox[each], {"type": "null"}], "description": words}
+    return WithJsonSchema(schema)
 
 
 class OfferedModel(ZooModel, frozen=True, kw_only=True):
@@ -195,6 +214,6 @@ class System(Shape):
     )
 
     redis: RedisFacts
-    workers: list[Annotated[dict[str, Any], as_said(WorkerReport)]]
+    workers: list[Annotated[dict[str, Any], _shown_worker()]]
     groups: list[Group]
     dashboard: Sent

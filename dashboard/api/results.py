@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from dashboard.access.guard import Viewer
 from dashboard.access.identity import Identity
+from dashboard.access.rights import Viewer
 from dashboard.api.result_stream import (
     READERS,
     READERS_MOST,
@@ -21,6 +21,7 @@ from dashboard.api.result_stream import (
     events,
     with_planes,
 )
+from dashboard.api.seen import Seen
 from dashboard.api.shapes import DETECTION, CameraName, inline, refusals, unknown
 from dashboard.redis_clients import async_client
 from dashboard.services import FromApp, Services
@@ -92,11 +93,11 @@ def _answers(kind: str, **content: object) -> dict[int | str, dict[str, Any]]:
 async def get_latest(
     camera: CameraName,
     services: FromApp,
-    _who: Viewer,
+    who: Viewer,
     masks: Annotated[bool, Query(description="describe the masks, with their planes")] = False,
 ) -> Response:
     """The ``detections`` message, with the ID of its entry and when Redis got it."""
-    await check_known(services, camera)
+    await check_known(Seen(services, who), camera)
     found = await _entries(services, camera, "detections", "+", "-", "COUNT", 1)
     if not found:
         raise HTTPException(404, f'camera "{camera}" has no results that are still kept')
@@ -138,7 +139,7 @@ async def stream_results(
     will never have. A reader that is slow is waited for.
     """
     wanted = _kinds(kinds)
-    await check_known(services, camera)
+    await check_known(Seen(services, who), camera)
     if READERS.locked():
         raise HTTPException(429, f"{READERS_MOST} streams of results are being read already")
     behind = _positions(wanted, last_event_id)
@@ -166,20 +167,20 @@ def _is_over(request: Request, services: Services, who: Identity) -> Callable[[]
     return is_over
 
 
-async def check_known(services: Services, camera: str) -> None:
+async def check_known(seen: Seen, camera: str) -> None:
     """A camera that is configured, or whose results are kept.
 
     Raises:
         HTTPException: 404, neither.
     """
-    cameras = await run_in_threadpool(services.registry().cameras)
+    cameras = await run_in_threadpool(seen.wanted)
     if camera in cameras:
         return
     try:
         streams = [key(camera, "detections"), key(camera, "status")]
     except ValueError:  # no camera can have that name
         raise unknown(camera, cameras) from None
-    if not await services.aredis.execute_command("EXISTS", *streams):
+    if not await seen.services.aredis.execute_command("EXISTS", *streams):
         raise unknown(camera, cameras)
 
 

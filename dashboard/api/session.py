@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from dashboard.access import AccessError
 from dashboard.access.attempts import TooOftenError
 from dashboard.access.client import client_address
-from dashboard.access.guard import COOKIE, asking, too_often
+from dashboard.access.guard import COOKIE, asking, no_rights, too_often
+from dashboard.access.identity import Identity
+from dashboard.access.rights import ANYONE, MAY
 from dashboard.api.bodies import JsonRoute
 from dashboard.services import FromApp
-from pipeline.config.settings import Role
+from pipeline.config.dashboard import Dashboard, Role
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ class _Discreet(JsonRoute):
         return handle_discreetly
 
 
-router = APIRouter(prefix="/api/v1/session", tags=["session"], route_class=_Discreet)
+router = APIRouter(
+    prefix="/api/v1/session", tags=["session"], route_class=_Discreet, dependencies=[ANYONE]
+)
 _hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
 
 
@@ -59,30 +63,51 @@ class Session(BaseModel):
     Attributes:
         user: name of the user or token; null where nobody is logged in, or nobody needs to.
         role: what they may do; null where that takes a login.
+        may: the roles whose work they may do.
+        cameras: names, or patterns of names, of the cameras that exist for them.
         login: whether this dashboard asks for one at all.
+        how: they are known; null where nobody is logged in.
+        logout_url: where somebody whom a proxy signed in logs out; null where that is not told.
+        words: why somebody whom a proxy signed in may do nothing here.
     """
 
     user: Annotated[str | None, Field(examples=["anna"])]
     role: Annotated[Role | None, Field(examples=["admin"])]
+    may: Annotated[list[Role], Field(examples=[["viewer", "operator", "admin"]])] = []
+    cameras: Annotated[list[str], Field(examples=[["*"]])] = []
     login: bool
+    how: Literal["open", "session", "token", "proxy"] | None = None
+    logout_url: str | None = None
+    words: str = ""
+
+
+def _session(identity: Identity, settings: Dashboard, *, login: bool) -> Session:
+    header = settings.trusted_header if identity.how == "proxy" else None
+    return Session(
+        user=identity.name or None,
+        role=identity.role,
+        may=[role for role in get_args(Role) if role in MAY[identity.role]],
+        cameras=list(identity.cameras),
+        login=login,
+        how=identity.how,
+        logout_url=header and header.logout_url,
+    )
 
 
 @router.get("", summary="Who is logged in")
 def get_session(request: Request, services: FromApp) -> Session:
     """Needs no login: a page asks it to know whether it does."""
-    identity = asking(request)
+    identity, access = asking(request), services.access
     if identity is None:
-        return Session(user=None, role=None, login=True)
-    return Session(
-        user=identity.name or None, role=identity.role, login=not services.access.is_open()
-    )
+        return Session(user=None, role=None, login=True, words=no_rights(request))
+    return _session(identity, access.settings, login=not access.is_open())
 
 
 @router.post("", summary="Log in", responses={401: {}, 429: {}})
 async def log_in(login: Login, request: Request, response: Response, services: FromApp) -> Session:
     """Sets the cookie of a session. Five failures a minute for a name, twenty for an address."""
     access = services.access
-    address = client_address(request, access.settings.https)
+    address = client_address(request, access.proxies)
     password = login.password.get_secret_value()
     try:
         access.attempts.begin(address, login.user)
@@ -107,7 +132,7 @@ async def log_in(login: Login, request: Request, response: Response, services: F
         httponly=True,
         samesite="strict",
     )
-    return Session(user=identity.name, role=identity.role, login=True)
+    return _session(identity, access.settings, login=True)
 
 
 @router.delete("", summary="Log out", status_code=204)

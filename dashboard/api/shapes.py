@@ -53,6 +53,7 @@ class Refused(BaseModel):
 def refusals(*statuses: int) -> Answers:
     """The answers of a route that are refusals."""
     words = {
+        403: "not within your rights",
         404: "no such camera, or no results yet",
         409: "not allowed as things are",
         422: "a wrong key or value",

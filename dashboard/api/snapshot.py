@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 from starlette.concurrency import run_in_threadpool
 
-from dashboard.access.guard import Viewer
-from dashboard.api.shapes import CameraName, refusals, unknown
+from dashboard.access.rights import Viewer
+from dashboard.api.seen import Seen
+from dashboard.api.shapes import CameraName, refusals
 from dashboard.services import FromApp
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
@@ -29,14 +30,12 @@ router = APIRouter()
         **refusals(404, 409, 503, 504),
     },
 )
-async def get_snapshot(name: CameraName, services: FromApp, _who: Viewer) -> Response:
+async def get_snapshot(name: CameraName, services: FromApp, who: Viewer) -> Response:
     """The next image that its worker makes for people, blurred as it is told, within 5 seconds.
     Nothing is drawn on it.
     """
-    known = await run_in_threadpool(services.registry().cameras)
-    if name not in known:
-        raise unknown(name, known)
-    now = services.sampler.describe(known[name])
+    seen = Seen(services, who)
+    now = seen.describe(await run_in_threadpool(seen.named, name))
     if now["paused"] or now["state"] != "running":
         said = f"{now['state']}: {now['reason']}".removesuffix(": ")
         raise HTTPException(409, f'camera "{name}" gives no images; it is {said}')

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
-from dashboard.access.guard import Viewer
+from dashboard.access.rights import Viewer
 from dashboard.api.shapes import Shape
 from pipeline.config import source_kinds
 from pipeline.config.source_kinds import AddressKind, kinds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from dashboard.access.guard import Viewer
+from dashboard.access.rights import Viewer
 from pipeline.config.stages import kinds
 from pipeline.config.stages.form import StageForm
 

@@ -9,13 +9,17 @@ import psutil
 import redis
 from fastapi import APIRouter
 
-from dashboard.access.guard import Viewer
+from dashboard.access.identity import Identity
+from dashboard.access.rights import Viewer
+from dashboard.access.sight import without_others
 from dashboard.api import machine_shapes
+from dashboard.api.seen import Seen
 from dashboard.services import FromApp, Services
 from mirante.client.account import Tally, handed
 from mirante.frame import Counts
 from mirante.keys import KINDS, Kind, key
 from mirante.wire.errors import UNREADABLE
+from pipeline.control.reports import WorkerReport
 
 STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
 _SAMPLES = 5  # entries that Redis measures to estimate a stream's memory
@@ -42,10 +46,11 @@ class _Group(NamedTuple):
 
 
 @router.get("/system", summary="Redis, workers, consumers", response_model=machine_shapes.System)
-async def get_system(services: FromApp, _who: Viewer) -> dict[str, Any]:
+async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
     """Answers also while Redis is away, and then says so."""
+    seen = Seen(services, who)
     try:
-        facts, streams, groups = await _ask(services)
+        facts, streams, groups = await _ask(seen)
         trouble = ""
     except (redis.RedisError, OSError) as error:
         facts, streams, groups = {}, [], []
@@ -53,17 +58,25 @@ async def get_system(services: FromApp, _who: Viewer) -> dict[str, Any]:
     reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
     return {
         "redis": {**reached, **_server(facts), "streams": streams},
-        "workers": [msgspec.to_builtins(each) for each in services.sampler.reports().values()],
+        "workers": [_worker(who, each) for each in seen.reports().values()],
         "groups": groups,
         "dashboard": _dashboard(services),
     }
 
 
+def _worker(who: Identity, report: WorkerReport) -> dict[str, Any]:
+    said: dict[str, Any] = msgspec.to_builtins(report)
+    if not who.sees_all:
+        said["outbox"] |= dict.fromkeys(machine_shapes.OF_ALL_CAMERAS)
+    return without_others(who, said)
+
+
 async def _ask(
-    services: Services,
+    seen: Seen,
 ) -> tuple[dict[str, str], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return INFO, the streams of all cameras, and their groups, in two round trips."""
-    places = [(camera["name"], kind) for camera in services.sampler.cameras() for kind in STREAMS]
+    services = seen.services
+    places = [(camera["name"], kind) for camera in seen.cameras() for kind in STREAMS]
     pipe = services.aredis.pipeline(transaction=False)
     pipe.execute_command("INFO")
     for camera, kind in places:

@@ -75,6 +75,10 @@ class Sampler:
         """Every camera that is configured, sorted by name, as the API describes it."""
         return self._cameras
 
+    def wanted(self) -> Mapping[str, Desired]:
+        """Return the registry as it was when Redis was reached last."""
+        return self._look.wanted if self._look else {}
+
     def describe(self, desired: Desired) -> dict[str, Any]:
         """Describe one camera as the API does, also one that was just added."""
         seen = self._look

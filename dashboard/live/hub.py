@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from dashboard.access.identity import Identity
+from dashboard.access.sight import seen_by
 from dashboard.ending import end
 from dashboard.live.bundle import Bundle
 from dashboard.live.page import Page
@@ -53,20 +55,21 @@ class Hub:
         """Follows Redis until cancelled."""
         await self._feed.run()
 
-    async def serve(self, socket: WebSocket, valid: Callable[[], bool]) -> None:
+    async def serve(self, socket: WebSocket, who: Identity, valid: Callable[[], bool]) -> None:
         """Serve one page from its connection to its end.
 
         Args:
-            socket: not yet accepted; who asks may view.
+            socket: not yet accepted.
+            who: asks, and may view.
             valid: whether that still holds.
         """
         if len(self._pages) >= PAGES_MOST:
             await socket.close(BUSY, f"{PAGES_MOST} pages are open already")
             return
         await socket.accept()
-        page = Page(socket, self._counted)
+        page = Page(socket, self._counted, who.sees)
         self._pages.add(page)
-        work = [page.send(), self._listen(page), self._tell(page, valid)]
+        work = [page.send(), self._listen(page), self._tell(page, who, valid)]
         tasks = [asyncio.ensure_future(part) for part in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +99,7 @@ class Hub:
                 await page.close(POLICY, str(error)[:120])
                 return
 
-    async def _tell(self, page: Page, valid: Callable[[], bool]) -> None:
+    async def _tell(self, page: Page, who: Identity, valid: Callable[[], bool]) -> None:
         """The cameras at once and every second, and Redis, until the page may no longer look."""
         turn = 0
         while True:
@@ -104,7 +107,7 @@ class Hub:
                 await page.close(NOT_VALID, "the session has ended; log in again")
                 return
             page.tell({"type": "redis", **self._redis()})
-            page.tell({"type": "cameras", "cameras": self._sampler.cameras()})
+            page.tell({"type": "cameras", "cameras": seen_by(who, self._sampler.cameras())})
             self._follow()
             turn += 1
             with suppress(TimeoutError):

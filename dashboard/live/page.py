@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,12 +38,16 @@ class Page:
     Args:
         socket: accepted.
         stats: counts what is sent.
+        sees: whether a camera of that name exists for whoever watches.
     """
 
-    def __init__(self, socket: WebSocket, stats: Stats) -> None:
+    def __init__(
+        self, socket: WebSocket, stats: Stats, sees: Callable[[str], bool] = lambda _name: True
+    ) -> None:
         self.watching: frozenset[str] = frozenset()
         self._socket = socket
         self._stats = stats
+        self._sees = sees
         self._frames: dict[str, Bundle] = {}
         self._news: dict[str, bytes] = {}  # by type: the newest replaces one that waits
         self._sent: Counter[str] = Counter()
@@ -97,7 +102,8 @@ class Page:
                 self._wake.set()
         if said.watch is None:
             return False
-        watched = frozenset(check_camera(name) for name in said.watch[:CAMERAS_MOST])
+        named = {check_camera(name) for name in said.watch[:CAMERAS_MOST]}
+        watched = frozenset(name for name in named if self._sees(name))
         before, self.watching = self.watching, watched
         for camera in before - watched:
             self._frames.pop(camera, None)

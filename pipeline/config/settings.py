@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar, cast
+from typing import Literal, Self, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mirante.keys import CAMERA_NAME
 from mirante.tls_files import check_certificates, check_key
 from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.dashboard import Dashboard
 from pipeline.config.redis_address import check_redis_address
 from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
@@ -149,58 +150,6 @@ class Metrics(Section):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for every one")
     port: int | None = Field(
         9464, ge=0, le=65_535, description="port to listen on; 0 takes a free one, null none"
-    )
-
-
-Role = Literal["viewer", "admin"]
-UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
-
-
-class User(Section):
-    """A person who may log in to the dashboard."""
-
-    password: SecretStr = Field(description="argon2 hash, as `mirante dashboard hash` prints it")
-    role: Role = Field("viewer", description="viewers look; admins add, change and remove cameras")
-
-    @field_validator("password")
-    @classmethod
-    def _hashed(cls, password: SecretStr) -> SecretStr:
-        if not password.get_secret_value().startswith("$argon2"):
-            raise ValueError("expected a hash that begins $argon2, from: mirante dashboard hash")
-        return password
-
-
-class Token(Section):
-    """A machine that may use the dashboard's API."""
-
-    sha256: str = Field(
-        pattern=r"^[0-9a-f]{64}$",
-        description="SHA-256 of the token in hex, as `mirante dashboard token` prints it",
-    )
-    role: Role = Field("viewer", description="viewers look; admins add, change and remove cameras")
-
-
-class Dashboard(Section):
-    """The web page, and the API behind it."""
-
-    host: str = Field(
-        "127.0.0.1",
-        description="address to listen on; one that others can reach needs users or tokens",
-    )
-    port: int | None = Field(
-        8600, ge=0, le=65_535, description="port to listen on; 0 takes a free one, null none"
-    )
-    users: dict[UserName, User] = Field({}, description="who may log in, by name")
-    tokens: dict[UserName, Token] = Field({}, description="machines that may ask, by name")
-    secret: SecretStr | None = Field(
-        None, description="signs sessions; null: made once and kept in a file of this user's"
-    )
-    session_h: float = Field(168.0, gt=0, le=8760, description="hours that a login lasts")
-    names: list[str] = Field(
-        [], description="host names by which pages reach it through a proxy, such as cams.lan"
-    )
-    https: bool = Field(
-        False, description="pages reach it through a proxy that speaks TLS: cookies are Secure"
     )
 
 

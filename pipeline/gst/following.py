@@ -120,7 +120,7 @@ class FollowingSession(Session):
         """That it has ended, in words, although nothing is wrong with the stream."""
         if not self._followed.is_over or self._followed.fault is not None:
             return ""
-        return f"the session of camera {self._followed.camera}, which it shared, has ended"
+        return f'the session of camera "{self._followed.camera}", which it shared, has ended'
 
     @property
     def answered_s(self) -> float | None:

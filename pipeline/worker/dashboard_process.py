@@ -13,7 +13,8 @@ from typing import IO, Self
 from pydantic import SecretStr
 
 from mirante.backoff import Backoff
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.listening import bind, shown_url
 from pipeline.worker.redis_server import DIE_WITH_PARENT, RESTART_PAUSE_S, STOP_TIMEOUT_S
 

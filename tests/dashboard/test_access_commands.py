@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from dashboard.access.commands import add_access_commands, make_first_admin
 from dashboard.access.passwords import is_password
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 from tests.support import ROOT
 from tests.support.guarded_app import PASSWORD, TOKENS, USERS, browser, log_in, make_access
 
@@ -103,16 +103,16 @@ def test_who_may_look(home: Path, tmp_path: Path) -> None:
     config = tmp_path / "street.yaml"
     config.write_text(json.dumps({"dashboard": {"users": USERS}, "cameras": {}}))
     assert [line.split() for line in run("users").stdout.splitlines()] == [
-        ["name", "kind", "role", "from"],
-        ["eva", "user", "viewer", "command"],
-        ["grafana", "token", "admin", "command"],
+        ["name", "kind", "role", "cameras", "from"],
+        ["eva", "user", "viewer", "*", "command"],
+        ["grafana", "token", "admin", "*", "command"],
     ]
     listed = run("users", "--config", str(config))
     assert [line.split() for line in listed.stdout.splitlines()][1:] == [
-        ["anna", "user", "admin", "configuration"],
-        ["ben", "user", "viewer", "configuration"],
-        ["eva", "user", "viewer", "command"],
-        ["grafana", "token", "admin", "command"],
+        ["anna", "user", "admin", "*", "configuration"],
+        ["ben", "user", "viewer", "*", "configuration"],
+        ["eva", "user", "viewer", "*", "command"],
+        ["grafana", "token", "admin", "*", "command"],
     ]
     assert "argon2" not in listed.output
 
@@ -124,7 +124,17 @@ def test_who_may_look(home: Path, tmp_path: Path) -> None:
         (["user", "eva"], "", "password: expected at least 8 characters"),
         (["user", "../eva"], PASSWORD, 'NAME: "../eva" — expected letters'),
         (["token", ""], "", 'NAME: "" — expected letters'),
-        (["token", "grafana", "--role", "root"], "", '--role: "root" — expected viewer or admin'),
+        (
+            ["token", "x", "--role", "root"],
+            "",
+            '--role: "root" — expected viewer, operator or admin',
+        ),
+        (
+            ["user", "x", "--cameras", "a,b*[0]"],
+            PASSWORD,
+            "--cameras: expected the name of a camera",
+        ),
+        (["user", "x", "--keep"], "", 'no user "x" was added by command'),
         (["user", "eva", "--remove"], "", 'no user "eva" was added by command'),
         (["token", "eva", "--remove"], "", 'no token "eva" was added by command'),
     ],
@@ -152,7 +162,7 @@ def test_the_first_admin_is_made_once(tmp_path: Path) -> None:
 
 def test_commands_of_the_page(home: Path) -> None:
     lines = re.findall(r"^\./run dashboard (.*?) *(?:#.*)?$", PAGE, re.MULTILINE)
-    assert len(lines) == 7
+    assert len(lines) == 9
     (home / "street.yaml").write_text("cameras: {}\n")
     for line in lines:
         arguments = shlex.split(line.replace("street.yaml", str(home / "street.yaml")))

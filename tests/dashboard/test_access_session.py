@@ -9,7 +9,7 @@ import pytest
 from dashboard.access.attempts import TooOftenError
 from dashboard.access.guard import COOKIE, ONLY_LOOKS
 from dashboard.access.store import StoredUser
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 from tests.support.full_disk import fill
 from tests.support.guarded_app import (
     BEARER,
@@ -35,12 +35,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_login_and_logout(tmp_path: Path) -> None:
     client = browser(make_access(tmp_path, users=USERS))
-    nobody = {"user": None, "role": None, "login": True}
+    nobody: dict[str, object] = {
+        **{"user": None, "role": None, "may": [], "cameras": [], "login": True},
+        **{"how": None, "logout_url": None, "words": ""},
+    }
     assert client.get("/api/v1/session").json() == nobody
     answer = log_in(client)
     assert (answer.status_code, answer.json()) == (
         200,
-        {"user": "anna", "role": "admin", "login": True},
+        nobody
+        | {"user": "anna", "role": "admin", "may": ["viewer", "operator", "admin"]}
+        | {"cameras": ["*"], "how": "session"},
     )
     assert client.get("/api/v1/session").json() == answer.json()
     assert client.get("/api/v1/who").json() == "anna admin session"
@@ -224,7 +229,13 @@ def test_logout_outlives_a_restart_and_forgets_what_is_over(tmp_path: Path) -> N
 def test_open_where_nobody_is_configured(tmp_path: Path) -> None:
     access = make_access(tmp_path)
     client = browser(access)
-    assert client.get("/api/v1/session").json() == {"user": None, "role": "admin", "login": False}
+    told = client.get("/api/v1/session").json()
+    assert (told["user"], told["role"], told["login"], told["how"]) == (
+        None,
+        "admin",
+        False,
+        "open",
+    )
     assert client.post("/api/v1/things").status_code == 200
     identity = access.by_nothing()
     assert identity is not None
@@ -292,13 +303,18 @@ def test_failures_are_limited_by_address(tmp_path: Path, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("https", "peer", "counted_together"),
-    [(False, "10.0.0.2", True), (True, "10.0.0.2", False), (True, "9.9.9.9", True)],
+    ("proxies", "peer", "counted_together"),
+    [
+        ([], "10.0.0.2", True),
+        (["10.0.0.0/30"], "10.0.0.2", False),
+        (["10.0.0.1"], "10.0.0.2", True),
+    ],
 )
 def test_whose_address_is_counted(
-    tmp_path: Path, clock: Clock, https: bool, peer: str, counted_together: bool
+    tmp_path: Path, clock: Clock, proxies: list[str], peer: str, counted_together: bool
 ) -> None:
-    client = browser(make_access(tmp_path, clock, users=USERS, https=https), client=(peer, 1))
+    access = make_access(tmp_path, clock, users=USERS, https=True, proxies=proxies)
+    client = browser(access, client=(peer, 1))
     for number in range(6):
         client.headers["X-Forwarded-For"] = f"6.6.6.6, 203.0.113.{number}"
         answer = log_in(client, password="wrong")

@@ -107,8 +107,8 @@ def test_others_may_not_reach_what_asks_for_nobody(tmp_path: Path, host: str) ->
         access.check_binding(host)
     assert str(refused.value) == (
         f"dashboard.host: {host} can be reached by others, and nobody may log in yet: make a user "
-        "with `mirante dashboard user NAME --role admin`, or set dashboard.users or "
-        "dashboard.tokens"
+        "with `mirante dashboard user NAME --role admin`, or set dashboard.users, "
+        "dashboard.tokens or dashboard.trusted_header"
     )
     assert not access.is_open()
     make_access(tmp_path, users=USERS).check_binding(host)

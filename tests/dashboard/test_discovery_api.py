@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from dashboard.access.guard import admin
 from dashboard.access.identity import Identity
+from dashboard.access.rights import Right, declared
 from dashboard.api import discovery
 from dashboard.onvif.discovery import Network
 from tests.support.onvif_camera import GROUP, HOST, OnvifCamera
@@ -29,7 +29,7 @@ def camera() -> Iterator[OnvifCamera]:
 def client(camera: OnvifCamera) -> TestClient:
     app = FastAPI()
     app.include_router(discovery.router)
-    app.dependency_overrides[admin] = lambda: Identity("root", "admin", "session")
+    app.dependency_overrides[Right("admin")] = lambda: Identity("root", "admin", "session")
     near = Network(GROUP, camera.udp_port, 0.3, (HOST,))
     app.dependency_overrides[discovery.network] = lambda: near
     return TestClient(app)
@@ -131,4 +131,4 @@ def test_who_asks_cannot_choose_where(client: TestClient, camera: OnvifCamera) -
 
 
 def test_only_admins_may_ask() -> None:
-    assert discovery.router.routes[0].dependant.dependencies[0].call is admin  # type: ignore[attr-defined]
+    assert declared(discovery.router.routes[0]) == Right("admin")

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from dashboard.access.identity import Identity
 from dashboard.live import hub as hubs
 from dashboard.live.hub import Hub
 from mirante.keys import key
@@ -50,10 +51,11 @@ class Served:
     def __init__(self, url: str) -> None:
         self.hub = Hub(RedisUrl(url), Cameras())  # type: ignore[arg-type]
         self.valid = True
+        self.who = Identity("", "viewer", "open")
         self.address = ""
 
     async def page(self, socket: WebSocket) -> None:
-        await self.hub.serve(socket, lambda: self.valid)
+        await self.hub.serve(socket, self.who, lambda: self.valid)
 
     def app(self) -> Starlette:
         from contextlib import asynccontextmanager

@@ -20,7 +20,7 @@ from dashboard.access import Access
 from dashboard.app import make_app, make_services
 from dashboard.services import Services
 from mirante import Counts, Detections, FrameResult, Mask, Status
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import connect
 from pipeline.control.reports import (

@@ -13,9 +13,10 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from dashboard.access import Access
-from dashboard.access.guard import Admin, Guard, Viewer
+from dashboard.access.guard import Guard
+from dashboard.access.rights import Admin, Viewer
 from dashboard.api import session
-from pipeline.config.settings import Dashboard
+from pipeline.config.dashboard import Dashboard
 
 PASSWORD, TOKEN = "correct horse", "a-token-of-a-machine"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(

@@ -20,7 +20,8 @@ from redis import Redis
 
 from benchmarks.line.published import PublishedCameras
 from mirante.keys import key
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT

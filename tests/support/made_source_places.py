@@ -22,9 +22,10 @@ from pipeline.cli.camera import app as camera_commands
 from pipeline.cli.camera_trial import try_camera
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.dashboard import Dashboard
 from pipeline.config.documents import default_yaml, key_table, schema_json, source_table
 from pipeline.config.references import check_source
-from pipeline.config.settings import Dashboard, Settings
+from pipeline.config.settings import Settings
 from pipeline.control.credentials import Credentials
 from pipeline.doctor import needs_of
 

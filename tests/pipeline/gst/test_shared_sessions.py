@@ -101,7 +101,7 @@ def test_who_follows_takes_over_from_one_that_is_stopped(
             lead.runner.stop()
             for camera, known in zip((after, last), before, strict=True):
                 _, reason = camera.wait(State.RECONNECTING, known)
-                assert reason == "the session of camera lead, which it shared, has ended"
+                assert reason == 'the session of camera "lead", which it shared, has ended'
                 camera.wait(State.RUNNING, known + 1)
                 assert camera.runner.attempt == 0
                 camera.seen.wait(len(camera.seen.frames) + 3)

@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.listening import bind
 from pipeline.worker.dashboard_process import DashboardError, DashboardProcess
 from pipeline.worker.redis_server import RedisServer

@@ -1,0 +1,108 @@
+"""The cameras as one identity may see them: those that its rights reach, and no trace of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+from fastapi import HTTPException
+
+from dashboard.access.identity import Identity
+from dashboard.access.sight import seen_by, without_others
+from dashboard.api.shapes import unknown
+from dashboard.services import Services
+from pipeline.config.stages.stage import read_stage
+from pipeline.control.entries import Desired
+from pipeline.control.reports import WorkerReport
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one identity may see.
+
+    Attributes:
+        services: those of the application.
+        who: asks.
+    """
+
+    services: Services
+    who: Identity
+
+    def wanted(self) -> dict[str, Desired]:
+        """The cameras that are configured, by name; blocks.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        cameras = self.services.registry().cameras()
+        return {name: each for name, each in cameras.items() if self.who.sees(name)}
+
+    def named(self, name: str) -> Desired:
+        """A camera's entry; blocks.
+
+        Raises:
+            HTTPException: 404, there is none of that name.
+            redis.RedisError: Redis does not answer.
+        """
+        cameras = self.wanted()
+        if name not in cameras:
+            raise unknown(name, cameras)
+        return cameras[name]
+
+    def cameras(self) -> list[dict[str, Any]]:
+        """The cameras as of the last second, as the API describes them."""
+        return seen_by(self.who, self.services.sampler.cameras())
+
+    def describe(self, desired: Desired) -> dict[str, Any]:
+        """Describe a camera that they see."""
+        return without_others(self.who, self.services.sampler.describe(desired))
+
+    def reports(self) -> Mapping[str, WorkerReport]:
+        """The workers' reports by name, of the cameras that they see and what these run."""
+        reports = self.services.sampler.reports()
+        if self.who.sees_all:
+            return reports
+        cameras = self.services.sampler.wanted()
+        return {name: self._part(report, cameras) for name, report in reports.items()}
+
+    def check_name(self, name: str) -> None:
+        """Refuse a name that is none of theirs for a camera that is to be added.
+
+        Raises:
+            HTTPException: 403.
+        """
+        if not self.who.sees(name):
+            patterns = ", ".join(self.who.cameras)
+            raise HTTPException(
+                403, f'you may add cameras that are named {patterns}; "{name}" is not'
+            )
+
+    def _part(self, report: WorkerReport, cameras: Mapping[str, Desired]) -> WorkerReport:
+        own = [
+            each
+            for name, each in cameras.items()
+            if each.worker == report.worker and self.who.sees(name)
+        ]
+        run = {
+            use.name
+            for each in own
+            for said in report.stages_of(each.spec)
+            if (stage := read_stage(said))
+            for use in stage.models()
+        }
+
+        def is_run(model: str) -> bool:  # one of the worker's folder has its path for a name
+            return model in run or PurePath(model).stem in run
+
+        shown = {name: one for name, one in report.cameras.items() if self.who.sees(name)}
+        lost = {name: n for name, n in report.outbox.lost.items() if self.who.sees(name)}
+        return msgspec.structs.replace(
+            report,
+            cameras=shown,
+            outbox=msgspec.structs.replace(report.outbox, lost=lost),
+            models=tuple(each for each in report.models if is_run(each.name)),
+            builds={name: build for name, build in report.builds.items() if is_run(name)},
+        )
