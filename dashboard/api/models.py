@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dashboard.access.rights import OperatorOfAll, Viewer
 from dashboard.access.sight import without_others
 from dashboard.api import machine_shapes
+from dashboard.api.bodies import JsonRoute
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import Shape, refusals
 from dashboard.services import FromApp
@@ -24,7 +25,7 @@ from pipeline.control.reports import WorkerReport
 from pipeline.control.rpc import RefusedError
 from pipeline.control.swaps import ask_swap
 
-router = APIRouter(prefix="/api/v1", tags=["models"])
+router = APIRouter(prefix="/api/v1", tags=["models"], route_class=JsonRoute)
 
 
 @router.get("/models", summary="Models", response_model=machine_shapes.Models)
