@@ -76,6 +76,15 @@ def key(camera: str, kind: Kind) -> str:
     return f"mirante:{{{check_camera(camera)}}}:{kind}"
 
 
+def owner_key(camera: str) -> str:
+    """Return the key of the token that a publisher of the camera's streams must have.
+
+    Raises:
+        ValueError: no camera can have that name.
+    """
+    return f"mirante:{{{check_camera(camera)}}}:owner"
+
+
 def address(kind: str) -> str:
     """Return the key of a kind for any camera, as AsyncAPI writes it: ``mirante:{camera}:kind``."""
     return f"mirante:{{camera}}:{kind}"

@@ -16,9 +16,11 @@ from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from mirante.wire import encode
 from mirante.wire.messages import MaskEncoding
+from plugins.outbox.fence import Tenure
+from plugins.outbox.lane import LOST
 from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
-from plugins.outbox.ring import LOST, Ring
+from plugins.outbox.ring import Ring
 from plugins.outbox.sender import Sender
 from plugins.trace import Trace
 
@@ -55,6 +57,7 @@ class Outbox:
         on_lost: called with a camera and a number of its frames that will never reach Redis, so
             that its account can say so (``Ledger.lost``). Quick, and safe between threads.
         log: where failures and recoveries are told, once each.
+        tenure: the name of the worker that publishes; None for a line without one.
     """
 
     def __init__(
@@ -65,12 +68,15 @@ class Outbox:
         ring_bytes: int = 256 << 20,
         on_lost: Callable[[str, int], None] = lambda camera, frames: None,
         log: logging.Logger | None = None,
+        tenure: Tenure | None = None,
     ) -> None:
         retention = retention or Retention()
         self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost)
         self._previews = Previews()
         log = log or logging.getLogger("mirante.outbox")
-        self._sender = Sender(RedisUrl(redis_url), self._ring, self._previews, retention, log)
+        self._sender = Sender(
+            RedisUrl(redis_url), self._ring, self._previews, retention, log, tenure
+        )
         self._closed = False
 
     def start(self) -> None:
@@ -108,12 +114,29 @@ class Outbox:
         coded = encode(result, mask_encoding)
         fields: dict[Kind, dict[str, bytes]] = {"masks": coded.masks} if coded.masks else {}
         fields["detections"] = coded.detections
-        self._ring.put(result.camera, result.captured_ns // 1_000_000, result.seq, fields, trace)
+        captured_ms = result.captured_ns // 1_000_000
+        self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch)
 
     def status(self, status: Status) -> None:
         """Puts a change of a camera's state on its way."""
         check_camera(status.camera)
         self._ring.put_status(status.camera, int(status.ts * 1000), msgspec.json.encode(status))
+
+    def leave(self, camera: str) -> None:
+        """Frees a camera for other publishers, once what waits is sent; the next result claims it
+        again.
+        """
+        self._ring.leave(check_camera(camera))
+
+    def resign(self) -> int:
+        """Gives up all that waits, as another publisher took this one's place.
+
+        What is published from now on waits until the place is this one's again.
+
+        Returns:
+            The frames given up; they count as refused.
+        """
+        return self._ring.resign()
 
     def watched(self, camera: str) -> bool:
         """True while somebody listens to the camera's preview; polled about twice a second."""
@@ -121,6 +144,8 @@ class Outbox:
 
     def preview(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
         """Sends an image to those who listen; a later one replaces it while it waits."""
+        if "epoch" in header:
+            header = {**header, "epoch": self._ring.epoch(camera, header["epoch"])}
         self._previews.put(check_camera(camera), jpeg, header)
         with self._ring.changed:
             self._ring.changed.notify()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Container
 from typing import Any
 
 import redis
@@ -49,8 +50,12 @@ class Previews:
             self._slots.clear()
             self._watched = dict.fromkeys(self._watched, False)
 
-    def exchange(self, client: redis.Redis) -> None:
+    def exchange(self, client: redis.Redis, others: Container[str]) -> None:
         """Sends the waiting images and asks, when it is time, who is watched.
+
+        Args:
+            client: of Redis.
+            others: the cameras that are not this publisher's: their images are dropped.
 
         Raises:
             redis.RedisError: the connection is gone.
@@ -59,13 +64,15 @@ class Previews:
             slots, self._slots = self._slots, {}
             due = time.monotonic() - self._polled_s >= _POLL_S
             cameras = list(self._watched) if due else []
-        if not slots and not cameras:
-            return
         commands: list[tuple[Any, ...]] = [
-            ("PUBLISH", key(c, "preview"), message) for c, message in slots.items()
+            ("PUBLISH", key(c, "preview"), message)
+            for c, message in slots.items()
+            if c not in others
         ]
         if cameras:
             commands.append(("PUBSUB", "NUMSUB", *(key(c, "preview") for c in cameras)))
+        if not commands:
+            return
         reply = exchange(client, commands)[-1]
         if not cameras:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirante.keys import Kind
-from plugins.outbox.ring import Lane
+from plugins.outbox.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Retention:
         """The longest time for which frames stay."""
         return max(self.detections_s, self.masks_s)
 
-    def trim(self, kind: Kind, lane: Lane, now_s: float) -> tuple[str, str, str]:
-        """The arguments of XADD that hold the stream to its bound."""
+    def trim(self, kind: Kind, lane: Lane, now_s: float) -> tuple[str, str]:
+        """Return how XADD holds the stream to its bound: the strategy and its threshold."""
         if kind == "status":
-            return "MAXLEN", "~", str(self.status_entries)
+            return "MAXLEN", str(self.status_entries)
         keep_s = self.masks_s if kind == "masks" else self.detections_s
-        return "MINID", "~", str(lane.horizon(keep_s, now_s))
+        return "MINID", str(lane.horizon(keep_s, now_s))

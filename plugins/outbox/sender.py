@@ -5,29 +5,35 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import redis
 
 from mirante.backoff import Backoff
-from mirante.keys import EntryId, Kind, key
+from mirante.keys import Kind, key
 from mirante.redis_url import RedisUrl, exchange
+from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
+from plugins.outbox.lane import Entry, Lane
+from plugins.outbox.newest import last_id, newest_epoch
 from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
-from plugins.outbox.ring import Entry, Lane, Ring
+from plugins.outbox.ring import Ring
 
 _BATCH = 64  # entries per round trip: 35 000 entries of 2 kB a second; 7 000 one by one
 _TICK_S = 0.25
 _LANE_RETRY_S = 1.0
+_CLAIM_RETRY_S = 0.5
+_NAME_RETRY_S = 0.1
 _RENEW_S = 60.0
-_OWN = redis.exceptions.NoPermissionError  # concerns one camera's keys, not the whole server
 
 
 class Sender:
     """Takes entries from the ring and writes them to their streams, in order, each once.
 
-    Each camera's part of a batch is one transaction, so that an answer is for all of it: Redis
-    out of memory in the middle of a batch cannot swallow single frames.
+    Each camera's part of a batch is one script (``fence``), so that an answer is for all of it:
+    Redis out of memory in the middle of a batch cannot swallow single frames, and no other
+    publisher comes in between.
 
     Attributes:
         connected: the last exchange went well.
@@ -41,6 +47,7 @@ class Sender:
         previews: Previews,
         retention: Retention,
         log: logging.Logger,
+        tenure: Tenure | None = None,
     ) -> None:
         self.connected = False
         self.words = f"Redis {url}: not connected yet"
@@ -49,6 +56,7 @@ class Sender:
         self._previews = previews
         self._retention = retention
         self._log = log
+        self._fence = Fence(tenure)
         self._client: redis.Redis | None = None
         self._backoff = Backoff()
         self._closing = threading.Event()  # no more is put: send the rest and end
@@ -88,8 +96,15 @@ class Sender:
                 self._log.exception("outbox: %s", type(error).__name__)
                 self._fail(error)
                 self._stop.wait(self._backoff.next_s())
-        if self._client is not None:
-            self._client.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Gives the cameras back and hangs up."""
+        if self._client is None:
+            return
+        with suppress(redis.RedisError, OSError):
+            self._exchange([self._fence.release(camera) for camera in list(self._fence.tokens)])
+        self._client.close()
 
     def _wait(self) -> None:
         with self._ring.changed:
@@ -112,8 +127,12 @@ class Sender:
         with self._ring.changed:
             share = max(1, _BATCH // max(1, len(lanes)))
             batch = [(lane, lane.take(share)) for lane in lanes if lane.synced]
-        self._send([(lane, entries) for lane, entries in batch if entries])
-        self._previews.exchange(self._client)
+            batch = [(lane, entries) for lane, entries in batch if entries]
+            quiet = self._fence.due() - {lane.camera for lane, _ in batch}
+            batch += [(lane, []) for lane in self._ring.synced(quiet)]
+        self._send(batch)
+        self._give_back(self._ring.left())
+        self._previews.exchange(self._client, self._ring.unclaimed())
         self._succeed()
 
     def _exchange(self, commands: list[tuple[Any, ...]]) -> list[Any]:
@@ -121,7 +140,11 @@ class Sender:
         return exchange(self._client, commands)
 
     def _sync(self, lanes: list[Lane]) -> None:
-        """Reads the last ID of each stream that is new to this connection."""
+        """Claims the cameras of these lanes, and reads how far their streams are.
+
+        In this order: behind a claim nobody else writes.
+        """
+        lanes = self._claim(lanes)
         wanted = [(lane, kind) for lane in lanes for kind in lane.kinds]
         replies = self._exchange([("XINFO", "STREAM", key(lane.camera, k)) for lane, k in wanted])
         for lane in lanes:
@@ -129,69 +152,142 @@ class Sender:
                 reply for (other, _), reply in zip(wanted, replies, strict=True) if other is lane
             ]
             try:
-                floors = dict(zip(lane.kinds, map(_last_id, own), strict=True))
+                floors = dict(zip(lane.kinds, map(last_id, own), strict=True))
             except redis.ResponseError as error:
                 self._block(lane, error)
                 continue
             with self._ring.changed:
-                refused = lane.sync(floors)
-            self._ring.report({lane.camera: refused})
+                refused = lane.sync(floors, newest_epoch(own[-1]))
+            self._ring.report_lost(lane, refused)
+
+    def _claim(self, lanes: list[Lane]) -> list[Lane]:
+        """Return those lanes whose camera this publisher owns now."""
+        owned = self._fence.tokens
+        free = {lane.camera: lane for lane in lanes if lane.camera not in owned}
+        if free and self._has_name():
+            claims = {
+                camera: self._fence.claim(camera, lane.known) for camera, lane in free.items()
+            }
+            replies = self._exchange([command for _, command in claims.values()])
+            answers = dict(zip(claims, replies, strict=True))
+            if self._has_name():
+                good = {camera: claims[camera][0] for camera, a in answers.items() if a == 1}
+                self._fence.claimed(good)
+                for lane in lanes:
+                    if lane.camera not in owned:
+                        self._denied(lane, answers[lane.camera])
+        return [lane for lane in lanes if lane.camera in owned]
+
+    def _has_name(self) -> bool:
+        """True while the worker has its name; else the lanes wait until that is known again."""
+        tenure = self._fence.tenure
+        if tenure is None:
+            return True
+        [value] = self._exchange([("GET", tenure.key)])
+        if isinstance(value, redis.RedisError):
+            raise value
+        if value == tenure.value.encode():
+            return True
+        tenure.doubted = True
+        with self._ring.changed:
+            for lane in self._ring.lanes.values():
+                if lane.camera not in self._fence.tokens:
+                    lane.retry_s = time.monotonic() + _NAME_RETRY_S
+        return False
+
+    def _denied(self, lane: Lane, answer: Any) -> None:
+        """A claim failed: as another owns the camera, or by an error."""
+        if isinstance(answer, redis.RedisError):
+            if not _is_own(answer):
+                raise answer
+            self._block(lane, answer)
+            return
+        with self._ring.changed:
+            lost = lane.refuse()
+            lane.retry_s = time.monotonic() + _CLAIM_RETRY_S
+        self._ring.report_lost(lane, lost)
+        self._say(lane, owner_words(answer))
 
     def _send(self, batch: list[tuple[Lane, list[Entry]]]) -> None:
         sent = f"{time.time():.6f}"
-        written = [(lane, self._transaction(lane, entries, sent)) for lane, entries in batch]
-        replies = iter(self._exchange([part for _, parts in written for part in parts]))
+        replies = self._exchange([self._script(lane, entries, sent) for lane, entries in batch])
         failed: redis.RedisError | None = None
-        for (lane, entries), (_, parts) in zip(batch, written, strict=True):
-            answers = [next(replies) for _ in parts]
-            error = next((a for a in answers if isinstance(a, redis.RedisError)), None)
-            if error is None:
-                self._land(lane, entries, answers[-1])
-                continue
-            with self._ring.changed:
-                lane.land([], [])
-            if isinstance(error, _OWN):
+        for (lane, entries), reply in zip(batch, replies, strict=True):
+            error = reply if isinstance(reply, redis.RedisError) else None
+            if error is None and reply[0]:
+                error = self._land(lane, entries, reply[1:])
+            else:
+                with self._ring.changed:
+                    lane.land([], [])
+                lane.expire_s = 0.0
+                if error is None:
+                    self._disown(lane.camera)
+            if isinstance(error, redis.exceptions.NoScriptError):
+                lane.whole = True
+            elif error is not None and _is_own(error):
                 self._block(lane, error)
             else:
-                failed = error
+                failed = error or failed
         if failed is not None:
             raise failed
 
-    def _transaction(self, lane: Lane, entries: list[Entry], sent: str) -> list[tuple[Any, ...]]:
+    def _script(self, lane: Lane, entries: list[Entry], sent: str) -> tuple[Any, ...]:
+        """Return the command that writes a lane's part of a batch."""
         now_s = time.monotonic()
-        trim = {kind: self._retention.trim(kind, lane, now_s) for kind in lane.kinds}
-        commands: list[tuple[Any, ...]] = [("MULTI",)]
-        for entry, kind in _writes(lane, entries):
-            fields = [part for pair in entry.fields[kind].items() for part in pair]
-            stream = key(lane.camera, kind)
-            commands.append(("XADD", stream, *trim[kind], str(entry.id), "sent", sent, *fields))
+        streams = [key(lane.camera, kind) for kind in lane.kinds]
+        parts: list[Any] = [*self._fence.write(lane.camera, streams, lane.whole)]
+        lane.whole = False
+        forget_s = 0
         if lane.expire_s <= now_s:
             lane.expire_s = now_s + _RENEW_S
             forget_s = round(self._retention.forget_s)
-            commands += [("EXPIRE", key(lane.camera, kind), forget_s) for kind in lane.kinds]
-        return [*commands, ("EXEC",)]
+        parts += (forget_s, sent)
+        for kind in lane.kinds:
+            parts += self._retention.trim(kind, lane, now_s)
+        for entry, kind in _writes(lane, entries):
+            fields = entry.fields[kind]
+            parts += (lane.kinds.index(kind) + 1, 2 * len(fields), str(entry.id))
+            for field in fields.items():
+                parts += field
+        return tuple(parts)
 
-    def _land(self, lane: Lane, entries: list[Entry], results: list[Any]) -> None:
-        """Sorts a transaction's entries into taken, refused and to be sent again."""
-        doubtful: set[Entry] = set()
-        again: dict[Entry, redis.ResponseError] = {}
-        for (entry, _), result in zip(_writes(lane, entries), results, strict=False):
-            if isinstance(result, redis.ResponseError):
-                if "equal or smaller" in str(result):
-                    doubtful.add(entry)
-                else:
-                    again[entry] = result
+    def _disown(self, camera: str) -> None:
+        """The camera is another's, or nobody's as Redis lost the token: it is to be claimed."""
+        self._fence.tokens.pop(camera, None)
+        with self._ring.changed:
+            for lane in self._ring.of(camera):
+                lane.synced = False
+
+    def _give_back(self, cameras: set[str]) -> None:
+        """Frees cameras that this publisher has left."""
+        owned = [camera for camera in cameras if camera in self._fence.tokens]
+        self._exchange([self._fence.release(camera) for camera in owned])
+        for camera in cameras:
+            self._disown(camera)
+
+    def _land(
+        self, lane: Lane, entries: list[Entry], errors: list[Any]
+    ) -> redis.ResponseError | None:
+        """Sorts a batch's entries into taken, refused and to be sent again.
+
+        Returns:
+            The error for which some are to be sent again.
+        """
+        writes = _writes(lane, entries)
+        found = dict(zip(errors[::2], errors[1::2], strict=True))
+        doubtful = {writes[number][0] for number, e in found.items() if "smaller" in str(e)}
+        failed = next((n for n, e in found.items() if "smaller" not in str(e)), None)
+        again = {entry for entry, _ in writes[failed:]} if failed is not None else set[Entry]()
         refused = self._not_ours(lane, [e for e in entries if e in doubtful and e not in again])
         done = [e for e in entries if e not in again and e not in refused]
         with self._ring.changed:
             lost = sum(not entry.acked for entry in refused)
             lane.land(done, refused)
             lane.words = ""
-        self._ring.report({lane.camera: lost})
+        self._ring.report_lost(lane, lost)
         if refused:
-            self._say(lane, f"{len(refused)} results refused: another publisher writes its streams")
-        if again:
-            self._block(lane, next(iter(again.values())))
+            self._say(lane, FOREIGN)
+        return None if failed is None else found[failed]
 
     def _not_ours(self, lane: Lane, entries: list[Entry]) -> list[Entry]:
         """Return the entries that an earlier try did not already write with our content."""
@@ -206,6 +302,7 @@ class Sender:
 
     def _block(self, lane: Lane, error: redis.RedisError) -> None:
         """Leaves one camera for a second; the others continue."""
+        error = in_script(error)
         lane.retry_s = time.monotonic() + _LANE_RETRY_S
         self._say(lane, self._url.explain(error))
 
@@ -221,6 +318,7 @@ class Sender:
             self._log.error("%s; results wait in memory", words)
         self.connected, self.words = False, words
         self._previews.forget()
+        self._fence.tokens.clear()
         if self._client is not None:
             self._client.close()
         self._client = None
@@ -246,11 +344,7 @@ def _writes(lane: Lane, entries: list[Entry]) -> list[tuple[Entry, Kind]]:
     ]
 
 
-def _last_id(reply: Any) -> EntryId:
-    """The ID that XINFO STREAM reports as the last; 0-0 of a stream that does not exist."""
-    if isinstance(reply, redis.ResponseError):
-        if "no such key" in str(reply):
-            return EntryId(0, 0)
-        raise reply
-    facts = dict(zip(reply[::2], reply[1::2], strict=True))
-    return EntryId.parse(facts[b"last-generated-id"])
+def _is_own(error: redis.RedisError) -> bool:
+    """True for what concerns one camera's keys, not the whole server."""
+    denied = isinstance(in_script(error), redis.exceptions.NoPermissionError)
+    return denied or "WRONGTYPE" in str(error)

@@ -77,6 +77,7 @@ def test_operations_lists_every_name() -> None:
     made = {
         *(keys.address(kind) for kind in keys.KINDS),
         *(keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
+        keys.owner_key("NAME").replace("NAME", "camera"),
         keys.lease_key("WORKER"),
         keys.report_key("WORKER"),
         keys.request_key("KIND", "WORKER"),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mirante.keys import EntryId, Kind
-from plugins.outbox.ring import FRAME_KINDS, Entry, Lane, Ring
+from plugins.outbox.lane import FRAME_KINDS, Entry, Lane
+from plugins.outbox.ring import Ring
 
 NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 

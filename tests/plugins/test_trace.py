@@ -10,8 +10,9 @@ import pytest
 from mirante.frame import FrameResult
 from mirante.keys import EntryId
 from plugins.ledger import Ledger
+from plugins.outbox.lane import FRAME_KINDS, Lane
 from plugins.outbox.outbox import Outbox
-from plugins.outbox.ring import FRAME_KINDS, Lane, Ring
+from plugins.outbox.ring import Ring
 from plugins.trace import FAILED, PUBLISHED, Trace
 
 SIZE = (640, 360)

@@ -1,0 +1,170 @@
+"""The fence before a camera's streams: Redis takes entries from the camera's owner alone.
+
+The key ``mirante:{camera}:owner`` holds the owner's token. A publisher claims it before it writes
+over a new connection, and each write names the token: the script that writes compares the two
+first, so there is no moment between looking and writing. No token is used twice, so a command
+that a broken network delivers late finds another one.
+
+A worker claims what is free, and what another process of its own name left. It must hold its name
+before it claims and still hold it after, so whoever took the name since finds its own claim the
+later one. A publisher without a name takes over once, when it begins, from others without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from mirante.keys import owner_key
+
+OWNER_MS = 10_000  # a camera whose owner died is free for a worker of another name so much later
+RENEW_S = 3.0
+FOREIGN = "another publisher writes its streams"
+
+_WRITE = """
+local owner = redis.call('GET', KEYS[1])
+if owner ~= ARGV[1] then return {0, owner} end
+local first = 5 + 2 * (#KEYS - 1)
+local at, number, reply = first, 0, {1}
+while at <= #ARGV do
+  local stream, last = tonumber(ARGV[at]), at + 2 + tonumber(ARGV[at + 1])
+  local trim = 3 + 2 * stream
+  local done = redis.pcall('XADD', KEYS[1 + stream], ARGV[trim], '~', ARGV[trim + 1],
+    ARGV[at + 2], 'sent', ARGV[4], unpack(ARGV, at + 3, last))
+  if type(done) == 'table' and done.err then
+    local again = string.find(done.err, 'equal or smaller', 1, true)
+    if number == 0 and not again then return done end
+    reply[#reply + 1] = number
+    reply[#reply + 1] = done
+    if not again then return reply end
+  end
+  at, number = last + 1, number + 1
+end
+if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if ARGV[3] ~= '0' then
+  for stream = 2, #KEYS do redis.call('EXPIRE', KEYS[stream], ARGV[3]) end
+end
+return reply
+"""
+_WRITE_SHA = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
+
+_CLAIM = """
+local owner = redis.call('GET', KEYS[1])
+if owner and string.sub(owner, 1, #ARGV[2]) ~= ARGV[2] then return owner end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+return 1
+"""
+
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+@dataclass(slots=True)
+class Tenure:
+    """A worker's right to its name, as a lease in Redis shows it.
+
+    Attributes:
+        worker: the name.
+        key: the lease's key.
+        value: what the key holds while this process has the name.
+        doubted: set by the sender when the key held something else; cleared by who renews it.
+    """
+
+    worker: str
+    key: str
+    value: str
+    doubted: bool = False
+
+
+class Fence:
+    """The claims of one publisher. Used by its sender's thread alone.
+
+    Args:
+        tenure: of the worker that publishes; None for a line of its own, which has no name.
+
+    Attributes:
+        tokens: by camera, of the claims that are good on this connection.
+    """
+
+    def __init__(self, tenure: Tenure | None) -> None:
+        self.tenure = tenure
+        self.tokens: dict[str, str] = {}
+        self._name = f"{tenure.worker if tenure else ''}:"
+        self._own = f"{self._name}{secrets.token_hex(8)}."
+        self._number = 0
+        self._due_s: dict[str, float] = {}
+
+    def claim(self, camera: str, begun: bool) -> tuple[str, tuple[Any, ...]]:
+        """Return a new token and the command that claims the camera with it.
+
+        Redis answers 1, or the token of the owner.
+
+        Args:
+            camera: its name.
+            begun: this publisher has owned it before.
+        """
+        self._number += 1
+        token = f"{self._own}{self._number}"
+        rivals = self._own if begun and self.tenure is None else self._name
+        return token, ("EVAL", _CLAIM, 1, owner_key(camera), token, rivals, OWNER_MS)
+
+    def release(self, camera: str) -> tuple[Any, ...]:
+        """Return the command that gives a camera back, and forget its token."""
+        return ("EVAL", _RELEASE, 1, owner_key(camera), self.tokens.pop(camera))
+
+    def write(self, camera: str, streams: Sequence[str], whole: bool) -> tuple[Any, ...]:
+        """Return the head of a command that writes: up to the token and how long it is to last.
+
+        What follows: seconds until the streams are forgotten or 0, the moment of sending, for each
+        stream how it is trimmed (two texts), for each entry the number of its stream from 1, the
+        number of fields and values, ID, fields and values.
+
+        Redis answers ``[0, owner]`` when the camera is another's, else 1 and, in pairs, the number
+        of an entry and its error; behind an error that is not about its ID nothing was written.
+
+        Args:
+            camera: its name.
+            streams: their keys.
+            whole: send the script itself, as Redis does not know it.
+        """
+        now_s = time.monotonic()
+        renew = self._due_s.get(camera, 0.0) <= now_s
+        if renew:
+            self._due_s[camera] = now_s + RENEW_S
+        script = ("EVAL", _WRITE) if whole else ("EVALSHA", _WRITE_SHA)
+        keys = (len(streams) + 1, owner_key(camera), *streams)
+        return (*script, *keys, self.tokens[camera], OWNER_MS if renew else 0)
+
+    def claimed(self, tokens: dict[str, str]) -> None:
+        """Take note of claims that are good."""
+        self.tokens |= tokens
+        due_s = time.monotonic() + RENEW_S
+        self._due_s |= dict.fromkeys(tokens, due_s)
+
+    def due(self) -> set[str]:
+        """Return the cameras whose claim is due to be renewed."""
+        now_s = time.monotonic()
+        return {camera for camera in self.tokens if self._due_s.get(camera, 0.0) <= now_s}
+
+
+def in_script(error: redis.RedisError) -> redis.RedisError:
+    """Return the error, as one of permission where Redis met it inside a script."""
+    if "executing the script" not in str(error):
+        return error
+    needs = "get, set, del, pexpire, xadd, expire"
+    return redis.exceptions.NoPermissionError(f"a publisher needs the commands {needs}: {error}")
+
+
+def owner_words(owner: bytes) -> str:
+    """Return who owns a camera in words."""
+    name = owner.decode("utf-8", "replace").partition(":")[0]
+    who = f'worker "{name}"' if name else "a line without a worker"
+    return f"{FOREIGN}: {who}"

@@ -1,0 +1,237 @@
+"""The entries of one camera's streams that are written together, with their IDs and epochs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+from mirante.keys import EntryId, Kind
+from plugins.trace import PUBLISHED, Trace
+
+FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
+
+LOST = "outbox"  # why a published frame was dropped
+
+_NONE = EntryId(0, 0)
+_ENTRY_BYTES = 600  # what Python keeps around the payload of one entry
+_MARKS = 64  # in the longest time that a stream is kept: how finely trimming knows ages
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One frame's results, or one status message.
+
+    Attributes:
+        id: its ID in each of its streams.
+        fields: fields per stream, in the order in which the streams are written.
+        put_s: monotonic time at which it was put.
+        epoch: Unix ms, as its messages say it; None of a status message.
+        acked: Redis has taken it at least once.
+        trace: of a sampled frame that is still on its way.
+    """
+
+    id: EntryId
+    fields: dict[Kind, dict[str, bytes]]
+    put_s: float
+    epoch: int | None = None
+    acked: bool = False
+    trace: Trace | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, roughly."""
+        payload = chain.from_iterable(part.values() for part in self.fields.values())
+        return _ENTRY_BYTES + sum(map(len, payload))
+
+    def end_trace(self, fate: str) -> None:
+        """Tell what became of a sampled frame."""
+        if self.trace is not None:
+            self.trace.end(fate, str(self.id))
+            self.trace = None
+
+    def count_from(self, epoch: int) -> None:
+        """Writes another epoch into the messages."""
+        before, after = f'"epoch":{self.epoch},', f'"epoch":{epoch},'
+        for part in self.fields.values():
+            part["json"] = part["json"].replace(before.encode(), after.encode(), 1)
+        self.epoch = epoch
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """Streams of one camera that are written together, and what they have yet to get.
+
+    An entry goes from ``unsent`` to ``flying`` to ``kept``; the tail that Redis took is kept for
+    the day that Redis comes back without it. What flies when a connection breaks stays there,
+    safe from eviction, until the stream's last ID tells whether it arrived.
+
+    Epochs grow even where the clock went back between two runs: one that is not later than the
+    stream's newest is published as the millisecond after that.
+    """
+
+    camera: str
+    kinds: tuple[Kind, ...]
+    span_s: float  # how far back ``horizon`` is asked for
+    kept: deque[Entry] = field(default_factory=deque)
+    flying: list[Entry] = field(default_factory=list)
+    unsent: deque[Entry] = field(default_factory=deque)
+    last: EntryId = _NONE
+    marks: deque[tuple[float, EntryId]] = field(default_factory=lambda: deque(maxlen=_MARKS + 2))
+    floors: dict[Kind, EntryId] = field(default_factory=dict)
+    known: bool = False  # its streams' last IDs have been read once
+    synced: bool = False  # … and on this connection
+    epoch: int = -1  # the newest that the stream has or will have
+    epochs: dict[int, int] = field(default_factory=dict)  # of the camera → as published
+    whole: bool = False  # Redis does not know the script that writes
+    expire_s: float = 0.0  # when its keys' time to live is due to be renewed
+    retry_s: float = 0.0  # not to be sent before
+    words: str = ""  # why not
+    sent: int = 0
+    lost: int = 0
+    refused: int = 0
+    size: int = 0
+
+    def put(
+        self,
+        ms: int,
+        seq: int,
+        fields: dict[Kind, dict[str, bytes]],
+        now_s: float,
+        trace: Trace | None = None,
+        epoch: int | None = None,
+    ) -> None:
+        """Appends an entry; its ID never falls and never repeats."""
+        if trace is not None:
+            trace.close()
+            trace.begin("outbox")
+        entry = Entry(self._stamp(ms, seq), fields, now_s, epoch, trace=trace)
+        if epoch is not None and (published := self.published(epoch)) != epoch:
+            entry.count_from(published)
+        self.size += entry.size
+        self.unsent.append(entry)
+        if not self.marks or now_s - self.marks[-1][0] >= self.span_s / _MARKS:
+            self.marks.append((now_s, entry.id))
+
+    def _stamp(self, ms: int, seq: int) -> EntryId:
+        stamped = EntryId(max(ms, self.last.ms), seq)
+        if stamped <= self.last:
+            stamped = EntryId(self.last.ms + 1, seq)
+        self.last = stamped
+        return stamped
+
+    def published(self, epoch: int) -> int:
+        """Return the epoch that messages say for one of the camera."""
+        if epoch not in self.epochs:
+            self.epochs[epoch] = self.epoch = max(epoch, self.epoch + 1)
+        return self.epochs[epoch]
+
+    def _raise_epochs(self, newest: int, held: list[Entry]) -> None:
+        """Puts every epoch behind the newest of an earlier run."""
+        self.epoch = newest
+        for epoch, before in self.epochs.items():
+            self.epoch = self.epochs[epoch] = max(before, self.epoch + 1)
+            for entry in held:
+                if entry.epoch == before != self.epoch:
+                    entry.count_from(self.epoch)
+
+    def horizon(self, keep_s: float, now_s: float) -> EntryId:
+        """The ID below which entries are older than ``keep_s``."""
+        older = [mark for put_s, mark in self.marks if put_s <= now_s - keep_s]
+        if older:
+            return older[-1]
+        first = self.marks[0][1] if self.marks else self.last
+        return EntryId(max(0, first.ms - round(keep_s * 1000)), 0)
+
+    def oldest_s(self) -> float:
+        """Return when the oldest entry that may be evicted was put; infinity if there is none."""
+        return min(queue[0].put_s if queue else float("inf") for queue in (self.kept, self.unsent))
+
+    def evict(self) -> int:
+        """Forgets that oldest entry; returns the number of frames lost by it, 0 or 1."""
+        old = self.kept if self.kept else self.unsent
+        entry = old.popleft()
+        self.size -= entry.size
+        if entry.acked:
+            return 0
+        entry.end_trace(LOST)
+        self.lost += 1
+        return 1
+
+    def forget(self, before_s: float) -> None:
+        """Forget what Redis took, of entries put before a monotonic time."""
+        while self.kept and self.kept[0].put_s < before_s:
+            self.size -= self.kept.popleft().size
+
+    def take(self, most: int) -> list[Entry]:
+        """Moves up to ``most`` unsent entries into flight."""
+        self.flying = [self.unsent.popleft() for _ in range(min(most, len(self.unsent)))]
+        return self.flying
+
+    @property
+    def is_of_frames(self) -> bool:
+        """True when its entries are frames, which accounts count; else they are status messages."""
+        return self.kinds is FRAME_KINDS
+
+    def land(self, done: list[Entry], refused: list[Entry]) -> None:
+        """Ends the flight: Redis took ``done`` and never will take ``refused``."""
+        over = set(map(id, chain(done, refused)))
+        self.unsent.extendleft(e for e in reversed(self.flying) if id(e) not in over)
+        self.flying = []
+        self.kept.extend(done)
+        self.sent += sum(not entry.acked for entry in done)
+        for entry in done:
+            entry.acked = True
+            entry.end_trace(PUBLISHED)
+        for entry in refused:
+            entry.end_trace(LOST)
+        fresh = sum(not entry.acked for entry in refused)
+        self.size -= sum(entry.size for entry in refused)
+        self.refused += fresh
+        self.lost += fresh
+
+    def refuse(self) -> int:
+        """Gives up all that Redis has not taken, as the camera is another's; returns the frames."""
+        lost_before = self.lost
+        self.flying = [*self.flying, *self.unsent]
+        self.unsent.clear()
+        fresh = [entry for entry in self.flying if not entry.acked]
+        self.land([entry for entry in self.flying if entry.acked], fresh)
+        return self.lost - lost_before
+
+    def sync(self, floors: Mapping[Kind, EntryId], epoch: int = -1) -> int:
+        """Takes note of the streams' last IDs behind a new claim; returns the frames refused.
+
+        Everything above them is to be sent again, whether it was taken before or not. On the
+        first connection of all, what the streams already hold came from an earlier run, and the
+        waiting entries are stamped above it.
+        """
+        main, lost_before = floors[self.kinds[-1]], self.lost
+        held = [*self.kept, *self.flying, *self.unsent]
+        if self.known:
+            self.epoch = max(self.epoch, epoch)
+        else:
+            self.last = max(self.last if not held else _NONE, *floors.values())
+            for entry in held:
+                entry.id = self._stamp(*entry.id)
+            self._raise_epochs(epoch, held)
+        foreign = self.known and self._foreign(main, held)
+        taken, refused, missing = list[Entry](), list[Entry](), deque[Entry]()
+        for entry in held:
+            if foreign and entry.id <= main and not entry.acked:
+                refused.append(entry)
+            elif any(entry.id > floors[kind] for kind in entry.fields):
+                missing.append(entry)
+            else:
+                taken.append(entry)
+        self.kept, self.flying, self.unsent = deque(), [], missing
+        self.land(taken, refused)
+        self.known, self.synced, self.floors = True, True, dict(floors)
+        return self.lost - lost_before
+
+    def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:
+        """Return whether the stream's last entry is not ours."""
+        if not held:
+            return floor > self.last
+        return floor >= held[0].id and all(entry.id != floor for entry in held)
