@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -16,21 +16,46 @@ UNNAMED: dict[str, Any] = (
 )
 
 
-class OldServerError(redis.ConnectionError):
+Mode = Literal["standalone", "cluster", "sentinel"]
+_OTHERS: dict[str, str] = {
+    "cluster": "is a node of a cluster, whose address begins redis+cluster://",
+    "sentinel": "is a Sentinel, whose address is redis+sentinel://host:port/SERVICE",
+}
+
+
+class UnfitError(redis.ConnectionError):
+    """The server is not one to work with, whenever it is asked; says why in words."""
+
+
+class OldServerError(UnfitError):
     """The server is older than ``MINIMUM``; says so in words."""
+
+
+class OtherModeError(UnfitError):
+    """The server is of another mode than its address says; says so in words."""
+
+
+class ReplicaError(redis.ConnectionError):
+    """The server is no longer the primary."""
 
 
 class HungUpError(redis.ConnectionError):
     """What listens there closed the connection before its first answer."""
 
 
-def greet(connection: Any) -> None:
-    """Log in on a new connection and look at the server's version.
+def greet(connection: Any, mode: Mode = "standalone", is_primary: bool = False) -> None:
+    """Log in on a new connection and look at the server's version, and what it is.
 
     ``HELLO`` is allowed to every user, whatever its access list.
 
+    Args:
+        connection: a new one of redis-py.
+        mode: the server's, as its address says.
+        is_primary: it was named as the primary, and must be.
+
     Raises:
-        OldServerError: the server is too old.
+        UnfitError: the server is too old, or of another mode.
+        ReplicaError: it is a replica.
         HungUpError: it went away meanwhile.
         redis.RedisError: it does not let this client in.
     """
@@ -41,10 +66,10 @@ def greet(connection: Any) -> None:
     except redis.RedisError as error:
         _tell(error)
         raise
-    check_version(reply)
+    check(reply, mode, is_primary)
 
 
-async def greet_async(connection: Any) -> None:
+async def greet_async(connection: Any, mode: Mode = "standalone", is_primary: bool = False) -> None:
     """Greet as ``greet`` does, on the event loop."""
     try:
         await connection.on_connect()
@@ -53,19 +78,26 @@ async def greet_async(connection: Any) -> None:
     except redis.RedisError as error:
         _tell(error)
         raise
-    check_version(reply)
+    check(reply, mode, is_primary)
 
 
-def check_version(reply: list[Any]) -> None:
+def check(reply: list[Any], mode: Mode = "standalone", is_primary: bool = False) -> None:
     """Check what ``HELLO`` answered.
 
     Raises:
-        OldServerError: the server is too old.
+        UnfitError: the server is too old, or of another mode.
+        ReplicaError: it is a replica.
     """
     facts = dict(zip(reply[::2], reply[1::2], strict=True))
     version = facts.get(b"version", b"").decode()
     if is_old(version):
         raise OldServerError(f"is Redis {version}; {needed()}")
+    found = facts.get(b"mode", mode.encode()).decode()
+    if found != mode:
+        other = f"is no {'Sentinel' if mode == 'sentinel' else 'node of a cluster'}"
+        raise OtherModeError(_OTHERS.get(found, f"{other}: its address begins redis://"))
+    if is_primary and facts.get(b"role", b"master") != b"master":
+        raise ReplicaError("is a replica by now")
 
 
 def is_old(version: str) -> bool:

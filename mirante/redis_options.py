@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from mirante.nearest import nearest
 from mirante.tls_files import check_certificates, check_key
 
-SECRET = {"password", "username", "ssl_password"}
+SECRET = {
+    *("password", "username", "ssl_password"),
+    *("sentinel_password", "sentinel_username"),
+}
 _YES_OR_NO = {"yes", "no", "true", "false", "1", "0"}
 _PLAIN = {
     *("db", "username", "password", "client_name", "protocol", "max_connections"),

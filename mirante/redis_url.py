@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import redis
@@ -15,71 +16,73 @@ from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
 
-from mirante.redis_greeting import UNNAMED, HungUpError, OldServerError, greet, greet_async
+from mirante.redis_greeting import UNNAMED, HungUpError, Mode, UnfitError, greet, greet_async
 from mirante.redis_options import SECRET, check_options
 from mirante.redis_tls import tls_words
+from mirante.servers import clients
+from mirante.servers.aio import ClusterAio
+from mirante.servers.cluster import Cluster
+from mirante.servers.connections import Flight, pipelined, raw
+from mirante.servers.sentinels import TIMEOUT_S, SentinelError
+from mirante.servers.several import SCHEMES as OF_SEVERAL
+from mirante.servers.several import Several
+from mirante.servers.slots import NodeError
 
 PREFIX = "Redis address: "  # of errors about an address
-SCHEMES = ("redis", "rediss", "unix")
+SCHEMES = ("redis", "rediss", "unix", *OF_SEVERAL)
 DEFAULT = "redis://127.0.0.1:6379"
 
 
-C = TypeVar("C", redis.Redis, redis.asyncio.Redis)
-
-
-def raw(client: C) -> C:
-    """Makes a client's replies bytes, ints and lists, the same in each version of redis-py.
-
-    Of protocol 2, as shapes change with it.
-    """
-    client.connection_pool.connection_kwargs["protocol"] = 2
-    client.response_callbacks.clear()
-    return client
-
-
 def exchange(client: redis.Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The replies of one round trip, in order; a refused command's error stands in its place.
+    """The replies of one round trip, in order; a refused command's error stands in its place, and
+    in a cluster that of a node which is out of reach.
 
     Raises:
-        redis.RedisError: the connection broke.
+        redis.RedisError: the connection broke; in a cluster, to every node.
     """
     if not commands:
         return []
-    # A pipeline object would do the same in twice the time.
-    connection = client.connection_pool.get_connection()
-    try:
-        connection.send_packed_command(connection.pack_commands(commands))
-        return [_reply(connection) for _ in commands]
-    except BaseException:
-        connection.disconnect()  # an unread reply would be the next one's
-        raise
-    finally:
-        client.connection_pool.release(connection)
+    if isinstance(client, Cluster):
+        return client.exchange(commands)
+    return Flight(client.connection_pool, commands).land()
 
 
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
+async def async_exchange(
+    client: redis.asyncio.Redis, commands: Sequence[tuple[Any, ...]]
+) -> list[Any]:
+    """As ``exchange``, for the event loop."""
+    if not commands:
+        return []
+    if isinstance(client, ClusterAio):
+        return await client.exchange(commands)
+    return await pipelined(client, commands)
 
 
 class RedisUrl:
-    """``redis://``, ``rediss://`` (TLS) or ``unix://`` address; ``str`` and ``repr`` show ``***``.
+    """``redis://``, ``rediss://`` (TLS) or ``unix://`` address, or one of several servers:
+    ``redis+sentinel://host:port,host:port/SERVICE`` of Sentinels and what they watch,
+    ``redis+cluster://host:port,host:port`` of nodes of a cluster; TLS with ``rediss+…``.
+    ``str`` and ``repr`` show ``***``.
 
     Raises:
         ValueError: naming what is wrong, without the credentials.
     """
 
-    __slots__ = ("_has_certificate", "_host", "_text", "is_tls", "secret", "shown")
+    __slots__ = (
+        *("_has_certificate", "_host", "_mode", "_plain", "_several", "_text"),
+        *("is_tls", "secret", "shown"),
+    )
 
     def __init__(self, text: str | RedisUrl) -> None:
         self._text: str = text._text if isinstance(text, RedisUrl) else text
         scheme = self._text.partition("://")[0]
         if scheme not in SCHEMES or "://" not in self._text:
             raise ValueError(f"{PREFIX}expected {'://, '.join(SCHEMES)}://…")
+        self._several = Several(self._text) if scheme in OF_SEVERAL else None
+        self._mode: Mode = "cluster" if self.is_cluster else "standalone"
+        self._plain = self._several.first if self._several else self._text  # as of one server
         try:
-            split = urlsplit(self._text)
+            split = urlsplit(self._plain)
             port = split.port
         except ValueError:
             raise ValueError(
@@ -88,7 +91,7 @@ class RedisUrl:
             ) from None
         _check_place(split)
         secrets = [split.username, split.password]
-        for option in split.query.split("&"):
+        for option in self._text.partition("?")[2].split("&"):
             name, _, value = option.partition("=")
             secrets += [value] if name in SECRET else []
         #: user names and passwords, as written and as meant
@@ -102,8 +105,10 @@ class RedisUrl:
         self._has_certificate = "ssl_certfile" in options
         host = split.hostname or ""
         self._host = f"[{host}]" if ":" in host else host
-        place = self._host if port is None else f"{self._host}:{port}"
-        self.shown = f"{scheme}://{'***@' if self.secret else ''}{place}{split.path}"
+        place = (self._host if port is None else f"{self._host}:{port}") + split.path
+        if self._several:
+            place = self._several.shown
+        self.shown = f"{scheme}://{'***@' if self.secret else ''}{place}"
 
     def __str__(self) -> str:
         return self.shown
@@ -117,13 +122,18 @@ class RedisUrl:
     def __hash__(self) -> int:
         return hash(self._text)
 
+    @property
+    def is_cluster(self) -> bool:
+        """Keys are on several servers, and a command may be about those of one camera alone."""
+        return self._several is not None and self._several.is_cluster
+
     def options(self, timeout_s: float) -> dict[str, Any]:
         """Keyword arguments of redis-py's blocking connections: all but where they lead.
 
         User, password, database and TLS files are those of the address. They never retry, as the
         retries built into redis-py block for seconds and repeat a wrong password.
         """
-        own = {"retry": Retry(NoBackoff(), 0), "redis_connect_func": greet}
+        own = {"retry": Retry(NoBackoff(), 0), "redis_connect_func": self._greeting(greet)}
         return self._shared_options(timeout_s) | own
 
     def async_options(self, timeout_s: float) -> dict[str, Any]:
@@ -131,11 +141,15 @@ class RedisUrl:
         retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
         return self._shared_options(timeout_s) | {
             "retry": retry,
-            "redis_connect_func": greet_async,
+            "redis_connect_func": self._greeting(greet_async),
         }
 
+    def _greeting(self, greet: Callable[..., Any]) -> Callable[..., Any]:
+        is_primary = self._mode == "standalone" and self._several is not None
+        return partial(greet, mode=self._mode, is_primary=is_primary)
+
     def _shared_options(self, timeout_s: float) -> dict[str, Any]:
-        own = parse_url(self._text)
+        own = parse_url(self._plain)
         for place in ("connection_class", "host", "port", "path"):
             own.pop(place, None)
         timeouts = {
@@ -146,25 +160,45 @@ class RedisUrl:
 
     def client(self, timeout_s: float = 1.0) -> redis.Redis:
         """A client that never retries and gives raw replies."""
-        return raw(self.shaped_client(timeout_s))
+        return self._client(timeout_s, raw)
 
     def shaped_client(self, timeout_s: float = 1.0) -> redis.Redis:
         """Make a client as ``client`` does, with replies as redis-py shapes them."""
-        client: redis.Redis = redis.Redis.from_url(self._text, **self.options(timeout_s))
-        return client
+        return self._client(timeout_s, lambda client: client)
+
+    def _client(self, timeout_s: float, shape: Callable[[redis.Redis], redis.Redis]) -> redis.Redis:
+        options = self.options(timeout_s)
+        if self._several is None:
+            return shape(clients.of_one(self._plain, options))
+        sentinels = [(url.client(TIMEOUT_S), url.explain) for url in self._sentinels()]
+        return clients.of_several(self._several, options, sentinels, shape)
 
     def async_client(self, timeout_s: float = 1.0) -> redis.asyncio.Redis:
         """Make a client as ``client`` does, for the event loop."""
         options = self.async_options(timeout_s)
-        client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(self._text, **options)
-        return raw(client)
+        if self._several is None:
+            return raw(clients.async_of_one(self._plain, options))
+        sentinels = [(url.async_client(TIMEOUT_S), url.explain) for url in self._sentinels()]
+        return clients.async_of_several(self._several, options, sentinels, raw)
+
+    def _sentinels(self) -> list[RedisUrl]:
+        if self._several is None or self._several.is_cluster:
+            return []
+        found = [RedisUrl(address) for address in self._several.of_sentinels()]
+        for url in found:
+            url._mode = "sentinel"
+        return found
 
     def explain(self, error: BaseException) -> str:
         """Explain what went wrong, with the address, in words a person can act on."""
-        return f"Redis {self}: {self._words(error)}"
+        if isinstance(error, SentinelError):
+            return f"Redis {self}: {error}"
+        if isinstance(error, NodeError):
+            return f"Redis {self}: {error.place}: {self._words(error.error, error.node[0])}"
+        return f"Redis {self}: {self._words(error, self._host)}"
 
-    def _words(self, error: BaseException) -> str:
-        words = self._words_of_connecting(error)
+    def _words(self, error: BaseException, host: str) -> str:
+        words = self._words_of_connecting(error, host)
         if words is not None:
             return words
         text = str(error)
@@ -180,11 +214,11 @@ class RedisUrl:
                 return words
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
-    def _words_of_connecting(self, error: BaseException) -> str | None:
+    def _words_of_connecting(self, error: BaseException, host: str) -> str | None:
         for cause in _chain(error):
-            if isinstance(cause, OldServerError):
+            if isinstance(cause, UnfitError):
                 return str(cause)
-        words = tls_words(_chain(error), self._host, self.is_tls, self._has_certificate)
+        words = tls_words(_chain(error), host, self.is_tls, self._has_certificate)
         kinds = (words for c in _chain(error) for kind, words in _OS_ERRORS if isinstance(c, kind))
         return words or next(kinds, None)
 
@@ -207,7 +241,7 @@ def _check_place(split: SplitResult) -> None:
 def refuses(error: BaseException) -> bool:
     """True when the server knows this client and does not want it, so that waiting is no use."""
     own = redis.exceptions
-    kinds = (own.AuthenticationError, own.NoPermissionError, OldServerError)
+    kinds = (own.AuthenticationError, own.NoPermissionError, UnfitError)
     return any(isinstance(cause, kinds) for cause in _chain(error))
 
 
@@ -239,6 +273,9 @@ _REPLIES = {
     "CLUSTERDOWN": "the cluster is down (CLUSTERDOWN)",
 }
 _REDIS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
+    (redis.exceptions.MasterDownError, _REPLIES["MASTERDOWN"]),
+    (redis.exceptions.ClusterDownError, _REPLIES["CLUSTERDOWN"]),
+    (redis.exceptions.AskError, "a slot is on its way to another node (MOVED or ASK)"),
     (redis.exceptions.OutOfMemoryError, _REPLIES["OOM"]),
     (redis.exceptions.ReadOnlyError, _REPLIES["READONLY"]),
     (redis.exceptions.BusyLoadingError, "is loading its data set"),

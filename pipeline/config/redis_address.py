@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 
@@ -11,20 +12,26 @@ def check_redis_address(text: str) -> None:
     Raises:
         ValueError: what was expected in its place; without the credentials.
     """
-    from mirante.redis_url import PREFIX, SCHEMES, RedisUrl
+    from mirante.redis_url import OF_SEVERAL, PREFIX, SCHEMES, RedisUrl
 
+    if not text.startswith(tuple(f"{scheme}://" for scheme in OF_SEVERAL)):
+        _check_one(text, SCHEMES)
+    try:
+        RedisUrl(text)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(PREFIX)) from None
+
+
+def _check_one(text: str, schemes: Sequence[str]) -> None:
+    """Check an address of one server in short words."""
     try:
         split = urlsplit(text)
         _ = split.port
     except ValueError:
         raise ValueError("expected redis://host:port/database") from None
-    if split.scheme not in SCHEMES:
-        *first, last = (f"{scheme}://" for scheme in SCHEMES)
+    if split.scheme not in schemes:
+        *first, last = (f"{scheme}://" for scheme in schemes)
         raise ValueError(f"expected an address that starts {', '.join(first)} or {last}")
     if not (split.path if split.scheme == "unix" else split.hostname):
         rest = "/path/of/a/socket" if split.scheme == "unix" else "host:port"
         raise ValueError(f"expected {split.scheme}://{rest}")
-    try:
-        RedisUrl(text)
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix(PREFIX)) from None

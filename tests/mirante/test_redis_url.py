@@ -39,8 +39,8 @@ def test_credentials_are_not_shown(text: str, shown: str, caplog: pytest.LogCapt
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("http://h", "expected redis://, rediss://, unix://"),
-        ("localhost:6379", "expected redis://, rediss://, unix://"),
+        ("http://h", "expected redis://, rediss://, unix://, redis.sentinel"),
+        ("localhost:6379", "expected redis://, rediss://, unix://, redis.sentinel"),
         ("redis:///0", "expected a host"),
         ("unix://", "expected unix:///path"),
         ("unix://run/redis.sock", "expected unix:///path"),

@@ -62,8 +62,9 @@ class RedisChild:
     def kill(self) -> None:
         assert self.process is not None
         self.hang_up()
-        os.kill(self.process.pid, signal.SIGCONT)
-        self.process.kill()
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGCONT)
+            self.process.kill()
         self.process.wait()
 
     def freeze(self, frozen: bool) -> None:
