@@ -46,7 +46,7 @@ class MirPreview(StageElement):
         type=str,
         default="",
         nick="Redis URL",
-        blurb="redis://, rediss:// or unix:// (empty = the worker's, or MIRANTE_REDIS_URL)",
+        blurb="a Redis address (empty = the worker's, or MIRANTE_REDIS_URL)",
     )
 
     outbox: Outbox | None = None

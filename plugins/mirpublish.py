@@ -51,7 +51,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         type=str,
         default="",
         nick="Redis URL",
-        blurb="redis://, rediss:// or unix:// (empty = the worker's, or MIRANTE_REDIS_URL, which "
+        blurb="a Redis address (empty = the worker's, or MIRANTE_REDIS_URL, which "
         "also keeps a password out of the command line)",
     )
     masks = GObject.Property(

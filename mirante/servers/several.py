@@ -35,7 +35,8 @@ class Several:
         if found is None:
             raise ValueError("Redis address: expected one line")
         self.scheme = found["scheme"]
-        tls, self._kind = self.scheme.split("+")
+        tls, _, kind = self.scheme.partition("+")
+        self._kind = kind
         login, at, places = found["places"].rpartition("@")
         self.nodes = tuple(_node(place, _PORTS[self._kind]) for place in places.split(","))
         self.service = ""

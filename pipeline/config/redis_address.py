@@ -12,7 +12,8 @@ def check_redis_address(text: str) -> None:
     Raises:
         ValueError: what was expected in its place; without the credentials.
     """
-    from mirante.redis_url import OF_SEVERAL, PREFIX, SCHEMES, RedisUrl
+    from mirante.redis_url import PREFIX, SCHEMES, RedisUrl
+    from mirante.servers.several import SCHEMES as OF_SEVERAL
 
     if not text.startswith(tuple(f"{scheme}://" for scheme in OF_SEVERAL)):
         _check_one(text, SCHEMES)

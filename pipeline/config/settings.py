@@ -46,7 +46,8 @@ class Redis(Section):
 
     url: SecretStr | None = Field(
         None,
-        description="redis://, rediss:// or unix:// address; null starts a private redis-server",
+        description="address: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; "
+        "null starts a private redis-server",
     )
     password: SecretStr | None = Field(
         None, description="password where url has none; best written ${REDIS_PASSWORD}"
