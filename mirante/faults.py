@@ -364,6 +364,11 @@ class FaultCode(StrEnum):
         "no answer from Redis: …",
         "Check that Redis runs, and that this machine reaches it.",
     )
+    REDIS_REFUSES = (
+        "redis-refuses",
+        "Redis …: … refuses writes (…)…",
+        "Mend what the reason says of Redis. Workers run on meanwhile, and hold their results.",
+    )
     OTHER = (
         "other",
         "… (words of GStreamer)",

@@ -23,6 +23,8 @@ CAMERAS_VERSION = f"mirante:{{{CAMERAS}}}:version"
 WORKERS = "mirante:{mirante:workers}"
 """The set of workers that write reports."""
 _ASKED = "mirante:{mirante:asked}"
+PROBE = f"{_ASKED}:probe"
+"""A list that never is: ``RPUSHX`` on it writes nothing, and tells whether Redis takes writes."""
 
 
 def lease_key(worker: str) -> str:

@@ -19,6 +19,7 @@ from redis.retry import Retry
 from mirante.redis_greeting import UNNAMED, HungUpError, Mode, UnfitError, greet, greet_async
 from mirante.redis_options import SECRET, check_options
 from mirante.redis_tls import tls_words
+from mirante.refusal import WORDS, refusal
 from mirante.servers import clients
 from mirante.servers.aio import ClusterAio
 from mirante.servers.cluster import Cluster
@@ -215,6 +216,8 @@ class RedisUrl:
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
     def _words_of_connecting(self, error: BaseException, host: str) -> str | None:
+        if code := refusal(error):
+            return WORDS[code]
         for cause in _chain(error):
             if isinstance(cause, UnfitError):
                 return str(cause)
@@ -262,22 +265,12 @@ _REPLIES = {
     "HELLO must be called": "asks for a password and none is configured",
     "Authentication required": "asks for a password and none is configured",
     "invalid username-password": "wrong user name or password",
-    "MISCONF": "cannot save to its disk and refuses writes (MISCONF)",
-    "NOREPLICAS": "has too few replicas and refuses writes (NOREPLICAS)",
     "WRONGTYPE": "a key of that name holds something that is no stream (WRONGTYPE)",
     "DENIED": "is in protected mode: without a password it takes no clients of other machines",
     "max number of clients": "has no room for another client (maxclients)",
-    "OOM": "out of memory: raise maxmemory, or keep less (retention)",
-    "READONLY": "is a read-only replica: give the address of its primary",
-    "MASTERDOWN": "is a replica without a link to its primary (MASTERDOWN)",
-    "CLUSTERDOWN": "the cluster is down (CLUSTERDOWN)",
 }
 _REDIS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
-    (redis.exceptions.MasterDownError, _REPLIES["MASTERDOWN"]),
-    (redis.exceptions.ClusterDownError, _REPLIES["CLUSTERDOWN"]),
     (redis.exceptions.AskError, "a slot is on its way to another node (MOVED or ASK)"),
-    (redis.exceptions.OutOfMemoryError, _REPLIES["OOM"]),
-    (redis.exceptions.ReadOnlyError, _REPLIES["READONLY"]),
     (redis.exceptions.BusyLoadingError, "is loading its data set"),
     (redis.exceptions.AuthenticationError, "wrong user name or password"),
     (redis.exceptions.TimeoutError, "does not answer"),

@@ -34,14 +34,20 @@ async def get_livez() -> str:
     summary="Ready",
     response_class=PlainTextResponse,
     dependencies=[ANYONE],
-    responses={503: {"content": {"text/plain": {}}, "description": "Redis is away; in words"}},
+    responses={
+        503: {
+            "content": {"text/plain": {}},
+            "description": "Redis is away, or refuses writes; in words",
+        }
+    },
 )
 async def get_readyz(services: FromApp) -> PlainTextResponse:
-    """200 while Redis answers."""
+    """200 while Redis answers and takes writes."""
     sampler = services.sampler
-    if sampler.connected:
+    if sampler.connected and not sampler.refused:
         return PlainTextResponse("ready\n")
-    return PlainTextResponse(f"{sampler.words or 'Redis has not been reached yet'}\n", 503)
+    words = sampler.refused or sampler.words or "Redis has not been reached yet"
+    return PlainTextResponse(f"{words}\n", 503)
 
 
 @router.get(
@@ -85,6 +91,11 @@ class _Dashboard(Collector):
         )
         yield GaugeMetricFamily(
             "mirante_dashboard_redis_connected", "1 while Redis answers.", int(sampler.connected)
+        )
+        yield GaugeMetricFamily(
+            "mirante_dashboard_redis_refuses",
+            "1 while Redis answers and refuses writes.",
+            int(bool(sampler.refused)),
         )
         states = Counter(camera["state"] for camera in seen_by(self._who, sampler.cameras()))
         cameras = GaugeMetricFamily(

@@ -128,11 +128,14 @@ class RedisFacts(Shape):
     url: str = Field(description="its address, *** for what is secret in it")
     connected: bool
     words: str = Field(description="why not")
+    refused: str = Field(description="why it takes no writes though it answers; empty: it does")
     version: str | None
     used_memory_bytes: int | None
     maxmemory_bytes: int | None = Field(description="0: no limit")
     clients: int | None
     ops_per_s: int | None
+    maxmemory_policy: str | None = Field(description="expected: noeviction")
+    evicts: str = Field(description="what is wrong with that policy; empty: nothing, or unknown")
     streams: list[Stream]
 
 
@@ -173,11 +176,14 @@ class System(Shape):
                         "url": "redis://127.0.0.1:6379",
                         "connected": True,
                         "words": "",
+                        "refused": "",
                         "version": "7.0.15",
                         "used_memory_bytes": 8_000_000,
                         "maxmemory_bytes": 0,
                         "clients": 5,
                         "ops_per_s": 230,
+                        "maxmemory_policy": "noeviction",
+                        "evicts": "",
                         "streams": [
                             {
                                 "key": key("gate", "detections"),

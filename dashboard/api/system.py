@@ -18,6 +18,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.account import Tally, handed
 from mirante.frame import Counts
 from mirante.keys import KINDS, Kind, key
+from mirante.refusal import eviction
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.reports import WorkerReport
 
@@ -56,8 +57,9 @@ async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
         facts, streams, groups = {}, [], []
         trouble = services.url.explain(error)
     reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
+    refused = "" if trouble else services.sampler.refused
     return {
-        "redis": {**reached, **_server(facts), "streams": streams},
+        "redis": {**reached, "refused": refused, **_server(facts), "streams": streams},
         "workers": [_worker(who, each) for each in seen.reports().values()],
         "groups": groups,
         "dashboard": _dashboard(services),
@@ -168,6 +170,8 @@ def _server(facts: dict[str, str]) -> dict[str, Any]:
         "maxmemory_bytes": number("maxmemory"),
         "clients": number("connected_clients"),
         "ops_per_s": number("instantaneous_ops_per_sec"),
+        "maxmemory_policy": facts.get("maxmemory_policy"),
+        "evicts": eviction(facts.get("maxmemory_policy")),
     }
 
 

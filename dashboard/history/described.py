@@ -31,7 +31,7 @@ def describe(
         newest: what it said last.
         track: what it did lately.
         look: how Redis was when it was reached last; None before that.
-        words: why Redis is not reached, in words; empty when it is.
+        words: why Redis is not reached, or takes no writes; empty where all is well.
     """
     report = look.reports.get(desired.worker) if look else None
     account = track.account
@@ -87,7 +87,8 @@ def _view(desired: Desired, report: WorkerReport | None) -> dict[str, Any] | Non
 
 def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> dict[str, Any]:
     if words or look is None:
-        return _unknown(words or "Redis has not been reached yet", FaultCode.NO_REDIS)
+        code = FaultCode.REDIS_REFUSES if look and look.refused else FaultCode.NO_REDIS
+        return _unknown(words or "Redis has not been reached yet", code)
     if desired.worker not in look.alive:
         return _unknown(f'worker "{desired.worker}" is not running', FaultCode.NO_WORKER)
     if newest.trouble:

@@ -11,7 +11,8 @@ import redis
 import redis.asyncio
 
 from mirante.frame import Counts
-from mirante.keys import CAMERAS, WORKERS, Kind, key, lease_key, report_key
+from mirante.keys import CAMERAS, PROBE, WORKERS, Kind, key, lease_key, report_key
+from mirante.refusal import refusal
 from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.entries import Desired, read_entries
@@ -100,6 +101,8 @@ class Look:
         reports: by worker, likewise.
         alive: workers that hold their name.
         workers: all that are known of.
+        refused: the error by which Redis refuses writes; None where it takes them, or where this
+            client may not try.
     """
 
     wanted: Mapping[str, Desired]
@@ -107,6 +110,7 @@ class Look:
     reports: Mapping[str, WorkerReport]
     alive: frozenset[str]
     workers: frozenset[str]
+    refused: redis.RedisError | None = None
 
 
 _message = msgspec.json.Decoder(Message)
@@ -122,6 +126,7 @@ async def look(
         redis.RedisError: Redis does not answer, or does not show its registry to this client.
     """
     pipe = client.pipeline(transaction=False)
+    pipe.execute_command("RPUSHX", PROBE, "")
     pipe.execute_command("HGETALL", CAMERAS)
     pipe.execute_command("SMEMBERS", WORKERS)
     for worker in workers:
@@ -130,7 +135,7 @@ async def look(
     for camera in cameras:
         for kind in PER_CAMERA:
             pipe.execute_command("XREVRANGE", key(camera, kind), "+", "-", "COUNT", 1)
-    registry, names, *rest = await pipe.execute(raise_on_error=False)
+    probed, registry, names, *rest = await pipe.execute(raise_on_error=False)
     for reply in (registry, names, *rest[: 2 * len(workers)]):
         if isinstance(reply, redis.RedisError):
             raise reply
@@ -147,6 +152,7 @@ async def look(
             {entry.worker for entry in wanted.values()}
             | {n.decode("utf-8", "replace") for n in names}
         ),
+        probed if refusal(probed) else None,
     )
 
 

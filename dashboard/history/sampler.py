@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import redis
 import redis.asyncio
 
 from dashboard.history.described import describe
@@ -16,6 +16,7 @@ from dashboard.history.newest import Look, Newest, look
 from dashboard.history.track import Account, Track
 from dashboard.redis_clients import async_client
 from mirante.backoff import Backoff
+from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from pipeline.control.entries import Desired
 from pipeline.control.reports import WorkerReport
@@ -38,17 +39,20 @@ class Sampler:
     Attributes:
         connected: Redis answered last time.
         words: why not, without secrets; empty when it did.
+        refused: why Redis takes no writes though it answers, likewise.
     """
 
     def __init__(self, url: RedisUrl) -> None:
         self.connected = False
         self.words = ""
+        self.refused = ""
         self._url = url
+        self._outage = Outage(url, log, "trying again")
         self._look: Look | None = None
         self._tracks: dict[str, Track] = {}
         self._gone_s: dict[str, float] = {}
         self._cameras: list[dict[str, Any]] = []
-        self._told = (self.connected, self.words)
+        self._told = (self.connected, self.words, self.refused)
         self._news = asyncio.Event()
         self._nudged = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,7 +87,7 @@ class Sampler:
         """Describe one camera as the API does, also one that was just added."""
         seen = self._look
         newest = seen.newest.get(desired.name, Newest()) if seen else Newest()
-        words = "" if self.connected else self.words
+        words = self.refused if self.connected else self.words
         track = self._tracks.get(desired.name)
         if track is None or track.added != desired.added:  # it has not been sampled yet
             track = Track(desired.added)
@@ -111,15 +115,15 @@ class Sampler:
     async def _read(self, client: redis.asyncio.Redis) -> None:
         try:
             found = await self._whole(client)
-        except Exception as error:  # pages are told, and the next may go better
-            words = self._url.explain(error)
-            if words != self.words:
-                known = isinstance(error, redis.RedisError | OSError)
-                log.warning("%s; trying again", words, exc_info=None if known else error)
-            self.connected, self.words = False, words
+        except Exception as error:  # noqa: BLE001 - pages are told, and the next may go better
+            self.connected, self.words, self.refused = False, self._outage.failed(error), ""
+            self._look = self._look and replace(self._look, refused=None)
             return
-        if not self.connected and self.words:
-            log.warning("Redis %s: back", self._url)
+        if found.refused is None:
+            self._outage.served()
+            self.refused = ""
+        else:
+            self.refused = self._outage.failed(found.refused)
         self.connected, self.words, self._look = True, "", found
         self._backoff.reset()
         self._note(found)
@@ -151,7 +155,7 @@ class Sampler:
         before = _quiet(self._cameras)
         wanted = self._look.wanted.values() if self._look else ()
         self._cameras = [self.describe(desired) for desired in wanted]
-        state = (self.connected, self.words)
+        state = (self.connected, self.words, self.refused)
         if _quiet(self._cameras) != before or state != self._told:
             self._told = state
             self._news.set()

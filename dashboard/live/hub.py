@@ -114,7 +114,9 @@ class Hub:
                 await asyncio.wait_for(self._sampler.change(), NEWS_S)
 
     def _redis(self) -> dict[str, Any]:
-        return {"connected": self._sampler.connected, "words": self._sampler.words}
+        sampler = self._sampler
+        facts = {"connected": sampler.connected, "words": sampler.words}
+        return facts | {"refused": sampler.refused}
 
 
 def _is_gone(error: Exception) -> bool:

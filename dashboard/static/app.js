@@ -98,6 +98,10 @@ function Trouble() {
     return html`<${Notice} icon="alert" tone="wait" title=${redis.words || "Redis is away"}>
       Cameras keep running and hold their results; this page will continue when Redis is back.</${Notice}>`;
   }
+  if (connected && redis.refused) {
+    return html`<${Notice} icon="alert" tone="bad" title=${redis.refused}>
+      Cameras keep running and hold their results for a while; no setting can be changed until Redis takes writes again.</${Notice}>`;
+  }
   return null;
 }
 

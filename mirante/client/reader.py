@@ -26,6 +26,7 @@ from mirante.client.steps import (
     streams_of,
 )
 from mirante.keys import STREAMS, EntryId, camera_of, key
+from mirante.outage import Outage
 from mirante.redis_url import refuses
 from mirante.status import Status
 
@@ -55,7 +56,7 @@ class Reader:
         self._scanned_s: float | None = None
         self._asked_s = time.monotonic()
         self._backoff = Backoff()
-        self._trouble = ""
+        self._outage = Outage(plan.url, _log, "trying again")
 
     def steps(self) -> Steps:
         """Yield the next steps; end when nothing came for ``timeout_s``.
@@ -70,7 +71,8 @@ class Reader:
             except (redis.RedisError, OSError) as error:
                 if refuses(error):
                     raise SubscribeError(self.plan.url.explain(error)) from None
-                self._complain(error)
+                if not isinstance(error, Interrupted):
+                    self._outage.failed(error)
                 yield Pause(self._backoff.next_s())
 
     def pop(self) -> Frame | Status:
@@ -95,10 +97,15 @@ class Reader:
             yield from self.look_for_cameras()
             if self.positions:
                 yield from self.read()
+                self._recovered()
             else:
                 yield Pause(self._wait_s())
             if self.ready:
                 yield from self.hand_out()
+
+    def _recovered(self) -> None:
+        self._outage.served()
+        self._backoff.reset()
 
     def hand_out(self) -> Steps:
         """Lets the items go."""
@@ -125,7 +132,6 @@ class Reader:
                     self.ready.append((stream, entry_id, item))
                 else:
                     self.skip(stream, entry_id)
-        self._recovered()
 
     def skip(self, stream: str, entry_id: EntryId) -> None:
         """An entry that makes no item: the tally of the next one shows it as lost."""
@@ -143,6 +149,8 @@ class Reader:
             if stream not in self.positions:
                 yield from self.begin(stream, first)
         self._scanned_s = now_s
+        if not self.positions:
+            self._recovered()
 
     def begin(self, stream: str, first: bool) -> Steps:
         """Finds where to begin; a stream that appears later is read from its start."""
@@ -198,20 +206,6 @@ class Reader:
         for (camera, _, _), reply in zip(spans, replies, strict=True):
             masks |= {(camera, entry_id): fields for entry_id, fields in entries_of(reply)}
         return masks
-
-    def _complain(self, error: BaseException) -> None:
-        if isinstance(error, Interrupted):
-            return
-        words = self.plan.url.explain(error)
-        if words != self._trouble:
-            _log.warning("%s; trying again", words)
-        self._trouble = words
-
-    def _recovered(self) -> None:
-        if self._trouble:
-            _log.warning("Redis %s: back", self.plan.url)
-        self._trouble = ""
-        self._backoff.reset()
 
 
 def _cameras(names: Iterable[str]) -> Iterator[str]:

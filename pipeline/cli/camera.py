@@ -254,12 +254,20 @@ def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
     """The newest message of the camera's ``status`` stream, when its worker lives to mean it; of a
     paused camera that it is.
     """
-    from mirante.keys import key
+    import redis
+
+    from mirante.keys import PROBE, key
+    from mirante.refusal import WORDS, refusal
     from pipeline.control.lease import is_held
 
     if desired.paused:
         return {"state": "paused", "reason": f"to resume: mirante camera resume {desired.name}"}
     if not is_held(client, desired.worker):
+        try:
+            client.rpushx(PROBE, "")
+        except redis.ResponseError as error:
+            if code := refusal(error):
+                return {"state": "unknown", "reason": f"Redis {WORDS[code]}"}
         return {"state": "unknown", "reason": f'worker "{desired.worker}" is not running'}
     newest = cast(
         list[tuple[bytes, dict[bytes, bytes]]],

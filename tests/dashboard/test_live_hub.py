@@ -37,6 +37,7 @@ class Cameras:
 
     connected = True
     words = ""
+    refused = ""
 
     def cameras(self) -> list[dict[str, Any]]:
         return [{"name": "gate"}]

@@ -156,8 +156,9 @@ function Instead({ camera, session }) {
   </div></div>`;
 }
 
-function todo({ paused, state, worker }, admin) {
+function todo({ paused, state, worker, code }, admin) {
   if (paused) return `The camera is not read until ${admin ? "you resume" : "an admin resumes"} it.`;
+  if (code === "redis-refuses") return "This page will update when Redis takes writes again.";
   if (state === "unknown") return "This page will update when the worker reports again.";
   if (state === "failed") {
     return admin

@@ -11,7 +11,7 @@ class Live {
   constructor() {
     this.cameras = null; // until the first message
     this.connected = false;
-    this.redis = { connected: true, words: "" };
+    this.redis = { connected: true, words: "", refused: "" };
     this.ended = false; // the session has ended
     this.offset = null; // ms that the server's clock is ahead of ours
     this.latencies = new Map(); // camera → the last ms from capture to screen

@@ -31,7 +31,7 @@ export function SystemPage() {
       <div class="column">
         ${workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`)}
         ${gone.map((one) => html`<${Gone} key=${one.name} worker=${one} />`)}
-        ${!workers.length && !gone.length && html`<${NoWorker} connected=${redis.connected} />`}
+        ${!workers.length && !gone.length && html`<${NoWorker} known=${redis.connected && !redis.refused} />`}
         <${Redis} redis=${redis} />
       </div>
     </div>
@@ -40,6 +40,7 @@ export function SystemPage() {
 
 function summary({ workers, redis }) {
   if (!redis.connected) return "Redis is away";
+  if (redis.refused) return "Redis refuses writes";
   const models = new Set(workers.flatMap((worker) => worker.models.map((model) => model.name))).size;
   const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
   return `${many(workers.length, "worker")}, ${many(models, "model")}, Redis ${redis.version}`;
@@ -48,7 +49,7 @@ function summary({ workers, redis }) {
 /** Workers that cameras belong to, or that were here a while ago, and tell nothing now. */
 function useGone(system, cameras) {
   const seen = useRef(new Map());
-  if (!system?.redis.connected) return [];
+  if (!system?.redis.connected || system.redis.refused) return []; // workers run, and cannot report
   const alive = new Set(system.workers.map((one) => one.worker));
   for (const one of system.workers) seen.current.set(one.worker, one.at);
   const wanted = cameras.filter((one) => !alive.has(one.worker));
@@ -60,10 +61,10 @@ function useGone(system, cameras) {
   }));
 }
 
-function NoWorker({ connected }) {
+function NoWorker({ known }) {
   return html`<section class="card"><h2>Workers</h2>
-    <${Notice} icon="system" title=${connected ? "No worker is running" : "Worker status unavailable"}>
-      ${connected
+    <${Notice} icon="system" title=${known ? "No worker is running" : "Worker status unavailable"}>
+      ${known
         ? html`Start one with its cameras: <code>mirante up street.yaml</code>`
         : "Workers report through Redis, and keep running without it."}
     </${Notice}></section>`;

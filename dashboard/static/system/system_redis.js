@@ -13,6 +13,9 @@ export function Redis({ redis }) {
   }
   const { used_memory_bytes: used, maxmemory_bytes: most } = redis;
   return html`<section class="card"><h2>Redis <small>${redis.url ?? ""}</small></h2>
+    ${redis.refused && html`<${Notice} icon="alert" tone="bad" title="It refuses writes">${redis.refused}</${Notice}>`}
+    ${redis.evicts && html`<${Notice} icon="alert" tone="wait" title="It may delete what it holds">
+      It ${redis.evicts}: <code>redis-cli CONFIG SET maxmemory-policy noeviction</code></${Notice}>`}
     ${most > 0 && html`<div class="meters one">
       <${Meter} label="Memory" share=${used / most} words="${bytes(used)} of ${bytes(most)}" /></div>`}
     <dl class="readings">
