@@ -19,6 +19,7 @@ from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import MakeRunner
 from pipeline.worker.dashboard_process import DashboardProcess
+from pipeline.worker.heaps import limit_heaps
 from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.telemetry import telemetry_of
@@ -62,6 +63,7 @@ def run_worker(
         DashboardError: the dashboard cannot be served as configured.
         TelemetryError: telemetry is asked for, and what it needs is not installed.
     """
+    limit_heaps()
     stop = stop or threading.Event()
     telemetry = telemetry_of(settings)
     models = Models()
