@@ -10,6 +10,7 @@ import typer
 from benchmarks.dashboard.plan import Plan as PagesPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
+from benchmarks.soak.plan import Plan as SoakPlan
 from engines.commands import command, names_in
 
 app = typer.Typer(no_args_is_help=True, help="Run benchmarks; what is compared runs side by side.")
@@ -64,6 +65,18 @@ def engines_(plan: EnginesPlan) -> None:
 def dashboard(plan: PagesPlan) -> None:
     """Measure what pages cost: CPU, bytes, Redis to canvas, a page that stalls, nobody."""
     from benchmarks.dashboard.run import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def soak(plan: SoakPlan) -> None:
+    """Memory, files, threads and lost frames of a site under faults, at the start and at the end.
+
+    Exit 1 if something grows faster than --bound, or a frame is lost.
+    """
+    from benchmarks.soak.run import run_bench
 
     run_bench(plan)
 

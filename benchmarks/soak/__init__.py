@@ -1,0 +1,1 @@
+"""``mirante bench soak``: a whole site under faults, and whether anything grows."""
