@@ -22,7 +22,8 @@ from benchmarks.soak.figures import Sample, levels_of
 from benchmarks.soak.plan import Plan
 from mirante.frame import Counts
 from pipeline.cameras.synthetic import picture
-from pipeline.config.settings import Dashboard, Log
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.reports import WorkerReport, reports
 from pipeline.gst.clips import encode_pictures
