@@ -168,10 +168,10 @@ def replace_report(**changes: Any) -> WorkerReport:
 
 
 @contextmanager
-def serving(server: RedisServer, folder: Path, user: str = "") -> Iterator[Bench]:
+def serving(server: RedisServer, folder: Path, user: str = "", **dashboard: Any) -> Iterator[Bench]:
     """The whole application on a free port, as a user of Redis where one is named."""
     credentials = Credentials(folder / "credentials.json")
-    settings = Dashboard()
+    settings = Dashboard.model_validate(dashboard)
     address = server.url.replace("://", f"://{user}:PASSWORD@") if user else server.url
     services = make_services(address, settings, Access(settings), credentials)
     config = uvicorn.Config(make_app(services), port=0, log_level="warning", lifespan="on")
