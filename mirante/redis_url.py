@@ -192,11 +192,15 @@ class RedisUrl:
 
     def explain(self, error: BaseException) -> str:
         """Explain what went wrong, with the address, in words a person can act on."""
+        return f"Redis {self}: {self.words(error)}"
+
+    def words(self, error: BaseException) -> str:
+        """Explain what went wrong, without the address."""
         if isinstance(error, SentinelError):
-            return f"Redis {self}: {error}"
+            return str(error)
         if isinstance(error, NodeError):
-            return f"Redis {self}: {error.place}: {self._words(error.error, error.node[0])}"
-        return f"Redis {self}: {self._words(error, self._host)}"
+            return f"{error.place}: {self._words(error.error, error.node[0])}"
+        return self._words(error, self._host)
 
     def _words(self, error: BaseException, host: str) -> str:
         words = self._words_of_connecting(error, host)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +119,7 @@ NEEDS = (
     Need(
         "program",
         "redis-server",
-        "the private Redis, where redis.url names none",
+        "the private Redis, where redis.url names none; 6.2 or later",
         _APT + "redis-server",
     ),
     Need(
@@ -206,7 +208,7 @@ def _probes() -> dict[Kind, Missing]:
         "element": missing_elements,
         "typelib": missing_typelibs,
         "library": lambda names: {n for n in names if not _is_installed(n)},
-        "program": lambda names: {n for n in names if shutil.which(n) is None},
+        "program": lambda names: {n for n in names if shutil.which(n) is None or _is_old(n)},
         "driver": lambda names: {n for n in names if not Path(n).exists()},
         "model": _missing_models,
     }
@@ -224,3 +226,14 @@ def _missing_models(names: Iterable[str]) -> set[str]:
     from engines.store.models import is_here
 
     return {name for name in names if not is_here(find(name))}
+
+
+def _is_old(program: str) -> bool:
+    """True for a redis-server that is older than Mirante works with."""
+    if program != "redis-server":
+        return False
+    from mirante.redis_greeting import is_old
+
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\bv=([\d.]+)", said.stdout)
+    return version is not None and is_old(version[1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -185,32 +187,38 @@ def list_(redis_url: RedisOption = None) -> None:
     print_table(["camera", "state", "reason", "url", "stages", "origin", "worker"], rows)
 
 
-def connected(option: str | None) -> redis.Redis:
-    """A client that answers, of the Redis that ``option`` or the machine names.
+@contextmanager
+def connected(option: str | None) -> Iterator[redis.Redis]:
+    """Yield a client that answers, of the Redis that ``option`` or the machine names.
 
     Raises:
-        RedisAwayError: it does not answer, with its address and in words.
+        ValueError: the address is none.
+        RedisAwayError: it does not answer, or refuses a command; with its address and in words.
     """
     import redis
 
-    from pipeline.config.camera_url import redact
+    from mirante.redis_url import RedisUrl
     from pipeline.control.registry import connect
     from pipeline.control.worker_file import redis_address
 
     address = redis_address(option)
-    try:
-        client = connect(address)
-        client.ping()
-    except (redis.RedisError, ValueError) as error:
-        raise RedisAwayError(
-            f"no answer from Redis at {redact(address)}: {error}. Is a worker running "
-            "(mirante up CONFIG)? Another Redis is named by --redis or MIRANTE_REDIS_URL"
-        ) from None
-    return client
+    url = RedisUrl(address)
+    with connect(address) as client:
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            raise RedisAwayError(
+                f"no answer from Redis at {url}: {url.words(error)}. Is a worker running "
+                "(mirante up CONFIG)? Another Redis is named by --redis or MIRANTE_REDIS_URL"
+            ) from None
+        try:
+            yield client
+        except redis.RedisError as error:
+            raise RedisAwayError(url.explain(error)) from None
 
 
 class RedisAwayError(RuntimeError):
-    """Redis does not answer."""
+    """Redis does not answer, or refuses."""
 
 
 def _registry(client: redis.Redis, worker: str = "main") -> Registry:

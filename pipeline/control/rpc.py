@@ -63,11 +63,11 @@ def ask(
     identity = secrets.token_hex(8)
     asked, answer = request_key(what, worker), answer_key(identity)
     entry = json.dumps({"id": identity, "request": request})
-    kept_s = math.ceil(timeout_s)  # whoever asks may be killed and never withdraw it
+    # Whoever asks may be killed and never withdraw it. Only Redis 7 can be told not to shorten.
+    kept_s = max(math.ceil(timeout_s), client.ttl(asked))
     with client.pipeline(transaction=True) as pipe:
         pipe.rpush(asked, entry)
-        pipe.expire(asked, kept_s, nx=True)
-        pipe.expire(asked, kept_s, gt=True)
+        pipe.expire(asked, kept_s)
         pipe.execute()
     try:
         got = _wait(client, answer, timeout_s)

@@ -15,7 +15,6 @@ import redis
 from engines.head import Head
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
-from mirante.outage import Outage
 from pipeline.config.choosing import chosen
 from pipeline.config.settings import Settings
 from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
@@ -35,18 +34,12 @@ class Reporter:
         client: of Redis.
         settings: the worker's.
         state: how the worker is now.
-        outage: tells when Redis refuses reports.
     """
 
     def __init__(
-        self,
-        client: redis.Redis,
-        settings: Settings,
-        state: Callable[[], WorkerState],
-        outage: Outage,
+        self, client: redis.Redis, settings: Settings, state: Callable[[], WorkerState]
     ) -> None:
         self._client, self._settings, self._state = client, settings, state
-        self._outage = outage
         self._machine = Machine()
         self._started = time.time()
         self._version = version("mirante")
@@ -70,12 +63,7 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 cameras run on without it, whatever it is
             self._say_once(f"the worker cannot say how it is: {error}")
             return
-        try:
-            publish(self._client, report)
-        except redis.ResponseError as error:  # what can be read still is
-            self._outage.failed(error, "report")
-        else:
-            self._outage.served("report")
+        publish(self._client, report)
 
     def report(self) -> WorkerReport:
         """Return the worker's report. What it says of cameras and Redis holds no credentials."""

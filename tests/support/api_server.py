@@ -15,7 +15,6 @@ import httpx
 import numpy as np
 import redis
 import uvicorn
-from fastapi import FastAPI
 
 from dashboard.access import Access
 from dashboard.app import make_app, make_services
@@ -37,6 +36,7 @@ from pipeline.control.reports import (
 )
 from pipeline.worker.redis_server import RedisServer
 from plugins.outbox.outbox import Outbox
+from tests.support.redis_child import RedisChild
 
 BOXES = Detections(
     np.array([[10, 20, 110, 220], [300, 40, 420, 300]], np.float32),
@@ -95,15 +95,13 @@ class Bench:
         redis: a client of its Redis.
         outbox: publishes.
         server: the Redis.
-        app: that is served.
     """
 
     http: httpx.Client
     services: Services
     redis: redis.Redis
     outbox: Outbox
-    server: RedisServer
-    app: FastAPI
+    server: RedisServer | RedisChild
     numbers: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -171,14 +169,13 @@ def replace_report(**changes: Any) -> WorkerReport:
 
 
 @contextmanager
-def serving(server: RedisServer, folder: Path, user: str = "", **dashboard: Any) -> Iterator[Bench]:
+def serving(server: RedisServer | RedisChild, folder: Path, user: str = "") -> Iterator[Bench]:
     """The whole application on a free port, as a user of Redis where one is named."""
     credentials = Credentials(folder / "credentials.json")
-    settings = Dashboard.model_validate(dashboard)
+    settings = Dashboard()
     address = server.url.replace("://", f"://{user}:PASSWORD@") if user else server.url
     services = make_services(address, settings, Access(settings), credentials)
-    app = make_app(services)
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on")
+    config = uvicorn.Config(make_app(services), port=0, log_level="warning", lifespan="on")
     web = uvicorn.Server(config)
     thread = threading.Thread(target=web.run)
     thread.start()
@@ -192,7 +189,7 @@ def serving(server: RedisServer, folder: Path, user: str = "", **dashboard: Any)
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
             connect(server.url) as client,
         ):
-            yield Bench(http, services, client, outbox, server, app)
+            yield Bench(http, services, client, outbox, server)
     finally:
         outbox.close(1)
         web.should_exit = True

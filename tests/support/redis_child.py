@@ -35,6 +35,10 @@ class RedisChild:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}" if self.port else f"unix://{self.socket}"
 
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process else None
+
     def start(self) -> "RedisChild":
         bound = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
         quiet = ["--save", "", "--dir", str(self.folder), "--loglevel", "warning"]

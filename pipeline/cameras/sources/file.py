@@ -47,7 +47,6 @@ FILE = SourceKind(
     ),
     plain="",
     needs_path=True,
-    reads_files=True,
     has_query=False,
     source=_source,
     parts=(),

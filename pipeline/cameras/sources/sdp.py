@@ -72,7 +72,6 @@ SDP = SourceKind(
         ),
     ),
     needs_path=True,
-    reads_files=True,
     has_query=False,
     source=_source,
     parts=(

@@ -1,0 +1,283 @@
+"""What the documents let each role do in Redis is enough for it, and no more, on each server."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from websockets.sync.client import connect as open_socket
+
+import mirante
+from mirante.keys import WORKERS, key
+from mirante.redis_url import RedisUrl
+from pipeline.config.settings import Settings
+from pipeline.worker.worker import Worker
+from plugins.outbox.outbox import Outbox
+from tests.support import ROOT
+from tests.support.api_server import Bench, curl, serving
+from tests.support.outcome import Run
+from tests.support.redis_child import RedisChild
+from tests.support.redis_fixtures import until
+from tests.support.redis_kinds import KINDS, program
+from tests.support.simulated_camera import LANES, frame
+
+__all__ = ["until"]
+pytestmark = pytest.mark.redis
+
+PAGES = ("docs/subscribing.md", "docs/security.md")
+LINES = [
+    line
+    for page in PAGES
+    for line in re.findall(r"^ACL SETUSER .*$", (ROOT / page).read_text(), re.M)
+]
+ROLES = {line.split()[2] for line in LINES}
+
+
+class Site:
+    """A server of one kind with a user for each role."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.server = RedisChild(folder, program=program(kind)).start()
+        self.owner = self.server.client()
+        lines = {line.split()[2]: line for line in (LINES if kind == "redis-6.2" else LINES[::-1])}
+        for line in lines.values():
+            self.owner.execute_command(*line.split())
+
+    def url(self, role: str) -> str:
+        return self.server.url.replace("://", f"://{role}:PASSWORD@")
+
+    @contextmanager
+    def used_by(self, role: str) -> Iterator[str]:
+        """Give the role's address, and see that it was refused nothing."""
+        self.owner.execute_command("ACL", "LOG", "RESET")
+        yield self.url(role)
+        refused = [e for e in self.owner.acl_log(128) if e["username"] == role]
+        assert [(e["reason"], e["context"], e["object"]) for e in refused] == []
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="mr") as short:
+        made = Site(request.param, Path(short))
+        yield made
+        made.server.kill()
+
+
+def test_every_role_is_documented_and_tested() -> None:
+    assert set(FORBIDDEN) == ROLES
+    assert len(LINES) == len(ROLES) + 1  # the dashboard's for Redis 6.2
+    assert "%R~" not in LINES[-1]
+
+
+def test_a_publisher_publishes(site: Site, until: Callable[..., Any]) -> None:
+    with site.used_by("publisher") as url:
+        outbox = Outbox(url)
+        outbox.start()
+        for number in range(3):
+            outbox.publish(frame(number, masks=(LANES,)))
+        until(lambda: outbox.state.sent.get("gate") == 3)
+        channel = site.server.client().pubsub()
+        channel.subscribe(key("gate", "preview"))
+        until(lambda: outbox.watched("gate"))
+        channel.close()
+        outbox.close(2)
+        assert outbox.state.words == ""
+
+
+def test_a_viewer_looks(site: Site, mirante: Run) -> None:
+    publish(site)
+    with site.used_by("viewer") as url:
+        look(url, mirante)
+
+
+def look(url: str, mirante: Run) -> None:
+    """All that a viewer does, the page's examples of redis-cli among it."""
+    assert frames(url, kinds=("detections", "masks", "status"))
+    outcome = mirante("tail", "*", "--count", "1", "--since", "60", "--redis", url)
+    assert outcome.status == 0, outcome.err
+    client = RedisUrl(url).client()
+    page = (ROOT / "docs/subscribing.md").read_text()
+    examples = re.findall(r"^redis-cli (X.*)$", page, re.M)
+    assert len(examples) >= 4
+    for example in examples:
+        plain = re.sub(r"\$\(.*\)", "-", example).replace("BLOCK 5000", "BLOCK 1")
+        client.execute_command(*(word.strip("'") for word in plain.split()))
+    assert client.execute_command("SCAN", 0, "MATCH", "mirante:{*}:detections")
+    channel = RedisUrl(url).shaped_client().pubsub()
+    channel.subscribe(key("gate", "preview"))
+    assert channel.get_message(timeout=5) is not None
+    channel.unsubscribe()
+    channel.close()
+
+
+def frames(url: str, **options: Any) -> list[Any]:
+    subscription = mirante.subscribe("*", redis=url, since="0", timeout_s=0.3, **options)
+    return list(subscription)
+
+
+def test_a_consumer_shares(site: Site) -> None:
+    publish(site)
+    with site.used_by("consumer") as url:
+        options: dict[str, Any] = {"redis": url, "since": "0", "kinds": ("detections", "masks")}
+        for cameras in ("gate", "*"):
+            dead = mirante.subscribe(cameras, group="alarm", consumer="dead", **options)
+            assert next(dead).camera == "gate"
+            heirs = {**options, "claim_s": 0.01, "timeout_s": 0.3, "block_s": 0.1}
+            assert list(mirante.subscribe("gate", group="alarm", consumer="heir", **heirs))
+            site.owner.execute_command("XGROUP", "DESTROY", key("gate", "detections"), "alarm")
+
+
+def publish(site: Site) -> None:
+    """Make a camera that has published, past any access list."""
+    site.owner.flushdb()
+    outbox = Outbox(site.server.url)
+    outbox.start()
+    for number in range(3):
+        outbox.publish(frame(number, masks=(LANES,)))
+    outbox.close(5)
+    assert outbox.state.sent == {"gate": 3}
+
+
+@pytest.mark.parametrize("page_of", ["dashboard", "worker"])
+def test_a_worker_and_its_page(
+    site: Site, page_of: str, home: Path, tmp_path: Path, mirante: Run
+) -> None:
+    """With the page of a user of its own, and with that of the worker."""
+    if page_of == "worker" and site.kind != "installed":
+        pytest.skip("the same commands as the dashboard's, on the same keys")
+    site.owner.flushdb()
+    site.owner.sadd(WORKERS, "gone")  # a worker that died: whoever looks takes it out
+    with (
+        site.used_by("worker") as url,
+        working(url),
+        site.used_by(page_of) as page,
+        serving(site.server, tmp_path, page_of) as bench,
+    ):
+        use(bench)
+        command(mirante, page)
+    assert site.owner.smembers(WORKERS) == {b"main"}
+
+
+@contextmanager
+def working(url: str) -> Iterator[None]:
+    from pipeline.gst.camera import CameraRunner
+
+    camera = {"url": "test://?size=320x180&fps=10", "stages": [{"model": "test-boxes"}]}
+    settings = Settings.model_validate({"redis": {"url": url}, "cameras": {"gate": camera}})
+    worker, stop = Worker(settings, url, CameraRunner), threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def use(bench: Bench) -> None:
+    """All that the API and a page ask of Redis and of a worker."""
+    api = partial(bench.http.request, timeout=60)
+    bench.until(lambda: api("GET", "/api/v1/cameras/gate").is_success)
+    bench.until(lambda: bench.camera()["counts"])
+    added = {"name": "yard", "url": "test://", "stages": []}
+    assert api("POST", "/api/v1/cameras", json=added).is_success
+    for path in ("cameras/gate/history", "cameras/gate/timeline", "results/gate/latest", "models"):
+        assert api("GET", f"/api/v1/{path}").is_success
+    assert api("GET", "/api/v1/system").json()["redis"]["words"] == ""
+    stream = f"{bench.address}/api/v1/results/gate/stream"
+    assert "id:" in curl(stream, "-H", "Last-Event-ID: 0-0", seconds=1)
+    with open_socket(f"{bench.address.replace('http', 'ws')}/api/v1/live") as page:
+        page.send(json.dumps({"watch": ["gate"]}))
+        while not isinstance(page.recv(timeout=30), bytes):
+            pass
+        page.send(json.dumps({"watch": []}))
+    trial = api("POST", "/api/v1/cameras/test", json={"url": "test://", "stages": []})
+    assert trial.json()["connected"], trial.text
+    swap = api("POST", "/api/v1/models/swap", json={"model": "test-boxes", "to": "test-pose"})
+    assert swap.is_success, swap.text
+    yard = "/api/v1/cameras/yard"
+    assert api("PATCH", yard, json={"fps": 5}).is_success
+    assert api("POST", f"{yard}/pause").is_success
+    assert api("POST", f"{yard}/resume").is_success
+    assert api("DELETE", yard).is_success
+
+
+def command(mirante: Run, url: str) -> None:
+    """All that the command line asks of Redis and of a worker."""
+    for words in (
+        ("camera", "add", "lane", "test://"),
+        ("camera", "edit", "lane", "--fps", "5"),
+        ("camera", "list"),
+        ("camera", "pause", "lane"),
+        ("camera", "resume", "lane"),
+        ("camera", "test", "--camera", "gate"),
+        ("camera", "remove", "lane"),
+        ("tail", "*", "--count", "1"),
+    ):
+        outcome = mirante(*words, "--redis", url)
+        assert outcome.status == 0, (words, outcome.err)
+
+
+STREAM = key("gate", "detections")
+NOBODY = (
+    "FLUSHALL",
+    "CONFIG GET maxmemory",
+    "KEYS *",
+    "ACL LIST",
+    "SHUTDOWN",
+    "GET other",
+    "SCRIPT FLUSH",
+)
+WRITES = (f"XADD {STREAM} * a 1", f"XTRIM {STREAM} MAXLEN 0", f"RENAME {STREAM} {STREAM}x")
+LOSSES = (f"DEL {STREAM}", f"EXPIRE {STREAM} 1", f"PUBLISH {key('gate', 'preview')} x")
+REGISTRY = ("HSET mirante:cameras gate x", "HDEL mirante:cameras gate")
+FORBIDDEN = {
+    "publisher": (*NOBODY, *REGISTRY, *WRITES[1:], f"XREAD STREAMS {STREAM} 0"),
+    "viewer": (
+        *NOBODY,
+        *REGISTRY,
+        *WRITES,
+        *LOSSES,
+        f"XGROUP CREATE {STREAM} g 0",
+        "SET mirante:x 1",
+    ),
+    "consumer": (*NOBODY, *REGISTRY, *WRITES, *LOSSES, "SET mirante:x 1", "SUBSCRIBE mirante:x"),
+    "dashboard": (
+        *NOBODY,
+        *WRITES,
+        LOSSES[0],
+        LOSSES[2],
+        "SET mirante:worker:main x",
+        "EVAL return 0",
+    ),
+    "worker": (*NOBODY, *WRITES[1:], f"XGROUP CREATE {STREAM} g 0"),
+}
+
+
+@pytest.mark.parametrize("role", sorted(FORBIDDEN))
+def test_a_role_may_do_no_more(site: Site, role: str) -> None:
+    client = RedisUrl(site.url(role)).client()
+    for words in FORBIDDEN[role]:
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.execute_command(*words.split())
+            pytest.fail(f"{role} may {words}")
+
+
+def test_a_dashboard_changes_no_key_but_the_registry(site: Site) -> None:
+    if site.kind == "redis-6.2":
+        pytest.skip("Redis 6.2 knows no keys that may be read and not written")
+    client = RedisUrl(site.url("dashboard")).client()
+    client.execute_command("HSET", "mirante:cameras", "x", "1")
+    for words in (f"EXPIRE {STREAM} 1", "HSET mirante:{mirante:models}:kept:main a b"):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.execute_command(*words.split())
