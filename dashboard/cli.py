@@ -66,7 +66,7 @@ def dashboard(
     with bind(page) as listening:
         services = make_services(redis_address(redis_url or settings.redis.address()), page, access)
         url = shown_url(listening)
-        serve(services, listening, lambda: _say(f"{url} shows {services.url}"))
+        serve(services, listening, lambda: _serving(f"{url} shows {services.url}"))
 
 
 @app.command(
@@ -82,7 +82,10 @@ def bench(context: typer.Context) -> None:
     benchmarks(["dashboard", *context.args], prog_name="mirante bench")
 
 
-def _say(words: str) -> None:
+def _serving(words: str) -> None:
+    from pipeline.service import READY, tell
+
+    tell(READY)
     with suppress(OSError):  # standard output on a full disk
         typer.echo(words)
 

@@ -238,6 +238,13 @@ class FaultCode(StrEnum):
         "the camera ended the stream",
         "It reconnects by itself. If it happens often, too many programs may watch the camera.",
     )
+    LOCAL_TARGET = (
+        "local-target",
+        "… is on the worker's own machine or link, which dashboard.local_targets does not allow",
+        "Set dashboard.local_targets: true where whoever may add cameras may reach all that the "
+        "worker's machine can. Cameras of the configuration and the command line need no such key.",
+        _LASTING,
+    )
     NO_SENDER = (
         "no-sender",
         "waiting for a sender at …",

@@ -24,7 +24,8 @@ WORKERS = "mirante:{mirante:workers}"
 """The set of workers that write reports."""
 _ASKED = "mirante:{mirante:asked}"
 PROBE = f"{_ASKED}:probe"
-"""A list that never is: ``RPUSHX`` on it writes nothing, and tells whether Redis takes writes."""
+"""A key that never is: ``RPUSHX`` and ``XADD … NOMKSTREAM`` write nothing to it, and tell whether
+Redis takes writes."""
 
 
 def lease_key(worker: str) -> str:

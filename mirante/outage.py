@@ -35,8 +35,14 @@ class Outage:
         self._level = level
         self._lock = threading.Lock()
         self._failing: dict[str, int] = {}  # failures one after another, by user
+        self._words = ""
         self._said: set[str] = set()
         self._began_s = 0.0
+
+    @property
+    def words(self) -> str:
+        """The newest reason for which a user is not served; empty while all are."""
+        return self._words
 
     def failed(self, error: BaseException, user: str = "") -> str:
         """Note that a user was not served; return why, in words.
@@ -49,6 +55,7 @@ class Outage:
         with self._lock:
             if not self._failing:
                 self._began_s = time.monotonic()
+            self._words = words
             self._failing[user] = self._failing.get(user, 0) + 1
             kind = _kind(error)
             is_early = self._failing[user] == 1 and _is_vague(error)
@@ -63,7 +70,10 @@ class Outage:
         if not self._failing:
             return
         with self._lock:
-            if self._failing.pop(user, 0) and not self._failing and self._said:
+            if self._failing.pop(user, 0) == 0 or self._failing:
+                return
+            self._words = ""
+            if self._said:
                 self._said.clear()
                 away_s = time.monotonic() - self._began_s
                 self._log.warning("Redis %s: back, after %.0f s", self._url, away_s)

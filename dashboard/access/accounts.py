@@ -15,6 +15,7 @@ from typing import Literal
 
 from dashboard.access.attempts import Attempts
 from dashboard.access.identity import Identity
+from dashboard.access.known import Known
 from dashboard.access.passwords import is_hash, is_password, of_nobody
 from dashboard.access.sessions import Session, Sessions
 from dashboard.access.signed_in import SignedIn
@@ -75,6 +76,7 @@ class Access:
         self.settings = settings
         self.store = Store(folder)
         self.attempts = Attempts()
+        self._known = Known()
         self.proxies = settings.proxy_networks()
         self.signed_in = SignedIn(settings, clock)
         self.host = settings.host  # that is listened on
@@ -167,6 +169,27 @@ class Access:
         if account is None or not right:
             return None
         return self._sessions(self._made_secret()).issue(name, account.hashed, account.rights)
+
+    def known_by(self, name: str, address: str, cookie: str) -> str:
+        """Return by what whoever logs in was known before as that user; empty for a stranger.
+
+        Args:
+            name: of the user.
+            address: of the client.
+            cookie: of a browser that has logged in before, as ``know`` made it.
+
+        Raises:
+            AccessError: the file cannot be used.
+        """
+        return self._known.by(name, address, cookie, self._secret())
+
+    def know(self, name: str, address: str) -> str:
+        """Note that a user logged in; returns what tells the browser from a stranger's.
+
+        Raises:
+            AccessError: the file cannot be used.
+        """
+        return self._known.issue(name, address, self._made_secret())
 
     def log_out(self, identity: Identity) -> None:
         """Ends a session, also for whoever has a copy of its cookie.

@@ -16,6 +16,7 @@ from dashboard.api.bodies import JsonRoute
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals
+from dashboard.api.targets import check_targets
 from dashboard.services import FromApp, Services
 from mirante.faults import FaultCode, advice_on
 from pipeline.config.camera import Camera
@@ -102,7 +103,9 @@ def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     _check(seen, name, keys, before, worker)
     if spec:
         checked(name, spec)
-    trial = _tried(services, name, spec, worker) if worker in running else _untried(worker, running)
+    local = services.settings.local_targets or "url" not in keys
+    is_up = worker in running
+    trial = _tried(services, name, spec, worker, local) if is_up else _untried(worker, running)
     facts = msgspec.to_builtins(trial, builtin_types=(bytes,))
     jpeg = facts.pop("jpeg")
     picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
@@ -213,6 +216,7 @@ def _changed(seen: Seen, name: str) -> Description:
 def _check(seen: Seen, name: str, keys: Description, before: Desired | None, worker: str) -> None:
     report = seen.services.sampler.reports().get(worker)
     check(name, keys, before, report, may_refer=seen.who.sees_all)
+    check_targets(seen.services.settings, keys, before)
 
 
 def _existing(seen: Seen, keys: Description) -> Desired | None:
@@ -229,11 +233,12 @@ def _existing(seen: Seen, keys: Description) -> Desired | None:
     return seen.wanted().get(name) if may_change and seen.who.sees(name) else seen.named(name)
 
 
-def _tried(services: Services, name: str, spec: Description, worker: str) -> Trial:
+def _tried(services: Services, name: str, spec: Description, worker: str, local: bool) -> Trial:
     if not _trials.acquire(blocking=False):
         raise HTTPException(429, f"{TRIALS_AT_ONCE} cameras are being tried; try again in a moment")
     try:
-        return ask_trial(services.redis, services.credentials, name, spec, worker)
+        client, credentials = services.redis, services.credentials
+        return ask_trial(client, credentials, name, spec, worker, local=local)
     except RefusedError as error:
         raise HTTPException(502, f'worker "{worker}": {redact(str(error))}') from None
     finally:

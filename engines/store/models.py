@@ -17,8 +17,8 @@ from io import BufferedIOBase, FileIO
 from pathlib import Path
 from typing import Literal
 
-from engines.home import home
 from engines.manifest import ZOO, Manifest, find, zoo_names
+from mirante.home import home
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ import ssl
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
+from pipeline.cameras.targets import LocalTargetError, check_peer, fault_of_words
 from pipeline.config.camera_url import CameraUrl
 
 HEAR_S = 0.5  # for an answer; whoever asks has waited for one before
@@ -62,6 +63,7 @@ def connected(url: CameraUrl, timeout_s: float) -> socket.socket:
         OSError: why there is none.
     """
     connection = socket.create_connection((url.host, url.port or 0), timeout_s)
+    check_peer(connection)
     if url.endpoint is None or url.endpoint.protocol != "tls":
         return connection
     with connection:  # which its encrypted form takes over
@@ -95,6 +97,7 @@ def _speaks_tls(url: CameraUrl, timeout_s: float) -> bool:
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # nothing is sent to it
     try:
         connection = socket.create_connection((url.host, url.port or 0), timeout_s)
+        check_peer(connection)
         with connection, anyone.wrap_socket(connection):
             return True
     except OSError:
@@ -113,11 +116,10 @@ def _find_route(host: str, port: int) -> None:
 
 def fault_of_error(error: OSError, host: str, port: int) -> Fault:
     """Return why a connection could not be made."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        words = f"the camera's certificate is not trusted: {error.verify_message}"
-        return Fault(FaultCode.UNTRUSTED, words)
+    if isinstance(error, LocalTargetError):
+        return fault_of_words(str(error))
     if isinstance(error, ssl.SSLError):
-        return Fault(FaultCode.NO_TLS, f"{_place(host, port)} does not speak TLS: {error.reason}")
+        return _fault_of_tls(error, _place(host, port))
     if isinstance(error, socket.gaierror):
         return Fault(FaultCode.UNKNOWN_HOST, f'unknown host "{host}"')
     if isinstance(error, ConnectionRefusedError):
@@ -127,3 +129,10 @@ def fault_of_error(error: OSError, host: str, port: int) -> Fault:
         words = f"{_place(host, port)} does not answer: switched off, or behind a firewall"
         return Fault(FaultCode.UNREACHABLE, words)
     return Fault(FaultCode.NO_ROUTE, f"no route to {host}: {error.strerror}")
+
+
+def _fault_of_tls(error: ssl.SSLError, place: str) -> Fault:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = f"the camera's certificate is not trusted: {error.verify_message}"
+        return Fault(FaultCode.UNTRUSTED, words)
+    return Fault(FaultCode.NO_TLS, f"{place} does not speak TLS: {error.reason}")

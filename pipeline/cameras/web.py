@@ -21,6 +21,7 @@ from pipeline.cameras.answers import fault_of, no_login, redirected
 from pipeline.cameras.login import Login
 from pipeline.cameras.reach import fault_of_error, reach
 from pipeline.cameras.state import Fault
+from pipeline.cameras.targets import check_peer
 from pipeline.config.camera_url import CameraUrl
 
 _REDIRECTS_MOST = 5
@@ -208,6 +209,7 @@ class Web:
         if connection.sock is None:
             try:
                 connection.connect()
+                check_peer(connection)
             except OSError as error:
                 self._drop(origin)
                 raise FetchError(fault_of_error(error, *origin[1:])) from None

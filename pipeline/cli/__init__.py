@@ -1,5 +1,6 @@
 """The command ``mirante``: one file per command or group of commands."""
 
+import os
 import sys
 
 
@@ -7,4 +8,14 @@ def main() -> None:
     """Entry point of the console script."""
     from pipeline.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    _give_up_the_log()
+    sys.exit(status)
+
+
+def _give_up_the_log() -> None:
+    """Keep lines that a full disk did not take from changing the exit status."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

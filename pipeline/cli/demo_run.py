@@ -143,7 +143,10 @@ def demo_settings(urls: Mapping[str, str], faces: str) -> Settings:
         {
             "worker": "demo",
             "metrics": {"port": None},
-            "dashboard": {"port": PAGE_PORT if is_free_port(PAGE_PORT) else 0},
+            "dashboard": {
+                "port": PAGE_PORT if is_free_port(PAGE_PORT) else 0,
+                "local_targets": True,  # its own cameras are there
+            },
             "log": {"level": "warning"},
             "cameras": cameras,
         }

@@ -160,6 +160,12 @@ class Dashboard(Section):
         None, description="headers by which a proxy of `proxies` tells whom it has signed in"
     )
 
+    local_targets: bool = Field(
+        False,
+        description="cameras that are added, changed or tested on the page may be files of the "
+        "worker's machine, or at its loopback and link-local addresses",
+    )
+
     @field_validator("proxies")
     @classmethod
     def _networks(cls, proxies: list[str]) -> list[str]:

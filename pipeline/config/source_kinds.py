@@ -105,6 +105,7 @@ class AddressKind:
         check_query: raises ValueError on a query that means nothing.
         check: raises ValueError on an address that means nothing as a whole.
         models: those made for what it shows, suggested for it.
+        reads_files: its addresses name files of the worker's machine.
     """
 
     schemes: Mapping[str, Endpoint | None]
@@ -123,6 +124,7 @@ class AddressKind:
     check_query: Callable[[str], object] = str
     check: Callable[[Address], object] = lambda _url: None
     models: tuple[str, ...] = ()
+    reads_files: bool = False
 
     @property
     def is_network(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engines.home import home
+from mirante.home import home
 from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
 from pipeline.config.source_kinds import is_network

@@ -65,12 +65,14 @@ class Request(msgspec.Struct, frozen=True):
         spec: keys of ``Camera``, the address with its credentials.
         until_s: when to give up, on the clock ``time.monotonic``, which processes share.
         path: where modules are found.
+        local: the camera may be on the worker's own machine or link.
     """
 
     name: str
     spec: dict[str, Any]
     until_s: float
     path: list[str]
+    local: bool = True
 
 
 def pack(trial: Trial) -> bytes:
@@ -95,6 +97,7 @@ def ask_trial(
     spec: Mapping[str, object],
     worker: str,
     timeout_s: float = 30.0,
+    local: bool = True,
 ) -> Trial:
     """Tries a camera from a worker's machine.
 
@@ -107,6 +110,7 @@ def ask_trial(
             as its worker knows it.
         worker: the worker's name.
         timeout_s: how long to wait for the answer.
+        local: an address in ``spec`` may be on the worker's own machine or link.
 
     Raises:
         ConfigError: an address is none.
@@ -118,7 +122,7 @@ def ask_trial(
     for key, url in given.items():
         check_address(f"{name}.{key}", url)  # of a wrong one a secret cannot be told apart
     held = {key: credentials.withdraw(name, url) for key, url in given.items()}
-    request = {"name": name, "spec": {**spec, **held}}
+    request = {"name": name, "spec": {**spec, **held}, "local": local}
     try:
         return unpack(ask(client, "trial", worker, request, timeout_s))
     finally:

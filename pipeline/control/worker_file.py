@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from engines.home import own_folder
+from mirante.home import own_folder
 
 log = logging.getLogger(__name__)
 

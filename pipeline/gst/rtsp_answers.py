@@ -30,6 +30,7 @@ from pipeline.cameras.answers import (
 )
 from pipeline.cameras.login import Login
 from pipeline.cameras.state import Fault
+from pipeline.cameras.targets import LocalTargetError, check_host, fault_of_words
 from pipeline.config.camera_url import CameraUrl
 from pipeline.gst.conversation import Conversation
 from pipeline.gst.parameter_sets import ParameterSets
@@ -139,6 +140,10 @@ class RtspAnswers:
         self._redirects += 1
         places = _values(answer, _LOCATION)
         self._is_lost = not places or self._redirects > REDIRECTS_MOST
+        if places and (words := _local_words(places[0])):
+            self._is_lost = True
+            answer.remove_header(_LOCATION, -1)
+            return fault_of_words(words)
         if not self._is_lost:
             if _is_elsewhere(places[0], self._url):
                 self._forget_login()
@@ -199,6 +204,15 @@ class MirAnswers(Gst.Element, GstRtsp.RTSPExtension):  # type: ignore[misc]
             except Exception:  # noqa: BLE001  # it would end in C, unseen
                 _log.exception("an answer could not be read")
         return _OK
+
+
+def _local_words(location: str) -> str:
+    """Return why a redirect is not to be followed from this process; empty where it may be."""
+    try:
+        check_host(urlsplit(location).hostname or "")
+    except (ValueError, LocalTargetError) as error:
+        return str(error)
+    return ""
 
 
 def _is_elsewhere(location: str, url: CameraUrl) -> bool:

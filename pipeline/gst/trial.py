@@ -13,6 +13,7 @@ import cv2
 import gi
 import msgspec
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 gi.require_version("Gst", "1.0")
@@ -26,7 +27,9 @@ from mirante.wire.codec import encode
 from mirante.wire.messages import DetectionsMessage
 from pipeline.cameras.graph import stage_texts
 from pipeline.cameras.state import WAITING, Fault, State, Transition
+from pipeline.cameras.targets import fault_of_target, forbid, is_local, words_of
 from pipeline.config.camera import Camera
+from pipeline.config.camera_url import CameraUrl
 from pipeline.control.trials import Request, Trial, failed, pack
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.decoders import CODECS
@@ -114,6 +117,10 @@ def try_camera(request: Request) -> Trial:
     """Runs the camera until an image has come, it failed, or it is time to give up."""
     began_s = time.monotonic()
     camera = Camera.model_validate(request.spec)
+    if not request.local:
+        forbid()
+        if here := fault_of_target(camera.url):
+            return failed(here.code, here.reason, time.monotonic() - began_s)
     TrialSink.blur = Blur(camera.preview.blur) if camera.preview.blur else None
     TrialSink.enough = ended = threading.Event()
     faults: list[Transition] = []
@@ -134,13 +141,25 @@ def try_camera(request: Request) -> Trial:
     runner.start()
     ended.wait(request.until_s - time.monotonic())
     seconds = time.monotonic() - began_s
-    if TrialSink.kept is None:
+    if not request.local and (words := _local_peer(camera.url)):
+        trial = failed(FaultCode.LOCAL_TARGET, words, seconds)
+    elif TrialSink.kept is None:
         fault = faults[0] if faults else _impatient(ledger, warnings.last, seconds, runner.reason)
         trial = failed(fault.code, fault.reason, seconds)
     else:
         trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
     runner.stop(STOP_S)  # cameras have few sessions: this one is closed, not left behind
     return trial
+
+
+def _local_peer(url: CameraUrl) -> str:
+    """Return why a library's own connection is none that may be made; empty where it is.
+
+    A name may stand for another address than when it was checked.
+    """
+    made = psutil.Process().net_connections("inet") if url.is_network else []
+    peers = [each.raddr.ip for each in made if each.raddr and each.raddr.port == url.port]
+    return next((words_of(peer) for peer in peers if is_local(peer)), "")
 
 
 def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) -> Trial:

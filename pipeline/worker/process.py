@@ -16,6 +16,7 @@ from pipeline.config.camera import Camera
 from pipeline.config.choosing import settle
 from pipeline.config.settings import Settings
 from pipeline.control.worker_file import WorkerFile
+from pipeline.service import heartbeat
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import MakeRunner
 from pipeline.worker.dashboard_process import DashboardProcess
@@ -101,7 +102,7 @@ def run_worker(
             log.info("%s", hint)
         if on_start is not None:
             on_start(worker, address, page)
-        worker.run(stop, on_tick)
+        worker.run(stop, heartbeat(on_tick))
         if on_end is not None:
             on_end()
     return 0

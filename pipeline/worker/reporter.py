@@ -15,6 +15,7 @@ import redis
 from engines.head import Head
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
+from mirante.outage import Outage
 from pipeline.config.choosing import chosen
 from pipeline.config.settings import Settings
 from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
@@ -34,12 +35,18 @@ class Reporter:
         client: of Redis.
         settings: the worker's.
         state: how the worker is now.
+        outage: tells when Redis refuses reports.
     """
 
     def __init__(
-        self, client: redis.Redis, settings: Settings, state: Callable[[], WorkerState]
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        state: Callable[[], WorkerState],
+        outage: Outage,
     ) -> None:
         self._client, self._settings, self._state = client, settings, state
+        self._outage = outage
         self._machine = Machine()
         self._started = time.time()
         self._version = version("mirante")
@@ -63,7 +70,12 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 cameras run on without it, whatever it is
             self._say_once(f"the worker cannot say how it is: {error}")
             return
-        publish(self._client, report)
+        try:
+            publish(self._client, report)
+        except redis.ResponseError as error:  # what can be read still is
+            self._outage.failed(error, "report")
+        else:
+            self._outage.served("report")
 
     def report(self) -> WorkerReport:
         """Return the worker's report. What it says of cameras and Redis holds no credentials."""

@@ -31,18 +31,19 @@ ANSWER_S = 24.0  # from the start to an answer: twice 10 s of a slow camera, whi
 KILL_S = 27.0
 
 
-def run_trial(name: str, camera: Camera, folder: Path | None = None) -> Trial:
+def run_trial(name: str, camera: Camera, folder: Path | None = None, local: bool = True) -> Trial:
     """Tries a camera from this machine; takes at most 27 seconds.
 
     Args:
         name: what it is called.
         camera: with its credentials and all that it inherits.
         folder: manifests beside the zoo's, as ``Settings.models``.
+        local: the camera may be on this machine or its link.
     """
     began_s = time.monotonic()
     whole = settle(camera, folder)
     assert whole is not None  # it was waited for
-    trial = _tried(name, whole, began_s)
+    trial = _tried(name, whole, began_s, local)
     models = [use.name for use in whole.models()]
     less = chosen(folder).less(camera.preview.blur) if camera.stages is None else None
     return msgspec.structs.replace(trial, models=models, less=less, hint=_hint(trial, camera))
@@ -55,13 +56,13 @@ def _hint(trial: Trial, camera: Camera) -> str | None:
     return decode_hint(trial.size, trial.fps, camera.width, camera.height, has_view=has_view)
 
 
-def _tried(name: str, camera: Camera, began_s: float) -> Trial:
+def _tried(name: str, camera: Camera, began_s: float, local: bool) -> Trial:
     """Try a camera whose stages are known, in a process of its own."""
     blur = check_blur(camera.preview.blur, camera.stages or (), "preview.blur")
     if lines := [*blur, *check_view(camera, name)]:
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
     spec = camera.model_dump(mode="json") | {"url": _whole(camera.url), "view": None}
-    request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path))
+    request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path, local))
     try:
         ended = subprocess.run(
             [sys.executable, "-m", "pipeline.gst.trial"],
@@ -91,7 +92,8 @@ def answer_trial(registry: Registry, folder: Path | None, request: Mapping[str, 
     """
     name, spec = str(request["name"]), dict(request["spec"])
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
-    trial = run_trial(name, camera, folder)
+    local = "url" not in spec or request.get("local", True) is True
+    trial = run_trial(name, camera, folder, local)
     log.info("camera %s, tried: %s", name, trial.words)
     return pack(trial)
 

@@ -16,6 +16,8 @@ import redis
 from engines.runtimes import threads_per_session
 from engines.serving import Models
 from mirante.faults import FaultCode
+from mirante.outage import Outage
+from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25
 STOP_TIMEOUT_S = 5.0
+CONSEQUENCE = "cameras run on, and their results wait in memory"
 
 
 class Worker:
@@ -70,12 +73,14 @@ class Worker:
         keep = settings.redis.retention
         self.settings = settings
         self.cameras: dict[str, RunningCamera] = {}
+        self._outage = Outage(RedisUrl(url), log, CONSEQUENCE, logging.ERROR)
         self.outbox = Outbox(
             url,
             Retention(**keep.model_dump()),
             settings.redis.ring_s,
             settings.redis.ring_mib << 20,
             on_lost=self._on_lost,
+            outage=self._outage,
         )
         client = connect(url)
         self._registry = Registry(client, settings=settings)
@@ -85,7 +90,7 @@ class Worker:
         self._swaps = ModelSwaps(
             client, settings.worker, self.models, self._builds.leave, self._blurred
         )
-        self._reporter = Reporter(client, settings, self.state)
+        self._reporter = Reporter(client, settings, self.state, self._outage)
         trial = partial(answer_trial, self._registry, settings.models)
         self._requests = Requests(
             client, settings.worker, {"swap": self._swaps.swap, "trial": trial}
@@ -96,7 +101,6 @@ class Worker:
         self._leased = False
         self._generation = ""
         self._renew_due_s = 0.0
-        self._redis_words = ""
         self._starter = CameraStarter(
             make_runner, self.outbox, self.models, threads_of(settings), SharedSessions(), sample
         )
@@ -132,8 +136,8 @@ class Worker:
         }
         return WorkerState(
             outbox=OutboxReport(
-                connected=outbox.connected,
-                words=outbox.words,
+                connected=outbox.connected and not self._outage.words,
+                words=outbox.words or self._outage.words,
                 depth=outbox.depth,
                 sent=sum(outbox.sent.values()),
                 lost=dict(outbox.lost),
@@ -164,9 +168,9 @@ class Worker:
             self._requests.poll()
             changed = self._registry.changes()
         except redis.RedisError as error:
-            self._say_once(f"the registry is out of reach: {error}")
+            self._outage.failed(error, "registry")
             return
-        self._say_once("")
+        self._outage.served("registry")
         self._tell_again()
         if changed is not None:
             paused = [name for name, entry in changed.items() if entry.paused]
@@ -282,13 +286,6 @@ class Worker:
     def _on_lost(self, camera: str, frames: int) -> None:
         if (running := self.cameras.get(camera)) is not None:
             running.ledger.lost(frames)
-
-    def _say_once(self, words: str) -> None:
-        if words and words != self._redis_words:
-            log.warning("%s", words)
-        elif self._redis_words and not words:
-            log.info("the registry is in reach again")
-        self._redis_words = words
 
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""

@@ -12,6 +12,7 @@ import msgspec
 
 from mirante.frame import FrameResult
 from mirante.keys import Kind, check_camera
+from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from mirante.wire import encode
@@ -58,6 +59,7 @@ class Outbox:
             that its account can say so (``Ledger.lost``). Quick, and safe between threads.
         log: where failures and recoveries are told, once each.
         tenure: the name of the worker that publishes; None for a line without one.
+        outage: tells of outages, where others use the same Redis; one of its own by default.
     """
 
     def __init__(
@@ -69,14 +71,15 @@ class Outbox:
         on_lost: Callable[[str, int], None] = lambda camera, frames: None,
         log: logging.Logger | None = None,
         tenure: Tenure | None = None,
+        outage: Outage | None = None,
     ) -> None:
         retention = retention or Retention()
         self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost)
         self._previews = Previews()
         log = log or logging.getLogger("mirante.outbox")
-        self._sender = Sender(
-            RedisUrl(redis_url), self._ring, self._previews, retention, log, tenure
-        )
+        url = RedisUrl(redis_url)
+        outage = outage or Outage(url, log, "results wait in memory", logging.ERROR)
+        self._sender = Sender(url, self._ring, self._previews, retention, log, outage, tenure)
         self._closed = False
 
     def start(self) -> None:

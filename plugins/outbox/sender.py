@@ -11,8 +11,10 @@ from typing import Any
 import redis
 
 from mirante.backoff import Backoff
-from mirante.keys import Kind, key
+from mirante.keys import PROBE, Kind, key
+from mirante.outage import Outage
 from mirante.redis_url import RedisUrl, exchange
+from mirante.refusal import refusal
 from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
 from plugins.outbox.lane import Entry, Lane
 from plugins.outbox.newest import last_id, newest_epoch
@@ -36,7 +38,7 @@ class Sender:
     publisher comes in between.
 
     Attributes:
-        connected: the last exchange went well.
+        connected: the last exchange went well, and Redis takes writes.
         words: why not, or which cameras are refused; empty when all is well.
     """
 
@@ -47,6 +49,7 @@ class Sender:
         previews: Previews,
         retention: Retention,
         log: logging.Logger,
+        outage: Outage,
         tenure: Tenure | None = None,
     ) -> None:
         self.connected = False
@@ -56,6 +59,8 @@ class Sender:
         self._previews = previews
         self._retention = retention
         self._log = log
+        self._outage = outage
+        self._refused = False
         self._fence = Fence(tenure)
         self._client: redis.Redis | None = None
         self._backoff = Backoff()
@@ -89,11 +94,7 @@ class Sender:
                 expired_s = time.monotonic()
             try:
                 self._turn()
-            except (redis.RedisError, OSError) as error:
-                self._fail(error)
-                self._stop.wait(self._backoff.next_s())
             except Exception as error:  # noqa: BLE001 - the only sender must outlive a mistake
-                self._log.exception("outbox: %s", type(error).__name__)
                 self._fail(error)
                 self._stop.wait(self._backoff.next_s())
         self._leave()
@@ -121,6 +122,8 @@ class Sender:
         if self._client is None:
             self._client = self._url.client()
             self._client.ping()
+            if self._refused:
+                self._probe()
         with self._ring.changed:
             lanes = [lane for lane in self._ring.lanes.values() if self._ready(lane)]
         self._sync([lane for lane in lanes if not lane.synced])
@@ -134,6 +137,16 @@ class Sender:
         self._give_back(self._ring.left())
         self._previews.exchange(self._client, self._ring.unclaimed())
         self._succeed()
+
+    def _probe(self) -> None:
+        """Find out whether Redis takes writes again, though there may be nothing to write.
+
+        Raises:
+            redis.RedisError: it does not.
+        """
+        [reply] = self._exchange([("XADD", PROBE, "NOMKSTREAM", "*", "", "")])
+        if refusal(reply):
+            raise reply
 
     def _exchange(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         assert self._client is not None
@@ -283,7 +296,8 @@ class Sender:
         with self._ring.changed:
             lost = sum(not entry.acked for entry in refused)
             lane.land(done, refused)
-            lane.words = ""
+            if failed is None:
+                lane.words = ""
         self._ring.report_lost(lane, lost)
         if refused:
             self._say(lane, FOREIGN)
@@ -313,10 +327,8 @@ class Sender:
         lane.words = text
 
     def _fail(self, error: BaseException) -> None:
-        words = self._url.explain(error)
-        if words != self.words or self.connected:
-            self._log.error("%s; results wait in memory", words)
-        self.connected, self.words = False, words
+        self.connected, self.words = False, self._outage.failed(error, "outbox")
+        self._refused = refusal(error) is not None
         self._previews.forget()
         self._fence.tokens.clear()
         if self._client is not None:
@@ -328,9 +340,11 @@ class Sender:
 
     def _succeed(self) -> None:
         blocked = [lane.words for lane in list(self._ring.lanes.values()) if lane.words]
-        if not self.connected:
+        if not self.connected and not self._outage.words:
             self._log.info("Redis %s: connected", self._url)
         self.connected, self.words = True, "; ".join(blocked)
+        self._refused = False
+        self._outage.served("outbox")
         self._backoff.reset()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import argon2
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from dashboard.access import passwords
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.guarded_app import Clock
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,6 +23,16 @@ def shipped_hasher() -> Iterator[argon2.PasswordHasher]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=1024))
         yield shipped
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of sessions and of limits."""
+    clock = Clock()
+    ours = ("dashboard.access.attempts.time", "dashboard.access.slowed.time")
+    for module in ("limits.storage.memory.time", *ours):
+        monkeypatch.setattr(module, SimpleNamespace(time=clock))
+    return clock
 
 
 @pytest.fixture

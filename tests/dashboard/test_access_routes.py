@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 from dashboard.access.guard import ONLY_LOOKS, OPEN_PATHS
 from dashboard.access.origin import SAFE_METHODS
@@ -17,6 +13,7 @@ from dashboard.app import make_app, make_services
 from dashboard.services import Services
 from pipeline.control.credentials import Credentials
 from tests.support.guarded_app import BEARER, HOST, TOKENS, USERS, log_in, make_access
+from tests.support.routes import walk
 
 NO_REDIS = "redis://127.0.0.1:1"
 OPEN_ROUTES = {
@@ -35,20 +32,6 @@ def services(folder: Path, redis: str = NO_REDIS) -> Services:
     return make_services(redis, access.settings, access, credentials)
 
 
-def walk(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
-    """Method and path of every route; parameters filled in."""
-    for route in iter_route_contexts(routes):
-        path = route.path or ""
-        if isinstance(route.original_route, Mount):
-            assert path == "/static"
-        elif isinstance(route.original_route, WebSocketRoute):
-            yield "WEBSOCKET", path
-        else:
-            assert route.methods, route
-            for method in route.methods:
-                yield method, re.sub(r"{[^}]*}", "gate", path)
-
-
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     """Without the tasks that follow Redis: nothing here gets as far."""
@@ -56,7 +39,7 @@ def client(tmp_path: Path) -> TestClient:
 
 
 def routes_of(client: TestClient) -> set[tuple[str, str]]:
-    return set(walk(client.app.routes))  # type: ignore[attr-defined]
+    return {(each.method, each.of("gate")) for each in walk(client.app.routes)}  # type: ignore[attr-defined]
 
 
 def test_the_walk_finds_the_routes(client: TestClient) -> None:

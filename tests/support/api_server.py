@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import redis
 import uvicorn
+from fastapi import FastAPI
 
 from dashboard.access import Access
 from dashboard.app import make_app, make_services
@@ -95,6 +96,7 @@ class Bench:
         redis: a client of its Redis.
         outbox: publishes.
         server: the Redis.
+        app: that is served.
     """
 
     http: httpx.Client
@@ -102,6 +104,7 @@ class Bench:
     redis: redis.Redis
     outbox: Outbox
     server: RedisServer | RedisChild
+    app: FastAPI
     numbers: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -169,13 +172,16 @@ def replace_report(**changes: Any) -> WorkerReport:
 
 
 @contextmanager
-def serving(server: RedisServer | RedisChild, folder: Path, user: str = "") -> Iterator[Bench]:
+def serving(
+    server: RedisServer | RedisChild, folder: Path, user: str = "", **dashboard: Any
+) -> Iterator[Bench]:
     """The whole application on a free port, as a user of Redis where one is named."""
     credentials = Credentials(folder / "credentials.json")
-    settings = Dashboard()
+    settings = Dashboard.model_validate(dashboard)
     address = server.url.replace("://", f"://{user}:PASSWORD@") if user else server.url
     services = make_services(address, settings, Access(settings), credentials)
-    config = uvicorn.Config(make_app(services), port=0, log_level="warning", lifespan="on")
+    app = make_app(services)
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on")
     web = uvicorn.Server(config)
     thread = threading.Thread(target=web.run)
     thread.start()
@@ -189,7 +195,7 @@ def serving(server: RedisServer | RedisChild, folder: Path, user: str = "") -> I
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
             connect(server.url) as client,
         ):
-            yield Bench(http, services, client, outbox, server)
+            yield Bench(http, services, client, outbox, server, app)
     finally:
         outbox.close(1)
         web.should_exit = True

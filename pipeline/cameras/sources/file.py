@@ -47,6 +47,7 @@ FILE = SourceKind(
     ),
     plain="",
     needs_path=True,
+    reads_files=True,
     has_query=False,
     source=_source,
     parts=(),

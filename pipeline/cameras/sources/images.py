@@ -48,6 +48,7 @@ IMAGES = SourceKind(
         ),
     ),
     needs_path=True,
+    reads_files=True,
     has_query=False,
     source=_source,
     parts=(Part("appsrc", "image folders and the synthetic camera", BASE),),

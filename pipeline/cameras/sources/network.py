@@ -10,6 +10,7 @@ from pipeline.cameras.content import BEGIN_BYTES, content_of, fault_of_content
 from pipeline.cameras.image_size import check_size
 from pipeline.cameras.sources.base import Contents, Meaning, words_alone
 from pipeline.cameras.state import Fault
+from pipeline.cameras.targets import is_forbidden
 from pipeline.cameras.web import Answer, FetchError
 from pipeline.config.camera_url import CameraUrl, redact
 from pipeline.config.launch import quoted
@@ -70,7 +71,11 @@ def bounded(image: bytes) -> bytes:
 def http_source(url: CameraUrl, answer_s: float) -> str:
     """Return the launch text of an element that fetches an address, all but its query."""
     location = quoted(url.location.partition("?")[0])
-    return f"souphttpsrc name=source location={location} timeout={math.ceil(answer_s)}"
+    follows = str(not is_forbidden()).lower()  # a redirect may lead to this machine
+    return (
+        f"souphttpsrc name=source location={location} timeout={math.ceil(answer_s)} "
+        f"automatic-redirect={follows}"
+    )
 
 
 def secrets_of(url: CameraUrl) -> dict[str, str]:

@@ -72,6 +72,7 @@ SDP = SourceKind(
         ),
     ),
     needs_path=True,
+    reads_files=True,
     has_query=False,
     source=_source,
     parts=(

@@ -93,7 +93,7 @@ def test_a_user_without_a_home_has_no_file(
 
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr(Path, "home", homeless)
-    monkeypatch.setattr("engines.home.NOWHERE", Path("/dev/null"))
+    monkeypatch.setattr("mirante.home.NOWHERE", Path("/dev/null"))
     with WorkerFile("main", "redis://worker"):
         pass
     assert "/dev/null/.cache/mirante/run/worker-main.json cannot be written" in caplog.text

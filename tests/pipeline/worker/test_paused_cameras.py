@@ -99,7 +99,7 @@ def test_a_pause_outlives_the_worker_and_what_redis_held(
         wait_for(lambda: told(client, "gate") == [*STARTED, STOPPED, STOPPED])
         assert worker.cameras == {}
         client.flushall()
-        wait_for(lambda: told(client, "gate") == [STOPPED])
+        wait_for(lambda: told(client, "gate") == [STOPPED, STOPPED])  # sent again, and said again
         assert worker.cameras == {}
         assert Registry(client).cameras()["gate"].paused
 

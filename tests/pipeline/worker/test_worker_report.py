@@ -15,6 +15,8 @@ import redis
 
 from engines.manifest import ZOO
 from mirante.keys import WORKERS, report_key
+from mirante.outage import Outage
+from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Settings
 from pipeline.control.registry import connect
 from pipeline.control.reports import KEPT_MS, WorkerReport, WorkerState, publish, reports
@@ -23,6 +25,7 @@ from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.reporter import Reporter
 from tests.support.worker_states import COUNTS, GATE, PAUSED, READY, with_models, worker
 
+OUTAGE = Outage(RedisUrl("redis://127.0.0.1:1"), logging.getLogger("t"), "it waits")
 STATE = with_models(worker(gate=GATE, yard=PAUSED), street=READY)
 
 
@@ -33,7 +36,7 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 
 def reporter(client: Any = None, **settings: object) -> Reporter:
-    return Reporter(client, Settings.model_validate(settings), lambda: STATE)
+    return Reporter(client, Settings.model_validate(settings), lambda: STATE, OUTAGE)
 
 
 def report(name: str = "main", **settings: object) -> WorkerReport:
@@ -145,7 +148,7 @@ def test_what_cannot_be_told_ends_no_worker(
         raise ValueError("a manifest is gone")
 
     monkeypatch.setattr("pipeline.worker.reporter.EVERY_S", 0.0)
-    told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail)
+    told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail, OUTAGE)
     told.poll()
     assert "cannot say how it is: a manifest is gone" in caplog.text
 

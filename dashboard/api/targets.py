@@ -1,0 +1,43 @@
+"""Addresses that a page may not give: files, and what only the worker's machine or link reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import HTTPException
+
+from pipeline.cameras.targets import fault_of_target
+from pipeline.config.camera_url import ADDRESSES, CameraUrl
+from pipeline.config.dashboard import Dashboard
+from pipeline.control.entries import Desired
+from pipeline.control.spec import redacted
+
+
+def check_targets(settings: Dashboard, keys: Mapping[str, Any], before: Desired | None) -> None:
+    """Refuse an address that is new, unless ``dashboard.local_targets`` allows all; blocks.
+
+    A camera's own address stays what the configuration or the command line made it. Names are asked
+    for here, and again by the worker that tests the camera.
+
+    Args:
+        settings: of the dashboard.
+        keys: of a camera, as a request gives them.
+        before: the camera as it is.
+
+    Raises:
+        HTTPException: 403.
+    """
+    if settings.local_targets:
+        return
+    shown = redacted(before.spec) if before else {}
+    for key in ADDRESSES:
+        text = keys.get(key)
+        if not isinstance(text, str) or text == shown.get(key):
+            continue
+        try:
+            url = CameraUrl(text)
+        except ValueError:  # refused as an address
+            continue
+        if fault := fault_of_target(url):
+            raise HTTPException(403, f"{key}: {fault.reason}")

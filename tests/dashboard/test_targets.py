@@ -1,0 +1,100 @@
+"""What a page may not reach through a worker: its files, and its own machine and link."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.control.registry import Registry
+from pipeline.control.rpc import Requests
+from pipeline.control.trials import Trial, pack
+from tests.support.api_server import Bench
+
+pytestmark = pytest.mark.redis
+
+CAMERAS = "/api/v1/cameras"
+LOCAL = [
+    "file:///etc/passwd",
+    "/etc/passwd",
+    "rtsp://127.0.0.1:8554/x",
+    "http://[::1]/",
+    "http://0/",
+]
+
+
+@pytest.fixture
+def asked(bench: Bench) -> Iterator[list[dict[str, Any]]]:
+    """The requests for trials that a worker gets, which it answers."""
+    over, seen = threading.Event(), list[dict[str, Any]]()
+
+    def answer(request: dict[str, Any]) -> bytes:
+        seen.append(request)
+        return pack(Trial(connected=True, words="tried", seconds=0.1))
+
+    requests = Requests(bench.redis, "main", {"trial": answer})
+    bench.worker()
+
+    def work() -> None:
+        while not over.wait(0.02):
+            requests.poll()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield seen
+    over.set()
+    thread.join()
+
+
+def test_addresses_here_are_refused_unless_the_key_allows_them(
+    bench: Bench, asked: list[dict[str, Any]]
+) -> None:
+    bench.http.post(CAMERAS, json={"name": "gate", "url": "test://"}).raise_for_status()
+    for url in LOCAL:
+        for method, path, body in (
+            ("POST", "/test", {"url": url}),
+            ("POST", "/test", {"name": "gate", "url": url}),
+            ("POST", "", {"name": "yard", "url": url}),
+            ("POST", "", {"name": "yard", "url": "test://", "view": url}),
+            ("PATCH", "/gate", {"url": url}),
+            ("PATCH", "/gate", {"view": url}),
+            ("PUT", "/gate", {"url": url}),
+        ):
+            answer = bench.http.request(method, f"{CAMERAS}{path}", json=body)
+            assert answer.status_code == 403, f"{method} {path} {body}"
+            assert "dashboard.local_targets" in answer.json()["detail"]
+    assert not asked
+    assert bench.camera()["url"] == "test://"
+
+
+def test_a_camera_s_own_address_stays_usable(bench: Bench, asked: list[dict[str, Any]]) -> None:
+    """One of the command line or the configuration, tested and changed in other keys."""
+    Registry(bench.redis, credentials=bench.services.credentials).put(
+        "gate", {"url": "rtsp://ana:secret@127.0.0.1:8554/x"}
+    )
+    shown = bench.camera()["url"]
+    for body in ({"fps": 5}, {"fps": 6, "url": shown}):
+        assert bench.http.patch(f"{CAMERAS}/gate", json=body).status_code == 200
+    for body in ({"name": "gate"}, {"name": "gate", "url": shown}, {"name": "gate", "fps": 2}):
+        assert bench.http.post(f"{CAMERAS}/test", json=body).json()["words"] == "tried"
+    assert [one["local"] for one in asked] == [True, True, True]
+
+
+def test_a_worker_is_told_to_keep_from_its_own_machine(
+    bench: Bench, asked: list[dict[str, Any]]
+) -> None:
+    """A name may stand for another address there."""
+    bench.http.post(f"{CAMERAS}/test", json={"url": "rtsp://camera.invalid/x"}).raise_for_status()
+    assert [one["local"] for one in asked] == [False]
+
+
+def test_the_key_allows_all(bench: Bench, asked: list[dict[str, Any]]) -> None:
+    services = bench.services
+    allowed = services.settings.model_copy(update={"local_targets": True})
+    bench.app.state.services = replace(services, settings=allowed)
+    for url in LOCAL:
+        assert bench.http.post(f"{CAMERAS}/test", json={"url": url}).json()["words"] == "tried"
+    assert all(one["local"] for one in asked)
