@@ -6,9 +6,9 @@ Each address that a name stands for counts, however it is written (``127.1``, ``
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from http.client import HTTPConnection
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from mirante.faults import FaultCode
@@ -16,13 +16,10 @@ from pipeline.cameras.state import Fault
 from pipeline.config.camera_url import CameraUrl
 
 KEY = "dashboard.local_targets"
-IPv4, IPv6 = ipaddress.IPv4Address, ipaddress.IPv6Address
 # What clouds tell their machines, secrets too, at addresses that are not link-local.
-_OF_CLOUDS = frozenset(
-    map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254"))
-)
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
-_COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, 2.5.5.1
+_OF_CLOUDS = frozenset(map(ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
+_TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052
+_COMPATIBLE = IPv6Network("::/96")  # RFC 4291, 2.5.5.1
 _forbidden = False
 
 
@@ -101,7 +98,7 @@ def is_local(address: str) -> bool:
     """Return whether an IP address is loopback, link-local, unspecified, or of a cloud's metadata;
     also of an IPv4 address that an IPv6 one carries.
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
+    found = ip_address(address.partition("%")[0])
     return any(
         each.is_loopback or each.is_link_local or each.is_unspecified or each in _OF_CLOUDS
         for each in (found, _carried(found))
@@ -109,9 +106,9 @@ def is_local(address: str) -> bool:
     )
 
 
-def _carried(address: IPv4 | IPv6) -> IPv4 | None:
-    if isinstance(address, IPv4):
+def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    if isinstance(address, IPv4Address):
         return None
     if address in _TRANSLATED or address in _COMPATIBLE:
-        return IPv4(int(address) & 0xFFFFFFFF)
+        return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
