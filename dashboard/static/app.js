@@ -4,7 +4,8 @@ import { CameraForm } from "./form/camera_form.js";
 import { CameraPage } from "./camera/camera_page.js";
 import { Login } from "./login.js";
 import { live, useLive } from "./lib/live.js";
-import { html, render, useEffect, useState } from "./lib/preact.js";
+import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
+import { mayChange } from "./lib/rights.js";
 import { SystemPage } from "./system/system_page.js";
 import { Button, Icon, Notice } from "./lib/ui.js";
 import { Wall } from "./wall/wall.js";
@@ -40,17 +41,20 @@ function App() {
   const [form, openForm] = useState(null); // null, {} to add, {camera} to edit
   const route = useRoute();
   const { ended } = useLive();
+  const before = useRef("");
   const look = async () => {
     const now = await get("/session").catch(() => null);
     if (now === null) return void setTimeout(look, 1000);
+    const who = JSON.stringify(now);
     setSession(now);
-    if (now.role) live.restart();
+    if (now.role) live.restart(who === before.current);
+    before.current = who;
   };
   useEffect(() => void look(), []);
   useEffect(() => { if (ended) look(); }, [ended]);
   useEffect(() => { document.title = route.name ? `${route.name} · Mirante` : "Mirante"; }, [route.name]);
   if (session === null) return null;
-  if (!session.role) return html`<${Login} onLogin=${look} />`;
+  if (!session.role) return html`<${Login} words=${session.words} onLogin=${look} />`;
   const shared = { session, onAdd: () => openForm({}), onEdit: (camera) => openForm({ camera }) };
   return html`
     <${Head} route=${route} session=${session} onAdd=${shared.onAdd} onLogout=${look} />
@@ -58,7 +62,7 @@ function App() {
     ${route.page === "wall" && html`<${Wall} ...${shared} />`}
     ${route.page === "camera" && html`<${CameraPage} key=${route.name} name=${route.name} ...${shared} />`}
     ${route.page === "system" && html`<${SystemPage} ...${shared} />`}
-    ${form && html`<${CameraForm} camera=${form.camera} onClose=${() => openForm(null)} />`}`;
+    ${form && html`<${CameraForm} camera=${form.camera} session=${session} onClose=${() => openForm(null)} />`}`;
 }
 
 function Head({ route, session, onAdd, onLogout }) {
@@ -74,9 +78,10 @@ function Head({ route, session, onAdd, onLogout }) {
     <a href="#/" class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />Mirante</a>
     <nav aria-label="Pages">${link("wall", "#/", "wall", "Wall")}${link("system", "#/system", "system", "System")}</nav>
     <span class="grow" />
-    ${session.role === "admin" && html`<${Button} icon="add" kind="primary" label="Add a camera" onClick=${onAdd}>Add a camera</${Button}>`}
+    ${mayChange(session) && html`<${Button} icon="add" kind="primary" label="Add a camera" onClick=${onAdd}>Add a camera</${Button}>`}
     ${session.login && html`<span class="who"><${Icon} name="user" />${session.user}
-      <${Button} kind="quiet" onClick=${leave}>Log out</${Button}></span>`}
+      ${session.how === "session" && html`<${Button} kind="quiet" onClick=${leave}>Log out</${Button}>`}
+      ${session.logout_url && html`<a class="button quiet" href=${session.logout_url}>Log out</a>`}</span>`}
   </header>`;
 }
 

@@ -2,9 +2,10 @@
 import { post } from "./lib/api.js";
 import { draft } from "./form/form_draft.js";
 import { html, useEffect, useRef, useState } from "./lib/preact.js";
-import { Button, Icon } from "./lib/ui.js";
+import { Button, Icon, Notice } from "./lib/ui.js";
 
-export function Login({ onLogin }) {
+/** `words`: why somebody whom a proxy signed in gets no further. */
+export function Login({ words: refused, onLogin }) {
   const [typed, type] = useState({ user: "", password: "" });
   const [failure, fail] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -41,6 +42,7 @@ export function Login({ onLogin }) {
   return html`<main class="login">
     <form class="card" onSubmit=${enter} aria-label="Log in" novalidate>
       <div class="login-brand"><img src="/static/icon.svg" alt="" width="52" height="52" /><h1>Mirante</h1></div>
+      ${refused && html`<${Notice} icon="alert" tone="wait" title=${refused} />`}
       ${field("user", "User", user, { autocomplete: "username" })}
       ${field("password", "Password", password, { type: "password", autocomplete: "current-password" })}
       <div id="login-trouble" role="alert">${failure && html`<p class="login-trouble"><${Icon} name="alert" />

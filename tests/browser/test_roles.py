@@ -15,8 +15,12 @@ from tests.support.live_site import Site
 from tests.support.opened_pages import Pages
 
 Simulated = Callable[..., Site]
-PASSWORDS = {"vera": "only looks here", "adam": "may change all"}
-ROLES = {"vera": "viewer", "adam": "admin"}
+PASSWORDS = {"vera": "only looks here", "olga": "runs camera one", "adam": "may change all"}
+RIGHTS: dict[str, dict[str, Any]] = {
+    "vera": {"role": "viewer"},
+    "olga": {"role": "operator", "cameras": ["camera-01"]},
+    "adam": {"role": "admin"},
+}
 FETCH = """async ([method, path, body]) => {
   const headers = { "content-type": "application/json" };
   const said = body === null ? {} : { body: JSON.stringify(body) };
@@ -28,14 +32,13 @@ SOCKET = """() => new Promise((resolve) => {
   socket.onmessage = () => { resolve("told"); socket.close(); };
   socket.onclose = (event) => resolve(event.code);
 })"""
-CONTROLS = ("Add a camera", "Pause", "Resume", "Edit", "Remove")
+CONTROLS = ("Add a camera", "Pause", "Resume", "Edit", "Remove", "Test", "Swap")
 
 
 @pytest.fixture
 def site(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> Site:
     users = {
-        name: {"role": ROLES[name], "password": hash_password(word)}
-        for name, word in PASSWORDS.items()
+        name: RIGHTS[name] | {"password": hash_password(word)} for name, word in PASSWORDS.items()
     }
     return simulated(2, users=users)
 
@@ -102,6 +105,7 @@ def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> N
         ("POST", f"{one}/resume", None),
         ("POST", "/api/v1/cameras/test", spec),
         ("POST", "/api/v1/discovery", None),
+        ("POST", "/api/v1/models/swap", {"model": "street", "to": None}),
     ]
     assert unsafe_calls(page) <= {(method, path) for method, path, _ in changes} | {
         ("POST", "/api/v1/session"),
@@ -125,6 +129,25 @@ def unsafe_calls(page: Page) -> set[tuple[str, str]]:
         for method in calls
         if method in {"post", "put", "patch", "delete"}
     }
+
+
+def test_an_operator_finds_what_is_theirs(pages: Pages, site: Site) -> None:
+    page = logged_in(pages, site, "olga")
+    name, other = site.cameras
+    assert page.locator("[data-camera]").evaluate_all("all => all.map(e => e.dataset.camera)") == [
+        name
+    ]
+    page.evaluate("name => { location.hash = `#/camera/${name}`; }", name)
+    page.get_by_role("button", name=f"Test {name}").click()
+    page.get_by_role("button", name="Cancel the test").click()  # no worker answers here
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name=f"Pause {name}").click()
+    expect(page.locator(".view .why")).to_contain_text("until you resume it")
+    for control in ("Add a camera", "Edit", "Remove", "Swap"):
+        expect(page.get_by_role("button", name=control)).to_have_count(0)
+    assert other not in page.content()
+    page.evaluate("name => { location.hash = `#/camera/${name}`; }", other)
+    expect(page.get_by_role("heading", name="No camera is named")).to_be_visible()
 
 
 def test_an_admin_may_change(pages: Pages, site: Site) -> None:

@@ -1,14 +1,17 @@
-// Pause, resume, edit and remove one camera; for admins.
+// Pause, resume, test, edit and remove one camera, as far as whoever looks may.
 import { cameraPath, post, remove } from "../lib/api.js";
 import { html, useState } from "../lib/preact.js";
+import { mayChange, mayOperate } from "../lib/rights.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
+import { CameraTest } from "./camera_test.js";
 
 /** `words`: with the names of the actions, else as icons. */
 export function CameraActions({ camera, session, onEdit, words = false }) {
   const [failure, fail] = useState(null);
   const [removing, askRemoval] = useState(false);
+  const [testing, test] = useState(false);
   const [busy, setBusy] = useState(false);
-  if (session.role !== "admin") return null;
+  if (!mayOperate(session)) return null;
   const attempt = async (work) => {
     setBusy(true);
     try {
@@ -23,8 +26,10 @@ export function CameraActions({ camera, session, onEdit, words = false }) {
     label="${label} ${camera.name}" disabled=${busy} onClick=${onClick}>${words && label}</${Button}>`;
   return html`<span class="actions">
     ${camera.paused ? action("play", "Resume", pause) : action("pause", "Pause", pause)}
-    ${action("edit", "Edit", () => onEdit(camera))}
-    ${action("remove", "Remove", () => askRemoval(true))}
+    ${words && action("eye", "Test", () => test(true))}
+    ${mayChange(session) && action("edit", "Edit", () => onEdit(camera))}
+    ${mayChange(session) && action("remove", "Remove", () => askRemoval(true))}
+    ${testing && html`<${CameraTest} camera=${camera} onClose=${() => test(false)} />`}
     ${removing && html`<${Removal} camera=${camera} onClose=${() => askRemoval(false)} />`}
     ${failure && html`<${Dialog} title="That did not work" onClose=${() => fail(null)}>
       <${Notice} icon="alert" tone="bad" title=${failure.message} /></${Dialog}>`}

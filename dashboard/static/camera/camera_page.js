@@ -7,6 +7,7 @@ import { LayerBar } from "../lib/layer_bar.js";
 import { live, useLive } from "../lib/live.js";
 import { Picture } from "../lib/picture.js";
 import { historyOf, usePolled } from "../lib/polled.js";
+import { mayChange, mayOperate } from "../lib/rights.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
 import { Subscribe } from "./subscribe.js";
 import { Timeline } from "./timeline.js";
@@ -152,20 +153,23 @@ function Instead({ camera, session }) {
     <strong>${title}</strong>
     ${!camera.paused && camera.reason && html`<p>${camera.reason}</p>`}
     ${!camera.paused && camera.advice && html`<p class="todo">${camera.advice}</p>`}
-    <p class="todo">${todo(camera, session.role === "admin")}</p>
+    <p class="todo">${todo(camera, session)}</p>
   </div></div>`;
 }
 
-function todo({ paused, state, worker, code }, admin) {
-  if (paused) return `The camera is not read until ${admin ? "you resume" : "an admin resumes"} it.`;
+function todo({ paused, state, worker, code }, session) {
+  if (paused) return `The camera is not read until ${mayOperate(session) ? "you resume" : "an operator resumes"} it.`;
   if (code === "redis-refuses") return "This page will update when Redis takes writes again.";
   if (state === "unknown") return "This page will update when the worker reports again.";
   if (state === "failed") {
-    return admin
+    return mayChange(session)
       ? "Fix it on the camera, or change the address with Edit. Mirante tries again every 30 s."
       : "Ask an admin to fix it. Mirante tries again every 30 s.";
   }
-  if (state === "stopped") return "The source has ended. Edit the camera, or pause and resume it to start again.";
+  if (state === "stopped") {
+    if (!mayOperate(session)) return "The source has ended.";
+    return `The source has ended. ${mayChange(session) ? "Edit the camera, or pause" : "Pause"} and resume it to start again.`;
+  }
   if (state === "not started") return `Worker ${worker} has not started it yet; this takes a second or two.`;
   return "Mirante keeps trying, at least every 10 s.";
 }
@@ -191,6 +195,6 @@ function Unknown({ name, cameras, session, onAdd }) {
         <a class="button" href="#/camera/${encodeURIComponent(other)}">${other}</a></li>`)}
     </ul>`}
     <p class="ways"><a href="#/" class="button">Back to the wall</a>
-      ${session.role === "admin" && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}</p>
+      ${mayChange(session) && html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`}</p>
   </div></main>`;
 }

@@ -2,6 +2,7 @@
 import { nameTrouble, takesLogin } from "./camera_values.js";
 import { colourOf } from "../lib/colours.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
+import { seesAll } from "../lib/rights.js";
 import { Button } from "../lib/ui.js";
 import { endpointOf, sourceOf, sources } from "./sources.js";
 import { ViewFields } from "./view_fields.js";
@@ -62,12 +63,15 @@ export function Address({ values, kept, onChange, onTest, onFind, busy, lines, i
   </div>`;
 }
 
-export function Name({ values, taken, onChange, lines }) {
+export function Name({ values, session, taken, onChange, lines }) {
   const trouble = nameTrouble(values.name, taken);
   return html`<${Field} id="name" label="Name" value=${values.name} maxlength="80" placeholder="gate"
-    lines=${trouble ? [trouble] : lines} help="Results are published under this name; it cannot be changed."
+    lines=${trouble ? [trouble] : lines} help=${`${named(session)}Results are published under this name; it cannot be changed.`}
     onInput=${(name) => onChange({ name, named: name !== "" })} />`;
 }
+
+/** The names that somebody may give whose rights reach some cameras. */
+const named = (session) => (seesAll(session) ? "" : `Allowed names: ${session.cameras.join(", ")}. `);
 
 /** Only where there is a choice. */
 export function Worker({ values, workers, onChange, lines }) {

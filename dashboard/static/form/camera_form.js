@@ -18,12 +18,12 @@ import { Button, Dialog, Notice } from "../lib/ui.js";
 import { NoWorker, useWorkers } from "./workers.js";
 
 /** Adds a camera when `camera` is undefined, else edits it. */
-export function CameraForm({ camera, onClose }) {
+export function CameraForm({ camera, session, onClose }) {
   const Form = camera?.origin === "config" ? ConfiguredCamera : FreeForm;
-  return useSources() && html`<${Form} camera=${camera} onClose=${onClose} />`;
+  return useSources() && html`<${Form} camera=${camera} session=${session} onClose=${onClose} />`;
 }
 
-function FreeForm({ camera, onClose }) {
+function FreeForm({ camera, session, onClose }) {
   const [values, setValues] = useState(() => (camera ? valuesOf(camera) : draft.values ?? EMPTY));
   const [finding, find] = useState(false);
   const [trouble, setTrouble] = useState({});
@@ -54,7 +54,7 @@ function FreeForm({ camera, onClose }) {
     return html`<${Dialog} key="find" wide title="Find cameras" onClose=${() => find(false)}>
       <${Discovery} size=${sizeOf(values, models.defaults)} onChoose=${choose} onBack=${() => find(false)} /></${Dialog}>`;
   }
-  const shared = { camera, values, trial, saving };
+  const shared = { camera, session, values, trial, saving };
   return html`<${Dialog} key="form" wide title=${camera ? `Edit ${camera.name}` : "Add a camera"} onClose=${close}>
     <form class="camera-form" onSubmit=${saving.save} novalidate>
       <${Fields} ...${shared} models=${models} taken=${taken} trouble=${trouble} onChange=${change} onFind=${() => find(true)} />
@@ -69,7 +69,7 @@ function sizeOf(values, defaults) {
   return { ...(side("width") && { width: side("width") }), ...(side("height") && { height: side("height") }) };
 }
 
-function Fields({ camera, values, models, taken, trial, saving, trouble, onChange, onFind }) {
+function Fields({ camera, session, values, models, taken, trial, saving, trouble, onChange, onFind }) {
   const { workers, kinds, failure, zoo, defaults, shown, findable } = models;
   const labels = labelsOf(findable, kinds, zoo);
   const url = useRef();
@@ -85,7 +85,7 @@ function Fields({ camera, values, models, taken, trial, saving, trouble, onChang
       busy=${trial.busy} lines=${trouble.url} input=${url} />
     <div aria-live="polite" class="trial-place"><${TrialView} test=${trial} verb=${camera ? "saved" : "added"}
       drawing=${drawingOf(values, defaults, onChange)} onCancel=${trial.cancel} /></div>
-    ${!camera && html`<${Name} values=${values} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
+    ${!camera && html`<${Name} values=${values} session=${session} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
     <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} standard=${models.standard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
     ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}

@@ -9,8 +9,8 @@ const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for
 
 /**
- * `test`: {busy, trial, failure, started, stale}; `verb`: what can be done anyway, "added" or "saved"; `drawing`: what
- * AreaDrawing takes.
+ * `test`: {busy, trial, failure, started, stale}; `verb`: what can be done anyway, "added" or "saved", none for one that
+ * exists; `drawing`: what AreaDrawing takes, if areas may be drawn.
  */
 export function TrialView({ test, verb, drawing, onCancel }) {
   const { stale } = test;
@@ -20,7 +20,7 @@ export function TrialView({ test, verb, drawing, onCancel }) {
   if (!test.trial.connected) return html`<${Failed} title=${test.trial.words} advice=${test.trial.advice} verb=${verb} stale=${stale} />`;
   return html`<div class="trial-card ${stale ? "is-stale" : ""}" role="status">
     ${!test.trial.picture ? html`<p class="hollow">It sent no image.</p>`
-      : stale ? html`<${Shown} trial=${test.trial} />`
+      : stale || !drawing ? html`<${Shown} trial=${test.trial} />`
       : html`<${AreaDrawing} ...${drawing}><${Shown} trial=${test.trial} /></${AreaDrawing}>`}
     <${Facts} trial=${test.trial} stale=${stale} verb=${verb} />
   </div>`;
@@ -45,7 +45,7 @@ function Busy({ started, onCancel }) {
 
 function Failed({ title, advice, verb, stale }) {
   return html`<div class=${stale ? "is-stale" : ""}><${Notice} icon="alert" tone="bad" title=${title}>
-    ${advice && `${advice}\n`}${`It can be ${verb} anyway: Mirante keeps trying until it connects.`}
+    ${advice && `${advice}\n`}${verb ? `It can be ${verb} anyway: Mirante keeps trying until it connects.` : ""}
   </${Notice}></div>`;
 }
 
@@ -98,6 +98,6 @@ function Facts({ trial, stale, verb }) {
     ${trial.hint && html`<p>${trial.hint}.</p>`}
     ${trial.less && html`<p>${trial.less.runs}: fewer ${trial.less.finds} found. <${Mend} choice=${trial.less} /></p>`}
     ${stale ? html`<p>Settings have changed: test again to see the result.</p>`
-      : html`<p class="keys">Press Enter again to ${verb === "saved" ? "save" : "add"} it.</p>`}
+      : verb && html`<p class="keys">Press Enter again to ${verb === "saved" ? "save" : "add"} it.</p>`}
   </div>`;
 }

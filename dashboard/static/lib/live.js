@@ -45,10 +45,10 @@ class Live {
     socket.onclose = (event) => this.closed(event.code);
   }
 
-  /** For a login or logout: the connection of before is no longer ours. */
-  restart() {
+  /** For a login or logout: the connection of before is no longer ours; `isSame`: whoever looks still is who they were. */
+  restart(isSame = false) {
     this.ended = false;
-    this.cameras = null;
+    if (!isSame) this.cameras = null;
     if (this.socket) this.socket.close();
     else this.start();
   }

@@ -1,7 +1,9 @@
 // Models, and the engine that each runs on.
 import { Mend, lessOf } from "../lib/less.js";
 import { html } from "../lib/preact.js";
+import { maySwap } from "../lib/rights.js";
 import { Notice } from "../lib/ui.js";
+import { ModelSwap } from "./model_swap.js";
 
 const RUNTIMES = {
   onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX",
@@ -20,22 +22,23 @@ const BUILDS = {
   failed: ["failed", "bad"],
 };
 
-export function Models({ workers }) {
+export function Models({ workers, session }) {
   const rows = workers.flatMap((worker) => worker.models.map((model) => ({ worker, model })));
   const several = workers.length > 1;
   return html`<section class="card"><h2>Models <small>and the engine each runs on</small></h2>
     ${rows.length === 0
       ? html`<p class="nothing">No model is running. Add one with a camera stage <code>model: yolox-street</code>.</p>`
       : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}
-          <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th></tr></thead>
+          <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th>${maySwap(session) && html`<th />`}</tr></thead>
         <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
+          swap=${maySwap(session) && html`<${ModelSwap} worker=${worker} model=${model} />`}
           worker=${several ? worker.worker : null} build=${worker.builds[model.name]} />`)}</tbody></table>`}
     ${workers.map((worker) => html`<${Less} key=${worker.worker} worker=${worker} name=${several} />`)}
     <${Ready} workers=${workers} used=${new Set(rows.map(({ model }) => model.name))} />
   </section>`;
 }
 
-function Row({ model, worker, build }) {
+function Row({ model, worker, build, swap }) {
   const [parity, tone] = PARITY[model.parity] ?? [model.parity, "off"];
   return html`<tr>
     <td data-words="Model"><strong>${basename(model.name)}</strong>
@@ -45,6 +48,7 @@ function Row({ model, worker, build }) {
     <td data-words="Precision">${model.precision}</td>
     <td data-words="Parity"><span class="state wraps ${tone}">${parity}</span></td>
     <td data-words="Build">${buildWords(build)}</td>
+    ${swap && html`<td class="swap">${swap}</td>`}
   </tr>`;
 }
 

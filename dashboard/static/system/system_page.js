@@ -8,7 +8,7 @@ import { html, useRef } from "../lib/preact.js";
 import { Gone, Worker } from "./system_workers.js";
 import { Notice } from "../lib/ui.js";
 
-export function SystemPage() {
+export function SystemPage({ session }) {
   const { cameras } = useLive();
   const { data: system, error } = usePolled(() => get("/system"), "system");
   const gone = useGone(system, cameras ?? []);
@@ -23,7 +23,7 @@ export function SystemPage() {
       <${Notice} icon="alert" tone="wait" title="This data is out of date">${error.message}</${Notice}>`}
     <div class="cards">
       <div class="column">
-        ${redis.connected && html`<${Models} workers=${workers} />`}
+        ${redis.connected && html`<${Models} workers=${workers} session=${session} />`}
         <${Losses} workers=${workers} cameras=${cameras ?? []} />
         ${redis.connected && html`<${Groups} groups=${system.groups} />`}
         <${Pages} dashboard=${system.dashboard} />

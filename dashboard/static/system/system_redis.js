@@ -76,6 +76,7 @@ function Group({ group }) {
 
 /** What waits on its way to Redis, and each camera's frames that did not arrive anywhere. */
 export function Losses({ workers, cameras }) {
+  const isWhole = workers.every((one) => one.outbox.depth !== null); // else some cameras are not told of
   const waits = workers.reduce((sum, one) => sum + one.outbox.depth, 0);
   const lostOf = (name) => workers.reduce((sum, one) => sum + (one.outbox.lost[name] ?? 0), 0);
   const refused = workers.reduce((sum, one) => sum + one.outbox.refused, 0);
@@ -87,7 +88,7 @@ export function Losses({ workers, cameras }) {
     ${workers.length > 0 && html`<p class="verdict">
       <span class="state ${fine ? "good" : "bad"}">
         ${fine ? "Nothing was lost on its way to Redis" : lossWords(lost, refused)}</span>
-      <span class="soft">${waits === 0 ? "outbox empty" : `in the outbox: ${count(waits)}`}</span></p>`}
+      <span class="soft">${!isWhole ? "" : waits === 0 ? "outbox empty" : `in the outbox: ${count(waits)}`}</span></p>`}
     ${known.length === 0
       ? html`<p class="nothing">No camera has decoded a frame yet.</p>`
       : html`<${Table} words=${["Camera"]} numbers=${["Decoded", "Published", "Dropped", "Failed", "Lost"]}>

@@ -5,6 +5,7 @@ import { LayerBar } from "../lib/layer_bar.js";
 import { useLive } from "../lib/live.js";
 import { Picture } from "../lib/picture.js";
 import { html, useState } from "../lib/preact.js";
+import { mayChange } from "../lib/rights.js";
 import { Button, Icon, Notice, State, count, ms, toneOf } from "../lib/ui.js";
 
 const SEARCH_FROM = 7; // cameras
@@ -32,7 +33,7 @@ export function Wall({ session, onAdd, onEdit }) {
 /** The tiles, and where their last row has room an invitation to add one more. */
 function Tiles({ cameras, session, onAdd, onEdit }) {
   const [ref, { columns }] = useGrid(cameras.length);
-  const room = session.role === "admin" && columns > 1 && cameras.length % columns !== 0;
+  const room = mayChange(session) && columns > 1 && cameras.length % columns !== 0;
   return html`<div class="wall" ref=${ref}>
     ${cameras.map((one) => html`<${Tile} key=${one.name} camera=${one} session=${session} onEdit=${onEdit} />`)}
     ${room && html`<button type="button" class="tile add" onClick=${onAdd}><${Icon} name="add" />Add a camera</button>`}
@@ -96,7 +97,7 @@ function Empty({ session, onAdd }) {
     <img src="/static/icon.svg" alt="" width="64" height="64" />
     <h1>No cameras yet</h1>
     <p>RTSP, MJPEG over HTTP, a webcam, a file, or the built-in test image.</p>
-    ${session.role === "admin"
+    ${mayChange(session)
       ? html`<${Button} icon="add" kind="primary" onClick=${onAdd}>Add a camera</${Button}>`
       : html`<p>Ask an admin to add one.</p>`}
     <p class="or">or on the command line</p>
