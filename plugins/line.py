@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from engines.serving import Models
 from plugins.ledger import Ledger
+from plugins.outbox.lane import REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
 
@@ -51,7 +52,11 @@ class Line:
         with self._lock:
             outbox, users = self._own.get(url, (None, 0))
             if outbox is None:
-                outbox = Outbox(url, on_lost=lambda _camera, frames: self.ledger.lost(frames))
+                outbox = Outbox(
+                    url,
+                    on_lost=lambda _camera, frames: self.ledger.lost(frames),
+                    on_refused=lambda _camera, frames: self.ledger.lost(frames, REFUSED),
+                )
                 outbox.start()
             self._own[url] = (outbox, users + 1)
             return outbox

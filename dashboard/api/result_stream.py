@@ -15,7 +15,7 @@ import redis
 import redis.asyncio
 
 from mirante.backoff import Backoff
-from mirante.client.account import Tally, handed
+from mirante.client.account import Account, Tally, handed
 from mirante.client.items import Gap
 from mirante.client.steps import Entries, Fields, entries_of, streams_of
 from mirante.frame import Counts
@@ -51,7 +51,7 @@ class Following:
         camera: whose results.
         kinds: the streams, in the order of the IDs in ``id``.
         behind: the last ID of each; None before the first read, to begin with what is new.
-        tally: of the last ``detections`` entry.
+        account: of the ``detections`` entries.
         read_s: monotonic time of the last read.
         resuming: kinds whose entry to resume behind is gone: what is missing cannot be counted.
     """
@@ -59,7 +59,7 @@ class Following:
     camera: str
     kinds: tuple[StreamKind, ...]
     behind: dict[StreamKind, EntryId] | None
-    tally: Tally | None = None
+    account: Account = field(default_factory=Account)
     read_s: float = float("-inf")
     resuming: set[StreamKind] = field(default_factory=set)
 
@@ -84,13 +84,14 @@ class Following:
 
     def _gap(self, kind: StreamKind, entry_id: EntryId, text: bytes) -> bytes:
         missing: int | None = 0
-        before, resuming = self.tally, kind in self.resuming
+        is_first, resuming = not self.account, kind in self.resuming
         self.resuming.discard(kind)
         if kind == "detections":
             said = msgspec.json.decode(text, type=_Counted)
-            self.tally = Tally(said.epoch, handed(said.counts))
-            missing = before.missing_before(self.tally) if before else 0
-        if resuming and before is None:
+            tally = Tally(said.epoch, handed(said.counts))
+            missing = self.account.missing_before(tally)
+            self.account.note(tally)
+        if resuming and is_first:
             missing = None
         if missing == 0:
             return b""
@@ -205,7 +206,7 @@ def _begin(following: Following, kind: StreamKind, fields: Fields | None) -> Non
         said = msgspec.json.decode((fields or {})[b"json"], type=_Counted)
     except (*UNREADABLE, KeyError):
         return
-    following.tally = Tally(said.epoch, handed(said.counts))
+    following.account.note(Tally(said.epoch, handed(said.counts)))
 
 
 def _one_line(text: bytes) -> bytes:

@@ -15,7 +15,7 @@ from dashboard.access.sight import without_others
 from dashboard.api import machine_shapes
 from dashboard.api.seen import Seen
 from dashboard.services import FromApp, Services
-from mirante.client.account import Tally, handed
+from mirante.client.account import Account, Tally, handed
 from mirante.frame import Counts
 from mirante.keys import KINDS, Kind, key
 from mirante.refusal import eviction
@@ -150,7 +150,7 @@ def _lost(group: _Group, following: Any, notes: Any) -> int | None:
         said = msgspec.json.decode(fields[b"json"], type=_Counted)
     except (*UNREADABLE, KeyError):
         return None
-    return max(marks).missing_before(Tally(said.epoch, handed(said.counts)))
+    return Account(*sorted(marks)).missing_before(Tally(said.epoch, handed(said.counts)))
 
 
 def _info(text: Any) -> dict[str, str]:

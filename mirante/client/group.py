@@ -189,31 +189,38 @@ class GroupReader(Reader):
         return key(camera_of(stream), "groups")
 
     def _baselines(self, found: list[tuple[str, Entries]], notes: dict[str, list[bytes]]) -> Steps:
-        """Sets what the first entry of each stream is counted against, and notes the last."""
+        """Sets what the first entry of each stream is counted against, and notes the last ones."""
         counted = [(s, e) for s, e in found if e and s.endswith(":detections")]
         before = [("XREVRANGE", s, f"({e[0][0]}", "-", "COUNT", 1) for s, e in counted]
         marks = [
             ("ZADD", self._note(s), "GT", tally.handed, f"{self._group}/{tally.epoch}")
             for s, entries in counted
-            if (tally := tally_of(s, entries[-1][1]))
+            for tally in _last_tallies(s, entries)
         ]
         replies = yield from ask(*before, *marks)
         for (stream, _), reply in zip(counted, replies, strict=False):
-            noted = self._noted(notes[stream])
+            self.receiver.begin_at(stream, self._noted(notes[stream]))
             if reply:
                 self.receiver.begin(stream, entries_of(reply))
-            elif noted:
-                self.receiver.begin_at(stream, noted)
 
-    def _noted(self, scores: list[bytes]) -> Tally | None:
-        """The latest epoch's highest tally that was delivered to this group."""
+    def _noted(self, scores: list[bytes]) -> list[Tally]:
+        """The highest tally of each epoch that was delivered to this group, the latest last."""
         marks = {
             name.decode(): int(float(score))
             for name, score in zip(scores[::2], scores[1::2], strict=True)
         }
-        own = [
+        return sorted(
             Tally(int(name.rpartition("/")[2]), handed)
             for name, handed in marks.items()
             if name.rpartition("/")[0] == self._group
-        ]
-        return max(own, default=None)
+        )
+
+
+def _last_tallies(stream: str, entries: Entries) -> list[Tally]:
+    """Return the last tally of each epoch among these entries, which mostly are of one."""
+    ends = [
+        tally for at in sorted({0, len(entries) - 1}) if (tally := tally_of(stream, entries[at][1]))
+    ]
+    if len({tally.epoch for tally in ends}) > 1:
+        ends = [tally for _, fields in entries if (tally := tally_of(stream, fields))]
+    return list({tally.epoch: tally for tally in ends}.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 import msgspec
 
-from mirante.client.account import Tally
+from mirante.client.account import Account, Tally
 from mirante.client.items import FRAME_FIELDS, Frame, Gap
 from mirante.client.plan import Plan
 from mirante.client.steps import Entries, Fields
@@ -34,7 +35,7 @@ class Receiver:
         self.lost: Counter[str] = Counter()
         self.resuming: set[str] = set()
         self._plan = plan
-        self._tallies: dict[str, Tally] = {}
+        self._accounts: defaultdict[str, Account] = defaultdict(Account)
 
     def item(
         self, stream: str, entry_id: EntryId, fields: Fields, masks: Fields | None, counted: bool
@@ -59,15 +60,12 @@ class Receiver:
     def begin(self, stream: str, entries: Entries) -> None:
         """Counts from the last of these entries on, which are not themselves handed out."""
         if tallies := [t for _, fields in entries if (t := tally_of(stream, fields))]:
-            self._tallies[stream] = tallies[-1]
+            self._accounts[stream].note(tallies[-1])
 
-    def begin_at(self, stream: str, tally: Tally) -> None:
-        """Counts from here on."""
-        self._tallies[stream] = tally
-
-    def tally(self, stream: str) -> Tally | None:
-        """The count of the stream so far."""
-        return self._tallies.get(stream)
+    def begin_at(self, stream: str, tallies: Iterable[Tally]) -> None:
+        """Counts from where others have read, if that is further."""
+        for tally in tallies:
+            self._accounts[stream].raise_to(tally)
 
     def report(self, gap: Gap) -> None:
         """Counts a loss and tells of it."""
@@ -97,12 +95,12 @@ class Receiver:
         )
 
     def _lost_before(self, stream: str, tally: Tally, entry_id: str) -> int | None:
-        before = self._tallies.get(stream)
-        self._tallies[stream] = tally
-        missing: int | None = before.missing_before(tally) if before else 0
+        account = self._accounts[stream]
+        missing: int | None = account.missing_before(tally)
         reason = "trimmed before it was read, or never sent"
-        if before is None and stream in self.resuming:
+        if not account and stream in self.resuming:
             missing, reason = None, "the entry to resume behind is gone"
+        account.note(tally)
         self.resuming.discard(stream)
         if missing != 0:
             self.report(Gap(camera_of(stream), missing, entry_id, reason))

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
 
 
-def up(config: Config) -> None:
+def up(
+    config: Config,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait while another worker has the name.")
+    ] = False,
+) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
     from engines.store.models import use_default_mirror
     from pipeline.cli.live import LiveStatus
@@ -29,13 +34,14 @@ def up(config: Config) -> None:
     settings = load_settings(config)
     if not is_fancy() or settings.log.format == "json":
         configure_logs(settings.log)
-        raise typer.Exit(run_worker(settings, CameraRunner, config_path=config))
+        raise typer.Exit(run_worker(settings, CameraRunner, config_path=config, standby=standby))
     with LiveStatus() as live:
         configure_logs(settings.log)  # above the live table, which has taken stderr over
         status = run_worker(
             settings,
             CameraRunner,
             config_path=config,
+            standby=standby,
             on_tick=lambda w: live.show(w.state()),
         )
     raise typer.Exit(status)

@@ -6,14 +6,30 @@ import json
 import os
 import secrets
 import socket
-from typing import Any, Self, cast
+import time
+from collections.abc import Mapping
+from typing import Any, cast
 
 import redis
 
 from mirante.keys import WORKERS, lease_key
+from pipeline.control.process_identity import is_alive, own_identity
 
 LEASE_MS = 10_000
 RENEW_S = 3.0
+_DRIFT_S = 1.0  # how exactly the end of another's lease is known: Redis took a while to answer
+_FOR_EVER = -1  # PTTL of a key that does not expire
+
+_TAKE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return holder end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
 
 
 class LeaseTakenError(RuntimeError):
@@ -21,52 +37,74 @@ class LeaseTakenError(RuntimeError):
 
 
 class WorkerLease:
-    """Holds ``mirante:worker:<name>``. ``renew`` is to be called every ``RENEW_S`` seconds.
+    """Holds ``mirante:worker:<name>``. ``take`` is to be called every ``RENEW_S`` seconds.
 
-    A holder that dies is replaced at once on its own machine, and after ``LEASE_MS`` elsewhere.
+    A holder that died is replaced at once where that can be seen: on its own machine, within its
+    own PID namespace. Elsewhere it is after ``LEASE_MS``, when its lease ends.
+
+    Attributes:
+        value: what the key holds while this process has the name.
+        holder: who has the name, in words, as ``take`` saw it last.
     """
 
     def __init__(self, client: redis.Redis, worker: str) -> None:
         self._client = client
         self._worker = worker
         self._key = lease_key(worker)
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
-        self._value = json.dumps(holder)
+        self._watched: tuple[bytes, float] | None = None
+        self.holder = ""
+        self.value = json.dumps(
+            {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "token": secrets.token_hex(8),
+                **own_identity(),
+            }
+        )
 
-    def acquire(self) -> Self:
-        """Takes the name.
+    def acquire(self) -> bool:
+        """Take the name at the start; to be called again soon while it answers False.
+
+        It does while another has the name who may be dead: a live one is known by its renewing.
 
         Raises:
             LeaseTakenError: a live worker has it.
             redis.RedisError: Redis does not answer.
         """
-        if not self._take() and (holder := self._holder()) is not None:
-            if _is_alive(holder):
-                raise LeaseTakenError(
-                    f'worker "{self._worker}" runs already: process {holder["pid"]} on '
-                    f'{holder["host"]}; stop it, or give this one another name (key "worker"). '
-                    f"The name of a worker that died elsewhere is free {LEASE_MS // 1000} s later"
-                )
-            self._client.set(self._key, self._value, px=LEASE_MS)
-        return self
+        other = self._take()
+        if other is None:
+            return True
+        left_ms = self._client.pttl(self._key)
+        free_s = time.monotonic() + left_ms / 1000
+        first, first_free_s = self._watched = self._watched or (other, free_s)
+        is_renewed = other != first or free_s > first_free_s + _DRIFT_S or left_ms == _FOR_EVER
+        if _alive(other) or is_renewed:
+            raise LeaseTakenError(
+                f'worker "{self._worker}" runs already: {self.holder}; stop it, or give this one '
+                f'another name (key "worker"). The name of a worker that died elsewhere is free '
+                f"{LEASE_MS // 1000} s later"
+            )
+        return False
 
-    def renew(self) -> bool:
-        """Prolongs the lease, taking it again where Redis lost it; False when another has it."""
-        if self._client.get(self._key) == self._value.encode():
-            return bool(self._client.pexpire(self._key, LEASE_MS))
-        return self._take()
+    def take(self) -> bool:
+        """Take the name, or prolong having it, also where Redis lost it; False: another has it.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        return self._take() is None
 
     def release(self) -> None:
         """Gives the name back."""
-        if self._client.get(self._key) == self._value.encode():
-            self._client.delete(self._key)
+        self._client.eval(_RELEASE, 1, self._key, self.value)
 
-    def _take(self) -> bool:
-        return bool(self._client.set(self._key, self._value, nx=True, px=LEASE_MS))
-
-    def _holder(self) -> dict[str, Any] | None:
-        value = self._client.get(self._key)
-        return json.loads(value) if isinstance(value, bytes) else None
+    def _take(self, dead: bytes = b"") -> bytes | None:
+        """The value of another's lease; None where the name is ours now."""
+        answer = self._client.eval(_TAKE, 1, self._key, self.value, LEASE_MS, dead)
+        if not isinstance(answer, bytes):
+            return None
+        self.holder = _words(_read(answer))
+        return answer if dead or _alive(answer) is not False else self._take(answer)
 
 
 def is_held(client: redis.Redis, worker: str) -> bool:
@@ -88,16 +126,20 @@ def holders(client: redis.Redis, asked: str) -> list[str]:
     return sorted(name for name in known | {asked} if is_held(client, name))
 
 
-def _is_alive(holder: dict[str, Any]) -> bool:
-    """False only for a process of this machine that is gone (or whose number is now ours)."""
-    if holder["host"] != socket.gethostname():
-        return True
-    if holder["pid"] == os.getpid():
-        return False
+def _read(value: bytes) -> Mapping[str, Any]:
+    """A holder; an earlier version says no identity, and one that is no worker says nothing."""
     try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        holder = json.loads(value)
+    except ValueError:
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _words(holder: Mapping[str, Any]) -> str:
+    return f"process {holder.get('pid', '?')} on {holder.get('host', 'an unknown host')}"
+
+
+def _alive(value: bytes) -> bool | None:
+    """Whether the holder runs; None where that cannot be told from here."""
+    holder = _read(value)
+    return is_alive(holder.get("pid"), holder)

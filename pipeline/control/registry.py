@@ -117,6 +117,10 @@ class Registry:
                 "Redis lost cameras (%s was deleted or evicted); put back: %s", CAMERAS, names
             )
 
+    def forget(self) -> None:
+        """Forget what was seen: the next ``changes`` gives every camera."""
+        self._memory = Memory(self._worker)
+
     def publish_config(self) -> None:
         """Makes the registry hold exactly the configured cameras as this worker's of origin config.
 

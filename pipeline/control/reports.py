@@ -222,6 +222,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outbox: the way to Redis.
+        standby: why another worker may run the cameras, in words; empty where this one does.
         cameras: by name, paused ones too.
         models: what runs, one entry a name.
         builds: by model, how far its engine is.
@@ -231,6 +232,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     cameras: dict[str, CameraReport]
     models: tuple[ModelReport, ...]
     builds: dict[str, BuildReport]
+    standby: str = ""
 
     def accounts(self) -> Iterator[tuple[str, CameraReport, Counts]]:
         """Yield each camera that is not paused, with its account."""
@@ -241,8 +243,11 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     def not_ready(self) -> list[str]:
         """Return why it is not ready, in words: Redis is away, or a camera was not tried yet.
 
-        A camera that failed does not count: its trouble is its own, and the others work.
+        A camera that failed does not count: its trouble is its own, and the others work. A worker
+        that stands by says so alone.
         """
+        if self.standby:
+            return [self.standby]
         words = [] if self.outbox.connected else [f"redis: {self.outbox.words or 'not connected'}"]
         return words + [
             f"camera {name}: {camera.state}: {camera.reason}"

@@ -19,6 +19,7 @@ from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
 from pipeline.control.reports import CameraReport, ViewReport
 from pipeline.worker.metrics import Latency
+from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -83,6 +84,14 @@ PAUSED = CameraReport(
 HELD = CameraReport(
     state=State.CONNECTING.value,
     reason="looking for the file of its model",
+    counts=Counts(),
+    in_flight=0,
+    detections=0,
+    tried=False,
+)
+STANDBY = CameraReport(
+    state=STANDBY_STATE,
+    reason=STANDBY_REASON,
     counts=Counts(),
     in_flight=0,
     detections=0,

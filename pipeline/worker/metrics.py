@@ -11,8 +11,10 @@ from prometheus_client.registry import Collector
 
 from pipeline.cameras.state import State
 from pipeline.control.reports import BOUNDS_S, LatencyReport, OutboxReport, WorkerState
+from pipeline.worker.tenancy import STANDBY_STATE
+from plugins.outbox.lane import LOST, REFUSED
 
-STATES = tuple(state.value for state in State)
+STATES = (*(state.value for state in State), STANDBY_STATE)
 
 
 class Latency:
@@ -50,6 +52,11 @@ class WorkerCollector(Collector):
         yield from _cameras(now)
         yield from _outbox(now.outbox)
         yield from _models(now)
+        yield GaugeMetricFamily(
+            "mirante_standby",
+            "1 while another worker runs under this one's name.",
+            bool(now.standby),
+        )
         paused = GaugeMetricFamily(
             "mirante_camera_paused",
             "1 for a camera that is paused; it has no state and no frames meanwhile.",
@@ -88,7 +95,8 @@ def _frames(now: WorkerState) -> Iterator[CounterMetricFamily]:
         damaged.add_metric([name], counts.damaged)
         reasons = dict(counts.dropped)
         decoded.add_metric([name], counts.decoded + camera.in_flight)
-        published.add_metric([name], counts.published + reasons.pop("outbox", 0))
+        handed = counts.published + reasons.pop(LOST, 0) + reasons.pop(REFUSED, 0)
+        published.add_metric([name], handed)
         failed.add_metric([name], counts.failed)
         for reason, frames in reasons.items():
             dropped.add_metric([name, reason], frames)

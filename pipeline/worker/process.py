@@ -36,6 +36,7 @@ def run_worker(
     make_runner: MakeRunner,
     *,
     config_path: Path | None = None,
+    standby: bool = False,
     stop: threading.Event | None = None,
     on_start: Callable[[Worker, str, str | None], None] | None = None,
     on_tick: Callable[[Worker], None] | None = None,
@@ -47,6 +48,7 @@ def run_worker(
         settings: what to run.
         make_runner: makes what runs a camera.
         config_path: where the settings come from, for the log.
+        standby: wait while another worker has the name.
         stop: ends the worker when set; SIGINT and SIGTERM set it too.
         on_start: given the worker, its Redis address and that of the dashboard, if there is one,
             before cameras start.
@@ -81,7 +83,7 @@ def run_worker(
         around.enter_context(WorkerFile(settings.worker, address))
         around.callback(loaded.clear)  # until then cameras share what was loaded
         sample = telemetry.sample if telemetry is not None else None
-        worker = Worker(settings, address, make_runner, builds, sample)
+        worker = Worker(settings, address, make_runner, builds, sample, standby)
         if telemetry is not None:
             around.enter_context(telemetry.running(worker.state))
         if settings.metrics.port is not None:

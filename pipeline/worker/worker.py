@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import cv2
 import msgspec
@@ -25,16 +26,17 @@ from pipeline.config.camera import Camera
 from pipeline.config.choosing import chosen, settle
 from pipeline.config.settings import Settings
 from pipeline.config.standard import Choice
-from pipeline.control.lease import RENEW_S, WorkerLease
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.reports import ModelReport, OutboxReport, WorkerState
 from pipeline.control.rpc import Requests
 from pipeline.worker.builds import EngineBuilds
-from pipeline.worker.camera import HELD, PAUSED, CameraStarter, MakeRunner, RunningCamera
+from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
+from pipeline.worker.tenancy import Standing, Tenancy
 from pipeline.worker.trials import answer_trial
 from pipeline.worker.views import Views
+from plugins.outbox.lane import LOST, REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
 from plugins.trace import Sample
@@ -55,6 +57,7 @@ class Worker:
         make_runner: makes what runs a camera.
         builds: the models, and engines for them; none loaded by default.
         sample: begins the traces of sampled frames; None where none are.
+        standby: wait for the name where another worker has it, instead of giving up.
 
     Attributes:
         cameras: what runs, by name.
@@ -69,11 +72,14 @@ class Worker:
         make_runner: MakeRunner,
         builds: EngineBuilds | None = None,
         sample: Sample | None = None,
+        standby: bool = False,
     ) -> None:
         keep = settings.redis.retention
         self.settings = settings
         self.cameras: dict[str, RunningCamera] = {}
         self._outage = Outage(RedisUrl(url), log, CONSEQUENCE, logging.ERROR)
+        client = connect(url)
+        self._tenancy = Tenancy(client, settings.worker, standby)
         self.outbox = Outbox(
             url,
             Retention(**keep.model_dump()),
@@ -81,10 +87,10 @@ class Worker:
             settings.redis.ring_mib << 20,
             on_lost=self._on_lost,
             outage=self._outage,
+            on_refused=partial(self._on_lost, reason=REFUSED),
+            tenure=self._tenancy.tenure,
         )
-        client = connect(url)
         self._registry = Registry(client, settings=settings)
-        self._lease = WorkerLease(client, settings.worker)
         self._builds = builds or EngineBuilds(settings.engine, Models())
         self.models = self._builds.models
         self._swaps = ModelSwaps(
@@ -99,8 +105,9 @@ class Worker:
         self._held: dict[str, Camera] = {}  # until it is chosen what they run
         self._said: list[Choice] = []
         self._leased = False
+        self._wanted: Collection[str] = settings.cameras
+        self._standing_by: Collection[str] = ()
         self._generation = ""
-        self._renew_due_s = 0.0
         self._starter = CameraStarter(
             make_runner, self.outbox, self.models, threads_of(settings), SharedSessions(), sample
         )
@@ -117,7 +124,7 @@ class Worker:
         self._builds.start()
         try:
             self._synchronise()
-            if not self._leased:
+            if self._tenancy.standing is Standing.NEW:
                 self._reconcile(self.settings.cameras)
             while not stop.wait(TICK_S):
                 self._synchronise()
@@ -143,7 +150,11 @@ class Worker:
                 lost=dict(outbox.lost),
                 refused=sum(outbox.refused.values()),
             ),
-            cameras=running | dict.fromkeys(self._paused, PAUSED) | dict.fromkeys(self._held, HELD),
+            standby=self._tenancy.standing.why_not_ready,
+            cameras=running
+            | dict.fromkeys(self._paused, PAUSED)
+            | dict.fromkeys(self._held, HELD)
+            | dict.fromkeys(self._standing_by, STANDBY),
             models=msgspec.convert(
                 self.models.in_use(), tuple[ModelReport, ...], from_attributes=True
             ),
@@ -153,17 +164,16 @@ class Worker:
     def _synchronise(self) -> None:
         """Keeps the lease and follows the registry, as far as Redis is there."""
         try:
-            if time.monotonic() >= self._renew_due_s:
-                self._renew_due_s = time.monotonic() + RENEW_S
-                if not self._leased:
-                    self._lease.acquire()
-                    self._swaps.restore()
-                    self._registry.publish_config()
-                    self._leased = True
-                elif not self._lease.renew():
-                    log.error("another worker took the name %s", self.settings.worker)
-            if not self._leased:
+            before, standing = self._tenancy.standing, self._tenancy.poll()
+            if standing is Standing.STANDBY is not before:
+                self._stand_by()
+            if standing is not Standing.HELD:
+                self._outage.served("registry")
                 return
+            if not self._leased:
+                self._swaps.restore()
+                self._registry.publish_config()
+                self._leased = True
             self._reporter.poll()
             self._requests.poll()
             changed = self._registry.changes()
@@ -175,6 +185,20 @@ class Worker:
         if changed is not None:
             paused = [name for name, entry in changed.items() if entry.paused]
             self._reconcile(self._resolve(n for n in changed if n not in paused), paused)
+            for name in set(self._wanted) - changed.keys():
+                self.outbox.leave(name)
+            self._wanted, self._standing_by = changed, ()
+
+    def _stand_by(self) -> None:
+        """Stops every camera, as another worker runs them now, and forgets what was to be sent."""
+        self._standing_by = {*self._wanted, *self.cameras}
+        stopped, self.cameras = self.cameras, {}
+        self._paused, self._held = {}, {}
+        _stop_all(stopped, dict.fromkeys(stopped, STANDBY.reason))
+        if refused := self.outbox.resign():
+            log.warning("%d frames refused: %s", refused, STANDBY.reason)
+        self._registry.forget()
+        self._leased, self._generation = False, ""
 
     def _tell_again(self) -> None:
         """Every camera's state, when Redis lost what it had been told."""
@@ -209,7 +233,7 @@ class Worker:
             n: before.get(n) or _status(n, State.STOPPED, PAUSED.reason) for n in paused
         }
         stopped = {name: self.cameras.pop(name) for name in changed}
-        _stop_all(stopped, paused)
+        _stop_all(stopped, dict.fromkeys(paused, PAUSED.reason))
         self._tell_paused(before, stopped)
         for name, camera in wanted.items():
             if name not in self.cameras:
@@ -283,9 +307,9 @@ class Worker:
             for label in spec.preview.blur
         }
 
-    def _on_lost(self, camera: str, frames: int) -> None:
+    def _on_lost(self, camera: str, frames: int, reason: str = LOST) -> None:
         if (running := self.cameras.get(camera)) is not None:
-            running.ledger.lost(frames)
+            running.ledger.lost(frames, reason)
 
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""
@@ -295,7 +319,7 @@ class Worker:
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)
         try:
-            self._lease.release()
+            self._tenancy.release()
         except redis.RedisError as error:
             log.info("the worker's name was not given back: %s", error)
 
@@ -313,12 +337,14 @@ def _status(camera: str, state: State, reason: str, code: FaultCode | None = Non
     )
 
 
-def _stop_all(cameras: Mapping[str, RunningCamera], paused: Collection[str] = ()) -> None:
+def _stop_all(
+    cameras: Mapping[str, RunningCamera], reasons: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """All at once: one that hangs must not keep the others waiting, nor the lease."""
     threads = [
         threading.Thread(
             target=running.runner.stop,
-            args=(STOP_TIMEOUT_S, PAUSED.reason if name in paused else "on request"),
+            args=(STOP_TIMEOUT_S, reasons.get(name, "on request")),
         )
         for name, running in cameras.items()
     ]

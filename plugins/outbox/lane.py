@@ -13,6 +13,7 @@ from plugins.trace import PUBLISHED, Trace
 FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
 
 LOST = "outbox"  # why a published frame was dropped
+REFUSED = "refused"  # … in whose place another publisher's stands
 
 _NONE = EntryId(0, 0)
 _ENTRY_BYTES = 600  # what Python keeps around the payload of one entry
@@ -82,6 +83,7 @@ class Lane:
     floors: dict[Kind, EntryId] = field(default_factory=dict)
     known: bool = False  # its streams' last IDs have been read once
     synced: bool = False  # … and on this connection
+    denied: bool = False  # the camera is another publisher's: nothing waits
     epoch: int = -1  # the newest that the stream has or will have
     epochs: dict[int, int] = field(default_factory=dict)  # of the camera → as published
     whole: bool = False  # Redis does not know the script that writes
@@ -170,6 +172,11 @@ class Lane:
         return self.flying
 
     @property
+    def depth(self) -> int:
+        """Entries that Redis has yet to take."""
+        return 0 if self.denied else len(self.unsent) + len(self.flying)
+
+    @property
     def is_of_frames(self) -> bool:
         """True when its entries are frames, which accounts count; else they are status messages."""
         return self.kinds is FRAME_KINDS
@@ -191,14 +198,22 @@ class Lane:
         self.refused += fresh
         self.lost += fresh
 
-    def refuse(self) -> int:
-        """Gives up all that Redis has not taken, as the camera is another's; returns the frames."""
-        lost_before = self.lost
-        self.flying = [*self.flying, *self.unsent]
-        self.unsent.clear()
-        fresh = [entry for entry in self.flying if not entry.acked]
-        self.land([entry for entry in self.flying if entry.acked], fresh)
-        return self.lost - lost_before
+    def deny(self) -> int:
+        """Gives up all that it holds, as the camera is another's; returns the frames refused.
+
+        The newest status message stays, to be told when the camera is this publisher's.
+        """
+        held = [*self.flying, *self.unsent]
+        last = [] if self.is_of_frames else held[-1:]
+        fresh = [entry for entry in held if not entry.acked and entry not in last]
+        for entry in fresh:
+            entry.end_trace(LOST)
+        self.refused += len(fresh)
+        self.lost += len(fresh)
+        self.kept, self.flying, self.unsent = deque(), [], deque(last)
+        self.size = sum(entry.size for entry in last)
+        self.denied = True
+        return len(fresh)
 
     def sync(self, floors: Mapping[Kind, EntryId], epoch: int = -1) -> int:
         """Takes note of the streams' last IDs behind a new claim; returns the frames refused.
@@ -210,7 +225,10 @@ class Lane:
         main, lost_before = floors[self.kinds[-1]], self.lost
         held = [*self.kept, *self.flying, *self.unsent]
         if self.known:
-            self.epoch = max(self.epoch, epoch)
+            self.epoch, self.last = max(self.epoch, epoch), max(self.last, *floors.values())
+            if self.denied:
+                for entry in held:
+                    entry.id = self._stamp(*entry.id)
         else:
             self.last = max(self.last if not held else _NONE, *floors.values())
             for entry in held:
@@ -227,7 +245,7 @@ class Lane:
                 taken.append(entry)
         self.kept, self.flying, self.unsent = deque(), [], missing
         self.land(taken, refused)
-        self.known, self.synced, self.floors = True, True, dict(floors)
+        self.known, self.synced, self.denied, self.floors = True, True, False, dict(floors)
         return self.lost - lost_before
 
     def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:

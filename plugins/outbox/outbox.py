@@ -57,9 +57,10 @@ class Outbox:
         ring_bytes: … unless the results of that time are larger.
         on_lost: called with a camera and a number of its frames that will never reach Redis, so
             that its account can say so (``Ledger.lost``). Quick, and safe between threads.
-        log: where failures and recoveries are told, once each.
         tenure: the name of the worker that publishes; None for a line without one.
         outage: tells of outages, where others use the same Redis; one of its own by default.
+        on_refused: called instead for frames in whose place another publisher's stand; they do not
+            count as lost (``Ledger.lost`` with the reason ``REFUSED``).
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class Outbox:
         ring_s: float = 30.0,
         ring_bytes: int = 256 << 20,
         on_lost: Callable[[str, int], None] = lambda camera, frames: None,
-        log: logging.Logger | None = None,
         tenure: Tenure | None = None,
         outage: Outage | None = None,
+        on_refused: Callable[[str, int], None] | None = None,
     ) -> None:
         retention = retention or Retention()
-        self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost)
+        self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost, on_refused)
         self._previews = Previews()
-        log = log or logging.getLogger("mirante.outbox")
+        log = logging.getLogger("mirante.outbox")
         url = RedisUrl(redis_url)
         outage = outage or Outage(url, log, "results wait in memory", logging.ERROR)
         self._sender = Sender(url, self._ring, self._previews, retention, log, outage, tenure)

@@ -24,6 +24,7 @@ class Ring:
         span_s: the longest time for which a stream is kept in Redis.
         on_lost: called with camera and frames when frames are forgotten that Redis never took;
             on the thread that puts or sends, so it must be quick.
+        on_refused: called instead for frames that it never will, as the camera is another's.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Ring:
         most_bytes: int,
         span_s: float,
         on_lost: Callable[[str, int], None],
+        on_refused: Callable[[str, int], None] | None = None,
     ) -> None:
         self.changed = threading.Condition()
         self.lanes: dict[tuple[str, Kind], Lane] = {}
@@ -40,6 +42,7 @@ class Ring:
         self._most_bytes = most_bytes
         self._span_s = span_s
         self._on_lost = on_lost
+        self._on_refused = on_refused or on_lost
 
     def put(
         self,
@@ -55,15 +58,19 @@ class Ring:
         with self.changed:
             lane = self._lane(camera, FRAME_KINDS)
             lane.put(ms, seq, fields, now_s, trace, epoch)
+            refused = lane.deny() if lane.denied else 0
             lost = self._evict([lane], now_s)
             self.changed.notify()
         self.report(lost)
+        self.report_refused(lane, refused)
 
     def put_status(self, camera: str, ms: int, data: bytes) -> None:
         """Puts a status message; the newest wait however long Redis is away."""
         with self.changed:
             lane = self._lane(camera, ("status",))
             lane.put(ms, 0, {"status": {"json": data}}, time.monotonic())
+            if lane.denied:
+                lane.deny()
             if len(lane.unsent) > _STATUSES:
                 lane.size -= lane.unsent.popleft().size
             self.changed.notify()
@@ -102,6 +109,11 @@ class Ring:
         if lane.is_of_frames:
             self.report({lane.camera: frames})
 
+    def report_refused(self, lane: Lane, frames: int) -> None:
+        """Tells the owner of the account of frames in whose place another publisher's stand."""
+        if frames and lane.is_of_frames:
+            self._on_refused(lane.camera, frames)
+
     def report(self, lost: Mapping[str, int]) -> None:
         """Tells the owner of the account; never called with the lock held."""
         for camera, frames in lost.items():
@@ -126,7 +138,7 @@ class Ring:
             over = {
                 camera
                 for camera in self._leaving
-                if not any(lane.unsent or lane.flying for lane in self.of(camera))
+                if all(lane.denied or not lane.depth for lane in self.of(camera))
             }
             self._leaving -= over
             return over
@@ -152,17 +164,16 @@ class Ring:
         Returns:
             The frames that Redis will never take.
         """
-        lost: dict[str, int] = {}
+        refused = list[tuple[Lane, int]]()
         with self.changed:
             for name, lane in list(self.lanes.items()):
-                given_up = lane.refuse()
-                if lane.is_of_frames:
-                    lost[lane.camera] = given_up
+                refused.append((lane, lane.deny()))
                 begun = Lane(lane.camera, lane.kinds, lane.span_s)
                 begun.sent, begun.lost, begun.refused = lane.sent, lane.lost, lane.refused
                 self.lanes[name] = begun
-        self.report(lost)
-        return sum(lost.values())
+        for lane, frames in refused:
+            self.report_refused(lane, frames)
+        return sum(frames for lane, frames in refused if lane.is_of_frames)
 
     def frame_lanes(self) -> list[Lane]:
         """The lanes that carry frames."""
@@ -171,7 +182,7 @@ class Ring:
     @property
     def depth(self) -> int:
         """Entries that Redis has yet to take."""
-        return sum(len(lane.unsent) + len(lane.flying) for lane in list(self.lanes.values()))
+        return sum(lane.depth for lane in list(self.lanes.values()))
 
     def _lane(self, camera: str, kinds: tuple[Kind, ...]) -> Lane:
         name = (camera, kinds[-1])

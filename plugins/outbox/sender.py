@@ -115,7 +115,7 @@ class Sender:
 
     @staticmethod
     def _ready(lane: Lane) -> bool:
-        return bool(lane.unsent or lane.flying) and lane.retry_s <= time.monotonic()
+        return bool(lane.depth or lane.denied) and lane.retry_s <= time.monotonic()
 
     def _turn(self) -> None:
         """Exchange everything that is due, once."""
@@ -216,9 +216,9 @@ class Sender:
             self._block(lane, answer)
             return
         with self._ring.changed:
-            lost = lane.refuse()
+            refused = lane.deny()
             lane.retry_s = time.monotonic() + _CLAIM_RETRY_S
-        self._ring.report_lost(lane, lost)
+        self._ring.report_refused(lane, refused)
         self._say(lane, owner_words(answer))
 
     def _send(self, batch: list[tuple[Lane, list[Entry]]]) -> None:
@@ -277,6 +277,8 @@ class Sender:
         self._exchange([self._fence.release(camera) for camera in owned])
         for camera in cameras:
             self._disown(camera)
+            for lane in self._ring.of(camera):
+                lane.denied = False
 
     def _land(
         self, lane: Lane, entries: list[Entry], errors: list[Any]

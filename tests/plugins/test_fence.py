@@ -66,6 +66,11 @@ def made() -> Any:
         publisher.outbox.close(0.5)
 
 
+def owned_by(server: RedisChild, worker: str) -> bool:
+    owner = server.client().get(owner_key("gate"))
+    return isinstance(owner, bytes) and owner.startswith(f"{worker}:".encode())
+
+
 def tallies(server: RedisChild) -> list[Tally]:
     found = entries(server.client(), DETECTIONS)
     return [Tally.of(decode(fields[b"json"])) for _, fields in found]
@@ -121,13 +126,19 @@ def test_the_camera_of_another_worker_is_refused_until_that_one_leaves_it(
     assert other.outbox.state.words == words
     assert caplog.text.count(words) == 1
     assert other.sent == 0
+    for reason in ("told in vain", "told at last"):
+        other.outbox.status(
+            Status(camera="gate", state="running", reason=reason, ts=1.0, since=1.0)
+        )
     owner.publish()
     until(lambda: owner.sent == 2)
     owner.outbox.leave("gate")
-    until(lambda: not server.client().exists(owner_key("gate")))
+    until(lambda: owned_by(server, "second"))
     other.publish()
     until(lambda: other.sent == 1)
     until(lambda: other.outbox.state.words == "")
+    [(_, status)] = entries(server.client(), key("gate", "status"))
+    assert json.loads(status[b"json"])["reason"] == "told at last"
     owner.publish()
     until(lambda: owner.refused == 1)
 
@@ -141,7 +152,7 @@ def test_a_camera_whose_owner_died_is_free_when_its_token_expires(
     client.set(owner_key("gate"), "main:of-one-that-died.1", px=700)
     other.publish()
     until(lambda: other.refused == 1)
-    until(lambda: not client.exists(owner_key("gate")))
+    until(lambda: owned_by(server, "second"))
     other.publish()
     until(lambda: other.sent == 1)
     assert 0 < client.pttl(owner_key("gate")) <= OWNER_MS
@@ -224,7 +235,7 @@ def test_lines_without_a_worker(server: RedisChild, until: Until) -> None:
     until(lambda: first.state.refused == {"gate": 1})
     assert "a line without a worker" in first.state.words
     second.close()
-    until(lambda: not server.client().exists(owner_key("gate")))
+    until(lambda: owned_by(server, ""))
     first.publish(frame(2))
     until(lambda: first.state.sent == {"gate": 2})
     first.close()

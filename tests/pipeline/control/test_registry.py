@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,6 @@ from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.config.source_kinds import forms
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.lease import LeaseTakenError, WorkerLease, is_held
 from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 
@@ -359,27 +356,3 @@ def test_what_redis_lost_is_put_back(client: redis.Redis) -> None:
     assert list(after) == ["gate", "late", "yard"]
     assert {name: after[name] for name in before} == before
     assert Registry(client).cameras() == after
-
-
-def test_one_worker_per_name(client: redis.Redis) -> None:
-    lease = WorkerLease(client, "main").acquire()
-    assert lease.renew()
-    assert is_held(client, "main")
-    other = {"host": socket.gethostname(), "pid": os.getppid(), "token": "x"}
-    client.set("mirante:worker:main", json.dumps(other))
-    with pytest.raises(LeaseTakenError, match=rf'"main" runs already: process {os.getppid()} on'):
-        WorkerLease(client, "main").acquire()
-    assert not lease.renew()
-    lease.release()
-    assert is_held(client, "main")
-
-
-def test_a_dead_worker_of_this_machine_is_replaced_at_once(client: redis.Redis) -> None:
-    dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "token": "x"}
-    client.set("mirante:worker:main", json.dumps(dead))
-    lease = WorkerLease(client, "main").acquire()
-    assert lease.renew()
-    client.flushall()
-    assert lease.renew(), "Redis lost it and nobody else took it"
-    lease.release()
-    assert not is_held(client, "main")
