@@ -53,7 +53,7 @@ class Attempts:
             if not self._limiter.hit(limit, *keys):
                 ends = self._limiter.get_window_stats(limit, *keys).reset_time
                 raise TooOftenError(max(1, math.ceil(ends - time.time())))
-        if name and (wait_s := self._slowed.begin(name, known)):
+        if name and (wait_s := self._slowed.begin(name, known, network(address))):
             raise TooOftenError(wait_s)
 
     def check(self, address: str) -> None:
@@ -69,7 +69,7 @@ class Attempts:
 
     def succeeded(self, address: str, name: str, known: str = "") -> None:
         """Takes an attempt back."""
-        self._slowed.succeeded(name, known)
+        self._slowed.succeeded(name, known, network(address))
         for limit, keys in _counted(address, name):
             self._storage.decr(limit.key_for(*keys))
 

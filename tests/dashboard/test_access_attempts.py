@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.access.attempts import TooOftenError
-from dashboard.access.slowed import SLOTS, Slowed
+from dashboard.access.slowed import NEW_ADDRESSES, SLOTS, Slowed
 from tests.support.guarded_app import (
     BEARER,
     PASSWORD,
@@ -87,39 +87,42 @@ def test_guesses_at_a_name_from_everywhere_are_slowed(tmp_path: Path, clock: Clo
     access = make_access(tmp_path, clock, users=USERS)
     here = browser(access)  # anna logs in here now and then
     assert log_in(here).status_code == 200
-    addresses = iter(range(1, 1000))
+    kept = here.cookies["mirante_known"]
 
-    def guess(name: str = "anna", password: str = "x", **cookies: str) -> tuple[int, int]:
-        client = browser(access, client=(f"2001:db8:0:{next(addresses):x}::1", 1))
+    def guess(at: int, name: str = "anna", password: str = "x", **cookies: str) -> tuple[int, int]:
+        client = browser(access, client=(f"2001:db8:0:{at:x}::1", 1))
         client.cookies.update(cookies)
         answer = log_in(client, name, password)
         return answer.status_code, int(answer.headers.get("retry-after", 0))
 
-    assert {guess() for _ in range(10)} == {(401, 0)}
-    for wait_s in (1, 2, 4, 8, 16, 30, 30):
-        assert guess() == guess(password=PASSWORD) == (429, wait_s)  # also with the right one
+    assert {guess(at) for at in range(10)} == {(401, 0)}
+    for at, wait_s in enumerate((1, 2, 4, 8, 16, 30, 30)):
+        assert guess(at) == guess(at, password=PASSWORD) == (429, wait_s)  # the right one too
         clock.now += wait_s
-        assert guess() == (401, 0)
-    assert guess() == (429, 30)
-    assert guess("ben") == (401, 0)  # another name
-    assert log_in(browser(access)).status_code == 200  # from an address that is known
-    kept = here.cookies["mirante_known"]
-    assert guess(password=PASSWORD, mirante_known=kept) == (200, 0)  # a browser that is
-    assert guess("ben", mirante_known=kept)[0] == 401
-    assert guess(mirante_known=kept[:-2] + "xx") == (429, 30)
+        assert guess(at) == (401, 0)
+    assert guess(9) == (429, 30)
+    assert guess(100, password=PASSWORD) == (200, 0)  # an address that has not guessed
+    assert guess(9, "ben") == (401, 0)  # another name
+    assert {guess(at) for at in range(200, 200 + NEW_ADDRESSES)} == {(401, 0), (429, 30)}
+    assert guess(300, password=PASSWORD) == (429, 30)  # there were too many such
+    assert log_in(browser(access)).status_code == 200  # an address that is known
+    assert guess(301, password=PASSWORD, mirante_known=kept) == (200, 0)  # a browser that is
+    assert guess(9, "ben", mirante_known=kept)[0] == 401
+    assert guess(302, mirante_known=kept[:-2] + "xx") == (429, 30)
     clock.now -= 7200  # a clock that is set back locks nobody out
-    assert guess() == (429, 30)
+    assert guess(9) == (429, 30)
     clock.now += 7200 + 901
-    assert {guess() for _ in range(10)} == {(401, 0)}
-    assert guess()[0] == 429
+    assert {guess(at) for at in range(10)} == {(401, 0)}
+    assert guess(9) == (429, 1)
 
 
 def test_names_that_nobody_has_are_slowed_alike_in_bounded_memory() -> None:
     slowed = Slowed()
-    assert [slowed.begin("nobody", "") for _ in range(11)] == [0] * 10 + [1]
+    assert [slowed.begin("nobody", "", "192.0.2.1") for _ in range(11)] == [0] * 10 + [1]
     for number in range(40_000):
-        slowed.begin(f"name {number}", "")
-    assert len(slowed._failures) <= SLOTS
+        slowed.begin(f"name {number}", "", f"address {number}")
+    assert len(slowed._counts) <= SLOTS
+    assert len(slowed._failed) <= SLOTS
 
 
 def test_addresses_of_one_network_are_one(tmp_path: Path, clock: Clock) -> None:
