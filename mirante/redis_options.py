@@ -34,7 +34,7 @@ def check_options(options: Mapping[str, str], is_tls: bool) -> None:
         if name in _TLS and not is_tls:
             raise ValueError(f"{name}: expected an address that begins rediss://, for TLS")
         if name not in known:
-            raise ValueError(f"{name}: unknown option; {nearest(name, sorted(known))}")
+            raise ValueError(f"{_shown(name, options)}; {nearest(name, sorted(known))}")
     for name, check in _CHECKS.items():
         if name in options:
             _named(name, check, options[name])
@@ -45,6 +45,13 @@ def check_options(options: Mapping[str, str], is_tls: bool) -> None:
         name = "ssl_keyfile" if key else "ssl_certfile"
         password = options.get("ssl_password")
         _named(name, lambda path: check_key(certificate, path, password), key or certificate)
+
+
+def _shown(name: str, options: Mapping[str, str]) -> str:
+    """Return the words for an unknown option, which may be what is left of a password."""
+    if any("@" in name + value for name, value in options.items()):
+        return "unknown option behind '?', which inside a password is written %3F"
+    return f"{name}: unknown option"
 
 
 def _named(name: str, check: Callable[[str], None], value: str) -> None:

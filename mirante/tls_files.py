@@ -27,14 +27,16 @@ def check_key(certificate: str | Path, key: str | Path, password: str | None = N
             certificate, or a passphrase is asked for and not given.
     """
     _check_readable(key)
-    if password is None and b"ENCRYPTED" in Path(key).read_bytes():
+    is_locked = b"ENCRYPTED" in Path(key).read_bytes()
+    if is_locked and password is None:
         raise ValueError("expected a key without a passphrase")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password or "")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ValueError("expected the key of the certificate beside it") from None
-        raise ValueError("expected a file with a key in PEM") from None
+        wanted = "the passphrase that opens the key" if is_locked else "a file with a key in PEM"
+        raise ValueError(f"expected {wanted}") from None
 
 
 def _check_readable(path: str | Path) -> None:

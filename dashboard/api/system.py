@@ -144,7 +144,7 @@ def _lost(group: _Group, following: Any, notes: Any) -> int | None:
     if not marks or not isinstance(following, list):
         return None
     if not following:
-        return 0 if not group.facts.get(b"lag") else None
+        return 0 if group.facts.get(b"lag") == 0 else None  # Redis 6.2 does not know it
     fields = dict(zip(following[0][1][::2], following[0][1][1::2], strict=True))
     try:
         said = msgspec.json.decode(fields[b"json"], type=_Counted)
@@ -160,12 +160,18 @@ def _info(text: Any) -> dict[str, str]:
     return {name: value for name, colon, value in lines if colon}
 
 
+def _version(facts: dict[str, str]) -> str | None:
+    """The server's own; what Valkey calls ``redis_version`` is the one that it began as."""
+    own = facts.get("valkey_version")
+    return f"{own} (Valkey)" if own else facts.get("redis_version")
+
+
 def _server(facts: dict[str, str]) -> dict[str, Any]:
     def number(name: str) -> int | None:
         return int(facts[name]) if facts.get(name, "").isdigit() else None
 
     return {
-        "version": facts.get("redis_version"),
+        "version": _version(facts),
         "used_memory_bytes": number("used_memory"),
         "maxmemory_bytes": number("maxmemory"),
         "clients": number("connected_clients"),

@@ -197,7 +197,7 @@ def connected(option: str | None) -> Iterator[redis.Redis]:
     """
     import redis
 
-    from mirante.redis_url import RedisUrl
+    from mirante.redis_url import RedisUrl, refuses
     from pipeline.control.registry import connect
     from pipeline.control.worker_file import redis_address
 
@@ -207,6 +207,8 @@ def connected(option: str | None) -> Iterator[redis.Redis]:
         try:
             client.ping()
         except redis.RedisError as error:
+            if refuses(error):
+                raise RedisAwayError(url.explain(error)) from None
             raise RedisAwayError(
                 f"no answer from Redis at {url}: {url.words(error)}. Is a worker running "
                 "(mirante up CONFIG)? Another Redis is named by --redis or MIRANTE_REDIS_URL"

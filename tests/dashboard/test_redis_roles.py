@@ -164,6 +164,8 @@ def test_a_worker_and_its_page(
         serving(site.server, tmp_path, page_of) as bench,
     ):
         use(bench)
+        version = bench.http.get("/api/v1/system").json()["redis"]["version"]
+        assert ("Valkey" in version) == (site.kind == "valkey-9")
         command(mirante, page)
     assert site.owner.smembers(WORKERS) == {b"main"}
 

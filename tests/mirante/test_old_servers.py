@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import redis
 
-import mirante
-import mirante.aio
+from mirante import SubscribeError, aio, subscribe
 from mirante.redis_greeting import is_old
 from mirante.redis_url import RedisUrl, refuses
 from plugins.outbox.outbox import Outbox
+from tests.support.outcome import Run
 from tests.support.simulated_camera import frame
 
 
@@ -59,7 +59,9 @@ def old(request: pytest.FixtureRequest) -> Iterator[OldRedis]:
 NEEDED = "Mirante needs Redis 6.2 or later, or Valkey"
 
 
-def test_every_kind_of_client_refuses_it(old: OldRedis, until: Callable[..., Any]) -> None:
+def test_every_kind_of_client_refuses_it(
+    old: OldRedis, until: Callable[..., Any], mirante: Run
+) -> None:
     url = RedisUrl(old.url)
     clients = (url.client, url.shaped_client)
     said = []
@@ -68,14 +70,14 @@ def test_every_kind_of_client_refuses_it(old: OldRedis, until: Callable[..., Any
             client().ping()
         assert refuses(caught.value)
         said.append(url.explain(caught.value))
-    with pytest.raises(mirante.SubscribeError) as refused:
-        next(mirante.subscribe("gate", redis=old.url))
+    with pytest.raises(SubscribeError) as refused:
+        next(subscribe("gate", redis=old.url))
     said.append(str(refused.value))
 
     async def read_async() -> None:
-        await anext(mirante.aio.subscribe("gate", redis=old.url))
+        await anext(aio.subscribe("gate", redis=old.url))
 
-    with pytest.raises(mirante.SubscribeError) as refused:
+    with pytest.raises(SubscribeError) as refused:
         asyncio.run(read_async())
     said.append(str(refused.value))
     outbox = Outbox(old.url)
@@ -84,6 +86,9 @@ def test_every_kind_of_client_refuses_it(old: OldRedis, until: Callable[..., Any
     until(lambda: NEEDED in outbox.state.words)
     said.append(outbox.state.words)
     outbox.close(0)
+    outcome = mirante("camera", "list", "--redis", old.url)
+    assert outcome.status == 1
+    said.append(outcome.err.strip())
     version = "is Redis 6.0.16" if "6.0.16" in old.hello else "is older than Redis 6.0"
     assert {text.partition("***@")[2].partition(": ")[2] for text in said} == {
         f"{version}; {NEEDED}"

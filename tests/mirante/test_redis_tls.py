@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,3 +162,39 @@ def test_results_pass_through_tls(
     admin = url.client()
     assert admin.execute_command("DEL", key("gate", "detections")) == 1  # in database 1
     admin.close()
+
+
+@pytest.mark.parametrize("place", ["rediss://h", "rediss+sentinel://h/main", "rediss+cluster://h"])
+def test_every_kind_of_client_has_the_files(site: Site, place: str) -> None:
+    query = "&".join((*site.client_files("right"), NAME_OFF))
+    url = RedisUrl(f"{place}?{query}")
+    for options in (url.options(1), url.async_options(1)):
+        assert options["ssl_certfile"] == str(site.certificates["right"][0])
+        assert options["ssl_keyfile"] == str(site.certificates["right"][1])
+        assert options["ssl_check_hostname"] is False
+
+
+def test_a_key_with_a_passphrase(site: Site) -> None:
+    own, own_key = site.certificates["right"]
+    locked = own_key.with_name("locked.key")
+    lock: list[str | Path] = [
+        "openssl",
+        "pkey",
+        "-in",
+        own_key,
+        "-out",
+        locked,
+        "-aes256",
+        "-passout",
+        "pass:s3cr3t",
+    ]
+    subprocess.run(lock, check=True)
+    address = f"rediss://h?ssl_certfile={own}&ssl_keyfile={locked}"
+    RedisUrl(f"{address}&ssl_password=s3cr3t")
+    for given, words in (
+        ("", "without a passphrase"),
+        ("&ssl_password=s3cr4t", "that opens the key"),
+    ):
+        with pytest.raises(ValueError, match=words) as caught:
+            RedisUrl(address + given)
+        assert "s3cr4t" not in str(caught.value)

@@ -50,6 +50,7 @@ def test_credentials_are_not_shown(text: str, shown: str, caplog: pytest.LogCapt
         (f"rediss://h?ssl_ca_certs=/no/x.pem&password={SECRET}", "=/no/x.pem: expected the path"),
         (f"rediss://h?ssl_keyfile=/x&password={SECRET}", "expected ssl_certfile with it"),
         (f"rediss://h?ssl_check_hostname=maybe&password={SECRET}", "expected true or false"),
+        (f"redis://bob:12?{SECRET}@h", "behind '\\?', which inside a password is written %3F"),
         (f"redis://h?passwort={SECRET}", 'passwort: unknown option; did you mean "password"'),
         (f"redis://bob:s3cr3t/@h:1{SECRET}", "%2F"),
         (f"redis://h:{SECRET}", "port is no number"),
