@@ -30,11 +30,21 @@ FOREIGN = "another publisher writes its streams"
 _WRITE = """
 local owner = redis.call('GET', KEYS[1])
 if owner ~= ARGV[1] then return {0, owner} end
-local first = 5 + 2 * (#KEYS - 1)
+local held, facts = '0-0', redis.pcall('XINFO', 'STREAM', KEYS[#KEYS])
+for at = 1, #facts - 1, 2 do
+  if facts[at] == 'last-generated-id' then held = facts[at + 1] end
+end
+if held ~= ARGV[5] then
+  local ms, seq = string.match(held, '(%d+)-(%d+)')
+  local known_ms, known_seq = string.match(ARGV[5], '(%d+)-(%d+)')
+  ms, known_ms = tonumber(ms), tonumber(known_ms)
+  if ms < known_ms or ms == known_ms and tonumber(seq) < tonumber(known_seq) then return {2} end
+end
+local first = 6 + 2 * (#KEYS - 1)
 local at, number, reply = first, 0, {1}
 while at <= #ARGV do
   local stream, last = tonumber(ARGV[at]), at + 2 + tonumber(ARGV[at + 1])
-  local trim = 3 + 2 * stream
+  local trim = 4 + 2 * stream
   local done = redis.pcall('XADD', KEYS[1 + stream], ARGV[trim], '~', ARGV[trim + 1],
     ARGV[at + 2], 'sent', ARGV[4], unpack(ARGV, at + 3, last))
   if type(done) == 'table' and done.err then
@@ -123,12 +133,15 @@ class Fence:
     def write(self, camera: str, streams: Sequence[str], whole: bool) -> tuple[Any, ...]:
         """Return the head of a command that writes: up to the token and how long it is to last.
 
-        What follows: seconds until the streams are forgotten or 0, the moment of sending, for each
-        stream how it is trimmed (two texts), for each entry the number of its stream from 1, the
-        number of fields and values, ID, fields and values.
+        What follows: seconds until the streams are forgotten or 0, the moment of sending, the last
+        ID that the last stream is known to have, for each stream how it is trimmed (two texts), for
+        each entry the number of its stream from 1, the number of fields and values, ID, fields and
+        values.
 
-        Redis answers ``[0, owner]`` when the camera is another's, else 1 and, in pairs, the number
-        of an entry and its error; behind an error that is not about its ID nothing was written.
+        Redis answers ``[0, owner]`` when the camera is another's, ``[2]`` when the stream has lost
+        what was confirmed, as a replica took over that had not got it; else 1 and, in pairs, the
+        number of an entry and its error; behind an error that is not about its ID nothing was
+        written.
 
         Args:
             camera: its name.

@@ -81,6 +81,7 @@ class Lane:
     last: EntryId = _NONE
     marks: deque[tuple[float, EntryId]] = field(default_factory=lambda: deque(maxlen=_MARKS + 2))
     floors: dict[Kind, EntryId] = field(default_factory=dict)
+    taken: EntryId = _NONE  # the last ID that its last stream is known to have
     known: bool = False  # its streams' last IDs have been read once
     synced: bool = False  # … and on this connection
     denied: bool = False  # the camera is another publisher's: nothing waits
@@ -187,6 +188,7 @@ class Lane:
         self.unsent.extendleft(e for e in reversed(self.flying) if id(e) not in over)
         self.flying = []
         self.kept.extend(done)
+        self.taken = max((self.taken, *(entry.id for entry in done)))
         self.sent += sum(not entry.acked for entry in done)
         for entry in done:
             entry.acked = True
@@ -245,7 +247,8 @@ class Lane:
                 taken.append(entry)
         self.kept, self.flying, self.unsent = deque(), [], missing
         self.land(taken, refused)
-        self.known, self.synced, self.denied, self.floors = True, True, False, dict(floors)
+        self.known, self.synced, self.denied = True, True, False
+        self.floors, self.taken = dict(floors), main
         return self.lost - lost_before
 
     def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:

@@ -21,9 +21,9 @@ def last_id(reply: Any) -> EntryId:
     """Return the last ID that the stream had; 0-0 of one that does not exist.
 
     Raises:
-        redis.ResponseError: the reply, where it says anything else.
+        redis.RedisError: the reply, where it says anything else.
     """
-    if isinstance(reply, redis.ResponseError):
+    if isinstance(reply, redis.RedisError):
         if "no such key" in str(reply):
             return EntryId(0, 0)
         raise reply

@@ -15,6 +15,7 @@ from mirante.keys import PROBE, Kind, key
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl, exchange
 from mirante.refusal import refusal
+from mirante.servers.slots import NodeError
 from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
 from plugins.outbox.lane import Entry, Lane
 from plugins.outbox.newest import last_id, newest_epoch
@@ -28,6 +29,7 @@ _LANE_RETRY_S = 1.0
 _CLAIM_RETRY_S = 0.5
 _NAME_RETRY_S = 0.1
 _RENEW_S = 60.0
+_FOREIGN, _DONE, _BEHIND = 0, 1, 2  # what the script that writes answers first
 
 
 class Sender:
@@ -166,7 +168,7 @@ class Sender:
             ]
             try:
                 floors = dict(zip(lane.kinds, map(last_id, own), strict=True))
-            except redis.ResponseError as error:
+            except redis.RedisError as error:
                 self._block(lane, error)
                 continue
             with self._ring.changed:
@@ -198,20 +200,27 @@ class Sender:
             return True
         [value] = self._exchange([("GET", tenure.key)])
         if isinstance(value, redis.RedisError):
-            raise value
+            if not self._url.is_cluster:
+                raise value
+            for lane in self._unclaimed():
+                self._block(lane, value)
+            return False
         if value == tenure.value.encode():
             return True
         tenure.doubted = True
         with self._ring.changed:
-            for lane in self._ring.lanes.values():
-                if lane.camera not in self._fence.tokens:
-                    lane.retry_s = time.monotonic() + _NAME_RETRY_S
+            for lane in self._unclaimed():
+                lane.retry_s = time.monotonic() + _NAME_RETRY_S
         return False
+
+    def _unclaimed(self) -> list[Lane]:
+        owned = self._fence.tokens
+        return [lane for lane in list(self._ring.lanes.values()) if lane.camera not in owned]
 
     def _denied(self, lane: Lane, answer: Any) -> None:
         """A claim failed: as another owns the camera, or by an error."""
         if isinstance(answer, redis.RedisError):
-            if not _is_own(answer):
+            if not self._is_apart(answer):
                 raise answer
             self._block(lane, answer)
             return
@@ -227,22 +236,34 @@ class Sender:
         failed: redis.RedisError | None = None
         for (lane, entries), reply in zip(batch, replies, strict=True):
             error = reply if isinstance(reply, redis.RedisError) else None
-            if error is None and reply[0]:
+            if error is None and reply[0] == _DONE:
                 error = self._land(lane, entries, reply[1:])
             else:
-                with self._ring.changed:
-                    lane.land([], [])
-                lane.expire_s = 0.0
-                if error is None:
-                    self._disown(lane.camera)
+                self._return(lane, None if error else reply[0], error)
             if isinstance(error, redis.exceptions.NoScriptError):
                 lane.whole = True
-            elif error is not None and _is_own(error):
+            elif error is not None and self._is_apart(error):
                 self._block(lane, error)
             else:
                 failed = error or failed
         if failed is not None:
             raise failed
+
+    def _return(self, lane: Lane, answer: int | None, error: redis.RedisError | None) -> None:
+        """What a lane sent was not written, or nobody knows whether it was."""
+        lane.expire_s = 0.0
+        if isinstance(error, NodeError):  # what flies waits for the stream's last ID
+            self._disown(lane.camera)
+            return
+        with self._ring.changed:
+            lane.land([], [])
+            lane.synced &= answer != _BEHIND
+        if answer == _FOREIGN:
+            self._disown(lane.camera)
+
+    def _is_apart(self, error: redis.RedisError) -> bool:
+        """The error concerns this lane, not the whole server; in a cluster its node."""
+        return self._url.is_cluster or _is_own(error)
 
     def _script(self, lane: Lane, entries: list[Entry], sent: str) -> tuple[Any, ...]:
         """Return the command that writes a lane's part of a batch."""
@@ -254,7 +275,7 @@ class Sender:
         if lane.expire_s <= now_s:
             lane.expire_s = now_s + _RENEW_S
             forget_s = round(self._retention.forget_s)
-        parts += (forget_s, sent)
+        parts += (forget_s, sent, str(lane.taken))
         for kind in lane.kinds:
             parts += self._retention.trim(kind, lane, now_s)
         for entry, kind in _writes(lane, entries):
