@@ -14,8 +14,9 @@ import redis.asyncio
 from mirante.client.conversation import Conversation
 from mirante.client.items import Frame
 from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
-from mirante.client.steps import Pause, Step
+from mirante.client.steps import Pause, Scan, Step
 from mirante.client.subscription import REPLY_S, T_co
+from mirante.redis_url import async_exchange, async_scan
 from mirante.status import Status
 
 
@@ -59,7 +60,7 @@ class Subscription(Generic[T_co]):
             self._closed = True
             await self._leave_step()
             with suppress(redis_py.RedisError):  # not acknowledged: delivered once more
-                await self._exchange(self._talk.reader.last_words())
+                await async_exchange(self._client, self._talk.reader.last_words())
             await self._client.aclose()
 
     async def __aenter__(self) -> Self:
@@ -106,13 +107,9 @@ class Subscription(Generic[T_co]):
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        return await self._exchange(step.commands)
-
-    async def _exchange(self, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return await pipe.execute(raise_on_error=False) if commands else []
+        if isinstance(step, Scan):
+            return await async_scan(self._client, step.options)
+        return await async_exchange(self._client, step.commands)
 
 
 @overload

@@ -48,6 +48,41 @@ def exchange(client: redis.Redis, commands: Sequence[tuple[Any, ...]]) -> list[A
     return Flight(client.connection_pool, commands).land()
 
 
+def scan(client: redis.Redis, options: Sequence[Any]) -> list[Any]:
+    """The names that SCAN finds with these options: a list of each shard of a cluster, or its
+    error, and one of a server by itself.
+
+    Raises:
+        redis.RedisError: the server refused or is away; of a cluster, every node.
+    """
+    if isinstance(client, Cluster):
+        return client.scan_nodes(*options)
+    found, cursor = list[bytes](), b"0"
+    while True:
+        [reply] = exchange(client, [("SCAN", cursor, *options)])
+        if isinstance(reply, redis.RedisError):
+            raise reply
+        cursor, names = reply
+        found += names
+        if cursor == b"0":
+            return [found]
+
+
+async def async_scan(client: redis.asyncio.Redis, options: Sequence[Any]) -> list[Any]:
+    """As ``scan``, for the event loop."""
+    if isinstance(client, ClusterAio):
+        return await client.scan_nodes(*options)
+    found, cursor = list[bytes](), b"0"
+    while True:
+        [reply] = await async_exchange(client, [("SCAN", cursor, *options)])
+        if isinstance(reply, redis.RedisError):
+            raise reply
+        cursor, names = reply
+        found += names
+        if cursor == b"0":
+            return [found]
+
+
 async def async_exchange(
     client: redis.asyncio.Redis, commands: Sequence[tuple[Any, ...]]
 ) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from mirante.client.group import GroupReader
 from mirante.client.plan import Plan
 from mirante.client.reader import Reader, SubscribeError
-from mirante.client.steps import Ask, Interrupted, Step
+from mirante.client.steps import Ask, Interrupted, Scan, Step
 
 
 class Conversation:
@@ -43,7 +43,7 @@ class Conversation:
 
     def interrupted(self) -> None:
         """Somebody lost patience in the middle of the step; its reply is lost. A pause is over."""
-        if isinstance(self.step, Ask):
+        if isinstance(self.step, Ask | Scan):
             self._resume(self._steps.throw, Interrupted())
         else:
             self._resume(self._steps.send, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -18,6 +19,7 @@ from mirante.status import Status
 
 _BATCH = 16  # small, because what one consumer holds no other can have
 _ACK_S = 1.0
+_SETTLE_S = 0.5
 
 
 class GroupReader(Reader):
@@ -36,6 +38,8 @@ class GroupReader(Reader):
         self._done: list[tuple[str, EntryId]] = []
         self._done_s = 0.0
         self._claimed_s = float("-inf")
+        self._settled: set[str] = set()  # streams with the group, whose own entries were taken
+        self._settle_s = 0.0
 
     def pop(self) -> Frame | Status:
         """The next item, of ``ready``."""
@@ -74,17 +78,26 @@ class GroupReader(Reader):
 
     def converse(self) -> Steps:
         """Begins with what was delivered to this consumer and never acknowledged."""
+        self._settled.clear()
         yield from self.look_for_cameras()
-        for stream in list(self.positions):
-            yield from self._create(stream)
-        yield from self._take_own()
+        yield from self._settle()
         if self.ready:
             yield from self.hand_out()
         yield from super().converse()
 
+    def _settle(self) -> Steps:
+        """Begins with streams that are new to this connection; those that cannot are left out."""
+        self._settle_s = time.monotonic() + _SETTLE_S
+        for stream in self.positions.keys() - self._settled:
+            if (yield from self.spared(stream, self._create(stream))) and (
+                yield from self.spared(stream, self._take_own(stream))
+            ):
+                self._settled.add(stream)
+
     def begin(self, stream: str, first: bool) -> Steps:
         """Creates the group where a reader would begin, or continues where it stands."""
         yield from super().begin(stream, first)
+        self._settle_s = 0.0
         if (yield from self._create(stream)):
             return
         self.receiver.resuming.discard(stream)
@@ -105,40 +118,66 @@ class GroupReader(Reader):
     def read(self) -> Steps:
         """Acknowledges, takes over from the dead, and reads what is new."""
         yield from self._acknowledge()
+        if self.positions.keys() - self._settled and time.monotonic() >= self._settle_s:
+            yield from self._settle()
         if not self.ready:
             yield from self._claim()
         if self.ready:
             return
-        notes = [("ZRANGE", self._note(s), "0", "-1", "WITHSCORES") for s in self.positions]
-        replies = yield from ask(("MULTI",), *notes, self._command(">"), ("EXEC",))
-        *scores, reply = replies[-1]
-        if reply is None:
-            reply = yield from ask(self._command(">", "BLOCK", self.block_ms))
-            reply = reply[0]
-        found = streams_of(reply)
-        yield from self._baselines(found, dict(zip(self.positions, scores, strict=True)))
-        self._hold(found)
+        parts = self.parts(stream for stream in self.positions if stream in self._settled)
+        found, notes = yield from self._read_new(parts)
+        if not found and len(parts) == 1:
+            [reply] = yield from ask(self.command(parts[0], "BLOCK", self.block_ms))
+            found = streams_of(reply)
+        yield from self._baselines(found, notes)
         yield from self.take(found)
+        self._hold(found)
+        if len(parts) != 1:
+            yield from self.rest()
 
-    def _command(self, behind: str, *options: Any) -> tuple[Any, ...]:
+    def _read_new(self, parts: Sequence[Sequence[str]]) -> Steps:
+        """The entries that are there, and how far each stream was delivered before."""
+        units = [
+            (
+                ("MULTI",),
+                *(("ZRANGE", self._note(stream), "0", "-1", "WITHSCORES") for stream in part),
+                self.command(part),
+                ("EXEC",),
+            )
+            for part in parts
+        ]
+        replies = iter((yield Ask(tuple(command for unit in units for command in unit))))
+        ends = [_executed([next(replies) for _ in unit]) for unit in units]
+        for part, end in zip(parts, ends, strict=True):
+            if isinstance(end, redis.RedisError):  # it may have delivered what never came
+                self._settled.difference_update(part)
+        found, notes = list[tuple[str, Entries]](), dict[str, list[bytes]]()
+        for part, (*scores, reply) in self.able(parts, ends):
+            notes |= zip(part, scores, strict=True)
+            found += streams_of(reply)
+        return found, notes
+
+    def command(self, streams: Sequence[str], *options: Any) -> tuple[Any, ...]:
+        """Return what reads streams that one command can be about."""
         head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
-        return (*head, *options, "STREAMS", *self.positions, *([behind] * len(self.positions)))
+        return (*head, *options, "STREAMS", *streams, *([">"] * len(streams)))
 
     def _hold(self, found: list[tuple[str, Entries]]) -> None:
         self._held |= {(stream, entry_id) for stream, entries in found for entry_id, _ in entries}
 
     def _acknowledge(self) -> Steps:
         commands, done = self.last_words(), self._done
-        yield from ask(*commands)
-        self._held -= set(done)
-        self._done = []
+        replies = (yield Ask(commands)) if commands else []
+        for (_, stream, *_), reply in zip(commands, replies, strict=True):
+            if isinstance(reply, redis.RedisError):
+                self.shard_failed(stream, reply)
+                continue
+            acknowledged = {each for each in done if each[0] == stream}
+            self._held -= acknowledged
+            self._done = [each for each in self._done if each not in acknowledged]
+        self._done_s = time.monotonic()
 
-    def _take_own(self) -> Steps:
-        """Take back what Redis delivered to this consumer and it has not processed."""
-        for stream in list(self.positions):
-            yield from self._take_own_of(stream)
-
-    def _take_own_of(self, stream: str) -> Steps:
+    def _take_own(self, stream: str) -> Steps:
         behind = "0"
         while True:
             head = ("XREADGROUP", "GROUP", self._group, self.plan.consumer, "COUNT", _BATCH)
@@ -157,28 +196,31 @@ class GroupReader(Reader):
         if now_s < self._claimed_s + self.plan.claim_s / 2:
             return
         idle_ms = round(self.plan.claim_s * 1000)
-        for stream in list(self.positions):
-            cursor = b"0-0"
-            while True:
-                head = ("XAUTOCLAIM", stream, self._group, self.plan.consumer, idle_ms)
-                [reply] = yield from ask((*head, cursor, "COUNT", _BATCH))
-                cursor, found, *gone = reply
-                self._expired(stream, sum(map(len, gone)))
-                if None in found:
-                    # Redis 6.2 hands over what was trimmed as well, without its ID.
-                    yield from self._take_own_of(stream)
-                else:
-                    own = [e for e in entries_of(found) if (stream, e[0]) not in self._held]
-                    yield from self._take_again(stream, own)
-                if cursor == b"0-0" or self.ready:
-                    break
+        for stream in list(self._settled):
+            yield from self.spared(stream, self._claim_of(stream, idle_ms))
         self._claimed_s = now_s
+
+    def _claim_of(self, stream: str, idle_ms: int) -> Steps:
+        cursor = b"0-0"
+        while True:
+            head = ("XAUTOCLAIM", stream, self._group, self.plan.consumer, idle_ms)
+            [reply] = yield from ask((*head, cursor, "COUNT", _BATCH))
+            cursor, found, *gone = reply
+            self._expired(stream, sum(map(len, gone)))
+            if None in found:
+                # Redis 6.2 hands over what was trimmed as well, without its ID.
+                yield from self._take_own(stream)
+            else:
+                own = [e for e in entries_of(found) if (stream, e[0]) not in self._held]
+                yield from self._take_again(stream, own)
+            if cursor == b"0-0" or self.ready:
+                break
 
     def _take_again(self, stream: str, entries: Entries) -> Steps:
         """Entries that were delivered before; those trimmed since are lost."""
         self._expired(stream, sum(fields is None for _, fields in entries))
-        self._hold([(stream, entries)])
         yield from self.take([(stream, entries)], counted=False)
+        self._hold([(stream, entries)])
 
     def _expired(self, stream: str, entries: int) -> None:
         if entries and stream.endswith(":detections"):
@@ -224,3 +266,10 @@ def _last_tallies(stream: str, entries: Entries) -> list[Tally]:
     if len({tally.epoch for tally in ends}) > 1:
         ends = [tally for _, fields in entries if (tally := tally_of(stream, fields))]
     return list({tally.epoch: tally for tally in ends}.values())
+
+
+def _executed(replies: list[Any]) -> Any:
+    """Return what EXEC replied, or the first error of the transaction."""
+    last = replies[-1]
+    within = last if isinstance(last, list) else []
+    return next((r for r in (*replies, *within) if isinstance(r, redis.RedisError)), last)

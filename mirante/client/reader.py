@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import redis
 
@@ -15,10 +16,12 @@ from mirante.client.items import Frame
 from mirante.client.plan import Plan
 from mirante.client.receiver import Receiver
 from mirante.client.steps import (
+    Ask,
     Entries,
     Fields,
     Interrupted,
     Pause,
+    Scan,
     Steps,
     ask,
     entries_of,
@@ -28,10 +31,14 @@ from mirante.client.steps import (
 from mirante.keys import STREAMS, EntryId, camera_of, key
 from mirante.outage import Outage
 from mirante.redis_url import refuses
+from mirante.refusal import refusal
+from mirante.servers.connections import code_of
+from mirante.servers.slots import NodeError
 from mirante.status import Status
 
 BATCH = 64  # entries per stream and read
 _SCAN_S = 2.0
+_TURN_S = (0.005, 0.05)  # between two looks at several shards: at first, and while nothing comes
 
 _log = logging.getLogger("mirante.client")
 
@@ -56,6 +63,7 @@ class Reader:
         self._scanned_s: float | None = None
         self._asked_s = time.monotonic()
         self._backoff = Backoff()
+        self._turns = Backoff(*_TURN_S, jitter=0)
         self._outage = Outage(plan.url, _log, "trying again")
 
     def steps(self) -> Steps:
@@ -114,11 +122,76 @@ class Reader:
 
     def read(self) -> Steps:
         """Waits for entries behind the positions and takes them."""
-        streams, behind = self.positions.keys(), map(str, self.positions.values())
-        [reply] = yield from ask(
-            ("XREAD", "COUNT", BATCH, "BLOCK", self.block_ms, "STREAMS", *streams, *behind)
-        )
+        parts = self.parts(self.positions)
+        if len(parts) > 1:
+            yield from self._read_by_turns(parts)
+            return
+        [reply] = yield from ask(self.command(parts[0], "BLOCK", self.block_ms))
         yield from self.take(streams_of(reply))
+
+    def command(self, streams: Sequence[str], *options: Any) -> tuple[Any, ...]:
+        """Return what reads streams that one command can be about."""
+        behind = [str(self.positions[stream]) for stream in streams]
+        return ("XREAD", "COUNT", BATCH, *options, "STREAMS", *streams, *behind)
+
+    def _read_by_turns(self, parts: Sequence[Sequence[str]]) -> Steps:
+        """Looks at every camera in one round trip, each as far as ``BATCH``."""
+        replies = yield Ask(tuple(map(self.command, parts)))
+        able = self.able(parts, replies)
+        yield from self.take([each for _, reply in able for each in streams_of(reply)])
+        yield from self.rest()
+
+    def parts(self, streams: Iterable[str]) -> list[list[str]]:
+        """Return the streams that one command can be about: in a cluster those of one camera."""
+        if not self.plan.url.is_cluster:
+            return [list(streams)]
+        found: dict[str, list[str]] = {}
+        for stream in streams:
+            found.setdefault(camera_of(stream), []).append(stream)
+        return list(found.values())
+
+    def able(
+        self, parts: Sequence[Sequence[str]], replies: Sequence[Any]
+    ) -> list[tuple[Sequence[str], Any]]:
+        """Return the parts that got a reply, with it; those of a shard that is away are noted.
+
+        Raises:
+            redis.RedisError: another error; or all shards are away.
+        """
+        found = []
+        for part, reply in zip(parts, replies, strict=True):
+            if isinstance(reply, redis.RedisError):
+                self.shard_failed(part[0], reply)
+            else:
+                self._outage.served(camera_of(part[0]))
+                found.append((part, reply))
+        if parts and not found:
+            raise replies[0]
+        return found
+
+    def spared(self, stream: str, steps: Steps) -> Steps:
+        """Carry out steps about one stream; False when its shard is away and others are read."""
+        try:
+            yield from steps
+        except redis.RedisError as error:
+            self.shard_failed(stream, error)
+            return False
+        self._outage.served(camera_of(stream))
+        return True
+
+    def shard_failed(self, stream: str, error: redis.RedisError) -> None:
+        """Note it; raise what concerns more than one shard of a cluster."""
+        is_apart = isinstance(error, NodeError) or refusal(error) or code_of(error) == "TRYAGAIN"
+        if not self.plan.url.is_cluster or refuses(error) or not is_apart:
+            raise error
+        self._outage.failed(error, camera_of(stream))
+
+    def rest(self) -> Steps:
+        """Pause between two looks, the longer the less comes."""
+        if self.ready:
+            self._turns.reset()
+        else:
+            yield Pause(min(self._turns.next_s(), self._wait_s()))
 
     def take(self, found: list[tuple[str, Entries]], counted: bool = True) -> Steps:
         """Makes items of entries, with their masks."""
@@ -183,15 +256,15 @@ class Reader:
 
     def _scan(self) -> Steps:
         """Cameras that have a stream of a wanted kind."""
-        cursor, found = b"0", set[str]()
-        ends = tuple(f"}}:{kind}" for kind in self.plan.kinds)
-        while True:
-            [(cursor, names)] = yield from ask(
-                ("SCAN", cursor, "MATCH", STREAMS, "COUNT", 1000, "TYPE", "stream")
-            )
+        found = set[str]()
+        for names in (yield Scan(("MATCH", STREAMS, "COUNT", 1000, "TYPE", "stream"))):
+            if isinstance(names, redis.RedisError):
+                if self._scanned_s is None:  # what is found later would be read from its start
+                    raise names
+                continue
             found.update(name.decode("utf-8", "replace") for name in names)
-            if cursor == b"0":
-                return sorted(set(_cameras(name for name in found if name.endswith(ends))))
+        ends = tuple(f"}}:{kind}" for kind in self.plan.kinds)
+        return sorted(set(_cameras(name for name in found if name.endswith(ends))))
 
     def _masks(self, found: list[tuple[str, Entries]]) -> Steps:
         """Fields of the masks' entries of the same IDs, by camera and ID."""

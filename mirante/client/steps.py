@@ -23,13 +23,21 @@ class Ask(NamedTuple):
     commands: tuple[tuple[Any, ...], ...]
 
 
+class Scan(NamedTuple):
+    """Find the names that match, with these options of SCAN; a list of them is wanted of each shard
+    of a cluster, or its error, and one of a server by itself.
+    """
+
+    options: tuple[Any, ...]
+
+
 class Pause(NamedTuple):
     """Do nothing for a number of seconds."""
 
     seconds: float
 
 
-Step = Ask | Pause | None  # None: items are ready to be handed out
+Step = Ask | Scan | Pause | None  # None: items are ready to be handed out
 Steps = Generator[Step, Any, Any]
 Fields = dict[bytes, bytes]
 Entries = list[tuple[EntryId, Fields | None]]  # None: the entry was trimmed

@@ -13,8 +13,8 @@ import redis
 from mirante.client.conversation import Conversation
 from mirante.client.items import Frame
 from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
-from mirante.client.steps import Pause, Step
-from mirante.redis_url import exchange
+from mirante.client.steps import Pause, Scan, Step
+from mirante.redis_url import exchange, scan
 from mirante.status import Status
 
 T_co = TypeVar("T_co", bound=Frame | Status, covariant=True)
@@ -95,6 +95,8 @@ class Subscription(Generic[T_co]):
         if isinstance(step, Pause):
             self._closed.wait(step.seconds)
             return None
+        if isinstance(step, Scan):
+            return scan(self._client, step.options)
         return exchange(self._client, step.commands)
 
 

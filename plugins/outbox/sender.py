@@ -321,6 +321,7 @@ class Sender:
             lane.land(done, refused)
             if failed is None:
                 lane.words = ""
+                self._outage.served(lane.camera)
         self._ring.report_lost(lane, lost)
         if refused:
             self._say(lane, FOREIGN)
@@ -339,9 +340,11 @@ class Sender:
 
     def _block(self, lane: Lane, error: redis.RedisError) -> None:
         """Leaves one camera for a second; the others continue."""
-        error = in_script(error)
         lane.retry_s = time.monotonic() + _LANE_RETRY_S
-        self._say(lane, self._url.explain(error))
+        if _is_own(error):
+            self._say(lane, self._url.explain(in_script(error)))
+        else:  # a shard is away, which many cameras would say
+            lane.words = f"{lane.camera}: {self._outage.failed(error, lane.camera)}"
 
     def _say(self, lane: Lane, words: str) -> None:
         text = f"{lane.camera}: {words}"

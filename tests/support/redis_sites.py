@@ -176,15 +176,16 @@ class ClusterSite:
         found: RedisChild = eventually(lambda: next(s for s in self.servers if not is_primary(s)))
         return found
 
-    def cameras(self) -> tuple[str, str, str]:
+    @staticmethod
+    def cameras(prefix: str) -> list[str]:
         """Return a camera's name of each shard, that with a replica first."""
         names: dict[int, str] = {}
         for number in count():
-            name = f"c{number}"
+            name = f"{prefix}{number}"
             shard = key_slot(key(name, "detections").encode()) * 3 // 16384
             names.setdefault(shard, name)
             if len(names) == 3:
-                return names[0], names[1], names[2]
+                return [names[shard] for shard in range(3)]
         raise AssertionError("unreachable")
 
     def _owner(self, slot: int) -> RedisChild | None:
