@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -149,3 +152,19 @@ def _plain(code: FaultCode) -> Fault:
 
 def _phrase(status: int, phrase: str) -> str:
     return _PHRASES.get(status) or redact(phrase)[:60]
+
+
+def date_off_s(value: str) -> float | None:
+    """Return how many seconds a camera's clock is ahead, as the field ``Date`` of its answer says.
+
+    That names whole seconds, so it is true to one half, and the time that the answer took to come.
+
+    Args:
+        value: of the field; anything else than a date is None.
+    """
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    aware = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return aware.timestamp() + 0.5 - time.time()

@@ -48,6 +48,11 @@ def hide(text: str, url: CameraUrl) -> str:
     return text
 
 
+def undetailed(code: FaultCode) -> Fault:
+    """Return a fault whose reason holds no detail."""
+    return Fault(code, code.words.partition(" / ")[0])
+
+
 def explain(
     url: CameraUrl, domain: str, code: int, text: str, is_own: bool = False
 ) -> Fault | None:

@@ -17,7 +17,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from mirante.faults import FaultCode
-from pipeline.cameras.answers import fault_of, no_login, redirected
+from pipeline.cameras.answers import date_off_s, fault_of, no_login, redirected
 from pipeline.cameras.login import Login
 from pipeline.cameras.reach import fault_of_error, reach
 from pipeline.cameras.state import Fault
@@ -83,9 +83,14 @@ class Web:
         url: the camera's address.
         timeout_s: seconds of silence before a request is given up.
         pause_s: the same inside an answer, where that is another time.
+
+    Attributes:
+        date_off_s: how far the camera's clock is ahead of this machine's, by the Date of its newest
+            answer; None where that names none.
     """
 
     def __init__(self, url: CameraUrl, timeout_s: float, pause_s: float | None = None) -> None:
+        self.date_off_s: float | None = None
         self._url, self._timeout_s, self._pause_s = url, timeout_s, pause_s or timeout_s
         self._login = Login(url.username or "", url.password or "")
         self._connections: dict[tuple[str, str, int], HTTPConnection] = {}
@@ -129,6 +134,8 @@ class Web:
         if response.status not in {200, 206, 304}:
             fault = fault_of(self._url, response.status, phrase=response.reason)
             raise FetchError(fault, response.status)
+        if self._is_own(split):
+            self.date_off_s = date_off_s(response.getheader("Date", ""))
         if response.headers.get_content_maintype() == "multipart":
             response.length = None  # many cameras tell that of one image, or none at all
         fields = {name.lower(): value for name, value in response.getheaders()}

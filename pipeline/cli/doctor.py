@@ -1,26 +1,54 @@
-"""``mirante doctor``: what this machine lacks, what for, and how to get it."""
+"""``mirante doctor``: what this machine lacks, or what is wrong with a running installation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engines.console import print_table
+from pipeline.cli.camera import RedisOption
 
 if TYPE_CHECKING:
     from pipeline.doctor import Finding
 
 
-def doctor() -> None:
+def doctor(
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Look at the running installation: Redis, workers, cameras, clocks."
+        ),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="With --deep: a JSON object instead of a table.")
+    ] = False,
+    worker: Annotated[
+        str | None, typer.Option(help="With --deep: this worker alone; else all of that Redis.")
+    ] = None,
+    redis_url: RedisOption = None,
+) -> None:
     """Look for every element, library, program, driver and model of the defaults.
 
-    Exit 1 if a required one is missing.
+    Exit 1 if a required one is missing; with --deep if anything is wrong.
     """
     from engines.store.models import use_default_mirror
-    from pipeline.doctor import examine
 
     use_default_mirror()
+    if deep:
+        is_wrong = _look_deep(redis_url, worker, json)
+    elif json or worker or redis_url:
+        raise typer.BadParameter("--json, --worker and --redis: expected with --deep")
+    else:
+        is_wrong = _look_here()
+    if is_wrong:
+        raise typer.Exit(1)
+
+
+def _look_here() -> bool:
+    """Print what this machine lacks; return whether any of it is required."""
+    from pipeline.doctor import examine
+
     findings = examine()
     print_table(
         ["", "part", "kind", "what it is for"],
@@ -33,8 +61,33 @@ def doctor() -> None:
         word = "needed" if finding.need.required else "optional"
         typer.echo(f"{finding.need.name} ({word}, {finding.need.purpose}): {finding.need.command}")
     if any(finding.need.required for finding in lacking):
-        raise typer.Exit(1)
+        return True
     typer.echo("all that is needed is here")
+    return False
+
+
+def _look_deep(redis_url: str | None, worker: str | None, as_json: bool) -> bool:
+    """Print what is found of the installation; return whether something is wrong."""
+    import msgspec
+
+    from pipeline.cli.deep.look import look
+    from pipeline.control.worker_file import redis_address
+
+    found = list(look(redis_address(redis_url), worker))
+    wrong = [finding for finding in found if finding.level == "wrong"]
+    if as_json:
+        document = {"ok": not wrong, "findings": found}
+        typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        return bool(wrong)
+    print_table(
+        ["", "area", "of", "how it is"],
+        [["WRONG" if f in wrong else f.level, f.area, f.subject, f.words] for f in found],
+    )
+    for finding in found:
+        if finding.mend and finding.level != "ok":
+            typer.echo(f"{finding.area} {finding.subject} ({finding.level}): {finding.mend}")
+    typer.echo(f"{len(wrong)} wrong" if wrong else "nothing is wrong")
+    return bool(wrong)
 
 
 def _decoders() -> list[str]:

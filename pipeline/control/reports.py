@@ -33,11 +33,33 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
         cpu_percent: of one core, since the report before; 200 is two cores.
         rss_bytes: memory that it holds.
         threads: how many it has.
+        fds, fds_most: files and sockets that it has open, and may have; None from an earlier
+            worker.
     """
 
     cpu_percent: float
     rss_bytes: int
     threads: int
+    fds: int | None = None
+    fds_most: int | None = None
+
+
+class DiskReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that the worker needs, and the file system that it is on.
+
+    Attributes:
+        of: what lies there: its ``state`` (models, engines, passwords), the ``log``, shared
+            memory (``shm``).
+        path: of the folder, or of the log's file.
+        is_writable: the worker may write there.
+        bytes, free_bytes: of the file system, and those that are left to this user.
+    """
+
+    of: Literal["state", "log", "shm"]
+    path: str
+    is_writable: bool
+    bytes: int
+    free_bytes: int
 
 
 class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +69,14 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True):
         cpu_percent: of all cores together, 0 to 100.
         cores: logical ones.
         memory_bytes, memory_used_bytes: of RAM; what only caches files is not used.
+        disks: where the worker writes; none from an earlier worker.
     """
 
     cpu_percent: float
     cores: int
     memory_bytes: int
     memory_used_bytes: int
+    disks: tuple[DiskReport, ...] = ()
 
 
 class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +144,22 @@ class ViewReport(msgspec.Struct, frozen=True, kw_only=True):
     off_ms: Annotated[float | None, told("between the newest image and its results")] = None
 
 
+class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream of a camera that runs.
+
+    Attributes:
+        decoder: GStreamer's element that decodes it; None where nothing is decoded.
+        clock_off_s: how many seconds the camera's clock is ahead of the worker's, less the time
+            that an image or answer took to come; None where the camera does not tell the time.
+        clock_by: how that is known: ``rtcp``, to the millisecond, or the ``date`` of an answer, to
+            the second.
+    """
+
+    decoder: str | None = None
+    clock_off_s: float | None = None
+    clock_by: Literal["rtcp", "date"] | None = None
+
+
 class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     """One camera; a paused one has neither account nor detections.
 
@@ -132,6 +172,8 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         latency: of the frames published since it was started.
         tried: it has been running or failed at least once since it was added.
         view: the stream that people see; None where it is that which is analysed.
+        code: why it is not running, as a ``FaultCode``; None when nothing is wrong.
+        stream: what is known of its stream; None while none comes.
     """
 
     state: str
@@ -142,6 +184,8 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     latency: LatencyReport = LatencyReport()
     tried: bool = True
     view: ViewReport | None = None
+    code: str | None = None
+    stream: StreamReport | None = None
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,12 @@ class Answers(Protocol):
 
     Attributes:
         fault: why it gives no video, as far as it has said so; another answer may take that back.
+        date_off_s: how far its clock is ahead of this machine's, to about a second; None where its
+            answers name no date.
     """
 
     fault: Fault | None
+    date_off_s: float | None
 
     @property
     def is_final(self) -> bool:

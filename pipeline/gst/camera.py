@@ -18,7 +18,7 @@ from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras.asking import ask
-from pipeline.cameras.faults import UNEXPLAINED, explain, hide
+from pipeline.cameras.faults import UNEXPLAINED, explain, hide, undetailed
 from pipeline.cameras.files import broken_at, end_of, missing
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sharing import FOLLOWING, Lead, SharedSessions, session_key
@@ -26,6 +26,8 @@ from pipeline.cameras.sources import kind_of, source_of
 from pipeline.cameras.state import GRACE_S, CameraState, End, Fault, State, Transition
 from pipeline.cameras.transport import Transport
 from pipeline.config.camera import Camera
+from pipeline.control.reports import StreamReport
+from pipeline.gst.conversation import unanswered
 from pipeline.gst.decoders import refusal
 from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
@@ -41,20 +43,7 @@ _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _log = logging.getLogger(__name__)
 
 
-def _of(code: FaultCode) -> Fault:
-    """A fault whose reason holds no detail."""
-    return Fault(code, code.words.partition(" / ")[0])
-
-
-def _unanswered(session: Session) -> Fault:
-    """Why nothing came of a network camera that takes the connection."""
-    talk = session.conversation
-    if talk is None or talk.answered_s is None:
-        return _of(FaultCode.UNRESPONSIVE)
-    return Fault(FaultCode.UNRESPONSIVE, f"the camera gives no answer to {talk.asked}")
-
-
-_NEXT_TURN = _of(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
+_NEXT_TURN = undetailed(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
 
 
 class CameraRunner:
@@ -105,6 +94,7 @@ class CameraRunner:
         self._stop_reason = ""
         self._thread = threading.Thread(target=self._run, name=f"camera-{name}", daemon=True)
         self._next_number = 0
+        self._stream: StreamReport | None = None
         self._missing = ""  # what GStreamer last missed a plugin for
         self._warned_s: dict[str, float] = {}
         self._noted: set[str] = set()  # kinds of remarks
@@ -135,6 +125,11 @@ class CameraRunner:
     def since_ns(self) -> int:
         """Unix time in ns at which the state began."""
         return self._machine.since_ns
+
+    @property
+    def stream(self) -> StreamReport | None:
+        """What is known of the stream that runs."""
+        return self._stream
 
     @property
     def finished(self) -> bool:
@@ -237,6 +232,7 @@ class CameraRunner:
         session.start()
         self._machine.began()
         fault = self._watch(session)
+        self._stream = None
         session.close()
         if lead is not None:
             lead.session = None
@@ -291,7 +287,7 @@ class CameraRunner:
             return Fault(fault.code, words) if words else fault
         if fault is not None and progress.newest_s is None and self.spec.url.is_network:
             is_mute = session.conversation is not None and session.answered_s is None
-            otherwise = _unanswered(session) if is_mute else fault
+            otherwise = unanswered(session.conversation) if is_mute else fault
             return session.refusal or self._reach(otherwise)
         self._note_remarks(session)
         return fault
@@ -300,6 +296,7 @@ class CameraRunner:
         """Tell once what is worth saying and changes no state."""
         if session.probes.frames:
             self._note("transport", self._transport.works())
+            self._stream = session.report()
         if session.decoding.words and self.state == State.RUNNING:
             self._note("decoding", session.decoding.words)
         for kind, remark in list(session.remarks.items()):
@@ -347,7 +344,7 @@ class CameraRunner:
         is_unexplained = (error.domain, error.code) == UNEXPLAINED and not self._missing
         progress = session.probes.progress()
         if is_unexplained and self.spec.url.is_network and progress.arrived_s is None:
-            return self._reach(_of(FaultCode.NOT_VIDEO))
+            return self._reach(undetailed(FaultCode.NOT_VIDEO))
         words = self._missing or error.message
         if detail and kind_of(self.spec.url).detailed:
             words = f"{words} {detail.splitlines()[-1]}"
@@ -355,7 +352,9 @@ class CameraRunner:
         if fault is not None and not self._source.live:
             return broken_at(self._file, progress.frames, fault)
         has_sent = progress.newest_s is not None
-        return fault or self._reach(_of(FaultCode.ENDED) if has_sent else _unanswered(session))
+        return fault or self._reach(
+            undetailed(FaultCode.ENDED) if has_sent else unanswered(session.conversation)
+        )
 
     def _on_end(self, session: Session) -> Fault | None:
         if self._source.sender:
@@ -363,7 +362,7 @@ class CameraRunner:
         if session.fetched is not None and session.fetched.fetch.is_cut:
             return self._check(session) or _NEXT_TURN  # it may not have been seen to run
         if session.is_endless:
-            return session.refusal or _of(FaultCode.ENDED)
+            return session.refusal or undetailed(FaultCode.ENDED)
         frames = session.probes.progress().frames
         if not self.spec.loop or not frames:
             refused = None if frames else session.refusal
@@ -373,11 +372,11 @@ class CameraRunner:
             self._machine.note(f"the file is cut: {lacks}; its {frames} frames are repeated")
         if not self._source.rewinds:
             return self._check(session) or _NEXT_TURN
-        return None if session.rewind() else _of(FaultCode.NOT_SEEKABLE)
+        return None if session.rewind() else undetailed(FaultCode.NOT_SEEKABLE)
 
     def _reach(self, otherwise: Fault) -> Fault | None:
         """Return ``otherwise`` when the network is not to blame, None when a stop was requested."""
-        silent = _of(FaultCode.NO_NAME_SERVER)
+        silent = undetailed(FaultCode.NO_NAME_SERVER)
         reach_s = min(self.spec.answer_s, REACH_MOST_S)
         reach = partial(kind_of(self.spec.url).reach, self.spec.url, reach_s)
         fault = ask(reach, reach_s, self._stop, silent)

@@ -56,10 +56,13 @@ class CaptureTime:
 
     Attributes:
         remarks: things worth saying about the camera's clock, by kind.
+        clock_off_s: how far the camera's clock was ahead of this machine's at the newest image,
+            less the time that it took to come; None where the camera does not tell the time.
     """
 
     def __init__(self) -> None:
         self.remarks: dict[str, str] = {}
+        self.clock_off_s: float | None = None
         self._packet_pts = -1
         self._packets: dict[int, int] = {}  # PTS of packets to their NTP time in ns
         self._images: dict[int, tuple[int, int | None]] = {}  # PTS to arrival by Unix, and NTP
@@ -104,6 +107,8 @@ class CaptureTime:
         if paced:
             return self._in_order(now_ns, "arrival")
         camera_ns = self._camera_ns(buffer, ntp_ns)
+        if camera_ns is not None:
+            self.clock_off_s = (camera_ns - arrived_ns) / 1e9
         if camera_ns is None or not self._is_believed(camera_ns, now_ns):
             return self._in_order(arrived_ns, "arrival")
         return self._in_order(camera_ns, "rtcp")

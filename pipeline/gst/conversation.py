@@ -12,6 +12,10 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 from gi.repository import Gst, GstRtsp
 
+from mirante.faults import FaultCode
+from pipeline.cameras.faults import undetailed
+from pipeline.cameras.state import Fault
+
 Gst.init(None)
 
 SESSION_S = 60.0  # of a session whose camera names no other time (RFC 2326, 12.37)
@@ -117,6 +121,13 @@ class Conversation:
 
     def _wait(self) -> None:
         self._due_s = time.monotonic() + min(ASK_MOST_S, _PART * self._session_s)
+
+
+def unanswered(talk: Conversation | None) -> Fault:
+    """Return why nothing came of a network camera that takes the connection."""
+    if talk is None or talk.answered_s is None:
+        return undetailed(FaultCode.UNRESPONSIVE)
+    return Fault(FaultCode.UNRESPONSIVE, f"the camera gives no answer to {talk.asked}")
 
 
 def header(message: Any, field: Any) -> str:

@@ -35,11 +35,13 @@ class Decoding:
     Attributes:
         refusal: why nothing decodes this stream as the option says; else empty.
         words: why a hardware decoder that is here is not used; else empty.
+        name: the element that decodes; None while there is none.
     """
 
     def __init__(self, decode: str) -> None:
         self.refusal = ""
         self.words = ""
+        self.name: str | None = None
         self._is_forced = decode not in {"auto", "software"}
         device = decode if self._is_forced else None
         self._hardware = [] if decode == "software" else hardware_decoders(device)
@@ -47,11 +49,13 @@ class Decoding:
         self._chosen: dict[str, HardwareDecoder | None] = {}
 
     def install(self, decoder: Any) -> None:
-        """Watch the element that finds decoders; another kind of element has its decoder already.
+        """Watch the element that finds decoders; another kind of element decodes by itself.
 
         What is not in hardware here costs nothing: only ranks are read.
         """
         if decoder is None or not GObject.signal_lookup(_SELECT, decoder):
+            factory = decoder.get_factory() if decoder is not None else None
+            self.name = factory.get_name() if factory is not None and is_decoder(factory) else None
             return
         for each in self._hardware:  # those of rank 0 are never offered
             factory = Gst.ElementFactory.find(each.name)
@@ -61,6 +65,7 @@ class Decoding:
 
     def note(self, factory: Any, element: Any) -> None:
         """Note a decoder that was put into the graph."""
+        self.name = factory.get_name()
         if is_hardware(factory):
             caps = element.get_static_pad("sink").get_pad_template_caps()
             media = next((m for m in CODECS if caps.can_intersect(Gst.Caps.from_string(m))), "")

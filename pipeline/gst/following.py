@@ -16,6 +16,7 @@ from gi.repository import Gst
 from pipeline.cameras.sharing import FOLLOWING, Lead
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
+from pipeline.control.reports import StreamReport
 from pipeline.gst.probes import Exit, FrameProbes
 from pipeline.gst.session import Session
 from plugins.line import Line
@@ -132,6 +133,11 @@ class FollowingSession(Session):
         """What is worth saying about the camera's clock, by kind."""
         session = self._followed.session
         return {} if session is None else session.remarks
+
+    def report(self) -> StreamReport:
+        """What is known of the stream that it follows."""
+        session = self._followed.session
+        return session.report() if isinstance(session, Session) else super().report()
 
     def progress(self, busy_s: float) -> Progress:
         """What came to the session that it follows, and what of that came here.

@@ -10,7 +10,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from pipeline.cameras.answers import fault_of
+from pipeline.cameras.answers import date_off_s, fault_of
 from pipeline.cameras.content import BEGIN_BYTES, Content, content_of, fault_of_content
 from pipeline.cameras.sources.base import Contents
 from pipeline.cameras.state import Fault
@@ -38,11 +38,13 @@ class HttpAnswers:
 
     Attributes:
         fault: why it gives no video, as far as its answer says.
+        date_off_s: how far its clock is ahead of this machine's, by its answer's Date.
         is_final: nothing else will come.
     """
 
     def __init__(self, source: Any, url: CameraUrl, contents: Contents | None) -> None:
         self.fault: Fault | None = None
+        self.date_off_s: float | None = None
         self.is_final = False
         self._url, self._contents = url, contents
         self._fields: dict[str, str] = {}
@@ -75,6 +77,7 @@ class HttpAnswers:
         detail = event.get_structure()
         if detail is not None and detail.has_name("http-headers"):
             self._fields = _fields(detail.get_value("response-headers"))
+            self.date_off_s = date_off_s(self._fields.get("date", ""))
             self._begin, self._content = b"", None
         elif event.type == Gst.EventType.EOS and self._fields:
             self._judge(is_whole=time.monotonic() - self._began_s < _AT_ONCE_S)

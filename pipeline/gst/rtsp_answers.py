@@ -19,6 +19,7 @@ from gi.repository import Gst, GstRtsp
 
 from mirante.faults import FaultCode
 from pipeline.cameras.answers import (
+    date_off_s,
     fault_of,
     is_plain,
     is_refused,
@@ -32,7 +33,7 @@ from pipeline.cameras.login import Login
 from pipeline.cameras.state import Fault
 from pipeline.cameras.targets import LocalTargetError, check_host, fault_of_words
 from pipeline.config.camera_url import CameraUrl
-from pipeline.gst.conversation import Conversation
+from pipeline.gst.conversation import Conversation, header
 from pipeline.gst.parameter_sets import ParameterSets
 
 SETS_S = 10.0  # from a key frame without parameter sets to a fault; some come late
@@ -66,11 +67,13 @@ class RtspAnswers:
 
     Attributes:
         fault: why it gives no stream, as far as it has said so.
+        date_off_s: how far its clock is ahead of this machine's, by the Date of its answers.
         conversation: what is known of its session.
     """
 
     def __init__(self, source: Any, url: CameraUrl, transport: str) -> None:
         self.fault: Fault | None = None
+        self.date_off_s: float | None = None
         self.conversation = Conversation()
         self._source, self._url, self._transport = source, url, transport
         self._login = Login(url.username or "", url.password or "")
@@ -112,6 +115,8 @@ class RtspAnswers:
         method = GstRtsp.rtsp_method_as_text(request.parse_request().method)
         said = answer.parse_response()
         status = int(said.code)
+        if date := header(answer, GstRtsp.RTSPHeaderField.DATE):
+            self.date_off_s = date_off_s(date)
         fault: Fault | None
         if status == 401:
             fault = self._challenged(request, answer)

@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gi
 
@@ -20,6 +20,7 @@ from pipeline.cameras.sharing import Lead
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
+from pipeline.control.reports import StreamReport
 from pipeline.gst.answers import answers_to
 from pipeline.gst.callers import Callers
 from pipeline.gst.conversation import Conversation
@@ -205,6 +206,16 @@ class Session:
     def remarks(self) -> dict[str, str]:
         """Things worth saying about the camera's clock, by kind."""
         return self.probes.times.remarks
+
+    def report(self) -> StreamReport:
+        """What is known of the stream: its decoder, and the camera's clock."""
+        decoder, off_s = self.decoding.name, self.probes.times.clock_off_s
+        if off_s is not None:
+            return StreamReport(decoder=decoder, clock_off_s=off_s, clock_by="rtcp")
+        told = self._answers if self.fetched is None else self.fetched.fetch
+        off_s = None if told is None else told.date_off_s
+        by: Literal["date"] | None = None if off_s is None else "date"
+        return StreamReport(decoder=decoder, clock_off_s=off_s, clock_by=by)
 
     @property
     def is_over(self) -> bool:

@@ -17,7 +17,7 @@ from pipeline.cameras.state import WAITING, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
-from pipeline.control.reports import CameraReport, ViewReport
+from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.worker.metrics import Latency
 from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
 from plugins.ledger import Ledger
@@ -51,6 +51,10 @@ class Runner(Protocol):
     @property
     def since_ns(self) -> int:
         """Unix time in ns at which the state began."""
+
+    @property
+    def stream(self) -> StreamReport | None:
+        """What is known of the stream; None while none comes."""
 
     @property
     def finished(self) -> bool:
@@ -135,6 +139,8 @@ class RunningCamera:
             latency=self.seen.latency.report(),
             tried=self.seen.tried,
             view=view,
+            code=self.runner.code,
+            stream=self.runner.stream,
         )
 
     def status(self) -> Status:

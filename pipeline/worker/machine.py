@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import resource
+import threading
+import time
 from typing import Any
 
 import psutil
 import pynvml
 
-from pipeline.control.reports import GpuReport, MachineReport, ProcessReport
+from pipeline.control.disks import own_disks
+from pipeline.control.reports import DiskReport, GpuReport, MachineReport, ProcessReport
+
+DISKS_EVERY_S = 30.0
 
 
 class Machine:
     """Measures this process and its machine. CPU shares are those since the call before."""
 
     def __init__(self) -> None:
+        self._disks_due_s = 0.0
+        self._found_disks: tuple[DiskReport, ...] = ()
+        self._looking: threading.Thread | None = None
         self._process = psutil.Process()
         self.process()
         self.machine()  # the first call of either measures nothing
@@ -27,6 +36,8 @@ class Machine:
                 cpu_percent=self._process.cpu_percent(),
                 rss_bytes=self._process.memory_info().rss,
                 threads=self._process.num_threads(),
+                fds=self._process.num_fds(),
+                fds_most=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )
 
     def machine(self) -> MachineReport:
@@ -37,7 +48,20 @@ class Machine:
             cores=os.cpu_count() or 1,
             memory_bytes=memory.total,
             memory_used_bytes=memory.total - memory.available,
+            disks=self._disks(),
         )
+
+    def _disks(self) -> tuple[DiskReport, ...]:
+        """Where this process writes, as it was a while ago: a share that hangs stops nothing."""
+        looking = self._looking
+        if time.monotonic() >= self._disks_due_s and (looking is None or not looking.is_alive()):
+            self._disks_due_s = time.monotonic() + DISKS_EVERY_S
+            self._looking = threading.Thread(target=self._look, name="disks", daemon=True)
+            self._looking.start()
+        return self._found_disks
+
+    def _look(self) -> None:
+        self._found_disks = own_disks()
 
     def gpus(self) -> tuple[GpuReport, ...]:
         """The GPUs that were there at the start and still answer."""

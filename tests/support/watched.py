@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.control.reports import StreamReport
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger
 from plugins.line import Line
@@ -52,6 +53,14 @@ class Watched:
         with self._changed:
             self.changes.append((time.monotonic(), change))
             self._changed.notify_all()
+
+    def stream_of(self, clock_by: str, timeout_s: float = 60.0) -> StreamReport:
+        """What is said of the stream, once the camera's clock is known in that way."""
+        deadline_s = time.monotonic() + timeout_s
+        while (stream := self.runner.stream) is None or stream.clock_by != clock_by:
+            assert time.monotonic() < deadline_s, f"not known by {clock_by}: {stream}"
+            time.sleep(0.05)
+        return stream
 
     def wait(self, state: State, after: int = 0, timeout_s: float = 60.0) -> tuple[float, str]:
         """When and why ``state`` was first entered, the first ``after`` transitions left out."""

@@ -45,6 +45,11 @@ class Fetch(Protocol):
         """Monotonic time until which silence is nothing to worry about."""
         ...
 
+    @property
+    def date_off_s(self) -> float | None:
+        """How far the camera's clock is ahead of this machine's, to about a second, if known."""
+        ...
+
     def chunks(self, stop: Event) -> Iterator[bytes]:
         """Yield what ``source`` is given, as it comes, until ``stop``.
 

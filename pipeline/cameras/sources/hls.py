@@ -94,6 +94,11 @@ class Segments:
             stop.wait(max(_SOON_S, asked_s + wait_s - time.monotonic()))
             playlist = self._reload(address, stop)
 
+    @property
+    def date_off_s(self) -> float | None:
+        """How far the camera's clock is ahead, by the date of its newest answer."""
+        return self._web.date_off_s
+
     def abort(self) -> None:
         """End the request that is under way."""
         self._web.abort()

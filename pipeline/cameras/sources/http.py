@@ -62,6 +62,11 @@ class Images:
         if came == 1 and time.monotonic() - began_s < _AT_ONCE_S and "multipart" not in kind:
             raise FetchError(fault_of_content("image", kind or "JPEG", _STREAM.name))
 
+    @property
+    def date_off_s(self) -> float | None:
+        """How far the camera's clock is ahead, by the date of its newest answer."""
+        return self._web.date_off_s
+
     def abort(self) -> None:
         """End the request that is under way."""
         self._web.abort()

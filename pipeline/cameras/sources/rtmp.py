@@ -32,6 +32,7 @@ class FlvStream:
     def __init__(self, spec: Camera) -> None:
         self.next_number = 0
         self.is_cut = self.is_finite = False
+        self.date_off_s = None  # RTMP names no date
         self._client = RtmpClient(spec.url, spec.answer_s)
         self._plays_s: float | None = None
 

@@ -81,6 +81,11 @@ class Snapshots:
             self._known = _conditions(answer.headers)
         return image
 
+    @property
+    def date_off_s(self) -> float | None:
+        """How far the camera's clock is ahead, by the date of its newest answer."""
+        return self._web.date_off_s
+
     def abort(self) -> None:
         """End the request that is under way."""
         self._web.abort()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
+
 import pytest
 
 from mirante.faults import FaultCode
 from pipeline.cameras.answers import (
+    date_off_s,
     fault_of,
     is_plain,
     is_refused,
@@ -225,3 +229,17 @@ def test_the_units_in_a_packet(codec: str, payload: bytes, types: set[int]) -> N
 def test_a_port_is_told_as_an_address_has_it(host: str, place: str) -> None:
     for error in (ConnectionRefusedError(), TimeoutError()):
         assert place in fault_of_error(error, host, 554).reason
+
+
+@pytest.mark.parametrize("off_s", [0, -86_400, 3600])
+def test_how_far_a_camera_s_clock_is_by_the_date_of_an_answer(off_s: int) -> None:
+    dates = [formatdate(time.time() + off_s, usegmt=True), formatdate(time.time() + off_s)]
+    for date in dates:
+        found = date_off_s(date)
+        assert found is not None
+        assert abs(found - off_s) <= 1
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Foo 2026 25:61:00", "0"])
+def test_a_date_that_is_none_says_nothing(date: str) -> None:
+    assert date_off_s(date) is None

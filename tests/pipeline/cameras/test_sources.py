@@ -30,6 +30,7 @@ OTHERS = {
     "pipeline/gst/rtsp_server.py": "a server",
     "pipeline/gst/clips.py": "a server",
     "pipeline/config/settings.py": "Redis",
+    "pipeline/config/telemetry.py": "a collector",
     "pipeline/config/camera.py": "a device that decodes",
     "pipeline/gst/decoders.py": "a device that decodes",
     "dashboard/access/origin.py": "origins of pages",

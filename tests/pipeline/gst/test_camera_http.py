@@ -77,6 +77,11 @@ def address() -> Iterator[str]:
 def test_pictures_come_in_order(address: str) -> None:
     with Watched("mjpeg", f"{address}/good") as camera:
         camera.seen.wait(20)
+        stream = camera.stream_of("date")
+    assert stream.decoder is not None
+    assert "jpegdec" in stream.decoder
+    assert stream.clock_off_s is not None
+    assert abs(stream.clock_off_s) < 5
     camera.check_account(10_000)
     assert {result.ts_source for _, result, _ in camera.seen.frames} == {"arrival"}
     assert camera.seen.frames[-1][1].captured_ns <= time.time_ns()

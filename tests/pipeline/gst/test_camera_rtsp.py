@@ -31,6 +31,11 @@ def test_rtcp_gives_the_cameras_own_time(server: Any) -> None:
     with Watched("clock", server.url("clock")) as camera:
         camera.seen.wait_until(lambda frames: frames[-1][1].ts_source == "rtcp")
         camera.seen.wait(len(camera.seen.frames) + 10)
+        stream = camera.stream_of("rtcp")
+    assert camera.runner.stream is None  # any more
+    assert stream.decoder == "avdec_h264"
+    assert stream.clock_off_s is not None
+    assert abs(stream.clock_off_s) < 5  # less what a busy machine takes
     off_ms = []
     for number, result, _ in camera.seen.frames[-10:]:
         assert result.ts_source == "rtcp"

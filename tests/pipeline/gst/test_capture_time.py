@@ -112,8 +112,12 @@ def test_a_clock_set_back_holds_the_time_until_it_has_caught_up(back_s: float) -
 def test_a_clock_set_forward_is_followed_at_once() -> None:
     camera = Camera()
     camera.frames(2)
+    before_s = camera.times.clock_off_s
     camera.off_ns = 4 * S
     assert camera.frames(1) == [(4200, "rtcp")]
+    assert before_s is not None
+    assert camera.times.clock_off_s is not None
+    assert camera.times.clock_off_s - before_s > 3
 
 
 def test_a_clock_that_was_never_set_is_named_by_its_date() -> None:

@@ -53,6 +53,7 @@ class Runner:
         self.state, self.reason = State.CONNECTING, "first attempt"
         self.code: FaultCode | None = None
         self.attempt, self.since_ns, self.finished = 0, 0, False
+        self.stream = None
         self.may_end = threading.Event()
         self.may_end.set()
         self.ended = False

@@ -1,0 +1,1 @@
+"""``mirante doctor --deep``: a running installation looked at, part by part."""
