@@ -1,20 +1,34 @@
-# Mirante on a CPU. The steps are those of ./run: `./run setup` installs Debian's packages and the
-# locked Python packages. Build: docker build -t mirante .
-FROM debian:12-slim
+# Mirante in an image. The steps are those of ./run: `./run setup` installs Debian's packages and the
+# locked Python packages.
+#   docker build -t mirante .                                on a CPU, amd64 or arm64
+#   docker build -t mirante:tensorrt --target tensorrt .     with TensorRT, for NVIDIA GPUs, amd64
+#   docker buildx bake                                       as docker-bake.hcl says
+FROM debian:12-slim AS base
 
 # Public models are kept in a volume, so that they are fetched once. The image has our own, and those of
-# the defaults where the build could fetch them: a new volume begins with these.
-ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante
+# the defaults where the build could fetch them: a new volume begins with these. /tmp is all else that
+# is written, so the rest may be read-only.
+ENV PATH=/app/.venv/bin:$PATH MIRANTE_HOME=/home/mirante/.mirante \
+    XDG_RUNTIME_DIR=/tmp XDG_CACHE_HOME=/tmp
 WORKDIR /app
 COPY . .
 RUN ./run setup && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 mirante \
- && mkdir -p $MIRANTE_HOME && chown -R mirante /home/mirante
+ && groupadd --system --gid 10001 mirante \
+ && useradd --system --uid 10001 --gid mirante --home-dir /home/mirante mirante \
+ && mkdir -p $MIRANTE_HOME && chown -R mirante:mirante /home/mirante
 
-USER mirante
 VOLUME /home/mirante/.mirante
 EXPOSE 9464 8600
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/livez', timeout=2)"]
 ENTRYPOINT ["mirante"]
 CMD ["up", "/etc/mirante/config.yaml"]
+
+# NVIDIA's package of the library fetches it from NVIDIA's own index while it is installed.
+FROM base AS tensorrt
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
+RUN ./run setup tensorrt
+USER 10001:10001
+
+FROM base AS cpu
+USER 10001:10001

@@ -18,8 +18,11 @@ ROOT = Path(__file__).parent
 LOCK = ROOT / "requirements.lock"
 HEADER = """\
 # Made by ./run lock: each package that ./run installs, under the groups that need it. Hashes are of
-# its source and of the wheels that Debian or Ubuntu can run, on x86-64 and on ARM.
+# its source and of the wheels that Debian or Ubuntu can run, on x86-64 and on ARM. The line below
+# them names the machines for which the image's Python, that of Debian 12, has a wheel.
 """
+MACHINES = {"aarch64", "x86_64"}
+GLIBC = 36  # 2.36
 
 BUILDING = ("dashboard", "build", "openvino", "litert", "remote", "tensorrt-rtx")
 # Groups of extras in pyproject.toml.
@@ -27,6 +30,7 @@ EXTRAS = {
     "core": ("dashboard",),
     "train": ("dashboard", "train"),
     "engines": BUILDING,
+    "tensorrt": ("dashboard", "build", "tensorrt"),
     "convert": (*BUILDING, "train", "convert"),
     "dev": (*BUILDING, "train", "convert", "dev"),
 }
@@ -63,6 +67,16 @@ def runs_here(wheel: str) -> bool:
     return "abi3" in abi.split(".") or re.fullmatch(r"cp31[1-9]", abi) is not None
 
 
+def machines(wheel: str) -> set[str]:
+    """Return the machines on which Debian 12, the system of the image, can run a wheel."""
+    python, abi, platform = wheel.removesuffix(".whl").split("-")[-3:]
+    of_311 = {"none": r"\bpy3|\bcp311", "abi3": r"\bcp3[2-9]\b|\bcp31[01]"}.get(abi, r"\bcp311")
+    glibc = [int(minor) for minor in re.findall(r"manylinux_2_(\d+)", platform)]
+    if not runs_here(wheel) or re.search(of_311, python) is None or min(glibc, default=0) > GLIBC:
+        return set()
+    return MACHINES if platform == "any" else {name for name in MACHINES if name in platform}
+
+
 def entry(package: dict[str, Any]) -> str:
     """Return a package of a pylock.toml as pip's requirement with hashes."""
     name = f"{package['name']}=={package['version']}"
@@ -72,7 +86,10 @@ def entry(package: dict[str, Any]) -> str:
     if not hashes:
         sys.exit(f"lock.py: {name} has no file that Debian or Ubuntu can use")
     marker = f" ; {package['marker']}" if "marker" in package else ""
-    return " \\\n    --hash=sha256:".join([name + marker, *hashes]) + "\n"
+    on = sorted({name for file in wheels for name in machines(file["url"])})
+    return (
+        " \\\n    --hash=sha256:".join([name + marker, *hashes]) + f"\n# {' '.join(on) or 'none'}\n"
+    )
 
 
 def arguments_of(group: str) -> list[str | Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("pipeline", "dashboard")
 KEYS = {
     "build", "image", "user", "command", "restart", "profiles", "depends_on",
-    "environment", "secrets", "ports", "volumes", "healthcheck",
+    "environment", "secrets", "ports", "volumes", "healthcheck", "stop_grace_period",
+    "read_only", "tmpfs", "cap_drop", "security_opt", "logging", "deploy",
 }  # fmt: skip
 
 
@@ -44,15 +44,45 @@ def test_each_service_is_sound(name: str) -> None:
     service = SERVICES[name]
     assert set(service) <= KEYS
     assert service["restart"] == "unless-stopped"
-    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service["ports"])
     assert set(service.get("depends_on", [])) <= set(SERVICES)
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
     if name in OURS:
-        assert (service["build"], service["image"]) == (".", "mirante")
+        assert (service["build"], service["image"]) == (
+            {"context": ".", "target": "cpu"},
+            "mirante",
+        )
+        assert "user" not in service, "that of the image"
         assert service["depends_on"] == {"redis": {"condition": "service_healthy"}}
     else:
         assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", service["image"]), "pinned by version"
+        assert service["user"] not in ("root", "0")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_closed_and_has_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["driver"] == "json-file"
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    limits = service["deploy"]["resources"]["limits"]
+    assert set(limits) == {"memory", "cpus", "pids"}
+    value = re.compile(r"(?:\$\{[A-Z_]+:-)?(\d+[mg]?)\}?")
+    assert value.fullmatch(limits["memory"])
+    cpus = value.fullmatch(limits["cpus"])
+    assert cpus is not None
+    assert int(cpus[1]) <= 2, "more than a small machine has is refused by Docker"
+    assert isinstance(limits["pids"], int)
+
+
+def test_the_memory_of_redis_is_within_its_limit() -> None:
+    command = " ".join(SERVICES["redis"]["command"])
+    assert "--maxmemory 1gb" in command
+    assert SERVICES["redis"]["deploy"]["resources"]["limits"]["memory"] == "1536m"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -78,23 +108,43 @@ def test_health_is_asked_at_the_port_that_is_published(name: str) -> None:
     assert f"http://127.0.0.1:{port.rpartition(':')[2]}/livez" in asked
 
 
-def test_redis_starts_with_the_arguments_of_compose(tmp_path: Path) -> None:
-    command = SERVICES["redis"]["command"]
-    socket = tmp_path / "redis.sock"
+PASSWORD = "0123456789abcdef"
+
+
+def in_a_shell(text: str, folder: Path) -> str:
+    """What compose gives to a shell of the container, for one that runs here."""
+    text = text.replace("$$", "$").replace("/run/secrets/", f"{folder}/")
+    socket = folder / "redis.sock"
+    text = text.replace("redis-server -", f"redis-server - --port 0 --unixsocket {socket}")
+    return text.replace("| redis-cli", f"| redis-cli -s {socket}")
+
+
+def test_redis_has_a_password_that_nobody_sees(tmp_path: Path) -> None:
+    (tmp_path / "redis-password").write_text(f"{PASSWORD}\n")
+    shell, option, script = SERVICES["redis"]["command"]
     server = subprocess.Popen(
-        [*command, "--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path)],
+        [shell, option, in_a_shell(script, tmp_path)],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert server.stdout is not None
         assert any("ready to accept connections" in line.lower() for line in server.stdout)
-        ping = SERVICES["redis"]["healthcheck"]["test"][1:]
-        assert shutil.which(ping[0])
-        answer = subprocess.run(
-            [ping[0], "-s", str(socket), *ping[1:]], capture_output=True, check=False
-        )
-        assert answer.stdout.strip() == b"PONG"
+        process = Path("/proc") / str(server.pid)
+        assert b"redis-server" in (process / "cmdline").read_bytes(), "the shell is gone"
+        for file in ("cmdline", "environ"):
+            assert PASSWORD.encode() not in (process / file).read_bytes()
+        kind, asked = SERVICES["redis"]["healthcheck"]["test"]
+        assert kind == "CMD-SHELL"
+        asked = in_a_shell(asked, tmp_path)
+        traced = subprocess.run(["sh", "-c", asked], check=False, capture_output=True, text=True)
+        assert (traced.returncode, traced.stdout, traced.stderr) == (0, "", "")
+        client = ["redis-cli", "-s", str(tmp_path / "redis.sock")]
+        refused = subprocess.run([*client, "ping"], capture_output=True, text=True, check=False)
+        assert "NOAUTH" in refused.stdout
+        (tmp_path / "redis-password").write_text("another\n")
+        assert subprocess.run(["sh", "-c", asked], check=False, capture_output=True).returncode
     finally:
         server.kill()
         server.wait()
@@ -126,11 +176,12 @@ def test_the_pipeline_reads_what_is_mounted() -> None:
     assert subprocess.run([program, "check", ROOT / source], check=False).returncode == 0
 
 
-def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "redis-password").write_text(f"{PASSWORD}\n")
     for key, value in SERVICES["pipeline"]["environment"].items():
-        monkeypatch.setenv(key, value)
+        monkeypatch.setenv(key, value.replace("/run/secrets", str(tmp_path)))
     settings = Settings()
-    assert settings.redis.address() == "redis://redis:6379"
+    assert settings.redis.address() == f"redis://:{PASSWORD}@redis:6379"
     assert settings.metrics.host == "0.0.0.0"
     assert settings.dashboard.port is None, "the service serves it"
 
@@ -138,8 +189,32 @@ def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_dashboard_shares_the_cameras_passwords_and_the_redis() -> None:
     assert mounts("dashboard") == [each for each in mounts("pipeline") if each[0] == "models"]
     command = SERVICES["dashboard"]["command"]
-    assert "redis://redis:6379" in command
     assert "--first-admin" in command, "it is open to others, and nobody may log in yet"
+    own, shared = (SERVICES[name]["environment"] for name in ("dashboard", "pipeline"))
+    assert own.items() <= shared.items()
+    assert set(own) == {"MIRANTE_REDIS__URL", "MIRANTE_REDIS__PASSWORD_FILE"}
+    file = own["MIRANTE_REDIS__PASSWORD_FILE"]
+    for name in ("redis", *OURS):
+        (secret,) = SERVICES[name]["secrets"]
+        assert file == f"/run/secrets/{secret}"
+
+
+def test_what_is_written_has_a_place() -> None:
+    """The image is read-only: beside the volume its variables name /tmp, which is a tmpfs."""
+    image = (ROOT / "Dockerfile").read_text()
+    assert "XDG_RUNTIME_DIR=/tmp XDG_CACHE_HOME=/tmp" in image
+    for name in OURS:
+        assert [place.partition(":")[0] for place in SERVICES[name]["tmpfs"]] == ["/tmp"]
+
+
+def test_the_pipeline_on_gpus_differs_where_it_must() -> None:
+    gpu = yaml.safe_load((ROOT / "deploy/compose.gpu.yml").read_text())["services"]
+    assert list(gpu) == ["pipeline"]
+    pipeline = gpu["pipeline"]
+    assert pipeline["build"] == {"target": "tensorrt"}
+    assert pipeline["environment"] == {"MIRANTE_ENGINE__RUNTIME": "tensorrt"}
+    assert pipeline["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    assert "read_only" not in pipeline, "it stays as it is"
 
 
 DOCKER = """#!/usr/bin/env bash
@@ -150,25 +225,46 @@ exec "$@"
 """
 
 
+def block_of(words: str) -> str:
+    """The commands of the page that say this."""
+    page = (ROOT / "docs/operations.md").read_text()
+    (block,) = (
+        one for one in re.findall(r"^```bash\n(.*?)^```", page, re.M | re.S) if words in one
+    )
+    return str(block).strip()
+
+
+def secret(name: str) -> Path:
+    """The file of a secret, from the folder of the compose file."""
+    return Path(COMPOSE["secrets"][name]["file"])
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_the_pages_password_is_one_that_containers_can_read(tmp_path: Path, umask: int) -> None:
+    made = block_of("docker compose up -d").split("\ndocker")[0]
+    subprocess.run(["bash", "-euc", made], cwd=tmp_path, umask=umask, check=True)
+    file = tmp_path / secret("redis-password")
+    assert file.parent.stat().st_mode & 0o777 == 0o700, "nobody else of the machine"
+    assert file.stat().st_mode & 0o777 == 0o644, "the users of the containers"
+    assert re.fullmatch(r"[0-9a-f]{48}\n", file.read_text())
+
+
 def test_the_pages_token_is_one_that_the_dashboard_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the page says to type, with a docker that runs the command here."""
-    page = (ROOT / "docs/operations.md").read_text()
-    block = re.search(r"^```bash\n(umask 077\n.*?)^```", page, re.M | re.S)
-    assert block is not None
-    made, start = block[1].strip().rsplit("\n", 1)
+    made, start = block_of("--profile observability up").rsplit("\n", 1)
     assert start == "docker compose --profile observability up -d"
     docker = tmp_path / "docker"
     docker.write_text(DOCKER)
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{ROOT / '.venv/bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    (tmp_path / "secrets").mkdir()
     subprocess.run(["bash", "-euc", made], cwd=tmp_path, check=True)
-    file = tmp_path / ".env"
-    assert file.stat().st_mode & 0o077 == 0
-    name, token = file.read_text().strip().split("=", 1)
-    assert name == COMPOSE["secrets"]["prometheus-token"]["environment"]
+    file = tmp_path / secret("prometheus-token")
+    assert file.stat().st_mode & 0o777 == 0o644
+    token = file.read_text().strip()
     identity = Access(Settings().dashboard).by_token(token)
     assert identity is not None
     assert (identity.name, identity.role) == ("prometheus", "viewer")
@@ -176,7 +272,7 @@ def test_the_pages_token_is_one_that_the_dashboard_knows(
 
 def test_the_token_gets_into_neither_the_image_nor_a_commit() -> None:
     for file in (".dockerignore", ".gitignore"):
-        assert ".env" in (ROOT / file).read_text().splitlines()
+        assert {".env", "secrets"} <= set((ROOT / file).read_text().splitlines())
 
 
 def test_prometheus_asks_the_services_with_the_token() -> None:

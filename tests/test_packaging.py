@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import subprocess
@@ -19,12 +20,68 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
     steps = re.findall(r"^(FROM|COPY|RUN|USER|ENTRYPOINT|CMD|HEALTHCHECK)\b(.*)", DOCKERFILE, re.M)
     words = [f"{name}{rest}" for name, rest in steps]
-    assert words[0] == "FROM debian:12-slim"
+    assert words[0] == "FROM debian:12-slim AS base"
     assert words[1] == "COPY . ."
-    assert words[2].startswith("RUN ./run setup")
+    assert words[2].startswith("RUN ./run setup && ")
+    assert 'ENTRYPOINT ["mirante"]' in words
     assert "apt-get install" not in DOCKERFILE
-    assert "USER mirante" in words
-    assert words.index("USER mirante") < words.index('ENTRYPOINT ["mirante"]')
+    of_gpus = words.index("FROM base AS tensorrt")
+    assert words[of_gpus + 1 :] == [
+        "RUN ./run setup tensorrt",
+        "USER 10001:10001",
+        "FROM base AS cpu",  # the last is what is built by default
+        "USER 10001:10001",
+    ]
+
+
+def test_each_target_that_is_baked_is_one_of_the_image() -> None:
+    text = (ROOT / "docker-bake.hcl").read_text()
+    targets = dict(re.findall(r'^target "(\w+)" \{\n(.*?)^\}', text, re.M | re.S))
+    group = re.search(r'^group "default" \{\n  targets = (\[.*?\])', text, re.M)
+    assert group is not None
+    assert list(targets) == json.loads(group[1]) == ["cpu", "tensorrt"]
+    platforms = {}
+    for name, body in targets.items():
+        keys = dict(re.findall(r"^  (\w+) += (.*)$", body, re.M))
+        assert json.loads(keys["target"]) == name
+        assert f"FROM base AS {name}\n" in DOCKERFILE
+        platforms[name] = json.loads(keys["platforms"])
+    assert platforms == {"cpu": ["linux/amd64", "linux/arm64"], "tensorrt": ["linux/amd64"]}
+
+
+# Published as source: cppimport as it is Python alone, those of TensorRT as they fetch the library.
+SOURCES = {"cppimport", "tensorrt-cu13", "tensorrt-cu13-libs"}
+
+
+@pytest.mark.parametrize(
+    ("group", "machines"), [("core", {"aarch64", "x86_64"}), ("tensorrt", {"x86_64"})]
+)
+def test_the_image_gets_wheels_on_each_of_its_machines(group: str, machines: set[str]) -> None:
+    without = {
+        entry.split("==")[0]
+        for entry in locked(group)
+        if (marker := Requirement(entry.split(" \\\n")[0]).marker) is None
+        or marker.evaluate({"python_full_version": "3.11.2", "python_version": "3.11"})
+        if not machines <= set(re.findall(r"^# (.*)$", entry, re.M)[0].split())
+    }
+    assert without == (SOURCES if group == "tensorrt" else set())
+
+
+@pytest.mark.parametrize(
+    ("wheel", "machines"),
+    [
+        ("six-1.17.0-py2.py3-none-any.whl", {"aarch64", "x86_64"}),
+        ("hiredis-3.5.0-cp311-cp311-manylinux2014_aarch64.manylinux_2_17_aarch64.whl", {"aarch64"}),
+        ("psutil-7.2.2-cp36-abi3-manylinux2014_x86_64.whl", {"x86_64"}),
+        ("psutil-7.2.2-cp312-abi3-manylinux2014_x86_64.whl", set()),
+        ("numpy-2.4.6-cp312-cp312-manylinux_2_28_x86_64.whl", set()),
+        ("trt-11-cp311-none-manylinux_2_35_aarch64.whl", {"aarch64"}),
+        ("trt-11-cp311-none-manylinux_2_39_aarch64.whl", set()),
+        ("numpy-2.4.6-cp311-cp311-musllinux_1_2_aarch64.whl", set()),
+    ],
+)
+def test_machines_are_those_on_which_debian_can_run_a_wheel(wheel: str, machines: set[str]) -> None:
+    assert LOCK["machines"](f"https://example.org/{wheel}") == machines
 
 
 def test_run_is_sound_shell_and_says_what_each_package_is_for() -> None:

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
+
+
+def read_password(path: Path) -> str:
+    """Return the first line of a file.
+
+    Raises:
+        ValueError: it is not there, may not be read, or holds no text.
+    """
+    try:
+        password = path.read_text(encoding="utf-8").partition("\n")[0].removesuffix("\r")
+    except OSError as error:
+        raise ValueError(f"expected a file that can be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("expected a file with a password in its first line") from None
+    if not password:
+        raise ValueError("expected a file with a password in its first line")
+    return password
 
 
 def check_redis_address(text: str) -> None:

@@ -14,7 +14,7 @@ from mirante.keys import CAMERA_NAME
 from mirante.tls_files import check_certificates, check_key
 from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.dashboard import Dashboard
-from pipeline.config.redis_address import check_redis_address
+from pipeline.config.redis_address import check_redis_address, read_password
 from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.stage import STAGES
@@ -52,6 +52,11 @@ class Redis(Section):
     password: SecretStr | None = Field(
         None, description="password where url has none; best written ${REDIS_PASSWORD}"
     )
+    password_file: Path | None = Field(
+        None,
+        description="file whose first line is the password, where url and password have none: a "
+        "secret of Docker or systemd",
+    )
     ca_file: Path | None = Field(
         None,
         description="PEM file of the authority that signed the server's certificate (rediss:// "
@@ -84,7 +89,7 @@ class Redis(Section):
             check_redis_address(url.get_secret_value())
         return url
 
-    @field_validator("password", "ca_file", "cert_file", "key_file")
+    @field_validator("password", "password_file", "ca_file", "cert_file", "key_file")
     @classmethod
     def _needs_url(cls, value: object, info: ValidationInfo) -> object:
         if value is not None and info.data.get("url", "invalid") is None:
@@ -100,6 +105,13 @@ class Redis(Section):
             return value
         wanted = "null" if default is None else "true"
         raise ValueError(f"expected {wanted}, as redis.url does not begin rediss://, for TLS")
+
+    @field_validator("password_file")
+    @classmethod
+    def _password(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_password(path)
+        return path
 
     @field_validator("ca_file", "cert_file")
     @classmethod
@@ -129,10 +141,12 @@ class Redis(Section):
             return None
         split = urlsplit(self.url.get_secret_value())
         netloc = split.netloc
-        if self.password is not None and split.password is None:
+        password = self.password.get_secret_value() if self.password is not None else None
+        if password is None and self.password_file is not None:
+            password = read_password(self.password_file)
+        if password is not None and split.password is None:
             user, _, host = netloc.rpartition("@")
-            secret = quote(self.password.get_secret_value(), safe="")
-            netloc = f"{user}:{secret}@{host}"
+            netloc = f"{user}:{quote(password, safe='')}@{host}"
         options = {
             "ssl_ca_certs": self.ca_file,
             "ssl_certfile": self.cert_file,

@@ -103,6 +103,23 @@ def test_secrets_are_shown_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("redis", "address"),
     [
+        ("{url: redis://h}", "redis://:a%40b%20@h"),
+        ("{url: redis://me@h}", "redis://me:a%40b%20@h"),
+        ("{url: redis://me:own@h}", "redis://me:own@h"),
+        ("{url: redis://h, password: own}", "redis://:own@h"),
+    ],
+)
+def test_a_password_of_a_file(redis: str, address: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("a@b \nand no more\n")
+    settings = parse_settings(f"redis: {redis[:-1]}, password_file: {file}}}")
+    assert settings.redis.address() == address
+    assert "a@b" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("redis", "address"),
+    [
         ("{}", None),
         ("{url: redis://h:1/2}", "redis://h:1/2"),
         ("{url: redis://h:1/2, password: a@b}", "redis://:a%40b@h:1/2"),
