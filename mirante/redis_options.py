@@ -20,6 +20,7 @@ _PLAIN = {
 _TLS = {
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_password"),
     *("ssl_cert_reqs", "ssl_ca_path", "ssl_ca_data", "ssl_min_version", "ssl_ciphers"),
+    *("ssl_include_verify_flags", "ssl_exclude_verify_flags"),
 }
 
 

@@ -11,6 +11,7 @@ from mirante.redis_greeting import HungUpError
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_… of OpenSSL
 _OTHER_NAMES = (62, 64)  # a host's name, an IP address
+_UNKNOWN = (2, 18, 19, 20, 21, 27)  # an authority's certificate is absent, or trusted by nobody
 _NO_TLS = "no TLS connection: the address of a port without TLS begins redis://, not rediss://"
 
 
@@ -50,6 +51,8 @@ def _distrust(error: ssl.SSLCertVerificationError, host: str) -> str:
             f"its TLS certificate is not for {host}: use a name that it has, or turn the check off "
             "(redis.check_hostname: false; ssl_check_hostname=false in an address)"
         )
+    if code is not None and code not in _UNKNOWN:
+        return f"its TLS certificate is not accepted: {error.verify_message}"
     return (
         "its TLS certificate is not trusted; name the authority that signed it "
         "(redis.ca_file; ssl_ca_certs=FILE in an address)"
@@ -57,13 +60,14 @@ def _distrust(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 
 def _refusal(has_certificate: bool) -> str:
-    # TLS 1.3 may lose the alert that says why on its way, so each reason has the same words.
+    # The alert of TLS 1.3 that says why may get lost on its way: then all that shows is a server,
+    # or a proxy before none, that hangs up. The words are the same, so that a log has one line.
     if has_certificate:
         return (
-            "refuses the client certificate (redis.cert_file): it has expired, or another "
-            "authority signed it"
+            "refuses the client certificate (redis.cert_file), which has expired or is signed by "
+            "another authority; or a proxy finds no server"
         )
     return (
         "asks for a client certificate: redis.cert_file and redis.key_file "
-        "(ssl_certfile=FILE and ssl_keyfile=FILE in an address)"
+        "(ssl_certfile=FILE and ssl_keyfile=FILE in an address); or a proxy finds no server"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -198,3 +199,20 @@ def test_a_key_with_a_passphrase(site: Site) -> None:
         with pytest.raises(ValueError, match=words) as caught:
             RedisUrl(address + given)
         assert "s3cr4t" not in str(caught.value)
+
+
+def test_a_socket_with_login_and_database_in_the_query(site: Site) -> None:
+    query = "db=1&username=me&password=s3cr3t"
+    url = RedisUrl(f"unix://{site.server.socket}?{query}")
+
+    async def ask_async() -> bytes:
+        client = url.async_client()
+        try:
+            return await client.execute_command("CLIENT", "LIST")
+        finally:
+            await client.aclose()
+
+    with url.client() as client:
+        for reply in (client.execute_command("CLIENT", "LIST"), asyncio.run(ask_async())):
+            assert re.search(rb" db=1 .* user=me ", reply)
+    assert "s3cr3t" not in f"{url!r}{url}"

@@ -63,6 +63,12 @@ def test_a_bad_address_is_refused_without_showing_it(text: str, words: str) -> N
     assert caught.value.__cause__ is None
 
 
+def distrust(code: int, words: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, words
+    return error
+
+
 def caused(error: Exception, cause: Exception) -> Exception:
     error.__context__ = cause
     return error
@@ -76,6 +82,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (caused(redis.ConnectionError("x"), PermissionError()), "may not open the socket"),
         (caused(redis.ConnectionError("x"), socket.gaierror()), "unknown host"),
         (caused(redis.ConnectionError("x"), ssl.SSLCertVerificationError()), "not trusted"),
+        (caused(redis.ConnectionError("x"), distrust(66, "CA key too weak")), "CA key too weak"),
+        (caused(redis.ConnectionError("x"), distrust(9, "not yet valid")), "clock right"),
         (caused(redis.ConnectionError("x"), ssl.SSLError()), "no TLS"),
         (redis.TimeoutError("Timeout reading from socket"), "does not answer"),
         (redis.BusyLoadingError("Redis is loading the dataset in memory"), "loading its data"),

@@ -102,6 +102,19 @@ def test_probes_tell_what_is_there_from_what_is_not() -> None:
     assert missing_typelibs(["Gst-1.0", "Nosuch-1.0", "Gst-9.0"]) == {"Nosuch-1.0", "Gst-9.0"}
 
 
+@pytest.mark.parametrize(("version", "is_missing"), [("6.0.16", True), ("7.0.15", False)])
+def test_a_redis_server_that_is_too_old_is_missing(
+    version: str, is_missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "redis-server"
+    program.write_text(f"#!/bin/sh\necho Redis server v={version} sha=00000000:0 bits=64\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (need,) = (need for need in NEEDS if need.name == "redis-server")
+    assert "6.2 or later" in need.purpose
+    assert [finding.is_missing for finding in examine([need])] == [is_missing]
+
+
 def test_check_names_what_the_machine_lacks(
     tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
