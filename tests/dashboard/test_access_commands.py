@@ -175,7 +175,10 @@ def test_configurations_of_the_page(tmp_path: Path) -> None:
     merged = {
         key: value for text in blocks for key, value in yaml.safe_load(text)["dashboard"].items()
     }
-    assert set(merged) == {"users", "host", "names", "https", "proxies", "trusted_header"}
+    assert set(merged) == {
+        *("users", "host", "names", "https", "proxies", "trusted_header"),
+        "local_targets",
+    }
     access = make_access(tmp_path, **merged)
     access.check_binding(Dashboard.model_validate(merged).host)
     assert access.users()["anna"].role == "admin"
