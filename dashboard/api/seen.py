@@ -16,7 +16,7 @@ from dashboard.api.shapes import unknown
 from dashboard.services import Services
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
-from pipeline.control.reports import WorkerReport
+from pipeline.control.reports import OutboxReport, WorkerReport
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,13 @@ class Seen:
                 403, f'you may add cameras that are named {patterns}; "{name}" is not'
             )
 
+    def _own_words(self, outbox: OutboxReport) -> str:
+        """Why cameras of theirs are refused: ``gate: words; yard: words`` while Redis is there."""
+        if not outbox.connected:
+            return outbox.words
+        parts = outbox.words.split("; ")
+        return "; ".join(part for part in parts if self.who.sees(part.partition(": ")[0]))
+
     def _part(self, report: WorkerReport, cameras: Mapping[str, Desired]) -> WorkerReport:
         own = [
             each
@@ -99,10 +106,11 @@ class Seen:
 
         shown = {name: one for name, one in report.cameras.items() if self.who.sees(name)}
         lost = {name: n for name, n in report.outbox.lost.items() if self.who.sees(name)}
+        words = self._own_words(report.outbox)
         return msgspec.structs.replace(
             report,
             cameras=shown,
-            outbox=msgspec.structs.replace(report.outbox, lost=lost),
+            outbox=msgspec.structs.replace(report.outbox, lost=lost, words=words),
             models=tuple(each for each in report.models if is_run(each.name)),
             builds={name: build for name, build in report.builds.items() if is_run(name)},
         )

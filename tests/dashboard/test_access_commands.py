@@ -79,6 +79,36 @@ def test_a_user_of_a_dashboard_that_runs(home: Path) -> None:
     assert client.get("/api/v1/who").status_code == 401
 
 
+def test_rights_are_given_and_changed_alone(home: Path, tmp_path: Path) -> None:
+    added = run(
+        "user", "tom", "--role", "operator", "--cameras", "yard-*, gate", typed=f"{PASSWORD}\n"
+    )
+    assert added.output == 'user "tom" may log in as operator of yard-*, gate\n'
+    client = browser(make_access(home))
+    assert log_in(client, "tom").json()["cameras"] == ["yard-*", "gate"]
+    run("user", "tom", typed=f"{PASSWORD}\n")  # a new password gives no right
+    assert log_in(client, "tom").json()["cameras"] == ["yard-*", "gate"]
+    assert client.get("/api/v1/session").json()["role"] == "viewer"
+    kept = run("user", "tom", "--role", "operator", "--cameras", "*", "--keep")
+    assert kept.output == 'user "tom" may log in as operator\n'
+    assert client.get("/api/v1/session").json()["role"] is None  # the session has ended
+    assert log_in(client, "tom").json()["role"] == "operator"
+    token = run("token", "nvr", "--cameras", "yard-*", "--cameras", "gate").stdout.strip()
+    assert run("token", "nvr", "--role", "admin", "--keep").exit_code == 0
+    machine = make_access(home).by_token(token)
+    assert machine is not None
+    assert (machine.role, machine.cameras) == ("admin", ("yard-*", "gate"))
+    header = {"user": "Remote-User", "groups": "G", "rights": {"staff": {"cameras": ["yard-*"]}}}
+    config = tmp_path / "street.yaml"
+    config.write_text(json.dumps({"dashboard": {"proxies": ["::1"], "trusted_header": header}}))
+    listed = run("users", "--config", str(config)).stdout.splitlines()
+    assert [re.split(r"  +", line.strip()) for line in listed][1:] == [
+        ["tom", "user", "operator", "*", "command"],
+        ["nvr", "token", "admin", "yard-*, gate", "command"],
+        ["staff", "group", "viewer", "yard-*", "configuration"],
+    ]
+
+
 def test_a_token_is_shown_once(home: Path) -> None:
     made = run("token", "grafana")
     token = made.stdout.strip()

@@ -164,7 +164,8 @@ def report(bench: Bench) -> None:
     }
     (model,) = REPORT.models
     models = tuple(replace(model, name=name) for name in ("street", "vault-model"))
-    outbox = replace(REPORT.outbox, depth=3, sent=77, lost={OWN: 1, HIDDEN: 2})
+    words = f"{HIDDEN}: another; words; {OWN}: another"
+    outbox = replace(REPORT.outbox, depth=3, sent=77, lost={OWN: 1, HIDDEN: 2}, words=words)
     builds = dict.fromkeys(("street", "vault-model"), REPORT.builds["street"])
     told = {"cameras": cameras, "models": models, "outbox": outbox, "builds": builds}
     bench.redis.set("mirante:worker:main", "{}")
@@ -218,6 +219,7 @@ def test_what_is_counted_of_some_cameras(bench: Bench) -> None:
         (worker,) = asked("/api/v1/system", token).json()["workers"]
         assert len(worker["cameras"]) == len(worker["outbox"]["lost"]) == cameras
         assert worker["outbox"]["sent"] == sent
+        assert worker["outbox"]["words"].count(": another") == cameras
         assert len(worker["models"]) == len(worker["builds"]) == cameras
         assert len(asked("/api/v1/models", token).json()["in_use"]) == cameras
         assert len(asked("/api/v1/system", token).json()["groups"]) == cameras

@@ -145,7 +145,7 @@ def test_a_session_ends_with_time(tmp_path: Path, clock: Clock) -> None:
     assert client.get("/api/v1/who", headers=header).status_code == 401
 
 
-def test_a_session_ends_with_its_user_password_or_role(tmp_path: Path) -> None:
+def test_a_session_ends_with_its_user_password_or_rights(tmp_path: Path) -> None:
     access, elsewhere = make_access(tmp_path), make_access(tmp_path)
 
     def become(user: StoredUser | None) -> None:
@@ -158,7 +158,12 @@ def test_a_session_ends_with_its_user_password_or_role(tmp_path: Path) -> None:
     assert other_hash.get_secret_value() == HASH
     become(StoredUser(HASH, "viewer"))
     client = browser(access)
-    for change in (None, StoredUser(HASH, "admin"), StoredUser(HASH + "A", "viewer")):
+    for change in (
+        None,
+        StoredUser(HASH, "admin"),
+        StoredUser(HASH + "A", "viewer"),
+        StoredUser(HASH, "viewer", ("yard-*",)),
+    ):
         become(StoredUser(HASH, "viewer"))
         assert log_in(client, "eva").status_code == 200
         identity = access.by_session(client.cookies[COOKIE])

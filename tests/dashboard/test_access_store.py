@@ -29,6 +29,17 @@ def test_the_file_is_the_owners(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_of_before_there_were_cameras(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    before = {"users": {"eva": {"password": HASH, "role": "admin"}}}
+    store.path.write_text(json.dumps(before))
+    store.path.chmod(0o600)
+    assert store.read().users["eva"].cameras == ("*",)
+    with store.changing():
+        pass
+    assert json.loads(store.path.read_bytes())["users"] == before["users"]  # it reads it, too
+
+
 def test_what_others_can_read_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store.changing():
