@@ -14,12 +14,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from dashboard.access import Access
 from dashboard.access.guard import Guard
 from dashboard.access.rights import ANYONE, check_declared
 from dashboard.api import (
+    audit,
     cameras,
     discovery,
     health,
@@ -32,6 +34,8 @@ from dashboard.api import (
     system,
 )
 from dashboard.api.refusals import lines_of
+from dashboard.audit.log import AuditLog
+from dashboard.audit.middleware import Audited
 from dashboard.ending import end
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
@@ -40,13 +44,26 @@ from mirante.redis_url import RedisUrl
 from pipeline.config.camera_url import redact
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.messages import ConfigError
+from pipeline.control.audit import FILE
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
 STATIC = Path(__file__).parent / "static"
 DOCUMENT, FILES = "/api/v1/openapi.json", "/static"
-ROUTERS = (cameras, sources, results, models, stages, system, discovery, session, health, live)
+ROUTERS = (
+    cameras,
+    sources,
+    results,
+    models,
+    stages,
+    system,
+    audit,
+    discovery,
+    session,
+    health,
+    live,
+)
 
 
 def make_services(
@@ -74,9 +91,12 @@ def make_app(services: Services) -> FastAPI:
         tasks = [asyncio.create_task(part.run()) for part in (services.sampler, services.hub)]
         yield
         await end(tasks)
+        await run_in_threadpool(audit_log.close)
         await services.aredis.aclose()
         services.redis.close()
 
+    folder = services.access.store.path.parent
+    audit_log = AuditLog(folder / FILE, lambda: services.redis, services.url.explain)
     app = FastAPI(
         title="Mirante",
         summary="Cameras, their results and their state.",
@@ -94,6 +114,7 @@ def make_app(services: Services) -> FastAPI:
     _add_errors(app)
     check_declared(app.routes, frozenset({DOCUMENT, FILES}))
     app.add_middleware(Guard, access=services.access)
+    app.add_middleware(Audited, access=services.access, log=audit_log)
     return app
 
 

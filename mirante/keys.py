@@ -22,6 +22,8 @@ CAMERAS_VERSION = f"mirante:{{{CAMERAS}}}:version"
 """The hash that changes with ``CAMERAS``: ``generation`` and ``number``."""
 WORKERS = "mirante:{mirante:workers}"
 """The set of workers that write reports."""
+AUDIT = "mirante:audit"
+"""The stream of who changed what."""
 _ASKED = "mirante:{mirante:asked}"
 PROBE = f"{_ASKED}:probe"
 """A key that never is: ``RPUSHX`` and ``XADD … NOMKSTREAM`` write nothing to it, and tell whether

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.config.dashboard import Role
 
 LEAST_PASSWORD = 8  # characters
+AUDIT_S = 1.0  # to wait for Redis
 TOKEN_BYTES, PASSWORD_BYTES = 32, 15
 FIRST_ADMIN = "admin"
 
@@ -74,11 +77,12 @@ def user(
     from dashboard.access.store import StoredUser
 
     hashed = None if keep else _hashed()
-    with store.changing() as stored:
+    with _audited("add user", user=name) as about, store.changing() as stored:
         before = stored.users.get(name)
         if keep and before is None:
             raise _nothing("user", name)
         rights = said.over(before, keep=keep)
+        about |= {"action": "change user" if before else "add user", "detail": rights.words}
         password = before.password if before and hashed is None else hashed or ""
         stored.users[name] = StoredUser(password, rights.role, rights.cameras)
     typer.echo(f'user "{name}" may log in as {rights.words}')
@@ -105,11 +109,12 @@ def token(
 
     made = secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(made.encode()).hexdigest()
-    with store.changing() as stored:
+    with _audited("add token", token=name) as about, store.changing() as stored:
         before = stored.tokens.get(name)
         if keep and before is None:
             raise _nothing("token", name)
         rights = said.over(before, keep=keep)
+        about |= {"action": "change token" if before else "add token", "detail": rights.words}
         kept = before.sha256 if before and keep else digest
         stored.tokens[name] = StoredToken(kept, rights.role, rights.cameras)
     if keep:
@@ -167,11 +172,28 @@ def make_first_admin(access: Access) -> str | None:
         return None
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     hashed = hash_password(password)
-    with access.store.changing() as stored:
+    first = _audited("add user", user=FIRST_ADMIN, detail="admin, the first")
+    with first, access.store.changing() as stored:
         if stored.users:  # another process was first
             return None
         stored.users[FIRST_ADMIN] = StoredUser(hashed, "admin")
     return password
+
+
+@contextmanager
+def _audited(action: str, **about: str) -> Iterator[dict[str, str]]:
+    """Log a change of users or tokens; on the page too, where a Redis is known that answers."""
+    import redis
+
+    from pipeline.control.audit import by_command
+    from pipeline.control.registry import connect
+    from pipeline.control.worker_file import known_address
+
+    with ExitStack() as stack:
+        client, address = None, known_address()
+        with suppress(redis.RedisError, OSError, ValueError):
+            client = stack.enter_context(connect(address, AUDIT_S)) if address else None
+        yield stack.enter_context(by_command(action, client, **about))
 
 
 def _store() -> Store:
@@ -193,10 +215,10 @@ def _hashed() -> str:
 
 
 def _remove(store: Store, name: str, kind: str) -> None:
-    with store.changing() as stored:
-        found = (stored.users if kind == "user" else stored.tokens).pop(name, None)
-    if found is None:
-        raise _nothing(kind, name)
+    about = {"user" if kind == "user" else "token": name}
+    with _audited(f"remove {kind}", **about), store.changing() as stored:
+        if (stored.users if kind == "user" else stored.tokens).pop(name, None) is None:
+            raise _nothing(kind, name)
     typer.echo(f'{kind} "{name}" is removed')
 
 

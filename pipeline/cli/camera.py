@@ -17,6 +17,9 @@ from pipeline.cli.view_keys import ViewKeys
 from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
     import redis
 
     from pipeline.control.entries import Desired
@@ -100,7 +103,8 @@ def add(
     _check_worker(worker)
     spec = {"url": url} | keys.given(name)
     with connected(redis_url) as client:
-        _registry(client, worker).put(name, spec)
+        with _audited("add camera", client, name, spec, worker=worker):
+            _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
     typer.echo(
         f'camera "{name}" added; see: mirante camera list'
@@ -112,7 +116,7 @@ def add(
 @app.command()
 def remove(name: Name, redis_url: RedisOption = None) -> None:
     """Remove a camera, and its password from the file of credentials."""
-    with connected(redis_url) as client:
+    with connected(redis_url) as client, _audited("remove camera", client, name):
         removed = _registry(client).remove(name)
     typer.echo(f'camera "{name}" removed')
     if removed.origin == "config":
@@ -143,7 +147,7 @@ def edit(
         changes["url"] = url
     if not changes:
         raise typer.BadParameter("expected an option that says what to change")
-    with connected(redis_url) as client:
+    with connected(redis_url) as client, _audited("change camera", client, name, changes):
         _registry(client).edit(name, changes)
     typer.echo(f'camera "{name}" is changed; see: mirante camera list')
 
@@ -151,7 +155,7 @@ def edit(
 @app.command()
 def pause(name: Name, redis_url: RedisOption = None) -> None:
     """Stop a camera, but keep it; also one of the configuration, over restarts."""
-    with connected(redis_url) as client:
+    with connected(redis_url) as client, _audited("pause camera", client, name):
         _registry(client).pause(name)
     typer.echo(f'camera "{name}" is paused; to resume: mirante camera resume {name}')
 
@@ -159,7 +163,7 @@ def pause(name: Name, redis_url: RedisOption = None) -> None:
 @app.command()
 def resume(name: Name, redis_url: RedisOption = None) -> None:
     """Resume a paused camera."""
-    with connected(redis_url) as client:
+    with connected(redis_url) as client, _audited("resume camera", client, name):
         _registry(client).resume(name)
     typer.echo(f'camera "{name}" added; see: mirante camera list')
 
@@ -185,6 +189,19 @@ def list_(redis_url: RedisOption = None) -> None:
                 ]
             )
     print_table(["camera", "state", "reason", "url", "stages", "origin", "worker"], rows)
+
+
+def _audited(
+    action: str,
+    client: redis.Redis,
+    name: str,
+    keys: Mapping[str, Any] | None = None,
+    **about: str,
+) -> AbstractContextManager[object]:
+    from pipeline.control.audit import by_command, told_keys
+
+    detail = told_keys(keys or {})
+    return by_command(action, client, camera=name, detail=detail, **about)
 
 
 @contextmanager

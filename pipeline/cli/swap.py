@@ -43,10 +43,13 @@ def rollback(
 
 
 def _ask(model: str, to: str | None, redis_url: str | None, worker: str, timeout: float) -> None:
+    from pipeline.control.audit import by_command
     from pipeline.control.rpc import RefusedError
     from pipeline.control.swaps import ask_swap
 
-    with connected(redis_url) as client:
+    back = f"to {to}" if to is not None else "to what ran before"
+    about = {"model": model, "worker": worker, "detail": back}
+    with connected(redis_url) as client, by_command("swap model", client, **about):
         try:
             words = ask_swap(client, worker, model, to, timeout)
         except RefusedError as error:

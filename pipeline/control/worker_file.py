@@ -94,7 +94,12 @@ def redis_address(option: str | None = None) -> str:
     """The Redis that a command talks to: its option, MIRANTE_REDIS_URL, that of the live worker,
     else redis://127.0.0.1:6379.
     """
-    return option or os.environ.get("MIRANTE_REDIS_URL") or live_worker() or DEFAULT_URL
+    return option or known_address() or DEFAULT_URL
+
+
+def known_address() -> str | None:
+    """Return the Redis of MIRANTE_REDIS_URL or of the live worker; None where neither names one."""
+    return os.environ.get("MIRANTE_REDIS_URL") or live_worker()
 
 
 def _lock(file: FileIO) -> bool:

@@ -76,7 +76,7 @@ def test_operations_lists_every_name() -> None:
     listed = set(re.findall(r"^\| `(mirante:[^`]+)`", text, re.MULTILINE))
     made = {
         *(keys.address(kind) for kind in keys.KINDS),
-        *(keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
+        *(keys.AUDIT, keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
         keys.owner_key("NAME").replace("NAME", "camera"),
         keys.lease_key("WORKER"),
         keys.report_key("WORKER"),

@@ -1,6 +1,8 @@
 // What it all runs on: models and engines, workers, Redis, who reads, what was lost.
 import { get } from "../lib/api.js";
+import { mayChange } from "../lib/rights.js";
 import { useLive } from "../lib/live.js";
+import { Audit } from "./system_audit.js";
 import { Models } from "./system_models.js";
 import { Groups, Losses, Pages, Redis } from "./system_redis.js";
 import { usePolled } from "../lib/polled.js";
@@ -27,6 +29,7 @@ export function SystemPage({ session }) {
         <${Losses} workers=${workers} cameras=${cameras ?? []} />
         ${redis.connected && html`<${Groups} groups=${system.groups} />`}
         <${Pages} dashboard=${system.dashboard} />
+        ${mayChange(session) && html`<${Audit} />`}
       </div>
       <div class="column">
         ${workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`)}
