@@ -9,7 +9,7 @@ from enum import Enum
 import redis
 
 from mirante.keys import lease_key
-from pipeline.control.lease import RENEW_S, WorkerLease
+from pipeline.control import lease
 from plugins.outbox.fence import Tenure
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Tenancy:
     """
 
     def __init__(self, client: redis.Redis, worker: str, standby: bool = False) -> None:
-        self._lease = WorkerLease(client, worker)
+        self._lease = lease.WorkerLease(client, worker)
         self._standby = standby
         self._due_s = 0.0
         self.standing = Standing.NEW
@@ -67,7 +67,7 @@ class Tenancy:
         if self.standing is Standing.HELD and now_s < self._due_s and not self.tenure.doubted:
             return self.standing
         before, self.standing = self.standing, self._ask()
-        self._due_s, self.tenure.doubted = now_s + RENEW_S, False
+        self._due_s, self.tenure.doubted = now_s + lease.RENEW_S, False
         if self.standing is not before:
             self._say(before)
         return self.standing
