@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,14 +21,18 @@ import mirante
 from mirante.keys import WORKERS, key
 from mirante.redis_url import RedisUrl
 from pipeline.config.settings import Settings
+from pipeline.control.registry import Registry, connect
+from pipeline.control.reports import reports
 from pipeline.worker.worker import Worker
 from plugins.outbox.outbox import Outbox
 from tests.support import ROOT
 from tests.support.api_server import Bench, curl, serving
 from tests.support.outcome import Run
+from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.redis_fixtures import until
 from tests.support.redis_kinds import KINDS, program
+from tests.support.redis_sites import asked, eventually
 from tests.support.simulated_camera import LANES, frame
 
 __all__ = ["until"]
@@ -45,9 +50,9 @@ ROLES = {line.split()[2] for line in LINES}
 class Site:
     """A server of one kind with a user for each role."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, *options: str, port: int = 0) -> None:
         self.kind = kind
-        self.server = RedisChild(folder, program=program(kind)).start()
+        self.server = RedisChild(folder, *options, port=port, program=program(kind)).start()
         self.owner = self.server.client()
         lines = {line.split()[2]: line for line in (LINES if kind == "redis-6.2" else LINES[::-1])}
         for line in lines.values():
@@ -230,6 +235,41 @@ def command(mirante: Run, url: str) -> None:
     ):
         outcome = mirante(*words, "--redis", url)
         assert outcome.status == 0, (words, outcome.err)
+
+
+@pytest.fixture(scope="module", params=["redis-6.2", "installed"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A cluster of one node."""
+    with tempfile.TemporaryDirectory(prefix="mr") as short:
+        made = Site(request.param, Path(short), "--cluster-enabled", "yes", port=free_port())
+        made.owner.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
+        eventually(lambda: b"cluster_state:ok" in asked(made.server, "CLUSTER", "INFO"))
+        yield made
+        made.server.kill()
+
+
+def test_every_role_in_a_cluster(cluster: Site) -> None:
+    addresses = {
+        role: f"redis+cluster://{role}:PASSWORD@127.0.0.1:{cluster.server.port}" for role in ROLES
+    }
+    for publisher in ("publisher", "worker"):
+        with cluster.used_by(publisher):
+            outbox = Outbox(addresses[publisher])
+            outbox.start()
+            for camera in ("gate", "yard"):
+                outbox.publish(frame(0, camera, masks=(LANES,), epoch=time.time_ns()))
+            eventually(lambda made=outbox: made.state.sent == {"gate": 1, "yard": 1})
+            outbox.close(2)
+    for viewer in ("viewer", "worker"):
+        with cluster.used_by(viewer):
+            assert len(frames(addresses[viewer], kinds=("detections", "masks"))) == 4
+    with cluster.used_by("consumer"):
+        assert len(frames(addresses["consumer"], group="alarm", consumer="a")) == 4
+    for writer in ("dashboard", "worker"):
+        with cluster.used_by(writer), connect(addresses[writer]) as client:
+            Registry(client).add("lane", {"url": "test://", "stages": []})
+            Registry(client).remove("lane")
+            assert reports(client) == {}
 
 
 STREAM = key("gate", "detections")
