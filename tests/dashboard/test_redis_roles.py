@@ -254,12 +254,7 @@ def test_every_role_in_a_cluster(cluster: Site) -> None:
     }
     for publisher in ("publisher", "worker"):
         with cluster.used_by(publisher):
-            outbox = Outbox(addresses[publisher])
-            outbox.start()
-            for camera in ("gate", "yard"):
-                outbox.publish(frame(0, camera, masks=(LANES,), epoch=time.time_ns()))
-            eventually(lambda made=outbox: made.state.sent == {"gate": 1, "yard": 1})
-            outbox.close(2)
+            publish_two(addresses[publisher])
     for viewer in ("viewer", "worker"):
         with cluster.used_by(viewer):
             assert len(frames(addresses[viewer], kinds=("detections", "masks"))) == 4
@@ -270,6 +265,16 @@ def test_every_role_in_a_cluster(cluster: Site) -> None:
             Registry(client).add("lane", {"url": "test://", "stages": []})
             Registry(client).remove("lane")
             assert reports(client) == {}
+
+
+def publish_two(url: str) -> None:
+    """Publish a frame of each of two cameras."""
+    outbox = Outbox(url)
+    outbox.start()
+    for camera in ("gate", "yard"):
+        outbox.publish(frame(0, camera, masks=(LANES,), epoch=time.time_ns()))
+    eventually(lambda: outbox.state.sent == {"gate": 1, "yard": 1})
+    outbox.close(2)
 
 
 STREAM = key("gate", "detections")
