@@ -93,4 +93,6 @@ def _shown(text: bytes, who: Identity) -> dict[str, Any] | None:
     if not who.sees_all and not (entry.camera and who.sees(entry.camera)):
         return None
     told: dict[str, Any] = msgspec.to_builtins(entry)
+    if entry.code == 404 and not who.sees_all:
+        told.pop("words", None)  # they name the cameras that there are for whoever did it
     return without_others(who, told)

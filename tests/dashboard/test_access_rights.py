@@ -194,6 +194,9 @@ def answers(bench: Bench, token: str, camera: str) -> dict[str, tuple[int, str]]
 
 
 def test_no_answer_names_a_camera_that_is_hidden(bench: Bench) -> None:
+    missing = "/api/v1/cameras/yard-zzzzzzzzzz/pause"  # refused in words that name what there is
+    assert HIDDEN in bench.http.post(missing, headers=bearer("admin-all")).text
+    bench.until(lambda: "yard-zzzzzzzzzz" in answers(bench, "admin-all", OWN)["/api/v1/audit"][1])
     of_all = answers(bench, "viewer-all", HIDDEN)
     assert sum("vault" in text for _, text in of_all.values()) >= 7
     of_own = answers(bench, "admin-yard", OWN)
