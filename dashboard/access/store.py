@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.config.dashboard import ALL_CAMERAS, Role
 from pipeline.control.credentials import default_path
-from pipeline.control.private_file import PrivateFile
+from pipeline.control.private_file import FULL, PrivateFile
 
 FILE = "dashboard.json"
 
@@ -92,6 +92,8 @@ class Store:
     def changing(self) -> Iterator[Stored]:
         """Yield the stored accounts and write them back in one piece; one process at a time.
 
+        Users and tokens are removed on a full disk too.
+
         Raises:
             AccessError: as ``read``, or it cannot be written.
         """
@@ -100,13 +102,34 @@ class Store:
                 stored = self._parse()
             except FileNotFoundError:
                 stored = Stored()
+            before = _hashes(stored)
             yield stored
-            self._file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
+            try:
+                self._file.write(msgspec.json.format(msgspec.json.encode(stored), indent=1))
+            except OSError as error:
+                left = _hashes(stored)
+                if error.errno not in FULL or not left < before:
+                    raise
+                for removed in before - left:
+                    self._blank(removed)
+
+    def _blank(self, removed: str) -> None:
+        """Write spaces over a hash, in place: any part of them makes it the hash of nothing."""
+        start = self._file.read().index(f'"{removed}"'.encode()) + 1
+        self._file.blank(slice(start, start + len(removed)))
 
     def _parse(self) -> Stored:
         try:
-            return msgspec.json.decode(self._file.read(), type=Stored)
+            stored = msgspec.json.decode(self._file.read(), type=Stored)
         except msgspec.MsgspecError as error:
             raise AccessError(
                 f"{self.path}: {error}; expected what `mirante dashboard user` writes"
             ) from None
+        stored.users = {name: each for name, each in stored.users.items() if each.password.strip()}
+        stored.tokens = {name: each for name, each in stored.tokens.items() if each.sha256.strip()}
+        return stored
+
+
+def _hashes(stored: Stored) -> set[str]:
+    users = {user.password for user in stored.users.values()}
+    return users | {token.sha256 for token in stored.tokens.values()}

@@ -8,7 +8,8 @@ import argon2
 import pytest
 
 from dashboard.access import AccessError
-from dashboard.access.store import Store, StoredUser
+from dashboard.access.store import Store, StoredToken, StoredUser
+from tests.support.full_disk import fill
 from tests.support.guarded_app import HASH, PASSWORD, TOKENS, USERS, make_access
 
 
@@ -153,3 +154,34 @@ def test_passwords_are_hashed_as_recommended(shipped_hasher: argon2.PasswordHash
     assert (
         argon2.extract_parameters(shipped_hasher.hash("x")) == argon2.profiles.RFC_9106_LOW_MEMORY
     )
+
+
+def test_on_a_full_disk_users_and_tokens_are_removed_and_nothing_else_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    with store.changing() as stored:
+        stored.users = {name: StoredUser(f"{HASH}{name}", "admin") for name in ("anna", "ben")}
+        stored.tokens = {name: StoredToken(name * 64, "viewer") for name in "ab"}
+        stored.secret = "signs"
+    fill(monkeypatch)
+    with pytest.raises(AccessError, match="No space left"), store.changing() as stored:
+        stored.users["anna"] = StoredUser(f"{HASH}new", "admin")
+    with pytest.raises(AccessError, match="No space left"), store.changing() as stored:
+        stored.users["eva"] = StoredUser(f"{HASH}eva", "admin")
+        del stored.tokens["a"]
+    assert (sorted(store.read().users), sorted(store.read().tokens)) == (
+        ["anna", "ben"],
+        ["a", "b"],
+    )
+    for kind, name in (("users", "ben"), ("tokens", "a")):
+        with store.changing() as stored:
+            del getattr(stored, kind)[name]
+    for seen in (store.read(), Store(tmp_path).read()):
+        assert seen.users == {"anna": StoredUser(f"{HASH}anna", "admin")}
+        assert (list(seen.tokens), seen.secret) == (["b"], "signs")
+    assert f"{HASH}ben" not in store.path.read_text()
+    monkeypatch.undo()
+    with store.changing():
+        pass
+    assert "ben" not in store.path.read_text(), "what was blank is gone too"
