@@ -16,6 +16,7 @@ def main() -> None:
 def _give_up_the_log() -> None:
     """Keep lines that a full disk did not take from changing the exit status."""
     try:
-        sys.stderr.flush()
+        if sys.stderr is not None:  # as it is where a process is started without
+            sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -86,19 +87,21 @@ def _complain(error: Exception) -> int:
     if isinstance(error, ConfigError | RefusalError):
         first = "" if isinstance(error, ConfigError) else "mirante: "
         for line in (first + error.lines[0], *error.lines[1:]):
-            typer.echo(line, err=True)
+            _tell(line)
         return USAGE_STATUS
     words = redact(" ".join(str(error).split())) or type(error).__name__
     if len(words) > LONGEST:
         words = f"{words[:LONGEST]} … (MIRANTE_DEBUG=1 shows all)"
     if isinstance(error, RuntimeError | ValueError | OSError | ImportError):
-        typer.echo(f"mirante: {words}", err=True)
+        _tell(f"mirante: {words}")
     else:
-        typer.echo(
-            f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 shows where)",
-            err=True,
-        )
+        _tell(f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 shows where)")
     return USAGE_STATUS if isinstance(error, ValueError) else FAILURE_STATUS
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # of a full disk; the exit status tells all the same
+        typer.echo(line, err=True)
 
 
 def _show_version(wanted: bool) -> None:

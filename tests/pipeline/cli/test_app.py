@@ -114,3 +114,10 @@ def test_console_script_is_installed() -> None:
         env=dict(os.environ),
     )
     assert (result.returncode, result.stderr) == (2, "/no/such/file: No such file or directory\n")
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-"])
+def test_the_exit_status_is_the_same_where_nothing_can_be_said(where: str) -> None:
+    script = Path(sys.executable).with_name("mirante")
+    result = subprocess.run(["sh", "-c", f"{script} up /no/such/file {where}"], check=False)
+    assert result.returncode == 2
