@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from pipeline.config.section import Section
 
@@ -180,14 +180,17 @@ class Dashboard(Section):
                 raise ValueError(f"expected the addresses of proxies; {each} is every address")
         return proxies
 
-    @model_validator(mode="after")
-    def _proxy_is_named(self) -> Self:
-        if self.trusted_header is not None and not self.proxies:
+    @field_validator("trusted_header")
+    @classmethod
+    def _proxy_is_named(
+        cls, header: TrustedHeader | None, info: ValidationInfo
+    ) -> TrustedHeader | None:
+        if header is not None and info.data.get("proxies") == []:
             raise ValueError(
-                "trusted_header: expected proxies to name the proxy that sends it; without that "
-                "anybody could send it"
+                "expected dashboard.proxies to name the proxy that sends it; without that anybody "
+                "could send it"
             )
-        return self
+        return header
 
     def proxy_networks(self) -> list[Network]:
         """The networks of ``proxies``."""

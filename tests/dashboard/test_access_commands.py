@@ -192,7 +192,7 @@ def test_the_first_admin_is_made_once(tmp_path: Path) -> None:
 
 def test_commands_of_the_page(home: Path) -> None:
     lines = re.findall(r"^\./run dashboard (.*?) *(?:#.*)?$", PAGE, re.MULTILINE)
-    assert len(lines) == 9
+    assert len(lines) == 10
     (home / "street.yaml").write_text("cameras: {}\n")
     for line in lines:
         arguments = shlex.split(line.replace("street.yaml", str(home / "street.yaml")))

@@ -56,7 +56,7 @@ def test_an_address_is_read_from_the_right(peer: str, forwarded: list[str], foun
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"trusted_header": HEADER}, "expected proxies to name the proxy that sends it"),
+        ({"trusted_header": HEADER}, "expected dashboard.proxies to name the proxy that sends it"),
         ({"proxies": ["0.0.0.0/0"]}, "0.0.0.0/0 is every address"),
         ({"proxies": ["proxy.lan"]}, "expected an address or a network"),
         (BEHIND | {"trusted_header": HEADER | {"rights": {}}}, "at least one group"),
