@@ -117,7 +117,7 @@ def _tell(error: redis.RedisError) -> None:
     A login that is refused is left as it is, and so is why a server takes no other client.
     """
     if "unknown command" in str(error):
-        words = f"is older than Redis 6.0 (it does not know HELLO); {needed()}"
+        words = f"is older than Redis 6.0, or has no command HELLO; {needed()}"
         raise OldServerError(words) from error
     if type(error) in {redis.ConnectionError, redis.exceptions.InvalidResponse}:
         raise HungUpError(str(error)) from error

@@ -18,6 +18,7 @@ import mirante.aio
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
 from plugins.outbox.outbox import Outbox
+from tests.support import ROOT
 from tests.support.certificate import Authority
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
@@ -216,3 +217,13 @@ def test_a_socket_with_login_and_database_in_the_query(site: Site) -> None:
         for reply in (client.execute_command("CLIENT", "LIST"), asyncio.run(ask_async())):
             assert re.search(rb" db=1 .* user=me ", reply)
     assert "s3cr3t" not in f"{url!r}{url}"
+
+
+def test_the_words_in_the_documents_are_those_that_are_said() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    table = page.partition("| Mirante says | so |")[2].partition("\n\n")[0]
+    told = re.findall(r"^\| `(.+?)` \|", table, re.M)
+    assert len(told) == 7
+    source = "".join((ROOT / f"mirante/redis_{name}.py").read_text() for name in ("tls", "url"))
+    for words in told:
+        assert all(part in source for part in words.split("HOST")), words
