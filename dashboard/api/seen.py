@@ -16,7 +16,8 @@ from dashboard.api.shapes import unknown
 from dashboard.services import Services
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
-from pipeline.control.reports import OutboxReport, WorkerReport
+from pipeline.control.outbox_report import OutboxReport
+from pipeline.control.reports import WorkerReport
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,12 @@ class Seen:
 
         shown = {name: one for name, one in report.cameras.items() if self.who.sees(name)}
         lost = {name: n for name, n in report.outbox.lost.items() if self.who.sees(name)}
+        cut = {name: kinds for name, kinds in report.outbox.cut.items() if self.who.sees(name)}
         words = self._own_words(report.outbox)
         return msgspec.structs.replace(
             report,
             cameras=shown,
-            outbox=msgspec.structs.replace(report.outbox, lost=lost, words=words),
+            outbox=msgspec.structs.replace(report.outbox, lost=lost, cut=cut, words=words),
             models=tuple(each for each in report.models if is_run(each.name)),
             builds={name: build for name, build in report.builds.items() if is_run(name)},
         )

@@ -48,6 +48,17 @@ class Preview(Section):
     )
 
 
+class CameraMib(Section):
+    """The memory that a camera's streams may take in Redis."""
+
+    detections: int | None = Field(
+        None, ge=1, le=65_536, description="MiB of detections; null: redis.retention.max_mib"
+    )
+    masks: int | None = Field(
+        None, ge=1, le=65_536, description="MiB of masks; null: redis.retention.max_mib"
+    )
+
+
 class CameraOptions(Section):
     """The options of a camera that have a default."""
 
@@ -129,6 +140,9 @@ class CameraOptions(Section):
         "bits", description="how masks travel; all but polygon are lossless"
     )
     preview: Preview = Field(Preview(), description="the image for people")
+    max_mib: CameraMib = Field(
+        CameraMib(), description="maximum memory of its results in Redis, where not that of all"
+    )
 
     def models(self) -> list[ModelUse]:
         """Return the models that its stages run, in order; none where it names no stages."""

@@ -25,6 +25,13 @@ SectionT = TypeVar("SectionT", bound=Section)
 CameraT = TypeVar("CameraT", bound=CameraOptions)
 
 
+class MaxMib(Section):
+    """The memory that one camera's streams may take in Redis."""
+
+    detections: int = Field(32, ge=1, le=65_536, description="MiB of a camera's detections")
+    masks: int = Field(64, ge=1, le=65_536, description="MiB of a camera's masks")
+
+
 class Retention(Section):
     """The retention of each stream in Redis."""
 
@@ -38,6 +45,9 @@ class Retention(Section):
         ge=60,
         le=31_536_000,
         description="seconds after which a camera that publishes nothing leaves Redis",
+    )
+    max_mib: MaxMib = Field(
+        MaxMib(), description="maximum memory of a camera's streams, whatever their age"
     )
 
 

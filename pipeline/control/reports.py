@@ -14,6 +14,7 @@ from mirante.keys import WORKERS, report_key
 from mirante.nesting import check_nesting
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
+from pipeline.control.outbox_report import OutboxReport
 
 log = logging.getLogger(__name__)
 
@@ -92,26 +93,6 @@ class GpuReport(msgspec.Struct, frozen=True, kw_only=True):
     utilisation_percent: float | None
     memory_bytes: int
     memory_used_bytes: int
-
-
-class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to Redis.
-
-    Attributes:
-        connected: Redis takes entries.
-        words: why not, without credentials.
-        depth: entries held that Redis has not confirmed.
-        sent: frames that Redis took.
-        lost: frames that Redis never got, per camera; ``refused`` is part of it.
-        refused: frames refused because another publisher writes the camera's streams.
-    """
-
-    connected: bool
-    words: str
-    depth: int
-    sent: int
-    lost: dict[str, int]
-    refused: int
 
 
 class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):

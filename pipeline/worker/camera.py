@@ -198,6 +198,7 @@ class CameraStarter:
             seen.tried = seen.tried or is_answer
             self.outbox.status(status_of(change, ledger))
 
+        self.outbox.limit(name, spec.max_mib.model_dump())
         text = stages_text(name, spec, self.threads)
         images = self._images(name, spec)
         line = Line(ledger, self.outbox, self.models, images)

@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from pipeline.cameras.state import State
-from pipeline.control.reports import BOUNDS_S, LatencyReport, OutboxReport, WorkerState
+from pipeline.control.outbox_report import OutboxReport
+from pipeline.control.reports import BOUNDS_S, LatencyReport, WorkerState
 from pipeline.worker.tenancy import STANDBY_STATE
 from plugins.outbox.lane import LOST, REFUSED
 
@@ -152,6 +153,15 @@ def _outbox(outbox: OutboxReport) -> Iterator[CounterMetricFamily | GaugeMetricF
     for name, frames in outbox.lost.items():
         lost.add_metric([name], frames)
     yield lost
+    cut = CounterMetricFamily(
+        "mirante_retention_cut_entries",
+        "Entries that left Redis before their time, as max_mib was full.",
+        labels=["camera", "kind"],
+    )
+    for name, kinds in outbox.cut.items():
+        for kind, each in kinds.items():
+            cut.add_metric([name, kind], each.entries)
+    yield cut
 
 
 def _models(now: WorkerState) -> Iterator[GaugeMetricFamily]:

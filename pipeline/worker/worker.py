@@ -26,8 +26,9 @@ from pipeline.config.camera import Camera
 from pipeline.config.choosing import chosen, settle
 from pipeline.config.settings import Settings
 from pipeline.config.standard import Choice
+from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.registry import Registry, RegistryError, connect
-from pipeline.control.reports import ModelReport, OutboxReport, WorkerState
+from pipeline.control.reports import ModelReport, WorkerState
 from pipeline.control.rpc import Requests
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
@@ -149,6 +150,9 @@ class Worker:
                 sent=sum(outbox.sent.values()),
                 lost=dict(outbox.lost),
                 refused=sum(outbox.refused.values()),
+                cut=msgspec.convert(
+                    outbox.cut, dict[str, dict[str, CutReport]], from_attributes=True
+                ),
             ),
             standby=self._tenancy.standing.why_not_ready,
             cameras=running

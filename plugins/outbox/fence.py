@@ -172,7 +172,7 @@ def in_script(error: redis.RedisError) -> redis.RedisError:
     """Return the error, as one of permission where Redis met it inside a script."""
     if "executing the script" not in str(error):
         return error
-    needs = "get, set, del, pexpire, xadd, expire"
+    needs = "get, set, del, pexpire, xadd, expire, xrevrange"
     return redis.exceptions.NoPermissionError(f"a publisher needs the commands {needs}: {error}")
 
 

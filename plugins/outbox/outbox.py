@@ -19,6 +19,7 @@ from mirante.wire import encode
 from mirante.wire.messages import MaskEncoding
 from plugins.outbox.fence import Tenure
 from plugins.outbox.lane import LOST
+from plugins.outbox.limits import Cut, Limits
 from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
 from plugins.outbox.ring import Ring
@@ -37,6 +38,7 @@ class OutboxState:
         sent: frames that Redis took, by camera.
         lost: frames that Redis never got, by camera; ``refused`` is part of it.
         refused: frames refused because another publisher writes the camera's streams.
+        cut: what left Redis before its time for want of ``max_mib``, by camera and kind.
     """
 
     connected: bool
@@ -45,6 +47,7 @@ class OutboxState:
     sent: Mapping[str, int]
     lost: Mapping[str, int]
     refused: Mapping[str, int]
+    cut: Mapping[str, Mapping[str, Cut]]
 
 
 class Outbox:
@@ -80,7 +83,10 @@ class Outbox:
         log = logging.getLogger("mirante.outbox")
         url = RedisUrl(redis_url)
         outage = outage or Outage(url, log, "results wait in memory", logging.ERROR)
-        self._sender = Sender(url, self._ring, self._previews, retention, log, outage, tenure)
+        self._limits = Limits(retention, log)
+        self._sender = Sender(
+            url, self._ring, self._previews, retention, self._limits, log, outage, tenure
+        )
         self._closed = False
 
     def start(self) -> None:
@@ -96,6 +102,10 @@ class Outbox:
         self._closed = True
         self._sender.close(timeout_s)
         return self._ring.abandon()
+
+    def limit(self, camera: str, max_mib: Mapping[str, int | None]) -> None:
+        """Limits the memory of a camera's streams in Redis, MiB by kind; None as for all."""
+        self._limits.limit(camera, max_mib)
 
     def publish(
         self, result: FrameResult, mask_encoding: MaskEncoding = "bits", trace: Trace | None = None
@@ -166,4 +176,5 @@ class Outbox:
                 {lane.camera: lane.sent for lane in lanes},
                 {lane.camera: lane.lost for lane in lanes},
                 {lane.camera: lane.refused for lane in lanes},
+                self._limits.cuts(),
             )

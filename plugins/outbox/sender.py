@@ -18,6 +18,7 @@ from mirante.refusal import refusal
 from mirante.servers.slots import NodeError
 from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
 from plugins.outbox.lane import Entry, Lane
+from plugins.outbox.limits import Limits
 from plugins.outbox.newest import last_id, newest_epoch
 from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
@@ -50,6 +51,7 @@ class Sender:
         ring: Ring,
         previews: Previews,
         retention: Retention,
+        limits: Limits,
         log: logging.Logger,
         outage: Outage,
         tenure: Tenure | None = None,
@@ -60,6 +62,7 @@ class Sender:
         self._ring = ring
         self._previews = previews
         self._retention = retention
+        self._limits = limits
         self._log = log
         self._outage = outage
         self._refused = False
@@ -174,6 +177,12 @@ class Sender:
             with self._ring.changed:
                 refused = lane.sync(floors, newest_epoch(own[-1]))
             self._ring.report_lost(lane, refused)
+        synced = [lane for lane in lanes if lane.synced]
+        for lane, reply in self._limits.measure(synced, self._exchange):
+            if not self._is_apart(reply):
+                raise reply
+            lane.synced = False
+            self._block(lane, reply)
 
     def _claim(self, lanes: list[Lane]) -> list[Lane]:
         """Return those lanes whose camera this publisher owns now."""
@@ -276,9 +285,9 @@ class Sender:
             lane.expire_s = now_s + _RENEW_S
             forget_s = round(self._retention.forget_s)
         parts += (forget_s, sent, str(lane.taken))
-        for kind in lane.kinds:
-            parts += self._retention.trim(kind, lane, now_s)
-        for entry, kind in _writes(lane, entries):
+        writes = _writes(lane, entries)
+        parts += self._limits.trims(lane, writes, now_s)
+        for entry, kind in writes:
             fields = entry.fields[kind]
             parts += (lane.kinds.index(kind) + 1, 2 * len(fields), str(entry.id))
             for field in fields.items():
@@ -322,6 +331,7 @@ class Sender:
             if failed is None:
                 lane.words = ""
                 self._outage.served(lane.camera)
+        self._limits.landed(lane, [*again, *refused])
         self._ring.report_lost(lane, lost)
         if refused:
             self._say(lane, FOREIGN)

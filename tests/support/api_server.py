@@ -23,13 +23,13 @@ from dashboard.services import Services
 from mirante import Counts, Detections, FrameResult, Mask, Status
 from pipeline.config.dashboard import Dashboard
 from pipeline.control.credentials import Credentials
+from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.registry import connect
 from pipeline.control.reports import (
     BuildReport,
     CameraReport,
     MachineReport,
     ModelReport,
-    OutboxReport,
     ProcessReport,
     WorkerReport,
     ZooReport,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from mirante.frame import Counts
-from pipeline.control.reports import (
-    BuildReport,
-    CameraReport,
-    ModelReport,
-    OutboxReport,
-    WorkerState,
-)
+from pipeline.control.outbox_report import CutReport, OutboxReport
+from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
 GATE = CameraReport(
     state="running", reason="frames arrive", counts=COUNTS, in_flight=3, detections=33
 )
 PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
-OUTBOX = OutboxReport(connected=True, words="", depth=4, sent=8, lost={"gate": 3}, refused=1)
+CUT = CutReport(entries=7, kept_s=4.2, max_mib=64)
+OUTBOX = OutboxReport(
+    connected=True,
+    words="",
+    depth=4,
+    sent=8,
+    lost={"gate": 3},
+    refused=1,
+    cut={"gate": {"masks": CUT}},
+)
 AWAY = OutboxReport(
     connected=False, words="connection refused", depth=0, sent=0, lost={}, refused=0
 )

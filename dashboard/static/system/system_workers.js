@@ -39,10 +39,18 @@ export function Worker({ worker }) {
       <div><dt>Process</dt><dd>${worker.pid}</dd></div>
       <div><dt>Version</dt><dd>${worker.version}</dd></div>
     </dl>
+    ${cutsOf(outbox).map(({ camera, kind, entries, kept_s, max_mib }) => html`
+      <${Notice} key="${camera} ${kind}" icon="alert" tone="wait" title="${camera}: its ${kind} do not fit into ${max_mib} MiB">
+        The oldest leave Redis after ${kept_s} s, ${count(entries)} before their time so far. Raise <code>max_mib</code>, or
+        lower the camera's fps or size.</${Notice}>`)}
     ${!outbox.connected && html`
       <${Notice} icon="alert" tone="bad" title="It cannot reach Redis">${outbox.words}</${Notice}>`}
   </section>`;
 }
+
+/** What left Redis before its time, as its stream was full. */
+const cutsOf = ({ cut }) => Object.entries(cut ?? {}).flatMap(([camera, kinds]) =>
+  Object.entries(kinds).map(([kind, one]) => ({ camera, kind, ...one })));
 
 function Gpu({ gpu }) {
   const busy = gpu.utilisation_percent;

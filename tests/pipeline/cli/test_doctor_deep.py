@@ -24,6 +24,7 @@ from pipeline.cli.deep.look import look
 from pipeline.cli.deep.server import off_words
 from pipeline.cli.deep.workers import disk_finding
 from pipeline.control.disks import own_disks
+from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import (
     BuildReport,
@@ -31,7 +32,6 @@ from pipeline.control.reports import (
     DiskReport,
     MachineReport,
     ModelReport,
-    OutboxReport,
     ProcessReport,
     StreamReport,
     WorkerReport,

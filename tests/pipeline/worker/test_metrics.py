@@ -9,13 +9,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from mirante.frame import Counts
-from pipeline.control.reports import (
-    BOUNDS_S,
-    BuildReport,
-    CameraReport,
-    OutboxReport,
-    WorkerState,
-)
+from pipeline.control.outbox_report import OutboxReport
+from pipeline.control.reports import BOUNDS_S, BuildReport, CameraReport, WorkerState
 from pipeline.worker.metrics import STATES, Latency
 from pipeline.worker.metrics_server import MetricsServer, MetricsServerError
 from tests.support import ROOT
@@ -109,6 +104,7 @@ def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> 
     assert {name for name, labels in samples if ("camera", "gate") in labels} == {
         "mirante_camera_paused",
         "mirante_outbox_lost_frames_total",  # lost before; a counter never goes
+        "mirante_retention_cut_entries_total",
     }
     assert of_gate(samples, "mirante_camera_paused") == 1
     assert state.not_ready() == []
@@ -117,7 +113,7 @@ def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> 
 def test_labels_hold_neither_addresses_nor_tracks() -> None:
     samples = scrape(worker(gate=GATE))
     labels = {name for _, pairs in samples for name, _ in pairs}
-    assert labels <= {"camera", "state", "reason", "le"}
+    assert labels <= {"camera", "state", "reason", "le", "kind"}
 
 
 @pytest.mark.parametrize(
