@@ -195,6 +195,7 @@ def test_without_a_worker_it_says_so(client: redis.Redis, redis_server: RedisSer
         ({"pid": 7}, f"process 7 on {HOST} has the name, and {os.getpid()} on {HOST} reports"),
         ({"host": "elsewhere"}, f"process {os.getpid()} on elsewhere has the name"),
     ],
+    ids=("process", "host"),
 )
 def test_two_workers_of_one_name(
     client: redis.Redis, redis_server: RedisServer, lease: dict[str, Any], words: str
