@@ -149,3 +149,24 @@ def test_the_heaps_of_a_worker_are_bounded() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert 2 <= done.stdout.count("<heap nr=") <= max(2, os.cpu_count() or 1)
+
+
+def test_a_large_block_goes_back_to_the_system() -> None:
+    """Also after one was freed, from which on glibc would keep the next in a heap."""
+    program = (
+        "import ctypes\n"
+        "from pipeline.worker.heaps import limit_heaps\n"
+        "assert limit_heaps()\n"
+        "libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p\n"
+        "names = 'arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost'\n"
+        "fields = [(name, ctypes.c_size_t) for name in names.split()]\n"
+        "libc.mallinfo2.restype = type('Info', (ctypes.Structure,), {'_fields_': fields})\n"
+        "libc.free(ctypes.c_void_p(libc.malloc(5 << 20)))\n"
+        "before = libc.mallinfo2().hblks\n"
+        "libc.malloc(5 << 20)\n"
+        "print(libc.mallinfo2().hblks - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
