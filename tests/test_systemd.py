@@ -123,7 +123,8 @@ def place() -> Iterator[Path]:
     """
     if os.geteuid() != 0:
         pytest.skip("only root makes a file system read-only for one process")
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0:
+    probe = ["unshare", "-m", "sh", "-c", "mount --bind / / && mount -o remount,bind,ro /"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
         pytest.skip("no mount namespaces here")
     with tempfile.TemporaryDirectory(prefix="mr") as folder:
         Path(folder).chmod(0o755)
