@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.files import digest_of
+from engines.files import digest_of, writing
 from engines.made import proto
 from engines.made.wish import RECIPE, Wish, wish
 from engines.manifest import Manifest, find
@@ -134,7 +134,7 @@ def _on(shelf: Path, manifest: Manifest, asked: _Asked) -> Kept:
     """
     if (kept := store.get(asked.key, shelf)) is not None:
         return kept
-    with store.under_lock(asked.key, shelf):
+    with writing(shelf), store.under_lock(asked.key, shelf):
         if (kept := store.get(asked.key, shelf)) is not None:
             return kept
         from engines.made.make import make

@@ -89,7 +89,7 @@ def _complain(error: Exception) -> int:
         for line in (first + error.lines[0], *error.lines[1:]):
             _tell(line)
         return USAGE_STATUS
-    words = redact(" ".join(str(error).split())) or type(error).__name__
+    words = redact(" ".join(_said(error).split())) or type(error).__name__
     if len(words) > LONGEST:
         words = f"{words[:LONGEST]} … (MIRANTE_DEBUG=1 shows all)"
     if isinstance(error, RuntimeError | ValueError | OSError | ImportError):
@@ -97,6 +97,13 @@ def _complain(error: Exception) -> int:
     else:
         _tell(f"mirante: unexpected {type(error).__name__}: {words} (MIRANTE_DEBUG=1 shows where)")
     return USAGE_STATUS if isinstance(error, ValueError) else FAILURE_STATUS
+
+
+def _said(error: Exception) -> str:
+    """An error of the file system without its number, the place first; any other as it is."""
+    if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _tell(line: str) -> None:

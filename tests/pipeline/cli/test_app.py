@@ -121,3 +121,11 @@ def test_the_exit_status_is_the_same_where_nothing_can_be_said(where: str) -> No
     script = Path(sys.executable).with_name("mirante")
     result = subprocess.run(["sh", "-c", f"{script} up /no/such/file {where}"], check=False)
     assert result.returncode == 2
+
+
+def test_a_place_that_cannot_be_written_is_said(
+    mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIRANTE_HOME", "/dev/null/here")
+    said = mirante("engines", "build", "test-boxes", "--runtime", "openvino")
+    assert said.err.splitlines()[-1] == "mirante: /dev/null/here/engines/.locks: Not a directory"
