@@ -155,26 +155,26 @@ def publish(site: Site) -> None:
     assert outbox.state.sent == {"gate": 3}
 
 
-@pytest.mark.parametrize("page_of", ["dashboard", "worker"])
-def test_a_worker_and_its_page(
-    site: Site, page_of: str, home: Path, tmp_path: Path, mirante: Run
-) -> None:
-    """With the page of a user of its own, and with that of the worker."""
-    if page_of == "worker" and site.kind != "installed":
-        pytest.skip("the same commands as the dashboard's, on the same keys")
+def test_a_worker_and_the_dashboard(site: Site, home: Path, tmp_path: Path, mirante: Run) -> None:
     site.owner.flushdb()
     site.owner.sadd(WORKERS, "gone")  # a worker that died: whoever looks takes it out
     with (
         site.used_by("worker") as url,
         working(url),
-        site.used_by(page_of) as page,
-        serving(site.server, tmp_path, page_of) as bench,
+        site.used_by("dashboard") as page,
+        serving(site.server, tmp_path, "dashboard") as bench,
     ):
         use(bench)
         version = bench.http.get("/api/v1/system").json()["redis"]["version"]
         assert ("Valkey" in version) == (site.kind == "valkey-9")
         command(mirante, page)
     assert site.owner.smembers(WORKERS) == {b"main"}
+
+
+def test_a_worker_may_all_that_its_own_page_does() -> None:
+    rights = {line.split()[2]: set(line.split()[5:]) for line in LINES}
+    for role in ("publisher", "viewer", "dashboard"):
+        assert rights[role] <= rights["worker"]
 
 
 @contextmanager
