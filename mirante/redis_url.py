@@ -83,6 +83,17 @@ async def async_scan(client: redis.asyncio.Redis, options: Sequence[Any]) -> lis
             return [found]
 
 
+async def async_of_each(client: redis.asyncio.Redis, command: tuple[Any, ...]) -> list[Any]:
+    """What every server says to a command without keys: primaries of a cluster, or one by itself.
+
+    Raises:
+        redis.RedisError: no server answers.
+    """
+    if isinstance(client, ClusterAio):
+        return await client.of_each(command)
+    return await pipelined(client, [command])
+
+
 async def async_exchange(
     client: redis.asyncio.Redis, commands: Sequence[tuple[Any, ...]]
 ) -> list[Any]:

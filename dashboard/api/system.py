@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.account import Account, Tally, handed
 from mirante.frame import Counts
 from mirante.keys import KINDS, Kind, key
+from mirante.redis_url import async_exchange, async_of_each
 from mirante.refusal import eviction
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.reports import WorkerReport
@@ -54,7 +56,7 @@ async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
         facts, streams, groups = await _ask(seen)
         trouble = ""
     except (redis.RedisError, OSError) as error:
-        facts, streams, groups = {}, [], []
+        facts, streams, groups = [], [], []
         trouble = services.url.explain(error)
     reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
     refused = "" if trouble else services.sampler.refused
@@ -75,20 +77,20 @@ def _worker(who: Identity, report: WorkerReport) -> dict[str, Any]:
 
 async def _ask(
     seen: Seen,
-) -> tuple[dict[str, str], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return INFO, the streams of all cameras, and their groups, in two round trips."""
+) -> tuple[list[dict[str, str]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return INFO of each server, the streams of all cameras, and their groups."""
     services = seen.services
     places = [(camera["name"], kind) for camera in seen.cameras() for kind in STREAMS]
-    pipe = services.aredis.pipeline(transaction=False)
-    pipe.execute_command("INFO")
+    facts = [_info(text) for text in await async_of_each(services.aredis, ("INFO",))]
+    commands: list[tuple[Any, ...]] = []
     for camera, kind in places:
         stream = key(camera, kind)
-        pipe.execute_command("XLEN", stream)
-        pipe.execute_command("MEMORY", "USAGE", stream, "SAMPLES", _SAMPLES)
-        pipe.execute_command("XINFO", "GROUPS", stream)
-    info, *rest = await pipe.execute(raise_on_error=False)
-    if isinstance(info, redis.RedisError) and not isinstance(info, redis.ResponseError):
-        raise info
+        commands += [
+            ("XLEN", stream),
+            ("MEMORY", "USAGE", stream, "SAMPLES", _SAMPLES),
+            ("XINFO", "GROUPS", stream),
+        ]
+    rest = await async_exchange(services.aredis, commands)
     streams, groups = [], list[_Group]()
     for (camera, kind), length, size, found in zip(
         places, rest[::3], rest[1::3], rest[2::3], strict=True
@@ -106,17 +108,19 @@ async def _ask(
             }
         )
         groups += [_Group(camera, kind, dict(zip(g[::2], g[1::2], strict=True))) for g in found]
-    return _info(info), streams, await _groups(services, groups)
+    return facts, streams, await _groups(services, groups)
 
 
 async def _groups(services: Services, groups: list[_Group]) -> list[dict[str, Any]]:
-    pipe = services.aredis.pipeline(transaction=False)
+    commands: list[tuple[Any, ...]] = []
     for group in groups:
         behind = group.facts[b"last-delivered-id"].decode()
         stream = key(group.camera, group.kind)
-        pipe.execute_command("XRANGE", stream, f"({behind}", "+", "COUNT", 1)
-        pipe.execute_command("ZRANGE", key(group.camera, "groups"), 0, -1, "WITHSCORES")
-    replies = await pipe.execute(raise_on_error=False) if groups else []
+        commands += [
+            ("XRANGE", stream, f"({behind}", "+", "COUNT", 1),
+            ("ZRANGE", key(group.camera, "groups"), 0, -1, "WITHSCORES"),
+        ]
+    replies = await async_exchange(services.aredis, commands)
     return [
         {
             "camera": group.camera,
@@ -166,18 +170,25 @@ def _version(facts: dict[str, str]) -> str | None:
     return f"{own} (Valkey)" if own else facts.get("redis_version")
 
 
-def _server(facts: dict[str, str]) -> dict[str, Any]:
-    def number(name: str) -> int | None:
-        return int(facts[name]) if facts.get(name, "").isdigit() else None
+def _server(servers: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """What the servers of a cluster say together, or one by itself."""
 
+    def number(name: str) -> int | None:
+        found = [int(facts[name]) for facts in servers if facts.get(name, "").isdigit()]
+        return sum(found) if found else None
+
+    versions = sorted({version for facts in servers if (version := _version(facts))})
+    policies = {policy for facts in servers if (policy := facts.get("maxmemory_policy"))}
+    policy = next((policy for policy in sorted(policies) if eviction(policy)), None)
+    policy = policy or next(iter(policies), None)
     return {
-        "version": _version(facts),
+        "version": ", ".join(versions) or None,
         "used_memory_bytes": number("used_memory"),
         "maxmemory_bytes": number("maxmemory"),
         "clients": number("connected_clients"),
         "ops_per_s": number("instantaneous_ops_per_sec"),
-        "maxmemory_policy": facts.get("maxmemory_policy"),
-        "evicts": eviction(facts.get("maxmemory_policy")),
+        "maxmemory_policy": policy,
+        "evicts": eviction(policy),
     }
 
 

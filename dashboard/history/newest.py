@@ -12,6 +12,7 @@ import redis.asyncio
 
 from mirante.frame import Counts
 from mirante.keys import CAMERAS, PROBE, WORKERS, Kind, key, lease_key, report_key
+from mirante.redis_url import async_exchange
 from mirante.refusal import refusal
 from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
@@ -125,17 +126,16 @@ async def look(
     Raises:
         redis.RedisError: Redis does not answer, or does not show its registry to this client.
     """
-    pipe = client.pipeline(transaction=False)
-    pipe.execute_command("RPUSHX", PROBE, "")
-    pipe.execute_command("HGETALL", CAMERAS)
-    pipe.execute_command("SMEMBERS", WORKERS)
+    commands: list[tuple[Any, ...]] = [
+        ("RPUSHX", PROBE, ""),
+        ("HGETALL", CAMERAS),
+        ("SMEMBERS", WORKERS),
+    ]
     for worker in workers:
-        pipe.execute_command("EXISTS", lease_key(worker))
-        pipe.execute_command("GET", report_key(worker))
+        commands += [("EXISTS", lease_key(worker)), ("GET", report_key(worker))]
     for camera in cameras:
-        for kind in PER_CAMERA:
-            pipe.execute_command("XREVRANGE", key(camera, kind), "+", "-", "COUNT", 1)
-    probed, registry, names, *rest = await pipe.execute(raise_on_error=False)
+        commands += [("XREVRANGE", key(camera, kind), "+", "-", "COUNT", 1) for kind in PER_CAMERA]
+    probed, registry, names, *rest = await async_exchange(client, commands)
     for reply in (registry, names, *rest[: 2 * len(workers)]):
         if isinstance(reply, redis.RedisError):
             raise reply

@@ -17,12 +17,14 @@ from dashboard.live.pairing import Pairing
 from dashboard.redis_clients import async_client
 from mirante.backoff import Backoff
 from mirante.keys import Kind, camera_of, key
-from mirante.redis_url import RedisUrl
+from mirante.redis_url import RedisUrl, async_exchange
 
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 0.1  # a change of what is watched is followed within this
 BLOCK_MS = 100
+TURN_S = 0.02  # between two looks at the streams of a cluster while nothing comes
+LOOK_S = 1.0
 COUNT = 64
 COMPLAIN_EVERY_S = 10.0
 Cursors = dict[bytes, bytes]  # by stream the ID of the entry read last
@@ -89,6 +91,7 @@ class RedisFeed:
         """Listens on the channels; the worker encodes nothing for a channel without a listener."""
         async with async_client(self._url) as client, client.pubsub() as channels:
             listening: set[str] = set()
+            looked_s = time.monotonic()
             while self._watched.is_set():
                 wanted = set(self._pairings)
                 if new := wanted - listening:
@@ -96,6 +99,9 @@ class RedisFeed:
                 if gone := listening - wanted:
                     await channels.unsubscribe(*(key(camera, "preview") for camera in gone))
                 listening = wanted
+                if time.monotonic() >= looked_s + LOOK_S:
+                    looked_s = time.monotonic()
+                    await client.ping()  # channels do not tell that another primary took over
                 message = await channels.get_message(timeout=FOLLOW_S)
                 if message is not None and message["type"] == "message":
                     camera = camera_of(message["channel"].decode())
@@ -110,7 +116,7 @@ class RedisFeed:
                 cursors = {stream: cursors[stream] for stream in wanted if stream in cursors}
                 if new := [stream for stream in wanted if stream not in cursors]:
                     cursors |= await _newest(client, new)
-                reply = await _entries(client, cursors)
+                reply = await self._entries(client, cursors)
                 if reply is None:
                     cursors = {}
                     continue
@@ -122,6 +128,20 @@ class RedisFeed:
                     camera, kind = camera_of(stream.decode()), stream.rpartition(b":")[2]
                     for entry_id, flat in entries:
                         self._take(camera, _result(kind, entry_id, flat))
+
+    async def _entries(self, client: Any, cursors: Cursors) -> list[Any] | None:
+        """Return what is new in streams; None if one is no longer a stream."""
+        if not self._url.is_cluster:
+            return await _entries(client, cursors)
+        parts: dict[str, Cursors] = {}  # by camera: a command of a cluster is about one
+        for stream, cursor in cursors.items():
+            parts.setdefault(camera_of(stream.decode()), {})[stream] = cursor
+        asked = [("XREAD", "COUNT", COUNT, "STREAMS", *p, *p.values()) for p in parts.values()]
+        replies = await async_exchange(client, asked)
+        found = [each for reply in replies if isinstance(reply, list) for each in reply]
+        if not found:
+            await asyncio.sleep(TURN_S)
+        return found
 
     def _take(self, camera: str, step: Callable[[Pairing], Bundle | None]) -> None:
         """Take one entry or image of a camera; a bad one must not affect other cameras."""
@@ -153,14 +173,12 @@ async def _newest(client: Any, streams: list[bytes]) -> Mapping[bytes, bytes]:
     """The ID of the newest entry of each stream; 0-0 of one that does not exist. One that Redis
     does not give is left out: it is a key of another type, or not for us, and the others are.
     """
-    async with client.pipeline(transaction=False) as pipe:
-        for stream in streams:
-            pipe.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
-        replies = await pipe.execute(raise_on_error=False)
+    asked = [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in streams]
+    replies = await async_exchange(client, asked)
     return {
         stream: reply[0][0] if reply else b"0-0"
         for stream, reply in zip(streams, replies, strict=True)
-        if not isinstance(reply, redis.ResponseError)
+        if not isinstance(reply, redis.RedisError)
     }
 
 

@@ -40,6 +40,15 @@ class ClusterAio(redis.asyncio.Redis):
                 await self._read_slots()
         return course.replies
 
+    async def of_each(self, command: Command) -> list[Any]:
+        """What each primary says to a command; an error stands in the place of its reply."""
+        slots = self._nodes.slots or await self._read_slots()
+        asked = (self._ask(node, [command]) for node in slots.primaries)
+        found = [r if isinstance(r, NodeError) else r[0] for r in await asyncio.gather(*asked)]
+        if all(isinstance(reply, NodeError) for reply in found):
+            raise found[0]
+        return found
+
     async def scan_nodes(self, *options: Any) -> list[list[bytes] | redis.RedisError]:
         """The names on each primary, or why it tells none."""
         slots = self._nodes.slots or await self._read_slots()

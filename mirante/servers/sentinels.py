@@ -181,7 +181,9 @@ class SentinelPool(_Looks, redis.sentinel.SentinelConnectionPool):
         """Give a connection to the primary."""
         if self.master_address is not None and self._is_due():
             with suppress(redis.RedisError):
-                self.get_master_address()  # type: ignore[no-untyped-call]
+                before = self.master_address
+                if self.get_master_address() != before:  # type: ignore[no-untyped-call]
+                    self.disconnect()  # also those in use, as channels are
                 self._looked()
         return super().get_connection(*args, **options)
 
@@ -204,7 +206,9 @@ class SentinelPoolAio(_Looks, redis.asyncio.sentinel.SentinelConnectionPool):
         """Give a connection to the primary."""
         if self.master_address is not None and self._is_due():
             with suppress(redis.RedisError):
-                await self.get_master_address()  # type: ignore[no-untyped-call]
+                before = self.master_address
+                if await self.get_master_address() != before:  # type: ignore[no-untyped-call]
+                    await self.disconnect()  # also those in use, as channels are
                 self._looked()
         return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
 
