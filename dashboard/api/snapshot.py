@@ -56,6 +56,7 @@ async def next_picture(url: RedisUrl, camera: str) -> bytes:
     """
     client = url.async_client(WAIT_S + 1)
     try:
+        await client.execute_command("PING")
         async with client.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(key(camera, "preview"))
             while True:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
 
@@ -89,7 +89,10 @@ class RedisFeed:
 
     async def _pictures(self) -> None:
         """Listens on the channels; the worker encodes nothing for a channel without a listener."""
-        async with async_client(self._url) as client, client.pubsub() as channels:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(async_client(self._url))
+            await client.ping()
+            channels = await stack.enter_async_context(client.pubsub())
             listening: set[str] = set()
             looked_s = time.monotonic()
             while self._watched.is_set():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any
 
 import redis
@@ -22,7 +21,6 @@ class ClusterAio(redis.asyncio.Redis):
         self, places: Sequence[Node], connect: Callable[[Node], redis.asyncio.Redis]
     ) -> None:
         self._nodes = Nodes[redis.asyncio.Redis](places, connect)
-        self._turns = count()
         first = self._nodes.client(places[0])
         super().__init__(connection_pool=first.connection_pool)
         self.response_callbacks = first.response_callbacks
@@ -62,12 +60,10 @@ class ClusterAio(redis.asyncio.Redis):
         return reply
 
     def pubsub(self, **options: Any) -> redis.asyncio.client.PubSub:
-        """Listen on one of the nodes: a message published on any comes to all. Each time another,
-        so that one which is out of reach is not asked for ever.
+        """Listen on one of the nodes, as a message published on any comes to all: on one of which
+        a command before this found that it is there.
         """
-        able = [node for node in self._nodes.candidates() if not self._nodes.resting(node)]
-        nodes = able or list(self._nodes.candidates())
-        return self._nodes.client(nodes[next(self._turns) % len(nodes)]).pubsub(**options)
+        return self._nodes.client(next(self._nodes.candidates())).pubsub(**options)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close all connections."""

@@ -118,6 +118,11 @@ class Sentinels:
                 return found
         raise search.failure()
 
+    def hang_up(self) -> None:
+        """Close the connections to them; the next question makes new ones."""
+        for client, _ in self._clients:
+            client.close()
+
 
 class SentinelsAio:
     """As ``Sentinels``, for the event loop."""
@@ -144,6 +149,11 @@ class SentinelsAio:
                 self._clients.insert(0, self._clients.pop(at))
                 return found
         raise search.failure()
+
+    async def hang_up(self) -> None:
+        """Close the connections to them; the next question makes new ones."""
+        for client, _ in list(self._clients):
+            await client.aclose()
 
 
 class _Connection(Leaving, redis.sentinel.SentinelManagedConnection):
@@ -194,6 +204,12 @@ class SentinelPool(_Looks, redis.sentinel.SentinelConnectionPool):
             connection.demoted = False
         super().release(connection)
 
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close connections; with all of them those to the Sentinels."""
+        super().disconnect(inuse_connections)
+        if inuse_connections:
+            self.sentinel_manager.hang_up()
+
 
 class SentinelPoolAio(_Looks, redis.asyncio.sentinel.SentinelConnectionPool):
     """As ``SentinelPool``, for the event loop."""
@@ -218,3 +234,9 @@ class SentinelPoolAio(_Looks, redis.asyncio.sentinel.SentinelConnectionPool):
             await connection.disconnect()
             connection.demoted = False
         await super().release(connection)
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Close connections; with all of them those to the Sentinels."""
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            await self.sentinel_manager.hang_up()

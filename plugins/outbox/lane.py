@@ -84,6 +84,7 @@ class Lane:
     taken: EntryId = _NONE  # the last ID that its last stream is known to have
     known: bool = False  # its streams' last IDs have been read once
     synced: bool = False  # … and on this connection
+    doubted: bool = False  # what was confirmed may be lost: its streams' last IDs are due
     denied: bool = False  # the camera is another publisher's: nothing waits
     epoch: int = -1  # the newest that the stream has or will have
     epochs: dict[int, int] = field(default_factory=dict)  # of the camera → as published
@@ -248,7 +249,7 @@ class Lane:
         self.kept, self.flying, self.unsent = deque(), [], missing
         self.land(taken, refused)
         self.known, self.synced, self.denied = True, True, False
-        self.floors, self.taken = dict(floors), main
+        self.floors, self.taken, self.doubted = dict(floors), main, False
         return self.lost - lost_before
 
     def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:

@@ -120,7 +120,7 @@ class Sender:
 
     @staticmethod
     def _ready(lane: Lane) -> bool:
-        return bool(lane.depth or lane.denied) and lane.retry_s <= time.monotonic()
+        return bool(lane.depth or lane.denied or lane.doubted) and lane.retry_s <= time.monotonic()
 
     def _turn(self) -> None:
         """Exchange everything that is due, once."""
@@ -262,11 +262,13 @@ class Sender:
         """What a lane sent was not written, or nobody knows whether it was."""
         lane.expire_s = 0.0
         if isinstance(error, NodeError):  # what flies waits for the stream's last ID
+            lane.doubted = True
             self._disown(lane.camera)
             return
         with self._ring.changed:
             lane.land([], [])
-            lane.synced &= answer != _BEHIND
+            if answer == _BEHIND:
+                lane.synced, lane.doubted = False, True
         if answer == _FOREIGN:
             self._disown(lane.camera)
 
@@ -372,6 +374,7 @@ class Sender:
         self._client = None
         with self._ring.changed:
             for lane in self._ring.lanes.values():
+                lane.doubted |= lane.synced and bool(lane.kept)
                 lane.synced = False
 
     def _succeed(self) -> None:

@@ -81,8 +81,8 @@ def test_a_shard_fails_over_by_hand(cluster: ClusterSite) -> None:
     names = cluster.cameras("moved")
     with loaded(cluster.url, names) as (load, reader, group):
         old = cluster.owner(names[0])
-        asked(cluster.replica(), "CLUSTER", "FAILOVER")
-        eventually(lambda: cluster.owner(names[0]) is not old)
+        cluster.fail_over()
+        assert cluster.owner(names[0]) is not old
         run(load, 1.5)
     assert_all_came_once(load, reader, group)
     assert load.published <= in_stream({name: cluster.owner(name) for name in names})

@@ -13,12 +13,13 @@ from typing import Any
 import redis
 from redis.crc import key_slot
 
-from mirante.keys import key
+from mirante.keys import CAMERAS, key
 from mirante.servers.connections import raw
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 
 SERVICE = "main"
+_REPLICATED = key_slot(CAMERAS.encode()) * 3 // 16384
 _HASTY = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 
 
@@ -120,8 +121,8 @@ class SentinelSite:
 
 
 class ClusterSite:
-    """Three primaries, and a replica of the first. The slots of the others are served on while
-    one is away.
+    """Three primaries, and a replica of the one that has the registry. The slots of the others are
+    served on while one is away.
 
     Attributes:
         url: their address; its first node is one that is not there.
@@ -155,7 +156,7 @@ class ClusterSite:
             bus = server.options[server.options.index("--cluster-port") + 1]
             asked(primary, "CLUSTER", "MEET", "127.0.0.1", server.port, bus)
         eventually(lambda: all(map(self._agrees, self.servers)))
-        name = asked(primary, "CLUSTER", "MYID")
+        name = asked(self.servers[_REPLICATED], "CLUSTER", "MYID")
         eventually(lambda: asked(rest[2], "CLUSTER", "REPLICATE", name))
         eventually(lambda: has_link(rest[2]))
         eventually(lambda: all(any(len(span) == 4 for span in _slots(s)) for s in self.servers))
@@ -164,6 +165,12 @@ class ClusterSite:
     def kill(self) -> None:
         for server in self.servers:
             server.kill()
+
+    def fail_over(self) -> None:
+        """Let the replica take its primary's place."""
+        taker = self.replica()
+        asked(taker, "CLUSTER", "FAILOVER")
+        eventually(lambda: is_primary(taker))
 
     def owner(self, camera: str) -> RedisChild:
         """Return the server that has a camera's keys."""
@@ -185,7 +192,7 @@ class ClusterSite:
             shard = key_slot(key(name, "detections").encode()) * 3 // 16384
             names.setdefault(shard, name)
             if len(names) == 3:
-                return [names[shard] for shard in range(3)]
+                return [names.pop(_REPLICATED), *names.values()]
         raise AssertionError("unreachable")
 
     def _owner(self, slot: int) -> RedisChild | None:
@@ -201,7 +208,8 @@ class ClusterSite:
     @staticmethod
     def _agrees(server: RedisChild) -> bool:
         known = asked(server, "CLUSTER", "NODES").count(b"connected")
-        return known == 4 and len(_slots(server)) == 3
+        is_up = b"cluster_state:ok" in asked(server, "CLUSTER", "INFO")
+        return is_up and known == 4 and len(_slots(server)) == 3
 
 
 def _slots(server: RedisChild) -> list[Any]:
