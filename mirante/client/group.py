@@ -100,7 +100,7 @@ class GroupReader(Reader):
         self._settle_s = 0.0
         if (yield from self._create(stream)):
             return
-        self.receiver.resuming.discard(stream)
+        self.receiver.forget(stream)
         [groups] = yield from ask(("XINFO", "GROUPS", stream))
         for flat in groups:
             facts = dict(zip(flat[::2], flat[1::2], strict=True))

@@ -62,6 +62,11 @@ class Receiver:
         if tallies := [t for _, fields in entries if (t := tally_of(stream, fields))]:
             self._accounts[stream].note(tallies[-1])
 
+    def forget(self, stream: str) -> None:
+        """Counts from nowhere yet."""
+        self._accounts.pop(stream, None)
+        self.resuming.discard(stream)
+
     def begin_at(self, stream: str, tallies: Iterable[Tally]) -> None:
         """Counts from where others have read, if that is further."""
         for tally in tallies:

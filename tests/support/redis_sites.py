@@ -106,8 +106,12 @@ class SentinelSite:
     def fail_over(self) -> None:
         """Let Sentinel choose another primary while the old one works on."""
         before = self.primary()
-        eventually(lambda: self.sentinel().execute_command("SENTINEL", "FAILOVER", SERVICE))
+        eventually(self._ask_for_another)
         eventually(lambda: self._primary() not in {None, before})
+
+    def _ask_for_another(self) -> bool:
+        with self.sentinel() as client:
+            return bool(client.execute_command("SENTINEL", "FAILOVER", SERVICE))
 
     def _primary(self) -> RedisChild | None:
         with self.sentinel() as client:
