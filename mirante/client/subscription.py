@@ -45,6 +45,7 @@ class Subscription(Generic[T_co]):
             if self._talk.refusal is not None:
                 raise self._talk.refusal
             if self._closed.is_set():
+                self._client.close()  # what this thread opened while another closed it
                 raise StopIteration
             self._advance()
         return self._talk.reader.pop()  # type: ignore[return-value]
