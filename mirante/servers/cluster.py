@@ -58,6 +58,11 @@ class Cluster(redis.Redis):
         slots = self._nodes.slots or self._read_slots()
         return [self._scan(node, options) for node in slots.primaries]
 
+    def primaries(self) -> dict[str, redis.Redis]:
+        """A client of each primary, by its address, to ask it about itself."""
+        slots = self._nodes.slots or self._read_slots()
+        return {f"{node[0]}:{node[1]}": self._nodes.client(node) for node in slots.primaries}
+
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """As ``redis.Redis`` does."""
         [reply] = self.exchange([args])

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, cast
 
+import msgspec
 import redis
 
 from mirante.redis_greeting import is_old, needed
 from mirante.redis_url import RedisUrl
 from mirante.refusal import eviction
+from mirante.servers.cluster import Cluster
 from pipeline.cli.deep.finding import Finding, judged
 
 _AREA = "redis"
@@ -23,17 +25,30 @@ SET_CLOCK = "timedatectl set-ntp true, on both machines"
 
 
 def server_findings(client: redis.Redis, url: RedisUrl) -> Iterator[Finding]:
-    """Look at the server that a client talks to; of a cluster at one node.
+    """Look at the server that a client talks to; of a cluster at each primary.
 
     Raises:
         redis.RedisError: it does not answer. What its access list forbids is a finding.
     """
+    if not isinstance(client, Cluster):
+        yield from _findings(client, str(url))
+        return
+    for place, node in client.primaries().items():
+        try:
+            for found in _findings(node, place):
+                yield msgspec.structs.replace(found, subject=f"{found.subject} of {place}")
+        except (redis.RedisError, OSError) as error:
+            mend = "start it, or CLUSTER FAILOVER on a replica of it"
+            yield Finding(_AREA, f"answer of {place}", "wrong", url.explain(error), mend)
+
+
+def _findings(client: redis.Redis, place: str) -> Iterator[Finding]:
+    client.ping()  # which connects
     began_s = time.monotonic()
     client.ping()
     ms = (time.monotonic() - began_s) * 1e3
-    yield judged(
-        _AREA, "answer", f"{url}: {ms:.1f} ms", ms > SLOW_MS, "redis-cli --latency", "note"
-    )
+    words = f"{place}: {ms:.1f} ms"
+    yield judged(_AREA, "answer", words, ms > SLOW_MS, "redis-cli --latency", "note")
     yield from _clock(client)
     try:
         facts = client.info()

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from mirante.frame import Counts
 from mirante.keys import WORKERS, lease_key
+from mirante.servers.cluster import Cluster
 from pipeline.cli.app import run
 from pipeline.cli.deep.cameras import RTCP_MOST_S, camera_findings, model_findings
 from pipeline.cli.deep.finding import Finding
@@ -40,6 +42,10 @@ from pipeline.control.reports import (
 from pipeline.gst import decoder_proof
 from pipeline.worker.machine import Machine
 from pipeline.worker.redis_server import RedisServer
+from tests.support.redis_fixtures import folder
+from tests.support.redis_sites import ClusterSite, started
+
+__all__ = ["folder"]
 
 HOST = socket.gethostname()
 RUNNING = CameraReport(
@@ -164,6 +170,19 @@ def test_a_user_who_may_ask_nothing_is_told_so(
         ("clock", "worker main"),
     }
     assert "hunter2" not in str(findings)
+
+
+@pytest.mark.redis
+@pytest.mark.slow
+def test_every_primary_of_a_cluster_is_looked_at(folder: Path) -> None:
+    with started(ClusterSite(folder)) as site, connect(site.url) as client:
+        run_worker(client)
+        assert isinstance(client, Cluster)
+        places = client.primaries()
+        assert len(places) == 3
+        evicting = list(places)[1]
+        places[evicting].config_set("maxmemory-policy", "allkeys-lru")
+        assert wrong(found(site.url)) == {("redis", f"policy of {evicting}")}
 
 
 def test_a_server_that_is_away_is_told_and_this_machine_is_looked_at() -> None:
