@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -149,12 +149,14 @@ class Redis(Section):
         """
         if self.url is None:
             return None
-        split = urlsplit(self.url.get_secret_value())
-        netloc = split.netloc
+        scheme, _, rest = self.url.get_secret_value().partition("://")
+        place, _, given = rest.partition("?")  # urlsplit takes no [::1] among several hosts
+        netloc, slash, path = place.partition("/")
+        login = netloc.rpartition("@")[0]
         password = self.password.get_secret_value() if self.password is not None else None
         if password is None and self.password_file is not None:
             password = read_password(self.password_file)
-        if password is not None and split.password is None:
+        if password is not None and ":" not in login:
             user, _, host = netloc.rpartition("@")
             netloc = f"{user}:{quote(password, safe='')}@{host}"
         options = {
@@ -164,9 +166,8 @@ class Redis(Section):
             "ssl_check_hostname": None if self.check_hostname else "false",
         }
         query = urlencode({name: value for name, value in options.items() if value is not None})
-        query = "&".join(filter(None, (split.query, query)))
-        # Not geturl(), which leaves the slashes of unix:// out.
-        return f"{split.scheme}://{netloc}{split.path}{'?' if query else ''}{query}"
+        query = "&".join(filter(None, (given, query)))
+        return f"{scheme}://{netloc}{slash}{path}{'?' if query else ''}{query}"
 
 
 class Metrics(Section):
