@@ -88,6 +88,16 @@ def test_a_shard_fails_over_by_hand(cluster: ClusterSite) -> None:
     assert load.published <= in_stream({name: cluster.owner(name) for name in names})
 
 
+def test_a_slot_moves_to_another_shard(cluster: ClusterSite) -> None:
+    names = cluster.cameras("sent")
+    with loaded(cluster.url, names) as (load, reader, group):
+        cluster.move_slot(names[1], cluster.owner(names[2]))
+        assert cluster.owner(names[1]) is cluster.owner(names[2])
+        run(load, 1.5)
+    assert_all_came_once(load, reader, group)
+    assert load.published <= in_stream({name: cluster.owner(name) for name in names})
+
+
 def test_the_primary_of_a_shard_is_killed_and_the_others_go_on(cluster: ClusterSite) -> None:
     names = cluster.cameras("killed")
     with loaded(cluster.url, names) as (load, reader, group):

@@ -176,6 +176,19 @@ class ClusterSite:
         asked(taker, "CLUSTER", "FAILOVER")
         eventually(lambda: is_primary(taker))
 
+    def move_slot(self, camera: str, to: RedisChild) -> None:
+        """Bring a camera's slot to another shard, key by key, as operators do."""
+        slot, old = key_slot(key(camera, "detections").encode()), self.owner(camera)
+        old_id, new_id = (asked(server, "CLUSTER", "MYID") for server in (old, to))
+        asked(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
+        asked(old, "CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+        time.sleep(0.3)  # and commands come meanwhile
+        while names := asked(old, "CLUSTER", "GETKEYSINSLOT", slot, 1):
+            asked(old, "MIGRATE", "127.0.0.1", to.port, names[0], 0, 5000)
+            time.sleep(0.1)
+        for server in (to, old):
+            asked(server, "CLUSTER", "SETSLOT", slot, "NODE", new_id)
+
     def owner(self, camera: str) -> RedisChild:
         """Return the server that has a camera's keys."""
         slot = key_slot(key(camera, "detections").encode())
