@@ -25,6 +25,7 @@ from mirante.keys import owner_key
 
 OWNER_MS = 10_000  # a camera whose owner died is free for a worker of another name so much later
 RENEW_S = 3.0
+_IN_SCRIPT = ("executing the script", "ACL failure in script")  # Redis to 7.0; later, and Valkey
 FOREIGN = "another publisher writes its streams"
 
 _WRITE = """
@@ -170,7 +171,7 @@ class Fence:
 
 def in_script(error: redis.RedisError) -> redis.RedisError:
     """Return the error, as one of permission where Redis met it inside a script."""
-    if "executing the script" not in str(error):
+    if not any(words in str(error) for words in _IN_SCRIPT):
         return error
     needs = "get, set, del, pexpire, xadd, expire, xrevrange"
     return redis.exceptions.NoPermissionError(f"a publisher needs the commands {needs}: {error}")
