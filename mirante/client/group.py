@@ -10,6 +10,7 @@ import redis
 
 from mirante.client.account import Tally
 from mirante.client.items import Frame, Gap
+from mirante.client.leftovers import tidy
 from mirante.client.plan import Plan
 from mirante.client.reader import Reader
 from mirante.client.receiver import tally_of
@@ -64,8 +65,15 @@ class GroupReader(Reader):
         """True when acknowledgements have waited for a second."""
         return bool(self._done) and time.monotonic() >= self._done_s + _ACK_S
 
-    def last_words(self) -> tuple[tuple[str, ...], ...]:
-        """The acknowledgements that wait."""
+    def last_words(self) -> tuple[tuple[Any, ...], ...]:
+        """The acknowledgements that wait; the consumer goes where nothing more is left to it."""
+        leave = [
+            tidy(stream, self._group, self.plan.claim_s, self.plan.consumer)
+            for stream in self._settled
+        ]
+        return (*self._acknowledgements(), *leave)
+
+    def _acknowledgements(self) -> tuple[tuple[str, ...], ...]:
         group, ids = self._group, dict[str, list[str]]()
         for stream, entry_id in self._done:
             ids.setdefault(stream, []).append(str(entry_id))
@@ -166,7 +174,7 @@ class GroupReader(Reader):
         self._held |= {(stream, entry_id) for stream, entries in found for entry_id, _ in entries}
 
     def _acknowledge(self) -> Steps:
-        commands, done = self.last_words(), self._done
+        commands, done = self._acknowledgements(), self._done
         replies = (yield Ask(commands)) if commands else []
         for (_, stream, *_), reply in zip(commands, replies, strict=True):
             if isinstance(reply, redis.RedisError):
@@ -201,6 +209,8 @@ class GroupReader(Reader):
         self._claimed_s = now_s
 
     def _claim_of(self, stream: str, idle_ms: int) -> Steps:
+        # One without the right to it leaves it to others: nothing depends on it.
+        yield Ask((tidy(stream, self._group, self.plan.claim_s),))
         cursor = b"0-0"
         while True:
             head = ("XAUTOCLAIM", stream, self._group, self.plan.consumer, idle_ms)

@@ -95,7 +95,7 @@ class Reader:
         """True when the next step must not wait until all items are handed out."""
         return False
 
-    def last_words(self) -> tuple[tuple[str, ...], ...]:
+    def last_words(self) -> tuple[tuple[Any, ...], ...]:
         """Commands to send before leaving."""
         return ()
 

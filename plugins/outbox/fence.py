@@ -21,7 +21,7 @@ from typing import Any
 
 import redis
 
-from mirante.keys import owner_key
+from mirante.keys import key, owner_key
 
 OWNER_MS = 10_000  # a camera whose owner died is free for a worker of another name so much later
 RENEW_S = 3.0
@@ -41,12 +41,12 @@ if held ~= ARGV[5] then
   ms, known_ms = tonumber(ms), tonumber(known_ms)
   if ms < known_ms or ms == known_ms and tonumber(seq) < tonumber(known_seq) then return {2} end
 end
-local first = 6 + 2 * (#KEYS - 1)
+local first = 6 + 2 * (#KEYS - 3)
 local at, number, reply = first, 0, {1}
 while at <= #ARGV do
   local stream, last = tonumber(ARGV[at]), at + 2 + tonumber(ARGV[at + 1])
   local trim = 4 + 2 * stream
-  local done = redis.pcall('XADD', KEYS[1 + stream], ARGV[trim], '~', ARGV[trim + 1],
+  local done = redis.pcall('XADD', KEYS[3 + stream], ARGV[trim], '~', ARGV[trim + 1],
     ARGV[at + 2], 'sent', ARGV[4], unpack(ARGV, at + 3, last))
   if type(done) == 'table' and done.err then
     local again = string.find(done.err, 'equal or smaller', 1, true)
@@ -59,7 +59,7 @@ while at <= #ARGV do
 end
 if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if ARGV[3] ~= '0' then
-  for stream = 2, #KEYS do redis.call('EXPIRE', KEYS[stream], ARGV[3]) end
+  for own = 2, #KEYS do redis.call('EXPIRE', KEYS[own], ARGV[3]) end
 end
 return reply
 """
@@ -154,7 +154,8 @@ class Fence:
         if renew:
             self._due_s[camera] = now_s + RENEW_S
         script = ("EVAL", _WRITE) if whole else ("EVALSHA", _WRITE_SHA)
-        keys = (len(streams) + 1, owner_key(camera), *streams)
+        lasting = (key(camera, "groups"), key(camera, "status"))  # as long as the streams do
+        keys = (1 + len(lasting) + len(streams), owner_key(camera), *lasting, *streams)
         return (*script, *keys, self.tokens[camera], OWNER_MS if renew else 0)
 
     def claimed(self, tokens: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ _TICK_S = 0.25
 _LANE_RETRY_S = 1.0
 _CLAIM_RETRY_S = 0.5
 _NAME_RETRY_S = 0.1
-_RENEW_S = 60.0
+_RENEW_S = 5.0
 _FOREIGN, _DONE, _BEHIND = 0, 1, 2  # what the script that writes answers first
 
 
