@@ -16,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
 from dashboard.access import Access
+from dashboard.access.identity import Identity
+from dashboard.access.rights import Right
 from dashboard.api import health
 from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
@@ -61,6 +63,7 @@ def of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Labels:
     sampler = Sampler(url)
     app = FastAPI()
     app.include_router(health.router)
+    app.dependency_overrides[Right("viewer")] = lambda: Identity("prometheus", "viewer", "token")
     access = Access(settings, tmp_path_factory.mktemp("access"))
     app.state.services = Services(str(url), settings, access, sampler, Hub(url, sampler))
     return labels_of(TestClient(app).get("/metrics").raise_for_status().text)
