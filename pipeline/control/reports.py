@@ -19,6 +19,7 @@ from pipeline.control.outbox_report import OutboxReport
 log = logging.getLogger(__name__)
 
 KEPT_MS = 10_000
+_KNOWN_S = 86_400  # for which names of workers stay after the last report of all
 BOUNDS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -335,6 +336,7 @@ def publish(client: redis.Redis, report: WorkerReport) -> None:
     with client.pipeline(transaction=True) as pipe:
         pipe.set(report_key(report.worker), msgspec.json.encode(report), px=KEPT_MS)
         pipe.sadd(WORKERS, report.worker)
+        pipe.expire(WORKERS, _KNOWN_S)
         pipe.execute()
 
 

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 
 import msgspec
@@ -16,6 +17,7 @@ from engines.head import Head
 from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
 from mirante.outage import Outage
+from mirante.refusal import eviction
 from pipeline.config.choosing import chosen
 from pipeline.config.settings import Settings
 from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
@@ -55,6 +57,8 @@ class Reporter:
         self._zoo_due_s = 0.0
         self._zoo: tuple[ZooReport, ...] = ()
         self._said = ""
+        self._policy_due_s = 0.0
+        self._policy = ""
 
     def poll(self) -> None:
         """Publishes how the worker is, when the next report is due.
@@ -76,6 +80,18 @@ class Reporter:
             self._outage.failed(error, "report")
         else:
             self._outage.served("report")
+            self._look_at_policy()
+
+    def _look_at_policy(self) -> None:
+        """Say once that Redis may evict what it holds; nothing where it does not tell."""
+        if time.monotonic() < self._policy_due_s:
+            return
+        self._policy_due_s = time.monotonic() + ZOO_EVERY_S
+        with suppress(redis.ResponseError):
+            words = eviction(self._client.info("memory").get("maxmemory_policy"))
+            if words and words != self._policy:
+                log.warning("Redis %s", words)
+            self._policy = words
 
     def report(self) -> WorkerReport:
         """Return the worker's report. What it says of cameras and Redis holds no credentials."""
