@@ -178,6 +178,15 @@ class Lane:
         """Entries that Redis has yet to take."""
         return 0 if self.denied else len(self.unsent) + len(self.flying)
 
+    def writes(self, entries: list[Entry]) -> list[tuple[Entry, Kind]]:
+        """Return what must still be written: after a reconnect one of two streams may have it."""
+        return [
+            (entry, kind)
+            for entry in entries
+            for kind in self.kinds
+            if kind in entry.fields and entry.id > self.floors[kind]
+        ]
+
     @property
     def is_of_frames(self) -> bool:
         """True when its entries are frames, which accounts count; else they are status messages."""

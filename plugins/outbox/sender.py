@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from mirante.backoff import Backoff
-from mirante.keys import PROBE, Kind, key
+from mirante.keys import PROBE, key
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl, exchange
 from mirante.refusal import refusal
@@ -287,7 +287,7 @@ class Sender:
             lane.expire_s = now_s + _RENEW_S
             forget_s = round(self._retention.forget_s)
         parts += (forget_s, sent, str(lane.taken))
-        writes = _writes(lane, entries)
+        writes = lane.writes(entries)
         parts += self._limits.trims(lane, writes, now_s)
         for entry, kind in writes:
             fields = entry.fields[kind]
@@ -320,7 +320,7 @@ class Sender:
         Returns:
             The error for which some are to be sent again.
         """
-        writes = _writes(lane, entries)
+        writes = lane.writes(entries)
         found = dict(zip(errors[::2], errors[1::2], strict=True))
         doubtful = {writes[number][0] for number, e in found.items() if "smaller" in str(e)}
         failed = next((n for n, e in found.items() if "smaller" not in str(e)), None)
@@ -385,16 +385,6 @@ class Sender:
         self._refused = False
         self._outage.served("outbox")
         self._backoff.reset()
-
-
-def _writes(lane: Lane, entries: list[Entry]) -> list[tuple[Entry, Kind]]:
-    """Return what must still be written: after a reconnect one of two streams may have it."""
-    return [
-        (entry, kind)
-        for entry in entries
-        for kind in lane.kinds
-        if kind in entry.fields and entry.id > lane.floors[kind]
-    ]
 
 
 def _is_own(error: redis.RedisError) -> bool:
