@@ -32,7 +32,7 @@ from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.redis_fixtures import until
 from tests.support.redis_kinds import KINDS, program
-from tests.support.redis_sites import asked, eventually
+from tests.support.redis_sites import SentinelSite, asked, eventually
 from tests.support.simulated_camera import LANES, frame
 
 __all__ = ["until"]
@@ -271,6 +271,29 @@ def test_every_role_in_a_cluster(cluster: Site) -> None:
             Registry(client).add("lane", {"url": "test://", "stages": []})
             Registry(client).remove("lane")
             assert reports(client) == {}
+
+
+def test_a_user_of_sentinels_finds_the_primary() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    (line,) = re.findall(r"^ACL SETUSER watcher .*$", page, re.M)
+    with tempfile.TemporaryDirectory(prefix="mr") as short:
+        sentinels = SentinelSite(Path(short)).start()
+        try:
+            owner = sentinels.sentinel()
+            owner.execute_command(*line.split())
+            login = "sentinel_username=watcher&sentinel_password=PASSWORD"
+            url = RedisUrl(f"{sentinels.url}?{login}")
+            for client in (url.client(), url.client()):
+                assert client.execute_command("PING") == b"PONG"
+            wrong = RedisUrl(f"{sentinels.url.removesuffix('main')}other?{login}")
+            with pytest.raises(redis.RedisError, match="they watch main"):
+                wrong.client().execute_command("PING")
+            assert owner.acl_log(9) == []
+            watcher = redis.Redis(port=sentinels.port, username="watcher", password="PASSWORD")
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                watcher.execute_command("SENTINEL", "FAILOVER", "main")
+        finally:
+            sentinels.kill()
 
 
 def publish_two(url: str) -> None:
