@@ -241,7 +241,7 @@ class FaultCode(StrEnum):
     LOCAL_TARGET = (
         "local-target",
         "… is on the worker's own machine or link, which dashboard.local_targets does not allow",
-        "Set dashboard.local_targets: true where whoever may add cameras may reach all that the "
+        "Set dashboard.local_targets: true where whoever may test cameras may reach all that the "
         "worker's machine can. Cameras of the configuration and the command line need no such key.",
         _LASTING,
     )

@@ -101,6 +101,7 @@ def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     worker = wanted or (running[0] if len(running) == 1 else "main")
     spec = _to_try(name, keys, before)
     _check(seen, name, keys, before, worker)
+    check_targets(services.settings, keys, before)
     if spec:
         checked(name, spec)
     local = services.settings.local_targets or "url" not in keys
@@ -216,7 +217,8 @@ def _changed(seen: Seen, name: str) -> Description:
 def _check(seen: Seen, name: str, keys: Description, before: Desired | None, worker: str) -> None:
     report = seen.services.sampler.reports().get(worker)
     check(name, keys, before, report, may_refer=seen.who.sees_all)
-    check_targets(seen.services.settings, keys, before)
+    if not seen.who.sees_all:  # who adds cameras of any name decides about the installation
+        check_targets(seen.services.settings, keys, before)
 
 
 def _existing(seen: Seen, keys: Description) -> Desired | None:

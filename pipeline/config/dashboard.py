@@ -162,8 +162,9 @@ class Dashboard(Section):
 
     local_targets: bool = Field(
         False,
-        description="cameras that are added, changed or tested on the page may be files of the "
-        "worker's machine, or at its loopback and link-local addresses",
+        description="cameras that are tested on the page, and those that an admin of some cameras "
+        "adds or changes, may be files of the worker's machine, or at its loopback and link-local "
+        "addresses",
     )
 
     @field_validator("proxies")

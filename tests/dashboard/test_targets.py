@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from pipeline.control.registry import Registry
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
-from tests.support.api_server import Bench
+from pipeline.worker.redis_server import RedisServer
+from tests.support.api_server import Bench, serving
 
 pytestmark = pytest.mark.redis
 
@@ -49,25 +53,49 @@ def asked(bench: Bench) -> Iterator[list[dict[str, Any]]]:
     thread.join()
 
 
-def test_addresses_here_are_refused_unless_the_key_allows_them(
+def test_addresses_here_are_not_tested_unless_the_key_allows_them(
     bench: Bench, asked: list[dict[str, Any]]
 ) -> None:
     bench.http.post(CAMERAS, json={"name": "gate", "url": "test://"}).raise_for_status()
     for url in LOCAL:
-        for method, path, body in (
-            ("POST", "/test", {"url": url}),
-            ("POST", "/test", {"name": "gate", "url": url}),
-            ("POST", "", {"name": "yard", "url": url}),
-            ("POST", "", {"name": "yard", "url": "test://", "view": url}),
-            ("PATCH", "/gate", {"url": url}),
-            ("PATCH", "/gate", {"view": url}),
-            ("PUT", "/gate", {"url": url}),
-        ):
-            answer = bench.http.request(method, f"{CAMERAS}{path}", json=body)
-            assert answer.status_code == 403, f"{method} {path} {body}"
+        for body in ({"url": url}, {"name": "gate", "url": url}, {"url": "test://", "view": url}):
+            answer = bench.http.post(f"{CAMERAS}/test", json=body)
+            assert answer.status_code == 403, body
             assert "dashboard.local_targets" in answer.json()["detail"]
     assert not asked
-    assert bench.camera()["url"] == "test://"
+
+
+def test_an_admin_of_all_cameras_may_add_what_one_of_some_may_not(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Who adds cameras of any name decides about the installation."""
+    tokens = {
+        name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "role": "admin"}
+        for name in ("every", "yards")
+    }
+    tokens["yards"]["cameras"] = ["yard-*"]
+    with serving(redis_server, tmp_path, tokens=tokens) as bench:
+
+        def answer(token: str, method: str, path: str, body: dict[str, str]) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token}"}
+            return bench.http.request(method, f"{CAMERAS}{path}", json=body, headers=headers)
+
+        for token, name in (("every", "gate"), ("yards", "yard-1")):
+            answer(token, "POST", "", {"name": name, "url": "test://"}).raise_for_status()
+        for number, url in enumerate(LOCAL):
+            for method, path, body in (
+                ("POST", "", {"name": f"yard-2{number}", "url": url}),
+                ("POST", "", {"name": f"yard-3{number}", "url": "test://", "view": url}),
+                ("PATCH", "/yard-1", {"url": url}),
+                ("PATCH", "/yard-1", {"view": url}),
+                ("PUT", "/yard-1", {"url": url}),
+            ):
+                refused = answer("yards", method, path, body)
+                assert refused.status_code == 403, f"{method} {path} {body}"
+                assert "dashboard.local_targets" in refused.json()["detail"]
+        url = "rtsp://ana:secret@127.0.0.1:8554/x"
+        assert answer("every", "POST", "", {"name": "here", "url": url}).status_code == 201
+        assert answer("every", "PATCH", "/gate", {"url": url}).status_code == 200
 
 
 def test_a_camera_s_own_address_stays_usable(bench: Bench, asked: list[dict[str, Any]]) -> None:
