@@ -85,12 +85,12 @@ def _kind(error: BaseException) -> str:
     if refusal(error):
         return "refuses writes"
     known = isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError)
-    return "is away" if known else type(error).__name__
+    return "is away" if known or _is_vague(error) else type(error).__name__
 
 
 def _is_vague(error: BaseException) -> bool:
     """Return whether all that is known is that a connection broke, or that it loads."""
-    if isinstance(error, redis.BusyLoadingError):
+    if isinstance(error, redis.BusyLoadingError) or "UNBLOCKED" in str(error):
         return True
     broken = isinstance(error, redis.ConnectionError) and not refuses(error)
     cause = error.__cause__ or error.__context__

@@ -106,6 +106,20 @@ class Limits:
             parts += (strategy, threshold)
         return parts
 
+    def outdated(self, lanes: Iterable[Lane]) -> list[tuple[Any, ...]]:
+        """Return commands that remove what is too old, where no write does.
+
+        A Redis whose memory is full refuses XADD, which trims, and takes XTRIM: else it would stay
+        full for ever.
+        """
+        now_s = time.monotonic()
+        return [
+            ("XTRIM", key(lane.camera, kind), strategy, "~", threshold)
+            for lane in lanes
+            for kind in lane.kinds
+            for strategy, threshold in [self._retention.trim(kind, lane, now_s)]
+        ]
+
     def landed(self, lane: Lane, lost: Sequence[Entry]) -> None:
         """Take note that Redis took what was trimmed for, without some of the entries."""
         gone = {entry.id for entry in lost}

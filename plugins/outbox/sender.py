@@ -149,7 +149,8 @@ class Sender:
         Raises:
             redis.RedisError: it does not.
         """
-        [reply] = self._exchange([("XADD", PROBE, "NOMKSTREAM", "*", "", "")])
+        old = self._limits.outdated(list(self._ring.lanes.values()))
+        *_, reply = self._exchange([*old, ("XADD", PROBE, "NOMKSTREAM", "*", "", "")])
         if refusal(reply):
             raise reply
 

@@ -320,7 +320,7 @@ WRITES = (f"XADD {STREAM} * a 1", f"XTRIM {STREAM} MAXLEN 0", f"RENAME {STREAM} 
 LOSSES = (f"DEL {STREAM}", f"EXPIRE {STREAM} 1", f"PUBLISH {key('gate', 'preview')} x")
 REGISTRY = ("HSET mirante:cameras gate x", "HDEL mirante:cameras gate")
 FORBIDDEN = {
-    "publisher": (*NOBODY, *REGISTRY, *WRITES[1:], f"XREAD STREAMS {STREAM} 0"),
+    "publisher": (*NOBODY, *REGISTRY, *WRITES[2:], f"XREAD STREAMS {STREAM} 0"),
     "viewer": (
         *NOBODY,
         *REGISTRY,
@@ -338,7 +338,7 @@ FORBIDDEN = {
         "SET mirante:worker:main x",
         "EVAL return 0",
     ),
-    "worker": (*NOBODY, *WRITES[1:], f"XGROUP CREATE {STREAM} g 0"),
+    "worker": (*NOBODY, *WRITES[2:], f"XGROUP CREATE {STREAM} g 0"),
 }
 
 

@@ -127,3 +127,23 @@ def test_a_camera_may_have_limits_of_its_own(site: Site) -> None:
         outbox.limit("yard", {"detections": None, "masks": None})
         site.publish(outbox, 1, camera="yard")
         assert site.mib(camera="yard") <= 1.01
+
+
+def test_a_full_redis_gets_room_again_as_results_grow_old(server: RedisChild, until: Until) -> None:
+    client = server.client()
+    outbox = Outbox(server.url, Retention(detections_s=1.0, masks_s=1.0), ring_s=120)
+    outbox.start()
+    try:
+        for number in range(40):
+            outbox.publish(frame(number, masks=(NOISE,)))
+        until(lambda: outbox.state.sent.get("gate", 0) == 40)
+        client.config_set("maxmemory", client.info("memory")["used_memory"])
+        outbox.publish(frame(40, masks=(NOISE,)))
+        until(lambda: "OOM" in outbox.state.words)
+        for number in range(41, 60):
+            outbox.publish(frame(number, masks=(LANES,)))
+        until(lambda: outbox.state.connected and outbox.state.sent["gate"] == 60)
+        assert outbox.state.lost.get("gate", 0) == 0
+    finally:
+        client.config_set("maxmemory", 0)
+        outbox.close(1)
