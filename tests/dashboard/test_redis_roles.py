@@ -38,6 +38,7 @@ from tests.support.simulated_camera import LANES, frame
 __all__ = ["until"]
 pytestmark = pytest.mark.redis
 
+STREAM = key("gate", "detections")
 PAGES = ("docs/subscribing.md", "docs/security.md")
 LINES = [
     line
@@ -142,21 +143,33 @@ def test_a_consumer_shares(site: Site) -> None:
     publish(site)
     with site.used_by("consumer") as url:
         options: dict[str, Any] = {"redis": url, "since": "0", "kinds": ("detections", "masks")}
+        heirs = {**options, "claim_s": 0.01, "timeout_s": 0.3, "block_s": 0.1}
         for cameras in ("gate", "*"):
             dead = mirante.subscribe(cameras, group="alarm", consumer="dead", **options)
             assert next(dead).camera == "gate"
-            heirs = {**options, "claim_s": 0.01, "timeout_s": 0.3, "block_s": 0.1}
             assert list(mirante.subscribe("gate", group="alarm", consumer="heir", **heirs))
-            site.owner.execute_command("XGROUP", "DESTROY", key("gate", "detections"), "alarm")
+            site.owner.execute_command("XGROUP", "DESTROY", STREAM, "alarm")
+        site.owner.xtrim(STREAM, maxlen=0, approximate=False)
+        epoch = time.time_ns() // 1_000_000
+        publish_frames(site.server.url, epoch)
+        assert list(mirante.subscribe("gate", group="alarm", consumer="heir", **heirs))
+    # What is of no use any more went.
+    assert site.owner.zrange(key("gate", "groups"), 0, -1) == [f"alarm/{epoch}".encode()]
+    assert site.owner.xinfo_consumers(STREAM, "alarm") == []
 
 
 def publish(site: Site) -> None:
     """Make a camera that has published, past any access list."""
     site.owner.flushdb()
-    outbox = Outbox(site.server.url)
+    publish_frames(site.server.url, 1_000)
+
+
+def publish_frames(url: str, epoch: int) -> None:
+    """Publish three frames with masks, in their turn."""
+    outbox = Outbox(url)
     outbox.start()
     for number in range(3):
-        outbox.publish(frame(number, masks=(LANES,)))
+        outbox.publish(frame(number, masks=(LANES,), epoch=epoch))
     outbox.close(5)
     assert outbox.state.sent == {"gate": 3}
 
@@ -306,7 +319,6 @@ def publish_two(url: str) -> None:
     outbox.close(2)
 
 
-STREAM = key("gate", "detections")
 NOBODY = (
     "FLUSHALL",
     "CONFIG GET maxmemory",
