@@ -69,7 +69,7 @@ def test_an_admin_of_all_cameras_may_add_what_one_of_some_may_not(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     """Who adds cameras of any name decides about the installation."""
-    tokens = {
+    tokens: dict[str, dict[str, Any]] = {
         name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "role": "admin"}
         for name in ("every", "yards")
     }
