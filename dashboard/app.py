@@ -33,6 +33,8 @@ from dashboard.api import (
     stages,
     system,
 )
+from dashboard.api.document import Documented
+from dashboard.api.methods import Methods
 from dashboard.api.refusals import lines_of
 from dashboard.audit.log import AuditLog
 from dashboard.audit.middleware import Audited
@@ -43,7 +45,7 @@ from dashboard.services import Services
 from mirante.redis_url import RedisUrl
 from pipeline.config.camera_url import redact
 from pipeline.config.dashboard import Dashboard
-from pipeline.config.messages import ConfigError
+from pipeline.config.messages import ConfigError, ConflictError
 from pipeline.control.audit import FILE
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.registry import RegistryError, UnknownCameraError
@@ -97,7 +99,7 @@ def make_app(services: Services) -> FastAPI:
 
     folder = services.access.store.path.parent
     audit_log = AuditLog(folder / FILE, lambda: services.redis, services.url.explain)
-    app = FastAPI(
+    app = Documented(
         title="Mirante",
         summary="Cameras, their results and their state.",
         version=version("mirante"),
@@ -113,6 +115,7 @@ def make_app(services: Services) -> FastAPI:
     _add_pages(app)
     _add_errors(app)
     check_declared(app.routes, frozenset({DOCUMENT, FILES}))
+    app.add_middleware(Methods, documented=app)
     app.add_middleware(Guard, access=services.access)
     app.add_middleware(Audited, access=services.access, log=audit_log)
     return app
@@ -158,6 +161,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _request(_request: Request, error: Exception) -> JSONResponse:
         return answer(422, lines_of(error))
+
+    @app.exception_handler(ConflictError)
+    def _conflict(_request: Request, error: Exception) -> JSONResponse:
+        return answer(409, list(getattr(error, "lines", (str(error),))))
 
     @app.exception_handler(ConfigError)
     def _config(_request: Request, error: Exception) -> JSONResponse:

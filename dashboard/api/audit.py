@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from dashboard.access.identity import Identity
 from dashboard.access.rights import Admin
 from dashboard.access.sight import without_others
-from dashboard.api.shapes import Shape, as_said, refusals
+from dashboard.api.shapes import DIGITS, Shape, as_said, refusals
 from dashboard.services import FromApp
 from mirante.keys import AUDIT
 from mirante.wire.errors import UNREADABLE
@@ -58,7 +58,9 @@ class Audit(Shape):
 def get_audit(
     services: FromApp,
     who: Admin,
-    limit: Annotated[int, Query(ge=1, le=1000, description="at most so many entries")] = 100,
+    limit: Annotated[
+        int, Field(ge=1, le=1000), DIGITS, Query(description="at most so many entries")
+    ] = 100,
     before: Annotated[
         str | None,
         Query(pattern=r"^\d{1,15}-\d{1,15}$", description="the ID of an entry: older ones alone"),

@@ -15,6 +15,15 @@ from mirante.nesting import LEVELS, check_nesting
 _TOO_DEEP = f"expected lists and mappings up to {LEVELS} levels deep"
 
 
+def with_integers(value: Any) -> Any:
+    """Return JSON with numbers such as 5.0 as integers, which they are for JSON Schema."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: with_integers(each) for key, each in value.items()}
+    return [with_integers(each) for each in value] if isinstance(value, list) else value
+
+
 class JsonRoute(APIRoute):
     """A route that refuses a body that is JSON for Python alone, or nested too deep."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from dashboard.api.address_pattern import address_pattern
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
-from pipeline.config.camera import Camera
+from pipeline.config.camera import Camera, CameraName
 from pipeline.config.camera_url import ADDRESSES, SECRET_PARAMETER
-from pipeline.config.messages import NAME_WORDS, ConfigError, show
+from pipeline.config.messages import NAME_WORDS, ConfigError, ConflictError, describe, refusal, show
 from pipeline.config.references import check_blur, check_stages
 from pipeline.config.stages import kinds
 from pipeline.config.stages.facts import ModelFacts
@@ -26,6 +28,8 @@ from pipeline.control.reports import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
+MOST_ADDRESS = 2048  # characters
+_CAMERAS = TypeAdapter(dict[CameraName, Camera])
 _LABELS = TypeAdapter(list[str])
 _PLACES = tuple(f".{key}" for key in ADDRESSES)
 
@@ -49,8 +53,10 @@ def body_of(
     keys = schema["properties"]
     offered = [kind for kind in kinds().values() if not kind.refused_over_api]
     stages = [inline(kind.model_json_schema()) for kind in offered]
-    listed = next(each for each in keys["stages"].pop("anyOf") if each["type"] == "array")
-    keys["stages"] |= listed | {"items": {"oneOf": stages} if len(stages) > 1 else stages[0]}
+    listed = next(each for each in keys["stages"]["anyOf"] if each["type"] == "array")
+    listed["items"] = {"oneOf": stages} if len(stages) > 1 else stages[0]
+    for place in (keys["url"], keys["view"]["anyOf"][0]):
+        place |= {"pattern": address_pattern(), "maxLength": MOST_ADDRESS}
     for key in keys if nullable else ():
         if key != "url":
             keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
@@ -97,20 +103,47 @@ def check(
 
     Raises:
         ConfigError: with a line per mistake.
+        ConflictError: each key is as the document says, and with the others, or on that worker, it
+            cannot be.
     """
-    lines = list(_check_references(name, keys, _PLACES if may_refer else ()))
+    wrong = list(_check_references(name, keys, _PLACES if may_refer else ()))
     stages = keys.get("stages")
     known = (before.spec.get("stages") if before else None) or []
+    lines: list[str] = []
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
         if isinstance(stage, dict) and stage not in known:
-            lines += _check_stage(f"{name}.stages[{index}]", stage, report)
+            wrong += _check_kind(f"{name}.stages[{index}]", stage)
+            lines += _check_models(f"{name}.stages[{index}]", stage, report)
+    if wrong:
+        raise ConfigError("camera", wrong)
+    _check_shape(name, keys)
     whole = {**(before.spec if before else {}), **keys}
     if report and not lines and keys.keys() & {"stages", "preview"}:
         lines += _check_classes(name, whole, report)
     if report and not lines and whole.get("view") is not None:
         lines += _check_inherited_blur(name, whole, report)
     if lines:
-        raise ConfigError("camera", lines)
+        raise ConflictError("camera", lines)
+
+
+def _check_shape(name: str, keys: Mapping[str, Any]) -> None:
+    """Refuse what is not as the OpenAPI document says: JSON's own types, with nothing read into
+    text. Null stands for the default; where it may not, the registry says so.
+    """
+    said = {k: v for k, v in keys.items() if v is not None or k not in Camera.model_fields}
+    words = f"expected an address of up to {MOST_ADDRESS} characters"
+    texts = [
+        f"{name}.{key}: {show(said[key], key)} — {words}"
+        for key in ADDRESSES
+        if not isinstance(text := said.get(key, ""), str) or len(text) > MOST_ADDRESS
+    ]
+    if texts:
+        raise ConfigError("camera", texts)
+    document = {name: {"url": "test://", **said}}
+    try:
+        _CAMERAS.validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        raise refusal(error, describe(error, dict[CameraName, Camera], document)) from None
 
 
 def _check_references(place: str, value: object, addresses: tuple[str, ...]) -> Iterator[str]:
@@ -140,16 +173,24 @@ def _check_references(place: str, value: object, addresses: tuple[str, ...]) -> 
 
 def _shown(url: str) -> str:
     """An address without user, password and secret parameters: what reasons may repeat."""
-    split = urlsplit(url)
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        return url
     host = split.netloc.rpartition("@")[2]
     path, query = (SECRET_PARAMETER.sub("", part) for part in (split.path, split.query))
     return split._replace(netloc=host, path=path, query=query).geturl()
 
 
-def _check_stage(place: str, said: Mapping[str, Any], report: WorkerReport | None) -> Iterator[str]:
+def _check_kind(place: str, said: Mapping[str, Any]) -> Iterator[str]:
     for key, kind in kinds().items():
         if kind.refused_over_api and key in said:
             yield f"{place}.{key}: {show(said[key])} — {kind.refused_over_api}"
+
+
+def _check_models(
+    place: str, said: Mapping[str, Any], report: WorkerReport | None
+) -> Iterator[str]:
     stage = read_stage(said)
     zoo = [each.name for each in report.zoo] if report else []
     for use in stage.models() if stage and zoo else ():

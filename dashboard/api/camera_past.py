@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from dashboard.access.rights import Viewer
 from dashboard.access.sight import without_others
 from dashboard.api import shapes
 from dashboard.api.seen import Seen
-from dashboard.api.shapes import CameraName, refusals, unknown
+from dashboard.api.shapes import DIGITS, CameraName, refusals, unknown
 from dashboard.history.series import SAMPLES
 from dashboard.services import FromApp, Services
 from mirante.keys import Kind, key
@@ -27,18 +29,18 @@ router = APIRouter()
     "/{name}/history",
     summary="The last minutes of a camera",
     response_model=shapes.History,
-    responses=refusals(404, 422),
+    responses=refusals(404, 422, 503),
 )
 async def get_history(
     name: CameraName,
     services: FromApp,
     who: Viewer,
-    seconds: Annotated[int, Query(ge=1, le=SAMPLES)] = SAMPLES,
+    seconds: Annotated[int, Field(ge=1, le=SAMPLES), DIGITS, Query()] = SAMPLES,
 ) -> Response:
     """Sampled once a second since the dashboard started, for at most 15 minutes. Rates are
     differences of the counts that each message carries, so no frame is missed between samples.
     """
-    known = {camera["name"]: camera for camera in Seen(services, who).cameras()}
+    known = await run_in_threadpool(Seen(services, who).wanted)
     if name not in known:
         raise unknown(name, known)
     columns = msgspec.json.encode(services.sampler.history(name, seconds))  # NaN becomes null
@@ -55,15 +57,15 @@ def get_timeline(
     name: CameraName,
     services: FromApp,
     who: Viewer,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    limit: Annotated[int, Field(ge=1, le=1000), DIGITS, Query()] = 200,
 ) -> dict[str, Any]:
-    """The newest of each, newest first, also of a camera that was removed and is still kept."""
+    """The newest of each, newest first."""
+    if name not in (known := Seen(services, who).wanted()):
+        raise unknown(name, known)
     states, events = (
         _newest(services, name, "status", limit),
         _newest(services, name, "events", limit),
     )
-    if not states and not events and name not in (known := Seen(services, who).wanted()):
-        raise unknown(name, known)
     changes = [change for text in states if (change := _change(text)) is not None]
     happened = [event for text in events if (event := _event(text)) is not None]
     told = {

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Body, HTTPException
+from pydantic import AfterValidator
 
 from dashboard.access.rights import Admin, Operator, Viewer
 from dashboard.access.sight import without_others
 from dashboard.api import camera_past, shapes, snapshot
-from dashboard.api.bodies import JsonRoute
+from dashboard.api.bodies import JsonRoute, with_integers
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"], route_class=JsonR
 router.include_router(camera_past.router)
 router.include_router(snapshot.router)
 
-Keys = Annotated[dict[str, Any], Body()]
+Keys = Annotated[dict[str, Any], Body(), AfterValidator(with_integers)]
 Description = dict[str, Any]
 _trials = threading.BoundedSemaphore(TRIALS_AT_ONCE)
 _STREET = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "test-boxes"}], "fps": 10}
@@ -85,7 +86,7 @@ def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
     summary="Try a camera without adding it",
     response_model=shapes.Trial,
     responses=refusals(403, 404, 409, 422, 429, 502, 503, 504, 507),
-    openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}),
+    openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}, nullable=True),
 )
 def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.

@@ -6,10 +6,11 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from dashboard.access.rights import Admin
-from dashboard.api.bodies import JsonRoute
+from dashboard.api.bodies import JsonRoute, with_integers
+from dashboard.api.shapes import refusals
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe
 from dashboard.onvif.profile import for_analysis, for_view
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/api/v1", tags=["discovery"], route_class=JsonRoute)
 
 
 _SIDES = CameraOptions()
+Side = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(with_integers)]
 
 
 class Question(BaseModel):
@@ -29,16 +31,12 @@ class Question(BaseModel):
     every camera that answers; nothing is kept.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     user: str | None = Field(None, min_length=1, max_length=64, examples=["viewer"])
     password: SecretStr | None = Field(None, max_length=1024)
-    width: int = Field(
-        _SIDES.width, ge=1, le=65_535, description="maximum width of the analysed frame"
-    )
-    height: int = Field(
-        _SIDES.height, ge=1, le=65_535, description="maximum height of the analysed frame"
-    )
+    width: Side = Field(_SIDES.width, description="maximum width of the analysed frame")
+    height: Side = Field(_SIDES.height, description="maximum height of the analysed frame")
 
     def login(self) -> Login | None:
         """Return the login for cameras, or None.
@@ -93,7 +91,7 @@ def network() -> Network:
     return Network()
 
 
-@router.post("/discovery")
+@router.post("/discovery", summary="Search for cameras", responses=refusals(403, 422))
 async def discover(
     _admin: Admin,
     where: Annotated[Network, Depends(network)],

@@ -56,7 +56,7 @@ async def list_models(services: FromApp, who: Viewer) -> dict[str, Any]:
 class Swap(BaseModel):
     """Which model to put in the place of which."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: Annotated[str, Field(description="as the cameras' stages name it", examples=["street"])]
     to: Annotated[

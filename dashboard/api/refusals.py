@@ -17,6 +17,8 @@ def lines_of(error: Exception) -> list[str]:
             lines.append(f"{detail['loc'][0]}: expected JSON: {detail['ctx']['error']}")
         elif detail["type"] == "missing":
             lines.append(f"{place}: missing")
+        elif detail["type"] == "value_error":
+            lines.append(f"{place}: {show(detail['input'], place)} — {detail['ctx']['error']}")
         else:
             said = detail["msg"][:1].lower() + detail["msg"][1:]
             lines.append(f"{place}: {show(detail['input'], place)} — {said}")

@@ -22,7 +22,7 @@ from dashboard.api.result_stream import (
     with_planes,
 )
 from dashboard.api.seen import Seen
-from dashboard.api.shapes import DETECTION, CameraName, inline, refusals, unknown
+from dashboard.api.shapes import DETECTION, CameraName, Flag, inline, refusals, unknown
 from dashboard.redis_clients import async_client
 from dashboard.services import FromApp, Services
 from mirante.client.steps import Fields, entries_of
@@ -94,7 +94,7 @@ async def get_latest(
     camera: CameraName,
     services: FromApp,
     who: Viewer,
-    masks: Annotated[bool, Query(description="describe the masks, with their planes")] = False,
+    masks: Annotated[Flag, Query(description="describe the masks, with their planes")] = False,
 ) -> Response:
     """The ``detections`` message, with the ID of its entry and when Redis got it."""
     await check_known(Seen(services, who), camera)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 import anyio.to_thread
@@ -18,6 +18,7 @@ from dashboard.access.guard import COOKIE, SESSION_PATH, asking, no_rights, too_
 from dashboard.access.identity import Identity
 from dashboard.access.rights import ANYONE, MAY
 from dashboard.api.bodies import JsonRoute
+from dashboard.api.shapes import refusals
 from dashboard.services import FromApp
 from pipeline.config.dashboard import Dashboard, Role
 
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 HASHES_AT_ONCE = 2  # each takes 64 MiB and a core for a moment
 MOST_NAME, MOST_PASSWORD = 64, 1024
 KNOWN_COOKIE, KNOWN_S = "mirante_known", 365 * 86_400
+
+
+def _place(loc: Sequence[int | str]) -> str:
+    return ".".join(map(str, loc[1:])) or str(loc[0])
 
 
 class _Discreet(JsonRoute):
@@ -38,7 +43,7 @@ class _Discreet(JsonRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                lines = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+                lines = [f"{_place(e['loc'])}: {e['msg']}" for e in error.errors()]
                 raise HTTPException(422, lines) from None
 
         return handle_discreetly
@@ -53,7 +58,7 @@ _hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
 class Login(BaseModel):
     """Name and password."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
     user: Annotated[str, Field(min_length=1, max_length=MOST_NAME, examples=["anna"])]
     password: Annotated[SecretStr, Field(max_length=MOST_PASSWORD, examples=["a long password"])]
 
@@ -104,7 +109,7 @@ def get_session(request: Request, services: FromApp) -> Session:
     return _session(identity, access.settings, login=not access.is_open())
 
 
-@router.post("", summary="Log in", responses={401: {}, 429: {}})
+@router.post("", summary="Log in", responses=refusals(401, 422, 429, 503))
 async def log_in(login: Login, request: Request, response: Response, services: FromApp) -> Session:
     """Sets the cookie of a session. Five failures a minute for a name from an address, twenty for
     an address; after ten for a name, strangers wait up to 30 seconds between two.
@@ -149,7 +154,7 @@ async def log_in(login: Login, request: Request, response: Response, services: F
     return _session(identity, access.settings, login=True)
 
 
-@router.delete("", summary="Log out", status_code=204)
+@router.delete("", summary="Log out", status_code=204, responses=refusals(401, 503))
 def log_out(request: Request, response: Response, services: FromApp) -> None:
     """Ends the session, for every copy of its cookie."""
     identity = asking(request)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import HTTPException
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from mirante.faults import FaultCode
 from mirante.keys import key
@@ -18,6 +19,24 @@ from pipeline.control.registry import no_camera
 
 CameraName = Annotated[str, InPath(description="name of the camera", examples=["gate"])]
 Answers = dict[int | str, dict[str, Any]]
+
+
+def _flag(text: object) -> object:
+    if isinstance(text, str) and text not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return text
+
+
+def _whole(text: object) -> object:
+    if isinstance(text, str) and not re.fullmatch("-?[0-9]{1,18}", text):
+        raise ValueError("expected a whole number")
+    return text
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A query's ``true`` or ``false``, and nothing else that may be read so."""
+DIGITS = BeforeValidator(_whole)
+"""For a query's number: in digits alone. Behind the bounds, which the document would lose else."""
 Series = list[float | None]
 
 
@@ -53,6 +72,7 @@ class Refused(BaseModel):
 def refusals(*statuses: int) -> Answers:
     """The answers of a route that are refusals."""
     words = {
+        401: "user or password is wrong",
         403: "not within your rights",
         404: "no such camera, or no results yet",
         409: "not allowed as things are",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
@@ -19,7 +19,7 @@ from pipeline.config.thermal import ThermalRange
 CameraName = Annotated[str, Field(pattern=CAMERA_NAME)]
 
 
-def _of_watchdog(value: object) -> object:
+def _of_watchdog(value: object, info: ValidationInfo) -> object:
     """Say both forms of the option in one message."""
     if value == "auto":
         return value
@@ -27,7 +27,8 @@ def _of_watchdog(value: object) -> object:
         seconds = float(str(value))
     except ValueError:
         seconds = 0.0
-    if isinstance(value, bool) or not 0.5 <= seconds <= 600:
+    is_text = isinstance(value, str) and info.mode == "json"  # variables are text, JSON has numbers
+    if isinstance(value, bool) or is_text or not 0.5 <= seconds <= 600:
         raise ValueError("expected auto, or a number of at least 0.5 and at most 600")
     return seconds
 

@@ -7,9 +7,11 @@ corner to 1, 1 at its bottom right one, so that they hold for every resolution.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from pipeline.config.messages import unfit
 
 MIN_SIDE = 0.01  # of a crop, on each axis
 MAX_CORNERS = 100
@@ -25,7 +27,7 @@ def _check_crop(crop: list[float]) -> list[float]:
     left, top, right, bottom = crop
     for first, last, order in ((left, right, "left < right"), (top, bottom, "top < bottom")):
         if round(last - first, 9) < MIN_SIDE:
-            raise ValueError(f"expected {order}, at least {MIN_SIDE} apart, got {crop}")
+            raise unfit(f"expected {order}, at least {MIN_SIDE} apart, got {crop}")
     return crop
 
 
@@ -41,11 +43,12 @@ def _check_zone(zone: list[list[float]]) -> list[list[float]]:
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()  # closed, as GeoJSON writes it
     if not 3 <= len(corners) <= MAX_CORNERS:
-        raise ValueError(f"expected 3 to {MAX_CORNERS} corners [x, y], got {len(corners)}")
+        words = f"expected 3 to {MAX_CORNERS} corners [x, y], got {len(corners)}"
+        raise unfit(words) if 3 <= len(zone) <= MAX_CORNERS + 1 else ValueError(words)
     edges = [*zip(corners, corners[1:] + corners[:1], strict=True)]
     for (one, a), (other, b) in combinations(enumerate(edges), 2):
         if _folds(a, b) if a[1] == b[0] else _folds(b, a) if b[1] == a[0] else _meet(a, b):
-            raise ValueError(
+            raise unfit(
                 "expected corners in order around an area, "
                 f"but edges {one + 1} and {other + 1} meet"
             )
@@ -76,13 +79,25 @@ def _meet(a: Edge, b: Edge) -> bool:
     )
 
 
-def _read_degrees(value: object) -> object:
-    """Variables of the environment are text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+def _read_degrees(value: object, info: ValidationInfo) -> object:
+    """Variables of the environment are text; JSON has numbers."""
+    if isinstance(value, str) and value.isdecimal() and info.mode != "json":
+        return int(value)
+    return value
+
+
+def _array(of: dict[str, Any], least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "array", "items": of, "minItems": least, "maxItems": most})
+
+
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_CORNER = {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2}
 
 
 Rotation = Annotated[Literal[0, 90, 180, 270], BeforeValidator(_read_degrees)]
-Crop = Annotated[list[Share], AfterValidator(_check_crop)]
+Crop = Annotated[list[Share], AfterValidator(_check_crop), _array(_SHARE, 4, 4)]
 Zone = Annotated[
-    list[Annotated[list[Share], AfterValidator(_check_corner)]], AfterValidator(_check_zone)
+    list[Annotated[list[Share], AfterValidator(_check_corner)]],
+    AfterValidator(_check_zone),
+    _array(_CORNER, 3, MAX_CORNERS + 1),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest, similar
@@ -59,6 +59,24 @@ class ConfigError(ValueError):
         self.source = source
         self.lines = list(lines)
         super().__init__("\n".join(self.lines))
+
+
+class ConflictError(ConfigError):
+    """A configuration of which each value may be, and that together, or here, cannot be used."""
+
+
+_UNFIT = "unfit"
+
+
+def unfit(words: str) -> PydanticCustomError:
+    """Return the error of a value whose parts are each as they may be, and do not fit together."""
+    return PydanticCustomError(_UNFIT, "{words}", {"words": words})
+
+
+def refusal(error: ValidationError, lines: Iterable[str]) -> ConfigError:
+    """Return the error of what pydantic found, in the lines that ``describe`` made of it."""
+    is_conflict = all(each["type"] == _UNFIT for each in error.errors(include_url=False))
+    return (ConflictError if is_conflict else ConfigError)("camera", lines)
 
 
 def path_of(loc: Loc) -> str:

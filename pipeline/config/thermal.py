@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
+
+from pipeline.config.messages import unfit
 
 HIGHEST = 65535
 
@@ -16,7 +18,20 @@ def _check(value: object) -> object:
         low, high = value
         if 0 <= low < high <= HIGHEST:
             return value
-    raise ValueError(f"expected auto, or [low, high] with 0 ≤ low < high ≤ {HIGHEST}")
+        if min(low, high) >= 0 and max(low, high) <= HIGHEST:
+            raise unfit(_EXPECTED)
+    raise ValueError(_EXPECTED)
 
 
-ThermalRange = Annotated[Literal["auto"] | list[int] | None, BeforeValidator(_check)]
+_EXPECTED = f"expected auto, or [low, high] with 0 ≤ low < high ≤ {HIGHEST}"
+_COUNTS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": HIGHEST},
+    "minItems": 2,
+    "maxItems": 2,
+}
+ThermalRange = Annotated[
+    Literal["auto"] | list[int] | None,
+    BeforeValidator(_check),
+    WithJsonSchema({"anyOf": [{"type": "string", "const": "auto"}, _COUNTS, {"type": "null"}]}),
+]

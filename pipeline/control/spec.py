@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.camera_url import ADDRESSES, CameraUrl, redact
 from pipeline.config.environment import REFERENCE
-from pipeline.config.messages import ConfigError, describe, show
+from pipeline.config.messages import ConfigError, ConflictError, describe, refusal, show
 from pipeline.config.references import check_source
 from pipeline.config.view_stream import check_view
 from pipeline.control.entries import Desired
@@ -37,8 +37,7 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     try:
         camera = TypeAdapter(dict[CameraName, Camera]).validate_python(document)[name]
     except ValidationError as error:
-        lines = describe(error, dict[CameraName, Camera], document)
-        raise ConfigError("camera", lines) from None
+        raise refusal(error, describe(error, dict[CameraName, Camera], document)) from None
     words = "*** stands for a secret that is not shown; expected the whole address"
     lines = [
         f"{name}.{key}: {show(str(url))} — {words}"
@@ -47,8 +46,9 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     ]
     if not lines and not any(REFERENCE.search(str(spec.get(key))) for key in ADDRESSES):
         lines = list(check_source(camera, name))
-    if lines := [*lines, *check_view(camera, name)]:
-        raise ConfigError("camera", lines)
+    conflicts = list(check_view(camera, name))
+    if lines or conflicts:
+        raise (ConfigError if lines else ConflictError)("camera", [*lines, *conflicts])
     return camera
 
 

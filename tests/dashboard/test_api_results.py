@@ -313,6 +313,7 @@ def test_no_picture_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_timeline(bench: Bench) -> None:
+    bench.http.post("/api/v1/cameras", json={"name": "gate", "url": "test://"}).raise_for_status()
     for state in ("connecting", "running", "stalled"):
         bench.status(state, f"because {state}")
     bench.redis.xadd("mirante:{gate}:events", {"json": '{"event":"new"}'})

@@ -106,7 +106,7 @@ def test_the_system_says_what_is_missing_as_data(bench: Bench) -> None:
 def test_a_class_that_the_standard_does_not_find(bench: Bench) -> None:
     tell(bench, GOOD)
     refused = add(bench, preview={"blur": ["plate"]})
-    assert refused.status_code == 422
+    assert refused.status_code == 409
     named = add(bench, stages=[{"model": "yolox-street"}], preview={"blur": ["face"]})
     [line] = named.json()["detail"]
     assert line.endswith("expected one of person, car; models that find it: yunet, street")
@@ -120,7 +120,7 @@ def test_blurred_by_the_defaults(bench: Bench) -> None:
     view = {"view": "rtsp://u:hunter2@h/main"}
     bench.http.patch("/api/v1/cameras/gate", json=view).raise_for_status()
     refused = bench.http.patch("/api/v1/cameras/gate", json={"preview": None})
-    assert refused.status_code == 422
+    assert refused.status_code == 409
     [line] = refused.json()["detail"]
     assert "expected none where preview.blur names classes (face)" in line
     assert "hunter2" not in refused.text

@@ -1,0 +1,171 @@
+"""The OpenAPI document is valid, and requests that are made of it are answered as it says."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, seed, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from dashboard.access import Access
+from dashboard.app import make_app, make_services
+from pipeline.config.dashboard import Dashboard
+from pipeline.control.credentials import Credentials
+from pipeline.worker.redis_server import RedisServer
+from tests.support.api_server import Bench, serving
+
+pytestmark = pytest.mark.redis
+
+DOCUMENT = "/api/v1/openapi.json"
+ADMIN = {"Authorization": "Bearer admin"}
+NEEDS_OTHERS = r"/(stream|discovery|test|snapshot\.jpg|swap)$"  # a network, a worker, or no end
+QUIET = settings(
+    max_examples=4,
+    stateful_step_count=6,
+    database=None,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def site(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    """A dashboard with a camera, which takes a token; wrong ones are sent to every route."""
+    monkeypatch.setattr("dashboard.access.attempts.Attempts.check", lambda *_: None)
+    monkeypatch.setattr("dashboard.access.attempts.Attempts.begin", lambda *_: None)
+    token = {"sha256": hashlib.sha256(b"admin").hexdigest(), "role": "admin"}
+    with serving(redis_server, tmp_path, tokens={"t": token}) as made:
+        made.http.headers.update(ADMIN)
+        body = {"name": "gate", "url": "test://"}
+        made.http.post("/api/v1/cameras", json=body).raise_for_status()
+        made.worker()
+        yield made
+
+
+def document(tmp_path: Path, **dashboard: Any) -> dict[str, Any]:
+    settings = Dashboard.model_validate(dashboard)
+    credentials = Credentials(tmp_path / "credentials.json")
+    access = Access(settings, tmp_path)
+    app = make_app(make_services("redis://127.0.0.1:1", settings, access, credentials))
+    return dict(app.openapi())
+
+
+def test_it_is_valid_and_complete(tmp_path: Path) -> None:
+    found = document(tmp_path)
+    assert found["openapi"] == "3.1.0"
+    OpenAPIV31SpecValidator(found).validate()
+    assert "HTTPValidationError" not in found["components"]["schemas"]
+    for path, item in found["paths"].items():
+        assert ("get" in item) == ("head" in item), path
+        for method, operation in item.items():
+            assert {"400", "401", "403", "421", "429"} <= operation["responses"].keys(), path
+            if "requestBody" in operation:
+                assert {"413", "422"} <= operation["responses"].keys(), path
+            if operation["security"]:
+                assert "503" in operation["responses"], path
+                assert {} in operation["security"], "nobody needs to log in here"
+            assert method != "head" or not any(
+                "content" in answer for answer in operation["responses"].values()
+            )
+    token = {"sha256": "0" * 64}
+    closed = document(tmp_path, tokens={"t": token})["paths"]["/api/v1/cameras"]["get"]
+    assert closed["security"] == [{"token": []}, {"session": []}]
+
+
+def test_an_invalid_one_would_be_found(tmp_path: Path) -> None:
+    found = document(tmp_path)
+    found["paths"]["/api/v1/cameras"]["get"]["parameters"] = [{"name": "x", "in": "nowhere"}]
+    assert list(OpenAPIV31SpecValidator(found).iter_errors())
+
+
+def read(site: Bench) -> Any:
+    schema = schemathesis.openapi.from_url(f"{site.address}{DOCUMENT}", headers=ADMIN)
+    return schema.exclude(path_regex=NEEDS_OTHERS)
+
+
+@pytest.mark.timeout(300)
+def test_every_route_answers_as_it_says(site: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR)
+    tried = set()
+    for result in read(site).get_all_operations():
+        operation = result.ok()
+
+        def call(case: Any) -> None:
+            case.call_and_validate(headers=ADMIN)
+
+        modes = list(schemathesis.GenerationMode)
+        for mode in modes if operation.body or operation.query else modes[:1]:
+            QUIET(seed(7)(_given(operation, mode, call)))()
+        tried.add(operation.label)
+    assert len(tried) > 25
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def _given(operation: Any, mode: Any, call: Any) -> Any:
+    from hypothesis import given
+
+    return given(case=operation.as_strategy(generation_mode=mode))(call)
+
+
+@pytest.mark.timeout(300)
+def test_what_is_made_is_found_and_what_is_removed_is_not(site: Bench) -> None:
+    machine: Any = read(site).as_state_machine()
+
+    class Admin(machine):
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"headers": ADMIN}
+
+    Admin.run(settings=QUIET)
+
+
+def test_head_and_the_methods_of_a_path(site: Bench) -> None:
+    http = site.http
+    for path in ("/api/v1/cameras", "/api/v1/cameras/gate", "/metrics", "/livez", "/"):
+        head, whole = http.head(path), http.get(path)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    assert http.head("/api/v1/cameras/gat").status_code == 404
+    assert http.head("/api/v1/results/gate/stream").status_code == 200  # and it ends
+    for path, methods in (
+        ("/api/v1/cameras", "GET, HEAD, POST"),
+        ("/api/v1/cameras/gate", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("/api/v1/cameras/test", "POST"),
+    ):
+        answer = http.options(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "results/gate/latest?masks=yes", None, 422),
+        ("GET", "cameras/gate/timeline?limit=5.0", None, 422),
+        ("GET", "cameras/gate/history?seconds=%205", None, 422),
+        ("PATCH", "cameras/gate", {"loop": "yes"}, 422),
+        ("PATCH", "cameras/gate", {"loop": 1}, 422),
+        ("PATCH", "cameras/gate", {"fps": "5"}, 422),
+        ("PATCH", "cameras/gate", {"rotate": "90"}, 422),
+        ("PATCH", "cameras/gate", {"watchdog_s": "5"}, 422),
+        ("PATCH", "cameras/gate", {"url": 0}, 422),
+        ("PATCH", "cameras/gate", {"crop": [0, 0, 1]}, 422),
+        ("PATCH", "cameras/gate", {"crop": [1, 0, 0, 1]}, 409),
+        ("PATCH", "cameras/gate", {"thermal_range": [9, 1]}, 409),
+        ("PATCH", "cameras/gate", {"mask": [[[0, 0], [1, 1], [1, 0], [0, 1]]]}, 409),
+        ("PATCH", "cameras/gate", {"loop": True, "fps": 5, "crop": [0, 0, 1, 1]}, 200),
+    ],
+)
+def test_types_are_as_json_has_them(
+    site: Bench, method: str, path: str, body: Any, status: int
+) -> None:
+    answer = site.http.request(method, f"/api/v1/{path}", json=body)
+    assert answer.status_code == status, answer.text
