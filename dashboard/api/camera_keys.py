@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from dashboard.api.address_pattern import address_pattern
 from dashboard.api.shapes import inline
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
@@ -29,6 +28,7 @@ from pipeline.control.reports import WorkerReport
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
 MOST_ADDRESS = 2048  # characters
+ADDRESS = r"^[^\x00-\x1f\x7f]+$"
 _CAMERAS = TypeAdapter(dict[CameraName, Camera])
 _LABELS = TypeAdapter(list[str])
 _PLACES = tuple(f".{key}" for key in ADDRESSES)
@@ -56,7 +56,7 @@ def body_of(
     listed = next(each for each in keys["stages"]["anyOf"] if each["type"] == "array")
     listed["items"] = {"oneOf": stages} if len(stages) > 1 else stages[0]
     for place in (keys["url"], keys["view"]["anyOf"][0]):
-        place |= {"pattern": address_pattern(), "maxLength": MOST_ADDRESS}
+        place |= {"pattern": ADDRESS, "maxLength": MOST_ADDRESS}
     for key in keys if nullable else ():
         if key != "url":
             keys[key] = {"anyOf": [keys[key], {"type": "null"}]}
@@ -131,11 +131,11 @@ def _check_shape(name: str, keys: Mapping[str, Any]) -> None:
     text. Null stands for the default; where it may not, the registry says so.
     """
     said = {k: v for k, v in keys.items() if v is not None or k not in Camera.model_fields}
-    words = f"expected an address of up to {MOST_ADDRESS} characters"
+    words = f"expected an address of 1 to {MOST_ADDRESS} printable characters"
     texts = [
         f"{name}.{key}: {show(said[key], key)} — {words}"
         for key in ADDRESSES
-        if not isinstance(text := said.get(key, ""), str) or len(text) > MOST_ADDRESS
+        if key in said and not _is_printable(said[key])
     ]
     if texts:
         raise ConfigError("camera", texts)
@@ -144,6 +144,10 @@ def _check_shape(name: str, keys: Mapping[str, Any]) -> None:
         _CAMERAS.validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         raise refusal(error, describe(error, dict[CameraName, Camera], document)) from None
+
+
+def _is_printable(text: object) -> bool:
+    return isinstance(text, str) and len(text) <= MOST_ADDRESS and bool(re.fullmatch(ADDRESS, text))
 
 
 def _check_references(place: str, value: object, addresses: tuple[str, ...]) -> Iterator[str]:
