@@ -176,7 +176,8 @@ def test_refused(home: Path, arguments: list[str], typed: str, words: str) -> No
     assert not make_access(home).users()
 
 
-def test_the_first_admin_is_made_once(tmp_path: Path) -> None:
+def test_the_first_admin_is_made_once(home: Path, tmp_path: Path) -> None:
+    del home  # where it is logged
     access = make_access(tmp_path)
     password = make_first_admin(access)
     assert password is not None
