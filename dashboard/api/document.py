@@ -92,14 +92,15 @@ def _head(get: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """Without ``items: false`` behind ``prefixItems``, which ``maxItems`` says already and which
-    some readers take for a list.
+    """With ``items`` in the place of ``prefixItems``, which many readers of OpenAPI do not know; a
+    tuple of unlike items is then one of any of them.
     """
     if isinstance(node, list):
         return [_plain(each) for each in node]
     if not isinstance(node, dict):
         return node
     rest = {key: _plain(value) for key, value in node.items()}
-    if rest.get("items") is False and "maxItems" in rest:
-        del rest["items"]
+    if (listed := rest.pop("prefixItems", None)) is not None:
+        unlike = [each for i, each in enumerate(listed) if each not in listed[:i]]
+        rest["items"] = unlike[0] if len(unlike) == 1 else {"anyOf": unlike}
     return rest
