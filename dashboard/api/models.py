@@ -18,7 +18,7 @@ from dashboard.api.shapes import Shape, refusals
 from dashboard.services import FromApp
 from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
-from pipeline.config.messages import ConfigError, show
+from pipeline.config.messages import ConflictError, show
 from pipeline.config.standard import FACE
 from pipeline.control.lease import holders
 from pipeline.control.reports import WorkerReport
@@ -87,7 +87,7 @@ def swap_model(services: FromApp, _who: OperatorOfAll, body: Swap) -> dict[str, 
     report = services.sampler.reports().get(body.worker)
     offered = [each.name for each in report.zoo] if report else []
     if body.to is not None and body.to not in offered:
-        raise ConfigError("swap", [f"to: {show(body.to)} — {nearest(body.to, offered)}"])
+        raise ConflictError("swap", [f"to: {show(body.to)} — {nearest(body.to, offered)}"])
     try:
         return {"words": ask_swap(services.redis, body.worker, body.model, body.to)}
     except RefusedError as error:
