@@ -94,6 +94,14 @@ class WorkerLease:
         """
         return self._take() is None
 
+    def is_held(self) -> bool:
+        """Return whether anybody has the name.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
+        return is_held(self._client, self._worker)
+
     def release(self) -> None:
         """Gives the name back."""
         self._client.eval(_RELEASE, 1, self._key, self.value)

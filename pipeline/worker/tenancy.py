@@ -39,6 +39,10 @@ class Standing(Enum):
 class Tenancy:
     """Follows a worker's lease. Used by its main thread alone, but for ``tenure``.
 
+    A name that is free once Redis answers again need not be anybody's to take: an outage ends the
+    lease of a holder that lives, which has the results of that time and renews at once. So one
+    that stands by leaves such a name free for as long as a lease lasts.
+
     Args:
         client: of Redis.
         worker: the name.
@@ -53,6 +57,7 @@ class Tenancy:
         self._lease = lease.WorkerLease(client, worker)
         self._standby = standby
         self._due_s = 0.0
+        self._spared_s = float("-inf")  # until when a name that is free is left to its holder
         self.standing = Standing.NEW
         self.tenure = Tenure(worker, lease_key(worker), self._lease.value)
 
@@ -66,7 +71,11 @@ class Tenancy:
         now_s = time.monotonic()
         if self.standing is Standing.HELD and now_s < self._due_s and not self.tenure.doubted:
             return self.standing
-        before, self.standing = self.standing, self._ask()
+        try:
+            before, self.standing = self.standing, self._ask()
+        except redis.RedisError:
+            self._spared_s = time.monotonic() + lease.LEASE_MS / 1000
+            raise
         self._due_s, self.tenure.doubted = now_s + lease.RENEW_S, False
         if self.standing is not before:
             self._say(before)
@@ -83,6 +92,10 @@ class Tenancy:
     def _ask(self) -> Standing:
         if self.standing in (Standing.NEW, Standing.WAITING) and not self._standby:
             return Standing.HELD if self._lease.acquire() else Standing.WAITING
+        if self.standing is Standing.STANDBY and time.monotonic() < self._spared_s:
+            if not self._lease.is_held():
+                return Standing.STANDBY
+            self._spared_s = float("-inf")
         return Standing.HELD if self._lease.take() else Standing.STANDBY
 
     def _say(self, before: Standing) -> None:

@@ -136,3 +136,35 @@ def test_a_doubt_of_the_sender_is_looked_into_at_once(client: redis.Redis) -> No
     assert tenancy.poll() is Standing.STANDBY
     client.delete(lease_key("main"))
     assert tenancy.poll() is Standing.HELD
+
+
+def freed_by_an_outage(client: redis.Redis, tenancy: Tenancy) -> None:
+    client.set(lease_key("main"), OTHER)
+    assert tenancy.poll() is Standing.STANDBY
+    client.delete(lease_key("main"))
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis.RedisError):
+            tenancy.poll()
+    finally:
+        client.config_set("maxmemory", 0)
+    assert tenancy.poll() is Standing.STANDBY, "its holder could not renew it either"
+
+
+def test_a_name_that_an_outage_freed_is_left_to_its_holder(client: redis.Redis) -> None:
+    tenancy = Tenancy(client, "main", standby=True)
+    freed_by_an_outage(client, tenancy)
+    client.set(lease_key("main"), OTHER)
+    assert tenancy.poll() is Standing.STANDBY
+    client.delete(lease_key("main"))
+    assert tenancy.poll() is Standing.HELD, "its holder was here since, and gave it up"
+
+
+def test_a_name_for_which_nobody_comes_back_is_taken(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.control.lease.LEASE_MS", 500)
+    tenancy = Tenancy(client, "main", standby=True)
+    freed_by_an_outage(client, tenancy)
+    time.sleep(0.6)
+    assert tenancy.poll() is Standing.HELD
