@@ -165,7 +165,7 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
     """Resume a paused camera."""
     with connected(redis_url) as client, _audited("resume camera", client, name):
         _registry(client).resume(name)
-    typer.echo(f'camera "{name}" added; see: mirante camera list')
+    typer.echo(f'camera "{name}" is resumed; see: mirante camera list')
 
 
 @app.command("list")

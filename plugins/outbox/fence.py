@@ -25,6 +25,7 @@ from mirante.keys import key, owner_key
 
 OWNER_MS = 10_000  # a camera whose owner died is free for a worker of another name so much later
 RENEW_S = 3.0
+MOST_FIELDS = 3_000  # of an entry, as a script gives a command fewer than 8,000 arguments
 _IN_SCRIPT = ("executing the script", "ACL failure in script")  # Redis to 7.0; later, and Valkey
 FOREIGN = "another publisher writes its streams"
 

@@ -31,6 +31,7 @@ class Entry:
         epoch: Unix ms, as its messages say it; None of a status message.
         acked: Redis has taken it at least once.
         trace: of a sampled frame that is still on its way.
+        size: bytes that it holds, roughly.
     """
 
     id: EntryId
@@ -39,12 +40,11 @@ class Entry:
     epoch: int | None = None
     acked: bool = False
     trace: Trace | None = None
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes that it holds, roughly."""
+    def __post_init__(self) -> None:
         payload = chain.from_iterable(part.values() for part in self.fields.values())
-        return _ENTRY_BYTES + sum(map(len, payload))
+        self.size = _ENTRY_BYTES + sum(map(len, payload))
 
     def end_trace(self, fate: str) -> None:
         """Tell what became of a sampled frame."""
@@ -168,9 +168,12 @@ class Lane:
         while self.kept and self.kept[0].put_s < before_s:
             self.size -= self.kept.popleft().size
 
-    def take(self, most: int) -> list[Entry]:
-        """Moves up to ``most`` unsent entries into flight."""
-        self.flying = [self.unsent.popleft() for _ in range(min(most, len(self.unsent)))]
+    def take(self, most: int, most_bytes: int) -> list[Entry]:
+        """Moves up to ``most`` unsent entries into flight; none behind one that fills the bytes."""
+        self.flying = []
+        while self.unsent and len(self.flying) < most and most_bytes > 0:
+            self.flying.append(self.unsent.popleft())
+            most_bytes -= self.flying[-1].size
         return self.flying
 
     @property

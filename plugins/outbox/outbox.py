@@ -15,9 +15,9 @@ from mirante.keys import Kind, check_camera
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from mirante.status import Status
-from mirante.wire import encode
+from mirante.wire import WireError, encode
 from mirante.wire.messages import MaskEncoding
-from plugins.outbox.fence import Tenure
+from plugins.outbox.fence import MOST_FIELDS, Tenure
 from plugins.outbox.lane import LOST
 from plugins.outbox.limits import Cut, Limits
 from plugins.outbox.previews import Previews
@@ -128,6 +128,8 @@ class Outbox:
         coded = encode(result, mask_encoding)
         fields: dict[Kind, dict[str, bytes]] = {"masks": coded.masks} if coded.masks else {}
         fields["detections"] = coded.detections
+        if (most := max(map(len, fields.values()))) > MOST_FIELDS:
+            raise WireError(f"expected up to {MOST_FIELDS} fields of an entry, got {most}")
         captured_ms = result.captured_ns // 1_000_000
         self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch)
 

@@ -25,6 +25,7 @@ from plugins.outbox.retention import Retention
 from plugins.outbox.ring import Ring
 
 _BATCH = 64  # entries per round trip: 35 000 entries of 2 kB a second; 7 000 one by one
+_BATCH_BYTES = 1 << 20  # … and of the commands, each of which is to be sent within a second
 _TICK_S = 0.25
 _LANE_RETRY_S = 1.0
 _CLAIM_RETRY_S = 0.5
@@ -133,8 +134,10 @@ class Sender:
             lanes = [lane for lane in self._ring.lanes.values() if self._ready(lane)]
         self._sync([lane for lane in lanes if not lane.synced])
         with self._ring.changed:
-            share = max(1, _BATCH // max(1, len(lanes)))
-            batch = [(lane, lane.take(share)) for lane in lanes if lane.synced]
+            most, most_bytes = (
+                max(1, bound // max(1, len(lanes))) for bound in (_BATCH, _BATCH_BYTES)
+            )
+            batch = [(lane, lane.take(most, most_bytes)) for lane in lanes if lane.synced]
             batch = [(lane, entries) for lane, entries in batch if entries]
             quiet = self._fence.due() - {lane.camera for lane, _ in batch}
             batch += [(lane, []) for lane in self._ring.synced(quiet)]

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mirante import Counts, Status
+from mirante import Counts, Mask, Status
 from mirante.keys import key
 from mirante.wire import WireError
 from plugins.outbox.outbox import Outbox
@@ -284,3 +285,29 @@ def test_counts_reach_the_message_as_they_are(
         "failed": 1,
         "damaged": 0,
     }
+
+
+def test_what_is_sent_at_once_is_bounded(server: RedisChild, until: Until) -> None:
+    """A slow network takes a part of what waits in the time that one command has."""
+    noise = np.random.default_rng(1).random((1, 1000, 2000)) > 0.5
+    mask = Mask.from_planes(("noise",), noise, (0, 0, 1280, 720), "n")  # 250 kB
+    outbox = Outbox(server.url)
+    for number in range(24):
+        outbox.publish(frame(number, masks=(mask,)))
+    server.client().config_resetstat()
+    outbox.start()
+    until(lambda: sent(outbox) == 24)
+    outbox.close()
+    assert server.client().info("commandstats")["cmdstat_evalsha"]["calls"] >= 5
+    assert [number for _, number in ids(server)] == list(range(24))
+
+
+def test_a_frame_of_more_masks_than_a_script_takes_is_refused(
+    server: RedisChild, outbox: Outbox, until: Until
+) -> None:
+    dot = Mask.from_planes(("dot",), np.ones((1, 1, 1), bool), (0, 0, 1, 1), "n")
+    with pytest.raises(WireError, match="expected up to 3000 fields of an entry, got 3001"):
+        outbox.publish(frame(0, masks=(dot,) * 3000))
+    outbox.publish(frame(1, masks=(dot,) * 2999))
+    until(lambda: sent(outbox) == 1)
+    assert outbox.state.words == ""

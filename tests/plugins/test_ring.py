@@ -58,7 +58,7 @@ def test_whatever_breaks_each_frame_is_in_the_stream_once_or_counted_as_lost(see
             if chance.random() < 0.4:
                 made.sync(stream.floors())
             continue
-        batch = made.take(chance.randint(1, 20))
+        batch = made.take(chance.randint(1, 20), chance.randint(1, 20_000))
         broken = chance.random()
         if broken < 0.7:
             stream.add(batch)
@@ -73,7 +73,7 @@ def test_whatever_breaks_each_frame_is_in_the_stream_once_or_counted_as_lost(see
                 stream.ids.pop()
             made.synced = False
     made.sync(stream.floors())
-    while batch := made.take(7):
+    while batch := made.take(7, 1 << 20):
         stream.add(batch)
         made.land(list(batch), [])
     numbers = [entry_id.seq for entry_id in stream.ids]
@@ -99,7 +99,7 @@ def test_one_of_two_streams_lost() -> None:
     made = lane(keep=True)
     for number in range(4):
         put(made, number)
-    made.land(list(made.take(4)), [])
+    made.land(list(made.take(4, 1 << 20)), [])
     made.synced = False
     made.sync({"masks": EntryId(0, 0), "detections": made.last})
     assert len(made.unsent) == 4
@@ -111,7 +111,7 @@ def test_one_of_two_streams_lost() -> None:
 def test_a_stream_that_another_writes_refuses_what_lies_below(above: int) -> None:
     made = lane(keep=True)
     put(made, 0)
-    made.land(list(made.take(1)), [])
+    made.land(list(made.take(1, 1 << 20)), [])
     for number in (1, 2):
         put(made, number)
     made.synced = False
@@ -124,7 +124,7 @@ def test_a_stream_that_another_writes_refuses_what_lies_below(above: int) -> Non
 def test_frames_that_redis_once_took_are_not_lost_when_they_are_forgotten() -> None:
     made = lane(keep=True)
     put(made, 0)
-    made.land(list(made.take(1)), [])
+    made.land(list(made.take(1, 1 << 20)), [])
     made.synced = False
     made.sync(dict(NONE))  # Redis came back empty: to be sent again
     assert len(made.unsent) == 1
@@ -154,7 +154,7 @@ def test_states_that_redis_took_are_kept_no_longer_than_frames(
     for number in range(50):
         ring.put_status("gate", number, b"{}")
     (states,) = ring.lanes.values()
-    states.land(states.take(40), [])
+    states.land(states.take(40, 1 << 20), [])
     clock[0] += 31.0
     ring.expire()
     assert (len(states.kept), len(states.unsent)) == (0, 10)  # Redis may have been away since

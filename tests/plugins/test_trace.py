@@ -61,7 +61,7 @@ def test_the_steps_of_a_frame_follow_each_other(ledger: Ledger, sampled: Sampled
     lane = Lane("gate", FRAME_KINDS, 60.0)
     lane.put(1, 0, {"detections": {"json": b"{}"}}, 0.0, trace)
     assert sampled.ended == []
-    lane.land(lane.take(1), [])
+    lane.land(lane.take(1, 1), [])
     (ended,) = sampled.ended
     assert (ended.fate, ended.entry_id, ended.frame.seq) == (PUBLISHED, "1-0", 0)
     names = ["video_decode", "queue", "convert", "stage", "outbox"]

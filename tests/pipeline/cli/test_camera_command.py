@@ -104,7 +104,7 @@ def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) 
         assert mirante("camera", "edit", "gate", "--url", "test://", *at).status == 0
         assert str(Registry(client).resolved("gate").url) == "test://"
     resumed = mirante("camera", "resume", "gate", *at)
-    assert resumed.out == 'camera "gate" added; see: mirante camera list\n'
+    assert resumed.out == 'camera "gate" is resumed; see: mirante camera list\n'
     assert "  unknown  " in mirante("camera", "list", *at).out
 
 
