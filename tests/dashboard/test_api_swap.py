@@ -52,10 +52,10 @@ def test_a_swap_and_the_way_back(bench: Bench, asked: list[dict[str, Any]]) -> N
     [
         (
             {"model": "street", "to": "/etc/x.yaml"},
-            422,
+            409,
             'to: "/etc/x.yaml" — expected one of street',
         ),
-        ({"model": "street", "to": "stret"}, 422, 'did you mean "street"?'),
+        ({"model": "street", "to": "stret"}, 409, 'did you mean "street"?'),
         ({"model": "street"}, 422, "to: missing"),
         ({"model": "x", "to": None}, 409, 'no model "x" runs here; the running model stays'),
         ({"model": "street", "to": None, "worker": "b"}, 409, 'worker "b" is not running'),
