@@ -7,7 +7,7 @@ import ssl
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import Fault
-from pipeline.cameras.targets import LocalTargetError, check_peer, fault_of_words
+from pipeline.cameras.targets import LocalTargetError, check_host, check_peer, fault_of_words
 from pipeline.config.camera_url import CameraUrl
 
 HEAR_S = 0.5  # for an answer; whoever asks has waited for one before
@@ -62,8 +62,7 @@ def connected(url: CameraUrl, timeout_s: float) -> socket.socket:
     Raises:
         OSError: why there is none.
     """
-    connection = socket.create_connection((url.host, url.port or 0), timeout_s)
-    check_peer(connection)
+    connection = _opened(url, timeout_s)
     if url.endpoint is None or url.endpoint.protocol != "tls":
         return connection
     with connection:  # which its encrypted form takes over
@@ -72,6 +71,16 @@ def connected(url: CameraUrl, timeout_s: float) -> socket.socket:
             return trusted.wrap_socket(connection, server_hostname=url.host)
         except TimeoutError:
             raise _SilentError from None
+
+
+def _opened(url: CameraUrl, timeout_s: float) -> socket.socket:
+    """The host is looked at before, as a port that refuses would tell of itself, and what was
+    connected to behind, as the name may stand for another address by then.
+    """
+    check_host(url.host)
+    connection = socket.create_connection((url.host, url.port or 0), timeout_s)
+    check_peer(connection)
+    return connection
 
 
 def _answer(connection: socket.socket, protocol: str) -> str | None:
@@ -96,9 +105,7 @@ def _speaks_tls(url: CameraUrl, timeout_s: float) -> bool:
     anyone = ssl.create_default_context()
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # nothing is sent to it
     try:
-        connection = socket.create_connection((url.host, url.port or 0), timeout_s)
-        check_peer(connection)
-        with connection, anyone.wrap_socket(connection):
+        with _opened(url, timeout_s) as connection, anyone.wrap_socket(connection):
             return True
     except OSError:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from http.client import HTTPConnection
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from posixpath import normpath
 from typing import Any
 
 from mirante.faults import FaultCode
@@ -68,11 +69,16 @@ def fault_of_target(url: CameraUrl) -> Fault | None:
     Asks the resolver, and may take as long as that takes. What it does not know is let through: it
     cannot be connected to either.
     """
-    if url.kind.reads_files:
+    if url.kind.reads_files or (url.scheme == "v4l2" and not _is_video(url.path)):
         return fault_of_words(words_of(f"a file ({url.scheme}:)"))
     if url.host and resolves_here(url.host):
         return fault_of_words(words_of(url.host))
     return None
+
+
+def _is_video(path: str) -> bool:
+    """Whether a path is a video device's; to open another device may do something."""
+    return normpath(path).startswith(("/dev/video", "/dev/v4l/"))
 
 
 def fault_of_words(words: str) -> Fault:

@@ -21,8 +21,8 @@ from pipeline.cameras.answers import date_off_s, fault_of, no_login, redirected
 from pipeline.cameras.login import Login
 from pipeline.cameras.reach import fault_of_error, reach
 from pipeline.cameras.state import Fault
-from pipeline.cameras.targets import check_peer
-from pipeline.config.camera_url import CameraUrl
+from pipeline.cameras.targets import check_host, check_peer
+from pipeline.config.camera_url import CameraUrl, redact
 
 _REDIRECTS_MOST = 5
 _LEFT_MOST = 65536  # bytes of an unread body that are read to keep the connection
@@ -106,12 +106,15 @@ class Web:
             FetchError: it gave no answer, or one that is neither 200, 206 nor 304.
         """
         for _ in range(_REDIRECTS_MOST):
-            split = urlsplit(address)
+            split = _split(address)
             response = self._ask(split, headers or {})
             location = response.getheader("Location")
             if response.status not in _MOVED or location is None:
                 return self._answer(split, response)
-            address = urljoin(address, location)
+            try:
+                address = urljoin(address, location)
+            except ValueError:
+                raise FetchError(redirected("to what is no address")) from None
             if urlsplit(address).scheme not in _PORTS:
                 raise FetchError(redirected("away from HTTP"))
         raise FetchError(redirected("without an end"))
@@ -215,6 +218,7 @@ class Web:
             self._connections[origin] = connection
         if connection.sock is None:
             try:
+                check_host(origin[1])
                 connection.connect()
                 check_peer(connection)
             except OSError as error:
@@ -245,6 +249,22 @@ class Web:
     def _drop(self, origin: tuple[str, str, int]) -> None:
         if (connection := self._connections.pop(origin, None)) is not None:
             connection.close()
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address, which a playlist or a redirect may have named.
+
+    Raises:
+        FetchError: it is none of HTTP.
+    """
+    try:
+        split = urlsplit(address)
+        if split.scheme in _PORTS and split.hostname and (split.port is None or split.port):
+            return split
+    except ValueError:  # of a port or an IPv6 address that is none
+        pass
+    words = f"not a readable video: it names {redact(address)[:100]!r}, no address of HTTP"
+    raise FetchError(Fault(FaultCode.UNREADABLE, words))
 
 
 def _origin(split: SplitResult) -> tuple[str, str, int]:

@@ -47,10 +47,14 @@ HERE = [
     "/etc/passwd",
     "images:/home",
     "sdp:/etc/passwd",
+    "v4l2:/etc/passwd",
+    "v4l2:/dev/watchdog",
+    "/dev/video0/../watchdog",
 ]
 ELSEWHERE = [
     "test://",
     "/dev/video0",
+    "v4l2:/dev/v4l/by-id/usb-camera",
     "rtsp://192.0.2.10/x",
     "rtsp://10.0.0.4/x",
     "rtsp://[2001:db8::1]/x",
@@ -96,7 +100,13 @@ def test_every_address_of_a_name_counts(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("kept_away")
-def test_a_connection_here_is_closed_before_anything_is_sent(camera: HttpCamera) -> None:
+@pytest.mark.parametrize("is_known_before", [True, False])
+def test_a_connection_here_is_closed_before_anything_is_sent(
+    camera: HttpCamera, is_known_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the name stood for another address when it was asked for."""
+    if not is_known_before:
+        monkeypatch.setattr(targets, "resolves_here", lambda _host: False)
     url = CameraUrl(camera.url("/a.jpg", "snapshot+"))
     with pytest.raises(FetchError) as caught, closing(Web(url, 5)) as web:
         web.get(url.location)
@@ -110,18 +120,11 @@ def test_a_connection_here_is_closed_before_anything_is_sent(camera: HttpCamera)
 def test_a_redirect_to_here_is_not_followed(
     camera: HttpCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the second connection is to be one of this machine."""
+    """Nor tells the answer whether anything listens there, which at 127.0.0.2 nothing does."""
     monkeypatch.setattr(targets, "_forbidden", True)
-    seen: list[str] = []
-
-    def is_local(address: str) -> bool:
-        seen.append(address)
-        return len(seen) > 1
-
-    monkeypatch.setattr(targets, "is_local", is_local)
-    port = camera.server_port
+    monkeypatch.setattr(targets, "is_local", lambda address: address == "127.0.0.2")
     camera.manners["/a.jpg"] = lambda request: request.answer(
-        302, Location=f"http://localhost:{port}/secret"
+        302, Location=f"http://127.0.0.2:{camera.server_port}/secret"
     )
     url = CameraUrl(camera.url("/a.jpg", "snapshot+"))
     refused = pytest.raises(FetchError, match=r"dashboard\.local_targets")
@@ -130,9 +133,34 @@ def test_a_redirect_to_here_is_not_followed(
     assert camera.paths() == ["/a.jpg"]
 
 
+@pytest.mark.usefixtures("kept_away")
+def test_a_port_here_that_refuses_is_not_told_from_one_that_listens() -> None:
+    fault = reach(CameraUrl("rtsp://127.0.0.1:1/x"))
+    assert fault is not None
+    assert fault.code == FaultCode.LOCAL_TARGET
+
+
 def test_nothing_is_kept_from_a_worker_s_own_cameras(camera: HttpCamera) -> None:
     targets.check_host("localhost")
     url = CameraUrl(camera.url("/a.jpg", "snapshot+"))
     camera.manners["/a.jpg"] = lambda request: request.answer(200, b"x")
     with closing(Web(url, 5)) as web:
         assert web.get(url.location).status == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["file:///etc/passwd", "/etc/passwd", "http://[::1/x", "http://h:99999/x", "http:///x"],
+)
+def test_what_a_playlist_or_a_redirect_names_is_an_address_of_http(
+    camera: HttpCamera, address: str
+) -> None:
+    url = CameraUrl(camera.url("/a.jpg", "snapshot+"))
+    camera.manners["/a.jpg"] = lambda request: request.answer(302, Location=address)
+    with closing(Web(url, 5)) as web:
+        with pytest.raises(FetchError) as named:
+            web.get(address)
+        assert named.value.fault.code == FaultCode.UNREADABLE
+        if not address.startswith("/"):  # which is one of the camera's own
+            with pytest.raises(FetchError):
+                web.get(url.location)
