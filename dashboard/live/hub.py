@@ -122,5 +122,6 @@ class Hub:
 def _is_gone(error: Exception) -> bool:
     """The page went away, which is no failure; sending then raises one of these."""
     return isinstance(error, WebSocketDisconnect | OSError) or (
-        isinstance(error, RuntimeError) and "websocket" in str(error).lower()
+        isinstance(error, RuntimeError)
+        and any(words in str(error).lower() for words in ("websocket", "close message"))
     )

@@ -226,6 +226,24 @@ def test_bad_messages_close_with_words(
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
+def test_what_waits_for_a_page_that_was_closed_is_no_failure() -> None:
+    async def send(_message: Any) -> None:
+        return None
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def say_after_closing() -> None:
+        socket = WebSocket({"type": "websocket"}, receive, send)
+        await socket.accept()
+        await socket.close()
+        await socket.send_bytes(b"x")
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(say_after_closing())
+    assert hubs._is_gone(caught.value)
+
+
 def test_a_page_whose_session_has_ended_is_closed(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
