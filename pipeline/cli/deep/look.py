@@ -12,7 +12,7 @@ from mirante.redis_url import RedisUrl
 from pipeline.cli.deep.cameras import camera_findings, model_findings, orphan_findings
 from pipeline.cli.deep.finding import Finding
 from pipeline.cli.deep.local import local_findings
-from pipeline.cli.deep.server import server_findings
+from pipeline.cli.deep.server import refusing, server_findings
 from pipeline.cli.deep.workers import worker_findings
 from pipeline.config.camera_url import redact
 from pipeline.control.registry import Registry, connect
@@ -43,18 +43,30 @@ def _through_redis(
     try:
         with connect(address) as client:
             yield from server_findings(client, url)
+            if (refused := refusing(client)) is not None:
+                yield refused
             found |= {n: r for n, r in reports(client).items() if worker in (None, n)}
             names = sorted(found) if worker is None else [worker]
             for name in names:
+                if refused is not None and name not in found:
+                    yield _untold(name)
+                    continue
                 yield from worker_findings(client, name, found.get(name), version("mirante"))
                 if (report := found.get(name)) is not None:
                     yield from camera_findings(report)
                     yield from model_findings(report)
-            if not names:
+            if not names and refused is not None:
+                yield _untold("any")
+            elif not names:
                 words = f"no worker reports to {url}"
                 yield Finding("worker", "any", "wrong", words, "mirante up CONFIG")
-            if worker is None:
+            if worker is None and refused is None:
                 yield from orphan_findings(Registry(client).cameras().values(), found)
     except (redis.RedisError, OSError) as error:
         words, mend = url.explain(error), "redis.url, --redis or MIRANTE_REDIS_URL; redis-cli ping"
         yield Finding("redis", "answer", "wrong", words, mend)
+
+
+def _untold(worker: str) -> Finding:
+    words = "whether it runs is not known: Redis takes no report of it"
+    return Finding("worker", worker, "unknown", words, "what the area redis says; then ask again")

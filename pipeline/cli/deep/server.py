@@ -9,9 +9,10 @@ from typing import Any, cast
 import msgspec
 import redis
 
+from mirante.keys import PROBE
 from mirante.redis_greeting import is_old, needed
 from mirante.redis_url import RedisUrl
-from mirante.refusal import eviction
+from mirante.refusal import WORDS, eviction, refusal
 from mirante.servers.cluster import Cluster
 from pipeline.cli.deep.finding import Finding, judged
 
@@ -40,6 +41,18 @@ def server_findings(client: redis.Redis, url: RedisUrl) -> Iterator[Finding]:
         except (redis.RedisError, OSError) as error:
             mend = "start it, or CLUSTER FAILOVER on a replica of it"
             yield Finding(_AREA, f"answer of {place}", "wrong", url.explain(error), mend)
+
+
+def refusing(client: redis.Redis) -> Finding | None:
+    """Return that a server takes no writes; None where it does, or where this user may not try."""
+    try:
+        client.rpushx(PROBE, "")  # of a list that is never made
+    except redis.RedisError as error:
+        if (code := refusal(error)) is None:
+            return None
+        words, _, mend = WORDS[code].partition(": ")
+        return Finding(_AREA, "writes", "wrong", words, mend)
+    return None
 
 
 def _findings(client: redis.Redis, place: str) -> Iterator[Finding]:

@@ -144,11 +144,25 @@ def test_a_server_that_evicts_or_lacks_replicas_is_told_with_the_command(
     run_worker(client)
     client.config_set("maxmemory-policy", "allkeys-lru")
     client.config_set("min-replicas-to-write", 2)
-    assert wrong(found(redis_server.url)) == {("redis", "policy"), ("redis", "replicas")}
+    places = {("redis", place) for place in ("policy", "replicas", "writes")}
+    assert wrong(found(redis_server.url)) == places
     assert run(["doctor", "--deep", "--redis", redis_server.url]) == 1
     said = capsys.readouterr().out
     assert "redis-cli CONFIG SET maxmemory-policy noeviction" in said
-    assert said.splitlines()[-1] == "2 wrong"
+    assert said.splitlines()[-1] == "3 wrong"
+
+
+@pytest.mark.redis
+def test_no_worker_is_called_dead_while_redis_takes_no_reports(
+    client: redis.Redis, redis_server: RedisServer
+) -> None:
+    Registry(client, "east").put("gate", {"url": "test://", "stages": []})
+    client.config_set("min-replicas-to-write", 1)
+    for worker, of in ((None, "any"), ("east", "east")):
+        findings = found(redis_server.url, worker)
+        assert wrong(findings) == {("redis", "replicas"), ("redis", "writes")}
+        assert "(NOREPLICAS)" in findings["redis", "writes"].words
+        assert findings["worker", of].level == "unknown"
 
 
 @pytest.mark.redis
