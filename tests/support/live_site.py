@@ -113,7 +113,7 @@ def real_site(folder: Path, **settings: Any) -> Iterator[Site]:
         document = {
             "redis": {"url": server.url},
             "metrics": {"port": None},
-            "dashboard": {"port": port},
+            "dashboard": {"port": port, "local_targets": True},
             "cameras": {"drawn": DRAWN},
         }
         config = folder / "config.yaml"

@@ -139,12 +139,12 @@ def test_tf_lite_files(
     support.record("U-Net", "TF Lite", "onnxruntime", precision)
 
 
-def test_a_quantised_detector_with_nms_inside(weights: Path, shown: str, tmp_path: Path) -> None:
+def test_a_quantised_detector_with_nms_inside(weights: Path, tmp_path: Path) -> None:
     made = imported(
         weights / "ssd_mobilenet_v1_coco_quant.tflite",
         tmp_path / "out",
         labels=engines.manifest.find("ssd-mobilenet").labels,
-        frames=shown,
+        frames=photographs(tmp_path, 4),
     )
     manifest = engines.manifest.read(made.manifest)
     assert (manifest.decoder, manifest.options["format"]) == ("end_to_end", "yxyx")

@@ -26,7 +26,8 @@ SOURCES = {
     "http://cam/video": "appsrc name=source is-live=true do-timestamp=true format=time caps=image",
     "https://cam/video": "appsrc name=source is-live=true ",
     "snapshot+http://cam/a.jpg": "appsrc name=source is-live=true do-timestamp=true format=time ! ",
-    "ts+http://cam/a": 'souphttpsrc name=source location="http://cam/a" timeout=10 is-live=true ',
+    "ts+http://cam/a": 'souphttpsrc name=source location="http://cam/a" timeout=10 '
+    "automatic-redirect=true is-live=true ",
     "rtmp://cam/live/gate": "caps=video/x-flv ! flvdemux name=flv flv.video ! decodebin ",
     "srt://cam:8890": 'srtsrc name=source uri="srt://cam:8890?mode=caller" latency=150 ',
     "srt://:7001?latency=60": 'uri="srt://:7001?mode=listener" latency=60 authentication=true '

@@ -83,6 +83,9 @@ class House:
         self._starter = CameraStarter(Runner, self._outbox, Models(), 1)
         self.views = Views(Runner, self.watched.__contains__, lambda: self.now_s)
 
+    def limit(self, camera: str, most: object) -> None:
+        """As an outbox does."""
+
     def add(self, name: str, **keys: Any) -> None:
         spec = Camera.model_validate({"url": f"rtsp://h/{name}", "stages": []} | keys)
         self.cameras[name] = self._starter.start(name, spec)
