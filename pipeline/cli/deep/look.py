@@ -18,6 +18,9 @@ from pipeline.config.camera_url import redact
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import WorkerReport, reports
 
+_ANSWER = ("answer", "redis.url, --redis or MIRANTE_REDIS_URL; redis-cli ping")
+_RIGHTS = ("rights", "name a Redis user with the rights of dashboard: docs/security.md, Redis")
+
 
 def look(address: str, worker: str | None = None) -> list[Finding]:
     """Return what is found of an installation, first what is known through Redis.
@@ -63,8 +66,9 @@ def _through_redis(
             if worker is None and refused is None:
                 yield from orphan_findings(Registry(client).cameras().values(), found)
     except (redis.RedisError, OSError) as error:
-        words, mend = url.explain(error), "redis.url, --redis or MIRANTE_REDIS_URL; redis-cli ping"
-        yield Finding("redis", "answer", "wrong", words, mend)
+        is_refused = isinstance(error, redis.exceptions.NoPermissionError)
+        subject, mend = _RIGHTS if is_refused else _ANSWER
+        yield Finding("redis", subject, "wrong", url.explain(error), mend)
 
 
 def _untold(worker: str) -> Finding:

@@ -187,6 +187,20 @@ def test_a_user_who_may_ask_nothing_is_told_so(
 
 
 @pytest.mark.redis
+def test_one_who_may_not_look_is_sent_for_rights(
+    client: redis.Redis, redis_server: RedisServer
+) -> None:
+    client.execute_command("ACL", "SETUSER", "reader", "on", ">hunter2", "~*", "+ping", "+info")
+    try:
+        findings = found(redis_server.url.replace("//", "//reader:hunter2@"))
+    finally:
+        client.execute_command("ACL", "DELUSER", "reader")
+    assert wrong(findings) == {("redis", "rights")}
+    assert findings["redis", "answer"].level == "ok"
+    assert "docs/security.md" in findings["redis", "rights"].mend
+
+
+@pytest.mark.redis
 @pytest.mark.slow
 def test_every_primary_of_a_cluster_is_looked_at(folder: Path) -> None:
     with started(ClusterSite(folder)) as site, connect(site.url) as client:
