@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import redis
 
-from mirante.keys import WORKERS, lease_key
+from mirante.keys import PROBE, WORKERS, lease_key
 from pipeline.control.process_identity import is_alive, own_identity
 
 LEASE_MS = 10_000
@@ -95,11 +95,12 @@ class WorkerLease:
         return self._take() is None
 
     def is_held(self) -> bool:
-        """Return whether anybody has the name.
+        """Return whether anybody has the name; where nobody could take it there is no answer.
 
         Raises:
-            redis.RedisError: Redis does not answer.
+            redis.RedisError: Redis does not answer, or refuses writes.
         """
+        self._client.rpushx(PROBE, "")
         return is_held(self._client, self._worker)
 
     def release(self) -> None:

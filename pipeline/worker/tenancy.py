@@ -10,10 +10,12 @@ import redis
 
 from mirante.keys import lease_key
 from pipeline.control import lease
+from pipeline.control.versioned import Version, read_version
 from plugins.outbox.fence import Tenure
 
 log = logging.getLogger(__name__)
 
+SPARE_S = lease.RENEW_S + 2.0  # in which a holder that lives has renewed, or tried anew
 STANDBY_STATE = "standby"
 STANDBY_REASON = "another worker runs this name"
 
@@ -40,8 +42,9 @@ class Tenancy:
     """Follows a worker's lease. Used by its main thread alone, but for ``tenure``.
 
     A name that is free once Redis answers again need not be anybody's to take: an outage ends the
-    lease of a holder that lives, which has the results of that time and renews at once. So one
-    that stands by leaves such a name free for as long as a lease lasts.
+    lease of a holder that lives, which has the results of that time and comes back for it; so does
+    a Redis that lost its data, which the version of the cameras tells. One that stands by leaves
+    such a name free for ``SPARE_S``.
 
     Args:
         client: of Redis.
@@ -54,10 +57,12 @@ class Tenancy:
     """
 
     def __init__(self, client: redis.Redis, worker: str, standby: bool = False) -> None:
+        self._client = client
         self._lease = lease.WorkerLease(client, worker)
         self._standby = standby
         self._due_s = 0.0
         self._spared_s = float("-inf")  # until when a name that is free is left to its holder
+        self._seen: Version | None = None
         self.standing = Standing.NEW
         self.tenure = Tenure(worker, lease_key(worker), self._lease.value)
 
@@ -74,7 +79,7 @@ class Tenancy:
         try:
             before, self.standing = self.standing, self._ask()
         except redis.RedisError:
-            self._spared_s = time.monotonic() + lease.LEASE_MS / 1000
+            self._spare()
             raise
         self._due_s, self.tenure.doubted = now_s + lease.RENEW_S, False
         if self.standing is not before:
@@ -92,11 +97,25 @@ class Tenancy:
     def _ask(self) -> Standing:
         if self.standing in (Standing.NEW, Standing.WAITING) and not self._standby:
             return Standing.HELD if self._lease.acquire() else Standing.WAITING
-        if self.standing is Standing.STANDBY and time.monotonic() < self._spared_s:
-            if not self._lease.is_held():
-                return Standing.STANDBY
-            self._spared_s = float("-inf")
+        if self.standing is Standing.STANDBY and self._is_spared():
+            return Standing.STANDBY
         return Standing.HELD if self._lease.take() else Standing.STANDBY
+
+    def _is_spared(self) -> bool:
+        """Return whether the name is free, and its holder had no chance yet to come back for it."""
+        version = read_version(self._client)
+        if self._seen is not None and version.lost_since(self._seen):
+            self._spare()
+        self._seen = version
+        if time.monotonic() >= self._spared_s:
+            return False
+        if self._lease.is_held():
+            self._spared_s = float("-inf")
+            return False
+        return True
+
+    def _spare(self) -> None:
+        self._spared_s = time.monotonic() + SPARE_S
 
     def _say(self, before: Standing) -> None:
         if self.standing is not Standing.HELD:

@@ -18,6 +18,7 @@ import redis
 
 from mirante.redis_url import RedisUrl
 from pipeline.control import lease
+from pipeline.worker import tenancy
 from pipeline.worker.tenancy import Standing, Tenancy
 from plugins.ledger import Ledger
 from plugins.outbox import fence
@@ -105,6 +106,7 @@ def main() -> None:
     url, name, mark = sys.argv[1:]
     lease.LEASE_MS = fence.OWNER_MS = round(LEASE_S * 1000)
     lease.RENEW_S = fence.RENEW_S = RENEW_S
+    tenancy.SPARE_S = LEASE_S
     over = False
     while not over:
         stop = threading.Event()
