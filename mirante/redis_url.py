@@ -260,6 +260,8 @@ class RedisUrl:
         for part, words in _REPLIES.items():
             if part in text:
                 return words
+        if missing := _NO_COMMAND.match(text):
+            return f"knows no command {missing[1]}: it is turned off or renamed on the server"
         for kind, words in _REDIS_ERRORS:
             if isinstance(error, kind):
                 return words
@@ -311,6 +313,7 @@ _OS_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "unknown host"),
     (HungUpError, "hangs up before it answers; an address of a TLS port begins rediss://"),
 )
+_NO_COMMAND = re.compile("unknown command ['`]([^'`]*)")
 _REPLIES = {
     "HELLO must be called": "asks for a password and none is configured",
     "Authentication required": "asks for a password and none is configured",

@@ -78,7 +78,8 @@ class Worker:
         keep = settings.redis.retention
         self.settings = settings
         self.cameras: dict[str, RunningCamera] = {}
-        self._outage = Outage(RedisUrl(url), log, CONSEQUENCE, logging.ERROR)
+        self._url = RedisUrl(url)
+        self._outage = Outage(self._url, log, CONSEQUENCE, logging.ERROR)
         client = connect(url)
         self._tenancy = Tenancy(client, settings.worker, standby)
         self.outbox = Outbox(
@@ -325,7 +326,7 @@ class Worker:
         try:
             self._tenancy.release()
         except redis.RedisError as error:
-            log.info("the worker's name was not given back: %s", error)
+            log.info("the worker's name was not given back: %s", self._url.explain(error))
 
 
 def _status(camera: str, state: State, reason: str, code: FaultCode | None = None) -> Status:

@@ -94,6 +94,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (redis.ConnectionError("DENIED Redis is running in protected mode"), "protected mode"),
         (redis.ResponseError("NOAUTH HELLO must be called with"), "asks for a password"),
         (redis.ResponseError("WRONGTYPE Operation against a key"), "no stream"),
+        (redis.ResponseError("unknown command 'EVAL', with args beginning"), "no command EVAL: it"),
+        (redis.ResponseError("unknown command `EVAL`, with args beginning"), "no command EVAL: it"),
         (redis.ResponseError("something else"), "ResponseError: something else"),
     ],
 )
