@@ -65,6 +65,22 @@ def test_addresses_here_are_not_tested_unless_the_key_allows_them(
     assert not asked
 
 
+def test_a_manifest_by_its_path_is_a_file_of_the_worker_too(
+    bench: Bench, asked: list[dict[str, Any]]
+) -> None:
+    """What it holds could be read in the words that refuse it. A camera's own stays."""
+    known = [{"model": "/models/own.yaml"}]
+    bench.http.post(CAMERAS, json={"name": "gate", "url": "test://", "stages": known})
+    for model in ("/etc/netplan/all.yaml", "../all.yml", "/dev/zero"):
+        body = {"name": "gate", "url": "test://", "stages": [*known, {"model": model}]}
+        answer = bench.http.post(f"{CAMERAS}/test", json=body)
+        assert answer.status_code == 403, body
+        assert answer.json()["detail"].startswith(f'stages[1].model: "{model}"')
+    assert not asked
+    body = {"name": "gate", "url": "test://", "stages": known}
+    assert bench.http.post(f"{CAMERAS}/test", json=body).status_code == 200
+
+
 def test_an_admin_of_all_cameras_may_add_what_one_of_some_may_not(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
