@@ -73,7 +73,7 @@ def _look_deep(redis_url: str | None, worker: str | None, as_json: bool) -> bool
     from pipeline.cli.deep.look import look
     from pipeline.control.worker_file import redis_address
 
-    found = list(look(redis_address(redis_url), worker))
+    found = list(look(redis_address(redis_url, worker), worker))
     wrong = [finding for finding in found if finding.level == "wrong"]
     if as_json:
         document = {"ok": not wrong, "findings": found}

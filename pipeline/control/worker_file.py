@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from contextlib import ExitStack, suppress
+from glob import escape
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -81,20 +82,23 @@ def folder() -> Path:
     return Path(service) if service else own_folder("cache") / "run"
 
 
-def live_worker() -> str | None:
+def live_worker(worker: str | None = None) -> str | None:
     """Redis address of the live worker that started last: one of this user's, or of a service whose
-    files this user can read.
+    files this user can read; of that name where one is given.
     """
-    files = [file for place in (SERVICES, folder()) for file in place.glob("worker-*.json")]
+    wanted = "worker-*.json" if worker is None else f"worker-{escape(worker)}.json"
+    files = [file for place in (SERVICES, folder()) for file in place.glob(wanted)]
     files.sort(key=_changed_ns, reverse=True)
     return next((url for file in files if (url := _address(file))), None)
 
 
-def redis_address(option: str | None = None) -> str:
+def redis_address(option: str | None = None, worker: str | None = None) -> str:
     """The Redis that a command talks to: its option, MIRANTE_REDIS_URL, that of the live worker,
-    else redis://127.0.0.1:6379.
+    else redis://127.0.0.1:6379. With several live workers it is that of the named one.
     """
-    return option or known_address() or DEFAULT_URL
+    named = option or os.environ.get("MIRANTE_REDIS_URL")
+    of_worker = live_worker(worker) if worker and not named else None
+    return named or of_worker or known_address() or DEFAULT_URL
 
 
 def known_address() -> str | None:

@@ -22,6 +22,16 @@ def test_order_in_which_redis_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert live_worker() is None
 
 
+def test_of_several_workers_the_named_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with WorkerFile("yard", "redis://yard"), WorkerFile("main", "redis://main"):
+        assert redis_address(worker="yard") == "redis://yard"
+        assert redis_address(worker="main") == "redis://main"
+        assert redis_address(worker="ya*") == redis_address()
+        assert redis_address("redis://option", "yard") == "redis://option"
+        monkeypatch.setenv("MIRANTE_REDIS_URL", "redis://variable")
+        assert redis_address(worker="yard") == "redis://variable"
+
+
 def test_only_its_owner_can_read_it() -> None:
     with WorkerFile("main", "redis://me:hunter2@h"):
         file = folder() / "worker-main.json"
