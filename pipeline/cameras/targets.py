@@ -69,7 +69,8 @@ def fault_of_target(url: CameraUrl) -> Fault | None:
     Asks the resolver, and may take as long as that takes. What it does not know is let through: it
     cannot be connected to either.
     """
-    if url.kind.reads_files or (url.scheme == "v4l2" and not _is_video(url.path)):
+    is_device = bool(url.path) and not url.host
+    if url.kind.reads_files or (is_device and not _is_video(url.path)):
         return fault_of_words(words_of(f"a file ({url.scheme}:)"))
     if url.host and resolves_here(url.host):
         return fault_of_words(words_of(url.host))
