@@ -22,7 +22,7 @@ class Follower:
     Attributes:
         got: how often each frame came: camera and number.
         lost: frames that it was told are missing.
-        maskless: frames whose masks are missing.
+        maskless: frames whose masks are missing, which the reader was not told.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -41,7 +41,7 @@ class Follower:
             assert isinstance(item, Frame)
             self.got[item.camera, item.seq] += 1
             self.lost += item.lost_before or 0
-            self.maskless += not item.masks
+            self.maskless += not item.masks and not item.masks_lost
             self.last_s[item.camera] = time.monotonic()
 
     def close(self) -> None:
