@@ -1,4 +1,4 @@
-"""What happens to a site, again and again."""
+"""The faults of a soak, each repeated at its own interval."""
 
 from __future__ import annotations
 

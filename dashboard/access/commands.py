@@ -245,7 +245,7 @@ def _check_name(name: str) -> None:
 
 @dataclass(frozen=True)
 class _Rights:
-    """What somebody may do, as far as it was said."""
+    """The role and cameras that the options name; None for what they leave out."""
 
     role: Role | None
     cameras: tuple[str, ...] | None

@@ -1,4 +1,4 @@
-"""Who was here before: browsers and addresses from which a user has logged in.
+"""The browsers and addresses from which a user has logged in before.
 
 They let nobody in. They only keep guesses by strangers from delaying a login that is likely the
 user's own (``dashboard.access.slowed``).

@@ -28,7 +28,7 @@ MAY: dict[Role, frozenset[Role]] = {
 }
 """By role, the roles whose work somebody of that role may do."""
 CAMERA_PARAMETERS = frozenset({"name", "camera"})
-"""What a route calls a camera in its path; it may take nothing else there."""
+"""The path parameters that name a camera; no route may use them for anything else."""
 REFUSED: dict[Role, str] = {
     "viewer": ONLY_LOOKS,
     "operator": "an operator may pause and test cameras and swap models, no more; ask an admin",

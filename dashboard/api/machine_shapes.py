@@ -18,7 +18,7 @@ from pipeline.control.reports import (
 )
 
 OF_ALL_CAMERAS = ("depth", "sent", "refused")
-"""What an outbox tells of a worker's cameras together."""
+"""The keys of an outbox that count all cameras of a worker together."""
 
 
 def _shown_worker() -> WithJsonSchema:
