@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mirante.detections import Detections
+from mirante.events import Event
 from mirante.mask import Mask
 
 TsSource = Literal["rtcp", "arrival"]
@@ -58,6 +59,8 @@ class FrameResult:
         published: the models whose embeddings are written into the frame's message.
         damaged: the decoder made up at least a part of the image: no key frame had come yet, or
             data was lost. What was found in it is no evidence, least of all of where a thing went.
+        events: what happened, as far as this frame tells. Those of a frame that is dropped or fails
+            later on its way go on with the next one.
     """
 
     camera: str
@@ -73,6 +76,7 @@ class FrameResult:
     counts: Counts = field(default_factory=Counts)
     published: tuple[str, ...] = ()
     damaged: bool = False
+    events: tuple[Event, ...] = ()
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

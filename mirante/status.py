@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from mirante.faults import FaultCode
 from mirante.frame import Counts
-from mirante.wire.messages import VERSION, Camera, UnixSeconds, Version
+from mirante.terms import VERSION, Camera, UnixSeconds, Version
 
 State = Literal["connecting", "running", "stalled", "reconnecting", "failed", "stopped"]
 

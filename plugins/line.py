@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from engines.serving import Models
 from plugins.ledger import Ledger
+from plugins.memory import Memory
 from plugins.outbox.lane import REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
@@ -27,6 +28,7 @@ class Line:
         outbox: the way to Redis of elements that name none; None for ``MIRANTE_REDIS_URL``.
         models: what ``mirinfer`` runs.
         view: takes the place of the images of this line, while it has some.
+        memory: what stages know of earlier frames.
         views: what a line of a view stream shows its frames to.
     """
 
@@ -34,6 +36,7 @@ class Line:
     outbox: Outbox | None = None
     models: Models = field(default_factory=Models)
     view: ViewImages | None = None
+    memory: Memory = field(default_factory=Memory)
     views: tuple[ViewImages, ...] = ()
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -11,7 +11,8 @@ import msgspec
 
 from mirante.keys import CAMERA_NAME, Kind, address
 from mirante.status import Status
-from mirante.wire.messages import VERSION, DetectionsMessage, MasksMessage
+from mirante.terms import VERSION
+from mirante.wire.messages import DetectionsMessage, MasksMessage
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MESSAGES: dict[Kind, type[msgspec.Struct]] = {

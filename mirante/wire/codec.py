@@ -16,10 +16,10 @@ from mirante.keypoints import Skeleton, keypoints_of
 from mirante.mask import Mask
 from mirante.rotated import Rotated, within_half_turn
 from mirante.shapes import ShapeError
+from mirante.terms import VERSION
 from mirante.wire.errors import UNREADABLE, WireError
 from mirante.wire.masks import check_parts, decode_mask, encode_mask
 from mirante.wire.messages import (
-    VERSION,
     AttributeOf,
     DetectionsMessage,
     Head,

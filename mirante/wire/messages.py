@@ -8,25 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mirante.frame import Counts, TsSource
+from mirante.terms import Box, Camera, Count, Pixels, Score, Size, Version
 
-VERSION = "1.2"
-
-Version = Annotated[
-    str, Meta(pattern=r"^1\.\d+$", description="version of the format; a reader of 1.x reads any 1")
-]
-Camera = Annotated[str, Meta(description="name of the camera")]
-UnixSeconds = Annotated[float, Meta(description="Unix time in seconds, to the microsecond")]
-Count = Annotated[int, Meta(ge=0)]
-Side = Annotated[int, Meta(ge=1, le=65535)]
-Size = Annotated[
-    tuple[Side, Side],
-    Meta(description="width, height in pixels"),
-]
-Pixels = Annotated[float, Meta(ge=-1e9, le=1e9)]
-Box = Annotated[
-    tuple[Pixels, Pixels, Pixels, Pixels],
-    Meta(description="left, top, width, height in pixels of the source frame"),
-]
 Rotated = Annotated[
     tuple[Pixels, Pixels, Pixels, Pixels],
     Meta(description="x, y of the centre, width, height in pixels of the source frame"),
@@ -59,7 +42,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     ] = UNSET
 
 
-Score = Annotated[float, Meta(ge=0, le=1)]
 KeyPoint = Annotated[
     tuple[Pixels, Pixels, Score],
     Meta(description="x, y in pixels of the source frame, score; all 0 for an absent point"),

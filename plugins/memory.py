@@ -1,0 +1,48 @@
+"""The memory of a camera's stages: what they know of earlier frames, across graphs and workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+
+class Remembered(Protocol):
+    """A part of the memory."""
+
+    def saved(self) -> bytes:
+        """Return all that its successor needs to continue as if it were this one."""
+
+
+T = TypeVar("T", bound=Remembered)
+
+
+class Memory:
+    """Parts by name. A part outlives the elements that use it: a graph built again finds it.
+
+    Args:
+        saved: of each part, what the camera's last worker left; empty where that is unknown.
+    """
+
+    def __init__(self, saved: Mapping[str, bytes] | None = None) -> None:
+        self._saved = dict(saved or {})
+        self._parts: dict[str, Remembered] = {}
+        self._lock = threading.Lock()
+
+    def part(self, name: str, make: Callable[[bytes | None], T]) -> T:
+        """Return the part of a name, made on first use.
+
+        Args:
+            name: of the part.
+            make: called once with what its predecessor saved, or None.
+        """
+        with self._lock:
+            part = self._parts.get(name)
+            if part is None:
+                part = self._parts[name] = make(self._saved.pop(name, None))
+            return part  # type: ignore[return-value]
+
+    def saved(self) -> dict[str, bytes]:
+        """Return what each part saves; what was saved of parts that nobody has used yet is kept."""
+        with self._lock:
+            return {**self._saved, **{name: part.saved() for name, part in self._parts.items()}}
