@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
-Kind = Literal["detections", "masks", "events", "status", "preview", "groups"]
+Kind = Literal["detections", "masks", "events", "images", "status", "preview", "groups"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STREAMS = "mirante:{*}:*"
@@ -88,6 +88,24 @@ def owner_key(camera: str) -> str:
         ValueError: no camera can have that name.
     """
     return f"mirante:{{{check_camera(camera)}}}:owner"
+
+
+def memory_key(camera: str) -> str:
+    """Return the key of what a camera's stages know of earlier frames.
+
+    Raises:
+        ValueError: no camera can have that name.
+    """
+    return f"mirante:{{{check_camera(camera)}}}:memory"
+
+
+def counts_key(camera: str, day: str) -> str:
+    """Return the key of the hash of what a camera counted on a day of UTC, ``2026-11-29``.
+
+    Raises:
+        ValueError: no camera can have that name.
+    """
+    return f"mirante:{{{check_camera(camera)}}}:counts:{day}"
 
 
 def address(kind: str) -> str:

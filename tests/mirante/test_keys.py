@@ -78,6 +78,8 @@ def test_operations_lists_every_name() -> None:
         *(keys.address(kind) for kind in keys.KINDS),
         *(keys.AUDIT, keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
         keys.owner_key("NAME").replace("NAME", "camera"),
+        keys.memory_key("NAME").replace("NAME", "camera"),
+        keys.counts_key("NAME", "DAY").replace("NAME", "camera"),
         keys.lease_key("WORKER"),
         keys.report_key("WORKER"),
         keys.request_key("KIND", "WORKER"),
