@@ -26,6 +26,7 @@ from pipeline.gst.callers import Callers
 from pipeline.gst.conversation import Conversation
 from pipeline.gst.decoders import is_decoder
 from pipeline.gst.decoding import Decoding
+from pipeline.gst.demuxers import unheard
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.fetched import FetchFeed
 from pipeline.gst.formats import guard_formats
@@ -281,7 +282,8 @@ class Session:
         """The next error, end, warning or element message, or None."""
         message = self._bus.timed_pop_filtered(int(timeout_s * Gst.SECOND), _WATCHED)
         if message is None:
-            return None
+            is_silent = self._file is not None and not self.probes.frames
+            return unheard(self._pipeline) if is_silent else None
         if message.type == Gst.MessageType.ELEMENT:
             self._lacks_plugin |= message.get_structure().get_name() == "missing-plugin"
         if message.type == Gst.MessageType.ERROR:
