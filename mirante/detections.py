@@ -23,6 +23,7 @@ from mirante.rotated import Rotated, join_rotated
 from mirante.shapes import ShapeError, check_array
 
 T = TypeVar("T")
+Number = TypeVar("Number", np.int64, np.bool_)
 
 
 class Attribute(NamedTuple):
@@ -68,6 +69,8 @@ class Detections:
         skeletons: names and edges of the key points of each class that has any, by class id.
         embeddings: the vectors of each object by the model's name, (d,) float16; empty when no
             object has one.
+        still: (n,) bool, true for an object that has not moved for some time; None when nothing
+            tracks.
 
     Raises:
         ShapeError: a field has another shape or dtype than stated, or a class id no label.
@@ -84,6 +87,7 @@ class Detections:
     rotated: Rotated | None = None
     skeletons: Skeletons = field(default_factory=dict)
     embeddings: tuple[Embeddings, ...] = ()
+    still: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
@@ -92,6 +96,8 @@ class Detections:
         check_array("class_id", self.class_id, (n,), np.int32)
         if self.track_id is not None:
             check_array("track_id", self.track_id, (n,), np.int64)
+        if self.still is not None:
+            check_array("still", self.still, (n,), np.bool_)
         if self.keypoints is not None:
             points = self.keypoints.shape[1] if self.keypoints.ndim == 3 else 1
             check_array("keypoints", self.keypoints, (n, points, 3), np.float32)
@@ -150,6 +156,7 @@ class Detections:
             None if self.rotated is None else self.rotated[rows],
             self.skeletons,
             _at(self.embeddings, rows),
+            None if self.still is None else self.still[rows],
         )
 
     def of(self, label: str) -> Detections:
@@ -250,7 +257,8 @@ class Detections:
         """Return both sets of objects; ``other``'s class ids move behind this table's labels.
 
         Where one set lacks a field that the other has, its objects get ``UNTRACKED``, no
-        attributes, no masks, no embeddings, and key points and rotated boxes that are not there.
+        attributes, no masks, no embeddings, key points and rotated boxes that are not there, and
+        are not still.
         """
         if not other.labels:
             return self
@@ -266,13 +274,14 @@ class Detections:
             np.concatenate([self.score, other.score]),
             np.concatenate([self.class_id, other.class_id + np.int32(shift)]),
             self.labels if not shift else self.labels + other.labels,
-            _join_tracks([(d.track_id, len(d)) for d in pair]),
+            _join_rows([(d.track_id, len(d)) for d in pair], np.int64(UNTRACKED)),
             _join([(d.attributes, len(d)) for d in pair], NO_ATTRIBUTES),
             _join([(d.masks, len(d)) for d in pair], ()),
             join_keypoints([(d.keypoints, len(d)) for d in pair]),
             join_rotated([(d.rotated, len(d)) for d in pair]),
             {**self.skeletons, **{i + shift: bones for i, bones in other.skeletons.items()}},
             _join([(d.embeddings, len(d)) for d in pair], NO_EMBEDDINGS),
+            _join_rows([(d.still, len(d)) for d in pair], np.False_),
         )
 
     def _check_skeletons(self) -> None:
@@ -305,14 +314,15 @@ def _join(parts: Sequence[tuple[tuple[T, ...], int]], blank: T) -> tuple[T, ...]
     return tuple(value for values, count in parts for value in values or (blank,) * count)
 
 
-def _join_tracks(
-    parts: Sequence[tuple[NDArray[np.int64] | None, int]],
-) -> NDArray[np.int64] | None:
-    if all(tracks is None for tracks, _ in parts):
+def _join_rows(
+    parts: Sequence[tuple[NDArray[Number] | None, int]], blank: Number
+) -> NDArray[Number] | None:
+    """Return one number for each object of all sets; None where no set has any."""
+    if all(values is None for values, _ in parts):
         return None
     return np.concatenate(
         [
-            np.full(count, UNTRACKED, np.int64) if tracks is None else tracks
-            for tracks, count in parts
+            np.full(count, blank, type(blank)) if values is None else values
+            for values, count in parts
         ]
     )

@@ -219,6 +219,7 @@ def _objects(detections: Detections) -> list[Object]:
     boxes = corners.round(2).tolist()
     scores = detections.score.astype(np.float64).round(4).tolist()
     tracks = [None] * len(boxes) if detections.track_id is None else detections.track_id.tolist()
+    still = [False] * len(boxes) if detections.still is None else detections.still.tolist()
     attributes = [_written(one) for one in detections.attributes] or [{} for _ in boxes]
     points = _points(detections)
     rotated = _rotated(detections)
@@ -233,8 +234,9 @@ def _objects(detections: Detections) -> list[Object]:
             keypoints=there,
             rotated=turned[:4] if turned else None,
             angle=turned[4] if turned else None,
+            still=unmoved,
         )
-        for class_id, score, box, track, named, there, turned in zip(
+        for class_id, score, box, track, named, there, turned, unmoved in zip(
             detections.class_id.tolist(),
             scores,
             boxes,
@@ -242,6 +244,7 @@ def _objects(detections: Detections) -> list[Object]:
             attributes,
             points,
             rotated,
+            still,
             strict=True,
         )
     ]
@@ -257,6 +260,7 @@ def _detections(message: DetectionsMessage) -> Detections:
     corners[:, 2:] += corners[:, :2]
     tracks = [UNTRACKED if found.track_id is None else found.track_id for found in objects]
     tracked = any(found.track_id is not None for found in objects)
+    still = [found.still for found in objects]
     try:
         return Detections(
             corners.astype(np.float32),
@@ -272,6 +276,7 @@ def _detections(message: DetectionsMessage) -> Detections:
                 for bones in skeletons
                 if bones.class_id < len(labels)
             },
+            still=np.array(still, np.bool_) if tracked or any(still) else None,
         )
     except ShapeError as error:
         raise WireError(f"objects: {error}") from error

@@ -85,6 +85,10 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "right; with `rotated`; since 1.2"
         ),
     ] = None
+    still: Annotated[
+        bool,
+        Meta(description="true: it has not moved for some time; absent otherwise; since 1.3"),
+    ] = False
 
 
 class SkeletonOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

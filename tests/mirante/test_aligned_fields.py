@@ -32,6 +32,7 @@ class Own:
     points: np.ndarray[Any, Any]
     rotated: np.ndarray[Any, Any]
     vector: bytes
+    still: bool
 
 
 class World:
@@ -46,7 +47,7 @@ class World:
         rng, labels = self.rng, TABLES[self.rng.integers(len(TABLES))]
         count = int(rng.integers(0, 5)) if labels else 0
         first = len(self.objects)
-        fields = ("track", "said", "masks", "points", "rotated", "vector")
+        fields = ("track", "said", "masks", "points", "rotated", "vector", "still")
         has = dict(zip(fields, rng.random(len(fields)) < 0.5, strict=True))
         size = int(rng.integers(1, 4))
         for number in range(first, first + count):
@@ -59,6 +60,7 @@ class World:
                 np.asarray(points if has["points"] else np.zeros((0, 3)), np.float32),
                 np.array([number, 1, 9, 5, 0.25] if has["rotated"] else [0] * 5, np.float32),
                 self._vector() if has["vector"] and rng.random() < 0.7 else b"",
+                bool(has["still"] and rng.random() < 0.5),
             )
         made = [self.objects[number] for number in range(first, first + count)]
         edges = [[number, 0, number + 9, 9] for number in range(first, first + count)]
@@ -75,6 +77,7 @@ class World:
             rotated=np.array([own.rotated for own in made], np.float32).reshape(count, 5)
             if has["rotated"]
             else None,
+            still=np.array([own.still for own in made], np.bool_) if has["still"] else None,
         )
         seen = {
             i: {"reid": np.frombuffer(own.vector, np.float16)}
@@ -144,6 +147,7 @@ class World:
             assert vectors == ({"reid": own.vector} if own.vector else {})
             rotated = np.zeros(5) if now.rotated is None else now.rotated[i]
             np.testing.assert_array_equal(rotated, own.rotated)
+            assert (now.still is not None and now.still[i]) == own.still
 
 
 def over_the_wire(objects: Detections) -> Detections:
@@ -166,7 +170,7 @@ def test_any_chain_keeps_what_belongs_to_each_object() -> None:
     assert seen > 5 * CHAINS, "the chains had objects"
 
 
-FIELDS = ["track_id", "attributes", "masks", "keypoints", "rotated", "embeddings"]
+FIELDS = ["track_id", "attributes", "masks", "keypoints", "rotated", "embeddings", "still"]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -194,6 +198,7 @@ def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
     bare = Detections(box, one, ids, ("car",))
     turned = np.full((1, 5), 0.5, np.float32)
     full = replace(bare, track_id=np.array([7], np.int64), keypoints=points, rotated=turned)
+    full = replace(full, still=np.ones(1, np.bool_))
     for merged, own in ((bare.merge(full), 1), (full.merge(bare), 0)):
         assert merged.labels == ("car",)
         assert merged.track_id is not None
@@ -205,9 +210,11 @@ def test_a_field_that_one_set_lacks_is_blank_for_its_objects() -> None:
         assert merged.rotated is not None
         assert merged.rotated[own].all()
         assert not merged.rotated[1 - own].any()
+        assert merged.still is not None
+        assert merged.still.tolist() == [own == 0, own == 1]
     plain = bare.merge(bare)
     assert (plain.track_id, plain.keypoints, plain.masks, plain.attributes) == (None, None, (), ())
-    assert plain.rotated is None
+    assert (plain.rotated, plain.still) == (None, None)
 
 
 def test_key_points_are_put_onto_objects() -> None:
