@@ -12,6 +12,7 @@ from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import (
+    Earlier,
     FactsOf,
     Labels,
     ModelFacts,
@@ -32,22 +33,18 @@ def check_stages(
         facts_of: what another machine says of its models; None asks this one, also for what else
             the stages name.
     """
-    boxes: list[str] | None = []  # that earlier stages may find; None when that is unknown
+    earlier = Earlier()
     for index, stage in enumerate(stages):
         here = f"{path}[{index}]"
         facts, unknown = _facts(stage, facts_of or facts_here)
         yield from (f"{here}.{line}" for line in unknown)
         if facts is None:
-            boxes = None
+            earlier = Earlier(None, None)
             continue
         if facts_of is None:
             yield from stage.check_here(here)
-        yield from stage.check(here, boxes, facts)
-        found = stage.labels_found(facts)
-        if found is None or boxes is None:
-            boxes = None
-        else:
-            boxes += [label for label in found.boxes if label not in boxes]
+        yield from stage.check(here, earlier, facts)
+        earlier = _after(earlier, stage, facts)
 
 
 def check_blur(
@@ -120,6 +117,18 @@ def _facts(stage: StageKind, facts_of: FactsOf) -> tuple[dict[str, ModelFacts] |
             facts[use.name] = known
     is_whole = all(use.name in facts for use in stage.models())
     return facts if is_whole else None, unknown
+
+
+def _after(earlier: Earlier, stage: StageKind, facts: Mapping[str, ModelFacts]) -> Earlier:
+    """What the stages up to this one may find; masks of crops are no masks of the frame."""
+    found = stage.labels_found(facts)
+    if found is None or earlier.boxes is None or earlier.masks is None:
+        return Earlier(None, None)
+    whole = [use.name for use in stage.models() if use.on is None and found.masks]
+    return Earlier(
+        tuple(dict.fromkeys((*earlier.boxes, *found.boxes))),
+        {**earlier.masks, **{facts[name].name: found.masks for name in whole}},
+    )
 
 
 def _finders(label: str, zoo: Mapping[str, ModelFacts]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pipeline.config.section import Section
-from pipeline.config.stages.facts import Labels, ModelFacts, ModelUse
+from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse
 from pipeline.config.stages.form import StageForm, fields_of
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ class StageKind(Section):
     def check(
         self,
         here: str,
-        boxes: Sequence[str] | None,
+        earlier: Earlier,
         facts: Mapping[str, ModelFacts],
     ) -> Iterator[str]:
         """Yield a line for each mistake that follows from its models and from earlier stages.
 
         Args:
             here: path of the stage, such as ``cameras.gate.stages[0]``.
-            boxes: classes whose boxes earlier stages find; None where that is unknown.
+            earlier: what the stages before it find.
             facts: of its models, by name.
         """
         yield from ()

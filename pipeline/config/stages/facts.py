@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -57,6 +57,20 @@ class Labels(NamedTuple):
 
     boxes: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the stages before one may find.
+
+    Attributes:
+        boxes: classes of boxes; None where any may be found.
+        masks: names of planes of the whole frame, by the model that makes them; None where any
+            may be found.
+    """
+
+    boxes: tuple[str, ...] | None = ()
+    masks: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
 
 
 class UnknownModelError(ValueError):

@@ -16,7 +16,7 @@ from pipeline.config.launch import quoted
 from pipeline.config.messages import show
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
-from pipeline.config.stages.facts import Labels, ModelFacts, ModelUse
+from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse
 from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
@@ -85,11 +85,9 @@ class ModelStage(StageKind):
         model = facts[self.model]
         return Labels(model.boxes, model.masks)
 
-    def check(
-        self, here: str, boxes: Sequence[str] | None, facts: Mapping[str, ModelFacts]
-    ) -> Iterator[str]:
+    def check(self, here: str, earlier: Earlier, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
         """Yield a line where ``on`` or a class of ``threshold`` does not fit the model."""
-        model = facts[self.model]
+        model, boxes = facts[self.model], earlier.boxes
         if self.on is None and (model.needs_boxes or model.is_for_crops):
             does, such = (
                 ("describes boxes", "person") if model.needs_boxes else ("runs on crops", "face")
