@@ -40,7 +40,11 @@ class Pages:
         ]
 
     def close(self) -> None:
+        """Close all pages; a route handler that still runs is left to fail unheard."""
         for context in self._browser.contexts:
+            for page in context.pages:
+                page.unroute_all(behavior="ignoreErrors")
+            context.unroute_all(behavior="ignoreErrors")
             context.close()
 
     def _hear(self, page: Page) -> None:
