@@ -100,7 +100,8 @@ def memory_key(camera: str) -> str:
 
 
 def counts_key(camera: str, day: str) -> str:
-    """Return the key of the hash of what a camera counted on a day of UTC, ``2026-11-29``.
+    """Return the key of the hash of what a camera counted in the hours of a day of UTC,
+    ``2026-11-29``, or in the minutes of four hours, ``2026-11-29T08``.
 
     Raises:
         ValueError: no camera can have that name.
