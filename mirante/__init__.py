@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mirante.client.subscription import subscribe
     from mirante.detections import Attribute, Detections
     from mirante.frame import Counts, FrameResult
+    from mirante.lanes import Lanes
     from mirante.mask import Mask
     from mirante.status import Status
 
@@ -18,6 +19,7 @@ __all__ = [
     "Frame",
     "FrameResult",
     "Gap",
+    "Lanes",
     "Mask",
     "Status",
     "SubscribeError",
@@ -31,6 +33,7 @@ _LAZY = {  # keys and hints load no NumPy, and a pipeline that only makes result
     "Frame": "mirante.client.items",
     "FrameResult": "mirante.frame",
     "Gap": "mirante.client.items",
+    "Lanes": "mirante.lanes",
     "Mask": "mirante.mask",
     "Status": "mirante.status",
     "SubscribeError": "mirante.client.reader",

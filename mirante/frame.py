@@ -8,6 +8,7 @@ from typing import Literal
 
 from mirante.detections import Detections
 from mirante.events import Event
+from mirante.lanes import Lanes
 from mirante.mask import Mask
 
 TsSource = Literal["rtcp", "arrival"]
@@ -61,6 +62,7 @@ class FrameResult:
             data was lost. What was found in it is no evidence, least of all of where a thing went.
         events: what happened, as far as this frame tells. Those of a frame that is dropped or fails
             later on its way go on with the next one.
+        lanes: the lanes of the road as lines; None where no stage looks for them.
     """
 
     camera: str
@@ -77,6 +79,7 @@ class FrameResult:
     published: tuple[str, ...] = ()
     damaged: bool = False
     events: tuple[Event, ...] = ()
+    lanes: Lanes | None = None
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

@@ -18,6 +18,7 @@ from mirante.rotated import Rotated, within_half_turn
 from mirante.shapes import ShapeError
 from mirante.terms import VERSION
 from mirante.wire.errors import UNREADABLE, WireError
+from mirante.wire.lanes import decode_lanes, encode_lanes
 from mirante.wire.masks import check_parts, decode_mask, encode_mask
 from mirante.wire.messages import (
     AttributeOf,
@@ -83,6 +84,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
         skeletons=_skeletons(result.detections, objects) or msgspec.UNSET,
         masks=len(coded),
         embeddings=[part for part, _ in vectors] or msgspec.UNSET,
+        lanes=msgspec.UNSET if result.lanes is None else encode_lanes(result.lanes),
         timings={**timings, "encode": round(elapsed_ms, 3)},
         counts=result.counts,
     )
@@ -151,6 +153,7 @@ def decode(
         counts=found.counts if found else Counts(),
         published=tuple(part.model for part in parts_of_vectors),
         damaged=head.damaged is True,
+        lanes=decode_lanes(found.lanes) if found and found.lanes else None,
     )
 
 

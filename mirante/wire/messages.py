@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mirante.frame import Counts, TsSource
 from mirante.terms import Box, Camera, Count, Pixels, Score, Size, Version
+from mirante.wire.lanes import LanesOf
 
 Rotated = Annotated[
     tuple[Pixels, Pixels, Pixels, Pixels],
@@ -133,6 +134,10 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
     embeddings: Annotated[
         list[EmbeddingPart] | UnsetType,
         Meta(description="vectors in the entry's binary fields; absent without; since 1.2"),
+    ] = UNSET
+    lanes: Annotated[
+        LanesOf | UnsetType,
+        Meta(description="the lanes of the road; absent where no stage looks for them; since 1.3"),
     ] = UNSET
     timings: Annotated[
         dict[str, float], Meta(description="milliseconds per stage of the frame's way, in order")
