@@ -10,6 +10,7 @@ from mirante.detections import Detections
 from mirante.events import Event
 from mirante.lanes import Lanes
 from mirante.mask import Mask
+from mirante.zones import ZoneCounts
 
 TsSource = Literal["rtcp", "arrival"]
 
@@ -63,6 +64,7 @@ class FrameResult:
         events: what happened, as far as this frame tells. Those of a frame that is dropped or fails
             later on its way go on with the next one.
         lanes: the lanes of the road as lines; None where no stage looks for them.
+        zones: who is in the camera's zones and crossed its lines; None where no stage counts.
     """
 
     camera: str
@@ -80,6 +82,7 @@ class FrameResult:
     damaged: bool = False
     events: tuple[Event, ...] = ()
     lanes: Lanes | None = None
+    zones: ZoneCounts | None = None
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

@@ -30,6 +30,7 @@ from mirante.wire.messages import (
     SkeletonOf,
 )
 from mirante.wire.vectors import encode_vectors, with_vectors
+from mirante.zones import ZoneCounts
 
 M = TypeVar("M")
 MAX_FRAME_PX = 1 << 28  # 16,384 x 16,384
@@ -71,7 +72,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
             one of the frame's masks carries the index of an object.
     """
     started_ns = time.perf_counter_ns()
-    head = _head(result)
+    head, counted = _head(result), result.zones
     coded = [encode_mask(mask, i, mask_encoding) for i, mask in enumerate(_masks(result))]
     check_parts([part for part, _ in coded])
     objects = _objects(result.detections)
@@ -85,6 +86,8 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
         masks=len(coded),
         embeddings=[part for part, _ in vectors] or msgspec.UNSET,
         lanes=msgspec.UNSET if result.lanes is None else encode_lanes(result.lanes),
+        zones=dict(counted.zones) if counted and counted.zones else msgspec.UNSET,
+        lines=dict(counted.lines) if counted and counted.lines else msgspec.UNSET,
         timings={**timings, "encode": round(elapsed_ms, 3)},
         counts=result.counts,
     )
@@ -154,7 +157,13 @@ def decode(
         published=tuple(part.model for part in parts_of_vectors),
         damaged=head.damaged is True,
         lanes=decode_lanes(found.lanes) if found and found.lanes else None,
+        zones=_counted(found) if found else None,
     )
+
+
+def _counted(message: DetectionsMessage) -> ZoneCounts | None:
+    zones, lines = message.zones or {}, message.lines or {}
+    return ZoneCounts(zones, lines) if zones or lines else None
 
 
 def announced_masks(detections: bytes) -> int:

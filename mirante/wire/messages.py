@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from mirante.frame import Counts, TsSource
 from mirante.terms import Box, Camera, Count, Pixels, Score, Size, Version
 from mirante.wire.lanes import LanesOf
+from mirante.zones import LineCount, ZoneCount
 
 Rotated = Annotated[
     tuple[Pixels, Pixels, Pixels, Pixels],
@@ -138,6 +139,16 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
     lanes: Annotated[
         LanesOf | UnsetType,
         Meta(description="the lanes of the road; absent where no stage looks for them; since 1.3"),
+    ] = UNSET
+    zones: Annotated[
+        dict[str, ZoneCount] | UnsetType,
+        Meta(
+            description="objects in each zone, by its name; absent where none is counted; since 1.3"
+        ),
+    ] = UNSET
+    lines: Annotated[
+        dict[str, LineCount] | UnsetType,
+        Meta(description="crossings of each line, by its name; absent without; since 1.3"),
     ] = UNSET
     timings: Annotated[
         dict[str, float], Meta(description="milliseconds per stage of the frame's way, in order")

@@ -222,6 +222,6 @@ def test_every_field_of_a_frame_is_on_the_wire() -> None:
     assert plain == {
         *("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height"),
         *("detections", "masks", "timings", "counts", "published", "damaged"),
-        "lanes",
+        *("lanes", "zones"),
         "events",  # in a stream of their own
     }, "a new field of FrameResult needs a place in the message"
