@@ -1,4 +1,5 @@
 // One camera: what it sees, how it fares, where its frames go, and how to get at its results.
+import { areasOf } from "../lib/areas.js";
 import { cameraPath, get } from "../lib/api.js";
 import { CameraActions } from "./camera_actions.js";
 import { Frames, Latency, Objects } from "./camera_charts.js";
@@ -49,9 +50,9 @@ function Known({ camera, session, onEdit }) {
     ${error && html`<${Notice} icon="alert" tone="wait" title="The charts are not updating">${error.message}</${Notice}>`}
     <div class="camera-top">
       <div class="view">
-        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} onFrame=${take} />
+        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} areas=${areasOf(camera)} onFrame=${take} />
           ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
-        <${LayerBar} labels=${labels} />
+        <${LayerBar} labels=${labels} cameras=${[camera]} />
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>
       <div class="beside">

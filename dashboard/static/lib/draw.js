@@ -1,7 +1,9 @@
 // A frame onto a canvas: the picture, masks at the region they cover, boxes with their words, key points.
+import { drawAreas } from "./areas.js";
 import { colourOf } from "./colours.js";
 
 const DAMAGED = "#ffb020";
+const STILL = 0.6; // opacity of what has not moved for some time
 
 /** Where the picture lies on a canvas, whole and centred: {left, top, width, height} in pixels. */
 export function placed(canvas, picture) {
@@ -10,8 +12,11 @@ export function placed(canvas, picture) {
   return { left: (canvas.width - width) >> 1, top: (canvas.height - height) >> 1, width, height };
 }
 
-/** `layers`: {masks, boxes, labels, points: booleans, hidden: Set of classes}. */
-export function drawFrame(canvas, frame, layers) {
+/**
+ * `layers`: {masks, boxes, labels, points, trails, areas: booleans, hidden: Set of classes};
+ * `over`: {areas, trails}, the camera's zones and lines and where its objects came from, null for none.
+ */
+export function drawFrame(canvas, frame, layers, { areas = null, trails = null } = {}) {
   const context = canvas.getContext("2d", { alpha: false });
   const place = placed(canvas, frame.bitmap);
   const [width, height] = frame.message.size;
@@ -27,6 +32,8 @@ export function drawFrame(canvas, frame, layers) {
   context.clip();
   if (layers.masks) drawMasks(context, frame.masks, toX, toY, layers.hidden);
   const unit = Math.max(1, Math.min(devicePixelRatio || 1, 3));
+  const drawAreaWords = areas && layers.areas ? drawAreas(context, areas, frame.message, place, unit) : null;
+  if (trails && layers.trails) trails.draw(context, toX, toY, unit, layers.hidden);
   const objects = frame.message.objects.filter((object) => !layers.hidden.has(object.label));
   if (layers.boxes) {
     for (const object of objects) drawBox(context, object, toX, toY, unit, layers.labels);
@@ -35,6 +42,7 @@ export function drawFrame(canvas, frame, layers) {
     const skeletons = new Map((frame.message.skeletons ?? []).map((one) => [one.class_id, one]));
     for (const object of objects) drawPoints(context, object, skeletons.get(object.class_id), toX, toY, unit);
   }
+  drawAreaWords?.();
   if (frame.message.damaged) drawDamaged(context, place, unit);
   context.restore();
 }
@@ -62,11 +70,13 @@ function drawBox(context, object, toX, toY, unit, labels) {
   const left = Math.round(toX(x)), top = Math.round(toY(y));
   const right = Math.round(toX(x + width)), bottom = Math.round(toY(y + height));
   const colour = colourOf(object.label);
+  context.globalAlpha = object.still ? STILL : 1;
   context.strokeStyle = colour;
-  context.lineWidth = 2 * unit;
+  context.lineWidth = (object.still ? 1 : 2) * unit;
   if (object.rotated) strokeRotated(context, object, toX, toY);
   else context.strokeRect(left, top, right - left, bottom - top);
   if (labels) drawWords(context, wordsOf(object), left - unit, top, colour, unit);
+  context.globalAlpha = 1;
 }
 
 /** The angle is that of the width, clockwise as y points down. */

@@ -1,16 +1,19 @@
 // Buttons for the layers and the classes that are drawn.
+import { areasOf, isTracked } from "./areas.js";
 import { colourOf } from "./colours.js";
 import { toggleClass, toggleLayer, useLayers } from "./layers.js";
 import { html } from "./preact.js";
 
 const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["masks", "Masks"], ["points", "Key points"]];
+const MORE = [["trails", "Trails"], ["areas", "Zones"]]; // offered where there is something to draw
 const SHOWN_MOST = 14;
 
-/** `labels`: the classes that may be seen. */
-export function LayerBar({ labels }) {
+/** `labels`: the classes that may be seen; `cameras`: those whose images are shown. */
+export function LayerBar({ labels, cameras }) {
   const layers = useLayers();
+  const has = { trails: cameras.some(isTracked), areas: cameras.some((camera) => areasOf(camera) !== null) };
   return html`<div class="layers" role="group" aria-label="Layers">
-    ${LAYERS.map(([name, words]) => html`<button type="button" class="chip" aria-pressed=${layers[name]}
+    ${[...LAYERS, ...MORE.filter(([name]) => has[name])].map(([name, words]) => html`<button type="button" class="chip" aria-pressed=${layers[name]}
       onClick=${() => toggleLayer(name)}>${words}</button>`)}
     ${labels.length > 0 && html`<span class="divider" />`}
     ${labels.slice(0, SHOWN_MOST).map((label) => html`<${Class} key=${label} label=${label}

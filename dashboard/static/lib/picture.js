@@ -3,26 +3,34 @@ import { drawFrame } from "./draw.js";
 import { layers, onLayers } from "./layers.js";
 import { live } from "./live.js";
 import { html, useEffect, useRef } from "./preact.js";
+import { Trails } from "./trails.js";
 
-/** `onFrame` is told of each frame drawn. The canvas has `data-seq` and `data-epoch` of its frame. */
-export function Picture({ camera, onFrame }) {
-  const ref = useRef();
-  useEffect(() => follow(ref.current, camera, onFrame), [camera]);
+/**
+ * `areas`: the zones and lines drawn over it, or null; `onFrame` is told of each frame drawn. The canvas has `data-seq`
+ * and `data-epoch` of its frame.
+ */
+export function Picture({ camera, areas = null, onFrame }) {
+  const ref = useRef(), over = useRef({});
+  over.current.areas = areas;
+  useEffect(() => follow(ref.current, camera, over.current, onFrame), [camera]);
+  useEffect(() => over.current.draw(), [JSON.stringify(areas)]);
   return html`<canvas ref=${ref} class="picture" role="img" aria-label="Live image of ${camera}" />`;
 }
 
-/** Draws frames until the function that it returns is called. */
-function follow(canvas, camera, onFrame) {
+/** Draws frames until the function that it returns is called; `over.draw` draws the last one again. */
+function follow(canvas, camera, over, onFrame) {
   let last = null, stop = null;
-  const draw = () => {
+  over.trails = new Trails();
+  const draw = over.draw = () => {
     if (!last) return;
-    drawFrame(canvas, last, layers);
+    drawFrame(canvas, last, layers, over);
     canvas.dataset.seq = last.message.seq;
     canvas.dataset.epoch = last.message.epoch;
   };
   const take = (frame) => {
     last?.bitmap.close();
     last = frame;
+    over.trails.take(frame.message);
     draw();
     onFrame?.(frame);
   };

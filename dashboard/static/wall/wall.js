@@ -1,6 +1,7 @@
 // The wall: every camera, live.
 import { CameraActions } from "../camera/camera_actions.js";
 import { useGrid } from "./grid.js";
+import { areasOf } from "../lib/areas.js";
 import { LayerBar } from "../lib/layer_bar.js";
 import { useLive } from "../lib/live.js";
 import { Picture } from "../lib/picture.js";
@@ -23,7 +24,7 @@ export function Wall({ session, onAdd, onEdit }) {
       ${cameras.length >= SEARCH_FROM && html`<label class="search"><${Icon} name="search" />
         <input type="search" placeholder="Find a camera" aria-label="Find a camera" value=${sought}
           onInput=${(event) => seek(event.target.value)} /></label>`}
-      <${LayerBar} labels=${labels} />
+      <${LayerBar} labels=${labels} cameras=${cameras} />
     </div>
     ${shown.length === 0 && html`<${Notice} icon="search" title="No camera is named “${sought}”" />`}
     <${Tiles} cameras=${shown} session=${session} onAdd=${onAdd} onEdit=${onEdit} />
@@ -60,7 +61,7 @@ function Tile({ camera, session, onEdit }) {
   const quiet = camera.paused || camera.state !== "running";
   return html`<article class="tile ${quiet ? "quiet" : ""}" data-camera=${camera.name}>
     <a href=${href} class="screen" aria-label="${camera.name}: ${camera.paused ? "paused" : camera.state}">
-      <${Picture} camera=${camera.name} />
+      <${Picture} camera=${camera.name} areas=${areasOf(camera)} />
       ${quiet && html`<${Why} camera=${camera} />`}
     </a>
     <footer>
