@@ -51,7 +51,7 @@ def page(pages: Pages, site: Site) -> Page:
 
 def drawn(page: Page, messages: list[dict[str, Any]], *places: tuple[int, int], **more: Any) -> Any:
     """The brightness of places on the canvas."""
-    asked = {"messages": messages, "areas": None, "layers": {}, "places": places}
+    asked: dict[str, Any] = {"messages": messages, "areas": None, "layers": {}, "places": places}
     return page.evaluate(_DRAWN, asked | more)
 
 
