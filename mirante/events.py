@@ -44,6 +44,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         direction: across a line or out of a lane: ``in`` or ``out``, ``left`` or ``right``.
         count: of objects in a zone.
         dwell_s: seconds that the object has been seen, or has been in the zone.
+        speed_kmh: of the object over the ground, where that is known in metres.
+        speed_error_kmh: by how much that may be off.
+        distance_m: metres that the object went in the zone.
         votes: share of the frames in which the object had each class.
         path: where the object's anchor was, in source pixels, thinned.
         best: Unix seconds of the frame that shows the object best.
@@ -68,6 +71,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     direction: str = ""
     count: Annotated[int, Meta(ge=0)] | None = None
     dwell_s: Annotated[float, Meta(ge=0)] | None = None
+    speed_kmh: Annotated[float, Meta(ge=0)] | None = None
+    speed_error_kmh: Annotated[float, Meta(ge=0)] | None = None
+    distance_m: Annotated[float, Meta(ge=0)] | None = None
     votes: dict[str, Score] = {}
     path: list[Point] = []
     best: UnixSeconds | None = None

@@ -30,6 +30,7 @@ class Line:
         view: takes the place of the images of this line, while it has some.
         memory: what stages know of earlier frames.
         views: what a line of a view stream shows its frames to.
+        live: values that take the place of stages' settings while they run, by stage.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
@@ -38,6 +39,7 @@ class Line:
     view: ViewImages | None = None
     memory: Memory = field(default_factory=Memory)
     views: tuple[ViewImages, ...] = ()
+    live: dict[str, str] = field(default_factory=dict)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -1,0 +1,352 @@
+"""The counting of a camera's zones and lines, frame by frame."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.detections import UNTRACKED, Detections
+from mirante.events import Event, EventKind
+from mirante.frame import FrameResult
+from mirante.zones import LineCount, ZoneCount, ZoneCounts
+from mirante.zones.areas import Areas
+from mirante.zones.crossing import MOST_FITS, Crossing
+from mirante.zones.motion import Motion
+from mirante.zones.presence import EPSILON_S, FORGET_S, Presence
+from mirante.zones.rules import Rules
+from mirante.zones.saving import Saved, Totals, columns_of, ends_of, read, tracks_of, write
+from mirante.zones.scale import WHOLE, Edges, Scale
+from mirante.zones.tracks import Rows, Tracks
+
+Bools = NDArray[np.bool_]
+
+
+class Counted(NamedTuple):
+    """What one frame changed.
+
+    Attributes:
+        counts: as of this frame.
+        events: what happened, in order.
+    """
+
+    counts: ZoneCounts
+    events: tuple[Event, ...]
+
+
+class UntrackedError(ValueError):
+    """The objects of a frame have no tracks, and cannot be counted."""
+
+
+class Counter:
+    """Counts tracked objects. Its memory outlives a change of the rules, and a restart.
+
+    Time is the frames' capture time. A frame that the decoder made up in part shows nothing.
+
+    Args:
+        saved: what a counter before it saved; None to begin with nothing.
+
+    Raises:
+        ValueError: these bytes are of no counter.
+    """
+
+    def __init__(self, saved: bytes | None = None) -> None:
+        self._lock = threading.Lock()
+        self._rules = Rules()
+        self._zones: dict[str, Totals] = {}
+        self._lines: dict[str, Totals] = {}
+        self._ends: dict[str, list[float]] = {}
+        self._tracks = Tracks(0, 0)
+        self._labels: list[str] = []
+        self._serial = self._now_ns = 0
+        if saved is not None:
+            self._restore(read(saved))
+        self._scale: Scale | None = None
+        self._is_queue_known = False
+        self._use(self._rules)
+
+    def adopt(self, rules: Rules) -> None:
+        """Count by other rules from the next frame on. A zone or line that keeps its name keeps its
+        totals, and who is in the zone; where a line is moved each object begins on its side anew.
+        """
+        with self._lock:
+            ends = {name: ends_of(line) for name, line in rules.lines.items()}
+            zones, lines = list(self._zones), list(self._lines)
+            places = [zones.index(each) if each in zones else None for each in rules.zones]
+            self._tracks.choose(-1, places)
+            same = [
+                lines.index(name) if self._ends.get(name) == end else None
+                for name, end in ends.items()
+            ]
+            self._tracks.choose(-2, same)
+            self._zones = {name: self._zones.get(name, Totals()) for name in rules.zones}
+            self._lines = {name: self._lines.get(name, Totals()) for name in rules.lines}
+            self._ends = ends
+            self._use(rules)
+
+    def saved(self) -> bytes:
+        """Return all that its successor needs to continue as if it were this one."""
+        with self._lock:
+            columns = columns_of(self._tracks, self._now_ns, self._rules.ground is not None)
+            return write(
+                Saved(
+                    serial=self._serial,
+                    now_ns=self._now_ns,
+                    zones=self._zones,
+                    lines=self._lines,
+                    ends=self._ends,
+                    labels=self._labels,
+                    count=len(self._tracks),
+                    columns=columns,
+                )
+            )
+
+    def count(self, result: FrameResult, area: Edges = WHOLE) -> Counted:
+        """Take a frame in.
+
+        Args:
+            result: the frame's, with tracks.
+            area: the part of the whole image that the frames show: left, top, right, bottom, 0..1.
+
+        Raises:
+            UntrackedError: there are objects, and nothing tracks.
+        """
+        objects = result.detections
+        if objects.track_id is None and len(objects):
+            raise UntrackedError(
+                "zones: the objects have no tracks; expected a track stage (mirtrack) before"
+            )
+        with self._lock:
+            if result.damaged:
+                return Counted(self._counts(), ())
+            self._look_at(Scale((result.width, result.height), area))
+            if objects.track_id is not None and (objects.track_id == UNTRACKED).any():
+                objects = objects.select(objects.track_id != UNTRACKED)
+            events = tuple(self._events(result, objects))
+            return Counted(self._counts(), events)
+
+    def _restore(self, saved: Saved) -> None:
+        self._zones, self._lines, self._ends = saved.zones, saved.lines, saved.ends
+        self._serial, self._now_ns, self._labels = saved.serial, saved.now_ns, saved.labels
+        self._tracks = tracks_of(saved)
+
+    def _use(self, rules: Rules) -> None:
+        self._rules = rules
+        self._presence = Presence(list(rules.zones.values()))
+        self._crossing = Crossing(list(rules.lines.values()))
+        every = (*rules.zones.values(), *rules.lines.values())
+        self._forget_s = max(FORGET_S, *(rule.lost_s for rule in every), 0.0)
+        self._scale = None
+
+    def _look_at(self, scale: Scale) -> None:
+        if scale == self._scale:
+            return
+        self._scale, self._areas = scale, Areas(self._rules, scale)
+        ground = self._rules.ground
+        self._motion = Motion(ground.plane(), scale.sides) if ground is not None else None
+        if len(self._tracks):
+            distance, place = self._areas.far(self._tracks["anchor"])
+            self._tracks["distance"][:], self._tracks["place"][:] = distance, place
+            side = self._tracks["side"]  # 0: a line that is new, or was moved
+            side[:] = np.where(side == 0, np.where(distance >= 0, 1, -1), side)
+
+    def _events(self, result: FrameResult, objects: Detections) -> Iterator[Event]:
+        now_ns, tracks = result.captured_ns, self._tracks
+        passed_s = (now_ns - self._now_ns) / 1e9 if self._now_ns else 0.0
+        if passed_s < 0:
+            tracks.shift(now_ns - self._now_ns)  # the clock was set
+        self._now_ns = now_ns
+        ids = [] if objects.track_id is None else objects.track_id.tolist()
+        rows, new = tracks.rows_of(ids)
+        entering, crossing = self._see(result, objects, rows, new)
+        yield from self._moved(result, rows, entering, crossing)
+        if len(rows) < len(tracks):
+            yield from self._missed(result)
+        yield from self._crowded(result, max(0.0, passed_s))
+
+    def _see(
+        self, result: FrameResult, objects: Detections, rows: Rows, new: Rows
+    ) -> tuple[Bools, Bools]:
+        """Note the objects of a frame; return who turns at which zone, and crosses which line."""
+        tracks, areas, now_ns = self._tracks, self._areas, result.captured_ns
+        tracks["missed"][:] += 1
+        if not len(rows):
+            return np.zeros((0, len(self._zones)), bool), np.zeros((0, len(self._lines)), bool)
+        boxes = areas.boxes(objects)
+        anchors = np.empty((len(rows), 2, 2))
+        anchors[:, :, 0] = ((boxes[:, 0] + boxes[:, 2]) / 2)[:, None]
+        anchors[:, 0, 1], anchors[:, 1, 1] = boxes[:, 3], (boxes[:, 1] + boxes[:, 3]) / 2
+        before = tracks["within"][rows]
+        fits = areas.fit(objects, boxes)
+        within = areas.within(anchors, before, objects, result.masks)
+        within &= fits[:, : len(self._zones)]
+        if (still := self._still(objects, rows, new)) is not None:
+            within[still], anchors[still] = before[still], tracks["anchor"][rows[still]]
+        if len(new):
+            tracks["seen"][rows[new]], tracks["birth"][rows[new]] = now_ns, result.epoch
+        entering = self._presence.see(tracks, rows, within, now_ns)
+        if self._lines:
+            votes = tracks["fits"][rows] + np.where(fits[:, len(self._zones) :], 1, -1)
+            tracks["fits"][rows] = np.clip(votes, -MOST_FITS, MOST_FITS)
+            crossing = self._crossing.step(tracks, rows, new, anchors, areas, now_ns)
+        else:
+            crossing = np.zeros((len(rows), 0), np.bool_)
+        tracks["seen"][rows], tracks["missed"][rows] = now_ns, 0
+        tracks["anchor"][rows], tracks["box"][rows] = anchors, objects.xyxy
+        tracks["label"][rows] = self._number(objects)
+        if self._motion is not None:
+            self._motion.move(tracks, rows, now_ns)
+        return entering, crossing
+
+    def _still(self, objects: Detections, rows: Rows, new: Rows) -> Bools | None:
+        """Which objects stand: they are where they were, however their boxes tremble."""
+        self._is_queue_known = objects.still is not None
+        if objects.still is None:
+            return None
+        self._tracks["still"][rows] = objects.still
+        still: Bools = objects.still.copy()
+        still[new] = False
+        return still if still.any() else None
+
+    def _number(self, objects: Detections) -> Rows:
+        """Return the place of each object's class in the list of class names."""
+        for label in objects.labels:
+            if label not in self._labels:
+                self._labels.append(label)
+        numbers = np.array([self._labels.index(label) for label in objects.labels], np.intp)
+        return numbers[objects.class_id]
+
+    def _moved(
+        self, result: FrameResult, rows: Rows, turning: Bools, crossing: Bools
+    ) -> Iterator[Event]:
+        """Yield what objects did that the frame shows."""
+        if turning.any():
+            for index, zone in pairs(turning):
+                row = int(rows[index])
+                if self._tracks["inside"][row, zone]:
+                    yield self._entered(result, row, zone)
+                else:
+                    yield self._left(result, row, zone, int(self._tracks["since"][row, zone]))
+        if crossing.any():
+            for index, line in pairs(crossing):
+                yield self._crossed(result, int(rows[index]), line)
+
+    def _missed(self, result: FrameResult) -> Iterator[Event]:
+        """Yield what objects did that have not been seen for too long, and forget those that are
+        gone for good.
+        """
+        tracks = self._tracks
+        unseen_s = (result.captured_ns - tracks["seen"]) / 1e9
+        for row, zone in pairs(self._presence.miss(tracks, unseen_s)):
+            yield self._left(result, row, zone, int(tracks["seen"][row]))
+        for row, line in pairs(self._crossing.miss(tracks, unseen_s)):
+            yield self._crossed(result, row, line)
+        gone = unseen_s > self._forget_s
+        if gone.any():
+            tracks.keep(~gone)
+
+    def _crowded(self, result: FrameResult, passed_s: float) -> Iterator[Event]:
+        for index, (name, zone) in enumerate(self._rules.zones.items()):
+            if zone.crowded is None:
+                continue
+            totals, inside = self._zones[name], int(self._tracks["inside"][:, index].sum())
+            is_over = inside > zone.crowded
+            step_s = passed_s if totals.was_over != totals.is_crowded else -passed_s
+            totals.level, totals.was_over = max(0.0, totals.level + step_s), is_over
+            limit_s = zone.lost_s if totals.is_crowded else zone.crowded_s
+            if is_over == totals.is_crowded or totals.level < limit_s - EPSILON_S:
+                continue
+            totals.is_crowded, totals.level = is_over, 0.0
+            if is_over:
+                words = f"{inside} objects in {name}, more than {zone.crowded}"
+                yield self._event(result, "zone-crowded", name, words, zone=name, count=inside)
+
+    def _entered(self, result: FrameResult, row: int, index: int) -> Event:
+        tracks, (name, totals) = self._tracks, list(self._zones.items())[index]
+        tracks["entered"][row, index] = tracks["since"][row, index]
+        tracks["walked_before"][row, index] = tracks["walked"][row]
+        totals.up += 1
+        return self._event(result, "zone-entered", name, f"entered {name}", row, zone=name)
+
+    def _left(self, result: FrameResult, row: int, index: int, until_ns: int) -> Event:
+        """The event of an object that was last in a zone at ``until_ns``."""
+        tracks, (name, totals) = self._tracks, list(self._zones.items())[index]
+        totals.down += 1
+        dwell_s = max(0.0, round((until_ns - int(tracks["entered"][row, index])) / 1e9, 3))
+        facts: dict[str, Any] = {"zone": name, "dwell_s": dwell_s}
+        if self._motion is not None:
+            walked = float(tracks["walked"][row] - tracks["walked_before"][row, index])
+            facts["distance_m"] = round(max(0.0, walked), 2)
+        words = f"left {name} after {dwell_s:.1f} s"
+        return self._event(result, "zone-left", name, words, row, **facts)
+
+    def _crossed(self, result: FrameResult, row: int, index: int) -> Event:
+        name, totals = list(self._lines.items())[index]
+        is_in = bool(self._tracks["side"][row, index] > 0)
+        direction = "in" if is_in else "out"
+        totals.up, totals.down = totals.up + is_in, totals.down + (not is_in)
+        words = f"crossed {name} ({direction})"
+        return self._event(result, "line-crossed", name, words, row, line=name, direction=direction)
+
+    def _event(
+        self,
+        result: FrameResult,
+        kind: EventKind,
+        name: str,
+        words: str,
+        row: int | None = None,
+        **facts: Any,
+    ) -> Event:
+        """An event of a frame, of a track unless ``row`` is None. Its ID holds the number of all
+        events of this counter, and the epoch in which its track, or counting, began.
+        """
+        self._serial += 1
+        tracks, who = self._tracks, str(result.epoch)
+        if row is not None:
+            track, label = int(tracks["id"][row]), self._labels[int(tracks["label"][row])]
+            left, top, right, bottom = tracks["box"][row].round(2).tolist()
+            bbox = (left, top, round(right - left, 2), round(bottom - top, 2))
+            facts |= {"track_id": track, "label": label, "bbox": bbox}
+            who, words = f"{tracks['birth'][row]}-{track}", f"{label} {track} {words}"
+            if self._motion is not None and (speed := self._motion.speed_kmh(tracks, row)):
+                facts["speed_kmh"], facts["speed_error_kmh"] = (round(each, 2) for each in speed)
+        return Event(
+            id=f"{who}-{kind}-{name}-{self._serial}",
+            camera=result.camera,
+            kind=kind,
+            ts=result.captured_ns // 1000 / 1e6,
+            seq=result.seq,
+            epoch=result.epoch,
+            reason=words,
+            **facts,
+        )
+
+    def _counts(self) -> ZoneCounts:
+        inside, entered = self._tracks["inside"], self._tracks["entered"]
+        many = inside.sum(0).tolist()
+        first = np.where(inside, entered, self._now_ns).min(0, initial=self._now_ns).tolist()
+        still = self._tracks["still"][:, None]
+        queues = (inside & still).sum(0).tolist() if self._is_queue_known else [None] * len(many)
+        zones = {
+            name: ZoneCount(
+                inside=number,
+                entered=totals.up,
+                left=totals.down,
+                dwell_s=round((self._now_ns - since_ns) / 1e9, 1),
+                queue=queue,
+                crowded=totals.is_crowded,
+            )
+            for (name, totals), number, since_ns, queue in zip(
+                self._zones.items(), many, first, queues, strict=True
+            )
+        }
+        lines = {n: LineCount(in_=each.up, out=each.down) for n, each in self._lines.items()}
+        return ZoneCounts(zones, lines)
+
+
+def pairs(chosen: Bools) -> Iterator[tuple[int, int]]:
+    """Yield the row and column of each that is chosen."""
+    yield from zip(*(each.tolist() for each in np.nonzero(chosen)), strict=True)

@@ -1,0 +1,1 @@
+"""Zones and lines as a stage."""
