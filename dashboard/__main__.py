@@ -13,6 +13,7 @@ import sys
 from dashboard.access import Access, AccessError
 from dashboard.app import make_services
 from dashboard.server import serve
+from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
 from pipeline.logs import configure_logs
@@ -36,7 +37,8 @@ def main() -> int:
     except AccessError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the parent reads it
         return REFUSED
-    services = make_services(told["redis"], settings, access)
+    clips = ClipsKept.model_validate(told["clips"])
+    services = make_services(told["redis"], settings, access, clips=clips)
     serve(services, listening, lambda: print("ready", flush=True))  # noqa: T201 - likewise
     return 0
 

@@ -23,6 +23,7 @@ from dashboard.access.rights import ANYONE, check_declared
 from dashboard.api import (
     audit,
     cameras,
+    clips,
     discovery,
     health,
     live,
@@ -44,9 +45,12 @@ from dashboard.live.hub import Hub
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
 from pipeline.config.camera_url import redact
+from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.messages import ConfigError, ConflictError
 from pipeline.control.audit import FILE
+from pipeline.control.clip_place import place_of
+from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.registry import RegistryError, UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
@@ -55,6 +59,7 @@ STATIC = Path(__file__).parent / "static"
 DOCUMENT, FILES = "/api/v1/openapi.json", "/static"
 ROUTERS = (
     cameras,
+    clips,
     sources,
     results,
     models,
@@ -69,7 +74,11 @@ ROUTERS = (
 
 
 def make_services(
-    address: str, settings: Dashboard, access: Access, credentials: Credentials | None = None
+    address: str,
+    settings: Dashboard,
+    access: Access,
+    credentials: Credentials | None = None,
+    clips: ClipsKept | None = None,
 ) -> Services:
     """Make everything that the routes share, not yet started.
 
@@ -78,11 +87,13 @@ def make_services(
         settings: those of the dashboard.
         access: who may view.
         credentials: where passwords of cameras are kept; the user's own file by default.
+        clips: where clips are kept; the user's own folder by default.
     """
     url = RedisUrl(address)
     sampler = Sampler(url)
     hub = Hub(url, sampler)
-    return Services(address, settings, access, sampler, hub, credentials or Credentials())
+    place = place_of(clips or ClipsKept())
+    return Services(address, settings, access, sampler, hub, credentials or Credentials(), place)
 
 
 def make_app(services: Services) -> FastAPI:
@@ -174,6 +185,7 @@ def _add_errors(app: FastAPI) -> None:
     def _no_answer(_request: Request, error: Exception) -> JSONResponse:
         return answer(504, str(error))
 
+    @app.exception_handler(ClipStoreError)
     @app.exception_handler(CredentialsError)
-    def _credentials(_request: Request, error: Exception) -> JSONResponse:
+    def _files(_request: Request, error: Exception) -> JSONResponse:
         return answer(507, str(error))

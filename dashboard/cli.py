@@ -64,7 +64,8 @@ def dashboard(
         typer.echo(f"user admin, password {password} (shown this once)")
     access.check_binding(page.host)
     with bind(page) as listening:
-        services = make_services(redis_address(redis_url or settings.redis.address()), page, access)
+        address = redis_address(redis_url or settings.redis.address())
+        services = make_services(address, page, access, clips=settings.clips)
         url = shown_url(listening)
         serve(services, listening, lambda: _serving(f"{url} shows {services.url}"))
 

@@ -15,7 +15,9 @@ from dashboard.history.sampler import Sampler
 from dashboard.live.hub import Hub
 from dashboard.redis_clients import async_client, plain_client
 from mirante.redis_url import RedisUrl
+from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
+from pipeline.control.clip_place import ClipPlace, place_of
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry
 
@@ -31,6 +33,7 @@ class Services:
         sampler: what cameras did lately.
         hub: live images.
         credentials: where passwords of cameras are kept.
+        clips: where clips are kept.
     """
 
     address: str
@@ -39,6 +42,7 @@ class Services:
     sampler: Sampler
     hub: Hub
     credentials: Credentials = field(default_factory=Credentials)
+    clips: ClipPlace = field(default_factory=lambda: place_of(ClipsKept()))
 
     @cached_property
     def url(self) -> RedisUrl:

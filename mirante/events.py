@@ -50,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         votes: share of the frames in which the object had each class.
         path: where the object's anchor was, in source pixels, thinned.
         best: Unix seconds of the frame that shows the object best.
+        clip: ID of the clip that it began, or is part of; empty without.
         image: the entry of the same ID in the camera's ``images`` stream is a JPEG of it.
         reason: in words, for people.
         version: of the wire format.
@@ -77,5 +78,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     votes: dict[str, Score] = {}
     path: list[Point] = []
     best: UnixSeconds | None = None
+    clip: str = ""
     image: bool = False
     reason: str = ""

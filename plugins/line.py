@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field
 
 from engines.serving import Models
+from plugins.clips.recorder import Recorder
+from plugins.clips.ring import PacketRing
 from plugins.ledger import Ledger
 from plugins.memory import Memory
 from plugins.outbox.lane import REFUSED
@@ -31,6 +33,8 @@ class Line:
         memory: what stages know of earlier frames.
         views: what a line of a view stream shows its frames to.
         live: values that take the place of stages' settings while they run, by stage.
+        clips: makes clips of the camera; None where it keeps none.
+        rings: what the encoded images of the line's session are kept in.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
@@ -40,6 +44,8 @@ class Line:
     memory: Memory = field(default_factory=Memory)
     views: tuple[ViewImages, ...] = ()
     live: dict[str, str] = field(default_factory=dict)
+    clips: Recorder | None = None
+    rings: tuple[PacketRing, ...] = ()
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -111,8 +111,12 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         trace = self.ledger.trace_of(key)
         final = self.ledger.publish(key)
         if final is not None:
+            clips = self.line.clips
             try:
-                self.outbox.publish(final, self.masks, trace)
+                final = final if clips is None else clips.mark(final)
+                coded = self.outbox.publish(final, self.masks, trace)
+                if clips is not None and coded is not None:
+                    clips.published(final, coded)
             except Exception as error:
                 self.ledger.unpublish()
                 if trace is not None:

@@ -29,6 +29,8 @@ MAY: dict[Role, frozenset[Role]] = {
 """By role, the roles whose work somebody of that role may do."""
 CAMERA_PARAMETERS = frozenset({"name", "camera"})
 """The path parameters that name a camera; no route may use them for anything else."""
+OF_A_CAMERA = frozenset({"clip"})
+"""The path parameters that name something of the camera that the path names before them."""
 REFUSED: dict[Role, str] = {
     "viewer": ONLY_LOOKS,
     "operator": "an operator may pause and test cameras and swap models, no more; ask an admin",
@@ -94,7 +96,8 @@ def declared(route: Any) -> Right | None:
         raise UndeclaredError(
             f"{route.path}: expected one right (dashboard.access.rights), got {len(found)}"
         )
-    if strange := set(route.param_convertors) - CAMERA_PARAMETERS:
+    named = set(route.param_convertors)
+    if strange := named - CAMERA_PARAMETERS - (OF_A_CAMERA if named & CAMERA_PARAMETERS else set()):
         raise UndeclaredError(
             f"{route.path}: expected a camera's name in the path, which rights are held for, got "
             f"{', '.join(sorted(strange))}"

@@ -81,7 +81,7 @@ def refusals(*statuses: int) -> Answers:
         502: "the worker could not do it",
         503: "Redis is away",
         504: "no answer in time",
-        507: "the file of cameras' passwords cannot be read or changed",
+        507: "a file cannot be read or changed: of cameras' passwords, or of clips; or no room",
     }
     return {status: {"model": Refused, "description": words[status]} for status in statuses}
 

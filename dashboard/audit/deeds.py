@@ -20,6 +20,8 @@ _ACTIONS = (
     ("DELETE", _CAMERA, "remove camera"),
     ("POST", f"{_CAMERA}/pause", "pause camera"),
     ("POST", f"{_CAMERA}/resume", "resume camera"),
+    ("POST", f"{_CAMERA}/clips", "make clip"),
+    ("DELETE", f"{_CAMERA}/clips/[^/]+", "delete clip"),
     ("POST", r"/api/v1/discovery", "search for cameras"),
     ("POST", r"/api/v1/models/swap", "swap model"),
     (*LOGIN, "log in"),

@@ -16,6 +16,7 @@ from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
 from pipeline.config.view_stream import stream_of, view_stream_of
+from plugins.clips.ring import PacketRing
 
 Key = tuple[object, ...]
 
@@ -63,6 +64,7 @@ class Lead:
     Attributes:
         session: that which runs now; None between two.
         feeds: of those that follow.
+        rings: of those that keep the session's encoded images for clips.
         fault: why the stream ended, once it has; None where nothing is wrong with it.
         is_over: it has ended.
     """
@@ -71,19 +73,22 @@ class Lead:
         self.camera = camera
         self.session: Shown | None = None
         self.feeds: tuple[Feed, ...] = ()
+        self.rings: tuple[PacketRing, ...] = ()
         self.fault: Fault | None = None
         self.is_over = False
         self._lock = threading.Lock()
 
-    def join(self, feed: Feed) -> None:
-        """Give a feed each frame from now on."""
+    def join(self, feed: Feed, rings: tuple[PacketRing, ...] = ()) -> None:
+        """Give a feed each frame, and rings each encoded image, from now on."""
         with self._lock:
             self.feeds = (*self.feeds, feed)
+            self.rings = (*self.rings, *rings)
 
-    def leave(self, feed: Feed) -> None:
-        """Give a feed no more."""
+    def leave(self, feed: Feed, rings: tuple[PacketRing, ...] = ()) -> None:
+        """Give them no more."""
         with self._lock:
             self.feeds = tuple(each for each in self.feeds if each is not feed)
+            self.rings = tuple(each for each in self.rings if each not in rings)
 
 
 class SharedSessions:

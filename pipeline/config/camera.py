@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.clips import Clips
 from pipeline.config.field_of_view import Crop, Rotation, Zone
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
@@ -141,6 +142,9 @@ class CameraOptions(Section):
         "bits", description="how masks travel; all but polygon are lossless"
     )
     preview: Preview = Field(Preview(), description="the image for people")
+    clips: Clips | None = Field(
+        None, description="video around moments; null keeps none, {} keeps those asked for"
+    )
     max_mib: CameraMib = Field(
         CameraMib(), description="maximum memory of its results in Redis, where not that of all"
     )

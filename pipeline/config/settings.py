@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self, TypeVar, cast
+from typing import Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mirante.keys import CAMERA_NAME
 from mirante.tls_files import check_certificates, check_key
 from pipeline.config.camera import Camera, CameraName, CameraOptions
+from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.redis_address import check_redis_address, read_password
 from pipeline.config.section import Section
@@ -239,6 +240,7 @@ class Settings(BaseSettings):
     telemetry: Telemetry = Field(
         Telemetry(), description="what is sent to OpenTelemetry; nothing unless asked for"
     )
+    clips: ClipsKept = Field(ClipsKept(), description="where clips of cameras are kept")
     engine: Engine = Field(Engine(), description="how models run")
     models: Path | None = Field(None, description="folder of manifests beside the zoo's")
     defaults: CameraOptions = Field(
@@ -291,8 +293,8 @@ def inherit(own: SectionT, defaults: Section) -> SectionT:
         theirs = getattr(defaults, key)
         if key not in own.model_fields_set:
             update[key] = theirs
-        elif isinstance(theirs, Section):
-            update[key] = inherit(cast(Section, getattr(own, key)), theirs)
+        elif isinstance(theirs, Section) and isinstance(said := getattr(own, key), Section):
+            update[key] = inherit(said, theirs)
     return own.model_copy(update=update)
 
 

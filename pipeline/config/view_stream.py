@@ -8,7 +8,7 @@ from pipeline.config.camera import Camera, Preview
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.messages import show
 
-_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview", "mask_encoding"}
+_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview", "mask_encoding", "clips"}
 
 
 def stream_of(url: CameraUrl) -> tuple[object, ...]:
@@ -36,6 +36,7 @@ def view_stream_of(camera: Camera) -> Camera | None:
         "pace": "realtime",
         "stages": [],
         "preview": Preview(),
+        "clips": None,
     }
     return camera.model_copy(update=update)
 

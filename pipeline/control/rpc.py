@@ -17,9 +17,9 @@ from mirante.keys import answer_key, request_key
 
 log = logging.getLogger(__name__)
 
-What = Literal["swap", "trial"]
+What = Literal["swap", "trial", "clip"]
 Handler = Callable[[dict[str, Any]], bytes]
-AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2}
+AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4}
 ANSWER_KEPT_S = 300
 DONE, REFUSED = (
     b"+",

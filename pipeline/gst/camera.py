@@ -31,6 +31,7 @@ from pipeline.gst.conversation import unanswered
 from pipeline.gst.decoders import refusal
 from pipeline.gst.following import FollowingSession
 from pipeline.gst.session import TEARDOWN_S, GraphError, Session
+from pipeline.gst.shown import ShownImages
 from plugins.element import is_own
 from plugins.line import Line
 
@@ -41,8 +42,6 @@ WARNING_EVERY_S = 10.0
 
 _CALM = {State.CONNECTING, State.RUNNING, State.STOPPED}
 _log = logging.getLogger(__name__)
-
-
 _NEXT_TURN = undetailed(FaultCode.END_OF_FILE)  # of a graph; another goes on at once
 
 
@@ -81,6 +80,8 @@ class CameraRunner:
         self._transport = Transport(spec)
         camera_graph(name, spec, stages)  # or it is refused
         self._line, self._ledger = line, line.ledger
+        if line.clips is not None:
+            line.clips.decoder = partial(ShownImages, spec)
         self._on_change = on_change
         self._shared, self._key = shared, session_key(spec)
         self._file = None if spec.url.is_network else Path(spec.url.path)

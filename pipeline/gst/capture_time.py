@@ -100,6 +100,15 @@ class CaptureTime:
         whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
         return whole
 
+    def of(self, buffer: Any) -> tuple[int, bool]:
+        """Return the Unix time in ns of an encoded image, and whether its camera told it; else it
+        has come now.
+        """
+        now_ns, ntp_ns = time.time_ns(), _ntp_ns(buffer)
+        if ntp_ns is not None and abs(ntp_ns - _NTP_TO_UNIX_NS - now_ns) <= CLOCK_TRUST_S * 1e9:
+            return ntp_ns - _NTP_TO_UNIX_NS, True
+        return now_ns, False
+
     def captured(self, buffer: Any, paced: bool) -> Captured:
         """Return when a decoded frame was taken; ``paced`` ones when they are due, which is now."""
         now_ns, pts = time.time_ns(), buffer.pts

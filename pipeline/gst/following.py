@@ -92,17 +92,17 @@ class FollowingSession(Session):
 
     def __init__(self, spec: Camera, graph: str, line: Line, lead: Lead) -> None:
         super().__init__(spec, FOLLOWING, graph, line)
-        self._followed = lead
+        self._followed, self._rings = lead, line.rings
         self._frames = FrameFeed(self._element, self.probes)
 
     def start(self) -> None:
         """To PLAYING; frames are taken from then on."""
         super().start()
-        self._followed.join(self._frames)
+        self._followed.join(self._frames, self._rings)
 
     def close(self) -> None:
         """Take no more frames, then to NULL."""
-        self._followed.leave(self._frames)
+        self._followed.leave(self._frames, self._rings)
         self._frames.stop()
         super().close()
 

@@ -24,9 +24,11 @@ from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import Captured, CaptureTime
 from pipeline.gst.intake import Intake, JpegEnds
+from pipeline.gst.packets import PacketTap
 from pipeline.gst.view import Seen
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
+from plugins.line import Line
 
 Gst.init(None)
 
@@ -66,6 +68,7 @@ class FrameProbes:
         seen: the camera's view, which says the size that frames are shown in; None for their own.
         damaged: what to do with frames that the decoder made up in part.
         lead: those who are given each decoded frame too.
+        tap: copies what comes to the decoder for clips.
 
     Attributes:
         times: when they were taken.
@@ -82,6 +85,7 @@ class FrameProbes:
         seen: Seen | None = None,
         damaged: Literal["mark", "drop", "keep"] = "mark",
         lead: Lead | None = None,
+        tap: PacketTap | None = None,
     ) -> None:
         self._began_s: float | None = None
         self._packets_s: float | None = None
@@ -91,7 +95,7 @@ class FrameProbes:
         self._damage = Damage(believes=not keyframes_only)
         self._intake = Intake(self._on_data, self._damage.lost)
         self._damaged = damaged
-        self._lead = lead
+        self._lead, self._tap = lead, tap or PacketTap(Line(ledger), None)
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
@@ -137,7 +141,9 @@ class FrameProbes:
         """Notes what arrives at a video decoder."""
         if "jpeg" in decoder.get_static_pad("sink").query_caps(None).to_string():
             self._jpeg_ends = JpegEnds()
-        self._add(decoder.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_arrived)
+        sink = decoder.get_static_pad("sink")
+        self._add(sink, Gst.PadProbeType.BUFFER, self._on_arrived)
+        self._add(sink, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_format)
 
     def watch_packets(self, depayloader: Any) -> None:
         """Notes the times of the RTP packets that become images."""
@@ -199,13 +205,19 @@ class FrameProbes:
         key = not buffer.has_flags(_DELTA)
         if self._keyframes_only and not key:
             self._rhythm.came(now_s, pts)
+            self._tap.arrived(pad, buffer, *self.times.of(buffer))
             return _DROP
         if (whole := self.times.arrived(buffer)) is not None:
             pad.chain(whole)  # passes here again, as it is
             return _DROP
+        self._tap.arrived(pad, buffer, *self.times.of(buffer))
         self._rhythm.came(now_s, pts)
         cut = self._jpeg_ends is not None and self._jpeg_ends.is_cut(buffer)
         self._damage.arrived(pts, now_s, key, buffer.has_flags(_DISCONT), cut)
+        return _OK
+
+    def _on_format(self, _pad: Any, info: Any) -> Any:
+        self._tap.event(info.get_event())
         return _OK
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
@@ -225,6 +237,7 @@ class FrameProbes:
         flagged, discont = buffer.has_flags(_CORRUPTED), buffer.has_flags(_DISCONT)
         damaged = self._damage.decoded(sent_pts, flagged, discont)
         captured = self.times.captured(buffer, self._paced)
+        self._tap.decoded(sent_pts, captured.at_ns)
         pts = self._unique(pad, sent_pts)
         if pts != sent_pts:
             buffer.pts = pts

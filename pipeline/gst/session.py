@@ -35,6 +35,7 @@ from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.memory import give_back
 from pipeline.gst.mp4_range import leave_range_open
 from pipeline.gst.pacing import Pacing
+from pipeline.gst.packets import PacketTap
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
@@ -104,8 +105,7 @@ class Session:
             raise GraphError(error) from None
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
-        self._is_network = spec.url.is_network
-        self._is_live = source.live
+        self._is_network, self._is_live = spec.url.is_network, source.live
         is_file = not (self._is_live or self._is_network)
         self._file = Path(spec.url.path) if is_file else None
         self._is_opened = False
@@ -119,6 +119,7 @@ class Session:
             seen=Seen(spec),
             damaged=spec.damaged,
             lead=lead,
+            tap=PacketTap(line, lead),
         )
         if source.follows:
             self.probes.follow(self._pipeline)

@@ -18,8 +18,10 @@ from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
+from pipeline.worker.clips import WorkerClips, of_view
 from pipeline.worker.metrics import Latency
 from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
+from plugins.clips.recorder import Recorder
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -119,13 +121,25 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class RunningCamera:
-    """A camera that a worker runs; ``images``: those of its view, where it has one."""
+    """A camera that a worker runs.
+
+    Attributes:
+        images: those of its view, where it has one.
+        clips: makes its clips, where it keeps some.
+    """
 
     spec: Camera
     runner: Runner
     ledger: Ledger
     seen: Seen
     images: ViewImages | None = None
+    clips: Recorder | None = None
+
+    def stop(self, timeout_s: float, reason: str) -> None:
+        """Stop it for a reason in words, and then what is recorded of it."""
+        self.runner.stop(timeout_s, reason)
+        if self.clips is not None:
+            self.clips.close()
 
     def report(self, view: ViewReport | None = None) -> CameraReport:
         """Return how it is now, with how its ``view`` is."""
@@ -171,6 +185,7 @@ class CameraStarter:
         threads: of one inference.
         shared: the sessions that they may share; None where each opens its own.
         sample: begins the traces of sampled frames; None where none are.
+        clips: makes the recorders of cameras that keep clips; None where none does.
     """
 
     make_runner: MakeRunner
@@ -179,6 +194,7 @@ class CameraStarter:
     threads: int
     shared: SharedSessions | None = None
     sample: Sample | None = None
+    clips: WorkerClips | None = None
 
     def start(self, name: str, spec: Camera) -> RunningCamera:
         """Start a camera; its changes of state are told as messages of its ``status`` stream.
@@ -202,9 +218,12 @@ class CameraStarter:
         text = stages_text(name, spec, self.threads)
         images = self._images(name, spec)
         line = Line(ledger, self.outbox, self.models, images)
+        line.clips = self.clips.recorder(name, spec) if self.clips is not None else None
+        if line.clips is not None and not of_view(spec):
+            line.rings = (line.clips.ring,)
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
-        return RunningCamera(spec, runner, ledger, seen, images)
+        return RunningCamera(spec, runner, ledger, seen, images, line.clips)
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:
         """Return what takes the images of the camera's view."""

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Self
 
 from pydantic import SecretStr
 
 from mirante.backoff import Backoff
+from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
 from pipeline.listening import bind, shown_url
@@ -38,18 +40,26 @@ class DashboardProcess:
         settings: what to serve; its port is not None.
         redis_url: the worker's Redis, with its secrets.
         logging_as: what the child logs, and how.
+        clips: where the worker keeps clips; None as by default.
 
     Raises:
         OSError: the address cannot be listened on.
     """
 
-    def __init__(self, settings: Dashboard, redis_url: str, logging_as: Log) -> None:
+    def __init__(
+        self,
+        settings: Dashboard,
+        redis_url: str,
+        logging_as: Log,
+        clips: ClipsKept | None = None,
+    ) -> None:
         self._listening = bind(settings)
         self._told = json.dumps(
             {
                 "redis": redis_url,
                 "dashboard": settings.model_dump(),
                 "log": logging_as.model_dump(),
+                "clips": (clips or ClipsKept()).model_dump(),
                 "socket": self._listening.fileno(),
             },
             default=_written,
@@ -157,4 +167,6 @@ def _relay(stream: IO[str] | None, words: list[str]) -> None:
 def _written(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value)
     raise TypeError(f"not for JSON: {type(value).__name__}")

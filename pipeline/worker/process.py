@@ -94,7 +94,7 @@ def run_worker(
             log.info("metrics at http://%s:%d/metrics", metrics.host, metrics.port)
         page = None
         if settings.dashboard.port is not None:
-            dashboard = DashboardProcess(settings.dashboard, address, settings.log)
+            dashboard = DashboardProcess(settings.dashboard, address, settings.log, settings.clips)
             around.enter_context(dashboard).wait_ready()
             page = dashboard.url
             log.info("dashboard at %s", page)

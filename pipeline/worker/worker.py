@@ -29,9 +29,10 @@ from pipeline.config.standard import Choice
 from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.registry import Registry, RegistryError, connect
 from pipeline.control.reports import ModelReport, WorkerState
-from pipeline.control.rpc import Requests
+from pipeline.control.rpc import Handler, Requests, What
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
+from pipeline.worker.clips import WorkerClips
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.tenancy import Standing, Tenancy
@@ -100,9 +101,13 @@ class Worker:
         )
         self._reporter = Reporter(client, settings, self.state, self._outage)
         trial = partial(answer_trial, self._registry, settings.models)
-        self._requests = Requests(
-            client, settings.worker, {"swap": self._swaps.swap, "trial": trial}
-        )
+        self._clips = WorkerClips(settings.clips, lambda: self.cameras)
+        handlers: dict[What, Handler] = {
+            "swap": self._swaps.swap,
+            "trial": trial,
+            "clip": self._clips.answer,
+        }
+        self._requests = Requests(client, settings.worker, handlers)
         self._paused: dict[str, Status] = {}
         self._held: dict[str, Camera] = {}  # until it is chosen what they run
         self._said: list[Choice] = []
@@ -111,7 +116,13 @@ class Worker:
         self._standing_by: Collection[str] = ()
         self._generation = ""
         self._starter = CameraStarter(
-            make_runner, self.outbox, self.models, threads_of(settings), SharedSessions(), sample
+            make_runner,
+            self.outbox,
+            self.models,
+            threads_of(settings),
+            SharedSessions(),
+            sample,
+            self._clips,
         )
         self._views = Views(make_runner, self.outbox.watched)
 
@@ -132,6 +143,7 @@ class Worker:
                 self._synchronise()
                 self._start_held()
                 self._views.follow(self.cameras)
+                self._clips.poll()
                 if on_tick is not None:
                     on_tick(self)
         finally:
@@ -177,6 +189,7 @@ class Worker:
                 return
             if not self._leased:
                 self._swaps.restore()
+                self._clips.restore()
                 self._registry.publish_config()
                 self._leased = True
             self._reporter.poll()
@@ -348,7 +361,7 @@ def _stop_all(
     """All at once: one that hangs must not keep the others waiting, nor the lease."""
     threads = [
         threading.Thread(
-            target=running.runner.stop,
+            target=running.stop,
             args=(STOP_TIMEOUT_S, reasons.get(name, "on request")),
         )
         for name, running in cameras.items()

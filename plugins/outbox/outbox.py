@@ -15,7 +15,7 @@ from mirante.keys import Kind, check_camera
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from mirante.status import Status
-from mirante.wire import WireError, encode
+from mirante.wire import Encoded, WireError, encode
 from mirante.wire.messages import MaskEncoding
 from plugins.outbox.fence import MOST_FIELDS, Tenure
 from plugins.outbox.lane import LOST
@@ -109,9 +109,12 @@ class Outbox:
 
     def publish(
         self, result: FrameResult, mask_encoding: MaskEncoding = "bits", trace: Trace | None = None
-    ) -> None:
+    ) -> Encoded | None:
         """Puts one frame's results on their way; its trace, if it has one, ends when Redis has them
         or never will.
+
+        Returns:
+            What goes there; None after the end.
 
         Raises:
             WireError: they cannot be written. The frame is the caller's to account for.
@@ -122,7 +125,7 @@ class Outbox:
             self._ring.refuse(result.camera)
             if trace is not None:
                 trace.end(LOST)
-            return
+            return None
         if trace is not None:
             trace.begin("encode")
         coded = encode(result, mask_encoding)
@@ -132,6 +135,7 @@ class Outbox:
             raise WireError(f"expected up to {MOST_FIELDS} fields of an entry, got {most}")
         captured_ms = result.captured_ns // 1_000_000
         self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch)
+        return coded
 
     def status(self, status: Status) -> None:
         """Puts a change of a camera's state on its way."""

@@ -65,6 +65,10 @@ class Blur:
             drawn = np.logical_or.reduce([plane for _, _, plane in planes]).view(np.uint8)
             self._seen_s[cv2.dilate(drawn, np.ones((reach, reach), np.uint8)) > 0] = now_s
 
+    def observe_all(self, width: int, height: int) -> None:
+        """Notes that the classes may be anywhere in an image of a size."""
+        self._seen_s = np.full((height, width), self._clock())
+
     def apply(self, picture: NDArray[np.uint8]) -> None:
         """Blurs in place, in an image of the size that was observed last: each region is averaged
         down to a few cells.

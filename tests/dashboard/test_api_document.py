@@ -15,10 +15,14 @@ import jsonschema
 import pytest
 
 from mirante import Counts
+from mirante.clips import Clip
+from pipeline.config.clips import ClipsKept
+from pipeline.control.clip_place import store_of
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
 from tests.support import ROOT
 from tests.support.api_server import MASK, Bench
+from tests.support.routes import CLIP
 
 DOCUMENT = "/api/v1/openapi.json"
 TEXT = (ROOT / "docs/api.md").read_text()
@@ -104,6 +108,15 @@ def _resolved(document: dict[str, Any], node: Any) -> Any:
     return {key: _resolved(document, value) for key, value in node.items()}
 
 
+def keep_clip() -> str:
+    """Keep a clip of gate where the dashboard reads it; return its ID."""
+    clip = Clip(id=CLIP, camera="gate", began=1, ended=2, causes=[], codec="h264", size=(640, 360))
+    draft = store_of(ClipsKept()).begin(clip)
+    draft.video.write_bytes(b"video")
+    draft.sidecar.write_bytes(b'{"frames":[]}')
+    return draft.keep(clip, b"jpeg").id
+
+
 @pytest.fixture
 def street(bench: Bench) -> Iterator[Bench]:
     """The camera gate publishes and shows images; its worker answers trials."""
@@ -131,7 +144,7 @@ def street(bench: Bench) -> Iterator[Bench]:
 
 def test_what_is_answered_is_true_to_its_schema(street: Bench) -> None:
     document = street.http.get(DOCUMENT).json()
-    values = {"name": "gate", "camera": "gate"}
+    values = {"name": "gate", "camera": "gate", "clip": keep_clip()}
     seen = set()
     for route, operation in operations(document):
         method, _, path = route.partition(" ")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
+CLIP = "20261129-041503-250"
+
 
 class Route(NamedTuple):
     """A route under one of its methods.
@@ -30,7 +32,7 @@ class Route(NamedTuple):
 
     def of(self, camera: str) -> str:
         """Return its path, of a camera."""
-        return re.sub(r"{[^}]*}", camera, self.path)
+        return re.sub(r"{[^}]*}", camera, self.path.replace("{clip}", CLIP))
 
 
 def walk(routes: Sequence[BaseRoute]) -> Iterator[Route]:

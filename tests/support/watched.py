@@ -14,8 +14,10 @@ from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.control.reports import StreamReport
 from pipeline.gst.camera import CameraRunner
+from plugins.clips.recorder import Recorder
 from plugins.ledger import Ledger
 from plugins.line import Line
+from plugins.outbox.outbox import Outbox
 from tests.support.number_sink import SEEN, Seen
 
 SETTLED = 5  # frames after which a camera has found its pace
@@ -28,6 +30,8 @@ class Watched:
         url: str,
         stages: str = "numbersink",
         shared: SharedSessions | None = None,
+        clips: Recorder | None = None,
+        outbox: Outbox | None = None,
         **options: Any,
     ) -> None:
         self.seen = SEEN[name] = Seen()
@@ -35,7 +39,9 @@ class Watched:
         self.changes: list[tuple[float, Transition]] = []
         self._changed = threading.Condition()
         spec = Camera(url=url, **options)
-        self.runner = CameraRunner(name, spec, stages, Line(self.ledger), self._note, shared)
+        rings = () if clips is None else (clips.ring,)
+        line = Line(self.ledger, outbox, clips=clips, rings=rings)
+        self.runner = CameraRunner(name, spec, stages, line, self._note, shared)
 
     def __enter__(self) -> Watched:
         self.runner.start()

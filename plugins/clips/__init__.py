@@ -1,0 +1,1 @@
+"""Clips: a ring of encoded images per camera, and video files made of it."""

@@ -1,0 +1,70 @@
+"""Clips of real cameras: what they show, and when."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirante.clips import Clip
+from pipeline.cameras.state import State
+from pipeline.cameras.synthetic import read_number
+from pipeline.control.clip_store import ClipStore
+from pipeline.gst.clips import read_clip
+from plugins.clips.recorder import Recorder, Rule
+from tests.support import ROOT
+from tests.support.played import played
+from tests.support.rtsp_manners import Manners, MannersServer
+from tests.support.watched import Watched
+
+NUMBERS = ROOT / "tests/support/numbers"
+PATIENCE_S = 60.0
+
+
+def kept(store: ClipStore, camera: str, timeout_s: float = PATIENCE_S) -> Clip:
+    """The newest clip of a camera, once there is one and none is being recorded."""
+    until_s = time.monotonic() + timeout_s
+    while not (clips := store.listed(camera)) or store.drafts(camera):
+        assert time.monotonic() < until_s, f"no clip in {timeout_s} s"
+        time.sleep(0.05)
+    return clips[0]
+
+
+def file_of(store: ClipStore, clip: Clip, part: Any = "mp4") -> Path:
+    found = store.find(clip.camera, clip.id, part)
+    assert found is not None
+    assert found.path is not None
+    return found.path
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize(
+    "name", ["numbers_b0.h264.mp4", "numbers_b3.h264.mp4", "numbers_b3.h265.mp4"]
+)
+def test_each_frame_of_a_clip_is_shown_at_the_time_of_its_result(name: str, tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, 1 << 30, 1)
+    recorder = Recorder("gate", Rule(1.0, 1.0, 60.0), store)
+    with (
+        MannersServer(Manners(read_clip(NUMBERS / name))) as server,
+        Watched("gate", server.url(), clips=recorder) as camera,
+    ):
+        camera.wait(State.RUNNING)
+        camera.seen.wait(30)
+        asked_s = time.time()
+        recorder.request(None, None)
+        clip = kept(store, "gate")
+        results = {r.captured_ns / 1e9: n for n, r, _ in camera.seen.frames}
+    assert clip.began <= asked_s - 1.0
+    assert asked_s + 0.8 <= clip.ended <= asked_s + 1.5
+    assert (clip.codec, clip.size) == (name.split(".")[1], (192, 96))
+    frames = played(file_of(store, clip))
+    assert len(frames) == clip.frames >= 20
+    assert clip.began + frames[-1].pts_ns / 1e9 == pytest.approx(clip.ended, abs=0.002)
+    shown = [(clip.began + f.pts_ns / 1e9, read_number(f.pixels)) for f in frames]
+    numbers = [min(results, key=lambda each: abs(each - at_s)) for at_s, _ in shown]
+    off_ms = [1e3 * abs(at_s - nearest) for (at_s, _), nearest in zip(shown, numbers, strict=True)]
+    assert sorted(off_ms)[len(off_ms) * 3 // 4] < 2
+    pairs = [(results[n], m, o) for n, (_, m), o in zip(numbers, shown, off_ms, strict=True)]
+    assert all(known == number for known, number, off in pairs if off < 2), pairs
