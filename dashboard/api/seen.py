@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import HTTPException
@@ -18,6 +18,8 @@ from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.reports import WorkerReport
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ class Seen:
                 403, f'you may add cameras that are named {patterns}; "{name}" is not'
             )
 
+    def _own(self, by_camera: Mapping[str, T]) -> dict[str, T]:
+        return {name: each for name, each in by_camera.items() if self.who.sees(name)}
+
     def _own_words(self, outbox: OutboxReport) -> str:
         """Why cameras of theirs are refused: ``gate: words; yard: words`` while Redis is there."""
         if not outbox.connected:
@@ -106,13 +111,17 @@ class Seen:
             return model in run or PurePath(model).stem in run
 
         shown = {name: one for name, one in report.cameras.items() if self.who.sees(name)}
-        lost = {name: n for name, n in report.outbox.lost.items() if self.who.sees(name)}
-        cut = {name: kinds for name, kinds in report.outbox.cut.items() if self.who.sees(name)}
-        words = self._own_words(report.outbox)
+        outbox = msgspec.structs.replace(
+            report.outbox,
+            lost=self._own(report.outbox.lost),
+            lost_events=self._own(report.outbox.lost_events),
+            cut=self._own(report.outbox.cut),
+            words=self._own_words(report.outbox),
+        )
         return msgspec.structs.replace(
             report,
             cameras=shown,
-            outbox=msgspec.structs.replace(report.outbox, lost=lost, cut=cut, words=words),
+            outbox=outbox,
             models=tuple(each for each in report.models if is_run(each.name)),
             builds={name: build for name, build in report.builds.items() if is_run(name)},
         )

@@ -59,6 +59,12 @@ class CameraMib(Section):
     masks: int | None = Field(
         None, ge=1, le=65_536, description="MiB of masks; null: redis.retention.max_mib"
     )
+    events: int | None = Field(
+        None, ge=1, le=65_536, description="MiB of events; null: redis.retention.max_mib"
+    )
+    images: int | None = Field(
+        None, ge=1, le=65_536, description="MiB of images of events; null: redis.retention.max_mib"
+    )
 
 
 class CameraOptions(Section):

@@ -31,6 +31,8 @@ class MaxMib(Section):
 
     detections: int = Field(32, ge=1, le=65_536, description="MiB of a camera's detections")
     masks: int = Field(64, ge=1, le=65_536, description="MiB of a camera's masks")
+    events: int = Field(16, ge=1, le=65_536, description="MiB of a camera's events")
+    images: int = Field(32, ge=1, le=65_536, description="MiB of the images of its events")
 
 
 class Retention(Section):
@@ -38,6 +40,10 @@ class Retention(Section):
 
     detections_s: float = Field(60.0, gt=0, le=86_400, description="seconds of detections")
     masks_s: float = Field(20.0, gt=0, le=86_400, description="seconds of masks")
+    events_s: float = Field(604_800.0, gt=0, le=31_536_000, description="seconds of events")
+    images_s: float = Field(
+        604_800.0, gt=0, le=31_536_000, description="seconds of the images of events"
+    )
     status_entries: int = Field(
         3600, ge=10, le=1_000_000, description="changes of a camera's state"
     )
@@ -45,7 +51,8 @@ class Retention(Section):
         86_400.0,
         ge=60,
         le=31_536_000,
-        description="seconds after which a camera that publishes nothing leaves Redis",
+        description="seconds after which a camera that publishes nothing leaves Redis; its events "
+        "stay for their own time, if that is longer",
     )
     max_mib: MaxMib = Field(
         MaxMib(), description="maximum memory of a camera's streams, whatever their age"

@@ -29,6 +29,7 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
         sent: frames that Redis took.
         lost: frames that Redis never got, per camera; ``refused`` is part of it.
         refused: frames refused because another publisher writes the camera's streams.
+        lost_events: events that Redis never got, per camera.
         cut: what left Redis before its time as ``max_mib`` was full, by camera and kind.
     """
 
@@ -38,4 +39,5 @@ class OutboxReport(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     lost: dict[str, int]
     refused: int
+    lost_events: dict[str, int] = {}
     cut: dict[str, dict[str, CutReport]] = {}

@@ -153,6 +153,12 @@ def _outbox(outbox: OutboxReport) -> Iterator[CounterMetricFamily | GaugeMetricF
     for name, frames in outbox.lost.items():
         lost.add_metric([name], frames)
     yield lost
+    events = CounterMetricFamily(
+        "mirante_outbox_lost_events", "Events that Redis never got.", labels=["camera"]
+    )
+    for name, number in outbox.lost_events.items():
+        events.add_metric([name], number)
+    yield events
     cut = CounterMetricFamily(
         "mirante_retention_cut_entries",
         "Entries that left Redis before their time, as max_mib was full.",

@@ -163,6 +163,7 @@ class Worker:
                 sent=sum(outbox.sent.values()),
                 lost=dict(outbox.lost),
                 refused=sum(outbox.refused.values()),
+                lost_events=dict(outbox.lost_events),
                 cut=msgspec.convert(
                     outbox.cut, dict[str, dict[str, CutReport]], from_attributes=True
                 ),

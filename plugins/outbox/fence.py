@@ -21,7 +21,7 @@ from typing import Any
 
 import redis
 
-from mirante.keys import key, owner_key
+from mirante.keys import owner_key
 
 OWNER_MS = 10_000  # a camera whose owner died is free for a worker of another name so much later
 RENEW_S = 3.0
@@ -42,12 +42,12 @@ if held ~= ARGV[5] then
   ms, known_ms = tonumber(ms), tonumber(known_ms)
   if ms < known_ms or ms == known_ms and tonumber(seq) < tonumber(known_seq) then return {2} end
 end
-local first = 6 + 2 * (#KEYS - 3)
-local at, number, reply = first, 0, {1}
-while at <= #ARGV do
+local before = #KEYS - tonumber(ARGV[6])
+local at, number, reply = 8 + 2 * (#KEYS - before), 0, {1}
+while at <= #ARGV and ARGV[at] ~= '0' do
   local stream, last = tonumber(ARGV[at]), at + 2 + tonumber(ARGV[at + 1])
-  local trim = 4 + 2 * stream
-  local done = redis.pcall('XADD', KEYS[3 + stream], ARGV[trim], '~', ARGV[trim + 1],
+  local trim = 6 + 2 * stream
+  local done = redis.pcall('XADD', KEYS[before + stream], ARGV[trim], '~', ARGV[trim + 1],
     ARGV[at + 2], 'sent', ARGV[4], unpack(ARGV, at + 3, last))
   if type(done) == 'table' and done.err then
     local again = string.find(done.err, 'equal or smaller', 1, true)
@@ -58,9 +58,30 @@ while at <= #ARGV do
   end
   at, number = last + 1, number + 1
 end
+if at < #ARGV and ARGV[at + 2] ~= '' then
+  redis.call('SET', KEYS[before], ARGV[at + 2], 'EX', ARGV[at + 1])
+end
+for count = at + 3, #ARGV, 5 do
+  local hash, keep = KEYS[1 + tonumber(ARGV[count])], ARGV[count + 1]
+  local field, place, text = ARGV[count + 2], tonumber(ARGV[count + 3]), ARGV[count + 4]
+  if keep == '0' then
+    redis.call('DEL', hash)
+  else
+    if text ~= '' then
+      local held = redis.call('HMGET', hash, field)[1] or ''
+      held = held .. string.rep('0', place - #held)
+      text = string.sub(held, 1, place) .. text .. string.sub(held, place + #text + 1)
+      redis.call('HSET', hash, field, text)
+    end
+    redis.call('EXPIRE', hash, keep)
+  end
+end
 if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if ARGV[3] ~= '0' then
-  for own = 2, #KEYS do redis.call('EXPIRE', KEYS[own], ARGV[3]) end
+  for own = tonumber(ARGV[7]), #KEYS do redis.call('EXPIRE', KEYS[own], ARGV[3]) end
+  for stream = 1, #KEYS - before do
+    redis.call('XTRIM', KEYS[before + stream], ARGV[6 + 2 * stream], '~', ARGV[7 + 2 * stream])
+  end
 end
 return reply
 """
@@ -132,13 +153,19 @@ class Fence:
         """Return the command that gives a camera back, and forget its token."""
         return ("EVAL", _RELEASE, 1, owner_key(camera), self.tokens.pop(camera))
 
-    def write(self, camera: str, streams: Sequence[str], whole: bool) -> tuple[Any, ...]:
+    def write(
+        self, camera: str, beside: Sequence[str], streams: Sequence[str], whole: bool
+    ) -> tuple[Any, ...]:
         """Return the head of a command that writes: up to the token and how long it is to last.
 
-        What follows: seconds until the streams are forgotten or 0, the moment of sending, the last
-        ID that the last stream is known to have, for each stream how it is trimmed (two texts), for
-        each entry the number of its stream from 1, the number of fields and values, ID, fields and
-        values.
+        What follows: seconds until the keys are forgotten or 0, the moment of sending, the last ID
+        that the last stream is known to have, the number of streams, the number of the first key
+        that is to be forgotten, for each stream how it is trimmed (two texts), for each entry the
+        number of its stream from 1, the number of fields and values, ID, fields and values; then,
+        where a camera's memory and counts are written behind the last entry: 0, the seconds that
+        the memory is kept, the memory (it is the last key of ``beside``; empty to leave it), and
+        for each count the number of its key in ``beside`` from 1, the seconds that it is kept,
+        field, place and text (``mirante.counts.Digits``).
 
         Redis answers ``[0, owner]`` when the camera is another's, ``[2]`` when the stream has lost
         what was confirmed, as a replica took over that had not got it; else 1 and, in pairs, the
@@ -147,6 +174,7 @@ class Fence:
 
         Args:
             camera: its name.
+            beside: keys of the camera that are no streams of the lane.
             streams: their keys.
             whole: send the script itself, as Redis does not know it.
         """
@@ -155,8 +183,7 @@ class Fence:
         if renew:
             self._due_s[camera] = now_s + RENEW_S
         script = ("EVAL", _WRITE) if whole else ("EVALSHA", _WRITE_SHA)
-        lasting = (key(camera, "groups"), key(camera, "status"))  # as long as the streams do
-        keys = (1 + len(lasting) + len(streams), owner_key(camera), *lasting, *streams)
+        keys = (1 + len(beside) + len(streams), owner_key(camera), *beside, *streams)
         return (*script, *keys, self.tokens[camera], OWNER_MS if renew else 0)
 
     def claimed(self, tokens: dict[str, str]) -> None:
@@ -175,7 +202,7 @@ def in_script(error: redis.RedisError) -> redis.RedisError:
     """Return the error, as one of permission where Redis met it inside a script."""
     if not any(words in str(error) for words in _IN_SCRIPT):
         return error
-    needs = "get, set, del, pexpire, xadd, expire, xrevrange"
+    needs = "get, set, del, pexpire, xadd, xtrim, expire, xrevrange, hmget, hset"
     return redis.exceptions.NoPermissionError(f"a publisher needs the commands {needs}: {error}")
 
 

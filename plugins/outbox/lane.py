@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from mirante.keys import EntryId, Kind
+from plugins.outbox.recall import Recall
+from plugins.outbox.step import Step, joined
 from plugins.trace import PUBLISHED, Trace
 
 FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
+EVENT_KINDS: tuple[Kind, ...] = ("images", "events")
 
 LOST = "outbox"  # why a published frame was dropped
 REFUSED = "refused"  # … in whose place another publisher's stands
@@ -22,7 +27,7 @@ _MARKS = 64  # in the longest time that a stream is kept: how finely trimming kn
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One frame's results, or one status message.
+    """One frame's results, one event, or one status message.
 
     Attributes:
         id: its ID in each of its streams.
@@ -31,6 +36,9 @@ class Entry:
         epoch: Unix ms, as its messages say it; None of a status message.
         acked: Redis has taken it at least once.
         trace: of a sampled frame that is still on its way.
+        counted_ms: epoch of the camera in which an event's frame was counted.
+        step: what is written with it, an event that is its frame's last.
+        is_ahead: others of its frame follow, and are written with it.
         size: bytes that it holds, roughly.
     """
 
@@ -40,11 +48,18 @@ class Entry:
     epoch: int | None = None
     acked: bool = False
     trace: Trace | None = None
+    counted_ms: int | None = None
+    step: Step | None = None
+    is_ahead: bool = False
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Take note of its size."""
         payload = chain.from_iterable(part.values() for part in self.fields.values())
-        self.size = _ENTRY_BYTES + sum(map(len, payload))
+        self.size = _ENTRY_BYTES + sum(map(len, payload)) + (self.step.size if self.step else 0)
 
     def end_trace(self, fate: str) -> None:
         """Tell what became of a sampled frame."""
@@ -54,9 +69,10 @@ class Entry:
 
     def count_from(self, epoch: int) -> None:
         """Writes another epoch into the messages."""
-        before, after = f'"epoch":{self.epoch},', f'"epoch":{epoch},'
+        before, after = f'"epoch":{self.epoch}(?=[,}}])'.encode(), b'"epoch":%d' % epoch
         for part in self.fields.values():
-            part["json"] = part["json"].replace(before.encode(), after.encode(), 1)
+            if "json" in part:
+                part["json"] = re.sub(before, after, part["json"], count=1)
         self.epoch = epoch
 
 
@@ -67,6 +83,9 @@ class Lane:
     An entry goes from ``unsent`` to ``flying`` to ``kept``; the tail that Redis took is kept for
     the day that Redis comes back without it. What flies when a connection breaks stays there,
     safe from eviction, until the stream's last ID tells whether it arrived.
+
+    A camera's events have steps: what is written together with the last of them. A step of a
+    moment without an event joins that of the newest one that waits, or goes alone.
 
     Epochs grow even where the clock went back between two runs: one that is not later than the
     stream's newest is published as the millisecond after that.
@@ -96,6 +115,9 @@ class Lane:
     lost: int = 0
     refused: int = 0
     size: int = 0
+    step: Step | None = None  # of no entry that waits
+    flying_step: Step | None = None  # … and of none that flies
+    recall: Recall | None = None  # somebody waits for the memory that the last worker left
 
     def put(
         self,
@@ -113,10 +135,55 @@ class Lane:
         entry = Entry(self._stamp(ms, seq), fields, now_s, epoch, trace=trace)
         if epoch is not None and (published := self.published(epoch)) != epoch:
             entry.count_from(published)
+        self._append(entry, now_s)
+
+    def put_events(
+        self, ms: int, events: Sequence[tuple[dict[Kind, dict[str, bytes]], int | None]], step: Step
+    ) -> None:
+        """Appends the events of a frame and its step; or the step alone.
+
+        Args:
+            ms: Unix ms of capture.
+            events: of each its fields and the camera's epoch.
+            step: as of the last of them.
+        """
+        now_s = time.monotonic()
+        for number, (fields, epoch) in enumerate(events):
+            entry = Entry(self._stamp(ms, number), fields, now_s, epoch, counted_ms=epoch)
+            entry.is_ahead = number + 1 < len(events)
+            self._append(entry, now_s)
+        if not events:
+            self._mark(max(EntryId(ms, 0), EntryId(self.last.ms, self.last.seq + 1)), now_s)
+        self.step = joined((self.step, step))
+        self._gather_step()
+
+    def _gather_step(self) -> None:
+        """Joins a step of no entry to that of the newest that waits, where one does."""
+        if self.unsent and self.step is not None:
+            self._set_step(self.unsent[-1], joined((self.unsent[-1].step, self.step)))
+            self.step = None
+
+    def _precede(self, step: Step | None) -> None:
+        """Joins a step, made before all that waits, to the first of it."""
+        if not self.unsent:
+            self.step = joined((step, self.step))
+        elif step is not None:
+            self._set_step(self.unsent[0], joined((step, self.unsent[0].step)))
+
+    def _set_step(self, entry: Entry, step: Step | None) -> None:
+        self.size -= entry.size
+        entry.step = step
+        entry.weigh()
+        self.size += entry.size
+
+    def _append(self, entry: Entry, now_s: float) -> None:
         self.size += entry.size
         self.unsent.append(entry)
+        self._mark(entry.id, now_s)
+
+    def _mark(self, entry_id: EntryId, now_s: float) -> None:
         if not self.marks or now_s - self.marks[-1][0] >= self.span_s / _MARKS:
-            self.marks.append((now_s, entry.id))
+            self.marks.append((now_s, entry_id))
 
     def _stamp(self, ms: int, seq: int) -> EntryId:
         stamped = EntryId(max(ms, self.last.ms), seq)
@@ -145,18 +212,20 @@ class Lane:
         older = [mark for put_s, mark in self.marks if put_s <= now_s - keep_s]
         if older:
             return older[-1]
-        first = self.marks[0][1] if self.marks else self.last
-        return EntryId(max(0, first.ms - round(keep_s * 1000)), 0)
+        put_s, first = self.marks[0] if self.marks else (now_s, self.last)
+        return EntryId(max(0, first.ms - round((keep_s - (now_s - put_s)) * 1000)), 0)
 
     def oldest_s(self) -> float:
         """Return when the oldest entry that may be evicted was put; infinity if there is none."""
         return min(queue[0].put_s if queue else float("inf") for queue in (self.kept, self.unsent))
 
     def evict(self) -> int:
-        """Forgets that oldest entry; returns the number of frames lost by it, 0 or 1."""
+        """Forgets that oldest entry; returns the number of frames or events lost by it, 0 or 1."""
         old = self.kept if self.kept else self.unsent
         entry = old.popleft()
         self.size -= entry.size
+        if old is self.unsent:
+            self._precede(entry.step)
         if entry.acked:
             return 0
         entry.end_trace(LOST)
@@ -168,18 +237,40 @@ class Lane:
         while self.kept and self.kept[0].put_s < before_s:
             self.size -= self.kept.popleft().size
 
+    def shed(self) -> bool:
+        """Forgets the oldest image that waits; False where none does."""
+        for entry in self.unsent:
+            if entry.fields.pop("images", None) is not None:
+                self.size -= entry.size
+                entry.weigh()
+                self.size += entry.size
+                return True
+        return False
+
     def take(self, most: int, most_bytes: int) -> list[Entry]:
-        """Moves up to ``most`` unsent entries into flight; none behind one that fills the bytes."""
+        """Moves up to ``most`` unsent entries into flight; none behind one that fills the bytes,
+        but for the rest of the events of a frame.
+        """
         self.flying = []
-        while self.unsent and len(self.flying) < most and most_bytes > 0:
+        while self.unsent and (
+            (len(self.flying) < most and most_bytes > 0)
+            or (self.flying and self.flying[-1].is_ahead)
+        ):
             self.flying.append(self.unsent.popleft())
             most_bytes -= self.flying[-1].size
+        if not self.unsent:
+            self.flying_step, self.step = self.step, None
         return self.flying
 
     @property
     def depth(self) -> int:
         """Entries that Redis has yet to take."""
         return 0 if self.denied else len(self.unsent) + len(self.flying)
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while Redis has yet to take anything."""
+        return self.depth > 0 or self.step is not None or self.flying_step is not None
 
     def writes(self, entries: list[Entry]) -> list[tuple[Entry, Kind]]:
         """Return what must still be written: after a reconnect one of two streams may have it."""
@@ -192,14 +283,25 @@ class Lane:
 
     @property
     def is_of_frames(self) -> bool:
-        """True when its entries are frames, which accounts count; else they are status messages."""
+        """True when its entries are frames, which accounts count."""
         return self.kinds is FRAME_KINDS
 
-    def land(self, done: list[Entry], refused: list[Entry]) -> None:
-        """Ends the flight: Redis took ``done`` and never will take ``refused``."""
+    @property
+    def is_of_events(self) -> bool:
+        """True when its entries are events."""
+        return self.kinds is EVENT_KINDS
+
+    def land(self, done: list[Entry], refused: list[Entry], stepped: bool = True) -> None:
+        """Ends the flight: Redis took ``done`` and never will take ``refused``; ``stepped``: and
+        the step with them.
+        """
         over = set(map(id, chain(done, refused)))
         self.unsent.extendleft(e for e in reversed(self.flying) if id(e) not in over)
         self.flying = []
+        self._gather_step()
+        if not stepped:
+            self._precede(joined([*(entry.step for entry in done), self.flying_step]))
+            self.flying_step = None
         self.kept.extend(done)
         self.taken = max((self.taken, *(entry.id for entry in done)))
         self.sent += sum(not entry.acked for entry in done)
@@ -212,6 +314,9 @@ class Lane:
         self.size -= sum(entry.size for entry in refused)
         self.refused += fresh
         self.lost += fresh
+        if self.flying_step is not None and self.kept:  # to be written again with what is kept
+            self._set_step(self.kept[-1], joined((self.kept[-1].step, self.flying_step)))
+        self.flying_step = None
 
     def deny(self) -> int:
         """Gives up all that it holds, as the camera is another's; returns the frames refused.
@@ -219,7 +324,8 @@ class Lane:
         The newest status message stays, to be told when the camera is this publisher's.
         """
         held = [*self.flying, *self.unsent]
-        last = [] if self.is_of_frames else held[-1:]
+        last = [] if self.is_of_frames or self.is_of_events else held[-1:]
+        self.step = self.flying_step = None
         fresh = [entry for entry in held if not entry.acked and entry not in last]
         for entry in fresh:
             entry.end_trace(LOST)
@@ -259,6 +365,12 @@ class Lane:
             else:
                 taken.append(entry)
         self.kept, self.flying, self.unsent = deque(), [], missing
+        again = [entry for entry in missing if entry.acked]
+        if again:
+            self._set_step(again[-1], joined((again[-1].step, self.flying_step)))
+        else:
+            self._precede(self.flying_step)
+        self.flying_step = None
         self.land(taken, refused)
         self.known, self.synced, self.denied = True, True, False
         self.floors, self.taken, self.doubted = dict(floors), main, False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from mirante.counts import Digits
+from mirante.events import Event
 from mirante.frame import FrameResult
 from mirante.keys import Kind, check_camera
 from mirante.outage import Outage
@@ -24,6 +27,7 @@ from plugins.outbox.previews import Previews
 from plugins.outbox.retention import Retention
 from plugins.outbox.ring import Ring
 from plugins.outbox.sender import Sender
+from plugins.outbox.step import Saved, Step, read_saved
 from plugins.trace import Trace
 
 
@@ -38,6 +42,7 @@ class OutboxState:
         sent: frames that Redis took, by camera.
         lost: frames that Redis never got, by camera; ``refused`` is part of it.
         refused: frames refused because another publisher writes the camera's streams.
+        lost_events: events that Redis never got, by camera.
         cut: what left Redis before its time for want of ``max_mib``, by camera and kind.
     """
 
@@ -47,6 +52,7 @@ class OutboxState:
     sent: Mapping[str, int]
     lost: Mapping[str, int]
     refused: Mapping[str, int]
+    lost_events: Mapping[str, int]
     cut: Mapping[str, Mapping[str, Cut]]
 
 
@@ -78,9 +84,11 @@ class Outbox:
         on_refused: Callable[[str, int], None] | None = None,
     ) -> None:
         retention = retention or Retention()
-        self._ring = Ring(ring_s, ring_bytes, retention.span_s, on_lost, on_refused)
+        self._ring = Ring(
+            ring_s, ring_bytes, retention.span_s, on_lost, on_refused, retention.events_span_s
+        )
         self._previews = Previews()
-        log = logging.getLogger("mirante.outbox")
+        self._log = log = logging.getLogger("mirante.outbox")
         url = RedisUrl(redis_url)
         outage = outage or Outage(url, log, "results wait in memory", logging.ERROR)
         self._limits = Limits(retention, log)
@@ -137,6 +145,52 @@ class Outbox:
         self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch)
         return coded
 
+    def events(
+        self,
+        camera: str,
+        captured_ms: int,
+        events: Sequence[Event] = (),
+        images: Mapping[str, bytes] = MappingProxyType({}),
+        saved: Mapping[str, bytes] | None = None,
+        counts: Iterable[Digits] = (),
+    ) -> None:
+        """Puts events on their way, and with the last of them what the camera's stages know by
+        then; or that alone. Redis takes all of it or nothing.
+
+        Args:
+            camera: its name.
+            captured_ms: Unix ms of capture of the frame that tells of them.
+            events: in order. They wait for Redis longer than frames do.
+            images: JPEG images by the ID of the event.
+            saved: the parts of the memory (``Memory.saved``); None to leave what Redis has.
+            counts: what to write into hashes of counts.
+
+        Raises:
+            ValueError: no camera can have that name.
+        """
+        coded = [(_event_fields(event, images.get(event.id)), event.epoch) for event in events]
+        memory = b"" if saved is None else msgspec.msgpack.encode(Saved(captured_ms, dict(saved)))
+        step = Step.of(memory, counts)
+        lost = self._ring.put_events(check_camera(camera), captured_ms, coded, step)
+        if lost:
+            self._log.error("%s: %d events lost: the ring is full (redis.ring_mib)", camera, lost)
+
+    def recall(self, camera: str, timeout_s: float) -> dict[str, bytes] | None:
+        """Return the parts of the memory that a camera's last worker left, once the camera is this
+        publisher's; None where that takes too long.
+
+        Args:
+            camera: its name.
+            timeout_s: seconds to wait.
+        """
+        data = self._ring.recall(check_camera(camera)).wait(timeout_s)
+        if data is None:
+            return None
+        saved = read_saved(data)
+        if saved is None and data:
+            self._log.error("%s: its memory in Redis cannot be read; it begins without", camera)
+        return {} if saved is None else saved.parts
+
     def status(self, status: Status) -> None:
         """Puts a change of a camera's state on its way."""
         check_camera(status.camera)
@@ -182,5 +236,13 @@ class Outbox:
                 {lane.camera: lane.sent for lane in lanes},
                 {lane.camera: lane.lost for lane in lanes},
                 {lane.camera: lane.refused for lane in lanes},
+                {lane.camera: lane.lost for lane in self._ring.event_lanes()},
                 self._limits.cuts(),
             )
+
+
+def _event_fields(event: Event, jpeg: bytes | None) -> dict[Kind, dict[str, bytes]]:
+    """Return the fields of an event's entries; those of its image first, which it announces."""
+    fields: dict[Kind, dict[str, bytes]] = {"images": {"jpeg": jpeg}} if jpeg else {}
+    fields["events"] = {"json": msgspec.json.encode(event)}
+    return fields

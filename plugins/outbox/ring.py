@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from mirante.keys import Kind
-from plugins.outbox.lane import FRAME_KINDS, LOST, Lane
+from plugins.outbox.lane import EVENT_KINDS, FRAME_KINDS, LOST, Entry, Lane
+from plugins.outbox.recall import Recall
+from plugins.outbox.step import Step
 from plugins.trace import Trace
 
 _STATUSES = 4096  # of one camera that wait: more than its stream keeps
+_EVENTS_SHARE = 2  # events may hold one part in so many of all bytes
 
 
 class Ring:
@@ -25,6 +28,7 @@ class Ring:
         on_lost: called with camera and frames when frames are forgotten that Redis never took;
             on the thread that puts or sends, so it must be quick.
         on_refused: called instead for frames that it never will, as the camera is another's.
+        events_span_s: the longest time for which events are kept in Redis.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Ring:
         span_s: float,
         on_lost: Callable[[str, int], None],
         on_refused: Callable[[str, int], None] | None = None,
+        events_span_s: float = 0.0,
     ) -> None:
         self.changed = threading.Condition()
         self.lanes: dict[tuple[str, Kind], Lane] = {}
@@ -41,6 +46,7 @@ class Ring:
         self._keep_s = keep_s
         self._most_bytes = most_bytes
         self._span_s = span_s
+        self._events_span_s = events_span_s
         self._on_lost = on_lost
         self._on_refused = on_refused or on_lost
 
@@ -75,6 +81,49 @@ class Ring:
                 lane.size -= lane.unsent.popleft().size
             self.changed.notify()
 
+    def put_events(
+        self,
+        camera: str,
+        ms: int,
+        events: Sequence[tuple[dict[Kind, dict[str, bytes]], int | None]],
+        step: Step,
+    ) -> int:
+        """Puts events and the step behind them; they wait however long Redis is away, within a part
+        of the bytes: beyond it images go first.
+
+        Returns:
+            The events forgotten for want of room, of all cameras.
+        """
+        with self.changed:
+            lane = self._lane(camera, EVENT_KINDS)
+            lane.put_events(ms, events, step)
+            if lane.denied:
+                lane.deny()
+            lost = self._bound_events()
+            self.changed.notify()
+        return lost
+
+    def recall(self, camera: str) -> Recall:
+        """Asks for the memory that a camera's last worker left."""
+        with self.changed:
+            lane = self._lane(camera, EVENT_KINDS)
+            if lane.recall is None:
+                lane.recall = Recall()
+            self.changed.notify()
+            return lane.recall
+
+    def take(self, lane: Lane, most: int, most_bytes: int) -> list[Entry]:
+        """Moves entries of a lane into flight, events with the epochs of their frames; the lock is
+        held.
+        """
+        entries = lane.take(most, most_bytes)
+        frames = self.lanes.get((lane.camera, FRAME_KINDS[-1]))
+        if frames is not None and lane.is_of_events:
+            for entry in entries:
+                if entry.counted_ms is not None:
+                    entry.count_from(frames.published(entry.counted_ms))
+        return entries
+
     def refuse(self, camera: str) -> None:
         """Counts a frame that cannot be put at all as lost."""
         with self.changed:
@@ -94,13 +143,14 @@ class Ring:
         """Counts everything that was never taken as lost; returns the number of frames."""
         lost: dict[str, int] = {}
         with self.changed:
-            for lane in self.frame_lanes():
+            for lane in [*self.frame_lanes(), *self.event_lanes()]:
                 left = [e for e in chain(lane.flying, lane.unsent) if not e.acked]
                 for entry in left:
                     entry.end_trace(LOST)
                 lane.flying, lane.unsent = [], deque()
                 lane.lost += len(left)
-                lost[lane.camera] = len(left)
+                if lane.is_of_frames:
+                    lost[lane.camera] = len(left)
         self.report(lost)
         return sum(lost.values())
 
@@ -138,7 +188,7 @@ class Ring:
             over = {
                 camera
                 for camera in self._leaving
-                if all(lane.denied or not lane.depth for lane in self.of(camera))
+                if all(lane.denied or not lane.is_waiting for lane in self.of(camera))
             }
             self._leaving -= over
             return over
@@ -168,7 +218,7 @@ class Ring:
         with self.changed:
             for name, lane in list(self.lanes.items()):
                 refused.append((lane, lane.deny()))
-                begun = Lane(lane.camera, lane.kinds, lane.span_s)
+                begun = Lane(lane.camera, lane.kinds, lane.span_s, recall=lane.recall)
                 begun.sent, begun.lost, begun.refused = lane.sent, lane.lost, lane.refused
                 self.lanes[name] = begun
         for lane, frames in refused:
@@ -179,6 +229,15 @@ class Ring:
         """The lanes that carry frames."""
         return [lane for lane in self.lanes.values() if lane.is_of_frames]
 
+    def event_lanes(self) -> list[Lane]:
+        """The lanes that carry events."""
+        return [lane for lane in self.lanes.values() if lane.is_of_events]
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while Redis has yet to take anything."""
+        return any(lane.is_waiting for lane in list(self.lanes.values()))
+
     @property
     def depth(self) -> int:
         """Entries that Redis has yet to take."""
@@ -187,8 +246,20 @@ class Ring:
     def _lane(self, camera: str, kinds: tuple[Kind, ...]) -> Lane:
         name = (camera, kinds[-1])
         if name not in self.lanes:
-            self.lanes[name] = Lane(camera, kinds, self._span_s)
+            span_s = self._events_span_s if kinds is EVENT_KINDS else self._span_s
+            self.lanes[name] = Lane(camera, kinds, span_s)
         return self.lanes[name]
+
+    def _bound_events(self) -> int:
+        """Forgets the oldest images of events, then the oldest events, above their bound."""
+        lost, lanes = 0, self.event_lanes()
+        while lanes and sum(lane.size for lane in lanes) > self._most_bytes // _EVENTS_SHARE:
+            lane = min(lanes, key=Lane.oldest_s)
+            if lane.oldest_s() == float("inf"):
+                break
+            if lane.kept or not any(each.shed() for each in sorted(lanes, key=Lane.oldest_s)):
+                lost += lane.evict()
+        return lost
 
     def _evict(self, aged: list[Lane], now_s: float) -> dict[str, int]:
         """Forgets what is too old in these lanes, and the oldest of all above the bound."""

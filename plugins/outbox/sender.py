@@ -16,11 +16,13 @@ from mirante.outage import Outage
 from mirante.redis_url import RedisUrl, exchange
 from mirante.refusal import refusal
 from mirante.servers.slots import NodeError
+from plugins.outbox.command import write_command
 from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
 from plugins.outbox.lane import Entry, Lane
 from plugins.outbox.limits import Limits
 from plugins.outbox.newest import last_id, newest_epoch
 from plugins.outbox.previews import Previews
+from plugins.outbox.recall import answer_recalls
 from plugins.outbox.retention import Retention
 from plugins.outbox.ring import Ring
 
@@ -30,7 +32,6 @@ _TICK_S = 0.25
 _LANE_RETRY_S = 1.0
 _CLAIM_RETRY_S = 0.5
 _NAME_RETRY_S = 0.1
-_RENEW_S = 5.0
 _FOREIGN, _DONE, _BEHIND = 0, 1, 2  # what the script that writes answers first
 
 
@@ -93,7 +94,7 @@ class Sender:
         expired_s = time.monotonic()
         while not self._stop.is_set():
             self._wait()
-            if self._closing.is_set() and not self._ring.depth:
+            if self._closing.is_set() and not self._ring.is_waiting:
                 break
             if time.monotonic() - expired_s > 1.0:
                 self._ring.expire()
@@ -121,7 +122,8 @@ class Sender:
 
     @staticmethod
     def _ready(lane: Lane) -> bool:
-        return bool(lane.depth or lane.denied or lane.doubted) and lane.retry_s <= time.monotonic()
+        is_due = lane.is_waiting or lane.denied or lane.doubted or lane.recall is not None
+        return is_due and lane.retry_s <= time.monotonic()
 
     def _turn(self) -> None:
         """Exchange everything that is due, once."""
@@ -137,11 +139,15 @@ class Sender:
             most, most_bytes = (
                 max(1, bound // max(1, len(lanes))) for bound in (_BATCH, _BATCH_BYTES)
             )
-            batch = [(lane, lane.take(most, most_bytes)) for lane in lanes if lane.synced]
-            batch = [(lane, entries) for lane, entries in batch if entries]
+            batch = [
+                (lane, self._ring.take(lane, most, most_bytes)) for lane in lanes if lane.synced
+            ]
+            batch = [each for each in batch if each[1] or each[0].flying_step]
             quiet = self._fence.due() - {lane.camera for lane, _ in batch}
             batch += [(lane, []) for lane in self._ring.synced(quiet)]
         self._send(batch)
+        for lane, error in answer_recalls(lanes, self._exchange):
+            self._block_apart(lane, error)
         self._give_back(self._ring.left())
         self._previews.exchange(self._client, self._ring.unclaimed())
         self._succeed()
@@ -183,10 +189,8 @@ class Sender:
             self._ring.report_lost(lane, refused)
         synced = [lane for lane in lanes if lane.synced]
         for lane, reply in self._limits.measure(synced, self._exchange):
-            if not self._is_apart(reply):
-                raise reply
+            self._block_apart(lane, reply)
             lane.synced = False
-            self._block(lane, reply)
 
     def _claim(self, lanes: list[Lane]) -> list[Lane]:
         """Return those lanes whose camera this publisher owns now."""
@@ -233,9 +237,7 @@ class Sender:
     def _denied(self, lane: Lane, answer: Any) -> None:
         """A claim failed: as another owns the camera, or by an error."""
         if isinstance(answer, redis.RedisError):
-            if not self._is_apart(answer):
-                raise answer
-            self._block(lane, answer)
+            self._block_apart(lane, answer)
             return
         with self._ring.changed:
             refused = lane.deny()
@@ -245,7 +247,10 @@ class Sender:
 
     def _send(self, batch: list[tuple[Lane, list[Entry]]]) -> None:
         sent = f"{time.time():.6f}"
-        replies = self._exchange([self._script(lane, entries, sent) for lane, entries in batch])
+        now_s, apart = time.monotonic(), (self._fence, self._limits, self._retention)
+        replies = self._exchange(
+            [write_command(lane, entries, sent, now_s, *apart) for lane, entries in batch]
+        )
         failed: redis.RedisError | None = None
         for (lane, entries), reply in zip(batch, replies, strict=True):
             error = reply if isinstance(reply, redis.RedisError) else None
@@ -270,7 +275,7 @@ class Sender:
             self._disown(lane.camera)
             return
         with self._ring.changed:
-            lane.land([], [])
+            lane.land([], [], stepped=False)
             if answer == _BEHIND:
                 lane.synced, lane.doubted = False, True
         if answer == _FOREIGN:
@@ -279,26 +284,6 @@ class Sender:
     def _is_apart(self, error: redis.RedisError) -> bool:
         """The error concerns this lane, not the whole server; in a cluster its node."""
         return self._url.is_cluster or _is_own(error)
-
-    def _script(self, lane: Lane, entries: list[Entry], sent: str) -> tuple[Any, ...]:
-        """Return the command that writes a lane's part of a batch."""
-        now_s = time.monotonic()
-        streams = [key(lane.camera, kind) for kind in lane.kinds]
-        parts: list[Any] = [*self._fence.write(lane.camera, streams, lane.whole)]
-        lane.whole = False
-        forget_s = 0
-        if lane.expire_s <= now_s:
-            lane.expire_s = now_s + _RENEW_S
-            forget_s = round(self._retention.forget_s)
-        parts += (forget_s, sent, str(lane.taken))
-        writes = lane.writes(entries)
-        parts += self._limits.trims(lane, writes, now_s)
-        for entry, kind in writes:
-            fields = entry.fields[kind]
-            parts += (lane.kinds.index(kind) + 1, 2 * len(fields), str(entry.id))
-            for field in fields.items():
-                parts += field
-        return tuple(parts)
 
     def _disown(self, camera: str) -> None:
         """The camera is another's, or nobody's as Redis lost the token: it is to be claimed."""
@@ -333,7 +318,7 @@ class Sender:
         done = [e for e in entries if e not in again and e not in refused]
         with self._ring.changed:
             lost = sum(not entry.acked for entry in refused)
-            lane.land(done, refused)
+            lane.land(done, refused, stepped=failed is None)
             if failed is None:
                 lane.words = ""
                 self._outage.served(lane.camera)
@@ -353,6 +338,16 @@ class Sender:
             for entry, reply, mine in zip(entries, replies, ours, strict=True)
             if not (isinstance(reply, list) and reply and mine in reply[0][1])
         ]
+
+    def _block_apart(self, lane: Lane, error: redis.RedisError) -> None:
+        """Leaves one camera for a second.
+
+        Raises:
+            redis.RedisError: the error, where it concerns all of them.
+        """
+        if not self._is_apart(error):
+            raise error
+        self._block(lane, error)
 
     def _block(self, lane: Lane, error: redis.RedisError) -> None:
         """Leaves one camera for a second; the others continue."""

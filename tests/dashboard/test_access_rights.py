@@ -166,6 +166,7 @@ def report(bench: Bench) -> None:
     models = tuple(replace(model, name=name) for name in ("street", "vault-model"))
     words = f"{HIDDEN}: another; words; {OWN}: another"
     outbox = replace(REPORT.outbox, depth=3, sent=77, lost={OWN: 1, HIDDEN: 2}, words=words)
+    outbox = replace(outbox, lost_events={OWN: 1, HIDDEN: 2})
     builds = dict.fromkeys(("street", "vault-model"), REPORT.builds["street"])
     told = {"cameras": cameras, "models": models, "outbox": outbox, "builds": builds}
     bench.redis.set("mirante:worker:main", "{}")
@@ -222,6 +223,7 @@ def test_what_is_counted_of_some_cameras(bench: Bench) -> None:
     for token, cameras, sent in ((all_of, 2, 77), (own_of, 1, None)):
         (worker,) = asked("/api/v1/system", token).json()["workers"]
         assert len(worker["cameras"]) == len(worker["outbox"]["lost"]) == cameras
+        assert len(worker["outbox"]["lost_events"]) == cameras
         assert worker["outbox"]["sent"] == sent
         assert worker["outbox"]["words"].count(": another") == cameras
         assert len(worker["models"]) == len(worker["builds"]) == cameras

@@ -220,7 +220,8 @@ def test_a_late_command_of_a_broken_connection_finds_another_token(
     fence = owner.outbox._sender._fence
     _, claim = fence.claim("gate", begun=True)
     fields = (1, "2", "9999999999999-0", "json", "{}")
-    write = (*fence.write("gate", [DETECTIONS], whole=True), 0, "0", "MINID", "0", *fields)
+    head = fence.write("gate", [key("gate", "groups")], [DETECTIONS], whole=True)
+    write = (*head, 0, "0", "0-0", 1, 2, "MINID", "0", *fields)
     client.execute_command(*claim)
     assert client.execute_command(*write)[0] == 0
     owner.publish()

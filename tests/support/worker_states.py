@@ -19,6 +19,7 @@ OUTBOX = OutboxReport(
     sent=8,
     lost={"gate": 3},
     refused=1,
+    lost_events={"gate": 2},
     cut={"gate": {"masks": CUT}},
 )
 AWAY = OutboxReport(

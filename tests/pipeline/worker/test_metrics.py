@@ -68,6 +68,7 @@ def test_published_never_falls_when_the_ring_overflows() -> None:
     assert values == [12, 12]
     samples = scrape(worker(gate=GATE))
     assert of_gate(samples, "mirante_outbox_lost_frames_total") == 3
+    assert of_gate(samples, "mirante_outbox_lost_events_total") == 2
 
 
 def test_state_is_one_of_all() -> None:
@@ -103,6 +104,7 @@ def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> 
     samples = scrape(state)
     assert {name for name, labels in samples if ("camera", "gate") in labels} == {
         "mirante_camera_paused",
+        "mirante_outbox_lost_events_total",
         "mirante_outbox_lost_frames_total",  # lost before; a counter never goes
         "mirante_retention_cut_entries_total",
     }

@@ -27,6 +27,8 @@ SECONDS = {  # of what the last column of the table says: at least and at most; 
     "10 s": (1, 10),
     "a day": (DAY_S - 60, DAY_S),
     "`retention.forget_s`, a day": (DAY_S - 60, DAY_S),
+    "`retention.events_s`, a week": (7 * DAY_S - 60, 7 * DAY_S),
+    "35 days": (35 * DAY_S - 60, 35 * DAY_S),
     "as long as the camera's results": (DAY_S - 60, DAY_S),
     "as long as who asked waits": (1, 60),
     "5 minutes, or until it is taken": (1, 300),
