@@ -42,7 +42,8 @@ class ShownImages:
 
     def __init__(self, spec: Camera, stream: Stream) -> None:
         self._line = Line(Ledger("clip"))
-        graph = camera_graph("clip", spec.model_copy(update=_LARGEST), _IMAGES, _PACKETS)
+        spec = spec.model_copy(update=_LARGEST)
+        graph = camera_graph("clip", spec, _IMAGES, _PACKETS)
         try:
             self._pipeline = Gst.parse_launch(graph)
         except GLib.Error as error:

@@ -1,7 +1,8 @@
-"""What a clip shows, played by a decoder of GStreamer's."""
+"""Clips that a camera has made, and what they show, played by a decoder of GStreamer's."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,13 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 
+from mirante.clips import Clip, Part
 from pipeline.config.launch import quoted
+from pipeline.control.clip_store import ClipStore
 
 Gst.init(None)
+
+PATIENCE_S = 60.0
 
 
 class Played(NamedTuple):
@@ -46,3 +51,19 @@ def played(path: Path) -> list[Played]:
     finally:
         pipeline.set_state(Gst.State.NULL)
     return images
+
+
+def kept(store: ClipStore, camera: str, timeout_s: float = PATIENCE_S) -> Clip:
+    """The newest clip of a camera, once there is one and none is being recorded."""
+    until_s = time.monotonic() + timeout_s
+    while not (clips := store.listed(camera)) or store.drafts(camera):
+        assert time.monotonic() < until_s, f"no clip in {timeout_s} s"
+        time.sleep(0.05)
+    return clips[0]
+
+
+def file_of(store: ClipStore, clip: Clip, part: Part = "mp4") -> Path:
+    found = store.find(clip.camera, clip.id, part)
+    assert found is not None
+    assert found.path is not None
+    return found.path

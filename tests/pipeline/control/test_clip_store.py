@@ -172,10 +172,11 @@ from plugins.clips.sidecar import Sidecar
 from plugins.clips.kept import Published
 from plugins.clips.timeline import Timeline
 from pipeline.gst.clips import read_clip
-from tests.pipeline.control.test_clip_store import plan
+import msgspec
+from mirante.clips import Clip
 
 store = ClipStore(Path(sys.argv[1]), 1 << 30, 30_000)
-draft = store.begin(plan())
+draft = store.begin(msgspec.json.decode(sys.argv[3], type=Clip))
 clip = read_clip(Path(sys.argv[2]))
 video, line = PlainVideo(draft.video, clip.caps), Timeline()
 sidecar = Sidecar(draft.sidecar, "gate", draft.id, 1_795_925_694_500_000_000, [])
@@ -197,8 +198,9 @@ time.sleep(100)
 
 def test_what_a_killed_process_wrote_is_kept_as_far_as_it_plays(tmp_path: Path) -> None:
     numbers = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
+    planned = msgspec.json.encode(plan()).decode()
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path), str(numbers)],
+        [sys.executable, "-c", KILLED, str(tmp_path), str(numbers), planned],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mirante.clips import Clip
 from pipeline.cameras.state import State
 from pipeline.cameras.synthetic import read_number
 from pipeline.control.clip_store import ClipStore
 from pipeline.gst.clips import read_clip
 from plugins.clips.recorder import Recorder, Rule
 from tests.support import ROOT
-from tests.support.played import played
+from tests.support.played import file_of, kept, played
 from tests.support.rtsp_manners import Manners, MannersServer
 from tests.support.watched import Watched
 
 NUMBERS = ROOT / "tests/support/numbers"
-PATIENCE_S = 60.0
-
-
-def kept(store: ClipStore, camera: str, timeout_s: float = PATIENCE_S) -> Clip:
-    """The newest clip of a camera, once there is one and none is being recorded."""
-    until_s = time.monotonic() + timeout_s
-    while not (clips := store.listed(camera)) or store.drafts(camera):
-        assert time.monotonic() < until_s, f"no clip in {timeout_s} s"
-        time.sleep(0.05)
-    return clips[0]
-
-
-def file_of(store: ClipStore, clip: Clip, part: Any = "mp4") -> Path:
-    found = store.find(clip.camera, clip.id, part)
-    assert found is not None
-    assert found.path is not None
-    return found.path
 
 
 @pytest.mark.rtsp
