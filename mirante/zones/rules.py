@@ -10,18 +10,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from mirante.keys import CAMERA_NAME
 from mirante.wire.errors import UNREADABLE
 from mirante.zones.ground import Plane, Point
 
 SHARE, AFTER_S, LOST_S, CROWDED_S, BAND = 0.5, 0.5, 1.0, 5.0, 0.02
 MAX_RULES = 64  # zones, and lines, of one camera
 MIN_LENGTH = 0.01  # of a line
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Place = tuple[Fraction, Fraction]
 Time = Annotated[float, Meta(ge=0, le=86_400)]
-Name = Annotated[str, Meta(pattern=NAME)]
+Name = Annotated[str, Meta(pattern=CAMERA_NAME)]
 Anchor = Literal["bottom", "centre", "mask"]
 
 

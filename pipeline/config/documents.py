@@ -59,7 +59,7 @@ def key_table() -> str:
     rows += _rows(Settings, "")
     rows += _rows(Camera, "cameras.NAME.")
     for kind in kinds().values():
-        rows += _rows(kind, "cameras.NAME.stages[].")
+        rows += _rows(kind, "cameras.NAME.stages[].", deep=True)
     return "\n".join(rows) + "\n"
 
 
@@ -128,7 +128,7 @@ def _item(model: type[BaseModel], values: Mapping[str, object]) -> list[str]:
     return [f"  - {lines[0]}", *(f"    {line}" for line in lines[1:])]
 
 
-def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _rows(model: type[BaseModel], prefix: str, deep: bool = False) -> Iterator[str]:
     for name, field in model.model_fields.items():
         nested = isinstance(field.default, BaseModel)
         if nested and name != "defaults":
@@ -137,6 +137,20 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
         default = "required" if field.is_required() else f"`{_yaml(field.default)}`"
         shown = "" if nested else default
         yield f"| `{prefix}{name}` | {shown} | {_comment(field).replace('|', chr(92) + '|')} |"
+        for inner, path in _inner(field.annotation, name) if deep else ():
+            yield from _rows(inner, f"{prefix}{path}.")
+
+
+def _inner(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:
+    """Yield the section that a field without a default one may hold, alone or by name."""
+    if get_origin(annotation) is dict:
+        yield from _inner(get_args(annotation)[1], f"{path}.NAME")
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, path
+    else:
+        parts = [each for each in get_args(annotation) if isinstance(each, type)]
+        for part in parts if type(None) in parts else ():
+            yield from _inner(part, path)
 
 
 def _comment(field: FieldInfo) -> str:

@@ -96,8 +96,9 @@ _CORNER = {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2}
 
 Rotation = Annotated[Literal[0, 90, 180, 270], BeforeValidator(_read_degrees)]
 Crop = Annotated[list[Share], AfterValidator(_check_crop), _array(_SHARE, 4, 4)]
+Place = Annotated[list[Share], AfterValidator(_check_corner), _array(_SHARE, 2, 2)]
 Zone = Annotated[
-    list[Annotated[list[Share], AfterValidator(_check_corner)]],
+    list[Place],
     AfterValidator(_check_zone),
     _array(_CORNER, 3, MAX_CORNERS + 1),
 ]

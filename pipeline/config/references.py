@@ -39,7 +39,7 @@ def check_stages(
         facts, unknown = _facts(stage, facts_of or facts_here)
         yield from (f"{here}.{line}" for line in unknown)
         if facts is None:
-            earlier = Earlier(None, None)
+            earlier = Earlier(None, None, (*earlier.kinds, stage.key()))
             continue
         if facts_of is None:
             yield from stage.check_here(here)
@@ -121,13 +121,14 @@ def _facts(stage: StageKind, facts_of: FactsOf) -> tuple[dict[str, ModelFacts] |
 
 def _after(earlier: Earlier, stage: StageKind, facts: Mapping[str, ModelFacts]) -> Earlier:
     """What the stages up to this one may find; masks of crops are no masks of the frame."""
-    found = stage.labels_found(facts)
+    found, kinds = stage.labels_found(facts), (*earlier.kinds, stage.key())
     if found is None or earlier.boxes is None or earlier.masks is None:
-        return Earlier(None, None)
+        return Earlier(None, None, kinds)
     whole = [use.name for use in stage.models() if use.on is None and found.masks]
     return Earlier(
         tuple(dict.fromkeys((*earlier.boxes, *found.boxes))),
         {**earlier.masks, **{facts[name].name: found.masks for name in whole}},
+        kinds,
     )
 
 

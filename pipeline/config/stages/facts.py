@@ -67,10 +67,12 @@ class Earlier:
         boxes: classes of boxes; None where any may be found.
         masks: names of planes of the whole frame, by the model that makes them; None where any
             may be found.
+        kinds: the keys that name their kinds, in order.
     """
 
     boxes: tuple[str, ...] | None = ()
     masks: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 class UnknownModelError(ValueError):
