@@ -126,6 +126,7 @@ class RunningCamera:
     Attributes:
         images: those of its view, where it has one.
         clips: makes its clips, where it keeps some.
+        live: settings of its stages that take the place of those with which they began.
     """
 
     spec: Camera
@@ -134,6 +135,7 @@ class RunningCamera:
     seen: Seen
     images: ViewImages | None = None
     clips: Recorder | None = None
+    live: dict[str, str] = field(default_factory=dict)
 
     def stop(self, timeout_s: float, reason: str) -> None:
         """Stop it for a reason in words, and then what is recorded of it."""
@@ -223,7 +225,7 @@ class CameraStarter:
             line.rings = (line.clips.ring,)
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
-        return RunningCamera(spec, runner, ledger, seen, images, line.clips)
+        return RunningCamera(spec, runner, ledger, seen, images, line.clips, line.live)
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:
         """Return what takes the images of the camera's view."""

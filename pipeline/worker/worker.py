@@ -33,6 +33,7 @@ from pipeline.control.rpc import Handler, Requests, What
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
 from pipeline.worker.clips import WorkerClips
+from pipeline.worker.live import changed_live
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.tenancy import Standing, Tenancy
@@ -244,6 +245,7 @@ class Worker:
     def _reconcile(self, wanted: Mapping[str, Camera], paused: Collection[str] = ()) -> None:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
         wanted, held = self._settled(wanted)
+        self.cameras |= changed_live(self.cameras, wanted)
         changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
         before = (
             self._paused

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mirante.detections import Detections
+
 seen: list[Any] = []
 shown: SimpleQueue[np.ndarray] = SimpleQueue()
 
@@ -62,3 +64,21 @@ class Unwritable:
 
     def __call__(self, frame: np.ndarray, result: Any) -> Any:
         return replace(result, timings={"x": "slow"}) if result.seq % 2 else result
+
+
+class Standing:
+    """Puts one object with a track into every frame, which stands at a place in source pixels."""
+
+    def __init__(self, at: tuple[float, float]) -> None:
+        (self.x, self.y) = at
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        box = [[self.x - 10, self.y - 40, self.x + 10, self.y]]
+        there = Detections(
+            np.array(box, np.float32),
+            np.ones(1, np.float32),
+            np.zeros(1, np.int32),
+            ("person",),
+            np.ones(1, np.int64),
+        )
+        return replace(result, detections=there)

@@ -79,6 +79,15 @@ class StageKind(Section):
         """Return the stage with another name for each of its models."""
         return self.model_copy(update={use.key: renamed(use.name) for use in self.models()})
 
+    @property
+    def live(self) -> Mapping[str, str]:
+        """The settings that the stage takes in while it runs, by the name that it reads them by."""
+        return {}
+
+    def fixed(self) -> Self:
+        """Return the stage without those settings: another one needs another graph."""
+        return self
+
     def labels_found(self, facts: Mapping[str, ModelFacts]) -> Labels | None:
         """Return the classes that it finds; None where it may find any.
 

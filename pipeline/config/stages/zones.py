@@ -161,8 +161,12 @@ class ZonesStage(StageKind):
 
     @property
     def live(self) -> dict[str, str]:
-        """Everything: zones and lines change while the camera runs."""
+        """All of it: zones and lines change while the camera runs."""
         return {self.key(): self.rules}
+
+    def fixed(self) -> Self:
+        """Return a stage that counts nothing."""
+        return self.model_copy(update={"zones": {}, "lines": {}, "ground": None})
 
     def launch_text(self, threads: int) -> str:
         """Return ``mirzones`` with its properties."""
