@@ -125,6 +125,8 @@ class FrameHandler:
         except BaseException as error:  # noqa: BLE001 - also sys.exit() of a stage: it is one frame
             return self._failed(key, error)
         self._failures = 0
+        if not kept:
+            self.line.carriage.dropped()
         return Gst.FlowReturn.OK if kept else DROPPED
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
@@ -152,6 +154,7 @@ class FrameHandler:
 
     def _failed(self, key: int, error: BaseException) -> Gst.FlowReturn:
         self.ledger.fail(key, _words(error))
+        self.line.carriage.dropped()
         self._failures += 1
         domain, code = Gst.LibraryError.quark(), Gst.LibraryError.FAILED
         if self.max_failures and self._failures >= self.max_failures:

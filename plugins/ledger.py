@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
+from mirante.events import Event
 from mirante.frame import Counts, FrameResult, TsSource
 from plugins.trace import FAILED, Sample, Trace
 
@@ -63,6 +64,7 @@ class Ledger:
         self._damaged = 0
         self._dropped: dict[str, int] = {"rate": 0, "queue": 0}
         self._ahead: dict[int, str] = {}  # dropped frames later than the last one published
+        self._late: list[Event] = []  # of frames that were not published
 
     def decoded(
         self,
@@ -153,7 +155,9 @@ class Ledger:
             frame.result = replace(result, damaged=True) if forgets else result
 
     def publish(self, pts: int) -> FrameResult | None:
-        """Closes a frame as published; its result carries the account as of this frame."""
+        """Closes a frame as published; its result carries the account as of this frame, and the
+        events of frames before that were not.
+        """
         with self._lock:
             frame = self._open.pop(pts, None)
             if frame is None:
@@ -167,11 +171,18 @@ class Ledger:
                 self._failed,
                 frame.damaged_so_far,
             )
-            result = replace(frame.result, counts=counts)
+            late, self._late = self._late, []
+            result = replace(frame.result, counts=counts, events=(*late, *frame.result.events))
             if frame.trace is not None:
                 frame.trace.found(result)
         self._on_publish(result)
         return result
+
+    def take_events(self) -> tuple[Event, ...]:
+        """Return the events of frames that were not published, once."""
+        with self._lock:
+            late, self._late = tuple(self._late), []
+            return late
 
     def unpublish(self) -> None:
         """The frame just published could not be written: it failed instead."""
@@ -185,6 +196,7 @@ class Ledger:
             if (frame := self._open.pop(pts, None)) is not None:
                 self._failed += 1
                 self._settle(frame.seq)
+                self._late += frame.result.events
                 if frame.trace is not None:
                     frame.trace.end(FAILED, error=words)
 
@@ -219,7 +231,7 @@ class Ledger:
         """The stream came to its end: each frame still open was dropped before its next mark."""
         with self._lock:
             for pts, frame in list(self._open.items()):
-                self._let_go(pts, ("rate", "queue", "stage")[frame.passed])
+                self._let_go(pts, ("rate", "queue", "stage", "stage")[frame.passed])
             self._settle(self._next_seq)
 
     def counts(self) -> tuple[Counts, int]:
@@ -257,6 +269,7 @@ class Ledger:
         """Close an open frame as dropped; it is counted in its turn."""
         frame = self._open.pop(pts)
         self._ahead[frame.seq] = reason
+        self._late += frame.result.events
         if frame.trace is not None:
             frame.trace.end(reason)
         return frame

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 
 from engines.serving import Models
+from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
 from plugins.ledger import Ledger
@@ -34,6 +35,7 @@ class Line:
         views: what a line of a view stream shows its frames to.
         live: values that take the place of stages' settings while they run, by stage.
         clips: makes clips of the camera; None where it keeps none.
+        carriage: the way to Redis of events, their images, counts and the memory.
         rings: what the encoded images of the line's session are kept in.
     """
 
@@ -46,8 +48,13 @@ class Line:
     live: dict[str, str] = field(default_factory=dict)
     clips: Recorder | None = None
     rings: tuple[PacketRing, ...] = ()
+    carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.carriage = Carriage(self.ledger, self.memory)
+        self.carriage.outbox = self.outbox
 
     def acquire(self, url: str) -> Outbox:
         """Return the outbox for a Redis URL, started on first use; empty stands for the given one.

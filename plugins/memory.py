@@ -17,17 +17,31 @@ class Remembered(Protocol):
 T = TypeVar("T", bound=Remembered)
 
 
+CAMERA = "camera"  # the part that says whether the camera is lost; frames do not change it
+
+
 class Memory:
     """Parts by name. A part outlives the elements that use it: a graph built again finds it.
 
     Args:
         saved: of each part, what the camera's last worker left; empty where that is unknown.
+        recall: returns the same, on first use of any part.
+
+    Attributes:
+        is_used: there are parts.
+        is_moving: there are parts that frames change.
     """
 
-    def __init__(self, saved: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        saved: Mapping[str, bytes] | None = None,
+        recall: Callable[[], Mapping[str, bytes]] | None = None,
+    ) -> None:
         self._saved = dict(saved or {})
+        self._recall = recall
         self._parts: dict[str, Remembered] = {}
         self._lock = threading.Lock()
+        self.is_used = self.is_moving = False
 
     def part(self, name: str, make: Callable[[bytes | None], T]) -> T:
         """Return the part of a name, made on first use.
@@ -39,6 +53,11 @@ class Memory:
         with self._lock:
             part = self._parts.get(name)
             if part is None:
+                if self._recall is not None:
+                    self._saved.update(self._recall())
+                    self._recall = None
+                self.is_used = True
+                self.is_moving |= name != CAMERA
                 part = self._parts[name] = make(self._saved.pop(name, None))
             return part  # type: ignore[return-value]
 

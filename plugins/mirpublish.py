@@ -83,7 +83,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
                 "a second mirpublish in this pipeline; expected one, as a frame ends once"
             )
         self.ledger.camera = check_camera(self.camera or self.ledger.camera)
-        self.outbox = self.line.acquire(self.redis)
+        self.outbox = self.line.carriage.outbox = self.line.acquire(self.redis)
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
@@ -92,6 +92,9 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
     def do_stop(self) -> bool:
         """Gives the outbox back; one that nobody else uses is flushed and closed."""
         if self.outbox is not None:
+            if self.outbox is not self.line.outbox:  # else who gave it knows when all is over
+                self.line.carriage.rest()
+                self.line.carriage.outbox = None
             self.line.release(self.outbox)
             self.outbox = None
         return True
@@ -114,6 +117,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
             clips = self.line.clips
             try:
                 final = final if clips is None else clips.mark(final)
+                self.line.carriage.published(final)
                 coded = self.outbox.publish(final, self.masks, trace)
                 if clips is not None and coded is not None:
                     clips.published(final, coded)

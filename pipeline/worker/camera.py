@@ -19,7 +19,9 @@ from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.worker.clips import WorkerClips, of_view
+from pipeline.worker.memories import Memories
 from pipeline.worker.metrics import Latency
+from pipeline.worker.outages import tell_outage
 from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
 from plugins.clips.recorder import Recorder
 from plugins.ledger import Ledger
@@ -188,6 +190,7 @@ class CameraStarter:
         shared: the sessions that they may share; None where each opens its own.
         sample: begins the traces of sampled frames; None where none are.
         clips: makes the recorders of cameras that keep clips; None where none does.
+        memories: what the stages of each camera know, across its restarts.
     """
 
     make_runner: MakeRunner
@@ -197,6 +200,10 @@ class CameraStarter:
     shared: SharedSessions | None = None
     sample: Sample | None = None
     clips: WorkerClips | None = None
+    memories: Memories = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memories", Memories(self.outbox))
 
     def start(self, name: str, spec: Camera) -> RunningCamera:
         """Start a camera; its changes of state are told as messages of its ``status`` stream.
@@ -211,15 +218,17 @@ class CameraStarter:
         seen = Seen()
         ledger = Ledger(name, seen.observe, self.sample)
 
+        images = self._images(name, spec)
+        line = Line(ledger, self.outbox, self.models, images, self.memories.of(name))
+
         def on_change(change: Transition) -> None:
             is_answer = change.state != State.CONNECTING or change.reason == WAITING
             seen.tried = seen.tried or is_answer
             self.outbox.status(status_of(change, ledger))
+            tell_outage(line, change)
 
         self.outbox.limit(name, spec.max_mib.model_dump())
         text = stages_text(name, spec, self.threads)
-        images = self._images(name, spec)
-        line = Line(ledger, self.outbox, self.models, images)
         line.clips = self.clips.recorder(name, spec) if self.clips is not None else None
         if line.clips is not None and not of_view(spec):
             line.rings = (line.clips.ring,)

@@ -207,6 +207,7 @@ class Worker:
             self._reconcile(self._resolve(n for n in changed if n not in paused), paused)
             for name in set(self._wanted) - changed.keys():
                 self.outbox.leave(name)
+                self._starter.memories.forget(name)
             self._wanted, self._standing_by = changed, ()
 
     def _stand_by(self) -> None:
@@ -217,6 +218,7 @@ class Worker:
         _stop_all(stopped, dict.fromkeys(stopped, STANDBY.reason))
         if refused := self.outbox.resign():
             log.warning("%d frames refused: %s", refused, STANDBY.reason)
+        self._starter.memories.forget_all()
         self._registry.forget()
         self._leased, self._generation = False, ""
 

@@ -20,7 +20,7 @@ from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from mirante.wire import Encoded, WireError, encode
 from mirante.wire.messages import MaskEncoding
-from plugins.outbox.fence import MOST_FIELDS, Tenure
+from plugins.outbox.fence import MOST_FIELDS, OWNER_MS, Tenure
 from plugins.outbox.lane import LOST
 from plugins.outbox.limits import Cut, Limits
 from plugins.outbox.previews import Previews
@@ -168,7 +168,13 @@ class Outbox:
         Raises:
             ValueError: no camera can have that name.
         """
-        coded = [(_event_fields(event, images.get(event.id)), event.epoch) for event in events]
+        coded = []
+        for event in events:
+            try:
+                coded.append((_event_fields(event, images.get(event.id)), event.epoch))
+            except (TypeError, ValueError) as error:
+                self._log.error("%s: event %r cannot be written: %s", camera, event.id, error)
+                self._ring.refuse_event(camera)
         memory = b"" if saved is None else msgspec.msgpack.encode(Saved(captured_ms, dict(saved)))
         step = Step.of(memory, counts)
         lost = self._ring.put_events(check_camera(camera), captured_ms, coded, step)
@@ -177,13 +183,16 @@ class Outbox:
 
     def recall(self, camera: str, timeout_s: float) -> dict[str, bytes] | None:
         """Return the parts of the memory that a camera's last worker left, once the camera is this
-        publisher's; None where that takes too long.
+        publisher's; None where that takes too long. A worker that died is waited out.
 
         Args:
             camera: its name.
             timeout_s: seconds to wait.
         """
-        data = self._ring.recall(check_camera(camera)).wait(timeout_s)
+        recall = self._ring.recall(check_camera(camera))
+        data = recall.wait(timeout_s)
+        if data is None and self._ring.is_denied(camera):
+            data = recall.wait(OWNER_MS / 1000 + timeout_s)
         if data is None:
             return None
         saved = read_saved(data)

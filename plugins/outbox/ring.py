@@ -103,6 +103,11 @@ class Ring:
             self.changed.notify()
         return lost
 
+    def refuse_event(self, camera: str) -> None:
+        """Counts an event that cannot be put at all as lost."""
+        with self.changed:
+            self._lane(camera, EVENT_KINDS).lost += 1
+
     def recall(self, camera: str) -> Recall:
         """Asks for the memory that a camera's last worker left."""
         with self.changed:
@@ -111,6 +116,11 @@ class Ring:
                 lane.recall = Recall()
             self.changed.notify()
             return lane.recall
+
+    def is_denied(self, camera: str) -> bool:
+        """True while the camera is another publisher's."""
+        with self.changed:
+            return any(lane.denied for lane in self.of(camera))
 
     def take(self, lane: Lane, most: int, most_bytes: int) -> list[Entry]:
         """Moves entries of a lane into flight, events with the epochs of their frames; the lock is

@@ -1,0 +1,109 @@
+"""What a camera's stages have for Redis beside the results of its frames, and when it goes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from mirante.counts import Digits
+from mirante.events import Event
+from mirante.frame import FrameResult
+from plugins.ledger import Ledger
+from plugins.memory import Memory
+from plugins.outbox.outbox import Outbox
+
+STEP_S = 1.0  # between two steps without an event: what a killed worker forgets
+QUIET_S = 20.0  # … of a camera whose frames change nothing in the memory
+IMAGES = 64  # that wait for their event
+
+log = logging.getLogger(__name__)
+
+
+class Carriage:
+    """Events with their images, the memory and the counts of one line.
+
+    They go in steps: the events of a frame, and what the stages know once they have seen it. Frames
+    come one after the other and all but ``rest`` and ``tell`` is called on their thread, so what is
+    saved at the end of one is of that frame and of no later one.
+
+    Args:
+        ledger: the account of the line, which has the events of frames that were dropped.
+        memory: what the stages know.
+
+    Attributes:
+        outbox: the way to Redis; None before there is one.
+    """
+
+    def __init__(self, ledger: Ledger, memory: Memory) -> None:
+        self.outbox: Outbox | None = None
+        self._ledger = ledger
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._told: list[Event] = []
+        self._images: dict[str, bytes] = {}
+        self._counts: list[Digits] = []
+        self._carried_s = float("-inf")
+        self._captured_ms = 0
+
+    def add_image(self, event_id: str, jpeg: bytes) -> None:
+        """Give the image of an event of the frame that a stage works on."""
+        self._images[event_id] = jpeg
+        while len(self._images) > IMAGES:
+            del self._images[next(iter(self._images))]
+
+    def count(self, digits: Iterable[Digits]) -> None:
+        """Write counts with the next step."""
+        self._counts += digits
+
+    def tell(self, change: Callable[[], Event | None]) -> None:
+        """Change a part of the memory from another thread, and tell of it with the next step.
+
+        Args:
+            change: makes the change and returns its event, if there is one.
+        """
+        with self._lock:
+            if (event := change()) is not None:
+                self._told.append(event)
+            self._carried_s = float("-inf")
+
+    def published(self, result: FrameResult) -> None:
+        """Carry the events of a frame that is published, or the memory when it is time."""
+        self._captured_ms = result.captured_ns // 1_000_000
+        self._carry(result.events)
+
+    def dropped(self) -> None:
+        """Carry what waits while frame after frame is dropped, when it is time."""
+        if self.outbox is not None and self._is_due():
+            self._carry(self._ledger.take_events())
+
+    def rest(self) -> None:
+        """Carry everything, unless a frame is in a stage, which takes it along."""
+        if self.outbox is not None and not self._ledger.busy_s():
+            self._carried_s = float("-inf")
+            self._carry(self._ledger.take_events())
+
+    def _is_due(self) -> bool:
+        pause_s = STEP_S if self._memory.is_moving else QUIET_S
+        return time.monotonic() - self._carried_s >= pause_s
+
+    def _carry(self, events: Sequence[Event]) -> None:
+        if self.outbox is None or not (events or self._memory.is_used):
+            return
+        if not events and not self._is_due():
+            return
+        with self._lock:
+            events, self._told = (*self._told, *events), []
+            try:
+                saved = self._memory.saved() or None
+            except Exception:
+                log.exception("camera %s: its memory cannot be saved", self._ledger.camera)
+                saved = None
+            self._carried_s = time.monotonic()
+        counts, self._counts = self._counts, []
+        pairs = ((each.id, self._images.pop(each.id, b"")) for each in events)
+        images = {event_id: jpeg for event_id, jpeg in pairs if jpeg}
+        newest_ms = round(max((each.ts for each in events), default=0.0) * 1000)
+        at_ms = self._captured_ms or newest_ms or time.time_ns() // 1_000_000
+        self.outbox.events(self._ledger.camera, at_ms, events, images, saved, counts)
