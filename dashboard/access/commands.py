@@ -28,8 +28,8 @@ RoleOption = Annotated[
     str | None,
     typer.Option(
         metavar="viewer|operator|admin",
-        help="Viewers look; operators also pause and test cameras and swap models; admins do all. "
-        "By default viewer; with --keep, as it was.",
+        help="Viewers look; operators also pause and test cameras, change zones and swap models; "
+        "admins do all. By default viewer; with --keep, as it was.",
     ),
 ]
 CamerasOption = Annotated[

@@ -33,7 +33,8 @@ OF_A_CAMERA = frozenset({"clip"})
 """The path parameters that name something of the camera that the path names before them."""
 REFUSED: dict[Role, str] = {
     "viewer": ONLY_LOOKS,
-    "operator": "an operator may pause and test cameras and swap models, no more; ask an admin",
+    "operator": "an operator may pause and test cameras, change zones and swap models, no more; "
+    "ask an admin",
 }
 """By role, what somebody of that role is told who asks for more."""
 NEEDS_ALL = "this changes every camera; it takes rights to all cameras, not to some"

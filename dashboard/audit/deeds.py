@@ -18,6 +18,8 @@ _ACTIONS = (
     ("PATCH", _CAMERA, "change camera"),
     ("PUT", _CAMERA, "replace camera"),
     ("DELETE", _CAMERA, "remove camera"),
+    ("PUT", f"{_CAMERA}/zones", "change zones"),
+    ("POST", f"{_CAMERA}/zones/preview", "preview zones"),
     ("POST", f"{_CAMERA}/pause", "pause camera"),
     ("POST", f"{_CAMERA}/resume", "resume camera"),
     ("POST", f"{_CAMERA}/clips", "make clip"),

@@ -40,8 +40,8 @@ class Rights(Section):
 
     role: Role = Field(
         "viewer",
-        description="viewers look; operators also pause cameras, test them and swap models; admins "
-        "also add, change and remove cameras",
+        description="viewers look; operators also pause cameras, test them, draw zones and swap "
+        "models; admins also add, change and remove cameras",
     )
     cameras: list[str] = Field(
         [EVERY],

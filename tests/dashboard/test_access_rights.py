@@ -48,6 +48,8 @@ BODIES = {
     "swap_model": {"model": "street", "to": None},
     "change_camera": {"fps": 3},
     "replace_camera": {"url": "test://"},
+    "put_zones": {},
+    "preview_zones": {},
 }
 
 

@@ -1,0 +1,91 @@
+"""Zones over HTTP: drawn, counted again, refused in words."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mirante.detections import Detections
+from pipeline.control.registry import Registry
+from tests.support.api_server import Bench
+from tests.support.walks import DOOR, GATE, walk
+
+CAMERAS = "/api/v1/cameras"
+ZONES = f"{CAMERAS}/gate/zones"
+RULES = {"zones": {"door": DOOR | {"classes": ["person"]}}, "lines": {"gate": GATE}}
+
+
+@pytest.fixture
+def gate(bench: Bench) -> Bench:
+    bench.worker()
+    bench.until(bench.services.sampler.reports)
+    # A tracker of its own.
+    stages = [{"model": "street"}, {"python": "m:Tracker"}, {"zones": {}}]
+    spec = {"url": "test://", "crop": [0, 0.25, 1, 1], "stages": stages}
+    Registry(bench.redis).add("gate", spec)
+    return bench
+
+
+def stages(bench: Bench) -> Any:
+    return bench.camera()["spec"].get("stages")
+
+
+def test_zones_are_changed_alone(gate: Bench) -> None:
+    empty = gate.http.get(ZONES).json()
+    assert empty["classes"] == ["person", "car"]
+    assert (empty["zones"], empty["lines"], empty["area"]) == ({}, {}, [0, 0.25, 1, 1])
+    ground = {
+        "image": [[0.1, 0.9], [0.9, 0.9], [0.7, 0.4], [0.3, 0.4]],
+        "metres": [[0, 0], [8, 0], [8, 20], [0, 20]],
+    }
+    for body in (RULES | {"ground": ground}, {"lines": {"far": GATE}}):
+        then = gate.http.put(ZONES, json=body).json()
+        assert not then["restarts"]
+        assert then["ground"] == ground
+    assert stages(gate)[-1]["zones"] == {}
+    assert gate.http.get(ZONES).json()["lines"] == {"far": GATE}
+    assert gate.http.put(ZONES, json={"ground": None}).json()["ground"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({"zones": {"door": {}}}, "zones.door: a mapping — expected polygon or mask, one of them"),
+        (
+            {"zones": {"door": DOOR | {"after": 1}}},
+            'zones.door.after: unknown key — did you mean "after_s"?',
+        ),
+        ({"lines": {"gate": GATE | {"to": [0.5, 2]}}}, "lines.gate.to[1]: 2 — expected a number"),
+        ({"zone": {}}, 'zone: unknown key — did you mean "zones"?'),
+    ],
+)
+def test_mistakes_are_refused_in_words(gate: Bench, body: dict[str, Any], line: str) -> None:
+    response = gate.http.put(ZONES, json=body)
+    assert response.status_code in {409, 422}, response.text
+    assert any(each.startswith(line) for each in response.json()["detail"]), response.text
+    assert stages(gate)[-1] == {"zones": {}}
+
+
+def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
+    preview = gate.http.post(f"{ZONES}/preview", json=RULES).json()
+    assert (preview["frames"], preview["covered_s"]) == (0, 0)
+    assert preview["words"] == "no results of the last 10 minutes are kept"
+    begun_ns = time.time_ns() - 300 * 10**9
+    walks = walk(np.linspace(20, 620, 61).tolist(), 10) + walk([620, 20], 0.1, 20, 2)
+    for each in walks:
+        at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
+        gate.frame(captured_ns=at_ns, detections=each.detections, width=640, height=360)
+    gate.frame(detections=Detections.empty(), captured_ns=at_ns + 10**9)
+    gate.until(lambda: gate.outbox.state.depth == 0)
+    rules = RULES | {"lines": {"gate": {"from": [0.5, 1], "to": [0.5, 0]}}}
+    rules |= {"zones": {"door": DOOR, "road": {"mask": "drivable"}}}
+    preview = gate.http.post(f"{ZONES}/preview", json=rules).json()
+    assert preview["lines"] == {"gate": {"in": 1, "out": 1}}
+    assert preview["zones"]["door"]["entered"] == 1
+    assert list(preview["zones"]) == ["door"]
+    assert preview["covered_s"] == pytest.approx(31, abs=0.1)
+    assert preview["words"].startswith("counted in 0.5 of the last 10 minutes; not road")
+    assert stages(gate)[-1] == {"zones": {}}
