@@ -188,4 +188,4 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(ClipStoreError)
     @app.exception_handler(CredentialsError)
     def _files(_request: Request, error: Exception) -> JSONResponse:
-        return answer(507, str(error))
+        return answer(507 if getattr(error, "is_full", True) else 503, str(error))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from mirante.clips import Clip, Part
 from pipeline.config.clips import ClipsKept
+from pipeline.control.clip_bucket import ClipBucket
 from pipeline.control.clip_store import ClipStore, Kept
 
 
@@ -34,6 +35,21 @@ def store_of(kept: ClipsKept) -> ClipStore:
     return ClipStore(kept.place, kept.max_bytes, kept.days)
 
 
+def bucket_of(kept: ClipsKept) -> ClipBucket | None:
+    """Return the bucket that a worker moves clips to; None where they stay in the folder.
+
+    Raises:
+        ClipStoreError: the client library is not installed.
+    """
+    if kept.s3 is None:
+        return None
+    return ClipBucket(kept.s3, store_of(kept), kept.max_bytes, kept.days)
+
+
 def place_of(kept: ClipsKept) -> ClipPlace:
-    """Return where clips are read."""
-    return store_of(kept)
+    """Return where clips are read.
+
+    Raises:
+        ClipStoreError: the client library of a bucket is not installed.
+    """
+    return bucket_of(kept) or store_of(kept)

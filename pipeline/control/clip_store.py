@@ -190,7 +190,7 @@ class ClipStore:
     def bound(self, now_s: float | None = None) -> list[Clip]:
         """Delete clips that are too old, and the oldest where all are too large; return those."""
         oldest_s = (time.time() if now_s is None else now_s) - self._days * DAY_S
-        clips = sorted(self._all(), key=lambda each: each.ended, reverse=True)
+        clips = sorted(self.all(), key=lambda each: each.ended, reverse=True)
         gone, size = [], 0
         for clip in clips:
             size += clip.bytes
@@ -242,7 +242,8 @@ class ClipStore:
         folder = self.folder / check_camera(camera)
         return (path for path in folder.glob(f"*{TOLD}") if not path.name.startswith("."))
 
-    def _all(self) -> Iterator[Clip]:
+    def all(self) -> Iterator[Clip]:
+        """Yield the clips of all cameras, in no order."""
         for path in self.folder.glob(f"*/*{TOLD}"):
             if not path.name.startswith(".") and (clip := _read(path)) is not None:
                 yield clip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -13,13 +14,14 @@ from pipeline.cameras.view import Turn
 from pipeline.config.camera import Camera
 from pipeline.config.clips import ClipsKept
 from pipeline.config.view_stream import view_stream_of
-from pipeline.control.clip_place import store_of
+from pipeline.control.clip_place import bucket_of, store_of
 from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.clip_sweep import sweep
 from plugins.clips.recorder import NoClipError, Recorder, Rule
 
 BOUND_S = 60.0  # between two looks for clips that are too old
+MOVE_S = 5.0  # and for those that are to be moved to a bucket
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,9 @@ class WorkerClips:
         cameras: Callable[[], Mapping[str, Clipped]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store_of(kept)
+        self._store, self._bucket = store_of(kept), bucket_of(kept)
+        self._mover: threading.Thread | None = None
+        self._said = ""
         self._cameras, self._clock = cameras, clock
         self._due_s = 0.0
 
@@ -64,14 +68,24 @@ class WorkerClips:
             log.error("clips.folder: %s", error)
 
     def poll(self) -> None:
-        """Delete what is too old, now and then."""
-        if self._clock() < self._due_s:
+        """Delete what is too old, and move what is whole, now and then."""
+        if self._clock() < self._due_s or (self._mover is not None and self._mover.is_alive()):
             return
-        self._due_s = self._clock() + BOUND_S
+        self._due_s = self._clock() + (BOUND_S if self._bucket is None else MOVE_S)
+        self._mover = threading.Thread(target=self._tidy, name="clips", daemon=True)
+        self._mover.start()
+
+    def _tidy(self) -> None:
         try:
             self._store.bound()
-        except OSError as error:
-            log.error("clips.folder: %s", error)
+            if self._bucket is not None and self._bucket.move():
+                self._bucket.bound(time.time())
+        except (OSError, ClipStoreError) as error:
+            if str(error) != self._said:
+                log.error("clips: %s", error)
+            self._said = str(error)
+        else:
+            self._said = ""
 
     def answer(self, request: Mapping[str, Any]) -> bytes:
         """Do what ``ask_clip`` asks for.
