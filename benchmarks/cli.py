@@ -51,6 +51,17 @@ def masks(
     run_object_masks()
 
 
+@app.command()
+def clips(
+    seconds: Annotated[float, typer.Option(min=2, help="length of each run")] = 20.0,
+    rounds: Annotated[int, typer.Option(min=1, help="pairs of runs, with and without")] = 5,
+) -> None:
+    """CPU and memory that a camera's clips cost while nothing happens."""
+    from benchmarks.clips import run_clips
+
+    run_clips(seconds, rounds)
+
+
 @app.command("engines")
 @command
 def engines_(plan: EnginesPlan) -> None:
