@@ -272,7 +272,11 @@ class Drafts:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
     """The recordings that were begun, of which none runs."""
     found: list[Recording] = []
-    monkeypatch.setattr(Recording, "start", lambda recording: found.append(recording))
+
+    def note(recording: Recording) -> None:
+        found.append(recording)
+
+    monkeypatch.setattr(Recording, "start", note)
     return found
 
 
@@ -305,8 +309,9 @@ def test_moments_near_each_other_share_a_clip(started: list[Recording]) -> None:
     first = started[0]
     assert (first.begin_ns, first.end_ns) == (995 * S, 1024 * S)
     assert [cause.event for cause in first.causes] == ["e1000.0", "e1004.0", "e1014.0"]
-    first.is_open = False
-    assert clips.marked(event(1000.0)).clip != ids[0]
+    for recording in started:
+        recording.is_open = False
+    assert clips.marked(event(1000.0)).clip not in ids
     assert len({plan.id for plan in drafts.plans}) == len(drafts.plans) == 4
 
 
