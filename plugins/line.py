@@ -37,6 +37,7 @@ class Line:
         clips: makes clips of the camera; None where it keeps none.
         carriage: the way to Redis of events, their images, counts and the memory.
         rings: what the encoded images of the line's session are kept in.
+        is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
@@ -48,6 +49,7 @@ class Line:
     live: dict[str, str] = field(default_factory=dict)
     clips: Recorder | None = None
     rings: tuple[PacketRing, ...] = ()
+    is_resting: bool = False
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)

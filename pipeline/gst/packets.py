@@ -36,6 +36,11 @@ class PacketTap:
         self._is_timed = False
 
     @property
+    def is_resting(self) -> bool:
+        """True while nobody looks at the images, so that key frames are enough to decode."""
+        return self._line.is_resting
+
+    @property
     def rings(self) -> tuple[PacketRing, ...]:
         """Those that are given all packets."""
         lead = self._lead

@@ -107,6 +107,7 @@ class FrameProbes:
         self._paced = paced
         self._seen = seen or Seen(CameraOptions())
         self._size = (0, 0)
+        self._rests = False  # until a key frame comes that somebody looks at
         self._last_pts = -1
         self._broken = False
         self._jpeg_ends: JpegEnds | None = None
@@ -171,7 +172,7 @@ class FrameProbes:
         Where key frames alone are decoded, the others count as frames: the camera is alive.
         """
         decoded_s = self._decoded_s
-        if self._keyframes_only and decoded_s is not None:
+        if (self._keyframes_only or self._rests) and decoded_s is not None:
             decoded_s = max(decoded_s, self._arrived_s or decoded_s)
         return Progress(
             self._arrived_s,
@@ -203,7 +204,8 @@ class FrameProbes:
         pts, now_s = buffer.pts, time.monotonic()
         self._arrived_s = now_s
         key = not buffer.has_flags(_DELTA)
-        if self._keyframes_only and not key:
+        self._rests = self._tap.is_resting or (self._rests and not key)
+        if (self._keyframes_only or self._rests) and not key:
             self._rhythm.came(now_s, pts)
             self._tap.arrived(pad, buffer, *self.times.of(buffer))
             return _DROP

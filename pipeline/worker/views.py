@@ -1,4 +1,8 @@
-"""The view streams of a worker's cameras: read only while somebody watches, each in one session."""
+"""The view streams of a worker's cameras: read while somebody watches, each in one session.
+
+One whose images a camera keeps for clips is read all the time; while nobody watches, its key frames
+alone are decoded.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from pipeline.config.camera import Camera
 from pipeline.config.view_stream import differences, stream_of, view_stream_of
 from pipeline.control.reports import ViewReport
 from pipeline.worker.camera import MakeRunner, Runner, RunningCamera
+from pipeline.worker.clips import of_view
+from plugins.clips.ring import PacketRing
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.preview.view_images import ViewImages
@@ -82,7 +88,9 @@ class Views:
                 sharing[name] = view
         for stream, views in wanted.items():
             images = {name: shown for name in views if (shown := cameras[name].images)}
-            reports |= self._follow_one(stream, views, images)
+            kept = (cameras[name].clips for name in views if of_view(cameras[name].spec))
+            rings = tuple(clips.ring for clips in kept if clips is not None)
+            reports |= self._follow_one(stream, views, images, rings)
         for stream in self._views.keys() - wanted.keys():
             self._end(stream)
         self._reports = reports
@@ -99,7 +107,11 @@ class Views:
             thread.join(STOP_S)
 
     def _follow_one(
-        self, stream: Stream, views: Mapping[str, Camera], images: dict[str, ViewImages]
+        self,
+        stream: Stream,
+        views: Mapping[str, Camera],
+        images: dict[str, ViewImages],
+        rings: tuple[PacketRing, ...],
     ) -> dict[str, ViewReport]:
         watched = {name for name in views if self._watched(name)}  # all: a call keeps it asked
         view, now_s = self._views.get(stream), self._clock()
@@ -107,12 +119,13 @@ class Views:
         if view is not None and view.spec != fastest:
             self._end(stream)
             view = None
-        if view is None and watched and not self._is_ending(stream):
+        if view is None and (watched or rings) and not self._is_ending(stream):
             view = self._views[stream] = self._start(fastest, images)
         if view is None:
             return dict.fromkeys(views, IDLE)
         self._share(view, images)
-        view.watched_s = now_s if watched else view.watched_s
+        view.line.rings, view.line.is_resting = rings, not watched
+        view.watched_s = now_s if watched or rings else view.watched_s
         if now_s - view.watched_s > LINGER_S:
             self._end(stream)
             return dict.fromkeys(views, IDLE)

@@ -40,8 +40,8 @@ class Watched:
         self._changed = threading.Condition()
         spec = Camera(url=url, **options)
         rings = () if clips is None else (clips.ring,)
-        line = Line(self.ledger, outbox, clips=clips, rings=rings)
-        self.runner = CameraRunner(name, spec, stages, line, self._note, shared)
+        self.line = Line(self.ledger, outbox, clips=clips, rings=rings)
+        self.runner = CameraRunner(name, spec, stages, self.line, self._note, shared)
 
     def __enter__(self) -> Watched:
         self.runner.start()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,11 +19,13 @@ from mirante.wire.framed import unframed
 from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.config.clips import ClipsKept
 from pipeline.config.settings import Settings
 from pipeline.control.registry import connect
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker import views as views_module
 from pipeline.worker.camera import CameraStarter, RunningCamera
+from pipeline.worker.clips import WorkerClips
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.views import IDLE, LINGER_S, Views
 from pipeline.worker.worker import Worker
@@ -80,7 +83,8 @@ class House:
         self.watched: set[str] = set()
         self.cameras: dict[str, RunningCamera] = {}
         self._outbox = cast(Outbox, self)
-        self._starter = CameraStarter(Runner, self._outbox, Models(), 1)
+        clips = WorkerClips(ClipsKept(folder=Path("/nonexistent")), lambda: self.cameras)
+        self._starter = CameraStarter(Runner, self._outbox, Models(), 1, clips=clips)
         self.views = Views(Runner, self.watched.__contains__, lambda: self.now_s)
 
     def limit(self, camera: str, most: object) -> None:
@@ -281,3 +285,31 @@ def test_the_image_is_of_the_view_and_of_the_camera_itself_without_it(
             if seen > 3:
                 break
         assert worker.state().cameras["gate"].state == "running"
+
+
+def test_a_view_that_clips_are_of_is_read_all_the_time(house: House) -> None:
+    house.add("gate", url=SUB, view=MAIN, clips={})
+    clips = house.cameras["gate"].clips
+    assert clips is not None
+    house.follow()
+    (session,) = house.sessions
+    assert (session.line.rings, session.line.is_resting) == ((clips.ring,), True)
+    assert next(one for one in Runner.made if one.stages != "mirview").line.rings == ()
+    house.follow("gate")
+    assert not session.line.is_resting
+    house.follow(now_s=100.0)
+    assert house.sessions == [session]
+    assert session.line.is_resting
+
+
+@pytest.mark.parametrize(
+    "keys", [{"clips": {"view": False}}, {"clips": {}, "crop": [0, 0, 1, 0.5]}, {}]
+)
+def test_a_view_that_clips_are_not_of_is_not_read(house: House, keys: dict[str, Any]) -> None:
+    """What crop hides by its place may lie elsewhere in the view."""
+    house.add("gate", url=SUB, view=MAIN, **keys)
+    house.follow()
+    assert house.sessions == []
+    clips = house.cameras["gate"].clips
+    rings = next(one for one in Runner.made).line.rings
+    assert rings == (() if clips is None else (clips.ring,))
