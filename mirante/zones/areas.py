@@ -56,14 +56,18 @@ class Areas:
         self.band = np.array([line.band for line in lines])
         self._least_score = np.array([rule.score for rule in self._rules])
         self._least_size = np.array([rule.size for rule in self._rules]) * self._sides[1]
+        self._has_least = bool(self._least_score.any() or self._least_size.any())
+        self._is_all = False
         self._by_label: tuple[tuple[str, ...], Bools] = ((), np.zeros((0, len(self._rules)), bool))
 
     def boxes(self, detections: Detections) -> Array:
         """Return boxes with the image's longer side as 1: (n, 4)."""
         return detections.xyxy * self.scale.pixel + self._corner
 
-    def fit(self, detections: Detections, boxes: Array) -> Bools:
-        """Return which objects count for each zone, and then each line: (n, zones + lines)."""
+    def fit(self, detections: Detections, boxes: Array) -> Bools | None:
+        """Return which objects count for each zone, and then each line: (n, zones + lines); None
+        where all do.
+        """
         if detections.labels != self._by_label[0]:
             classes = [
                 [not rule.classes or label in rule.classes for rule in self._rules]
@@ -73,6 +77,9 @@ class Areas:
                 detections.labels,
                 np.array(classes, np.bool_).reshape(-1, len(self._rules)),
             )
+            self._is_all = bool(self._by_label[1].all())
+        if self._is_all and not self._has_least:
+            return None
         fits: Bools = self._by_label[1][detections.class_id]
         if self._least_score.any():
             # The wire keeps four decimals.
@@ -110,13 +117,13 @@ class Areas:
                 within[:, index] = _on_plane(plane, zone, detections)
         return within
 
-    def far(self, anchors: Array) -> tuple[Array, Array]:
-        """Return how far anchors are from each line, and how far along it: (n, lines) each."""
-        if isinstance(self._lines_by, int):
-            x, y = anchors[:, self._lines_by, :1], anchors[:, self._lines_by, 1:]
-        else:
-            x, y = anchors[:, self._lines_by, 0], anchors[:, self._lines_by, 1]
-        return self.lines.distance(x, y), self.lines.place(x, y)
+    def distance(self, anchors: Array) -> Array:
+        """Return how far anchors are from each line, positive on its right: (n, lines)."""
+        return self.lines.distance(anchors[:, self._lines_by])
+
+    def place(self, anchors: Array) -> Array:
+        """Return how far along each line anchors are, from its start: (n, lines)."""
+        return self.lines.place(anchors[:, self._lines_by])
 
     def _corners(self, zone: Zone) -> Array:
         return np.array(zone.polygon, np.float64) * self._sides

@@ -20,7 +20,7 @@ from mirante.zones.presence import EPSILON_S, FORGET_S, Presence
 from mirante.zones.rules import Rules
 from mirante.zones.saving import Saved, Totals, columns_of, ends_of, read, tracks_of, write
 from mirante.zones.scale import WHOLE, Edges, Scale
-from mirante.zones.tracks import Rows, Tracks
+from mirante.zones.tracks import NONE, At, Rows, Tracks
 
 Bools = NDArray[np.bool_]
 
@@ -61,6 +61,8 @@ class Counter:
         self._ends: dict[str, list[float]] = {}
         self._tracks = Tracks(0, 0)
         self._labels: list[str] = []
+        self._occupied: tuple[list[int], list[int]] | None = None
+        self._numbered: tuple[tuple[str, ...], Rows] = ((), NONE)
         self._serial = self._now_ns = 0
         if saved is not None:
             self._restore(read(saved))
@@ -123,9 +125,11 @@ class Counter:
             if result.damaged:
                 return Counted(self._counts(), ())
             self._look_at(Scale((result.width, result.height), area))
-            if objects.track_id is not None and (objects.track_id == UNTRACKED).any():
+            ids = [] if objects.track_id is None else objects.track_id.tolist()
+            if UNTRACKED in ids:
                 objects = objects.select(objects.track_id != UNTRACKED)
-            events = tuple(self._events(result, objects))
+                ids = [each for each in ids if each != UNTRACKED]
+            events = tuple(self._events(result, objects, ids))
             return Counted(self._counts(), events)
 
     def _restore(self, saved: Saved) -> None:
@@ -134,7 +138,7 @@ class Counter:
         self._tracks = tracks_of(saved)
 
     def _use(self, rules: Rules) -> None:
-        self._rules = rules
+        self._rules, self._occupied = rules, None
         self._presence = Presence(list(rules.zones.values()))
         self._crossing = Crossing(list(rules.lines.values()))
         every = (*rules.zones.values(), *rules.lines.values())
@@ -148,91 +152,93 @@ class Counter:
         ground = self._rules.ground
         self._motion = Motion(ground.plane(), scale.sides) if ground is not None else None
         if len(self._tracks):
-            distance, place = self._areas.far(self._tracks["anchor"])
-            self._tracks["distance"][:], self._tracks["place"][:] = distance, place
+            distance = self._areas.distance(self._tracks["anchor"])
+            self._tracks["distance"][:] = distance
             side = self._tracks["side"]  # 0: a line that is new, or was moved
             side[:] = np.where(side == 0, np.where(distance >= 0, 1, -1), side)
 
-    def _events(self, result: FrameResult, objects: Detections) -> Iterator[Event]:
+    def _events(self, result: FrameResult, objects: Detections, ids: list[int]) -> Iterator[Event]:
         now_ns, tracks = result.captured_ns, self._tracks
         passed_s = (now_ns - self._now_ns) / 1e9 if self._now_ns else 0.0
         if passed_s < 0:
             tracks.shift(now_ns - self._now_ns)  # the clock was set
+            self._occupied = None
         self._now_ns = now_ns
-        ids = [] if objects.track_id is None else objects.track_id.tolist()
         rows, new = tracks.rows_of(ids)
-        entering, crossing = self._see(result, objects, rows, new)
-        yield from self._moved(result, rows, entering, crossing)
+        turning, crossing = self._see(result, objects, rows, new)
+        if turning is not None:
+            yield from self._turned(result, rows, turning)
+        if crossing is not None:
+            for index, line in pairs(crossing):
+                yield self._crossed(result, int(rows[index]), line)
         if len(rows) < len(tracks):
             yield from self._missed(result)
         yield from self._crowded(result, max(0.0, passed_s))
 
     def _see(
         self, result: FrameResult, objects: Detections, rows: Rows, new: Rows
-    ) -> tuple[Bools, Bools]:
+    ) -> tuple[Bools | None, Bools | None]:
         """Note the objects of a frame; return who turns at which zone, and crosses which line."""
         tracks, areas, now_ns = self._tracks, self._areas, result.captured_ns
         tracks["missed"][:] += 1
         if not len(rows):
-            return np.zeros((0, len(self._zones)), bool), np.zeros((0, len(self._lines)), bool)
-        boxes = areas.boxes(objects)
+            return None, None
+        at, boxes = tracks.at(rows), areas.boxes(objects)
         anchors = np.empty((len(rows), 2, 2))
-        anchors[:, :, 0] = ((boxes[:, 0] + boxes[:, 2]) / 2)[:, None]
-        anchors[:, 0, 1], anchors[:, 1, 1] = boxes[:, 3], (boxes[:, 1] + boxes[:, 3]) / 2
-        before = tracks["within"][rows]
+        anchors[:, 1] = (boxes[:, :2] + boxes[:, 2:]) / 2
+        anchors[:, 0] = boxes[:, 2:]
+        anchors[:, 0, 0] = anchors[:, 1, 0]
+        before = tracks["within"][at]
         fits = areas.fit(objects, boxes)
         within = areas.within(anchors, before, objects, result.masks)
-        within &= fits[:, : len(self._zones)]
-        if (still := self._still(objects, rows, new)) is not None:
+        if fits is not None:
+            within &= fits[:, : len(self._zones)]
+        if (still := self._still(objects, at, new)) is not None:
             within[still], anchors[still] = before[still], tracks["anchor"][rows[still]]
         if len(new):
             tracks["seen"][rows[new]], tracks["birth"][rows[new]] = now_ns, result.epoch
-        entering = self._presence.see(tracks, rows, within, now_ns)
+        turning = self._presence.see(tracks, at, within, now_ns)
+        crossing = None
         if self._lines:
-            votes = tracks["fits"][rows] + np.where(fits[:, len(self._zones) :], 1, -1)
-            tracks["fits"][rows] = np.clip(votes, -MOST_FITS, MOST_FITS)
-            crossing = self._crossing.step(tracks, rows, new, anchors, areas, now_ns)
-        else:
-            crossing = np.zeros((len(rows), 0), np.bool_)
-        tracks["seen"][rows], tracks["missed"][rows] = now_ns, 0
-        tracks["anchor"][rows], tracks["box"][rows] = anchors, objects.xyxy
-        tracks["label"][rows] = self._number(objects)
+            if fits is not None:
+                votes = tracks["fits"][at] + np.where(fits[:, len(self._zones) :], 1, -1)
+                tracks["fits"][at] = np.minimum(np.maximum(votes, -MOST_FITS), MOST_FITS)
+            crossing = self._crossing.step(tracks, at, new, anchors, areas, now_ns)
+        tracks["seen"][at], tracks["missed"][at] = now_ns, 0
+        tracks["anchor"][at], tracks["box"][at] = anchors, objects.xyxy
+        tracks["label"][at] = self._number(objects)
         if self._motion is not None:
             self._motion.move(tracks, rows, now_ns)
-        return entering, crossing
+        return turning, crossing
 
-    def _still(self, objects: Detections, rows: Rows, new: Rows) -> Bools | None:
+    def _still(self, objects: Detections, rows: At, new: Rows) -> Bools | None:
         """Which objects stand: they are where they were, however their boxes tremble."""
         self._is_queue_known = objects.still is not None
         if objects.still is None:
             return None
         self._tracks["still"][rows] = objects.still
+        if not objects.still.any():
+            return None
         still: Bools = objects.still.copy()
         still[new] = False
-        return still if still.any() else None
+        return still
 
     def _number(self, objects: Detections) -> Rows:
         """Return the place of each object's class in the list of class names."""
-        for label in objects.labels:
-            if label not in self._labels:
-                self._labels.append(label)
-        numbers = np.array([self._labels.index(label) for label in objects.labels], np.intp)
-        return numbers[objects.class_id]
+        if self._numbered[0] != objects.labels:
+            self._labels += [each for each in objects.labels if each not in self._labels]
+            numbers = [self._labels.index(label) for label in objects.labels]
+            self._numbered = objects.labels, np.array(numbers, np.intp)
+        return self._numbered[1][objects.class_id]
 
-    def _moved(
-        self, result: FrameResult, rows: Rows, turning: Bools, crossing: Bools
-    ) -> Iterator[Event]:
-        """Yield what objects did that the frame shows."""
-        if turning.any():
-            for index, zone in pairs(turning):
-                row = int(rows[index])
-                if self._tracks["inside"][row, zone]:
-                    yield self._entered(result, row, zone)
-                else:
-                    yield self._left(result, row, zone, int(self._tracks["since"][row, zone]))
-        if crossing.any():
-            for index, line in pairs(crossing):
-                yield self._crossed(result, int(rows[index]), line)
+    def _turned(self, result: FrameResult, rows: Rows, turning: Bools) -> Iterator[Event]:
+        """Yield who enters and who leaves."""
+        for index, zone in pairs(turning):
+            row = int(rows[index])
+            if self._tracks["inside"][row, zone]:
+                yield self._entered(result, row, zone)
+            else:
+                yield self._left(result, row, zone, int(self._tracks["since"][row, zone]))
 
     def _missed(self, result: FrameResult) -> Iterator[Event]:
         """Yield what objects did that have not been seen for too long, and forget those that are
@@ -269,12 +275,14 @@ class Counter:
         tracks["entered"][row, index] = tracks["since"][row, index]
         tracks["walked_before"][row, index] = tracks["walked"][row]
         totals.up += 1
+        self._occupied = None
         return self._event(result, "zone-entered", name, f"entered {name}", row, zone=name)
 
     def _left(self, result: FrameResult, row: int, index: int, until_ns: int) -> Event:
         """The event of an object that was last in a zone at ``until_ns``."""
         tracks, (name, totals) = self._tracks, list(self._zones.items())[index]
         totals.down += 1
+        self._occupied = None
         dwell_s = max(0.0, round((until_ns - int(tracks["entered"][row, index])) / 1e9, 3))
         facts: dict[str, Any] = {"zone": name, "dwell_s": dwell_s}
         if self._motion is not None:
@@ -325,17 +333,19 @@ class Counter:
         )
 
     def _counts(self) -> ZoneCounts:
-        inside, entered = self._tracks["inside"], self._tracks["entered"]
-        many = inside.sum(0).tolist()
-        first = np.where(inside, entered, self._now_ns).min(0, initial=self._now_ns).tolist()
-        still = self._tracks["still"][:, None]
-        queues = (inside & still).sum(0).tolist() if self._is_queue_known else [None] * len(many)
+        if self._occupied is None:
+            self._occupied = self._occupancy()
+        many, first = self._occupied
+        queues: list[int | None] = [None] * len(many)
+        if self._is_queue_known:
+            standing = self._tracks["inside"] & self._tracks["still"][:, None]
+            queues = np.add.reduce(standing, 0, np.intp).tolist()
         zones = {
             name: ZoneCount(
                 inside=number,
                 entered=totals.up,
                 left=totals.down,
-                dwell_s=round((self._now_ns - since_ns) / 1e9, 1),
+                dwell_s=round((self._now_ns - since_ns) / 1e9, 1) if number else 0.0,
                 queue=queue,
                 crowded=totals.is_crowded,
             )
@@ -345,6 +355,13 @@ class Counter:
         }
         lines = {n: LineCount(in_=each.up, out=each.down) for n, each in self._lines.items()}
         return ZoneCounts(zones, lines)
+
+    def _occupancy(self) -> tuple[list[int], list[int]]:
+        """Return how many are in each zone, and since when the first of them."""
+        inside, now_ns = self._tracks["inside"], self._now_ns
+        since = np.where(inside, self._tracks["entered"], now_ns)
+        first = np.minimum.reduce(since, 0, initial=now_ns)
+        return np.add.reduce(inside, 0, np.intp).tolist(), first.tolist()
 
 
 def pairs(chosen: Bools) -> Iterator[tuple[int, int]]:

@@ -26,6 +26,7 @@ class Polygons:
         (self._x, self._y), rise = from_.T, to[:, 1] - from_[:, 1]
         self._to_y = to[:, 1]
         self._slope = (to[:, 0] - self._x) / np.where(rise == 0, 1.0, rise)
+        self._at_zero = self._x - self._y * self._slope  # where the edge's line has y = 0
         self._owner = np.repeat(np.arange(len(sizes)), sizes)
 
     def contain(self, points: Points) -> Bools:
@@ -39,7 +40,7 @@ class Polygons:
     def _inside(self, x: Points, y: Points) -> Bools:
         """Count the edges to the right of each point: odd inside."""
         meets = (self._y > y) != (self._to_y > y)
-        meets &= x < self._x + (y - self._y) * self._slope
+        meets &= x - y * self._slope < self._at_zero
         return np.asarray(np.logical_xor.reduceat(meets, self._starts, axis=1))
 
 
@@ -56,15 +57,22 @@ class Lines:
         length = np.hypot(along[:, 0], along[:, 1])
         self._along_x, self._along_y = (along / length[:, None]).T
         self._length = length
+        self._normal = np.stack([-self._along_y, self._along_x])
+        self._from_0 = self._along_x * self._y - self._along_y * self._x
 
-    def distance(self, x: Points, y: Points) -> Points:
+    def distance(self, points: Points) -> Points:
         """Return how far points are from each infinite line, positive on its right as seen along it
-        in an image: (n, m) of (n, 1) or (n, m) coordinates.
+        in an image: (n, m) of (n, 2), or of one's own for each line, (n, m, 2).
         """
-        return np.asarray(self._along_x * (y - self._y) - self._along_y * (x - self._x))
+        if points.ndim == 2:
+            return np.asarray(points @ self._normal - self._from_0)
+        return np.asarray((points * self._normal.T).sum(2) - self._from_0)
 
-    def place(self, x: Points, y: Points) -> Points:
-        """Return how far along each line points are, from its start: (n, m)."""
+    def place(self, points: Points) -> Points:
+        """Return how far along each line points are, from its start; shapes as of ``distance``."""
+        x, y = points[..., 0], points[..., 1]
+        if points.ndim == 2:
+            x, y = x[:, None], y[:, None]
         return np.asarray(self._along_x * (x - self._x) + self._along_y * (y - self._y))
 
     def on_segment(self, place: Points) -> Bools:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.zones.rules import Zone
-from mirante.zones.tracks import Rows, Tracks
+from mirante.zones.tracks import At, Tracks
 
 Bools = NDArray[np.bool_]
 EPSILON_S = 1e-6
@@ -31,8 +31,9 @@ class Presence:
         self._after_s = np.array([zone.after_s for zone in zones])
         self._lost_s = np.array([zone.lost_s for zone in zones])
 
-    def see(self, tracks: Tracks, rows: Rows, within: Bools, now_ns: int) -> Bools:
-        """Note where objects were seen; return which of them enter or leave by that: (n, zones).
+    def see(self, tracks: Tracks, rows: At, within: Bools, now_ns: int) -> Bools | None:
+        """Note where objects were seen; return which of them enter or leave by that: (n, zones);
+        None where none does.
 
         Args:
             tracks: all that is known; ``seen`` is still that of the frame before.
@@ -43,8 +44,8 @@ class Presence:
         inside, before = tracks["inside"][rows], tracks["within"][rows]
         level = tracks["level"][rows]
         contrary, was_contrary = within ^ inside, before ^ inside
-        if not contrary.any() and not level.any() and not was_contrary.any():
-            return contrary
+        if not ((contrary | was_contrary).any() or level.any()):
+            return None
         passed_s = (now_ns - tracks["seen"][rows])[:, None] / 1e9
         level += np.where(was_contrary, passed_s, -passed_s)
         np.maximum(level, 0.0, out=level)
@@ -56,7 +57,7 @@ class Presence:
         tracks["level"][rows], tracks["since"][rows] = level, since
         tracks["within"][rows] = within
         tracks["inside"][rows] = inside ^ turns
-        return np.asarray(turns)
+        return turns if turns.any() else None
 
     def miss(self, tracks: Tracks, unseen_s: NDArray[np.float64]) -> Bools:
         """Return who is gone from which zone, as it has not been seen for too long: (all, zones).

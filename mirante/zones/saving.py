@@ -27,7 +27,7 @@ SHORT: dict[str, type] = {  # dtypes to which columns are cut; moments become ag
     "far": np.float32,
 }
 NEVER = -1.0  # the age of a moment that has not been
-GEOMETRY = {"distance", "place"}  # made again
+GEOMETRY = {"distance"}  # made again
 
 
 class Totals(msgspec.Struct):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
+At = Rows | slice  # rows, or a slice that stands for all of them in order, as views are cheaper
 
 # Name → dtype, shape of a row; -1 and -2 stand for the number of zones, and of lines.
 COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
@@ -34,8 +35,8 @@ COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "far": (np.int64, (-2,)),  # ns since which it is on the other side; 0 while it is not
     "fits": (np.int64, (-2,)),  # frames in which it was one that counts, less others, to 10
     "distance": (np.float64, (-2,)),  # from the line, positive on its right
-    "place": (np.float64, (-2,)),  # along the line
 }
+NONE: Rows = np.empty(0, np.intp)
 MOMENTS = ("seen", "since", "entered", "far")
 
 
@@ -54,7 +55,7 @@ class Tracks:
         for name, (dtype, shape) in COLUMNS.items():
             sizes = tuple({-1: zones, -2: lines}.get(size, size) for size in shape)
             self.columns[name] = np.zeros((0, *sizes), dtype)
-        self._rows: dict[int, int] = {}
+        self._index()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -64,11 +65,19 @@ class Tracks:
 
     def rows_of(self, ids: Sequence[int]) -> tuple[Rows, Rows]:
         """Return the row of each track, and which of ``ids`` are new: those get rows of zeros."""
-        new = [index for index, each in enumerate(ids) if each not in self._rows]
-        if new:
-            self.append({"id": np.array([ids[index] for index in new], np.int64)})
-        rows = self._rows
-        return np.array([rows[each] for each in ids], np.intp), np.array(new, np.intp)
+        rows = list(map(self._rows.get, ids))
+        if None not in rows:
+            return np.array(rows, np.intp), NONE
+        new = [index for index, row in enumerate(rows) if row is None]
+        self.append({"id": np.array([ids[index] for index in new], np.int64)})
+        rows = list(map(self._rows.get, ids))
+        return np.array(rows, np.intp), np.array(new, np.intp)
+
+    def at(self, rows: Rows) -> At:
+        """Return what columns are indexed with for ``rows``."""
+        count = len(rows)
+        is_all = count == len(self) and (rows == self._order[:count]).all()
+        return slice(None) if is_all else rows
 
     def append(self, values: dict[str, Array]) -> None:
         """Add rows: what ``values`` says of them, and zeros; ``id`` has to be there."""
@@ -104,4 +113,6 @@ class Tracks:
         self.columns["marks"][..., 0] += ns / 1e9
 
     def _index(self) -> None:
+        """Note which row each track has."""
+        self._order = np.arange(len(self.columns["id"]))
         self._rows = {each: row for row, each in enumerate(self.columns["id"].tolist())}
