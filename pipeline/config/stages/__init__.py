@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 KINDS = {
     "model": "pipeline.config.stages.model:ModelStage",
     "python": "pipeline.config.stages.own:PythonStage",
+    "track": "pipeline.config.stages.track:TrackStage",
     "zones": "pipeline.config.stages.zones:ZonesStage",
 }
 

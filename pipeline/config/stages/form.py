@@ -106,7 +106,7 @@ def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator
             empty=shown.empty if shown else "",
             minimum=value.get("minimum", value.get("exclusiveMinimum")),
             maximum=value.get("maximum", value.get("exclusiveMaximum")),
-            choices=value.get("enum", []) if value.get("type") == "string" else [],
+            choices=_choices(value),
         )
 
 
@@ -118,7 +118,14 @@ def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema
 
 
+def _choices(value: Mapping[str, Any]) -> list[str]:
+    """The texts that are allowed; none where any text is."""
+    if value.get("type") != "string":
+        return []
+    return [value["const"]] if "const" in value else value.get("enum", [])
+
+
 def _control(value: Mapping[str, Any]) -> Control:
-    if "enum" in value and value.get("type") == "string":
+    if _choices(value):
         return "choice"
     return _BY_TYPE.get(str(value.get("type")), "none")

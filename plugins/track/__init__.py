@@ -1,0 +1,1 @@
+"""Tracking: the same number for the same object, from frame to frame; a folder an algorithm."""

@@ -1,0 +1,180 @@
+"""The tracker: which box of a frame continues which track."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.detections import UNTRACKED, Detections
+from mirante.frame import FrameResult
+from plugins.track.assignment import assign
+from plugins.track.bytetrack.matching import LIMIT, class_costs, costs
+from plugins.track.bytetrack.tracks import (
+    COLUMNS,
+    EVIDENCE,
+    MISSED,
+    NO_ID,
+    STOOD_SINCE_S,
+    Saved,
+    Tracks,
+)
+from plugins.track.clock import Clock
+from plugins.track.motion import WIDTH, Rows, correct, predict, states_of
+from plugins.track.options import TrackOptions
+from plugins.track.tracker import Tracked
+
+HIGH = 0.5  # score from which a box is matched before the others
+KNOWN = 1.0  # sum of the scores of a track's boxes from which it has a number
+_MOVED = 0.25  # of its size: less is no movement
+_RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
+
+log = logging.getLogger(__name__)
+Classes = NDArray[np.int32]
+
+
+class ByteTrack:
+    """ByteTrack by capture time.
+
+    Args:
+        saved: what a predecessor left; None for the first.
+
+    Attributes:
+        options: as in ``Tracker``.
+    """
+
+    def __init__(self, saved: bytes | None = None) -> None:
+        self.options = TrackOptions()
+        self._clock = Clock()
+        self._tracks = Tracks.none()
+        self._next_id = 1
+        self._labels: list[str] = []
+        self._table: tuple[tuple[str, ...], Classes] = ((), np.empty(0, np.int32))
+        if saved is not None:
+            self._restore(saved)
+
+    def update(self, result: FrameResult) -> Tracked:
+        """Return which object is which."""
+        passed = self._clock.tick(result)
+        tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
+        predict(tracks.states[:, :WIDTH], passed.elapsed_s)
+        tracks.states[:, MISSED] += passed.watched_s
+        found, options = result.detections, self.options
+        xyxy, scores = found.xyxy.astype(np.float64), found.score.astype(np.float64)
+        classes = self._classes_of(found)
+        rows, columns = self._match(tracks, xyxy, scores, classes)
+        _continue(tracks, rows, xyxy[columns], scores[columns], classes[columns])
+        at = np.full(len(found), -1)
+        at[columns] = rows
+        new = np.flatnonzero((at < 0) & (scores >= options.new_score))
+        at[new] = np.arange(len(tracks), len(tracks) + len(new))
+        now_s = result.captured_ns / 1e9
+        tracks = tracks.joined(_begun(xyxy[new], scores[new], classes[new]))
+        self._number(tracks)
+        still = tracks.stand(now_s, _MOVED) >= options.still_s
+        has = at >= 0
+        ids = np.full(len(found), UNTRACKED)
+        ids[has] = np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids)[at[has]]
+        unmoved = np.zeros(len(found), np.bool_)
+        unmoved[has] = still[at[has]]
+        self._tracks = tracks.kept(self._lives(tracks, result))
+        return Tracked(ids, unmoved & (ids != UNTRACKED))
+
+    def _match(
+        self, tracks: Tracks, xyxy: Rows, scores: Rows, classes: Classes
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the tracks that continue, and the box of each: first the strong ones."""
+        cost = costs(tracks.states, xyxy, scores)
+        cost += class_costs(tracks.classes, classes, self.options.per_class)
+        strong = scores >= HIGH
+        known = tracks.ids != NO_ID
+        recent = tracks.states[:, MISSED] < _RECENT_S
+        rows, columns = np.empty(0, np.intp), np.empty(0, np.intp)
+        free_rows, free_columns = np.ones(len(tracks), np.bool_), scores >= self.options.min_score
+        every = np.ones(len(strong), np.bool_)
+        for of_tracks, of_boxes in (
+            (known, strong),
+            (known & recent, ~strong),
+            (~known, every),
+        ):
+            some = np.flatnonzero(of_tracks & free_rows)
+            boxes = np.flatnonzero(of_boxes & free_columns)
+            if not (len(some) and len(boxes)):
+                continue
+            matched, to = assign(cost[some[:, None], boxes], LIMIT)
+            rows = np.concatenate([rows, some[matched]])
+            columns = np.concatenate([columns, boxes[to]])
+            free_rows[rows] = free_columns[columns] = False
+        return rows, columns
+
+    def _number(self, tracks: Tracks) -> None:
+        """Give numbers to tracks that are known well enough by now."""
+        known = (tracks.ids == NO_ID) & (tracks.states[:, EVIDENCE] >= KNOWN)
+        count = int(known.sum())
+        tracks.ids[known] = np.arange(self._next_id, self._next_id + count)
+        self._next_id += count
+
+    def _lives(self, tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:
+        """Return which tracks go on: found, or missing for a short time inside the image."""
+        missed_s = tracks.states[:, MISSED]
+        x, y = tracks.states[:, 0], tracks.states[:, 1]
+        inside = (x >= 0) & (x <= result.width) & (y >= 0) & (y <= result.height)
+        waits = (tracks.ids != NO_ID) & inside & (missed_s <= self.options.lost_s)
+        return np.asarray((missed_s == 0) | waits)
+
+    def _classes_of(self, found: Detections) -> Classes:
+        """Return the places of the objects' labels in this tracker's list: (n,)."""
+        if self._table[0] is not found.labels:
+            for label in found.labels:
+                if label not in self._labels:
+                    self._labels.append(label)
+            places = np.array([self._labels.index(each) for each in found.labels], np.int32)
+            self._table = (found.labels, places)
+        return self._table[1][found.class_id]
+
+    def saved(self) -> bytes:
+        """Return what a successor continues from."""
+        tracks, clock = self._tracks, self._clock
+        saved = Saved(
+            captured_ns=clock.captured_ns,
+            ts_source=clock.ts_source,
+            period_s=clock.period_s,
+            next_id=self._next_id,
+            labels=self._labels,
+            states=tracks.states.astype("<f4").tobytes(),
+            stood_since_s=tracks.states[:, STOOD_SINCE_S].astype("<f8").tobytes(),
+            ids=tracks.ids.astype("<i8").tobytes(),
+            classes=tracks.classes.astype("<u2").tobytes(),
+        )
+        return msgspec.msgpack.encode(saved)
+
+    def _restore(self, saved: bytes) -> None:
+        try:
+            left = msgspec.msgpack.decode(saved, type=Saved)
+            self._tracks = left.tracks()
+        except (msgspec.MsgspecError, ValueError) as error:
+            log.warning("tracks of an earlier run cannot be read (%s); objects are new", error)
+            return
+        self._clock = Clock(left.captured_ns, left.ts_source, left.period_s)
+        self._next_id, self._labels = left.next_id, left.labels
+
+
+def _continue(
+    tracks: Tracks, rows: NDArray[np.intp], xyxy: Rows, scores: Rows, classes: Classes
+) -> None:
+    """Take a look at tracks that were found: box, score and class of each of ``rows``."""
+    tracks.states[rows, :WIDTH] = correct(tracks.states[rows, :WIDTH], xyxy)
+    tracks.states[rows, MISSED] = 0.0
+    tracks.states[rows, EVIDENCE] += scores
+    tracks.classes[rows] = classes
+
+
+def _begun(xyxy: Rows, scores: Rows, classes: Classes) -> Tracks:
+    """Return tracks of objects that are seen for the first time."""
+    states = np.zeros((len(xyxy), COLUMNS))
+    states[:, :WIDTH] = states_of(xyxy)
+    states[:, EVIDENCE] = scores
+    states[:, STOOD_SINCE_S] = np.inf  # since now
+    return Tracks(states, np.full(len(xyxy), NO_ID, np.int64), classes)

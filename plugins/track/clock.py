@@ -1,0 +1,61 @@
+"""The time between frames, by capture time: whatever was dropped between two of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mirante.frame import FrameResult
+
+FORGET_S = 10.0  # without any frame, after which nothing is where it was
+_GAP = 2.0  # usual times between two frames: what is more was not watched
+_LEARN = 0.1  # of a new time between frames, in the usual one
+_GROW = 4.0  # times the usual, at most, that a longer one counts in it
+
+
+class Passed(NamedTuple):
+    """The time since the frame before.
+
+    Attributes:
+        elapsed_s: for things that move.
+        watched_s: of it the time in which an object could have been missed.
+        is_lost: so much that nothing is where it was.
+    """
+
+    elapsed_s: float
+    watched_s: float
+    is_lost: bool = False
+
+
+class Clock:
+    """Measures from frame to frame.
+
+    Attributes:
+        captured_ns: of the last frame; 0 before the first.
+        ts_source: whose clock said so.
+        period_s: the usual time between two frames; 0 before the second.
+    """
+
+    def __init__(self, captured_ns: int = 0, ts_source: str = "", period_s: float = 0.0) -> None:
+        self.captured_ns = captured_ns
+        self.ts_source = ts_source
+        self.period_s = period_s
+
+    def tick(self, result: FrameResult) -> Passed:
+        """Return the time that has passed up to a frame, and measure from there.
+
+        Where another clock is used than before, or the clock was set back, it is the usual time.
+        """
+        before_ns, is_same = self.captured_ns, result.ts_source == self.ts_source
+        self.captured_ns, self.ts_source = result.captured_ns, result.ts_source
+        if not before_ns:
+            return Passed(0.0, 0.0)
+        elapsed_s = (result.captured_ns - before_ns) / 1e9
+        if elapsed_s < 0 or not is_same:
+            return Passed(self.period_s, self.period_s)
+        if elapsed_s > FORGET_S:
+            return Passed(elapsed_s, 0.0, True)
+        if not self.period_s:
+            self.period_s = elapsed_s
+        watched_s = min(elapsed_s, _GAP * self.period_s)
+        self.period_s += _LEARN * (min(elapsed_s, _GROW * self.period_s) - self.period_s)
+        return Passed(elapsed_s, watched_s)

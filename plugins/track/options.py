@@ -1,0 +1,24 @@
+"""The options of a tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """What a tracker is told.
+
+    Attributes:
+        per_class: an object never changes its class; otherwise it may where boxes are alike.
+        min_score: boxes below are left without a track.
+        new_score: boxes below continue tracks and begin none.
+        lost_s: seconds after which an object that is not found is given up.
+        still_s: seconds without movement after which an object is still.
+    """
+
+    per_class: bool = False
+    min_score: float = 0.1
+    new_score: float = 0.3
+    lost_s: float = 3.0
+    still_s: float = 10.0

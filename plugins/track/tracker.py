@@ -1,0 +1,45 @@
+"""What an algorithm of tracking is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.frame import FrameResult
+from plugins.track.options import TrackOptions
+
+ALGORITHMS = {"bytetrack": "plugins.track.bytetrack.tracker:ByteTrack"}
+
+
+class Tracked(NamedTuple):
+    """Of the objects of one frame, in their order.
+
+    Attributes:
+        ids: (n,) int64, 1 or more; ``mirante.detections.UNTRACKED`` of an object without a track.
+        still: (n,) bool, the object has not moved for ``still_s`` seconds.
+    """
+
+    ids: NDArray[np.int64]
+    still: NDArray[np.bool_]
+
+
+class Tracker(Protocol):
+    """Knows the objects of the frames before: a part of the camera's memory.
+
+    Attributes:
+        options: may be changed between two frames.
+    """
+
+    options: TrackOptions
+
+    def update(self, result: FrameResult) -> Tracked:
+        """Return which object is which.
+
+        Args:
+            result: of the next frame, not ``damaged``.
+        """
+
+    def saved(self) -> bytes:
+        """Return what a tracker of the same class continues from: at most 200 bytes a track."""

@@ -1,0 +1,108 @@
+"""Tracks: an object keeps its number over misses, drops, crossings and a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mirante.detections import UNTRACKED, Detections
+from mirante.frame import FrameResult
+from plugins.memory import Memory
+from plugins.track.bytetrack.tracker import ByteTrack
+from plugins.track.options import TrackOptions
+from plugins.track.stage import TrackStage
+
+LABELS = ("person", "car")
+START_NS = 1_700_000_000_000_000_000
+
+
+def frame(at_s: float, boxes: list[list[float]], score: float = 0.9, label: int = 0) -> FrameResult:
+    n = len(boxes)
+    found = Detections(
+        np.array(boxes, np.float32).reshape(n, 4),
+        np.full(n, score, np.float32),
+        np.full(n, label, np.int32),
+        LABELS,
+    )
+    captured_ns = START_NS + int(at_s * 1e9)
+    return FrameResult("gate", 0, 0, captured_ns, "arrival", 640, 480, found)
+
+
+def walker(at_s: float, x: float, speed: float, y: float = 200) -> list[float]:
+    left = x + speed * at_s
+    return [left, y, left + 30, y + 80]
+
+
+@pytest.mark.parametrize("fps", [2, 5, 25])
+def test_two_who_cross_keep_their_numbers(fps: int) -> None:
+    tracker, seen = ByteTrack(), [set[int](), set[int]()]
+    chance = np.random.default_rng(fps)
+    for number in range(8 * fps):
+        at_s = number / fps
+        boxes = [walker(at_s, 50, 60), walker(at_s, 560, -60, 230)]
+        there = [i for i in (0, 1) if chance.random() > 0.1]
+        noisy = [[side + chance.normal(0, 2) for side in boxes[i]] for i in there]
+        for i, track in zip(there, tracker.update(frame(at_s, noisy)).ids.tolist(), strict=True):
+            if track != UNTRACKED:
+                seen[i].add(track)
+    assert [len(ids) for ids in seen] == [1, 1]
+    assert seen[0] != seen[1]
+
+
+def test_a_number_outlives_a_second_without_frames_and_a_restart() -> None:
+    memory = Memory()
+    stage = TrackStage("bytetrack", TrackOptions(), memory)
+    ids = set[int]()
+    for number in range(20):
+        ids.update(track_ids(stage, frame(number / 10, [walker(number / 10, 50, 40)])))
+    ids.update(track_ids(stage, frame(3.0, [walker(3.0, 50, 40)])))
+    assert ids - {UNTRACKED} == {1}
+    saved = memory.saved()
+    assert len(saved["track"]) < 400
+    after = TrackStage("bytetrack", TrackOptions(), Memory(saved))
+    assert track_ids(after, frame(6.0, [walker(6.0, 50, 40)])) == [1]
+    for at_s in (20.0, 20.1, 20.2):  # too late: another object, and another number
+        last = track_ids(after, frame(at_s, [walker(6.0, 50, 40)]))
+    assert last == [2]
+
+
+def track_ids(stage: TrackStage, result: FrameResult) -> list[int]:
+    after = stage(None, result)  # type: ignore[arg-type]
+    assert after.detections.track_id is not None
+    return after.detections.track_id.tolist()
+
+
+def test_what_stands_is_still_and_what_moves_is_not() -> None:
+    tracker = ByteTrack()
+    tracker.options = TrackOptions(still_s=2.0)
+    for number in range(40):
+        at_s = number / 10
+        told = tracker.update(frame(at_s, [walker(at_s, 300, 0), walker(at_s, 20, 50, 350)]))
+    assert told.still.tolist() == [True, False]
+
+
+def test_an_object_that_was_seen_once_has_no_number() -> None:
+    tracker = ByteTrack()
+    assert tracker.update(frame(0.0, [[0, 0, 30, 30]], score=0.6)).ids.tolist() == [UNTRACKED]
+    assert tracker.update(frame(0.1, [])).ids.tolist() == []
+
+
+def test_per_class_a_car_is_no_person() -> None:
+    for per_class in (False, True):
+        tracker = ByteTrack()
+        tracker.options = TrackOptions(per_class=per_class)
+        for number in range(4):
+            tracker.update(frame(number / 10, [[100, 100, 140, 180]]))
+        told = tracker.update(frame(0.4, [[100, 100, 140, 180]], label=1))
+        assert (told.ids.tolist() == [1]) is not per_class
+
+
+def test_a_damaged_frame_tells_nothing() -> None:
+    stage = TrackStage()
+    for number in range(4):
+        track_ids(stage, frame(number / 10, [[100, 100, 140, 180]]))
+    damaged = replace(frame(0.4, [[100, 100, 140, 180]]), damaged=True)
+    assert track_ids(stage, damaged) == [UNTRACKED]
+    assert track_ids(stage, frame(0.5, [[100, 100, 140, 180]])) == [1]
