@@ -18,7 +18,7 @@ from pipeline.control.clip_place import bucket_of, store_of
 from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.clip_sweep import sweep
-from plugins.clips.recorder import NoClipError, Recorder, Rule
+from plugins.clips.recorder import Recorder, Rule
 
 BOUND_S = 60.0  # between two looks for clips that are too old
 MOVE_S = 5.0  # and for those that are to be moved to a bucket
@@ -103,8 +103,9 @@ class WorkerClips:
             )
         try:
             made = camera.clips.request(request["before_s"], request["after_s"])
-        except (NoClipError, ClipStoreError) as error:
-            return msgspec.json.encode(Made(words=str(error), is_full=error.is_full))
+        except (RuntimeError, OSError) as error:  # its own words, or those of GStreamer
+            is_full = bool(getattr(error, "is_full", False))
+            return msgspec.json.encode(Made(words=str(error), is_full=is_full))
         begins, ends = made.begin_ns / 1e9, made.end_ns / 1e9
         return msgspec.json.encode(Made(id=made.id, begins=begins, ends=ends))
 

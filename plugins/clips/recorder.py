@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # they load GStreamer, which a camera without clips needs not
     from plugins.clips.shown import MakeDecoder
 
 STOP_S = 5.0
+RETRY_S = 10.0  # after a clip that could not be kept; meanwhile events name none
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +99,13 @@ class Recorder:
         self._recordings: list[Recording] = []
         self._last_ms = 0
         self._said = ""
+        self._failed_s: float | None = None
 
     def mark(self, result: FrameResult) -> FrameResult:
         """Begin clips for the events of a frame; return it with their IDs in the events.
 
-        On the camera's own thread, before the result is published.
+        On the camera's own thread, before the result is published; it waits for no disk, so an ID
+        may be of a clip that then cannot be kept, which is logged.
         """
         if not any(event.kind in self._rule.on for event in result.events):
             return result
@@ -120,6 +124,9 @@ class Recorder:
             zone=event.zone,
             line=event.line,
         )
+        failed_s = self._failed_s
+        if failed_s is not None and time.monotonic() - failed_s < RETRY_S:
+            return event
         try:
             recording = self._begin(cause, rule.before_s, rule.after_s)
         except (RuntimeError, OSError) as error:
@@ -142,7 +149,7 @@ class Recorder:
         rule = self._rule
         before_s = rule.before_s if before_s is None else before_s
         after_s = rule.after_s if after_s is None else after_s
-        return self._begin(Cause(ts=time.time_ns() / 1e9), before_s, after_s)
+        return self._begin(Cause(ts=time.time_ns() / 1e9), before_s, after_s, waits=True)
 
     def close(self) -> None:
         """End what is recorded with what there is."""
@@ -151,7 +158,10 @@ class Recorder:
         for recording in recordings:
             recording.stop(STOP_S)
 
-    def _begin(self, cause: Cause, before_s: float, after_s: float) -> Recording:
+    def _begin(
+        self, cause: Cause, before_s: float, after_s: float, waits: bool = False
+    ) -> Recording:
+        """Begin a clip, or extend one; where it ``waits``, not before its draft is made."""
         at_ns = round(cause.ts * 1e9)
         begin_ns, end_ns = at_ns - round(before_s * 1e9), at_ns + round(after_s * 1e9)
         with self._lock:
@@ -163,6 +173,12 @@ class Recorder:
                     return recording
             recording = self._record(cause, begin_ns, end_ns)
             self._recordings.append(recording)
+        if waits:
+            try:
+                recording.prepare()
+            except BaseException:
+                self._over(recording, is_kept=False)
+                raise
         recording.start()
         return recording
 
@@ -181,12 +197,11 @@ class Recorder:
             size=(1, 1),
             is_shown=sources.is_altered,
         )
-        draft = self._store.begin(plan)
         return Recording(
             self._camera,
             plan.id,
             sources,
-            draft,
+            partial(self._store.begin, plan),
             begin_ns,
             end_ns,
             [cause],
@@ -200,11 +215,10 @@ class Recorder:
         Raises:
             NoClipError: none can be.
         """
-        from plugins.clips.encoders import encoder
         from plugins.clips.recording import Sources
 
-        rule, packet = self._rule, self.ring.newest
-        if packet is None or self.decoder is None:
+        rule = self._rule
+        if self.ring.newest is None or self.decoder is None:
             raise NoClipError(
                 "no encoded images are in memory: none came yet, or the camera gives raw ones"
             )
@@ -214,17 +228,12 @@ class Recorder:
                 "preview.blur)"
             )
         is_altered = rule.is_altered or bool(rule.blur)
-        sources = Sources(self.ring, self._results, rule.blur, is_altered, self.decoder)
-        if not sources.is_plain(packet.stream) and encoder() is None:
-            raise NoClipError(
-                "its images must be encoded again, to show what the camera shows, and nothing here "
-                "encodes H.264: install gstreamer1.0-plugins-bad"
-            )
-        return sources
+        return Sources(self.ring, self._results, rule.blur, is_altered, self.decoder)
 
-    def _over(self, recording: Recording) -> None:
+    def _over(self, recording: Recording, is_kept: bool) -> None:
         with self._lock:
             self._recordings.remove(recording)
+            self._failed_s = None if is_kept else time.monotonic()
 
     def _say(self, words: str) -> None:
         """Log why events make no clip; once until that changes."""

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from mirante.clips import MP4_CODECS, Cause, Clip
+from plugins.clips.encoders import encoder
 from plugins.clips.kept import KeptResults, Published
 from plugins.clips.mp4 import PlainVideo, VideoError
 from plugins.clips.ring import Packet, PacketRing, Stream
@@ -95,6 +96,19 @@ class Sources:
     is_altered: bool
     decoder: MakeDecoder
 
+    def check(self) -> None:
+        """Check that clips can show what the camera shows.
+
+        Raises:
+            VideoError: nothing here encodes them.
+        """
+        packet = self.ring.newest
+        if packet is not None and not self.is_plain(packet.stream) and encoder() is None:
+            raise VideoError(
+                "its images must be encoded again, to show what the camera shows, and nothing here "
+                "encodes H.264: install gstreamer1.0-plugins-bad"
+            )
+
     def is_plain(self, stream: Stream) -> bool:
         """Return whether clips of a stream are the camera's own images."""
         is_turned = stream.orientation not in {"", "rotate-0"}
@@ -109,26 +123,39 @@ class Recording:
         camera: its name.
         id: of the clip.
         sources: what it is made of.
-        draft: where it is written.
+        begin: makes the draft that it is written to; raises a RuntimeError in words.
         begin_ns: Unix time of capture at which it is to begin.
         end_ns: Unix time of capture at which it is to end.
         causes: why it is made.
         is_open: it can still be extended.
-        on_end: called when it is over.
+        on_end: called when it is over, with whether it was kept.
+        draft: where it is written; None before it is prepared.
     """
 
     camera: str
     id: str
     sources: Sources
-    draft: Draft
+    begin: Callable[[], Draft]
     begin_ns: int
     end_ns: int
     causes: list[Cause]
-    on_end: Callable[[Recording], None]
+    on_end: Callable[[Recording, bool], None]
     lock: threading.Lock
     is_open: bool = True
+    draft: Draft | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+
+    def prepare(self) -> Draft:
+        """Make the draft. It may wait for a disk, or a trial of encoders.
+
+        Raises:
+            RuntimeError: no clip can be kept; in words.
+        """
+        if self.draft is None:
+            self.sources.check()
+            self.draft = self.begin()
+        return self.draft
 
     def start(self) -> None:
         """Begin; return at once."""
@@ -144,20 +171,22 @@ class Recording:
     def _run(self) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, NICE)  # of this thread, and those that it starts
-        work = Work(self)
+        work, is_kept = Work(self), False
         try:
-            clip = work.record(self._stop)
+            clip = work.record(self.prepare(), self._stop)
+            is_kept = True
             log.info("camera %s: clip %s: %.1f s", self.camera, clip.id, clip.ended - clip.began)
         except Exception as error:  # the camera goes on
             work.abort()
-            self.draft.discard()
+            if self.draft is not None:
+                self.draft.discard()
             words = str(error) or type(error).__name__
             known = isinstance(error, RuntimeError | OSError)
             log.error("camera %s: no clip %s: %s", self.camera, self.id, words, exc_info=not known)
         finally:
             with self.lock:
                 self.is_open = False
-            self.on_end(self)
+            self.on_end(self, is_kept)
 
 
 class Work:
@@ -174,6 +203,7 @@ class Work:
         self._results = 0
         self._hiding = Hiding(self._from.blur)
         self._stream: Stream | None = None
+        self._draft: Draft | None = None
         self._video: Video | None = None
         self._sidecar: Sidecar | None = None
         self._tail: list[Packet] = []  # images behind the clip's end, as far as is known
@@ -187,12 +217,17 @@ class Work:
         self._newest_s, self._newest_ns = time.monotonic(), 0
         self.note = ""
 
-    def record(self, stop: threading.Event) -> Clip:
+    def record(self, draft: Draft, stop: threading.Event) -> Clip:
         """Write until the end, and keep it.
+
+        Args:
+            draft: where to.
+            stop: ends it with what there is.
 
         Raises:
             RuntimeError, OSError: it cannot be kept; in words.
         """
+        self._draft = draft
         began_s, began_ns = time.monotonic(), time.time_ns()
         while not self._take() and not stop.is_set():
             due_s = began_s + (self._end_ns() - began_ns) / 1e9
@@ -305,16 +340,17 @@ class Work:
 
     def _open(self) -> None:
         assert self._stream is not None
-        of, began_ns = self._of, self._timeline.began_ns
-        self._sidecar = Sidecar(of.draft.sidecar, of.camera, of.id, began_ns, of.causes)
+        assert self._draft is not None
+        of, draft, began_ns = self._of, self._draft, self._timeline.began_ns
+        self._sidecar = Sidecar(draft.sidecar, of.camera, of.id, began_ns, of.causes)
         if self._from.is_plain(self._stream):
-            self._video = PlainVideo(of.draft.video, self._stream.caps)
+            self._video = PlainVideo(draft.video, self._stream.caps)
         else:
             decoder = self._from.decoder(self._stream)
-            self._video = ShownVideo(of.draft.video, decoder, self._hiding, began_ns)
+            self._video = ShownVideo(draft.video, decoder, self._hiding, began_ns)
 
     def _finish(self) -> Clip:
-        if self._video is None or self._sidecar is None or self._stream is None:
+        if not (self._video and self._sidecar and self._stream and self._draft):
             raise VideoError("the camera gave no images")
         self._video.close()
         self._sidecar.close()
@@ -337,7 +373,7 @@ class Work:
             is_shown=self._video.is_shown,
             note=self.note,
         )
-        return self._of.draft.keep(clip, self._jpeg())
+        return self._draft.keep(clip, self._jpeg())
 
     def _jpeg(self) -> bytes | None:
         """Return the image of the moment, as the camera shows it; None where there is none."""

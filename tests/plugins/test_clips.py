@@ -312,22 +312,22 @@ def test_moments_near_each_other_share_a_clip(started: list[Recording]) -> None:
     for recording in started:
         recording.is_open = False
     assert clips.marked(event(1000.0)).clip not in ids
-    assert len({plan.id for plan in drafts.plans}) == len(drafts.plans) == 4
+    assert len({each.id for each in started}) == len(started) == 4
+    assert drafts.plans == [], "no disk is waited for on the camera's thread"
 
 
-@pytest.mark.usefixtures("started")
-def test_only_events_of_the_rule_make_clips() -> None:
+def test_only_events_of_the_rule_make_clips(started: list[Recording]) -> None:
     drafts = Drafts()
     clips = recorder(drafts, replace(RULE, where=lambda event: event.line == "gate"))
     frame = result(
         100 * S, event(1.0, "object-new"), event(2.0), event(3.0, line="gate"), event(4.0, clip="x")
     )
     marked = clips.mark(frame)
-    assert [each.clip for each in marked.events] == ["", "", drafts.plans[0].id, "x"]
+    assert [each.clip for each in marked.events] == ["", "", started[0].id, "x"]
     assert [each.id for each in marked.events] == [each.id for each in frame.events]
     plain = result(100 * S, event(1.0, "object-new"))
     assert clips.mark(plain) is plain
-    assert len(drafts.plans) == 1
+    assert len(started) == 1
 
 
 @pytest.mark.usefixtures("started")
@@ -341,3 +341,21 @@ def test_an_event_goes_on_without_a_clip_where_none_can_be_made(
     assert caplog.text.count("no encoded images are in memory") == 1
     with pytest.raises(NoClipError, match="raw ones"):
         clips.request(None, None)
+
+
+def test_what_cannot_be_kept_is_said_and_events_name_no_clip_for_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Full(Drafts):
+        def begin(self, plan: Clip) -> Draft:
+            raise NoClipError("0 MiB are left", is_full=True)
+
+    clips = recorder(Full())
+    with pytest.raises(NoClipError, match="0 MiB"):
+        clips.request(None, None)
+    assert clips.marked(event(1.0)).clip == ""
+    clips._failed_s = None
+    assert clips.marked(event(2e9)).clip != ""
+    clips.close()
+    assert "no clip 20330518-033320-000: 0 MiB are left" in caplog.text
+    assert clips.marked(event(2e9 + 100)).clip == ""

@@ -21,6 +21,7 @@ from pipeline.config.camera import Camera
 from pipeline.control.clip_store import ClipStore
 from pipeline.gst.clips import read_clip
 from pipeline.worker.clips import rule_of
+from plugins.clips.mp4 import VideoError
 from plugins.clips.recorder import NoClipError, Recorder
 from tests.support import ROOT
 from tests.support.played import file_of, kept, played
@@ -138,8 +139,8 @@ def test_clips_are_refused_where_nothing_can_hide_it(
     ):
         recorder.request(None, None)
     with recorded(server, store, None, mask=LEFT) as recorder:
-        monkeypatch.setattr("plugins.clips.encoders.encoder", lambda: None)
-        with pytest.raises(NoClipError, match="nothing here encodes"):
+        monkeypatch.setattr("plugins.clips.recording.encoder", lambda: None)
+        with pytest.raises(VideoError, match="nothing here encodes"):
             recorder.request(None, None)
     assert not list(tmp_path.rglob("*.mp4"))
 
