@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from pipeline.cameras.state import State
 from pipeline.cameras.synthetic import read_number
 from pipeline.control.clip_store import ClipStore
 from pipeline.gst.clips import read_clip
-from plugins.clips.recorder import Recorder, Rule
+from plugins.clips.mp4 import PlainVideo, VideoError
+from plugins.clips.recorder import NoClipError, Recorder, Rule
+from plugins.clips.ring import Packet, Stream
+from plugins.clips.timeline import Timeline
 from tests.support import ROOT
 from tests.support.played import file_of, kept, played
 from tests.support.rtsp_manners import Manners, MannersServer
@@ -72,3 +76,45 @@ def test_a_session_that_rests_decodes_key_frames_and_keeps_all_images(tmp_path: 
         assert after[0] in {0, 1, 12, 13}, "decoding goes on with a key frame"
         assert [n for n in after if n is not None] == list(range(after[0], after[0] + 7))
         assert camera.states == [State.CONNECTING, State.RUNNING]
+
+
+@pytest.mark.rtsp
+def test_a_codec_that_mp4_has_not_is_encoded_again(server: Any, tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, 1 << 30, 1)
+    recorder = Recorder("gate", Rule(1.0, 0.5, 60.0), store)
+    with Watched("gate", server.url("mjpeg"), clips=recorder) as camera:
+        camera.seen.wait(12)
+        recorder.request(None, None)
+        clip = kept(store, "gate")
+    assert (clip.codec, clip.size, clip.is_shown) == ("h264", (320, 176), True)
+    frames = played(file_of(store, clip))
+    assert len(frames) == clip.frames >= 10
+    numbers = [read_number(each.pixels) for each in frames]
+    assert None not in numbers
+    # The camera's image says when it was made, in Unix ms.
+    made_ms = [int(clip.began * 1e3 + each.pts_ns / 1e6) % 2**32 for each in frames]
+    off_ms = [at - number for at, number in zip(made_ms, numbers, strict=True) if number]
+    assert max(off_ms) - min(off_ms) < 500
+
+
+@pytest.mark.rtsp
+def test_raw_images_make_no_clip_and_it_is_said(tmp_path: Path) -> None:
+    recorder = Recorder("gate", Rule(1.0, 1.0, 60.0), ClipStore(tmp_path, 1 << 30, 1))
+    with Watched("gate", "test://?size=160x96&fps=10", clips=recorder) as camera:
+        camera.seen.wait(2)
+        with pytest.raises(NoClipError, match="the camera gives raw ones"):
+            recorder.request(None, None)
+
+
+def test_a_disk_that_fills_while_a_clip_is_written_is_told_as_such() -> None:
+    clip = read_clip(NUMBERS / "numbers_b0.h264.mp4")
+    video, line, stream = PlainVideo(Path("/dev/full"), clip.caps), Timeline(), Stream(clip.caps)
+    with pytest.raises(VideoError) as raised:
+        for one, _ in zip(clip.loop(), range(500), strict=False):
+            packet = Packet(one.data, stream, one.key, (0, one.pts_ns), 10**18 + one.pts_ns)
+            for placed in line.put(packet):
+                video.write(placed)
+        video.close()
+    video.abort()
+    assert raised.value.is_full, raised.value
+    assert "space" in str(raised.value).lower()
