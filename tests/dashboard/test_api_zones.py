@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mirante.detections import Detections
+from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
 from tests.support.api_server import Bench
 from tests.support.walks import DOOR, GATE, walk
@@ -22,10 +23,8 @@ RULES = {"zones": {"door": DOOR | {"classes": ["person"]}}, "lines": {"gate": GA
 def gate(bench: Bench) -> Bench:
     bench.worker()
     bench.until(bench.services.sampler.reports)
-    # A tracker of its own.
-    stages = [{"model": "street"}, {"python": "m:Tracker"}, {"zones": {}}]
-    spec = {"url": "test://", "crop": [0, 0.25, 1, 1], "stages": stages}
-    Registry(bench.redis).add("gate", spec)
+    body = {"name": "gate", "url": "test://", "crop": [0, 0.25, 1, 1]}
+    bench.http.post(CAMERAS, json=body).raise_for_status()
     return bench
 
 
@@ -33,10 +32,15 @@ def stages(bench: Bench) -> Any:
     return bench.camera()["spec"].get("stages")
 
 
-def test_zones_are_changed_alone(gate: Bench) -> None:
+def test_stages_are_added_once_and_then_changed_alone(gate: Bench) -> None:
     empty = gate.http.get(ZONES).json()
     assert empty["classes"] == ["person", "car"]
     assert (empty["zones"], empty["lines"], empty["area"]) == ({}, {}, [0, 0.25, 1, 1])
+    first = gate.http.put(ZONES, json=RULES)
+    assert first.status_code == 200, first.text
+    assert first.json()["restarts"]
+    assert "restarts once" in first.json()["words"]
+    assert [next(iter(stage)) for stage in stages(gate)] == ["model", "track", "zones"]
     ground = {
         "image": [[0.1, 0.9], [0.9, 0.9], [0.7, 0.4], [0.3, 0.4]],
         "metres": [[0, 0], [8, 0], [8, 20], [0, 20]],
@@ -59,6 +63,10 @@ def test_zones_are_changed_alone(gate: Bench) -> None:
             'zones.door.after: unknown key — did you mean "after_s"?',
         ),
         ({"lines": {"gate": GATE | {"to": [0.5, 2]}}}, "lines.gate.to[1]: 2 — expected a number"),
+        (
+            {"zones": {"door": DOOR | {"classes": ["persn"]}}},
+            'gate.stages[2].zones.door.classes[0]: "persn" — expected a class that an earlier',
+        ),
         ({"zone": {}}, 'zone: unknown key — did you mean "zones"?'),
     ],
 )
@@ -66,7 +74,17 @@ def test_mistakes_are_refused_in_words(gate: Bench, body: dict[str, Any], line: 
     response = gate.http.put(ZONES, json=body)
     assert response.status_code in {409, 422}, response.text
     assert any(each.startswith(line) for each in response.json()["detail"]), response.text
-    assert stages(gate)[-1] == {"zones": {}}
+    assert stages(gate) is None
+
+
+def test_a_camera_of_the_file_is_changed_there(bench: Bench) -> None:
+    bench.worker()
+    bench.until(bench.services.sampler.reports)
+    settings = Settings(cameras={"gate": {"url": "test://"}})
+    Registry(bench.redis, settings=settings).publish_config()
+    response = bench.http.put(ZONES, json=RULES)
+    assert (response.status_code, "change it there" in response.text) == (409, True)
+    assert bench.http.get(ZONES).json()["classes"] == ["person", "car"]
 
 
 def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
@@ -88,4 +106,4 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     assert list(preview["zones"]) == ["door"]
     assert preview["covered_s"] == pytest.approx(31, abs=0.1)
     assert preview["words"].startswith("counted in 0.5 of the last 10 minutes; not road")
-    assert stages(gate)[-1] == {"zones": {}}
+    assert stages(gate) is None
