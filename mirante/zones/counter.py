@@ -67,7 +67,7 @@ class Counter:
         if saved is not None:
             self._restore(read(saved))
         self._scale: Scale | None = None
-        self._is_queue_known = False
+        self._is_queue_known, self._is_any_still = False, bool(self._tracks["still"].any())
         self._use(self._rules)
 
     def adopt(self, rules: Rules) -> None:
@@ -164,8 +164,8 @@ class Counter:
             tracks.shift(now_ns - self._now_ns)  # the clock was set
             self._occupied = None
         self._now_ns = now_ns
-        rows, new = tracks.rows_of(ids)
-        turning, crossing = self._see(result, objects, rows, new)
+        rows, at, new = tracks.rows_of(ids)
+        turning, crossing = self._see(result, objects, rows, at, new)
         if turning is not None:
             yield from self._turned(result, rows, turning)
         if crossing is not None:
@@ -176,14 +176,14 @@ class Counter:
         yield from self._crowded(result, max(0.0, passed_s))
 
     def _see(
-        self, result: FrameResult, objects: Detections, rows: Rows, new: Rows
+        self, result: FrameResult, objects: Detections, rows: Rows, at: At, new: Rows
     ) -> tuple[Bools | None, Bools | None]:
         """Note the objects of a frame; return who turns at which zone, and crosses which line."""
         tracks, areas, now_ns = self._tracks, self._areas, result.captured_ns
         tracks["missed"][:] += 1
         if not len(rows):
             return None, None
-        at, boxes = tracks.at(rows), areas.boxes(objects)
+        boxes = areas.boxes(objects)
         anchors = np.empty((len(rows), 2, 2))
         anchors[:, 1] = (boxes[:, :2] + boxes[:, 2:]) / 2
         anchors[:, 0] = boxes[:, 2:]
@@ -216,8 +216,13 @@ class Counter:
         self._is_queue_known = objects.still is not None
         if objects.still is None:
             return None
-        self._tracks["still"][rows] = objects.still
-        if not objects.still.any():
+        is_any = bool(objects.still.any())
+        if not (is_any or self._is_any_still):
+            return None
+        column = self._tracks["still"]
+        column[rows] = objects.still
+        self._is_any_still = bool(column.any())
+        if not is_any:
             return None
         still: Bools = objects.still.copy()
         still[new] = False
@@ -337,7 +342,9 @@ class Counter:
             self._occupied = self._occupancy()
         many, first = self._occupied
         queues: list[int | None] = [None] * len(many)
-        if self._is_queue_known:
+        if self._is_queue_known and not self._is_any_still:
+            queues = [0] * len(many)
+        elif self._is_queue_known:
             standing = self._tracks["inside"] & self._tracks["still"][:, None]
             queues = np.add.reduce(standing, 0, np.intp).tolist()
         zones = {

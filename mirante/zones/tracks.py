@@ -55,7 +55,8 @@ class Tracks:
         for name, (dtype, shape) in COLUMNS.items():
             sizes = tuple({-1: zones, -2: lines}.get(size, size) for size in shape)
             self.columns[name] = np.zeros((0, *sizes), dtype)
-        self._index()
+        self._rows: dict[int, int] = {}
+        self._asked: tuple[list[int], Rows, At] = ([], NONE, NONE)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -63,21 +64,19 @@ class Tracks:
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
 
-    def rows_of(self, ids: Sequence[int]) -> tuple[Rows, Rows]:
-        """Return the row of each track, and which of ``ids`` are new: those get rows of zeros."""
-        rows = list(map(self._rows.get, ids))
-        if None not in rows:
-            return np.array(rows, np.intp), NONE
-        new = [index for index, row in enumerate(rows) if row is None]
-        self.append({"id": np.array([ids[index] for index in new], np.int64)})
-        rows = list(map(self._rows.get, ids))
-        return np.array(rows, np.intp), np.array(new, np.intp)
-
-    def at(self, rows: Rows) -> At:
-        """Return what columns are indexed with for ``rows``."""
-        count = len(rows)
-        is_all = count == len(self) and (rows == self._order[:count]).all()
-        return slice(None) if is_all else rows
+    def rows_of(self, ids: list[int]) -> tuple[Rows, At, Rows]:
+        """Return the row of each track, what columns are indexed with for all of them, and which of
+        ``ids`` are new: those get rows of zeros.
+        """
+        if ids == self._asked[0]:  # as in the frame before, mostly
+            return self._asked[1], self._asked[2], NONE
+        new = [index for index, each in enumerate(ids) if each not in self._rows]
+        if new:
+            self.append({"id": np.array([ids[index] for index in new], np.int64)})
+        rows = np.array([self._rows[each] for each in ids], np.intp)
+        is_all = len(rows) == len(self) and bool((rows == np.arange(len(rows))).all())
+        self._asked = ids, rows, slice(None) if is_all else rows
+        return rows, self._asked[2], np.array(new, np.intp)
 
     def append(self, values: dict[str, Array]) -> None:
         """Add rows: what ``values`` says of them, and zeros; ``id`` has to be there."""
@@ -114,5 +113,5 @@ class Tracks:
 
     def _index(self) -> None:
         """Note which row each track has."""
-        self._order = np.arange(len(self.columns["id"]))
+        self._asked = [], NONE, NONE
         self._rows = {each: row for row, each in enumerate(self.columns["id"].tolist())}
