@@ -16,6 +16,7 @@ from dashboard.server import serve
 from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
+from pipeline.control.clip_store import ClipStoreError
 from pipeline.logs import configure_logs
 
 REFUSED = 2
@@ -34,11 +35,11 @@ def main() -> int:
     try:
         access = Access(settings)
         access.check_binding(listening.getsockname()[0])
-    except AccessError as error:
+        clips = ClipsKept.model_validate(told["clips"])
+        services = make_services(told["redis"], settings, access, clips=clips)
+    except (AccessError, ClipStoreError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - the parent reads it
         return REFUSED
-    clips = ClipsKept.model_validate(told["clips"])
-    services = make_services(told["redis"], settings, access, clips=clips)
     serve(services, listening, lambda: print("ready", flush=True))  # noqa: T201 - likewise
     return 0
 
