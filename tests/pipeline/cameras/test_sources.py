@@ -33,6 +33,8 @@ OTHERS = {
     "pipeline/config/telemetry.py": "a collector",
     "pipeline/config/camera.py": "a device that decodes",
     "pipeline/gst/decoders.py": "a device that decodes",
+    "pipeline/config/clips.py": "a bucket",
+    "pipeline/control/clip_bucket.py": "a bucket",
     "dashboard/access/origin.py": "origins of pages",
     "dashboard/onvif/discovery.py": "services of ONVIF",
 }
