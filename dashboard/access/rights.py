@@ -29,7 +29,7 @@ MAY: dict[Role, frozenset[Role]] = {
 """By role, the roles whose work somebody of that role may do."""
 CAMERA_PARAMETERS = frozenset({"name", "camera"})
 """The path parameters that name a camera; no route may use them for anything else."""
-OF_A_CAMERA = frozenset({"clip"})
+OF_A_CAMERA = frozenset({"clip", "entry"})
 """The path parameters that name something of the camera that the path names before them."""
 REFUSED: dict[Role, str] = {
     "viewer": ONLY_LOOKS,

@@ -14,10 +14,10 @@ from dashboard.access.sight import without_others
 from dashboard.api import shapes
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import DIGITS, CameraName, refusals, unknown
+from dashboard.history.happened import read_event
 from dashboard.history.series import SAMPLES
 from dashboard.services import FromApp, Services
 from mirante.keys import Kind, key
-from mirante.nesting import check_nesting
 from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.camera_url import redact
@@ -67,7 +67,7 @@ def get_timeline(
         _newest(services, name, "events", limit),
     )
     changes = [change for text in states if (change := _change(text)) is not None]
-    happened = [event for text in events if (event := _event(text)) is not None]
+    happened = [event for text in events if (event := read_event(text)) is not None]
     told = {
         "states": changes,
         "events": happened,
@@ -83,16 +83,6 @@ def _newest(services: Services, name: str, kind: Kind, limit: int) -> list[bytes
         return []
     entries: Any = services.redis.xrevrange(stream, count=limit)
     return [fields.get(b"json", b"") for _, fields in entries]
-
-
-def _event(text: bytes) -> dict[str, Any] | None:
-    """Return an event; None for what is no mapping, or one of too many levels."""
-    try:
-        event: dict[str, Any] = msgspec.json.decode(text, type=dict)
-        check_nesting(event)
-    except (*UNREADABLE, ValueError):
-        return None
-    return event
 
 
 def _change(text: bytes) -> dict[str, Any] | None:

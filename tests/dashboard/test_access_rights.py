@@ -32,7 +32,7 @@ from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import REPORT, Bench, serving
 from tests.support.bundles import unpacked
 from tests.support.guarded_app import HOST, make_access
-from tests.support.routes import CLIP, Route, walk
+from tests.support.routes import CLIP, ENTRY, Route, walk
 
 OWN, HIDDEN, NOWHERE = "yard-1", "vault-7", "vault-8"
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -140,6 +140,7 @@ def bench(
         until_published(made)
         for camera in (OWN, HIDDEN):
             made.redis.xgroup_create(key(camera, "detections"), f"of-{camera}", "0")
+            made.redis.xadd(key(camera, "images"), {"jpeg": b"\xff\xd8"}, id=ENTRY)
         yield made
 
 
@@ -191,7 +192,7 @@ def answers(bench: Bench, token: str, camera: str) -> dict[str, tuple[int, str]]
     for path in sorted(paths):
         with bench.http.stream("GET", path, headers=bearer(token)) as answer:
             endless = answer.headers["content-type"].startswith("text/event-stream")
-            text = next(answer.iter_text()) if endless else answer.read().decode()
+            text = next(answer.iter_text()) if endless else answer.read().decode(errors="replace")
             found[path] = (answer.status_code, text)
     return found
 

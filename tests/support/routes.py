@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 
 CLIP = "20261129-041503-250"
+ENTRY = "1763899667123-41"
 
 
 class Route(NamedTuple):
@@ -31,8 +32,9 @@ class Route(NamedTuple):
         return "{" in self.path
 
     def of(self, camera: str) -> str:
-        """Return its path, of a camera."""
-        return re.sub(r"{[^}]*}", camera, self.path.replace("{clip}", CLIP))
+        """Return its path, of a camera, and of a clip or entry where it names one."""
+        path = self.path.replace("{clip}", CLIP).replace("{entry}", ENTRY)
+        return re.sub(r"{[^}]*}", camera, path)
 
 
 def walk(routes: Sequence[BaseRoute]) -> Iterator[Route]:

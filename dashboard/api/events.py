@@ -1,0 +1,193 @@
+"""``/api/v1/events``: what happened, of all cameras, newest first; and the image of one event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, get_args
+
+import redis
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from dashboard.access.rights import Viewer
+from dashboard.access.sight import without_others
+from dashboard.api.seen import Seen
+from dashboard.api.shapes import DIGITS, CameraName, Shape, as_said, refusals, unknown
+from dashboard.history.happened import Cursor, Happened
+from dashboard.services import FromApp
+from mirante.client.steps import entries_of
+from mirante.events import Event, EventKind
+from mirante.keys import EntryId, key
+from mirante.nearest import nearest
+from mirante.redis_url import exchange
+
+router = APIRouter(prefix="/api/v1/events", tags=["results"])
+of_camera = APIRouter()
+"""Routes below a camera's own."""
+
+ENTRY = r"^[0-9]{1,15}-[0-9]{1,19}$"
+_KINDS: tuple[str, ...] = get_args(EventKind)
+_EXAMPLE: dict[str, Any] = {
+    "version": "1.3",
+    "id": "1763899600000-7-object-new",
+    "camera": "gate",
+    "kind": "object-new",
+    "ts": 1763899667.123456,
+    "seq": 41,
+    "epoch": 1763899600000,
+    "track_id": 7,
+    "label": "person",
+    "score": 0.87,
+    "bbox": [310.0, 80.0, 64.0, 180.0],
+    "image": True,
+    "entry": "1763899667123-41",
+}
+
+
+def _seconds(text: object) -> object:
+    if isinstance(text, str) and not re.fullmatch(r"[0-9]{1,11}(\.[0-9]{1,9})?", text):
+        raise ValueError("expected Unix seconds")
+    return text
+
+
+Seconds = Annotated[float | None, Field(ge=0, le=1e11), BeforeValidator(_seconds)]
+
+
+class Item(Event, frozen=True, kw_only=True):
+    """An event, and the ID of its entry in the camera's stream."""
+
+    entry: str
+
+
+class Events(Shape):
+    """Events, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"events": [_EXAMPLE], "next": "1763899667123-41@gate", "unreadable": 0}]
+        }
+    )
+
+    events: list[Annotated[dict[str, Any], as_said(Item)]]
+    next: str | None = Field(
+        description="`before` of the next page; null where there is none. A page may hold fewer "
+        "events than asked for, or none, and still have a next"
+    )
+    unreadable: int = Field(0, description="entries left out, as they are no events of format 1")
+
+
+def _several(what: str) -> Any:
+    return Field(
+        None, max_length=64, description=f"{what}; may be given several times; all by default"
+    )
+
+
+class Asked(BaseModel):
+    """Which events are asked for."""
+
+    camera: list[str] | None = _several("of these cameras")
+    kind: list[str] | None = _several("of these kinds, as object-new")
+    label: list[str] | None = _several("of objects of these classes")
+    zone: list[str] | None = _several("in these zones")
+    line: list[str] | None = _several("across these lines")
+    since: Seconds = Field(None, description="at or after this moment, in Unix seconds")
+    until: Seconds = Field(None, description="before this moment, in Unix seconds")
+    limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
+        50, description="maximum number of events"
+    )
+    before: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,15}-[0-9]{1,19}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$",
+        description="only older ones: an `entry`, or the `next` of the page before",
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _kinds(cls, kinds: list[str] | None) -> list[str] | None:
+        for kind in kinds or ():
+            if kind not in _KINDS:
+                raise ValueError(nearest(kind, _KINDS))
+        return kinds
+
+    def fields(self) -> dict[str, frozenset[str]]:
+        """Return the values of which an event must have one, by field."""
+        asked = {"kind": self.kind, "label": self.label, "zone": self.zone, "line": self.line}
+        return {name: frozenset(values) for name, values in asked.items() if values}
+
+
+@router.get("", summary="Events", response_model=Events, responses=refusals(404, 422, 503))
+def list_events(services: FromApp, who: Viewer, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
+    """Of all cameras that your rights reach, or of some. Times are those of the entries: when an
+    event was published, by the camera's clock. What Redis keeps can be found, a day by default.
+    """
+    cameras = _cameras(Seen(services, who), asked.camera)
+    span = (_ms(asked.since), _ms(asked.until))
+    happened = Happened(services.redis, cameras, asked.fields(), *span)
+    found, behind = happened.newest(
+        asked.limit, Cursor.parse(asked.before) if asked.before else None
+    )
+    told = {
+        "events": found,
+        "next": None if behind is None else str(behind),
+        "unreadable": happened.unreadable,
+    }
+    return without_others(who, told)
+
+
+@of_camera.get(
+    "/{name}/events/{entry}/image",
+    summary="The image of an event",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}, "description": "a JPEG"},
+        **refusals(404, 422, 503),
+    },
+)
+def get_event_image(
+    name: CameraName,
+    entry: Annotated[
+        str, InPath(pattern=ENTRY, description="of the event", examples=["1763899667123-41"])
+    ],
+    services: FromApp,
+    who: Viewer,
+) -> Response:
+    """What the event shows, blurred and blacked out as the camera says. Only events that say
+    ``image`` have one.
+    """
+    _cameras(Seen(services, who), [name])
+    [reply] = exchange(services.redis, [("XRANGE", key(name, "images"), entry, entry)])
+    if isinstance(reply, redis.RedisError):
+        raise reply
+    fields = next((fields for _, fields in entries_of(reply) if fields), {})
+    if (jpeg := fields.get(b"jpeg")) is None:
+        raise HTTPException(404, f'no image of entry {entry} of camera "{name}" is kept')
+    kept = {"Cache-Control": "private, max-age=3600"}
+    return Response(jpeg, media_type="image/jpeg", headers=kept)
+
+
+def _cameras(seen: Seen, names: Sequence[str] | None) -> list[str]:
+    """Return the cameras that are asked for: configured, or removed while their events are kept.
+
+    Raises:
+        HTTPException: 404, one of them is neither.
+    """
+    known = seen.wanted()
+    if names is None:
+        return list(known)
+    for name in dict.fromkeys(names):
+        if name not in known and not (seen.who.sees(name) and _has_events(seen, name)):
+            raise unknown(name, known)
+    return list(dict.fromkeys(names))
+
+
+def _has_events(seen: Seen, name: str) -> bool:
+    try:
+        return bool(seen.services.redis.exists(key(name, "events")))
+    except ValueError:  # no camera can have that name
+        return False
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else EntryId(round(seconds * 1000), 0).ms
