@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from mirante.client.reader import SubscribeError
     from mirante.client.subscription import subscribe
     from mirante.detections import Attribute, Detections
+    from mirante.events import Event
     from mirante.frame import Counts, FrameResult
     from mirante.lanes import Lanes
     from mirante.mask import Mask
@@ -16,6 +17,7 @@ __all__ = [
     "Attribute",
     "Counts",
     "Detections",
+    "Event",
     "Frame",
     "FrameResult",
     "Gap",
@@ -30,6 +32,7 @@ _LAZY = {  # keys and hints load no NumPy, and a pipeline that only makes result
     "Attribute": "mirante.detections",
     "Counts": "mirante.frame",
     "Detections": "mirante.detections",
+    "Event": "mirante.events",
     "Frame": "mirante.client.items",
     "FrameResult": "mirante.frame",
     "Gap": "mirante.client.items",

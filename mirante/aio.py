@@ -12,8 +12,17 @@ import redis as redis_py
 import redis.asyncio
 
 from mirante.client.conversation import Conversation
-from mirante.client.items import Frame
-from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
+from mirante.client.items import Frame, Item, ReceivedEvent
+from mirante.client.plan import (
+    EventsKind,
+    FrameKind,
+    Options,
+    Plan,
+    Since,
+    StateKind,
+    SubscribedKind,
+    make_plan,
+)
 from mirante.client.steps import Pause, Scan, Step
 from mirante.client.subscription import REPLY_S, T_co
 from mirante.redis_url import async_exchange, async_scan
@@ -122,12 +131,28 @@ def subscribe(
 ) -> Subscription[Frame]: ...
 @overload
 def subscribe(
+    cameras: str | Iterable[str],
+    kinds: list[EventsKind] | tuple[EventsKind],
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[ReceivedEvent]: ...
+@overload
+def subscribe(
+    cameras: str | Iterable[str] = ...,
+    kinds: StateKind | Iterable[StateKind] = ...,
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[Frame | Status]: ...
+@overload
+def subscribe(
     cameras: str | Iterable[str] = ...,
     kinds: SubscribedKind | Iterable[SubscribedKind] = ...,
     group: str | None = ...,
     since: Since = ...,
     **options: Unpack[Options],
-) -> Subscription[Frame | Status]: ...
+) -> Subscription[Item]: ...
 def subscribe(
     cameras: str | Iterable[str] = "*",
     kinds: SubscribedKind | Iterable[SubscribedKind] = ("detections",),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-VERSION = "1.2"
+VERSION = "1.3"
 
 Version = Annotated[
     str, Meta(pattern=r"^1\.\d+$", description="version of the format; a reader of 1.x reads any 1")

@@ -37,7 +37,7 @@ router = APIRouter(prefix="/api/v1/results", tags=["results"])
 VALID_EVERY_S = 5.0
 
 _EXAMPLE = {
-    "version": "1.2",
+    "version": "1.3",
     "camera": "gate",
     "seq": 41,
     "epoch": 1763899600000,
@@ -53,7 +53,7 @@ _EXAMPLE = {
 _STREAM = """\
 id: 1763899667123-41
 event: detections
-data: {"version":"1.2","camera":"gate","seq":41}
+data: {"version":"1.3","camera":"gate","seq":41}
 
 event: gap
 data: {"camera":"gate","frames":3,"before":"1763899667523-45","reason":"gone","kind":"detections"}

@@ -9,14 +9,13 @@ from typing import Any
 import redis
 
 from mirante.client.account import Tally
-from mirante.client.items import Frame, Gap
+from mirante.client.items import Gap, Item
 from mirante.client.leftovers import tidy
 from mirante.client.plan import Plan
 from mirante.client.reader import Reader
 from mirante.client.receiver import tally_of
 from mirante.client.steps import Ask, Entries, Steps, ask, entries_of, streams_of
 from mirante.keys import EntryId, camera_of, key
-from mirante.status import Status
 
 _BATCH = 16  # small, because what one consumer holds no other can have
 _ACK_S = 1.0
@@ -42,7 +41,7 @@ class GroupReader(Reader):
         self._settled: set[str] = set()  # streams with the group, whose own entries were taken
         self._settle_s = 0.0
 
-    def pop(self) -> Frame | Status:
+    def pop(self) -> Item:
         """The next item, of ``ready``."""
         stream, entry_id, item = self.ready.popleft()
         self._current = (stream, entry_id)

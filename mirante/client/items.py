@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from mirante.events import Event
 from mirante.frame import FrameResult
+from mirante.status import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,25 @@ class Frame(FrameResult):
         return self.received - self.captured
 
 
+class ReceivedEvent(Event, frozen=True, kw_only=True):
+    """An ``Event`` as it was received.
+
+    Attributes:
+        entry_id: its ID in the stream, ``<ms>-<seq>``, and that of its image in ``images``;
+            ``since=event.entry_id`` resumes there.
+        sent: Unix seconds at which the publisher handed it to Redis.
+        received: Unix seconds at which this consumer had read it.
+    """
+
+    entry_id: str = ""
+    sent: float = 0.0
+    received: float = 0.0
+
+
+Item = Frame | ReceivedEvent | Status
+"""What a subscription yields."""
 FRAME_FIELDS = tuple(field.name for field in fields(FrameResult))
+EVENT_FIELDS = Event.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,12 @@ from typing import Any, Literal, TypedDict, get_args
 from mirante.client.items import Gap
 from mirante.keys import KINDS, EntryId, Kind, check_camera
 from mirante.redis_url import DEFAULT, RedisUrl
+from mirante.where import Where
 
 FrameKind = Literal["detections", "masks"]
-SubscribedKind = Literal["detections", "masks", "status"]
+StateKind = Literal["detections", "masks", "status"]
+EventsKind = Literal["events"]
+SubscribedKind = Literal["detections", "masks", "events", "status"]
 Since = str | datetime | float | None
 
 _LAST_SEQ = 2**64 - 1
@@ -32,6 +35,7 @@ class Options(TypedDict, total=False):
     timeout_s: float | None
     claim_s: float
     on_gap: Callable[[Gap], None] | None
+    where: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class Plan:
     timeout_s: float | None = None
     claim_s: float = 30.0
     on_gap: Callable[[Gap], None] | None = None
+    where: Where | None = None
 
     def __post_init__(self) -> None:
         for name in ("block_s", "timeout_s", "claim_s"):
@@ -91,6 +96,9 @@ def make_plan(
     consumer = rest.pop("consumer", None)
     if consumer is not None and group is None:
         raise ValueError(f"consumer: expected a group with it, got consumer={consumer!r} alone")
+    where = rest.pop("where", None)
+    if where is not None and "events" not in wanted:
+        raise ValueError(f"where: expected events among the kinds, got kinds={kinds!r}")
     join = {"detections", "masks"} <= wanted
     start, resume = _start(since)
     return Plan(
@@ -102,6 +110,7 @@ def make_plan(
         url=RedisUrl(url),
         group=group,
         consumer=consumer or f"{socket.gethostname()}-{os.getpid()}-{next(_consumers)}",
+        where=None if where is None else Where(where),
         **rest,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from mirante.backoff import Backoff
-from mirante.client.items import Frame
+from mirante.client.items import Item
 from mirante.client.plan import Plan
 from mirante.client.receiver import Receiver
 from mirante.client.steps import (
@@ -34,7 +34,6 @@ from mirante.redis_url import refuses
 from mirante.refusal import refusal
 from mirante.servers.connections import code_of
 from mirante.servers.slots import NodeError
-from mirante.status import Status
 
 BATCH = 64  # entries per stream and read
 _SCAN_S = 2.0
@@ -58,7 +57,7 @@ class Reader:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.receiver = Receiver(plan)
-        self.ready: deque[tuple[str, EntryId, Frame | Status]] = deque()
+        self.ready: deque[tuple[str, EntryId, Item]] = deque()
         self.positions: dict[str, EntryId] = {}
         self._scanned_s: float | None = None
         self._asked_s = time.monotonic()
@@ -83,7 +82,7 @@ class Reader:
                     self._outage.failed(error)
                 yield Pause(self._backoff.next_s())
 
-    def pop(self) -> Frame | Status:
+    def pop(self) -> Item:
         """The next item, of ``ready``."""
         return self.ready.popleft()[2]
 
@@ -207,7 +206,7 @@ class Reader:
                     self.skip(stream, entry_id)
 
     def skip(self, stream: str, entry_id: EntryId) -> None:
-        """An entry that makes no item: the tally of the next one shows it as lost."""
+        """An entry that makes no item: the tally of the next one shows a frame as lost."""
 
     def look_for_cameras(self) -> Steps:
         """Finds the streams to read: the first time, and for all cameras every two seconds."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mirante.client.account import Account, Tally
-from mirante.client.items import FRAME_FIELDS, Frame, Gap
+from mirante.client.items import EVENT_FIELDS, FRAME_FIELDS, Frame, Gap, Item, ReceivedEvent
 from mirante.client.plan import Plan
 from mirante.client.steps import Entries, Fields
 from mirante.keys import EntryId, camera_of
@@ -18,6 +18,7 @@ from mirante.status import Status
 from mirante.wire import WireError, decode
 from mirante.wire.codec import announced_masks
 from mirante.wire.errors import UNREADABLE
+from mirante.wire.events import decode_event
 
 _log = logging.getLogger("mirante.client")
 _read_status = msgspec.json.Decoder(Status)
@@ -39,8 +40,9 @@ class Receiver:
 
     def item(
         self, stream: str, entry_id: EntryId, fields: Fields, masks: Fields | None, counted: bool
-    ) -> Frame | Status | None:
-        """The item of an entry, or None, said in the log, when it is no message.
+    ) -> Item | None:
+        """The item of an entry; None of an event that the plan's filter holds back, and, said in
+        the log, of what is no message.
 
         Args:
             stream: the entry's key.
@@ -52,6 +54,8 @@ class Receiver:
         try:
             if stream.endswith(":status"):
                 return _read_status.decode(fields.get(b"json", b""))
+            if stream.endswith(":events"):
+                return self._event(entry_id, fields)
             return self._frame(stream, entry_id, fields, masks, counted)
         except (*UNREADABLE, ValueError) as error:
             _log.error("%s %s is no message: %s", stream, entry_id, error)
@@ -97,6 +101,17 @@ class Receiver:
             received=time.time(),
             lost_before=lost,
             masks_lost=absent,
+        )
+
+    def _event(self, entry_id: EntryId, fields: Fields) -> ReceivedEvent | None:
+        event = decode_event(fields.get(b"json", b""))
+        if self._plan.where is not None and not self._plan.where(event):
+            return None
+        return ReceivedEvent(
+            **{name: getattr(event, name) for name in EVENT_FIELDS},
+            entry_id=str(entry_id),
+            sent=float(fields.get(b"sent", b"0")),
+            received=time.time(),
         )
 
     def _lost_before(self, stream: str, tally: Tally, entry_id: str) -> int | None:

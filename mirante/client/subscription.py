@@ -11,13 +11,22 @@ from typing import Any, Generic, Self, TypeVar, Unpack, overload
 import redis
 
 from mirante.client.conversation import Conversation
-from mirante.client.items import Frame
-from mirante.client.plan import FrameKind, Options, Plan, Since, SubscribedKind, make_plan
+from mirante.client.items import Frame, Item, ReceivedEvent
+from mirante.client.plan import (
+    EventsKind,
+    FrameKind,
+    Options,
+    Plan,
+    Since,
+    StateKind,
+    SubscribedKind,
+    make_plan,
+)
 from mirante.client.steps import Pause, Scan, Step
 from mirante.redis_url import exchange, scan
 from mirante.status import Status
 
-T_co = TypeVar("T_co", bound=Frame | Status, covariant=True)
+T_co = TypeVar("T_co", bound=Item, covariant=True)
 REPLY_S = 2.0  # how long Redis may take to answer beyond the time that a read blocks
 
 
@@ -111,12 +120,28 @@ def subscribe(
 ) -> Subscription[Frame]: ...
 @overload
 def subscribe(
+    cameras: str | Iterable[str],
+    kinds: list[EventsKind] | tuple[EventsKind],
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[ReceivedEvent]: ...
+@overload
+def subscribe(
+    cameras: str | Iterable[str] = ...,
+    kinds: StateKind | Iterable[StateKind] = ...,
+    group: str | None = ...,
+    since: Since = ...,
+    **options: Unpack[Options],
+) -> Subscription[Frame | Status]: ...
+@overload
+def subscribe(
     cameras: str | Iterable[str] = ...,
     kinds: SubscribedKind | Iterable[SubscribedKind] = ...,
     group: str | None = ...,
     since: Since = ...,
     **options: Unpack[Options],
-) -> Subscription[Frame | Status]: ...
+) -> Subscription[Item]: ...
 def subscribe(
     cameras: str | Iterable[str] = "*",
     kinds: SubscribedKind | Iterable[SubscribedKind] = ("detections",),
@@ -127,12 +152,12 @@ def subscribe(
     """Follows the results of cameras.
 
     Yields ``Frame`` for detections and masks (with both kinds asked for, the masks of a frame are
-    joined to it) and ``Status`` for state changes. A Redis that goes away is waited for, with a
-    warning in the log.
+    joined to it), ``Event`` for events and ``Status`` for state changes. A Redis that goes away is
+    waited for, with a warning in the log.
 
     Args:
         cameras: a name, several, or ``"*"`` for all that exist and those that appear later.
-        kinds: some of ``detections``, ``masks``, ``status``.
+        kinds: some of ``detections``, ``masks``, ``events``, ``status``.
         group: shares the entries among all consumers of this name, durably and at least once: an
             item is acknowledged when the next one is asked for, and what a dead consumer held is
             taken over.
@@ -145,7 +170,9 @@ def subscribe(
             long; None (default) never ends it. ``block_s`` (1): how long one read may wait;
             ``close`` from another thread takes effect within it. ``claim_s`` (30): what a consumer
             holds unacknowledged for so long goes to another. ``on_gap``: called with each ``Gap``,
-            for those who want more than ``frame.lost_before``.
+            for those who want more than ``frame.lost_before``. ``where``: a filter of the events,
+            such as ``label = person and zone = gate``, as ``mirante.where.Where`` explains; one
+            that it holds back counts as handled in a group.
 
     Raises:
         ValueError: an argument is not as it should be.

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mirante.events import Event
 from mirante.keys import CAMERA_NAME, Kind, address
 from mirante.status import Status
 from mirante.terms import VERSION
@@ -18,8 +19,10 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MESSAGES: dict[Kind, type[msgspec.Struct]] = {
     "detections": DetectionsMessage,
     "masks": MasksMessage,
+    "events": Event,
     "status": Status,
 }
+STREAMS: tuple[Kind, ...] = (*MESSAGES, "images")
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -59,13 +62,13 @@ def _asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {kind: _channel(kind) for kind in MESSAGES},
+        "channels": {kind: _channel(kind) for kind in STREAMS},
         "operations": {
             f"read_{kind}": {"action": "receive", "channel": {"$ref": f"#/channels/{kind}"}}
-            for kind in MESSAGES
+            for kind in STREAMS
         },
         "components": {
-            "messages": {kind: _message(kind) for kind in MESSAGES},
+            "messages": {kind: _message(kind) for kind in STREAMS},
             "parameters": {
                 "camera": {
                     "description": f"the camera's name ({CAMERA_NAME}) in literal braces, "
@@ -88,12 +91,18 @@ def _channel(kind: str) -> dict[str, Any]:
 
 def _message(kind: str) -> dict[str, Any]:
     """The fields of an entry."""
-    text = {"type": "string", "contentMediaType": "application/json"}
+    content: dict[str, Any] = {"type": "string", "contentMediaType": "application/json"}
+    name = "json"
+    if kind in MESSAGES:
+        content["contentSchema"] = {"$ref": f"./{kind}.json"}
+    else:
+        name, content["contentMediaType"] = "jpeg", "image/jpeg"
+        content["description"] = "the image of the event in the entry of the same ID in `events`"
     fields: dict[str, Any] = {
         "type": "object",
-        "required": ["json", "sent"],
+        "required": [name, "sent"],
         "properties": {
-            "json": {**text, "contentSchema": {"$ref": f"./{kind}.json"}},
+            name: content,
             "sent": {"type": "string", "description": "Unix seconds at which Redis was handed it"},
         },
     }

@@ -15,7 +15,7 @@ from pipeline.cli.camera import RedisOption, connected
 if TYPE_CHECKING:
     from mirante import Detections
     from mirante.client.items import Frame
-    from mirante.client.plan import SubscribedKind
+    from mirante.client.plan import StateKind
     from mirante.mask import Mask
     from mirante.status import Status
 
@@ -40,7 +40,7 @@ def tail(
     from mirante.client.items import Frame
 
     address = _announce(camera, redis_url)
-    kinds: list[SubscribedKind] = ["detections", "status"]
+    kinds: list[StateKind] = ["detections", "status"]
     if picture_s:
         kinds.append("masks")
     frames, picture_due_s = 0, defaultdict[str, float](float)

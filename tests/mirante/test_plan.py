@@ -61,8 +61,10 @@ def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     [
         ({"cameras": "a b"}, "camera: expected 1 to 64 letters"),
         ({"cameras": []}, "cameras: expected a name, several, or '\\*', got none"),
-        ({"kinds": ["pictures"]}, "kinds: expected some of detections, masks, status"),
+        ({"kinds": ["pictures"]}, "kinds: expected some of detections, masks, events, status"),
         ({"kinds": []}, "kinds: expected some of"),
+        ({"where": "label = person"}, "where: expected events among the kinds"),
+        ({"kinds": "events", "where": ""}, "where: position 1: expected a field of events"),
         ({"since": "yesterday"}, "entry ID: expected <milliseconds>-<number>, got 'yesterday'"),
         ({"consumer": "a"}, "consumer: expected a group with it, got consumer='a' alone"),
         ({"block_s": 0}, "block_s: expected more than 0 seconds, got 0"),

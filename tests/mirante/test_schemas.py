@@ -42,7 +42,7 @@ def test_the_files_are_what_the_types_say() -> None:
     assert written == made, "run: python -m mirante.schemas"
 
 
-@pytest.mark.parametrize("kind", ["detections", "masks", "status"])
+@pytest.mark.parametrize("kind", ["detections", "masks", "events", "status"])
 def test_the_schemas_are_schemas(kind: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(kind))
 
@@ -84,8 +84,12 @@ def test_asyncapi_names_every_stream_and_every_reference_leads_somewhere() -> No
     assert {c["address"] for c in document["channels"].values()} == {
         "mirante:{camera}:detections",
         "mirante:{camera}:masks",
+        "mirante:{camera}:events",
+        "mirante:{camera}:images",
         "mirante:{camera}:status",
     }
+    image = document["components"]["messages"]["images"]["payload"]["schema"]
+    assert image["required"] == ["jpeg", "sent"]
     for reference in references(document):
         if reference.startswith("./"):
             assert (FOLDER / reference).exists()

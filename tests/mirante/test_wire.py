@@ -49,7 +49,7 @@ def test_the_json_is_what_the_documents_say() -> None:
     message = json.loads(encode(some_frame()).detections["json"])
     assert message.pop("timings").keys() == {"queue", "infer", "encode"}
     assert message == {
-        "version": "1.2",
+        "version": "1.3",
         "camera": "gate",
         "seq": 41,
         "epoch": 1_763_899_600_000,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mirante import Counts, Detections, FrameResult, Mask
+from mirante import Counts, Detections, Event, FrameResult, Mask
 
 CAPTURED_NS = 1_763_899_667_123_456_000
 
@@ -53,3 +53,31 @@ def some_frame(**changes: Any) -> FrameResult:
         "counts": Counts(42, 30, {"rate": 10, "queue": 1}, 1),
     }
     return FrameResult(**(facts | changes))
+
+
+def some_event(**changes: Any) -> Event:
+    facts: dict[str, Any] = {
+        "id": "1763899600000-7-line-crossed-gate-1",
+        "camera": "gate",
+        "kind": "line-crossed",
+        "ts": 1763899667.123456,
+        "seq": 41,
+        "epoch": 1_763_899_600_000,
+        "track_id": 7,
+        "label": "person",
+        "score": 0.91,
+        "bbox": (10.25, 20.5, 100.5, 199.5),
+        "line": "gate",
+        "direction": "in",
+        "dwell_s": 12.5,
+        "speed_kmh": 4.5,
+        "speed_error_kmh": 0.25,
+        "distance_m": 3.0,
+        "clip": "1763899667000",
+        "votes": {"person": 0.9, "car": 0.1},
+        "path": [(10.0, 20.0), (60.5, 220.0)],
+        "best": 1763899666.5,
+        "image": True,
+        "reason": "person crossed gate, in",
+    }
+    return Event(**(facts | changes))
