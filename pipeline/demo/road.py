@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mirante.lanes import Curve
+
 WIDTH, HEIGHT, FPS = 640, 360, 12
 FRAMES = 108  # then the first one follows without a jump
 
@@ -46,10 +48,9 @@ class RoadPicture:
 
 def road_picture(n: int) -> RoadPicture:
     """Frame ``n`` of a drive in the right lane, through gentle bends, again after ``FRAMES``."""
-    turn = 2 * math.pi * (n % FRAMES) / FRAMES
-    bend = 0.0009 * math.sin(turn)  # 1/m
+    bend, place = _way(n)
     x0, z = _ground()
-    x = x0 + (1.75 + 0.12 * math.sin(2 * turn)) - bend / 2 * z * z
+    x = x0 + place - bend / 2 * z * z
     along = z + _TRAVEL * (n % FRAMES) / FRAMES
     asphalt = _asphalt(x, z, along)
     paved = _inside(x, -_HALF, _HALF, z)
@@ -66,6 +67,20 @@ def road_picture(n: int) -> RoadPicture:
         np.vstack([sky, paved >= 0.5]),
         np.vstack([sky, paint >= 0.5]),
     )
+
+
+def road_lines(n: int) -> tuple[Curve, ...]:
+    """The lines of frame ``n``, from left to right."""
+    bend, place = _way(n)
+    middle = WIDTH / 2 + 0.5  # the centre of the pixel that sees straight on
+    c = bend / 2 * _FOCAL_PX**2 * _EYE
+    return tuple(Curve(_HORIZON, middle, (line - place) / _EYE, c) for line, _ in _LINES)
+
+
+def _way(n: int) -> tuple[float, float]:
+    """The road's bend in 1/m, and the camera's place on it."""
+    turn = 2 * math.pi * (n % FRAMES) / FRAMES
+    return 0.0009 * math.sin(turn), 1.75 + 0.12 * math.sin(2 * turn)
 
 
 def draw_road(path: Path) -> None:

@@ -14,6 +14,7 @@ KINDS = {
     "model": "pipeline.config.stages.model:ModelStage",
     "python": "pipeline.config.stages.own:PythonStage",
     "track": "pipeline.config.stages.track:TrackStage",
+    "lanes": "pipeline.config.stages.lanes:LanesStage",
     "zones": "pipeline.config.stages.zones:ZonesStage",
 }
 

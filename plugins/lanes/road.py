@@ -1,0 +1,179 @@
+"""A flat road seen in perspective, fitted to the strokes of its lines.
+
+On a flat road a line at ``x = d + k/2 z²`` (metres, z ahead) appears at
+``u = a + b (v - h) + c / (v - h)``: ``h`` is the row of the horizon, ``a`` and ``c`` are heading
+and bend, the same for all lines that run along the road, and ``b`` is the distance ``d`` in heights
+of the camera. So a stroke that is too short to be told straight from bent has the shape of its
+neighbours. A. Guiducci, "Parametric model of the perspective projection of a road with applications
+to lane keeping and 3D road reconstruction", 1999, has the model; the fit is Gauss-Newton over
+``h``, ``a`` and ``c`` with each ``b`` eliminated, reweighted against outliers.
+
+Lengths are in units of 1/640 of the frame's width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plugins.lanes.runs import Floats, Ints
+
+NEAREST = 2.0  # to the horizon, that a row is believed to be
+_SCALE = 1.5  # of a residual that halves a point's weight
+_WORTH = 0.1 / _SCALE**2  # of a row, in a fit: neighbouring rows err alike
+_OWN = np.array([1.5, 0.1, 30.0])  # deviations of a line's a, b and c from the road's
+FREE = np.array([60.0, 400.0, 1500.0])  # deviations of h, a and c where nothing is known
+
+
+class Road(NamedTuple):
+    """What all lines of a road share.
+
+    Attributes:
+        h: row of the horizon.
+        a: column of a straight road's vanishing point.
+        c: bend.
+    """
+
+    h: float
+    a: float
+    c: float
+
+    def below(self, y: Floats) -> Floats:
+        """Return the distance of rows from the horizon."""
+        return np.maximum(y - self.h, NEAREST)
+
+    def distances(self, x: Floats, y: Floats) -> Floats:
+        """Return ``b`` of points: their distance to the right in heights of the camera."""
+        below = self.below(y)
+        distance: Floats = (x - self.a - self.c / below) / below
+        return distance
+
+
+class Fit(NamedTuple):
+    """A road and its lines.
+
+    Attributes:
+        road: what they share.
+        b: (n,) of each line.
+        weights: (m,) of each point, in 0..1, low where it does not fit.
+    """
+
+    road: Road
+    b: Floats
+    weights: Floats
+
+
+def fit(
+    points: tuple[Floats, Floats],
+    line: Ints,
+    start: Road,
+    deviation: NDArray[np.float64] = FREE,
+    steps: int = 4,
+) -> Fit:
+    """Fit a road and the distance of each line to points on them.
+
+    Args:
+        points: x and y, (m,) each.
+        line: (m,) of which line a point is, 0..n-1.
+        start: where to begin, and what is believed where points do not tell.
+        deviation: (3,) of h, a and c from ``start``, as far as known before.
+        steps: of Gauss and Newton; in the first ones outliers have more weight.
+    """
+    x, y = points
+    believed = np.array(start)
+    state = believed.copy()
+    highest = y.min() - NEAREST
+    trust = 1.0 / deviation**2
+    weights = np.ones(len(x))
+    b = np.zeros(int(line.max(initial=-1)) + 1)
+    for step in range(steps + 1):
+        state[0] = min(state[0], highest)
+        below = y - state[0]
+        inverse = 1.0 / below
+        rest = x - state[1] - state[2] * inverse
+        squares = np.bincount(line, weights * below * below, len(b))
+        b = np.bincount(line, weights * below * rest, len(b)) / np.maximum(squares, 1e-9)
+        residual = rest - b[line] * below
+        reach = _SCALE * (1 + max(0, steps - 2 - step))
+        weights = 1.0 / (1.0 + (residual / reach) ** 2)
+        if step == steps:
+            break
+        weights *= weights  # the second power lets far outliers go entirely
+        slope = state[2] * inverse * inverse - b[line]
+        columns = np.stack([slope, np.ones_like(x), inverse, residual])
+        normal = _normal(columns, weights, below, line, len(b)) * _WORTH
+        left = normal[:3, :3] + np.diag(trust)
+        state = state + np.linalg.solve(left, normal[:3, 3] + trust * (believed - state))
+    return Fit(Road(*state.tolist()), b, weights)
+
+
+def _normal(
+    columns: Floats, weights: Floats, below: Floats, line: Ints, count: int
+) -> NDArray[np.float64]:
+    """Products (4, 4) of the columns with each other, without what a line's own ``b`` explains."""
+    weighted = weights * below
+    squares = np.maximum(np.bincount(line, weighted * below, count), 1e-9)
+    own = np.stack([np.bincount(line, weighted * each, count) for each in columns])
+    products: Floats = (columns * weights) @ columns.T - (own / squares) @ own.T
+    return products
+
+
+def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit) -> tuple[Floats, Floats]:
+    """Return a, b, c of each line, (n, 3), and by how much points miss them, (n,).
+
+    A line has its own a and c only as far as its points tell that it does not run along the road.
+    """
+    x, y = points
+    road, count = found.road, len(found.b)
+    below = road.below(y)
+    inverse = 1.0 / below
+    residual = x - road.a - road.c * inverse - found.b[line] * below
+    of_line = (line == np.arange(count)[:, None]) * found.weights
+    size = np.maximum(of_line.sum(axis=1), 1e-9)
+    miss = np.sqrt((of_line @ residual**2) / size)
+    base = np.stack([np.ones_like(x), below, inverse], axis=1)
+    pairs = (base[:, :, None] * base[:, None, :]).reshape(-1, 9)
+    normal = (of_line @ pairs).reshape(count, 3, 3) * _WORTH
+    right = (of_line @ (base * residual[:, None])) * _WORTH
+    loose = np.where(miss > _SCALE, 10.0, 1.0)[:, None]
+    normal += np.eye(3) * (1.0 / (_OWN * loose) ** 2)[:, None, :]
+    curves = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    curves += np.stack([np.full(count, road.a), found.b, np.full(count, road.c)], axis=1)
+    return curves, miss
+
+
+def first_guess(points: tuple[Floats, Floats], stroke: Ints, size: tuple[float, float]) -> Road:
+    """Return a straight road to begin with: the point at which most long strokes meet.
+
+    Args:
+        points: x and y, (m,) each, of strokes alone.
+        stroke: (m,) number of each one's stroke.
+        size: width and height of the frame.
+    """
+    (x, y), (width, height) = points, size
+    n = np.bincount(stroke).astype(np.float64)
+    mean_x, mean_y = np.bincount(stroke, x) / n, np.bincount(stroke, y) / n
+    dx, dy = x - mean_x[stroke], y - mean_y[stroke]
+    slope = np.bincount(stroke, dx * dy) / np.maximum(np.bincount(stroke, dy * dy), 1e-9)
+    long = np.argsort(-n)[:12]
+    i, j = np.triu_indices(len(long), 1)
+    i, j = long[i], long[j]
+    cross = slope[i] - slope[j]
+    crossing = np.abs(cross) > 0.25
+    i, j, cross = i[crossing], j[crossing], cross[crossing]
+    at_zero = mean_x - slope * mean_y
+    h = (at_zero[j] - at_zero[i]) / cross
+    a = at_zero[i] + slope[i] * h
+    there = (h > -0.5 * height) & (h < mean_y[i]) & (h < mean_y[j])
+    there &= (a > -0.5 * width) & (a < 1.5 * width)
+    top = float(y.min())
+    if not there.any():
+        return Road(min(0.45 * height, top - 10.0), 0.5 * width, 0.0)
+    h, a = h[there], a[there]
+    # How far each stroke, made longer, passes by each meeting point, beside its own length.
+    miss = np.abs(at_zero[long] + slope[long] * h[:, None] - a[:, None])
+    votes = (n[long] / (1.0 + (miss / 12.0) ** 2)).sum(axis=1)
+    best = int(votes.argmax())
+    return Road(float(min(h[best], top - NEAREST)), float(a[best]), 0.0)

@@ -1,0 +1,66 @@
+"""``mirlanes``: lanes of a road as lines, from the planes of a segmenter."""
+
+from __future__ import annotations
+
+from gi.repository import GObject
+
+from plugins.element import StageElement, pad_templates
+from plugins.lanes.options import LaneOptions
+from plugins.lanes.stage import LanesStage
+
+_DEFAULT = LaneOptions()
+
+
+def _number(default: float, maximum: float, nick: str, blurb: str) -> GObject.Property:
+    return GObject.Property(
+        type=float, minimum=0.0, maximum=maximum, default=default, nick=nick, blurb=blurb
+    )
+
+
+class MirLanes(StageElement):
+    """Adds the lanes to the frame's result, and an event when the camera leaves its lane."""
+
+    __gstmetadata__ = (
+        "Mirante lanes",
+        "Filter/Analyzer/Video",
+        "Turns the planes of a segmenter into lane lines, the camera's lane and drivable areas",
+        "Mirante",
+    )
+    __gsttemplates__ = pad_templates()
+
+    lanes = GObject.Property(
+        type=str,
+        default=_DEFAULT.lanes,
+        nick="Lanes",
+        blurb="Planes that show lane lines: auto, a model's name, or planes with commas between",
+    )
+    drivable = GObject.Property(
+        type=str,
+        default=_DEFAULT.drivable,
+        nick="Drivable area",
+        blurb="Planes that show it: auto, planes with commas between, or empty for none",
+    )
+    departure = _number(
+        _DEFAULT.departure, 0.5, "Departure", "Share of a lane's width from its centre (0 = never)"
+    )
+    lane_width_m = _number(
+        _DEFAULT.lane_width_m, 20.0, "Lane width", "Width of a lane in metres (0 = unknown)"
+    )
+    fov_deg = _number(
+        _DEFAULT.fov_deg, 170.0, "Field of view", "Degrees of the image's width (0 = unknown)"
+    )
+    smooth_s = _number(
+        _DEFAULT.smooth_s, 5.0, "Smoothing", "Seconds over which small movements are smoothed"
+    )
+
+    def make_stage(self) -> LanesStage:
+        """Takes up the lines of the camera's memory."""
+        options = LaneOptions(
+            lanes=self.lanes,
+            drivable=self.drivable,
+            departure=self.departure,
+            lane_width_m=self.lane_width_m,
+            fov_deg=self.fov_deg,
+            smooth_s=self.smooth_s,
+        )
+        return LanesStage(options, self.line.memory)
