@@ -10,6 +10,7 @@ import typer
 from benchmarks.dashboard.plan import Plan as PagesPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
+from benchmarks.once.plan import Plan as OncePlan
 from benchmarks.soak.plan import Plan as SoakPlan
 from engines.commands import command, names_in
 
@@ -88,6 +89,18 @@ def soak(plan: SoakPlan) -> None:
     Exit 1 if something grows faster than --bound, or a frame is lost.
     """
     from benchmarks.soak.run import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def once(plan: OncePlan) -> None:
+    """Crossings of a line under faults: how many are lost, doubled, or out of order.
+
+    Exit 1 if any is.
+    """
+    from benchmarks.once.run import run_bench
 
     run_bench(plan)
 

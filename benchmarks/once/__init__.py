@@ -1,0 +1,1 @@
+"""Count crossings of a line under faults: each once, none lost."""
