@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from mirante.frame import FrameResult
@@ -33,25 +34,37 @@ class Clock:
         captured_ns: of the last frame; 0 before the first.
         ts_source: whose clock said so.
         period_s: the usual time between two frames; 0 before the second.
+        here_ns: Unix time of this machine at the last frame; 0 where that is unknown.
     """
 
-    def __init__(self, captured_ns: int = 0, ts_source: str = "", period_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        captured_ns: int = 0,
+        ts_source: str = "",
+        period_s: float = 0.0,
+        here_ns: int = 0,
+    ) -> None:
         self.captured_ns = captured_ns
         self.ts_source = ts_source
         self.period_s = period_s
+        self.here_ns = here_ns
 
     def tick(self, result: FrameResult) -> Passed:
         """Return the time that has passed up to a frame, and measure from there.
 
-        Where another clock is used than before, or the clock was set back, it is the usual time.
+        Where another clock is used than before, as by the first frames of a camera that comes back,
+        or the clock was set back, it is the time that has passed here, or the usual time if that is
+        longer.
         """
         before_ns, is_same = self.captured_ns, result.ts_source == self.ts_source
+        here_ns, self.here_ns = self.here_ns, time.time_ns()
         self.captured_ns, self.ts_source = result.captured_ns, result.ts_source
         if not before_ns:
             return Passed(0.0, 0.0)
         elapsed_s = (result.captured_ns - before_ns) / 1e9
         if elapsed_s < 0 or not is_same:
-            return Passed(self.period_s, self.period_s)
+            here_s = (self.here_ns - here_ns) / 1e9 if here_ns else 0.0
+            elapsed_s = max(self.period_s, here_s)
         if elapsed_s > FORGET_S:
             return Passed(elapsed_s, 0.0, True)
         if not self.period_s:

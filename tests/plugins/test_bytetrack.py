@@ -106,3 +106,24 @@ def test_a_damaged_frame_tells_nothing() -> None:
     damaged = replace(frame(0.4, [[100, 100, 140, 180]]), damaged=True)
     assert track_ids(stage, damaged) == [UNTRACKED]
     assert track_ids(stage, frame(0.5, [[100, 100, 140, 180]])) == [1]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_camera_that_comes_back_by_another_clock_keeps_its_numbers(
+    restarts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first frames have the time of arrival, until it says its own: an hour later here."""
+    here_s = 0.0
+    monkeypatch.setattr("time.time_ns", lambda: START_NS + int(here_s * 1e9))
+    tracker, numbers = ByteTrack(), []
+    for number in range(40):
+        here_s = number / 10 + (1.5 if number >= 20 else 0.0)
+        boxes = [walker(here_s, 40.0 + 60 * n, 60) for n in range(4)]  # one where the next was
+        result = frame(here_s, boxes)
+        if number < 20:
+            camera_ns = result.captured_ns + 3600 * 10**9
+            result = replace(result, ts_source="rtcp", captured_ns=camera_ns)
+        if number == 20 and restarts:
+            tracker = ByteTrack(tracker.saved())
+        numbers.append(tracker.update(result).ids.tolist())
+    assert numbers[5:] == [[1, 2, 3, 4]] * 35

@@ -147,6 +147,7 @@ class ByteTrack:
             stood_since_s=tracks.states[:, STOOD_SINCE_S].astype("<f8").tobytes(),
             ids=tracks.ids.astype("<i8").tobytes(),
             classes=tracks.classes.astype("<u2").tobytes(),
+            here_ns=clock.here_ns,
         )
         return msgspec.msgpack.encode(saved)
 
@@ -157,7 +158,7 @@ class ByteTrack:
         except (msgspec.MsgspecError, ValueError) as error:
             log.warning("tracks of an earlier run cannot be read (%s); objects are new", error)
             return
-        self._clock = Clock(left.captured_ns, left.ts_source, left.period_s)
+        self._clock = Clock(left.captured_ns, left.ts_source, left.period_s, left.here_ns)
         self._next_id, self._labels = left.next_id, left.labels
 
 

@@ -86,6 +86,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         stood_since_s: (n,) little-endian float64, as float32 is too coarse for a date.
         ids: (n,) little-endian int64.
         classes: (n,) little-endian uint16.
+        here_ns: Unix time of the machine at the last frame.
     """
 
     captured_ns: int
@@ -97,6 +98,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     stood_since_s: bytes
     ids: bytes
     classes: bytes
+    here_ns: int = 0
 
     def tracks(self) -> Tracks:
         """Return the tracks.
