@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import redis
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from dashboard.access.rights import Viewer
 from dashboard.access.sight import without_others
@@ -53,6 +53,7 @@ def _seconds(text: object) -> object:
 
 
 Seconds = Annotated[float | None, Field(ge=0, le=1e11), BeforeValidator(_seconds)]
+Named = Annotated[str, WithJsonSchema({"type": "string", "enum": [*_KINDS]})]
 
 
 class Item(Event, frozen=True, kw_only=True):
@@ -88,7 +89,7 @@ class Asked(BaseModel):
     """Which events are asked for."""
 
     camera: list[str] | None = _several("of these cameras")
-    kind: list[str] | None = _several("of these kinds, as object-new")
+    kind: list[Named] | None = _several("of these kinds, as object-new")
     label: list[str] | None = _several("of objects of these classes")
     zone: list[str] | None = _several("in these zones")
     line: list[str] | None = _several("across these lines")
@@ -105,7 +106,7 @@ class Asked(BaseModel):
 
     @field_validator("kind")
     @classmethod
-    def _kinds(cls, kinds: list[str] | None) -> list[str] | None:
+    def _kinds(cls, kinds: list[Named] | None) -> list[Named] | None:
         for kind in kinds or ():
             if kind not in _KINDS:
                 raise ValueError(nearest(kind, _KINDS))
