@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, get_type_hints
 
 from typer.models import ParameterInfo
+
+from mirante.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,18 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 def names_in(text: str | None) -> tuple[str, ...]:
     """Return the names in an option's ``a, b,c``; none where it was not given."""
     return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def names_of(option: str, what: str, text: str, known: Collection[str]) -> tuple[str, ...]:
+    """Return the names in an option's ``a,b``.
+
+    Raises:
+        ValueError: one is of no ``what`` that is known.
+    """
+    names = names_in(text)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f'{option}: no {what} "{unknown[0]}"; {nearest(unknown[0], known)}')
+    return names
 
 
 def size_reader(option: str, example: str) -> Callable[[str], tuple[int, int]]:

@@ -36,7 +36,7 @@ _VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
 
 class Series(NamedTuple):
-    """What is counted.
+    """A series of counts.
 
     Attributes:
         metric: ``new``: objects; ``entered``, ``left``: a zone; ``dwell``: the seconds in a zone of
@@ -56,7 +56,7 @@ class Series(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """What to write: characters of the value of a field, at a place. Writing it again changes
+    """Characters to write into the value of a field, at a place. Writing them again changes
     nothing.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What a camera's stages have for Redis beside the results of its frames, and when it goes."""
+"""Carry events, images, memory and counts of a camera's stages to Redis."""
 
 from __future__ import annotations
 

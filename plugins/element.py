@@ -6,7 +6,8 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gi
 
@@ -21,6 +22,11 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.stage import Stage
 from plugins.trace import Trace
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+OptionsT = TypeVar("OptionsT", bound="DataclassInstance")
 
 if not Gst.is_initialized():
     Gst.init(None)
@@ -44,6 +50,13 @@ def sink_template() -> Gst.PadTemplate:
 def frame_key(buffer: Gst.Buffer) -> int:
     """Return the ledger's key of a buffer: its PTS, or its offset if it has none."""
     return int(buffer.offset if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts)
+
+
+def number(default: float, maximum: float, nick: str, blurb: str) -> GObject.Property:
+    """Return a property that is a number of 0 or more."""
+    return GObject.Property(
+        type=float, minimum=0.0, maximum=maximum, default=default, nick=nick, blurb=blurb
+    )
 
 
 def max_failures() -> GObject.Property:
@@ -249,6 +262,10 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def make_stage(self) -> Stage:
         """The stage, from the element's properties."""
         raise NotImplementedError
+
+    def options(self, kind: type[OptionsT]) -> OptionsT:
+        """Return the options of a stage, a dataclass of which each field is a property here."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     def prepare(self) -> None:
         """Makes the stage."""

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from gi.repository import GObject
 
-from plugins.element import StageElement, pad_templates
+from plugins.element import StageElement, number, pad_templates
 from plugins.lanes.options import LaneOptions
 from plugins.lanes.stage import LanesStage
 
 _DEFAULT = LaneOptions()
-
-
-def _number(default: float, maximum: float, nick: str, blurb: str) -> GObject.Property:
-    return GObject.Property(
-        type=float, minimum=0.0, maximum=maximum, default=default, nick=nick, blurb=blurb
-    )
 
 
 class MirLanes(StageElement):
@@ -40,27 +34,19 @@ class MirLanes(StageElement):
         nick="Drivable area",
         blurb="Planes that show it: auto, planes with commas between, or empty for none",
     )
-    departure = _number(
+    departure = number(
         _DEFAULT.departure, 0.5, "Departure", "Share of a lane's width from its centre (0 = never)"
     )
-    lane_width_m = _number(
+    lane_width_m = number(
         _DEFAULT.lane_width_m, 20.0, "Lane width", "Width of a lane in metres (0 = unknown)"
     )
-    fov_deg = _number(
+    fov_deg = number(
         _DEFAULT.fov_deg, 170.0, "Field of view", "Degrees of the image's width (0 = unknown)"
     )
-    smooth_s = _number(
+    smooth_s = number(
         _DEFAULT.smooth_s, 5.0, "Smoothing", "Seconds over which small movements are smoothed"
     )
 
     def make_stage(self) -> LanesStage:
         """Takes up the lines of the camera's memory."""
-        options = LaneOptions(
-            lanes=self.lanes,
-            drivable=self.drivable,
-            departure=self.departure,
-            lane_width_m=self.lane_width_m,
-            fov_deg=self.fov_deg,
-            smooth_s=self.smooth_s,
-        )
-        return LanesStage(options, self.line.memory)
+        return LanesStage(self.options(LaneOptions), self.line.memory)

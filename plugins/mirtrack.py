@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from gi.repository import GObject
 
-from plugins.element import StageElement, pad_templates
+from plugins.element import StageElement, number, pad_templates
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
 
 _DEFAULT = TrackOptions()
-
-
-def _number(default: float, maximum: float, nick: str, blurb: str) -> GObject.Property:
-    return GObject.Property(
-        type=float, minimum=0.0, maximum=maximum, default=default, nick=nick, blurb=blurb
-    )
 
 
 class MirTrack(StageElement):
@@ -37,26 +31,19 @@ class MirTrack(StageElement):
         nick="Per class",
         blurb="An object never changes its class",
     )
-    min_score = _number(
+    min_score = number(
         _DEFAULT.min_score, 1.0, "Minimum score", "Boxes below this are left without a track"
     )
-    new_score = _number(
+    new_score = number(
         _DEFAULT.new_score, 1.0, "Score of a new track", "Boxes below this begin no track"
     )
-    lost_s = _number(
+    lost_s = number(
         _DEFAULT.lost_s, 60.0, "Lost after", "Seconds after which a missing object is given up"
     )
-    still_s = _number(
+    still_s = number(
         _DEFAULT.still_s, 86400.0, "Still after", "Seconds without movement until it is still"
     )
 
     def make_stage(self) -> TrackStage:
         """Takes up the tracks of the camera's memory."""
-        options = TrackOptions(
-            per_class=self.per_class,
-            min_score=self.min_score,
-            new_score=self.new_score,
-            lost_s=self.lost_s,
-            still_s=self.still_s,
-        )
-        return TrackStage(self.algorithm, options, self.line.memory)
+        return TrackStage(self.algorithm, self.options(TrackOptions), self.line.memory)

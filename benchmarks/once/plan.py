@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from engines.commands import Text, names_in
-from mirante.nearest import nearest
+from engines.commands import Text, names_of
 
 FAULTS = {
     "none": "nothing happens",
@@ -26,10 +25,7 @@ FAULTS = {
 
 def faults_in(text: str) -> tuple[str, ...]:
     """Return the faults in ``kill,redis``."""
-    names = names_in(text)
-    if unknown := [name for name in names if name not in FAULTS]:
-        raise ValueError(f'--faults: no fault "{unknown[0]}"; {nearest(unknown[0], FAULTS)}')
-    return names
+    return names_of("--faults", "fault", text, FAULTS)
 
 
 @dataclass(frozen=True, slots=True)

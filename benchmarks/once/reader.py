@@ -6,13 +6,13 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 import redis
 
 from mirante.backoff import Backoff
 from mirante.events import Event
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
+from mirante.wire.events import decode_event
 
 BLOCK_MS = 200
 
@@ -54,5 +54,5 @@ class Reader:
         reply: Any = client.xread({self._stream: self._last}, block=BLOCK_MS)
         for entry_id, fields in reply[0][1] if reply else ():
             json = dict(zip(fields[::2], fields[1::2], strict=True))[b"json"]
-            self.events.append(msgspec.json.decode(json, type=Event))
+            self.events.append(decode_event(json))
             self._last = entry_id.decode()

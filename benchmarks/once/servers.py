@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 import redis
 
-from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServerError
+from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServerError, free_port
 
 READY_S = 30.0
 _SERVICE = "main"
@@ -163,10 +162,3 @@ class Watched:
 def _role(server: Server) -> bytes:
     with server.client() as client:
         return bytes(client.execute_command("ROLE")[0])
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -34,7 +34,7 @@ _WORKER = "from pipeline.cli import main; main()"
 
 
 class Site:
-    """What a fault is done to.
+    """The site that a fault strikes.
 
     Args:
         plan: what runs.

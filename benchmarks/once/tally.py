@@ -1,4 +1,4 @@
-"""What came of the crossings: each event beside the walker that it is of."""
+"""Compare the events with the crossings: each event beside its walker."""
 
 from __future__ import annotations
 

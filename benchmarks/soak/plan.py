@@ -7,8 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-from engines.commands import Text, names_in
-from mirante.nearest import nearest
+from engines.commands import Text, names_of
 
 FAULTS = ("reconnects", "redis", "pages", "cameras")
 EVERY = ",".join(FAULTS)
@@ -16,12 +15,7 @@ EVERY = ",".join(FAULTS)
 
 def faults_in(text: str) -> tuple[str, ...]:
     """Return the faults in ``reconnects,redis``; none in ``none``."""
-    if text == "none":
-        return ()
-    names = names_in(text)
-    if unknown := [name for name in names if name not in FAULTS]:
-        raise ValueError(f'--faults: no fault "{unknown[0]}"; {nearest(unknown[0], FAULTS)}')
-    return names
+    return () if text == "none" else names_of("--faults", "fault", text, FAULTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
 
-from pipeline.control.clip_store import Kept
+from pipeline.control.clip_store import BLOCK, Kept
 
-BLOCK = 256 << 10
 LOOK_S = 0.2
 SILENT_S = 30.0  # a draft that does not grow for so long is read no further
 

@@ -61,7 +61,7 @@ class Begun(Shape):
 
 
 class Deleted(Shape):
-    """What was deleted, in words."""
+    """The clip that was deleted, in words."""
 
     words: str = Field(examples=[f"clip {_EXAMPLE} deleted"])
 

@@ -1,4 +1,4 @@
-"""What a camera counted over time, as JSON and as CSV."""
+"""``/api/v1/cameras/{name}/counts``: counts over time, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CountedSeries(Shape):
 
 
 class Counted(Shape):
-    """What a camera counted."""
+    """The counts of a camera."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 

@@ -19,7 +19,7 @@ from dashboard.history.happened import Cursor, Happened
 from dashboard.services import FromApp
 from mirante.client.steps import entries_of
 from mirante.events import Event, EventKind
-from mirante.keys import EntryId, key
+from mirante.keys import key
 from mirante.nearest import nearest
 from mirante.redis_url import exchange
 
@@ -86,7 +86,7 @@ def _several(what: str) -> Any:
 
 
 class Asked(BaseModel):
-    """Which events are asked for."""
+    """The events that are requested."""
 
     camera: list[str] | None = _several("of these cameras")
     kind: list[Named] | None = _several("of these kinds, as object-new")
@@ -154,7 +154,7 @@ def get_event_image(
     services: FromApp,
     who: Viewer,
 ) -> Response:
-    """What the event shows, blurred and blacked out as the camera says. Only events that say
+    """The image of the event, blurred and blacked out as the camera says. Only events that say
     ``image`` have one.
     """
     _cameras(Seen(services, who), [name])
@@ -191,4 +191,4 @@ def _has_events(seen: Seen, name: str) -> bool:
 
 
 def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else EntryId(round(seconds * 1000), 0).ms
+    return None if seconds is None else round(seconds * 1000)

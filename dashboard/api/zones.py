@@ -44,7 +44,7 @@ _COUNTS: Description = {
 
 
 class Zones(Shape):
-    """What is counted at a camera."""
+    """The zones and lines of a camera."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -76,7 +76,7 @@ class Zones(Shape):
 
 
 class Preview(Shape):
-    """What zones and lines would have counted."""
+    """The counts that zones and lines would have had."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -55,7 +55,7 @@ class ReceivedEvent(Event, frozen=True, kw_only=True):
 
 
 Item = Frame | ReceivedEvent | Status
-"""What a subscription yields."""
+"""Any item that a subscription yields."""
 FRAME_FIELDS = tuple(field.name for field in fields(FrameResult))
 EVENT_FIELDS = Event.__struct_fields__
 

@@ -1,4 +1,4 @@
-"""Which objects are in which zones, and how far from which lines, in one frame."""
+"""The objects of one frame in zones, and their distances from lines."""
 
 from __future__ import annotations
 

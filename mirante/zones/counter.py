@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 
 
 class Counted(NamedTuple):
-    """What one frame changed.
+    """The changes that one frame made.
 
     Attributes:
         counts: as of this frame.
@@ -212,7 +212,7 @@ class Counter:
         return turning, crossing
 
     def _still(self, objects: Detections, rows: At, new: Rows) -> Bools | None:
-        """Which objects stand: they are where they were, however their boxes tremble."""
+        """Return the objects that stand: they are where they were, however their boxes tremble."""
         self._is_queue_known = objects.still is not None
         if objects.still is None:
             return None

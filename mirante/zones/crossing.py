@@ -1,4 +1,4 @@
-"""Who crosses which line: once for each way over, however the object trembles on it.
+"""Crossings of lines: once for each way over, however the object trembles on it.
 
 An object has a side of each line. Steps over the segment are added up with their direction, and
 only when the object is clear of the line (outside its band) on the other side is the side settled

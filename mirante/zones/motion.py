@@ -1,4 +1,4 @@
-"""How fast objects go and how far they went, on a ground of which places are known in metres."""
+"""Speeds of objects and distances, on a ground of which places are known in metres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in which zone: an object counts once it has been seen inside, or outside, for long enough.
+"""Objects in zones: one counts once it has been seen inside, or outside, for long enough.
 
 Seconds of contrary observations are added up and seconds of others taken off, so that a flicker at
 the border, a misread class or a frame that shows nothing decides nothing, at any frame rate.

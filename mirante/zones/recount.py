@@ -18,7 +18,7 @@ from mirante.zones.scale import WHOLE, Edges
 
 
 class _Object(msgspec.Struct):
-    """What counting reads of an object; a message has more."""
+    """The part of an object that counting reads; a message has more."""
 
     label: str
     score: float

@@ -31,7 +31,7 @@ GEOMETRY = {"distance"}  # made again
 
 
 class Totals(msgspec.Struct):
-    """What a zone or line has counted.
+    """The totals of a zone or line.
 
     Attributes:
         up, down: entered and left; in and out.

@@ -120,7 +120,7 @@ def _facts(stage: StageKind, facts_of: FactsOf) -> tuple[dict[str, ModelFacts] |
 
 
 def _after(earlier: Earlier, stage: StageKind, facts: Mapping[str, ModelFacts]) -> Earlier:
-    """What the stages up to this one may find; masks of crops are no masks of the frame."""
+    """Return the findings of the stages up to this one; masks of crops are not the frame's."""
     found, kinds = stage.labels_found(facts), (*earlier.kinds, stage.key())
     if found is None or earlier.boxes is None or earlier.masks is None:
         return Earlier(None, None, kinds)

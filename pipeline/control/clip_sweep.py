@@ -1,4 +1,4 @@
-"""What a worker that was killed has left of clips: made whole as far as it goes, or deleted."""
+"""Mend the clips that a killed worker left, as far as they go, or delete them."""
 
 from __future__ import annotations
 

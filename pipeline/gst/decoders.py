@@ -26,6 +26,12 @@ CODECS = {
 _DEVICES = {"va": "vaapi", "nv": "nvidia", "v4l2": "v4l2"}
 
 
+def one_thread(decoder: Any) -> None:
+    """Have a decoder work on one frame at a time: frame threads would hold back one each."""
+    if decoder.find_property("max-threads") is not None:
+        decoder.set_property("max-threads", 1)
+
+
 @dataclass(frozen=True, slots=True)
 class HardwareDecoder:
     """A decoder that a device of this machine runs.

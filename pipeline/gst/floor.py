@@ -12,6 +12,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.gst.decoders import one_thread
 from plugins.elements import register
 
 _FLOOR = (
@@ -43,7 +44,9 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640, to_rgb: str = "
     text = _FLOOR.format(clip=clip, width=width, to_rgb=to_rgb)
     pipelines = [Gst.parse_launch(text) for _ in range(cameras)]
     for pipeline in pipelines:
-        pipeline.get_by_name("decode").connect("deep-element-added", _one_thread)
+        pipeline.get_by_name("decode").connect(
+            "deep-element-added", lambda _bin, _sub, element: one_thread(element)
+        )
     _run(pipelines)
 
 
@@ -99,9 +102,3 @@ def _run(pipelines: list[Gst.Pipeline]) -> None:
     finally:
         for pipeline in pipelines:
             pipeline.set_state(Gst.State.NULL)
-
-
-def _one_thread(_bin: Gst.Bin, _sub: Gst.Bin, element: Gst.Element) -> None:
-    """Limit decoding to one thread, as the line does: frame threads add delay."""
-    if element.find_property("max-threads") is not None:
-        element.set_property("max-threads", 1)

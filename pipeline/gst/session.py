@@ -24,7 +24,7 @@ from pipeline.control.reports import StreamReport
 from pipeline.gst.answers import answers_to
 from pipeline.gst.callers import Callers
 from pipeline.gst.conversation import Conversation
-from pipeline.gst.decoders import is_decoder
+from pipeline.gst.decoders import is_decoder, one_thread
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.demuxers import unheard
 from pipeline.gst.feed import SyntheticFeed
@@ -362,7 +362,7 @@ def _set_up(element: Any, spec: Camera, source: Source) -> None:
 def _on_element(
     _pipeline: Any, _parent: Any, element: Any, probes: FrameProbes, decoding: Decoding
 ) -> None:
-    """Frame threading in a decoder would hold back one frame per thread."""
+    """Watch an element that is new in the graph."""
     probes.watch(element)
     factory = element.get_factory()
     if factory is not None and "Depayloader" in factory.get_metadata("klass"):
@@ -371,8 +371,7 @@ def _on_element(
         return
     decoding.note(factory, element)
     guard_formats(element)
-    if element.find_property("max-threads") is not None:
-        element.set_property("max-threads", 1)
+    one_thread(element)
     probes.watch_decoder(element)
 
 

@@ -13,7 +13,7 @@ from gi.repository import GLib, Gst, GstVideo
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources.base import DECODE, Source
 from pipeline.config.camera import Camera
-from pipeline.gst.decoders import is_decoder
+from pipeline.gst.decoders import is_decoder, one_thread
 from pipeline.gst.decoding import Decoding
 from pipeline.gst.formats import guard_formats
 from pipeline.gst.view import follow_view
@@ -112,5 +112,4 @@ def _on_element(_pipeline: Any, _parent: Any, element: Any) -> None:
     factory = element.get_factory()
     if factory is not None and is_decoder(factory):
         guard_formats(element)
-        if element.find_property("max-threads") is not None:
-            element.set_property("max-threads", 1)
+        one_thread(element)

@@ -31,7 +31,7 @@ class Clipped(Protocol):
 
     @property
     def clips(self) -> Recorder | None:
-        """What makes its clips; None where it keeps none."""
+        """Its recorder; None where it keeps no clips."""
 
 
 class WorkerClips:

@@ -17,7 +17,7 @@ DOWN = frozenset({State.RECONNECTING, State.FAILED, State.STOPPED})  # the graph
 
 
 class _Saved(msgspec.Struct):
-    """What a worker leaves to the next.
+    """The state that a worker leaves to the next.
 
     Attributes:
         birth_ms: Unix ms at which the first of them knew nothing.

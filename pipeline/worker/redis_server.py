@@ -39,7 +39,7 @@ class RedisServer:
     """
 
     def __init__(self, port: int = PREFERRED_PORT) -> None:
-        self.port = port if port and is_free_port(port) else _free_port()
+        self.port = port if port and is_free_port(port) else free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -178,7 +178,8 @@ def is_free_port(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""What encodes H.264 on this machine: in hardware where that works, else OpenH264."""
+"""The encoder of H.264 on this machine: in hardware where that works, else OpenH264."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class PlainVideo:
 
     @property
     def frames(self) -> int:
-        """How many were written."""
+        """The number of frames written."""
         return self._file.frames
 
     @property

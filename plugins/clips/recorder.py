@@ -50,7 +50,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """What makes a clip, and how long it is.
+    """The moments that make a clip, and its length.
 
     Attributes:
         before_s, after_s: seconds before and after the moment.

@@ -62,7 +62,7 @@ class Video(Protocol):
 
     @property
     def frames(self) -> int:
-        """How many were written."""
+        """The number of frames written."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,7 +80,7 @@ class Video(Protocol):
 
 @dataclass(frozen=True)
 class Sources:
-    """What a camera's clips are made of.
+    """The sources of a camera's clips.
 
     Attributes:
         ring: its encoded images.

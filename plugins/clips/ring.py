@@ -11,7 +11,7 @@ LATE_NS = 2_000_000_000  # by which the moment that asks for a clip may lie back
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What holds for all images of a stream until it changes.
+    """The format of a stream: it holds for all images until it changes.
 
     Attributes:
         caps: their format, as GStreamer writes it.

@@ -14,7 +14,7 @@ from mirante.terms import VERSION
 from plugins.clips.kept import Published
 
 END = b"\n]}\n"
-"""What ends the file; a line before it is a whole frame."""
+"""The end of the file; a line before it is a whole frame."""
 
 
 class Sidecar:

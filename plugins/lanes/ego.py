@@ -18,7 +18,7 @@ _UNSEEN = 0.6  # of its confidence has a lane of which one line is seen
 
 
 class Scale(NamedTuple):
-    """What makes metres of shares.
+    """The scale that makes metres of shares.
 
     Attributes:
         lane_width_m: width of a lane; None while unknown.

@@ -27,7 +27,7 @@ _MIDDLE = 0.65  # of a lane's width: a weak line nearer than that to a strong on
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What one frame shows, in units of 1/640 of its width.
+    """The lines of one frame, in units of 1/640 of its width.
 
     Attributes:
         road: what its lines share.

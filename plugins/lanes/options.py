@@ -37,6 +37,6 @@ class LaneOptions:
 
     @property
     def scale(self) -> Scale:
-        """What makes metres of shares."""
+        """Return the scale that makes metres of shares."""
         focal = 320.0 / math.tan(math.radians(self.fov_deg) / 2) if self.fov_deg else None
         return Scale(self.lane_width_m or None, focal)

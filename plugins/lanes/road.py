@@ -28,7 +28,7 @@ FREE = np.array([60.0, 400.0, 1500.0])  # deviations of h, a and c where nothing
 
 
 class Road(NamedTuple):
-    """What all lines of a road share.
+    """The parameters that all lines of a road share.
 
     Attributes:
         h: row of the horizon.

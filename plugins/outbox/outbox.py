@@ -19,6 +19,7 @@ from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from mirante.status import Status
 from mirante.wire import Encoded, WireError, encode
+from mirante.wire.events import encode_event
 from mirante.wire.messages import MaskEncoding
 from plugins.outbox.fence import MOST_FIELDS, OWNER_MS, Tenure
 from plugins.outbox.lane import LOST
@@ -253,5 +254,5 @@ class Outbox:
 def _event_fields(event: Event, jpeg: bytes | None) -> dict[Kind, dict[str, bytes]]:
     """Return the fields of an event's entries; those of its image first, which it announces."""
     fields: dict[Kind, dict[str, bytes]] = {"images": {"jpeg": jpeg}} if jpeg else {}
-    fields["events"] = {"json": msgspec.json.encode(event)}
+    fields["events"] = {"json": encode_event(event)}
     return fields

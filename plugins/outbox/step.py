@@ -1,4 +1,4 @@
-"""What is written together with a camera's newest event, so that none is told twice."""
+"""Memory and counts, written together with a camera's newest event: none is told twice."""
 
 from __future__ import annotations
 

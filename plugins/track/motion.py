@@ -1,4 +1,4 @@
-"""How boxes move: a Kalman filter of constant speed, all tracks at once, in seconds.
+"""The motion of boxes: a Kalman filter of constant speed, all tracks at once, in seconds.
 
 The four numbers of a box (centre, width, height) move independently, so the covariance of each is
 2 x 2 and stands in three columns: no matrix is inverted, and n tracks cost as many calls of NumPy

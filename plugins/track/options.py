@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrackOptions:
-    """What a tracker is told.
+    """The options of a tracker.
 
     Attributes:
         per_class: an object never changes its class; otherwise it may where boxes are alike.

@@ -1,4 +1,4 @@
-"""How alike boxes are."""
+"""The overlap of boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an algorithm of tracking is."""
+"""The protocol of an algorithm of tracking."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Labels(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What the stages before one may find.
+    """The findings of the stages before one.
 
     Attributes:
         boxes: classes of boxes; None where any may be found.

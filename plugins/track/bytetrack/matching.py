@@ -1,4 +1,4 @@
-"""How well boxes continue tracks."""
+"""The costs of continuing tracks by boxes."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def until(holds: Callable[[], object]) -> None:
 
 @pytest.mark.redis
 def test_zones_change_between_two_frames(redis_server: RedisServer) -> None:
-    keys = {"url": "test://?size=320x180&fps=10", "crop": CROP}
+    keys = {"url": "test://?size=320x180&fps=3", "crop": CROP}
     before: list[Any] = [STANDING, {"zones": {"door": AREA, "beside": BESIDE}}]
     after: list[Any] = [STANDING, {"zones": {"door": AREA, "yard": AREA}}]
     worker, stop = Worker(Settings(), redis_server.url, CameraRunner), threading.Event()
