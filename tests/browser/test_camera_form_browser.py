@@ -263,7 +263,7 @@ def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
     while rows.count():
         rows.first.get_by_role("button", name="Remove").click()
     for model in ("test-boxes", "face"):
-        dialog.get_by_role("button", name="Add a stage").click()
+        dialog.get_by_role("button", name="Add a model").click()
         rows.last.get_by_label("Model").select_option(model)
     expect(rows.first).to_contain_text("finds red, green, blue")
     expect(rows.last.get_by_label("Runs on")).to_have_value("red")  # it is made for crops

@@ -166,7 +166,7 @@ def test_the_form_says_what_each_head_finds_and_offers_vectors(pages: Pages, sit
     while rows.count():
         rows.first.get_by_role("button", name="Remove").click()
     for model in ("test-heads", "test-embedding"):
-        dialog.get_by_role("button", name="Add a stage").click()
+        dialog.get_by_role("button", name="Add a model").click()
         rows.last.get_by_label("Model").select_option(model)
     expect(rows.first).to_contain_text("finds red, green, blue; masks of drivable, lane")
     expect(rows.first.get_by_label("Publish embeddings")).to_have_count(0)
