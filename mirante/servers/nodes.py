@@ -46,10 +46,9 @@ class Nodes(Generic[C]):
         self._read_s = float("-inf")
 
     def client(self, node: Node) -> C:
-        """Return the client of a node."""
-        if node not in self._clients:
-            self._clients[node] = self._connect(node)
-        return self._clients[node]
+        """Return the client of a node: one, whichever thread asks first."""
+        found = self._clients.get(node)
+        return found if found is not None else self._clients.setdefault(node, self._connect(node))
 
     def resting(self, node: Node) -> NodeError | None:
         """Return why a node is not to be asked just now; None when it may be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -96,7 +96,7 @@ def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> N
     one = f"/api/v1/cameras/{site.cameras[0]}"
     before = fetch(page, "GET", one)
     spec = {"url": "test://?fps=1"}
-    changes = [
+    changes: list[tuple[str, str, Mapping[str, object] | None]] = [
         ("POST", "/api/v1/cameras", {"name": "new", **spec}),
         ("PATCH", one, spec),
         ("PUT", one, spec),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import redis
 from redis.crc import key_slot
 
 from mirante.redis_url import RedisUrl
+from mirante.servers.nodes import Nodes
 from mirante.servers.several import Several
 from mirante.servers.slots import REDIRECTS, Course, Node, Slots, slot_of, units
 
@@ -186,3 +189,17 @@ def test_listeners_of_all_nodes_are_summed_up() -> None:
 def test_a_host_that_is_not_told_is_the_one_that_was_asked() -> None:
     for told in (b"", None, b"?"):
         assert Slots([[0, 16383, [told, 5, b"id"]]], A).owner(1) == ("a", 5)
+
+
+def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
+    both = threading.Barrier(2)
+
+    def connect(node: Node) -> redis.Redis:
+        both.wait(10)  # each is connecting before the other has connected
+        return redis.Redis(host=node[0], port=node[1])
+
+    nodes = Nodes[redis.Redis]([A], connect)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(nodes.client, [A, A])
+    assert first is second
+    assert nodes.clients() == [first]
