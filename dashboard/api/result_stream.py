@@ -21,11 +21,13 @@ from mirante.client.steps import Entries, Fields, entries_of, streams_of
 from mirante.frame import Counts
 from mirante.keys import EntryId, key
 from mirante.redis_url import RedisUrl
+from mirante.where import Where
 from mirante.wire.errors import UNREADABLE, WireError
+from mirante.wire.events import decode_event
 from mirante.wire.masks import check_parts
 from mirante.wire.messages import MasksMessage
 
-StreamKind = Literal["detections", "masks", "status"]
+StreamKind = Literal["detections", "masks", "events", "status"]
 
 BATCH = 16  # entries of each kind in one read, and so the most that wait for a slow reader
 BLOCK_MS = 1000  # how soon a reader that went away is noticed; below the client's time-out
@@ -54,6 +56,7 @@ class Following:
         account: of the ``detections`` entries.
         read_s: monotonic time of the last read.
         resuming: kinds whose entry to resume behind is gone: what is missing cannot be counted.
+        where: the filter of ``events`` entries.
     """
 
     camera: str
@@ -62,6 +65,7 @@ class Following:
     account: Account = field(default_factory=Account)
     read_s: float = float("-inf")
     resuming: set[StreamKind] = field(default_factory=set)
+    where: Where | None = None
 
     @property
     def streams(self) -> dict[str, StreamKind]:
@@ -69,10 +73,15 @@ class Following:
         return {key(self.camera, kind): kind for kind in self.kinds}
 
     def take(self, kind: StreamKind, entry_id: EntryId, fields: Fields) -> bytes:
-        """The events that an entry makes: itself, and a gap before it."""
+        """The events that an entry makes: itself, and a gap before it; nothing of one that the
+        filter holds back.
+        """
         assert self.behind is not None
         text = fields.get(b"json", b"")
         try:
+            if kind == "events" and self._is_held_back(text):
+                self.behind[kind] = entry_id
+                return b""
             gap = self._gap(kind, entry_id, text)
             data = msgspec.json.encode(with_planes(fields)) if kind == "masks" else _one_line(text)
         except (WireError, *UNREADABLE, KeyError):
@@ -81,6 +90,10 @@ class Following:
         self.behind[kind] = entry_id
         ids = ",".join(str(self.behind[each]) for each in self.kinds)
         return gap + b"id: %b\nevent: %b\ndata: %b\n\n" % (ids.encode(), kind.encode(), data)
+
+    def _is_held_back(self, text: bytes) -> bool:
+        event = decode_event(text)
+        return self.where is not None and not self.where(event)
 
     def _gap(self, kind: StreamKind, entry_id: EntryId, text: bytes) -> bytes:
         missing: int | None = 0

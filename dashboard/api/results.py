@@ -28,6 +28,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.steps import Fields, entries_of
 from mirante.keys import EntryId, Kind, key
 from mirante.nearest import nearest
+from mirante.where import Where, WhereError
 from mirante.wire.errors import UNREADABLE
 from mirante.wire.messages import DetectionsMessage, MaskPart
 from pipeline.config.messages import ConfigError, show
@@ -127,8 +128,12 @@ async def stream_results(
     who: Viewer,
     request: Request,
     kinds: Annotated[
-        str, Query(description="some of detections, masks, status; with commas between")
+        str, Query(description="some of detections, masks, events, status; with commas between")
     ] = "detections",
+    where: Annotated[
+        str | None,
+        Query(description="filter of the events, such as label = person and zone = gate"),
+    ] = None,
     last_event_id: Annotated[
         str | None, Header(description="resume behind it: the ID of an event, or 0 for all kept")
     ] = None,
@@ -139,12 +144,13 @@ async def stream_results(
     will never have. A reader that is slow is waited for.
     """
     wanted = _kinds(kinds)
+    test = _filter(where, wanted)
     await check_known(Seen(services, who), camera)
     if READERS.locked():
         raise HTTPException(429, f"{READERS_MOST} streams of results are being read already")
     behind = _positions(wanted, last_event_id)
     client = async_client(services.url)
-    following = Following(camera, wanted, behind)
+    following = Following(camera, wanted, behind, where=test)
     return StreamingResponse(
         events(client, following, services.url, _is_over(request, services, who)),
         media_type="text/event-stream",
@@ -177,7 +183,7 @@ async def check_known(seen: Seen, camera: str) -> None:
     if camera in cameras:
         return
     try:
-        streams = [key(camera, "detections"), key(camera, "status")]
+        streams = [key(camera, kind) for kind in ("detections", "events", "status")]
     except ValueError:  # no camera can have that name
         raise unknown(camera, cameras) from None
     if not await seen.services.aredis.execute_command("EXISTS", *streams):
@@ -208,6 +214,17 @@ def _kinds(text: str) -> tuple[StreamKind, ...]:
     if lines:
         raise ConfigError("query", lines)
     return wanted  # type: ignore[return-value]  # each is one of them
+
+
+def _filter(text: str | None, kinds: tuple[StreamKind, ...]) -> Where | None:
+    if text is None:
+        return None
+    if "events" not in kinds:
+        raise ConfigError("query", ["where: expected with events among kinds"])
+    try:
+        return Where(text)
+    except WhereError as error:
+        raise ConfigError("query", [str(error)]) from None
 
 
 def _positions(kinds: tuple[StreamKind, ...], text: str | None) -> dict[StreamKind, EntryId] | None:

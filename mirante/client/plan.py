@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ SubscribedKind = Literal["detections", "masks", "events", "status"]
 Since = str | datetime | float | None
 
 _LAST_SEQ = 2**64 - 1
+_PATTERN = re.compile(r"[A-Za-z0-9_.*?\[\]!-]{1,64}")
 _consumers = count(1)
 
 
@@ -43,14 +45,16 @@ class Plan:
     """Checked arguments of ``subscribe``; explained there.
 
     Attributes:
-        cameras: names, or None for all that exist and will.
+        cameras: names.
+        patterns: of the names of further cameras, which may appear later.
         kinds: the kinds to read; masks beside detections are not read but looked up.
         join_masks: masks are looked up.
         since: the entry to begin behind, or None for what is new.
         resume: ``since`` was the ID of an entry, so nothing may be missing behind it.
     """
 
-    cameras: tuple[str, ...] | None
+    cameras: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
     kinds: tuple[Kind, ...]
     join_masks: bool
     since: EntryId | None
@@ -88,9 +92,7 @@ def make_plan(
     if not wanted or not wanted <= set(get_args(SubscribedKind)):
         known = ", ".join(get_args(SubscribedKind))
         raise ValueError(f"kinds: expected some of {known}, got {kinds!r}")
-    names = (cameras,) if isinstance(cameras, str) else tuple(cameras)
-    if not names:
-        raise ValueError("cameras: expected a name, several, or '*', got none")
+    names, patterns = _cameras((cameras,) if isinstance(cameras, str) else tuple(cameras))
     rest: dict[str, Any] = dict(options)
     url = rest.pop("redis", None) or os.environ.get("MIRANTE_REDIS_URL") or DEFAULT
     consumer = rest.pop("consumer", None)
@@ -102,7 +104,8 @@ def make_plan(
     join = {"detections", "masks"} <= wanted
     start, resume = _start(since)
     return Plan(
-        cameras=None if names == ("*",) else tuple(dict.fromkeys(map(check_camera, names))),
+        cameras=names,
+        patterns=patterns,
         kinds=tuple(kind for kind in KINDS if kind in wanted and not (join and kind == "masks")),
         join_masks=join,
         since=start,
@@ -113,6 +116,30 @@ def make_plan(
         where=None if where is None else Where(where),
         **rest,
     )
+
+
+def is_pattern(camera: str) -> bool:
+    """Return whether a text is a pattern of names, such as ``*`` or ``gate-?``."""
+    return any(sign in camera for sign in "*?[")
+
+
+def _cameras(texts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names and the patterns of names.
+
+    Raises:
+        ValueError: there is none, or one that no camera can have.
+    """
+    if not texts:
+        raise ValueError("cameras: expected a name, several, or '*', got none")
+    patterns = [text for text in texts if isinstance(text, str) and is_pattern(text)]
+    for pattern in patterns:
+        if not _PATTERN.fullmatch(pattern):
+            raise ValueError(
+                "cameras: expected a pattern of letters, digits, '_', '.', '-' with '*', '?' or "
+                f"'[…]', got {pattern!r}"
+            )
+    names = map(check_camera, (text for text in texts if text not in patterns))
+    return tuple(dict.fromkeys(names)), tuple(dict.fromkeys(patterns))
 
 
 def _start(since: Since) -> tuple[EntryId | None, bool]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
@@ -209,13 +210,15 @@ class Reader:
         """An entry that makes no item: the tally of the next one shows a frame as lost."""
 
     def look_for_cameras(self) -> Steps:
-        """Finds the streams to read: the first time, and for all cameras every two seconds."""
+        """Finds the streams to read: the first time, and of patterns every two seconds."""
         first, now_s = self._scanned_s is None, time.monotonic()
         if self._scanned_s is not None and (
-            self.plan.cameras is not None or now_s < self._scanned_s + _SCAN_S
+            not self.plan.patterns or now_s < self._scanned_s + _SCAN_S
         ):
             return
-        cameras = (yield from self._scan()) if self.plan.cameras is None else self.plan.cameras
+        cameras = dict.fromkeys(self.plan.cameras)
+        if self.plan.patterns:
+            cameras |= dict.fromkeys((yield from self._scan()))
         streams = [key(camera, kind) for camera in cameras for kind in self.plan.kinds]
         for stream in streams:
             if stream not in self.positions:
@@ -254,7 +257,7 @@ class Reader:
         return limit_s is not None and time.monotonic() >= self._asked_s + limit_s
 
     def _scan(self) -> Steps:
-        """Cameras that have a stream of a wanted kind."""
+        """Cameras of the patterns that have a stream of a wanted kind."""
         found = set[str]()
         for names in (yield Scan(("MATCH", STREAMS, "COUNT", 1000, "TYPE", "stream"))):
             if isinstance(names, redis.RedisError):
@@ -263,7 +266,9 @@ class Reader:
                 continue
             found.update(name.decode("utf-8", "replace") for name in names)
         ends = tuple(f"}}:{kind}" for kind in self.plan.kinds)
-        return sorted(set(_cameras(name for name in found if name.endswith(ends))))
+        cameras = set(_cameras(name for name in found if name.endswith(ends)))
+        patterns = self.plan.patterns
+        return sorted(c for c in cameras if any(fnmatchcase(c, each) for each in patterns))
 
     def _masks(self, found: list[tuple[str, Entries]]) -> Steps:
         """Fields of the masks' entries of the same IDs, by camera and ID."""

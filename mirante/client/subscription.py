@@ -156,7 +156,8 @@ def subscribe(
     waited for, with a warning in the log.
 
     Args:
-        cameras: a name, several, or ``"*"`` for all that exist and those that appear later.
+        cameras: a name, several, or patterns such as ``"*"`` and ``"gate-?"``: all that exist and
+            those that appear later.
         kinds: some of ``detections``, ``masks``, ``events``, ``status``.
         group: shares the entries among all consumers of this name, durably and at least once: an
             item is acknowledged when the next one is asked for, and what a dead consumer held is

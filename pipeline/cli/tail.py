@@ -11,6 +11,7 @@ import typer
 
 from engines.console import is_fancy
 from pipeline.cli.camera import RedisOption, connected
+from pipeline.cli.lines import clock, say
 
 if TYPE_CHECKING:
     from mirante import Detections
@@ -24,33 +25,51 @@ FRAME_COLUMNS, CROP_COLUMNS = 64, 20
 
 def tail(
     camera: Annotated[
-        list[str], typer.Argument(metavar="CAMERA…", help="Names, or '*' for every camera.")
+        list[str], typer.Argument(metavar="CAMERA…", help="Names, or patterns: '*', 'gate-*'.")
     ],
     picture_s: Annotated[
         float, typer.Option("--pictures", help="Seconds between images of masks; 0 for none.")
     ] = 1.0,
-    count: Annotated[int | None, typer.Option(help="Stop after N frames.", min=1)] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Stop after N frames, or events.", min=1)
+    ] = None,
     since_s: Annotated[
         float | None, typer.Option("--since", help="Start N seconds ago.", min=0)
     ] = None,
+    events: Annotated[bool, typer.Option("--events", help="Show events instead.")] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(help='Filter of events, such as "label = person and zone = gate".'),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON Lines.")] = False,
     redis_url: RedisOption = None,
 ) -> None:
-    """Show detections, masks and state changes as they come, until Ctrl-C."""
+    """Show detections, masks and state changes, or events, as they come, until Ctrl-C."""
     import mirante
     from mirante.client.items import Frame
+    from mirante.client.plan import is_pattern
 
+    if not events and (as_json or where is not None):
+        raise typer.BadParameter("--where and --json: expected with --events")
     address = _announce(camera, redis_url)
+    several = len(camera) > 1 or is_pattern(camera[0])
+    if events:
+        from pipeline.cli.tail_events import print_events
+
+        found = mirante.subscribe(camera, ["events"], since=since_s, redis=address, where=where)
+        print_events(found, count, several, as_json)
+        return
     kinds: list[StateKind] = ["detections", "status"]
     if picture_s:
         kinds.append("masks")
     frames, picture_due_s = 0, defaultdict[str, float](float)
     for item in mirante.subscribe(camera, kinds, since=since_s, redis=address):
         if not isinstance(item, Frame):
-            _say(f"{_clock(item.ts)}  {_state_words(item)}", "bold")
+            say(f"{clock(item.ts)}  {_state_words(item)}", "bold")
             continue
         if item.lost_before != 0:
-            _say(_gap_words(item), "red")
-        _say(frame_words(item, several=len(camera) > 1 or camera == ["*"]))
+            say(_gap_words(item), "red")
+        say(frame_words(item, several))
         masks = list(item.all_masks())
         if masks and picture_s and time.monotonic() >= picture_due_s[item.camera]:
             picture_due_s[item.camera] = time.monotonic() + picture_s
@@ -67,7 +86,7 @@ def frame_words(frame: Frame, several: bool = False) -> str:
     found = ", ".join(part for part in parts if part) or "nothing"
     latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
     damaged = "damaged image: " if frame.damaged else ""
-    return f"{_clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {damaged}{found}"
+    return f"{clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {damaged}{found}"
 
 
 def objects_words(detections: Detections) -> str:
@@ -91,6 +110,7 @@ def mask_words(mask: Mask) -> str:
 
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     """Return the address of a Redis that answers; report unknown camera names."""
+    from mirante.client.plan import is_pattern
     from mirante.keys import key
     from mirante.nearest import nearest
     from pipeline.control.registry import Registry
@@ -100,7 +120,9 @@ def _announce(cameras: Iterable[str], redis_url: str | None) -> str:
     with connected(address) as client:
         known = list(Registry(client).cameras())
         for name in cameras:
-            if name in {"*", *known} or client.exists(key(name, "status"), key(name, "detections")):
+            if is_pattern(name) or name in known:
+                continue
+            if client.exists(*(key(name, kind) for kind in ("status", "detections", "events"))):
                 continue
             hint = f"; {nearest(name, known)}" if known else ""
             typer.echo(f'mirante: no camera "{name}" is known yet, waiting for it{hint}', err=True)
@@ -111,7 +133,7 @@ def _show_masks(masks: Iterable[tuple[int | None, Mask]]) -> None:
     for of_object, mask in masks:
         columns = FRAME_COLUMNS if of_object is None else CROP_COLUMNS
         for line in _mask_lines(mask, columns):
-            _say(line, markup=True)
+            say(line, markup=True)
 
 
 def _mask_lines(mask: Mask, columns: int) -> Iterator[str]:
@@ -129,24 +151,10 @@ def _mask_lines(mask: Mask, columns: int) -> Iterator[str]:
             yield from (f"  |{line}|" for line in plain_picture(plane))
 
 
-def _say(text: str, style: str = "", markup: bool = False) -> None:
-    if not is_fancy():
-        typer.echo(text)
-        return
-    from rich import get_console
-
-    get_console().print(text, style=style, markup=markup, highlight=not markup, soft_wrap=True)
-
-
 def _state_words(status: Status) -> str:
     return f"{status.camera} is {status.state}: {status.reason}"
 
 
 def _gap_words(frame: Frame) -> str:
     frames = "an unknown number of" if frame.lost_before is None else str(frame.lost_before)
-    return f"{_clock(frame.captured)}  {frames} frames before #{frame.seq} are missing"
-
-
-def _clock(unix_s: float) -> str:
-    unix_ms = round(unix_s * 1e6) // 1000
-    return f"{time.strftime('%H:%M:%S', time.localtime(unix_ms // 1000))}.{unix_ms % 1000:03d}"
+    return f"{clock(frame.captured)}  {frames} frames before #{frame.seq} are missing"

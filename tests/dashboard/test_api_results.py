@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from mirante.wire import bits
+from mirante.wire.events import encode_event
 from tests.support.api_server import MASK, Bench, curl
 from tests.support.redis_entries import entries
+from tests.support.wire_frames import some_event
 
 RESULTS = "/api/v1/results/gate"
 STREAM = f"{RESULTS}/stream"
@@ -145,6 +147,38 @@ def test_kinds_are_resumed_each_where_it_was(bench: Bench) -> None:
         assert [e.data["seq"] for e in seen if e.kind == kind] == [0, 2, 4]
     [part] = next(e for e in seen if e.kind == "masks").data["masks"]
     assert (bits.decode(base64.b64decode(part["data"]), (1, 24, 32)) == MASK.bits).all()
+
+
+def test_events_are_filtered(bench: Bench) -> None:
+    happened = [some_event(id=f"e{n}", label=("person", "car")[n % 2], seq=n) for n in range(6)]
+    bench.outbox.events("gate", 1_763_899_667_123, happened)
+    bench.until(lambda: bench.redis.xlen("mirante:{gate}:events") == 6)
+    where = "label = person and (seq > 1 or line != gate)"
+    with following(bench, "0", kinds="events", where=where) as events:
+        found = [next(events), next(events)]
+    assert [(e.kind, e.data["id"]) for e in found] == [("events", "e2"), ("events", "e4")]
+    assert found[0].data == json.loads(encode_event(happened[2]))
+    with following(bench, found[0].identity, kinds="events") as events:
+        assert next(events).data["id"] == "e3"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "where", "words"),
+    [
+        ("events", "lable = a", "where: position 1: expected a field of events"),
+        ("events", "", "where: position 1: expected a field of events"),
+        ("detections", "label = a", "where: expected with events among kinds"),
+        ("images", None, 'kinds: "images"'),
+    ],
+)
+def test_a_filter_that_is_none_is_refused(
+    bench: Bench, kinds: str, where: str | None, words: str
+) -> None:
+    published(bench, 1)
+    params = {"kinds": kinds} | ({} if where is None else {"where": where})
+    answer = bench.http.get(f"{RESULTS}/stream", params=params)
+    assert answer.status_code == 422
+    assert words in answer.text.replace('\\"', '"')
 
 
 def test_a_gap_is_told(bench: Bench) -> None:

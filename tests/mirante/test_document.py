@@ -21,6 +21,7 @@ from tests.support import ROOT
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import LANES, frame
+from tests.support.wire_frames import some_event
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def server(folder: Path) -> Iterator[RedisChild]:
 
 @pytest.fixture
 def live(server: RedisChild) -> Iterator[RedisChild]:
-    """Two cameras publish, with masks and a state."""
+    """Two cameras publish, with masks, events and a state."""
     outbox, stop = Outbox(server.url), threading.Event()
     outbox.start()
 
@@ -55,6 +56,8 @@ def live(server: RedisChild) -> Iterator[RedisChild]:
             for camera in ("gate", "yard"):
                 outbox.publish(frame(number, camera, masks=(LANES,)))
                 now_s = time.time()
+                happened = some_event(id=f"{camera}-{number}", camera=camera, zone="gate")
+                outbox.events(camera, 1_763_899_667_123 + number, [happened])
                 outbox.status(
                     Status(camera=camera, state="running", reason="ok", ts=now_s, since=now_s)
                 )
@@ -121,10 +124,14 @@ def test_javascript(live: RedisChild, tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [body for language, body in BLOCKS if language == "json"])
 def test_the_messages_shown_are_messages(block: str) -> None:
     from mirante.wire import decode
+    from mirante.wire.events import decode_event, encode_event
     from mirante.wire.messages import MasksMessage
 
     if "objects" in json.loads(block):
         assert decode(block.encode()).counts.balanced
+    elif "kind" in json.loads(block):
+        event = json.loads(encode_event(decode_event(block.encode())))
+        assert event == json.loads(block)
     else:
         import msgspec
 
@@ -152,10 +159,10 @@ def test_the_rights_of_a_subscriber_are_enough(
 ) -> None:
     live.client().execute_command(*RIGHTS[user].split())
     url = live.url.replace("://", f"://{user}:PASSWORD@")
-    kinds: Any = ("detections", "masks", "status")
+    kinds: Any = ("detections", "masks", "events", "status")
     with mirante.subscribe("*", kinds, group, "0", redis=url, timeout_s=20) as subscription:
-        found = [next(subscription) for _ in range(40)]
-    assert {type(item).__name__ for item in found} == {"Frame", "Status"}
+        found = [next(subscription) for _ in range(400)]
+    assert {type(item).__name__ for item in found} == {"Frame", "ReceivedEvent", "Status"}
 
 
 def test_a_viewer_cannot_write(server: RedisChild) -> None:

@@ -25,7 +25,9 @@ def test_masks_beside_detections_are_looked_up() -> None:
 
 
 def test_cameras() -> None:
-    assert plan("*").cameras is None
+    assert (plan("*").cameras, plan("*").patterns) == ((), ("*",))
+    mixed = plan(["gate-*", "yard", "gate-*", "[ab]?"])
+    assert (mixed.cameras, mixed.patterns) == (("yard",), ("gate-*", "[ab]?"))
     assert plan("gate").cameras == ("gate",)
     assert plan(["a", "b", "a"]).cameras == ("a", "b")
 
@@ -61,6 +63,7 @@ def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     [
         ({"cameras": "a b"}, "camera: expected 1 to 64 letters"),
         ({"cameras": []}, "cameras: expected a name, several, or '\\*', got none"),
+        ({"cameras": ["yard", "gate *"]}, "cameras: expected a pattern of letters, .* 'gate \\*'"),
         ({"kinds": ["pictures"]}, "kinds: expected some of detections, masks, events, status"),
         ({"kinds": []}, "kinds: expected some of"),
         ({"where": "label = person"}, "where: expected events among the kinds"),
