@@ -92,8 +92,12 @@ class Models(Shape):
                     "defaults": {"main": {"width": 640}},
                     "standard": {
                         "main": {
-                            "stages": [{"model": "yolox-street"}],
-                            "with_faces": [{"model": "yolox-street"}, {"model": "yunet"}],
+                            "stages": [{"model": "yolox-street"}, {"track": "bytetrack"}],
+                            "with_faces": [
+                                {"model": "yolox-street"},
+                                {"track": "bytetrack"},
+                                {"model": "yunet"},
+                            ],
                         }
                     },
                 }

@@ -22,12 +22,12 @@ from mirante.zones.recount import Recount, needs_masks
 from mirante.zones.rules import read_rules
 from mirante.zones.scale import WHOLE, Edges
 from pipeline.config.messages import ConflictError, describe, refusal
+from pipeline.config.standard import TRACKER
 from pipeline.config.zones import ZoneRules
 from pipeline.control.entries import Desired
 
 PREVIEWS_AT_ONCE = 2
 ZONES = "zones"  # the key that names the stage
-TRACKER = {"track": "bytetrack"}
 
 router = APIRouter(route_class=JsonRoute)
 _previews = threading.BoundedSemaphore(PREVIEWS_AT_ONCE)

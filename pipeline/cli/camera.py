@@ -50,7 +50,7 @@ class Keys:
         typer.Option(
             "--model",
             help="Zoo name or manifest, or NAME@CLASS on the crops of a class that a model before "
-            "it finds; may be repeated; else as the defaults: yolox-street.",
+            "it finds; may be repeated; else as the defaults: yolox-street, tracked.",
         ),
         Texts(tuple),
     ] = ()

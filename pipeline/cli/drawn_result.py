@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mirante.detections import Detections
+from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from mirante.mask import Mask
 from mirante.rotated import corners
@@ -31,8 +31,8 @@ def draw_result(rgb: Picture, result: FrameResult) -> Picture:
             0 if index is None or mask.labels[0] not in found.labels else found.class_id[index]
         )
         _paint(drawn, mask, int(of_class))
-    for i, ((label, score, xyxy), class_id) in enumerate(zip(found, found.class_id, strict=True)):
-        left, top, right, bottom = (round(float(edge)) for edge in xyxy)
+    for i, class_id in enumerate(found.class_id):
+        left, top, right, bottom = (round(float(edge)) for edge in found.xyxy[i])
         colour = COLOURS[int(class_id) % len(COLOURS)]
         if found.rotated is not None and found.rotated[i].any():
             outline = np.round(corners(found.rotated[i : i + 1])).astype(np.int32)
@@ -42,10 +42,17 @@ def draw_result(rgb: Picture, result: FrameResult) -> Picture:
         at = (left + 2, max(top - 4, 12))
         for ink, thick in (((0, 0, 0), 3), (colour, 1)):
             font = cv2.FONT_HERSHEY_SIMPLEX
-            cv2.putText(drawn, f"{label} {score:.2f}", at, font, 0.45, ink, thick, cv2.LINE_AA)
+            cv2.putText(drawn, words(found, i), at, font, 0.45, ink, thick, cv2.LINE_AA)
     for index, class_id in enumerate(found.class_id):
         _join(drawn, found, index, COLOURS[int(class_id) % len(COLOURS)])
     return drawn
+
+
+def words(found: Detections, index: int) -> str:
+    """Return the words beside an object: its class, its number where it has one, its score."""
+    track = UNTRACKED if found.track_id is None else found.track_id[index]
+    number = "" if track == UNTRACKED else f" {track}"
+    return f"{found.labels[found.class_id[index]]}{number} {found.score[index]:.2f}"
 
 
 def _join(drawn: Picture, found: Detections, index: int, colour: tuple[int, int, int]) -> None:

@@ -142,7 +142,7 @@ class CameraOptions(Section):
         None,
         max_length=32,
         description=f"what each frame passes, in order; null: {WANTED['objects']}, or {SHIPPED} "
-        "where its file cannot be had",
+        "where its file cannot be had, and track: bytetrack",
     )
     mask_encoding: Literal["bits", "rle", "png", "polygon"] = Field(
         "bits", description="how masks travel; all but polygon are lossless"

@@ -11,6 +11,7 @@ Finds = Literal["objects", "faces"]
 WANTED: dict[Finds, str] = {"objects": "yolox-street", "faces": "yunet"}
 SHIPPED = "street"  # finds both, fewer of each; its file is in the repository
 FACE = "face"
+TRACKER = {"track": "bytetrack"}
 
 
 def _told(description: str) -> msgspec.Meta:
@@ -75,9 +76,10 @@ class Standard(msgspec.Struct, frozen=True, kw_only=True):
             blur: classes that are blurred: faces need a model that finds them.
         """
         if (less := self.less(blur)) is not None:
-            return [{"model": less.runs}]
-        finds: list[Finds] = ["objects", "faces"] if FACE in blur else ["objects"]
-        return [{"model": WANTED[each]} for each in finds]
+            return [{"model": less.runs}, TRACKER]
+        # Faces come after it: they are found to be blurred, and no objects of their own.
+        faces = [{"model": WANTED["faces"]}] if FACE in blur else []
+        return [{"model": WANTED["objects"]}, TRACKER, *faces]
 
     def less(self, blur: Collection[str] = ()) -> Choice | None:
         """Return the choice for which the shipped model runs in such a camera, if any."""

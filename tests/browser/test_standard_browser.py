@@ -25,8 +25,8 @@ LESS = {
     "faces": None,
 }
 STAGES = {
-    "stages": [{"model": "street"}],
-    "with_faces": [{"model": "street"}],
+    "stages": [{"model": "street"}, {"track": "bytetrack"}],
+    "with_faces": [{"model": "street"}, {"track": "bytetrack"}],
 }
 
 

@@ -76,15 +76,16 @@ def test_what_a_camera_got_is_told(
     camera = add(bench).json()
     assert camera["spec"] == {"url": "test://"}
     assert camera["models"] == plain
-    assert camera["stages"] == [{"model": name} for name in plain]
+    tracked = {"track": "bytetrack"}
+    assert camera["stages"] == [{"model": plain[0]}, tracked]
     assert set(camera["labels"]) == {label for name in plain for label in LABELS[name]}
     answer = bench.http.patch("/api/v1/cameras/gate", json={"preview": {"blur": ["face"]}})
     assert answer.status_code == 200, answer.text
     assert answer.json()["models"] == blurred
     [worker] = bench.http.get("/api/v1/models").json()["standard"].values()
     assert worker == {
-        "stages": [{"model": name} for name in plain],
-        "with_faces": [{"model": name} for name in blurred],
+        "stages": [{"model": plain[0]}, tracked],
+        "with_faces": [{"model": blurred[0]}, tracked, *({"model": name} for name in blurred[1:])],
     }
 
 

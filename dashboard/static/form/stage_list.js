@@ -7,7 +7,7 @@ import { boxesBefore, modelsOf, nameOf, newStage } from "./stage_kinds.js";
 import { Button } from "../lib/ui.js";
 
 /** What a camera without stages runs, where its worker does not say. */
-export const STANDARD = [{ model: "yolox-street" }];
+export const STANDARD = [{ model: "yolox-street" }, { track: "bytetrack" }];
 
 /**
  * `ways`: lists of stages that do it, the best first; the first whose files the worker has is taken. `isStandard`: left to
@@ -74,7 +74,7 @@ function missing(preset, kinds, zoo) {
 function wordsOf({ words, isStandard }, way, kinds, zoo) {
   const [name, ...others] = way.flatMap((stage) => modelsOf(stage, kinds));
   const ms = others.length ? null : zoo.find((one) => one.name === name)?.ms;
-  const less = isStandard && name && !same(way, STANDARD) ? ` By ${name}, which finds fewer than ${STANDARD[0].model}.` : "";
+  const less = isStandard && name && name !== STANDARD[0].model ? ` By ${name}, which finds fewer than ${STANDARD[0].model}.` : "";
   return `${words}${less}${ms ? ` About ${Math.round(ms)} ms an image.` : ""}`;
 }
 

@@ -19,10 +19,11 @@ from engines.manifest import ZOO
 from engines.pictures import named_frame, read_frame
 from engines.store.models import store
 from mirante import Detections, FrameResult, Mask
+from mirante.detections import UNTRACKED
 from mirante.keypoints import Skeleton
 from mirante.rotated import corners, enclosing
 from pipeline.cameras.synthetic import LABELS, picture, truth
-from pipeline.cli.drawn_result import COLOURS, draw_result
+from pipeline.cli.drawn_result import COLOURS, draw_result, words
 from tests.support import ROOT
 from tests.support.outcome import Run
 from tests.support.stand_in import StandIn
@@ -141,6 +142,14 @@ def test_the_mask_of_an_object_is_drawn() -> None:
     assert not changed.any()
 
 
+def test_the_words_beside_an_object_hold_its_number() -> None:
+    box, score, ids = np.zeros((2, 4)), np.array([0.874, 0.5]), np.zeros(2)
+    found = Detections(box.astype("f4"), score.astype("f4"), ids.astype("i4"), ("person",))
+    assert words(found, 0) == "person 0.87"
+    tracked = replace(found, track_id=np.array([3, UNTRACKED]))
+    assert [words(tracked, index) for index in (0, 1)] == ["person 3 0.87", "person 0.50"]
+
+
 def test_rotated_boxes_are_told_and_drawn_turned(clip: Path, tmp_path: Path, mirante: Run) -> None:
     drawn = tmp_path / "drawn.png"
     outcome = mirante("run-once", str(clip), "--model", "test-oriented", "--picture", str(drawn))
@@ -233,7 +242,7 @@ def test_without_stages_it_runs_what_can_be_had(
         stand_in.put(store())
     config = tmp_path / "one.yaml"
     config.write_text("cameras: {gate: {url: 'test://', preview: {blur: [face]}}}")
-    for arguments, last in (((), "0"), (("--config", str(config)), "1")):
+    for arguments, last in (((), "1"), (("--config", str(config)), "2")):
         outcome = mirante("run-once", str(clip), *arguments)
         assert outcome.status == 0, outcome.err
         words = "street: fewer objects found than with yolox-street; put objects.onnx into"
@@ -241,7 +250,8 @@ def test_without_stages_it_runs_what_can_be_had(
         assert (f"  - store {store() / 'objects.onnx'}: no such file" in outcome.err) is not is_here
         ran = re.findall(r"^stage (\d) (\S+):", outcome.out, re.MULTILINE)
         assert ran[0] == ("0", "yolox-street" if is_here else "street")
-        assert ran[-1][0] == (last if is_here else "0")
+        assert ran[1] == ("1", "bytetrack")
+        assert ran[-1][0] == (last if is_here else "1")
     assert ("person" in outcome.out) is is_here, "it finds what is drawn"
 
 

@@ -125,10 +125,12 @@ def test_they_run_what_can_be_had(
         wait_for(lambda: chosen_objects(report(client)))
         told = report(client)
         listed = CliRunner().invoke(make_app(), ["camera", "list", "--redis", redis_server.url])
-    assert re.search(rf"^late .* {objects} +api", listed.stdout, re.MULTILINE), listed.output
+    assert re.search(rf"^late .* {objects}, bytetrack +api", listed.stdout, re.MULTILINE), (
+        listed.output
+    )
     assert chosen_objects(told) == objects
-    assert told.defaults["stages"] == [{"model": objects}]
-    assert told.stages_of({"url": URL}) == [{"model": objects}]
+    assert told.defaults["stages"] == [{"model": objects}, {"track": "bytetrack"}]
+    assert told.stages_of({"url": URL}) == told.defaults["stages"]
     assert "stages" not in Registry(client).cameras()["gate"].spec
     assert caplog.text.count(WORDS) == (0 if is_here else 1), "once, however many cameras"
 
