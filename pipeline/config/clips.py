@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from mirante.events import EventKind
 from mirante.home import home
+from mirante.where import Where, WhereError
 from pipeline.config.section import Section
 
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -32,6 +33,11 @@ class Clips(Section):
     on: list[EventKind] = Field(
         [], description="kinds of events that make a clip; [] makes them on request alone"
     )
+    where: str | None = Field(
+        None,
+        description="filter of these events, such as label = person and zone = gate: a clip is "
+        "made only of one that passes; null: of all",
+    )
     view: bool = Field(
         True, description="of the stream that view names, where there is one; false: that of url"
     )
@@ -43,6 +49,19 @@ class Clips(Section):
     max_mib: int = Field(
         20, ge=1, le=1024, description="maximum memory in MiB for what came before the moment"
     )
+
+    @field_validator("where")
+    @classmethod
+    def _filter(cls, where: str | None, info: ValidationInfo) -> str | None:
+        if where is None:
+            return None
+        try:
+            Where(where)
+        except WhereError as error:
+            raise ValueError(str(error).removeprefix("where: ")) from None
+        if info.data.get("on") == []:
+            raise ValueError("expected kinds of events in on, which it filters; there are none")
+        return where
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from mirante.where import Where
 from pipeline.cameras.view import Turn
 from pipeline.config.camera import Camera
 from pipeline.config.clips import ClipsKept
@@ -18,7 +19,7 @@ from pipeline.control.clip_place import bucket_of, store_of
 from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.clip_sweep import sweep
-from plugins.clips.recorder import Recorder, Rule
+from plugins.clips.recorder import Recorder, Rule, all_events
 
 BOUND_S = 60.0  # between two looks for clips that are too old
 MOVE_S = 5.0  # and for those that are to be moved to a bucket
@@ -121,6 +122,7 @@ def rule_of(spec: Camera) -> Rule:
         after_s=clips.after_s,
         max_s=clips.max_s,
         on=frozenset(clips.on),
+        where=all_events if clips.where is None else Where(clips.where),
         blur=tuple(spec.preview.blur),
         hides=is_hidden or bool(spec.preview.blur),
         is_altered=is_hidden or is_turned,

@@ -41,6 +41,11 @@ class NoClipError(RuntimeError):
         self.is_full = is_full
 
 
+def all_events(event: Event) -> bool:
+    """Return True: the filter of a rule without one."""
+    return True
+
+
 class Store(Protocol):
     """Where clips are kept."""
 
@@ -68,7 +73,7 @@ class Rule:
     after_s: float
     max_s: float
     on: Collection[str] = ()
-    where: Callable[[Event], bool] = lambda event: True
+    where: Callable[[Event], bool] = all_events
     blur: Sequence[str] = ()
     hides: bool = False
     is_altered: bool = False

@@ -17,6 +17,7 @@ from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStore
 from pipeline.worker.clips import BOUND_S, WorkerClips, of_view, rule_of
 from plugins.clips.recorder import Recorder
+from tests.support.wire_frames import some_event
 
 ZONE = [[[0, 0], [1, 0], [1, 1]]]
 
@@ -59,6 +60,10 @@ def test_a_rule_is_as_configured() -> None:
     rule = rule_of(camera(clips={**clips, "private": "refuse"}))
     assert (rule.before_s, rule.after_s, rule.max_s, rule.max_bytes) == (1, 2, 3, 7 << 20)
     assert (set(rule.on), rule.refuses) == ({"line-crossed"}, True)
+    crossed = {label: some_event(label=label) for label in ("person", "car")}
+    assert rule.where(crossed["car"])
+    rule = rule_of(camera(clips={**clips, "where": "label = person and line = gate"}))
+    assert [label for label, event in crossed.items() if rule.where(event)] == ["person"]
 
 
 def test_clips_are_of_the_view_unless_something_is_hidden_by_its_place() -> None:
