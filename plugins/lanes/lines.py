@@ -66,7 +66,7 @@ def look(
     seen = None
     points = runs.x[near], runs.y[near]
     if expected is not None:
-        found = fit(points, runs.stroke[near], expected, deviation, steps=2)
+        found = fit(points, runs.stroke[near], expected, deviation, steps=1)
         seen = _lines(runs, size, found, deviation, lane_width)
         if seen is not None and seen.explained > _EXPLAINED:
             return seen
@@ -127,7 +127,8 @@ def _lines(
     """Tell lines from other strokes, and fit the road again to all runs near them."""
     road = found.road
     strokes = np.flatnonzero(runs.stroke >= 0)
-    paint = float(np.median(runs.width[strokes] / road.below(runs.y[strokes])))
+    widths = runs.width[strokes] / road.below(runs.y[strokes])
+    paint = float(np.partition(widths, len(widths) // 2)[len(widths) // 2])
     b = _groups(runs, strokes, found, paint)
     if not len(b):
         return None
@@ -136,8 +137,10 @@ def _lines(
     kept = _believed(b, rows, lane_width)
     if not len(kept):
         return None
-    mine = np.isin(line, kept)
-    line, near = np.searchsorted(kept, line[mine]), near[mine]
+    place = np.full(len(b), -1)
+    place[kept] = np.arange(len(kept))
+    line = place[line]
+    line, near = line[line >= 0], near[line >= 0]
     points = runs.x[near], runs.y[near]
     refit = fit(points, line, road, deviation, steps=5 if deviation is FREE else 2)
     curves, miss = own_curves(points, line, refit)

@@ -22,6 +22,8 @@ _NEW = 0.6  # of its confidence has a line when it is first seen among others
 _STILL = np.array([3.0, 8.0, 60.0])  # deviations of h, a and c from those of the frame before,
 _MOVING = np.array([15.0, 80.0, 600.0])  # and how much they grow in a second
 _ROWS = np.geomspace(0.12, 1.0, 8)  # of those below the horizon, at which curves are compared
+_AT_ROWS = np.stack([np.ones_like(_ROWS), _ROWS, 1.0 / _ROWS])  # (3, 8), for a, b and c
+_FROM_ROWS = np.linalg.pinv(_AT_ROWS)
 
 Curve = tuple[float, float, float]
 
@@ -143,18 +145,15 @@ def _moved(curves: Sequence[Curve], shift: float, bottom: float) -> Floats:
     """Return the same lines, (n, 3), for a horizon that is ``shift`` higher than their own."""
     if not curves:
         return np.empty((0, 3))
-    below = _ROWS * bottom
-    there = np.maximum(below - shift, NEAREST)
+    there = np.maximum(_ROWS * bottom - shift, NEAREST)
     x = np.array(curves) @ np.stack([np.ones_like(there), there, 1.0 / there])
-    base = np.stack([np.ones_like(below), below, 1.0 / below])
-    moved: Floats = x @ np.linalg.pinv(base)
+    moved: Floats = (x @ _FROM_ROWS) * (1.0, 1.0 / bottom, bottom)
     return moved
 
 
 def _smoothed(before: Floats, now: Floats, bottom: float, gain: float) -> Floats:
     """Return the line between both: small steps are smoothed, large ones followed at once."""
-    below = _ROWS * bottom
-    step = (now - before) @ np.stack([np.ones_like(below), below, 1.0 / below])
+    step = (now - before) * (1.0, bottom, 1.0 / bottom) @ _AT_ROWS
     small = 1.0 / (1.0 + (float(np.abs(step).max()) / _STEP) ** 2)
     smoothed: Floats = now - (1.0 - gain) * small * (now - before)
     return smoothed

@@ -87,36 +87,44 @@ def fit(
     highest = y.min() - NEAREST
     trust = 1.0 / deviation**2
     weights = np.ones(len(x))
-    b = np.zeros(int(line.max(initial=-1)) + 1)
+    member = (line == np.arange(int(line.max(initial=-1)) + 1)[:, None]).astype(np.float64)
+    columns = np.ones((5, len(x)))
     for step in range(steps + 1):
         state[0] = min(state[0], highest)
-        below = y - state[0]
-        inverse = 1.0 / below
-        rest = x - state[1] - state[2] * inverse
-        squares = np.bincount(line, weights * below * below, len(b))
-        b = np.bincount(line, weights * below * rest, len(b)) / np.maximum(squares, 1e-9)
-        residual = rest - b[line] * below
+        h, a, c = state
+        below, inverse = columns[4], columns[2]
+        np.subtract(y, h, out=below)
+        np.divide(1.0, below, out=inverse)
+        rest = x - a - c * inverse
+        weighted = weights * below
+        b = (member @ (weighted * rest)) / np.maximum(member @ (weighted * below), 1e-9)
+        own = b[line]
+        residual = rest - own * below
         reach = _SCALE * (1 + max(0, steps - 2 - step))
         weights = 1.0 / (1.0 + (residual / reach) ** 2)
         if step == steps:
             break
+        columns[0] = c * inverse * inverse - own
+        columns[3] = residual
         weights *= weights  # the second power lets far outliers go entirely
-        slope = state[2] * inverse * inverse - b[line]
-        columns = np.stack([slope, np.ones_like(x), inverse, residual])
-        normal = _normal(columns, weights, below, line, len(b)) * _WORTH
+        normal = _normal(columns, weights, member) * _WORTH
         left = normal[:3, :3] + np.diag(trust)
         state = state + np.linalg.solve(left, normal[:3, 3] + trust * (believed - state))
     return Fit(Road(*state.tolist()), b, weights)
 
 
-def _normal(
-    columns: Floats, weights: Floats, below: Floats, line: Ints, count: int
-) -> NDArray[np.float64]:
-    """Products (4, 4) of the columns with each other, without what a line's own ``b`` explains."""
-    weighted = weights * below
-    squares = np.maximum(np.bincount(line, weighted * below, count), 1e-9)
-    own = np.stack([np.bincount(line, weighted * each, count) for each in columns])
-    products: Floats = (columns * weights) @ columns.T - (own / squares) @ own.T
+def _normal(columns: Floats, weights: Floats, member: Floats) -> Floats:
+    """Products (4, 4) of the columns with each other, without what a line's own ``b`` explains.
+
+    Args:
+        columns: (5, m) the derivatives by h, a and c, the residual, and that by ``b``.
+        weights: (m,).
+        member: (n, m) 1 where a point is on a line.
+    """
+    weighted = columns * weights
+    own = (weighted * columns[4]) @ member.T
+    shared: Floats = weighted[:4] @ columns[:4].T
+    products: Floats = shared - (own[:4] / np.maximum(own[4], 1e-9)) @ own[:4].T
     return products
 
 
@@ -133,10 +141,10 @@ def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit) -> tuple[F
     of_line = (line == np.arange(count)[:, None]) * found.weights
     size = np.maximum(of_line.sum(axis=1), 1e-9)
     miss = np.sqrt((of_line @ residual**2) / size)
-    base = np.stack([np.ones_like(x), below, inverse], axis=1)
-    pairs = (base[:, :, None] * base[:, None, :]).reshape(-1, 9)
-    normal = (of_line @ pairs).reshape(count, 3, 3) * _WORTH
-    right = (of_line @ (base * residual[:, None])) * _WORTH
+    base = np.stack([np.ones_like(x), below, inverse])
+    weighted = of_line[:, None, :] * base
+    normal = (weighted @ base.T) * _WORTH
+    right = (weighted @ residual) * _WORTH
     loose = np.where(miss > _SCALE, 10.0, 1.0)[:, None]
     normal += np.eye(3) * (1.0 / (_OWN * loose) ** 2)[:, None, :]
     curves = np.linalg.solve(normal, right[:, :, None])[:, :, 0]

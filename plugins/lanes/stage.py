@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -122,8 +123,8 @@ def _points(curve: Curve, farthest: float, size: tuple[int, int]) -> Points:
     bottom = height - curve.horizon
     if bottom <= top:
         return np.empty((0, 2), np.float32)
-    steps = 1 + int(np.ceil(np.log(bottom / top) / np.log(_POINTS)))
-    y = curve.horizon + np.geomspace(bottom, top, max(steps, 2))
+    steps = max(2, 1 + math.ceil(math.log(bottom / top) / math.log(_POINTS)))
+    y = curve.horizon + bottom * (top / bottom) ** (np.arange(steps) / (steps - 1))
     x = curve.at(y)
     inside = np.flatnonzero((x >= 0) & (x <= width))
     if not len(inside):
