@@ -28,6 +28,7 @@ class Received:
     detections: int = 0
     masks: int = 0
     mask_bytes: int = 0
+    events: int = 0
     latency_ms: list[float] = field(default_factory=list)
     beyond_inference_ms: list[float] = field(default_factory=list)
 
@@ -40,7 +41,7 @@ class Received:
 
 
 class Tally:
-    """Reads the detections and masks of some cameras on a thread of its own.
+    """Reads the detections, masks and events of some cameras on a thread of its own.
 
     Raw entries rather than ``mirante.subscribe``, since the size of a mask on the wire is counted.
     """
@@ -56,7 +57,7 @@ class Tally:
         after = {
             key(name, kind): _last_id(client, key(name, kind))
             for name in self.cameras
-            for kind in ("detections", "masks")
+            for kind in ("detections", "masks", "events")
         }
         self._thread = threading.Thread(
             target=self._read, args=(client, after), name="tally", daemon=True
@@ -94,6 +95,9 @@ class Tally:
             sizes = [len(data) for name, data in fields.items() if name not in {b"json", b"sent"}]
             camera.masks += len(sizes)
             camera.mask_bytes += sum(sizes)
+            return
+        if stream.endswith(":events"):
+            camera.events += 1
             return
         message = msgspec.json.decode(fields[b"json"], type=DetectionsMessage)
         latency_ms = (received_s - message.ts) * 1e3

@@ -6,9 +6,13 @@ import pytest
 from rich.console import Console
 
 from engines.manifest import WEIGHTS, find
-from pipeline.cli.demo_run import DRAWN_ROAD, SCENES, SYNTHETIC, demo_settings, find_clips
+from pipeline.cli.demo_run import find_clips
 from pipeline.config.camera import Camera
+from pipeline.config.references import check_stages
 from pipeline.config.stages.model import ModelStage
+from pipeline.config.stages.zones import ZonesStage
+from pipeline.config.standard import Finds
+from pipeline.demo.scenes import DRAWN_ROAD, SCENES, demo_settings
 
 
 def test_what_is_not_here_is_said_and_the_road_is_drawn(
@@ -33,23 +37,44 @@ def models_of(camera: Camera) -> list[tuple[str, str | None]]:
     return [(stage.model, stage.on) for stage in stages]
 
 
+def kinds_of(camera: Camera) -> list[str]:
+    return [stage.key() for stage in camera.stages or ()]
+
+
 def test_the_synthetic_camera_has_models_of_its_own() -> None:
-    cameras = demo_settings({"road": "rtsp://127.0.0.1:1/road"}, "yunet").cameras
+    models: dict[Finds, str] = {"objects": "street", "faces": "yunet"}
+    cameras = demo_settings({"road": "rtsp://127.0.0.1:1/road"}, models, 0).cameras
     assert list(cameras) == ["street", "face", "road"]
     assert models_of(cameras["road"]) == [("road", None)]
     for name in ("street", "face"):
         assert cameras[name].url.scheme == "test"
-        assert [s.model_dump(exclude_defaults=True) for s in cameras[name].stages or ()] == [
-            *SYNTHETIC
-        ]
+        assert models_of(cameras[name]) == [("test-boxes", None), ("test-lane", None)]
+        assert kinds_of(cameras[name]) == ["model", "track", "zones", "model", "lanes"]
+        assert list(check_stages(cameras[name].stages or (), name)) == []
 
 
-@pytest.mark.parametrize("faces", ["yunet", "street"])
-def test_scenes_run_what_can_be_had(faces: str) -> None:
+@pytest.mark.parametrize(("objects", "faces"), [("yolox-street", "yunet"), ("street", "street")])
+def test_scenes_run_what_can_be_had(objects: str, faces: str) -> None:
     urls = {scene.name: f"rtsp://127.0.0.1:1/{scene.name}" for scene in SCENES}
-    cameras = demo_settings(urls, faces).cameras
-    assert cameras["street"].stages is None, "it is as any camera"
+    settings = demo_settings(urls, {"objects": objects, "faces": faces}, 0)
+    cameras = settings.cameras
+    assert kinds_of(cameras["street"]) == ["model", "track", "zones"]
+    assert models_of(cameras["street"]) == [(objects, None)]
     assert models_of(cameras["face"]) == [(faces, None), ("face", "face")]
+    assert kinds_of(cameras["road"]) == ["model", "lanes"]
     assert "face" in find(faces).labels
+    for name, camera in cameras.items():
+        assert list(check_stages(camera.stages or (), name)) == []
     shipped = {model for name in ("face", "road") for model, _ in models_of(cameras[name])}
     assert {model for model in shipped - {"yunet"} if find(model).folder != WEIGHTS} == set()
+
+
+def test_the_street_is_counted_and_kept() -> None:
+    models: dict[Finds, str] = {"objects": "street", "faces": "street"}
+    settings = demo_settings({"street": "rtsp://127.0.0.1:1/street"}, models, 0)
+    street = settings.cameras["street"]
+    (counted,) = [stage for stage in street.stages or () if isinstance(stage, ZonesStage)]
+    assert (list(counted.zones), list(counted.lines)) == (["junction"], ["path"])
+    assert street.clips is not None
+    assert street.clips.on == ["line-crossed"]
+    assert settings.clips.max_bytes <= 2**28
