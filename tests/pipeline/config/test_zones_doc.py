@@ -12,7 +12,7 @@ from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "objects.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Zones and lines\n")[2].partition("\n## ")[0]
-BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.S)
+BLOCKS = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "- zones:" in each]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=["shop", "road"])
