@@ -75,7 +75,7 @@ class Areas:
             ]
             self._by_label = (
                 detections.labels,
-                np.array(classes, np.bool_).reshape(-1, len(self._rules)),
+                np.array(classes, np.bool_).reshape(len(classes), len(self._rules)),
             )
             self._is_all = bool(self._by_label[1].all())
         if self._is_all and not self._has_least:

@@ -216,6 +216,11 @@ def test_damaged_frames_show_nothing() -> None:
     assert kinds(play(made, frames + gone)) == ["zone-entered"]
 
 
+def test_where_nothing_is_drawn_nothing_is_counted() -> None:
+    """As of a camera whose last zone was removed while it runs."""
+    assert play(counter(), walk(range(0, 600, 50), 5)) == []
+
+
 def test_objects_without_tracks_are_refused() -> None:
     with pytest.raises(UntrackedError, match="expected a track stage"):
         counter(zones={"door": DOOR}).count(frame(0, {1: (9, 99)}, tracked=False))
