@@ -2,6 +2,7 @@
 import { get, remove } from "./lib/api.js";
 import { CameraForm } from "./form/camera_form.js";
 import { CameraPage } from "./camera/camera_page.js";
+import { EventsPage } from "./events/events_page.js";
 import { Login } from "./login.js";
 import { live, useLive } from "./lib/live.js";
 import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
@@ -10,11 +11,12 @@ import { SystemPage } from "./system/system_page.js";
 import { Button, Icon, Notice } from "./lib/ui.js";
 import { Wall } from "./wall/wall.js";
 
-/** {page: "wall" | "camera" | "system", name} of the address. */
+/** {page: "wall" | "camera" | "events" | "system", name, search} of the address. */
 function routeOf(hash) {
-  const [page, name] = hash.replace(/^#\/?/, "").split("/");
+  const [path, search = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [page, name] = path.split("/");
   if (page === "camera" && name) return { page, name: decoded(name) };
-  return { page: page === "system" ? "system" : "wall" };
+  return { page: page === "system" || page === "events" ? page : "wall", search };
 }
 
 /** The name that the address means, or the address' own text where that is none. */
@@ -61,6 +63,7 @@ function App() {
     <${Trouble} />
     ${route.page === "wall" && html`<${Wall} ...${shared} />`}
     ${route.page === "camera" && html`<${CameraPage} key=${route.name} name=${route.name} ...${shared} />`}
+    ${route.page === "events" && html`<${EventsPage} search=${route.search} />`}
     ${route.page === "system" && html`<${SystemPage} ...${shared} />`}
     ${form && html`<${CameraForm} camera=${form.camera} session=${session} onClose=${() => openForm(null)} />`}`;
 }
@@ -76,7 +79,7 @@ function Head({ route, session, onAdd, onLogout }) {
     aria-current=${route.page === page ? "page" : null}><${Icon} name=${icon} /><span>${words}</span></a>`;
   return html`<header class="head">
     <a href="#/" class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />Mirante</a>
-    <nav aria-label="Pages">${link("wall", "#/", "wall", "Wall")}${link("system", "#/system", "system", "System")}</nav>
+    <nav aria-label="Pages">${link("wall", "#/", "wall", "Wall")}${link("events", "#/events", "bell", "Events")}${link("system", "#/system", "system", "System")}</nav>
     <span class="grow" />
     ${mayChange(session) && html`<${Button} icon="add" kind="primary" label="Add a camera" onClick=${onAdd}>Add a camera</${Button}>`}
     ${session.login && html`<span class="who"><${Icon} name="user" />${session.user}

@@ -17,6 +17,7 @@ ROUTES = {
     "wall": ("#/", "[data-camera] canvas[data-seq]"),
     "camera": ("#/camera/drawn", "canvas.picture[data-seq]"),
     "system": ("#/system", "main h2"),
+    "events": ("#/events", "main .empty, main .event"),
 }
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 

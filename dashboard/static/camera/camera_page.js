@@ -10,11 +10,15 @@ import { Picture } from "../lib/picture.js";
 import { historyOf, usePolled } from "../lib/polled.js";
 import { mayChange, mayOperate } from "../lib/rights.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
+import { RecentEvents } from "./recent_events.js";
 import { Subscribe } from "./subscribe.js";
 import { Timeline } from "./timeline.js";
 import { ViewNote } from "./view_note.js";
-import { Button, Icon, Notice, State, clock, count, ms, percentiles, toneOf } from "../lib/ui.js";
+import { Button, Icon, Notice, State, count, ms, percentiles, toneOf } from "../lib/ui.js";
 import { Waterfall, stagesOf } from "./waterfall.js";
+import { DrawingHint, ZonePanel, surfaceOf, useZoneEditor } from "../zones/zone_editor.js";
+import { Surface } from "../zones/zone_surface.js";
+import { ZonesNow } from "../zones/zones_now.js";
 
 const SHOWN_MS = 500; // between two messages shown: faster is not read
 const QUIET_MS = 2000; // without a picture, the newest message is asked for
@@ -32,12 +36,14 @@ export function CameraPage({ name, session, onAdd, onEdit }) {
 function Known({ camera, session, onEdit }) {
   const { name } = camera;
   const runs = !camera.paused && camera.state === "running";
-  const [message, take] = useMessage(name, runs, camera.counts?.published > 0);
+  const [message, take, planes] = useMessage(name, runs, camera.counts?.published > 0);
   const load = useMemo(() => historyOf(cameraPath(name, "/history")), [name]);
   const { data: history, error } = usePolled(load, name);
   const { data: past } = usePolled(() => get(cameraPath(name, "/timeline?limit=200")), name);
   const late = useScreenLatency(name);
   const stages = stagesOf(history, runs ? late.now.p50 : null);
+  const editor = useZoneEditor(name);
+  const isEditing = editor.shapes !== null;
   const labels = [...new Set([...(camera.labels ?? []), ...Object.keys(history?.objects ?? {})])].sort();
   return html`<main class="camera-page">
     <div class="bar camera-bar">
@@ -48,17 +54,19 @@ function Known({ camera, session, onEdit }) {
       <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} words />
     </div>
     ${error && html`<${Notice} icon="alert" tone="wait" title="The charts are not updating">${error.message}</${Notice}>`}
-    <div class="camera-top">
+    <div class="camera-top ${isEditing ? "is-editing" : ""}">
       <div class="view">
-        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} areas=${areasOf(camera)} onFrame=${take} />
+        <div class="screen ${runs ? "" : "quiet"}"><${Picture} camera=${name} areas=${isEditing ? null : areasOf(camera)} onFrame=${take} />
+          ${isEditing && html`<${Surface} size=${message?.size ?? camera.size ?? [16, 9]} ...${surfaceOf(editor)} />`}
           ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
-        <${LayerBar} labels=${labels} cameras=${[camera]} />
+        ${editor.open ? html`<${DrawingHint} editor=${editor} />` : html`<${LayerBar} labels=${labels} cameras=${[camera]} />`}
+        ${!isEditing && html`<${ZonesNow} camera=${camera} message=${runs ? message : null} session=${session} onEdit=${editor.start} />`}
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>
       <div class="beside">
-        <${Figures} camera=${camera} message=${message} screen=${runs ? late.now : { p50: null, p95: null }} runs=${runs} />
+        ${isEditing ? html`<${ZonePanel} editor=${editor} planes=${planes} />` : html`<${Figures} camera=${camera} message=${message} screen=${runs ? late.now : { p50: null, p95: null }} runs=${runs} />
         <section class="card states"><h2>State <small>and why</small></h2>
-          <${Timeline} changes=${past?.states ?? []} lostAt=${lostAt(camera, past, history)} /></section>
+          <${Timeline} changes=${past?.states ?? []} lostAt=${lostAt(camera, past, history)} events=${past?.events ?? []} /></section>`}
       </div>
     </div>
     <div class="cards">
@@ -67,17 +75,17 @@ function Known({ camera, session, onEdit }) {
         <${Waterfall} stages=${stages} /></section>
       <${Latency} history=${history} screen=${late.past} />
       <${Objects} history=${history} />
+      <${RecentEvents} name=${name} />
       <${LastMessage} message=${message} />
       <div class="column">
         <section class="card"><h2>Subscribe <small>to this camera</small></h2>
           <${Subscribe} name=${name} stream=${camera.stream} session=${session} /></section>
-        <${Events} events=${past?.events ?? []} />
       </div>
     </div>
   </main>`;
 }
 
-/** The newest message: of the picture on the screen, else as Redis has it; `any`: there may be one. */
+/** [message, takes frames, planes of its masks]: of the picture on the screen, else as Redis has it; `any`: there may be one. */
 function useMessage(name, runs, any) {
   const [message, set] = useState(null);
   const shownMs = useRef(0);
@@ -85,7 +93,10 @@ function useMessage(name, runs, any) {
     shownMs.current = performance.now();
     set(newest);
   };
+  const [planes, know] = useState([]);
   const take = useCallback((frame) => {
+    const seen = frame.masks.flatMap((mask) => mask.planes.map((plane) => plane.label)).sort();
+    know((before) => (before.join() === seen.join() ? before : seen));
     if (performance.now() - shownMs.current >= SHOWN_MS) show(frame.message);
   }, []);
   useEffect(() => {
@@ -99,7 +110,7 @@ function useMessage(name, runs, any) {
     const timer = setInterval(look, QUIET_MS);
     return () => clearInterval(timer);
   }, [name, runs, any]);
-  return [message, take];
+  return [message, take, planes];
 }
 
 /** {now: {p50, p95}, past: Map of Unix s → ms}: from capture to this screen, while its picture was on it. */
@@ -173,17 +184,6 @@ function todo({ paused, state, worker, code }, session) {
   }
   if (state === "not started") return `Worker ${worker} has not started it yet; this takes a second or two.`;
   return "Mirante keeps trying, at least every 10 s.";
-}
-
-function Events({ events }) {
-  return html`<section class="card"><h2>Events <small>newest first</small></h2>
-    ${events.length === 0
-      ? html`<p class="nothing">No events yet. Tracks that begin and end, zones entered and lines crossed
-          will appear here once a stage publishes them.</p>`
-      : html`<ol class="events" tabindex="0">${events.map((event, i) => html`<li key=${i}>
-          <time>${event.ts ? clock(event.ts) : ""}</time> <strong>${event.kind ?? event.type ?? "event"}</strong>
-          <code>${JSON.stringify(event)}</code></li>`)}</ol>`}
-  </section>`;
 }
 
 function Unknown({ name, cameras, session, onAdd }) {

@@ -39,6 +39,7 @@ function linesOf(answer, response) {
 
 export const get = (path) => call("GET", path);
 export const post = (path, body, signal) => call("POST", path, body, signal);
+export const put = (path, body) => call("PUT", path, body);
 export const patch = (path, body) => call("PATCH", path, body);
 export const remove = (path) => call("DELETE", path);
 

@@ -2,16 +2,21 @@
 
 const EDGE = "#f1f5f9", SHADE = "#05080b", FILL = "#2dd4bf", FULL = "#fbbf24";
 const ARROW = 15; // px: length of the arrow that shows a line's "in"
+const WHOLE = [0, 0, 1, 1];
 const WORDY = 420; // px of picture: below it a label is a name and one number
 
 /** Whether a camera's objects keep their numbers. */
 export const isTracked = ({ stages }) => (stages ?? []).some((stage) => "track" in stage);
 
-/** {zones, lines} by name as a camera's stages say, or null where none counts. */
-export function areasOf({ stages }) {
-  const stage = (stages ?? []).find((one) => "zones" in one || "lines" in one);
-  return stage ? { zones: stage.zones ?? {}, lines: stage.lines ?? {} } : null;
+/** {zones, lines, crop} by name as a camera's stages say, or null where none counts. */
+export function areasOf({ stages, spec }) {
+  const stage = (stages ?? []).find((one) => "zones" in one);
+  return stage ? { zones: stage.zones ?? {}, lines: stage.lines ?? {}, crop: spec?.crop ?? WHOLE } : null;
 }
+
+/** Where a place of the whole image lies in the part of it that is seen, and back. */
+export const intoCrop = ([x, y], [left, top, right, bottom]) => [(x - left) / (right - left), (y - top) / (bottom - top)];
+export const outOfCrop = ([x, y], [left, top, right, bottom]) => [left + x * (right - left), top + y * (bottom - top)];
 
 /** A unit vector towards a line's "in": its right, seen from its start; coordinates in pixels. */
 export function inward([fromX, fromY], [toX, toY]) {
@@ -24,7 +29,10 @@ export function inward([fromX, fromY], [toX, toY]) {
  * Returns a function that draws the words, which lie above boxes.
  */
 export function drawAreas(context, areas, message, place, unit) {
-  const toPlace = ([x, y]) => [place.left + x * place.width, place.top + y * place.height];
+  const toPlace = (whole) => {
+    const [x, y] = intoCrop(whole, areas.crop ?? WHOLE);
+    return [place.left + x * place.width, place.top + y * place.height];
+  };
   const isWordy = place.width >= WORDY * unit;
   const words = [];
   for (const [name, { polygon = [] }] of Object.entries(areas.zones)) {

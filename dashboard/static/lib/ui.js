@@ -19,6 +19,8 @@ const ICONS = {
   alert: "M12 4l9 16H3zM12 10v5M12 17.5v.5",
   close: "M6 6l12 12M18 6L6 18",
   user: "M12 4a4 4 0 110 8 4 4 0 010-8M4 21c0-5 4-7 8-7s8 2 8 7",
+  bell: "M6 17h12l-1.5-2.5V10a4.5 4.5 0 00-9 0v4.500zM10 20h4",
+  shape: "M5 7l9-3 6 8-6 8-9-4z",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };
 
@@ -102,6 +104,13 @@ export function since(unixS, nowS = Date.now() / 1000) {
 }
 
 export const clock = (unixS) => new Date(unixS * 1000).toLocaleTimeString("en-GB");
+
+/** Today's as a time, others with their day. */
+export function moment(ts) {
+  const day = new Date(ts * 1000);
+  const isToday = day.toDateString() === new Date().toDateString();
+  return isToday ? clock(ts) : `${day.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock(ts).slice(0, 5)}`;
+}
 
 /** The median and the 95th percentile of some numbers, or nulls. */
 export function percentiles(values) {

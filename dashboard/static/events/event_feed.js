@@ -1,0 +1,87 @@
+// Events from the API: the newest, older ones as they are asked for, and those that arrive meanwhile.
+import { get } from "../lib/api.js";
+import { useEffect, useRef, useState } from "../lib/preact.js";
+import { newCards, withEvents } from "./event_words.js";
+
+const PERIOD_MS = 2000, PAGE = 40, ARRIVED_MOST = 200;
+const LATE_S = 30; // events of one camera may be published so much later than those of another
+
+const EMPTY = { cards: [], next: null, error: null, loaded: false, busy: false, waiting: [] };
+const secondsOf = ({ entry }) => Number(entry.split("-")[0]) / 1000;
+
+/**
+ * `query`: [[key, value]] of GET /events; `mayMove()`: whether new cards may come before the others now, else they wait.
+ * Returns {cards, error, loaded, waiting: how many cards wait, hasMore, more(), show()}.
+ */
+export function useFeed(query, mayMove = () => true) {
+  const asked = new URLSearchParams(query).toString();
+  const [state, set] = useState(EMPTY);
+  const now = useRef(state), may = useRef(mayMove);
+  now.current = state;
+  may.current = mayMove;
+  useEffect(() => follow(query, now, may, set), [asked]);
+  const more = async () => {
+    if (state.busy || !state.next) return;
+    set((one) => ({ ...one, busy: true }));
+    try {
+      const page = await get(`/events?${search(query, { limit: PAGE, before: state.next })}`);
+      set((one) => ({ ...one, busy: false, error: null, next: page.next, cards: withEvents(one.cards, page.events, false) }));
+    } catch (error) {
+      set((one) => ({ ...one, busy: false, error }));
+    }
+  };
+  const show = () => set((one) => ({ ...one, cards: withEvents(one.cards, one.waiting, true), waiting: [] }));
+  return {
+    cards: state.cards, error: state.error, loaded: state.loaded, hasMore: state.next !== null,
+    waiting: newCards(state.cards, state.waiting), more, show,
+  };
+}
+
+function search(query, more) {
+  const given = query.filter(([key]) => !(key in more));
+  return new URLSearchParams([...given, ...Object.entries(more)]).toString();
+}
+
+/** Asks for the newest, and again and again for what has come, until the function that it returns is called. */
+function follow(query, now, may, set) {
+  let timer = null, over = false, busy = false, newest = null;
+  const since = Number(query.find(([key]) => key === "since")?.[1] ?? 0);
+  const first = async () => {
+    const page = await get(`/events?${search(query, { limit: PAGE })}`);
+    if (over) return;
+    newest = Math.max(0, ...page.events.map(secondsOf));
+    set({ ...EMPTY, loaded: true, cards: withEvents([], page.events, false), next: page.next });
+  };
+  const arrived = async () => {
+    const after = Math.max(since, newest - LATE_S, 0).toFixed(3);
+    const { events } = await get(`/events?${search(query, { since: after, limit: ARRIVED_MOST })}`);
+    if (over) return;
+    newest = Math.max(newest, ...events.map(secondsOf));
+    const isFree = may.current() || newCards(now.current.cards, events) === 0;
+    set((one) => ({
+      ...one, error: null,
+      cards: isFree ? withEvents(one.cards, events, true) : one.cards,
+      waiting: isFree ? [] : events,
+    }));
+  };
+  const ask = async () => {
+    if (busy || over || document.hidden) return;
+    clearTimeout(timer);
+    busy = true;
+    try {
+      await (newest === null ? first() : arrived());
+    } catch (error) {
+      if (!over) set((one) => ({ ...one, error }));
+    }
+    busy = false;
+    if (!over) timer = setTimeout(ask, PERIOD_MS);
+  };
+  set((before) => ({ ...before, next: null, waiting: [] })); // what is shown stays until other things are known
+  ask();
+  document.addEventListener("visibilitychange", ask);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", ask);
+  };
+}

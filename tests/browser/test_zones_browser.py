@@ -1,0 +1,213 @@
+"""Zones and lines drawn on the page, and objects that walk through them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from pipeline.cameras.synthetic import truth
+from tests.support import ROOT
+from tests.support.canvas_pixels import next_frame
+from tests.support.live_site import DRAWN_SIZE, Site, until
+from tests.support.opened_pages import Pages
+
+BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WIDTH, HEIGHT = DRAWN_SIZE
+BLUE = 2  # of the synthetic camera's boxes: goes to and fro once in 4.5 s
+FPS = 25
+WALKED = {
+    "url": f"test://?size={WIDTH}x{HEIGHT}&fps={FPS}",
+    "stages": [{"model": "test-boxes"}, {"track": "bytetrack"}, {"zones": {}}],
+}
+# About the row of the blue box, whose foot is on its lower edge.
+_FEET = float(truth(0, *DRAWN_SIZE)[0].xyxy[BLUE][3]) / HEIGHT
+DOOR = [(0.3, _FEET - 0.1), (0.85, _FEET - 0.1), (0.85, _FEET + 0.08), (0.3, _FEET + 0.08)]
+
+
+@pytest.fixture(scope="module")
+def walked(site: Site) -> Iterator[str]:
+    """A camera in which objects walk, and which tracks them."""
+    api = f"{site.url}/api/v1/cameras"
+    assert httpx.post(api, json={"name": "walked", **WALKED}).status_code == 201
+    yield "walked"
+    httpx.delete(f"{api}/walked")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_drawn(site: Site, walked: str) -> Iterator[None]:
+    yield
+    httpx.put(f"{site.url}/api/v1/cameras/{walked}/zones", json={"zones": {}, "lines": {}})
+
+
+def opened(pages: Pages, site: Site, camera: str, **options: Any) -> Page:
+    page = pages.open(f"{site.url}/#/camera/{camera}", **options)
+    next_frame(page.locator("canvas.picture"))
+    return page
+
+
+def press(surface: Locator, place: tuple[float, float], is_touch: bool = False) -> None:
+    """Press one place of the image, in 0..1."""
+    box = surface.bounding_box()
+    assert box is not None
+    x, y = box["x"] + place[0] * box["width"], box["y"] + place[1] * box["height"]
+    (surface.page.touchscreen.tap if is_touch else surface.page.mouse.click)(x, y)
+
+
+def drag(surface: Locator, way: list[tuple[float, float]]) -> None:
+    box = surface.bounding_box()
+    assert box is not None
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in way]
+    mouse = surface.page.mouse
+    mouse.move(*places[0])
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*place)
+    mouse.up()
+
+
+def rules(site: Site, camera: str) -> dict[str, Any]:
+    return dict(httpx.get(f"{site.url}/api/v1/cameras/{camera}/zones").json())
+
+
+def entered(page: Page) -> int:
+    words = page.locator('[data-zone="door"] dd').inner_text()
+    found = re.search(r"(\d+) entered", words)
+    return int(found[1]) if found else -1
+
+
+def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
+    pages: Pages, site: Site, walked: str
+) -> None:
+    page = opened(pages, site, walked)
+    page.get_by_role("button", name="Draw zones and lines").click()
+    surface = page.locator(".surface")
+    page.get_by_role("button", name="Add a zone").click()
+    for corner in [*DOOR, DOOR[0]]:
+        press(surface, corner)
+    page.get_by_label("Zone", exact=True).fill("door")
+    page.get_by_role("group", name="Classes").get_by_role("button", name="blue").click()
+    would = page.locator(".zone-preview")
+    expect(would).to_contain_text(re.compile(r"door ?\d+ entered, \d+ left"))
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(
+        page.get_by_role("status").filter(has_text="counted from the next frame")
+    ).to_be_visible()
+    door = rules(site, walked)["zones"]["door"]
+    assert door["classes"] == ["blue"]
+    assert [tuple(each) for each in door["polygon"]] == [
+        pytest.approx(corner, abs=0.01) for corner in DOOR
+    ]
+    until(lambda: entered(page) >= 2, what="for the blue box in the zone")
+    before = page.locator("canvas.picture").get_attribute("data-epoch")
+    # It is mended while the camera runs: a corner is added, moved and removed, and a line drawn.
+    page.get_by_role("button", name="Edit zones").click()
+    middle = ((DOOR[0][0] + DOOR[1][0]) / 2, DOOR[0][1])
+    drag(surface, [middle, (middle[0], middle[1] - 0.05), (middle[0], middle[1] - 0.1)])
+    page.get_by_role("button", name=re.compile("^Corner 4 of door")).focus()
+    page.keyboard.press("Delete")
+    assert page.evaluate(BLUNDERS) == []
+    page.get_by_role("button", name="Add a line").click()
+    drag(surface, [(0.5, 0.1), (0.5, 0.3), (0.5, 0.6)])
+    page.get_by_role("button", name="Save", exact=True).click()
+    line = page.locator('[data-line="line-1"] dd')
+    expect(line).to_contain_text(re.compile(r"[1-9]\d* in, [1-9]\d* out"))
+    changed = rules(site, walked)
+    assert len(changed["zones"]["door"]["polygon"]) == 4
+    assert changed["zones"]["door"]["polygon"][1] == pytest.approx(
+        (middle[0], middle[1] - 0.1), abs=0.01
+    )
+    assert changed["lines"]["line-1"]["from"] == pytest.approx((0.5, 0.1), abs=0.01)
+    assert page.locator("canvas.picture").get_attribute("data-epoch") == before
+    assert page.evaluate(BLUNDERS) == []
+    sees_the_events(page, walked)
+
+
+def sees_the_events(page: Page, camera: str) -> None:
+    """In the list, on the timeline and in the counts of the camera; as cards of all events."""
+    row = page.locator(".recent-row", has_text="Blue entered door").first
+    expect(row).to_be_visible()
+    expect(page.locator(".marks rect").first).to_be_attached()
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.get_by_label("Camera", exact=True)).to_have_value(camera)
+    page.get_by_label("Zone or line", exact=True).select_option("door")
+    page.get_by_label("Kind", exact=True).select_option("Zones")
+    card = page.locator(".event", has_text="Blue entered door").first
+    expect(card).to_contain_text(camera)
+    card.locator(".event-image").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Blue entered door")
+    page.keyboard.press("Escape")
+    expect(page.locator(".event", has_text="crossed")).to_have_count(0)
+
+
+def test_a_zone_is_drawn_with_a_finger(pages: Pages, site: Site, walked: str) -> None:
+    page = opened(pages, site, walked, **PHONE)
+    page.get_by_role("button", name="Draw zones and lines").tap()
+    page.get_by_role("button", name="Add a zone").tap()
+    surface = page.locator(".surface")
+    surface.scroll_into_view_if_needed()
+    for corner in DOOR:
+        press(surface, corner, is_touch=True)
+    page.get_by_role("button", name="Done").tap()
+    page.get_by_label("Zone", exact=True).fill("door")
+    page.get_by_role("button", name="Save", exact=True).tap()
+    until(lambda: entered(page) >= 1, what="for an object in the zone")
+    polygon = rules(site, walked)["zones"]["door"]["polygon"]
+    assert all(
+        each == pytest.approx(corner, abs=0.02) for each, corner in zip(polygon, DOOR, strict=True)
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_zones_are_placed_and_moved_with_the_keyboard_and_wrong_ones_are_told(
+    pages: Pages, site: Site, walked: str
+) -> None:
+    pages.allowed.append("status of 422")
+    page = opened(pages, site, walked)
+    page.get_by_role("button", name="Draw zones and lines").press("Enter")
+    page.get_by_role("button", name="Add a line").press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator(".shape-list li")).to_have_count(0)
+    page.get_by_role("button", name="Add a zone").press("Enter")
+    page.get_by_role("button", name="Place one").press("Enter")
+    corner = page.get_by_role("button", name=re.compile("^Corner 1 of zone-1"))
+    before = corner.get_attribute("aria-label")
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown"):
+        corner.press(key)
+    assert corner.get_attribute("aria-label") != before
+    corner.press("Insert")
+    expect(page.get_by_role("button", name=re.compile("^Corner 5 of zone-1"))).to_have_count(1)
+    page.get_by_label("Counts after, s").fill("-1")
+    page.get_by_role("button", name="Save", exact=True).press("Enter")
+    after = page.get_by_label("Counts after, s")
+    expect(after).to_have_attribute("aria-invalid", "true")
+    expect(after).to_be_focused()
+    expect(page.locator(".field", has=after).get_by_role("alert")).to_contain_text("-1")
+    after.fill("1")
+    page.get_by_label("Zone", exact=True).fill("not a name")
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+    page.get_by_role("button", name="Cancel", exact=True).press("Enter")
+    assert rules(site, walked)["zones"] == {}
+
+
+_MOVED = """async ({ points, by }) => {
+  const { moved } = await import("/static/zones/zone_rules.js");
+  return moved(points, by);
+}"""
+
+
+def test_a_zone_that_is_moved_keeps_its_shape_at_the_edge(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    for by, expected in (((0.9, 0), 0.5), ((-0.9, 0), -0.2), ((0.1, -0.05), 0.1)):
+        points = [[0.2, 0.3], [0.5, 0.3], [0.5, 0.6]]
+        moved = page.evaluate(_MOVED, {"points": points, "by": by})
+        assert moved[0][0] - 0.2 == pytest.approx(expected)
+        for (one, other), (was, then) in zip(pairwise(moved), pairwise(points), strict=True):
+            way = (other[0] - one[0], other[1] - one[1])
+            assert way == pytest.approx((then[0] - was[0], then[1] - was[1]))
