@@ -10,6 +10,7 @@ import typer
 from benchmarks.dashboard.plan import Plan as PagesPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
+from benchmarks.objects.plan import Plan as ObjectsPlan
 from benchmarks.once.plan import Plan as OncePlan
 from benchmarks.soak.plan import Plan as SoakPlan
 from engines.commands import command, names_in
@@ -101,6 +102,15 @@ def once(plan: OncePlan) -> None:
     Exit 1 if any is.
     """
     from benchmarks.once.run import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def objects(plan: ObjectsPlan) -> None:
+    """Who is who on made-up streets, and what each stage costs, beside the package trackers."""
+    from benchmarks.objects.run import run_bench
 
     run_bench(plan)
 

@@ -1,0 +1,1 @@
+"""What following objects is worth and costs, on scenes whose truth is known."""

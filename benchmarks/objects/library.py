@@ -1,0 +1,115 @@
+"""The package ``trackers`` in an environment of its own: who is who, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.frame import FrameResult
+from mirante.home import home
+
+VERSION = "2.6"
+TRACKERS = ("bytetrack", "botsort")
+NOT_HERE = "not here"  # where it cannot be installed
+_INSTALL_S = 600
+_LOOP = Path(__file__).with_name("library_loop.py")
+
+log = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What a tracker says of a sequence.
+
+    Attributes:
+        ids: (n,) int64 of each frame's objects, in their order; -1 without a track.
+        ms: median time of a frame.
+    """
+
+    ids: list[NDArray[np.int64]]
+    ms: float
+
+
+class Library:
+    """The package in a process of its own, that talks JSON, a sequence a line.
+
+    Raises:
+        OSError: it cannot be installed or started.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [_python(), str(_LOOP)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def track(self, name: str, frames: Sequence[FrameResult], fps: float) -> Answer:
+        """Return what a tracker says of frames.
+
+        Args:
+            name: one of ``TRACKERS``.
+            frames: one after the other.
+            fps: of them in a second.
+
+        Raises:
+            OSError: the process ended.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        boxes = [
+            [frame.detections.xyxy.tolist(), frame.detections.score.tolist()] for frame in frames
+        ]
+        stdin.write(json.dumps({"tracker": name, "fps": fps, "frames": boxes}) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        if not line:
+            raise OSError(f"the package trackers ended with status {self._process.wait()}")
+        ids, ms = msgspec.json.decode(line, type=tuple[list[list[int]], float])
+        return Answer([np.array(each, np.int64) for each in ids], ms)
+
+    def tracker(self, name: str) -> Callable[[Sequence[FrameResult], float], Answer]:
+        """Return ``track`` of one of ``TRACKERS``."""
+        return partial(self.track, name)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def open_library() -> Library | None:
+    """Return the package, installed where it is not; None, and a warning, where it cannot be."""
+    try:
+        return Library()
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("the package trackers is left out: %s", error)
+        return None
+
+
+def _python() -> str:
+    """Return the interpreter of an environment that has the package."""
+    folder = home("cache") / f"trackers-{VERSION}"
+    python = folder / "bin" / "python"
+    done = folder / "installed"
+    if not done.exists():
+        log.info("installing trackers %s into %s", VERSION, folder)
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _run([str(python), "-m", "pip", "install", "--quiet", f"trackers=={VERSION}.*"])
+        done.touch()
+    return str(python)
+
+
+def _run(command: list[str]) -> None:
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines() or ["no reason given"]
+        raise OSError(f"{' '.join(command[1:4])}: {said[-1]}")
