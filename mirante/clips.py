@@ -30,6 +30,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         ts: Unix seconds of the moment.
         event: ID of the event; empty for a clip that was asked for.
         kind: of the event.
+        track_id: of the object.
         label: the object's class.
         zone: of the event.
         line: of the event.
@@ -38,6 +39,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ts: UnixSeconds
     event: str = ""
     kind: str = ""
+    track_id: int | None = None
     label: str = ""
     zone: str = ""
     line: str = ""
@@ -58,7 +60,8 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         bytes: of video, image and sidecar together.
         is_shown: its images are as the camera shows them, turned, cut, blacked out and blurred as
             configured, and encoded again; else they are the camera's own, not encoded again.
-        image: there is a JPEG of the moment.
+        image: there is a JPEG of the moment that shows the first event's object best; without
+            one, of the moment that began the clip.
         note: what is worth knowing of it, in words, such as what it lacks.
     """
 

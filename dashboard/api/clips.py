@@ -144,7 +144,10 @@ def get_video(
     summary="Image of a clip",
     response_class=Response,
     responses={
-        200: {"content": {"image/jpeg": {}}, "description": "the frame of the moment"},
+        200: {
+            "content": {"image/jpeg": {}},
+            "description": "the frame that shows the object best, or that of the moment",
+        },
         **refusals(404, 422, 503),
     },
 )

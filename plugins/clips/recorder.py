@@ -125,6 +125,7 @@ class Recorder:
             ts=event.ts,
             event=event.id,
             kind=event.kind,
+            track_id=event.track_id,
             label=event.label,
             zone=event.zone,
             line=event.line,

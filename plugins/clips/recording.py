@@ -13,30 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-import numpy as np
-
 from mirante.clips import MP4_CODECS, Cause, Clip
 from plugins.clips.encoders import encoder
 from plugins.clips.kept import KeptResults, Published
 from plugins.clips.mp4 import PlainVideo, VideoError
 from plugins.clips.ring import Packet, PacketRing, Stream
-from plugins.clips.shown import (
-    AHEAD_NS,
-    REACH_NS,
-    Hiding,
-    MakeDecoder,
-    ShownVideo,
-    image_of,
-)
+from plugins.clips.shown import AHEAD_NS, Hiding, MakeDecoder, ShownVideo
 from plugins.clips.sidecar import Sidecar
+from plugins.clips.snapshot import Snapshot
 from plugins.clips.timeline import DEPTH, Placed, Timeline
-from plugins.preview.jpeg import jpeg_of
 
 LOOK_S = 0.2
 SILENT_S = 5.0  # without a packet after its end was due, and a clip ends with what there is
 RESULTS_LATE_S = 2.0  # by which results may come behind their images
-JPEG_QUALITY = 85
 NICE = 10  # what looks at images goes before what keeps them
 
 log = logging.getLogger(__name__)
@@ -210,10 +199,8 @@ class Work:
         self._order = (0, 0)
         self._is_reordered = False
         self._waiting: deque[Placed] = deque()
-        self._shot: list[Placed] = []  # the group of the moment
+        self._snapshot = Snapshot(recording.causes[0], self._from.blur)
         self._early: list[Published] = []
-        self._at_ns = round(recording.causes[0].ts * 1e9)
-        self._around: list[Published] = []  # the results around the moment
         self._newest_s, self._newest_ns = time.monotonic(), 0
         self.note = ""
 
@@ -239,6 +226,7 @@ class Work:
             self._of.is_open = False
         for placed in self._timeline.end():
             self._place(placed)
+        self._write()
         self._await_results(stop)
         self._write(everything=True)
         return self._finish()
@@ -293,25 +281,25 @@ class Work:
 
     def _place(self, placed: Placed) -> None:
         self._waiting.append(placed)
-        group, at_ns = self._shot, self._at_ns
-        if placed.packet.is_key and not (group and placed.packet.captured_ns > at_ns):
-            group.clear()
-        if not group or sum(each.packet.captured_ns > at_ns for each in group[-DEPTH:]) < DEPTH:
-            group.append(placed)
+        self._snapshot.place(placed)
 
     def _take_results(self) -> None:
         results, self._results = self._from.results.after(self._results)
         self._hiding.know(results)
         self._early += results
-        reach_ns = REACH_NS + AHEAD_NS
-        self._around += [r for r in results if abs(r.captured_ns - self._at_ns) < reach_ns]
+        for result in results:
+            self._snapshot.hear(result)
         if self._sidecar is None:
             return
-        began_ns = self._timeline.began_ns
+        began_ns, shown_ns = self._timeline.began_ns, self._timeline.shown_ns
+        known_ns = self._newest_ns - round(RESULTS_LATE_S * 1e9)
         for result in self._early:
-            if began_ns <= result.captured_ns <= self._timeline.shown_ns:
+            if began_ns <= result.captured_ns <= shown_ns:
                 self._sidecar.put(result)
-        self._early = [r for r in self._early if r.captured_ns > self._timeline.shown_ns]
+                self._snapshot.look(result)
+                known_ns = max(known_ns, result.captured_ns)
+        self._snapshot.settle(known_ns)
+        self._early = [r for r in self._early if r.captured_ns > shown_ns]
 
     def _await_results(self, stop: threading.Event) -> None:
         """Wait for the results of the last images."""
@@ -376,17 +364,11 @@ class Work:
         return self._draft.keep(clip, self._jpeg())
 
     def _jpeg(self) -> bytes | None:
-        """Return the image of the moment, as the camera shows it; None where there is none."""
+        """Return the image of the best moment, as the camera shows it; None where there is none."""
         assert self._stream is not None
-        hiding = Hiding(self._from.blur)
-        hiding.know(self._around)
         try:
             decoder = self._from.decoder(self._stream)
-            pixels = image_of(decoder, self._shot, hiding, self._timeline.began_ns, self._at_ns)
+            return self._snapshot.jpeg(decoder, self._timeline.began_ns)
         except VideoError as error:
             log.warning("camera %s: clip %s has no image: %s", self._of.camera, self._of.id, error)
             return None
-        if pixels is None:
-            return None
-        bgr = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
-        return jpeg_of(np.asarray(bgr, np.uint8), JPEG_QUALITY)
