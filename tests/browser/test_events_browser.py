@@ -98,8 +98,7 @@ def test_an_object_is_one_card_which_tells_its_newest(page: Page) -> None:
     expect(page.locator("[data-event]").last).to_contain_text("Person appeared")
     happened.events.append(event(9, "object-end", id="1-7-object-end--1", zone="", dwell_s=80))
     last = page.locator("[data-event]").last  # where it was
-    expect(last).to_contain_text("Person was here")
-    expect(last).to_contain_text("1 min 20 s")
+    expect(last).to_contain_text("Person was here for 1 min 20 s")
     expect(page.locator("[data-event]")).to_have_count(2)
 
 

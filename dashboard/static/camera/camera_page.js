@@ -70,17 +70,15 @@ function Known({ camera, session, onEdit }) {
       </div>
     </div>
     <div class="cards">
+      <${RecentEvents} name=${name} />
+      <${Objects} history=${history} />
       <${Frames} history=${history} counts=${camera.counts} />
       <section class="card"><h2>Stages <small>median of the last minute, in order</small></h2>
         <${Waterfall} stages=${stages} /></section>
       <${Latency} history=${history} screen=${late.past} />
-      <${Objects} history=${history} />
-      <${RecentEvents} name=${name} />
       <${LastMessage} message=${message} />
-      <div class="column">
-        <section class="card"><h2>Subscribe <small>to this camera</small></h2>
-          <${Subscribe} name=${name} stream=${camera.stream} session=${session} /></section>
-      </div>
+      <section class="card"><h2>Subscribe <small>to this camera</small></h2>
+        <${Subscribe} name=${name} stream=${camera.stream} session=${session} /></section>
     </div>
   </main>`;
 }

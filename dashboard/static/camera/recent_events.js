@@ -2,7 +2,7 @@
 import { Best, EventDetail } from "../events/event_card.js";
 import { useFeed } from "../events/event_feed.js";
 import { eventsHash, filtersOf, queryOf } from "../events/event_filters.js";
-import { dwellWords, eventWords, toneOfKind } from "../events/event_words.js";
+import { eventWords, toneOfKind } from "../events/event_words.js";
 import { html, useMemo, useState } from "../lib/preact.js";
 import { Notice, moment } from "../lib/ui.js";
 
@@ -19,8 +19,7 @@ export function RecentEvents({ name }) {
     <ol class="recent-list" tabindex="0" aria-label="Events, newest first">${cards.map((card) => html`<li key=${card.key}>
       <button type="button" class="recent-row ${toneOfKind(card.event.kind)}" onClick=${() => open(card.key)}>
         <span class="recent-image"><${Best} image=${card.image} event=${card.event} /></span>
-        <span class="recent-words"><strong>${eventWords(card.event)}</strong><small>${moment(card.event.ts)}</small></span>
-        <small>${dwellWords(card.event.dwell_s)}</small>
+        <strong>${eventWords(card.event)}</strong><small>${moment(card.event.ts)}</small>
       </button></li>`)}</ol>
     ${shown && html`<${EventDetail} card=${shown} onClose=${() => open(null)} />`}
   </section>`;

@@ -4,7 +4,10 @@ import { html, useState } from "../lib/preact.js";
 import { Button, Dialog, Icon, moment } from "../lib/ui.js";
 import { dwellWords, eventWords, toneOfKind } from "./event_words.js";
 
-const NO_IMAGE = { "camera-lost": "alert", "camera-back": "check", "nothing-seen": "eye" };
+const NO_IMAGE = {
+  "camera-lost": "alert", "camera-back": "check", "nothing-seen": "eye", "lane-departure": "lane", "line-crossed": "line",
+  "zone-entered": "shape", "zone-left": "shape", "zone-crowded": "shape",
+};
 
 export function EventCard({ card, onOpen }) {
   const { event, image } = card;
@@ -14,10 +17,9 @@ export function EventCard({ card, onOpen }) {
       <${Best} image=${image} event=${event} /></button>
     <div class="event-words">
       <strong>${words}</strong>
-      <time datetime=${new Date(event.ts * 1000).toISOString()}>${moment(event.ts)}</time>
       <span class="event-where"><a class="link" href="#/camera/${encodeURIComponent(event.camera)}">${event.camera}</a>
         ${event.label && html`<${Class} label=${event.label} />`}</span>
-      <span class="event-dwell">${dwellWords(event.dwell_s)}</span>
+      <time datetime=${new Date(event.ts * 1000).toISOString()}>${moment(event.ts)}</time>
     </div>
   </article>`;
 }
@@ -34,6 +36,8 @@ export function Best({ image, event }) {
   return html`<img src=${image} alt="" loading="lazy" decoding="async" onError=${() => fail(image)} />`;
 }
 
+const speedWords = ({ speed_kmh: speed, speed_error_kmh: error }) => `${speed.toFixed(1)} km/h${error === undefined ? "" : `, ± ${error.toFixed(1)}`}`;
+
 /** All that is known of an event, with its image as large as can be. */
 export function EventDetail({ card, onClose }) {
   const { event, image } = card;
@@ -49,9 +53,11 @@ export function EventDetail({ card, onClose }) {
         ${fact("Object", event.track_id && `#${event.track_id}`)}
         ${fact("Zone", event.zone)}${fact("Line", event.line && [event.line, event.direction].filter(Boolean).join(", "))}
         ${fact("Stayed", dwellWords(event.dwell_s))}
+        ${fact("Speed", event.speed_kmh !== undefined && speedWords(event))}
+        ${fact("Way", event.distance_m !== undefined && `${event.distance_m.toFixed(1)} m`)}
         ${fact("In it", event.count > 0 && String(event.count))}
         ${fact("Seen as", votes.length > 1 && votes.join(", "))}
-        ${fact("Reason", event.reason)}
+        ${fact("Reason", !event.label && event.reason)}
         ${fact("ID", html`<code>${event.id}</code>`)}
       </dl>
     </div>

@@ -12,15 +12,16 @@ export const GROUPS = {
 const WAYS = { in: "inwards", out: "outwards", left: "to the left", right: "to the right" };
 const capital = (words) => words && words[0].toUpperCase() + words.slice(1);
 
-/** "Person entered door", "Car crossed gate inwards", "Camera lost". */
-export function eventWords({ kind, label, zone, line, direction, count }) {
+/** "Person left door after 12 s", "Car crossed gate inwards", "Camera lost". */
+export function eventWords({ kind, label, zone, line, direction, count, dwell_s: dwell }) {
   const who = capital(label) || "Object";
+  const long = dwell >= 1 ? dwellWords(dwell) : "";
   switch (kind) {
     case "object-new": return `${who} appeared`;
-    case "object-update": return `${who} is here`;
-    case "object-end": return `${who} was here`;
+    case "object-update": return long ? `${who} has been here for ${long}` : `${who} is here`;
+    case "object-end": return `${who} was here${long && ` for ${long}`}`;
     case "zone-entered": return `${who} entered ${zone}`;
-    case "zone-left": return `${who} left ${zone}`;
+    case "zone-left": return `${who} left ${zone}${long && ` after ${long}`}`;
     case "zone-crowded": return `${capital(zone)} is crowded${count ? `: ${count}` : ""}`;
     case "line-crossed": return `${who} crossed ${line}${WAYS[direction] ? ` ${WAYS[direction]}` : ""}`;
     case "lane-departure": return `Left its lane${WAYS[direction] ? ` ${WAYS[direction]}` : ""}`;
@@ -31,7 +32,7 @@ export function eventWords({ kind, label, zone, line, direction, count }) {
   }
 }
 
-/** "for 12 s", "for 1 min 20 s" of the seconds that an object has been there; "" where that is unknown. */
+/** "12 s", "1 min 20 s" of the seconds that an object has been there; "" where that is unknown. */
 export function dwellWords(seconds) {
   if (seconds === undefined || seconds === null) return "";
   const s = Math.round(seconds);
@@ -40,7 +41,7 @@ export function dwellWords(seconds) {
   return `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`;
 }
 
-/** "trouble", "zone", "line", "object": how a kind is marked. */
+/** "wait", "good" or "plain": how a kind is marked. */
 export function toneOfKind(kind) {
   if (["camera-lost", "zone-crowded", "nothing-seen", "lane-departure"].includes(kind)) return "wait";
   return kind === "camera-back" ? "good" : "plain";

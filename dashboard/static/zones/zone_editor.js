@@ -101,7 +101,8 @@ export function ZonePanel({ editor, planes }) {
   };
   return html`<section class="card zone-panel" ref=${panel}><h2>Zones and lines</h2>
     <div class="zone-adders">${Object.entries(WORDS).map(([kind, words]) => html`<${Button} icon="add" key=${kind} disabled=${open} onClick=${() => add(kind)}>Add ${words}</${Button}>`)}
-      ${!shapes.some((one) => one.kind === "ground") && html`<${Button} kind="quiet" disabled=${open} onClick=${() => add("ground")}>Ground in metres</${Button}>`}</div>
+      ${!shapes.some((one) => one.kind === "ground") && html`<${Button} icon="add" disabled=${open} onClick=${() => add("ground")}>Ground</${Button}>`}</div>
+    <div class="zone-scroll">
     ${shapes.length === 0 && html`<p class="nothing">An area that objects enter and leave, or a line that they cross. Draw one on the image.</p>`}
     <ul class="shape-list">${shapes.map((one) => html`<li key=${one.id} class=${one === shape ? "is-chosen" : ""}>
       <div class="shape-head"><button type="button" class="shape-name" aria-expanded=${one === shape} disabled=${open && one !== shape} onClick=${() => change({ selected: one === shape ? null : one.id })}>
@@ -111,7 +112,7 @@ export function ZonePanel({ editor, planes }) {
       ${one === shape && html`<${ShapeFields} shape=${one} classes=${classes} planes=${planes} trouble=${trouble[troubleKey(one)] ?? {}}
         nameWords=${nameTrouble(one, shapes)} onChange=${(part) => change(withShape(one.id, part))} />`}
     </li>`)}</ul>
-    ${failure && html`<${Notice} icon="alert" tone="bad" title=${failure.join("\n")} />`}
+    ${failure && html`<${Notice} icon="alert" tone="bad" title=${failure.join("\n")} />`}</div>
     <${Preview} name=${name} body=${isWhole && isNamed && shapes.some((one) => one.kind !== "ground") ? body : null} />
     <div class="dialog-foot"><${Button} onClick=${editor.stop}>Cancel</${Button}>
       <${Button} icon="check" kind="primary" disabled=${busy || !isWhole || !isNamed} onClick=${save}>${busy ? "One moment" : "Save"}</${Button}></div>

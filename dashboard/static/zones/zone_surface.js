@@ -90,12 +90,13 @@ function Shape({ shape, isChosen, open, hover, px, size }) {
   if (!places.length) return null;
   const line = places.map((place) => place.join(",")).join(" ");
   const [x, y] = places.reduce((top, one) => (one[1] < top[1] ? one : top));
+  const anchor = x < 0.12 * size[0] ? "start" : x > 0.88 * size[0] ? "end" : "middle"; // the whole name is in the picture
   const outline = kind === "line" || (open && points.length < 3) ? "polyline" : "polygon";
   return html`<g class="shape ${kind} ${isChosen ? "is-chosen" : ""}">
     <${outline} class="seam" points=${line} />
     <${outline} class="edge" points=${line} data-shape=${open ? null : id} />
     ${kind === "line" && places.length === 2 && html`<${Arrow} ends=${places} px=${px} />`}
-    ${!open && html`<text x=${x} y=${Math.max(16 * px, y - 12 * px)} font-size=${12.5 * px} text-anchor="middle">${name}</text>`}
+    ${!open && html`<text x=${x} y=${Math.max(16 * px, y - 12 * px)} font-size=${12.5 * px} text-anchor=${anchor}>${name}</text>`}
   </g>`;
 }
 
