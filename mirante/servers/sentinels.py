@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import redis
@@ -86,6 +88,16 @@ class _Looks:
 
     def _looked(self) -> None:
         self._due_s = time.monotonic() + LOOK_S
+
+
+def _strays(pool: Any) -> list[Any]:
+    """The connections to another server than the primary, those in use among them: channels are,
+    and whoever reads on a connection when another finds the new primary.
+    """
+    if pool.master_address is None:
+        return []
+    known = chain(pool._available_connections, pool._in_use_connections)
+    return [each for each in known if (each.host, each.port) != pool.master_address]
 
 
 class Sentinels:
@@ -191,10 +203,11 @@ class SentinelPool(_Looks, redis.sentinel.SentinelConnectionPool):
         """Give a connection to the primary."""
         if self.master_address is not None and self._is_due():
             with suppress(redis.RedisError):
-                before = self.master_address
-                if self.get_master_address() != before:  # type: ignore[no-untyped-call]
-                    self.disconnect()  # also those in use, as channels are
+                self.get_master_address()  # type: ignore[no-untyped-call]
                 self._looked()
+        with self._lock:
+            for stray in _strays(self):
+                stray.disconnect()
         return super().get_connection(*args, **options)
 
     def release(self, connection: Any) -> None:
@@ -222,10 +235,12 @@ class SentinelPoolAio(_Looks, redis.asyncio.sentinel.SentinelConnectionPool):
         """Give a connection to the primary."""
         if self.master_address is not None and self._is_due():
             with suppress(redis.RedisError):
-                before = self.master_address
-                if await self.get_master_address() != before:  # type: ignore[no-untyped-call]
-                    await self.disconnect()  # also those in use, as channels are
+                await self.get_master_address()  # type: ignore[no-untyped-call]
                 self._looked()
+        await asyncio.gather(
+            *(stray.disconnect() for stray in _strays(self) if stray.is_connected),
+            return_exceptions=True,
+        )
         return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
 
     async def release(self, connection: Any) -> None:

@@ -22,16 +22,7 @@ pytestmark = pytest.mark.redis
 Site = SentinelSite | ClusterSite
 
 
-# A stream of results that is opened within seconds of a failover by command stays silent in one of
-# a few runs, until it is opened again.
-SILENT = pytest.mark.xfail(reason="streams of results after a failover by command", strict=False)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(SentinelSite, marks=SILENT), ClusterSite],
-    ids=["sentinel", "cluster"],
-)
+@pytest.fixture(scope="module", params=[SentinelSite, ClusterSite], ids=["sentinel", "cluster"])
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with (
         tempfile.TemporaryDirectory(prefix="mr") as short,

@@ -81,12 +81,19 @@ class SentinelSite:
     def start(self) -> SentinelSite:
         for server in self.servers:
             server.start()
-        eventually(lambda: has_link(self.servers[1]))
+        eventually(self._streams_to_replica)
         self.process = subprocess.Popen(
             ["redis-server", str(self._file), "--sentinel"], stdout=subprocess.DEVNULL
         )
         eventually(self._knows_replica)
         return self
+
+    def _streams_to_replica(self) -> bool:
+        """What is written now reaches the replica: until that has said how far it is, for up to a
+        second after its link is up, the primary sends it nothing.
+        """
+        _, _, replicas = asked(self.servers[0], "ROLE")
+        return any(int(offset) > 0 for _, _, offset in replicas)
 
     def kill(self) -> None:
         for server in self.servers:
