@@ -113,7 +113,7 @@ def test_the_demo_ends_with_an_account(
 ) -> None:
     """Also where the files of its detectors are not, and street stands in for both."""
     where = {} if is_here else {"MIRANTE_MODEL_MIRROR": str(tmp_path)}
-    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "10", **where)
+    done: subprocess.CompletedProcess[str] = run("mirante", "demo", "--seconds", "6", **where)
     assert done.returncode == 0, done.stderr
     if not is_here and "stands in" not in done.stdout:
         assert "fewer faces found than with yunet" in done.stdout
