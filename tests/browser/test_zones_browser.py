@@ -211,3 +211,30 @@ def test_a_zone_that_is_moved_keeps_its_shape_at_the_edge(pages: Pages, site: Si
         for (one, other), (was, then) in zip(pairwise(moved), pairwise(points), strict=True):
             way = (other[0] - one[0], other[1] - one[1])
             assert way == pytest.approx((then[0] - was[0], then[1] - was[1]))
+
+
+_RULES = {
+    "zones": {
+        "door": {
+            "polygon": [[0.1, 0.2], [0.9, 0.2], [0.5, 1.0]],
+            "classes": ["blue"],
+            "after_s": 2,
+        },
+        "road": {"mask": "drivable", "share": 0.7, "anchor": "mask"},
+    },
+    "lines": {"gate": {"from": [0.3, 0.25], "to": [0.7, 0.9], "band": 0.05}},
+    "ground": {
+        "image": [[0.2, 0.9], [0.8, 0.9], [0.6, 0.5], [0.4, 0.5]],
+        "metres": [[0, 0], [5.5, 0], [5.5, 20], [0, 20]],
+    },
+}
+_BODY = """async (rules) => {
+  const { bodyOf, shapesOf } = await import("/static/zones/zone_rules.js");
+  return bodyOf(shapesOf(rules), rules.area);
+}"""
+
+
+def test_what_is_not_touched_is_saved_as_it_was(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    for area in ([0, 0, 1, 1], [0.1, 0.2, 0.9, 1]):
+        assert page.evaluate(_BODY, {**_RULES, "area": area}) == _RULES

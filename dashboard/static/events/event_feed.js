@@ -3,7 +3,9 @@ import { get } from "../lib/api.js";
 import { useEffect, useRef, useState } from "../lib/preact.js";
 import { newCards, withEvents } from "./event_words.js";
 
-const PERIOD_MS = 2000, PAGE = 40, ARRIVED_MOST = 200;
+const PERIOD_MS = 2000, PAGE = 40;
+const ARRIVED = 200, ARRIVED_PAGES = 3; // events of one answer, and answers, that have come; after more the list begins anew
+const KEPT = 200; // cards, while nobody looks further down
 const LATE_S = 30; // events of one camera may be published so much later than those of another
 
 const EMPTY = { cards: [], next: null, error: null, loaded: false, busy: false, waiting: [] };
@@ -11,15 +13,16 @@ const secondsOf = ({ entry }) => Number(entry.split("-")[0]) / 1000;
 
 /**
  * `query`: [[key, value]] of GET /events; `mayMove()`: whether new cards may come before the others now, else they wait.
- * Returns {cards, error, loaded, waiting: how many cards wait, hasMore, more(), show()}.
+ * Returns {cards, error, loaded, waiting: how many cards wait, next: null where there are no older ones, more(), show() begins anew}.
  */
 export function useFeed(query, mayMove = () => true) {
   const asked = new URLSearchParams(query).toString();
   const [state, set] = useState(EMPTY);
+  const [round, again] = useState(0);
   const now = useRef(state), may = useRef(mayMove);
   now.current = state;
   may.current = mayMove;
-  useEffect(() => follow(query, now, may, set), [asked]);
+  useEffect(() => follow(query, now, may, set), [asked, round]);
   const more = async () => {
     if (state.busy || !state.next) return;
     set((one) => ({ ...one, busy: true }));
@@ -30,16 +33,24 @@ export function useFeed(query, mayMove = () => true) {
       set((one) => ({ ...one, busy: false, error }));
     }
   };
-  const show = () => set((one) => ({ ...one, cards: withEvents(one.cards, one.waiting, true), waiting: [] }));
   return {
-    cards: state.cards, error: state.error, loaded: state.loaded, hasMore: state.next !== null,
-    waiting: newCards(state.cards, state.waiting), more, show,
+    cards: state.cards, error: state.error, loaded: state.loaded, next: state.next,
+    waiting: newCards(state.cards, state.waiting), more, show: () => again(round + 1),
   };
 }
 
 function search(query, more) {
   const given = query.filter(([key]) => !(key in more));
   return new URLSearchParams([...given, ...Object.entries(more)]).toString();
+}
+
+const withArrived = (state, events) => ({ ...state, error: null, cards: withEvents(state.cards, events, true), waiting: [] });
+
+/** Without the oldest cards of many, which are asked for again where they are wanted. */
+function bounded(state, isAtTop) {
+  if (!isAtTop || state.cards.length <= KEPT) return state;
+  const cards = state.cards.slice(0, KEPT);
+  return { ...state, cards, next: cards.at(-1).event.entry };
 }
 
 /** Asks for the newest, and again and again for what has come, until the function that it returns is called. */
@@ -54,15 +65,21 @@ function follow(query, now, may, set) {
   };
   const arrived = async () => {
     const after = Math.max(since, newest - LATE_S, 0).toFixed(3);
-    const { events } = await get(`/events?${search(query, { since: after, limit: ARRIVED_MOST })}`);
-    if (over) return;
+    const events = [];
+    let before = {};
+    for (let pages = 0; before; pages += 1) {
+      if (pages === ARRIVED_PAGES && may.current()) return first();
+      if (pages === ARRIVED_PAGES) break;
+      const page = await get(`/events?${search(query, { since: after, limit: ARRIVED, ...before })}`);
+      if (over) return undefined;
+      events.push(...page.events);
+      before = page.next && { before: page.next };
+    }
     newest = Math.max(newest, ...events.map(secondsOf));
-    const isFree = may.current() || newCards(now.current.cards, events) === 0;
-    set((one) => ({
-      ...one, error: null,
-      cards: isFree ? withEvents(one.cards, events, true) : one.cards,
-      waiting: isFree ? [] : events,
-    }));
+    const isAtTop = may.current();
+    if (isAtTop || newCards(now.current.cards, events) === 0) set((one) => bounded(withArrived(one, events), isAtTop));
+    else set((one) => ({ ...one, error: null, waiting: events }));
+    return undefined;
   };
   const ask = async () => {
     if (busy || over || document.hidden) return;

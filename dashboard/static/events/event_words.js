@@ -1,8 +1,8 @@
 // Events in words, and as cards. Pure functions.
 
-/** Kinds that are chosen together. Updates of an object are shown on its card, and are asked for with the rest of it. */
+/** Kinds that are chosen together. */
 export const GROUPS = {
-  objects: { words: "Objects", kinds: ["object-new", "object-end"] },
+  objects: { words: "Objects", kinds: ["object-new", "object-update", "object-end"] },
   zones: { words: "Zones", kinds: ["zone-entered", "zone-left", "zone-crowded"] },
   lines: { words: "Lines", kinds: ["line-crossed"] },
   lanes: { words: "Lanes", kinds: ["lane-departure"] },

@@ -34,19 +34,19 @@ export function EventsPage({ search }) {
 function Cards({ feed, isFiltered, onClear }) {
   const { cards } = feed;
   const [opened, open] = useState(null); // the key of a card
-  const end = useEnd(feed.more, cards.length);
+  const end = useEnd(feed.more, `${cards.length} ${feed.next}`);
   const shown = cards.find(({ key }) => key === opened);
   if (!feed.loaded) return html`<div class="event-grid" aria-busy="true">${!feed.error && Array.from({ length: 8 }, () => html`<div class="event ghost-event" />`)}</div>`;
-  if (!cards.length && !feed.hasMore) return html`<${Nothing} isFiltered=${isFiltered} onClear=${onClear} />`;
+  if (!cards.length && !feed.next) return html`<${Nothing} isFiltered=${isFiltered} onClear=${onClear} />`;
   return html`<div class="event-grid" role="feed" aria-label="Events, newest first">
       ${cards.map((card) => html`<${EventCard} key=${card.key} card=${card} onOpen=${() => open(card.key)} />`)}
     </div>
-    <div class="event-end" ref=${end}>${feed.hasMore && html`<${Button} onClick=${feed.more}>Older events</${Button}>`}</div>
+    <div class="event-end" ref=${end}>${feed.next && html`<${Button} onClick=${feed.more}>Older events</${Button}>`}</div>
     ${shown && html`<${EventDetail} card=${shown} onClose=${() => open(null)} />`}`;
 }
 
-/** A ref for the foot of the list: more is loaded as it comes near the screen. */
-function useEnd(more, length) {
+/** A ref for the foot of the list: more is loaded while it is near the screen; `state`: other after each loading. */
+function useEnd(more, state) {
   const ref = useRef(), load = useRef();
   load.current = more;
   useEffect(() => {
@@ -54,7 +54,7 @@ function useEnd(more, length) {
     const near = new IntersectionObserver(([entry]) => entry.isIntersecting && load.current(), { rootMargin: "600px" });
     near.observe(ref.current);
     return () => near.disconnect();
-  }, [length]);
+  }, [state]);
   return ref;
 }
 
