@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from mirante.counts import Digits
+from mirante.counts import Digits, Series
 from mirante.events import Event
 from mirante.frame import FrameResult
 from plugins.ledger import Ledger
@@ -19,6 +21,20 @@ QUIET_S = 20.0  # … of a camera whose frames change nothing in the memory
 IMAGES = 64  # that wait for their event
 
 log = logging.getLogger(__name__)
+
+
+class Tally(Protocol):
+    """Counts over time."""
+
+    @property
+    def totals(self) -> Mapping[Series, int]:
+        """Return objects counted by this worker so far, by series."""
+
+    def count(self, events: Sequence[Event]) -> None:
+        """Count events, each once."""
+
+    def take(self) -> list[Digits]:
+        """Return what has to be written since the last call."""
 
 
 class Carriage:
@@ -34,16 +50,19 @@ class Carriage:
 
     Attributes:
         outbox: the way to Redis; None before there is one.
+        tally: counts what is carried, a part of the memory; None where nothing is counted.
+        carried: number of events so far, by kind.
     """
 
     def __init__(self, ledger: Ledger, memory: Memory) -> None:
         self.outbox: Outbox | None = None
+        self.tally: Tally | None = None
+        self.carried: Counter[str] = Counter()
         self._ledger = ledger
         self._memory = memory
         self._lock = threading.Lock()
         self._told: list[Event] = []
         self._images: dict[str, bytes] = {}
-        self._counts: list[Digits] = []
         self._carried_s = float("-inf")
         self._captured_ms = 0
 
@@ -53,9 +72,17 @@ class Carriage:
         while len(self._images) > IMAGES:
             del self._images[next(iter(self._images))]
 
-    def count(self, digits: Iterable[Digits]) -> None:
-        """Write counts with the next step."""
-        self._counts += digits
+    def late(self) -> tuple[Event, ...]:
+        """Return the events of frames that were not published, once: whoever takes them hands them
+        on with the frame at hand.
+        """
+        return self._ledger.take_events()
+
+    def show(self, with_image: Callable[[Event], Event]) -> None:
+        """Let events without a frame, which wait for one, have an image of the one at hand."""
+        if self._told:
+            with self._lock:
+                self._told = [with_image(event) for event in self._told]
 
     def tell(self, change: Callable[[], Event | None]) -> None:
         """Change a part of the memory from another thread, and tell of it with the next step.
@@ -95,13 +122,16 @@ class Carriage:
             return
         with self._lock:
             events, self._told = (*self._told, *events), []
+            self.carried.update(event.kind for event in events)
+            if self.tally is not None:
+                self.tally.count(events)
             try:
                 saved = self._memory.saved() or None
             except Exception:
                 log.exception("camera %s: its memory cannot be saved", self._ledger.camera)
                 saved = None
             self._carried_s = time.monotonic()
-        counts, self._counts = self._counts, []
+            counts = [] if self.tally is None else self.tally.take()
         pairs = ((each.id, self._images.pop(each.id, b"")) for each in events)
         images = {event_id: jpeg for event_id, jpeg in pairs if jpeg}
         newest_ms = round(max((each.ts for each in events), default=0.0) * 1000)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 from pipeline.cameras.sources import source_of
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.view import before_scaling, behind_scaling
@@ -55,7 +58,7 @@ def analysis_caps(width: int, height: int) -> str:
 
 
 def stages_text(name: str, camera: Camera, threads: int) -> str:
-    """The elements behind the RGB caps: stages in order, preview, publisher.
+    """The elements behind the RGB caps: stages in order, events, preview, publisher.
 
     Args:
         name: the camera's name, which its results are published under.
@@ -67,6 +70,7 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
     """
     elements = [
         *stage_texts(camera, threads),
+        *_events(camera),
         _preview(camera.preview),
         f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}",
     ]
@@ -82,6 +86,18 @@ def stage_texts(camera: Camera, threads: int) -> list[str]:
     if camera.stages is None:
         raise ValueError("stages: expected those that were chosen, got null")
     return [stage.launch_text(threads) for stage in camera.stages]
+
+
+def _events(camera: Camera) -> Iterator[str]:
+    """Yield the element that tells what happened, where there is something to tell."""
+    happens = [each for stage in camera.stages or () if (each := stage.happens) is not None]
+    if not happens and not camera.events.nothing_seen:
+        return
+    options = camera.events.model_dump(exclude_defaults=True)
+    options |= {"blur": camera.preview.blur, "tracked": False}
+    for each in happens:
+        options |= each
+    yield f"mirevents options={quoted(json.dumps(options))}"
 
 
 def _preview(preview: Preview) -> str:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 from mirante.keys import CAMERA_NAME
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.clips import Clips
+from pipeline.config.events import Events
 from pipeline.config.field_of_view import Crop, Rotation, Zone
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
@@ -148,6 +149,7 @@ class CameraOptions(Section):
         "bits", description="how masks travel; all but polygon are lossless"
     )
     preview: Preview = Field(Preview(), description="the image for people")
+    events: Events = Field(Events(), description="what is reported of objects that a stage tracks")
     clips: Clips | None = Field(
         None, description="video around moments; null keeps none, {} keeps those asked for"
     )

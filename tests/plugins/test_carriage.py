@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mirante.counts import Digits
+from mirante.counts import Digits, Series
 from mirante.events import Event
 from plugins import carriage as module
 from plugins.carriage import Carriage
@@ -166,19 +167,35 @@ def test_what_another_thread_tells_goes_with_its_part_of_the_memory(site: Site) 
     assert len(site.sent.steps) == 3
 
 
+class Numbered:
+    """Counts that are a line for each event."""
+
+    totals: Mapping[Series, int] = {}
+
+    def __init__(self) -> None:
+        self.digits: list[Digits] = []
+
+    def count(self, events: Sequence[Event]) -> None:
+        self.digits += [Digits("k", event.id, 0, "1") for event in events]
+
+    def take(self) -> list[Digits]:
+        digits, self.digits = self.digits, []
+        return digits
+
+
 def test_images_and_counts_go_with_their_event(site: Site) -> None:
-    digits = [Digits("k", "f", n, "1") for n in range(3)]
+    site.carriage.tally = Numbered()
     site.carriage.add_image("e1", b"one")
-    site.carriage.count(digits[:2])
     site.ledger.drop(site.frame("e1"), "stage")
     for number in range(2 * module.IMAGES):
         site.carriage.add_image(f"of no event {number}", b"x")
     site.carriage.add_image("e2", b"two")
-    site.carriage.count(digits[2:])
     site.publish("e2")
-    assert site.sent.steps == [(["e1", "e2"], {"e2": b"two"}, None, digits)]
+    digits = [Digits("k", event_id, 0, "1") for event_id in ("e1", "e2", "e3")]
+    assert site.sent.steps == [(["e1", "e2"], {"e2": b"two"}, None, digits[:2])]
     site.publish("e3")
-    assert site.sent.steps[1] == (["e3"], {}, None, [])
+    assert site.sent.steps[1] == (["e3"], {}, None, digits[2:])
+    assert site.carriage.carried == {"object-new": 3}
 
 
 def test_a_part_that_cannot_be_saved_keeps_no_event_back(

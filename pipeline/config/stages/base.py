@@ -80,6 +80,13 @@ class StageKind(Section):
         return self.model_copy(update={use.key: renamed(use.name) for use in self.models()})
 
     @property
+    def happens(self) -> Mapping[str, Any] | None:
+        """Options of ``mirevents``, which stands behind stages of which events come; None of a
+        stage of which none come.
+        """
+        return None
+
+    @property
     def live(self) -> Mapping[str, str]:
         """The settings that the stage takes in while it runs, by the name that it reads them by."""
         return {}

@@ -63,6 +63,11 @@ class LanesStage(StageKind):
         """The stage's name where its time is shown."""
         return self.key()
 
+    @property
+    def happens(self) -> Mapping[str, Any]:
+        """None: lanes have no tracks."""
+        return {}
+
     def launch_text(self, threads: int) -> str:
         """Return ``mirlanes`` with its properties."""
         said = {"lanes": self.lanes} | self.model_dump(exclude_defaults=True)

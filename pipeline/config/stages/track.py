@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,11 @@ class TrackStage(StageKind):
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )
+
+    @property
+    def happens(self) -> Mapping[str, Any]:
+        """That objects have tracks, and for how long a missing one keeps its own."""
+        return {"tracked": True, "lost_s": self.lost_s}
 
     def launch_text(self, threads: int) -> str:
         """Return ``mirtrack`` with its properties."""

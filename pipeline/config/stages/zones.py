@@ -32,6 +32,11 @@ class ZonesStage(ZoneRules, StageKind):
         return self.key()
 
     @property
+    def happens(self) -> Mapping[str, Any]:
+        """That objects have tracks."""
+        return {"tracked": True}
+
+    @property
     def live(self) -> dict[str, str]:
         """All of it: zones and lines change while the camera runs."""
         return {self.key(): self.rules}

@@ -1,0 +1,1 @@
+"""What happened to tracked objects: events, their images, and counts over time."""
