@@ -14,6 +14,7 @@ from mirante.keys import WORKERS, report_key
 from mirante.nesting import check_nesting
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
+from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import OutboxReport
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,8 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         view: the stream that people see; None where it is that which is analysed.
         code: why it is not running, as a ``FaultCode``; None when nothing is wrong.
         stream: what is known of its stream; None while none comes.
+        events: number of its events since it was started, by kind.
+        counted: objects that it counted.
     """
 
     state: str
@@ -168,6 +171,8 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     view: ViewReport | None = None
     code: str | None = None
     stream: StreamReport | None = None
+    events: dict[str, int] = {}
+    counted: tuple[CountedReport, ...] = ()
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,12 +17,14 @@ from pipeline.cameras.state import WAITING, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
+from pipeline.control.counted_report import CountedReport
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.worker.clips import WorkerClips, of_view
 from pipeline.worker.memories import Memories
 from pipeline.worker.metrics import Latency
 from pipeline.worker.outages import tell_outage
 from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
+from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.ledger import Ledger
 from plugins.line import Line
@@ -129,12 +131,14 @@ class RunningCamera:
         images: those of its view, where it has one.
         clips: makes its clips, where it keeps some.
         live: settings of its stages that take the place of those with which they began.
+        carriage: counts its events and objects.
     """
 
     spec: Camera
     runner: Runner
     ledger: Ledger
     seen: Seen
+    carriage: Carriage
     images: ViewImages | None = None
     clips: Recorder | None = None
     live: dict[str, str] = field(default_factory=dict)
@@ -159,6 +163,8 @@ class RunningCamera:
             view=view,
             code=self.runner.code,
             stream=self.runner.stream,
+            events=dict(self.carriage.carried),
+            counted=counted_by(self.carriage),
         )
 
     def status(self) -> Status:
@@ -234,7 +240,9 @@ class CameraStarter:
             line.rings = (line.clips.ring,)
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
-        return RunningCamera(spec, runner, ledger, seen, images, line.clips, line.live)
+        return RunningCamera(
+            spec, runner, ledger, seen, line.carriage, images, line.clips, line.live
+        )
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:
         """Return what takes the images of the camera's view."""
@@ -243,6 +251,15 @@ class CameraStarter:
         preview = spec.preview
         hides = bool(spec.crop or spec.mask)
         return ViewImages(name, self.outbox, preview.fps, preview.quality, hides)
+
+
+def counted_by(carriage: Carriage) -> tuple[CountedReport, ...]:
+    """Return the objects counted of what is carried."""
+    totals = {} if carriage.tally is None else dict(carriage.tally.totals)
+    return tuple(
+        CountedReport(metric=metric, place=place, label=label, number=number)
+        for (metric, place, label), number in totals.items()
+    )
 
 
 def status_of(change: Transition, ledger: Ledger) -> Status:

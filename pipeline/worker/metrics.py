@@ -51,6 +51,7 @@ class WorkerCollector(Collector):
         now = self._state()
         yield from _frames(now)
         yield from _cameras(now)
+        yield from _events(now)
         yield from _outbox(now.outbox)
         yield from _models(now)
         yield GaugeMetricFamily(
@@ -126,6 +127,33 @@ def _cameras(
         for each in STATES:
             state.add_metric([name, each], float(each == camera.state))
     yield from (in_flight, state, detections, latency)
+
+
+def _events(now: WorkerState) -> Iterator[CounterMetricFamily]:
+    events = CounterMetricFamily("mirante_events", "Events, by kind.", labels=["camera", "kind"])
+    objects = CounterMetricFamily(
+        "mirante_objects", "Objects that appeared.", labels=["camera", "label"]
+    )
+    zones = CounterMetricFamily(
+        "mirante_zone_objects",
+        "Objects that entered or left a zone.",
+        labels=["camera", "zone", "way", "label"],
+    )
+    lines = CounterMetricFamily(
+        "mirante_line_objects",
+        "Objects that crossed a line, in or out.",
+        labels=["camera", "line", "way", "label"],
+    )
+    for name, camera, _ in now.accounts():
+        for kind, number in camera.events.items():
+            events.add_metric([name, kind], number)
+        for each in camera.counted:
+            if each.metric == "new":
+                objects.add_metric([name, each.label], each.number)
+            else:
+                family = lines if each.metric in ("in", "out") else zones
+                family.add_metric([name, each.place, each.metric, each.label], each.number)
+    yield from (events, objects, zones, lines)
 
 
 def _buckets(latency: LatencyReport) -> list[tuple[str, float]]:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from mirante.counts import Metric
 from mirante.frame import Counts
+from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
 
 COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
+_DID: list[tuple[Metric, str]] = [
+    *(("new", ""), ("entered", "shop"), ("left", "shop")),
+    *(("in", "door"), ("out", "door")),
+]
+COUNTED = tuple(
+    CountedReport(metric=metric, place=place, label="person", number=number)
+    for number, (metric, place) in enumerate(_DID, 5)
+)
 GATE = CameraReport(
-    state="running", reason="frames arrive", counts=COUNTS, in_flight=3, detections=33
+    state="running",
+    reason="frames arrive",
+    counts=COUNTS,
+    in_flight=3,
+    detections=33,
+    events={"object-new": 5, "camera-lost": 1},
+    counted=COUNTED,
 )
 PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
 CUT = CutReport(entries=7, kept_s=4.2, max_mib=64)

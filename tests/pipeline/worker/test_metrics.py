@@ -115,7 +115,23 @@ def test_a_paused_camera_has_no_state_and_does_not_make_the_worker_unready() -> 
 def test_labels_hold_neither_addresses_nor_tracks() -> None:
     samples = scrape(worker(gate=GATE))
     labels = {name for _, pairs in samples for name, _ in pairs}
-    assert labels <= {"camera", "state", "reason", "le", "kind"}
+    assert labels <= {
+        *("camera", "state", "reason", "le", "kind"),
+        *("zone", "line", "way", "label"),
+    }
+
+
+def test_events_and_objects() -> None:
+    samples = scrape(worker(gate=GATE))
+    assert of_gate(samples, "mirante_events_total", kind="object-new") == 5
+    assert of_gate(samples, "mirante_events_total", kind="camera-lost") == 1
+    assert of_gate(samples, "mirante_objects_total", label="person") == 5
+    for number, way in ((6, "entered"), (7, "left")):
+        of_zone = {"zone": "shop", "way": way, "label": "person"}
+        assert of_gate(samples, "mirante_zone_objects_total", **of_zone) == number
+    for number, way in ((8, "in"), (9, "out")):
+        of_line = {"line": "door", "way": way, "label": "person"}
+        assert of_gate(samples, "mirante_line_objects_total", **of_line) == number
 
 
 @pytest.mark.parametrize(
