@@ -58,24 +58,28 @@ def test_each_frame_of_a_clip_is_shown_at_the_time_of_its_result(name: str, tmp_
 @pytest.mark.rtsp
 def test_a_session_that_rests_decodes_key_frames_and_keeps_all_images(tmp_path: Path) -> None:
     recorder = Recorder("gate", Rule(9.0, 1.0, 60.0), ClipStore(tmp_path, 1 << 30, 1))
-    with (
-        MannersServer(Manners(read_clip(NUMBERS / "numbers_b0.h264.mp4"))) as server,
-        Watched("gate", server.url(), clips=recorder) as camera,
-    ):
+    with MannersServer(Manners(read_clip(NUMBERS / "numbers_b0.h264.mp4"))) as server:
+        camera = Watched("gate", server.url(), clips=recorder)
         camera.line.is_resting = True
-        camera.wait(State.RUNNING)
-        camera.seen.wait_until(lambda frames: len(frames) >= 4)
-        assert set(camera.seen.numbers[2:]) <= {0, 12}, "the key frames"
-        packets, _ = recorder.ring.after(0)
-        assert len(packets) > 2 * 12
-        assert len({each.order for each in packets}) == len(packets)
-        camera.line.is_resting = False
-        before = len(camera.seen.frames)
-        camera.seen.wait(before + 8)
-        after = camera.seen.numbers[before + 1 : before + 8]
-        assert after[0] in {0, 1, 12, 13}, "decoding goes on with a key frame"
-        assert [n for n in after if n is not None] == list(range(after[0], after[0] + 7))
-        assert camera.states == [State.CONNECTING, State.RUNNING]
+        with camera:
+            camera.wait(State.RUNNING)
+            camera.seen.wait(4)
+            assert set(camera.seen.numbers) <= {0, 12}, "the key frames"
+            packets, _ = recorder.ring.after(0)
+            assert len(packets) > 2 * 12
+            assert len({each.order for each in packets}) == len(packets)
+            camera.line.is_resting = False
+            camera.seen.wait(len(camera.seen.frames) + 14)
+            assert list(dict.fromkeys(camera.states)) == [State.CONNECTING, State.RUNNING]
+            counts, _ = camera.ledger.counts()
+    # A busy machine drops images behind the decoder, so it is what was decoded that is looked at.
+    seqs = [result.seq for _, result, _ in camera.seen.frames]
+    ahead = [(number - seq) % 24 for number, seq in zip(camera.seen.read, seqs, strict=True)]
+    first = ahead.index(ahead[-1])
+    assert set(ahead[first:]) == {ahead[-1]}, "and then each image is decoded"
+    decoded = [(ahead[-1] + seq) % 24 for seq in range(seqs[first - 1] + 1, seqs[first] + 1)]
+    assert decoded[0] in {0, 12} or counts.dropped["queue"], "it goes on with a key frame"
+    assert {0, 12} & set(decoded)
 
 
 @pytest.mark.rtsp
