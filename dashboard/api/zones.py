@@ -130,24 +130,28 @@ def put_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) ->
     stays as it is unless it is there. A camera of a configuration file is changed there.
     """
     seen = Seen(services, who)
-    before = seen.named(name)
-    stages = _stages(seen, before)
-    index = _index(stages)
-    kept = stages[index].get("ground") if index is not None else None
-    rules = {"ground": kept, **body}
-    said = _read(rules).model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    after = _with(stages, index, {"zones": {}, **said})
-    report = services.sampler.reports().get(before.worker)
-    check(name, {"stages": after}, before, report, may_refer=who.sees_all)
-    services.registry().edit(name, {"stages": after})
+    seen.named(name)
+
+    def with_rules(now: Desired) -> Description:
+        stages = _stages(seen, now)
+        index = _index(stages)
+        kept = stages[index].get("ground") if index is not None else None
+        said = _read({"ground": kept, **body})
+        keys = said.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        after = {"stages": _with(stages, index, {"zones": {}, **keys})}
+        report = services.sampler.reports().get(now.worker)
+        check(name, after, now, report, may_refer=who.sees_all)
+        return after
+
+    before = services.registry().edit(name, with_rules)
     services.sampler.nudge()
+    restarts = _index(_stages(seen, before)) is None
     words = (
-        "counted from the next frame on"
-        if index is not None
-        else "the camera restarts once, as nothing was counted before"
+        "the camera restarts once, as nothing was counted before"
+        if restarts
+        else "counted from the next frame on"
     )
-    changed = {"restarts": index is None, "words": words}
-    return {**_shown(seen, seen.named(name)), **changed}
+    return {**_shown(seen, seen.named(name)), "restarts": restarts, "words": words}
 
 
 @router.post(

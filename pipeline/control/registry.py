@@ -30,6 +30,7 @@ from pipeline.control.versioned import Version, read, read_version, watch, write
 
 log = logging.getLogger(__name__)
 
+Changes = Mapping[str, object] | Callable[[Desired], Mapping[str, object]]
 TRIES = 64  # of a change while others change the registry too; one of them wins each time
 PUT_BACK_S = 0.75  # in which workers put back what Redis lost: three times the pause of their loop
 
@@ -167,13 +168,14 @@ class Registry:
         """
         self._put(name, spec, is_new=False)
 
-    def edit(self, name: str, changes: Mapping[str, object]) -> None:
-        """Changes keys of a camera that was added at run time, of any worker.
+    def edit(self, name: str, changes: Changes) -> Desired:
+        """Change keys of a camera that was added at run time, of any worker; return it as it was.
 
         Args:
             name: the camera's name.
             changes: keys of ``Camera`` with their new values, None for the default. An address
-                that is absent, or as it is shown, stays, its secrets included.
+                that is absent, or as it is shown, stays, its secrets included. Or what makes them
+                of the camera as it is; asked again whenever somebody else changed it meanwhile.
 
         Raises:
             ConfigError: a key or value is wrong.
@@ -184,9 +186,10 @@ class Registry:
         def decide(entries: Entries) -> dict[str, Desired | None]:
             before = _named(name, entries)
             _refuse_configured(before)
-            return {name: replace(before, spec=edited(before, changes))}
+            keys = changes(before) if callable(changes) else changes
+            return {name: replace(before, spec=edited(before, keys))}
 
-        self._change(decide)
+        return self._change(decide)[name]
 
     def pause(self, name: str) -> None:
         """Keeps a camera of any worker and origin, but stops it until ``resume``.

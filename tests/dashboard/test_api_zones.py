@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dashboard.api.camera_keys import check
 from mirante.detections import Detections
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
@@ -52,6 +53,23 @@ def test_stages_are_added_once_and_then_changed_alone(gate: Bench) -> None:
     assert stages(gate)[-1]["zones"] == {}
     assert gate.http.get(ZONES).json()["lines"] == {"far": GATE}
     assert gate.http.put(ZONES, json={"ground": None}).json()["ground"] is None
+
+
+def test_what_another_changes_meanwhile_stays(gate: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate.http.put(ZONES, json=RULES).raise_for_status()
+    before = stages(gate)
+    others = [{**before[0], "threshold": 0.7}, *before[1:]]
+
+    def meanwhile(*args: Any, **options: Any) -> None:
+        if stages(gate) == before:
+            gate.http.patch(f"{CAMERAS}/gate", json={"stages": others}).raise_for_status()
+        check(*args, **options)
+
+    monkeypatch.setattr("dashboard.api.zones.check", meanwhile)
+    gate.http.put(ZONES, json={"lines": {"far": GATE}}).raise_for_status()
+    after = stages(gate)
+    assert after[0]["threshold"] == 0.7
+    assert after[-1]["lines"] == {"far": GATE}
 
 
 @pytest.mark.parametrize(
