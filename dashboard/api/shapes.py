@@ -155,6 +155,7 @@ CAMERA: dict[str, Any] = {
     "labels": ["person", "bicycle", "car"],
     "view": None,
     "hint": None,
+    "clips": None,
 }
 
 
@@ -227,6 +228,9 @@ class Camera(Shape):
     hint: str | None = Field(
         None,
         description="that a larger stream is decoded than its analysis needs, and its cost",
+    )
+    clips: dict[str, Any] | None = Field(
+        None, description="the moments that make its clips; null where it keeps none"
     )
 
 

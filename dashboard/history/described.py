@@ -56,12 +56,18 @@ def describe(
         "labels": _labels(models, report),
         "view": _view(desired, report),
         "hint": _hint(desired, report, track),
+        "clips": _keys(desired, report).get("clips"),
     }
+
+
+def _keys(desired: Desired, report: WorkerReport | None) -> dict[str, Any]:
+    """Return a camera's keys, those that it inherits included."""
+    return (report.defaults if report else {}) | desired.spec
 
 
 def _hint(desired: Desired, report: WorkerReport | None, track: Track) -> str | None:
     """That it decodes more than its analysis needs."""
-    keys = (report.defaults if report else {}) | desired.spec
+    keys = _keys(desired, report)
     sampled, rate = track.sampled, track.rate()
     if sampled is None or rate is None or keys.get("keyframes_only"):
         return None
