@@ -3,6 +3,8 @@ import { areasOf } from "../lib/areas.js";
 import { cameraPath, get } from "../lib/api.js";
 import { CameraActions } from "./camera_actions.js";
 import { Frames, Latency, Objects } from "./camera_charts.js";
+import { ClipsCard } from "../clips/clips_card.js";
+import { CountsCard } from "../counts/counts_card.js";
 import { LastMessage } from "./last_message.js";
 import { LayerBar } from "../lib/layer_bar.js";
 import { live, useLive } from "../lib/live.js";
@@ -71,6 +73,8 @@ function Known({ camera, session, onEdit }) {
     </div>
     <div class="cards">
       <${RecentEvents} name=${name} />
+      <${ClipsCard} camera=${camera} session=${session} />
+      <${CountsCard} camera=${camera} />
       <${Objects} history=${history} />
       <${Frames} history=${history} counts=${camera.counts} />
       <section class="card"><h2>Stages <small>median of the last minute, in order</small></h2>

@@ -1,4 +1,5 @@
 // One event as a card: its best image, what happened, where and when.
+import { ClipButton } from "../clips/clip_link.js";
 import { colourOf } from "../lib/colours.js";
 import { html, useState } from "../lib/preact.js";
 import { Button, Dialog, Icon, moment } from "../lib/ui.js";
@@ -62,6 +63,7 @@ export function EventDetail({ card, onClose }) {
       </dl>
     </div>
     <div class="dialog-foot">
+      <${ClipButton} event=${event} kind="primary">Play the clip</${ClipButton}>
       <${Button} onClick=${onClose}>Close</${Button}>
     </div>
   </${Dialog}>`;

@@ -19,13 +19,20 @@ export function placed(canvas, picture) {
 export function drawFrame(canvas, frame, layers, { areas = null, trails = null } = {}) {
   const context = canvas.getContext("2d", { alpha: false });
   const place = placed(canvas, frame.bitmap);
-  const [width, height] = frame.message.size;
-  const toX = (x) => place.left + (x * place.width) / width;
-  const toY = (y) => place.top + (y * place.height) / height;
   context.fillStyle = "#05080b";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingEnabled = true;
   context.drawImage(frame.bitmap, place.left, place.top, place.width, place.height);
+  drawResults(canvas, frame.bitmap, frame, layers, { areas, trails });
+}
+
+/** What was found, over a picture of the size of `picture` that is on the canvas, or behind it, already. */
+export function drawResults(canvas, picture, frame, layers, { areas = null, trails = null } = {}) {
+  const context = canvas.getContext("2d");
+  const place = placed(canvas, picture);
+  const [width, height] = frame.message.size;
+  const toX = (x) => place.left + (x * place.width) / width;
+  const toY = (y) => place.top + (y * place.height) / height;
   context.save();
   context.beginPath();
   context.rect(place.left, place.top, place.width, place.height);

@@ -31,7 +31,7 @@ export async function decodeFrame(header, parts) {
 }
 
 /** Planes as canvases of their own size, each pixel clear or of the plane's colour. */
-async function decodeMask(mask, data) {
+export async function decodeMask(mask, data) {
   const [width, height] = mask.size;
   const row = (width + 7) >> 3;
   const bits = await inflate(data, mask.labels.length * row * height);

@@ -23,6 +23,7 @@ const ICONS = {
   shape: "M5 7l9-3 6 8-6 8-9-4z",
   line: "M4 19L20 5M14 21v-7h7",
   lane: "M7 4L4 20M17 4l3 16M12 5v3M12 11v3M12 17v3",
+  clip: "M4 6h11v12H4zM15 10l5-3v10l-5-3",
   full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
 };
 
