@@ -15,8 +15,9 @@ from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
 from pipeline.config.camera import Camera, CameraName
 from pipeline.config.camera_url import ADDRESSES, SECRET_PARAMETER
+from pipeline.config.events import Events
 from pipeline.config.messages import NAME_WORDS, ConfigError, ConflictError, describe, refusal, show
-from pipeline.config.references import check_blur, check_stages
+from pipeline.config.references import check_blur, check_events, check_stages
 from pipeline.config.stages import kinds
 from pipeline.config.stages.facts import ModelFacts
 from pipeline.config.stages.stage import STAGES, read_stage
@@ -213,8 +214,8 @@ def _check_inherited_blur(
 
 
 def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> Iterator[str]:
-    """Classes that stages and ``preview.blur`` name must be found by a stage, as far as the
-    worker's report tells; what is of another shape the registry refuses.
+    """Classes that stages, ``preview.blur`` and ``events`` name must be found by a stage, as far
+    as the worker's report tells; what is of another shape the registry refuses.
     """
     facts = {
         model.name: ModelFacts(
@@ -231,10 +232,15 @@ def _check_classes(name: str, keys: Mapping[str, Any], report: WorkerReport) -> 
     }
     preview = keys.get("preview")
     blur = preview.get("blur") if isinstance(preview, Mapping) else None
+    own = keys.get("events")
     try:
         labels = _LABELS.validate_python(blur or [])
+        events = Events.model_validate(
+            {**report.defaults.get("events", {}), **(own if isinstance(own, Mapping) else {})}
+        )
         stages = STAGES.validate_python(report.stages_of({**keys, "preview": {"blur": [FACE]}}))
     except ValidationError:
         return
     yield from check_stages(stages, f"{name}.stages", facts.get)
     yield from check_blur(labels, stages, f"{name}.preview.blur", facts)
+    yield from check_events(events, stages, f"{name}.events", facts)

@@ -13,7 +13,13 @@ from pydantic_settings import SettingsError
 from mirante.nearest import nearest
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, path_of, show
-from pipeline.config.references import check_blur, check_source, check_stages, search_in
+from pipeline.config.references import (
+    check_blur,
+    check_events,
+    check_source,
+    check_stages,
+    search_in,
+)
 from pipeline.config.settings import Settings, findable, with_manifests
 from pipeline.config.stages.stage import STAGES
 from pipeline.config.view_stream import check_sessions, check_view
@@ -64,6 +70,7 @@ def parse_settings(text: str) -> Settings:
     for name, camera in (settings.cameras if settings else {}).items():  # with what they inherit
         blur = f"cameras.{name}.preview.blur"
         lines += check_blur(camera.preview.blur, findable(camera), blur)
+        lines += check_events(camera.events, findable(camera), f"cameras.{name}.events")
         lines += check_source(camera, f"cameras.{name}")
         lines += check_view(camera, f"cameras.{name}")
     lines += check_sessions(settings.cameras, "cameras") if settings else ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from mirante.nearest import nearest
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES
+from pipeline.config.events import Events
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import (
@@ -63,19 +64,45 @@ def check_blur(
         path: key of the list of classes, such as ``cameras.gate.preview.blur``.
         zoo: what another machine says of its models, by name; None asks this one.
     """
+    yield from _check_found({f"{path}[{i}]": blur[i] for i in range(len(blur))}, stages, zoo)
+
+
+def check_events(
+    events: Events,
+    stages: Sequence[StageKind],
+    path: str,
+    zoo: Mapping[str, ModelFacts] | None = None,
+) -> Iterator[str]:
+    """A line for each class of events that no stage finds, where objects are tracked.
+
+    Args:
+        events: the camera's, with what it inherits.
+        stages, zoo: as of ``check_blur``.
+        path: key of the events, such as ``cameras.gate.events``.
+    """
+    if any((stage.happens or {}).get("tracked") for stage in stages):
+        named = {f"{path}.classes[{i}]": label for i, label in enumerate(events.classes)}
+        named |= {f"{path}.nothing_seen.{label}": label for label in events.nothing_seen}
+        yield from _check_found(named, stages, zoo)
+
+
+def _check_found(
+    named: Mapping[str, str], stages: Sequence[StageKind], zoo: Mapping[str, ModelFacts] | None
+) -> Iterator[str]:
+    """A line for each class, by the key that names it, that no stage finds."""
     found: list[str] = []
     for stage in stages:
         labels = _labels(stage, facts_here if zoo is None else zoo.get)
         if labels is None:
             return
         found += [label for label in (*labels.boxes, *labels.masks) if label not in found]
-    for index, label in enumerate(blur):
+    for path, label in named.items():
         if label not in found:
             hint = nearest(label, found) if found else "it has none"
             finders = _finders(label, zoo_here() if zoo is None else zoo)
             more = f"; models that find it: {', '.join(finders)}" if finders else ""
             yield (
-                f"{path}[{index}]: {show(label)} — expected a class that a stage of the camera "
+                f"{path}: {show(label)} — expected a class that a stage of the camera "
                 f"finds; {hint}{more}"
             )
 

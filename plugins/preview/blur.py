@@ -53,7 +53,8 @@ class Blur:
             for label in mask.labels
             if label in self.labels
         ]
-        for index, (label, _, xyxy) in enumerate(result.detections):
+        found = () if self.labels.isdisjoint(result.detections.labels) else result.detections
+        for index, (label, _, xyxy) in enumerate(found):
             if label not in self.labels:
                 continue
             box = _scaled(tuple(xyxy.tolist()), scale)

@@ -193,6 +193,14 @@ def test_what_is_not_allowed(bench: Bench) -> None:
             'gate.preview.blur[0]: "fase" — expected a class that a stage of the camera finds; '
             "expected one of",
         ),
+        (
+            {
+                **{"url": "test://", "stages": [{"model": "street"}, {"track": "bytetrack"}]},
+                "events": {"classes": ["cra"]},
+            },
+            'gate.events.classes[0]: "cra" — expected a class that a stage of the camera finds; '
+            'did you mean "car"?',
+        ),
         ({"url": "test://", "stages": [{"model": "street"}] * 33}, "expected at most 32"),
         (
             {"url": "test://", "stages": [{"model": "strete"}]},
@@ -212,7 +220,7 @@ def test_a_wrong_body_is_refused_by_key_value_and_expectation(
     bench.until(bench.services.sampler.reports)
     whole = body if line.startswith("name") else {"name": "gate", **body}
     response = bench.http.post(CAMERAS, json=whole)
-    conflicts = ('stages[1].on: "cat"', "preview.blur[0]", 'model: "strete"')
+    conflicts = ('stages[1].on: "cat"', "preview.blur[0]", 'model: "strete"', "events.classes")
     assert response.status_code == (409 if any(each in line for each in conflicts) else 422)
     [said] = response.json()["detail"]
     assert line in said
