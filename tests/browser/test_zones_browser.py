@@ -76,8 +76,8 @@ def rules(site: Site, camera: str) -> dict[str, Any]:
     return dict(httpx.get(f"{site.url}/api/v1/cameras/{camera}/zones").json())
 
 
-def entered(page: Page) -> int:
-    words = page.locator('[data-zone="door"] dd').inner_text()
+def entered(page: Page, zone: str) -> int:
+    words = page.locator(f'[data-zone="{zone}"] dd').inner_text()
     found = re.search(r"(\d+) entered", words)
     return int(found[1]) if found else -1
 
@@ -104,7 +104,7 @@ def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
     assert [tuple(each) for each in door["polygon"]] == [
         pytest.approx(corner, abs=0.01) for corner in DOOR
     ]
-    until(lambda: entered(page) >= 2, what="for the blue box in the zone")
+    until(lambda: entered(page, "door") >= 2, what="for the blue box in the zone")
     before = page.locator("canvas.picture").get_attribute("data-epoch")
     # It is mended while the camera runs: a corner is added, moved and removed, and a line drawn.
     page.get_by_role("button", name="Edit zones").click()
@@ -126,22 +126,28 @@ def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
     assert changed["lines"]["line-1"]["from"] == pytest.approx((0.5, 0.1), abs=0.01)
     assert page.locator("canvas.picture").get_attribute("data-epoch") == before
     assert page.evaluate(BLUNDERS) == []
-    sees_the_events(page, walked)
+    sees_the_events(page, walked, "door")
 
 
-def sees_the_events(page: Page, camera: str) -> None:
+def shows_an_image(shown: Locator) -> None:
+    until(lambda: shown.locator("img").evaluate("(one) => one.naturalWidth"), what="for an image")
+
+
+def sees_the_events(page: Page, camera: str, zone: str) -> None:
     """In the list, on the timeline and in the counts of the camera; as cards of all events."""
-    row = page.locator(".recent-row", has_text="Blue entered door").first
+    row = page.locator(".recent-row", has_text=f"Blue entered {zone}").first
     expect(row).to_be_visible()
+    shows_an_image(row)
     expect(page.locator(".marks rect").first).to_be_attached()
     page.get_by_role("link", name="All", exact=True).click()
     expect(page.get_by_label("Camera", exact=True)).to_have_value(camera)
-    page.get_by_label("Zone or line", exact=True).select_option("door")
+    page.get_by_label("Zone or line", exact=True).select_option(zone)
     page.get_by_label("Kind", exact=True).select_option("Zones")
-    card = page.locator(".event", has_text="Blue entered door").first
+    card = page.locator(".event", has_text=f"Blue entered {zone}").first
     expect(card).to_contain_text(camera)
+    shows_an_image(card)
     card.locator(".event-image").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Blue entered door")
+    expect(page.get_by_role("dialog")).to_contain_text(f"Blue entered {zone}")
     page.keyboard.press("Escape")
     expect(page.locator(".event", has_text="crossed")).to_have_count(0)
 
@@ -155,14 +161,15 @@ def test_a_zone_is_drawn_with_a_finger(pages: Pages, site: Site, walked: str) ->
     for corner in DOOR:
         press(surface, corner, is_touch=True)
     page.get_by_role("button", name="Done").tap()
-    page.get_by_label("Zone", exact=True).fill("door")
+    page.get_by_label("Zone", exact=True).fill("stall")
     page.get_by_role("button", name="Save", exact=True).tap()
-    until(lambda: entered(page) >= 1, what="for an object in the zone")
-    polygon = rules(site, walked)["zones"]["door"]["polygon"]
+    until(lambda: entered(page, "stall") >= 1, what="for an object in the zone")
+    polygon = rules(site, walked)["zones"]["stall"]["polygon"]
     assert all(
         each == pytest.approx(corner, abs=0.02) for each, corner in zip(polygon, DOOR, strict=True)
     )
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    sees_the_events(page, walked, "stall")
 
 
 def test_zones_are_placed_and_moved_with_the_keyboard_and_wrong_ones_are_told(

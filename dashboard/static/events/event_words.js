@@ -75,6 +75,7 @@ export function withEvents(cards, events, isNewer) {
       more.push(cardOf(event));
     }
   }
+  more.sort((one, other) => other.event.ts - one.event.ts); // that an object is gone is known later than it is so
   return isNewer ? [...more, ...kept] : [...kept, ...more];
 }
 
