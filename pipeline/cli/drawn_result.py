@@ -10,6 +10,7 @@ from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from mirante.mask import Mask
 from mirante.rotated import corners
+from pipeline.cli.drawn_lanes import draw_lanes
 
 COLOURS = (
     (60, 220, 60),
@@ -31,6 +32,8 @@ def draw_result(rgb: Picture, result: FrameResult) -> Picture:
             0 if index is None or mask.labels[0] not in found.labels else found.class_id[index]
         )
         _paint(drawn, mask, int(of_class))
+    if result.lanes is not None:
+        draw_lanes(drawn, result.lanes)
     for i, class_id in enumerate(found.class_id):
         left, top, right, bottom = (round(float(edge)) for edge in found.xyxy[i])
         colour = COLOURS[int(class_id) % len(COLOURS)]

@@ -183,12 +183,14 @@ def _print(ran: Ran, json: bool) -> None:
         for fields in filter(None, (encoded.detections, encoded.masks)):
             typer.echo(fields["json"].decode())
         return
-    from pipeline.cli.tail import mask_words
+    from pipeline.cli.tail import lane_words, mask_words
 
     _print_objects(ran.result.detections)
     for of_object, mask in ran.result.all_masks():
         of = "" if of_object is None else f" of object {of_object}"
         typer.echo(f"mask by {mask.model}{of}, {mask.width}x{mask.height}: {mask_words(mask)}")
+    if ran.result.lanes is not None:
+        typer.echo(f"lanes: {lane_words(ran.result.lanes)}")
     for step, step_ms in ran.result.timings.items():
         typer.echo(f"{step} {step_ms:.2f} ms")
     for stage, stage_ms in ran.elapsed_ms.items():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mirante import Detections
     from mirante.client.items import Frame
     from mirante.client.plan import StateKind
+    from mirante.lanes import EgoLane, Lanes
     from mirante.mask import Mask
     from mirante.status import Status
 
@@ -83,6 +84,8 @@ def frame_words(frame: Frame, several: bool = False) -> str:
     """Return one line about a frame: time, number, latency from capture to Redis, findings."""
     camera = f"{frame.camera}  " if several else ""
     parts = [objects_words(frame.detections), *(mask_words(mask) for _, mask in frame.all_masks())]
+    if frame.lanes is not None:
+        parts.append(lane_words(frame.lanes))
     found = ", ".join(part for part in parts if part) or "nothing"
     latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
     damaged = "damaged image: " if frame.damaged else ""
@@ -106,6 +109,20 @@ def mask_words(mask: Mask) -> str:
     """``drivable 31 %, lane 2 %``: how much of the mask's region each plane covers."""
     shares = mask.planes.mean(axis=(1, 2))
     return ", ".join(f"{n} {share:.0%}" for n, share in zip(mask.labels, shares, strict=True))
+
+
+def lane_words(lanes: Lanes) -> str:
+    """``lines -1 (0.92) 1 (0.94), 4% left of centre``: numbers, confidences, the ego lane."""
+    lines = " ".join(f"{line.number} ({line.confidence:.2f})" for line in lanes.lines)
+    parts = [f"lines {lines}" if lines else "no lines"]
+    return ", ".join(parts if lanes.ego is None else [*parts, offset_words(lanes.ego)])
+
+
+def offset_words(ego: EgoLane) -> str:
+    """``4% left of centre``, or in metres where those are known."""
+    side = "right" if ego.offset > 0 else "left"
+    far = f"{abs(ego.offset):.0%}" if ego.offset_m is None else f"{abs(ego.offset_m):.2f} m"
+    return f"{far} {side} of centre"
 
 
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Zones, lines, trails and what stands still, drawn at the right pixels of a canvas."""
+"""Zones, lines, lanes, trails and what stands still, drawn at the right pixels of a canvas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DRAWN = """async ({ messages, areas, layers, places }) => {
   const trails = new Trails();
   bitmap.getContext("2d").fillRect(0, 0, 64, 36);
   for (const message of messages) trails.take(message);
-  const on = { masks: true, boxes: true, points: true, trails: true, areas: true };
+  const on = { masks: true, boxes: true, points: true, trails: true, areas: true, lanes: true };
   const shown = { ...on, labels: false, ...layers, hidden: new Set(layers.hidden) };
   const message = messages.at(-1);
   drawFrame(canvas, { bitmap, masks: [], message }, shown, { areas, trails });
@@ -97,3 +97,40 @@ def test_what_stands_still_is_drawn_quietly(page: Page) -> None:
         drawn(page, [message(1, 30, still=still)], edge)[0] for still in (False, True)
     )
     assert 0 < standing < moving
+
+
+def test_lanes_are_lines_over_a_tint_with_the_offset_below(page: Page) -> None:
+    left, right, far = [[20, 36], [30, 10]], [[44, 36], [34, 10]], [[60, 36], [38, 10]]
+    lines = [
+        {"number": number, "confidence": 1, "points": points, "curve": [5, 32, 0, 0]}
+        for number, points in ((-1, left), (1, right), (2, far))
+    ]
+    lanes = {
+        "lines": lines,
+        "ego": {"offset": 0.1, "curvature": 0, "confidence": 1},
+        "drivable": [[[2, 34], [14, 34], [14, 20], [2, 20]]],
+    }
+    on_line, in_lane, on_far, words, edge = (
+        (250, 230),
+        (320, 200),
+        (490, 230),
+        (278, 345),
+        (80, 200),
+    )
+    places = (on_line, in_lane, on_far, words, edge, (600, 100))
+    shown = drawn(page, [message(1, 2, lanes=lanes)], *places)
+    assert min(shown[0], shown[2]) > 150
+    assert shown[4] > 100
+    assert 0 < shown[1] < 80
+    assert shown[5] == 0
+    alone = message(1, 2, lanes={"lines": lines})
+    assert drawn(page, [alone], words)[0] != shown[3]
+    off = drawn(page, [message(1, 2, lanes=lanes)], *places, layers={"lanes": False})
+    assert off == [0] * len(places)
+    told = page.evaluate("""async () => {
+      const { offsetWords } = await import("/static/lib/lanes.js");
+      const all = [[0.104], [-0.2, -0.7], [0.001], [0.001, 0.004]];
+      return all.map(([offset, offset_m]) => offsetWords({ offset, offset_m }));
+    }""")
+    centre = "in the lane's centre"
+    assert told == ["10 % right of centre", "0.70 m left of centre", centre, centre]

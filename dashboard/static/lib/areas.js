@@ -103,7 +103,7 @@ function drawLine(context, [from, to], unit) {
 }
 
 /** Words on a dark plate above a place, within the picture. */
-function drawPlate(context, text, [x, y], place, unit) {
+export function drawPlate(context, text, [x, y], place, unit) {
   context.font = `600 ${11.5 * unit}px system-ui, sans-serif`;
   const width = context.measureText(text).width + 14 * unit, height = 20 * unit;
   const left = Math.max(place.left + 3 * unit, Math.min(x - width / 2, place.left + place.width - width - 3 * unit));

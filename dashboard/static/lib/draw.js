@@ -1,6 +1,7 @@
 // A frame onto a canvas: the picture, masks at the region they cover, boxes with their words, key points.
 import { drawAreas } from "./areas.js";
 import { colourOf } from "./colours.js";
+import { drawLanes } from "./lanes.js";
 
 const DAMAGED = "#ffb020";
 const STILL = 0.6; // opacity of what has not moved for some time
@@ -13,7 +14,7 @@ export function placed(canvas, picture) {
 }
 
 /**
- * `layers`: {masks, boxes, labels, points, trails, areas: booleans, hidden: Set of classes};
+ * `layers`: {masks, boxes, labels, points, trails, areas, lanes: booleans, hidden: Set of classes};
  * `over`: {areas, trails}, the camera's zones and lines and where its objects came from, null for none.
  */
 export function drawFrame(canvas, frame, layers, { areas = null, trails = null } = {}) {
@@ -39,6 +40,8 @@ export function drawResults(canvas, picture, frame, layers, { areas = null, trai
   context.clip();
   if (layers.masks) drawMasks(context, frame.masks, toX, toY, layers.hidden);
   const unit = Math.max(1, Math.min(devicePixelRatio || 1, 3));
+  const { lanes } = frame.message;
+  const drawLaneWords = lanes && layers.lanes ? drawLanes(context, lanes, toX, toY, place, unit) : null;
   const drawAreaWords = areas && layers.areas ? drawAreas(context, areas, frame.message, place, unit) : null;
   if (trails && layers.trails) trails.draw(context, toX, toY, unit, layers.hidden);
   const objects = frame.message.objects.filter((object) => !layers.hidden.has(object.label));
@@ -49,6 +52,7 @@ export function drawResults(canvas, picture, frame, layers, { areas = null, trai
     const skeletons = new Map((frame.message.skeletons ?? []).map((one) => [one.class_id, one]));
     for (const object of objects) drawPoints(context, object, skeletons.get(object.class_id), toX, toY, unit);
   }
+  drawLaneWords?.();
   drawAreaWords?.();
   if (frame.message.damaged) drawDamaged(context, place, unit);
   context.restore();

@@ -6,7 +6,7 @@ const listeners = new Set();
 
 function load() {
   const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-  const choice = { masks: true, boxes: true, labels: true, points: true, trails: true, areas: true, ...kept };
+  const choice = { masks: true, boxes: true, labels: true, points: true, trails: true, areas: true, lanes: true, ...kept };
   return { ...choice, hidden: new Set(kept.hidden ?? []) };
 }
 
