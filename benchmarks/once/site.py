@@ -29,6 +29,7 @@ from pipeline.worker.redis_server import DIE_WITH_PARENT
 CAMERA = "gate"
 MODEL, OTHER_MODEL = "test-boxes", "test-pose"
 START_S = 90.0
+LOST_S = 10.0  # for which an object that is not seen is looked for, as after a restart
 _CLIP_S = 10
 _WORKER = "from pipeline.cli import main; main()"
 
@@ -167,7 +168,7 @@ class Site:
         stages: list[dict[str, Any]] = [
             {"model": MODEL},
             {"python": "benchmarks.once.walkers:Walkers", "options": options},
-            *([{"track": self._plan.tracker, "lost_s": 10}] if has_tracker else []),
+            *([{"track": self._plan.tracker, "lost_s": LOST_S}] if has_tracker else []),
             {"zones": {}, "lines": {"door": line}},
         ]
         off = {"port": None}

@@ -13,22 +13,22 @@ from benchmarks.once.faults import FAULTS
 from benchmarks.once.plan import FAULTS as NAMES
 from benchmarks.once.plan import Plan, faults_in
 from benchmarks.once.tally import tally
-from mirante.events import Event
+from mirante.events import Event, EventKind
 from tests.support.outcome import Run
 
 CROWD = Crowd(crossings=50, rate=8.0, seen_s=3.0)
 BEGUN_S = 1_764_000_000.0
 
 
-def crossing(number: int, after_s: float = 0.05) -> Event:
+def told(number: int, after_s: float = 0.05, kind: EventKind = "line-crossed") -> Event:
     """The event of a walker, some time behind the line."""
     passed_s = number / CROWD.rate + after_s
     numbers, boxes = CROWD.at(passed_s)
     left, top, right, bottom = boxes[numbers == number][0].round(2).tolist()
     return Event(
-        id=f"e{number}",
+        id=f"{number}-{kind}",
         camera="gate",
-        kind="line-crossed",
+        kind=kind,
         ts=BEGUN_S + passed_s,
         bbox=(left, top, right - left, bottom - top),
         direction="out" if number % 2 else "in",
@@ -38,7 +38,7 @@ def crossing(number: int, after_s: float = 0.05) -> Event:
 @pytest.mark.parametrize("crowd", [CROWD, Crowd(1000, 8.0, 11.0), Crowd(7, 0.5, 60.0)])
 def test_each_walker_has_a_place_of_its_own_and_crosses_at_its_time(crowd: Crowd) -> None:
     seen: set[int] = set()
-    for passed_s in np.arange(-crowd.seen_s - 1, crowd.seconds + 1, 0.37):
+    for passed_s in np.arange(-crowd.seen_s - 1, crowd.seconds + 1, 1.37):
         numbers, boxes = crowd.at(passed_s)
         near = np.abs(boxes[:, None] - boxes[None]).max(2) < BOX[0]
         assert near.sum() == len(numbers), "nobody touches another"
@@ -54,11 +54,14 @@ def test_each_walker_has_a_place_of_its_own_and_crosses_at_its_time(crowd: Crowd
 @pytest.mark.parametrize("after_s", [-2.5, 0.01, 2.9])
 def test_an_event_tells_whose_it_is(after_s: float) -> None:
     for number in range(CROWD.crossings):
-        assert CROWD.who(crossing(number, after_s), BEGUN_S) == number
+        assert CROWD.who(told(number, after_s), BEGUN_S) == number
 
 
-EXACT = [crossing(number) for number in range(50)]
-LAST = EXACT[-1]
+CROSSED = [told(number) for number in range(50)]
+NEW = [told(number, -2.5, "object-new") for number in range(50)]
+ENDED = [told(number, 2.9, "object-end") for number in range(50)]
+EXACT = [*CROSSED, *NEW, *ENDED]
+FIRST, LAST = CROSSED[0], CROSSED[-1]
 
 
 def changed(event: Event, **facts: Any) -> Event:
@@ -67,14 +70,19 @@ def changed(event: Event, **facts: Any) -> Event:
 
 CASES: dict[str, tuple[list[Event], dict[str, int]]] = {
     "exact": (EXACT, {}),
-    "other kinds do not count": ([*EXACT, changed(LAST, kind="zone-left")], {}),
-    "lost": (EXACT[:20] + EXACT[23:], {"lost": 3}),
-    "doubled": ([*EXACT, LAST], {"doubled": 1}),
-    "doubled with another ID": ([*EXACT, changed(LAST, id="other")], {"doubled": 1}),
-    "two with one ID": ([*EXACT[:-1], changed(LAST, id="e3")], {"doubled": 1}),
-    "the other way": ([*EXACT[:-1], changed(LAST, direction="in")], {"wrong": 1}),
+    "other kinds do not count": ([*EXACT, changed(LAST, id="z", kind="zone-left")], {}),
+    "lost": (CROSSED[:20] + CROSSED[23:] + NEW + ENDED, {"lost": 3}),
+    "never seen, and never gone": (CROSSED + NEW[1:] + ENDED[:-1], {"lost": 2}),
+    "doubled": ([*EXACT, ENDED[-1]], {"doubled": 1}),
+    "doubled with another ID": ([*CROSSED, *NEW, changed(NEW[-1], id="x"), *ENDED], {"doubled": 1}),
+    "two with one ID": (
+        [*CROSSED, *NEW[:-1], changed(NEW[-1], id=LAST.id), *ENDED],
+        {"doubled": 1},
+    ),
+    "one lost, another twice": ([FIRST, *CROSSED[:-1], *NEW, *ENDED], {"lost": 1, "doubled": 1}),
+    "the other way": ([*CROSSED[:-1], changed(LAST, direction="in"), *NEW, *ENDED], {"wrong": 1}),
     "of nobody": ([*EXACT, changed(LAST, id="x", bbox=None)], {"wrong": 1}),
-    "out of order": ([EXACT[1], EXACT[0], *EXACT[2:]], {"unordered": 1}),
+    "out of order": ([CROSSED[1], FIRST, *CROSSED[2:], *NEW, *ENDED], {"unordered": 1}),
 }
 
 
@@ -101,10 +109,10 @@ def test_each_fault_that_is_offered_can_be_made() -> None:
 
 
 @pytest.mark.redis
-def test_a_worker_is_killed_while_twenty_objects_cross(mirante: Run) -> None:
-    crowd = ("--crossings", "20", "--rate", "4", "--seen", "6", "--every", "4")
-    done = mirante("bench", "once", "--faults", "kill", *crowd)
+def test_redis_is_killed_while_twenty_objects_come_cross_and_go(mirante: Run) -> None:
+    crowd = ("--crossings", "20", "--rate", "4", "--seen", "6", "--every", "4", "--down", "1")
+    done = mirante("bench", "once", "--faults", "redis", *crowd)
     assert done.status == 0, done.err
-    [row] = [line.split() for line in done.out.splitlines() if line.startswith("kill")]
-    assert row[2:8] == ["20", "20", "0", "0", "0", "0"]
+    [row] = [line.split() for line in done.out.splitlines() if line.startswith("redis")]
+    assert row[2:10] == ["20", "20", "20", "20", "0", "0", "0", "0"]
     assert int(row[1]) >= 1
