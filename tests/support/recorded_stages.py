@@ -82,3 +82,28 @@ class Standing:
             np.ones(1, np.int64),
         )
         return replace(result, detections=there)
+
+
+class Walking:
+    """Puts one object into each frame, which walks from the left to the right and then is gone.
+
+    Args:
+        begin: Unix seconds at which it sets out.
+        walk_s: that it takes.
+    """
+
+    def __init__(self, begin: float, walk_s: float) -> None:
+        self.begin, self.walk_s = begin, walk_s
+
+    def __call__(self, frame: np.ndarray, result: Any) -> Any:
+        share = (result.captured_ns / 1e9 - self.begin) / self.walk_s
+        x, y = share * result.width, 0.9 * result.height
+        box = [[x - 10, y - 60, x + 10, y]] if 0 <= share < 1 else np.empty((0, 4))
+        count = len(box)
+        there = Detections(
+            np.array(box, np.float32),
+            np.full(count, 0.9, np.float32),
+            np.zeros(count, np.int32),
+            ("person",),
+        )
+        return replace(result, detections=there)

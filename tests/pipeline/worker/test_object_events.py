@@ -1,0 +1,103 @@
+"""Events of an object that walks through a camera's image, over a restart of the worker."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mirante.counts import Series, keys_between, read
+from mirante.keys import key
+from pipeline.config.settings import Settings
+from pipeline.control.registry import Registry, connect
+from pipeline.gst.camera import CameraRunner
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
+from tests.support.images import decode_image
+from tests.support.redis_entries import entries
+
+WALK_S = 5.0
+DOOR = {"from": [0.3, 1], "to": [0.3, 0]}
+
+
+def until(holds: Callable[[], object]) -> None:
+    until_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until_s, "it did not come to that within 60 s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(url: str) -> Iterator[Worker]:
+    worker, stop = Worker(Settings(), url, CameraRunner), threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield worker
+    finally:
+        stop.set()
+        thread.join()
+
+
+def camera(begin_s: float) -> dict[str, Any]:
+    """A camera of which all but the upper edge of the image is blacked out."""
+    dropping = {"python": "tests.support.recorded_stages:Record", "options": {"drop": [7, 8, 20]}}
+    walking = {
+        "python": "tests.support.recorded_stages:Walking",
+        "options": {"begin": begin_s, "walk_s": WALK_S},
+    }
+    zones = {"zones": {}, "lines": {"door": {**DOOR, "after_s": 0}}}
+    return {
+        "url": "test://?size=320x180&fps=10",
+        "mask": [[[0, 0.1], [1, 0.1], [1, 1], [0, 1]]],
+        "stages": [walking, {"track": "bytetrack", "lost_s": 1.0}, zones, dropping],
+        "events": {"update_s": 1, "nothing_seen": {"person": 2}},
+    }
+
+
+@pytest.mark.redis
+def test_the_life_of_an_object_across_a_restart(redis_server: RedisServer) -> None:
+    with connect(redis_server.url) as client:
+
+        def happened() -> dict[bytes, dict[str, Any]]:
+            found = entries(client, key("gate", "events"))
+            return {entry: json.loads(fields[b"json"]) for entry, fields in found}
+
+        def has(kind: str) -> bool:
+            return kind in [event["kind"] for event in happened().values()]
+
+        with running(redis_server.url) as worker:
+            until(lambda: worker.state().outbox.connected)
+            begin_s = time.time() + 0.5
+            Registry(client).add("gate", camera(begin_s))
+            until(lambda: has("line-crossed"))
+        with running(redis_server.url) as worker:
+            until(lambda: has("nothing-seen"))
+            state = worker.state().cameras["gate"]
+        events, images = happened(), dict(entries(client, key("gate", "images")))
+        hours = keys_between("gate", int(begin_s), int(begin_s) + 60, "hour")
+        counted = read([(at, client.hgetall(name)) for name, at in hours.items()], "hour")
+    once = [each for each in events.values() if each["kind"] != "object-update"]
+    assert [each["kind"] for each in once] == [
+        *("object-new", "line-crossed", "object-end", "nothing-seen")
+    ]
+    assert len({each["id"] for each in events.values()}) == len(events) > len(once)
+    new, crossed, end, silence = once
+    assert {each["track_id"] for each in events.values() if each is not silence} == {1}
+    assert end["dwell_s"] == pytest.approx(WALK_S, abs=0.7)
+    assert end["epoch"] > new["epoch"]
+    assert len(end["path"]) > 3
+    for entry, event in events.items():
+        assert event["image"], event["kind"]
+        shown = decode_image(images[entry][b"jpeg"])
+        assert shown[shown.shape[0] // 4 :].max() < 20, "it is blacked out"
+    assert {series: sum(values.values()) for series, values in counted.items()} == {
+        Series("new", "", "person"): 1,
+        Series(crossed["direction"], "door", "person"): 1,
+    }
+    assert state.events["object-end"] == state.events["nothing-seen"] == 1
