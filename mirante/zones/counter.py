@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -160,9 +161,12 @@ class Counter:
     def _events(self, result: FrameResult, objects: Detections, ids: list[int]) -> Iterator[Event]:
         now_ns, tracks = result.captured_ns, self._tracks
         passed_s = (now_ns - self._now_ns) / 1e9 if self._now_ns else 0.0
-        if passed_s < 0:
+        is_long = passed_s > FORGET_S
+        if passed_s < 0 or (is_long and tracks.knows(ids)):
             tracks.shift(now_ns - self._now_ns)  # the clock was set
-            self._occupied = None
+            self._occupied, passed_s = None, 0.0
+        elif is_long:
+            yield from self._ended(result, passed_s)
         self._now_ns = now_ns
         rows, at, new = tracks.rows_of(ids)
         turning, crossing = self._see(result, objects, rows, at, new)
@@ -251,13 +255,31 @@ class Counter:
         """
         tracks = self._tracks
         unseen_s = (result.captured_ns - tracks["seen"]) / 1e9
+        yield from self._lost(result, unseen_s)
+        gone = unseen_s > self._forget_s
+        if gone.any():
+            tracks.keep(~gone)
+
+    def _lost(self, result: FrameResult, unseen_s: NDArray[np.float64]) -> Iterator[Event]:
+        tracks = self._tracks
         for row, zone in pairs(self._presence.miss(tracks, unseen_s)):
             yield self._left(result, row, zone, int(tracks["seen"][row]))
         for row, line in pairs(self._crossing.miss(tracks, unseen_s)):
             yield self._crossed(result, row, line)
-        gone = unseen_s > self._forget_s
-        if gone.any():
-            tracks.keep(~gone)
+
+    def _ended(self, result: FrameResult, outage_s: float) -> Iterator[Event]:
+        """Yield what objects did before an outage after which nobody is where they were: at the
+        time at which each was seen last, of no frame.
+        """
+        tracks = self._tracks
+        seen_ns = dict(zip(tracks["id"].tolist(), tracks["seen"].tolist(), strict=True))
+        for event in self._lost(result, np.full(len(tracks), np.inf)):
+            ts = seen_ns[event.track_id] // 1000 / 1e6
+            reason = f"{event.reason}, then no frame came for {outage_s:.0f} s"
+            yield msgspec.structs.replace(event, ts=ts, seq=None, epoch=None, reason=reason)
+        tracks.keep(np.zeros(len(tracks), np.bool_))
+        for totals in self._zones.values():
+            totals.level, totals.was_over = 0.0, False
 
     def _crowded(self, result: FrameResult, passed_s: float) -> Iterator[Event]:
         for index, (name, zone) in enumerate(self._rules.zones.items()):

@@ -64,6 +64,10 @@ class Tracks:
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
 
+    def knows(self, ids: list[int]) -> bool:
+        """Return whether any of these tracks has a row."""
+        return any(each in self._rows for each in ids)
+
     def rows_of(self, ids: list[int]) -> tuple[Rows, At, Rows]:
         """Return the row of each track, what columns are indexed with for all of them, and which of
         ``ids`` are new: those get rows of zeros.

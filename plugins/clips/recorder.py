@@ -117,9 +117,13 @@ class Recorder:
         return replace(result, events=tuple(self.marked(event) for event in result.events))
 
     def marked(self, event: Event) -> Event:
-        """Begin a clip for an event, if it makes one; return it with the clip's ID."""
+        """Begin a clip for an event, if it makes one; return it with the clip's ID. None is made of
+        a moment so long ago that it is no longer in memory.
+        """
         rule = self._rule
         if event.kind not in rule.on or event.clip or not rule.where(event):
+            return event
+        if self.ring.is_past(round(event.ts * 1e9)):
             return event
         cause = Cause(
             ts=event.ts,

@@ -123,6 +123,11 @@ class PacketRing:
                 skipped -= len(group)
             return found, self._next
 
+    def is_past(self, captured_ns: int) -> bool:
+        """Return whether a moment is so long ago that its images need not be there any more."""
+        newest = self.newest
+        return newest is not None and captured_ns < newest.captured_ns - self._span_ns
+
     @property
     def newest(self) -> Packet | None:
         """The newest packet, if there is any."""

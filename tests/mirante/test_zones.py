@@ -282,6 +282,62 @@ def test_a_clock_that_is_set_back_ends_nothing() -> None:
     assert kinds(play(made, [frame(3 + i / 5, {}) for i in range(10)])) == ["zone-left"]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("lost_s", [1, 30])
+def test_who_was_inside_before_an_outage_left_when_last_seen(lost_s: float, restarts: bool) -> None:
+    rules = {"zones": {"door": DOOR | {"lost_s": lost_s, "crowded": 0}}, "lines": {"gate": GATE}}
+    made = counter(**rules)
+    play(made, [frame(i / 5, {1: (300, 300), 2: (20 + 2 * i, 300)}) for i in range(20)])
+    assert made.count(frame(4, {1: (300, 300)})).counts.zones["door"].inside == 1
+    if restarts:
+        made = Counter(made.saved())
+        made.adopt(read_rules(json.dumps(rules)))
+    back = made.count(frame(604, {9: (310, 300)}, epoch=2000))
+    [left] = back.events
+    assert (left.kind, left.track_id) == ("zone-left", 1)
+    assert left.dwell_s == pytest.approx(4)
+    assert left.ts == pytest.approx(START_NS / 1e9 + 4)
+    assert (left.seq, left.epoch) == (None, None)
+    assert left.reason == "person 1 left door after 4.0 s, then no frame came for 600 s"
+    door = back.counts.zones["door"]
+    assert (door.inside, door.entered, door.left) == (0, 1, 1)
+    events = play(made, [frame(604 + i / 5, {9: (310, 300)}, epoch=2000) for i in range(1, 20)])
+    assert "zone-entered" in kinds(events)
+    assert "zone-left" not in kinds(events)
+    assert len({event.id for event in (left, *events)}) == 1 + len(events)
+
+
+def test_an_object_that_crossed_just_before_an_outage_is_counted_once() -> None:
+    made = counter(lines={"gate": GATE})
+    assert play(made, walk([270, 290, 310, 322, 323, 324, 324], 5)) == []
+    [crossed] = made.count(frame(60, {})).events
+    assert (crossed.direction, crossed.seq) == ("in", None)
+    assert crossed.ts == pytest.approx(START_NS / 1e9 + 1.2)
+    assert play(made, walk([320, 310, 330, 400], 5, 60.2, track=2)) == []
+
+
+def test_a_crowd_does_not_grow_in_an_outage() -> None:
+    made = counter(zones={"door": DOOR | {"crowded": 0, "crowded_s": 5}})
+    play(made, walk([300] * 10, 5))
+    events = play(made, [frame(60 + i / 5, {2: (300, 300)}) for i in range(40)])
+    assert [(e.kind, round(e.ts - START_NS / 1e9)) for e in events[1:]] == [
+        ("zone-entered", 61),
+        ("zone-crowded", 66),
+    ]
+
+
+@pytest.mark.parametrize("by_s", [3600, -3600])
+def test_a_clock_that_is_set_ends_nobody_who_is_still_there(by_s: float) -> None:
+    made = counter(zones={"door": DOOR})
+    play(made, [frame(5000 + i / 5, {1: (300, 300), 2: (310, 300)}) for i in range(10)])
+    there = [frame(5002 + by_s + i / 5, {1: (300, 300)}) for i in range(3)]
+    assert play(made, there) == []
+    more = [frame(5003 + by_s + i / 5, {1: (300, 300)}) for i in range(20)]
+    [left] = play(made, more)
+    assert left.track_id == 2
+    assert left.dwell_s == pytest.approx(1.8, abs=0.3)
+
+
 GROUND = {
     "image": [[0.1, 0.9], [0.9, 0.9], [0.7, 0.4], [0.3, 0.4]],
     "metres": [[0, 0], [8, 0], [8, 20], [0, 20]],

@@ -320,14 +320,16 @@ def test_only_events_of_the_rule_make_clips(started: list[Recording]) -> None:
     drafts = Drafts()
     clips = recorder(drafts, replace(RULE, where=lambda event: event.line == "gate"))
     frame = result(
-        100 * S, event(1.0, "object-new"), event(2.0), event(3.0, line="gate"), event(4.0, clip="x")
+        100 * S, event(101, "object-new"), event(102), event(103, line="gate"), event(104, clip="x")
     )
     marked = clips.mark(frame)
     assert [each.clip for each in marked.events] == ["", "", started[0].id, "x"]
     assert [each.id for each in marked.events] == [each.id for each in frame.events]
-    plain = result(100 * S, event(1.0, "object-new"))
+    plain = result(100 * S, event(101, "object-new"))
     assert clips.mark(plain) is plain
     assert len(started) == 1
+    assert clips.marked(event(92.9, line="gate")).clip == "", "no longer in memory"
+    assert clips.marked(event(93.1, line="gate")).clip != ""
 
 
 @pytest.mark.usefixtures("started")
