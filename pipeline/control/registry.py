@@ -173,9 +173,9 @@ class Registry:
 
         Args:
             name: the camera's name.
-            changes: keys of ``Camera`` with their new values, None for the default. An address
-                that is absent, or as it is shown, stays, its secrets included. Or what makes them
-                of the camera as it is; asked again whenever somebody else changed it meanwhile.
+            changes: keys of ``Camera`` with their new values, None for the default, or what makes
+                them of the camera as it is, asked again whenever somebody else wrote meanwhile. An
+                address that is absent, or as it is shown, stays, its secrets included.
 
         Raises:
             ConfigError: a key or value is wrong.
@@ -228,9 +228,8 @@ class Registry:
                 that this version understands.
         """
         entry = self._memory.own.get(name) or _named(name, self.cameras())
-        if entry.origin == "config" and name in self._configured:
-            return self._configured[name]
-        return self.completed(name, entry.spec)
+        is_own = entry.origin == "config" and name in self._configured
+        return self._configured[name] if is_own else self.completed(name, entry.spec)
 
     def completed(self, name: str, keys: Mapping[str, Any]) -> Camera:
         """The camera that the keys make here, with its credentials and what it inherits.
@@ -261,16 +260,14 @@ class Registry:
         return from_environment(reference)
 
     def _refuse_foreign(self, name: str, entries: Entries) -> None:
-        entry = entries.get(name)
-        if entry is not None and entry.worker != self._worker:
+        if (entry := entries.get(name)) is not None and entry.worker != self._worker:
             raise RegistryError(f'camera "{name}" belongs to worker "{entry.worker}"')
 
     def _put(self, name: str, spec: Mapping[str, object], *, is_new: bool) -> None:
         keys = stored(checked(name, spec), spec)
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
-            before = entries.get(name)
-            if is_new and before is not None:
+            if (before := entries.get(name)) is not None and is_new:
                 words = "exists already; PATCH changes it and PUT replaces it"
                 raise RegistryError(f'camera "{name}" {words}')
             self._refuse_foreign(name, entries)
