@@ -16,6 +16,7 @@ export function EventCard({ card, onOpen }) {
   return html`<article class="event ${toneOfKind(event.kind)}" data-event=${event.id} data-kind=${event.kind}>
     <button type="button" class="event-image" onClick=${onOpen} aria-label="${words}, ${event.camera}, ${moment(event.ts)}">
       <${Best} image=${image} event=${event} /></button>
+    <${ClipButton} event=${event} kind="event-clip" />
     <div class="event-words">
       <strong>${words}</strong>
       <span class="event-where"><a class="link" href="#/camera/${encodeURIComponent(event.camera)}">${event.camera}</a>
@@ -53,12 +54,12 @@ export function EventDetail({ card, onClose }) {
         ${fact("Class", event.label && `${event.label}${event.score ? ` ${event.score.toFixed(2)}` : ""}`)}
         ${fact("Object", event.track_id && `#${event.track_id}`)}
         ${fact("Zone", event.zone)}${fact("Line", event.line && [event.line, event.direction].filter(Boolean).join(", "))}
-        ${fact("Stayed", dwellWords(event.dwell_s))}
+        ${fact("Stayed", event.track_id && dwellWords(event.dwell_s))}
         ${fact("Speed", event.speed_kmh !== undefined && speedWords(event))}
         ${fact("Way", event.distance_m !== undefined && `${event.distance_m.toFixed(1)} m`)}
         ${fact("In it", event.count > 0 && String(event.count))}
         ${fact("Seen as", votes.length > 1 && votes.join(", "))}
-        ${fact("Reason", !event.label && event.reason)}
+        ${fact("Reason", !event.track_id && event.reason)}
         ${fact("ID", html`<code>${event.id}</code>`)}
       </dl>
     </div>

@@ -18,7 +18,7 @@ export function eventWords({ kind, label, zone, line, direction, count, dwell_s:
   const long = dwell >= 1 ? dwellWords(dwell) : "";
   switch (kind) {
     case "object-new": return `${who} appeared`;
-    case "object-update": return long ? `${who} has been here for ${long}` : `${who} is here`;
+    case "object-update": return `${who} here${long && ` for ${long}`}`;
     case "object-end": return `${who} was here${long && ` for ${long}`}`;
     case "zone-entered": return `${who} entered ${zone}`;
     case "zone-left": return `${who} left ${zone}${long && ` after ${long}`}`;
@@ -27,7 +27,7 @@ export function eventWords({ kind, label, zone, line, direction, count, dwell_s:
     case "lane-departure": return `Left its lane${WAYS[direction] ? ` ${WAYS[direction]}` : ""}`;
     case "camera-lost": return "Camera lost";
     case "camera-back": return "Camera back";
-    case "nothing-seen": return "Nothing seen";
+    case "nothing-seen": return `No ${label || "object"} seen`;
     default: return capital(kind.replaceAll("-", " "));
   }
 }
