@@ -12,7 +12,16 @@ from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "objects.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Zones and lines\n")[2].partition("\n## ")[0]
-BLOCKS = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "- zones:" in each]
+CONFIGURATIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+BLOCKS = [each for each in CONFIGURATIONS if "- zones:" in each]
+
+
+def test_all_others_are_configurations_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in re.findall(r"\$\{(\w+)\}", PAGE):
+        monkeypatch.setenv(name, "x")
+    for block in CONFIGURATIONS:
+        if block.startswith("cameras:"):
+            assert len(parse_settings(block).cameras) == 1
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=["shop", "road"])
