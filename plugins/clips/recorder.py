@@ -230,7 +230,8 @@ class Recorder:
         rule = self._rule
         if self.ring.newest is None or self.decoder is None:
             raise NoClipError(
-                "no encoded images are in memory: none came yet, or the camera gives raw ones"
+                "no encoded images are in memory: none came yet, or the camera gives raw ones, as "
+                "test://, images: and some devices do"
             )
         if rule.refuses and rule.hides:
             raise NoClipError(

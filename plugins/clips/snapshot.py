@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,10 +15,10 @@ from mirante.wire.errors import UNREADABLE
 from plugins.clips.kept import Published
 from plugins.clips.shown import AHEAD_NS, REACH_NS, Decoder, Hiding, image_of
 from plugins.clips.timeline import DEPTH, Placed
+from plugins.events.quality import quality
 from plugins.preview.jpeg import jpeg_of
 
 JPEG_QUALITY = 85
-CUT = 0.5  # of the worth of an object that the image's edge does not cut
 _NEAR_NS = REACH_NS + AHEAD_NS  # results that blur an image are at most so far from it
 
 
@@ -140,6 +139,5 @@ def _shown(result: Published, track: int) -> float:
     if not found or message.damaged:
         return 0.0
     (width, height), (left, top, across, down) = message.size, found[0].bbox
-    area = across * down / max(1, width * height)
-    is_cut = left <= 1 or top <= 1 or left + across >= width - 1 or top + down >= height - 1
-    return round(found[0].score * math.sqrt(min(1.0, max(0.0, area))) * (CUT if is_cut else 1), 3)
+    box = (left, top, left + across, top + down)
+    return round(quality(found[0].score, box, width, height), 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
@@ -12,6 +12,7 @@ from mirante.frame import FrameResult
 from plugins.events.life import CANDIDATE, REPORTED, SILENT, Life, Sight, event_of
 from plugins.events.options import EventsOptions
 from plugins.events.path import longer
+from plugins.events.quality import quality
 from plugins.events.silences import Silences
 from plugins.track.clock import Clock, Passed
 
@@ -151,8 +152,8 @@ class Lives:
             if is_new:
                 is_chosen = not options.classes or self.label_of(life) in options.classes
                 life.state = REPORTED if is_chosen and options.objects else SILENT
-            quality = _quality(score, box, result.width, result.height)
-            yield Sight(track, life, quality, is_still, is_new)
+            worth = int(_QUALITY * quality(score, box, result.width, result.height))
+            yield Sight(track, life, worth, is_still, is_new)
 
     def _miss(self, seen: set[int], passed: Passed, lost_s: float) -> None:
         """Note which objects are missing, and end those that the tracker has given up."""
@@ -187,11 +188,3 @@ def _labels_in(result: FrameResult) -> set[str]:
 
 def _is_known(life: Life, options: EventsOptions) -> bool:
     return life.hits >= options.min_hits and life.last - life.first >= options.min_s * 1000
-
-
-def _quality(score: float, box: Sequence[int], width: int, height: int) -> int:
-    """Return how well an object is shown: by score and size, and less where it is cut off."""
-    left, top, right, bottom = box
-    share = max(right - left, 0) * max(bottom - top, 0) / (width * height)
-    is_cut = left <= 1 or top <= 1 or right >= width - 1 or bottom >= height - 1
-    return int(_QUALITY * score * min(share, 1.0) ** 0.5 * (0.5 if is_cut else 1.0))
