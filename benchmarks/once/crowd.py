@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from mirante.events import Event
 
 BOX = (40.0, 52.0)  # width and height of a walker, pixels
-LANE = 60.0  # height of a lane
+LANE = 55.0  # height of a lane
 MARGIN = 40.0  # from which walkers come and to which they go
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Walkers one behind the other, in lanes to the right and to the left in turns; walker ``k`` is
-    on the line, in the middle of the image, ``k / rate`` seconds after the beginning.
+    """Walkers one behind the other, in turns to the right in lanes of the upper half and to the
+    left in lanes of the lower half, so that nobody comes where another has just gone; walker ``k``
+    is on the line, in the middle of the image, ``k / rate`` seconds after the beginning.
 
     Attributes:
         crossings: number of walkers.
@@ -66,7 +67,8 @@ class Crowd:
         numbers = np.arange(first, last + 1, dtype=np.int64)
         way = np.where(numbers % 2, -1.0, 1.0)
         x = self.width / 2 + way * self.speed * (passed_s - numbers / self.rate)
-        y = (numbers % self.lanes + 0.5) * LANE
+        from_edge = (numbers % self.lanes // 2 + 0.5) * LANE
+        y = np.where(numbers % 2, self.height - from_edge, from_edge)
         width, height = BOX
         edges = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return numbers, np.stack(edges, axis=1).astype(np.float32)
@@ -81,8 +83,10 @@ class Crowd:
         if event.bbox is None:
             return None
         left, top, width, height = event.bbox
-        lane = math.floor((top + height / 2) / LANE)
-        way = -1 if lane % 2 else 1
+        y = top + height / 2
+        is_below = y > self.height / 2
+        lane = 2 * math.floor((self.height - y if is_below else y) / LANE) + is_below
+        way = -1 if is_below else 1
         on_line_s = event.ts - begun_s - way * (left + width / 2 - self.width / 2) / self.speed
         number = lane + self.lanes * round((on_line_s * self.rate - lane) / self.lanes)
         return number if 0 <= number < self.crossings else None
