@@ -57,7 +57,7 @@ def key_table() -> str:
     """A Markdown table of every key: its path, default, and what it is."""
     rows = ["| key | default | what it is |", "|---|---|---|"]
     rows += _rows(Settings, "")
-    rows += _rows(Camera, "cameras.NAME.")
+    rows += _rows(Camera, "cameras.NAME.", deep=True)
     for kind in kinds().values():
         rows += _rows(kind, "cameras.NAME.stages[].", deep=True)
     return "\n".join(rows) + "\n"
