@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.objects.camera import Faults, watch
 from benchmarks.objects.identities import Tracker, Trackers
 from benchmarks.objects.library import NOT_HERE
-from benchmarks.objects.ours import lanes_ms, numbered, zones_ms
+from benchmarks.objects.ours import events_ms, lanes_ms, numbered, zones_ms
 from benchmarks.objects.plan import Plan
 from benchmarks.objects.world import Walker, World
 from mirante.frame import FrameResult
@@ -28,7 +28,11 @@ def costs(plan: Plan, trackers: Trackers) -> list[tuple[str, ...]]:
         calls: dict[str, Callable[[], float] | None] = {
             name: tracker and partial(_ms, tracker, frames) for name, tracker in trackers.items()
         }
-        ours = {"mirzones": partial(zones_ms, known), "mirlanes": partial(lanes_ms, known)}
+        ours = {
+            "mirzones": partial(zones_ms, known),
+            "mirlanes": partial(lanes_ms, known),
+            "mirevents": partial(events_ms, known),
+        }
         first, *others = calls
         taken = _in_turn(
             {first: calls[first], **ours, **{name: calls[name] for name in others}}, plan.rounds

@@ -16,13 +16,17 @@ from mirante.detections import UNTRACKED
 from mirante.frame import FrameResult
 from mirante.mask import Mask
 from pipeline.demo.road import FRAMES, road_picture
+from plugins.carriage import Carriage
+from plugins.events.stage import EventsStage
 from plugins.frame import Frame
 from plugins.lanes.stage import LanesStage
+from plugins.ledger import Ledger
+from plugins.memory import Memory
 from plugins.track.stage import TrackStage
 from plugins.zones.stage import ZonesStage
 
 Stage = Callable[[Frame, FrameResult], FrameResult]
-NOTHING = Frame(np.zeros((2, 2, 3), np.uint8))  # none of these stages looks at it
+NOTHING = Frame(np.zeros((2, 2, 3), np.uint8))  # for stages that do not look at it
 RULES = json.dumps(
     {
         "zones": {
@@ -65,6 +69,13 @@ def lanes_ms(frames: Sequence[FrameResult]) -> float:
     return _median_ms(LanesStage(), seen)
 
 
+def events_ms(frames: Sequence[FrameResult]) -> float:
+    """Return the median time of looking for events and better moments, in frames with numbers."""
+    memory = Memory()
+    stage = EventsStage(memory=memory, carriage=Carriage(Ledger("road"), memory))
+    return _median_ms(stage, frames, Frame(np.zeros((720, 1280, 3), np.uint8)))
+
+
 def _planes(number: int) -> Mask:
     picture = road_picture(number)
     planes: NDArray[np.bool_] = np.stack([picture.lane, picture.road])
@@ -72,10 +83,10 @@ def _planes(number: int) -> Mask:
     return Mask.from_planes(("lane", "drivable"), planes, (0.0, 0.0, width, height), "road")
 
 
-def _median_ms(stage: Stage, frames: Sequence[FrameResult]) -> float:
+def _median_ms(stage: Stage, frames: Sequence[FrameResult], pixels: Frame = NOTHING) -> float:
     took_ms = []
     for frame in frames:
         began_s = time.thread_time()
-        stage(NOTHING, frame)
+        stage(pixels, frame)
         took_ms.append((time.thread_time() - began_s) * 1e3)
     return median(took_ms)

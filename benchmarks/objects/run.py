@@ -30,7 +30,7 @@ def run_bench(plan: Plan) -> None:
             f"\nCPU ms a frame, medians of {plan.rounds} rounds in turn, {COST_FPS} frames/s"
         )
         print_table(
-            ("objects", "mirtrack", "mirzones", "mirlanes", *list(trackers)[1:]),
+            ("objects", "mirtrack", "mirzones", "mirlanes", "mirevents", *list(trackers)[1:]),
             costs(plan, trackers),
         )
     finally:
