@@ -1,11 +1,12 @@
 """Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
 
 The graph of each engine is judged on real images before TensorRT-RTX builds it. Without ``--full``
-it is the models that are ours, the default detector and one of another make.
+it is one model that is ours, the default detector and one of another make.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ SLOW = (
     "deimv2-femto",
     "lwnet",
 )  # for a test to find out about batches too
-USUAL = ("yolox-street", "yunet")
+USUAL = ("road", "yolox-street", "yunet")
 # Where the gate refuses.
 REFUSED = {("deimv2-femto", "int8"): "parity gate: boxes are lost"}
 TFLITE = {"unet-face-int8": "U-Net", "ssd-mobilenet": "SSD-MobileNet"}
@@ -76,6 +77,11 @@ def asked(name: str, precision: str, folder: Path) -> Request:
     return ask(name, "tensorrt-rtx", precision=precision, target="sm89", **keys)
 
 
+def some(names: Iterable[str]) -> list[Any]:
+    """Mark all but the usual ones."""
+    return [pytest.param(name, marks=[] if name in USUAL else pytest.mark.full) for name in names]
+
+
 def tell(name: str, precision: str, folder: Path) -> None:
     refusal = REFUSED.get((name, precision), "")
     if refusal:
@@ -91,17 +97,14 @@ def tell(name: str, precision: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", some(OWN))
 def test_own_models(store: Path, name: str, precision: str) -> None:
     tell(name, precision, store)
 
 
 @pytest.mark.models
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in USUAL else pytest.mark.full) for name in PUBLIC],
-)
+@pytest.mark.parametrize("name", some(PUBLIC))
 def test_public_models(
     weights: Path, store: Path, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
