@@ -52,8 +52,10 @@ class Growth:
         return 100 * self.per_hour / self.start if self.start else 0.0
 
     def is_over(self, bound: float) -> bool:
-        """True for a level that grows faster than by ``bound`` percent an hour."""
-        return self.is_level and self.percent > bound
+        """True for a level that grows faster than by ``bound`` percent an hour, and by more than
+        one, which a thread or a file that comes and goes is.
+        """
+        return self.is_level and self.percent > bound and self.end - self.start > 1
 
 
 def growths(samples: Sequence[Sample]) -> list[Growth]:

@@ -47,6 +47,12 @@ def test_what_shrinks_is_not_over_the_bound() -> None:
     assert not by_name(samples)["worker RSS MiB"].is_over(0)
 
 
+@pytest.mark.parametrize(("end", "is_over"), [(7, False), (8, False), (9, True)])
+def test_one_thread_more_is_no_growth(end: int, is_over: bool) -> None:
+    growth = Growth("dashboard threads", 7, end, 2.0 * (end - 7), is_level=True)
+    assert growth.is_over(1) is is_over
+
+
 def test_one_sample_is_none() -> None:
     with pytest.raises(ValueError, match="--minutes: too short"):
         growths([sample(0, 1)])
