@@ -62,6 +62,12 @@ def charts(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+def events(page: Page) -> None:
+    """What happened, as cards."""
+    go(page, "#/events")
+    page.locator(".event img").nth(3).wait_for()
+
+
 def system(page: Page) -> None:
     """The machine behind it."""
     go(page, "#/system")
@@ -87,7 +93,7 @@ def go(page: Page, route: str) -> None:
     page.wait_for_timeout(2500)
 
 
-PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, charts, system, add)
+PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, charts, events, system, add)
 
 
 def main() -> None:

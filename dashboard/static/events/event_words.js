@@ -12,7 +12,7 @@ export const GROUPS = {
 const WAYS = { in: "inwards", out: "outwards", left: "to the left", right: "to the right" };
 const capital = (words) => words && words[0].toUpperCase() + words.slice(1);
 
-/** "Person left door after 12 s", "Car crossed gate inwards", "Camera lost". */
+/** "Person left door · 12 s", "Car crossed gate inwards", "Camera lost". */
 export function eventWords({ kind, label, zone, line, direction, count, dwell_s: dwell }) {
   const who = capital(label) || "Object";
   const long = dwell >= 1 ? dwellWords(dwell) : "";
@@ -21,7 +21,7 @@ export function eventWords({ kind, label, zone, line, direction, count, dwell_s:
     case "object-update": return `${who} here${long && ` for ${long}`}`;
     case "object-end": return `${who} was here${long && ` for ${long}`}`;
     case "zone-entered": return `${who} entered ${zone}`;
-    case "zone-left": return `${who} left ${zone}${long && ` after ${long}`}`;
+    case "zone-left": return `${who} left ${zone}${long && ` · ${long}`}`;
     case "zone-crowded": return `${capital(zone)} is crowded${count ? `: ${count}` : ""}`;
     case "line-crossed": return `${who} crossed ${line}${WAYS[direction] ? ` ${WAYS[direction]}` : ""}`;
     case "lane-departure": return `Left its lane${WAYS[direction] ? ` ${WAYS[direction]}` : ""}`;
