@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.dashboard.plan import Plan as PagesPlan
+from benchmarks.lanes.plan import Plan as LanesPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
 from benchmarks.objects.plan import Plan as ObjectsPlan
@@ -102,6 +103,15 @@ def once(plan: OncePlan) -> None:
     Exit 1 if any is.
     """
     from benchmarks.once.run import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def lanes(plan: LanesPlan) -> None:
+    """Lines of roads drawn by chance: how far off, how late, and CPU per frame."""
+    from benchmarks.lanes.run import run_bench
 
     run_bench(plan)
 

@@ -55,7 +55,8 @@ def _fixed(points: Points) -> NDArray[np.int32]:
 def _write(drawn: Picture, words: str, unit: int) -> None:
     height, width = drawn.shape[:2]
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit
-    wide = cv2.getTextSize(words, font, scale, unit)[0][0]
-    at = ((width - wide) // 2, height - 8 * unit)
-    for ink, thick in ((_EDGE, 3 * unit), (BESIDE, unit)):
-        cv2.putText(drawn, words, at, font, scale, ink, thick, cv2.LINE_AA)
+    (wide, high), _ = cv2.getTextSize(words, font, scale, unit)
+    left, bottom, edge = (width - wide) // 2, height - 10 * unit, 5 * unit
+    plate = (left - edge, bottom - high - edge), (left + wide + edge, bottom + edge)
+    cv2.rectangle(drawn, *plate, _EDGE, -1)
+    cv2.putText(drawn, words, (left, bottom), font, scale, BESIDE, unit, cv2.LINE_AA)

@@ -1,0 +1,1 @@
+"""Lanes on roads whose truth is known: how far each line is off, how late, and what it costs."""
