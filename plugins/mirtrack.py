@@ -40,6 +40,12 @@ class MirTrack(StageElement):
     lost_s = number(
         _DEFAULT.lost_s, 60.0, "Lost after", "Seconds after which a missing object is given up"
     )
+    camera_motion = GObject.Property(
+        type=bool,
+        default=_DEFAULT.camera_motion,
+        nick="Camera motion",
+        blurb="The camera may move: what moves most objects alike is its movement",
+    )
     still_s = number(
         _DEFAULT.still_s, 86400.0, "Still after", "Seconds without movement until it is still"
     )

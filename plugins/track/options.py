@@ -14,6 +14,7 @@ class TrackOptions:
         min_score: boxes below are left without a track.
         new_score: boxes below continue tracks and begin none.
         lost_s: seconds after which an object that is not found is given up.
+        camera_motion: the camera may move: what moves all objects alike is its movement.
         still_s: seconds without movement after which an object is still.
     """
 
@@ -21,4 +22,5 @@ class TrackOptions:
     min_score: float = 0.1
     new_score: float = 0.3
     lost_s: float = 3.0
+    camera_motion: bool = False
     still_s: float = 10.0

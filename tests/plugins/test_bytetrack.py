@@ -11,6 +11,8 @@ from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from plugins.memory import Memory
 from plugins.track.bytetrack.tracker import ByteTrack
+from plugins.track.camera_motion import shift_of
+from plugins.track.motion import centred
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
 
@@ -61,9 +63,10 @@ def test_a_number_outlives_a_second_without_frames_and_a_restart() -> None:
     assert ids - {UNTRACKED} == {1}
     saved = memory.saved()
     assert len(saved["track"]) < 400
-    after = TrackStage("bytetrack", TrackOptions(), Memory(saved))
-    assert track_ids(after, frame(6.0, [walker(6.0, 50, 40)])) == [1]
-    for at_s in (20.0, 20.1, 20.2):  # too late: another object, and another number
+    for back_s in (6.0, 12.0):
+        after = TrackStage("bytetrack", TrackOptions(), Memory(saved))
+        assert track_ids(after, frame(back_s, [walker(back_s, 50, 40)])) == [1]
+    for at_s in (26.0, 26.1, 26.2):  # too late: another object, and another number
         last = track_ids(after, frame(at_s, [walker(6.0, 50, 40)]))
     assert last == [2]
 
@@ -127,3 +130,36 @@ def test_a_camera_that_comes_back_by_another_clock_keeps_its_numbers(
             tracker = ByteTrack(tracker.saved())
         numbers.append(tracker.update(result).ids.tolist())
     assert numbers[5:] == [[1, 2, 3, 4]] * 35
+
+
+def street(at_s: float, shift: float) -> list[list[float]]:
+    """Five who walk apart from each other, in an image that has moved."""
+    boxes = [walker(at_s, 60 + 100.0 * n, 12.0 * (-1) ** n, 150 + 20.0 * n) for n in range(5)]
+    return [[left + shift, top, right + shift, bottom] for left, top, right, bottom in boxes]
+
+
+@pytest.mark.parametrize("camera_motion", [False, True])
+def test_a_camera_that_jerks_changes_no_number_where_that_is_said(camera_motion: bool) -> None:
+    tracker = ByteTrack()
+    tracker.options = TrackOptions(camera_motion=camera_motion)
+    numbers = [
+        tracker.update(frame(n / 10, street(n / 10, 55.0 if n >= 20 else 0.0))).ids.tolist()
+        for n in range(30)
+    ]
+    assert (numbers[-1] == numbers[10] == [1, 2, 3, 4, 5]) is camera_motion
+
+
+def shift(expected: list[list[float]], found: list[list[float]]) -> list[float]:
+    return shift_of(
+        *(centred(np.array(each, np.float64).reshape(-1, 4)) for each in (expected, found))
+    ).tolist()
+
+
+def test_a_shift_is_what_moves_most_objects_alike() -> None:
+    before, after = street(0.0, 0.0), street(0.1, 55.0)
+    assert shift(before, after) == pytest.approx([55, 0], abs=3)
+    assert shift(before, after[:4][::-1]) == pytest.approx([55, 0], abs=3)
+    assert shift(before, street(0.1, 3.0)) == [0, 0]  # no more than objects move themselves
+    assert shift(before, [*before[:3], *after[3:]]) == [0, 0]  # two of five walk
+    assert shift(before[:2], after[:2]) == [0, 0]  # too few to tell
+    assert shift(before, []) == [0, 0]

@@ -38,6 +38,9 @@ class TrackStage(StageKind):
     lost_s: Annotated[float, Shown("Give up after, seconds")] = Field(
         3.0, gt=0, le=60, description="seconds after which an object that is not found is given up"
     )
+    camera_motion: Annotated[bool, Shown("Camera moves")] = Field(
+        False, description="the camera may move: what moves most objects alike is its movement"
+    )
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )

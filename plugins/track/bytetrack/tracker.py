@@ -21,13 +21,14 @@ from plugins.track.bytetrack.tracks import (
     Saved,
     Tracks,
 )
+from plugins.track.camera_motion import shift_of
 from plugins.track.clock import Clock
-from plugins.track.motion import WIDTH, Rows, correct, predict, states_of
+from plugins.track.motion import AT, WIDTH, Rows, centred, correct, predict, states_of
 from plugins.track.options import TrackOptions
 from plugins.track.tracker import Tracked
 
 HIGH = 0.5  # score from which a box is matched before the others
-KNOWN = 1.0  # sum of the scores of a track's boxes from which it has a number
+KNOWN = 1.0  # sum of the squared scores of a track's boxes from which it has a number
 _MOVED = 0.25  # of its size: less is no movement
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
 
@@ -64,6 +65,9 @@ class ByteTrack:
         found, options = result.detections, self.options
         xyxy, scores = found.xyxy.astype(np.float64), found.score.astype(np.float64)
         classes = self._classes_of(found)
+        if options.camera_motion:
+            known, strong = tracks.ids != NO_ID, scores >= HIGH
+            tracks.move(shift_of(tracks.states[known, AT], centred(xyxy[strong])))
         rows, columns = self._match(tracks, xyxy, scores, classes)
         _continue(tracks, rows, xyxy[columns], scores[columns], classes[columns])
         at = np.full(len(found), -1)
@@ -168,7 +172,7 @@ def _continue(
     """Take a look at tracks that were found: box, score and class of each of ``rows``."""
     tracks.states[rows, :WIDTH] = correct(tracks.states[rows, :WIDTH], xyxy)
     tracks.states[rows, MISSED] = 0.0
-    tracks.states[rows, EVIDENCE] += scores
+    tracks.states[rows, EVIDENCE] += scores**2
     tracks.classes[rows] = classes
 
 
@@ -176,6 +180,6 @@ def _begun(xyxy: Rows, scores: Rows, classes: Classes) -> Tracks:
     """Return tracks of objects that are seen for the first time."""
     states = np.zeros((len(xyxy), COLUMNS))
     states[:, :WIDTH] = states_of(xyxy)
-    states[:, EVIDENCE] = scores
+    states[:, EVIDENCE] = scores**2
     states[:, STOOD_SINCE_S] = np.inf  # since now
     return Tracks(states, np.full(len(xyxy), NO_ID, np.int64), classes)

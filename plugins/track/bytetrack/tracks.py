@@ -12,7 +12,7 @@ from plugins.track.motion import AT, WIDTH, Rows
 
 # Columns behind those of motion.
 MISSED = WIDTH  # seconds of watching since it was last found
-EVIDENCE = WIDTH + 1  # the scores of its boxes, summed
+EVIDENCE = WIDTH + 1  # the squared scores of its boxes, summed
 STOOD = slice(WIDTH + 2, WIDTH + 6)  # where it stood when it last moved: centre, width, height
 STOOD_SINCE_S = WIDTH + 6  # Unix time of capture
 COLUMNS = WIDTH + 7
@@ -56,6 +56,11 @@ class Tracks:
             np.concatenate([self.ids, others.ids]),
             np.concatenate([self.classes, others.classes]),
         )
+
+    def move(self, shift: NDArray[np.float64]) -> None:
+        """Move all with the image: (2,) pixels right and down."""
+        self.states[:, :2] += shift
+        self.states[:, STOOD.start : STOOD.start + 2] += shift
 
     def stand(self, now_s: float, moved: float) -> Rows:
         """Note which have moved from where they stood; return for how long each stands: (n,).
