@@ -7,13 +7,27 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 from fastapi import HTTPException
 from fastapi.responses import StreamingResponse
 
+from dashboard.live.bundle import as_bits
+from mirante.wire.messages import MasksMessage
 from pipeline.control.clip_store import BLOCK, Kept
 
 LOOK_S = 0.2
 SILENT_S = 30.0  # a draft that does not grow for so long is read no further
+
+
+class _Frame(msgspec.Struct, omit_defaults=True):
+    """A frame in a sidecar; planes are base64 there."""
+
+    detections: msgspec.Raw
+    masks: MasksMessage | None = None
+    planes: dict[str, bytes] = {}
+
+
+_read_frame = msgspec.json.Decoder(_Frame)
 
 
 def growing(path: Path) -> StreamingResponse:
@@ -68,3 +82,33 @@ def _span(first: str, last: str, size: int) -> tuple[int, int]:
             416, f"the file has {size} bytes", headers={"Content-Range": f"bytes */{size}"}
         )
     return begin, end
+
+
+def masks_as_bits(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a sidecar, each a frame, with all masks in the encoding ``bits``.
+
+    Raises:
+        WireError, msgspec.MsgspecError: the masks are not as the wire format says.
+    """
+    for line in _lines(blocks):
+        is_frame = line.startswith(b'{"detections":') and b'"masks":' in line
+        yield _with_bits(line) if is_frame else line
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    yield rest
+
+
+def _with_bits(line: bytes) -> bytes:
+    end = b",\n" if line.endswith(b",\n") else b"\n"
+    frame = _read_frame.decode(line.removesuffix(end))
+    if frame.masks is None:
+        return line
+    drawn = [as_bits(part, frame.planes[part.field]) for part in frame.masks.masks]
+    frame.masks = msgspec.structs.replace(frame.masks, masks=[part for part, _ in drawn])
+    frame.planes = {part.field: planes for part, planes in drawn}
+    return msgspec.json.encode(frame) + end

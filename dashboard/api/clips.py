@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dashboard.access.rights import Operator, Viewer
 from dashboard.api.bodies import JsonRoute, with_integers
-from dashboard.api.clip_bytes import growing, ranged
+from dashboard.api.clip_bytes import growing, masks_as_bits, ranged
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import DIGITS, CameraName, Shape, as_said, refusals
 from dashboard.services import FromApp, Services
@@ -172,14 +172,27 @@ def get_image(
     },
 )
 def get_results(
-    name: CameraName, clip: ClipId, request: Request, services: FromApp, who: Viewer
+    name: CameraName,
+    clip: ClipId,
+    request: Request,
+    services: FromApp,
+    who: Viewer,
+    encoding: Annotated[
+        Literal["bits"] | None, Query(description="of all masks; as they were published without it")
+    ] = None,
 ) -> Response:
     """`frames`: for each analysed frame of its time `detections`, as field `json` of the stream of
     that name, and where it has masks `masks`, likewise, and `planes`: each field of these in
     base64. `began`: Unix seconds at the clip's time 0, so that a frame is at `ts - began`.
     """
     Seen(services, who).named(name)
-    return _file(services, request, name, clip, "json")
+    if encoding is None:
+        return _file(services, request, name, clip, "json")
+    kept = services.clips.find(name, clip, "json")
+    if kept is None:
+        raise _no_clip(name, clip)
+    lines = masks_as_bits(kept.read(0, kept.size))
+    return StreamingResponse(lines, media_type=MEDIA["json"], headers=_KEPT)
 
 
 @router.delete(

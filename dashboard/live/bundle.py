@@ -85,7 +85,7 @@ def make_bundle(
     """
     described = _read_masks.decode(masks[b"json"]).masks if masks else []
     check_parts(described)
-    drawn = [_as_bits(part, masks[part.field.encode()]) for part in described] if masks else []
+    drawn = [as_bits(part, masks[part.field.encode()]) for part in described] if masks else []
     return Bundle(
         camera,
         tuple(part for part, _ in drawn),
@@ -93,7 +93,12 @@ def make_bundle(
     )
 
 
-def _as_bits(part: MaskPart, data: bytes) -> tuple[MaskPart, bytes]:
+def as_bits(part: MaskPart, data: bytes) -> tuple[MaskPart, bytes]:
+    """Return a mask of any encoding, its description and its bytes, in ``bits``.
+
+    Raises:
+        WireError: the bytes are not what the description says.
+    """
     if part.encoding == "bits":
         return part, data
     return encode_mask(decode_mask(part, data), int(part.field[1:]), "bits")

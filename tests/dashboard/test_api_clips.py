@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,20 @@ import pytest
 from fastapi import HTTPException
 
 from dashboard.api.clip_bytes import ranged
+from mirante import FrameResult
 from mirante.clips import Cause, Clip
 from mirante.keys import lease_key
+from mirante.wire import encode
+from mirante.wire.masks import decode_mask
+from mirante.wire.messages import MaskEncoding, MaskPart
+from pipeline.cameras.synthetic import truth
 from pipeline.config.clips import ClipsKept
 from pipeline.control.clip_place import place_of
 from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStore, Kept
 from pipeline.control.rpc import Requests
+from plugins.clips.kept import Published
+from plugins.clips.sidecar import Sidecar
 from tests.support.api_server import Bench
 
 CLIP = Clip(
@@ -95,6 +103,37 @@ def test_files_of_a_clip_and_ranges_of_its_video(bench: Bench) -> None:
     assert get(bench, f"{path}.jpg").content == b"jpeg"
     assert get(bench, f"{path}.json").json() == {"frames": []}
     assert [get(bench, path).status_code for path, _ in ABSENT] == [n for _, n in ABSENT]
+
+
+@pytest.mark.parametrize("encoding", ["bits", "rle", "png", "polygon"])
+def test_masks_beside_a_clip_are_bits_if_asked(
+    bench: Bench, store: ClipStore, encoding: MaskEncoding
+) -> None:
+    _, mask = truth(7, 160, 96)
+    result = FrameResult("gate", 7, 0, 1_500_000_000, "arrival", 160, 96, masks=(mask,))
+    coded = encode(result, encoding)
+    draft = store.begin(msgspec.structs.replace(CLIP, id="20261129-041505-000"))
+    draft.video.write_bytes(VIDEO)
+    sidecar = Sidecar(draft.sidecar, "gate", draft.id, 1_500_000_000, [])
+    for masks in (coded.masks, None, coded.masks):
+        sidecar.put(Published(result.captured_ns, coded.detections["json"], masks))
+    sidecar.close()
+    draft.keep(msgspec.structs.replace(CLIP, id=draft.id), None)
+    path = f"gate/clips/{draft.id}.json"
+    plain, told = get(bench, path).json(), get(bench, f"{path}?encoding=bits").json()
+    assert len(told["frames"]) == 3
+    assert [one["detections"] for one in told["frames"]] == [
+        one["detections"] for one in plain["frames"]
+    ]
+    assert "masks" not in told["frames"][1]
+    for frame in told["frames"][::2]:
+        (part,) = msgspec.convert(frame["masks"]["masks"], list[MaskPart])
+        assert part.encoding == "bits"
+        found = decode_mask(part, base64.b64decode(frame["planes"][part.field]))
+        assert (found.labels, found.xyxy) == (mask.labels, mask.xyxy)
+        assert encoding == "polygon" or (found.bits == mask.bits).all()
+    assert get(bench, f"{path}?encoding=rle").status_code == 422
+    assert get(bench, "gate/clips/20261129-041505-001.json?encoding=bits").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ function useOverlay(clip, video, canvas, areas) {
   const [labels, know] = useState([]), [trouble, fail] = useState("");
   useEffect(() => {
     const overlay = new Overlay(video.current, canvas.current, areas);
-    get(cameraPath(clip.camera, `/clips/${clip.id}.json`)).then((results) => {
+    get(cameraPath(clip.camera, `/clips/${clip.id}.json?encoding=bits`)).then((results) => {
       const frames = framesOf(results);
       overlay.put(frames);
       know([...new Set(frames.flatMap(({ message }) => message.objects.map((one) => one.label)))].sort());
