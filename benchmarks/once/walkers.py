@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Walkers:
         self._crowd = Crowd(crossings, rate, seen_s)
         self._file, self._are_known = Path(begun), are_known
         self._begun_s: float | None = None
+        self._before: tuple[str, int] | None = None
+        self._shift_ns = 0
 
     def __call__(self, frame: NDArray[np.uint8], result: FrameResult) -> FrameResult:
         """Return the frame with everybody who is there."""
@@ -35,7 +38,7 @@ class Walkers:
             self._begun_s = float(self._file.read_text())
         if self._begun_s is None:
             return replace(result, detections=Detections.empty())
-        numbers, xyxy = self._crowd.at(result.captured_ns / 1e9 - self._begun_s)
+        numbers, xyxy = self._crowd.at(self._seen_ns(result) / 1e9 - self._begun_s)
         found = Detections(
             xyxy,
             np.full(len(numbers), 0.9, np.float32),
@@ -44,3 +47,14 @@ class Walkers:
             track_id=numbers + 1 if self._are_known else None,
         )
         return replace(result, detections=found)
+
+    def _seen_ns(self, result: FrameResult) -> int:
+        """Return when a frame was captured, Unix ns. People walk on at their pace where the frames
+        of a camera that comes back are of another clock, which may be late by seconds.
+        """
+        late_ns = time.time_ns() - result.captured_ns
+        source, late_before_ns = self._before or (result.ts_source, late_ns)
+        if source != result.ts_source:
+            self._shift_ns += late_ns - late_before_ns
+        self._before = (result.ts_source, late_ns)
+        return result.captured_ns + self._shift_ns
