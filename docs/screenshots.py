@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs/images"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 SEASON_MS = 45_000  # until the charts have something to say
+PLAYED_S = 3.5  # of a clip
 SHOWN = 95  # JPEG quality
 
 
@@ -49,9 +50,18 @@ def wall(page: Page) -> None:
 
 
 def camera(page: Page) -> None:
-    """One camera, with its charts."""
-    go(page, "#/camera/road")
+    """One camera, with its tracks, its line and its zone."""
+    go(page, "#/camera/street")
     page.wait_for_selector("canvas[data-seq]")
+
+
+def clip(page: Page) -> None:
+    """A clip of somebody who crosses the line, as it plays."""
+    go(page, "#/camera/street")
+    page.locator(".clip-row").nth(1).click()  # the newest may be being written
+    page.wait_for_selector("video")
+    while page.evaluate("document.querySelector('video').currentTime") < PLAYED_S:
+        page.wait_for_timeout(100)
 
 
 def charts(page: Page) -> None:
@@ -93,7 +103,7 @@ def go(page: Page, route: str) -> None:
     page.wait_for_timeout(2500)
 
 
-PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, charts, events, system, add)
+PAGES: tuple[Callable[[Page], None], ...] = (wall, camera, charts, events, clip, system, add)
 
 
 def main() -> None:
