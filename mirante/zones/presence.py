@@ -17,7 +17,9 @@ from mirante.zones.tracks import At, Tracks
 Bools = NDArray[np.bool_]
 EPSILON_S = 1e-6
 FEW = 3  # frames that an object has to be missing in, at least, for it to be gone
-FORGET_S = 10.0  # after which an object that comes again is another one
+# After which an object that comes again is another one. A worker may take 10 s to be back, and what
+# it left is then older by up to a second, and by what the camera takes to send an image.
+FORGET_S = 15.0
 
 
 class Presence:

@@ -6,8 +6,8 @@ import time
 from typing import NamedTuple
 
 from mirante.frame import FrameResult
+from mirante.zones.presence import FORGET_S
 
-FORGET_S = 10.0  # without any frame, after which nothing is where it was
 _GAP = 2.0  # usual times between two frames: what is more was not watched
 _LEARN = 0.1  # of a new time between frames, in the usual one
 _GROW = 4.0  # times the usual, at most, that a longer one counts in it

@@ -63,10 +63,10 @@ def test_a_number_outlives_a_second_without_frames_and_a_restart() -> None:
     assert ids - {UNTRACKED} == {1}
     saved = memory.saved()
     assert len(saved["track"]) < 400
-    for back_s in (6.0, 12.0):
+    for back_s in (6.0, 14.0):  # what is left may be older than the restart took
         after = TrackStage("bytetrack", TrackOptions(), Memory(saved))
         assert track_ids(after, frame(back_s, [walker(back_s, 50, 40)])) == [1]
-    for at_s in (26.0, 26.1, 26.2):  # too late: another object, and another number
+    for at_s in (30.0, 30.1, 30.2):  # too late: another object, and another number
         last = track_ids(after, frame(at_s, [walker(6.0, 50, 40)]))
     assert last == [2]
 
