@@ -11,7 +11,9 @@ from rich.console import Console
 from engines.console import is_fancy, print_table
 from pipeline.cli.live import LiveStatus, dropped_words
 from pipeline.config.choosing import begin
+from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import WorkerState
+from pipeline.control.spec import shown
 from pipeline.demo.road import draw_road
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.scenes import CACHE, DRAWN_ROAD, SCENES, demo_settings
@@ -49,13 +51,19 @@ def run_demo(seconds: float | None) -> int:
             _say(console, f"open {page} — or, in another terminal: ./run tail street")
             workers.append(worker)
             tally.start(url)
+            with connect(url) as client:
+                registry = Registry(client, settings.worker)
+                for name, camera in settings.cameras.items():
+                    registry.put(
+                        name, shown(camera)
+                    )  # as if added on the page: zones can be edited
             if seconds is not None:
                 timer = threading.Timer(seconds, stop.set)
                 timer.daemon = True
                 timer.start()
 
         run_worker(
-            settings,
+            settings.model_copy(update={"cameras": {}}),
             CameraRunner,
             stop=stop,
             on_start=on_start,
