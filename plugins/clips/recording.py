@@ -245,7 +245,10 @@ class Work:
 
     def _take(self) -> bool:
         """Take what has come; return whether the end has."""
-        packets, self._packets = self._from.ring.after(self._packets)
+        due = self._packets
+        packets, self._packets = self._from.ring.after(due)
+        if self._stream is not None and self._packets - len(packets) > due:
+            self.note = "images are missing in it: the disk was slower than clips.max_mib allows"
         if packets:
             self._newest_s, self._newest_ns = time.monotonic(), packets[-1].captured_ns
         end_ns = self._end_ns()
@@ -263,7 +266,11 @@ class Work:
         return is_over or self._is_behind()
 
     def _add(self, packet: Packet) -> bool:
-        """Take a packet of the clip's stream; return whether it is of another one."""
+        """Take a packet of the clip's stream, from a key frame on; return whether it is of another
+        one.
+        """
+        if self._stream is None and not packet.is_key:
+            return False
         self._stream = self._stream or packet.stream
         if packet.stream != self._stream:
             self.note = "the stream changed"
@@ -339,7 +346,7 @@ class Work:
 
     def _finish(self) -> Clip:
         if not (self._video and self._sidecar and self._stream and self._draft):
-            raise VideoError("the camera gave no images")
+            raise VideoError(self._why_empty())
         self._video.close()
         self._sidecar.close()
         began_ns = self._timeline.began_ns
@@ -362,6 +369,15 @@ class Work:
             note=self.note,
         )
         return self._draft.keep(clip, self._jpeg())
+
+    def _why_empty(self) -> str:
+        newest = self._from.ring.newest
+        if newest is None or newest.captured_ns < self._of.begin_ns:
+            return "the camera gave no images"
+        return (
+            "the camera gave no key frame in its time, and the last one before it is no longer in "
+            "memory: give the camera a shorter key frame interval, or clips.max_mib more"
+        )
 
     def _jpeg(self) -> bytes | None:
         """Return the image of the best moment, as the camera shows it; None where there is none."""

@@ -50,7 +50,10 @@ class Packet:
 
 
 class PacketRing:
-    """Keeps whole groups of images, each from a key frame on. Safe between threads.
+    """Keeps groups of images, each from a key frame on. Safe between threads.
+
+    For want of room the oldest images go, the key frame of a group before the others: who has read
+    it goes on with these, and who begins does so with the next key frame.
 
     Args:
         before_s: seconds that must be there, besides the group that they begin in.
@@ -58,7 +61,6 @@ class PacketRing:
 
     Attributes:
         bytes: the size of all.
-        is_short: they had to go before their time, for want of ``max_bytes``.
     """
 
     def __init__(self, before_s: float, max_bytes: int) -> None:
@@ -69,7 +71,6 @@ class PacketRing:
         self._next = 0
         self._lock = threading.Lock()
         self.bytes = 0
-        self.is_short = False
 
     def put(self, packet: Packet) -> None:
         """Add the next packet. What comes before the first key frame is left out."""
@@ -99,15 +100,17 @@ class PacketRing:
 
     def since(self, captured_ns: int) -> int:
         """Return the number of the packet that a clip from a moment on begins with: the last key
-        frame before it, or the oldest there is.
+        frame before it, or the oldest there is. Where there is none, that of the next to come,
+        which need not be one.
         """
         with self._lock:
-            number = start = self._first
+            number, start = self._first, None
             for group in self._groups:
-                if group[0].captured_ns <= captured_ns:
+                is_before = group[0].captured_ns <= captured_ns
+                if group[0].is_key and (is_before or start is None):
                     start = number
                 number += len(group)
-            return start
+            return self._next if start is None else start
 
     def after(self, number: int) -> tuple[list[Packet], int]:
         """Return the packets from a number on, and the number of the next to come.
@@ -118,6 +121,8 @@ class PacketRing:
             skipped = number - self._first
             found: list[Packet] = []
             for group in self._groups:
+                if skipped < 0 and not group[0].is_key:
+                    continue
                 if skipped < len(group):
                     found += group[max(0, skipped) :]
                 skipped -= len(group)
@@ -144,11 +149,18 @@ class PacketRing:
         while len(groups) > 1 and groups[1][0].captured_ns <= oldest_ns:
             self._drop(1)
         while self.bytes > self._max_bytes and groups:
-            self.is_short = True
-            self._drop(1)
+            self._behead()
 
     def _drop(self, groups: int) -> None:
         for _ in range(groups):
             gone = self._groups.popleft()
             self._first += len(gone)
             self.bytes -= sum(len(packet.data) for packet in gone)
+
+    def _behead(self) -> None:
+        """Drop the oldest image."""
+        group = self._groups[0]
+        self.bytes -= len(group.pop(0).data)
+        self._first += 1
+        if not group:
+            self._groups.popleft()

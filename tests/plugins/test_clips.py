@@ -52,7 +52,6 @@ def test_the_ring_keeps_its_seconds_and_the_group_that_they_begin_in() -> None:
     assert newest_ns - packets[0].captured_ns >= 5 * S, "3 s, and 2 s by which events are late"
     assert newest_ns - packets[0].captured_ns <= 7 * S
     assert ring.bytes == 10 * len(packets)
-    assert not ring.is_short
 
 
 @pytest.mark.parametrize("gop", [1, 10, 100, 1000])
@@ -62,9 +61,28 @@ def test_the_ring_never_takes_more_than_its_bytes(gop: int) -> None:
         ring.put(packet(n, n % gop == 0))
         assert ring.bytes <= 500
         packets, _ = ring.after(0)
-        assert ring.bytes == 10 * len(packets)
         assert not packets or packets[0].is_key
-    assert ring.is_short
+
+
+@pytest.mark.parametrize("gop", [1, 10, 100, 1000])
+def test_who_reads_along_misses_no_image_of_a_group_that_is_larger_than_the_ring(gop: int) -> None:
+    ring, seen, number = PacketRing(3, 500), [], 0
+    for n in range(3000):
+        ring.put(packet(n, n % gop == 0))
+        if n % 20 == 0:
+            packets, number = ring.after(number)
+            seen += orders(packets)
+    assert seen == list(range(2981))
+
+
+def test_who_begins_within_such_a_group_waits_for_a_key_frame() -> None:
+    ring = filled(PacketRing(3, 500), 180, gop=100)
+    number = ring.since(100 * S)
+    assert ring.after(number) == ([], 180)
+    assert ring.after(0)[0] == [], "the key frame of all that is there is gone"
+    ring.put(packet(180, key=True))
+    assert orders(ring.after(number)[0]) == [180]
+    assert ring.since(0) == 180
 
 
 def test_the_ring_begins_with_a_key_frame() -> None:
