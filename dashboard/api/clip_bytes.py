@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from fastapi import HTTPException
@@ -31,14 +32,19 @@ _read_frame = msgspec.json.Decoder(_Frame)
 
 
 def growing(path: Path) -> StreamingResponse:
-    """Answer a file from its beginning, and what is written to it until it is moved away."""
+    """Answer a file from its beginning, and what is written to it until it is moved away.
+
+    Raises:
+        FileNotFoundError: it is moved away already.
+    """
+    file = path.open("rb")  # not in the iterator: the answer would have begun
     return StreamingResponse(
-        _followed(path), media_type="video/mp4", headers={"Cache-Control": "no-store"}
+        _followed(path, file), media_type="video/mp4", headers={"Cache-Control": "no-store"}
     )
 
 
-def _followed(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+def _followed(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    with file:
         grown_s = time.monotonic()
         while time.monotonic() - grown_s < SILENT_S:
             is_whole = not path.exists()  # asked before reading, or the last bytes were missed

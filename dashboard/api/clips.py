@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -135,8 +136,10 @@ def get_video(
 ) -> Response:
     """Fragmented MP4. Of a clip that is being written: from its beginning, as it grows."""
     Seen(services, who).named(name)
-    draft = services.clips.draft(name, clip)
-    return growing(draft) if draft is not None else _file(services, request, name, clip, "mp4")
+    if (draft := services.clips.draft(name, clip)) is not None:
+        with suppress(FileNotFoundError):  # it has become whole meanwhile
+            return growing(draft)
+    return _file(services, request, name, clip, "mp4")
 
 
 @router.get(

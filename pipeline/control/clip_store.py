@@ -64,22 +64,31 @@ class Kept(NamedTuple):
 class Draft:
     """A clip that is written: its files, which nobody else sees.
 
+    Args:
+        folder: of its camera.
+        plan: what it is to be.
+        make_room: called with the bytes of it before it is one.
+
     Attributes:
         video: where the MP4 is to be written.
         sidecar: where the JSON is to be written.
     """
 
-    def __init__(self, folder: Path, plan: Clip) -> None:
-        self._folder, self.id = folder, plan.id
+    def __init__(self, folder: Path, plan: Clip, make_room: Callable[[int], object]) -> None:
+        self._folder, self.id, self._make_room = folder, plan.id, make_room
         self.video, self.sidecar = self.path("mp4"), self.path("json")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if (folder / f"{plan.id}{TOLD}").exists():
                 raise ClipStoreError(f"clip {plan.id} exists already")
-            self.path(TOLD[1:]).write_bytes(msgspec.json.encode(plan))
-            self._held = os.open(self.path(TOLD[1:]), os.O_RDONLY)
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._held = os.open(self.path(TOLD[1:]), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
+            raise refused(error, folder) from error
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX)  # nobody holds it for more than a moment
+            self.path(TOLD[1:]).write_bytes(msgspec.json.encode(plan))
+        except OSError as error:
+            self.discard()
             raise refused(error, folder) from error
 
     def path(self, part: str) -> Path:
@@ -98,12 +107,19 @@ class Draft:
         try:
             if jpeg is not None:
                 self.path("jpg").write_bytes(jpeg)
+            self._make_room(sum(path.stat().st_size for path in self._written()))
             kept = commit(self._folder, msgspec.structs.replace(clip, image=jpeg is not None))
+        except ClipStoreError:
+            self.discard()
+            raise
         except OSError as error:
             self.discard()
             raise refused(error, self._folder) from error
         os.close(self._held)
         return kept
+
+    def _written(self) -> list[Path]:
+        return [path for part in PARTS if (path := self.path(part)).exists()]
 
     def discard(self) -> None:
         """Leave nothing of it."""
@@ -172,7 +188,18 @@ class ClipStore:
             ClipStoreError: there is no room, or it cannot be written to.
         """
         self.check_room()
-        return Draft(self.folder / check_camera(plan.camera), plan)
+        return Draft(self.folder / check_camera(plan.camera), plan, self._make_room)
+
+    def _make_room(self, size: int) -> None:
+        """Delete the oldest clips until one of so many bytes fits.
+
+        Raises:
+            ClipStoreError: it is larger than all may be.
+        """
+        if size > self._max_bytes:
+            words = f"a clip of {size / 2**20:.1f} MiB is larger than clips.max_gib allows for all"
+            raise ClipStoreError(words, is_full=True)
+        self._trim(0.0, self._max_bytes - size)
 
     def check_room(self) -> None:
         """Make room for a clip.
@@ -190,11 +217,14 @@ class ClipStore:
     def bound(self, now_s: float | None = None) -> list[Clip]:
         """Delete clips that are too old, and the oldest where all are too large; return those."""
         oldest_s = (time.time() if now_s is None else now_s) - self._days * DAY_S
+        return self._trim(oldest_s, self._max_bytes)
+
+    def _trim(self, oldest_s: float, max_bytes: int) -> list[Clip]:
         clips = sorted(self.all(), key=lambda each: each.ended, reverse=True)
         gone, size = [], 0
         for clip in clips:
             size += clip.bytes
-            if clip.ended < oldest_s or size > self._max_bytes:
+            if clip.ended < oldest_s or size > max_bytes:
                 self.delete(clip.camera, clip.id)
                 gone.append(clip)
         return gone
@@ -209,7 +239,8 @@ class ClipStore:
     def drafts(self, camera: str) -> list[str]:
         """Return the IDs of clips that are being written, newest first."""
         folder = self.folder / check_camera(camera)
-        return sorted((path.name.split(".")[1] for path in folder.glob(f".*{TOLD}")), reverse=True)
+        held = (path for path in folder.glob(f".*{TOLD}") if _is_held(path))
+        return sorted((path.name.split(".")[1] for path in held), reverse=True)
 
     def draft(self, camera: str, clip: str) -> Path | None:
         """Return the video of a clip that is being written; None where there is none such."""
@@ -247,6 +278,21 @@ class ClipStore:
         for path in self.folder.glob(f"*/*{TOLD}"):
             if not path.name.startswith(".") and (clip := _read(path)) is not None:
                 yield clip
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether a process still writes a draft."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(number)
+    return False
 
 
 def _read_part(path: Path, first: int, end: int) -> Iterator[bytes]:

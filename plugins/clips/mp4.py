@@ -64,6 +64,7 @@ class VideoFile:
             self._pipeline = Gst.parse_launch(f"appsrc name=in format=time ! {launch} ! {MUX}")
         except Exception as error:  # GLib.Error
             raise VideoError(f"no MP4 can be written: {error}") from error
+        self._path = path
         self._source = self._pipeline.get_by_name("in")
         self._source.set_property("caps", caps)
         self._source.set_property("max-bytes", 0)
@@ -128,9 +129,10 @@ class VideoFile:
     def _judge(self, message: Any) -> None:
         if message.type == Gst.MessageType.ERROR:
             error, detail = message.parse_error()
-            full = Gst.ResourceError.NO_SPACE_LEFT
-            is_full = error.matches(Gst.ResourceError.quark(), full)
-            raise VideoError(f"{error.message} {(detail or '').splitlines()[-1:]}", is_full)
+            if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NO_SPACE_LEFT):
+                raise VideoError(f"{self._path.parent}: no space is left on the disk", is_full=True)
+            more = (detail or "").splitlines()[-1:]
+            raise VideoError(" ".join([f"{self._path.parent}: {error.message}", *more]))
 
 
 class PlainVideo:

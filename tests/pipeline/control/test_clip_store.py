@@ -155,6 +155,41 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert files(tmp_path) == set()
 
 
+def test_what_all_may_be_is_not_passed_when_a_clip_is_kept(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, 3000, 30_000)
+    kept = [keep(store, plan(n)) for n in range(4)]
+    assert store.listed("gate") == kept[:1:-1]
+    assert sum(clip.bytes for clip in store.all()) <= 3000
+    with pytest.raises(ClipStoreError, match=r"larger than clips\.max_gib allows"):
+        keep(store, plan(5), size=4000)
+    assert store.listed("gate") == kept[:1:-1], "they do not go for one that is not kept"
+    assert store.drafts("gate") == []
+
+
+def test_a_draft_that_cannot_be_begun_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ClipStore(tmp_path, 1 << 30, 30)
+
+    def no_space(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    with pytest.raises(ClipStoreError, match="No space left"):
+        store.begin(plan())
+    assert files(tmp_path) == set()
+
+
+def test_what_nobody_writes_any_more_is_not_said_to_be_written(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, 1 << 30, 30)
+    draft = store.begin(plan())
+    (tmp_path / "gate" / f".{plan(9).id}.clip").write_bytes(b"{}")  # of a process that was killed
+    assert store.drafts("gate") == [plan().id]
+    draft.discard()
+    assert store.drafts("gate") == []
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     store = ClipStore(tmp_path / "file" / "clips", 1 << 30, 30)
