@@ -45,6 +45,19 @@ class Crowd:
                 "they would walk into each other"
             )
 
+    def check_trackable(self, fps: int) -> None:
+        """Check that a walker's box overlaps by half with that of the frame before.
+
+        Raises:
+            ValueError: they are too fast to be told from each other.
+        """
+        least_s = (self.width / 2 - MARGIN) / (fps * BOX[0] / 2)
+        if self.seen_s < least_s:
+            raise ValueError(
+                f"--seen: expected {least_s:g} or more at --fps {fps}, got {self.seen_s:g}: no "
+                "tracker could follow anyone who walks so fast; with --tracker none it is fine"
+            )
+
     @property
     def lanes(self) -> int:
         """Number of lanes, even."""

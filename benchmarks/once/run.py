@@ -26,9 +26,13 @@ def run_bench(plan: Plan) -> None:
     """Measure and print.
 
     Raises:
+        ValueError: the crowd cannot be, or not be tracked.
         typer.Exit: with status 1: an event was lost, doubled, wrong or out of order.
         RuntimeError: the site does not start, or its worker ended.
     """
+    crowd = Crowd(plan.crossings, plan.rate, plan.seen)
+    if plan.tracker != "none":
+        crowd.check_trackable(plan.fps)
     logging.getLogger().addHandler(logging.NullHandler())  # what is lost is meant to be
     typer.echo(describe_machine())
     rows, exact = [], True

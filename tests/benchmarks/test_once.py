@@ -12,6 +12,7 @@ from benchmarks.once.crowd import BOX, Crowd
 from benchmarks.once.faults import FAULTS
 from benchmarks.once.plan import FAULTS as NAMES
 from benchmarks.once.plan import Plan, faults_in
+from benchmarks.once.run import run_bench
 from benchmarks.once.tally import tally
 from mirante.events import Event, EventKind
 from tests.support.outcome import Run
@@ -99,6 +100,12 @@ def test_what_is_lost_or_doubled_is_found(case: str) -> None:
 def test_too_many_at_once_are_refused() -> None:
     with pytest.raises(ValueError, match=r"--rate times --seen: expected up to 90, got 100"):
         Crowd(1000, rate=10.0, seen_s=10.0)
+
+
+def test_a_crowd_that_no_tracker_follows_is_refused() -> None:
+    Crowd(5, 1.0, seen_s=2.0).check_trackable(15)
+    with pytest.raises(ValueError, match=r"--seen: expected 6 or more at --fps 5, got 2"):
+        run_bench(Plan(seen=2.0, fps=5))
 
 
 def test_each_fault_that_is_offered_can_be_made() -> None:
