@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
-Kind = Literal["detections", "masks", "events", "images", "status", "preview", "groups"]
+Kind = Literal["detections", "masks", "events", "images", "tracks", "status", "preview", "groups"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 STREAMS = "mirante:{*}:*"

@@ -1,4 +1,4 @@
-"""Carry events, images, memory and counts of a camera's stages to Redis."""
+"""Carry events, images, memory, counts and trails of a camera's stages to Redis."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mirante.frame import FrameResult
 from plugins.ledger import Ledger
 from plugins.memory import Memory
 from plugins.outbox.outbox import Outbox
+from plugins.trails import Trails
 
 STEP_S = 1.0  # between two steps without an event: what a killed worker forgets
 QUIET_S = 20.0  # … of a camera whose frames change nothing in the memory
@@ -61,6 +62,7 @@ class Carriage:
         self._ledger = ledger
         self._memory = memory
         self._lock = threading.Lock()
+        self._trails = Trails()
         self._told: list[Event] = []
         self._images: dict[str, bytes] = {}
         self._carried_s = float("-inf")
@@ -96,8 +98,12 @@ class Carriage:
             self._carried_s = float("-inf")
 
     def published(self, result: FrameResult) -> None:
-        """Carry the events of a frame that is published, or the memory when it is time."""
+        """Carry the events of a frame that is published, or the memory when it is time; and the
+        trail that it completes.
+        """
         self._captured_ms = result.captured_ns // 1_000_000
+        if self.outbox is not None and (trail := self._trails.add(result)) is not None:
+            self.outbox.trail(self._ledger.camera, trail)
         self._carry(result.events)
 
     def dropped(self) -> None:
@@ -109,6 +115,8 @@ class Carriage:
         """Carry everything, unless a frame is in a stage, which takes it along."""
         if self.outbox is not None and not self._ledger.busy_s():
             self._carried_s = float("-inf")
+            if (trail := self._trails.take()) is not None:
+                self.outbox.trail(self._ledger.camera, trail)
             self._carry(self._ledger.take_events())
 
     def _is_due(self) -> bool:

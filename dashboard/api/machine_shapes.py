@@ -121,7 +121,7 @@ class Stream(Shape):
 
     key: str
     camera: str
-    stream: Literal["detections", "masks", "status", "events", "images"]
+    stream: Literal["detections", "masks", "status", "events", "images", "tracks"]
     length: int = Field(description="entries")
     bytes: int | None = Field(description="memory, estimated; null where it may not be asked")
 
@@ -147,7 +147,7 @@ class Group(Shape):
     """A durable consumer group of a camera's stream."""
 
     camera: str
-    stream: Literal["detections", "masks", "status", "events", "images"]
+    stream: Literal["detections", "masks", "status", "events", "images", "tracks"]
     group: str
     consumers: int
     pending: int = Field(description="delivered and not acknowledged")

@@ -66,6 +66,9 @@ class CameraMib(Section):
     images: int | None = Field(
         None, ge=1, le=65_536, description="MiB of images of events; null: redis.retention.max_mib"
     )
+    tracks: int | None = Field(
+        None, ge=1, le=65_536, description="MiB of tracks; null: redis.retention.max_mib"
+    )
 
 
 class CameraOptions(Section):

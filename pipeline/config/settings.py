@@ -33,6 +33,7 @@ class MaxMib(Section):
     masks: int = Field(64, ge=1, le=65_536, description="MiB of a camera's masks")
     events: int = Field(16, ge=1, le=65_536, description="MiB of a camera's events")
     images: int = Field(32, ge=1, le=65_536, description="MiB of the images of its events")
+    tracks: int = Field(4, ge=1, le=65_536, description="MiB of where its tracked objects were")
 
 
 class Retention(Section):
@@ -43,6 +44,9 @@ class Retention(Section):
     events_s: float = Field(604_800.0, gt=0, le=31_536_000, description="seconds of events")
     images_s: float = Field(
         604_800.0, gt=0, le=31_536_000, description="seconds of the images of events"
+    )
+    tracks_s: float = Field(
+        600.0, gt=0, le=86_400, description="seconds of where tracked objects were"
     )
     status_entries: int = Field(
         3600, ge=10, le=1_000_000, description="changes of a camera's state"

@@ -16,6 +16,7 @@ from plugins.trace import PUBLISHED, Trace
 
 FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
 EVENT_KINDS: tuple[Kind, ...] = ("images", "events")
+TRACK_KINDS: tuple[Kind, ...] = ("tracks",)
 
 LOST = "outbox"  # why a published frame was dropped
 REFUSED = "refused"  # … in whose place another publisher's stands
@@ -27,13 +28,13 @@ _MARKS = 64  # in the longest time that a stream is kept: how finely trimming kn
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One frame's results, one event, or one status message.
+    """One frame's results, one event, one trail, or one status message.
 
     Attributes:
         id: its ID in each of its streams.
         fields: fields per stream, in the order in which the streams are written.
         put_s: monotonic time at which it was put.
-        epoch: Unix ms, as its messages say it; None of a status message.
+        epoch: Unix ms, as its messages say it; None of a message without.
         acked: Redis has taken it at least once.
         trace: of a sampled frame that is still on its way.
         counted_ms: epoch of the camera in which an event's frame was counted.
@@ -324,7 +325,7 @@ class Lane:
         The newest status message stays, to be told when the camera is this publisher's.
         """
         held = [*self.flying, *self.unsent]
-        last = [] if self.is_of_frames or self.is_of_events else held[-1:]
+        last = held[-1:] if "status" in self.kinds else []
         self.step = self.flying_step = None
         fresh = [entry for entry in held if not entry.acked and entry not in last]
         for entry in fresh:

@@ -18,6 +18,7 @@ from mirante.keys import Kind, check_camera
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from mirante.status import Status
+from mirante.trails import Trail, write_trail
 from mirante.wire import Encoded, WireError, encode
 from mirante.wire.events import encode_event
 from mirante.wire.messages import MaskEncoding
@@ -86,7 +87,8 @@ class Outbox:
     ) -> None:
         retention = retention or Retention()
         self._ring = Ring(
-            ring_s, ring_bytes, retention.span_s, on_lost, on_refused, retention.events_span_s
+            *(ring_s, ring_bytes, retention.span_s, on_lost, on_refused),
+            *(retention.events_span_s, retention.tracks_s),
         )
         self._previews = Previews()
         self._log = log = logging.getLogger("mirante.outbox")
@@ -200,6 +202,14 @@ class Outbox:
         if saved is None and data:
             self._log.error("%s: its memory in Redis cannot be read; it begins without", camera)
         return {} if saved is None else saved.parts
+
+    def trail(self, camera: str, trail: Trail) -> None:
+        """Puts a trail on its way, where tracked objects were.
+
+        Raises:
+            ValueError: no camera can have that name.
+        """
+        self._ring.put_trail(check_camera(camera), trail.ended_ms, write_trail(trail))
 
     def status(self, status: Status) -> None:
         """Puts a change of a camera's state on its way."""

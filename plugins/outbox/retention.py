@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mirante.keys import Kind
 from plugins.outbox.lane import Lane
 
-_MAX_MIB = {"detections": 32, "masks": 64, "events": 16, "images": 32}
+_MAX_MIB = {"detections": 32, "masks": 64, "events": 16, "images": 32, "tracks": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Retention:
         masks_s: seconds that masks stay; they are ten times as large.
         events_s: seconds that events stay.
         images_s: seconds that their images stay.
+        tracks_s: seconds that trails stay, where tracked objects were.
         status_entries: state changes that stay, whatever their age (``MAXLEN ~``).
         forget_s: the keys of a camera that publishes nothing for so long are removed; its events,
             their images and the memory stay as long as an event does, if that is longer.
@@ -34,6 +35,7 @@ class Retention:
     masks_s: float = 20.0
     events_s: float = 604_800.0
     images_s: float = 604_800.0
+    tracks_s: float = 600.0
     status_entries: int = 1000
     forget_s: float = 86_400.0
     max_mib: Mapping[str, int] = field(default_factory=_MAX_MIB.copy)
@@ -50,7 +52,12 @@ class Retention:
 
     def keep_s(self, kind: Kind) -> float:
         """The seconds for which entries of a kind stay."""
-        by_kind = {"masks": self.masks_s, "events": self.events_s, "images": self.images_s}
+        by_kind = {
+            "masks": self.masks_s,
+            "events": self.events_s,
+            "images": self.images_s,
+            "tracks": self.tracks_s,
+        }
         return by_kind.get(kind, self.detections_s)
 
     def lasting_s(self, kind: Kind) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from mirante.keys import Kind
-from plugins.outbox.lane import EVENT_KINDS, FRAME_KINDS, LOST, Entry, Lane
+from plugins.outbox.lane import EVENT_KINDS, FRAME_KINDS, LOST, TRACK_KINDS, Entry, Lane
 from plugins.outbox.recall import Recall
 from plugins.outbox.step import Step
 from plugins.trace import Trace
@@ -29,6 +29,7 @@ class Ring:
             on the thread that puts or sends, so it must be quick.
         on_refused: called instead for frames that it never will, as the camera is another's.
         events_span_s: the longest time for which events are kept in Redis.
+        tracks_span_s: … and trails.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Ring:
         on_lost: Callable[[str, int], None],
         on_refused: Callable[[str, int], None] | None = None,
         events_span_s: float = 0.0,
+        tracks_span_s: float = 0.0,
     ) -> None:
         self.changed = threading.Condition()
         self.lanes: dict[tuple[str, Kind], Lane] = {}
@@ -46,7 +48,7 @@ class Ring:
         self._keep_s = keep_s
         self._most_bytes = most_bytes
         self._span_s = span_s
-        self._events_span_s = events_span_s
+        self._spans_s = {EVENT_KINDS: events_span_s, TRACK_KINDS: tracks_span_s}
         self._on_lost = on_lost
         self._on_refused = on_refused or on_lost
 
@@ -79,6 +81,18 @@ class Ring:
                 lane.deny()
             if len(lane.unsent) > _STATUSES:
                 lane.size -= lane.unsent.popleft().size
+            self.changed.notify()
+
+    def put_trail(self, camera: str, ms: int, data: bytes) -> None:
+        """Puts a trail; it waits as long as frames do."""
+        now_s = time.monotonic()
+        with self.changed:
+            lane = self._lane(camera, TRACK_KINDS)
+            lane.put(ms, 0, {"tracks": {"msgpack": data}}, now_s)
+            if lane.denied:
+                lane.deny()
+            while lane.oldest_s() < now_s - self._keep_s:
+                lane.evict()
             self.changed.notify()
 
     def put_events(
@@ -256,8 +270,7 @@ class Ring:
     def _lane(self, camera: str, kinds: tuple[Kind, ...]) -> Lane:
         name = (camera, kinds[-1])
         if name not in self.lanes:
-            span_s = self._events_span_s if kinds is EVENT_KINDS else self._span_s
-            self.lanes[name] = Lane(camera, kinds, span_s)
+            self.lanes[name] = Lane(camera, kinds, self._spans_s.get(kinds, self._span_s))
         return self.lanes[name]
 
     def _bound_events(self) -> int:

@@ -332,11 +332,11 @@ class Sender:
         """Return the entries that an earlier try did not already write with our content."""
         stream = key(lane.camera, lane.kinds[-1])
         replies = self._exchange([("XRANGE", stream, str(e.id), str(e.id)) for e in entries])
-        ours = [entry.fields[lane.kinds[-1]]["json"] for entry in entries]
+        ours = [set(entry.fields[lane.kinds[-1]].values()) for entry in entries]
         return [
             entry
             for entry, reply, mine in zip(entries, replies, ours, strict=True)
-            if not (isinstance(reply, list) and reply and mine in reply[0][1])
+            if not (isinstance(reply, list) and reply and mine <= set(reply[0][1]))
         ]
 
     def _block_apart(self, lane: Lane, error: redis.RedisError) -> None:

@@ -22,6 +22,7 @@ from mirante.counts import Digits
 from mirante.events import Event
 from mirante.keys import WORKERS, counts_key, key, memory_key
 from mirante.redis_url import RedisUrl
+from mirante.trails import Trail
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import reports
@@ -101,8 +102,10 @@ def test_a_publisher_publishes(site: Site, until: Callable[..., Any]) -> None:
             event = Event(id=f"e{first}", camera="gate", kind="camera-lost", ts=1.0)
             counts = [Digits(counts_key("gate", "2026-11-29"), "new||person", 3, "1")]
             outbox.events("gate", first, [event], {event.id: b"jpeg"}, {"track": b""}, counts)
+            outbox.trail("gate", Trail(first, (4, 3), [0], [0], [], [], *[b""] * 5))
             until(lambda made=outbox: made.state.sent.get("gate") == 3 and not made.state.depth)
-            written = (key("gate", "images"), memory_key("gate"), counts[0].key)
+            streams = (key("gate", "images"), key("gate", "tracks"))
+            written = (*streams, memory_key("gate"), counts[0].key)
             assert site.owner.exists(*written) == len(written)
             assert outbox.state.words == ""
             outbox.close(2)

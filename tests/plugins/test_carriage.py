@@ -11,10 +11,12 @@ import pytest
 
 from mirante.counts import Digits, Series
 from mirante.events import Event
+from mirante.trails import Trail
 from plugins import carriage as module
 from plugins.carriage import Carriage
 from plugins.ledger import Ledger
 from plugins.memory import CAMERA, Memory
+from tests.support import walks
 
 
 class Part:
@@ -32,6 +34,11 @@ class Sent:
 
     def __init__(self) -> None:
         self.steps: list[tuple[list[str], dict[str, bytes], Any, list[Digits]]] = []
+        self.trails: list[Trail] = []
+
+    def trail(self, camera: str, trail: Trail) -> None:
+        assert camera == "gate"
+        self.trails.append(trail)
 
     def events(
         self, camera: str, ms: int, events: Any, images: Any, saved: Any, counts: Any
@@ -137,6 +144,21 @@ def test_the_memory_goes_with_each_event_and_once_a_second_without(
     monkeypatch.setattr(module, "STEP_S", 0.0)
     site.publish()
     assert site.sent.steps[3:] == [([], {}, {"zones": b"39"}, [])]
+
+
+def test_a_trail_goes_once_a_second_and_the_last_one_at_the_end(site: Site) -> None:
+    for number in range(60):
+        site.carriage.published(walks.frame(number / 25, {1: (50, 300)}))
+    assert len(site.sent.trails) == 2
+    site.carriage.rest()
+    site.carriage.rest()
+    spans_ms = [trail.after_ms[-1] for trail in site.sent.trails]
+    assert len(spans_ms) == 3
+    assert sum(spans_ms) > 2_000
+    for number in range(60, 120):
+        site.carriage.published(walks.frame(number / 25, {1: (50, 300)}, tracked=False))
+    site.carriage.rest()
+    assert len(site.sent.trails) == 3, "nothing tracks"
 
 
 def test_a_camera_without_such_stages_writes_nothing_but_its_events(site: Site) -> None:

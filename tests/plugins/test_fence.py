@@ -11,6 +11,7 @@ import pytest
 from mirante import Counts, Status
 from mirante.client.account import Tally
 from mirante.keys import key, lease_key, owner_key
+from mirante.trails import Trail
 from mirante.wire import decode
 from plugins.ledger import Ledger
 from plugins.outbox.fence import OWNER_MS, Tenure
@@ -23,6 +24,7 @@ from tests.support.simulated_camera import LANES, frame
 Until = Callable[..., Any]
 DETECTIONS = key("gate", "detections")
 EPOCHS = {"a": 1_000, "b": 2_000}
+TRAIL = Trail(1_000, (4, 3), [0], [0], [], [], *[b""] * 5)
 
 
 class Publisher:
@@ -96,6 +98,7 @@ def test_the_first_write_of_a_worker_that_lost_its_name_is_refused(
     until(lambda: current.sent == 1)
     stale.publish(3)
     stale.outbox.status(Status(camera="gate", state="running", reason="", ts=1.0, since=1.0))
+    stale.outbox.trail("gate", TRAIL)
     until(lambda: stale.tenure.doubted)
     assert stale.outbox.resign() == 3
     assert stale.outbox.state.lost == stale.outbox.state.refused == {"gate": 3}
@@ -103,7 +106,9 @@ def test_the_first_write_of_a_worker_that_lost_its_name_is_refused(
     until(lambda: current.sent == 2)
     expected = [Tally(1_000, n) for n in range(1, 6)] + [Tally(2_000, 1), Tally(2_000, 2)]
     assert tallies(server) == expected
-    assert not server.client().exists(key("gate", "status"))
+    assert not server.client().exists(key("gate", "status"), key("gate", "tracks"))
+    current.outbox.trail("gate", TRAIL)
+    until(lambda: server.client().xlen(key("gate", "tracks")) == 1)
 
 
 def test_a_worker_that_has_its_name_again_begins_anew(
