@@ -84,7 +84,7 @@ class Preview(Shape):
                 {
                     **_COUNTS,
                     "covered_s": 598.4,
-                    "frames": 5984,
+                    "frames": 4986,
                     "words": "counted in 10.0 of the last 10 minutes",
                 }
             ]
@@ -162,8 +162,8 @@ def put_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) ->
     openapi_extra=_body(),
 )
 def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) -> Description:
-    """In the last 10 minutes, as far as tracks are kept in Redis; ten frames a second are read.
-    Nothing is changed. Zones that need masks are not counted here.
+    """In the last 10 minutes, as far as tracks are kept in Redis: of ten frames a second, five of
+    many objects. Nothing is changed. Zones that need masks are not counted here.
     """
     seen = Seen(services, who)
     before = seen.named(name)
@@ -179,7 +179,7 @@ def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys
     masked = [zone for zone, rule in rules.zones.items() if needs_masks(rule)]
     zones = {} if found.counts is None else found.counts.zones
     lines = {} if found.counts is None else found.counts.lines
-    covered_s = round(found.last_s - found.first_s, 1)
+    covered_s = round(found.covered_s, 1)
     return {
         "zones": {zone: _json(each) for zone, each in zones.items() if zone not in masked},
         "lines": {line: _json(each) for line, each in lines.items()},
@@ -195,8 +195,8 @@ def _json(count: ZoneCount | LineCount) -> Description:
 
 def _words(found: Recount, covered_s: float, masked: list[str], is_all: bool) -> str:
     if not found.frames:
-        return f"no results of the last {MINUTES} minutes are kept"
-    lacking = "" if found.tracked else "; no object had a track"
+        return f"no tracks of the last {MINUTES} minutes are kept"
+    lacking = "" if found.tracked else "; nothing was tracked"
     masks = f"; not {', '.join(masked)}, which would need masks" if masked else ""
     cut = "" if is_all else "; the newest were left out, as it took too long"
     return f"counted in {covered_s / 60:.1f} of the last {MINUTES} minutes{lacking}{masks}{cut}"

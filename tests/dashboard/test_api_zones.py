@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dashboard.api.camera_keys import check
-from mirante.detections import Detections
+from mirante.keys import key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
+from plugins.trails import Trails
 from tests.support.api_server import Bench
 from tests.support.walks import DOOR, GATE, walk
 
@@ -108,13 +110,17 @@ def test_a_camera_of_the_file_is_changed_there(bench: Bench) -> None:
 def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     preview = gate.http.post(f"{ZONES}/preview", json=RULES).json()
     assert (preview["frames"], preview["covered_s"]) == (0, 0)
-    assert preview["words"] == "no results of the last 10 minutes are kept"
-    begun_ns = time.time_ns() - 300 * 10**9
-    walks = walk(np.linspace(20, 620, 61).tolist(), 10) + walk([620, 20], 0.1, 20, 2)
+    assert preview["words"] == "no tracks of the last 10 minutes are kept"
+    begun_ns = time.time_ns() - 700 * 10**9
+    walks = walk(np.linspace(20, 620, 61).tolist(), 10)  # too long ago
+    walks += walk(np.linspace(20, 620, 61).tolist(), 10, 400)
+    walks += walk([620, 20], 0.1, 420, 2)
+    trails = Trails()
     for each in walks:
         at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
-        gate.frame(captured_ns=at_ns, detections=each.detections, width=640, height=360)
-    gate.frame(detections=Detections.empty(), captured_ns=at_ns + 10**9)
+        for trail in (trails.add(replace(each, captured_ns=at_ns)), trails.take()):
+            if trail is not None:
+                gate.outbox.trail("gate", trail)
     gate.until(lambda: gate.outbox.state.depth == 0)
     rules = RULES | {"lines": {"gate": {"from": [0.5, 1], "to": [0.5, 0]}}}
     rules |= {"zones": {"door": DOOR, "road": {"mask": "drivable"}}}
@@ -122,6 +128,9 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     assert preview["lines"] == {"gate": {"in": 1, "out": 1}}
     assert preview["zones"]["door"]["entered"] == 1
     assert list(preview["zones"]) == ["door"]
-    assert preview["covered_s"] == pytest.approx(31, abs=0.1)
-    assert preview["words"].startswith("counted in 0.5 of the last 10 minutes; not road")
+    assert preview["covered_s"] == pytest.approx(16, abs=0.1), "without the gap of 14 s"
+    assert preview["words"].startswith("counted in 0.3 of the last 10 minutes; not road")
+    gate.redis.xadd(key("gate", "tracks"), {"msgpack": b"?"}, f"{time.time_ns() // 10**6}-9")
+    refused = gate.http.post(f"{ZONES}/preview", json=rules)
+    assert (refused.status_code, "not a trail" in refused.text) == (502, True)
     assert stages(gate) is None
