@@ -22,6 +22,7 @@ from mirante.zones.recount import Recount
 from mirante.zones.rules import Rules, read_rules
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
+from plugins.outbox.ring import Ring
 from plugins.trails import CROWDED_MS, FEW, PAUSE_MS, Trails
 from tests.support.redis_child import RedisChild
 from tests.support.redis_entries import entries
@@ -199,6 +200,17 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, Any]) -> None:
     for data in (b"", b"\x90", b"\xc1"):
         with pytest.raises(WireError, match="not a trail"):
             read_trail(data)
+
+
+def test_an_outage_fills_no_memory_with_trails_and_costs_no_frames() -> None:
+    lost: list[Any] = []
+    ring = Ring(0.0, 1 << 20, 60.0, lambda *frames: lost.append(frames))
+    for number in range(100):
+        ring.put_trail("gate", number, b"t" * 1000)
+    [lane] = ring.of("gate")
+    assert (len(lane.unsent), lane.last.ms, lost) == (1, 99, [])
+    lane.deny()
+    assert not lane.unsent, "another publisher's are in its place"
 
 
 def test_trails_go_when_they_are_old(
