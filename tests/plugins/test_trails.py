@@ -205,7 +205,7 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, Any]) -> None:
 def test_an_outage_fills_no_memory_with_trails_and_costs_no_frames() -> None:
     lost: list[Any] = []
     ring = Ring(0.0, 1 << 20, 60.0, lambda *frames: lost.append(frames))
-    for number in range(100):
+    for number in range(1, 100):
         ring.put_trail("gate", number, b"t" * 1000)
     [lane] = ring.of("gate")
     assert (len(lane.unsent), lane.last.ms, lost) == (1, 99, [])
