@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mirante.detections import UNTRACKED, Detections
 from mirante.events import Event, EventKind
 from mirante.frame import FrameResult
-from mirante.zones import LineCount, ZoneCount, ZoneCounts
+from mirante.zones import LineCount, ZoneCounts
 from mirante.zones.areas import Areas
 from mirante.zones.crossing import MOST_FITS, Crossing
 from mirante.zones.motion import Motion
@@ -21,7 +21,7 @@ from mirante.zones.presence import EPSILON_S, FORGET_S, Presence
 from mirante.zones.rules import Rules
 from mirante.zones.saving import Saved, Totals, columns_of, ends_of, read, tracks_of, write
 from mirante.zones.scale import WHOLE, Edges, Scale
-from mirante.zones.tracks import NONE, At, Rows, Tracks
+from mirante.zones.tracks import NONE, At, Rows, Tracks, pairs
 
 Bools = NDArray[np.bool_]
 
@@ -57,6 +57,7 @@ class Counter:
     def __init__(self, saved: bytes | None = None) -> None:
         self._lock = threading.Lock()
         self._rules = Rules()
+        self._next: Rules | None = None
         self._zones: dict[str, Totals] = {}
         self._lines: dict[str, Totals] = {}
         self._ends: dict[str, list[float]] = {}
@@ -68,32 +69,22 @@ class Counter:
         if saved is not None:
             self._restore(read(saved))
         self._scale: Scale | None = None
+        self._motion: Motion | None = None
         self._is_queue_known, self._is_any_still = False, bool(self._tracks["still"].any())
         self._use(self._rules)
 
     def adopt(self, rules: Rules) -> None:
         """Count by other rules from the next frame on. A zone or line that keeps its name keeps its
         totals, and who is in the zone; where a line is moved each object begins on its side anew.
+        Whoever is in a zone that is no more leaves it.
         """
         with self._lock:
-            ends = {name: ends_of(line) for name, line in rules.lines.items()}
-            zones, lines = list(self._zones), list(self._lines)
-            places = [zones.index(each) if each in zones else None for each in rules.zones]
-            self._tracks.choose(-1, places)
-            same = [
-                lines.index(name) if self._ends.get(name) == end else None
-                for name, end in ends.items()
-            ]
-            self._tracks.choose(-2, same)
-            self._zones = {name: self._zones.get(name, Totals()) for name in rules.zones}
-            self._lines = {name: self._lines.get(name, Totals()) for name in rules.lines}
-            self._ends = ends
-            self._use(rules)
+            self._next = rules
 
     def saved(self) -> bytes:
         """Return all that its successor needs to continue as if it were this one."""
         with self._lock:
-            columns = columns_of(self._tracks, self._now_ns, self._rules.ground is not None)
+            has_ground = (self._next or self._rules).ground is not None
             return write(
                 Saved(
                     serial=self._serial,
@@ -103,7 +94,7 @@ class Counter:
                     ends=self._ends,
                     labels=self._labels,
                     count=len(self._tracks),
-                    columns=columns,
+                    columns=columns_of(self._tracks, self._now_ns, has_ground),
                 )
             )
 
@@ -123,20 +114,43 @@ class Counter:
                 "zones: the objects have no tracks; expected a track stage (mirtrack) before"
             )
         with self._lock:
+            removed = tuple(self._adopted(result))
             if result.damaged:
-                return Counted(self._counts(), ())
+                return Counted(self._counts(), removed)
             self._look_at(Scale((result.width, result.height), area))
             ids = [] if objects.track_id is None else objects.track_id.tolist()
             if UNTRACKED in ids:
                 objects = objects.select(objects.track_id != UNTRACKED)
                 ids = [each for each in ids if each != UNTRACKED]
-            events = tuple(self._events(result, objects, ids))
+            events = (*removed, *self._events(result, objects, ids))
             return Counted(self._counts(), events)
 
     def _restore(self, saved: Saved) -> None:
         self._zones, self._lines, self._ends = saved.zones, saved.lines, saved.ends
         self._serial, self._now_ns, self._labels = saved.serial, saved.now_ns, saved.labels
         self._tracks = tracks_of(saved)
+
+    def _adopted(self, result: FrameResult) -> Iterator[Event]:
+        """Begin to count by the next rules; yield who leaves zones that are no more."""
+        if (rules := self._next) is None:
+            return
+        self._next = None
+        zones, lines = list(self._zones), list(self._lines)
+        for row, index in pairs(self._tracks["inside"]):
+            if zones[index] not in rules.zones:
+                left = self._left(result, row, index, int(self._tracks["seen"][row]))
+                yield msgspec.structs.replace(left, reason=f"{left.reason}: the zone was removed")
+        ends = {name: ends_of(line) for name, line in rules.lines.items()}
+        places = [zones.index(each) if each in zones else None for each in rules.zones]
+        self._tracks.choose(-1, places)
+        same = [
+            lines.index(name) if self._ends.get(name) == end else None for name, end in ends.items()
+        ]
+        self._tracks.choose(-2, same)
+        self._zones = {name: self._zones.get(name, Totals()) for name in rules.zones}
+        self._lines = {name: self._lines.get(name, Totals()) for name in rules.lines}
+        self._ends = ends
+        self._use(rules)
 
     def _use(self, rules: Rules) -> None:
         self._rules, self._occupied = rules, None
@@ -370,14 +384,7 @@ class Counter:
             standing = self._tracks["inside"] & self._tracks["still"][:, None]
             queues = np.add.reduce(standing, 0, np.intp).tolist()
         zones = {
-            name: ZoneCount(
-                inside=number,
-                entered=totals.up,
-                left=totals.down,
-                dwell_s=round((self._now_ns - since_ns) / 1e9, 1) if number else 0.0,
-                queue=queue,
-                crowded=totals.is_crowded,
-            )
+            name: totals.zone(number, (self._now_ns - since_ns) / 1e9, queue)
             for (name, totals), number, since_ns, queue in zip(
                 self._zones.items(), many, first, queues, strict=True
             )
@@ -391,8 +398,3 @@ class Counter:
         since = np.where(inside, self._tracks["entered"], now_ns)
         first = np.minimum.reduce(since, 0, initial=now_ns)
         return np.add.reduce(inside, 0, np.intp).tolist(), first.tolist()
-
-
-def pairs(chosen: Bools) -> Iterator[tuple[int, int]]:
-    """Yield the row and column of each that is chosen."""
-    yield from zip(*(each.tolist() for each in np.nonzero(chosen)), strict=True)

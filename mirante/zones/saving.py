@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from mirante.wire.errors import UNREADABLE
+from mirante.zones import ZoneCount
 from mirante.zones.rules import Line
 from mirante.zones.tracks import COLUMNS, MOMENTS, Tracks
 
@@ -45,6 +46,17 @@ class Totals(msgspec.Struct):
     level: float = 0.0
     is_crowded: bool = False
     was_over: bool = False
+
+    def zone(self, inside: int, dwell_s: float, queue: int | None) -> ZoneCount:
+        """Return those of a zone, with who is in it."""
+        return ZoneCount(
+            inside=inside,
+            entered=self.up,
+            left=self.down,
+            dwell_s=round(dwell_s, 1) if inside else 0.0,
+            queue=queue,
+            crowded=self.is_crowded,
+        )
 
 
 class Saved(msgspec.Struct, kw_only=True):

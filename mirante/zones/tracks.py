@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,3 +119,8 @@ class Tracks:
         """Note which row each track has."""
         self._asked = [], NONE, NONE
         self._rows = {each: row for row, each in enumerate(self.columns["id"].tolist())}
+
+
+def pairs(chosen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield the row and column of each that is chosen."""
+    yield from zip(*(each.tolist() for each in np.nonzero(chosen)), strict=True)

@@ -268,7 +268,9 @@ def test_other_rules_from_the_next_frame_on() -> None:
         )
     )
     events = play(made, walk([291, 292, 293, 294], 2, 2))
-    assert [(event.kind, event.zone) for event in events] == [("zone-entered", "yard")]
+    told = [(event.kind, event.zone) for event in events]
+    assert told == [("zone-left", "gone"), ("zone-entered", "yard")]
+    assert events[0].reason == "person 1 left gone after 1.0 s: the zone was removed"
     counts = made.count(frame(5, {1: (294, 300)})).counts
     assert (counts.zones["door"].entered, counts.zones["door"].inside) == (1, 1)
     assert (counts.lines["gate"].in_, counts.lines["gate"].out) == (0, 0)

@@ -51,6 +51,21 @@ def test_other_rules_are_taken_from_the_next_frame_on() -> None:
     assert list(again.zones) == ["yard"]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_zone_that_is_removed_and_drawn_again_has_an_exit_for_each_entry(restarts: bool) -> None:
+    memory, frames, events = Memory(), walk([300] * 60, 5), []
+    for rules, first in (RULES, 0), ('{"zones": {}}', 20), (RULES, 40):
+        memory = Memory(memory.saved()) if restarts else memory
+        ZonesStage(rules, memory)  # one that ends before its first frame
+        memory = Memory(memory.saved()) if restarts else memory
+        stage = ZonesStage(rules, memory)
+        events += [
+            event for i in range(first, first + 20) for event in stage(IMAGE, frames[i]).events
+        ]
+    assert [event.kind for event in events] == ["zone-entered", "zone-left", "zone-entered"]
+    assert len({event.id for event in events}) == 3
+
+
 def test_without_a_tracker_the_frame_fails_in_words() -> None:
     plain = frame(0, {1: (300, 300)}, tracked=False)
     with pytest.raises(UntrackedError, match="expected a track stage"):
