@@ -25,7 +25,9 @@ def with_integers(value: Any) -> Any:
 
 
 class JsonRoute(APIRoute):
-    """A route that refuses a body that is JSON for Python alone, or nested too deep."""
+    """A route that refuses a body that is JSON for Python alone, nested too deep, or says a
+    key twice.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the route's handler behind the check."""
@@ -42,7 +44,9 @@ class JsonRoute(APIRoute):
 def _wrong(body: bytes) -> str:
     """Return what is wrong with JSON, in words; empty for what FastAPI itself can judge."""
     try:
-        value = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(
+            body, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_each_once
+        )
         check_nesting(value)
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError:
@@ -56,6 +60,16 @@ def _wrong(body: bytes) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a mapping that says each key once: of two, one would go unheard."""
+    mapping: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in mapping:
+            raise ValueError(f"expected each key once, got {json.dumps(key)[:66]} twice")
+        mapping[key] = value
+    return mapping
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -158,7 +158,7 @@ def put_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) ->
     "/{name}/zones/preview",
     summary="What zones and lines would have counted",
     response_model=Preview,
-    responses=refusals(403, 404, 422, 429, 502, 503),
+    responses=refusals(403, 404, 409, 422, 429, 502, 503),
     openapi_extra=_body(),
 )
 def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) -> Description:

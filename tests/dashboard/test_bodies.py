@@ -70,6 +70,8 @@ def test_a_body_is_refused_in_words_whatever_its_depth(
         ('{"fps": 1e999}', "body: expected numbers up to 1.8e308, got 1e999"),
         ('{"fps": ' + "9" * 5000 + "}", "body: Exceeds the limit"),
         ('{"fps": ', "body: expected JSON: "),
+        ('{"a": {"door": 1, "door": 2}}', 'body: expected each key once, got "door" twice'),
+        ('{"\\ud800": 1, "\\ud800": 2}', 'body: expected each key once, got "\\ud800" twice'),
     ],
 )
 def test_what_is_json_for_python_alone_is_refused(
