@@ -40,7 +40,7 @@ def check_stages(
         facts, unknown = _facts(stage, facts_of or facts_here)
         yield from (f"{here}.{line}" for line in unknown)
         if facts is None:
-            earlier = Earlier(None, None, (*earlier.kinds, stage.key()))
+            earlier = Earlier(None, None, (*earlier.kinds, stage.key()), owned=True)
             continue
         if facts_of is None:
             yield from stage.check_here(here)
@@ -73,17 +73,19 @@ def check_events(
     path: str,
     zoo: Mapping[str, ModelFacts] | None = None,
 ) -> Iterator[str]:
-    """A line for each class of events that no stage finds, where objects are tracked.
+    """A line for each class of events that no stage finds. Those of objects are read where
+    objects are tracked.
 
     Args:
         events: the camera's, with what it inherits.
         stages, zoo: as of ``check_blur``.
         path: key of the events, such as ``cameras.gate.events``.
     """
+    named: dict[str, str] = {}
     if any((stage.happens or {}).get("tracked") for stage in stages):
         named = {f"{path}.classes[{i}]": label for i, label in enumerate(events.classes)}
-        named |= {f"{path}.nothing_seen.{label}": label for label in events.nothing_seen}
-        yield from _check_found(named, stages, zoo)
+    named |= {f"{path}.nothing_seen.{label}": label for label in events.nothing_seen}
+    yield from _check_found(named, stages, zoo)
 
 
 def _check_found(
@@ -150,12 +152,14 @@ def _after(earlier: Earlier, stage: StageKind, facts: Mapping[str, ModelFacts]) 
     """Return the findings of the stages up to this one; masks of crops are not the frame's."""
     found, kinds = stage.labels_found(facts), (*earlier.kinds, stage.key())
     if found is None or earlier.boxes is None or earlier.masks is None:
-        return Earlier(None, None, kinds)
+        return Earlier(None, None, kinds, owned=True)
     whole = [use.name for use in stage.models() if use.on is None and found.masks]
+    owned = any(facts[use.name].masks and (use.on or found.boxes) for use in stage.models())
     return Earlier(
         tuple(dict.fromkeys((*earlier.boxes, *found.boxes))),
         {**earlier.masks, **{facts[name].name: found.masks for name in whole}},
         kinds,
+        earlier.owned or owned,
     )
 
 

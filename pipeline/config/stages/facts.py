@@ -68,11 +68,13 @@ class Earlier:
         masks: names of planes of the whole frame, by the model that makes them; None where any
             may be found.
         kinds: the keys that name their kinds, in order.
+        owned: objects may have masks of their own.
     """
 
     boxes: tuple[str, ...] | None = ()
     masks: Mapping[str, tuple[str, ...]] | None = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    owned: bool = False
 
 
 class UnknownModelError(ValueError):

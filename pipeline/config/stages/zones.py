@@ -70,7 +70,7 @@ class ZonesStage(ZoneRules, StageKind):
 
 
 def _check_names(place: str, rule: ZoneRule | LineRule, earlier: Earlier) -> Iterator[str]:
-    """Yield a line for each class and plane that no earlier stage finds."""
+    """Yield a line for each class and mask that no earlier stage finds."""
     for index, label in enumerate(rule.classes):
         if earlier.boxes is not None and label not in earlier.boxes:
             hint = nearest(label, earlier.boxes) if earlier.boxes else "none finds boxes"
@@ -83,3 +83,6 @@ def _check_names(place: str, rule: ZoneRule | LineRule, earlier: Earlier) -> Ite
             hint = nearest(plane, planes) if planes else "none finds masks"
             words = f"expected a mask that an earlier stage finds; {hint}"
             yield f"{place}.mask: {show(plane)} — {words}"
+    if rule.anchor == "mask" and not earlier.owned:
+        words = "expected an earlier stage that finds a mask for each object; none does"
+        yield f'{place}.anchor: "mask" — {words}'
