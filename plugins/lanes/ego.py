@@ -11,6 +11,7 @@ from mirante.lanes import EgoLane
 from plugins.lanes.memory import Line, State
 from plugins.lanes.road import Road
 
+SURE = 0.2  # confidence of a line, or of a lane for its events, below which it is not told
 _AGREES = 0.3  # of a lane's width, between one frame's and what is known
 _LEARN = 0.05  # of the difference is learnt from a frame
 _AGAIN_S = 3.0  # for which a lane has to have another width, until that is believed
@@ -84,6 +85,8 @@ def ego_of(state: State, height: float, scale: Scale) -> EgoLane | None:
     if state.road is None or state.lane_width is None or not left + right:
         return None
     beside = _beside(left + right, state.lane_width)
+    if all(line.confidence < SURE for line in beside):
+        return None
     return _lane(beside, state.lane_width, (Road(*state.road), height), scale)
 
 

@@ -14,7 +14,7 @@ from mirante.lanes import Curve, EgoLane, LaneLine, Lanes, Points
 from mirante.mask import Mask
 from plugins.frame import Frame
 from plugins.lanes.area import outlines
-from plugins.lanes.ego import ego_of, numbers
+from plugins.lanes.ego import SURE, ego_of, numbers
 from plugins.lanes.lines import look
 from plugins.lanes.memory import LaneMemory
 from plugins.lanes.options import LaneOptions
@@ -23,7 +23,6 @@ from plugins.lanes.runs import Runs, joined, runs_of
 from plugins.memory import Memory
 
 UNIT = 640.0  # of a frame's width: lengths are compared in these
-_SURE = 0.2  # confidence of a line, or of a lane for its events, below which it is not told
 _POINTS = 1.16  # times its distance from the horizon is the next point nearer
 
 
@@ -82,7 +81,7 @@ class LanesStage:
         """Yield the lines that are known, in pixels of the source frame."""
         state = self._memory.state
         for line, number in zip(state.lines, numbers(state.lines, state.lane_width), strict=True):
-            if state.road is None or line.confidence < _SURE:
+            if state.road is None or line.confidence < SURE:
                 continue
             a, b, c = line.curve
             curve = Curve(state.road[0] / unit, a / unit, b, c / unit**2)
@@ -95,7 +94,7 @@ class LanesStage:
         departures, limit = self._memory.state.departures, self._options.departure
         if not departures.birth:
             departures.birth = result.epoch
-        if ego is None or ego.confidence < _SURE or not limit:
+        if ego is None or ego.confidence < SURE or not limit:
             return
         if side := departures.update(ego.offset, limit, result.captured_ns):
             yield Event(

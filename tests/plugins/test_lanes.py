@@ -16,6 +16,8 @@ from mirante.lane_planes import LanePlanes, is_area, is_line
 from mirante.lanes import Curve
 from pipeline.demo.road import FPS, FRAMES, road_lines, road_picture
 from plugins.lanes.departure import Departures
+from plugins.lanes.ego import Scale, ego_of
+from plugins.lanes.memory import Line, State
 from plugins.lanes.options import LaneOptions
 from plugins.lanes.stage import LanesStage
 from plugins.memory import Memory
@@ -304,6 +306,13 @@ def test_one_line_of_a_known_lane_is_enough() -> None:
     assert [each.number for each in beyond.lines] == [-1, 2]
     assert beyond.ego is not None
     assert beyond.ego.offset == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize(("confidence", "is_told"), [(0.19, False), (0.5, True)])
+def test_no_lane_is_told_of_lines_that_are_not(confidence: float, is_told: bool) -> None:
+    sides = [Line((0.0, b, 0.0), 200.0, confidence, 1) for b in (-1.2, 1.4)]
+    state = State(Departures(), road=(180.0, 0.0, 0.0), lines=sides, lane_width=2.6)
+    assert (ego_of(state, 360.0, Scale()) is not None) == is_told
 
 
 def test_a_damaged_frame_is_no_evidence() -> None:
