@@ -132,6 +132,7 @@ class ShownVideo:
         self._path, self._images, self._hiding = path, images, hiding
         self._began_ns = began_ns
         self._file: VideoFile | None = None
+        self._last_ns = -1
         self.frames = 0
         self.size = (0, 0)
 
@@ -168,6 +169,12 @@ class ShownVideo:
             self._file.abort()
 
     def _put(self, image: Image) -> None:
+        """Write an image, unless it has no time of its own: a decoder may give one none, or that of
+        the one before. No file holds it then, and nobody knows what there is to hide in it.
+        """
+        if not self._last_ns < image.pts_ns < Gst.CLOCK_TIME_NONE:
+            return
+        self._last_ns = image.pts_ns
         pixels = image.pixels
         even = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2]
         height, width = even.shape[:2]
@@ -216,6 +223,8 @@ def image_of(
             images.push(*placed)
         images.end()
         while (image := images.pull(DECODE_S)) is not None:
+            if image.pts_ns == Gst.CLOCK_TIME_NONE:
+                continue
             off_ns = abs(began_ns + image.pts_ns - at_ns)
             if nearest is None or off_ns < abs(began_ns + nearest.pts_ns - at_ns):
                 nearest = image

@@ -20,6 +20,7 @@ from pipeline.gst.shown import ShownImages
 from pipeline.worker.clips import rule_of
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import Packet, Stream
+from plugins.clips.shown import Hiding, Image, ShownVideo
 from plugins.clips.timeline import DEPTH
 from plugins.elements import register
 from tests.support import ROOT
@@ -91,3 +92,33 @@ def test_the_results_of_its_time_lie_beside_a_clip_however_short(
     sidecar = msgspec.json.decode(file_of(store, clip, "json").read_bytes())
     assert (clip.frames < DEPTH) == (seconds < 1)
     assert len(sidecar["frames"]) >= clip.frames
+
+
+class Given:
+    """A decoder that gives images of some times, whatever it is sent."""
+
+    def __init__(self, *times_ns: int) -> None:
+        self._times = list(times_ns)
+        self.is_over = True
+
+    def push(self, packet: Packet, pts_ns: int, dts_ns: int) -> None:
+        """Take it."""
+
+    def end(self) -> None:
+        """Nothing more comes."""
+
+    def pull(self, timeout_s: float) -> Image | None:
+        """Return the next."""
+        return Image(np.zeros((144, 176, 3), np.uint8), self._times.pop(0)) if self._times else None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_images_without_a_time_of_their_own_end_no_clip(tmp_path: Path) -> None:
+    no_time, ms = 2**64 - 1, 1_000_000
+    times = (no_time, 0, 0, 40 * ms, 33 * ms, no_time, 80 * ms, 120 * ms)
+    video = ShownVideo(tmp_path / "clip.mp4", Given(*times), Hiding([]), BEGAN_NS)
+    video.close()
+    assert video.frames == 4
+    assert len(played(tmp_path / "clip.mp4")) == 4
