@@ -24,7 +24,7 @@ from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
-from pipeline.control.lease import holders
+from pipeline.control.lease import MAIN, holders, usual
 from pipeline.control.rpc import RefusedError
 from pipeline.control.spec import checked, redacted
 from pipeline.control.trials import Trial, ask_trial, failed
@@ -67,18 +67,20 @@ def list_cameras(services: FromApp, who: Viewer) -> list[Description]:
     responses=refusals(403, 409, 422, 503, 507),
     openapi_extra=body_of(
         {"name": "gate", **_STREET},
-        beside={"name": NAME, "worker": WORKER | {"default": "main"}},
+        beside={"name": NAME, "worker": WORKER},
         required=("name", "url"),
     ),
 )
 def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
-    """Its worker starts it within a second. A password in the address is kept in a file on the
+    """Its worker starts it within a second: ``worker``, else the only one that runs, else main. A
+    password in the address is kept in a file on the
     dashboard's machine, not in Redis; ``${NAME}`` stays, for the worker to look up. Whose rights
     reach some cameras may add those whose names match, with addresses that hold no ``${NAME}``.
     """
     keys, seen = dict(body), Seen(services, who)
-    name, worker = take_name(keys, "name"), take_name(keys, "worker", "main")
+    name = take_name(keys, "name")
     seen.check_name(name)
+    worker = take_name(keys, "worker", usual(holders(services.redis, MAIN)))
     _check(seen, name, keys, None, worker)
     services.registry(worker).add(name, keys)
     return _changed(seen, name)
@@ -94,15 +96,15 @@ def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
 def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     """A worker connects, runs the stages on one frame and says what it saw, within 30 seconds.
     With the ``name`` of a camera and no ``url``, the camera's own address is tried. Without a
-    ``worker`` it is the camera's own, else main, or the only one that runs. An operator may try a
+    ``worker`` it is the camera's own, else the only one that runs, else main. An operator may try a
     camera as it is, by its ``name`` and nothing else.
     """
     keys, seen = dict(body), Seen(services, who)
     before = _existing(seen, keys)
     name = take_name(keys, "name", "test")
     wanted = take_name(keys, "worker") if "worker" in keys else before and before.worker
-    running = holders(services.redis, wanted or "main")
-    worker = wanted or (running[0] if len(running) == 1 else "main")
+    running = holders(services.redis, wanted or MAIN)
+    worker = wanted or usual(running)
     spec = _to_try(name, keys, before)
     _check(seen, name, keys, before, worker)
     check_targets(services.settings, keys, before)

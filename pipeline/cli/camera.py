@@ -37,7 +37,10 @@ RedisOption = Annotated[
         help="Redis address; else MIRANTE_REDIS_URL, the running worker's, redis://127.0.0.1:6379.",
     ),
 ]
-WorkerOption = Annotated[str, typer.Option("--worker", help="Worker that runs it.")]
+WorkerOption = Annotated[
+    str | None,
+    typer.Option("--worker", help="Worker that runs it; else the only one that is up, else main."),
+]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
 
 
@@ -90,7 +93,7 @@ def add(
     name: Name,
     url: Annotated[str, typer.Argument(metavar="URL", help=forms())],
     keys: Keys,
-    worker: WorkerOption = "main",
+    worker: WorkerOption = None,
     redis_url: RedisOption = None,
 ) -> None:
     """Add a camera, or replace one that was added. The worker starts it within a second.
@@ -98,11 +101,13 @@ def add(
     A password in URL is kept in a file that only you can read, not in Redis; '${NAME}' stays as it
     is, for the worker to look up.
     """
-    from pipeline.control.lease import is_held
+    from pipeline.control.lease import MAIN, holders, is_held, usual
 
-    _check_worker(worker)
+    if worker is not None:
+        _check_worker(worker)
     spec = {"url": url} | keys.given(name)
     with connected(redis_url) as client:
+        worker = worker or usual(holders(client, MAIN))
         with _audited("add camera", client, name, spec, worker=worker):
             _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)

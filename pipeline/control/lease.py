@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -15,6 +15,7 @@ import redis
 from mirante.keys import PROBE, WORKERS, lease_key
 from pipeline.control.process_identity import is_alive, own_identity
 
+MAIN = "main"  # a worker that was given no other name
 LEASE_MS = 10_000
 RENEW_S = 3.0
 _DRIFT_S = 1.0  # how exactly the end of another's lease is known: Redis took a while to answer
@@ -133,6 +134,11 @@ def holders(client: redis.Redis, asked: str) -> list[str]:
     """
     known = {name.decode() for name in cast(set[bytes], client.smembers(WORKERS))}
     return sorted(name for name in known | {asked} if is_held(client, name))
+
+
+def usual(running: Sequence[str]) -> str:
+    """Return the worker of a camera that names none: the only one of those that run, else main."""
+    return running[0] if len(running) == 1 else MAIN
 
 
 def _read(value: bytes) -> Mapping[str, Any]:

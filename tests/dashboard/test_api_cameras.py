@@ -54,6 +54,17 @@ def test_a_camera_whose_worker_does_not_run(bench: Bench) -> None:
     assert camera["reason"] == 'worker "second" is not running'
 
 
+def test_a_camera_without_a_worker_is_for_the_only_one_that_runs(bench: Bench) -> None:
+    bench.worker()
+    bench.redis.delete("mirante:worker:main")
+    bench.redis.sadd("mirante:{mirante:workers}", "second", "third")
+    bench.redis.set("mirante:worker:second", "{}")
+    assert add(bench).json()["worker"] == "second"
+    bench.redis.set("mirante:worker:third", "{}")
+    assert add(bench, "yard").json()["worker"] == "main"
+    assert add(bench, "door", worker="third").json()["worker"] == "third"
+
+
 def test_passwords_are_shown_nowhere(bench: Bench) -> None:
     configured(bench)
     answers = [

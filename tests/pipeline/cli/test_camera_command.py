@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirante.keys import key
+from mirante.keys import WORKERS, key, lease_key
 from pipeline.control.lease import WorkerLease
 from pipeline.control.registry import Registry, connect
 from pipeline.control.worker_file import WorkerFile
@@ -36,6 +36,19 @@ def test_add_list_remove(redis_server: RedisServer, mirante: Run, home: Path) ->
     assert removed.out == 'camera "gate" removed\n'
     assert len(mirante("camera", "list", *at).out.splitlines()) == 1
     assert "hunter2" not in str([added, listed, removed])
+
+
+def test_a_camera_goes_to_the_only_worker_that_is_up(
+    redis_server: RedisServer, mirante: Run, home: Path
+) -> None:
+    at = ("--redis", redis_server.url)
+    with connect(redis_server.url) as client:
+        client.sadd(WORKERS, "demo")
+        client.set(lease_key("demo"), "{}")
+    added = mirante("camera", "add", "gate", "test://", *at)
+    assert added.out == 'camera "gate" added; see: mirante camera list\n'
+    with connect(redis_server.url) as client:
+        assert Registry(client).cameras()["gate"].worker == "demo"
 
 
 def test_how_the_image_is_shown(redis_server: RedisServer, mirante: Run, home: Path) -> None:
