@@ -158,9 +158,12 @@ def test_a_zone_is_drawn_with_a_finger(pages: Pages, site: Site, walked: str) ->
     page.get_by_role("button", name="Add a zone").tap()
     surface = page.locator(".surface")
     surface.scroll_into_view_if_needed()
-    for corner in DOOR:
+    astray = (0.2, _FEET)
+    for corner in [*DOOR, astray]:
         press(surface, corner, is_touch=True)
     page.get_by_role("button", name="Done").tap()
+    press(surface, astray, is_touch=True)
+    page.get_by_role("button", name="Remove corner 5").tap()
     page.get_by_label("Zone", exact=True).fill("stall")
     page.get_by_role("button", name="Save", exact=True).tap()
     until(lambda: entered(page, "stall") >= 1, what="for an object in the zone")

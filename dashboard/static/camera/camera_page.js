@@ -18,7 +18,7 @@ import { Timeline } from "./timeline.js";
 import { ViewNote } from "./view_note.js";
 import { Button, Icon, Notice, State, count, ms, percentiles, toneOf } from "../lib/ui.js";
 import { Waterfall, stagesOf } from "./waterfall.js";
-import { DrawingHint, ZonePanel, surfaceOf, useZoneEditor } from "../zones/zone_editor.js";
+import { CornerRemoval, DrawingHint, ZonePanel, surfaceOf, useZoneEditor } from "../zones/zone_editor.js";
 import { Surface } from "../zones/zone_surface.js";
 import { ZonesNow } from "../zones/zones_now.js";
 
@@ -62,6 +62,7 @@ function Known({ camera, session, onEdit }) {
           ${isEditing && html`<${Surface} size=${message?.size ?? camera.size ?? [16, 9]} ...${surfaceOf(editor)} />`}
           ${!runs && html`<${Instead} camera=${camera} session=${session} />`}</div>
         ${editor.open ? html`<${DrawingHint} editor=${editor} />` : html`<${LayerBar} labels=${labels} cameras=${[camera]} />`}
+        <${CornerRemoval} editor=${editor} />
         ${!isEditing && html`<${ZonesNow} camera=${camera} message=${runs ? message : null} session=${session} onEdit=${editor.start} />`}
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>

@@ -37,6 +37,7 @@ function Cards({ feed, isFiltered, onClear }) {
   const end = useEnd(feed.more, `${cards.length} ${feed.next}`);
   const shown = cards.find(({ key }) => key === opened);
   if (!feed.loaded) return html`<div class="event-grid" aria-busy="true">${!feed.error && Array.from({ length: 8 }, () => html`<div class="event ghost-event" />`)}</div>`;
+  if (!cards.length && feed.error) return null; // what was not read is not known to be none
   if (!cards.length && !feed.next) return html`<${Nothing} isFiltered=${isFiltered} onClear=${onClear} />`;
   return html`<div class="event-grid" role="feed" aria-label="Events, newest first">
       ${cards.map((card) => html`<${EventCard} key=${card.key} card=${card} onOpen=${() => open(card.key)} />`)}

@@ -5,7 +5,7 @@ import { toast } from "../lib/toast.js";
 import { Button, Icon, Notice } from "../lib/ui.js";
 import { ShapeFields } from "./zone_fields.js";
 import { Preview } from "./zone_preview.js";
-import { bodyOf, fewest, nameTrouble, newName, placedShape, shapeOf, shapesOf, troubleKey, troubleOf } from "./zone_rules.js";
+import { bodyOf, fewest, isFixed, nameTrouble, newName, placedShape, shapeOf, shapesOf, troubleKey, troubleOf, withoutPoint } from "./zone_rules.js";
 
 const WORDS = { zone: "a zone", line: "a line" };
 
@@ -17,7 +17,7 @@ export function useZoneEditor(name) {
     try {
       const rules = await get(cameraPath(name, "/zones"));
       const shapes = shapesOf(rules);
-      set({ shapes, selected: shapes[0]?.id ?? null, open: false, trouble: {}, ...rules });
+      set({ shapes, selected: shapes[0]?.id ?? null, corner: null, open: false, trouble: {}, ...rules });
     } catch (error) {
       toast(error.message);
     }
@@ -37,8 +37,9 @@ export function surfaceOf(editor) {
   const { change, selected, shapes, open } = editor;
   return {
     shapes, selected, open,
-    onSelect: (id) => change({ selected: id }),
+    onSelect: (id) => change({ selected: id, corner: null }),
     onPoints: (points) => change(withShape(selected, { points })),
+    onCorner: (corner) => change({ corner }),
     onClose: () => change({ open: false }),
   };
 }
@@ -73,6 +74,15 @@ export function DrawingHint({ editor }) {
     <${Button} icon="close" kind="small quiet" label="Cancel drawing" onClick=${drop} /></div>`;
 }
 
+/** Takes away the corner that was touched last, where no key can; nothing where there is none to take. */
+export function CornerRemoval({ editor }) {
+  const { change, shapes, selected, open, corner } = editor;
+  const shape = shapes?.find((one) => one.id === selected);
+  if (open || !shape || isFixed(shape.kind) || !(corner < shape.points.length) || shape.points.length <= fewest(shape.kind)) return null;
+  const remove = () => change((before) => ({ ...withShape(selected, { points: withoutPoint(shape.points, corner) })(before), corner: null }));
+  return html`<div class="corner-removal"><${Button} icon="remove" kind="small" onClick=${remove}>Remove corner ${corner + 1}</${Button}></div>`;
+}
+
 /** The panel beside the image. `planes`: labels of the masks that the camera shows. */
 export function ZonePanel({ editor, planes }) {
   const { name, change, shapes, selected, open, trouble, area, classes, failure, busy } = editor;
@@ -82,10 +92,10 @@ export function ZonePanel({ editor, planes }) {
   const isNamed = shapes.every((one) => !nameTrouble(one, shapes));
   const body = bodyOf(shapes, area);
   const add = (kind) => change({
-    ...(kind === "ground" ? { open: false } : { open: true }), failure: null,
+    ...(kind === "ground" ? { open: false } : { open: true }), failure: null, corner: null,
     ...((one) => ({ shapes: [...shapes, one], selected: one.id }))(kind === "ground" ? placedShape(kind, shapes) : shapeOf(kind, newName(kind, shapes), [])),
   });
-  const drop = (one) => change({ shapes: shapes.filter((other) => other !== one), selected: one.id === selected ? null : selected, open: false });
+  const drop = (one) => change({ shapes: shapes.filter((other) => other !== one), selected: one.id === selected ? null : selected, corner: null, open: false });
   const save = async () => {
     change({ busy: true, failure: null });
     try {
@@ -105,7 +115,7 @@ export function ZonePanel({ editor, planes }) {
     <div class="zone-scroll">
     ${shapes.length === 0 && html`<p class="nothing">An area that objects enter and leave, or a line that they cross. Draw one on the image.</p>`}
     <ul class="shape-list">${shapes.map((one) => html`<li key=${one.id} class=${one === shape ? "is-chosen" : ""}>
-      <div class="shape-head"><button type="button" class="shape-name" aria-expanded=${one === shape} disabled=${open && one !== shape} onClick=${() => change({ selected: one === shape ? null : one.id })}>
+      <div class="shape-head"><button type="button" class="shape-name" aria-expanded=${one === shape} disabled=${open && one !== shape} onClick=${() => change({ selected: one === shape ? null : one.id, corner: null })}>
         <i class="mark ${one.kind}" aria-hidden="true" />${one.kind === "ground" ? "Ground in metres" : one.name || "…"}</button>
       ${trouble[troubleKey(one)] && html`<${Icon} name="alert" />`}
       <${Button} icon="remove" kind="quiet" label="Remove ${one.name}" onClick=${() => drop(one)} /></div>

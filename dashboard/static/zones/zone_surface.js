@@ -9,9 +9,10 @@ const DRAGGED = 0.012; // of the picture's width: a shorter way is a click
 
 /**
  * `size`: of the picture; `shapes` as zone_rules.js has them, `selected`: the ID of one; `open`: whether corners are
- * still added to that one. `onPoints` takes its points, `onSelect` an ID or null, `onClose` ends an open shape.
+ * still added to that one. `onPoints` takes its points, `onSelect` an ID or null, `onCorner` which point is touched,
+ * `onClose` ends an open shape.
  */
-export function Surface({ size, shapes, selected, open, onPoints, onSelect, onClose }) {
+export function Surface({ size, shapes, selected, open, onPoints, onSelect, onCorner, onClose }) {
   const svg = useRef(), drag = useRef(null);
   const [hover, setHover] = useState(null);
   const px = usePixel(svg, size);
@@ -29,6 +30,7 @@ export function Surface({ size, shapes, selected, open, onPoints, onSelect, onCl
       : point !== undefined ? { point: Number(point), points: chosen.points }
       : edge !== undefined ? { point: Number(edge) + 1, points: withPointAfter(chosen.points, Number(edge)) }
       : shape !== undefined ? { from: place, points: shapes.find((one) => one.id === Number(shape)).points } : null;
+    if (drag.current?.point !== undefined && !open) onCorner(drag.current.point);
     if (edge !== undefined && !open) onPoints(drag.current.points);
     if (!open && point === undefined && edge === undefined) onSelect(shape === undefined ? null : Number(shape));
     if (point !== undefined && !open) event.target.focus();
