@@ -71,7 +71,7 @@ def run_demo(seconds: float | None) -> int:
             on_end=tally.stop,
         )
     console.print("every frame accounted for:")
-    _print_account(workers[0].state(), tally)
+    print_account(workers[0].state(), tally)
     return 0
 
 
@@ -100,11 +100,13 @@ def _say(console: Console, words: str) -> None:
     console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_account(state: WorkerState, tally: Tally) -> None:
+def print_account(state: WorkerState, tally: Tally) -> None:
+    """Print what became of the frames of the cameras that were counted, a row for each."""
     headings = ("camera", "decoded", "published", "dropped", "failed", "detections", "masks")
     rows = []
     for name, _, counts in state.accounts():
-        seen = tally.cameras[name]
+        if (seen := tally.cameras.get(name)) is None:
+            continue  # added while the demo ran: nobody counted what was received of it
         rows.append(
             (
                 name,

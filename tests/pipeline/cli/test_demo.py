@@ -6,13 +6,17 @@ import pytest
 from rich.console import Console
 
 from engines.manifest import WEIGHTS, find
-from pipeline.cli.demo_run import find_clips
+from mirante import Counts
+from pipeline.cli.demo_run import find_clips, print_account
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_stages
 from pipeline.config.stages.model import ModelStage
 from pipeline.config.stages.zones import ZonesStage
 from pipeline.config.standard import Finds
+from pipeline.control.outbox_report import OutboxReport
+from pipeline.control.reports import CameraReport, WorkerState
 from pipeline.demo.scenes import DRAWN_ROAD, SCENES, demo_settings
+from pipeline.demo.tally import Tally
 
 
 def test_what_is_not_here_is_said_and_the_road_is_drawn(
@@ -30,6 +34,22 @@ def test_what_is_not_here_is_said_and_the_road_is_drawn(
     ]
     assert find_clips(Console(width=200)) == {"road": DRAWN_ROAD}
     assert len(capsys.readouterr().out.splitlines()) == 2  # drawn once
+
+
+def test_a_camera_added_meanwhile_does_not_break_the_account(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = Counts(3, 2, {"rate": 1}, 0)
+    report = CameraReport(state="running", reason="", counts=counts, in_flight=0, detections=0)
+    outbox = OutboxReport(connected=True, words="", depth=0, sent=0, lost={}, refused=0)
+    cameras = {"street": report, "yard": report}
+    print_account(
+        WorkerState(outbox=outbox, cameras=cameras, models=(), builds={}), Tally(["street"])
+    )
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "camera",
+        "street",
+    ]
 
 
 def models_of(camera: Camera) -> list[tuple[str, str | None]]:
