@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -182,6 +183,8 @@ def _client(bucket: Bucket) -> Any:
     except ModuleNotFoundError as error:
         words = f"clips.s3: needs the package {error.name}; install mirante[s3]"
         raise ClipStoreError(words) from None
+    # What fails is said once, in words, by who asked; this says each try.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     place = urlsplit(bucket.endpoint)
     pool = PoolManager(timeout=Timeout(connect=CONNECT_S, read=READ_S), retries=Retry(1))
     return Minio(

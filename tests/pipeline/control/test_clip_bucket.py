@@ -118,10 +118,13 @@ def test_while_the_bucket_is_away_clips_wait_here(server: BucketServer, tmp_path
     assert place.move() == 1
 
 
-def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     place = bucket(BucketServer(port=1), tmp_path)
     with pytest.raises(ClipStoreError, match="refused"):
         place.listed("gate")
+    assert not caplog.records, "who asked says it, once"
 
 
 def test_what_is_no_clip_is_not_listed(server: BucketServer, tmp_path: Path) -> None:
