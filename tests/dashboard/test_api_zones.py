@@ -114,7 +114,7 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     begun_ns = time.time_ns() - 700 * 10**9
     walks = walk(np.linspace(20, 620, 61).tolist(), 10)  # too long ago
     walks += walk(np.linspace(20, 620, 61).tolist(), 10, 400)
-    walks += walk([620, 20], 0.1, 420, 2)
+    walks += walk([620, 20], 0.1, 424, 2)
     trails = Trails()
     for each in walks:
         at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
@@ -128,7 +128,7 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     assert preview["lines"] == {"gate": {"in": 1, "out": 1}}
     assert preview["zones"]["door"]["entered"] == 1
     assert list(preview["zones"]) == ["door"]
-    assert preview["covered_s"] == pytest.approx(16, abs=0.1), "without the gap of 14 s"
+    assert preview["covered_s"] == pytest.approx(16, abs=0.1), "without the gap of 18 s"
     assert preview["words"].startswith("counted in 0.3 of the last 10 minutes; not road")
     gate.redis.xadd(key("gate", "tracks"), {"msgpack": b"?"}, f"{time.time_ns() // 10**6}-9")
     refused = gate.http.post(f"{ZONES}/preview", json=rules)
