@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.objects.overlap import overlap
 from plugins.track.assignment import assign
-from plugins.track.overlap import overlap
 
 _ALIKE = 0.5  # overlap from which a box is that of an object
 

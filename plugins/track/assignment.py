@@ -14,22 +14,53 @@ _ALONE = -1  # the column that each row has to itself
 def assign(cost: NDArray[np.float64], limit: float) -> tuple[Rows, Rows]:
     """Return the pairs of rows and columns whose costs sum up to the least.
 
-    A row that stays alone costs ``limit``, so no pair at or above it is made. Shortest augmenting
-    paths (Jonker and Volgenant, 1987) over the pairs below the limit alone: objects have few that
-    could be theirs, most have one, and these cost no search.
-
     Args:
         cost: (n, m), finite or inf.
-        limit: what a row costs that stays alone.
+        limit: what a row costs that stays alone, so no pair at or above it is made.
 
     Returns:
         (k,) rows and (k,) columns of the pairs.
     """
     rows, columns = np.nonzero(cost < limit)
+    return assign_pairs(rows, columns, cost[rows, columns], limit)
+
+
+def assign_pairs(
+    rows: Rows, columns: Rows, cost: NDArray[np.float64], limit: float
+) -> tuple[Rows, Rows]:
+    """Return those of some possible pairs whose costs sum up to the least.
+
+    A row that stays alone costs ``limit``. Shortest augmenting paths (Jonker and Volgenant, 1987);
+    pairs whose row and column are in no other are made without a search.
+
+    Args:
+        rows: (k,) of the possible pairs.
+        columns: (k,) of them.
+        cost: (k,) of them, below ``limit``.
+        limit: what a row costs that stays alone.
+
+    Returns:
+        Rows and columns of the pairs that are made.
+    """
+    single = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
+    if single.all():
+        return rows, columns
     pairs: dict[int, dict[int, float]] = {}
-    listed = zip(rows.tolist(), columns.tolist(), cost[rows, columns].tolist(), strict=True)
+    others = ~single
+    listed = zip(
+        rows[others].tolist(), columns[others].tolist(), cost[others].tolist(), strict=True
+    )
     for row, column, value in listed:
         pairs.setdefault(row, {})[column] = value
+    made = _searched(pairs, limit)
+    return (
+        np.concatenate([rows[single], np.array(list(made.values()), np.intp)]),
+        np.concatenate([columns[single], np.array(list(made), np.intp)]),
+    )
+
+
+def _searched(pairs: dict[int, dict[int, float]], limit: float) -> dict[int, int]:
+    """Return the row of each column: ``pairs`` has the cost of each row's columns."""
     column_of: dict[int, int] = {}
     row_of: dict[int, int] = {}
     prices: dict[int, float] = {}
@@ -42,8 +73,7 @@ def assign(cost: NDArray[np.float64], limit: float) -> tuple[Rows, Rows]:
             if last == row:
                 break
             free, last = had, came_from[had]
-    made = sorted(column_of.items())
-    return np.array([row for row, _ in made], np.intp), np.array([at for _, at in made], np.intp)
+    return {column: row for row, column in column_of.items()}
 
 
 def _search(

@@ -13,77 +13,75 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.float64]
 
-# Columns of a state, (n, 20): the box, its speed per second, and their variances and covariance.
-AT, SPEED = slice(0, 4), slice(4, 8)
-VARIANCE, COVARIANCE, SPEED_VARIANCE = slice(8, 12), slice(12, 16), slice(16, 20)
+# A state, (20,): the box, its speed per second, their variances and covariance, four numbers each.
 WIDTH = 20
+AT, VARIANCE = slice(0, 4), slice(8, 12)
+_PARTS = (5, 4)
+_AT, _SPEED, _VARIANCE, _COVARIANCE, _SPEED_VARIANCE = range(5)
 
 _NOISE = np.array([0.05, 0.05, 0.07, 0.07])  # of a measured box, in sizes
 _FIRST_SPEED = np.array([1.0, 0.7, 0.15, 0.15])  # of an object not yet seen to move, sizes a second
 _JERK = np.array([0.7, 0.5, 0.15, 0.15])  # change of speed, sizes a second, in a second
 _KEEP_S = np.array([6.0, 6.0, 0.7, 0.7])  # in which speed is forgotten to a third
 
+# The way of a state through time, rows to columns: what stays, what comes with time and with its
+# square; how fast what has come is forgotten, and how fast that part of the noise is.
+_STAYS = np.eye(WIDTH)
+_COMES, _COMES_SQUARED = np.zeros((2, WIDTH, WIDTH))
+_COMES[4:8, 0:4] = _COMES[16:20, 12:16] = np.eye(4)
+_COMES[12:16, 8:12] = 2 * np.eye(4)
+_COMES_SQUARED[16:20, 8:12] = np.eye(4)
+_FORGOTTEN = np.outer([[0, 1, 0, 1, 2], [0, 0, 0, 1, 0]], 1 / _KEEP_S).reshape(2, WIDTH)
 
-def states_of(xyxy: Rows) -> Rows:
-    """Return the states of objects seen for the first time: (n, 20)."""
-    made = np.zeros((len(xyxy), WIDTH))
-    made[:, AT] = centred(xyxy)
-    size = _size(made)
-    made[:, VARIANCE] = (_NOISE * size) ** 2
-    made[:, SPEED_VARIANCE] = (_FIRST_SPEED * size) ** 2
-    return made
+
+def states_of(boxes: Rows) -> Rows:
+    """Return the states of objects seen for the first time: (n, 20).
+
+    Args:
+        boxes: (n, 4), centre, width, height.
+    """
+    made = np.zeros((len(boxes), *_PARTS))
+    area = area_of(boxes)
+    made[:, _AT] = boxes
+    made[:, _VARIANCE] = _NOISE**2 * area
+    made[:, _SPEED_VARIANCE] = _FIRST_SPEED**2 * area
+    return made.reshape(-1, WIDTH)
 
 
 def predict(states: Rows, elapsed_s: float) -> None:
     """Move states on in time, in place; ``elapsed_s`` is 0 or more."""
-    kept = np.exp(-elapsed_s / _KEEP_S)
-    speed_noise = (_JERK * _size(states)) ** 2 * elapsed_s
-    variance, covariance = states[:, VARIANCE], states[:, COVARIANCE]
-    speed_variance = states[:, SPEED_VARIANCE]
-    states[:, AT] += states[:, SPEED] * elapsed_s
-    variance += (2 * covariance + speed_variance * elapsed_s) * elapsed_s
-    variance += speed_noise * (elapsed_s**2 / 3)
-    covariance += speed_variance * elapsed_s + speed_noise * (elapsed_s / 2)
-    covariance *= kept
-    speed_variance *= kept**2
-    speed_variance += speed_noise
-    states[:, SPEED] *= kept
+    kept, noise_kept = np.exp(_FORGOTTEN * -elapsed_s)
+    step = (_STAYS + _COMES * elapsed_s + _COMES_SQUARED * elapsed_s**2) * kept
+    grown = np.array([0.0, 0.0, elapsed_s**3 / 3, elapsed_s**2 / 2, elapsed_s])
+    noise = np.multiply.outer(grown, _JERK**2).reshape(WIDTH) * noise_kept
+    added = area_of(states) * noise
+    np.add(states @ step, added, out=states)
     np.maximum(states[:, 2:4], 1.0, out=states[:, 2:4])
 
 
-def correct(states: Rows, xyxy: Rows) -> Rows:
-    """Return states after a look at their objects.
+def correct(states: Rows, boxes: Rows) -> None:
+    """Take a look at objects, in place.
 
     Args:
         states: (n, 20), predicted to the time of the look.
-        xyxy: (n, 4), the box of each.
+        boxes: (n, 4), the box of each: centre, width, height.
     """
-    after = np.empty_like(states)
-    variance, covariance = states[:, VARIANCE], states[:, COVARIANCE]
-    noise = (_NOISE * _size(states)) ** 2
-    total = variance + noise
-    surprise = centred(xyxy) - states[:, AT]
-    gain, speed_gain = variance / total, covariance / total
-    after[:, AT] = states[:, AT] + gain * surprise
-    after[:, SPEED] = states[:, SPEED] + speed_gain * surprise
-    after[:, VARIANCE] = gain * noise
-    after[:, COVARIANCE] = speed_gain * noise
-    after[:, SPEED_VARIANCE] = states[:, SPEED_VARIANCE] - speed_gain * covariance
-    return after
+    parts, noise = states.reshape(-1, *_PARTS), _NOISE**2 * area_of(states)
+    of_box, covariances = parts[:, : _SPEED + 1], parts[:, _VARIANCE : _COVARIANCE + 1]
+    gains = covariances / (parts[:, _VARIANCE] + noise)[:, None]
+    of_box += gains * (boxes - parts[:, _AT])[:, None]
+    parts[:, _SPEED_VARIANCE] -= gains[:, 1] * parts[:, _COVARIANCE]
+    np.multiply(gains, noise[:, None], out=covariances)
 
 
 def centred(xyxy: Rows) -> Rows:
     """Return boxes as centre x and y, width and height: (n, 4)."""
-    size = xyxy[:, 2:] - xyxy[:, :2]
-    return np.concatenate([xyxy[:, :2] + size / 2, size], axis=1)
+    made = np.empty(xyxy.shape)
+    size = np.subtract(xyxy[:, 2:], xyxy[:, :2], out=made[:, 2:])
+    np.add(xyxy[:, :2], size * 0.5, out=made[:, :2])
+    return made
 
 
-def cornered(at: Rows) -> Rows:
-    """Return boxes of centre, width and height as left, top, right, bottom: (n, 4)."""
-    half = at[:, 2:] / 2
-    return np.concatenate([at[:, :2] - half, at[:, :2] + half], axis=1)
-
-
-def _size(states: Rows) -> Rows:
-    """Return the side of a square as large as each box: (n, 1)."""
-    return np.sqrt(np.maximum(states[:, 2:3] * states[:, 3:4], 1.0))
+def area_of(boxes: Rows) -> Rows:
+    """Return the area of each box, 1 or more: (n, 1); ``boxes`` is (n, 4 or more)."""
+    return np.maximum(boxes[:, 2:3] * boxes[:, 3:4], 1.0)

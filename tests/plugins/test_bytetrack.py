@@ -163,3 +163,11 @@ def test_a_shift_is_what_moves_most_objects_alike() -> None:
     assert shift(before, [*before[:3], *after[3:]]) == [0, 0]  # two of five walk
     assert shift(before[:2], after[:2]) == [0, 0]  # too few to tell
     assert shift(before, []) == [0, 0]
+
+
+def test_what_was_found_beside_somebody_twice_does_not_take_their_number() -> None:
+    tracker, person, part = ByteTrack(), walker(0.0, 200, 0), walker(0.0, 211, 0)
+    for number in range(20):
+        tracker.update(frame(number / 25, [person, part] if number >= 18 else [person]))
+    after = [tracker.update(frame(n / 25, [part])).ids.tolist() for n in range(24, 28)]
+    assert after == [[1]] * 4

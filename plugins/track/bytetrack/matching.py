@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.track.motion import AT, VARIANCE, Rows, centred, cornered
-from plugins.track.overlap import overlap
+from plugins.track.assignment import assign_pairs
+from plugins.track.bytetrack.tracks import EVIDENCE, KNOWN
+from plugins.track.motion import AT, VARIANCE, Rows, area_of
 
 LIMIT = 7.0  # half a squared distance in standard deviations, and what is added to it
 _SPREAD = np.array([0.12, 0.12, 0.2, 0.2])  # of boxes of one object, in sizes
@@ -14,33 +17,77 @@ _APART = 8.0  # of boxes that do not overlap
 _WIDEST = 4.0  # of an area however wide, so that who comes back after long is still known
 _OTHER_CLASS = 3.0
 _WEAK = 2.0  # against a score of 1
+_YOUNG = 2.0  # of an object with a number, over 1 and the evidence that there is one
 
 
-def costs(states: Rows, xyxy: Rows, scores: Rows) -> Rows:
-    """Return what it costs to say that a box continues a track: (n, m), the better the less.
+class Pairs(NamedTuple):
+    """Tracks and boxes of which it is possible that they are of one object.
+
+    Attributes:
+        rows: (k,) of the tracks, ascending.
+        columns: (k,) of the boxes.
+        cost: (k,) of saying so, below ``LIMIT``: the better the less.
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    cost: Rows
+
+    def of(self, some: NDArray[np.bool_]) -> Pairs:
+        """Return those of these pairs."""
+        return Pairs(self.rows[some], self.columns[some], self.cost[some])
+
+    def assigned(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the tracks that continue, and the box of each."""
+        return assign_pairs(self.rows, self.columns, self.cost, LIMIT)
+
+
+def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> Pairs:
+    """Return which boxes may continue which tracks, and what it costs to say so.
 
     It is the negative logarithm of the likelihood of the box where the track is expected. Tracks
     that were not seen for a time are expected in a wider area, and so less anywhere in it. The box
     of somebody half hidden ends where they are hidden, and so is unlikely and yet theirs: where
-    boxes overlap the cost is no more than what they do not share.
+    boxes overlap the cost is no more than what they do not share. A number that was given to few
+    boxes may be that of a part of somebody who has one: it is less likely to go on.
 
     Args:
-        states: (n, ...), predicted to the time of the boxes.
-        xyxy: (m, 4).
+        states: (n, COLUMNS) of tracks, predicted to the time of the boxes.
+        boxes: (m, 4), centre, width, height.
         scores: (m,).
     """
-    boxes = centred(xyxy)
-    size = np.maximum(states[:, 2:3] * states[:, 3:4], 1.0)
-    least = _SPREAD**2 * size
+    at = states[:, AT]
+    least = _SPREAD**2 * area_of(states)
     spread = states[:, VARIANCE] + least
-    off = states[:, None, AT] - boxes[None]
-    distance = 0.5 * (off * off / spread[:, None]).sum(axis=2)
-    apart = _APART * (1 - overlap(cornered(states[:, AT]), xyxy))
-    wider = np.minimum(0.5 * np.log(spread / least).sum(axis=1), _WIDEST)
-    return np.asarray(np.minimum(distance, apart) + wider[:, None] + _WEAK * (1 - scores))
+    rows, columns = _near(at, spread, boxes)
+    track, box, spread, least = at[rows], boxes[columns], spread[rows], least[rows]
+    off = np.abs(track - box)
+    distance = 0.5 * (off * off / spread).sum(axis=1)
+    apart = _APART * (1 - _overlap(off[:, :2], track[:, 2:], box[:, 2:]))
+    wider = np.minimum(0.5 * np.log((spread / least).prod(axis=1)), _WIDEST)
+    evidence = states[:, EVIDENCE]
+    young = np.where(evidence < KNOWN, 0.0, _YOUNG / (1 + evidence))[rows]
+    cost = np.minimum(distance, apart) + wider + young + _WEAK * (1 - scores[columns])
+    return Pairs(rows, columns, cost)
 
 
 def class_costs(classes: NDArray[np.int32], boxes: NDArray[np.int32], per_class: bool) -> Rows:
-    """Return what it costs that a track and a box are of different classes: (n, m)."""
-    differ = classes[:, None] != boxes[None]
-    return np.where(differ, np.inf if per_class else _OTHER_CLASS, 0.0)
+    """Return what it costs that a track and a box are of different classes: (k,)."""
+    return np.where(classes != boxes, np.inf if per_class else _OTHER_CLASS, 0.0)
+
+
+def _near(at: Rows, spread: Rows, boxes: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs that overlap, or whose centres are not too far off."""
+    reach = np.maximum(np.sqrt(spread[:, :2] * (2 * LIMIT)), at[:, 2:] * 0.5)
+    half = boxes[:, 2:] * 0.5
+    near = np.abs(at[:, :1] - boxes[:, 0]) < reach[:, :1] + half[:, 0]
+    near &= np.abs(at[:, 1:2] - boxes[:, 1]) < reach[:, 1:] + half[:, 1]
+    rows, columns = np.nonzero(near)
+    return rows, columns
+
+
+def _overlap(off: Rows, one: Rows, other: Rows) -> Rows:
+    """Return the intersection over the union of boxes whose centres are so far off: (k,)."""
+    shared = np.minimum(np.minimum(one, other), (one + other) / 2 - off)
+    both = np.maximum(shared, 0.0).prod(axis=1)
+    return np.asarray(both / (one.prod(axis=1) + other.prod(axis=1) - both))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
-from plugins.track.assignment import assign
-from plugins.track.bytetrack.matching import LIMIT, class_costs, costs
+from plugins.track.bytetrack.matching import LIMIT, class_costs, pairs_of
 from plugins.track.bytetrack.tracks import (
     COLUMNS,
     EVIDENCE,
+    KNOWN,
     MISSED,
     NO_ID,
     STOOD_SINCE_S,
@@ -28,9 +28,11 @@ from plugins.track.options import TrackOptions
 from plugins.track.tracker import Tracked
 
 HIGH = 0.5  # score from which a box is matched before the others
-KNOWN = 1.0  # sum of the squared scores of a track's boxes from which it has a number
 _MOVED = 0.25  # of its size: less is no movement
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
+
+_NO_TRACK = -1
+_NOTHING = np.empty(0, np.intp)
 
 log = logging.getLogger(__name__)
 Classes = NDArray[np.int32]
@@ -63,62 +65,56 @@ class ByteTrack:
         predict(tracks.states[:, :WIDTH], passed.elapsed_s)
         tracks.states[:, MISSED] += passed.watched_s
         found, options = result.detections, self.options
-        xyxy, scores = found.xyxy.astype(np.float64), found.score.astype(np.float64)
+        boxes, scores = centred(found.xyxy.astype(np.float64)), found.score.astype(np.float64)
         classes = self._classes_of(found)
         if options.camera_motion:
             known, strong = tracks.ids != NO_ID, scores >= HIGH
-            tracks.move(shift_of(tracks.states[known, AT], centred(xyxy[strong])))
-        rows, columns = self._match(tracks, xyxy, scores, classes)
-        _continue(tracks, rows, xyxy[columns], scores[columns], classes[columns])
-        at = np.full(len(found), -1)
+            tracks.move(shift_of(tracks.states[known, AT], boxes[strong]))
+        rows, columns = self._match(tracks, boxes, scores, classes)
+        _continue(tracks, rows, boxes[columns], scores[columns], classes[columns])
+        at = np.full(len(found), _NO_TRACK)
         at[columns] = rows
-        new = np.flatnonzero((at < 0) & (scores >= options.new_score))
-        at[new] = np.arange(len(tracks), len(tracks) + len(new))
-        now_s = result.captured_ns / 1e9
-        tracks = tracks.joined(_begun(xyxy[new], scores[new], classes[new]))
+        new = np.flatnonzero((at == _NO_TRACK) & (scores >= options.new_score))
+        if len(new):
+            at[new] = np.arange(len(tracks), len(tracks) + len(new))
+            tracks = tracks.joined(_begun(boxes[new], scores[new], classes[new]))
         self._number(tracks)
-        still = tracks.stand(now_s, _MOVED) >= options.still_s
-        has = at >= 0
-        ids = np.full(len(found), UNTRACKED)
-        ids[has] = np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids)[at[has]]
-        unmoved = np.zeros(len(found), np.bool_)
-        unmoved[has] = still[at[has]]
+        still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
         self._tracks = tracks.kept(self._lives(tracks, result))
-        return Tracked(ids, unmoved & (ids != UNTRACKED))
+        # the last place is of boxes without a track
+        ids = np.append(np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids), UNTRACKED)[at]
+        return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
 
     def _match(
-        self, tracks: Tracks, xyxy: Rows, scores: Rows, classes: Classes
+        self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the tracks that continue, and the box of each: first the strong ones."""
-        cost = costs(tracks.states, xyxy, scores)
-        cost += class_costs(tracks.classes, classes, self.options.per_class)
-        strong = scores >= HIGH
-        known = tracks.ids != NO_ID
-        recent = tracks.states[:, MISSED] < _RECENT_S
-        rows, columns = np.empty(0, np.intp), np.empty(0, np.intp)
-        free_rows, free_columns = np.ones(len(tracks), np.bool_), scores >= self.options.min_score
-        every = np.ones(len(strong), np.bool_)
-        for of_tracks, of_boxes in (
-            (known, strong),
-            (known & recent, ~strong),
-            (~known, every),
-        ):
-            some = np.flatnonzero(of_tracks & free_rows)
-            boxes = np.flatnonzero(of_boxes & free_columns)
-            if not (len(some) and len(boxes)):
-                continue
-            matched, to = assign(cost[some[:, None], boxes], LIMIT)
-            rows = np.concatenate([rows, some[matched]])
-            columns = np.concatenate([columns, boxes[to]])
-            free_rows[rows] = free_columns[columns] = False
-        return rows, columns
+        pairs = pairs_of(tracks.states, boxes, scores)
+        rows, columns = pairs.rows, pairs.columns
+        if len(self._labels) > 1:
+            differs = class_costs(tracks.classes[rows], classes[columns], self.options.per_class)
+            pairs = pairs._replace(cost=pairs.cost + differs)
+        pairs = pairs.of((pairs.cost < LIMIT) & (scores >= self.options.min_score)[columns])
+        rows, columns = pairs.rows, pairs.columns
+        known, strong = (tracks.ids != NO_ID)[rows], (scores >= HIGH)[columns]
+        recent = (tracks.states[:, MISSED] < _RECENT_S)[rows]
+        free_rows, free_columns = np.ones(len(tracks), np.bool_), np.ones(len(scores), np.bool_)
+        made = []
+        for some in (known & strong, known & recent & ~strong, ~known):
+            possible = some & free_rows[rows] & free_columns[columns]
+            if possible.any():
+                matched, to = pairs.of(possible).assigned()
+                free_rows[matched] = free_columns[to] = False
+                made.append((matched, to))
+        if not made:
+            return _NOTHING, _NOTHING
+        return np.concatenate([each for each, _ in made]), np.concatenate([to for _, to in made])
 
     def _number(self, tracks: Tracks) -> None:
         """Give numbers to tracks that are known well enough by now."""
-        known = (tracks.ids == NO_ID) & (tracks.states[:, EVIDENCE] >= KNOWN)
-        count = int(known.sum())
-        tracks.ids[known] = np.arange(self._next_id, self._next_id + count)
-        self._next_id += count
+        known = np.flatnonzero((tracks.ids == NO_ID) & (tracks.states[:, EVIDENCE] >= KNOWN))
+        tracks.ids[known] = np.arange(self._next_id, self._next_id + len(known))
+        self._next_id += len(known)
 
     def _lives(self, tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:
         """Return which tracks go on: found, or missing for a short time inside the image."""
@@ -167,19 +163,21 @@ class ByteTrack:
 
 
 def _continue(
-    tracks: Tracks, rows: NDArray[np.intp], xyxy: Rows, scores: Rows, classes: Classes
+    tracks: Tracks, rows: NDArray[np.intp], boxes: Rows, scores: Rows, classes: Classes
 ) -> None:
     """Take a look at tracks that were found: box, score and class of each of ``rows``."""
-    tracks.states[rows, :WIDTH] = correct(tracks.states[rows, :WIDTH], xyxy)
-    tracks.states[rows, MISSED] = 0.0
-    tracks.states[rows, EVIDENCE] += scores**2
+    states = tracks.states[rows]
+    correct(states[:, :WIDTH], boxes)
+    states[:, MISSED] = 0.0
+    states[:, EVIDENCE] += scores * scores
+    tracks.states[rows] = states
     tracks.classes[rows] = classes
 
 
-def _begun(xyxy: Rows, scores: Rows, classes: Classes) -> Tracks:
+def _begun(boxes: Rows, scores: Rows, classes: Classes) -> Tracks:
     """Return tracks of objects that are seen for the first time."""
-    states = np.zeros((len(xyxy), COLUMNS))
-    states[:, :WIDTH] = states_of(xyxy)
-    states[:, EVIDENCE] = scores**2
+    states = np.zeros((len(boxes), COLUMNS))
+    states[:, :WIDTH] = states_of(boxes)
+    states[:, EVIDENCE] = scores * scores
     states[:, STOOD_SINCE_S] = np.inf  # since now
-    return Tracks(states, np.full(len(xyxy), NO_ID, np.int64), classes)
+    return Tracks(states, np.full(len(boxes), NO_ID, np.int64), classes)

@@ -16,6 +16,7 @@ EVIDENCE = WIDTH + 1  # the squared scores of its boxes, summed
 STOOD = slice(WIDTH + 2, WIDTH + 6)  # where it stood when it last moved: centre, width, height
 STOOD_SINCE_S = WIDTH + 6  # Unix time of capture
 COLUMNS = WIDTH + 7
+KNOWN = 1.0  # evidence from which a track has a number
 NO_ID = 0  # of an object that has not been seen well enough for a number
 
 
@@ -47,6 +48,8 @@ class Tracks:
 
     def kept(self, where: NDArray[np.bool_]) -> Tracks:
         """Return those tracks."""
+        if where.all():
+            return self
         return Tracks(self.states[where], self.ids[where], self.classes[where])
 
     def joined(self, others: Tracks) -> Tracks:
@@ -72,9 +75,11 @@ class Tracks:
         at, stood = self.states[:, AT], self.states[:, STOOD]
         size = np.minimum(at[:, 2:], stood[:, 2:])
         off = np.abs(at - stood)
-        far = (off[:, :2] + off[:, 2:] / 2 > moved * size).any(axis=1)
-        self.states[far, STOOD] = at[far]
-        self.states[far, STOOD_SINCE_S] = now_s
+        far = off[:, :2] + off[:, 2:] * 0.5 > moved * size
+        gone = np.flatnonzero(far[:, 0] | far[:, 1])
+        if len(gone):
+            self.states[gone, STOOD] = at[gone]
+            self.states[gone, STOOD_SINCE_S] = now_s
         return now_s - self.states[:, STOOD_SINCE_S]
 
 
