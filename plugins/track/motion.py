@@ -15,7 +15,7 @@ Rows = NDArray[np.float64]
 
 # A state, (20,): the box, its speed per second, their variances and covariance, four numbers each.
 WIDTH = 20
-AT, VARIANCE = slice(0, 4), slice(8, 12)
+AT, SPEED, VARIANCE, SPEED_VARIANCE = slice(0, 4), slice(4, 8), slice(8, 12), slice(16, 20)
 _PARTS = (5, 4)
 _AT, _SPEED, _VARIANCE, _COVARIANCE, _SPEED_VARIANCE = range(5)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.once.crowd import Crowd
 from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from plugins.memory import Memory
@@ -171,3 +172,22 @@ def test_what_was_found_beside_somebody_twice_does_not_take_their_number() -> No
         tracker.update(frame(number / 25, [person, part] if number >= 18 else [person]))
     after = [tracker.update(frame(n / 25, [part])).ids.tolist() for n in range(24, 28)]
     assert after == [[1]] * 4
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+@pytest.mark.parametrize("gap_s", [4.0, 6.0])
+def test_a_crowd_keeps_its_numbers_over_seconds_without_frames(gap_s: float, noise: float) -> None:
+    """People in rows, some of whom leave meanwhile as others come."""
+    crowd, chance = Crowd(120, 4.0, 11.0), np.random.default_rng(7)
+    tracker, numbers = ByteTrack(), dict[int, set[int]]()
+    for at_s in [*np.arange(0, 12, 0.2), *np.arange(12 + gap_s, 20 + gap_s, 0.2)]:
+        who, boxes = crowd.at(at_s)
+        xyxy = boxes + chance.normal(0, noise, boxes.shape)
+        shown = replace(frame(at_s, xyxy.tolist()), width=crowd.width, height=crowd.height)
+        for walker_number, number in zip(who, tracker.update(shown).ids, strict=True):
+            if number != UNTRACKED:
+                numbers.setdefault(int(walker_number), set()).add(int(number))
+        if at_s < 12 <= at_s + 0.2:
+            tracker = ByteTrack(tracker.saved())
+    changed = [one for one, its in numbers.items() if len(its) > 1]
+    assert len(changed) <= len(numbers) // 20  # of those who had only just come

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.track.assignment import assign_pairs
+from plugins.track.assignment import assign_pairs, cheapest_pairs
 from plugins.track.bytetrack.tracks import EVIDENCE, KNOWN
 from plugins.track.motion import AT, VARIANCE, Rows, area_of
 
@@ -40,6 +40,13 @@ class Pairs(NamedTuple):
     def assigned(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the tracks that continue, and the box of each."""
         return assign_pairs(self.rows, self.columns, self.cost, LIMIT)
+
+    def closest(self, states: Rows, boxes: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the same where objects may have gone farther than they are apart: each is who was
+        expected nearest. The least sum would give all of a row the place of their neighbour.
+        """
+        off = states[self.rows, :2] - boxes[self.columns, :2]
+        return cheapest_pairs(self.rows, self.columns, np.hypot(off[:, 0], off[:, 1]))
 
 
 def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> Pairs:

@@ -29,6 +29,7 @@ from plugins.track.tracker import Tracked
 
 HIGH = 0.5  # score from which a box is matched before the others
 _MOVED = 0.25  # of its size: less is no movement
+_FAR_S = 1.5  # between two frames: objects may then have gone farther than they are apart
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
 
 _NO_TRACK = -1
@@ -62,7 +63,12 @@ class ByteTrack:
         """Return which object is which."""
         passed = self._clock.tick(result)
         tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
+        is_far = passed.elapsed_s > _FAR_S
+        if is_far:
+            tracks.walk_on()
         predict(tracks.states[:, :WIDTH], passed.elapsed_s)
+        if is_far:
+            tracks = tracks.kept(_inside(tracks, result))
         tracks.states[:, MISSED] += passed.watched_s
         found, options = result.detections, self.options
         boxes, scores = centred(found.xyxy.astype(np.float64)), found.score.astype(np.float64)
@@ -70,7 +76,7 @@ class ByteTrack:
         if options.camera_motion:
             known, strong = tracks.ids != NO_ID, scores >= HIGH
             tracks.move(shift_of(tracks.states[known, AT], boxes[strong]))
-        rows, columns = self._match(tracks, boxes, scores, classes)
+        rows, columns = self._match(tracks, boxes, scores, classes, is_far)
         _continue(tracks, rows, boxes[columns], scores[columns], classes[columns])
         at = np.full(len(found), _NO_TRACK)
         at[columns] = rows
@@ -79,6 +85,7 @@ class ByteTrack:
             at[new] = np.arange(len(tracks), len(tracks) + len(new))
             tracks = tracks.joined(_begun(boxes[new], scores[new], classes[new]))
         self._number(tracks)
+        tracks.learn_pace(passed.elapsed_s)
         still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
         self._tracks = tracks.kept(self._lives(tracks, result))
         # the last place is of boxes without a track
@@ -86,7 +93,7 @@ class ByteTrack:
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
 
     def _match(
-        self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes
+        self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes, is_far: bool
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the tracks that continue, and the box of each: first the strong ones."""
         pairs = pairs_of(tracks.states, boxes, scores)
@@ -103,7 +110,8 @@ class ByteTrack:
         for some in (known & strong, known & recent & ~strong, ~known):
             possible = some & free_rows[rows] & free_columns[columns]
             if possible.any():
-                matched, to = pairs.of(possible).assigned()
+                left = pairs.of(possible)
+                matched, to = left.closest(tracks.states, boxes) if is_far else left.assigned()
                 free_rows[matched] = free_columns[to] = False
                 made.append((matched, to))
         if not made:
@@ -119,9 +127,7 @@ class ByteTrack:
     def _lives(self, tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:
         """Return which tracks go on: found, or missing for a short time inside the image."""
         missed_s = tracks.states[:, MISSED]
-        x, y = tracks.states[:, 0], tracks.states[:, 1]
-        inside = (x >= 0) & (x <= result.width) & (y >= 0) & (y <= result.height)
-        waits = (tracks.ids != NO_ID) & inside & (missed_s <= self.options.lost_s)
+        waits = (tracks.ids != NO_ID) & _inside(tracks, result) & (missed_s <= self.options.lost_s)
         return np.asarray((missed_s == 0) | waits)
 
     def _classes_of(self, found: Detections) -> Classes:
@@ -154,12 +160,19 @@ class ByteTrack:
     def _restore(self, saved: bytes) -> None:
         try:
             left = msgspec.msgpack.decode(saved, type=Saved)
+            self._next_id = left.next_id  # also when objects are new
             self._tracks = left.tracks()
         except (msgspec.MsgspecError, ValueError) as error:
             log.warning("tracks of an earlier run cannot be read (%s); objects are new", error)
             return
         self._clock = Clock(left.captured_ns, left.ts_source, left.period_s, left.here_ns)
-        self._next_id, self._labels = left.next_id, left.labels
+        self._labels = left.labels
+
+
+def _inside(tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:
+    """Return which tracks have their centre in the image."""
+    x, y = tracks.states[:, 0], tracks.states[:, 1]
+    return np.asarray((x >= 0) & (x <= result.width) & (y >= 0) & (y <= result.height))
 
 
 def _continue(
