@@ -180,3 +180,19 @@ def test_why_no_clip_is_made_is_said_and_how_far_one_is(
     expect(notice).to_have_count(0)
     expect(page.locator(".clip-progress")).to_contain_text("s left")
     assert 0 <= float(page.get_by_role("progressbar").get_attribute("value") or 1) < 0.5
+
+
+SHOWN = """async (gap) => {
+  const { framesOf, placeAt } = await import("/static/clips/clip_results.js");
+  const detections = (n) => ({ detections: { ts: 100 + n * gap } });
+  const frames = framesOf({ began: 100, frames: [2, 0, 1].map(detections) });
+  return [0, 1.4, 1.6, 2.4, 4].map((gaps) => placeAt(frames, gaps * gap));
+}"""
+
+
+@pytest.mark.parametrize(("gap_s", "places"), [(0.1, [0, 1, 1, 2, 2]), (2.0, [0, 1, 1, 2, -1])])
+def test_a_result_lasts_until_the_next_one_is_due(
+    pages: Pages, site: Site, gap_s: float, places: list[int]
+) -> None:
+    """At any rate of results, and for half a second at least."""
+    assert pages.open(site.url).evaluate(SHOWN, gap_s) == places

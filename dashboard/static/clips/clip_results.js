@@ -1,15 +1,18 @@
 // The results beside a clip: what was found at each moment of it, as frames that lib/draw.js draws.
 import { decodeMask } from "../lib/frame.js";
 
-const APART_S = 0.5; // a result that is older says nothing about an image
+const APART_S = 0.5; // a result that is older, and than the usual gap, says nothing about an image
 const EARLY_S = 0.005; // by which an image may come before the result of the same moment
 const UNPACKED = 12; // frames whose masks are kept as images: those of a long clip are gigabytes
 
-/** Frames by time: [{at: seconds since the clip's time 0, message, packed}]. */
+/** Frames by time: [{at: seconds since the clip's time 0, lasts: seconds, message, packed}]. */
 export function framesOf({ began, frames }) {
-  return frames
+  const sorted = frames
     .map(({ detections, masks, planes }) => ({ at: detections.ts - began, message: detections, packed: masks ? { ...masks, planes } : null }))
     .sort((one, other) => one.at - other.at);
+  const gaps = sorted.slice(1).map(({ at }, place) => at - sorted[place].at).sort((one, other) => one - other);
+  const lasts = Math.max(APART_S, 1.5 * (gaps[gaps.length >> 1] ?? 0));
+  return sorted.map((frame) => ({ ...frame, lasts }));
 }
 
 /** The place of the newest frame at a moment of the clip, or -1. */
@@ -20,7 +23,7 @@ export function placeAt(frames, seconds) {
     if (frames[middle].at <= seconds + EARLY_S) low = middle + 1;
     else high = middle;
   }
-  return low > 0 && seconds - frames[low - 1].at <= APART_S ? low - 1 : -1;
+  return low > 0 && seconds - frames[low - 1].at <= frames[low - 1].lasts ? low - 1 : -1;
 }
 
 /** The masks of frames as images, unpacked a little before they are needed. */
