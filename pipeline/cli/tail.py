@@ -119,10 +119,10 @@ def lane_words(lanes: Lanes) -> str:
 
 
 def offset_words(ego: EgoLane) -> str:
-    """``4% left of centre``, or in metres where those are known."""
+    """``4% left of centre``, in metres where those are known; ``in the lane's centre``."""
     side = "right" if ego.offset > 0 else "left"
     far = f"{abs(ego.offset):.0%}" if ego.offset_m is None else f"{abs(ego.offset_m):.2f} m"
-    return f"{far} {side} of centre"
+    return f"{far} {side} of centre" if far.strip("0.% m") else "in the lane's centre"
 
 
 def _announce(cameras: Iterable[str], redis_url: str | None) -> str:

@@ -52,3 +52,6 @@ def test_lanes_in_words() -> None:
     assert told == "lines -1 (0.90) 1 (0.90), 4% left of centre"
     metres = EgoLane(0.1, 0.0, 0.9, offset_m=0.35)
     assert lane_words(Lanes((), metres)) == "no lines, 0.35 m right of centre"
+    assert lane_words(Lanes((), EgoLane(0.004, 0.0, 0.9))) == "no lines, in the lane's centre"
+    tenth = EgoLane(0.1, 0.0, 0.9, offset_m=0.10)
+    assert lane_words(Lanes((), tenth)) == "no lines, 0.10 m right of centre"
