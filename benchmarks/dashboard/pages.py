@@ -1,8 +1,8 @@
 """Pages without a screen: they watch every camera, say at once that they drew, and count.
 
 ``python -m benchmarks.dashboard.pages ADDRESS PAGES STALLED CAMERA…`` opens so many, and some more
-that say nothing and read nothing once they have asked for all; ends with its standard input, and
-then prints a line of JSON about each page.
+that say nothing and read nothing once they have asked for all. Prints ``drawing`` once each that
+reads has drawn; ends with its standard input, and then prints a line of JSON about each page.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class _Message(msgspec.Struct):
 class _Page:
     counted: Counted
     late_ms: list[float] = field(default_factory=list)
+    draws: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def look(self, address: str, cameras: list[str], stop: asyncio.Event) -> None:
         """From its opening to the end."""
@@ -84,15 +85,25 @@ class _Page:
             message = message_of.decode(parts[jpeg : jpeg + results])
             self.late_ms.append((time.time() - message.ts) * 1e3)
             self.counted.frames += 1
+            self.draws.set()
             self.counted.skipped += head.skipped
 
 
 async def _all(address: str, pages: list[_Page], cameras: list[str]) -> None:
     stop = asyncio.Event()
     looking = [asyncio.ensure_future(page.look(address, cameras, stop)) for page in pages]
+    telling = asyncio.ensure_future(_tell([page for page in pages if not page.counted.stalled]))
     await asyncio.to_thread(sys.stdin.read)
+    telling.cancel()
     stop.set()
     await asyncio.gather(*looking)
+
+
+async def _tell(pages: list[_Page]) -> None:
+    for page in pages:
+        await page.draws.wait()
+    sys.stdout.write("drawing\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

@@ -76,12 +76,14 @@ class Bench:
 
     @contextmanager
     def pages(self, count: int, stalled: int = 0) -> Iterator[list[dict[str, Any]]]:
-        """Opens pages; what they counted is in the list when they are closed."""
+        """Opens pages until all draw; what they counted is in the list when they are closed."""
         address = self.url.replace("http", "ws", 1) + "/api/v1/live"
         counted: list[dict[str, Any]] = []
         with child(
             "benchmarks.dashboard.pages", address, str(count), str(stalled), *self.names
         ) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
             yield counted
             said, _ = run.communicate()
         counted += [json.loads(line) for line in said.splitlines()]

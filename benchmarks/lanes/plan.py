@@ -7,13 +7,22 @@ from typing import Annotated
 
 from typer import Option
 
-from benchmarks.lanes.roads import CONDITIONS
 from engines.commands import Text, names_of
+
+WORDS = {  # of each condition
+    "plain": "gentle bends, all lines",
+    "missing": "one of the lines has no paint",
+    "night": "a third of the light, amplified, its noise with it",
+    "noise": "2 % of all pixels are wrong",
+    "worn": "half of the paint is gone",
+    "curve": "bends of 250 m, left and right within 10 s",
+    "change": "a change of lanes in 3 s",
+}
 
 
 def conditions_in(text: str) -> tuple[str, ...]:
     """Return the conditions in ``plain,noise``."""
-    return names_of("--conditions", "condition", text, CONDITIONS)
+    return names_of("--conditions", "condition", text, WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +31,9 @@ class Plan:
 
     conditions: Annotated[
         tuple[str, ...],
-        Option(help="; ".join(f"{name}: {each.words}" for name, each in CONDITIONS.items())),
-        Text(conditions_in, ",".join(CONDITIONS)),
-    ] = tuple(CONDITIONS)
+        Option(help="; ".join(f"{name}: {words}" for name, words in WORDS.items())),
+        Text(conditions_in, ",".join(WORDS)),
+    ] = tuple(WORDS)
     drives: Annotated[int, Option(min=1, help="roads under each condition")] = 6
     seconds: Annotated[float, Option(min=1, help="length of a drive")] = 5.0
     fps: Annotated[int, Option(min=1, max=60, help="frames a second")] = 12

@@ -58,7 +58,6 @@ class Condition:
     """A way in which drives are hard.
 
     Attributes:
-        words: for a person.
         bend: the sharpest bend, in 1/m, from the left to the right in ``bend_s`` and back.
         bend_s: seconds of a bend and its opposite.
         change: the camera changes to the lane on the right in ``change`` seconds; 0 for never.
@@ -66,7 +65,6 @@ class Condition:
         seen: what a segmenter marks, of the paint and a random generator.
     """
 
-    words: str
     bend: float = 0.001
     bend_s: float = 8.0
     change: float = 0.0
@@ -98,16 +96,14 @@ def _photographed(light: float) -> Callable[[Plane, np.random.Generator], Plane]
     return seen
 
 
-CONDITIONS = {
-    "plain": Condition("gentle bends, all lines"),
-    "missing": Condition("one of the lines has no paint", missing=True),
-    "night": Condition(
-        "a third of the light, amplified, its noise with it", seen=_photographed(0.3)
-    ),
-    "noise": Condition("2 % of all pixels are wrong", seen=_specks),
-    "worn": Condition("half of the paint is gone", seen=_worn),
-    "curve": Condition("bends of 250 m, left and right within 10 s", bend=0.004, bend_s=10.0),
-    "change": Condition("a change of lanes in 3 s", change=3.0),
+CONDITIONS = {  # as in ``WORDS``
+    "plain": Condition(),
+    "missing": Condition(missing=True),
+    "night": Condition(seen=_photographed(0.3)),
+    "noise": Condition(seen=_specks),
+    "worn": Condition(seen=_worn),
+    "curve": Condition(bend=0.004, bend_s=10.0),
+    "change": Condition(change=3.0),
 }
 
 

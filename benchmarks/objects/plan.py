@@ -8,8 +8,9 @@ from typing import Annotated
 from typer import Option
 
 from benchmarks.models.plan import numbers_reader
-from benchmarks.objects.scenes import SCENES
 from engines.commands import Text, names_of
+
+SCENES = ("crossing", "hidden", "busy", "crowd", "turning")
 
 
 def scenes_in(text: str) -> tuple[str, ...]:
@@ -25,7 +26,7 @@ class Plan:
         tuple[str, ...],
         Option(help="whose numbers are judged; none: --scenes ''"),
         Text(scenes_in, ",".join(SCENES)),
-    ] = tuple(SCENES)
+    ] = SCENES
     fps: Annotated[
         tuple[int, ...], Option(help="frames a second"), Text(numbers_reader("fps"), "1,5,15,30")
     ] = (1, 5, 15, 30)

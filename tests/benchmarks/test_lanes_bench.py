@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.lanes.plan import Plan
+from benchmarks.lanes.plan import WORDS, Plan
 from benchmarks.lanes.roads import CONDITIONS, HEIGHT, WIDTH, Drive
 from benchmarks.lanes.run import delay_s, driven, run_bench
 from mirante.lanes import Curve, LaneLine, Lanes
@@ -54,3 +54,7 @@ def test_the_bench_prints_a_row_for_each_condition(capsys: pytest.CaptureFixture
     run_bench(Plan(conditions=("missing", "noise"), drives=1, seconds=0.8))
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[-2:]] == ["missing", "noise"]
+
+
+def test_every_condition_of_the_plan_is_one() -> None:
+    assert set(WORDS) == set(CONDITIONS)

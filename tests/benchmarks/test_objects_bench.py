@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.objects import plan
 from benchmarks.objects.camera import Faults, watch
 from benchmarks.objects.costs import frames_of
 from benchmarks.objects.identities import score
@@ -72,7 +73,7 @@ def test_a_tenth_of_the_boxes_is_missed_at_any_rate(bout_s: float) -> None:
         assert 0.8 < np.mean(found) / 7 < 0.97
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", plan.SCENES)
 def test_a_scene_is_the_same_again(scene: str) -> None:
     world, faults = SCENES[scene](3)
     once, again = (list(watch(world, 2, 4, faults, 3)) for _ in range(2))
