@@ -251,8 +251,9 @@ class GroupReader(Reader):
         replies = yield from ask(*before, *marks)
         for (stream, _), reply in zip(counted, replies, strict=False):
             self.receiver.begin_at(stream, self._noted(notes[stream]))
-            if reply:
-                self.receiver.begin(stream, entries_of(reply))
+            before_it = [tally_of(stream, fields) for _, fields in entries_of(reply or [])]
+            # Only further: a new primary may lack what was handed out here.
+            self.receiver.begin_at(stream, [tally for tally in before_it if tally])
 
     def _noted(self, scores: list[bytes]) -> list[Tally]:
         """The highest tally of each epoch that was delivered to this group, the latest last."""

@@ -180,6 +180,21 @@ def test_what_the_publisher_lost_is_seen_by_one_consumer(
         assert [(f.seq, f.lost_before) for f in consumer] == [(0, 0), (1, 0), (5, 3), (6, 0)]
 
 
+def test_what_a_new_primary_lacks_is_not_lost_to_whoever_has_it(
+    server: RedisChild, outbox: Outbox, until: Until
+) -> None:
+    publish(outbox, until, range(10))
+    with join(server, "a", timeout_s=5) as consumer:
+        got = list(itertools.islice(consumer, 10))
+        client = server.client()  # replication had not come so far
+        client.xdel(STREAM, *(frame.entry_id for frame in got[5:]))
+        for member, _ in client.zrange(key("gate", "groups"), 0, -1, withscores=True):
+            client.zadd(key("gate", "groups"), {member: 5})
+        publish(outbox, until, range(10, 12))
+        got += itertools.islice(consumer, 2)
+    assert [(f.seq, f.lost_before) for f in got] == [(number, 0) for number in range(12)]
+
+
 def test_a_new_group_begins_with_what_is_new(
     server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
