@@ -65,6 +65,18 @@ class Leaving:
             self.demoted |= is_demoted(error)
             raise
 
+    def can_read(self, *args: Any, **options: Any) -> bool:
+        """Tell whether there is something to read, as its class does.
+
+        Raises:
+            redis.ConnectionError: also where another thread closes it meanwhile, as when Sentinel
+                names another primary; redis-py then looks at a socket that is none.
+        """
+        try:
+            return bool(super().can_read(*args, **options))  # type: ignore[misc]
+        except (AttributeError, TypeError) as error:
+            raise redis.ConnectionError("the connection was closed") from error
+
 
 class LeavingAio:
     """As ``Leaving``, for the event loop."""

@@ -186,7 +186,7 @@ def test_what_a_new_primary_lacks_is_not_lost_to_whoever_has_it(
     publish(outbox, until, range(10))
     with join(server, "a", timeout_s=5) as consumer:
         got = list(itertools.islice(consumer, 10))
-        client = server.client()  # replication had not come so far
+        client: Any = server.client()  # replication had not come so far
         client.xdel(STREAM, *(frame.entry_id for frame in got[5:]))
         for member, _ in client.zrange(key("gate", "groups"), 0, -1, withscores=True):
             client.zadd(key("gate", "groups"), {member: 5})

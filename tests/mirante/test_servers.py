@@ -11,6 +11,7 @@ import redis
 from redis.crc import key_slot
 
 from mirante.redis_url import RedisUrl
+from mirante.servers.connections import CLASSES
 from mirante.servers.nodes import Nodes
 from mirante.servers.several import Several
 from mirante.servers.slots import REDIRECTS, Course, Node, Slots, slot_of, units
@@ -189,6 +190,14 @@ def test_listeners_of_all_nodes_are_summed_up() -> None:
 def test_a_host_that_is_not_told_is_the_one_that_was_asked() -> None:
     for told in (b"", None, b"?"):
         assert Slots([[0, 16383, [told, 5, b"id"]]], A).owner(1) == ("a", 5)
+
+
+def test_a_connection_that_another_thread_closes_is_a_broken_one() -> None:
+    connection: Any = CLASSES["redis"]()
+    connection._sock = object()  # where redis-py looks first
+    connection._parser.on_disconnect()
+    with pytest.raises(redis.ConnectionError, match="closed"):
+        connection.can_read(0)
 
 
 def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
