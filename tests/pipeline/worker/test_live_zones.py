@@ -62,7 +62,8 @@ def test_zones_change_between_two_frames(redis_server: RedisServer) -> None:
             thread.join()
         said = messages()
     assert len({message["epoch"] for message in said}) == 1
-    assert [message["seq"] for message in said] == list(range(len(said)))
+    numbers = [message["seq"] for message in said]
+    assert numbers == list(range(numbers[0], numbers[0] + len(said)))  # a busy machine begins late
     names = [tuple(message["zones"]) for message in said]
     change = names.index(("door", "yard"))
     assert set(names[:change]) == {("door", "beside")}
