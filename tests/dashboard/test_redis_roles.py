@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from tests.support.redis_child import RedisChild
 from tests.support.redis_fixtures import until
 from tests.support.redis_kinds import KINDS, program
 from tests.support.redis_sites import SentinelSite, asked, eventually
+from tests.support.running_worker import running
 from tests.support.simulated_camera import LANES, frame
 
 __all__ = ["until"]
@@ -214,14 +214,8 @@ def working(url: str) -> Iterator[None]:
 
     camera = {"url": "test://?size=320x180&fps=10", "stages": [{"model": "test-boxes"}]}
     settings = Settings.model_validate({"redis": {"url": url}, "cameras": {"gate": camera}})
-    worker, stop = Worker(settings, url, CameraRunner), threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
+    with running(Worker(settings, url, CameraRunner)):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def use(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from pipeline.worker.live import changed_live
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 from tests.support.redis_entries import entries
+from tests.support.running_worker import running
 
 # Right half of the image: what stands at 80 of 160 pixels is at 0.75 of the whole image.
 CROP = [0.5, 0, 1, 1]
@@ -39,8 +39,7 @@ def test_zones_change_between_two_frames(redis_server: RedisServer) -> None:
     keys = {"url": "test://?size=320x180&fps=3", "crop": CROP}
     before: list[Any] = [STANDING, {"zones": {"door": AREA, "beside": BESIDE}}]
     after: list[Any] = [STANDING, {"zones": {"door": AREA, "yard": AREA}}]
-    worker, stop = Worker(Settings(), redis_server.url, CameraRunner), threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
+    worker = Worker(Settings(), redis_server.url, CameraRunner)
     with connect(redis_server.url) as client:
         registry = Registry(client)
 
@@ -48,8 +47,7 @@ def test_zones_change_between_two_frames(redis_server: RedisServer) -> None:
             found = entries(client, key("gate", "detections"))
             return [json.loads(fields[b"json"]) for _, fields in found]
 
-        thread.start()
-        try:
+        with running(worker):
             until(lambda: worker.state().outbox.connected)
             registry.add("gate", {**keys, "stages": before})
             until(lambda: len(messages()) > 5)
@@ -57,9 +55,6 @@ def test_zones_change_between_two_frames(redis_server: RedisServer) -> None:
             until(lambda: "yard" in messages()[-1]["zones"])
             count = len(messages())
             until(lambda: len(messages()) > count + 3)
-        finally:
-            stop.set()
-            thread.join()
         said = messages()
     assert len({message["epoch"] for message in said}) == 1
     numbers = [message["seq"] for message in said]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 from tests.support.images import decode_image
 from tests.support.redis_entries import entries
+from tests.support.running_worker import running
 
 WALK_S = 5.0
 DOOR = {"from": [0.3, 1], "to": [0.3, 0]}
@@ -30,18 +29,6 @@ def until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < until_s, "it did not come to that within 60 s"
         time.sleep(0.05)
-
-
-@contextmanager
-def running(url: str) -> Iterator[Worker]:
-    worker, stop = Worker(Settings(), url, CameraRunner), threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield worker
-    finally:
-        stop.set()
-        thread.join()
 
 
 def camera(begin_s: float) -> dict[str, Any]:
@@ -71,12 +58,12 @@ def test_the_life_of_an_object_across_a_restart(redis_server: RedisServer) -> No
         def has(kind: str) -> bool:
             return kind in [event["kind"] for event in happened().values()]
 
-        with running(redis_server.url) as worker:
+        with running(Worker(Settings(), redis_server.url, CameraRunner)) as worker:
             until(lambda: worker.state().outbox.connected)
             begin_s = time.time() + 0.5
             Registry(client).add("gate", camera(begin_s))
             until(lambda: has("line-crossed"))
-        with running(redis_server.url) as worker:
+        with running(Worker(Settings(), redis_server.url, CameraRunner)) as worker:
             until(lambda: has("nothing-seen"))
             state = worker.state().cameras["gate"]
         events, images = happened(), dict(entries(client, key("gate", "images")))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 import redis
@@ -20,6 +19,7 @@ from pipeline.control.reports import reports
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
+from tests.support import running_worker
 from tests.support.redis_entries import entries
 
 pytestmark = pytest.mark.redis
@@ -32,17 +32,9 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
         yield client
 
 
-@contextmanager
-def running(redis_server: RedisServer, **cameras: object) -> Iterator[Worker]:
-    worker = Worker(Settings.model_validate({"cameras": cameras}), redis_server.url, CameraRunner)
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield worker
-    finally:
-        stop.set()
-        thread.join()
+def running(redis_server: RedisServer, **cameras: object) -> AbstractContextManager[Worker]:
+    settings = Settings.model_validate({"cameras": cameras})
+    return running_worker.running(Worker(settings, redis_server.url, CameraRunner))
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> None:

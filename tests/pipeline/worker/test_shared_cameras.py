@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 from tests.support import ROOT
 from tests.support.rtsp_manners import Manners, MannersServer
+from tests.support.running_worker import running
 
 CLIP = ROOT / "tests/support/numbers/numbers_b0.h264.mp4"
 
@@ -33,15 +33,13 @@ def test_pausing_one_leaves_the_other_with_a_session(redis_server: RedisServer) 
     with MannersServer(Manners(read_clip(CLIP))) as camera, connect(redis_server.url) as client:
         keys = {"url": camera.url(), "stages": []}
         settings = Settings.model_validate({"cameras": {"gate": keys, "yard": keys}})
-        worker, stop = Worker(settings, redis_server.url, CameraRunner), threading.Event()
-        thread = threading.Thread(target=worker.run, args=(stop,))
-        thread.start()
+        worker = Worker(settings, redis_server.url, CameraRunner)
 
         def published(name: str) -> int:
             counts = worker.state().cameras[name].counts
             return counts.published if counts is not None else 0
 
-        try:
+        with running(worker):
             until(lambda: {"gate", "yard"} <= worker.state().cameras.keys())
             until(lambda: published("gate") > 3 and published("yard") > 3)
             assert len(camera.plays) == 1
@@ -54,9 +52,6 @@ def test_pausing_one_leaves_the_other_with_a_session(redis_server: RedisServer) 
             until(lambda: published("gate") > 3)
             assert len(camera.plays) <= 2, "one anew if gate had opened the first"
             ledgers = [running.ledger for running in worker.cameras.values()]
-        finally:
-            stop.set()
-            thread.join()
     for ledger in ledgers:
         counts, pending = ledger.counts()
         assert counts.balanced

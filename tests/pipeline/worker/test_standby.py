@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 import redis
@@ -22,6 +21,7 @@ from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.tenancy import Standing, Tenancy
 from pipeline.worker.worker import TICK_S, Worker
+from tests.support import running_worker
 from tests.support.redis_entries import entries
 
 pytestmark = pytest.mark.redis
@@ -36,18 +36,10 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
         yield client
 
 
-@contextmanager
-def running(redis_server: RedisServer, standby: bool = False) -> Iterator[Worker]:
+def running(redis_server: RedisServer, standby: bool = False) -> AbstractContextManager[Worker]:
     settings = Settings.model_validate({"cameras": {"gate": CAMERA, "yard": CAMERA}})
     worker = Worker(settings, redis_server.url, CameraRunner, standby=standby)
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield worker
-    finally:
-        stop.set()
-        thread.join()
+    return running_worker.running(worker)
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float = 30.0) -> None:

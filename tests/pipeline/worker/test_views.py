@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from pipeline.worker.views import IDLE, LINGER_S, Views
 from pipeline.worker.worker import Worker
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
+from tests.support import running_worker
 from tests.support.images import decode_image
 
 SUB, MAIN = "rtsp://h/sub", "rtsp://u:p@h/main"
@@ -216,17 +217,9 @@ def test_what_cannot_run_is_told(house: House, monkeypatch: pytest.MonkeyPatch) 
     house.views.close()
 
 
-@contextmanager
-def running(server: RedisServer, **keys: object) -> Iterator[Worker]:
+def running(server: RedisServer, **keys: object) -> AbstractContextManager[Worker]:
     settings = Settings.model_validate({"cameras": {"gate": keys}})
-    worker, stop = Worker(settings, server.url, CameraRunner), threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield worker
-    finally:
-        stop.set()
-        thread.join()
+    return running_worker.running(Worker(settings, server.url, CameraRunner))
 
 
 def pictures(client: redis.Redis) -> Iterator[tuple[dict[str, Any], Any]]:
