@@ -3,6 +3,7 @@ import { cameraPath, get } from "../lib/api.js";
 import { areasOf, isTracked } from "../lib/areas.js";
 import { live } from "../lib/live.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { repeat } from "../lib/polled.js";
 import { Notice } from "../lib/ui.js";
 import { CountChart } from "./count_chart.js";
 import { SPANS, columnsOf, firstOf, subjectsOf } from "./count_columns.js";
@@ -62,26 +63,10 @@ function csvPath(name, span, per) {
 /** {counted: the API's answer for a span, null until known or while another is asked for; error}. */
 function useCounts(name, span, per) {
   const [state, set] = useState({ counted: null, error: null });
-  useEffect(() => {
-    let isOver = false;
-    const look = async () => {
-      if (document.hidden) return;
-      try {
-        const counted = await get(cameraPath(name, `/counts?by=${askedPer(per)}&from=${firstOf(span, per, nowS())}`));
-        if (!isOver) set({ counted: { ...counted, of: `${span} ${per}` }, error: null });
-      } catch (error) {
-        if (!isOver) set((before) => ({ ...before, error }));
-      }
-    };
-    look();
-    const timer = setInterval(look, PERIOD_MS[per]);
-    document.addEventListener("visibilitychange", look);
-    return () => {
-      isOver = true;
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", look);
-    };
-  }, [name, span, per]);
+  useEffect(() => repeat(async (isOver) => {
+    const counted = await get(cameraPath(name, `/counts?by=${askedPer(per)}&from=${firstOf(span, per, nowS())}`));
+    if (!isOver()) set({ counted: { ...counted, of: `${span} ${per}` }, error: null });
+  }, (error) => set((before) => ({ ...before, error })), PERIOD_MS[per]), [name, span, per]);
   const isAsked = state.counted?.of === `${span} ${per}`;
   return isAsked ? state : { ...state, counted: null };
 }

@@ -1,9 +1,10 @@
 // Events from the API: the newest, older ones as they are asked for, and those that arrive meanwhile.
 import { get } from "../lib/api.js";
 import { useEffect, useRef, useState } from "../lib/preact.js";
+import { repeat } from "../lib/polled.js";
 import { newCards, withEvents } from "./event_words.js";
 
-const PERIOD_MS = 2000, PAGE = 40;
+const PAGE = 40;
 const ARRIVED = 200, ARRIVED_PAGES = 3; // events of one answer, and answers, that have come; after more the list begins anew
 const KEPT = 200; // cards, while nobody looks further down
 const LATE_S = 30; // events of one camera may be published so much later than those of another
@@ -55,23 +56,23 @@ function bounded(state, isAtTop) {
 
 /** Asks for the newest, and again and again for what has come, until the function that it returns is called. */
 function follow(query, now, may, set) {
-  let timer = null, over = false, busy = false, newest = null;
+  let newest = null;
   const since = Number(query.find(([key]) => key === "since")?.[1] ?? 0);
-  const first = async () => {
+  const first = async (isOver) => {
     const page = await get(`/events?${search(query, { limit: PAGE })}`);
-    if (over) return;
+    if (isOver()) return;
     newest = Math.max(0, ...page.events.map(secondsOf));
     set({ ...EMPTY, loaded: true, cards: withEvents([], page.events, false), next: page.next });
   };
-  const arrived = async () => {
+  const arrived = async (isOver) => {
     const after = Math.max(since, newest - LATE_S, 0).toFixed(3);
     const events = [];
     let before = {};
     for (let pages = 0; before; pages += 1) {
-      if (pages === ARRIVED_PAGES && may.current()) return first();
+      if (pages === ARRIVED_PAGES && may.current()) return first(isOver);
       if (pages === ARRIVED_PAGES) break;
       const page = await get(`/events?${search(query, { since: after, limit: ARRIVED, ...before })}`);
-      if (over) return undefined;
+      if (isOver()) return undefined;
       events.push(...page.events);
       before = page.next && { before: page.next };
     }
@@ -81,24 +82,9 @@ function follow(query, now, may, set) {
     else set((one) => ({ ...one, error: null, waiting: events }));
     return undefined;
   };
-  const ask = async () => {
-    if (busy || over || document.hidden) return;
-    clearTimeout(timer);
-    busy = true;
-    try {
-      await (newest === null ? first() : arrived());
-    } catch (error) {
-      if (!over) set((one) => ({ ...one, error }));
-    }
-    busy = false;
-    if (!over) timer = setTimeout(ask, PERIOD_MS);
-  };
   set((before) => ({ ...before, next: null, waiting: [] })); // what is shown stays until other things are known
-  ask();
-  document.addEventListener("visibilitychange", ask);
-  return () => {
-    over = true;
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", ask);
-  };
+  return repeat(
+    (isOver) => (newest === null ? first(isOver) : arrived(isOver)),
+    (error) => set((one) => ({ ...one, error })),
+  );
 }

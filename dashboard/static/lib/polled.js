@@ -8,30 +8,38 @@ const KEPT = 900; // samples: the server keeps no more
 /** {data, error}: the newest answer of `load`, and why there is none newer; asked anew for each `key`. */
 export function usePolled(load, key) {
   const [answer, setAnswer] = useState({ data: null, error: null });
-  useEffect(() => {
-    let timer = null, busy = false, over = false;
-    const ask = async () => {
-      if (busy || over || document.hidden) return;
-      clearTimeout(timer);
-      busy = true;
-      try {
-        const data = await load();
-        if (!over) setAnswer({ data, error: null });
-      } catch (error) {
-        if (!over) setAnswer((before) => ({ data: before.data, error }));
-      }
-      busy = false;
-      if (!over) timer = setTimeout(ask, PERIOD_MS);
-    };
-    ask();
-    document.addEventListener("visibilitychange", ask);
-    return () => {
-      over = true;
-      clearTimeout(timer);
-      document.removeEventListener("visibilitychange", ask);
-    };
-  }, [key]);
+  useEffect(() => repeat(async (isOver) => {
+    const data = await load();
+    if (!isOver()) setAnswer({ data, error: null });
+  }, (error) => setAnswer((before) => ({ data: before.data, error }))), [key]);
   return answer;
+}
+
+/**
+ * Calls `ask` at once and again and again, one call at a time, while somebody looks; `failed` gets its error.
+ * Ends when the function that it returns is called, which `ask` sees by the `isOver()` that it is given.
+ */
+export function repeat(ask, failed, everyMs = PERIOD_MS) {
+  let timer = null, busy = false, over = false;
+  const turn = async () => {
+    if (busy || over || document.hidden) return;
+    clearTimeout(timer);
+    busy = true;
+    try {
+      await ask(() => over);
+    } catch (error) {
+      if (!over) failed(error);
+    }
+    busy = false;
+    if (!over) timer = setTimeout(turn, everyMs);
+  };
+  turn();
+  document.addEventListener("visibilitychange", turn);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", turn);
+  };
 }
 
 /** A camera's last 15 minutes in columns; after the first answer only what is new is fetched. */
