@@ -64,7 +64,7 @@ class Figure(NamedTuple):
 
 
 def overlaps(
-    found: NDArray[np.float32], truth: NDArray[np.float32], crowd: Flags | None = None
+    found: NDArray[np.floating], truth: NDArray[np.floating], crowd: Flags | None = None
 ) -> NDArray[np.float64]:
     """(n, m) intersection over union; over the found box's area alone where truth is a crowd."""
     crowd = np.zeros(len(truth), np.bool_) if crowd is None else crowd

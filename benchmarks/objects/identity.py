@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.objects.overlap import overlap
+from engines.agreement import overlaps
 from plugins.track.assignment import assign
 
 _ALIKE = 0.5  # overlap from which a box is that of an object
@@ -51,7 +51,7 @@ def judge(truth: Sequence[Numbered], said: Sequence[Numbered]) -> Score:
     for real, claimed in zip(truth, said, strict=True):
         true_boxes += len(real.numbers)
         said_boxes += len(claimed.numbers)
-        alike = overlap(real.xyxy, claimed.xyxy)
+        alike = overlaps(real.xyxy, claimed.xyxy)
         for i, j in np.argwhere(alike >= _ALIKE).tolist():
             together[int(real.numbers[i]), int(claimed.numbers[j])] += 1
         switches += _switches(real, claimed, alike, last)
