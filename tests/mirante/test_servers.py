@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -193,11 +194,13 @@ def test_a_host_that_is_not_told_is_the_one_that_was_asked() -> None:
 
 
 def test_a_connection_that_another_thread_closes_is_a_broken_one() -> None:
+    ours, theirs = socket.socketpair()
     connection: Any = CLASSES["redis"]()
-    connection._sock = object()  # where redis-py looks first
+    connection._sock = ours  # where redis-py looks first
     connection._parser.on_disconnect()
-    with pytest.raises(redis.ConnectionError, match="closed"):
+    with theirs, pytest.raises(redis.ConnectionError, match="closed"):
         connection.can_read(0)
+    connection.disconnect()
 
 
 def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
