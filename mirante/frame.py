@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mirante.detections import Detections
-from mirante.events import Event
+from mirante.events import Event, EventKind
 from mirante.lanes import Lanes
 from mirante.mask import Mask
 from mirante.zones import ZoneCounts
@@ -83,6 +83,29 @@ class FrameResult:
     events: tuple[Event, ...] = ()
     lanes: Lanes | None = None
     zones: ZoneCounts | None = None
+
+    @property
+    def ts(self) -> float:
+        """Unix seconds of capture as messages say them: whole microseconds."""
+        return self.captured_ns // 1000 / 1e6
+
+    def new_event(self, kind: EventKind, id: str, **facts: Any) -> Event:
+        """Return an event that this frame shows.
+
+        Args:
+            kind: what happened.
+            id: the same for the same object and cause.
+            **facts: other fields of ``Event``.
+        """
+        return Event(
+            id=id,
+            camera=self.camera,
+            kind=kind,
+            ts=self.ts,
+            seq=self.seq,
+            epoch=self.epoch,
+            **facts,
+        )
 
     def all_masks(self) -> Iterator[tuple[int | None, Mask]]:
         """Yield every mask with the index of its object: first those of the frame, with None."""

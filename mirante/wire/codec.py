@@ -188,7 +188,7 @@ def _head(result: FrameResult) -> dict[str, Any]:
         "camera": result.camera,
         "seq": result.seq,
         "epoch": result.epoch,
-        "ts": result.captured_ns // 1000 / 1e6,
+        "ts": result.ts,
         "ts_source": result.ts_source,
         "size": (result.width, result.height),
         "damaged": result.damaged or msgspec.UNSET,

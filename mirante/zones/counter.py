@@ -362,16 +362,8 @@ class Counter:
             who, words = f"{tracks['birth'][row]}-{track}", f"{label} {track} {words}"
             if self._motion is not None and (speed := self._motion.speed_kmh(tracks, row)):
                 facts["speed_kmh"], facts["speed_error_kmh"] = (round(each, 2) for each in speed)
-        return Event(
-            id=f"{who}-{kind}-{name}-{self._serial}",
-            camera=result.camera,
-            kind=kind,
-            ts=result.captured_ns // 1000 / 1e6,
-            seq=result.seq,
-            epoch=result.epoch,
-            reason=words,
-            **facts,
-        )
+        serial = f"{who}-{kind}-{name}-{self._serial}"
+        return result.new_event(kind, serial, reason=words, **facts)
 
     def _counts(self) -> ZoneCounts:
         if self._occupied is None:

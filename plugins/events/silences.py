@@ -11,7 +11,7 @@ from mirante.frame import FrameResult
 
 
 class Silence(msgspec.Struct, array_like=True):
-    """How many seconds of watching have shown no object of a class."""
+    """The seconds of watching that have shown no object of a class."""
 
     seconds: float = 0.0
     is_reported: bool = False
@@ -58,13 +58,9 @@ class Silences(msgspec.Struct, array_like=True):
             if silence.is_reported or silence.seconds < limit_s:
                 continue
             silence.is_reported, self.number = True, self.number + 1
-            yield Event(
-                id=f"{self.born}-nothing-seen-{label}-{self.number}",
-                camera=result.camera,
-                kind="nothing-seen",
-                ts=result.captured_ns // 1000 / 1e6,
-                seq=result.seq,
-                epoch=result.epoch,
+            yield result.new_event(
+                "nothing-seen",
+                f"{self.born}-nothing-seen-{label}-{self.number}",
                 label=label,
                 reason=f"no {label} for {limit_s:g} s",
             )

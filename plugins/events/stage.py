@@ -14,7 +14,7 @@ from mirante.events import Event
 from mirante.frame import FrameResult
 from mirante.zones.counter import UntrackedError
 from plugins.carriage import Carriage
-from plugins.events.life import BETTER, CANDIDATE, REPORTED, Life, Sight
+from plugins.events.life import BETTER, CANDIDATE, REPORTED, Sight
 from plugins.events.lives import Lives
 from plugins.events.options import EventsOptions
 from plugins.events.pictures import Corners, Pictures, sharpness
@@ -134,7 +134,7 @@ class EventsStage:
         """Keep the moment, and an image of it, if it shows the object better than those before.
 
         Returns:
-            Whether the pixels were looked at.
+            True if the pixels were looked at.
         """
         life, images, pictures = sight.life, self._lives.images, self._pictures
         if pictures is None:
@@ -148,7 +148,7 @@ class EventsStage:
         if 0 <= life.captured_us - self._looked.get(sight.track, -_LOOK_US) < _LOOK_US:
             return False
         self._looked[sight.track] = life.captured_us
-        box = _corners(life)
+        box = life.box
         quality = round(sight.quality * sharpness(frame, result, box))
         if quality > limit and (jpeg := self._image(frame, result, box)) is not None:
             images[sight.track] = jpeg
@@ -189,12 +189,6 @@ class EventsStage:
             return event
         self._carriage.add_image(event.id, jpeg)
         return msgspec.structs.replace(event, image=True)
-
-
-def _corners(life: Life) -> Corners:
-    """Return where an object was last."""
-    left, top, right, bottom = life.box
-    return float(left), float(top), float(right), float(bottom)
 
 
 def _box_of(result: FrameResult, track: int) -> Corners | None:

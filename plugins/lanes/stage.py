@@ -97,13 +97,9 @@ class LanesStage:
         if ego is None or ego.confidence < SURE or not limit:
             return
         if side := departures.update(ego.offset, limit, result.captured_ns):
-            yield Event(
-                id=f"{departures.birth}-lane-departure-{departures.count}",
-                camera=result.camera,
-                kind="lane-departure",
-                ts=result.captured_ns // 1000 / 1e6,
-                seq=result.seq,
-                epoch=result.epoch,
+            yield result.new_event(
+                "lane-departure",
+                f"{departures.birth}-lane-departure-{departures.count}",
                 direction=side,
                 reason=f"the camera leaves its lane to the {side}",
             )
