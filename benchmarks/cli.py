@@ -119,7 +119,7 @@ def lanes(plan: LanesPlan) -> None:
 @app.command()
 @command
 def objects(plan: ObjectsPlan) -> None:
-    """Who is who on made-up streets, and what each stage costs, beside the package trackers."""
+    """Measure tracking accuracy and the cost of each stage, beside the package `trackers`."""
     from benchmarks.objects.run import run_bench
 
     run_bench(plan)

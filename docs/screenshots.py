@@ -73,7 +73,7 @@ def charts(page: Page) -> None:
 
 
 def events(page: Page) -> None:
-    """What happened, as cards."""
+    """Take the events page."""
     go(page, "#/events")
     page.locator(".event img").nth(3).wait_for()
 

@@ -28,7 +28,7 @@ _PIXELS = Frame(np.zeros((2, 2, 3), np.uint8))
 
 @dataclass(slots=True)
 class Errors:
-    """What was said on drives of one condition, beside the truth.
+    """The lanes found on drives of one condition, compared with ground truth.
 
     Attributes:
         px: of each line of each frame, by how much it is off where it is most.

@@ -1,1 +1,1 @@
-"""What following objects is worth and costs, on scenes whose truth is known."""
+"""Measure the accuracy and cost of tracking on synthetic scenes with ground truth."""

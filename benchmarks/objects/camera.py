@@ -20,7 +20,7 @@ _HIDDEN = 0.3  # share that shows, below which most are missed
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How a detector fails.
+    """The errors of a simulated detector.
 
     Attributes:
         missed: share of the boxes that are missed.

@@ -1,4 +1,4 @@
-"""How well trackers' numbers follow the objects of each scene."""
+"""Score trackers on each scene: IDF1 and ID switches."""
 
 from __future__ import annotations
 

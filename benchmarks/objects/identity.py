@@ -1,4 +1,4 @@
-"""How well numbers follow objects: IDF1 (Ristani et al., 2016) and switches (CLEAR MOT)."""
+"""Identity metrics of tracking: IDF1 (Ristani et al., 2016) and ID switches (CLEAR MOT)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Numbered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well numbers follow objects over a whole sequence.
+    """The identity metrics of a whole sequence.
 
     Attributes:
         idf1: boxes whose number is that of their object, of all, in 0..1.

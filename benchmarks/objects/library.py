@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
-    """What a tracker says of a sequence.
+    """A tracker's answer for a sequence.
 
     Attributes:
         ids: (n,) int64 of each frame's objects, in their order; -1 without a track.

@@ -13,7 +13,7 @@ _CROSSING_S, _HIDDEN_S = 7.5, 2.0
 
 
 class Scene(NamedTuple):
-    """What a camera looks at, and how well it is seen."""
+    """A scene and the errors of the detector that looks at it."""
 
     world: World
     faults: Faults

@@ -62,7 +62,7 @@ class Walker:
 
 
 class Truth(NamedTuple):
-    """Who shows in a frame.
+    """The walkers that a frame shows.
 
     Attributes:
         numbers: (n,) int64 of the walkers.

@@ -12,7 +12,7 @@ Silence = Annotated[float, Field(ge=1, le=604_800)]
 
 
 class Events(Section):
-    """What a camera reports of the objects that it tracks, and how events are shown."""
+    """The events that a camera reports of the objects it tracks, and their images."""
 
     objects: bool = Field(True, description="events of objects that appear, change and go")
     classes: list[str] = Field(

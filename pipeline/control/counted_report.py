@@ -1,4 +1,4 @@
-"""What a worker reports of the objects that its cameras count."""
+"""A worker's report of the objects that its cameras count."""
 
 from __future__ import annotations
 

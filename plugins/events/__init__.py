@@ -1,1 +1,1 @@
-"""What happened to tracked objects: events, their images, and counts over time."""
+"""Report what happens to tracked objects: events, their images, and counts over time."""

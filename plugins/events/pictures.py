@@ -51,7 +51,7 @@ class Pictures:
 
     @property
     def may(self) -> bool:
-        """Whether another image may be made now."""
+        """True if another image may be made now."""
         now_s = self._clock()
         grown = self._left + (now_s - self._at_s) * self._options.images_per_s
         self._left, self._at_s = min(self._most, grown), now_s

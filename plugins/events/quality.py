@@ -1,4 +1,4 @@
-"""How well an image shows an object."""
+"""Rate how well an image shows an object."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class _Saved(msgspec.Struct, array_like=True):
 
 
 class Tallies:
-    """What one camera counted: a part of its memory. Values are absolute, so what is written twice
+    """The counts of one camera: a part of its memory. Values are absolute, so what is written twice
     counts once.
 
     Args:
