@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import redis
-from xdist.scheduler import LoadFileScheduling
 
 from engines.store.models import default_mirror
 from pipeline.cli.app import run
@@ -18,6 +17,7 @@ from pipeline.config import choosing
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
+from tests.support.spread import Spread
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,20 +34,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, min(2 * (os.cpu_count() or 1), 8, memory // (2 << 30)))
 
 
-class Spread(LoadFileScheduling):
-    """Gives each process one file after another; those that share a browser are one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
     """Return what shares the files out."""
     return Spread(config, log)
 
 
-BROWSER = "tests/browser/"
 SERVERS = {
     "redis_server": "redis",
     "new_server": "rtsp",

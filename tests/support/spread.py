@@ -1,0 +1,34 @@
+"""How the files of tests are shared out among processes."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+BROWSER = "tests/browser/"
+
+
+class Spread(LoadFileScheduling):
+    """Gives each process one file after another; those that share a browser are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Share out what a process that ended left; return the test that it died of, if any.
+
+        xdist 3.8 shares out its finished files too. A process that is given one has nothing to
+        run, reports nothing and is given nothing more, and the run never ends. It also runs the
+        test again that ended the process.
+        """
+        died_of = None
+        for scope, unit in self.assigned_work.pop(node).items():
+            left = {name: False for name, done in unit.items() if not done}
+            if left and died_of is None:
+                died_of = next(iter(left))
+                del left[died_of]
+            if left:
+                self.workqueue[scope] = left
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return died_of
