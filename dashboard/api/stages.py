@@ -1,12 +1,13 @@
-"""``/api/v1/stages``: the kinds of stages that a camera's frames may pass."""
+"""``/api/v1/stages`` and ``/api/v1/sections``: what a form of a camera is made of."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from dashboard.access.rights import Viewer
+from pipeline.config.camera import CameraOptions
+from pipeline.config.form import SectionForm, StageForm, sections_of
 from pipeline.config.stages import kinds
-from pipeline.config.stages.form import StageForm
 
 router = APIRouter(prefix="/api/v1", tags=["models"])
 
@@ -15,3 +16,9 @@ router = APIRouter(prefix="/api/v1", tags=["models"])
 async def list_stages(_who: Viewer) -> list[StageForm]:
     """Return what a form needs to show and change a stage of each kind."""
     return [kind.form() for kind in kinds().values()]
+
+
+@router.get("/sections", summary="Sections of a camera", response_model=list[SectionForm])
+async def list_sections(_who: Viewer) -> list[SectionForm]:
+    """Return what a form needs to show and change `events` and `clips` of a camera."""
+    return sections_of(CameraOptions)

@@ -11,6 +11,7 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.config.clips import Clips
 from pipeline.config.events import Events
 from pipeline.config.field_of_view import Crop, Rotation, Zone
+from pipeline.config.form import Shown
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
@@ -152,8 +153,10 @@ class CameraOptions(Section):
         "bits", description="how masks travel; all but polygon are lossless"
     )
     preview: Preview = Field(Preview(), description="the image for people")
-    events: Events = Field(Events(), description="what is reported of objects that a stage tracks")
-    clips: Clips | None = Field(
+    events: Annotated[Events, Shown("Events")] = Field(
+        Events(), description="what is reported of objects that a stage tracks"
+    )
+    clips: Annotated[Clips | None, Shown("Clips")] = Field(
         None, description="video around moments; null keeps none, {} keeps those asked for"
     )
     max_mib: CameraMib = Field(

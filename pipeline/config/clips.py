@@ -4,49 +4,54 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from mirante.events import EventKind
 from mirante.home import home
 from mirante.where import Where, WhereError
+from pipeline.config.form import Shown
 from pipeline.config.section import Section
 
 _BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 
 class Clips(Section):
-    """The clips of a camera."""
+    """Video from before a moment to after it, of what the camera sends."""
 
-    before_s: float = Field(
+    before_s: Annotated[float, Shown("Seconds before")] = Field(
         5.0, ge=0, le=120, description="seconds before the moment; a clip begins at a key frame"
     )
-    after_s: float = Field(10.0, ge=0, le=600, description="seconds after the moment")
-    max_s: float = Field(
+    after_s: Annotated[float, Shown("Seconds after")] = Field(
+        10.0, ge=0, le=600, description="seconds after the moment"
+    )
+    max_s: Annotated[float, Shown("Maximum seconds")] = Field(
         120.0,
         ge=1,
         le=3600,
+        validate_default=True,
         description="maximum seconds of a clip that moments near each other share",
     )
-    on: list[EventKind] = Field(
-        [], description="kinds of events that make a clip; [] makes them on request alone"
+    on: Annotated[list[EventKind], Shown("Events that make a clip", empty="none")] = Field(
+        [],
+        description="kinds of events that make a clip, as [zone-entered]; empty: on request alone",
     )
-    where: str | None = Field(
+    where: Annotated[str | None, Shown("Only of events where", empty="all")] = Field(
         None,
         description="filter of these events, such as label = person and zone = gate: a clip is "
-        "made only of one that passes; null: of all",
+        "made only of one that passes; without a filter, of all",
     )
-    view: bool = Field(
+    view: Annotated[bool, Shown("Larger stream")] = Field(
         True, description="of the stream that view names, where there is one; false: that of url"
     )
-    private: Literal["re-encode", "refuse"] = Field(
+    private: Annotated[Literal["re-encode", "refuse"], Shown("With blackout or blur")] = Field(
         "re-encode",
         description="clips of a camera with mask, crop or preview.blur: encoded again with what "
         "these hide, or refused; the camera's own images are never kept then",
     )
-    max_mib: int = Field(
+    max_mib: Annotated[int, Shown("Memory, MiB")] = Field(
         20, ge=1, le=1024, description="maximum memory in MiB for what came before the moment"
     )
 
@@ -63,14 +68,13 @@ class Clips(Section):
             raise ValueError("expected kinds of events in on, which it filters; there are none")
         return where
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.before_s + self.after_s > self.max_s:
-            raise ValueError(
-                f"max_s: expected before_s + after_s ({self.before_s + self.after_s:g}) or more, "
-                f"got {self.max_s:g}"
-            )
-        return self
+    @field_validator("max_s")
+    @classmethod
+    def _fits(cls, max_s: float, info: ValidationInfo) -> float:
+        least = sum(info.data.get(key, 0.0) for key in ("before_s", "after_s"))
+        if least > max_s:
+            raise ValueError(f"expected before_s + after_s ({least:g}) or more")
+        return max_s
 
 
 class Bucket(Section):

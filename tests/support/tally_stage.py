@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mirante.frame import FrameResult
+from pipeline.config.form import Shown
 from pipeline.config.launch import quoted
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import Labels, ModelFacts, ModelUse
-from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

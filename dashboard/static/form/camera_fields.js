@@ -1,6 +1,6 @@
 // Fields of a camera's form: its address, its name, and what is folded away.
 import { nameTrouble, takesLogin } from "./camera_values.js";
-import { colourOf } from "../lib/colours.js";
+import { ClassChip } from "../lib/chips.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
 import { seesAll } from "../lib/rights.js";
 import { Button } from "../lib/ui.js";
@@ -14,7 +14,7 @@ export function Trouble({ id, lines }) {
 }
 
 /** An input with its label; `more` goes to the input. */
-function Field({ id, label, value, onInput, lines, help, ...more }) {
+export function Field({ id, label, value, onInput, lines, help, ...more }) {
   const told = `${id}-trouble ${id}-help`;
   return html`<div class="field">
     <label for=${id}>${label}</label>
@@ -125,13 +125,8 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       trouble=${(id, wrong) => html`<${Trouble} id=${id} lines=${wrong} />`} />
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
       <span id="blur-label">Blurred in images</span>
-      <div class="blur-choices">${chips.map((label) => html`<${Blur} key=${label} label=${label} on=${values.blur.includes(label)}
+      <div class="chip-choices">${chips.map((label) => html`<${ClassChip} key=${label} label=${label} on=${values.blur.includes(label)}
         onToggle=${() => onChange({ blur: toggled(values.blur, label) })} />`)}</div>
       <${Trouble} lines=${lines.blur} /></div>`}
   </details>`;
-}
-
-function Blur({ label, on, onToggle }) {
-  const paint = (element) => element?.style.setProperty("--class", colourOf(label));
-  return html`<button type="button" class="chip class" ref=${paint} aria-pressed=${on} onClick=${onToggle}>${label}</button>`;
 }

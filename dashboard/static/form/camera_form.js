@@ -12,6 +12,8 @@ import { sources, stagesFor, useSources } from "./sources.js";
 import { labelsOf } from "./stage_kinds.js";
 import { Pipeline, STANDARD } from "./stage_list.js";
 import { toast } from "../lib/toast.js";
+import { SectionFields } from "./section_fields.js";
+import { sections, useSections } from "./sections.js";
 import { TrialView } from "./trial_view.js";
 import { drawingOf } from "./view_values.js";
 import { Button, Dialog, Notice } from "../lib/ui.js";
@@ -20,7 +22,8 @@ import { NoWorker, useWorkers } from "./workers.js";
 /** Adds a camera when `camera` is undefined, else edits it. */
 export function CameraForm({ camera, session, onClose }) {
   const Form = camera?.origin === "config" ? ConfiguredCamera : FreeForm;
-  return useSources() && html`<${Form} camera=${camera} session=${session} onClose=${onClose} />`;
+  const areKnown = [useSources(), useSections()].every(Boolean);
+  return areKnown && html`<${Form} camera=${camera} session=${session} onClose=${onClose} />`;
 }
 
 function FreeForm({ camera, session, onClose }) {
@@ -41,9 +44,9 @@ function FreeForm({ camera, session, onClose }) {
   useEffect(() => { // an address may be typed before the models are known
     setValues((before) => ({ ...before, stages: suggestedStages(before, models.zoo) }));
   }, [models.zoo.length > 0]);
-  const change = (part) => {
+  const change = (part, mended = Object.keys(part)) => {
     setValues((before) => settled({ ...before, ...part }, part, taken, models.zoo));
-    setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => part[field] === undefined)));
+    setTrouble((before) => Object.fromEntries(Object.entries(before).filter(([field]) => !mended.includes(field))));
   };
   const choose = ({ suggestion, ...rest }) => {
     change({ ...rest, ...(values.named ? {} : { name: freeName(suggestion, taken) }) });
@@ -89,7 +92,9 @@ function Fields({ camera, session, values, models, taken, trial, saving, trouble
     <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} standard=${models.standard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
     ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
-    <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />`;
+    <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />
+    ${sections().map((form) => html`<${SectionFields} key=${form.key} form=${form} own=${values.sections[form.key]} inherited=${defaults[form.key]}
+      labels=${labels} lines=${trouble} onChange=${(said, mended) => onChange({ sections: { ...values.sections, [form.key]: said } }, mended)} />`)}`;
 }
 
 /**

@@ -1,4 +1,5 @@
 // What the form of a camera holds, as the camera's keys and back.
+import { fieldAt, sectionValues, sectionsOf } from "./sections.js";
 import { endpointOf, schemeOf, sourceOf } from "./sources.js";
 import { VIEW_KEYS, viewTexts, viewValue } from "./view_values.js";
 
@@ -19,14 +20,14 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 
 export const EMPTY = {
   url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
-  fps: "", width: "", height: "", previewFps: "", transport: "", blur: [],
+  fps: "", width: "", height: "", previewFps: "", transport: "", blur: [], sections: {},
   ...viewTexts({}),
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
   const values = { ...EMPTY, url, view: spec.view ?? "", name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
-    ...viewTexts(spec), transport: spec.transport ?? "", blur: spec.preview?.blur ?? [] };
+    ...viewTexts(spec), transport: spec.transport ?? "", blur: spec.preview?.blur ?? [], sections: sectionsOf(spec) };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
   }
@@ -64,6 +65,7 @@ export function specOf(values, before = {}) {
   put(spec, "stages", values.stages?.map((one) => one.stage) ?? null);
   put(preview, "blur", values.blur.length ? values.blur : null);
   put(spec, "preview", Object.keys(preview).length ? preview : null);
+  for (const [key, value] of sectionValues(values.sections, before)) put(spec, key, value);
   return spec;
 }
 
@@ -144,8 +146,8 @@ export function byField(lines, name) {
   for (const line of lines) {
     const [, key, words] = /^([^\s:]+): ([^]*)$/.exec(line) ?? [null, "", line];
     const short = key === name ? "name" : name && key.startsWith(`${name}.`) ? key.slice(name.length + 1) : key;
-    const field = FIELDS[short.replace(/\[.*/, "")] ?? "top";
-    const at = ["stages", "mask"].includes(field) && short !== field ? `${inWords(short)}: ` : "";
+    const [field, rest] = fieldAt(short) ?? [FIELDS[short.replace(/\[.*/, "")] ?? "top", ""];
+    const at = ["stages", "mask"].includes(field) && short !== field ? `${inWords(short)}: ` : rest.startsWith(".") ? `${rest.slice(1)}: ` : "";
     (found[field] ??= []).push(field === "top" ? line : at + words);
   }
   return found;

@@ -1,19 +1,12 @@
 // The kinds of source that an address may name, as the API tells them.
-import { get } from "../lib/api.js";
-import { useEffect, useState } from "../lib/preact.js";
+import { once } from "../lib/once.js";
 
-let known = null;
+const known = once("/sources");
 
-/** Fetch the kinds once: [{title, start, example, hint, plain, schemes, models}], null until then; [] without them. */
-export function useSources() {
-  const [sources, set] = useState(known);
-  useEffect(() => {
-    if (!known) get("/sources").then((answer) => set(known = answer), () => set([]));
-  }, []);
-  return sources;
-}
+/** [{title, start, example, hint, plain, schemes, models}], null until they are known; [] without them. */
+export const useSources = known.use;
 
-export const sources = () => known ?? [];
+export const sources = known.now;
 
 /** The scheme of an address in lower case, or undefined. */
 export const schemeOf = (url) => /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1].toLowerCase();

@@ -1,6 +1,6 @@
 // The rule of one zone, line or ground as fields.
 import { number } from "../form/camera_values.js";
-import { colourOf } from "../lib/colours.js";
+import { ClassChip } from "../lib/chips.js";
 import { html, useState } from "../lib/preact.js";
 import { Button } from "../lib/ui.js";
 import { ANCHORS, placedShape, troubleKey } from "./zone_rules.js";
@@ -59,13 +59,8 @@ function Classes({ keys, trouble, set, classes }) {
     set("classes", next.length ? next : null);
   };
   return html`<div class="field" role="group" aria-label="Classes"><span>Classes: ${chosen.length ? chosen.join(", ") : "all"}</span>
-    <div class="blur-choices">${all.map((label) => html`<${Class} key=${label} label=${label} on=${chosen.includes(label)} onToggle=${() => toggle(label)} />`)}</div>
+    <div class="chip-choices">${all.map((label) => html`<${ClassChip} key=${label} label=${label} on=${chosen.includes(label)} onToggle=${() => toggle(label)} />`)}</div>
     <${Trouble} lines=${trouble.classes} /></div>`;
-}
-
-function Class({ label, on, onToggle }) {
-  const paint = (element) => element?.style.setProperty("--class", colourOf(label));
-  return html`<button type="button" class="chip class" ref=${paint} aria-pressed=${on} onClick=${onToggle}>${label}</button>`;
 }
 
 /** A plane of the camera's masks in the place of a drawn area. */

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from pipeline.config.form import StageForm, fields_of
 from pipeline.config.section import Section
 from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse
-from pipeline.config.stages.form import StageForm, fields_of
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

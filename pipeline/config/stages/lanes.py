@@ -9,11 +9,11 @@ from pydantic import Field
 
 from mirante.lane_planes import AUTO, LanePlanes, names
 from mirante.nearest import nearest
+from pipeline.config.form import Shown
 from pipeline.config.launch import quoted
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import Earlier, ModelFacts
-from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

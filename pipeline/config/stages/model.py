@@ -12,12 +12,12 @@ from pydantic import (
 )
 
 from mirante.nearest import nearest
+from pipeline.config.form import Shown
 from pipeline.config.launch import quoted
 from pipeline.config.messages import show
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse
-from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from pipeline.config.form import Shown
 from pipeline.config.launch import quoted
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import ModelFacts
-from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

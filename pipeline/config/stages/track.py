@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from pipeline.config.form import Shown
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import Earlier, ModelFacts
-from pipeline.config.stages.form import Shown
 
 if TYPE_CHECKING:
     from plugins.stage import Stage

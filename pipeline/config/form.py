@@ -1,15 +1,26 @@
-"""The form of a stage kind: made from its fields, rendered by the dashboard's page."""
+"""Forms of the configuration: made from the fields of sections, rendered by the page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Control = Literal[
-    "model", "class", "score", "number", "switch", "vectors", "choice", "text", "none"
+    "model",
+    "class",
+    "classes",
+    "by_class",
+    "score",
+    "number",
+    "switch",
+    "vectors",
+    "choice",
+    "choices",
+    "text",
+    "none",
 ]
 _BY_TYPE: Mapping[str, Control] = {
     "number": "number",
@@ -35,6 +46,7 @@ _EXAMPLE: dict[str, Any] = {
             "minimum": 0.0,
             "maximum": 1.0,
             "choices": [],
+            "default": None,
         }
     ],
 }
@@ -46,9 +58,9 @@ class Shown:
 
     Attributes:
         label: the words above it.
-        control: ``model`` picks a model, ``class`` one that an earlier stage finds, ``score`` is a
-            slider, ``vectors`` a switch for models that give embeddings; None for what suits the
-            type.
+        control: ``model`` picks a model, ``class`` one that an earlier stage finds, ``classes``
+            several, ``by_class`` a number for each of some, ``score`` is a slider, ``vectors`` a
+            switch for models that give embeddings; None for what suits the type.
         empty: what no value means.
     """
 
@@ -58,13 +70,14 @@ class Shown:
 
 
 class FormField(BaseModel):
-    """A key of a stage, for a form."""
+    """A key of a section, for a form."""
 
     key: str
     label: str = Field(description="the words above it")
     control: Control = Field(
         description="model: picks one of the zoo; class: one that an earlier stage finds; "
-        "score: a slider; vectors: a switch for models with embeddings; none: kept as it is, not "
+        "classes: several of them; by_class: a number for each of some; score: a slider; vectors: "
+        "a switch for models with embeddings; choices: several of those; none: kept as it is, not "
         "shown"
     )
     description: str
@@ -73,6 +86,7 @@ class FormField(BaseModel):
     minimum: float | None
     maximum: float | None
     choices: list[str]
+    default: Any = Field(description="null where it is required")
 
 
 class StageForm(BaseModel):
@@ -85,6 +99,55 @@ class StageForm(BaseModel):
     words: str = Field(description="what a stage of the kind does")
     offered: bool = Field(description="the API takes such stages")
     fields: list[FormField]
+
+
+class SectionForm(BaseModel):
+    """A section of a camera's keys, for a form."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "key": "clips",
+                    "title": "Clips",
+                    "words": "Video from before a moment to after it.",
+                    "optional": True,
+                    "fields": _EXAMPLE["fields"],
+                }
+            ]
+        }
+    )
+
+    key: str = Field(description="the camera's key that holds the section")
+    title: str
+    words: str = Field(description="what the section is about")
+    optional: bool = Field(description="a camera may be without it, which null says")
+    fields: list[FormField]
+
+
+def sections_of(options: type[BaseModel]) -> list[SectionForm]:
+    """Return the forms of the sections in ``options`` that are ``Shown``, in order."""
+    return list(_sections(options))
+
+
+def _sections(options: type[BaseModel]) -> Iterator[SectionForm]:
+    for key, field in options.model_fields.items():
+        for shown in field.metadata:
+            if isinstance(shown, Shown):
+                section = _section(field.annotation)
+                yield SectionForm(
+                    key=key,
+                    title=shown.label,
+                    words=(section.__doc__ or "").partition("\n")[0],
+                    optional=section is not field.annotation,
+                    fields=fields_of(section),
+                )
+
+
+def _section(annotation: Any) -> type[BaseModel]:
+    """The section that a field holds, where it may also hold null."""
+    section: type[BaseModel] = next(iter(get_args(annotation)), annotation)
+    return section
 
 
 def fields_of(section: type[BaseModel]) -> list[FormField]:
@@ -107,6 +170,7 @@ def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator
             minimum=value.get("minimum", value.get("exclusiveMinimum")),
             maximum=value.get("maximum", value.get("exclusiveMaximum")),
             choices=_choices(value),
+            default=properties[key].get("default"),
         )
 
 
@@ -119,7 +183,9 @@ def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _choices(value: Mapping[str, Any]) -> list[str]:
-    """The texts that are allowed; none where any text is."""
+    """The texts that are allowed, alone or in a list; none where any text is."""
+    if value.get("type") == "array":
+        return _choices(value.get("items", {}))
     if value.get("type") != "string":
         return []
     return [value["const"]] if "const" in value else value.get("enum", [])
@@ -127,5 +193,5 @@ def _choices(value: Mapping[str, Any]) -> list[str]:
 
 def _control(value: Mapping[str, Any]) -> Control:
     if _choices(value):
-        return "choice"
+        return "choices" if value["type"] == "array" else "choice"
     return _BY_TYPE.get(str(value.get("type")), "none")

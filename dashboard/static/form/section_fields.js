@@ -1,0 +1,77 @@
+// One section of a camera's keys, folded away: a control for each of its fields.
+import { Field, Trouble } from "./camera_fields.js";
+import { number, same } from "./camera_values.js";
+import { Chip, ClassChip } from "../lib/chips.js";
+import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { byClass, byClassText } from "./sections.js";
+import { withValue } from "./stage_kinds.js";
+
+const CONTROLS = { number: Typed, text: Typed, by_class: Typed, switch: Choice, choice: Choice, classes: Chips, choices: Chips };
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
+
+/**
+ * `own`: what the camera says of the section, null for nothing; `inherited`: what its worker says; `labels`: the classes that
+ * its stages find; `lines`: what is wrong, by field; `onChange` takes the section, null for none, and the
+ * fields that this may mend.
+ */
+export function SectionFields({ form, own, inherited, labels, lines, onChange }) {
+  const { key, title, words, optional, fields } = form;
+  const isWrong = [key, ...fields.map((field) => `${key}.${field.key}`)].some((field) => lines[field]);
+  const fold = useRef();
+  useEffect(() => { if (isWrong) fold.current.open = true; }, [isWrong]);
+  const isOn = !optional || own || inherited;
+  const set = Object.keys(own ?? {}).length;
+  const control = (field) => html`<${CONTROLS[field.control]} key=${field.key} id="${key}.${field.key}" field=${field} value=${own?.[field.key]}
+    standard=${inherited?.[field.key] ?? field.default} labels=${labels} lines=${lines[`${key}.${field.key}`]} help=${sentence(field.description)}
+    onChange=${(value) => onChange(withValue(own ?? {}, field, value), [key, `${key}.${field.key}`])} />`;
+  return html`<details class="more-options" ref=${fold}>
+    <summary>${title}${(set > 0 || !isOn) && html` <small>${isOn ? `${set} set` : "off"}</small>`}</summary>
+    <div class="section-fields">
+      ${optional && !inherited ? html`<label class="switch-row"><input type="checkbox" role="switch" checked=${Boolean(own)}
+          onChange=${(event) => onChange(event.target.checked ? {} : null, [key])} /><span>${words}</span></label>`
+        : html`<p class="lead-words">${words}</p>`}
+      <${Trouble} lines=${lines[key]} />
+      ${isOn && fields.filter((field) => CONTROLS[field.control]).map(control)}
+    </div>
+  </details>`;
+}
+
+const TEXTS = { number: String, text: String, by_class: byClassText };
+const READ = { number, text: (text) => text.trim(), by_class: (text) => (text.trim() === "" ? null : byClass(text, number)) };
+
+/** What is typed stands as it is until it is left. */
+function Typed({ id, field: { control, label, empty }, value, standard, lines, help, onChange }) {
+  const [typed, type] = useState(null);
+  const text = (one) => (one === undefined || one === null ? "" : TEXTS[control](one));
+  return html`<${Field} id=${id} label=${label} value=${typed ?? text(value)} lines=${lines} help=${help} inputmode=${control === "number" ? "decimal" : null}
+    placeholder=${text(standard) || empty} onInput=${(said) => { type(said); onChange(READ[control](said)); }} onBlur=${() => type(null)} />`;
+}
+
+const WORDS = { true: "Yes", false: "No" };
+
+function Choice({ id, field, value, standard, lines, help, onChange }) {
+  const isSwitch = field.control === "switch";
+  const take = (text) => onChange(text === "" ? null : isSwitch ? text === "true" : text);
+  return html`<div class="field"><label for=${id}>${field.label}</label>
+    <select id=${id} value=${String(value ?? "")} aria-invalid=${lines?.length ? "true" : null} aria-describedby="${id}-trouble ${id}-help"
+      onChange=${(event) => take(event.target.value)}>
+      <option value="">${WORDS[standard] ?? standard} (default)</option>
+      ${(isSwitch ? ["true", "false"] : field.choices).map((one) => html`<option key=${one} value=${one}>${WORDS[one] ?? one}</option>`)}
+    </select><${Trouble} id="${id}-trouble" lines=${lines} /><small id="${id}-help">${help}</small></div>`;
+}
+
+/** Several of the classes that are found, or of the field's own choices. What is as its default is not said. */
+function Chips({ id, field, value, standard, labels, lines, help, onChange }) {
+  const chosen = value ?? standard ?? [];
+  const isOfClasses = field.control === "classes";
+  const all = [...new Set([...(isOfClasses ? labels : field.choices), ...chosen])];
+  const toggle = (one) => {
+    const next = all.filter((each) => (each === one) !== chosen.includes(each));
+    onChange(same(next, standard ?? []) ? null : next);
+  };
+  return html`<div class="field wide-field" role="group" aria-labelledby="${id}-label" aria-describedby="${id}-trouble ${id}-help">
+    <span id="${id}-label">${field.label}${chosen.length ? "" : `: ${field.empty}`}</span>
+    <div class="chip-choices">${all.map((one) => html`<${isOfClasses ? ClassChip : Chip} key=${one} label=${isOfClasses ? one : one.replaceAll("-", " ")}
+      on=${chosen.includes(one)} onToggle=${() => toggle(one)} />`)}</div>
+    <${Trouble} id="${id}-trouble" lines=${lines} /><small id="${id}-help">${help}</small></div>`;
+}
