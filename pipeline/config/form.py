@@ -31,22 +31,22 @@ _BY_TYPE: Mapping[str, Control] = {
 
 
 _EXAMPLE: dict[str, Any] = {
-    "kind": "model",
-    "title": "A model",
-    "words": "Run a model on each frame.",
+    "kind": "track",
+    "title": "Tracking",
+    "words": "Give each object a number that it keeps from frame to frame.",
     "offered": True,
     "fields": [
         {
-            "key": "threshold",
+            "key": "min_score",
             "label": "Minimum score",
             "control": "score",
-            "description": "minimum score of a detection, 0 to 1",
+            "description": "boxes of a lower score are left without a track",
             "required": False,
-            "empty": "default",
+            "empty": "",
             "minimum": 0.0,
             "maximum": 1.0,
             "choices": [],
-            "default": None,
+            "default": 0.1,
         }
     ],
 }
@@ -112,7 +112,20 @@ class SectionForm(BaseModel):
                     "title": "Clips",
                     "words": "Video from before a moment to after it.",
                     "optional": True,
-                    "fields": _EXAMPLE["fields"],
+                    "fields": [
+                        {
+                            "key": "after_s",
+                            "label": "Seconds after",
+                            "control": "number",
+                            "description": "seconds after the moment",
+                            "required": False,
+                            "empty": "",
+                            "minimum": 0.0,
+                            "maximum": 600.0,
+                            "choices": [],
+                            "default": 10.0,
+                        }
+                    ],
                 }
             ]
         }
