@@ -1,0 +1,158 @@
+"""Motion in a small grey image, told from noise, light and what always moves.
+
+The difference of a quick and a slow running average of each pixel is what has changed within
+seconds (background subtraction: Piccardi, 2004, describes the family). The averages are of
+logarithms: there a change of exposure or of the sun adds the same to a whole neighbourhood, whose
+mean difference is taken off. What is left is compared with what is usual for the pixel, which grows
+where something moves again and again, by a bounded share at a time, as in Huber's estimators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST = 160  # pixels of the longer side of what is looked at
+LEARN_S = 2.0  # until the averages are worth something
+LEARN_FRAMES = 8
+GAP_S = 5.0  # without a frame: the averages are of another time
+_QUICK_S, _SLOW_S = 0.12, 4.0
+_LOG = (32 * np.log2(np.arange(256) + 24.0)).astype(np.float32)  # 24: dark pixels are mostly noise
+_SATURATED = float(_LOG[235])
+_UP_S, _DOWN_S = 10.0, 300.0  # in which the usual difference grows, and falls
+_HUBER = 3.0  # times the usual, at most, that a larger one counts in it
+_FLOOR = 0.3  # a squared difference that is below what eight bits show
+_TIMES = 3.6  # the usual difference, from which one is motion
+_LEAST = 8  # pixels that touch each other
+_EVERYWHERE = 0.3  # of the image: the light has changed, or the camera
+_LIGHT_S = 0.6  # after which such a change is what the scene looks like
+_NEAR = 0.25  # of its size around an object: its shadow, and where it was
+_BLOCK = 10  # pixels of a neighbourhood
+
+Thumb = NDArray[np.uint8]
+Rows = NDArray[np.float32]
+
+
+class Moved(NamedTuple):
+    """The motion in one image.
+
+    Attributes:
+        pixels: that move, in groups of a few at least.
+        is_learning: too little was seen before to say so.
+    """
+
+    pixels: int
+    is_learning: bool = False
+
+
+def thumb_of(luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
+    """Return an image of at most ``LONGEST`` pixels a side, each the mean of four of the frame.
+
+    Args:
+        luma: (height, width) of a frame; a view of any strides.
+        bits: that a sample uses.
+    """
+    height, width = luma.shape
+    scale = max(2.0, max(luma.shape) / LONGEST)
+    size = max(1, round(width / scale)), max(1, round(height / scale))
+    double = size[0] * 2, size[1] * 2
+    sparse = cv2.resize(luma, double, interpolation=cv2.INTER_NEAREST)
+    if bits > 8:
+        sparse = (sparse >> (bits - 8)).astype(np.uint8)
+    return np.asarray(cv2.resize(sparse, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class Motion:
+    """Finds motion from frame to frame.
+
+    Attributes:
+        moving: (height, width) bool of the last image: what moves more than it usually does.
+    """
+
+    def __init__(self) -> None:
+        self.moving: NDArray[np.bool_] = np.zeros((0, 0), np.bool_)
+        self._at_s = self._began_s = self._light_s = 0.0
+        self._frames = 0
+
+    def see(self, thumb: Thumb, now_s: float, known: Sequence[Sequence[float]] = ()) -> Moved:
+        """Return what moves in an image.
+
+        Args:
+            thumb: as of ``thumb_of``.
+            now_s: when it was captured, in seconds.
+            known: left, top, right, bottom in 0..1 of objects: what moves there is no nuisance,
+                and is not learnt.
+        """
+        bright = cv2.LUT(thumb, _LOG)
+        passed_s = now_s - self._at_s
+        self._at_s = now_s
+        if bright.shape != self.moving.shape or not 0 < passed_s <= GAP_S:
+            self._begin(bright, now_s)
+            return Moved(0, True)
+        self._frames += 1
+        seen_s = now_s - self._began_s
+        is_learning = seen_s < LEARN_S or self._frames < LEARN_FRAMES
+        slow_s = min(_SLOW_S, seen_s)
+        cv2.accumulateWeighted(bright, self._quick, -np.expm1(-passed_s / _QUICK_S))
+        cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / slow_s))
+        squared = self._squared()
+        self.moving = squared > np.maximum(self._usual, _FLOOR) * (_TIMES * _TIMES)
+        count = cv2.countNonZero(self.moving.view(np.uint8))
+        self._learn(squared, 0.5 if is_learning else passed_s, known)
+        if is_learning:
+            return Moved(0, True)
+        return Moved(self._grouped(count, now_s))
+
+    def _begin(self, bright: Rows, now_s: float) -> None:
+        self._began_s, self._frames = now_s, 0
+        self._quick, self._slow = bright.copy(), bright.copy()
+        self._usual = np.full_like(bright, _FLOOR)
+        self.moving = np.zeros(bright.shape, np.bool_)
+
+    def _squared(self) -> Rows:
+        """Return the squared difference of the averages, without that of each neighbourhood."""
+        off = cv2.subtract(self._quick, self._slow)
+        height, width = off.shape
+        coarse = max(1, width // _BLOCK), max(1, height // _BLOCK)
+        light = cv2.resize(off, coarse, interpolation=cv2.INTER_AREA)
+        cv2.subtract(off, cv2.resize(light, (width, height)), off)
+        cv2.blur(off, (3, 3), off)
+        return cv2.multiply(off, off, off)
+
+    def _learn(self, squared: Rows, passed_s: float, known: Sequence[Sequence[float]]) -> None:
+        """Take the differences of an image into what is usual."""
+        usual = self._usual
+        off = np.minimum(squared, usual * _HUBER)
+        cv2.subtract(off, usual, off)
+        if known:
+            self._leave_out(off, known)
+        up, down = min(1.0, passed_s / _UP_S), min(1.0, passed_s / _DOWN_S)
+        np.maximum(off * up, off * down, out=off)
+        cv2.add(usual, off, usual)
+        np.maximum(usual, _FLOOR / 4, out=usual)
+
+    def _leave_out(self, off: Rows, known: Sequence[Sequence[float]]) -> None:
+        height, width = off.shape
+        for left, top, right, bottom in known:
+            x, y = _NEAR * (right - left) + _BLOCK / width, _NEAR * (bottom - top) + _BLOCK / height
+            columns = slice(max(0, int((left - x) * width)), max(0, int((right + x) * width) + 1))
+            rows = slice(max(0, int((top - y) * height)), max(0, int((bottom + y) * height) + 1))
+            off[rows, columns] = 0.0
+
+    def _grouped(self, count: int, now_s: float) -> int:
+        """Return how many pixels move in groups."""
+        moving = self.moving.view(np.uint8)
+        if count <= _EVERYWHERE * moving.size:
+            self._light_s = 0.0
+        elif not self._light_s:
+            self._light_s = now_s
+        elif now_s - self._light_s >= _LIGHT_S:
+            self._slow, self._light_s = self._quick.copy(), 0.0
+        if count < _LEAST:
+            return 0
+        areas = cv2.connectedComponentsWithStats(moving, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        return int(areas[areas >= _LEAST].sum())

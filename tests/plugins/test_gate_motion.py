@@ -1,0 +1,141 @@
+"""Motion is found where something moves, and not where only light, noise, rain or leaves do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plugins.gate.motion import LEARN_S, LONGEST, Motion, thumb_of
+from tests.support.luma import (
+    WIDTH,
+    Draw,
+    Scene,
+    Walker,
+    clouds,
+    gains,
+    lamp,
+    leaves,
+    parking,
+    rain,
+)
+
+
+def wakes(
+    scene: Scene, seconds: float, fps: float = 10.0, walker: Walker | None = None
+) -> list[float]:
+    """Return the times of frames in which something moves, once it has learnt."""
+    motion = Motion()
+    found = []
+    for at_s, image in scene.frames(seconds, fps):
+        moved = motion.see(image, 100 + at_s, walker.at(at_s) if walker else ())
+        assert moved.is_learning == (at_s < max(LEARN_S, 8 / fps)) or fps < 4
+        if moved.pixels:
+            found.append(at_s)
+    return found
+
+
+def spells(times: list[float], apart_s: float = 1.0) -> int:
+    """Return how often it woke: motion within ``apart_s`` is one."""
+    return sum(
+        1 for before, at in zip([-1e9, *times], times, strict=False) if at - before > apart_s
+    )
+
+
+@pytest.mark.parametrize("noise", [3.0, 5.0, 8.0])
+@pytest.mark.parametrize("light", [1.0, 0.1])
+def test_noise_is_no_motion(noise: float, light: float) -> None:
+    assert not wakes(Scene(noise=noise, light=light), 40)
+
+
+@pytest.mark.parametrize("draw", [gains, clouds])
+def test_light_that_changes_is_no_motion(draw: Draw) -> None:
+    assert spells(wakes(Scene((draw,)), 60)) <= 1
+
+
+def test_sudden_light_is_no_motion_for_long() -> None:
+    times = wakes(Scene((lamp,)), 50)
+    assert times
+    assert all(at % 15 < 1.5 for at in times)
+
+
+def test_rain_wakes_at_most_once_a_minute_when_it_is_known() -> None:
+    times = wakes(Scene((rain,)), 90, 25)
+    assert spells([at for at in times if at > 30]) <= 1
+
+
+def test_leaves_that_move_always_are_learnt() -> None:
+    times = wakes(Scene((leaves,)), 180)
+    assert spells([at for at in times if at < 60]) >= 1
+    assert spells([at for at in times if at > 60]) <= 2
+
+
+@pytest.mark.parametrize("fps", [25.0, 10.0, 2.0])
+@pytest.mark.parametrize(
+    "walker",
+    [
+        Walker(5),
+        Walker(5, contrast=-25),
+        Walker(5, speed=40),
+        Walker(5, speed=1.5, contrast=30),
+    ],
+    ids=["usual", "dark", "quick", "slow"],
+)
+def test_a_small_person_is_seen_from_the_first_frames_to_the_last(
+    walker: Walker, fps: float
+) -> None:
+    scene = Scene((walker,))
+    seconds = min(30.0, 6 + WIDTH / walker.speed)
+    times = set(wakes(scene, seconds, fps, walker))
+    there = [at for at, _ in scene.frames(seconds, fps) if walker.at(at)]
+    assert min(times) - there[0] <= max(0.4, 2 / fps)
+    assert len(times & set(there)) >= 0.9 * len(there)
+
+
+def test_a_person_at_night_is_seen() -> None:
+    walker = Walker(5, contrast=14)
+    times = wakes(Scene((walker,), noise=5, light=0.1), 13, walker=walker)
+    there = [at for at in times if walker.at(at)]
+    assert min(there) < 5.7
+    assert len(there) >= 0.9 * len(times)
+
+
+def test_who_walks_there_again_and_again_is_not_learnt() -> None:
+    walker = Walker(5, contrast=30, back_s=12)
+    times = wakes(Scene((walker,)), 92, walker=walker)
+    assert 89 <= min(at for at in times if at > 88) < 89.6
+
+
+def test_a_person_is_seen_beside_leaves_that_are_learnt() -> None:
+    walker = Walker(90, top=60)
+    times = wakes(Scene((leaves, walker)), 98, walker=walker)
+    assert len([at for at in times if walker.at(at)]) >= 0.9 * 78
+
+
+def test_a_car_that_stands_moves_no_more_until_it_leaves() -> None:
+    times = wakes(Scene((parking,)), 48)
+    assert min(times) <= 5.3
+    assert not [at for at in times if 22 < at < 40]
+    assert [at for at in times if 40 <= at < 40.4]
+
+
+def test_what_was_not_watched_for_long_is_learnt_again() -> None:
+    motion = Motion()
+    for at_s, image in Scene().frames(4):
+        motion.see(image, at_s)
+    image = next(Scene().frames(1))[1]
+    assert motion.see(image, 20.0).is_learning
+    assert motion.see(image, 19.0).is_learning, "the clock went back"
+    assert motion.see(image[::2], 19.1).is_learning, "another size"
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (352, 640), (1280, 720), (90, 120), (1, 1)])
+def test_a_thumb_keeps_the_shape_and_is_small(size: tuple[int, int]) -> None:
+    thumb = thumb_of(np.full(size, 77, np.uint8))
+    assert max(thumb.shape) <= LONGEST
+    assert thumb.shape[0] / thumb.shape[1] == pytest.approx(size[0] / size[1], rel=0.02)
+    assert (thumb == 77).all()
+
+
+def test_a_thumb_has_eight_bits_of_any_samples() -> None:
+    luma = np.full((360, 640, 2), 77 << 2, np.uint16)[:, :, 0]
+    assert (thumb_of(luma, 10) == 77).all()
