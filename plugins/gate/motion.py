@@ -10,7 +10,7 @@ where something moves again and again, by a bounded share at a time, as in Huber
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ def thumb_of(luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thu
     scale = max(2.0, max(luma.shape) / LONGEST)
     size = max(1, round(width / scale)), max(1, round(height / scale))
     double = size[0] * 2, size[1] * 2
-    sparse = cv2.resize(luma, double, interpolation=cv2.INTER_NEAREST)
+    sparse: NDArray[Any] = cv2.resize(luma, double, interpolation=cv2.INTER_NEAREST)
     if bits > 8:
         sparse = (sparse >> (bits - 8)).astype(np.uint8)
     return np.asarray(cv2.resize(sparse, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -87,7 +87,7 @@ class Motion:
             known: left, top, right, bottom in 0..1 of objects: what moves there is no nuisance,
                 and is not learnt.
         """
-        bright = cv2.LUT(thumb, _LOG)
+        bright = np.asarray(cv2.LUT(thumb, _LOG), np.float32)
         passed_s = now_s - self._at_s
         self._at_s = now_s
         if bright.shape != self.moving.shape or not 0 < passed_s <= GAP_S:
@@ -121,7 +121,7 @@ class Motion:
         light = cv2.resize(off, coarse, interpolation=cv2.INTER_AREA)
         cv2.subtract(off, cv2.resize(light, (width, height)), off)
         cv2.blur(off, (3, 3), off)
-        return cv2.multiply(off, off, off)
+        return np.asarray(cv2.multiply(off, off, off), np.float32)
 
     def _learn(self, squared: Rows, passed_s: float, known: Sequence[Sequence[float]]) -> None:
         """Take the differences of an image into what is usual."""
