@@ -18,12 +18,18 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engines.batcher import Batchers
 from engines.fit import Threshold
+from engines.inference import Inference
 from engines.manifest import Manifest, find
 from engines.model import Model, load
+from engines.placement import Size
 from engines.samples import Samples
 from engines.store.engines import ABOUT, get
+from mirante.detections import Detections
 
 
 class SwapError(ValueError):
@@ -75,10 +81,21 @@ class Served:
         self.model, self.load, self.on = model, load, on
         self._entry = entry
 
-    @property
-    def samples(self) -> Samples | None:
-        """Return the collector of frames if one waits, else None."""
-        return self._entry.samples
+    def run(
+        self, rgb: NDArray[np.uint8], source: Size, detections: Detections
+    ) -> tuple[Model, Inference]:
+        """Run on a frame, and keep what was looked at where frames are collected.
+
+        Returns:
+            The model that ran, which may be swapped meanwhile, and what it found. Arguments and
+            errors as of ``Model.__call__``.
+        """
+        model = self.model
+        found = model(rgb, source, detections)
+        if (samples := self._entry.samples) is not None:
+            for picture in model.pictures(rgb, source, detections):
+                samples.offer(picture)
+        return model, found
 
 
 class Models:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from gi.repository import GObject
 
 from plugins.element import StageElement, number, pad_templates
+from plugins.track.appearance import Embedder
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
 
@@ -46,10 +49,41 @@ class MirTrack(StageElement):
         nick="Camera motion",
         blurb="The camera may move: what moves most objects alike is its movement",
     )
+    appearance = GObject.Property(
+        type=str,
+        default="",
+        nick="Appearance",
+        blurb="Model of embeddings that looks at objects: a zoo name or path of a manifest "
+        "(empty = nobody looks)",
+    )
+    appearance_on = GObject.Property(
+        type=str,
+        default="person",
+        nick="Appearance of",
+        blurb="The class whose objects it looks at",
+    )
+    appearance_distance = number(
+        _DEFAULT.appearance_distance,
+        2.0,
+        "Appearance distance",
+        "Cosine distance up to which two looks are of one object",
+    )
+    threads = GObject.Property(
+        type=GObject.TYPE_UINT,
+        minimum=0,
+        maximum=256,
+        default=0,
+        nick="Threads",
+        blurb="Threads of one inference (0 = all cores)",
+    )
     still_s = number(
         _DEFAULT.still_s, 86400.0, "Still after", "Seconds without movement until it is still"
     )
 
     def make_stage(self) -> TrackStage:
-        """Takes up the tracks of the camera's memory."""
-        return TrackStage(self.algorithm, self.options(TrackOptions), self.line.memory)
+        """Takes up the tracks of the camera's memory, and loads the model that looks."""
+        embedder = None
+        if self.appearance:
+            threads = self.threads or os.cpu_count() or 1
+            embedder = Embedder(self.appearance, self.appearance_on, threads, self.line.models)
+        return TrackStage(self.algorithm, self.options(TrackOptions), self.line.memory, embedder)

@@ -39,6 +39,9 @@ class Plan:
         Text(numbers_reader("objects"), "5,20,60"),
     ] = (5, 20, 60)
     rounds: Annotated[int, Option(min=1, help="medians are over these")] = 7
+    appearance: Annotated[
+        bool, Option(help="the scenes with looks too, which are made up as the boxes are")
+    ] = False
     library: Annotated[
         bool, Option(help="beside the package trackers, in an environment of its own")
     ] = True

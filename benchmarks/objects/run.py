@@ -8,6 +8,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.objects.costs import COST_FPS, costs
 from benchmarks.objects.identities import Trackers, identities
 from benchmarks.objects.library import TRACKERS, VERSION, open_library
+from benchmarks.objects.looks import COLUMNS, looks_rows
 from benchmarks.objects.ours import track
 from benchmarks.objects.plan import Plan
 from benchmarks.objects.scenes import SECONDS
@@ -26,6 +27,9 @@ def run_bench(plan: Plan) -> None:
             worlds = len(plan.seeds)
             typer.echo(f"\nIDF1 (switches a world); {worlds} worlds a scene, {SECONDS:g} s each")
             print_table(("scene", "fps", *trackers), identities(plan, trackers))
+        if plan.appearance and plan.scenes:
+            typer.echo("\nThe same with looks; boxes a frame, and how many of them are looked at")
+            print_table(COLUMNS, looks_rows(plan))
         typer.echo(
             f"\nCPU ms a frame, medians of {plan.rounds} rounds in turn, {COST_FPS} frames/s"
         )

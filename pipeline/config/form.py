@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Control = Literal[
     "model",
+    "embedder",
     "class",
     "classes",
     "by_class",
@@ -58,9 +59,10 @@ class Shown:
 
     Attributes:
         label: the words above it.
-        control: ``model`` picks a model, ``class`` one that an earlier stage finds, ``classes``
-            several, ``by_class`` a number for each of some, ``score`` is a slider, ``vectors`` a
-            switch for models that give embeddings; None for what suits the type.
+        control: ``model`` picks a model, ``embedder`` one that gives embeddings, ``class`` one that
+            an earlier stage finds, ``classes`` several, ``by_class`` a number for each of some,
+            ``score`` is a slider, ``vectors`` a switch for models that give embeddings; None for
+            what suits the type.
         empty: what no value means.
     """
 
@@ -75,10 +77,10 @@ class FormField(BaseModel):
     key: str
     label: str = Field(description="the words above it")
     control: Control = Field(
-        description="model: picks one of the zoo; class: one that an earlier stage finds; "
-        "classes: several of them; by_class: a number for each of some; score: a slider; vectors: "
-        "a switch for models with embeddings; choices: several of those; none: kept as it is, not "
-        "shown"
+        description="model: picks one of the zoo; embedder: one with embeddings, or none; class: "
+        "one that an earlier stage finds; classes: several of them; by_class: a number for each of "
+        "some; score: a slider; vectors: a switch for models with embeddings; choices: several of "
+        "those; none: kept as it is, not shown"
     )
     description: str
     required: bool

@@ -55,11 +55,7 @@ class InferStage:
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Add detections, masks, attributes and key points; sum several models' times by step."""
         source = (result.width, result.height)
-        model = self.model  # once: it may be swapped meanwhile
-        found = model(frame.pixels, source=source, detections=result.detections)
-        if (samples := self._served.samples) is not None:
-            for picture in model.pictures(frame.pixels, source, result.detections):
-                samples.offer(picture)
+        model, found = self._served.run(frame.pixels, source, result.detections)
         joined = model.join(found, result)
         if not self._publish:
             return joined

@@ -15,6 +15,7 @@ class TrackOptions:
         new_score: boxes below continue tracks and begin none.
         lost_s: seconds after which an object that is not found is given up.
         camera_motion: the camera may move: what moves all objects alike is its movement.
+        appearance_distance: cosine distance up to which two looks are of one object.
         still_s: seconds without movement after which an object is still.
     """
 
@@ -23,4 +24,5 @@ class TrackOptions:
     new_score: float = 0.3
     lost_s: float = 3.0
     camera_motion: bool = False
+    appearance_distance: float = 0.25
     still_s: float = 10.0

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from engines.inference import summed
 from engines.names import resolve
 from mirante.detections import UNTRACKED
 from mirante.frame import FrameResult
 from plugins.frame import Frame
 from plugins.memory import Memory
+from plugins.track.appearance import Embedder
 from plugins.track.options import TrackOptions
 from plugins.track.tracker import ALGORITHMS, Tracker
 
@@ -28,6 +30,7 @@ class TrackStage:
         algorithm: a key of ``ALGORITHMS``.
         options: of the tracker.
         memory: that of the camera; None for a stage by itself.
+        embedder: looks at objects; None where nobody does.
 
     Raises:
         UnknownNameError: there is no such algorithm.
@@ -38,20 +41,24 @@ class TrackStage:
         algorithm: str = "bytetrack",
         options: TrackOptions | None = None,
         memory: Memory | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         made = resolve("tracker", algorithm, ALGORITHMS)
         self._tracker: Tracker = (memory or Memory()).part(PART, made)
         self._tracker.options = options or TrackOptions()
+        self._embedder = embedder
 
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Number the objects."""
-        del frame
         began = time.perf_counter()
         count = len(result.detections)
+        looks = None if self._embedder is None else self._embedder.of(frame, result)
         if result.damaged:
             ids, still = np.full(count, UNTRACKED), np.zeros(count, np.bool_)
         else:
-            ids, still = self._tracker.update(result)
+            ids, still = self._tracker.update(result, looks)
         found = replace(result.detections, track_id=ids, still=still)
-        timings = {**result.timings, "track": (time.perf_counter() - began) * 1e3}
-        return replace(result, detections=found, timings=timings)
+        took_ms, timings = (time.perf_counter() - began) * 1e3, result.timings
+        if looks is not None:
+            took_ms, timings = took_ms - looks.took_ms, summed(timings, looks.timings)
+        return replace(result, detections=found, timings={**timings, "track": took_ms})

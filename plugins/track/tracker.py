@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
+from plugins.track.appearance import Looks
 from plugins.track.options import TrackOptions
 
 ALGORITHMS = {"bytetrack": "plugins.track.bytetrack.tracker:ByteTrack"}
@@ -34,11 +35,12 @@ class Tracker(Protocol):
 
     options: TrackOptions
 
-    def update(self, result: FrameResult) -> Tracked:
+    def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:
         """Return which object is which.
 
         Args:
             result: of the next frame, not ``damaged``.
+            looks: of its objects; None where nobody looks.
         """
 
     def saved(self) -> bytes:

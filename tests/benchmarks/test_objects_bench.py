@@ -105,7 +105,10 @@ def test_a_library_that_cannot_be_installed_is_said_to_be_not_here(
 
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
     monkeypatch.setattr(subprocess, "run", refuse)
-    run_bench(Plan(scenes=("crossing",), fps=(1,), seeds=(1,), objects=(5,), rounds=1))
+    run_bench(
+        Plan(scenes=("crossing",), fps=(1,), seeds=(1,), objects=(5,), rounds=1, appearance=True)
+    )
     said = capsys.readouterr().out
     assert said.count(NOT_HERE) == 4
-    assert "crossing" in said
+    assert said.count("crossing") == 2
+    assert "looked at" in said

@@ -4,7 +4,7 @@ import { html, useState } from "../lib/preact.js";
 import { classOf, headsOf, kindOf, modelsOf, nameOf, withModel, withValue } from "./stage_kinds.js";
 import { Button, Notice } from "../lib/ui.js";
 
-const CONTROLS = { model: Model, class: Class, score: Score, number: Typed, text: Typed, choice: Choice, switch: Switch, vectors: Vectors };
+const CONTROLS = { model: Model, embedder: Embedder, class: Class, score: Score, number: Typed, text: Typed, choice: Choice, switch: Switch, vectors: Vectors };
 
 /** A kind's title within a sentence. */
 export const inSentence = (title) => title[0].toLowerCase() + title.slice(1);
@@ -43,6 +43,16 @@ function Models({ value, zoo, onChange }) {
     <optgroup label="On the frame">${zoo.filter((one) => one.runs_on === "frame").map(option)}</optgroup>
     <optgroup label="On boxes of an earlier stage">${zoo.filter((one) => one.runs_on === "crops").map(option)}</optgroup>
   </select>`;
+}
+
+/** A model that gives embeddings, or none. */
+function Embedder({ field, value, zoo, onChange }) {
+  const names = zoo.filter((one) => one.gives_vectors).map((one) => one.name);
+  return html`<label class="field"><span>${field.label}</span><select value=${value ?? ""} title=${field.description}
+    onChange=${(event) => onChange(event.target.value)}>
+    <option value="">${field.empty}</option>
+    ${[...new Set([...names, value].filter(Boolean))].map((name) => html`<option value=${name} key=${name}>${name}</option>`)}
+  </select></label>`;
 }
 
 function Class({ field, value, classes, onChange }) {

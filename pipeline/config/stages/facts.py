@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from pipeline.config.messages import show
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,20 @@ def facts_here(name: str) -> ModelFacts:
         manifest.gives_vectors,
         manifest.scored_labels,
     )
+
+
+def check_file(here: str, name: str) -> Iterator[str]:
+    """Yield a line where a model's file is nowhere, and cannot be fetched at the start.
+
+    Args:
+        here: path of the key that names the model.
+        name: of a model of this machine.
+    """
+    from engines.store.models import show as show_model
+
+    manifest, listing = show_model(name)
+    if manifest.url is None and listing.place is None:
+        yield (
+            f"{here}: {show(name)} — {manifest.file} is not on this machine and "
+            f"has no address to fetch it from; see: mirante models show {name}"
+        )

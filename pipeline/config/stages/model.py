@@ -17,7 +17,7 @@ from pipeline.config.launch import quoted
 from pipeline.config.messages import show
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
-from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse
+from pipeline.config.stages.facts import Earlier, Labels, ModelFacts, ModelUse, check_file
 
 if TYPE_CHECKING:
     from plugins.stage import Stage
@@ -121,11 +121,4 @@ class ModelStage(StageKind):
 
     def check_here(self, here: str) -> Iterator[str]:
         """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
-        from engines.store.models import show as show_model
-
-        manifest, listing = show_model(self.model)
-        if manifest.url is None and listing.place is None:
-            yield (
-                f"{here}.model: {show(self.model)} — {manifest.file} is not on this machine and "
-                f"has no address to fetch it from; see: mirante models show {self.model}"
-            )
+        yield from check_file(f"{here}.model", self.model)

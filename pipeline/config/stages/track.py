@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from mirante.nearest import nearest
 from pipeline.config.form import Shown
+from pipeline.config.launch import quoted
+from pipeline.config.messages import show
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
-from pipeline.config.stages.facts import Earlier, ModelFacts
+from pipeline.config.stages.facts import Earlier, ModelFacts, ModelUse, check_file
 
 if TYPE_CHECKING:
     from plugins.stage import Stage
@@ -41,6 +44,17 @@ class TrackStage(StageKind):
     camera_motion: Annotated[bool, Shown("Camera moves")] = Field(
         False, description="the camera may move: what moves most objects alike is its movement"
     )
+    appearance: Annotated[str | None, Shown("Appearance", "embedder", "nobody looks")] = Field(
+        None,
+        description="model of embeddings that looks at objects which places alone do not tell "
+        "apart: zoo name, or path of a manifest",
+    )
+    appearance_on: Annotated[str, Shown("Appearance of", "class", "person")] = Field(
+        "person", description="class whose objects it looks at"
+    )
+    appearance_distance: Annotated[float, Shown("Same look up to")] = Field(
+        0.25, gt=0, le=2, description="cosine distance up to which two looks are of one object"
+    )
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )
@@ -53,25 +67,55 @@ class TrackStage(StageKind):
     def launch_text(self, threads: int) -> str:
         """Return ``mirtrack`` with its properties."""
         said = self.model_dump(exclude_defaults=True, exclude={"track"})
+        if self.appearance is not None:
+            said["threads"] = threads
         keys = {"algorithm": self.track} | {key.replace("_", "-"): v for key, v in said.items()}
         return " ".join(["mirtrack", *(f"{key}={_written(value)}" for key, value in keys.items())])
 
     def make(self, threads: int) -> Stage:
         """Return the stage with a memory of its own."""
+        from plugins.track.appearance import Embedder
         from plugins.track.options import TrackOptions
         from plugins.track.stage import TrackStage as Tracking
 
-        return Tracking(self.track, TrackOptions(**self.model_dump(exclude={"track"})))
+        options = TrackOptions(**self.model_dump(exclude={"track", "appearance", "appearance_on"}))
+        name, on = self.appearance, self.appearance_on
+        embedder = None if name is None else Embedder(name, on, threads)
+        return Tracking(self.track, options, embedder=embedder)
+
+    def models(self) -> Sequence[ModelUse]:
+        """Return the model that looks at objects, where one does."""
+        if self.appearance is None:
+            return ()
+        return (ModelUse("appearance", self.appearance, self.appearance_on),)
 
     def check(self, here: str, earlier: Earlier, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
-        """Yield a line where no earlier stage finds objects, or another one tracks them."""
+        """Yield a line where no earlier stage finds objects, another one tracks them, or what looks
+        at them does not fit.
+        """
         if earlier.boxes is not None and not earlier.boxes:
             yield f"{here}.track: {self.track} — expected a stage before it that finds objects"
         if self.key() in earlier.kinds:
             yield f"{here}.track: {self.track} — a second one; expected one tracker a camera"
+        if self.appearance is None:
+            return
+        model, on = facts[self.appearance], self.appearance_on
+        if not model.gives_vectors:
+            yield (
+                f"{here}.appearance: {show(self.appearance)} — expected a model of embeddings "
+                f"(task: embed); {model.name} gives none"
+            )
+        if earlier.boxes and on not in earlier.boxes:
+            words = f"expected a class that an earlier stage finds; {nearest(on, earlier.boxes)}"
+            yield f"{here}.appearance_on: {show(on)} — {words}"
+
+    def check_here(self, here: str) -> Iterator[str]:
+        """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
+        if self.appearance is not None:
+            yield from check_file(f"{here}.appearance", self.appearance)
 
 
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _written(value: bool | float | str) -> str:
+    if isinstance(value, str):
+        return quoted(value)
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"

@@ -11,9 +11,10 @@ from plugins.track.assignment import assign_pairs, cheapest_pairs
 from plugins.track.bytetrack.tracks import EVIDENCE, KNOWN
 from plugins.track.motion import AT, VARIANCE, Rows, area_of
 
+HIGH = 0.5  # score from which a box is matched before the others
 LIMIT = 7.0  # half a squared distance in standard deviations, and what is added to it
 _SPREAD = np.array([0.12, 0.12, 0.2, 0.2])  # of boxes of one object, in sizes
-_APART = 8.0  # of boxes that do not overlap
+APART = 8.0  # of boxes that do not overlap
 _WIDEST = 4.0  # of an area however wide, so that who comes back after long is still known
 _OTHER_CLASS = 3.0
 _WEAK = 2.0  # against a score of 1
@@ -49,8 +50,9 @@ class Pairs(NamedTuple):
         return cheapest_pairs(self.rows, self.columns, np.hypot(off[:, 0], off[:, 1]))
 
 
-def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> Pairs:
-    """Return which boxes may continue which tracks, and what it costs to say so.
+def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> tuple[Pairs, Rows]:
+    """Return which boxes may continue which tracks, and what it costs to say so; and (k,) the part
+    of these costs that says how far they are apart.
 
     It is the negative logarithm of the likelihood of the box where the track is expected. Tracks
     that were not seen for a time are expected in a wider area, and so less anywhere in it. The box
@@ -70,12 +72,13 @@ def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> Pairs:
     track, box, spread, least = at[rows], boxes[columns], spread[rows], least[rows]
     off = np.abs(track - box)
     distance = 0.5 * (off * off / spread).sum(axis=1)
-    apart = _APART * (1 - _overlap(off[:, :2], track[:, 2:], box[:, 2:]))
+    apart = APART * (1 - _overlap(off[:, :2], track[:, 2:], box[:, 2:]))
     wider = np.minimum(0.5 * np.log((spread / least).prod(axis=1)), _WIDEST)
     evidence = states[:, EVIDENCE]
     young = np.where(evidence < KNOWN, 0.0, _YOUNG / (1 + evidence))[rows]
-    cost = np.minimum(distance, apart) + wider + young + _WEAK * (1 - scores[columns])
-    return Pairs(rows, columns, cost)
+    place = np.minimum(distance, apart)
+    cost = place + wider + young + _WEAK * (1 - scores[columns])
+    return Pairs(rows, columns, cost), place
 
 
 def class_costs(classes: NDArray[np.int32], boxes: NDArray[np.int32], per_class: bool) -> Rows:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
-from plugins.track.bytetrack.matching import LIMIT, class_costs, pairs_of
+from plugins.track.appearance import Looks
+from plugins.track.bytetrack.gallery import Gallery
+from plugins.track.bytetrack.matching import HIGH, LIMIT, Pairs, class_costs, pairs_of
 from plugins.track.bytetrack.tracks import (
     COLUMNS,
     EVIDENCE,
@@ -27,7 +29,6 @@ from plugins.track.motion import AT, WIDTH, Rows, centred, correct, predict, sta
 from plugins.track.options import TrackOptions
 from plugins.track.tracker import Tracked
 
-HIGH = 0.5  # score from which a box is matched before the others
 _MOVED = 0.25  # of its size: less is no movement
 _FAR_S = 1.5  # between two frames: objects may then have gone farther than they are apart
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
@@ -53,13 +54,14 @@ class ByteTrack:
         self.options = TrackOptions()
         self._clock = Clock()
         self._tracks = Tracks.none()
+        self._gallery = Gallery()
         self._next_id = 1
         self._labels: list[str] = []
         self._table: tuple[tuple[str, ...], Classes] = ((), np.empty(0, np.int32))
         if saved is not None:
             self._restore(saved)
 
-    def update(self, result: FrameResult) -> Tracked:
+    def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:
         """Return which object is which."""
         passed = self._clock.tick(result)
         tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
@@ -76,7 +78,14 @@ class ByteTrack:
         if options.camera_motion:
             known, strong = tracks.ids != NO_ID, scores >= HIGH
             tracks.move(shift_of(tracks.states[known, AT], boxes[strong]))
-        rows, columns = self._match(tracks, boxes, scores, classes, is_far)
+        pairs, place = self._pairs(tracks, boxes, scores, classes)
+        if looks is not None:
+            alike, at_s = options.appearance_distance, result.captured_ns / 1e9
+            cost = self._gallery.costs(looks, alike, at_s, tracks, found, pairs, place)
+            pairs = pairs._replace(cost=cost)
+        rows, columns = self._match(tracks, pairs, boxes, scores, is_far)
+        if looks is not None:
+            self._gallery.learn(tracks.ids[rows], columns, at_s)
         _continue(tracks, rows, boxes[columns], scores[columns], classes[columns])
         at = np.full(len(found), _NO_TRACK)
         at[columns] = rows
@@ -88,20 +97,28 @@ class ByteTrack:
         tracks.learn_pace(passed.elapsed_s)
         still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
         self._tracks = tracks.kept(self._lives(tracks, result))
+        if looks is not None:
+            self._gallery.keep(self._tracks.ids)
         # the last place is of boxes without a track
         ids = np.append(np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids), UNTRACKED)[at]
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
 
+    def _pairs(
+        self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes
+    ) -> tuple[Pairs, Rows]:
+        """Return what ``pairs_of`` does, with what classes cost."""
+        pairs, place = pairs_of(tracks.states, boxes, scores)
+        if len(self._labels) > 1:
+            is_of, is_in = tracks.classes[pairs.rows], classes[pairs.columns]
+            differs = class_costs(is_of, is_in, self.options.per_class)
+            pairs = pairs._replace(cost=pairs.cost + differs)
+        return pairs, place
+
     def _match(
-        self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes, is_far: bool
+        self, tracks: Tracks, pairs: Pairs, boxes: Rows, scores: Rows, is_far: bool
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the tracks that continue, and the box of each: first the strong ones."""
-        pairs = pairs_of(tracks.states, boxes, scores)
-        rows, columns = pairs.rows, pairs.columns
-        if len(self._labels) > 1:
-            differs = class_costs(tracks.classes[rows], classes[columns], self.options.per_class)
-            pairs = pairs._replace(cost=pairs.cost + differs)
-        pairs = pairs.of((pairs.cost < LIMIT) & (scores >= self.options.min_score)[columns])
+        pairs = pairs.of((pairs.cost < LIMIT) & (scores >= self.options.min_score)[pairs.columns])
         rows, columns = pairs.rows, pairs.columns
         known, strong = (tracks.ids != NO_ID)[rows], (scores >= HIGH)[columns]
         recent = (tracks.states[:, MISSED] < _RECENT_S)[rows]
