@@ -1,4 +1,4 @@
-"""``mirante bench``: what the line costs, beside its floor and beside a plain loop, in one run."""
+"""``mirante bench``: what the line costs, beside its floor and beside good loops, in one run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _bench() -> None:
 @app.command()
 @command
 def line(plan: LinePlan) -> None:
-    """Throughput against floor and plain loop; latency; CPU per frame from 1 to 8 cameras."""
+    """Throughput against floor and good loops; latency; CPU per frame from 1 to 8 cameras."""
     from benchmarks.line.line import run_bench
 
     run_bench(plan)

@@ -14,7 +14,7 @@ import typer
 
 from benchmarks.machine import describe_machine
 from engines.console import print_table
-from pipeline.gst.floor import decode_and_scale, trim_clip
+from pipeline.gst.floor import prepare_decoding, trim_clip
 
 FRAMES, ROUNDS = 120, 9
 WAYS = {
@@ -34,7 +34,7 @@ def main(clips: list[Path]) -> None:
         for _ in range(ROUNDS):
             for way, times in taken.items():
                 began_s = time.process_time()
-                decode_and_scale(trimmed, 1, to_rgb=WAYS[way])
+                prepare_decoding(trimmed, 1, to_rgb=WAYS[way])()
                 times.append((time.process_time() - began_s) / FRAMES * 1000)
         rows += [
             (clip.name, way, f"{min(times):.2f}", f"{median(times):.2f}")

@@ -1,1 +1,1 @@
-"""The line beside its floor and beside a plain loop."""
+"""The line beside its floor and beside good loops."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import cv2
 
 from engines.serving import Models
-from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker.camera import CameraStarter, RunningCamera
-from plugins.infer.stage import InferStage
 from plugins.outbox.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -22,21 +20,27 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 30.0
 SETTLE_S = 2.0
+WARM_FRAMES = 10  # of a clip, before it is measured: building the graph is no frame's cost
 
 
 def prepare_clip_line(job: Job) -> Callable[[], int]:
-    """Every frame of the clip on each camera; the call returns the frames published."""
-    # Loaded here and kept until the end of the run, so that loading is not measured: sessions are
-    # shared only while somebody holds them.
-    loaded = [InferStage(job.model, threads=job.threads_each)]
+    """Every frame of the clip on each camera, already running; the call returns the frames
+    published until the end.
+
+    Raises:
+        RuntimeError: a camera does not come; or, from the call, not every frame was published.
+    """
+    spec = {"url": f"file:{job.clip}", "pace": "every_frame", **_options(job)}
+    around, cameras = _running(job, [spec] * job.cameras, WARM_FRAMES)
+    before = _published(cameras)
 
     def run() -> int:
-        spec = {"url": f"file:{job.clip}", "pace": "every_frame", **_options(job)}
-        with _cameras(job, [spec] * job.cameras) as cameras:
-            while not all(camera.runner.finished for camera in cameras):
-                time.sleep(0.01)
-            loaded.clear()
-            return _published(cameras)
+        while not all(camera.runner.finished for camera in cameras):
+            time.sleep(0.02)
+        around.__exit__(None, None, None)
+        if (published := _published(cameras)) != job.cameras * job.frames:
+            raise RuntimeError(f"expected {job.cameras * job.frames} frames, got {published}")
+        return published - before
 
     return run
 
@@ -48,13 +52,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
         RuntimeError: a camera does not come.
     """
     specs = [{"url": url, **_options(job)} for url in job.urls]
-    around = _cameras(job, specs)
-    cameras = around.__enter__()
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    while not all(camera.runner.state == State.RUNNING for camera in cameras):
-        if time.monotonic() > deadline_s:
-            raise RuntimeError("; ".join(camera.runner.reason for camera in cameras))
-        time.sleep(0.05)
+    around, cameras = _running(job, specs, 1)
     time.sleep(SETTLE_S)
     before = _published(cameras)
 
@@ -67,8 +65,28 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     return run
 
 
+def _running(
+    job: Job, specs: list[dict[str, object]], frames: int
+) -> tuple[AbstractContextManager[list[RunningCamera]], list[RunningCamera]]:
+    """Start cameras; return once each has published so many frames, with what ends them."""
+    around = _cameras(job, specs)
+    cameras = around.__enter__()
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while any(camera.ledger.counts()[0].published < frames for camera in cameras):
+        if time.monotonic() > deadline_s:
+            around.__exit__(None, None, None)
+            raise RuntimeError("; ".join(camera.runner.reason for camera in cameras))
+        time.sleep(0.02)
+    return around, cameras
+
+
 def _options(job: Job) -> dict[str, object]:
-    return {"width": job.width, "height": job.width, "stages": [{"model": job.model}]}
+    return {
+        "width": job.width,
+        "height": job.width,
+        "stages": [{"model": job.model}] if job.model else [],
+        "fps": job.fps,
+    }
 
 
 @contextmanager

@@ -14,7 +14,7 @@ class Job:
 
     Attributes:
         clip: an H.264 MP4.
-        model: a zoo detector or segmenter.
+        model: a zoo detector or segmenter; empty for cameras without stages.
         cameras: how many play the clip at once.
         frames: frames of the clip.
         redis: address of a Redis for the results.
@@ -22,6 +22,7 @@ class Job:
         threads: of one inference; 0 chooses from cores and cameras.
         urls: live cameras instead of the clip, for ``live``.
         seconds: how long ``live`` is measured.
+        fps: frames a second that a live camera analyses; None for all.
     """
 
     clip: str
@@ -33,6 +34,7 @@ class Job:
     threads: int = 0
     urls: tuple[str, ...] = ()
     seconds: float = 0.0
+    fps: float | None = None
 
     @property
     def threads_each(self) -> int:
@@ -42,12 +44,21 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The cost of a run. CPU time is the process's own, Redis not included."""
+    """The cost of a run.
+
+    Attributes:
+        frames: done.
+        wall_s: seconds that it took.
+        cpu_s: CPU seconds of the process.
+        rss_mib: most memory that the process had.
+        redis_s: CPU seconds that Redis took meanwhile.
+    """
 
     frames: int
     wall_s: float
     cpu_s: float
     rss_mib: float
+    redis_s: float = 0.0
 
     @property
     def fps(self) -> float:
@@ -56,5 +67,15 @@ class Measured:
 
     @property
     def cpu_ms(self) -> float:
-        """CPU milliseconds per frame."""
+        """CPU milliseconds per frame, of the process and of Redis."""
+        return self.own_ms + self.redis_ms
+
+    @property
+    def own_ms(self) -> float:
+        """CPU milliseconds per frame of the process."""
         return 1e3 * self.cpu_s / self.frames
+
+    @property
+    def redis_ms(self) -> float:
+        """CPU milliseconds per frame of Redis."""
+        return 1e3 * self.redis_s / self.frames

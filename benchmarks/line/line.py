@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,12 +14,15 @@ from statistics import median
 
 import cv2
 import numpy as np
+import psutil
 import typer
 
 from benchmarks.line.job import Job, Measured
 from benchmarks.line.plan import Plan
+from benchmarks.line.pyav import open_pyav
 from benchmarks.machine import describe_machine
 from engines.console import print_table
+from engines.manifest import find
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.tally import Received, Tally
 from pipeline.gst.clips import encode_pictures
@@ -27,6 +31,10 @@ from pipeline.worker.redis_server import RedisServer
 
 CACHE = Path(".cache/bench")
 FLAT_OVER = (1, 2, 4, 8)  # cameras
+LOOPS = {
+    "pyav_loop": "loop: PyAV + ONNX Runtime + pipelined Redis",
+    "cv2_loop": "loop: OpenCV + ONNX Runtime + pipelined Redis",
+}
 
 
 def run_bench(plan: Plan) -> None:
@@ -35,44 +43,59 @@ def run_bench(plan: Plan) -> None:
     clip = trim_clip(plan.clip, plan.frames, CACHE)
     with RedisServer(port=0) as server:
         job = Job(str(clip), plan.model, plan.cameras, plan.frames, server.url)
-        _print_throughput(job, plan.rounds)
-        _print_latency(job, plan)
-        _print_flatness(job, plan)
+        assert server.pid is not None
+        _print_throughput(job, plan, server.pid)
+        _print_latency(job, plan, server.pid)
+        _print_flatness(job, plan, server.pid)
 
 
-def _print_throughput(job: Job, rounds: int) -> None:
-    """The line, its floor, and the plain loop; in turn, so that a slow minute meets them all."""
-    taken: dict[str, list[Measured]] = {"line": [], "decode": [], "engine": [], "plain": []}
-    for _ in range(rounds):
-        for name, runs in taken.items():
-            runs.append(_measure(name, job))
-    floors = [_sum(d, e) for d, e in zip(taken["decode"], taken["engine"], strict=True)]
-    columns = {
-        "mirante line": taken["line"],
-        "floor: decode + scale, then bare engine calls": floors,
-        "plain loop: OpenCV + ONNX Runtime + Redis": taken["plain"],
-    }
-    typer.echo(
-        f"\nthroughput: {job.cameras} cameras of {Path(job.clip).name}, {job.model}, every frame; "
-        f"medians of {rounds} rounds"
-    )
-    rows = []
-    for name, runs in columns.items():
-        ratios = [run.fps / line.fps for run, line in zip(runs, taken["line"], strict=True)]
-        rows.append(
-            (
-                name,
-                f"{median(run.fps for run in runs):.1f}",
-                f"{median(run.cpu_ms for run in runs):.1f}",
-                f"{median(run.rss_mib for run in runs):.0f}",
-                f"{1 / median(ratios):.2f}",
-            )
+def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
+    """The line, its floor, and loops; in turn, so that a slow minute meets them all."""
+    names = ["line", "decode", "engine", *loops_of(plan)]
+    for cameras in (1, plan.cameras) if plan.cameras > 1 else (1,):
+        taken: dict[str, list[Measured]] = {name: [] for name in names}
+        for number in range(plan.rounds):
+            for name in names[:: -1 if number % 2 else 1]:
+                each = replace(job, cameras=cameras, threads=1)
+                taken[name].append(_measure(name, each, redis_pid))
+        floors = [_sum(d, e) for d, e in zip(taken["decode"], taken["engine"], strict=True)]
+        columns = {
+            "mirante line": taken["line"],
+            "floor: decode + scale, then bare engine calls": floors,
+            **{LOOPS[name]: taken[name] for name in names if name in LOOPS},
+        }
+        typer.echo(
+            f"\nthroughput: {cameras} cameras of {Path(job.clip).name}, {job.model}, every frame, "
+            f"one thread an inference; medians of {plan.rounds} rounds"
         )
-    print_table(("", "frames/s", "CPU ms/frame", "RSS MiB", "line / it"), rows)
+        headings = ("", "frames/s", "CPU ms/frame", "of it Redis", "RSS MiB", "line / it")
+        print_table(
+            headings, [throughput_row(name, runs, taken["line"]) for name, runs in columns.items()]
+        )
 
 
-def _print_latency(job: Job, plan: Plan) -> None:
-    received = _live(job, plan, plan.cameras)[1]
+def loops_of(plan: Plan) -> list[str]:
+    """Return the loops that can run beside the line."""
+    if find(plan.model).decoder != "yolox":
+        typer.echo(f"loops are left out: they read YOLOX alone, not {plan.model}", err=True)
+        return []
+    return [name for name in LOOPS if name != "pyav_loop" or open_pyav() is not None]
+
+
+def throughput_row(name: str, runs: list[Measured], line: list[Measured]) -> tuple[str, ...]:
+    """Return the medians of runs, and of the line's CPU per frame over theirs, round by round."""
+    return (
+        name,
+        f"{median(run.fps for run in runs):.1f}",
+        f"{median(run.cpu_ms for run in runs):.2f}",
+        f"{median(run.redis_ms for run in runs):.2f}",
+        f"{median(run.rss_mib for run in runs):.0f}",
+        f"{median(ours.cpu_ms / run.cpu_ms for run, ours in zip(runs, line, strict=True)):.2f}",
+    )
+
+
+def _print_latency(job: Job, plan: Plan, redis_pid: int) -> None:
+    received = _live(job, plan, plan.cameras, redis_pid)[1]
     # The first frames met models that were still loading; as many as were measured come last.
     frames = int(plan.rate * plan.seconds / plan.cameras)
     latency = [ms for camera in received for ms in camera.latency_ms[-frames:]]
@@ -88,11 +111,13 @@ def _print_latency(job: Job, plan: Plan) -> None:
     print_table(("ms", "p50", "p95", "p99"), rows)
 
 
-def _print_flatness(job: Job, plan: Plan) -> None:
+def _print_flatness(job: Job, plan: Plan, redis_pid: int) -> None:
     typer.echo(f"\nCPU per frame at {plan.rate} frames/s in all, one thread per inference")
     single = replace(job, threads=1)
     runs = {
-        cameras: median(_live(single, plan, cameras)[0].cpu_ms for _ in range(plan.rounds))
+        cameras: median(
+            _live(single, plan, cameras, redis_pid)[0].cpu_ms for _ in range(plan.rounds)
+        )
         for cameras in FLAT_OVER
     }
     rows = [
@@ -102,14 +127,14 @@ def _print_flatness(job: Job, plan: Plan) -> None:
     print_table(("cameras", "CPU ms/frame", "against 1"), rows)
 
 
-def _live(job: Job, plan: Plan, cameras: int) -> tuple[Measured, list[Received]]:
+def _live(job: Job, plan: Plan, cameras: int, redis_pid: int) -> tuple[Measured, list[Received]]:
     """Some RTSP cameras that send ``plan.rate`` frames a second between them."""
     clip = _slow_clip(plan, cameras)
     with rtsp_cameras({f"camera{i}": clip for i in range(cameras)}, CACHE) as urls:
         live = replace(job, cameras=cameras, urls=tuple(urls.values()), seconds=plan.seconds)
         tally = Tally(f"bench{i}" for i in range(cameras))
         tally.start(job.redis)
-        measured = _measure("live", live)
+        measured = _measure("live", live, redis_pid)
         tally.stop()
     wanted = plan.rate * plan.seconds
     if measured.frames < 0.9 * wanted:
@@ -137,16 +162,23 @@ def _pictures(clip: Path, frames: int) -> Iterator[np.ndarray[tuple[int, ...], n
         yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _measure(variant: str, job: Job) -> Measured:
+def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
     program = [sys.executable, "-m", "benchmarks.line.variants", variant, json.dumps(asdict(job))]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    extra = {"PYTHONPATH": str(open_pyav())} if variant == "pyav_loop" else {}
+    before_s = _cpu_s(redis_pid)
+    done = subprocess.run(
+        program, capture_output=True, text=True, check=False, env={**os.environ, **extra}
+    )
     if done.returncode:
         raise RuntimeError(f"{variant}: {done.stderr.strip()[-2000:]}")
     time.sleep(0.2)  # until the last of its memory and sockets is gone
-    measured = Measured(**json.loads(done.stdout.splitlines()[-1]))
-    if variant != "live" and measured.frames != job.cameras * job.frames:
-        raise RuntimeError(f"{variant}: expected {job.cameras * job.frames}, got {measured.frames}")
-    return measured
+    redis_s = _cpu_s(redis_pid) - before_s
+    return replace(Measured(**json.loads(done.stdout.splitlines()[-1])), redis_s=redis_s)
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _sum(decode: Measured, engine: Measured) -> Measured:

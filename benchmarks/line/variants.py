@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 from benchmarks.line.job import Job, Measured
 from engines.made import network_of
 from engines.manifest import find
+from engines.placement import Placement, place
 from engines.runtimes import open_session
-from engines.store.models import resolve_file
+
+if TYPE_CHECKING:
+    from benchmarks.line.loops import Reader
 
 TENSORS = 32  # preprocessed frames that the bare engine calls go round
 
@@ -43,11 +46,14 @@ def live(job: Job) -> Callable[[], int]:
 
 
 def decode(job: Job) -> Callable[[], int]:
-    """The floor's first half: decode and scale."""
-    from pipeline.gst.floor import decode_and_scale
+    """The floor's first half: decode, and scale to the size that the model takes."""
+    from pipeline.gst.floor import prepare_decoding
+
+    left, _, right, _ = _placed(job).content
+    decoding = prepare_decoding(Path(job.clip), job.cameras, right - left)
 
     def run() -> int:
-        decode_and_scale(Path(job.clip), job.cameras, job.width)
+        decoding()
         return job.cameras * job.frames
 
     return run
@@ -86,17 +92,39 @@ def engine(job: Job) -> Callable[[], int]:
     return run
 
 
-def plain(job: Job) -> Callable[[], int]:
-    """The loop that a user would write."""
-    from benchmarks.line.plain_loop import run_plain
+def cv2_loop(job: Job) -> Callable[[], int]:
+    """The loop with OpenCV's reader."""
+    from benchmarks.line.loops import by_opencv
 
-    weights = resolve_file(find(job.model))
-    return lambda: run_plain(
-        Path(job.clip), weights, job.cameras, job.frames, job.redis, job.threads_each
-    )
+    return _loop(job, by_opencv)
 
 
-VARIANTS = {run.__name__: run for run in (line, live, decode, engine, plain)}
+def pyav_loop(job: Job) -> Callable[[], int]:
+    """The loop with PyAV's decoder; its package is where ``benchmarks.line.pyav`` puts it."""
+    from benchmarks.line.loops import by_pyav
+
+    return _loop(job, by_pyav)
+
+
+def _loop(job: Job, read: Reader) -> Callable[[], int]:
+    from benchmarks.line.loops import Loop
+
+    network = network_of(find(job.model))[1]
+    shared = job.cameras, job.frames, job.redis, job.threads_each
+    return Loop(read, Path(job.clip), network, _placed(job), *shared).prepare()
+
+
+def _placed(job: Job) -> Placement:
+    """Return the place of the clip's frames in the model's input."""
+    import cv2
+
+    spec = network_of(find(job.model))[0].input
+    clip = cv2.VideoCapture(job.clip)
+    size = int(clip.get(cv2.CAP_PROP_FRAME_WIDTH)), int(clip.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    return place(size, spec.size, spec.resize, spec.multiple)
+
+
+VARIANTS = {run.__name__: run for run in (line, live, decode, engine, cv2_loop, pyav_loop)}
 
 
 def main() -> None:

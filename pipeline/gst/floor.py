@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -26,8 +28,10 @@ _TRIM = (
 )
 
 
-def decode_and_scale(clip: Path, cameras: int, width: int = 640, to_rgb: str = "mirrgb") -> None:
-    """Decodes and scales a whole clip to RGB in ``cameras`` pipelines at once.
+def prepare_decoding(
+    clip: Path, cameras: int, width: int = 640, to_rgb: str = "mirrgb"
+) -> Callable[[], None]:
+    """Build pipelines that decode and scale a whole clip to RGB, and bring each to its first frame.
 
     Args:
         clip: the clip.
@@ -35,8 +39,11 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640, to_rgb: str = "
         width: most pixels, either way.
         to_rgb: launch text of what scales and converts.
 
+    Returns:
+        What runs them, all at once, to the end of the clip.
+
     Raises:
-        RuntimeError: the clip does not decode.
+        RuntimeError: the clip does not decode; also from the call.
     """
     Gst.init(None)
     register()
@@ -47,7 +54,11 @@ def decode_and_scale(clip: Path, cameras: int, width: int = 640, to_rgb: str = "
         pipeline.get_by_name("decode").connect(
             "deep-element-added", lambda _bin, _sub, element: one_thread(element)
         )
-    _run(pipelines)
+        pipeline.set_state(Gst.State.PAUSED)
+    for pipeline in pipelines:
+        if pipeline.get_state(Gst.CLOCK_TIME_NONE)[0] == Gst.StateChangeReturn.FAILURE:
+            _run(pipelines)  # says why
+    return partial(_run, pipelines)
 
 
 def trim_clip(clip: Path, frames: int, folder: Path) -> Path:

@@ -1,0 +1,191 @@
+"""The loops that an engineer writes without a pipeline: a reader, ONNX Runtime, Redis.
+
+They do what ``mirinfer model=yolox-nano ! mirpublish`` does, without a graph, an account, an
+outbox, timings or reconnecting, and as well as such loops can: on the line's own network at its
+own size, in sessions that have as many threads as the line's and do not spin, with one thread for a
+decoder, cells without an object left out before classes are looked at, and results sent in batches.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import onnxruntime as ort
+import redis
+from numpy.typing import NDArray
+
+from engines.placement import Placement
+
+Image = NDArray[np.uint8]
+Reader = Callable[[Path, tuple[int, int]], Iterator[Image]]
+STRIDES = (8, 16, 32)
+SCORE, OVERLAP = 0.3, 0.45
+BATCH, BATCH_S = 16, 0.1  # results of one exchange with Redis, and how long the first one waits
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop over the frames of a clip, a thread for each camera.
+
+    Attributes:
+        read: yields the frames of a clip, BGR, at a size.
+        clip: the clip.
+        network: a file of yolox-nano.
+        at: the place of a frame in its input tensor, from the top left corner.
+        cameras: how many read the clip at once.
+        frames: of the clip, for each.
+        redis: address of a Redis.
+        threads: of one inference.
+    """
+
+    read: Reader
+    clip: Path
+    network: Path
+    at: Placement
+    cameras: int
+    frames: int
+    redis: str
+    threads: int
+
+    def prepare(self) -> Callable[[], int]:
+        """Load; the call runs over all frames and returns how many were published."""
+        cv2.setNumThreads(1)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = ["CPUExecutionProvider"]
+        session = ort.InferenceSession(str(self.network), options, providers=providers)
+        published = [0] * self.cameras
+
+        def camera(index: int) -> None:
+            published[index] = self._camera(session, f"loop:{index}")
+
+        def run() -> int:
+            loops = [threading.Thread(target=camera, args=(i,)) for i in range(self.cameras)]
+            for loop in loops:
+                loop.start()
+            for loop in loops:
+                loop.join()
+            return sum(published)
+
+        return run
+
+    def _camera(self, session: Any, stream: str) -> int:
+        width, height = self.at.size
+        left, top, right, bottom = self.at.content
+        tensor = np.full((1, 3, height, width), 114, np.float32)
+        planes = [np.empty((bottom - top, right - left), np.uint8) for _ in range(3)]
+        outbox = _Batches(self.redis, stream)
+        published = 0
+        content = (right - left, bottom - top)
+        for image in islice(self.read(self.clip, content), self.frames):
+            cv2.split(image, planes)
+            for channel, plane in enumerate(planes):
+                tensor[0, channel, top:bottom, left:right] = plane
+            (raw,) = session.run(None, {"images": tensor})
+            outbox.put(objects(raw[0], self.at))
+            published += 1
+        outbox.send()
+        return published
+
+
+class _Batches:
+    """Results on their way to a stream."""
+
+    def __init__(self, url: str, stream: str) -> None:
+        self._client, self._stream = redis.Redis.from_url(url), stream
+        self._waiting: list[bytes] = []
+        self._since_s = 0.0
+
+    def put(self, found: list[dict[str, Any]]) -> None:
+        if not self._waiting:
+            self._since_s = time.monotonic()
+        self._waiting.append(msgspec.json.encode(found))
+        if len(self._waiting) >= BATCH or time.monotonic() - self._since_s > BATCH_S:
+            self.send()
+
+    def send(self) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        for each in self._waiting:
+            pipe.xadd(self._stream, {"json": each}, maxlen=1000, approximate=True)
+        pipe.execute()
+        self._waiting.clear()
+
+
+def by_opencv(clip: Path, size: tuple[int, int]) -> Iterator[Image]:
+    """Yield the frames of a clip, BGR of ``size``, read by OpenCV with one thread."""
+    capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    resized = np.empty((size[1], size[0], 3), np.uint8)
+    while (got := capture.read())[0]:
+        cv2.resize(got[1], size, dst=resized)
+        yield resized
+
+
+def by_pyav(clip: Path, size: tuple[int, int]) -> Iterator[Image]:
+    """Yield the frames of a clip in I420, BGR of ``size``, decoded by PyAV with one thread.
+
+    Planes are scaled by OpenCV and then converted: the fastest of what PyAV's own ``reformat``,
+    conversion before scaling, and this were measured to be.
+    """
+    width, height = size[0] + size[0] % 2, size[1] + size[1] % 2
+    planes = np.empty((height * 3 // 2, width), np.uint8)
+    chroma = planes[height:].reshape(2, height // 2, width // 2)
+    bgr = np.empty((height, width, 3), np.uint8)
+    targets = (planes[:height], chroma[0], chroma[1])
+    with import_module("av").open(str(clip)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for frame in container.decode(stream):
+            if frame.format.name not in ("yuv420p", "yuvj420p"):
+                raise ValueError(f"clip: expected 4:2:0 of 8 bits, got {frame.format.name}")
+            for plane, target in zip(frame.planes, targets, strict=True):
+                rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+                seen = rows[: plane.height, : plane.width]
+                cv2.resize(seen, target.shape[::-1], dst=target)
+            cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420, dst=bgr)
+            yield bgr[: size[1], : size[0]]
+
+
+def objects(raw: NDArray[np.float32], at: Placement) -> list[dict[str, Any]]:
+    """Return the objects in the (cells, 5 + classes) output of YOLOX, in pixels of the frame."""
+    likely = np.flatnonzero(raw[:, 4] >= SCORE)
+    cells = raw[likely]
+    scores = cells[:, 4:5] * cells[:, 5:]
+    class_id = scores.argmax(1)
+    score = scores[np.arange(len(cells)), class_id]
+    grid = _grid(at.size)[likely]
+    size = np.exp(cells[:, 2:4]) * grid[:, 2:]
+    centre = (cells[:, :2] + grid[:, :2]) * grid[:, 2:]
+    offset, scale = np.array(at.offset, np.float32), np.array(at.scale * 2, np.float32)
+    boxes = np.concatenate([centre - size / 2 - offset, size], 1) / scale
+    nms: Any = cv2.dnn.NMSBoxesBatched
+    kept = nms(boxes.astype(np.float64), score, class_id.astype(np.int32), SCORE, OVERLAP)
+    return [
+        {"class": int(class_id[i]), "score": float(score[i]), "bbox": boxes[i].tolist()}
+        for i in kept
+    ]
+
+
+_grids: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+
+def _grid(size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return column, row and stride of each cell of an input of ``size``."""
+    if size not in _grids:
+        grids = []
+        for stride in STRIDES:
+            x, y = np.meshgrid(np.arange(size[0] // stride), np.arange(size[1] // stride))
+            grids.append(np.stack((x, y, np.full_like(x, stride)), 2).reshape(-1, 3))
+        _grids[size] = np.concatenate(grids).astype(np.float32)
+    return _grids[size]

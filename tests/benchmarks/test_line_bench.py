@@ -1,0 +1,76 @@
+"""The loops beside which the line is measured find what the line finds; and how both are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.line import line
+from benchmarks.line.job import Measured
+from benchmarks.line.loops import by_opencv, objects
+from benchmarks.line.plan import Plan
+from engines.decoders import bind
+from engines.fit import spec_of, thresholds
+from engines.found import Boxes
+from engines.manifest import find
+from engines.placement import place
+
+
+def cells(size: tuple[int, int], seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return an output of YOLOX in which few cells show something, some of them the same."""
+    chance = np.random.default_rng(seed)
+    count = sum(size[0] // stride * (size[1] // stride) for stride in (8, 16, 32))
+    raw = chance.uniform(0, 0.2, (1, count, 85)).astype(np.float32)
+    raw[..., :2] = chance.normal(0.5, 0.2, (1, count, 2))
+    raw[..., 2:4] = chance.normal(1.0, 0.4, (1, count, 2))
+    shown = chance.choice(count, 40, replace=False)
+    shown = np.concatenate([shown, np.minimum(shown[:20] + 1, count - 1)])
+    raw[0, shown, 4] = chance.uniform(0.5, 1, len(shown))
+    raw[0, shown, 5 + chance.integers(0, 3, len(shown))] = 0.95
+    return raw
+
+
+@pytest.mark.parametrize("picture", [(640, 352), (1920, 1080), (352, 640)])
+def test_a_loop_finds_what_the_line_finds(picture: tuple[int, int]) -> None:
+    manifest = find("yolox-nano")
+    head, spec = manifest.parts[0], manifest.input
+    at = place(picture, spec.size, spec.resize, spec.multiple)
+    raw = cells(at.size, 3)
+    decode = bind(head.decoder, head.options)
+    ours = decode({"output": raw}, spec_of(head, thresholds(manifest, None), at.size))
+    assert isinstance(ours, Boxes)
+    theirs = objects(raw[0], at)
+    assert len(theirs) == len(ours.score) > 10
+    xyxy = at.to_picture(ours.xyxy)
+    for each, box, score, class_id in zip(theirs, xyxy, ours.score, ours.class_id, strict=True):
+        left, top, width, height = each["bbox"]
+        assert each["class"] == class_id
+        assert each["score"] == pytest.approx(score)
+        assert [left, top, left + width, top + height] == pytest.approx(box, abs=0.01)
+
+
+def test_a_loop_reads_a_clip_at_the_size_of_the_model(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for grey in (40, 80, 120):
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    seen = [(image.shape, float(image.mean())) for image in by_opencv(clip, (32, 24))]
+    assert [shape for shape, _ in seen] == [(24, 32, 3)] * 3
+    assert [mean for _, mean in seen] == pytest.approx([40, 80, 120], abs=3)
+
+
+def test_a_row_counts_redis_and_compares_round_by_round() -> None:
+    ours = [Measured(100, 1.0, 1.0, 200, redis_s=0.1), Measured(100, 2.0, 2.0, 210, redis_s=0.2)]
+    theirs = [replace(each, cpu_s=2 * each.cpu_s, redis_s=2 * each.redis_s) for each in ours]
+    row = line.throughput_row("loop", theirs, ours)
+    assert row == ("loop", "75.0", "33.00", "3.00", "205", "0.50")
+
+
+def test_loops_that_cannot_read_a_model_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert line.loops_of(Plan(Path("clip.mp4"), model="test-boxes")) == []
+    assert "they read YOLOX alone, not test-boxes" in capsys.readouterr().err
