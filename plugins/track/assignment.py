@@ -59,31 +59,6 @@ def assign_pairs(
     )
 
 
-def cheapest_pairs(rows: Rows, columns: Rows, cost: NDArray[np.float64]) -> tuple[Rows, Rows]:
-    """Return those of some possible pairs that are made if the cheapest is made first, then the
-    cheapest of the rest, and so on.
-
-    Where every row could be many columns, the least sum instead gives each the place of its
-    neighbour as soon as that makes one pair more.
-
-    Args:
-        rows: (k,) of the possible pairs.
-        columns: (k,) of them.
-        cost: (k,) of them.
-
-    Returns:
-        Rows and columns of the pairs that are made.
-    """
-    made: dict[int, int] = {}
-    taken = set[int]()
-    for at in np.argsort(cost, kind="stable"):
-        row, column = int(rows[at]), int(columns[at])
-        if row not in made and column not in taken:
-            made[row] = column
-            taken.add(column)
-    return np.array(list(made), np.intp), np.array(list(made.values()), np.intp)
-
-
 def _searched(pairs: dict[int, dict[int, float]], limit: float) -> dict[int, int]:
     """Return the row of each column: ``pairs`` has the cost of each row's columns."""
     column_of: dict[int, int] = {}

@@ -177,9 +177,9 @@ def test_what_was_found_beside_somebody_twice_does_not_take_their_number() -> No
 @pytest.mark.parametrize("noise", [0.0, 3.0])
 @pytest.mark.parametrize("gap_s", [4.0, 6.0])
 def test_a_crowd_keeps_its_numbers_over_seconds_without_frames(gap_s: float, noise: float) -> None:
-    """People in rows, some of whom leave meanwhile as others come."""
+    """People in rows, some of whom leave meanwhile as others come, who take nobody's."""
     crowd, chance = Crowd(120, 4.0, 11.0), np.random.default_rng(7)
-    tracker, numbers = ByteTrack(), dict[int, set[int]]()
+    tracker, numbers, owners = ByteTrack(), dict[int, set[int]](), dict[int, set[int]]()
     for at_s in [*np.arange(0, 12, 0.2), *np.arange(12 + gap_s, 20 + gap_s, 0.2)]:
         who, boxes = crowd.at(at_s)
         xyxy = boxes + chance.normal(0, noise, boxes.shape)
@@ -187,7 +187,36 @@ def test_a_crowd_keeps_its_numbers_over_seconds_without_frames(gap_s: float, noi
         for walker_number, number in zip(who, tracker.update(shown).ids, strict=True):
             if number != UNTRACKED:
                 numbers.setdefault(int(walker_number), set()).add(int(number))
+                owners.setdefault(int(number), set()).add(int(walker_number))
         if at_s < 12 <= at_s + 0.2:
             tracker = ByteTrack(tracker.saved())
     changed = [one for one, its in numbers.items() if len(its) > 1]
     assert len(changed) <= len(numbers) // 20  # of those who had only just come
+    taken = [number for number, its in owners.items() if len(its) > 1]
+    assert len(taken) <= (len(numbers) // 50 if noise else 0)
+
+
+@pytest.mark.parametrize("gap_s", [2.0, 4.0, 9.0])
+def test_who_comes_in_a_gap_is_somebody_new(gap_s: float) -> None:
+    """One stands, one is about to leave; another comes close to where that one was last."""
+    tracker = ByteTrack()
+    for number in range(20):
+        at_s = number / 10
+        tracker.update(frame(at_s, [walker(0, 100, 0), walker(at_s, 420, 80)]))
+    after_s = [2.0 + gap_s + number / 10 for number in range(5)]
+    comes = [[walker(0, 100, 0), walker(at_s - after_s[0], 600, -40)] for at_s in after_s]
+    last = [
+        tracker.update(frame(*shown)).ids.tolist() for shown in zip(after_s, comes, strict=True)
+    ]
+    assert last[-1] == [1, 3]
+    assert all(ids[1] != 2 for ids in last)
+
+
+def test_where_two_could_be_who_was_there_both_are_new() -> None:
+    tracker = ByteTrack()
+    for number in range(20):
+        tracker.update(frame(number / 10, [walker(0, 300, 0)]))
+    beside = [walker(0, 260, 0), walker(0, 345, 0)]
+    last = [tracker.update(frame(5 + number / 10, beside)).ids.tolist() for number in range(4)]
+    assert last[-1] == [2, 3]
+    assert all(1 not in ids for ids in last)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.track.assignment import assign_pairs, cheapest_pairs
+from plugins.track.assignment import assign_pairs
 from plugins.track.bytetrack.tracks import EVIDENCE, KNOWN
 from plugins.track.motion import AT, VARIANCE, Rows, area_of
 
@@ -16,6 +16,9 @@ LIMIT = 7.0  # half a squared distance in standard deviations, and what is added
 _SPREAD = np.array([0.12, 0.12, 0.2, 0.2])  # of boxes of one object, in sizes
 APART = 8.0  # of boxes that do not overlap
 _WIDEST = 4.0  # of an area however wide, so that who comes back after long is still known
+_REACH = 2.0  # sizes from where it is expected, within which an object is after a gap
+_CLEAR = 0.7  # of the distance of any other one, below which it is clear who is who
+_ALIKE = 1.0  # squared deviation of width and height, up to which they say nothing
 _OTHER_CLASS = 3.0
 _WEAK = 2.0  # against a score of 1
 _YOUNG = 2.0  # of an object with a number, over 1 and the evidence that there is one
@@ -42,12 +45,25 @@ class Pairs(NamedTuple):
         """Return the tracks that continue, and the box of each."""
         return assign_pairs(self.rows, self.columns, self.cost, LIMIT)
 
-    def closest(self, states: Rows, boxes: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the same where objects may have gone farther than they are apart: each is who was
-        expected nearest. The least sum would give all of a row the place of their neighbour.
+    def clear(self, states: Rows, boxes: Rows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the tracks that continue, and the box of each, where objects may have gone farther
+        than they are apart: those that are far nearer to each other than to any other one. Where
+        several could be who was expected, or nobody is near, somebody new is likelier.
         """
-        off = states[self.rows, :2] - boxes[self.columns, :2]
-        return cheapest_pairs(self.rows, self.columns, np.hypot(off[:, 0], off[:, 1]))
+        at = states[self.rows, AT]
+        area = area_of(at)
+        off = np.square(at - boxes[self.columns])
+        deviations = off / (states[self.rows, VARIANCE] + _SPREAD**2 * area)
+        unlike = np.maximum(deviations[:, 2:].sum(axis=1) - _ALIKE, 0.0)
+        # one more row and column, so that there is always a next one
+        distance = np.full((len(states) + 1, len(boxes) + 1), np.inf)
+        distance[self.rows, self.columns] = deviations[:, :2].sum(axis=1) + unlike
+        next_box = np.partition(distance, 1, axis=1)[:, 1]
+        next_track = np.partition(distance, 1, axis=0)[1]
+        others = np.minimum(next_box[self.rows], next_track[self.columns])
+        is_clear = distance[self.rows, self.columns] < _CLEAR**2 * others
+        some = self.of(is_clear & (off[:, :2].sum(axis=1) < _REACH**2 * area[:, 0]))
+        return some.rows, some.columns
 
 
 def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> tuple[Pairs, Rows]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -30,7 +31,7 @@ from plugins.track.options import TrackOptions
 from plugins.track.tracker import Tracked
 
 _MOVED = 0.25  # of its size: less is no movement
-_FAR_S = 1.5  # between two frames: objects may then have gone farther than they are apart
+_GAP_S = 1.5  # without frames: objects may then have gone farther than they are apart
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
 
 _NO_TRACK = -1
@@ -56,6 +57,7 @@ class ByteTrack:
         self._tracks = Tracks.none()
         self._gallery = Gallery()
         self._next_id = 1
+        self._since_gap_s = np.inf  # seconds of watching
         self._labels: list[str] = []
         self._table: tuple[tuple[str, ...], Classes] = ((), np.empty(0, np.int32))
         if saved is not None:
@@ -65,13 +67,15 @@ class ByteTrack:
         """Return which object is which."""
         passed = self._clock.tick(result)
         tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
-        is_far = passed.elapsed_s > _FAR_S
-        if is_far:
+        is_gap = passed.elapsed_s > _GAP_S
+        if is_gap:
             tracks.walk_on()
         predict(tracks.states[:, :WIDTH], passed.elapsed_s)
-        if is_far:
-            tracks = tracks.kept(_inside(tracks, result))
+        if is_gap:
+            tracks.walk_on()
+            tracks = tracks.kept((tracks.ids != NO_ID) & _inside(tracks, result))
         tracks.states[:, MISSED] += passed.watched_s
+        self._since_gap_s = passed.watched_s + (0.0 if is_gap else self._since_gap_s)
         found, options = result.detections, self.options
         boxes, scores = centred(found.xyxy.astype(np.float64)), found.score.astype(np.float64)
         classes = self._classes_of(found)
@@ -83,7 +87,7 @@ class ByteTrack:
             alike, at_s = options.appearance_distance, result.captured_ns / 1e9
             cost = self._gallery.costs(looks, alike, at_s, tracks, found, pairs, place)
             pairs = pairs._replace(cost=cost)
-        rows, columns = self._match(tracks, pairs, boxes, scores, is_far)
+        rows, columns = self._match(tracks, pairs, boxes, scores)
         if looks is not None:
             self._gallery.learn(tracks.ids[rows], columns, at_s)
         _continue(tracks, rows, boxes[columns], scores[columns], classes[columns])
@@ -115,20 +119,30 @@ class ByteTrack:
         return pairs, place
 
     def _match(
-        self, tracks: Tracks, pairs: Pairs, boxes: Rows, scores: Rows, is_far: bool
+        self, tracks: Tracks, pairs: Pairs, boxes: Rows, scores: Rows
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the tracks that continue, and the box of each: first the strong ones."""
+        """Return the tracks that continue, and the box of each: first the strong ones, and last
+        those that were not found since a gap.
+        """
         pairs = pairs.of((pairs.cost < LIMIT) & (scores >= self.options.min_score)[pairs.columns])
         rows, columns = pairs.rows, pairs.columns
+        missed_s = tracks.states[:, MISSED]
         known, strong = (tracks.ids != NO_ID)[rows], (scores >= HIGH)[columns]
-        recent = (tracks.states[:, MISSED] < _RECENT_S)[rows]
+        weak = ~strong & (missed_s < _RECENT_S)[rows]
+        before_gap = known & (missed_s >= self._since_gap_s)[rows]
+        steady = known & ~before_gap
         free_rows, free_columns = np.ones(len(tracks), np.bool_), np.ones(len(scores), np.bool_)
         made = []
-        for some in (known & strong, known & recent & ~strong, ~known):
+        turns = (
+            (steady & strong, Pairs.assigned),
+            (steady & weak, Pairs.assigned),
+            (~known, Pairs.assigned),
+            (before_gap & (strong | weak), partial(Pairs.clear, states=tracks.states, boxes=boxes)),
+        )
+        for some, choose in turns:
             possible = some & free_rows[rows] & free_columns[columns]
             if possible.any():
-                left = pairs.of(possible)
-                matched, to = left.closest(tracks.states, boxes) if is_far else left.assigned()
+                matched, to = choose(pairs.of(possible))
                 free_rows[matched] = free_columns[to] = False
                 made.append((matched, to))
         if not made:
