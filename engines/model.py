@@ -202,14 +202,19 @@ class Model:
         zoom = (source[0] / size[0], source[1] / size[1])
         whole: list[tuple[int | None, Region | None]] = [(None, None)]
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
-        found = [Inference(Detections.empty(head.labels)) for head in self.heads]
+        found: list[Inference] = []
         for index, region in whole if self.on is None else self._crops(detections, zoom):
             at, seen = self._run(rgb, region, timings)
             started = time.perf_counter()
-            for i, (head, one) in enumerate(zip(self.heads, seen, strict=True)):
-                view = View(head.labels, self.name, at, zoom, source, index, head.skeleton)
-                found[i] = found[i].merge(one.to_source(view))
+            views = (
+                View(head.labels, self.name, at, zoom, source, index, head.skeleton)
+                for head in self.heads
+            )
+            here = [one.to_source(view) for one, view in zip(seen, views, strict=True)]
+            merged = [had.merge(one) for had, one in zip(found, here, strict=False)]
+            found = merged or here  # the first view, as a rule the only one, needs no merging
             timings["decode"] += (time.perf_counter() - started) * 1e3
+        found = found or [Inference(Detections.empty(head.labels)) for head in self.heads]
         return tuple(replace(one, timings=timings) for one in found)
 
     def join(self, found: Inference, result: FrameResult) -> FrameResult:

@@ -104,6 +104,7 @@ class _Slot:
         self._planar = spec.layout == "nchw"
         self._swap, self._grey = spec.colour == "bgr", spec.colour == "grey"
         self._gain, self._bias = gain.astype(np.float32), bias.astype(np.float32)
+        self._scales, self._shifts = bool(np.any(gain != 1)), bool(np.any(bias))
         self.resized = np.empty((height, width, 3), np.uint8)
         padding = (spec.pad * gain + bias).astype(dtype)
         self.tensor: NDArray[Any]
@@ -130,25 +131,25 @@ class _Slot:
         """Writes an image of the content's size into the tensor."""
         if self._grey:
             cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY, dst=self._luma)
-            _scale(self._target, self._luma, self._gain[0], self._bias[0])
+            self._scale(self._target, self._luma, self._gain[0], self._bias[0])
         elif self._planar:
             cv2.split(rgb, self._planes)
             planes = self._planes[::-1] if self._swap else self._planes
             for channel, plane in enumerate(planes):
-                _scale(self._target[channel], plane, self._gain[channel], self._bias[channel])
+                gain, bias = self._gain[channel], self._bias[channel]
+                self._scale(self._target[channel], plane, gain, bias)
         else:
             if self._swap:
                 cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR, dst=self._swapped)
                 rgb = self._swapped
-            _scale(self._target, rgb.reshape(len(rgb), -1), self._row_gain, self._row_bias)
+            self._scale(self._target, rgb.reshape(len(rgb), -1), self._row_gain, self._row_bias)
         return self.tensor
 
-
-def _scale(target: NDArray[Any], pixels: NDArray[np.uint8], gain: Any, bias: Any) -> None:
-    """target = pixels * gain + bias, in place."""
-    if np.all(gain == 1):
-        np.copyto(target, pixels, casting="unsafe")
-    else:
-        np.multiply(pixels, gain, out=target, casting="unsafe")
-    if np.any(bias):
-        np.add(target, bias, out=target, casting="unsafe")
+    def _scale(self, target: NDArray[Any], pixels: NDArray[np.uint8], gain: Any, bias: Any) -> None:
+        """target = pixels * gain + bias, in place."""
+        if self._scales:
+            np.multiply(pixels, gain, out=target, casting="unsafe")
+        else:
+            np.copyto(target, pixels, casting="unsafe")
+        if self._shifts:
+            np.add(target, bias, out=target, casting="unsafe")

@@ -13,6 +13,7 @@ from mirante.mask import Mask
 from mirante.zones import ZoneCounts
 
 TsSource = Literal["rtcp", "arrival"]
+_NOTHING = Detections.empty()  # one for all frames: nobody can change it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class FrameResult:
     ts_source: TsSource
     width: int
     height: int
-    detections: Detections = field(default_factory=Detections.empty)
+    detections: Detections = _NOTHING
     masks: tuple[Mask, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)

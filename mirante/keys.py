@@ -7,6 +7,7 @@ writes on one node. No worker can have a name that makes two of these names one.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 CAMERA_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -61,12 +62,17 @@ def check_camera(name: str) -> str:
     Raises:
         ValueError: no camera can have that name.
     """
-    if not isinstance(name, str) or not re.fullmatch(CAMERA_NAME, name):
+    if not isinstance(name, str) or not _is_camera(name):
         raise ValueError(
             f"camera: expected 1 to 64 letters, digits, '_', '.', '-', beginning with a letter or "
             f"digit, got {name!r}"
         )
     return name
+
+
+@lru_cache(maxsize=1024)  # asked several times for each frame
+def _is_camera(name: str) -> bool:
+    return re.fullmatch(CAMERA_NAME, name) is not None
 
 
 def key(camera: str, kind: Kind) -> str:

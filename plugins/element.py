@@ -34,6 +34,10 @@ if not Gst.is_initialized():
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 _sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
+# Looking a name up in Gst takes as long as some of what is done for a frame.
+OK, ERROR = Gst.FlowReturn.OK, Gst.FlowReturn.ERROR
+_CORRUPTED, _READ = Gst.BufferFlags.CORRUPTED, Gst.MapFlags.READ
+_NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
 def pad_templates() -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
@@ -49,7 +53,8 @@ def sink_template() -> Gst.PadTemplate:
 
 def frame_key(buffer: Gst.Buffer) -> int:
     """Return the ledger's key of a buffer: its PTS, or its offset if it has none."""
-    return int(buffer.offset if buffer.pts == Gst.CLOCK_TIME_NONE else buffer.pts)
+    pts: int = buffer.pts
+    return pts if pts != _NO_TIME else int(buffer.offset)
 
 
 def number(default: float, maximum: float, nick: str, blurb: str) -> GObject.Property:
@@ -129,7 +134,7 @@ class FrameHandler:
         try:
             result = self.ledger.get(key)
             if result is None:
-                result = self._enter(key, buffer.has_flags(Gst.BufferFlags.CORRUPTED))
+                result = self._enter(key, buffer.has_flags(_CORRUPTED))
             trace = self.ledger.trace_of(key)
             if trace is None:
                 kept = self.handle(buffer, key, result)
@@ -140,7 +145,7 @@ class FrameHandler:
         self._failures = 0
         if not kept:
             self.line.carriage.dropped()
-        return Gst.FlowReturn.OK if kept else DROPPED
+        return OK if kept else DROPPED
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
@@ -172,7 +177,7 @@ class FrameHandler:
         domain, code = Gst.LibraryError.quark(), Gst.LibraryError.FAILED
         if self.max_failures and self._failures >= self.max_failures:
             self._post(Gst.Message.new_error, domain, code, error)
-            return Gst.FlowReturn.ERROR
+            return ERROR
         if self._failures == 1:
             self._post(Gst.Message.new_warning, domain, code, error)
         return DROPPED
@@ -279,7 +284,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
-        with buffer.map(Gst.MapFlags.READ) as mapped:
+        with buffer.map(_READ) as mapped:
             after = self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
         if after is None:
             self.ledger.drop(key, "stage")

@@ -130,6 +130,11 @@ class Ledger:
                 self._time(frame, "convert")
             return frame.result
 
+    @property
+    def is_sampled(self) -> bool:
+        """True where some frames have a trace."""
+        return self._sample is not None
+
     def trace_of(self, pts: int) -> Trace | None:
         """Return the trace of an open frame that is sampled."""
         if self._sample is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gi.repository import GObject
+from gi.repository import GObject, Gst
 
-from plugins.element import StageElement, pad_templates
+from plugins.element import OK, StageElement, pad_templates
 from plugins.outbox.outbox import Outbox
 from plugins.preview.stage import PreviewStage
 
@@ -56,6 +56,13 @@ class MirPreview(StageElement):
         self.outbox = self.line.acquire(self.redis)
         labels = [label.strip() for label in self.blur.split(",") if label.strip()]
         return PreviewStage(self.outbox, self.fps, self.quality, labels, view=self.line.view)
+
+    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Called for each frame; passes those on that nobody is shown."""
+        stage, ledger = self.stage, self.ledger
+        if isinstance(stage, PreviewStage) and not ledger.is_sampled and stage.rests(ledger.camera):
+            return OK
+        return self.process(buffer)
 
     def do_stop(self) -> bool:
         """Gives the outbox back."""

@@ -6,7 +6,7 @@ from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from mirante.keys import check_camera
-from plugins.element import FrameHandler, elements_of, max_failures, sink_template
+from plugins.element import ERROR, OK, FrameHandler, elements_of, max_failures, sink_template
 from plugins.outbox.outbox import Outbox
 from plugins.trace import FAILED
 
@@ -105,8 +105,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_render(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""
-        flow = self.process(buffer)
-        return flow if flow == Gst.FlowReturn.ERROR else Gst.FlowReturn.OK
+        return ERROR if self.process(buffer) == ERROR else OK
 
     def handle(self, _buffer: Gst.Buffer, key: int, _result: FrameResult) -> bool:
         """Publishes what the elements before have found."""

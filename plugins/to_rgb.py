@@ -18,6 +18,10 @@ from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
 from plugins.colour.thermal import Window
 
 FULL = 1  # GstVideoColorRange
+# Looking a name up in Gst takes as long as some of what is done for a frame.
+_READ, _WRITE = Gst.MapFlags.READ, Gst.MapFlags.WRITE
+_OK, _ERROR = Gst.FlowReturn.OK, Gst.FlowReturn.ERROR
+_video_meta = GstVideo.buffer_get_video_meta
 _TAKEN = Gst.Caps.from_string(
     "video/x-raw,format={RGB,I420,Y42B,Y444,I420_10LE,I422_10LE,Y444_10LE,I420_12LE,I422_12LE,"
     "Y444_12LE,GRAY8,GRAY16_LE,GRAY16_BE}"
@@ -86,9 +90,9 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
     def do_transform(self, buffer: Gst.Buffer, given: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""
         try:
-            meta = GstVideo.buffer_get_video_meta(buffer)
+            meta = _video_meta(buffer)
             placed = self._placed if meta is None else (meta.stride, meta.offset)
-            with buffer.map(Gst.MapFlags.READ) as read, given.map(Gst.MapFlags.WRITE) as written:
+            with buffer.map(_READ) as read, given.map(_WRITE) as written:
                 planes = [
                     np.ndarray(shape, self._sample, read.data, offset, (row, self._sample.itemsize))
                     for shape, row, offset in zip(self._shapes, *placed, strict=False)
@@ -97,8 +101,8 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
                 self._convert(planes, np.ndarray(shape, np.uint8, written.data, 0, steps))
         except Exception as error:  # noqa: BLE001  # must not be raised into GStreamer
             self._post(Gst.StreamError.quark(), Gst.StreamError.FAILED, error)
-            return Gst.FlowReturn.ERROR
-        return Gst.FlowReturn.OK
+            return _ERROR
+        return _OK
 
     def do_transform_frame(self, _frame: Any, _given: Any) -> Gst.FlowReturn:
         """Never called: a video filter without it is taken for one that works in place, but Python

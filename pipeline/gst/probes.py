@@ -207,16 +207,20 @@ class FrameProbes:
         self._rests = self._tap.is_resting or (self._rests and not key)
         if (self._keyframes_only or self._rests) and not key:
             self._rhythm.came(now_s, pts)
-            self._tap.arrived(pad, buffer, *self.times.of(buffer))
+            self._keep(pad, buffer)
             return _DROP
         if (whole := self.times.arrived(buffer)) is not None:
             pad.chain(whole)  # passes here again, as it is
             return _DROP
-        self._tap.arrived(pad, buffer, *self.times.of(buffer))
+        self._keep(pad, buffer)
         self._rhythm.came(now_s, pts)
         cut = self._jpeg_ends is not None and self._jpeg_ends.is_cut(buffer)
         self._damage.arrived(pts, now_s, key, buffer.has_flags(_DISCONT), cut)
         return _OK
+
+    def _keep(self, pad: Any, buffer: Any) -> None:
+        if self._tap.rings:
+            self._tap.arrived(pad, buffer, *self.times.of(buffer))
 
     def _on_format(self, _pad: Any, info: Any) -> Any:
         self._tap.event(info.get_event())

@@ -51,6 +51,11 @@ class PreviewStage:
         self._clock = clock
         self._due_s = 0.0
 
+    def rests(self, camera: str) -> bool:
+        """Return whether the camera's frame at hand would change nothing: no image is due."""
+        is_plain = self._blur is None and self._view is None
+        return is_plain and (self._clock() < self._due_s or not self.outbox.watched(camera))
+
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Returns the result as it is."""
         if self._blur is not None:
