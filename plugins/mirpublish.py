@@ -61,6 +61,14 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         blurb=f"How masks travel: {', '.join(ENCODINGS)}",
     )
 
+    holds = GObject.Property(
+        type=bool,
+        default=False,
+        nick="Hold",
+        blurb="Send results 16 at a time, and let one wait for a quarter of a second at most: for "
+        "files that are read as fast as they can be",
+    )
+
     max_failures = max_failures()
 
     step_name = ""  # the frame leaves it with the outbox
@@ -117,7 +125,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
             try:
                 final = final if clips is None else clips.mark(final)
                 self.line.carriage.published(final)
-                coded = self.outbox.publish(final, self.masks, trace)
+                coded = self.outbox.publish(final, self.masks, trace, self.holds)
                 if clips is not None and coded is not None:
                     clips.published(final, coded)
             except Exception as error:

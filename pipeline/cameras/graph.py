@@ -68,11 +68,12 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
     Raises:
         ValueError: a class to blur has a comma in its name.
     """
+    holds = " holds=true" if camera.pace == "every_frame" else ""
     elements = [
         *stage_texts(camera, threads),
         *_events(camera),
         _preview(camera.preview),
-        f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}",
+        f"mirpublish camera={quoted(name)} masks={camera.mask_encoding}{holds}",
     ]
     return " ! ".join(elements)
 

@@ -119,10 +119,20 @@ class Outbox:
         self._limits.limit(camera, max_mib)
 
     def publish(
-        self, result: FrameResult, mask_encoding: MaskEncoding = "bits", trace: Trace | None = None
+        self,
+        result: FrameResult,
+        mask_encoding: MaskEncoding = "bits",
+        trace: Trace | None = None,
+        holds: bool = False,
     ) -> Encoded | None:
         """Puts one frame's results on their way; its trace, if it has one, ends when Redis has them
         or never will.
+
+        Args:
+            result: of the frame.
+            mask_encoding: how its masks travel.
+            trace: of a sampled frame.
+            holds: it may wait for others, for a quarter of a second at most.
 
         Returns:
             What goes there; None after the end.
@@ -145,7 +155,7 @@ class Outbox:
         if (most := max(map(len, fields.values()))) > MOST_FIELDS:
             raise WireError(f"expected up to {MOST_FIELDS} fields of an entry, got {most}")
         captured_ms = result.captured_ns // 1_000_000
-        self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch)
+        self._ring.put(result.camera, captured_ms, result.seq, fields, trace, result.epoch, holds)
         return coded
 
     def events(

@@ -14,6 +14,7 @@ from plugins.outbox.recall import Recall
 from plugins.outbox.step import Step
 from plugins.trace import Trace
 
+HELD = 16  # results that wait for one another, where they may
 _STATUSES = 4096  # of one camera that wait: more than its stream keeps
 _EVENTS_SHARE = 2  # events may hold one part in so many of all bytes
 
@@ -60,15 +61,19 @@ class Ring:
         fields: dict[Kind, dict[str, bytes]],
         trace: Trace | None = None,
         epoch: int | None = None,
+        holds: bool = False,
     ) -> None:
-        """Puts one frame's results."""
+        """Puts one frame's results; ``holds``: for the sender's next look at the ring, unless there
+        are enough of them for an exchange of their own.
+        """
         now_s = time.monotonic()
         with self.changed:
             lane = self._lane(camera, FRAME_KINDS)
             lane.put(ms, seq, fields, now_s, trace, epoch)
             refused = lane.deny() if lane.denied else 0
             lost = self._evict([lane], now_s)
-            self.changed.notify()
+            if not holds or len(lane.unsent) >= HELD:
+                self.changed.notify()
         self.report(lost)
         self.report_refused(lane, refused)
 

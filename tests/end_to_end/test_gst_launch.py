@@ -20,7 +20,7 @@ ELEMENTS = {
     "mirinfer": {"model", "on", "threshold", "thresholds", "threads", "max-failures"},
     "mirstage": {"python", "options", "max-failures"},
     "mirpreview": {"fps", "quality", "redis", "max-failures"},
-    "mirpublish": {"camera", "redis", "masks", "max-failures"},
+    "mirpublish": {"camera", "redis", "masks", "holds", "max-failures"},
 }
 RGB = "decodebin ! mirrgb"
 
@@ -55,7 +55,7 @@ def test_inspect_lists_typed_bounded_documented_properties(
         blurb, *rest = properties[name].splitlines()
         assert len(blurb) > 10, name
         kind = " ".join(rest)
-        assert re.search(r"String\. Default|(Integer|Double)\. Range: .* Default: ", kind), kind
+        assert re.search(r"(String|Boolean)\. Default|(Integer|Double)\. Range: .* Default: ", kind), kind
 
 
 def test_a_launch_line_publishes_the_truth(

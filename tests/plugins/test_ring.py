@@ -7,7 +7,7 @@ import pytest
 
 from mirante.keys import EntryId, Kind
 from plugins.outbox.lane import FRAME_KINDS, Entry, Lane
-from plugins.outbox.ring import Ring
+from plugins.outbox.ring import HELD, Ring
 
 NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 
@@ -169,3 +169,16 @@ def test_only_the_newest_states_wait() -> None:
     assert 3600 <= len(states.unsent) < 5000
     assert states.unsent[-1].id.ms == 4999
     assert states.size == sum(entry.size for entry in states.unsent)
+
+
+@pytest.mark.parametrize(("holds", "woken"), [(True, 2), (False, 17)])
+def test_results_that_may_wait_wake_the_sender_once_there_are_enough(
+    holds: bool, woken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = Ring(30.0, 1 << 20, 60.0, lambda camera, frames: None)
+    calls: list[None] = []
+    monkeypatch.setattr(ring.changed, "notify", lambda: calls.append(None))
+    for number in range(HELD + 1):
+        ring.put("gate", 1000 + number, number, {"detections": {"json": b"d"}}, holds=holds)
+    assert len(calls) == woken
+    assert ring.depth == HELD + 1
