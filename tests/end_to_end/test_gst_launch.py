@@ -55,7 +55,9 @@ def test_inspect_lists_typed_bounded_documented_properties(
         blurb, *rest = properties[name].splitlines()
         assert len(blurb) > 10, name
         kind = " ".join(rest)
-        assert re.search(r"(String|Boolean)\. Default|(Integer|Double)\. Range: .* Default: ", kind), kind
+        assert re.search(
+            r"(String|Boolean)\. Default|(Integer|Double)\. Range: .* Default: ", kind
+        ), kind
 
 
 def test_a_launch_line_publishes_the_truth(
