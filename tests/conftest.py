@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipeline.config import choosing
 from pipeline.worker.redis_server import RedisServer
 from tests.support import ROOT
 from tests.support.outcome import Outcome, Run
-from tests.support.spread import Spread
+from tests.support.spread import TOGETHER, Spread, together
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,6 +40,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread:
     return Spread(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each process of a run begin to read a folder at another file.
+
+    What first reads a file of tests compiles it, and keeps that for the others: processes that read
+    in step would each compile all files.
+    """
+    report = yield
+    if "PYTEST_XDIST_WORKER" in os.environ and isinstance(collector, pytest.Directory):
+        found = report.result
+        process = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        first = len(found) * process // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        report.result = found[first:] + found[:first]
+    return report
+
+
 SERVERS = {
     "redis_server": "redis",
     "new_server": "rtsp",
@@ -49,15 +67,18 @@ SERVERS = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server, and spread the files of each room over the whole run.
 
-    What waits then runs beside what computes. The browser's, which one process runs, come first.
+    What waits then runs beside what computes. Folders that one process runs begin one after another
+    in the first two thirds, the browser's first.
     """
-    files = dict.fromkeys(item.path for item in items)
+    files = sorted({item.path for item in items})
     rooms: dict[str, list[Path]] = {}
     for file in files:
         rooms.setdefault(file.relative_to(ROOT / "tests").parts[0], []).append(file)
     share = {file: i / len(room) for room in rooms.values() for i, file in enumerate(room)}
-    share |= dict.fromkeys(rooms.get("browser", []), 0.0)
-    items.sort(key=lambda item: share[item.path])
+    for file in files:
+        if folder := together(file.relative_to(ROOT).as_posix()):
+            share[file] = TOGETHER.index(folder) / len(TOGETHER) * 2 / 3
+    items.sort(key=lambda item: (share[item.path], item.path))
     for item in items:
         for fixture in SERVERS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(SERVERS[fixture])

@@ -5,14 +5,26 @@ from __future__ import annotations
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-BROWSER = "tests/browser/"
+# Each is one process's: a browser is started once, and PyTorch, TensorFlow and TensorRT, which take
+# seconds to import and to warm up, are loaded once.
+TOGETHER = (
+    "tests/browser/",
+    "tests/engines/builder/",
+    "tests/engines/convert/",
+    "tests/training/",
+)
+
+
+def together(path: str) -> str | None:
+    """Return the folder of ``TOGETHER`` that a file is in, by its path from the project's root."""
+    return next((each for each in TOGETHER if path.startswith(each)), None)
 
 
 class Spread(LoadFileScheduling):
-    """Gives each process one file after another; those that share a browser are one."""
+    """Gives each process one file after another; those of a folder in ``TOGETHER`` are one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+        return together(nodeid) or super()._split_scope(nodeid)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Share out what a process that ended left; return the test that it died of, if any.
