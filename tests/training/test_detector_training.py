@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 LABELS = ("red", "blue")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> None:
     torch.set_num_threads(1)  # so small a network gains nothing from more
 
@@ -101,6 +101,7 @@ class TestAssign:
         assert not targets.scores.any()
 
 
+@pytest.mark.full
 def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
     pictures = drawn(tmp_path)
     network = small()
@@ -147,25 +148,29 @@ def test_the_exported_file_says_what_the_network_says(
 def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.recipes.export.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match=r"toy\.onnx: differs from PyTorch by"):
-        export(Columns(small()), (64, 64), tmp_path / "toy.onnx")
+        export(torch.nn.Conv2d(3, 4, 3), (64, 64), tmp_path / "toy.onnx")
+
+
+def six_steps(folder: Path) -> Yolo:
+    plan = Plan(views=24, batch=4, warmup=1, coarse=0.5, every=2, workers=0)
+    return train_detector(small(), LABELS, drawn(folder, 4), [], 64, plan, folder / "work", CPU)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Yolo:
+    return six_steps(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.parametrize("cut", ["power", "Ctrl-C"])
 def test_going_on_from_a_checkpoint_ends_where_one_run_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+    whole: Yolo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
-    pictures = drawn(tmp_path, 4)
-    plan = Plan(views=48, batch=4, warmup=2, coarse=0.5, every=3, workers=0)
-
-    def run(folder: str) -> Yolo:
-        return train_detector(small(), LABELS, pictures, [], 64, plan, tmp_path / folder, CPU)
-
-    whole, steps = run("whole"), 0
+    steps = 0
 
     def cut_short(*arguments: Any) -> dict[str, Any]:
         nonlocal steps
         steps += 1
-        if steps == 8:
+        if steps == 4:
             if cut == "power":
                 raise MemoryError
             os.kill(os.getpid(), signal.SIGINT)
@@ -173,9 +178,9 @@ def test_going_on_from_a_checkpoint_ends_where_one_run_does(
 
     monkeypatch.setattr("training.recipes.detector.detection_loss", cut_short)
     with pytest.raises(MemoryError if cut == "power" else KeyboardInterrupt):
-        run("cut")
-    resumed = run("cut")
-    assert steps == 8 + {"power": 12 - 6, "Ctrl-C": 12 - 8}[cut]
+        six_steps(tmp_path)
+    resumed = six_steps(tmp_path)
+    assert steps == 4 + {"power": 6 - 2, "Ctrl-C": 6 - 4}[cut]
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
 

@@ -1,7 +1,7 @@
 """Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
 
 The graph of each engine is judged on real images before TensorRT-RTX builds it. Without ``--full``
-it is one model that is ours, the default detector and one of another make.
+it is one model that is ours and one of another make.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SLOW = (
     "deimv2-femto",
     "lwnet",
 )  # for a test to find out about batches too
-USUAL = ("road", "yolox-street", "yunet")
+USUAL = ("road", "yunet")
 # Where the gate refuses.
 REFUSED = {("deimv2-femto", "int8"): "parity gate: boxes are lost"}
 TFLITE = {"unet-face-int8": "U-Net", "ssd-mobilenet": "SSD-MobileNet"}
