@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.live_site import BOXES, Site, real_site, simulated_site
 from tests.support.opened_pages import TIMEOUT_MS, Pages
@@ -35,13 +35,42 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def pages(chromium: Browser, simulated: Callable[..., Site]) -> Iterator[Pages]:
-    del simulated  # ends after the pages, which would complain
+@pytest.fixture(scope="package")
+def shared_pages(chromium: Browser) -> Iterator[Pages]:
+    """The pages that tests leave to one another."""
     opened = Pages(chromium)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def pages(shared_pages: Pages, request: pytest.FixtureRequest) -> Iterator[Pages]:
+    if "simulated" in request.fixturenames:
+        request.getfixturevalue("simulated")  # ends after the pages, which would complain
+    yield shared_pages
+    complaints = shared_pages.complaints()
+    shared_pages.leave()
+    assert complaints == []
+
+
+@pytest.fixture(scope="package")
+def scripts(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A page that shows an icon, on which tests call what the dashboard's modules export."""
+    opened = Pages(chromium)
+    opened.allowed.append("favicon")
+    yield opened.open(f"{site.url}/static/icon.svg")
     assert opened.complaints() == []
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(chromium: Browser) -> Iterator[Pages]:
+    """Pages that all tests of a module look at."""
+    opened = Pages(chromium)
+    yield opened
+    complaints = opened.complaints()
+    opened.close()
+    assert complaints == []
 
 
 @pytest.fixture(scope="package")
@@ -56,11 +85,8 @@ def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def simulated(
-    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Site]]:
+def simulated(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """Starts a dashboard over cameras that only publish: how many, and the dashboard's settings."""
     del chromium
-    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    with simulated_site() as start:
+    with simulated_site(tmp_path) as start:
         yield start

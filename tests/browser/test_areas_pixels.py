@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.live_site import Site
-from tests.support.opened_pages import Pages
-
 # The brightest channel of each place, on a black image of 64 x 36 drawn ten times as large.
 _DRAWN = """async ({ messages, areas, layers, places }) => {
   const { drawFrame } = await import("/static/lib/draw.js");
@@ -45,8 +42,8 @@ def message(ts: float, left: float, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(pages: Pages, site: Site) -> Page:
-    return pages.open(site.url)
+def page(scripts: Page) -> Page:
+    return scripts
 
 
 def drawn(page: Page, messages: list[dict[str, Any]], *places: tuple[int, int], **more: Any) -> Any:

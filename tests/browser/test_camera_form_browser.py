@@ -23,6 +23,7 @@ from tests.support.printed import printed
 from tests.support.tally_stage import TallyStage
 
 pytestmark = pytest.mark.rtsp
+CALM = "#/events"  # shows no live image behind the form
 USER, PASSWORD = "viewer", "open-sesame-7"
 
 
@@ -144,7 +145,7 @@ def remove(page: Page) -> None:
 
 def test_what_is_wrong_is_said_at_its_field(pages: Pages, site: Site) -> None:
     pages.allowed.append("422")
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     dialog = page.get_by_role("dialog")
     add(page)
     save = dialog.get_by_role("button", name="Add camera")
@@ -171,7 +172,7 @@ def test_what_is_wrong_is_said_at_its_field(pages: Pages, site: Site) -> None:
 
 
 def test_a_test_shows_one_frame_with_its_boxes(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     dialog = page.get_by_role("dialog")
     before = registered(site)
     add(page)
@@ -204,7 +205,7 @@ def black_out_the_red_box(dialog: Locator) -> None:
 
 
 def test_the_kind_of_an_address_is_told(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     add(page)
     dialog = page.get_by_role("dialog")
     for url, hint in {
@@ -231,7 +232,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
         "schemes": {"made": {"port": None, "protocol": "udp", "transports": ["tcp"]}},
         "models": ["test-boxes", "test-lane"],
     }
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     page.route("**/api/v1/sources", lambda route: route.fulfill(json=[made]))
     late: list[Route] = []
     page.route("**/api/v1/models", lambda route: late.append(route), times=1)  # noqa: PLW0108
@@ -253,7 +254,7 @@ def test_a_made_up_kind_of_source_is_offered(pages: Pages, site: Site) -> None:
 
 
 def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     dialog = page.get_by_role("dialog")
     add(page)
     dialog.get_by_label("Address").fill("test://?size=320x180&fps=5")
@@ -283,7 +284,7 @@ def test_stages_of_the_users_choice(pages: Pages, site: Site) -> None:
 
 def test_a_made_up_kind_is_a_stage_of_the_form(pages: Pages, site: Site) -> None:
     """Its fields come from the API, which is notified of a kind that this server does not have."""
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/{CALM}")
     kinds = page.request.get(f"{site.url}/api/v1/stages").json()
     page.route(
         "**/api/v1/stages",

@@ -19,7 +19,7 @@ from pipeline.cameras.synthetic import LABELS, LANE, picture, read_number, truth
 from pipeline.gst.clips import encode_pictures, read_clip
 from tests.support import ROOT
 from tests.support.canvas_pixels import colour_of, near, next_frame, shoot
-from tests.support.live_site import Site, until
+from tests.support.live_site import Site, added, until
 from tests.support.opened_pages import Pages
 from tests.support.rtsp_manners import Manners, MannersServer
 
@@ -27,8 +27,12 @@ pytestmark = pytest.mark.rtsp
 
 SIZE, FPS, FRAMES = (320, 176), 10, 50
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-RULE = {"before_s": 2, "after_s": 1}
-STAGES = [{"model": "test-boxes"}, {"model": "test-lane"}]
+RULE = {"before_s": 2, "after_s": 1, "on": ["zone-entered"]}
+STAGES = [
+    *({"model": "test-boxes"}, {"model": "test-lane"}),
+    *({"track": "bytetrack"}, {"zones": {}}),
+]
+EVERYWHERE = {"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
 PLAYS = "() => document.createElement('video').canPlayType('video/mp4; codecs=\"avc1.42E01E\"')"
 # In one turn of the page's loop: the image that is shown, and what is drawn over it.
@@ -43,14 +47,12 @@ IMAGE = """video => {
 @pytest.fixture(scope="module")
 def clipped(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An RTSP camera that remembers its last seconds."""
-    api = f"{site.url}/api/v1/cameras"
     file = tmp_path_factory.mktemp("clipped") / "drawn.mp4"
     encode_pictures((picture(n, *SIZE) for n in range(FRAMES)), FPS, file)
     with MannersServer(Manners(read_clip(file))) as server:
         keys = {"url": server.url(), "stages": STAGES, "clips": RULE}
-        assert httpx.post(api, json={"name": "clipped", **keys}).status_code == 201
-        yield "clipped"
-        httpx.delete(f"{api}/clipped")
+        with added(site, {"clipped": keys}):
+            yield "clipped"
 
 
 def opened(pages: Pages, site: Site, **options: Any) -> Page:
@@ -182,6 +184,25 @@ def test_why_no_clip_is_made_is_said_and_how_far_one_is(
     assert 0 <= float(page.get_by_role("progressbar").get_attribute("value") or 1) < 0.5
 
 
+def test_the_card_of_an_event_plays_its_clip(pages: Pages, site: Site, clipped: str) -> None:
+    page = opened(pages, site)
+    rules = f"{site.url}/api/v1/cameras/{clipped}/zones"
+    httpx.put(rules, json={"zones": {"court": EVERYWHERE}}).raise_for_status()
+    page.evaluate("location.hash = '#/events?camera=clipped'")
+    card = page.locator(".event", has_text="entered court").first
+    card.get_by_role("button", name="Play the clip").click()
+    player = page.get_by_role("dialog")  # says that it waits until the clip is whole
+    video = player.locator("video")
+    until(lambda: video.count() and video.evaluate("v => v.currentTime") > 0, what="for the clip")
+    assert "entered court" in str(player.get_attribute("aria-label"))
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    httpx.put(rules, json={"zones": {}}).raise_for_status()
+    card.locator(".event-image").click()
+    page.get_by_role("dialog").get_by_role("button", name="Play the clip").click()
+    until(lambda: video.count() and video.evaluate("v => v.currentTime") > 0, what="for the clip")
+
+
 SHOWN = """async (gap) => {
   const { framesOf, placeAt } = await import("/static/clips/clip_results.js");
   const detections = (n) => ({ detections: { ts: 100 + n * gap } });
@@ -192,7 +213,7 @@ SHOWN = """async (gap) => {
 
 @pytest.mark.parametrize(("gap_s", "places"), [(0.1, [0, 1, 1, 2, 2]), (2.0, [0, 1, 1, 2, -1])])
 def test_a_result_lasts_until_the_next_one_is_due(
-    pages: Pages, site: Site, gap_s: float, places: list[int]
+    scripts: Page, gap_s: float, places: list[int]
 ) -> None:
     """At any rate of results, and for half a second at least."""
-    assert pages.open(site.url).evaluate(SHOWN, gap_s) == places
+    assert scripts.evaluate(SHOWN, gap_s) == places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,10 +11,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.live_site import Site, until
-from tests.support.opened_pages import Pages
+from tests.support.opened_pages import DESKTOP, Pages
 
 NOW = time.time()
 PHONE_WIDTH = 390
+ELSEWHERE = "#/camera/none"
 
 
 def event(n: int, kind: str = "zone-entered", **keys: Any) -> dict[str, Any]:
@@ -57,9 +59,18 @@ def all_after_scrolling(page: Page) -> int:
     return len(shown(page))
 
 
+@pytest.fixture(scope="module")
+def opened(lasting: Pages, site: Site) -> Page:
+    return lasting.open(f"{site.url}/{ELSEWHERE}")
+
+
 @pytest.fixture
-def page(pages: Pages, site: Site) -> Page:
-    return pages.open(site.url)
+def page(opened: Page) -> Iterator[Page]:
+    yield opened
+    opened.evaluate("hash => { location.hash = hash; }", ELSEWHERE)
+    opened.unroute_all(behavior="ignoreErrors")
+    opened.mouse.move(0, 0)
+    opened.set_viewport_size(DESKTOP)
 
 
 def address(page: Page) -> str:

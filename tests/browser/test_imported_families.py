@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 import engines
 import mirante
@@ -19,7 +19,7 @@ from engines.manifest import ZOO
 from mirante.rotated import corners
 from pipeline.cameras.synthetic import LABELS, LANE, LANE_COLOUR, picture, truth
 from tests.support.canvas_pixels import Shot, colour_of, near, next_frame, shoot
-from tests.support.live_site import DRAWN_SIZE, Site, real_site
+from tests.support.live_site import DRAWN_SIZE, Site, added
 from tests.support.opened_pages import Pages
 
 URL = "test://?size={}x{}&fps=5".format(*DRAWN_SIZE)
@@ -32,9 +32,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def families(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Cameras of which each runs a network that was imported, by ``--decoder auto``."""
-    del chromium  # nothing is started where there is no browser
     folder = tmp_path_factory.mktemp("families")
     np.savez(folder / "seen.npz", *(picture(n, *DRAWN_SIZE) for n in (0, 7)))
     made = {}
@@ -54,17 +53,13 @@ def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "heads": [{"model": made["test-heads"]}],
         "vectors": [{"model": "test-boxes"}, vectors],
     }
-    settings = {
-        "cameras": {name: {"url": URL, "stages": stages} for name, stages in cameras.items()},
-        "defaults": {"stages": [{"model": "test-boxes"}]},
-    }
-    with real_site(folder, **settings) as running:
-        yield running
+    with added(site, {name: {"url": URL, "stages": stages} for name, stages in cameras.items()}):
+        yield site
 
 
-@pytest.fixture
-def page(pages: Pages, site: Site) -> Page:
-    opened = pages.open(site.url)
+@pytest.fixture(scope="module")
+def page(lasting: Pages, families: Site) -> Page:
+    opened = lasting.open(families.url)
     opened.get_by_role("button", name="Labels", exact=True).click()  # words cover what is drawn
     return opened
 
@@ -140,13 +135,13 @@ def test_all_heads_of_a_network_are_drawn(page: Page) -> None:
         expect(page.get_by_role("button", name=label, exact=True).first).to_be_visible()
 
 
-def test_vectors_are_shown_and_received(pages: Pages, site: Site) -> None:
-    page = pages.open(f"{site.url}/#/camera/vectors")
+def test_vectors_are_shown_and_received(pages: Pages, families: Site) -> None:
+    page = pages.open(f"{families.url}/#/camera/vectors")
     message = page.get_by_label("The message as JSON")
     expect(message).to_contain_text('"embeddings"')
     expect(message).to_contain_text('"model": "own-test-embedding"')
     expect(message).to_contain_text('"size": 48')
-    with mirante.subscribe("vectors", redis=site.redis.url, timeout_s=60) as frames:
+    with mirante.subscribe("vectors", redis=families.redis.url, timeout_s=60) as frames:
         frame = next(iter(frames))
     red = frame.detections.of("red")
     vector = red.embeddings_of(0)["own-test-embedding"]
@@ -156,7 +151,7 @@ def test_vectors_are_shown_and_received(pages: Pages, site: Site) -> None:
 
 
 def test_the_form_says_what_each_head_finds_and_offers_vectors(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/#/events")
     page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Address").fill(URL)

@@ -67,18 +67,12 @@ def test_the_form_is_filled_and_left_by_keyboard(pages: Pages, site: Site) -> No
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("route", ROUTES)
-def test_pages_have_no_blunders(pages: Pages, site: Site, route: str, size: str) -> None:
+def test_pages_and_the_form_have_no_blunders(pages: Pages, site: Site, size: str) -> None:
     page = pages.open(site.url, viewport=SIZES[size])
-    there, element = ROUTES[route]
-    page.evaluate("route => { location.hash = route; }", there)
-    page.locator(element).first.wait_for()
-    assert page.evaluate(BLUNDERS) == []
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_the_form_has_no_blunders(pages: Pages, site: Site, size: str) -> None:
-    page = pages.open(site.url, viewport=SIZES[size])
+    for there, element in ROUTES.values():
+        page.evaluate("route => { location.hash = route; }", there)
+        page.locator(element).first.wait_for()
+        assert page.evaluate(BLUNDERS) == [], there
     page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
     expect(page.get_by_role("dialog").get_by_label("Address")).to_be_visible()
     assert page.evaluate(BLUNDERS) == []

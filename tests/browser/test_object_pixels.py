@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from engines.manifest import ZOO, find, read
 from pipeline.cameras.synthetic import LABELS, truth
-from tests.support import ROOT
+from pipeline.cli.app import run
 from tests.support.canvas_pixels import Shot, colour_of, near, next_frame, shoot
-from tests.support.live_site import DRAWN, DRAWN_SIZE, Site, environment, real_site
+from tests.support.live_site import DRAWN, DRAWN_SIZE, Site, added
 from tests.support.onnx_networks import crop_points
 from tests.support.opened_pages import Pages
 
@@ -33,16 +31,14 @@ def imported(folder: Path, file: Path, *options: str) -> Path:
     """The manifest that ``mirante models import`` makes of a file of that layout."""
     name = file.stem
     out = folder / name
-    command = (sys.executable, "-c", "from pipeline.cli import main; main()", "models", "import")
     asked = (str(file), "--name", name, "--out", str(out), *options)
-    subprocess.run([*command, *asked], check=True, cwd=ROOT, env=environment(folder))
+    assert run(["models", "import", *asked]) == 0
     return out / f"{name}.yaml"
 
 
 @pytest.fixture(scope="module")
-def objects(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def objects(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Cameras with networks that were just imported, in the layouts of YOLO's exports."""
-    del chromium
     folder = tmp_path_factory.mktemp("objects")
     outlined = imported(folder, ZOO / "test-instances.onnx", *FED)
     edges = ",".join(f"{start}-{end}" for start, end in find("test-pose").skeleton)
@@ -59,23 +55,23 @@ def objects(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "outlined": DRAWN | {"stages": [{"model": str(outlined)}]},
         "posed": DRAWN | {"stages": [{"model": str(posed)}]},
     }
-    with real_site(folder, cameras=cameras) as running:
-        running.cameras[:] = list(cameras)
-        yield running
+    with added(site, cameras):
+        yield site
 
 
-@pytest.fixture
-def page(pages: Pages, objects: Site) -> Page:
-    return pages.open(objects.url)
+@pytest.fixture(scope="module")
+def page(lasting: Pages, objects: Site) -> Page:
+    """The wall, without words and boxes."""
+    opened = lasting.open(objects.url)
+    for layer in ("Labels", "Boxes"):
+        opened.get_by_role("button", name=layer, exact=True).click()
+    return opened
 
 
-def canvas_of(page: Page, camera: str, *, boxes: bool) -> Locator:
-    """The tile's image, without words and, if asked, without boxes."""
+def canvas_of(page: Page, camera: str) -> Locator:
+    """The tile's image."""
     found = page.locator(f'article[data-camera="{camera}"] canvas[data-seq]')
     found.wait_for()
-    page.get_by_role("button", name="Labels", exact=True).click()
-    if not boxes:
-        page.get_by_role("button", name="Boxes", exact=True).click()
     return found
 
 
@@ -88,7 +84,7 @@ def on_canvas(shot: Shot) -> tuple[NDArray[np.float64], float]:
 
 
 def test_each_object_is_tinted_inside_its_outline(page: Page) -> None:
-    canvas = canvas_of(page, "outlined", boxes=False)
+    canvas = canvas_of(page, "outlined")
     tints = [(1 - TINT) * PURE[i] + TINT * colour_of(page, n) for i, n in enumerate(LABELS)]
     for _ in range(3):
         next_frame(canvas)
@@ -109,6 +105,7 @@ def test_each_object_is_tinted_inside_its_outline(page: Page) -> None:
     left, top, right, bottom = np.round(boxes[0]).astype(int)
     middle = shot.image[top + 8 : bottom - 8, left + 8 : right - 8]
     assert near(middle, PURE[0], 60).mean() > 0.98, "without its mask the object is as it was"
+    page.get_by_role("button", name="Masks", exact=True).click()
 
 
 def is_near(drawn: NDArray[np.bool_], x: float, y: float) -> bool:
@@ -118,7 +115,7 @@ def is_near(drawn: NDArray[np.bool_], x: float, y: float) -> bool:
 
 
 def test_points_and_lines_are_drawn_where_they_are(page: Page) -> None:
-    canvas = canvas_of(page, "posed", boxes=False)
+    canvas = canvas_of(page, "posed")
     colours = [colour_of(page, label) for label in LABELS]
     for _ in range(3):
         next_frame(canvas)
@@ -147,11 +144,12 @@ def test_points_and_lines_are_drawn_where_they_are(page: Page) -> None:
     button.click()
     shot = shoot(canvas)
     assert all(near(shot.image, colour, 12).mean() < 0.001 for colour in colours)
+    button.click()
 
 
 def test_points_that_were_found_on_a_crop_are_drawn_on_its_object(page: Page) -> None:
     """The crop is as wide as the tensor's proportions ask for, about the middle of the box."""
-    canvas = canvas_of(page, "crops", boxes=False)
+    canvas = canvas_of(page, "crops")
     colours = [colour_of(page, label) for label in LABELS]
     for _ in range(3):
         next_frame(canvas)

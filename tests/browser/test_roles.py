@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from dashboard.access.passwords import hash_password
 from tests.support.canvas_pixels import next_frame, wait_in_page
-from tests.support.live_site import Site
+from tests.support.live_site import Site, simulated_site
 from tests.support.opened_pages import Pages
 
-Simulated = Callable[..., Site]
 PASSWORDS = {"vera": "only looks here", "olga": "runs camera one", "adam": "may change all"}
 RIGHTS: dict[str, dict[str, Any]] = {
     "vera": {"role": "viewer"},
@@ -39,12 +38,15 @@ CONTROLS = (
 )
 
 
-@pytest.fixture
-def site(simulated: Simulated, monkeypatch: pytest.MonkeyPatch) -> Site:
+@pytest.fixture(scope="module")
+def site(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Tests share it: whoever pauses a camera resumes it."""
+    del chromium
     users = {
         name: RIGHTS[name] | {"password": hash_password(word)} for name, word in PASSWORDS.items()
     }
-    return simulated(2, users=users)
+    with simulated_site(tmp_path_factory.mktemp("roles")) as start:
+        yield start(2, users=users)
 
 
 def log_in(page: Page, name: str, password: str | None = None) -> None:
@@ -152,6 +154,8 @@ def test_an_operator_finds_what_is_theirs(pages: Pages, site: Site) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name=f"Pause {name}").click()
     expect(page.locator(".view .why")).to_contain_text("until you resume it")
+    page.get_by_role("button", name=f"Resume {name}").click()
+    expect(page.get_by_role("button", name=f"Pause {name}")).to_be_visible()
     for control in ("Add a camera", "Edit", "Remove", "Swap"):
         expect(page.get_by_role("button", name=control)).to_have_count(0)
     assert other not in page.content()
@@ -164,6 +168,8 @@ def test_an_admin_may_change(pages: Pages, site: Site) -> None:
     name = site.cameras[0]
     page.get_by_role("button", name=f"Pause {name}").click()
     expect(page.locator(f'[data-camera="{name}"] .why')).to_contain_text("Paused")
+    page.get_by_role("button", name=f"Resume {name}").click()
+    expect(page.get_by_role("button", name=f"Pause {name}")).to_be_visible()
 
 
 def test_logging_out_ends_the_socket_of_each_of_its_tabs(pages: Pages, site: Site) -> None:

@@ -31,7 +31,7 @@ STAGES = {
 
 
 def test_the_system_page_says_what_is_missing(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/#/events")
 
     def missing(route: Route) -> None:
         system = route.fetch().json()
@@ -50,7 +50,7 @@ def test_the_system_page_says_what_is_missing(pages: Pages, site: Site) -> None:
 def test_the_form_leaves_the_default_to_the_worker_and_tells_prices(
     pages: Pages, site: Site
 ) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/#/events")
 
     def offered(route: Route) -> None:
         models = route.fetch().json()

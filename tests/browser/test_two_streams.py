@@ -43,7 +43,7 @@ FOUND = {
 
 
 def test_the_form_takes_both_streams_of_a_camera_that_is_found(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+    page = pages.open(f"{site.url}/#/events")
     page.route("**/api/v1/discovery", lambda route: route.fulfill(json=FOUND))
     said: list[Any] = []
 

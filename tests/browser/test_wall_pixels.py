@@ -255,7 +255,7 @@ _DRAWN = """async damaged => {
 }"""
 
 
-def test_a_damaged_image_has_a_frame_and_words(page: Page) -> None:
-    whole, damaged = (page.evaluate(_DRAWN, value) for value in (None, True))
+def test_a_damaged_image_has_a_frame_and_words(scripts: Page) -> None:
+    whole, damaged = (scripts.evaluate(_DRAWN, value) for value in (None, True))
     assert whole == 0
     assert damaged > 2 * (320 + 180) * 3  # a frame all around, half of it inside

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from pipeline.cameras.synthetic import truth
 from tests.support import ROOT
 from tests.support.canvas_pixels import next_frame
-from tests.support.live_site import DRAWN_SIZE, Site, until
+from tests.support.live_site import DRAWN_SIZE, Site, added, until
 from tests.support.opened_pages import Pages
 
 BLUNDERS = (ROOT / "tests/support/blunders.js").read_text()
@@ -25,6 +25,7 @@ FPS = 25
 WALKED = {
     "url": f"test://?size={WIDTH}x{HEIGHT}&fps={FPS}",
     "stages": [{"model": "test-boxes"}, {"track": "bytetrack"}, {"zones": {}}],
+    "preview": {"fps": 4},
 }
 # About the row of the blue box, whose foot is on its lower edge.
 _FEET = float(truth(0, *DRAWN_SIZE)[0].xyxy[BLUE][3]) / HEIGHT
@@ -34,10 +35,8 @@ DOOR = [(0.3, _FEET - 0.1), (0.85, _FEET - 0.1), (0.85, _FEET + 0.08), (0.3, _FE
 @pytest.fixture(scope="module")
 def walked(site: Site) -> Iterator[str]:
     """A camera in which objects walk, and which tracks them."""
-    api = f"{site.url}/api/v1/cameras"
-    assert httpx.post(api, json={"name": "walked", **WALKED}).status_code == 201
-    yield "walked"
-    httpx.delete(f"{api}/walked")
+    with added(site, {"walked": WALKED}):
+        yield "walked"
 
 
 @pytest.fixture(autouse=True)
@@ -206,17 +205,36 @@ def test_zones_are_placed_and_moved_with_the_keyboard_and_wrong_ones_are_told(
     assert rules(site, walked)["zones"] == {}
 
 
+# A key behind a press, before the page has drawn what the press changed.
+_AT_ONCE = """async () => {
+  [...document.querySelectorAll("button")].find((one) => one.innerText === "Add a line").click();
+  await new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = done;
+    port2.postMessage(null);
+  });
+  dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", cancelable: true }));
+}"""
+
+
+def test_a_key_that_follows_at_once_is_heard(pages: Pages, site: Site, walked: str) -> None:
+    page = opened(pages, site, walked)
+    page.get_by_role("button", name="Draw zones and lines").press("Enter")
+    page.get_by_role("button", name="Add a line").wait_for()
+    page.evaluate(_AT_ONCE)
+    expect(page.locator(".shape-list li")).to_have_count(0)
+
+
 _MOVED = """async ({ points, by }) => {
   const { moved } = await import("/static/zones/zone_rules.js");
   return moved(points, by);
 }"""
 
 
-def test_a_zone_that_is_moved_keeps_its_shape_at_the_edge(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+def test_a_zone_that_is_moved_keeps_its_shape_at_the_edge(scripts: Page) -> None:
     for by, expected in (((0.9, 0), 0.5), ((-0.9, 0), -0.2), ((0.1, -0.05), 0.1)):
         points = [[0.2, 0.3], [0.5, 0.3], [0.5, 0.6]]
-        moved = page.evaluate(_MOVED, {"points": points, "by": by})
+        moved = scripts.evaluate(_MOVED, {"points": points, "by": by})
         assert moved[0][0] - 0.2 == pytest.approx(expected)
         for (one, other), (was, then) in zip(pairwise(moved), pairwise(points), strict=True):
             way = (other[0] - one[0], other[1] - one[1])
@@ -244,7 +262,6 @@ _BODY = """async (rules) => {
 }"""
 
 
-def test_what_is_not_touched_is_saved_as_it_was(pages: Pages, site: Site) -> None:
-    page = pages.open(site.url)
+def test_what_is_not_touched_is_saved_as_it_was(scripts: Page) -> None:
     for area in ([0, 0, 1, 1], [0.1, 0.2, 0.9, 1]):
-        assert page.evaluate(_BODY, {**_RULES, "area": area}) == _RULES
+        assert scripts.evaluate(_BODY, {**_RULES, "area": area}) == _RULES

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 import yaml
 from redis import Redis
 
@@ -29,7 +30,7 @@ from tests.support.ports import free_port
 
 DRAWN_SIZE = (640, 360)
 DRAWN = {
-    "url": "test://?size={}x{}&fps=10".format(*DRAWN_SIZE),
+    "url": "test://?size={}x{}&fps=5".format(*DRAWN_SIZE),
     "stages": [{"model": "test-boxes"}, {"model": "test-lane"}],
 }
 # What cameras run that do not say otherwise is cheap, and exact.
@@ -142,6 +143,20 @@ def real_site(folder: Path, **settings: Any) -> Iterator[Site]:
             assert "Traceback" not in log.read_text(), log.read_text()
 
 
+@contextmanager
+def added(site: Site, cameras: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Further cameras of a site, by name; they are removed in the end."""
+    api = f"{site.url}/api/v1/cameras"
+    try:
+        for name, keys in cameras.items():
+            answer = httpx.post(api, json={"name": name, **keys})
+            assert answer.status_code == 201, answer.text
+        yield
+    finally:
+        for name in cameras:
+            httpx.delete(f"{api}/{name}")
+
+
 def environment(folder: Path) -> dict[str, str]:
     """A user's without variables of ours."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MIRANTE_")}
@@ -153,9 +168,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def simulated_site() -> Iterator[Callable[..., Site]]:
+def simulated_site(folder: Path) -> Iterator[Callable[..., Site]]:
     """Starts dashboards over cameras that publish in this process; all end with it."""
     with ExitStack() as running:
+        running.enter_context(pytest.MonkeyPatch.context()).setenv("MIRANTE_HOME", str(folder))
 
         def start(cameras: int, fps: float = 4, **settings: Any) -> Site:
             server = running.enter_context(RedisServer(port=0))

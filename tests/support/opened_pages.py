@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 TIMEOUT_MS = 45_000  # two noisy cores
-DESKTOP = {"width": 1440, "height": 900}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+_CLEAR = "try { localStorage.clear(); sessionStorage.clear(); } catch { /* a page of no origin */ }"
 
 
 class Pages:
-    """Opens pages, each in a browser profile of its own, and hears what they complain about.
+    """Opens pages and hears what they complain about.
+
+    A page is in a profile of its own. One that a test has left is emptied and given to the next
+    test, which loads its address anew: that takes half of what a new profile takes.
 
     Attributes:
         allowed: patterns of complaints that the test causes itself.
@@ -22,12 +27,16 @@ class Pages:
         self.allowed: list[str] = []
         self._browser = browser
         self._complaints: list[str] = []
+        self._used: list[tuple[str, Page]] = []
+        self._idle: dict[str, list[Page]] = {}
 
-    def open(self, url: str, **options: Any) -> Page:
-        context = self._browser.new_context(**{"viewport": DESKTOP, **options})
-        context.set_default_timeout(TIMEOUT_MS)
-        context.on("page", self._hear)
-        page = context.new_page()
+    def open(self, url: str, *, viewport: Any = DESKTOP, **options: Any) -> Page:
+        """Return a page of a viewport that shows an address; ``options``: of its profile."""
+        kind = repr(sorted(options.items()))
+        idle = self._idle.setdefault(kind, [])
+        page = idle.pop() if idle else self._new(viewport, options)
+        self._used.append((kind, page))
+        page.set_viewport_size(viewport)
         page.goto(url, wait_until="domcontentloaded")
         return page
 
@@ -39,13 +48,36 @@ class Pages:
             if not any(re.search(pattern, one) for pattern in self.allowed)
         ]
 
+    def leave(self) -> None:
+        """Empty all pages for the next test; a route handler that still runs fails unheard."""
+        for kind, page in self._used:
+            if page.is_closed() or page.context.pages != [page]:
+                _close(page)
+                continue
+            _unroute(page)
+            page.evaluate(_CLEAR)
+            page.goto("about:blank")
+            page.mouse.move(0, 0)
+            page.context.clear_cookies()
+            self._idle[kind].append(page)
+        self._used.clear()
+        self._complaints.clear()
+        self.allowed.clear()
+
     def close(self) -> None:
-        """Close all pages; a route handler that still runs is left to fail unheard."""
-        for context in self._browser.contexts:
-            for page in context.pages:
-                page.unroute_all(behavior="ignoreErrors")
-            context.unroute_all(behavior="ignoreErrors")
-            context.close()
+        """Close all pages."""
+        used = [page for _, page in self._used]
+        for page in chain(used, *self._idle.values()):
+            _close(page)
+        self._used.clear()
+        self._idle.clear()
+
+    def _new(self, viewport: Any, options: dict[str, Any]) -> Page:
+        # Nobody watches what moves, and drawing it takes time.
+        context = self._browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("page", self._hear)
+        return context.new_page()
 
     def _hear(self, page: Page) -> None:
         def hear(message: ConsoleMessage) -> None:
@@ -54,3 +86,14 @@ class Pages:
 
         page.on("console", hear)
         page.on("pageerror", lambda error: self._complaints.append(f"not caught: {error}"))
+
+
+def _unroute(page: Page) -> None:
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.unroute_all(behavior="ignoreErrors")
+
+
+def _close(page: Page) -> None:
+    for each in page.context.pages:
+        _unroute(each)
+    page.context.close()

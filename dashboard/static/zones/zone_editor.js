@@ -1,6 +1,6 @@
 // Draws and edits the zones and lines of a camera: over its live image, with their rules beside it.
 import { cameraPath, get, put } from "../lib/api.js";
-import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/preact.js";
 import { toast } from "../lib/toast.js";
 import { Button, Icon, Notice } from "../lib/ui.js";
 import { ShapeFields } from "./zone_fields.js";
@@ -51,7 +51,7 @@ export function DrawingHint({ editor }) {
   const drop = () => change({ open: false, shapes: shapes.filter((one) => one !== shape), selected: null });
   const undo = () => (shape.points.length ? change(withShape(selected, { points: shape.points.slice(0, -1) })) : drop());
   const place = () => change({ ...withShape(selected, { points: placedShape(shape.kind, []).points })(editor), open: false });
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key: an effect waits for a drawn frame
     if (!open) return undefined;
     const press = (event) => {
       if (event.key === "Escape") drop();
