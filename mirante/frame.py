@@ -29,6 +29,7 @@ class Counts:
         failed: frames on which a stage failed, and images that broke off before they were decoded.
         damaged: of the decoded frames, those that the decoder had to make up in part; each is in
             one of the counters above too.
+        skipped: of the published frames, those that no model looked at, by reason (``still``).
     """
 
     decoded: int = 0
@@ -36,6 +37,7 @@ class Counts:
     dropped: Mapping[str, int] = field(default_factory=dict)
     failed: int = 0
     damaged: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def balanced(self) -> bool:
@@ -66,6 +68,10 @@ class FrameResult:
             later on its way go on with the next one.
         lanes: the lanes of the road as lines; None where no stage looks for them.
         zones: who is in the camera's zones and crossed its lines; None where no stage counts.
+        skipped: why no model looked at the frame: ``still``, as nothing moves in it, and what is
+            found is that of the last frame that was looked at; empty where models looked.
+        looked: why models looked at the frame of a camera with a gate: ``learning``, ``motion``,
+            ``track``, ``check``, ``damaged`` or ``format``; empty without a gate.
     """
 
     camera: str
@@ -84,6 +90,8 @@ class FrameResult:
     events: tuple[Event, ...] = ()
     lanes: Lanes | None = None
     zones: ZoneCounts | None = None
+    skipped: str = ""
+    looked: str = ""
 
     @property
     def ts(self) -> float:

@@ -20,6 +20,7 @@ from mirante.frame import FrameResult
 from plugins.frame import Frame
 from plugins.ledger import Ledger
 from plugins.line import Line
+from plugins.skipped import take_skipped
 from plugins.stage import Stage
 from plugins.trace import Trace
 
@@ -132,7 +133,7 @@ class FrameHandler:
         """Brings one buffer before ``handle``: OK, DROPPED or ERROR."""
         key = frame_key(buffer)
         try:
-            result = self.ledger.get(key)
+            result = self.known(key)
             if result is None:
                 result = self._enter(key, buffer.has_flags(_CORRUPTED))
             trace = self.ledger.trace_of(key)
@@ -146,6 +147,21 @@ class FrameHandler:
         if not kept:
             self.line.carriage.dropped()
         return OK if kept else DROPPED
+
+    def known(self, key: int) -> FrameResult | None:
+        """What is known of a frame so far."""
+        return self.ledger.get(key)
+
+    def skip(self, key: int) -> None:
+        """Brings a frame without its pixels, as no model looks at it, before ``handle_skipped``."""
+        try:
+            if (result := self.ledger.get(key)) is not None:
+                self.handle_skipped(key, result)
+        except BaseException as error:  # noqa: BLE001 - as of ``process``
+            self._failed(key, error)
+
+    def handle_skipped(self, key: int, result: FrameResult) -> None:
+        """Works on a frame that no model looks at and whose pixels do not come."""
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
@@ -165,7 +181,7 @@ class FrameHandler:
         if name := self.step_name:
             trace.begin(name)
         kept = self.handle(buffer, key, result)
-        if name and (after := self.ledger.get(key)) is not None:
+        if name and (after := self.known(key)) is not None:
             took = {part: ms - before.get(part, 0.0) for part, ms in after.timings.items()}
             trace.close({part: ms for part, ms in took.items() if ms})
         return kept
@@ -249,6 +265,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.set_passthrough(True)
+        take_skipped(self)
 
     # PyGObject looks for virtual functions in the class of the element itself, not in a mix-in.
     def do_start(self) -> bool:
@@ -285,10 +302,28 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
         with buffer.map(_READ) as mapped:
-            after = self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
+            frame = Frame.of_rows(mapped.data, self.size, self.stride)
+            after = self.on_skipped(frame, result) if result.skipped else self.stage(frame, result)
+        return self._passed(key, result, after)
+
+    def handle_skipped(self, key: int, result: FrameResult) -> None:
+        """Calls ``on_skipped``."""
+        self._passed(key, result, self.on_skipped(None, result))
+
+    def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult | None:
+        """Return what is known, after this element, of a frame that no model looks at.
+
+        Args:
+            frame: its image, where somebody watches; else None.
+            result: with what was found in the last frame that was looked at.
+        """
+        del frame
+        return result
+
+    def _passed(self, key: int, before: FrameResult, after: FrameResult | None) -> bool:
         if after is None:
             self.ledger.drop(key, "stage")
             return False
-        if after is not result:
+        if after is not before:
             self.ledger.put(key, after)
         return True

@@ -63,6 +63,7 @@ class Ledger:
         self._failed = 0
         self._damaged = 0
         self._dropped: dict[str, int] = {"rate": 0, "queue": 0}
+        self._skipped: dict[str, int] = {}
         self._ahead: dict[int, str] = {}  # dropped frames later than the last one published
         self._late: list[Event] = []  # of frames that were not published
 
@@ -135,6 +136,12 @@ class Ledger:
         """True where some frames have a trace."""
         return self._sample is not None
 
+    def waiting(self, pts: int) -> FrameResult | None:
+        """Return what is known of an open frame that is on its way to the first stage."""
+        with self._lock:
+            frame = self._open.get(pts)
+            return None if frame is None else frame.result
+
     def trace_of(self, pts: int) -> Trace | None:
         """Return the trace of an open frame that is sampled."""
         if self._sample is None:
@@ -168,6 +175,8 @@ class Ledger:
             if frame is None:
                 return None
             self._published += 1
+            if reason := frame.result.skipped:
+                self._skipped[reason] = self._skipped.get(reason, 0) + 1
             self._settle(frame.seq)
             counts = Counts(
                 frame.seq + 1,
@@ -175,6 +184,7 @@ class Ledger:
                 dict(self._dropped),
                 self._failed,
                 frame.damaged_so_far,
+                dict(self._skipped),
             )
             late, self._late = self._late, []
             result = replace(frame.result, counts=counts, events=(*late, *frame.result.events))
@@ -248,7 +258,8 @@ class Ledger:
             failed = self._failed + dropped.pop(FAILED, 0)
             done = self._published + sum(dropped.values()) + failed
             damaged = self._damaged - sum(frame.damaged for frame in self._open.values())
-            counts = Counts(done, self._published, dropped, failed, damaged)
+            skipped = dict(self._skipped)
+            counts = Counts(done, self._published, dropped, failed, damaged, skipped)
             return counts, self._next_seq - done
 
     def busy_s(self) -> float:

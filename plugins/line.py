@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 
 from engines.serving import Models
+from mirante.frame import FrameResult
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
@@ -37,6 +38,7 @@ class Line:
         clips: makes clips of the camera; None where it keeps none.
         carriage: the way to Redis of events, their images, counts and the memory.
         rings: what the encoded images of the line's session are kept in.
+        looked: the last published frame that models looked at and that is not damaged.
         is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
@@ -49,6 +51,7 @@ class Line:
     live: dict[str, str] = field(default_factory=dict)
     clips: Recorder | None = None
     rings: tuple[PacketRing, ...] = ()
+    looked: FrameResult | None = None
     is_resting: bool = False
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it

@@ -61,6 +61,10 @@ class Memory:
                 part = self._parts[name] = make(self._saved.pop(name, None))
             return part  # type: ignore[return-value]
 
+    def find(self, name: str) -> Remembered | None:
+        """Return the part of a name; None where nobody uses it."""
+        return self._parts.get(name)
+
     def saved(self) -> dict[str, bytes]:
         """Return what each part saves; what was saved of parts that nobody has used yet is kept."""
         with self._lock:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from gi.repository import GObject
+from gi.repository import GObject, Gst
 
+from mirante.frame import FrameResult
 from plugins.element import StageElement, pad_templates
 from plugins.events.options import read_options
 from plugins.events.stage import EventsStage
+from plugins.frame import Frame
 
 
 class MirEvents(StageElement):
@@ -26,6 +28,27 @@ class MirEvents(StageElement):
         nick="Options",
         blurb='JSON: {"update_s": 10, "nothing_seen": {CLASS: SECONDS}, "blur": [CLASS], …}',
     )
+
+    _seen: Gst.Buffer | None = None  # the last image that came; of a camera with a gate
+
+    def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
+        """Calls the stage, and keeps the image for frames that come without."""
+        if result.looked:
+            self._seen = buffer
+        return super().handle(buffer, key, result)
+
+    def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult | None:
+        """Tells what happens while nothing moves. The last image shows this moment as well."""
+        assert self.stage is not None
+        if frame is not None or self._seen is None:
+            return result if frame is None else self.stage(frame, result)
+        with self._seen.map(Gst.MapFlags.READ) as mapped:
+            return self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
+
+    def do_stop(self) -> bool:
+        """Lets the image go."""
+        self._seen = None
+        return bool(super().do_stop())
 
     def make_stage(self) -> EventsStage:
         """Takes up the objects of the camera's memory."""

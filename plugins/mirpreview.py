@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from gi.repository import GObject, Gst
 
+from mirante.frame import FrameResult
 from plugins.element import OK, StageElement, pad_templates
+from plugins.frame import Frame
 from plugins.outbox.outbox import Outbox
 from plugins.preview.stage import PreviewStage
 
@@ -50,6 +52,11 @@ class MirPreview(StageElement):
     )
 
     outbox: Outbox | None = None
+
+    def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
+        """Shows it where somebody watches; without an image nobody did."""
+        assert isinstance(self.stage, PreviewStage)
+        return result if frame is None else self.stage(frame, result)
 
     def make_stage(self) -> PreviewStage:
         """Finds the outbox."""

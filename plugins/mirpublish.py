@@ -8,6 +8,7 @@ from mirante.frame import FrameResult
 from mirante.keys import check_camera
 from plugins.element import ERROR, OK, FrameHandler, elements_of, max_failures, sink_template
 from plugins.outbox.outbox import Outbox
+from plugins.skipped import take_skipped
 from plugins.trace import FAILED
 
 ENCODINGS = ("bits", "rle", "png", "polygon")
@@ -81,6 +82,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         self.set_async_enabled(False)
         self.set_last_sample_enabled(False)
         self.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, repeat_playing)
+        take_skipped(self)
 
     def prepare(self) -> None:
         """Finds the outbox."""
@@ -117,6 +119,14 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def handle(self, _buffer: Gst.Buffer, key: int, _result: FrameResult) -> bool:
         """Publishes what the elements before have found."""
+        self._publish(key)
+        return True
+
+    def handle_skipped(self, key: int, _result: FrameResult) -> None:
+        """Publishes a frame that no model looked at."""
+        self._publish(key)
+
+    def _publish(self, key: int) -> None:
         assert self.outbox is not None
         trace = self.ledger.trace_of(key)
         final = self.ledger.publish(key)
@@ -128,9 +138,10 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
                 coded = self.outbox.publish(final, self.masks, trace, self.holds)
                 if clips is not None and coded is not None:
                     clips.published(final, coded)
+                if not final.skipped and not final.damaged:
+                    self.line.looked = final
             except Exception as error:
                 self.ledger.unpublish()
                 if trace is not None:
                     trace.end(FAILED, error=f"{type(error).__name__}: {error}")
                 raise
-        return True

@@ -6,7 +6,9 @@ import os
 
 from gi.repository import GObject
 
+from mirante.frame import FrameResult
 from plugins.element import StageElement, number, pad_templates
+from plugins.frame import Frame
 from plugins.track.appearance import Embedder
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
@@ -79,6 +81,12 @@ class MirTrack(StageElement):
     still_s = number(
         _DEFAULT.still_s, 86400.0, "Still after", "Seconds without movement until it is still"
     )
+
+    def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
+        """Tells the tracker that time has passed."""
+        del frame
+        assert isinstance(self.stage, TrackStage)
+        return self.stage.rest(result)
 
     def make_stage(self) -> TrackStage:
         """Takes up the tracks of the camera's memory, and loads the model that looks."""

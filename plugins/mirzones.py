@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from gi.repository import GObject
 
+from mirante.frame import FrameResult
 from mirante.zones.scale import WHOLE, Edges
 from plugins.element import StageElement, pad_templates
+from plugins.frame import Frame
 from plugins.zones.stage import ZonesStage
 
 
@@ -44,6 +46,11 @@ class MirZones(StageElement):
         self._area = area
         if isinstance(self.stage, ZonesStage):
             self.stage.area = area
+
+    def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
+        """Counts as ever: who is there stays where they are, and the time passes."""
+        assert isinstance(self.stage, ZonesStage)
+        return self.stage(frame, result)
 
     def make_stage(self) -> ZonesStage:
         """Reads the rules."""

@@ -100,6 +100,9 @@ class Counts(Shape):
     dropped: dict[str, int] = Field(description="by reason")
     failed: int
     damaged: int = Field(0, description="decoded frames that the decoder made up in part")
+    skipped: dict[str, int] = Field(
+        {}, description="published frames that no model looked at, by reason"
+    )
 
 
 class Rate(Shape):
@@ -146,6 +149,7 @@ CAMERA: dict[str, Any] = {
         "dropped": {"rate": 1080},
         "failed": 0,
         "damaged": 0,
+        "skipped": {"still": 640},
     },
     "rate": {"decoded": 25.0, "published": 10.0, "dropped": 15.0, "failed": 0.0},
     "latency_ms": {"p50": 31.2, "p95": 44.0},

@@ -81,6 +81,8 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
     timings = {stage: round(ms, 3) for stage, ms in result.timings.items()}
     message = DetectionsMessage(
         **head,
+        skipped=result.skipped or msgspec.UNSET,
+        looked=result.looked or msgspec.UNSET,
         objects=objects,
         skeletons=_skeletons(result.detections, objects) or msgspec.UNSET,
         masks=len(coded),
@@ -158,6 +160,8 @@ def decode(
         damaged=head.damaged is True,
         lanes=decode_lanes(found.lanes) if found and found.lanes else None,
         zones=_counted(found) if found else None,
+        skipped=(found and found.skipped) or "",
+        looked=(found and found.looked) or "",
     )
 
 

@@ -124,6 +124,21 @@ class EmbeddingPart(msgspec.Struct, frozen=True, kw_only=True):
 class DetectionsMessage(Head, frozen=True, kw_only=True):
     """Field `json` of an entry of `mirante:{camera}:detections`."""
 
+    skipped: Annotated[
+        str | UnsetType,
+        Meta(
+            description="why no model looked at the frame: `still`, nothing moves in it, and what "
+            "stands here is that of the last frame that was looked at; absent of a frame that was; "
+            "since 1.3"
+        ),
+    ] = UNSET
+    looked: Annotated[
+        str | UnsetType,
+        Meta(
+            description="why models looked at it, where a gate decides: `learning`, `motion`, "
+            "`track`, `check`, `damaged` or `format`; absent without a gate; since 1.3"
+        ),
+    ] = UNSET
     objects: list[Object]
     skeletons: Annotated[
         list[SkeletonOf] | UnsetType,

@@ -15,7 +15,9 @@ _NEWEST = "queue name=newest max-size-buffers=1 max-size-bytes=0 max-size-time=0
 _EVERY = "queue name=newest max-size-buffers=4 max-size-bytes=0 max-size-time=0"
 
 
-def camera_graph(name: str, spec: Camera, stages: str, source: Source | None = None) -> str:
+def camera_graph(
+    name: str, spec: Camera, stages: str, source: Source | None = None, gate: str = ""
+) -> str:
     """Launch text of one camera's whole graph.
 
     The rate limit is no element: GStreamer 1.22's videorate ends the process by an assertion on
@@ -28,6 +30,7 @@ def camera_graph(name: str, spec: Camera, stages: str, source: Source | None = N
         spec: the camera.
         stages: launch text of what stands behind the RGB caps, up to a sink.
         source: where its images come from; None for its address.
+        gate: launch text of what looks at decoded images; empty without.
 
     Raises:
         ValueError: the address has a query that means nothing.
@@ -39,6 +42,7 @@ def camera_graph(name: str, spec: Camera, stages: str, source: Source | None = N
     parts += [
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
+        *([gate] if gate else ()),
         f"mirrgb{_thermal(spec.thermal_range)}",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),

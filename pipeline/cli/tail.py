@@ -88,8 +88,8 @@ def frame_words(frame: Frame, several: bool = False) -> str:
         parts.append(lane_words(frame.lanes))
     found = ", ".join(part for part in parts if part) or "nothing"
     latency = f"{(frame.sent - frame.captured) * 1e3:.0f} ms"
-    damaged = "damaged image: " if frame.damaged else ""
-    return f"{clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {damaged}{found}"
+    before = "damaged image: " if frame.damaged else f"{frame.skipped}: " if frame.skipped else ""
+    return f"{clock(frame.captured)}  {camera}#{frame.seq}  {latency:>7}  {before}{found}"
 
 
 def objects_words(detections: Detections) -> str:

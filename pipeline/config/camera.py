@@ -143,6 +143,12 @@ class CameraOptions(Section):
         description="16-bit grey only: [low, high], the counts shown as black and white, or auto "
         "to follow the image; null: [0, 65535]",
     )
+    gate: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="frames in which nothing moves pass by the models, and are published with what "
+        "was found before; auto: of live cameras whose models find boxes, without stages of your "
+        "own or lanes",
+    )
     stages: list[Stage] | None = Field(
         None,
         max_length=32,

@@ -20,6 +20,7 @@ from mirante.faults import FaultCode
 from pipeline.cameras.asking import ask
 from pipeline.cameras.faults import UNEXPLAINED, explain, hide, undetailed
 from pipeline.cameras.files import broken_at, end_of, missing
+from pipeline.cameras.gating import gate_text
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sharing import FOLLOWING, Lead, SharedSessions, session_key
 from pipeline.cameras.sources import kind_of, source_of
@@ -76,9 +77,9 @@ class CameraRunner:
         self.name = name
         self.spec = spec
         self._source = source_of(spec)
-        self._stages = stages
         self._transport = Transport(spec)
-        camera_graph(name, spec, stages)  # or it is refused
+        self._graph = partial(camera_graph, name, stages=stages, gate=gate_text(spec, self._source))
+        self._graph(spec)  # or it is refused
         self._line, self._ledger = line, line.ledger
         if line.clips is not None:
             line.clips.decoder = partial(ShownImages, spec)
@@ -195,8 +196,8 @@ class CameraRunner:
 
     def _follow(self, lead: Lead) -> Fault | None:
         _log.info("camera %s: shares the session of camera %s", self.name, lead.camera)
-        graph = camera_graph(self.name, self.spec, self._stages, FOLLOWING)
-        return self._run_session(partial(FollowingSession, self.spec, graph, self._line, lead))
+        spec, graph = self.spec, self._graph(self.spec, source=FOLLOWING)
+        return self._run_session(partial(FollowingSession, spec, graph, self._line, lead))
 
     def _open(self, lead: Lead | None = None) -> Fault | None:
         """Run a graph, and another where the camera wants a login that the first does not know."""
@@ -215,7 +216,7 @@ class CameraRunner:
                 FaultCode.FILE_STALLED, f"{self.spec.url.path} cannot be opened: no answer"
             )
         spec = self._transport.spec(self.spec)
-        graph = camera_graph(self.name, spec, self._stages)
+        graph = self._graph(spec)
         make = partial(Session, spec, self._source, graph, self._line, self._next_number, login)
         return self._run_session(make if lead is None else partial(make, lead), lead)
 
@@ -316,8 +317,7 @@ class CameraRunner:
         if not self._machine.is_news(session.silent_s):
             return None
         waiting = self._machine.no_sender()
-        fault = self._reach(waiting)
-        if fault is not waiting:
+        if (fault := self._reach(waiting)) is not waiting:
             return fault
         self._machine.waiting(waiting)
         return None

@@ -93,7 +93,14 @@ def _frames(now: WorkerState) -> Iterator[CounterMetricFamily]:
         "Decoded frames that the decoder made up in part; each is counted above too.",
         labels=["camera"],
     )
+    skipped = CounterMetricFamily(
+        "mirante_frames_skipped",
+        "Published frames that no model looked at, by reason; each is counted above too.",
+        labels=["camera", "reason"],
+    )
     for name, camera, counts in now.accounts():
+        for reason, frames in counts.skipped.items():
+            skipped.add_metric([name, reason], frames)
         damaged.add_metric([name], counts.damaged)
         reasons = dict(counts.dropped)
         decoded.add_metric([name], counts.decoded + camera.in_flight)
@@ -102,7 +109,7 @@ def _frames(now: WorkerState) -> Iterator[CounterMetricFamily]:
         failed.add_metric([name], counts.failed)
         for reason, frames in reasons.items():
             dropped.add_metric([name, reason], frames)
-    yield from (decoded, published, failed, dropped, damaged)
+    yield from (decoded, published, failed, dropped, damaged, skipped)
 
 
 def _cameras(

@@ -25,6 +25,7 @@ _LOG = (32 * np.log2(np.arange(256) + 24.0)).astype(np.float32)  # 24: dark pixe
 _SATURATED = float(_LOG[235])
 _UP_S, _DOWN_S = 10.0, 300.0  # in which the usual difference grows, and falls
 _HUBER = 3.0  # times the usual, at most, that a larger one counts in it
+_EVERY = 3  # frames, one is learnt from
 _FLOOR = 0.3  # a squared difference that is below what eight bits show
 _TIMES = 3.6  # the usual difference, from which one is motion
 _LEAST = 8  # pixels that touch each other
@@ -54,7 +55,7 @@ def thumb_of(luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thu
 
     Args:
         luma: (height, width) of a frame; a view of any strides.
-        bits: that a sample uses.
+        bits: the number of bits of a sample, with those below them that it leaves unused.
     """
     height, width = luma.shape
     scale = max(2.0, max(luma.shape) / LONGEST)
@@ -71,12 +72,18 @@ class Motion:
 
     Attributes:
         moving: (height, width) bool of the last image: what moves more than it usually does.
+        usual: (height, width) the squared difference that is usual, for each pixel.
     """
 
+    moving: NDArray[np.bool_]
+    usual: Rows
+    _quick: Rows
+    _slow: Rows
+    _moves: int  # pixels in ``moving``
+
     def __init__(self) -> None:
-        self.moving: NDArray[np.bool_] = np.zeros((0, 0), np.bool_)
-        self._at_s = self._began_s = self._light_s = 0.0
-        self._frames = 0
+        self._at_s = self._light_s = 0.0
+        self._begin(np.zeros((0, 0), np.float32), 0.0)
 
     def see(self, thumb: Thumb, now_s: float, known: Sequence[Sequence[float]] = ()) -> Moved:
         """Return what moves in an image.
@@ -99,18 +106,25 @@ class Motion:
         slow_s = min(_SLOW_S, seen_s)
         cv2.accumulateWeighted(bright, self._quick, -np.expm1(-passed_s / _QUICK_S))
         cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / slow_s))
+        if self._moves:  # what stays is soon a part of the scene
+            moving = self.moving.view(np.uint8)
+            cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / _SLOW_S), moving)
         squared = self._squared()
-        self.moving = squared > np.maximum(self._usual, _FLOOR) * (_TIMES * _TIMES)
-        count = cv2.countNonZero(self.moving.view(np.uint8))
-        self._learn(squared, 0.5 if is_learning else passed_s, known)
+        self.moving = squared > self.usual * (_TIMES * _TIMES)
+        self._moves = cv2.countNonZero(self.moving.view(np.uint8))
+        self._unlearnt_s += 0.5 if is_learning else passed_s
+        if is_learning or self._frames % _EVERY == 0:
+            self._learn(squared, self._unlearnt_s, known)
+            self._unlearnt_s = 0.0
         if is_learning:
             return Moved(0, True)
-        return Moved(self._grouped(count, now_s))
+        return Moved(self._grouped(self._moves, now_s))
 
     def _begin(self, bright: Rows, now_s: float) -> None:
-        self._began_s, self._frames = now_s, 0
+        self._began_s, self._frames, self._moves = now_s, 0, 0
+        self._unlearnt_s = 0.0
         self._quick, self._slow = bright.copy(), bright.copy()
-        self._usual = np.full_like(bright, _FLOOR)
+        self.usual = np.full_like(bright, _FLOOR)
         self.moving = np.zeros(bright.shape, np.bool_)
 
     def _squared(self) -> Rows:
@@ -125,7 +139,7 @@ class Motion:
 
     def _learn(self, squared: Rows, passed_s: float, known: Sequence[Sequence[float]]) -> None:
         """Take the differences of an image into what is usual."""
-        usual = self._usual
+        usual = self.usual
         off = np.minimum(squared, usual * _HUBER)
         cv2.subtract(off, usual, off)
         if known:
@@ -133,7 +147,7 @@ class Motion:
         up, down = min(1.0, passed_s / _UP_S), min(1.0, passed_s / _DOWN_S)
         np.maximum(off * up, off * down, out=off)
         cv2.add(usual, off, usual)
-        np.maximum(usual, _FLOOR / 4, out=usual)
+        np.maximum(usual, _FLOOR, out=usual)
 
     def _leave_out(self, off: Rows, known: Sequence[Sequence[float]]) -> None:
         height, width = off.shape

@@ -48,6 +48,11 @@ class TrackStage:
         self._tracker.options = options or TrackOptions()
         self._embedder = embedder
 
+    def rest(self, result: FrameResult) -> FrameResult:
+        """Pass over a frame that no model looked at: its objects have the numbers that they had."""
+        self._tracker.rest(result)
+        return result
+
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Number the objects."""
         began = time.perf_counter()

@@ -31,9 +31,11 @@ class Tracker(Protocol):
 
     Attributes:
         options: may be changed between two frames.
+        is_settled: each object that it knows was in the last frame and is still.
     """
 
     options: TrackOptions
+    is_settled: bool
 
     def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:
         """Return which object is which.
@@ -41,6 +43,13 @@ class Tracker(Protocol):
         Args:
             result: of the next frame, not ``damaged``.
             looks: of its objects; None where nobody looks.
+        """
+
+    def rest(self, result: FrameResult) -> None:
+        """Let the time pass up to a frame that nothing looked at: each object stays where it is.
+
+        Args:
+            result: of the next frame.
         """
 
     def saved(self) -> bytes:

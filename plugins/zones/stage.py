@@ -43,7 +43,7 @@ class ZonesStage:
         self._counter = (memory or Memory()).part(PART, Counter)
         self._counter.adopt(parsed)
 
-    def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
+    def __call__(self, frame: Frame | None, result: FrameResult) -> FrameResult:
         """Count one frame.
 
         Raises:

@@ -79,6 +79,7 @@ def test_the_json_is_what_the_documents_say() -> None:
             "dropped": {"rate": 10, "queue": 1},
             "failed": 1,
             "damaged": 0,
+            "skipped": {},
         },
     }
 
@@ -217,11 +218,23 @@ def test_a_damaged_frame_says_so_and_a_whole_one_nothing() -> None:
     assert not decode(whole.detections["json"]).damaged
 
 
+def test_a_frame_that_no_model_looked_at_says_why_and_others_why_they_were() -> None:
+    counts = Counts(42, 31, {"rate": 11}, skipped={"still": 30})
+    coded = encode(some_frame(skipped="still", counts=counts))
+    message = json.loads(coded.detections["json"])
+    assert (message["skipped"], message["counts"]["skipped"]) == ("still", {"still": 30})
+    assert "looked" not in message
+    back = decode(coded.detections["json"], coded.masks)
+    assert (back.skipped, back.looked, back.counts) == ("still", "", counts)
+    looked = decode(encode(some_frame(looked="motion")).detections["json"])
+    assert (looked.skipped, looked.looked) == ("", "motion")
+
+
 def test_every_field_of_a_frame_is_on_the_wire() -> None:
     plain = {f.name for f in dataclasses.fields(some_frame())}
     assert plain == {
         *("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height"),
         *("detections", "masks", "timings", "counts", "published", "damaged"),
-        *("lanes", "zones"),
+        *("lanes", "zones", "skipped", "looked"),
         "events",  # in a stream of their own
     }, "a new field of FrameResult needs a place in the message"

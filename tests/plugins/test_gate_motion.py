@@ -59,8 +59,8 @@ def test_sudden_light_is_no_motion_for_long() -> None:
 
 
 def test_rain_wakes_at_most_once_a_minute_when_it_is_known() -> None:
-    times = wakes(Scene((rain,)), 90, 25)
-    assert spells([at for at in times if at > 30]) <= 1
+    times = wakes(Scene((rain,)), 70, 25)
+    assert spells([at for at in times if at > 10]) <= 1
 
 
 def test_leaves_that_move_always_are_learnt() -> None:

@@ -14,8 +14,10 @@ const WHY = {
   stage: "dropped by a stage", reconnect: "in flight when the connection broke",
   duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
   damaged: "the decoder made up a part of the image",
+  quiet: "nothing moved: published with what was found before, without asking the models",
 };
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
+const share = (part, all) => `${Math.min(100, Math.round((100 * part) / Math.max(1, all)))} %`;
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
 
 export function Frames({ history, counts }) {
@@ -37,6 +39,7 @@ export function Frames({ history, counts }) {
 /** decoded = published + dropped (reason) + failed, with the totals since the camera started. */
 function Account({ counts }) {
   const reasons = Object.entries(counts.dropped).filter(([, frames]) => frames);
+  const still = counts.skipped?.still ?? 0;
   const lost = reasons.reduce((sum, [, frames]) => sum + frames, 0);
   const rest = counts.decoded - counts.published - lost - counts.failed;
   const term = (colour, value, words, why) => html`<span class="term" title=${why}>
@@ -48,6 +51,7 @@ function Account({ counts }) {
     ${lost === 0 && html`${" "}+ <span class="term"><b>0</b> dropped</span>`}
     ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
     ${counts.damaged > 0 && html`${" "}(${term("--wait", counts.damaged, "damaged", WHY.damaged)})`}
+    ${still > 0 && html`${" "}(${term("--off", still, `quiet, ${share(still, counts.published)}`, WHY.quiet)})`}
     ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
   </p>`;
 }

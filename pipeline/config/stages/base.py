@@ -24,6 +24,7 @@ class StageKind(Section):
         option: the option of the command line that names a stage of the kind; empty without one.
         refused_over_api: why the API takes no stage of the kind, in words; empty where it does.
         hidden: keys that are never shown, as they may hold secrets.
+        is_gated: it loses nothing by a frame in which nothing moves, as ``gate: auto`` asks.
     """
 
     title: ClassVar[str]
@@ -32,6 +33,7 @@ class StageKind(Section):
     option: ClassVar[str] = ""
     refused_over_api: ClassVar[str] = ""
     hidden: ClassVar[frozenset[str]] = frozenset()
+    is_gated: ClassVar[bool] = True
 
     @classmethod
     def key(cls) -> str:
@@ -84,6 +86,11 @@ class StageKind(Section):
         """Options of ``mirevents``, which stands behind stages of which events come; None of a
         stage of which none come.
         """
+        return None
+
+    @property
+    def check_s(self) -> float | None:
+        """Seconds after which it wants to see an object again that does not move; None for none."""
         return None
 
     @property

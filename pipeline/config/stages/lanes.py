@@ -25,6 +25,7 @@ class LanesStage(StageKind):
     title: ClassVar[str] = "Lanes"
     placeholder: ClassVar[str] = "auto"
     example: ClassVar[Mapping[str, Any]] = {"lanes": "auto"}
+    is_gated: ClassVar[bool] = False  # a camera in a car always moves
 
     lanes: Annotated[str, Shown("Lane lines")] = Field(
         min_length=1,

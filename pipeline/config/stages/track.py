@@ -64,6 +64,11 @@ class TrackStage(StageKind):
         """That objects have tracks, and for how long a missing one keeps its own."""
         return {"tracked": True, "lost_s": self.lost_s}
 
+    @property
+    def check_s(self) -> float:
+        """As often as an object that stands becomes still."""
+        return self.still_s
+
     def launch_text(self, threads: int) -> str:
         """Return ``mirtrack`` with its properties."""
         said = self.model_dump(exclude_defaults=True, exclude={"track"})

@@ -48,11 +48,12 @@ class ByteTrack:
         saved: what a predecessor left; None for the first.
 
     Attributes:
-        options: as in ``Tracker``.
+        options, is_settled: as in ``Tracker``.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
         self.options = TrackOptions()
+        self.is_settled = saved is None
         self._clock = Clock()
         self._tracks = Tracks.none()
         self._gallery = Gallery()
@@ -100,12 +101,19 @@ class ByteTrack:
         self._number(tracks)
         tracks.learn_pace(passed.elapsed_s)
         still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
-        self._tracks = tracks.kept(self._lives(tracks, result))
+        lives = self._lives(tracks, result)
+        self.is_settled = bool((still & (tracks.states[:, MISSED] == 0) | ~lives).all())
+        self._tracks = tracks.kept(lives)
         if looks is not None:
             self._gallery.keep(self._tracks.ids)
         # the last place is of boxes without a track
         ids = np.append(np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids), UNTRACKED)[at]
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
+
+    def rest(self, result: FrameResult) -> None:
+        """Let the time pass up to a frame that nothing looked at."""
+        if self._clock.tick(result).is_lost:
+            self._tracks = Tracks.none()
 
     def _pairs(
         self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes

@@ -1,0 +1,76 @@
+"""The gate of one camera: whether models look at a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from plugins.gate.motion import Motion, Thumb
+
+STILL = "still"  # nothing moves: the reason of a frame that no model looks at
+# Why models look at one.
+LEARNING = "learning"  # too little was seen before to know what moves
+MOTION = "motion"  # something moves, or did a moment ago
+TRACK = "track"  # an object is missing, or is not still yet
+CHECK = "check"  # it is time to look whether still objects are there
+DAMAGED = "damaged"  # motion in an image that was made up is no evidence
+FORMAT = "format"  # of the video, which the gate cannot read
+
+STILL_S = 10.0
+_HOLD_S = 1.0  # after the last motion
+
+
+class Decision(NamedTuple):
+    """The way of one frame.
+
+    Attributes:
+        looks: models look at it.
+        reason: why, or why not.
+    """
+
+    looks: bool
+    reason: str
+
+
+class Gate:
+    """Decides of one frame after the other.
+
+    Args:
+        still_s: seconds after which models look although nothing moves.
+    """
+
+    def __init__(self, still_s: float = STILL_S) -> None:
+        self._still_s = still_s
+        self._motion = Motion()
+        self._moved_s = self._looked_s = float("-inf")
+
+    def decide(
+        self,
+        thumb: Thumb,
+        at_s: float,
+        known: Sequence[Sequence[float]] = (),
+        is_settled: bool = True,
+    ) -> Decision:
+        """Return what becomes of a whole frame.
+
+        Args:
+            thumb: as of ``plugins.gate.motion.thumb_of``.
+            at_s: when it was captured, in seconds.
+            known: left, top, right, bottom in 0..1 of moving objects in the last frame.
+            is_settled: each object that is tracked was in the last frame and is still.
+        """
+        moved = self._motion.see(thumb, at_s, known)
+        if moved.pixels:
+            self._moved_s = at_s
+        reason = STILL
+        if moved.is_learning:
+            reason = LEARNING
+        elif 0 <= at_s - self._moved_s < _HOLD_S:
+            reason = MOTION
+        elif not is_settled:
+            reason = TRACK
+        elif not 0 <= at_s - self._looked_s < self._still_s:
+            reason = CHECK
+        if reason != STILL:
+            self._looked_s = at_s
+        return Decision(reason != STILL, reason)

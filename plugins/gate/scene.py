@@ -1,0 +1,75 @@
+"""The frame as the gate sees it: small, grey, as shown, and without what is painted black."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirante.detections import Detections
+from mirante.frame import FrameResult
+from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
+from plugins.gate.gate import STILL
+from plugins.gate.motion import Thumb, thumb_of
+
+Box = tuple[float, float, float, float]
+
+
+class Scene:
+    """The view of one camera.
+
+    Args:
+        zones: polygons that are painted black, their corners in 0..1 of the whole image as shown.
+
+    Attributes:
+        area: the part of the whole image that the frames show.
+        mirrored, quarters: how a decoded image comes to be as shown: left and right are swapped,
+            then it is turned so many quarters clockwise.
+    """
+
+    def __init__(self, zones: list[Zone]) -> None:
+        self.area: Edges = WHOLE
+        self.mirrored, self.quarters = False, 0
+        self._blackout = Blackout(zones) if zones else None
+        self._covered: NDArray[np.bool_] | None = None
+        self._made_for: tuple[tuple[int, ...], Edges] | None = None
+
+    def thumb(self, luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
+        """Return a frame as it is shown, small; arguments as of ``thumb_of``."""
+        thumb = thumb_of(luma, bits)
+        if self.mirrored:
+            thumb = np.fliplr(thumb)
+        if self.quarters:
+            thumb = np.rot90(thumb, -self.quarters)
+        thumb = np.ascontiguousarray(thumb)
+        if self._blackout is not None:
+            if self._made_for != (thumb.shape, self.area):
+                height, width = thumb.shape
+                self._covered = self._blackout.covered((width, height), self.area)
+                self._made_for = thumb.shape, self.area
+            thumb[self._covered] = 0
+        return thumb
+
+
+def moving_in(result: FrameResult | None) -> list[Box]:
+    """Return where a frame shows objects that are not still, in 0..1."""
+    if result is None or not len(result.detections):
+        return []
+    boxes = result.detections.xyxy / (result.width, result.height, result.width, result.height)
+    still = result.detections.still
+    return [*map(tuple, (boxes if still is None else boxes[~still]).tolist())]
+
+
+def carried(result: FrameResult, before: FrameResult | None) -> FrameResult:
+    """Return the result of a frame in which nothing moves: what was found before is there still.
+
+    Args:
+        result: of the frame.
+        before: of the last frame that was looked at.
+    """
+    if before is None:
+        return replace(result, skipped=STILL)
+    found: Detections = before.detections
+    still = replace(found, still=np.ones(len(found), np.bool_))
+    return replace(result, skipped=STILL, detections=still, masks=before.masks, lanes=before.lanes)

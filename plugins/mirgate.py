@@ -1,0 +1,134 @@
+"""``mirgate``: frames in which nothing moves pass by the models."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from gi.repository import GObject, Gst, GstBase, GstVideo
+from numpy.typing import NDArray
+
+from mirante.frame import FrameResult
+from plugins.blackout.zones import read_zones
+from plugins.element import FrameHandler, max_failures, number
+from plugins.gate.gate import DAMAGED, FORMAT, STILL_S, Decision, Gate
+from plugins.gate.scene import Scene, carried, moving_in
+from plugins.skipped import skipped_event
+from plugins.track.stage import PART
+
+_RAW = Gst.Caps.from_string("video/x-raw")
+_COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
+
+
+class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
+    """Looks at the luma of decoded video. A frame in which nothing moves goes on as an event, with
+    what was found in the last one; as a buffer too while somebody watches.
+
+    Attributes:
+        scene: what of the image counts, and how it is turned; set on the streaming thread.
+    """
+
+    __gstmetadata__ = (
+        "Mirante gate",
+        "Filter/Analyzer/Video",
+        "Lets frames in which nothing moves pass by the models",
+        "Mirante",
+    )
+    __gsttemplates__ = (
+        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _RAW),
+        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _RAW),
+    )
+
+    still_s = number(
+        STILL_S, 86400.0, "Check", "Seconds after which models look although nothing moves"
+    )
+    zones = GObject.Property(
+        type=str,
+        default="",
+        nick="Areas",
+        blurb="Polygons in which nothing counts, as those of mirblackout (empty = none)",
+    )
+    max_failures = max_failures()
+
+    scene: Scene
+    _gate: Gate | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_passthrough(True)
+        self.scene = Scene([])
+
+    def prepare(self) -> None:
+        """Reads the areas."""
+        self.scene = Scene(read_zones(self.zones) if self.zones else [])
+
+    def do_start(self) -> bool:
+        """Called on the way from READY to PAUSED."""
+        return self.start()
+
+    def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
+        """Called when size or format changes: what was learnt is of another image."""
+        self.set_passthrough(True)
+        video = GstVideo.VideoInfo.new_from_caps(caps)
+        kind = video.finfo
+        self.size = video.width, video.height
+        self._gate = None
+        if not kind.flags & _COMPLEX and kind.depth[0] >= 8:
+            self._gate = Gate(self.still_s)
+            order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
+            self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
+            self._bits = kind.depth[0] + kind.shift[0]
+            self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
+            self._placed = video.stride, video.offset
+        return True
+
+    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
+        """Called for each frame."""
+        return self.process(buffer)
+
+    def known(self, key: int) -> FrameResult | None:
+        """As of every element, but it stands before the first stage."""
+        return self.ledger.waiting(key)
+
+    def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
+        """Decides of one frame."""
+        began_ns = time.perf_counter_ns()
+        decision = self._decide(buffer, result)
+        if decision.looks:
+            result = replace(result, looked=decision.reason)
+        else:
+            result = carried(result, self.line.looked)
+        took_ms = (time.perf_counter_ns() - began_ns) / 1e6
+        self.ledger.put(key, replace(result, timings={**result.timings, "gate": took_ms}))
+        outbox = self.line.carriage.outbox
+        if decision.looks or (outbox is not None and outbox.watched(self.ledger.camera)):
+            return True
+        self.get_static_pad("src").push_event(skipped_event(key))
+        return False
+
+    def _decide(self, buffer: Gst.Buffer, result: FrameResult) -> Decision:
+        if self._gate is None:
+            return Decision(True, FORMAT)
+        if result.damaged:
+            return Decision(True, DAMAGED)
+        tracker: Any = self.line.memory.find(PART)
+        with buffer.map(Gst.MapFlags.READ) as mapped:
+            thumb = self.scene.thumb(self._luma(buffer, mapped.data), self._bits)
+        return self._gate.decide(
+            thumb,
+            result.captured_ns / 1e9,
+            moving_in(self.line.looked),
+            tracker is None or tracker.is_settled,
+        )
+
+    def _luma(self, buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
+        """Return the first component of a frame, without a copy: luma of YUV and grey."""
+        plane, first, step = self._first
+        meta = GstVideo.buffer_get_video_meta(buffer)
+        strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
+        width, height = self.size
+        return np.ndarray(
+            (height, width), self._sample, data, offsets[plane] + first, (strides[plane], step)
+        )

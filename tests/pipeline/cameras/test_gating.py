@@ -1,0 +1,66 @@
+"""Which cameras have a gate, and what of it stands in their graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.cameras.gating import gate_text
+from pipeline.cameras.graph import camera_graph
+from pipeline.cameras.sources import source_of
+from pipeline.config.camera import Camera
+
+BOXES, ROAD = {"model": "test-boxes"}, {"model": "test-lane"}
+TRACK, OWN = {"track": "bytetrack"}, {"python": "crowd:Crowd"}
+LIVE, FILE = "rtsp://192.0.2.10/main", "clip.mp4"
+
+
+def text(url: str = LIVE, **options: Any) -> str:
+    camera = Camera.model_validate({"url": url, **options})
+    return gate_text(camera, source_of(camera))
+
+
+@pytest.mark.parametrize(
+    ("url", "gate", "stages", "has_one"),
+    [
+        (LIVE, "auto", [BOXES], True),
+        (LIVE, "auto", [BOXES, TRACK], True),
+        (LIVE, "auto", [BOXES, {"model": "test-lane", "on": "red"}], True),
+        ("v4l2:///dev/video0", "auto", [BOXES], True),
+        (LIVE, "off", [BOXES], False),
+        (LIVE, "auto", [], False),
+        (LIVE, "on", [], False),
+        (LIVE, "auto", [ROAD], False),
+        (LIVE, "on", [ROAD], True),
+        (LIVE, "auto", [ROAD, BOXES, {"lanes": "auto"}], False),
+        (LIVE, "auto", [BOXES, OWN], False),
+        (LIVE, "on", [BOXES, OWN], True),
+        (FILE, "auto", [BOXES], False),
+        (FILE, "on", [BOXES], True),
+        ("test://", "auto", [BOXES], False),
+        ("test://", "on", [BOXES], True),
+    ],
+)
+def test_live_cameras_have_one_whose_models_find_boxes(
+    url: str, gate: str, stages: list[Any], has_one: bool
+) -> None:
+    assert bool(text(url, gate=gate, stages=stages)) == has_one
+
+
+def test_still_objects_are_looked_at_as_often_as_they_become_still() -> None:
+    assert "still-s" not in text(stages=[BOXES])
+    assert text(stages=[BOXES, TRACK | {"still_s": 4}]).endswith("still-s=4")
+    assert text(stages=[BOXES, TRACK | {"still_s": 900}]).endswith("still-s=60")
+
+
+def test_it_stands_before_the_conversion_and_knows_what_is_hidden() -> None:
+    zone = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]
+    options: dict[str, Any] = {"url": LIVE, "crop": [0, 0, 1, 0.5], "mask": [zone]}
+    camera = Camera.model_validate({**options, "stages": [BOXES]})
+    gate = gate_text(camera, source_of(camera))
+    graph = camera_graph("gate", camera, "fakesink", gate=gate)
+    order = ["name=newest", "videocrop", "mirgate", "mirrgb", "mirblackout"]
+    assert sorted(order, key=graph.index) == order
+    assert "zones=" in gate
+    assert "mirgate" not in camera_graph("gate", camera, "fakesink")

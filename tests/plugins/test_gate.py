@@ -1,0 +1,249 @@
+"""The gate: which frames models look at, and what becomes of the others on their way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from gi.repository import Gst
+
+from mirante.detections import Detections
+from mirante.events import Event
+from mirante.frame import FrameResult
+from mirante.wire import encode
+from plugins.element import give_line
+from plugins.gate.gate import CHECK, LEARNING, MOTION, STILL, TRACK, Gate
+from plugins.gate.scene import Scene, carried, moving_in
+from plugins.ledger import Ledger
+from plugins.line import Line
+from plugins.outbox.outbox import Outbox
+from tests.support import luma
+from tests.support.luma import Walker
+
+Decide = Callable[[float, bool], str]
+
+
+def decisions(
+    seconds: float, settled: Callable[[float], bool] = lambda _at_s: True, *draw: Any
+) -> list[tuple[float, str]]:
+    """Return the reason of each frame, with its time."""
+    gate = Gate(10.0)
+    scene = luma.Scene(draw or (luma.still,))
+    return [
+        (at_s, gate.decide(image, at_s, (), settled(at_s)).reason)
+        for at_s, image in scene.frames(seconds)
+    ]
+
+
+def reasons(decided: list[tuple[float, str]], begin: float, end: float) -> set[str]:
+    return {reason for at_s, reason in decided if begin <= at_s < end}
+
+
+def test_a_still_camera_is_looked_at_until_it_is_known_and_then_in_turns() -> None:
+    decided = decisions(35)
+    assert reasons(decided, 0, 2) == {LEARNING}
+    assert [at for at, reason in decided if reason == CHECK] == pytest.approx(
+        [11.9, 21.9, 31.9], abs=0.15
+    )
+    assert reasons(decided, 2.1, 11.8) == {STILL}
+
+
+def test_motion_is_looked_at_and_a_moment_after_it() -> None:
+    walker = Walker(5, speed=80)
+    decided = decisions(12, lambda _at_s: True, walker)
+    assert reasons(decided, 5.3, 7.5) == {MOTION}
+    assert reasons(decided, 11, 11.8) == {STILL}
+
+
+def test_a_track_that_is_not_settled_is_looked_at() -> None:
+    decided = decisions(9, lambda at_s: not 4 <= at_s < 6)
+    assert reasons(decided, 4, 6) == {TRACK}
+    assert reasons(decided, 6.1, 9) == {STILL}
+
+
+def result(**fields: Any) -> FrameResult:
+    return FrameResult("gate", 7, 1, 10**9, "arrival", 640, 360, **fields)
+
+
+def two_objects() -> Detections:
+    boxes = np.array([[0, 0, 64, 36], [320, 180, 640, 360]], np.float32)
+    return Detections(
+        boxes,
+        np.array([0.9, 0.8], np.float32),
+        np.zeros(2, np.int32),
+        ("car",),
+        track_id=np.array([3, 4]),
+        still=np.array([True, False]),
+    )
+
+
+def test_what_was_found_is_carried_and_is_still() -> None:
+    event = Event(id="e", camera="gate", kind="object-new", ts=1.0)
+    before = result(detections=two_objects(), looked=MOTION, events=(event,))
+    now = carried(replace(result(), seq=8, captured_ns=2 * 10**9), before)
+    assert (now.seq, now.captured_ns, now.skipped, now.looked) == (8, 2 * 10**9, STILL, "")
+    assert now.detections.still is not None
+    assert now.detections.still.all()
+    assert now.detections.track_id is not None
+    assert now.detections.track_id.tolist() == [3, 4]
+    assert not now.events
+    assert carried(result(), None).skipped == STILL
+
+
+def test_what_moves_is_where_it_was_found() -> None:
+    assert moving_in(result(detections=two_objects())) == [(0.5, 0.5, 1.0, 1.0)]
+    assert moving_in(None) == []
+
+
+def test_the_small_image_is_as_shown_and_lacks_what_is_hidden() -> None:
+    scene = Scene([[(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]])
+    grey = np.full((360, 640), 50, np.uint8)
+    grey[:180] = 200
+    scene.quarters = 1
+    thumb = scene.thumb(grey)
+    assert thumb.shape == (160, 90)
+    assert thumb[80, 60] in {50, 200}
+    assert thumb[80, 85] == 200, "the upper half is on the right after a quarter turn"
+    assert not thumb[:, :44].any(), "the left half as shown is hidden"
+    scene.mirrored, scene.quarters = True, 2
+    assert scene.thumb(grey)[85, 100] == 200
+
+
+WIDTH, HEIGHT, FPS = 320, 180, 10
+
+
+class KeptOutbox(Outbox):
+    """Keeps the images of events, and who is watched; nothing goes to Redis."""
+
+    def __init__(self) -> None:
+        super().__init__("redis://127.0.0.1:1")
+        self.images: dict[str, bytes] = {}
+        self.is_watched = False
+        self.shown: list[int] = []
+
+    def events(
+        self,
+        camera: str,
+        captured_ms: int,
+        events: Sequence[Event] = (),
+        images: Mapping[str, bytes] | None = None,
+        *args: Any,
+    ) -> None:
+        """Keep the images."""
+        self.images |= images or {}
+
+    def preview(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
+        """Keep the number of a frame that is shown."""
+        self.shown.append(header["seq"])
+
+    def watched(self, camera: str) -> bool:
+        """As the test says."""
+        return self.is_watched
+
+
+def pictures(seconds: float, leaves_s: float) -> Iterator[bytes]:
+    """A red car on a grey street comes at 3 s, stands from 5 s on and leaves."""
+    random = np.random.default_rng(1)
+    street = cv2.GaussianBlur(random.uniform(0, 255, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2)
+    for number in range(int(seconds * FPS)):
+        at_s = number / FPS
+        grey = street + random.normal(0, 2, street.shape)
+        rgb = np.repeat(np.clip(grey, 0, 255)[:, :, None], 3, 2).astype(np.uint8)
+        if at_s >= 3:
+            left = int(min(at_s - 3, 2) * 60 + max(at_s - leaves_s, 0) * 90)
+            rgb[60:110, left : left + 80] = (255, 0, 0)
+        yield cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes()
+
+
+def run(stages: str, seconds: float, leaves_s: float, line: Line) -> list[FrameResult]:
+    """Return what is published of a camera, whose time is that of the images."""
+    published: list[FrameResult] = []
+    line.ledger = Ledger("gate", published.append)
+    line.__post_init__()
+    caps = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
+    pipeline = Gst.parse_launch(
+        f"appsrc name=source format=time block=true max-buffers=4 caps={caps} "
+        f"! mirgate name=gate ! mirrgb ! video/x-raw,format=RGB ! {stages} ! mirpublish"
+    )
+    give_line(pipeline, line)
+
+    def on_frame(_pad: Any, info: Any) -> Any:
+        pts = info.get_buffer().pts
+        line.ledger.decoded(pts, 10**18 + pts, "rtcp", (WIDTH, HEIGHT))
+        line.ledger.admitted(pts)
+        line.ledger.taken(pts)
+        return Gst.PadProbeReturn.OK
+
+    gate = pipeline.get_by_name("gate").get_static_pad("sink")
+    gate.add_probe(Gst.PadProbeType.BUFFER, on_frame)
+    pipeline.set_state(Gst.State.PLAYING)
+    source = pipeline.get_by_name("source")
+    for number, image in enumerate(pictures(seconds, leaves_s)):
+        buffer = Gst.Buffer.new_wrapped(image)
+        buffer.pts = number * 10**9 // FPS
+        source.emit("push-buffer", buffer)
+    source.emit("end-of-stream")
+    wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR
+    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
+    pipeline.set_state(Gst.State.NULL)
+    assert message is not None
+    assert message.type == Gst.MessageType.EOS, message.parse_error()
+    return published
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_a_car_that_stands_is_there_without_being_looked_at() -> None:
+    outbox = KeptOutbox()
+    line = Line(outbox=outbox)
+    zones = json.dumps({"zones": {"lot": {"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}}})
+    events = json.dumps({"tracked": True, "lost_s": 1.0, "nothing_seen": {"blue": 15}})
+    stages = (
+        "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1 "
+        f"! mirzones rules={json.dumps(zones)} ! mirevents options={json.dumps(events)}"
+    )
+    frames = run(stages, 24, 18, line)
+    assert [frame.seq for frame in frames] == list(range(240))
+    counts = frames[-1].counts
+    assert counts.balanced
+    assert counts.published == 240
+    assert counts.skipped == {STILL: sum(frame.skipped == STILL for frame in frames)}
+    assert all(bool(frame.skipped) != bool(frame.looked) for frame in frames)
+    at = {round(frame.seq / FPS, 1): frame for frame in frames}
+    standing = [at_s for at_s in at if 14 <= at_s < 18]
+    assert sum(at[at_s].skipped == STILL for at_s in standing) >= 0.9 * len(standing)
+    assert all("infer" not in frame.timings for frame in frames if frame.skipped)
+    objects = [encode(at[at_s]).detections["json"] for at_s in at if 8 <= at_s < 20]
+    ids = {one["track_id"] for each in objects for one in json.loads(each)["objects"]}
+    assert ids == {1}, "it keeps its number"
+    lots = [counted.zones["lot"] for at_s in standing if (counted := at[at_s].zones) is not None]
+    assert [lot.inside for lot in lots] == [1] * 40
+    assert lots[-1].dwell_s == pytest.approx(14.5, abs=1.0)
+    assert not at[18.4].skipped
+    kinds = [event.kind for frame in frames for event in frame.events]
+    assert kinds.count("object-new") == kinds.count("object-end") == 1
+    assert kinds.count("nothing-seen") == 1
+    [silence] = [e for frame in frames for e in frame.events if e.kind == "nothing-seen"]
+    assert frames[silence.seq or 0].skipped
+    shown = cv2.imdecode(np.frombuffer(outbox.images[silence.id], np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    found = cv2.resize(shown, (WIDTH, HEIGHT))[85, 160]
+    assert found.tolist() == pytest.approx([0, 0, 255], abs=60), "the car, in the last image"
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_whoever_watches_sees_frames_that_no_model_looks_at() -> None:
+    outbox = KeptOutbox()
+    outbox.is_watched = True
+    stages = "mirinfer model=test-boxes threads=1 ! mirpreview fps=60"
+    frames = run(stages, 3, 99, Line(outbox=outbox))
+    skipped = [frame.seq for frame in frames if frame.skipped]
+    assert skipped
+    assert all("infer" not in frames[seq].timings for seq in skipped)
+    assert set(skipped) & set(outbox.shown)
