@@ -80,6 +80,7 @@ class Motion:
     _quick: Rows
     _slow: Rows
     _moves: int  # pixels in ``moving``
+    _unlearnt_s: float  # since it last learnt
 
     def __init__(self) -> None:
         self._at_s = self._light_s = 0.0

@@ -157,6 +157,7 @@ def test_words() -> None:
     frame = Frame("gate", 7, 0, START_NS, "rtcp", 8, 8, sent=START_NS / 1e9 + 0.042)
     assert frame_words(frame).endswith(".250  #7    42 ms  nothing")
     assert "  gate  #7" in frame_words(frame, several=True)
+    assert frame_words(replace(frame, skipped="still")).endswith("  still: nothing")
     half = Mask.from_planes(("skin",), np.eye(2, dtype=bool)[None], (0, 0, 9, 9), "face")
     owned = replace(frame, detections=detections().with_masks([(1, half)]))
     assert frame_words(owned).endswith("2 person (0.88, 0.50), 1 car (0.75), skin 50%")
