@@ -101,14 +101,18 @@ class ByteTrack:
         self._number(tracks)
         tracks.learn_pace(passed.elapsed_s)
         still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
-        lives = self._lives(tracks, result)
-        self.is_settled = bool((still & (tracks.states[:, MISSED] == 0) | ~lives).all())
-        self._tracks = tracks.kept(lives)
+        self._keep(tracks, still, result)
         if looks is not None:
             self._gallery.keep(self._tracks.ids)
         # the last place is of boxes without a track
         ids = np.append(np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids), UNTRACKED)[at]
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
+
+    def _keep(self, tracks: Tracks, still: NDArray[np.bool_], result: FrameResult) -> None:
+        """Keep the tracks that go on, and note whether there is nothing to watch."""
+        lives = self._lives(tracks, result)
+        self.is_settled = bool((still & (tracks.states[:, MISSED] == 0) | ~lives).all())
+        self._tracks = tracks.kept(lives)
 
     def rest(self, result: FrameResult) -> None:
         """Let the time pass up to a frame that nothing looked at."""
