@@ -25,7 +25,7 @@ def identities(plan: Plan, trackers: Trackers) -> list[tuple[str, ...]]:
     for scene in plan.scenes:
         for fps in plan.fps:
             scores = _scores(plan, trackers, scene, fps)
-            cells = [_cell(scores[name]) if name in scores else NOT_HERE for name in trackers]
+            cells = [cell(scores[name]) if name in scores else NOT_HERE for name in trackers]
             rows.append((scene, str(fps), *cells))
     return rows
 
@@ -55,6 +55,7 @@ def _scores(plan: Plan, trackers: Trackers, scene: str, fps: int) -> Mapping[str
     return scores
 
 
-def _cell(scores: Sequence[Score]) -> str:
+def cell(scores: Sequence[Score]) -> str:
+    """Return the means of IDF1 and switches as a table shows them."""
     idf1, switches = fmean(s.idf1 for s in scores), fmean(s.switches for s in scores)
     return f"{idf1:.3f} ({switches:.1f})"

@@ -18,6 +18,11 @@ def scenes_in(text: str) -> tuple[str, ...]:
     return names_of("--scenes", "scene", text, SCENES)
 
 
+def folders_in(text: str) -> tuple[str, ...]:
+    """Return the folders in ``one,other``."""
+    return tuple(filter(None, text.split(",")))
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Scenes whose objects are known, and how many there are where time is measured."""
@@ -42,6 +47,11 @@ class Plan:
     appearance: Annotated[
         bool, Option(help="the scenes with looks too, which are made up as the boxes are")
     ] = False
+    sequences: Annotated[
+        tuple[str, ...],
+        Option(help="folders with det.txt and gt.txt of the MOT Challenge, 25 frames a second"),
+        Text(folders_in, ""),
+    ] = ()
     library: Annotated[
         bool, Option(help="beside the package trackers, in an environment of its own")
     ] = True

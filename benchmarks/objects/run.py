@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from benchmarks.machine import describe_machine
@@ -12,6 +14,7 @@ from benchmarks.objects.looks import COLUMNS, looks_rows
 from benchmarks.objects.ours import track
 from benchmarks.objects.plan import Plan
 from benchmarks.objects.scenes import SECONDS
+from benchmarks.objects.sequences import sequence_rows
 from engines.console import print_table
 
 
@@ -30,6 +33,10 @@ def run_bench(plan: Plan) -> None:
         if plan.appearance and plan.scenes:
             typer.echo("\nThe same with looks; boxes a frame, and how many of them are looked at")
             print_table(COLUMNS, looks_rows(plan))
+        if plan.sequences:
+            typer.echo("\nIDF1 (switches), and the best IDF1 that these boxes allow")
+            rows = sequence_rows([Path(each) for each in plan.sequences], trackers)
+            print_table(("sequence", "best", *trackers), rows)
         typer.echo(
             f"\nCPU ms a frame, medians of {plan.rounds} rounds in turn, {COST_FPS} frames/s"
         )

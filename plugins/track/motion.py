@@ -20,6 +20,8 @@ _PARTS = (5, 4)
 _AT, _SPEED, _VARIANCE, _COVARIANCE, _SPEED_VARIANCE = range(5)
 
 _NOISE = np.array([0.05, 0.05, 0.07, 0.07])  # of a measured box, in sizes
+_BEST, _WORSE = 0.5, 2.0  # squared noise of a box of score 1, and how much it is more at score 0
+_PART = 2.0  # standard deviations off, from which a box is that of a part of somebody
 _FIRST_SPEED = np.array([1.0, 0.7, 0.15, 0.15])  # of an object not yet seen to move, sizes a second
 _JERK = np.array([0.7, 0.5, 0.15, 0.15])  # change of speed, sizes a second, in a second
 _KEEP_S = np.array([6.0, 6.0, 0.7, 0.7])  # in which speed is forgotten to a third
@@ -59,17 +61,25 @@ def predict(states: Rows, elapsed_s: float) -> None:
     np.maximum(states[:, 2:4], 1.0, out=states[:, 2:4])
 
 
-def correct(states: Rows, boxes: Rows) -> None:
+def correct(states: Rows, boxes: Rows, scores: Rows) -> None:
     """Take a look at objects, in place.
+
+    A box of a low score is less exact (Du et al., 2021). One that is far off where it was expected
+    is that of a part of somebody, or of two together, and says the less the farther off it is
+    (Huber, 1964): else who is half hidden would be taken to move and to shrink.
 
     Args:
         states: (n, 20), predicted to the time of the look.
         boxes: (n, 4), the box of each: centre, width, height.
+        scores: (n,) of the boxes.
     """
     parts, noise = states.reshape(-1, *_PARTS), _NOISE**2 * area_of(states)
     of_box, covariances = parts[:, : _SPEED + 1], parts[:, _VARIANCE : _COVARIANCE + 1]
-    gains = covariances / (parts[:, _VARIANCE] + noise)[:, None]
-    of_box += gains * (boxes - parts[:, _AT])[:, None]
+    off, variance = boxes - parts[:, _AT], parts[:, _VARIANCE]
+    noise *= (_BEST + _WORSE * (1 - scores))[:, None]
+    noise *= np.maximum(np.abs(off) / (_PART * np.sqrt(variance + noise)), 1.0)
+    gains = covariances / (variance + noise)[:, None]
+    of_box += gains * off[:, None]
     parts[:, _SPEED_VARIANCE] -= gains[:, 1] * parts[:, _COVARIANCE]
     np.multiply(gains, noise[:, None], out=covariances)
 

@@ -18,6 +18,7 @@ from benchmarks.objects.ours import track
 from benchmarks.objects.plan import Plan
 from benchmarks.objects.run import run_bench
 from benchmarks.objects.scenes import SCENES
+from benchmarks.objects.sequences import sequence_rows
 from benchmarks.objects.world import Walker, World
 
 HERE, THERE = [0.0, 0, 10, 20], [100.0, 0, 110, 20]
@@ -95,6 +96,17 @@ def test_two_who_pass_each_other_keep_their_numbers() -> None:
     truth = [Numbered(each.truth.numbers, each.truth.xyxy) for each in seen]
     found = score(lambda frames, _: track(frames), 15, [each.result for each in seen], truth)
     assert found.idf1 > 0.8
+
+
+def test_a_sequence_is_read_and_the_best_of_its_boxes_is_said(tmp_path: Path) -> None:
+    """One of two people is found in two of three frames, and so is what is nobody."""
+    real = [f"{n},{who},{100 * who},50,20,60,1,-1,-1" for n in range(1, 31) for who in (1, 2)]
+    found = [f"{n},-1,{left},50,20,60,0.9,-1" for n in range(1, 31) if n % 3 for left in (101, 400)]
+    real.append("1,9,300,50,20,60,0,-1,-1")  # not to be judged
+    (tmp_path / "gt.txt").write_text("\n".join(real))
+    (tmp_path / "det.txt").write_text("\n".join(found))
+    rows = sequence_rows([tmp_path], {"ours": lambda frames, _: track(frames), "other": None})
+    assert rows == [(tmp_path.name, "0.500", "0.388 (0.0)", NOT_HERE)]
 
 
 def test_a_library_that_cannot_be_installed_is_said_to_be_not_here(

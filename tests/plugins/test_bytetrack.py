@@ -220,3 +220,16 @@ def test_where_two_could_be_who_was_there_both_are_new() -> None:
     last = [tracker.update(frame(5 + number / 10, beside)).ids.tolist() for number in range(4)]
     assert last[-1] == [2, 3]
     assert all(1 not in ids for ids in last)
+
+
+@pytest.mark.parametrize("fps", [10, 25])
+def test_who_was_half_hidden_and_then_hidden_did_not_shrink_or_rise(fps: int) -> None:
+    """First the feet are hidden for a moment, then all of them, behind a parked car."""
+    tracker, ids = ByteTrack(), []
+    for number in range(round(3.6 * fps)):
+        at_s = number / fps
+        left = 100 + 60 * at_s
+        is_cut, is_gone = 2.0 <= at_s < 2.1, 2.1 <= at_s < 2.8
+        boxes = [] if is_gone else [[left, 100, left + 60, 160 if is_cut else 260]]
+        ids += tracker.update(frame(at_s, boxes, 0.6 if is_cut else 0.9)).ids.tolist()
+    assert set(ids[3:]) == {1}

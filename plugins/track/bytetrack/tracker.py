@@ -223,7 +223,7 @@ def _continue(
 ) -> None:
     """Take a look at tracks that were found: box, score and class of each of ``rows``."""
     states = tracks.states[rows]
-    correct(states[:, :WIDTH], boxes)
+    correct(states[:, :WIDTH], boxes, scores)
     states[:, MISSED] = 0.0
     states[:, EVIDENCE] += scores * scores
     tracks.states[rows] = states
