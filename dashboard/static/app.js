@@ -5,7 +5,7 @@ import { CameraPage } from "./camera/camera_page.js";
 import { EventsPage } from "./events/events_page.js";
 import { Login } from "./login.js";
 import { live, useLive } from "./lib/live.js";
-import { html, render, useEffect, useRef, useState } from "./lib/preact.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/preact.js";
 import { mayChange } from "./lib/rights.js";
 import { SystemPage } from "./system/system_page.js";
 import { Button, Icon, Notice } from "./lib/ui.js";
@@ -28,8 +28,12 @@ function decoded(name) {
   }
 }
 
+let isBack = false; // or forth in the history, where the browser knows how far down the page was
+globalThis.navigation?.addEventListener("navigate", (event) => { isBack = event.navigationType === "traverse"; });
+
 function useRoute() {
   const [route, go] = useState(routeOf(location.hash));
+  useLayoutEffect(() => { if (!isBack) scrollTo(0, 0); }, [route.page, route.name]);
   useEffect(() => {
     const follow = () => go(routeOf(location.hash));
     addEventListener("hashchange", follow);

@@ -32,11 +32,14 @@ class Happened:
     def __init__(self, page: Page, events: list[dict[str, Any]]) -> None:
         self.events = events
         self.asked: list[dict[str, list[str]]] = []
+        self.is_away = False
         page.route("**/api/v1/events?*", self._answer)
 
     def _answer(self, route: Route) -> None:
         asked = parse_qs(urlsplit(route.request.url).query)
         self.asked.append(asked)
+        if self.is_away:
+            return route.fulfill(status=503, json={"detail": "Redis does not answer"})
         found = sorted(self.events, key=lambda one: -float(one["ts"]))
         if before := asked.get("before"):
             found = [one for one in found if one["ts"] * 1000 < int(before[0].split("-")[0]) - 0.5]
@@ -44,7 +47,7 @@ class Happened:
             found = [one for one in found if one["ts"] >= float(since[0])]
         found, rest = found[: int(asked["limit"][0])], found[int(asked["limit"][0]) :]
         last = found[-1]["entry"] if rest else None
-        route.fulfill(json={"events": found, "next": last, "unreadable": 0})
+        return route.fulfill(json={"events": found, "next": last, "unreadable": 0})
 
 
 def shown(page: Page) -> list[str]:
@@ -61,6 +64,7 @@ def all_after_scrolling(page: Page) -> int:
 
 @pytest.fixture(scope="module")
 def opened(lasting: Pages, site: Site) -> Page:
+    lasting.allowed.append("status of 503")
     return lasting.open(f"{site.url}/{ELSEWHERE}")
 
 
@@ -134,6 +138,21 @@ def test_filters_are_asked_for_and_stand_in_the_address(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     until(lambda: address(page) == "#/events")
     assert page.get_by_label("Camera", exact=True).input_value() == ""
+
+
+def test_cards_of_other_filters_are_no_answer(page: Page) -> None:
+    happened = Happened(page, [event(1)])
+    go(page)
+    expect(page.locator("[data-event]")).to_have_count(1)
+    happened.is_away = True
+    page.get_by_label("Class", exact=True).select_option("blue")
+    notice, filters = page.locator("main .notice"), page.locator(".event-filters")
+    expect(notice).to_contain_text("Events cannot be read")
+    expect(page.locator("[data-event]")).to_have_count(0)
+    left = [one.evaluate("one => one.getBoundingClientRect().left") for one in (notice, filters)]
+    assert left[0] == left[1]
+    happened.is_away = False
+    expect(page.locator("[data-event]")).to_have_count(1)
 
 
 def test_no_events_and_none_that_match_are_told_apart_also_on_a_phone(page: Page) -> None:

@@ -9,7 +9,7 @@ const ARRIVED = 200, ARRIVED_PAGES = 3; // events of one answer, and answers, th
 const KEPT = 200; // cards, while nobody looks further down
 const LATE_S = 30; // events of one camera may be published so much later than those of another
 
-const EMPTY = { cards: [], next: null, error: null, loaded: false, busy: false, waiting: [] };
+const EMPTY = { asked: null, cards: [], next: null, error: null, loaded: false, busy: false, waiting: [] };
 const secondsOf = ({ entry }) => Number(entry.split("-")[0]) / 1000;
 
 /**
@@ -23,7 +23,7 @@ export function useFeed(query, mayMove = () => true) {
   const now = useRef(state), may = useRef(mayMove);
   now.current = state;
   may.current = mayMove;
-  useEffect(() => follow(query, now, may, set), [asked, round]);
+  useEffect(() => follow(query, asked, now, may, set), [asked, round]);
   const more = async () => {
     if (state.busy || !state.next) return;
     set((one) => ({ ...one, busy: true }));
@@ -55,14 +55,14 @@ function bounded(state, isAtTop) {
 }
 
 /** Asks for the newest, and again and again for what has come, until the function that it returns is called. */
-function follow(query, now, may, set) {
+function follow(query, asked, now, may, set) {
   let newest = null;
   const since = Number(query.find(([key]) => key === "since")?.[1] ?? 0);
   const first = async (isOver) => {
     const page = await get(`/events?${search(query, { limit: PAGE })}`);
     if (isOver()) return;
     newest = Math.max(0, ...page.events.map(secondsOf));
-    set({ ...EMPTY, loaded: true, cards: withEvents([], page.events, false), next: page.next });
+    set({ ...EMPTY, asked, loaded: true, cards: withEvents([], page.events, false), next: page.next });
   };
   const arrived = async (isOver) => {
     const after = Math.max(since, newest - LATE_S, 0).toFixed(3);
@@ -85,6 +85,6 @@ function follow(query, now, may, set) {
   set((before) => ({ ...before, next: null, waiting: [] })); // what is shown stays until other things are known
   return repeat(
     (isOver) => (newest === null ? first(isOver) : arrived(isOver)),
-    (error) => set((one) => ({ ...one, error })),
+    (error) => set((one) => ({ ...(one.asked === asked ? one : EMPTY), error })), // other events are no answer
   );
 }

@@ -3,6 +3,7 @@ import { cameraPath, post } from "../lib/api.js";
 import { html, useEffect, useState } from "../lib/preact.js";
 
 const REST_MS = 700; // after the last change
+const BUSY = 429; // what was asked before is still being counted
 
 /** `body` as PUT takes it, or null while something is not yet drawn. */
 export function Preview({ name, body }) {
@@ -12,13 +13,17 @@ export function Preview({ name, body }) {
     if (!asked) return void set({});
     const asking = new AbortController();
     set((before) => ({ ...before, busy: true }));
-    const timer = setTimeout(async () => {
+    let timer = 0;
+    const ask = async () => {
       try {
         set({ preview: await post(cameraPath(name, "/zones/preview"), body, asking.signal) });
       } catch (error) {
-        if (!asking.signal.aborted) set({ failure: error });
+        if (asking.signal.aborted) return;
+        if (error.status === BUSY) timer = setTimeout(ask, REST_MS);
+        else set({ failure: error });
       }
-    }, REST_MS);
+    };
+    timer = setTimeout(ask, REST_MS);
     return () => {
       clearTimeout(timer);
       asking.abort();
