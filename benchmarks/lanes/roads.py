@@ -19,7 +19,7 @@ from mirante.lanes import Curve
 
 WIDTH, HEIGHT = 640, 360
 Plane = NDArray[np.bool_]
-_LOWEST_PX = 4  # below the horizon, from which on paint is seen
+LOWEST_PX = 4  # below the horizon, from which on paint is seen
 _ROAD, _BRIGHT = 100.0, 215.0  # grey of asphalt and of paint
 
 
@@ -180,7 +180,7 @@ class Drive:
         below = np.maximum(y - curve.horizon, 1e-3)
         middle = curve.a + curve.b * below + curve.c / below
         wide = np.maximum(self.road.paint_m / self.road.eye * below, 1)
-        line = (abs(x - middle) <= wide / 2) & (below > _LOWEST_PX)
+        line = (abs(x - middle) <= wide / 2) & (below > LOWEST_PX)
         if dash_m:
             ahead = self.road.focal * self.road.eye / below + self.road.speed * at_s
             line &= ahead % (2.5 * dash_m) < dash_m

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plugins.lanes.placing import placed
 from plugins.lanes.road import FREE, NEAREST, Fit, Road, first_guess, fit, own_curves
 from plugins.lanes.runs import Floats, Ints, Runs
 
@@ -20,9 +21,11 @@ _APART = 2.5  # widths of paint between lines; those nearer are one, as a double
 _WHOLE = 0.12  # of the rows below the horizon that, when marked, make a line believed
 _SHALLOW = 1.3  # times farther than its nearest mark is the farthest of what is no line at all
 _CLUTTER = 0.3  # of the runs of strokes are on lines, where these are believed
-_MERGED = 4.0  # rows of the plane below the horizon in which lines run into each other
 _LEAST = 0.03  # of the rows below the horizon that a line has marks in
 _MIDDLE = 0.65  # of a lane's width: a weak line nearer than that to a strong one is an arrow's
+_TURNED = 20.0  # of the bend, from what was expected: strokes far away may be on lines now
+_WHOLE_PX = 1.0  # by which runs of whole paint differ in width
+_BROAD = 1.2  # times the usual width of paint is that of whole paint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +35,15 @@ class Seen:
     Attributes:
         road: what its lines share.
         curves: (n, 3) a, b, c of each line, from left to right.
-        farthest: (n,) the least row of each.
+        nearest: (n,) the greatest row of each, to which it can be placed.
+        farthest: (n,) the least one.
         confidence: (n,) in 0..1.
         explained: share of the runs of strokes that the lines go through.
     """
 
     road: Road
     curves: Floats
+    nearest: Floats
     farthest: Floats
     confidence: Floats
     explained: float
@@ -68,6 +73,13 @@ def look(
     if expected is not None:
         found = fit(points, runs.stroke[near], expected, deviation, steps=1)
         seen = _lines(runs, size, found, deviation, lane_width)
+        last = expected
+        for _ in range(_AGAIN):
+            if seen is None or abs(seen.road.c - last.c) < _TURNED:
+                break
+            last = seen.road
+            found = fit(points, runs.stroke[near], last, deviation, steps=1)
+            seen = _better(seen, _lines(runs, size, found, deviation, lane_width))
         if seen is not None and seen.explained > _EXPLAINED:
             return seen
     guess = first_guess(points, runs.stroke[near], size)
@@ -142,17 +154,23 @@ def _lines(
     line = place[line]
     line, near = line[line >= 0], near[line >= 0]
     points = runs.x[near], runs.y[near]
-    refit = fit(points, line, road, deviation, steps=5 if deviation is FREE else 2)
-    curves, miss = own_curves(points, line, refit)
-    good = refit.weights > 0.3
-    farthest = np.full(len(kept), size[1])
-    np.minimum.at(farthest, line[good], points[1][good])
-    farthest = np.maximum(farthest, refit.road.h + NEAREST + _MERGED * runs.cell)
+    worth = _worth(runs.width[near], paint * road.below(points[1]))
+    refit = fit(points, line, road, deviation, 5 if deviation is FREE else 2, worth)
+    own = own_curves(points, line, refit, worth)
+    nearest, farthest = placed(runs, (line, near), refit, own, size[1])
     explained = float(refit.weights[runs.stroke[near] >= 0].sum()) / len(strokes)
-    confidence = (1 - np.exp(-rows[kept] / _WHOLE)) / (1 + (miss / 3.0) ** 2)
+    confidence = (1 - np.exp(-rows[kept] / _WHOLE)) / (1 + (own.miss / 3.0) ** 2)
     confidence *= np.clip(depth[kept] - _SHALLOW, 0, 1) * min(1.0, explained / _CLUTTER)
-    order = np.argsort(curves[:, 1])
-    return Seen(refit.road, curves[order], farthest[order], confidence[order], explained)
+    confidence *= nearest > farthest
+    order = np.argsort(own.curves[:, 1])
+    ends = nearest[order], farthest[order]
+    return Seen(refit.road, own.curves[order], *ends, confidence[order], explained)
+
+
+def _worth(width: Floats, paint: Floats) -> Floats:
+    """Return what runs are worth in a fit: those narrower than paint have lost one of its sides."""
+    lost = np.maximum(_BROAD * paint - width - _WHOLE_PX, 0.0)
+    return 1.0 / (1.0 + lost * lost / 12.0)  # the variance of a place anywhere in what is lost
 
 
 def _nearest(runs: Runs, road: Road, b: Floats, paint: float) -> tuple[Ints, Ints]:

@@ -58,11 +58,30 @@ class Fit(NamedTuple):
         road: what they share.
         b: (n,) of each line.
         weights: (m,) of each point, in 0..1, low where it does not fit.
+        normal: (3, 3) the inverse of the covariance of h, a and c.
     """
 
     road: Road
     b: Floats
     weights: Floats
+    normal: Floats
+
+
+class Own(NamedTuple):
+    """The curve of each line, with what its points tell of it.
+
+    Attributes:
+        curves: (n, 3) a, b and c.
+        miss: (n,) by how much points miss them.
+        normal: (n, 3, 3) the inverse of the covariance of a, b and c on a road that is known.
+        by_road: (n, 3, 3) the products of derivatives by a, b and c with those by the road's h, a
+            and c.
+    """
+
+    curves: Floats
+    miss: Floats
+    normal: Floats
+    by_road: Floats
 
 
 def fit(
@@ -71,6 +90,7 @@ def fit(
     start: Road,
     deviation: NDArray[np.float64] = FREE,
     steps: int = 4,
+    worth: Floats | float = 1.0,
 ) -> Fit:
     """Fit a road and the distance of each line to points on them.
 
@@ -80,13 +100,14 @@ def fit(
         start: where to begin, and what is believed where points do not tell.
         deviation: (3,) of h, a and c from ``start``, as far as known before.
         steps: of Gauss and Newton; in the first ones outliers have more weight.
+        worth: (m,) of each point, in 0..1, the inverse of its variance: 1 of one that is whole.
     """
     x, y = points
     believed = np.array(start)
     state = believed.copy()
     highest = y.min() - NEAREST
     trust = 1.0 / deviation**2
-    weights = np.ones(len(x))
+    weights, left = np.ones(len(x)), np.diag(trust)
     member = (line == np.arange(int(line.max(initial=-1)) + 1)[:, None]).astype(np.float64)
     columns = np.ones((5, len(x)))
     for step in range(steps + 1):
@@ -96,21 +117,21 @@ def fit(
         np.subtract(y, h, out=below)
         np.divide(1.0, below, out=inverse)
         rest = x - a - c * inverse
-        weighted = weights * below
+        weighted = weights * worth * below
         b = (member @ (weighted * rest)) / np.maximum(member @ (weighted * below), 1e-9)
         own = b[line]
         residual = rest - own * below
         reach = _SCALE * (1 + max(0, steps - 2 - step))
-        weights = 1.0 / (1.0 + (residual / reach) ** 2)
+        weights = 1.0 / (1.0 + worth * (residual / reach) ** 2)
         if step == steps:
             break
         columns[0] = c * inverse * inverse - own
         columns[3] = residual
-        weights *= weights  # the second power lets far outliers go entirely
-        normal = _normal(columns, weights, member) * _WORTH
+        # the second power lets far outliers go entirely
+        normal = _normal(columns, weights * weights * worth, member) * _WORTH
         left = normal[:3, :3] + np.diag(trust)
         state = state + np.linalg.solve(left, normal[:3, 3] + trust * (believed - state))
-    return Fit(Road(*state.tolist()), b, weights)
+    return Fit(Road(*state.tolist()), b, weights, left)
 
 
 def _normal(columns: Floats, weights: Floats, member: Floats) -> Floats:
@@ -128,8 +149,8 @@ def _normal(columns: Floats, weights: Floats, member: Floats) -> Floats:
     return products
 
 
-def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit) -> tuple[Floats, Floats]:
-    """Return a, b, c of each line, (n, 3), and by how much points miss them, (n,).
+def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit, worth: Floats) -> Own:
+    """Return the curve of each line.
 
     A line has its own a and c only as far as its points tell that it does not run along the road.
     """
@@ -138,18 +159,43 @@ def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit) -> tuple[F
     below = road.below(y)
     inverse = 1.0 / below
     residual = x - road.a - road.c * inverse - found.b[line] * below
-    of_line = (line == np.arange(count)[:, None]) * found.weights
+    of_line = (line == np.arange(count)[:, None]) * (found.weights * worth)
     size = np.maximum(of_line.sum(axis=1), 1e-9)
     miss = np.sqrt((of_line @ residual**2) / size)
     base = np.stack([np.ones_like(x), below, inverse])
-    weighted = of_line[:, None, :] * base
-    normal = (weighted @ base.T) * _WORTH
-    right = (weighted @ residual) * _WORTH
+    weighted = of_line[:, None, :] * base * _WORTH
+    by_h = road.c * inverse * inverse - found.b[line]
+    right = weighted @ np.stack([*base, by_h, residual], axis=1)
     loose = np.where(miss > _SCALE, 10.0, 1.0)[:, None]
-    normal += np.eye(3) * (1.0 / (_OWN * loose) ** 2)[:, None, :]
-    curves = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    normal = right[:, :, :3] + np.eye(3) * (1.0 / (_OWN * loose) ** 2)[:, None, :]
+    curves = np.linalg.solve(normal, right[:, :, 4:])[:, :, 0]
     curves += np.stack([np.full(count, road.a), found.b, np.full(count, road.c)], axis=1)
-    return curves, miss
+    return Own(curves, miss, normal, right[:, :, [3, 0, 2]])
+
+
+def deviations(own: Own, found: Fit, below: Floats) -> Floats:
+    """Return the standard deviation of each line at rows, (n, k).
+
+    A line errs by what its own points leave open, and by what the road's do, as far as the line's
+    own points do not make up for that.
+
+    Args:
+        own: of the lines.
+        found: their road.
+        below: (k,) distances of the rows from the horizon.
+    """
+    n, inverse = len(found.b), 1.0 / below
+    base = np.stack([np.ones_like(below), below, inverse])
+    told = np.linalg.solve(
+        own.normal, np.concatenate([own.by_road, np.tile(base, (n, 1, 1))], axis=2)
+    )
+    by_road = np.tile(base[[0, 0, 2]], (n, 1, 1))
+    by_road[:, 0] = found.road.c * inverse * inverse - found.b[:, None]
+    by_road -= told[:, :, :3].transpose(0, 2, 1) @ base
+    variance = (base * told[:, :, 3:]).sum(axis=1)
+    variance += (by_road * np.linalg.solve(found.normal, by_road)).sum(axis=1)
+    deviation: Floats = np.sqrt(variance)
+    return deviation
 
 
 def first_guess(points: tuple[Floats, Floats], stroke: Ints, size: tuple[float, float]) -> Road:

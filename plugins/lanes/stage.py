@@ -85,7 +85,7 @@ class LanesStage:
                 continue
             a, b, c = line.curve
             curve = Curve(state.road[0] / unit, a / unit, b, c / unit**2)
-            points = _points(curve, line.farthest / unit, size)
+            points = _points(curve, (line.nearest / unit, line.farthest / unit), size)
             if len(points) >= 2:
                 yield LaneLine(points, curve, min(line.confidence, 1.0), number)
 
@@ -111,11 +111,11 @@ def _planes(mask: Mask, labels: list[str]) -> np.ndarray[tuple[int, int, int], n
     return np.unpackbits(mask.bits[rows], axis=-1, count=mask.width)
 
 
-def _points(curve: Curve, farthest: float, size: tuple[int, int]) -> Points:
-    """Return points of a line inside the frame, from the nearest to the farthest, (k, 2)."""
+def _points(curve: Curve, rows: tuple[float, float], size: tuple[int, int]) -> Points:
+    """Return points of a line inside the frame, from the nearest to the farthest row, (k, 2)."""
     width, height = size
-    top = max(farthest - curve.horizon, NEAREST)
-    bottom = height - curve.horizon
+    top = max(rows[1] - curve.horizon, NEAREST)
+    bottom = min(rows[0], height) - curve.horizon
     if bottom <= top:
         return np.empty((0, 2), np.float32)
     steps = max(2, 1 + math.ceil(math.log(bottom / top) / math.log(_POINTS)))
