@@ -35,6 +35,7 @@ class Blur:
         self.labels = frozenset(labels)
         self._clock = clock
         self._seen_s: NDArray[np.float64] = np.empty((0, 0))  # per pixel of the image
+        self._observed_s = -np.inf
 
     def observe(self, result: FrameResult, width: int, height: int) -> None:
         """Notes where the classes are in one frame; wanted for every frame, shown or not.
@@ -45,7 +46,10 @@ class Blur:
         """
         if self._seen_s.shape != (height, width):
             self._seen_s = np.full((height, width), -np.inf)
-        now_s = self._clock()
+        before_s, now_s = self._observed_s, self._clock()
+        self._observed_s = now_s
+        if result.skipped:  # nothing has moved since the frame before
+            self._seen_s[self._seen_s >= before_s - HOLD_S] = now_s
         scale = (width / result.width, height / result.height)
         planes = [
             (label, index, _plane(mask, label, scale, width, height))
@@ -68,7 +72,8 @@ class Blur:
 
     def observe_all(self, width: int, height: int) -> None:
         """Notes that the classes may be anywhere in an image of a size."""
-        self._seen_s = np.full((height, width), self._clock())
+        self._observed_s = self._clock()
+        self._seen_s = np.full((height, width), self._observed_s)
 
     def apply(self, picture: NDArray[np.uint8]) -> None:
         """Blurs in place, in an image of the size that was observed last: each region is averaged

@@ -226,6 +226,20 @@ def test_a_face_that_is_missed_for_a_moment_stays_blurred() -> None:
     assert np.array_equal(shown(rgb, result), Shown()(rgb, result))
 
 
+def test_a_face_that_was_missed_just_before_all_was_still_stays_blurred() -> None:
+    shown, rgb = Shown(["face"]), noise()
+    box = (100, 80, 160, 150)
+    shown(rgb, with_boxes(frame_of(rgb), "face", box))
+    shown.now_s += 0.5 * HOLD_S
+    shown(rgb, frame_of(rgb))
+    still = replace(frame_of(rgb), skipped="still")
+    for pause_s in (9.0, 9.0, 0.1):
+        shown.now_s += pause_s * HOLD_S
+        assert detail(shown(rgb, still)[80:150, 100:160]) < detail(rgb[80:150, 100:160]) / 4
+    shown.now_s += 1.2 * HOLD_S
+    assert detail(shown(rgb, frame_of(rgb))[80:150, 100:160]) > detail(rgb[80:150, 100:160]) / 4
+
+
 def test_frames_between_two_pictures_count() -> None:
     rgb, here = noise(), np.s_[80:140, 100:160]
     shown, result = Shown(["face"]), frame_of(noise())
