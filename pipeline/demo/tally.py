@@ -33,9 +33,9 @@ class Received:
     beyond_inference_ms: list[float] = field(default_factory=list)
 
     def latency_words(self) -> str:
-        """``12/34 ms``, from capture to the reader."""
+        """``12/34 ms``, from capture to the reader; ``-`` where nothing came."""
         if not self.latency_ms:
-            return ""
+            return "-"
         p50, p95 = np.percentile(self.latency_ms, [50, 95])
         return f"{p50:.0f}/{p95:.0f} ms"
 

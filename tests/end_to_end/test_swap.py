@@ -34,7 +34,7 @@ CLIP = {
         },
     ],
 }
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_what_cannot_start_is_refused_before_anything_starts(
     up: Started, cameras: dict[str, Any], words: str
 ) -> None:
     process = up(cameras)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=90)
     assert process.returncode == 2
     assert words in output
     assert "Traceback" not in output
