@@ -71,6 +71,11 @@ class Measured:
         return self.own_ms + self.redis_ms
 
     @property
+    def of_a_core(self) -> float:
+        """Percent of one core that the process and Redis take."""
+        return 100 * (self.cpu_s + self.redis_s) / self.wall_s
+
+    @property
     def own_ms(self) -> float:
         """CPU milliseconds per frame of the process."""
         return 1e3 * self.cpu_s / self.frames

@@ -31,6 +31,7 @@ from pipeline.worker.redis_server import RedisServer
 
 CACHE = Path(".cache/bench")
 FLAT_OVER = (1, 2, 4, 8)  # cameras
+WIDE, WIDE_FPS, LIVE_FPS = (1920, 1080), 25, 10.0
 LOOPS = {
     "pyav_loop": "loop: PyAV + ONNX Runtime + pipelined Redis",
     "cv2_loop": "loop: OpenCV + ONNX Runtime + pipelined Redis",
@@ -47,20 +48,25 @@ def run_bench(plan: Plan) -> None:
         _print_throughput(job, plan, server.pid)
         _print_latency(job, plan, server.pid)
         _print_flatness(job, plan, server.pid)
+        _print_decoding(job, plan, server.pid)
 
 
 def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
     """The line, its floor, and loops; in turn, so that a slow minute meets them all."""
-    names = ["line", "decode", "engine", *loops_of(plan)]
+    names = ["line", "small", "decode", "engine", *loops_of(plan)]
+    small = max(find(plan.model).input.size)
     for cameras in (1, plan.cameras) if plan.cameras > 1 else (1,):
         taken: dict[str, list[Measured]] = {name: [] for name in names}
         for number in range(plan.rounds):
             for name in names[:: -1 if number % 2 else 1]:
                 each = replace(job, cameras=cameras, threads=1)
-                taken[name].append(_measure(name, each, redis_pid))
+                if name == "small":
+                    each = replace(each, width=small)
+                taken[name].append(_measure("line" if name == "small" else name, each, redis_pid))
         floors = [_sum(d, e) for d, e in zip(taken["decode"], taken["engine"], strict=True)]
         columns = {
             "mirante line": taken["line"],
+            f"mirante line, width and height {small}": taken["small"],
             "floor: decode + scale, then bare engine calls": floors,
             **{LOOPS[name]: taken[name] for name in names if name in LOOPS},
         }
@@ -127,6 +133,32 @@ def _print_flatness(job: Job, plan: Plan, redis_pid: int) -> None:
     print_table(("cameras", "CPU ms/frame", "against 1"), rows)
 
 
+def _print_decoding(job: Job, plan: Plan, redis_pid: int) -> None:
+    """A camera without stages beside bare decoding, in turns."""
+    clip = CACHE / f"{plan.clip.stem}-{WIDE[0]}x{WIDE[1]}.mp4"
+    if not clip.exists():
+        encode_pictures(_pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS, clip)
+    taken: dict[str, list[Measured]] = {"received": [], "live": []}
+    with rtsp_cameras({"camera": clip}, CACHE) as urls:
+        live = replace(
+            job, model="", cameras=1, urls=tuple(urls.values()), seconds=plan.seconds, fps=LIVE_FPS
+        )
+        for number in range(plan.rounds):
+            for name in list(taken)[:: -1 if number % 2 else 1]:
+                taken[name].append(_measure(name, live, redis_pid))
+    bare, ours = ([run.of_a_core for run in runs] for runs in taken.values())
+    typer.echo(
+        f"\none RTSP camera, {WIDE[0]}x{WIDE[1]}, {WIDE_FPS} frames/s; medians of {plan.rounds} "
+        "rounds"
+    )
+    over = median(mine / theirs for mine, theirs in zip(ours, bare, strict=True))
+    rows = [
+        ("received and decoded, no more", f"{median(bare):.1f}", "1.00"),
+        (f"line without stages, {LIVE_FPS:g} frames/s", f"{median(ours):.1f}", f"{over:.2f}"),
+    ]
+    print_table(("", "% of a core", "of decoding"), rows)
+
+
 def _live(job: Job, plan: Plan, cameras: int, redis_pid: int) -> tuple[Measured, list[Received]]:
     """Some RTSP cameras that send ``plan.rate`` frames a second between them."""
     clip = _slow_clip(plan, cameras)
@@ -153,13 +185,16 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
     return target
 
 
-def _pictures(clip: Path, frames: int) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+def _pictures(
+    clip: Path, frames: int, size: tuple[int, int] | None = None
+) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     capture = cv2.VideoCapture(str(clip))
     for _ in range(frames):
         more, bgr = capture.read()
         if not more:
             return
-        yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        image = bgr if size is None else cv2.resize(bgr, size, interpolation=cv2.INTER_CUBIC)
+        yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:

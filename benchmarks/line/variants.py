@@ -59,6 +59,23 @@ def decode(job: Job) -> Callable[[], int]:
     return run
 
 
+def received(job: Job) -> Callable[[], int]:
+    """Bare decoding of live cameras for some seconds."""
+    from pipeline.gst.floor import receiving
+
+    around = receiving(job.urls)
+    decoded = around.__enter__()
+
+    def run() -> int:
+        before = decoded()
+        time.sleep(job.seconds)
+        frames = decoded() - before
+        around.__exit__(None, None, None)
+        return frames
+
+    return run
+
+
 def engine(job: Job) -> Callable[[], int]:
     """The floor's second half: as many bare session calls on preprocessed frames of the clip."""
     import cv2
@@ -124,7 +141,9 @@ def _placed(job: Job) -> Placement:
     return place(size, spec.size, spec.resize, spec.multiple)
 
 
-VARIANTS = {run.__name__: run for run in (line, live, decode, engine, cv2_loop, pyav_loop)}
+VARIANTS = {
+    run.__name__: run for run in (line, live, decode, received, engine, cv2_loop, pyav_loop)
+}
 
 
 def main() -> None:

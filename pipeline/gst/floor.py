@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -22,6 +24,11 @@ _FLOOR = (
     "! {to_rgb} ! video/x-raw,format=RGB,width=[1,{width}],height=[1,{width}],"
     "pixel-aspect-ratio=1/1 ! fakesink sync=false"
 )
+_RECEIVED = (
+    "rtspsrc location={url} protocols=tcp latency=100 ! rtph264depay ! h264parse "
+    "! avdec_h264 max-threads=1 ! fakesink name=end sync=false"
+)
+_FIRST_FRAME_S = 30.0
 _TRIM = (
     "filesrc location={clip} ! qtdemux ! h264parse ! identity eos-after={after} "
     "! mp4mux ! filesink location={out}"
@@ -59,6 +66,34 @@ def prepare_decoding(
         if pipeline.get_state(Gst.CLOCK_TIME_NONE)[0] == Gst.StateChangeReturn.FAILURE:
             _run(pipelines)  # says why
     return partial(_run, pipelines)
+
+
+@contextmanager
+def receiving(urls: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Receive and decode RTSP cameras of H.264, and nothing else; yield what counts the frames.
+
+    Raises:
+        RuntimeError: a camera does not come.
+    """
+    Gst.init(None)
+    pipelines = [Gst.parse_launch(_RECEIVED.format(url=url)) for url in urls]
+
+    def decoded() -> int:
+        stats = [pipeline.get_by_name("end").get_property("stats") for pipeline in pipelines]
+        return sum(each.get_uint64("rendered")[1] for each in stats)
+
+    try:
+        for pipeline in pipelines:
+            pipeline.set_state(Gst.State.PLAYING)
+        deadline_s = time.monotonic() + _FIRST_FRAME_S
+        while decoded() < len(pipelines):
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"no frame of {', '.join(urls)} in {_FIRST_FRAME_S:.0f} s")
+            time.sleep(0.1)
+        yield decoded
+    finally:
+        for pipeline in pipelines:
+            pipeline.set_state(Gst.State.NULL)
 
 
 def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
