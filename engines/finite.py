@@ -12,16 +12,23 @@ from numpy.typing import NDArray
 def check_finite(model: str, outputs: Mapping[str, NDArray[Any]]) -> None:
     """Looks for NaN and infinity in every output of floats.
 
-    To look at each value takes half the time of summing them up.
+    The extremes tell: NaN is both, and they are found in half the time that looking at each value
+    takes, as nothing is written. Of float16, which NumPy compares one by one, each is looked at.
 
     Raises:
         RuntimeError: naming model and output, and how many of its values are none.
     """
     for name, values in outputs.items():
-        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-            bad = int(values.size - np.count_nonzero(finite))
+        if values.dtype.kind == "f" and not _is_finite(values):
+            bad = int(values.size - np.count_nonzero(np.isfinite(values)))
             nans = int(np.count_nonzero(np.isnan(values)))
             raise RuntimeError(
                 f"model {model}: {bad} of {values.size} values of output {name} are not finite "
                 f"({nans} NaN, {bad - nans} infinite)"
             )
+
+
+def _is_finite(values: NDArray[Any]) -> bool:
+    if not values.size or values.itemsize < 4:
+        return bool(np.isfinite(values).all())
+    return bool(np.isfinite(values.max()) and np.isfinite(values.min()))

@@ -218,6 +218,17 @@ def test_nan_is_counted_apart_and_numbers_too_large_to_add_are_none() -> None:
         check_finite("m", {"half": values})
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_no_number_is_seen_wherever_it_is(dtype: type, bad: float) -> None:
+    for place in (0, 50, 99):
+        values: NDArray[Any] = np.linspace(-5, 5, 100).astype(dtype).reshape(4, 25)
+        check_finite("m", {"none": values[:0], "all": values})
+        values.flat[place] = bad
+        with pytest.raises(RuntimeError, match="1 of 100 values of output all"):
+            check_finite("m", {"all": values})
+
+
 @pytest.fixture
 def files(request: pytest.FixtureRequest) -> dict[str, Path]:
     """A file of each local runtime."""
