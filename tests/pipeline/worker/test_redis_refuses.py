@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from mirante.keys import CAMERAS, CAMERAS_VERSION, PROBE, key
+from mirante.keys import CAMERAS, CAMERAS_VERSION, PROBE, key, memory_key
 from mirante.refusal import WORDS
 from pipeline.config.settings import Settings
 from pipeline.control.registry import connect
@@ -52,7 +52,8 @@ def site() -> Iterator[Site]:
         thread.start()
         with connect(server.url) as client:
             made = Site(worker, server, client)
-            wait_for(lambda: made.taken > 2)
+            # it knows what its last worker left, which it asks for once the camera runs
+            wait_for(lambda: made.taken > 2 and client.exists(memory_key("gate")))
             yield made
         stop.set()
         thread.join()
