@@ -10,6 +10,7 @@ from mirante.zones.presence import FORGET_S
 
 _GAP = 2.0  # usual times between two frames: what is more was not watched
 _LEARN = 0.1  # of a new time between frames, in the usual one
+_LATE_NS = 5_000_000_000  # what is more is another clock's, and no time of arrival
 _GROW = 4.0  # times the usual, at most, that a longer one counts in it
 
 
@@ -57,7 +58,7 @@ class Clock:
         longer.
         """
         before_ns, is_same = self.captured_ns, result.ts_source == self.ts_source
-        here_ns, self.here_ns = self.here_ns, time.time_ns()
+        here_ns, self.here_ns = self.here_ns, self._here_ns(result)
         self.captured_ns, self.ts_source = result.captured_ns, result.ts_source
         if not before_ns:
             return Passed(0.0, 0.0)
@@ -72,3 +73,12 @@ class Clock:
         watched_s = min(elapsed_s, _GAP * self.period_s)
         self.period_s += _LEARN * (min(elapsed_s, _GROW * self.period_s) - self.period_s)
         return Passed(elapsed_s, watched_s)
+
+    def _here_ns(self, result: FrameResult) -> int:
+        """Return the Unix time of this machine at a frame: about when others have their results,
+        also for the first ones of a worker that begins, which wait for theirs.
+        """
+        now_ns, arrived_ns = time.time_ns(), result.captured_ns
+        if result.ts_source != "arrival" or not 0 <= now_ns - arrived_ns < _LATE_NS:
+            return now_ns
+        return min(now_ns, arrived_ns + int(self.period_s * 1e9))

@@ -13,6 +13,7 @@ from mirante.frame import FrameResult
 from plugins.memory import Memory
 from plugins.track.bytetrack.tracker import ByteTrack
 from plugins.track.camera_motion import shift_of
+from plugins.track.clock import Clock
 from plugins.track.motion import centred
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
@@ -133,6 +134,21 @@ def test_a_camera_that_comes_back_by_another_clock_keeps_its_numbers(
     assert numbers[5:] == [[1, 2, 3, 4]] * 35
 
 
+@pytest.mark.parametrize("waited_s", [0.05, 2.0])
+def test_a_frame_that_waits_for_a_worker_to_begin_came_before(
+    waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is another one, so what passed is told by this machine's."""
+    here_s = 0.0
+    monkeypatch.setattr("time.time_ns", lambda: START_NS + int(here_s * 1e9))
+    clock = Clock()
+    for number in range(10):
+        here_s = number / 10 + 0.05
+        clock.tick(replace(frame(number / 10 - 3600, []), ts_source="rtcp"))
+    after, here_s = Clock(clock.captured_ns, "rtcp", clock.period_s, clock.here_ns), 5 + waited_s
+    assert after.tick(frame(5.0, [])).elapsed_s == pytest.approx(4.1, abs=0.06)
+
+
 def street(at_s: float, shift: float) -> list[list[float]]:
     """Five who walk apart from each other, in an image that has moved."""
     boxes = [walker(at_s, 60 + 100.0 * n, 12.0 * (-1) ** n, 150 + 20.0 * n) for n in range(5)]
@@ -175,7 +191,7 @@ def test_what_was_found_beside_somebody_twice_does_not_take_their_number() -> No
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])
-@pytest.mark.parametrize("gap_s", [4.0, 6.0])
+@pytest.mark.parametrize("gap_s", [4.0, 6.0, 9.0])
 def test_a_crowd_keeps_its_numbers_over_seconds_without_frames(gap_s: float, noise: float) -> None:
     """People in rows, some of whom leave meanwhile as others come, who take nobody's."""
     crowd, chance = Crowd(120, 4.0, 11.0), np.random.default_rng(7)

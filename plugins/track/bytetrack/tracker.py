@@ -25,7 +25,7 @@ from plugins.track.bytetrack.tracks import (
     Tracks,
 )
 from plugins.track.camera_motion import shift_of
-from plugins.track.clock import Clock
+from plugins.track.clock import Clock, Passed
 from plugins.track.motion import AT, WIDTH, Rows, centred, correct, predict, states_of
 from plugins.track.options import TrackOptions
 from plugins.track.tracker import Tracked
@@ -67,22 +67,15 @@ class ByteTrack:
     def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:
         """Return which object is which."""
         passed = self._clock.tick(result)
-        tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
-        is_gap = passed.elapsed_s > _GAP_S
-        if is_gap:
-            tracks.walk_on()
-        predict(tracks.states[:, :WIDTH], passed.elapsed_s)
-        if is_gap:
-            tracks.walk_on()
-            tracks = tracks.kept((tracks.ids != NO_ID) & _inside(tracks, result))
-        tracks.states[:, MISSED] += passed.watched_s
-        self._since_gap_s = passed.watched_s + (0.0 if is_gap else self._since_gap_s)
+        tracks, before = self._moved(passed, result)
         found, options = result.detections, self.options
         boxes, scores = centred(found.xyxy.astype(np.float64)), found.score.astype(np.float64)
         classes = self._classes_of(found)
         if options.camera_motion:
             known, strong = tracks.ids != NO_ID, scores >= HIGH
-            tracks.move(shift_of(tracks.states[known, AT], boxes[strong]))
+            shift = shift_of(tracks.states[known, AT], boxes[strong])
+            tracks.move(shift)
+            before += shift
         pairs, place = self._pairs(tracks, boxes, scores, classes)
         if looks is not None:
             alike, at_s = options.appearance_distance, result.captured_ns / 1e9
@@ -99,7 +92,7 @@ class ByteTrack:
             at[new] = np.arange(len(tracks), len(tracks) + len(new))
             tracks = tracks.joined(_begun(boxes[new], scores[new], classes[new]))
         self._number(tracks)
-        tracks.learn_pace(passed.elapsed_s)
+        tracks.learn_pace(before, passed.elapsed_s)
         still = tracks.stand(result.captured_ns / 1e9, _MOVED) >= options.still_s
         self._keep(tracks, still, result)
         if looks is not None:
@@ -118,6 +111,24 @@ class ByteTrack:
         """Let the time pass up to a frame that nothing looked at."""
         if self._clock.tick(result).is_lost:
             self._tracks = Tracks.none()
+
+    def _moved(self, passed: Passed, result: FrameResult) -> tuple[Tracks, Rows]:
+        """Return the tracks where they should be by now, and (n, 2) the centres of before. After a
+        gap these are the ones with a number that have not left the image.
+        """
+        tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
+        is_gap = passed.elapsed_s > _GAP_S
+        if is_gap:
+            tracks.walk_on()
+        before = tracks.states[:, :2].copy()
+        predict(tracks.states[:, :WIDTH], passed.elapsed_s)
+        tracks.states[:, MISSED] += passed.watched_s
+        self._since_gap_s = passed.watched_s + (0.0 if is_gap else self._since_gap_s)
+        if is_gap:
+            tracks.walk_on()
+            stays = (tracks.ids != NO_ID) & _inside(tracks, result)
+            return tracks.kept(stays), before[stays]
+        return tracks, before
 
     def _pairs(
         self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes

@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.track.motion import AT, SPEED, SPEED_VARIANCE, WIDTH, Rows
+from plugins.track.motion import AT, SPEED, WIDTH, Rows
 
 # Columns behind those of motion.
 MISSED = WIDTH  # seconds of watching since it was last found
 EVIDENCE = WIDTH + 1  # the squared scores of its boxes, summed
 STOOD = slice(WIDTH + 2, WIDTH + 6)  # where it stood when it last moved: centre, width, height
 STOOD_SINCE_S = WIDTH + 6  # Unix time of capture
-PACE = slice(WIDTH + 7, WIDTH + 10)  # speed right and down over some seconds, and its weight
+PACE = slice(WIDTH + 7, WIDTH + 10)  # the way right and down in some seconds, and the seconds
 COLUMNS = WIDTH + 10
-_PACE_S = 3.0  # over which speed is averaged
+_PACE_S = 3.0  # in which a way is forgotten to a third
 KNOWN = 1.0  # evidence from which a track has a number
 NO_ID = 0  # of an object that has not been seen well enough for a number
 
@@ -67,17 +67,21 @@ class Tracks:
         self.states[:, :2] += shift
         self.states[:, STOOD.start : STOOD.start + 2] += shift
 
-    def learn_pace(self, elapsed_s: float) -> None:
-        """Take the speeds of now into those over some seconds."""
-        kept = np.exp(-elapsed_s / _PACE_S)
-        pace, speed = self.states[:, PACE], self.states[:, SPEED]
-        weight = (1 - kept) / self.states[:, SPEED_VARIANCE][:, :1]  # at first nothing is known
-        pace *= kept
-        pace[:, :2] += weight * speed[:, :2]
-        pace[:, 2:] += weight
+    def learn_pace(self, before: Rows, elapsed_s: float) -> None:
+        """Take the way since the last frame into the pace over some seconds.
+
+        Args:
+            before: (m, 2), where the first of the tracks were then; others are new.
+            elapsed_s: seconds since.
+        """
+        walked = self.states[: len(before)]
+        pace = walked[:, PACE]
+        pace *= np.exp(-elapsed_s / _PACE_S)
+        pace[:, :2] += walked[:, :2] - before
+        pace[:, 2] += elapsed_s
 
     def walk_on(self) -> None:
-        """Take the speeds over some seconds for those of now: what wavers less leads farther."""
+        """Take the pace over some seconds for the speed of now: what wavers less leads farther."""
         pace = self.states[:, PACE]
         known = np.flatnonzero(pace[:, 2])
         self.states[known, SPEED.start : SPEED.start + 2] = pace[known, :2] / pace[known, 2:]
