@@ -24,7 +24,7 @@ from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.entries import Desired
-from pipeline.control.lease import MAIN, holders, usual
+from pipeline.control.lease import MAIN, holders, not_running, usual
 from pipeline.control.rpc import RefusedError
 from pipeline.control.spec import checked, redacted
 from pipeline.control.trials import Trial, ask_trial, failed
@@ -254,9 +254,7 @@ def _tried(services: Services, name: str, spec: Description, worker: str, local:
 
 
 def _untried(worker: str, running: list[str]) -> Trial:
-    names = " and ".join(f'"{name}"' for name in running) or "no worker"
-    words = f'worker "{worker}" is not running; {names} {"are" if len(running) > 1 else "is"}'
-    return failed(FaultCode.NO_WORKER, words, 0.0)
+    return failed(FaultCode.NO_WORKER, not_running(worker, running), 0.0)
 
 
 def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str, Any]:

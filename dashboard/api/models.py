@@ -20,7 +20,7 @@ from mirante.keys import CAMERA_NAME
 from mirante.nearest import nearest
 from pipeline.config.messages import ConflictError, show
 from pipeline.config.standard import FACE
-from pipeline.control.lease import holders
+from pipeline.control.lease import holders, not_running
 from pipeline.control.reports import WorkerReport
 from pipeline.control.rpc import RefusedError
 from pipeline.control.swaps import ask_swap
@@ -82,8 +82,9 @@ def swap_model(services: FromApp, _who: OperatorOfAll, body: Swap) -> dict[str, 
     """Between two frames, in every camera of the worker that runs it, and kept after a restart. The
     other must be of the zoo: paths are for the command line.
     """
-    if body.worker not in holders(services.redis, body.worker):
-        raise HTTPException(409, f'worker "{body.worker}" is not running')
+    running = holders(services.redis, body.worker)
+    if body.worker not in running:
+        raise HTTPException(409, not_running(body.worker, running))
     report = services.sampler.reports().get(body.worker)
     offered = [each.name for each in report.zoo] if report else []
     if body.to is not None and body.to not in offered:

@@ -136,6 +136,12 @@ def holders(client: redis.Redis, asked: str) -> list[str]:
     return sorted(name for name in known | {asked} if is_held(client, name))
 
 
+def not_running(worker: str, running: Sequence[str]) -> str:
+    """Return in words that a worker does not run, and which do."""
+    names = " and ".join(f'"{name}"' for name in running) or "no worker"
+    return f'worker "{worker}" is not running; {names} {"are" if len(running) > 1 else "is"}'
+
+
 def usual(running: Sequence[str]) -> str:
     """Return the worker of a camera that names none: the only one of those that run, else main."""
     return running[0] if len(running) == 1 else MAIN

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import redis
 
 from mirante.keys import answer_key, request_key
+from pipeline.control.lease import holders, not_running
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ LOOK_S = 1.0  # shorter than the socket's own time-out
 
 
 class NoAnswerError(RuntimeError):
-    """No worker accepted the request in time."""
+    """No worker accepted the request in time, or others run and that one does not."""
 
 
 class RefusedError(RuntimeError):
@@ -56,10 +57,14 @@ def ask(
         What the worker's handler returned.
 
     Raises:
-        NoAnswerError: it does not answer in time.
+        NoAnswerError: it does not answer in time, or others run and it does not. Where none runs
+            yet it is waited for.
         RefusedError: its handler raised an error.
         redis.RedisError: Redis does not answer.
     """
+    running = holders(client, worker)
+    if running and worker not in running:
+        raise NoAnswerError(not_running(worker, running))
     identity = secrets.token_hex(8)
     asked, answer = request_key(what, worker), answer_key(identity)
     entry = json.dumps({"id": identity, "request": request})

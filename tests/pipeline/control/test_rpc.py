@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from mirante.keys import WORKERS, lease_key
 from pipeline.control.registry import connect
 from pipeline.control.rpc import AT_ONCE, NoAnswerError, RefusedError, Requests, What, ask
 from pipeline.worker.redis_server import RedisServer
@@ -69,6 +70,17 @@ def test_a_request_that_nobody_took_is_withdrawn(client: redis.Redis) -> None:
     with pytest.raises(NoAnswerError, match=r'worker "main" gave no answer within 0\.1 s; is it'):
         ask(client, "swap", "main", {}, timeout_s=0.1)
     assert client.keys("*") == []
+
+
+def test_where_others_run_a_worker_that_does_not_is_said_at_once(client: redis.Redis) -> None:
+    for name in ("north", "south"):
+        client.sadd(WORKERS, name)
+        client.set(lease_key(name), "{}")
+    with pytest.raises(
+        NoAnswerError, match=r'^worker "main" is not running; "north" and "south" are$'
+    ):
+        ask(client, "swap", "main", {}, timeout_s=3600)
+    assert not client.keys("mirante:{mirante:asked}:*")
 
 
 def test_a_request_whose_asker_was_killed_expires(client: redis.Redis) -> None:
