@@ -39,7 +39,7 @@ def run_bench(plan: Plan) -> None:
     for fault in plan.faults:
         with tempfile.TemporaryDirectory(prefix="mirante-once-") as folder:
             times, found = run_fault(plan, Path(folder), fault)
-        typer.echo(f"{fault}: {times} times, {found}", err=True)
+        typer.echo(f"{fault}: {_in_words(found)}", err=True)
         rows.append(_row(fault, times, found))
         exact &= found.is_exact
     typer.echo(
@@ -76,6 +76,13 @@ def run_fault(plan: Plan, folder: Path, fault: str) -> tuple[int, Tally]:
         if not found.is_exact:
             typer.echo(site.log(), err=True)
         return times, found
+
+
+def _in_words(found: Tally) -> str:
+    """Return what came of a fault, said before the table can be printed."""
+    counts = {name: getattr(found, name) for name in ("lost", "doubled", "wrong", "unordered")}
+    faulty = [f"{count} {name}" for name, count in counts.items() if count]
+    return ", ".join(faulty) or "each event once, in order"
 
 
 def _row(fault: str, times: int, found: Tally) -> tuple[str, ...]:

@@ -120,6 +120,7 @@ def test_redis_is_killed_while_twenty_objects_come_cross_and_go(mirante: Run) ->
     crowd = ("--crossings", "20", "--rate", "4", "--seen", "6", "--every", "4", "--down", "1")
     done = mirante("bench", "once", "--faults", "redis", *crowd)
     assert done.status == 0, done.err
+    assert "redis: each event once, in order" in done.err.splitlines()
     [row] = [line.split() for line in done.out.splitlines() if line.startswith("redis")]
     assert row[2:10] == ["20", "20", "20", "20", "0", "0", "0", "0"]
     assert int(row[1]) >= 1
