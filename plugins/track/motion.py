@@ -19,11 +19,12 @@ AT, SPEED, VARIANCE, SPEED_VARIANCE = slice(0, 4), slice(4, 8), slice(8, 12), sl
 _PARTS = (5, 4)
 _AT, _SPEED, _VARIANCE, _COVARIANCE, _SPEED_VARIANCE = range(5)
 
-_NOISE = np.array([0.05, 0.05, 0.07, 0.07])  # of a measured box, in sizes
-_BEST, _WORSE = 0.5, 2.0  # squared noise of a box of score 1, and how much it is more at score 0
+# Squares of standard deviations.
+_NOISE = np.square([0.05, 0.05, 0.07, 0.07])  # of a measured box, in sizes
+_BEST, _WORSE = 0.5, 2.0  # share of it of a box of score 1, and how much it is more at score 0
 _PART = 2.0  # standard deviations off, from which a box is that of a part of somebody
-_FIRST_SPEED = np.array([1.0, 0.7, 0.15, 0.15])  # of an object not yet seen to move, sizes a second
-_JERK = np.array([0.7, 0.5, 0.15, 0.15])  # change of speed, sizes a second, in a second
+_FIRST_SPEED = np.square([1.0, 0.7, 0.15, 0.15])  # before it was seen to move, sizes a second
+_JERK = np.square([0.7, 0.5, 0.15, 0.15])  # change of speed, sizes a second, in a second
 _KEEP_S = np.array([6.0, 6.0, 0.7, 0.7])  # in which speed is forgotten to a third
 
 # The way of a state through time, rows to columns: what stays, what comes with time and with its
@@ -45,8 +46,8 @@ def states_of(boxes: Rows) -> Rows:
     made = np.zeros((len(boxes), *_PARTS))
     area = area_of(boxes)
     made[:, _AT] = boxes
-    made[:, _VARIANCE] = _NOISE**2 * area
-    made[:, _SPEED_VARIANCE] = _FIRST_SPEED**2 * area
+    made[:, _VARIANCE] = _NOISE * area
+    made[:, _SPEED_VARIANCE] = _FIRST_SPEED * area
     return made.reshape(-1, WIDTH)
 
 
@@ -55,7 +56,7 @@ def predict(states: Rows, elapsed_s: float) -> None:
     kept, noise_kept = np.exp(_FORGOTTEN * -elapsed_s)
     step = (_STAYS + _COMES * elapsed_s + _COMES_SQUARED * elapsed_s**2) * kept
     grown = np.array([0.0, 0.0, elapsed_s**3 / 3, elapsed_s**2 / 2, elapsed_s])
-    noise = np.multiply.outer(grown, _JERK**2).reshape(WIDTH) * noise_kept
+    noise = (grown[:, None] * _JERK).reshape(WIDTH) * noise_kept
     added = area_of(states) * noise
     np.add(states @ step, added, out=states)
     np.maximum(states[:, 2:4], 1.0, out=states[:, 2:4])
@@ -73,7 +74,7 @@ def correct(states: Rows, boxes: Rows, scores: Rows) -> None:
         boxes: (n, 4), the box of each: centre, width, height.
         scores: (n,) of the boxes.
     """
-    parts, noise = states.reshape(-1, *_PARTS), _NOISE**2 * area_of(states)
+    parts, noise = states.reshape(-1, *_PARTS), _NOISE * area_of(states)
     of_box, covariances = parts[:, : _SPEED + 1], parts[:, _VARIANCE : _COVARIANCE + 1]
     off, variance = boxes - parts[:, _AT], parts[:, _VARIANCE]
     noise *= (_BEST + _WORSE * (1 - scores))[:, None]

@@ -14,6 +14,7 @@ from plugins.track.motion import AT, VARIANCE, Rows, area_of
 HIGH = 0.5  # score from which a box is matched before the others
 LIMIT = 7.0  # half a squared distance in standard deviations, and what is added to it
 _SPREAD = np.array([0.12, 0.12, 0.2, 0.2])  # of boxes of one object, in sizes
+_HALF = np.full(4, 0.5)  # of each deviation
 APART = 8.0  # of boxes that do not overlap
 _WIDEST = 4.0  # of an area however wide, so that who comes back after long is still known
 _REACH = 2.0  # sizes from where it is expected, within which an object is after a gap
@@ -87,7 +88,7 @@ def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> tuple[Pairs, Rows]:
     rows, columns = _near(at, spread, boxes)
     track, box, spread, least = at[rows], boxes[columns], spread[rows], least[rows]
     off = np.abs(track - box)
-    distance = 0.5 * (off * off / spread).sum(axis=1)
+    distance = (off * off / spread) @ _HALF
     apart = APART * (1 - _overlap(off[:, :2], track[:, 2:], box[:, 2:]))
     wider = np.minimum(0.5 * np.log((spread / least).prod(axis=1)), _WIDEST)
     evidence = states[:, EVIDENCE]
@@ -114,6 +115,6 @@ def _near(at: Rows, spread: Rows, boxes: Rows) -> tuple[NDArray[np.intp], NDArra
 
 def _overlap(off: Rows, one: Rows, other: Rows) -> Rows:
     """Return the intersection over the union of boxes whose centres are so far off: (k,)."""
-    shared = np.minimum(np.minimum(one, other), (one + other) / 2 - off)
-    both = np.maximum(shared, 0.0).prod(axis=1)
-    return np.asarray(both / (one.prod(axis=1) + other.prod(axis=1) - both))
+    shared = np.maximum(np.minimum(np.minimum(one, other), (one + other) / 2 - off), 0.0)
+    both = shared[:, 0] * shared[:, 1]
+    return np.asarray(both / (one[:, 0] * one[:, 1] + other[:, 0] * other[:, 1] - both))

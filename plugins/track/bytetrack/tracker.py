@@ -163,8 +163,7 @@ class ByteTrack:
             (before_gap & (strong | weak), partial(Pairs.clear, states=tracks.states, boxes=boxes)),
         )
         for some, choose in turns:
-            possible = some & free_rows[rows] & free_columns[columns]
-            if possible.any():
+            if some.any() and (possible := some & free_rows[rows] & free_columns[columns]).any():
                 matched, to = choose(pairs.of(possible))
                 free_rows[matched] = free_columns[to] = False
                 made.append((matched, to))
@@ -175,14 +174,18 @@ class ByteTrack:
     def _number(self, tracks: Tracks) -> None:
         """Give numbers to tracks that are known well enough by now."""
         known = np.flatnonzero((tracks.ids == NO_ID) & (tracks.states[:, EVIDENCE] >= KNOWN))
-        tracks.ids[known] = np.arange(self._next_id, self._next_id + len(known))
-        self._next_id += len(known)
+        if len(known):
+            tracks.ids[known] = np.arange(self._next_id, self._next_id + len(known))
+            self._next_id += len(known)
 
     def _lives(self, tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:
         """Return which tracks go on: found, or missing for a short time inside the image."""
         missed_s = tracks.states[:, MISSED]
+        is_found = missed_s == 0
+        if is_found.all():
+            return np.asarray(is_found)
         waits = (tracks.ids != NO_ID) & _inside(tracks, result) & (missed_s <= self.options.lost_s)
-        return np.asarray((missed_s == 0) | waits)
+        return np.asarray(is_found | waits)
 
     def _classes_of(self, found: Detections) -> Classes:
         """Return the places of the objects' labels in this tracker's list: (n,)."""
