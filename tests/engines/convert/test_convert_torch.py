@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 
 PLANES = "tests.support.convert_networks:planes"
+SCORES = "tests.support.convert_networks:scores"
 AB = ("a", "b")
 
 
@@ -85,10 +86,10 @@ def test_any_width_and_class_count_by_the_legacy_exporter(out: Path) -> None:
 
 
 def test_sizes_stay_open_or_fixed_as_asked(out: Path, tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"size": (64, 64), "labels": AB, "decoder": "sigmoid"}
-    fixed = imported(PLANES, tmp_path / "fixed", dynamic="none", **keys)
+    fixed = imported(SCORES, tmp_path / "fixed", dynamic="none", size=(64, 64))
     assert axes(fixed, "images") == [1, 3, 64, 64]
     assert fixed.about["onnx"]["batch"] == "one image per call, as requested"
+    keys: dict[str, Any] = {"size": (64, 64), "labels": AB, "decoder": "sigmoid"}
     made = imported(PLANES, out, dynamic="size", legacy=True, **keys)
     named = axes(made, "images")
     assert [type(axis) for axis in named] == [str, int, str, str]
@@ -124,25 +125,19 @@ def test_other_weights_are_named(tmp_path: Path, out: Path) -> None:
     state["head.weight"] = state.pop("layer.bias")
     state["layer.weight"] = torch.zeros(4, 3, 5, 5)
     torch.save(state, tmp_path / "w.pth")
-    said = fails(
-        tmp_path / "w.pth", out, network="tests.support.convert_networks:scores", size=(32, 32)
-    )
+    said = fails(tmp_path / "w.pth", out, network=SCORES, size=(32, 32))
     assert "missing: layer.bias; unexpected: head.weight; of another shape: layer.weight " in said
     assert "(4, 3, 5, 5) where the network has (4, 3, 3, 3)" in said
 
 
 def test_a_file_that_would_run_code_is_not_read(tmp_path: Path, out: Path) -> None:
     torch.save(torch.nn.Conv2d(3, 4, 3), tmp_path / "whole.pt")
-    said = fails(
-        tmp_path / "whole.pt", out, network="tests.support.convert_networks:scores", size=(32, 32)
-    )
+    said = fails(tmp_path / "whole.pt", out, network=SCORES, size=(32, 32))
     assert "it holds code (torch.nn.modules.conv.Conv2d), which would run" in said
     assert "expected weights alone, as torch.save(model.state_dict(), …) writes them" in said
     assert "it holds code" in fails(tmp_path / "whole.pt", out)  # before a network is asked for
     (tmp_path / "broken.pth").write_bytes(b"not a file of weights")
-    said = fails(
-        tmp_path / "broken.pth", out, network="tests.support.convert_networks:scores", size=(32, 32)
-    )
+    said = fails(tmp_path / "broken.pth", out, network=SCORES, size=(32, 32))
     assert "expected weights alone" in said
 
 
@@ -171,7 +166,7 @@ def test_weights_are_told_from_code(tmp_path: Path, is_zip: bool) -> None:
     ("source", "asked", "said"),
     [
         ("w.pth", {"size": (32, 32)}, "network: missing, and required: w.pth holds weights alone"),
-        ("tests.support.convert_networks:scores", {}, "size: missing, and required for PyTorch"),
+        (SCORES, {}, "size: missing, and required for PyTorch"),
         ("tests.support.convert_networks:none", {"size": (32, 32)}, "has no attribute 'none'"),
         (
             "tests.support.convert_networks:no_module",
@@ -212,9 +207,7 @@ def test_a_program_of_one_picture(tmp_path: Path, out: Path) -> None:
 
 def test_the_library_of_dynamo_is_named(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    asked = Asked(
-        source="tests.support.convert_networks:scores", name="made", out=out, size=(32, 32)
-    )
+    asked = Asked(source=SCORES, name="made", out=out, size=(32, 32))
     with pytest.raises(ImportError, match=r'onnxscript is missing .*"mirante\[convert\]"'):
         import_model(asked)
     assert list(out.iterdir()) == []
@@ -281,7 +274,7 @@ def test_channels_last(out: Path) -> None:
 
 
 def test_two_readings_of_one_network_are_both_told(out: Path) -> None:
-    asked = Asked(source=PLANES, name="made", out=out, size=(64, 64), labels=AB)
+    asked = Asked(source=PLANES, name="made", out=out, size=(64, 64), labels=AB, legacy=True)
     with pytest.raises(RefusalError, match=r"(?s)several fit.*argmax.*sigmoid"):
         import_model(asked)
 
