@@ -20,6 +20,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from tests.support.onnx_networks import run_by
+
 # ONNX Runtime's name, version 2's, TensorFlow's, NumPy's.
 TYPES = [
     ("tensor(float)", "FP32", "DT_FLOAT", np.float32),
@@ -70,7 +72,7 @@ class Models:
     release: threading.Event = field(default_factory=threading.Event)
 
     def add(self, name: str, path: Path) -> None:
-        self.sessions[name] = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        self.sessions[name] = run_by(str(path))
 
     def fail(self, fault: str, times: int = 1) -> None:
         assert fault in FAULTS

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.numpy_helper import from_array
@@ -31,6 +32,17 @@ def save(
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def run_by(network: str | bytes) -> ort.InferenceSession:
+    """Return a session on one thread, as further ones would wait for work by spinning.
+
+    Args:
+        network: the path of an ONNX file, or what is in it.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
 
 def floats(name: str, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto:

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
+from tests.support.onnx_networks import run_by
 from tests.support.simulated_cuda import Code, FaultError, SimulatedCuda, Work
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
@@ -128,7 +128,7 @@ class ICudaEngine:
         self, library: Library, logger: ILogger, facts: dict[str, Any], network: bytes
     ) -> None:
         self._library, self._logger, self._facts = library, logger, facts
-        self._session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+        self._session = run_by(network)
         graph = onnx.load_model_from_string(network).graph
         self._tensors: dict[str, tuple[TensorIOMode, tuple[int, ...], DataType]] = {}
         for mode, values in (

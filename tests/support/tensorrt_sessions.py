@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import parser
 
 from engines.runtimes.tensorrt.cuda import Cuda
 from engines.runtimes.tensorrt.library import Library
 from engines.runtimes.tensorrt.session import TensorrtSession
+from tests.support.onnx_networks import run_by
 from tests.support.simulated_cuda import SimulatedCuda
 from tests.support.simulated_tensorrt import Library as SimulatedLibrary
 from tests.support.simulated_tensorrt import Shapes, engine_bytes
@@ -49,7 +49,7 @@ def write_network(path: Path, text: str) -> Path:
 
 def expected(network: Path, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """What ONNX Runtime gives."""
-    session = ort.InferenceSession(network, providers=["CPUExecutionProvider"])
+    session = run_by(str(network))
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 

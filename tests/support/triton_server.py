@@ -38,7 +38,9 @@ import triton_python_backend_utils as triton
 
 class TritonPythonModel:
     def initialize(self, args):
-        self.session = onnxruntime.InferenceSession({path!r})
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession({path!r}, options)
 
     def execute(self, requests):
         return [self.answer(request) for request in requests]

@@ -107,6 +107,7 @@ class TestLoss:
         assert float(heavy / plain) == pytest.approx(1 + 2 * 0.25 / 2)
 
 
+@pytest.mark.full
 def test_the_loss_falls_on_a_toy_set(tmp_path: Path) -> None:
     pictures = drawn(tmp_path / "data")
     network = small()
