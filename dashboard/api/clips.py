@@ -20,6 +20,7 @@ from dashboard.services import FromApp, Services
 from mirante.clips import CLIP_ID, Clip, Part
 from mirante.keys import check_camera
 from pipeline.config.camera_url import redact
+from pipeline.control.clip_place import ClipPlace
 from pipeline.control.clip_requests import ask_clip
 from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.lease import holders
@@ -41,7 +42,9 @@ class Clips(Shape):
 
     clips: list[Annotated[dict[str, Any], as_said(Clip)]]
     recording: list[str] = Field(description="IDs of those that are being written, newest first")
-    words: str = Field(description="why clips cannot be listed; else empty", examples=[""])
+    words: str = Field(
+        description="why some clips, or all, are not listed; else empty", examples=[""]
+    )
 
 
 class Wanted(BaseModel):
@@ -88,11 +91,20 @@ def list_clips(
     """
     Seen(services, who).named(name)
     try:
-        clips = services.clips.listed(check_camera(name), limit, before)
+        clips, words = _listed(services.clips, check_camera(name), limit, before)
         recording = services.clips.drafts(name)
     except (ClipStoreError, OSError) as error:
         return {"clips": [], "recording": [], "words": str(error)}
-    return {"clips": msgspec.to_builtins(clips), "recording": recording, "words": ""}
+    return {"clips": msgspec.to_builtins(clips), "recording": recording, "words": words}
+
+
+def _listed(place: ClipPlace, camera: str, limit: int, before: str) -> tuple[list[Clip], str]:
+    """Return clips, and which are missing, in words: without their bucket those that are there."""
+    try:
+        return place.listed(camera, limit, before), ""
+    except ClipStoreError as error:
+        clips = place.here(camera, limit, before)
+        return clips, f"{error}; only clips that have not been moved there are listed"
 
 
 @router.post(

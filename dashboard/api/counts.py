@@ -151,7 +151,7 @@ def get_counts(
 
 def _check(begin: int, end: int, by: By) -> None:
     if not begin < end:
-        raise ConfigError("query", [f"from: {begin} — expected a moment before {end}"])
+        raise ConfigError("query", [f"from: {begin} — expected a moment before to, which is {end}"])
     if end - begin > LONGEST_S[by]:
         days = LONGEST_S[by] // DAY_S
         raise ConfigError("query", [f"from: {begin} — expected at most {days} days of {by}s"])

@@ -22,6 +22,7 @@ from mirante.events import Event, EventKind
 from mirante.keys import key
 from mirante.nearest import nearest
 from mirante.redis_url import exchange
+from pipeline.config.messages import ConfigError
 
 router = APIRouter(prefix="/api/v1/events", tags=["results"])
 of_camera = APIRouter()
@@ -112,6 +113,16 @@ class Asked(BaseModel):
                 raise ValueError(nearest(kind, _KINDS))
         return kinds
 
+    def check(self) -> None:
+        """Refuse a time that ends before it begins.
+
+        Raises:
+            ConfigError: it does.
+        """
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            words = f"expected a moment before until, which is {self.until}"
+            raise ConfigError("query", [f"since: {self.since} — {words}"])
+
     def fields(self) -> dict[str, frozenset[str]]:
         """Return the values of which an event must have one, by field."""
         asked = {"kind": self.kind, "label": self.label, "zone": self.zone, "line": self.line}
@@ -123,6 +134,7 @@ def list_events(services: FromApp, who: Viewer, asked: Annotated[Asked, Query()]
     """Of all cameras that your rights reach, or of some. Times are those of the entries: when an
     event was published, by the camera's clock. What Redis keeps can be found, a day by default.
     """
+    asked.check()
     cameras = _cameras(Seen(services, who), asked.camera)
     span = (_ms(asked.since), _ms(asked.until))
     happened = Happened(services.redis, cameras, asked.fields(), *span)

@@ -21,7 +21,7 @@ from mirante.zones import LineCount, ZoneCount
 from mirante.zones.recount import Recount, needs_masks
 from mirante.zones.rules import read_rules
 from mirante.zones.scale import WHOLE, Edges
-from pipeline.config.messages import ConflictError, describe, refusal
+from pipeline.config.messages import ConfigError, ConflictError, describe
 from pipeline.config.standard import TRACKER
 from pipeline.config.zones import ZoneRules
 from pipeline.control.entries import Desired
@@ -133,15 +133,7 @@ def put_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) ->
     seen.named(name)
 
     def with_rules(now: Desired) -> Description:
-        stages = _stages(seen, now)
-        index = _index(stages)
-        kept = stages[index].get("ground") if index is not None else None
-        said = _read({"ground": kept, **body})
-        keys = said.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        after = {"stages": _with(stages, index, {"zones": {}, **keys})}
-        report = services.sampler.reports().get(now.worker)
-        check(name, after, now, report, may_refer=who.sees_all)
-        return after
+        return _checked(seen, now, body)[1]
 
     before = services.registry().edit(name, with_rules)
     services.sampler.nudge()
@@ -167,7 +159,10 @@ def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys
     """
     seen = Seen(services, who)
     before = seen.named(name)
-    stage = _read(body)
+    try:
+        stage, _ = _checked(seen, before, body)
+    except UnknownStagesError:  # of a worker that does not run: nothing is there to check against
+        stage = _read(body)
     if not _previews.acquire(blocking=False):
         words = f"{PREVIEWS_AT_ONCE} previews are being counted; try again in a moment"
         raise HTTPException(429, words)
@@ -202,6 +197,28 @@ def _words(found: Recount, covered_s: float, masked: list[str], is_all: bool) ->
     return f"counted in {covered_s / 60:.1f} of the last {MINUTES} minutes{lacking}{masks}{cut}"
 
 
+class UnknownStagesError(ConflictError):
+    """The stages of a camera are those of a worker that does not run."""
+
+
+def _checked(seen: Seen, camera: Desired, body: Description) -> tuple[ZoneRules, Description]:
+    """Return the stage that a body makes, and the key of the camera that has it.
+
+    Raises:
+        ConfigError: a line for each mistake.
+        ConflictError: the camera cannot have it.
+    """
+    stages = _stages(seen, camera)
+    index = _index(stages)
+    kept = stages[index].get("ground") if index is not None else None
+    said = _read({"ground": kept, **body})
+    keys = said.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    after = {"stages": _with(stages, index, {"zones": {}, **keys})}
+    report = seen.services.sampler.reports().get(camera.worker)
+    check(camera.name, after, camera, report, may_refer=seen.who.sees_all)
+    return said, after
+
+
 def _read(keys: Description) -> ZoneRules:
     """Return the stage that a body makes, by the configuration's own rules.
 
@@ -212,14 +229,14 @@ def _read(keys: Description) -> ZoneRules:
     try:
         return ZoneRules.model_validate_json(json.dumps(document), strict=False)
     except ValidationError as error:
-        raise refusal(error, describe(error, ZoneRules, document)) from None
+        raise ConfigError("zones", describe(error, ZoneRules, document)) from None
 
 
 def _stages(seen: Seen, camera: Desired) -> list[Description]:
     """Return the camera's stages, its own or what it inherits.
 
     Raises:
-        ConflictError: they are not known.
+        UnknownStagesError: they are not known.
     """
     report = seen.services.sampler.reports().get(camera.worker)
     own: list[Description] | None = camera.spec.get("stages")
@@ -227,7 +244,7 @@ def _stages(seen: Seen, camera: Desired) -> list[Description]:
         own = report.stages_of(camera.spec)
     if own is None:
         words = f'it inherits them from worker "{camera.worker}", which is not running'
-        raise ConflictError("camera", [f"{camera.name}.stages: {words}"])
+        raise UnknownStagesError("camera", [f"{camera.name}.stages: {words}"])
     return [dict(each) for each in own]
 
 
@@ -258,7 +275,7 @@ def _area(camera: Desired) -> Edges:
 def _shown(seen: Seen, camera: Desired) -> Description:
     try:
         stages = _stages(seen, camera)
-    except ConflictError:
+    except UnknownStagesError:
         stages = []
     index = _index(stages)
     said = {} if index is None else stages[index]

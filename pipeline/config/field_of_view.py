@@ -42,10 +42,18 @@ def _check_zone(zone: list[list[float]]) -> list[list[float]]:
     corners = [(x, y) for x, y in zone]
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()  # closed, as GeoJSON writes it
-    if not 3 <= len(corners) <= MAX_CORNERS:
+    if not len(zone) >= 3 or len(corners) > MAX_CORNERS:
         words = f"expected 3 to {MAX_CORNERS} corners [x, y], got {len(corners)}"
-        raise unfit(words) if 3 <= len(zone) <= MAX_CORNERS + 1 else ValueError(words)
+        raise unfit(words) if len(zone) == MAX_CORNERS + 1 else ValueError(words)
+    if (count := len(set(corners))) < 3:
+        raise unfit(f"expected at least 3 different corners [x, y], got {count}")
+    for (one, corner), (other, same) in combinations(enumerate(corners), 2):
+        if corner == same:
+            words = f"but corners {one + 1} and {other + 1} are both {[*corner]}"
+            raise unfit(f"expected different corners, {words}")
     edges = [*zip(corners, corners[1:] + corners[:1], strict=True)]
+    if not any(_side(edges[0], corner) for corner in corners):
+        raise unfit("expected corners around an area, but all of them are in one line")
     for (one, a), (other, b) in combinations(enumerate(edges), 2):
         if _folds(a, b) if a[1] == b[0] else _folds(b, a) if b[1] == a[0] else _meet(a, b):
             raise unfit(

@@ -46,7 +46,7 @@ class ClipBucket:
 
     def listed(self, camera: str, limit: int = 200, before: str = "") -> list[Clip]:
         """Return the clips of a camera, newest first; those with an ID below ``before``."""
-        here = {clip.id: clip for clip in self._folder.listed(camera, limit, before)}
+        here = {clip.id: clip for clip in self.here(camera, limit, before)}
         names = [each.object_name for each in self._objects(f"{check_camera(camera)}/")]
         told = (name for name in names if name.endswith(TOLD))
         there = {Path(name).stem: name for name in told}
@@ -54,6 +54,10 @@ class ClipBucket:
         newest = sorted(older, reverse=True)[:limit]
         clips = (here.get(clip) or self._told(there[clip]) for clip in newest)
         return [clip for clip in clips if clip is not None]
+
+    def here(self, camera: str, limit: int = 200, before: str = "") -> list[Clip]:
+        """Return those of the clips that wait in the folder, likewise; also without the bucket."""
+        return self._folder.listed(camera, limit, before)
 
     def drafts(self, camera: str) -> list[str]:
         """Return the IDs of clips that are being written, newest first."""

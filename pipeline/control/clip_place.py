@@ -17,6 +17,9 @@ class ClipPlace(Protocol):
     def listed(self, camera: str, limit: int = ..., before: str = ...) -> list[Clip]:
         """Return the clips of a camera, newest first; those with an ID below ``before``."""
 
+    def here(self, camera: str, limit: int = ..., before: str = ...) -> list[Clip]:
+        """Return those of the clips that lie on this machine, likewise."""
+
     def drafts(self, camera: str) -> list[str]:
         """Return the IDs of clips that are being written, newest first."""
 

@@ -236,6 +236,8 @@ class ClipStore:
         clips = (clip for path in older if (clip := _read(path)) is not None)
         return [clip for clip, _ in zip(clips, range(limit), strict=False)]
 
+    here = listed
+
     def drafts(self, camera: str) -> list[str]:
         """Return the IDs of clips that are being written, newest first."""
         folder = self.folder / check_camera(camera)

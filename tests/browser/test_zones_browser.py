@@ -266,3 +266,31 @@ _BODY = """async (rules) => {
 def test_what_is_not_touched_is_saved_as_it_was(scripts: Page) -> None:
     for area in ([0, 0, 1, 1], [0.1, 0.2, 0.9, 1]):
         assert scripts.evaluate(_BODY, {**_RULES, "area": area}) == _RULES
+
+
+_NOW = """async ({ origin, may }) => {
+  const { html, render } = await import("/static/lib/preact.js");
+  const { ZonesNow } = await import("/static/zones/zones_now.js");
+  const place = document.createElementNS("http://www.w3.org/1999/xhtml", "div");
+  const camera = { name: "gate", worker: "main", origin, stages: [] };
+  render(html`<${ZonesNow} camera=${camera} session=${{ may }} />`, place);
+  return place.textContent.trim();
+}"""
+
+
+@pytest.mark.parametrize(
+    ("origin", "may", "said"),
+    [
+        ("api", ["operator"], "Draw zones and lines"),
+        (
+            "config",
+            ["operator"],
+            "Zones and lines of this camera are changed in worker main's configuration file.",
+        ),
+        ("config", [], ""),
+    ],
+)
+def test_where_zones_are_changed_is_said(
+    scripts: Page, origin: str, may: list[str], said: str
+) -> None:
+    assert scripts.evaluate(_NOW, {"origin": origin, "may": may}) == said

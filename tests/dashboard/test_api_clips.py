@@ -58,6 +58,18 @@ def store(bench: Bench, tmp_path: Path) -> ClipStore:
     return store
 
 
+def test_without_their_bucket_clips_that_wait_are_listed(bench: Bench, store: ClipStore) -> None:
+    bucket = {"endpoint": "http://127.0.0.1:1", "bucket": "clips", "access_key": "k"}
+    kept = ClipsKept.model_validate(
+        {"folder": store.folder, "days": 3650, "s3": bucket | {"secret_key": "s"}}
+    )
+    bench.app.state.services = replace(bench.services, clips=place_of(kept))
+    answer = get(bench, "gate/clips?limit=1").json()
+    assert [clip["id"] for clip in answer["clips"]] == ["20261129-041503-001"]
+    assert answer["words"].startswith("clips.s3: http://127.0.0.1:1, bucket clips: ")
+    assert answer["words"].endswith("; only clips that have not been moved there are listed")
+
+
 def get(bench: Bench, path: str, **headers: str) -> httpx.Response:
     return bench.http.get(f"/api/v1/cameras/{path}", headers=headers)
 

@@ -90,6 +90,19 @@ def test_pages_of_several_cameras_hold_each_event_once_newest_first(site: Bench)
     assert last == [f"{c} {m}-{s}" for m, s, c in whole if (m, s) < (1000, 1)]
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("events?since=1&until=0", "since: 1.0 — expected a moment before until, which is 0.0"),
+        ("events?since=5&until=5", "since: 5.0 — expected a moment before until, which is 5.0"),
+        ("cameras/gate/counts?from=5&to=3", "from: 5 — expected a moment before to, which is 3"),
+    ],
+)
+def test_a_time_that_ends_before_it_begins_is_refused(site: Bench, path: str, line: str) -> None:
+    answer = site.http.get(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["detail"]) == (422, [line])
+
+
 FILTERS: tuple[tuple[dict[str, Any], list[str]], ...] = (
     ({"kind": "zone-entered"}, ["3-0"]),
     ({"kind": ["zone-entered", "line-crossed"]}, ["4-0", "3-0"]),

@@ -19,6 +19,7 @@ from tests.support.walks import DOOR, GATE, walk
 
 CAMERAS = "/api/v1/cameras"
 ZONES = f"{CAMERAS}/gate/zones"
+PREVIEW = f"{ZONES}/preview"
 RULES = {"zones": {"door": DOOR | {"classes": ["person"]}}, "lines": {"gate": GATE}}
 
 
@@ -97,6 +98,62 @@ def test_mistakes_are_refused_in_words(gate: Bench, body: dict[str, Any], line: 
     assert stages(gate) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (
+            {"zones": {"door": {"polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]}}},
+            "zones.door.polygon: a list — expected corners in order around an area, but edges 1 "
+            "and 3 meet",
+        ),
+        (
+            {"zones": {"door": {"polygon": [[0.5, 0.5]] * 3}}},
+            "zones.door.polygon: a list — expected at least 3 different corners [x, y], got 1",
+        ),
+        (
+            {"zones": {"door": {"polygon": [[0, 0], [1, 0], [0, 0], [0, 1]]}}},
+            "zones.door.polygon: a list — expected different corners, but corners 1 and 3 are both "
+            "[0.0, 0.0]",
+        ),
+        (
+            {"zones": {"door": {"polygon": [[0.1, 0.1], [0.2, 0.2], [0.4, 0.4]]}}},
+            "zones.door.polygon: a list — expected corners around an area, but all of them are in "
+            "one line",
+        ),
+        (
+            {"zones": {"door": {"polygon": [[0, 0], [1, 1]]}}},
+            "zones.door.polygon: a list — expected 3 to 100 corners [x, y], got 2",
+        ),
+        ({"zones": {"door": {}}}, "zones.door: a mapping — expected polygon or mask, one of them"),
+        ({"lines": {"gate": {"from": [0, 0], "to": [0, 0]}}}, "lines.gate: a mapping — expected"),
+    ],
+)
+def test_every_shape_that_cannot_be_is_refused_alike(
+    gate: Bench, body: dict[str, Any], line: str
+) -> None:
+    for response in (gate.http.put(ZONES, json=body), gate.http.post(PREVIEW, json=body)):
+        assert response.status_code == 422, response.text
+        assert response.json()["detail"][0].startswith(line), response.text
+
+
+def test_the_preview_refuses_what_a_change_does(gate: Bench) -> None:
+    for body in (
+        {"zones": {"door": DOOR | {"classes": ["persn"]}}},
+        {"zones": {"door": {"mask": "drivable"}}},
+        {"zones": {"door": {"mask": "${HOME}"}}},
+        {"lines": {"gate": GATE | {"band": 9}}},
+    ):
+        changed, shown = gate.http.put(ZONES, json=body), gate.http.post(PREVIEW, json=body)
+        assert changed.status_code in {409, 422}, changed.text
+        assert (shown.status_code, shown.json()) == (changed.status_code, changed.json())
+
+
+def test_a_preview_needs_no_worker_that_runs(bench: Bench) -> None:
+    bench.services.registry().add("gate", {"url": "test://"})
+    preview = bench.http.post(PREVIEW, json=RULES)
+    assert (preview.status_code, preview.json()["frames"]) == (200, 0)
+
+
 def test_a_camera_of_the_file_is_changed_there(bench: Bench) -> None:
     bench.worker()
     bench.until(bench.services.sampler.reports)
@@ -123,7 +180,7 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
                 gate.outbox.trail("gate", trail)
     gate.until(lambda: gate.outbox.state.depth == 0)
     rules = RULES | {"lines": {"gate": {"from": [0.5, 1], "to": [0.5, 0]}}}
-    rules |= {"zones": {"door": DOOR, "road": {"mask": "drivable"}}}
+    rules |= {"zones": {"door": DOOR, "road": {"mask": "car"}}}
     preview = gate.http.post(f"{ZONES}/preview", json=rules).json()
     assert preview["lines"] == {"gate": {"in": 1, "out": 1}}
     assert preview["zones"]["door"]["entered"] == 1

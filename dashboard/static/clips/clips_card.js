@@ -19,7 +19,7 @@ export function ClipsCard({ camera, session }) {
   if (!rule && !clips?.length) return null;
   return html`<section class="card clips"><h2>Clips <small>video from before a moment to after it</small></h2>
     ${rule && mayOperate(session) && html`<${Record} name=${name} rule=${rule} runs=${runs} clips=${clips} recording=${recording} onAsked=${look} />`}
-    ${words && html`<${Notice} icon="alert" tone="wait" title="Clips cannot be listed">${words}</${Notice}>`}
+    ${words && html`<${Notice} icon="alert" tone="wait" title=${clips?.length ? "Some clips are not listed" : "Clips cannot be listed"}>${words}</${Notice}>`}
     ${rule && clips?.length === 0 && !words && html`<p class="nothing">No clips yet. ${keptOf(rule.on ?? [])}</p>`}
     ${clips?.length > 0 && html`<ol class="clip-list" tabindex="0" aria-label="Clips, newest first">
       ${clips.map((clip) => html`<${Row} key=${clip.id} clip=${clip} onPlay=${() => play(clip)} />`)}
@@ -45,6 +45,12 @@ function Row({ clip, onPlay }) {
   </button></li>`;
 }
 
+/** Clips of two lists, the newest first. */
+function together(some, others) {
+  const known = new Set(some.map((clip) => clip.id));
+  return [...some, ...others.filter((clip) => !known.has(clip.id))].sort((a, b) => (a.id < b.id ? 1 : -1));
+}
+
 /** {clips: null until known, recording, words, hasMore, more(), look()}: the newest are asked for again and again. */
 function useClips(name) {
   const [state, set] = useState({ clips: null, recording: [], words: "" });
@@ -52,7 +58,7 @@ function useClips(name) {
   const look = useCallback(async () => {
     try {
       const answer = await get(cameraPath(name, `/clips?limit=${limit}`));
-      set((before) => (answer.words && before.clips ? { ...before, words: answer.words } : answer));
+      set((before) => (answer.words && before.clips ? { ...answer, clips: together(answer.clips, before.clips) } : answer));
     } catch (error) {
       set((before) => ({ ...before, words: error.message }));
     }

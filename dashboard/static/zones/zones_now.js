@@ -9,13 +9,14 @@ import { dwellWords } from "../events/event_words.js";
 export function ZonesNow({ camera, message, session, onEdit }) {
   const { zones, lines } = areasOf(camera) ?? { zones: {}, lines: {} };
   const isAny = Object.keys(zones).length + Object.keys(lines).length > 0;
-  const mayEdit = mayOperate(session) && camera.origin === "api";
-  if (!isAny && !mayEdit) return null;
+  const isOperator = mayOperate(session), mayEdit = isOperator && camera.origin === "api";
+  if (!isAny && !isOperator) return null;
   return html`<div class="zone-now">
     ${isAny && html`<dl aria-label="Counts of zones and lines">
       ${Object.keys(zones).map((name) => html`<${Zone} key=${`z${name}`} name=${name} count=${message?.zones?.[name]} />`)}
       ${Object.keys(lines).map((name) => html`<${Line} key=${`l${name}`} name=${name} count=${message?.lines?.[name]} />`)}</dl>`}
     ${mayEdit && html`<${Button} icon="shape" kind="quiet" onClick=${onEdit}>${isAny ? "Edit zones" : "Draw zones and lines"}</${Button}>`}
+    ${isOperator && !mayEdit && html`<p class="hint">Zones and lines of this camera are changed in worker ${camera.worker}'s configuration file.</p>`}
   </div>`;
 }
 
