@@ -73,14 +73,14 @@ class Own(NamedTuple):
     Attributes:
         curves: (n, 3) a, b and c.
         miss: (n,) by how much points miss them.
-        normal: (n, 3, 3) the inverse of the covariance of a, b and c on a road that is known.
+        covariance: (n, 3, 3) of a, b and c on a road that is known.
         by_road: (n, 3, 3) the products of derivatives by a, b and c with those by the road's h, a
             and c.
     """
 
     curves: Floats
     miss: Floats
-    normal: Floats
+    covariance: Floats
     by_road: Floats
 
 
@@ -168,9 +168,10 @@ def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit, worth: Flo
     right = weighted @ np.stack([*base, by_h, residual], axis=1)
     loose = np.where(miss > _SCALE, 10.0, 1.0)[:, None]
     normal = right[:, :, :3] + np.eye(3) * (1.0 / (_OWN * loose) ** 2)[:, None, :]
-    curves = np.linalg.solve(normal, right[:, :, 4:])[:, :, 0]
+    covariance = np.linalg.inv(normal)
+    curves = (covariance @ right[:, :, 4:])[:, :, 0]
     curves += np.stack([np.full(count, road.a), found.b, np.full(count, road.c)], axis=1)
-    return Own(curves, miss, normal, right[:, :, [3, 0, 2]])
+    return Own(curves, miss, covariance, right[:, :, [3, 0, 2]])
 
 
 def deviations(own: Own, found: Fit, below: Floats) -> Floats:
@@ -184,16 +185,14 @@ def deviations(own: Own, found: Fit, below: Floats) -> Floats:
         found: their road.
         below: (k,) distances of the rows from the horizon.
     """
-    n, inverse = len(found.b), 1.0 / below
+    inverse = 1.0 / below
     base = np.stack([np.ones_like(below), below, inverse])
-    told = np.linalg.solve(
-        own.normal, np.concatenate([own.by_road, np.tile(base, (n, 1, 1))], axis=2)
-    )
-    by_road = np.tile(base[[0, 0, 2]], (n, 1, 1))
+    by_road = np.repeat(base[None, [0, 0, 2]], len(found.b), axis=0)
     by_road[:, 0] = found.road.c * inverse * inverse - found.b[:, None]
-    by_road -= told[:, :, :3].transpose(0, 2, 1) @ base
-    variance = (base * told[:, :, 3:]).sum(axis=1)
-    variance += (by_road * np.linalg.solve(found.normal, by_road)).sum(axis=1)
+    made_up = own.covariance @ own.by_road
+    by_road -= made_up.transpose(0, 2, 1) @ base
+    variance = (base * (own.covariance @ base)).sum(axis=1)
+    variance += (by_road * (np.linalg.inv(found.normal) @ by_road)).sum(axis=1)
     deviation: Floats = np.sqrt(variance)
     return deviation
 
