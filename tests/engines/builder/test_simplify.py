@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from tests.support.built_engines import ask, store
 from tests.support.conversions import photographs
 from tests.support.onnx_networks import floats, save
 
-onnxslim = pytest.importorskip("onnxslim", reason='pip install "mirante[build]"')
-
-pytestmark = pytest.mark.slow
+# Looked for, not imported: it takes half a second, in each process that lists the tests.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("onnxslim") is None, reason='pip install "mirante[build]"'),
+]
 
 __all__ = ["store"]
 
@@ -133,6 +136,8 @@ def test_the_published_case(weights: Path) -> None:
 @pytest.fixture
 def turned_pads(monkeypatch: pytest.MonkeyPatch) -> None:
     """An optimiser that exchanges the two ends of each padding."""
+    import onnxslim
+
     slim = onnxslim.slim
 
     def turning(model: Any, **keys: Any) -> Any:
@@ -213,7 +218,7 @@ def test_rows_that_change_places_are_no_other_network(
         none.CopyFrom(numpy_helper.from_array(moved, "none"))
         return made
 
-    monkeypatch.setattr(onnxslim, "slim", rounding)
+    monkeypatch.setattr("onnxslim.slim", rounding)
     said: list[str] = []
     simplified(model, {"x": np.array([[0.5, 0.5, 0.25, 1]], np.float32)}, said.append)
     assert len(said) == notes
