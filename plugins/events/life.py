@@ -132,7 +132,7 @@ def event_of(kind: EventKind, camera: str, track: int, life: Life, labels: Seque
         bbox=(float(left), float(top), float(right - left), float(bottom - top)),
         dwell_s=dwell_s,
         votes={
-            labels[place]: round(count / life.hits, 3)
+            labels[place]: round(count / sum(life.votes.values()), 3)
             for place, count in sorted(life.votes.items(), key=lambda vote: -vote[1])
         },
         path=[] if kind == "object-new" else points_of(path),

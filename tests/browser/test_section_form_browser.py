@@ -107,11 +107,18 @@ def test_events_and_clips_are_said_and_come_back(pages: Pages, site: Site) -> No
             expect(control_of(dialog, f"{key}-trouble")).to_contain_text(words)
         section, _, name = key.partition(".")
         say(dialog, key, SECTIONS[section][name])
+    gate = dialog.get_by_label("Models look at")
+    dialog.get_by_text("More options").click()
+    gate.select_option("on")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
     spec = httpx.get(f"{api}/told").json()["spec"]
     assert {key: spec[key] for key in SECTIONS} == SECTIONS
+    assert spec.pop("gate") == "on"
     dialog = edit(page, "told")
+    dialog.get_by_text("More options").click()
+    expect(gate).to_have_value("on")
+    gate.select_option("")
     for section, values in SECTIONS.items():
         for key, value in values.items():
             assert shown(dialog, f"{section}.{key}", value) == value

@@ -135,6 +135,14 @@ def test_what_has_not_changed_is_not_told_again() -> None:
     assert changed[0].votes == {"child": 0.508, "person": 0.492}
 
 
+def test_what_is_carried_over_is_no_vote() -> None:
+    site = Site(update_s=1.0, images=False)
+    site(*(frame(t, {1: (100, 200)}) for t in range(4)))
+    site(*(replace(frame(t, {1: (100, 200)}), skipped="still") for t in range(4, 40)))
+    (event,) = site(*(frame(t, {1: (100, 200)}, label="child") for t in range(40, 45)))
+    assert event.votes == {"child": 0.556, "person": 0.444}
+
+
 def test_classes_and_objects_decide_who_is_told_of() -> None:
     for options, told in (({"classes": ("car",)}, 0), ({"objects": False}, 0), ({}, 2)):
         site = Site(**options)

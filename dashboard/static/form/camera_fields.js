@@ -94,12 +94,19 @@ export function BlurFaces({ values, labels, onChange }) {
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
 
-const FOLDED = ["view", "fps", "width", "height", "previewFps", "transport", ...VIEW_KEYS];
+const FOLDED = ["view", "fps", "width", "height", "previewFps", "transport", "gate", ...VIEW_KEYS];
+const TRANSPORTS = { auto: "AUTO: TCP, else UDP", tcp: "TCP", udp: "UDP" };
+const GATES = { auto: "Automatic: frames with motion, of live cameras", on: "Frames with motion", off: "All frames" };
 
 /** `defaults`: what the worker takes for what is left empty. */
 export function Options({ values, labels, defaults, onChange, lines }) {
   const option = (key, label, standard, help) => html`<${Field} id=${key} label=${label} value=${values[key]} inputmode="decimal"
     placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
+  const choice = (key, label, standard, choices, help) => html`<div class="field"><label for=${key}>${label}</label>
+    <select id=${key} value=${values[key]} aria-describedby="${key}-help" onChange=${(event) => onChange({ [key]: event.target.value })}>
+      <option value="">${standard} (default)</option>
+      ${Object.entries(choices).map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
+    </select><${Trouble} lines=${lines[key]} />${help && html`<small id="${key}-help">${help}</small>`}</div>`;
   const set = FOLDED.filter((key) => values[key] !== "").length;
   const isWrong = [...FOLDED, "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
@@ -115,11 +122,10 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       ${option("previewFps", "Images shown per second", defaults.preview?.fps ?? 8, "Only while someone is watching.")}
       ${option("width", "Analysed width", defaults.width ?? 640, "Maximum in pixels; the aspect ratio is kept.")}
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}
-      ${endpointOf(values.url)?.transports.length > 0 && html`<div class="field"><label for="transport">RTP transport</label>
-        <select id="transport" value=${values.transport} onChange=${(event) => onChange({ transport: event.target.value })}>
-          <option value="">${(defaults.transport ?? "auto").toUpperCase()} (default)</option>
-          <option value="auto">AUTO: TCP, else UDP</option><option value="tcp">TCP</option><option value="udp">UDP</option>
-        </select><${Trouble} lines=${lines.transport} /></div>`}
+      ${endpointOf(values.url)?.transports.length > 0
+        && choice("transport", "RTP transport", (defaults.transport ?? "auto").toUpperCase(), TRANSPORTS)}
+      ${choice("gate", "Models look at", GATES[defaults.gate ?? "auto"], GATES,
+        "While nothing moves, what was found before is published again and no model runs.")}
     </div>
     <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines}
       trouble=${(id, wrong) => html`<${Trouble} id=${id} lines=${wrong} />`} />

@@ -9,6 +9,8 @@ const HIDDEN = "***@"; // what an address is shown with instead of its user and 
 
 /** Number options: key of the form → where it lies in a camera's keys. */
 const NUMBERS = { fps: ["fps"], width: ["width"], height: ["height"], previewFps: ["preview", "fps"] };
+/** Options of a few words, each a key of the camera; "" is the default. */
+const CHOICES = ["transport", "gate"];
 
 let stageNumber = 0;
 
@@ -20,17 +22,18 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 
 export const EMPTY = {
   url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
-  fps: "", width: "", height: "", previewFps: "", transport: "", blur: [], sections: {},
+  fps: "", width: "", height: "", previewFps: "", transport: "", gate: "", blur: [], sections: {},
   ...viewTexts({}),
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
   const values = { ...EMPTY, url, view: spec.view ?? "", name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
-    ...viewTexts(spec), transport: spec.transport ?? "", blur: spec.preview?.blur ?? [], sections: sectionsOf(spec) };
+    ...viewTexts(spec), blur: spec.preview?.blur ?? [], sections: sectionsOf(spec) };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
   }
+  for (const key of CHOICES) values[key] = spec[key] ?? "";
   return values;
 }
 
@@ -60,7 +63,7 @@ export function specOf(values, before = {}) {
     const part = path.length > 1 ? preview : spec;
     put(part, path.at(-1), number(values[key]));
   }
-  put(spec, "transport", values.transport || null);
+  for (const key of CHOICES) put(spec, key, values[key] || null);
   for (const key of VIEW_KEYS) put(spec, key, viewValue(key, values[key], before));
   put(spec, "stages", values.stages?.map((one) => one.stage) ?? null);
   put(preview, "blur", values.blur.length ? values.blur : null);
