@@ -228,12 +228,11 @@ def driven(
 
 def test_a_change_of_lanes_is_one_departure() -> None:
     right = [*np.linspace(0, 1, 30), *[1.0] * 5]
-    events = driven(right)
-    assert [(each.kind, each.direction, each.camera) for each in events] == [
-        ("lane-departure", "right", "car")
-    ]
     events = driven([*right, *right[::-1]])
-    assert [each.direction for each in events] == ["right", "left"]
+    assert [(each.kind, each.direction, each.camera) for each in events] == [
+        ("lane-departure", "right", "car"),
+        ("lane-departure", "left", "car"),
+    ]
     assert [each.id for each in events] == [f"1700000000000-lane-departure-{n}" for n in (1, 2)]
 
 
