@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.dashboard.plan import Plan as PagesPlan
 from benchmarks.lanes.plan import Plan as LanesPlan
+from benchmarks.latency.plan import Plan as LatencyPlan
 from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
 from benchmarks.objects.plan import Plan as ObjectsPlan
@@ -32,6 +33,15 @@ def _bench() -> None:
 def line(plan: LinePlan) -> None:
     """Throughput against floor and good loops; latency; CPU per frame from 1 to 8 cameras."""
     from benchmarks.line.line import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def latency(plan: LatencyPlan) -> None:
+    """From a camera's sending a frame to reading its results, beside good loops."""
+    from benchmarks.latency.run import run_bench
 
     run_bench(plan)
 

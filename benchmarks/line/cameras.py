@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -30,7 +30,7 @@ def prepare_clip_line(job: Job) -> Callable[[], int]:
     Raises:
         RuntimeError: a camera does not come; or, from the call, not every frame was published.
     """
-    spec = {"url": f"file:{job.clip}", "pace": "every_frame", **_options(job)}
+    spec = {"url": f"file:{job.clip}", "pace": "every_frame", **camera_options(job)}
     around, cameras = _running(job, [spec] * job.cameras, WARM_FRAMES)
     before = _published(cameras)
 
@@ -51,7 +51,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     Raises:
         RuntimeError: a camera does not come.
     """
-    specs = [{"url": url, **_options(job)} for url in job.urls]
+    specs = [{"url": url, **camera_options(job)} for url in job.urls]
     around, cameras = _running(job, specs, 1)
     time.sleep(SETTLE_S)
     before = _published(cameras)
@@ -69,7 +69,7 @@ def _running(
     job: Job, specs: list[dict[str, object]], frames: int
 ) -> tuple[AbstractContextManager[list[RunningCamera]], list[RunningCamera]]:
     """Start cameras; return once each has published so many frames, with what ends them."""
-    around = _cameras(job, specs)
+    around = running_cameras(job, specs)
     cameras = around.__enter__()
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while any(camera.ledger.counts()[0].published < frames for camera in cameras):
@@ -80,7 +80,8 @@ def _running(
     return around, cameras
 
 
-def _options(job: Job) -> dict[str, object]:
+def camera_options(job: Job) -> dict[str, Any]:
+    """Return the keys of each camera but its address."""
     return {
         "width": job.width,
         "height": job.width,
@@ -90,7 +91,8 @@ def _options(job: Job) -> dict[str, object]:
 
 
 @contextmanager
-def _cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
+def running_cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
+    """Start cameras ``bench0`` … and yield them; they stop behind it."""
     cv2.setNumThreads(1)  # as a worker does
     outbox = Outbox(job.redis)
     outbox.start()

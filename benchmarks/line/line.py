@@ -53,7 +53,7 @@ def run_bench(plan: Plan) -> None:
 
 def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
     """The line, its floor, and loops; in turn, so that a slow minute meets them all."""
-    names = ["line", "small", "decode", "engine", *loops_of(plan)]
+    names = ["line", "small", "decode", "engine", *loops_of(plan.model)]
     small = max(find(plan.model).input.size)
     for cameras in (1, plan.cameras) if plan.cameras > 1 else (1,):
         taken: dict[str, list[Measured]] = {name: [] for name in names}
@@ -80,10 +80,10 @@ def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
         )
 
 
-def loops_of(plan: Plan) -> list[str]:
+def loops_of(model: str) -> list[str]:
     """Return the loops that can run beside the line."""
-    if find(plan.model).decoder != "yolox":
-        typer.echo(f"loops are left out: they read YOLOX alone, not {plan.model}", err=True)
+    if find(model).decoder != "yolox":
+        typer.echo(f"loops are left out: they read YOLOX alone, not {model}", err=True)
         return []
     return [name for name in LOOPS if name != "pyav_loop" or open_pyav() is not None]
 
@@ -137,7 +137,7 @@ def _print_decoding(job: Job, plan: Plan, redis_pid: int) -> None:
     """A camera without stages beside bare decoding, in turns."""
     clip = CACHE / f"{plan.clip.stem}-{WIDE[0]}x{WIDE[1]}.mp4"
     if not clip.exists():
-        encode_pictures(_pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS, clip)
+        encode_pictures(pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS, clip)
     taken: dict[str, list[Measured]] = {"received": [], "live": []}
     with rtsp_cameras({"camera": clip}, CACHE) as urls:
         live = replace(
@@ -181,13 +181,14 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
     fps = max(1, plan.rate // cameras)
     target = CACHE / f"{plan.clip.stem}-{plan.frames}-{fps}fps.mp4"
     if not target.exists():
-        encode_pictures(_pictures(plan.clip, plan.frames), fps, target)
+        encode_pictures(pictures(plan.clip, plan.frames), fps, target)
     return target
 
 
-def _pictures(
+def pictures(
     clip: Path, frames: int, size: tuple[int, int] | None = None
 ) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Yield the first frames of a clip, RGB, at a size, else its own."""
     capture = cv2.VideoCapture(str(clip))
     for _ in range(frames):
         more, bgr = capture.read()
@@ -199,16 +200,21 @@ def _pictures(
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
     program = [sys.executable, "-m", "benchmarks.line.variants", variant, json.dumps(asdict(job))]
-    extra = {"PYTHONPATH": str(open_pyav())} if variant == "pyav_loop" else {}
     before_s = _cpu_s(redis_pid)
     done = subprocess.run(
-        program, capture_output=True, text=True, check=False, env={**os.environ, **extra}
+        program, capture_output=True, text=True, check=False, env=environment_of(variant)
     )
     if done.returncode:
         raise RuntimeError(f"{variant}: {done.stderr.strip()[-2000:]}")
     time.sleep(0.2)  # until the last of its memory and sockets is gone
     redis_s = _cpu_s(redis_pid) - before_s
     return replace(Measured(**json.loads(done.stdout.splitlines()[-1])), redis_s=redis_s)
+
+
+def environment_of(variant: str) -> dict[str, str]:
+    """Return the environment of a variant's process."""
+    extra = {"PYTHONPATH": str(open_pyav())} if variant == "pyav_loop" else {}
+    return {**os.environ, **extra}
 
 
 def _cpu_s(pid: int) -> float:

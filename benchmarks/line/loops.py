@@ -4,10 +4,13 @@ They do what ``mirinfer model=yolox-nano ! mirpublish`` does, without a graph, a
 outbox, timings or reconnecting, and as well as such loops can: on the line's own network at its
 own size, in sessions that have as many threads as the line's and do not spin, with one thread for a
 decoder, cells without an object left out before classes are looked at, and results sent in batches.
+Live cameras are read over TCP, with FFmpeg told to hold nothing back; it holds each frame until the
+next one begins all the same.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,35 +30,39 @@ from numpy.typing import NDArray
 from engines.placement import Placement
 
 Image = NDArray[np.uint8]
-Reader = Callable[[Path, tuple[int, int]], Iterator[Image]]
+Reader = Callable[[str, tuple[int, int]], Iterator[Image]]
 STRIDES = (8, 16, 32)
 SCORE, OVERLAP = 0.3, 0.45
 BATCH, BATCH_S = 16, 0.1  # results of one exchange with Redis, and how long the first one waits
+PROMPT = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop over the frames of a clip, a thread for each camera.
+    """A loop over the frames of cameras, a thread for each. A message has the number in the image,
+    where one is looked for, the milliseconds of the inference, and the objects.
 
     Attributes:
-        read: yields the frames of a clip, BGR, at a size.
-        clip: the clip.
+        read: yields the frames of a clip or a live camera, BGR, at a size.
+        sources: the clip or the address of each camera.
         network: a file of yolox-nano.
         at: the place of a frame in its input tensor, from the top left corner.
-        cameras: how many read the clip at once.
-        frames: of the clip, for each.
         redis: address of a Redis.
         threads: of one inference.
+        frames: of each; None for all.
+        number: reads the number of a frame.
+        batch_s: how long the first result of an exchange with Redis waits.
     """
 
     read: Reader
-    clip: Path
+    sources: tuple[str, ...]
     network: Path
     at: Placement
-    cameras: int
-    frames: int
     redis: str
     threads: int
+    frames: int | None = None
+    number: Callable[[Image], int | None] | None = None
+    batch_s: float = BATCH_S
 
     def prepare(self) -> Callable[[], int]:
         """Load; the call runs over all frames and returns how many were published."""
@@ -66,13 +73,13 @@ class Loop:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = ["CPUExecutionProvider"]
         session = ort.InferenceSession(str(self.network), options, providers=providers)
-        published = [0] * self.cameras
+        published = [0] * len(self.sources)
 
         def camera(index: int) -> None:
-            published[index] = self._camera(session, f"loop:{index}")
+            published[index] = self._camera(session, index)
 
         def run() -> int:
-            loops = [threading.Thread(target=camera, args=(i,)) for i in range(self.cameras)]
+            loops = [threading.Thread(target=camera, args=(i,)) for i in range(len(published))]
             for loop in loops:
                 loop.start()
             for loop in loops:
@@ -81,38 +88,47 @@ class Loop:
 
         return run
 
-    def _camera(self, session: Any, stream: str) -> int:
+    def _camera(self, session: Any, index: int) -> int:
         width, height = self.at.size
         left, top, right, bottom = self.at.content
         tensor = np.full((1, 3, height, width), 114, np.float32)
         planes = [np.empty((bottom - top, right - left), np.uint8) for _ in range(3)]
-        outbox = _Batches(self.redis, stream)
+        outbox = _Batches(self.redis, stream_of(index), self.batch_s)
         published = 0
         content = (right - left, bottom - top)
-        for image in islice(self.read(self.clip, content), self.frames):
+        for image in islice(self.read(self.sources[index], content), self.frames):
+            number = self.number(image) if self.number else None
             cv2.split(image, planes)
             for channel, plane in enumerate(planes):
                 tensor[0, channel, top:bottom, left:right] = plane
+            began_s = time.perf_counter()
             (raw,) = session.run(None, {"images": tensor})
-            outbox.put(objects(raw[0], self.at))
+            infer_ms = (time.perf_counter() - began_s) * 1e3
+            found = objects(raw[0], self.at)
+            outbox.put({"number": number, "infer": infer_ms, "objects": found})
             published += 1
         outbox.send()
         return published
 
 
+def stream_of(index: int) -> str:
+    """Return the key of the stream that a loop's camera fills."""
+    return f"loop:{index}"
+
+
 class _Batches:
     """Results on their way to a stream."""
 
-    def __init__(self, url: str, stream: str) -> None:
-        self._client, self._stream = redis.Redis.from_url(url), stream
+    def __init__(self, url: str, stream: str, wait_s: float) -> None:
+        self._client, self._stream, self._wait_s = redis.Redis.from_url(url), stream, wait_s
         self._waiting: list[bytes] = []
         self._since_s = 0.0
 
-    def put(self, found: list[dict[str, Any]]) -> None:
+    def put(self, message: dict[str, Any]) -> None:
         if not self._waiting:
             self._since_s = time.monotonic()
-        self._waiting.append(msgspec.json.encode(found))
-        if len(self._waiting) >= BATCH or time.monotonic() - self._since_s > BATCH_S:
+        self._waiting.append(msgspec.json.encode(message))
+        if len(self._waiting) >= BATCH or time.monotonic() - self._since_s > self._wait_s:
             self.send()
 
     def send(self) -> None:
@@ -123,27 +139,36 @@ class _Batches:
         self._waiting.clear()
 
 
-def by_opencv(clip: Path, size: tuple[int, int]) -> Iterator[Image]:
-    """Yield the frames of a clip, BGR of ``size``, read by OpenCV with one thread."""
-    capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+def by_opencv(source: str, size: tuple[int, int]) -> Iterator[Image]:
+    """Yield the frames of a clip or a camera, BGR of ``size``, read by OpenCV with one thread."""
+    if is_live(source):
+        prompt = "|".join(f"{name};{value}" for name, value in PROMPT.items())
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = prompt
+    capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     resized = np.empty((size[1], size[0], 3), np.uint8)
     while (got := capture.read())[0]:
         cv2.resize(got[1], size, dst=resized)
         yield resized
 
 
-def by_pyav(clip: Path, size: tuple[int, int]) -> Iterator[Image]:
-    """Yield the frames of a clip in I420, BGR of ``size``, decoded by PyAV with one thread.
+def is_live(source: str) -> bool:
+    """Return True for the address of a camera, False for a file."""
+    return "://" in source
 
-    Planes are scaled by OpenCV and then converted: the fastest of what PyAV's own ``reformat``,
-    conversion before scaling, and this were measured to be.
+
+def by_pyav(source: str, size: tuple[int, int]) -> Iterator[Image]:
+    """Yield the frames of a clip or a camera, BGR of ``size``, decoded by PyAV with one thread.
+
+    Frames are I420. Planes are scaled by OpenCV and then converted: the fastest of what PyAV's own
+    ``reformat``, conversion before scaling, and this were measured to be.
     """
     width, height = size[0] + size[0] % 2, size[1] + size[1] % 2
     planes = np.empty((height * 3 // 2, width), np.uint8)
     chroma = planes[height:].reshape(2, height // 2, width // 2)
     bgr = np.empty((height, width, 3), np.uint8)
     targets = (planes[:height], chroma[0], chroma[1])
-    with import_module("av").open(str(clip)) as container:
+    options = PROMPT if is_live(source) else {}
+    with import_module("av").open(source, options=options) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         for frame in container.decode(stream):

@@ -26,7 +26,7 @@ from engines.placement import Placement, place
 from engines.runtimes import open_session
 
 if TYPE_CHECKING:
-    from benchmarks.line.loops import Reader
+    from benchmarks.line.loops import Loop, Reader
 
 TENSORS = 32  # preprocessed frames that the bare engine calls go round
 
@@ -113,22 +113,24 @@ def cv2_loop(job: Job) -> Callable[[], int]:
     """The loop with OpenCV's reader."""
     from benchmarks.line.loops import by_opencv
 
-    return _loop(job, by_opencv)
+    return loop_of(job, by_opencv).prepare()
 
 
 def pyav_loop(job: Job) -> Callable[[], int]:
     """The loop with PyAV's decoder; its package is where ``benchmarks.line.pyav`` puts it."""
     from benchmarks.line.loops import by_pyav
 
-    return _loop(job, by_pyav)
+    return loop_of(job, by_pyav).prepare()
 
 
-def _loop(job: Job, read: Reader) -> Callable[[], int]:
+def loop_of(job: Job, read: Reader) -> Loop:
+    """Return a loop over the clip, on the line's own network."""
     from benchmarks.line.loops import Loop
 
     network = network_of(find(job.model))[1]
-    shared = job.cameras, job.frames, job.redis, job.threads_each
-    return Loop(read, Path(job.clip), network, _placed(job), *shared).prepare()
+    sources = (job.clip,) * job.cameras
+    shared = job.redis, job.threads_each, job.frames
+    return Loop(read, sources, network, _placed(job), *shared)
 
 
 def _placed(job: Job) -> Placement:

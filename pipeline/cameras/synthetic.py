@@ -36,7 +36,7 @@ def picture(n: int, width: int, height: int, clock: str = "") -> NDArray[np.uint
         ValueError: the image is too small to hold all this.
     """
     image = _background(width, height).copy()
-    _draw_number(image, n)
+    draw_number(image, n)
     _draw_text(image, f"{n} {clock}")
     for colour, (left, top, right, bottom) in zip(_COLOURS, _boxes(n, width, height), strict=True):
         image[top:bottom, left:right] = colour
@@ -56,6 +56,18 @@ def truth(n: int, width: int, height: int) -> tuple[Detections, Mask]:
     cv2.fillConvexPoly(plane, _band(n, width, height), 1)
     region = (0.0, 0.0, float(width), float(height))
     return boxes, Mask.from_planes((LANE,), plane.astype(np.bool_)[None], region, "synthetic")
+
+
+def draw_number(image: NDArray[np.uint8], n: int) -> None:
+    """Draw a number on top of an (h, w, 3) image, as ``read_number`` reads it: one row of bits,
+    lowest first, above a row of their complements.
+    """
+    height, width = image.shape[:2]
+    row = _header(height) // 4
+    for bit, (start, end) in enumerate(_cells(width)):
+        value = 255 if n >> bit & 1 else 0
+        image[:row, start:end] = value
+        image[row : 2 * row, start:end] = 255 - value
 
 
 def read_number(image: NDArray[np.uint8]) -> int | None:
@@ -92,16 +104,6 @@ def _header(height: int) -> int:
 def _cells(width: int) -> list[tuple[int, int]]:
     edges = [round(i * width / BITS) for i in range(BITS + 1)]
     return list(pairwise(edges))
-
-
-def _draw_number(image: NDArray[np.uint8], n: int) -> None:
-    """Draw one row of bits, lowest first, above a row of their complements."""
-    height, width = image.shape[:2]
-    row = _header(height) // 4
-    for bit, (start, end) in enumerate(_cells(width)):
-        value = 255 if n >> bit & 1 else 0
-        image[:row, start:end] = value
-        image[row : 2 * row, start:end] = 255 - value
 
 
 def _draw_text(image: NDArray[np.uint8], text: str) -> None:

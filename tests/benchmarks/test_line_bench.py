@@ -12,7 +12,6 @@ import pytest
 from benchmarks.line import line
 from benchmarks.line.job import Measured
 from benchmarks.line.loops import by_opencv, objects
-from benchmarks.line.plan import Plan
 from engines.decoders import bind
 from engines.fit import spec_of, thresholds
 from engines.found import Boxes
@@ -59,7 +58,7 @@ def test_a_loop_reads_a_clip_at_the_size_of_the_model(tmp_path: Path) -> None:
     for grey in (40, 80, 120):
         writer.write(np.full((48, 64, 3), grey, np.uint8))
     writer.release()
-    seen = [(image.shape, float(image.mean())) for image in by_opencv(clip, (32, 24))]
+    seen = [(image.shape, float(image.mean())) for image in by_opencv(str(clip), (32, 24))]
     assert [shape for shape, _ in seen] == [(24, 32, 3)] * 3
     assert [mean for _, mean in seen] == pytest.approx([40, 80, 120], abs=3)
 
@@ -72,5 +71,5 @@ def test_a_row_counts_redis_and_compares_round_by_round() -> None:
 
 
 def test_loops_that_cannot_read_a_model_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    assert line.loops_of(Plan(Path("clip.mp4"), model="test-boxes")) == []
+    assert line.loops_of("test-boxes") == []
     assert "they read YOLOX alone, not test-boxes" in capsys.readouterr().err

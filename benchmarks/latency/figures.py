@@ -1,0 +1,91 @@
+"""Frames sent and results read, and the figures that come of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sent(NamedTuple):
+    """A frame that a camera sent; ``at_ns`` by the machine's monotonic clock."""
+
+    camera: int
+    number: int
+    at_ns: int
+
+
+class Read(NamedTuple):
+    """A result that a program has read; ``infer_ms`` is what the message says of the model."""
+
+    camera: int
+    number: int
+    at_ns: int
+    infer_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One run.
+
+    Attributes:
+        sent: frames.
+        total_ms: from sending to reading, of each frame whose result was read.
+        beyond_ms: the same without the model.
+    """
+
+    sent: int
+    total_ms: Sequence[float]
+    beyond_ms: Sequence[float]
+
+    @property
+    def share(self) -> float:
+        """Share of the frames whose result was read."""
+        return len(self.total_ms) / self.sent
+
+    def figures(self) -> dict[str, float]:
+        """Return the columns of the table but its first, by name.
+
+        Raises:
+            RuntimeError: nothing was read.
+        """
+        if not self.total_ms:
+            raise RuntimeError(f"expected results of {self.sent} frames, none came")
+        values = {"read_percent": 100 * self.share}
+        for name, ms in (("sent_to_read", self.total_ms), ("beyond_inference", self.beyond_ms)):
+            for part in (50, 95):
+                values[f"{name}_p{part}_ms"] = float(np.percentile(ms, part))
+        return values
+
+
+def taken(sent: Iterable[Sent], read: Iterable[Read], since_ns: int, until_ns: int) -> Taken:
+    """Return what came of the frames that were sent in a span of time.
+
+    A result is of the latest frame with its number that was sent before it was read; a frame of
+    which more than one result came counts once, with the first.
+    """
+    sends: dict[tuple[int, int], list[int]] = defaultdict(list)
+    frames = 0
+    for each in sorted(sent, key=lambda each: each.at_ns):
+        sends[each.camera, each.number].append(each.at_ns)
+        frames += since_ns <= each.at_ns < until_ns
+    first: dict[tuple[int, int, int], tuple[float, float]] = {}
+    for result in sorted(read, key=lambda each: each.at_ns):
+        times = sends[result.camera, result.number]
+        place = bisect_right(times, result.at_ns) - 1
+        if place >= 0 and since_ns <= times[place] < until_ns:
+            ms = (result.at_ns - times[place]) / 1e6
+            key = (result.camera, result.number, times[place])
+            first.setdefault(key, (ms, ms - result.infer_ms))
+    return Taken(frames, [total for total, _ in first.values()], [b for _, b in first.values()])
+
+
+def row(name: str, runs: Sequence[Taken]) -> tuple[str, ...]:
+    """Return the medians of runs."""
+    each = [run.figures() for run in runs]
+    return (name, *(f"{median(figures[column] for figures in each):.1f}" for column in each[0]))

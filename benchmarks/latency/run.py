@@ -1,0 +1,166 @@
+"""``mirante bench latency``: from sending frames to reading results, line and loops in turn."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from benchmarks.latency.figures import Read, Sent, Taken, row, taken
+from benchmarks.latency.numbers import numbered
+from benchmarks.latency.plan import Plan
+from benchmarks.latency.reading import reading
+from benchmarks.line.job import Job
+from benchmarks.line.line import CACHE, LOOPS, environment_of, loops_of, pictures
+from benchmarks.machine import describe_machine
+from engines.console import print_table
+from pipeline.gst.clips import encode_pictures
+from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServer
+
+START_S = 60.0  # at most, until each camera's first result
+SETTLE_S = 2.0
+LATE_S = 1.0  # for which results are waited for behind the last frame that counts
+NAMES = {"line": "mirante line", **LOOPS}
+_MODULE = (*DIE_WITH_PARENT, sys.executable, "-m")
+HEADINGS = ("", "read %", "p50 ms", "p95 ms", "beyond inference p50", "p95")
+
+
+def run_bench(plan: Plan) -> None:
+    """Measure and print; write JSON where that was asked for. Its Redis and cameras are its own.
+
+    Raises:
+        ValueError: figures cannot be written there; the clip has no frame.
+        RuntimeError: a camera or a variant does not start, or ends.
+    """
+    if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
+        raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    machine = describe_machine()
+    typer.echo(machine)
+    clip, variants = numbered_clip(plan), ["line", *loops_of(plan.model)]
+    report: list[dict[str, Any]] = []
+    with RedisServer(port=0) as server:
+        for cameras in plan.cameras:
+            job = Job(str(clip), plan.model, cameras, 0, server.url)
+            runs: dict[str, list[Taken]] = {name: [] for name in variants}
+            for number, name in in_turn(variants, plan.rounds):
+                runs[name].append(measured(name, job, plan))
+                figures = runs[name][-1].figures()
+                report.append({"cameras": cameras, "of": name, "round": number, **figures})
+            typer.echo(
+                f"\nlatency: {cameras} cameras over RTSP, {plan.fps} frames/s each, {job.model}, "
+                f"from sending to reading; medians of {plan.rounds} rounds of {plan.seconds:g} s"
+            )
+            print_table(HEADINGS, [row(NAMES[name], each) for name, each in runs.items()])
+    if plan.json is not None:
+        text = json.dumps({"machine": machine, "runs": report}, indent=1)
+        plan.json.write_text(text + "\n", encoding="utf-8")
+
+
+def in_turn(variants: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Yield each round with each variant; every other round goes the other way round."""
+    for number in range(rounds):
+        for name in variants[:: -1 if number % 2 else 1]:
+            yield number, name
+
+
+def numbered_clip(plan: Plan) -> Path:
+    """Return the clip, over and over, with numbered frames: no number comes twice in a run.
+
+    Raises:
+        ValueError: the clip has no frame.
+    """
+    count = round(plan.fps * (plan.seconds + SETTLE_S + LATE_S + 10))
+    target = (
+        CACHE / f"{plan.clip.stem}-{plan.clip.stat().st_size}-{count}-{plan.fps}fps-numbered.mp4"
+    )
+    if not target.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        frames = list(pictures(plan.clip, count))
+        if not frames:
+            raise ValueError(f"--clip: expected a clip with frames, got {plan.clip}")
+        images = itertools.islice(itertools.cycle(frames), count)
+        encode_pictures(numbered(images), plan.fps, target)
+    return target
+
+
+def measured(variant: str, job: Job, plan: Plan) -> Taken:
+    """Return what came of one run.
+
+    Raises:
+        RuntimeError: a camera or the variant does not start, or ends.
+    """
+    with _sending(job, plan.fps) as (urls, sent), reading(variant, job.redis, job.cameras) as read:
+        with _looking(variant, replace(job, urls=urls)) as check:
+            _await_all(job.cameras, read, check)
+            time.sleep(SETTLE_S)
+            since_ns = time.monotonic_ns()
+            time.sleep(plan.seconds)
+            until_ns = time.monotonic_ns()
+            time.sleep(LATE_S)
+            check()
+        return taken(list(sent), list(read), since_ns, until_ns)
+
+
+def _await_all(cameras: int, read: Sequence[Read], check: Callable[[], None]) -> None:
+    until_s = time.monotonic() + START_S
+    while len({each.camera for each in list(read)}) < cameras:
+        check()
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"no results of all cameras within {START_S:g} s")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _sending(job: Job, fps: int) -> Iterator[tuple[tuple[str, ...], Sequence[Sent]]]:
+    """Let cameras send; yield their addresses, and the frames that were sent so far."""
+    program = [*_MODULE, "benchmarks.latency.sender", job.clip, str(job.cameras), str(fps)]
+    sent: list[Sent] = []
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as sender:
+        assert sender.stdout is not None
+        lines = sender.stdout
+        urls = tuple(lines.readline().strip() for _ in range(job.cameras))
+
+        def note() -> None:
+            sent.extend(Sent(*map(int, line.split())) for line in lines)  # each as it comes
+
+        thread = threading.Thread(target=note, name="sent")
+        try:
+            if not all(urls):
+                raise RuntimeError("the cameras did not start")
+            thread.start()
+            yield urls, sent
+        finally:
+            sender.terminate()
+            if thread.ident is not None:
+                thread.join()
+
+
+@contextmanager
+def _looking(variant: str, job: Job) -> Iterator[Callable[[], None]]:
+    """Run a variant; yield what raises when it has ended."""
+    program = [*_MODULE, "benchmarks.latency.variants", variant, json.dumps(asdict(job))]
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(program, stderr=said, env=environment_of(variant)) as process,
+    ):
+
+        def check() -> None:
+            if process.poll() is not None:
+                said.seek(0)
+                raise RuntimeError(f"{variant}: {said.read().strip()[-2000:]}")
+
+        try:
+            yield check
+        finally:
+            process.terminate()
