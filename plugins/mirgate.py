@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
+from plugins.colour.thermal import Window
 from plugins.element import FrameHandler, max_failures, number
 from plugins.gate.gate import DAMAGED, FORMAT, STILL_S, Decision, Gate
 from plugins.gate.scene import Scene, carried, moving_in
@@ -50,6 +51,12 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         nick="Areas",
         blurb="Polygons in which nothing counts, as those of mirblackout (empty = none)",
     )
+    thermal_range = GObject.Property(
+        type=str,
+        default="",
+        nick="Thermal range",
+        blurb="The part of 16-bit grey that counts, as that of mirrgb",
+    )
     max_failures = max_failures()
 
     scene: Scene
@@ -61,8 +68,9 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         self.scene = Scene([])
 
     def prepare(self) -> None:
-        """Reads the areas."""
+        """Reads the areas, and what is shown of 16-bit grey."""
         self.scene = Scene(read_zones(self.zones) if self.zones else [])
+        self._thermal = Window.of_text(self.thermal_range)
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
@@ -75,11 +83,13 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         kind = video.finfo
         self.size = video.width, video.height
         self._gate = None
-        if not kind.flags & _COMPLEX and kind.depth[0] >= 8:
+        if not kind.flags & _COMPLEX and kind.depth[0] >= 8 and not _is_packed(kind):
             self._gate = Gate(self.still_s)
             order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
             self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
             self._bits = kind.depth[0] + kind.shift[0]
+            is_counts = kind.flags & GstVideo.VideoFormatFlags.GRAY and kind.depth[0] == 16
+            self.scene.window = self._thermal if is_counts else None
             self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
             self._placed = video.stride, video.offset
         return True
@@ -132,3 +142,8 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         return np.ndarray(
             (height, width), self._sample, data, offsets[plane] + first, (strides[plane], step)
         )
+
+
+def _is_packed(kind: Any) -> bool:
+    """Return whether components of 10 bits share words, or lie in them where nobody says."""
+    return bool(kind.depth[0] == 10 and kind.pixel_stride[0] > 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pipeline.cameras.graph import thermal_text
 from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
 from pipeline.config.launch import quoted
@@ -29,7 +30,7 @@ def gate_text(camera: Camera, source: Source) -> str:
         return ""
     if camera.gate == "auto" and not (_shows_the_world(source) and _is_about_boxes(camera)):
         return ""
-    text = "mirgate name=gate"
+    text = f"mirgate name=gate{thermal_text(camera.thermal_range)}"
     if checks := [stage.check_s for stage in stages if stage.check_s is not None]:
         text += f" still-s={min(*checks, _MOST_S):g}"
     return f"{text} zones={quoted(json.dumps(camera.mask))}" if camera.mask else text

@@ -43,7 +43,7 @@ def camera_graph(
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
         *([gate] if gate else ()),
-        f"mirrgb{_thermal(spec.thermal_range)}",
+        f"mirrgb{thermal_text(spec.thermal_range)}",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),
         stages,
@@ -51,7 +51,8 @@ def camera_graph(
     return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"
 
 
-def _thermal(window: str | list[int] | None) -> str:
+def thermal_text(window: str | list[int] | None) -> str:
+    """Return the property that says what is shown of 16-bit grey; empty for all of it."""
     text = ",".join(map(str, window)) if isinstance(window, list) else window
     return f" thermal-range={text}" if text else ""
 

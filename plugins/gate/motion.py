@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plugins.colour.thermal import Window
+
 LONGEST = 160  # pixels of the longer side of what is looked at
 LEARN_S = 2.0  # until the averages are worth something
 LEARN_FRAMES = 8
@@ -50,19 +52,25 @@ class Moved(NamedTuple):
     is_learning: bool = False
 
 
-def thumb_of(luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
+def thumb_of(
+    luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8, window: Window | None = None
+) -> Thumb:
     """Return an image of at most ``LONGEST`` pixels a side, each the mean of four of the frame.
 
     Args:
         luma: (height, width) of a frame; a view of any strides.
         bits: the number of bits of a sample, with those below them that it leaves unused.
+        window: the part of 16-bit grey that is shown; None for video of other kinds.
     """
     height, width = luma.shape
     scale = max(2.0, max(luma.shape) / LONGEST)
     size = max(1, round(width / scale)), max(1, round(height / scale))
     double = size[0] * 2, size[1] * 2
     sparse: NDArray[Any] = cv2.resize(luma, double, interpolation=cv2.INTER_NEAREST)
-    if bits > 8:
+    sparse = sparse.view(luma.dtype)  # OpenCV copies samples of either byte order, and forgets it
+    if window is not None:
+        sparse = window.shown(sparse)
+    elif bits > 8:
         sparse = (sparse >> (bits - 8)).astype(np.uint8)
     return np.asarray(cv2.resize(sparse, size, interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
+from plugins.colour.thermal import Window
 from plugins.gate.gate import STILL
 from plugins.gate.motion import Thumb, thumb_of
 
@@ -26,18 +27,20 @@ class Scene:
         area: the part of the whole image that the frames show.
         mirrored, quarters: how a decoded image comes to be as shown: left and right are swapped,
             then it is turned so many quarters clockwise.
+        window: the part of 16-bit grey that is shown; None for video of other kinds.
     """
 
     def __init__(self, zones: list[Zone]) -> None:
         self.area: Edges = WHOLE
         self.mirrored, self.quarters = False, 0
+        self.window: Window | None = None
         self._blackout = Blackout(zones) if zones else None
         self._covered: NDArray[np.bool_] | None = None
         self._made_for: tuple[tuple[int, ...], Edges] | None = None
 
     def thumb(self, luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
         """Return a frame as it is shown, small; arguments as of ``thumb_of``."""
-        thumb = thumb_of(luma, bits)
+        thumb = thumb_of(luma, bits, self.window)
         if self.mirrored:
             thumb = np.fliplr(thumb)
         if self.quarters:

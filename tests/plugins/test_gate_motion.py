@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plugins.colour.thermal import Window
 from plugins.gate.motion import LEARN_S, LONGEST, Motion, thumb_of
 from tests.support.luma import (
     WIDTH,
@@ -139,3 +140,25 @@ def test_a_thumb_keeps_the_shape_and_is_small(size: tuple[int, int]) -> None:
 def test_a_thumb_has_eight_bits_of_any_samples() -> None:
     luma = np.full((360, 640, 2), 77 << 2, np.uint16)[:, :, 0]
     assert (thumb_of(luma, 10) == 77).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("shown", ["29000,31000", "auto"])
+def test_somebody_warm_moves_in_the_counts_of_a_thermal_camera(order: str, shown: str) -> None:
+    window, motion, random = Window.of_text(shown), Motion(), np.random.default_rng(1)
+    wall = 29600 + 300 * np.sin(np.arange(160) / 9)[None, :] + random.normal(0, 8, (120, 1))
+    moved = []
+    for number in range(50):
+        counts = wall + random.normal(0, 8, wall.shape)
+        if number >= 30:
+            left = 3 * (number - 30)
+            counts[40:80, left : left + 12] += 400  # 4 degrees
+        luma = counts.astype(np.uint16).astype(f"{order}u2")
+        moved.append(motion.see(thumb_of(luma, 16, window), number / 10).pixels)
+    assert not any(moved[:30])
+    assert all(moved[32:])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_thumb_is_made_of_either_order_of_bytes(order: str) -> None:
+    assert (thumb_of(np.full((360, 640), 0x4D12, np.uint16).astype(f"{order}u2"), 16) == 77).all()

@@ -64,3 +64,8 @@ def test_it_stands_before_the_conversion_and_knows_what_is_hidden() -> None:
     assert sorted(order, key=graph.index) == order
     assert "zones=" in gate
     assert "mirgate" not in camera_graph("gate", camera, "fakesink")
+
+
+def test_it_reads_what_is_shown_of_the_counts_of_a_thermal_camera() -> None:
+    assert "thermal-range=auto" in text(stages=[BOXES], thermal_range="auto")
+    assert "thermal-range=28000,31000" in text(stages=[BOXES], thermal_range=[28000, 31000])
