@@ -29,7 +29,7 @@ class Counts:
         failed: frames on which a stage failed, and images that broke off before they were decoded.
         damaged: of the decoded frames, those that the decoder had to make up in part; each is in
             one of the counters above too.
-        skipped: of the published frames, those that no model looked at, by reason (``still``).
+        skipped: frames that no model looked at before they were published, by reason.
     """
 
     decoded: int = 0

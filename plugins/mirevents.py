@@ -32,8 +32,8 @@ class MirEvents(StageElement):
     _seen: Gst.Buffer | None = None  # the last image that came; of a camera with a gate
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
-        """Calls the stage, and keeps the image for frames that come without."""
-        if result.looked:
+        """Calls the stage, and keeps a whole image for frames that come without."""
+        if result.looked and not result.damaged:
             self._seen = buffer
         return super().handle(buffer, key, result)
 

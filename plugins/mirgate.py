@@ -14,7 +14,7 @@ from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
 from plugins.element import FrameHandler, max_failures, number
-from plugins.gate.gate import DAMAGED, FORMAT, STILL_S, Decision, Gate
+from plugins.gate.gate import DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.skipped import skipped_event
 from plugins.track.stage import PART
@@ -61,6 +61,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     scene: Scene
     _gate: Gate | None = None
+    _presence: Presence
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +85,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         self.size = video.width, video.height
         self._gate = None
         if not kind.flags & _COMPLEX and kind.depth[0] >= 8 and not _is_packed(kind):
-            self._gate = Gate(self.still_s)
+            self._gate, self._presence = Gate(self.still_s), Presence()
             order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
             self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
             self._bits = kind.depth[0] + kind.shift[0]
@@ -123,15 +124,23 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             return Decision(True, FORMAT)
         if result.damaged:
             return Decision(True, DAMAGED)
-        tracker: Any = self.line.memory.find(PART)
         with buffer.map(Gst.MapFlags.READ) as mapped:
             thumb = self.scene.thumb(self._luma(buffer, mapped.data), self._bits)
         return self._gate.decide(
             thumb,
             result.captured_ns / 1e9,
             moving_in(self.line.looked),
-            tracker is None or tracker.is_settled,
+            self._is_settled(result.captured_ns / 1e9),
         )
+
+    def _is_settled(self, at_s: float) -> bool:
+        """Return whether each object was in the last frame that was looked at."""
+        if (looked := self.line.looked) is None:
+            return False
+        if looked.detections.track_id is None:
+            return self._presence.is_settled([label for label, *_ in looked.detections], at_s)
+        tracker: Any = self.line.memory.find(PART)
+        return tracker is None or bool(tracker.is_settled)
 
     def _luma(self, buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
         """Return the first component of a frame, without a copy: luma of YUV and grey."""

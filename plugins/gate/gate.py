@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from plugins.gate.motion import Motion, Thumb
@@ -18,6 +19,7 @@ FORMAT = "format"  # of the video, which the gate cannot read
 
 STILL_S = 10.0
 _HOLD_S = 1.0  # after the last motion
+_MISSING_S = 1.0  # until what models do not find any more is not there
 
 
 class Decision(NamedTuple):
@@ -74,3 +76,32 @@ class Gate:
         if reason != STILL:
             self._looked_s = at_s
         return Decision(reason != STILL, reason)
+
+
+class Presence:
+    """Tells of a camera without tracks whether the last look found what those before it did.
+
+    Detectors miss things in single frames, and one such look would stand for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._there: Counter[str] = Counter()
+        self._missing_s: float | None = None
+
+    def is_settled(self, labels: Iterable[str], at_s: float) -> bool:
+        """Return whether there is no need to look again.
+
+        Args:
+            labels: of each object in the last frame that was looked at.
+            at_s: when the next one was captured, in seconds.
+        """
+        found = Counter(labels)
+        if found >= self._there:
+            self._there, self._missing_s = found, None
+            return True
+        if self._missing_s is None:
+            self._missing_s = at_s
+        if 0 <= at_s - self._missing_s < _MISSING_S:
+            return False
+        self._there, self._missing_s = found, None
+        return True

@@ -17,11 +17,13 @@ from mirante.events import Event
 from mirante.frame import FrameResult
 from mirante.wire import encode
 from plugins.element import give_line
-from plugins.gate.gate import CHECK, LEARNING, MOTION, STILL, TRACK, Gate
+from plugins.frame import Frame
+from plugins.gate.gate import CHECK, DAMAGED, LEARNING, MOTION, STILL, TRACK, Gate, Presence
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
+from plugins.track.bytetrack.tracker import ByteTrack
 from tests.support import luma
 from tests.support.luma import Walker
 
@@ -247,3 +249,40 @@ def test_whoever_watches_sees_frames_that_no_model_looks_at() -> None:
     assert skipped
     assert all("infer" not in frames[seq].timings for seq in skipped)
     assert set(skipped) & set(outbox.shown)
+
+
+def test_a_look_that_finds_less_is_repeated_for_a_second() -> None:
+    presence = Presence()
+    assert presence.is_settled(["car", "person"], 0.0)
+    assert not presence.is_settled(["car"], 10.0)
+    assert presence.is_settled(["person", "car", "car"], 10.1), "missed in a single frame"
+    assert [presence.is_settled(["car"], at_s) for at_s in (20, 20.5, 20.9, 21.0, 21.1)] == [
+        *[False] * 3,
+        *[True] * 2,
+    ]
+    assert not presence.is_settled(["bus"], 30.0), "another class does not stand for it"
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_tracks_of_a_stage_that_is_gone_keep_no_camera_awake() -> None:
+    line = Line(outbox=KeptOutbox())
+    line.memory.part("track", ByteTrack).is_settled = False
+    frames = run("mirinfer model=test-boxes threads=1", 3, 99, line)
+    assert any(frame.skipped for frame in frames)
+
+
+@pytest.mark.usefixtures("launch")
+def test_an_image_that_was_made_up_stands_for_no_later_moment() -> None:
+    shown: list[int] = []
+
+    def stage(frame: Frame, result: FrameResult) -> FrameResult:
+        shown.append(int(frame.pixels[0, 0, 0]))
+        return result
+
+    element: Any = Gst.ElementFactory.make("mirevents")
+    element.stage, element.size, element.stride = stage, (4, 4), 12
+    element.handle(Gst.Buffer.new_wrapped(bytes([1] * 48)), 1, result(looked=MOTION))
+    element.handle(Gst.Buffer.new_wrapped(bytes([2] * 48)), 2, result(looked=DAMAGED, damaged=True))
+    element.on_skipped(None, result(skipped=STILL))
+    assert shown == [1, 2, 1]
