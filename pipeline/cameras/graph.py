@@ -71,9 +71,10 @@ def stages_text(name: str, camera: Camera, threads: int) -> str:
         threads: threads of one inference.
 
     Raises:
-        ValueError: a class to blur has a comma in its name.
+        ValueError: a class to blur has a comma in its name, or the address has a query that means
+            nothing.
     """
-    holds = " holds=true" if camera.pace == "every_frame" else ""
+    holds = " holds=true" if source_of(camera).is_read_at_will else ""
     elements = [
         *stage_texts(camera, threads),
         *_events(camera),

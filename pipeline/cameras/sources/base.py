@@ -128,6 +128,11 @@ class Source:
         """True if it never ends, as far as the address tells."""
         return self.pace is None or self.fetch is not None
 
+    @property
+    def is_read_at_will(self) -> bool:
+        """True if its frames are there already, and each is taken once the stages are free."""
+        return self.pace == "every_frame" and not self.live and not self.idle
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

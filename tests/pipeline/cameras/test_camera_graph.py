@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cameras.graph import camera_graph
+from pipeline.cameras.graph import camera_graph, stages_text
 from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
@@ -63,6 +63,25 @@ def test_all_end_in_the_same_way(url: str) -> None:
         '! mirrgb ! capsfilter name=analysis caps="video/x-raw,format=RGB,'
         'width=[1,320],height=[1,200],pixel-aspect-ratio=1/1" ! fakesink )'
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "holds"),
+    [
+        *((url, {}, url.startswith("file:")) for url in SOURCES),
+        ("http://cam/a.mp4", {}, True),
+        ("http://cam/live.m3u8", {}, False),
+        ("images:/gate", {}, True),
+        ("images:/gate", {"watch": True}, False),
+        ("file:a.mp4", {"pace": "realtime"}, False),
+    ],
+)
+def test_only_results_of_what_is_there_already_wait_for_one_another(
+    url: str, more: dict[str, Any], holds: bool
+) -> None:
+    """A live camera may name a pace too, which means nothing there."""
+    camera = Camera(url=url, **{"pace": "every_frame", "stages": [], **more})
+    assert ("holds=true" in stages_text("gate", camera, 1)) is holds
 
 
 @pytest.mark.parametrize(("window", "text"), [([3000, 9000], "3000,9000"), ("auto", "auto")])
