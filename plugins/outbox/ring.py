@@ -17,6 +17,7 @@ from plugins.trace import Trace
 HELD = 16  # results that wait for one another, where they may
 _STATUSES = 4096  # of one camera that wait: more than its stream keeps
 _EVENTS_SHARE = 2  # events may hold one part in so many of all bytes
+_HELD_SHARE = 64  # … and results of one camera that wait for one another
 
 
 class Ring:
@@ -64,7 +65,7 @@ class Ring:
         holds: bool = False,
     ) -> None:
         """Puts one frame's results; ``holds``: for the sender's next look at the ring, unless there
-        are enough of them for an exchange of their own.
+        are enough of them for an exchange of their own, or they are large.
         """
         now_s = time.monotonic()
         with self.changed:
@@ -72,10 +73,16 @@ class Ring:
             lane.put(ms, seq, fields, now_s, trace, epoch)
             refused = lane.deny() if lane.denied else 0
             lost = self._evict([lane], now_s)
-            if not holds or len(lane.unsent) >= HELD:
+            if not holds or self._is_enough(lane):
                 self.changed.notify()
         self.report(lost)
         self.report_refused(lane, refused)
+
+    def _is_enough(self, lane: Lane) -> bool:
+        """Return whether what a lane holds is worth an exchange; the lock is held."""
+        if len(lane.unsent) >= HELD:
+            return True
+        return sum(entry.size for entry in lane.unsent) * _HELD_SHARE >= self._most_bytes
 
     def put_status(self, camera: str, ms: int, data: bytes) -> None:
         """Puts a status message; the newest wait however long Redis is away."""

@@ -171,11 +171,15 @@ def test_only_the_newest_states_wait() -> None:
     assert states.size == sum(entry.size for entry in states.unsent)
 
 
-@pytest.mark.parametrize(("holds", "woken"), [(True, 2), (False, 17)])
+@pytest.mark.parametrize(
+    ("holds", "most_bytes", "woken"),
+    [(True, 1 << 20, 2), (False, 1 << 20, 17), (True, 64 * 4 * 601, 14)],
+)
 def test_results_that_may_wait_wake_the_sender_once_there_are_enough(
-    holds: bool, woken: int, monkeypatch: pytest.MonkeyPatch
+    holds: bool, most_bytes: int, woken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ring = Ring(30.0, 1 << 20, 60.0, lambda camera, frames: None)
+    """Also once they take much of the room: what is held must push nothing out."""
+    ring = Ring(30.0, most_bytes, 60.0, lambda camera, frames: None)
     calls: list[None] = []
     monkeypatch.setattr(ring.changed, "notify", lambda: calls.append(None))
     for number in range(HELD + 1):
