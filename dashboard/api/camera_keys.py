@@ -87,6 +87,7 @@ def check(
     report: WorkerReport | None,
     *,
     may_refer: bool = True,
+    replaces: bool = False,
 ) -> None:
     """Refuses what the registry would take and an API must not, and what its worker cannot run.
 
@@ -101,6 +102,7 @@ def check(
         report: what its worker may run, where that is known.
         may_refer: ``${NAME}`` may stand for a variable of the worker. That of another camera's
             password would go to an address that whoever asks chose, so it takes rights to all.
+        replaces: what the keys do not say is not as it was, but the default.
 
     Raises:
         ConfigError: with a line per mistake.
@@ -118,8 +120,8 @@ def check(
     if wrong:
         raise ConfigError("camera", wrong)
     _check_shape(name, keys)
-    whole = {**(before.spec if before else {}), **keys}
-    if report and not lines and keys.keys() & {"stages", "preview"}:
+    whole = {**(before.spec if before and not replaces else {}), **keys}
+    if report and not lines and keys.keys() & {"stages", "preview", "events"}:
         lines += _check_classes(name, whole, report)
     if report and not lines and whole.get("view") is not None:
         lines += _check_inherited_blur(name, whole, report)

@@ -162,7 +162,7 @@ def replace_camera(name: CameraName, services: FromApp, who: Admin, body: Keys) 
     """All keys are as the body says, or their defaults. It stays with its worker, and paused."""
     seen = Seen(services, who)
     before = seen.named(name)
-    _check(seen, name, body, before, before.worker)
+    _check(seen, name, body, before, before.worker, replaces=True)
     services.registry(before.worker).put(name, body)
     return _changed(seen, name)
 
@@ -220,9 +220,16 @@ def _changed(seen: Seen, name: str) -> Description:
     return seen.describe(seen.named(name))
 
 
-def _check(seen: Seen, name: str, keys: Description, before: Desired | None, worker: str) -> None:
+def _check(
+    seen: Seen,
+    name: str,
+    keys: Description,
+    before: Desired | None,
+    worker: str,
+    replaces: bool = False,
+) -> None:
     report = seen.services.sampler.reports().get(worker)
-    check(name, keys, before, report, may_refer=seen.who.sees_all)
+    check(name, keys, before, report, may_refer=seen.who.sees_all, replaces=replaces)
     if not seen.who.sees_all:  # who adds cameras of any name decides about the installation
         check_targets(seen.services.settings, keys, before)
 

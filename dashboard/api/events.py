@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import redis
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from dashboard.access.rights import Viewer
 from dashboard.access.sight import without_others
@@ -54,7 +54,15 @@ def _seconds(text: object) -> object:
 
 
 Seconds = Annotated[float | None, Field(ge=0, le=1e11), BeforeValidator(_seconds)]
-Named = Annotated[str, WithJsonSchema({"type": "string", "enum": [*_KINDS]})]
+
+
+def _kind(name: str) -> str:
+    if name not in _KINDS:
+        raise ValueError(nearest(name, _KINDS))
+    return name
+
+
+Named = Annotated[str, AfterValidator(_kind), WithJsonSchema({"type": "string", "enum": [*_KINDS]})]
 
 
 class Item(Event, frozen=True, kw_only=True):
@@ -104,14 +112,6 @@ class Asked(BaseModel):
         pattern=r"^[0-9]{1,15}-[0-9]{1,19}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,63})?$",
         description="only older ones: an `entry`, or the `next` of the page before",
     )
-
-    @field_validator("kind")
-    @classmethod
-    def _kinds(cls, kinds: list[Named] | None) -> list[Named] | None:
-        for kind in kinds or ():
-            if kind not in _KINDS:
-                raise ValueError(nearest(kind, _KINDS))
-        return kinds
 
     def check(self) -> None:
         """Refuse a time that ends before it begins.

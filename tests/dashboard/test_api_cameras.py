@@ -110,6 +110,19 @@ def test_put_replaces_all(bench: Bench) -> None:
     assert response.json()["paused"] is True
 
 
+def test_classes_are_checked_against_what_the_camera_will_be(bench: Bench) -> None:
+    bench.worker()
+    bench.until(bench.services.sampler.reports)
+    add(bench, stages=[{"model": "/srv/own.yaml"}], preview={"blur": ["cat"]})
+    place, events = f"{CAMERAS}/gate", {"events": {"nothing_seen": {"cat": 5}}}
+    street = {"url": "test://", "stages": [{"model": "street"}]}
+    assert bench.http.patch(place, json=street).status_code == 409, "it would blur nothing"
+    assert bench.http.put(place, json=street).status_code == 200, "there is nothing to blur"
+    refused = bench.http.patch(place, json=events)
+    assert refused.status_code == 409, "events alone are changed"
+    assert refused.json()["detail"][0].startswith('gate.events.nothing_seen.cat: "cat"')
+
+
 def test_delete(bench: Bench) -> None:
     add(bench)
     configured(bench)

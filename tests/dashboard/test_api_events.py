@@ -132,7 +132,7 @@ def test_filters(site: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_asked_wrongly_is_named(site: Bench) -> None:
     wrong: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"kind": "zone-enterd"}, 'did you mean "zone-entered"?'),
+        ({"kind": "zone-enterd"}, 'kind[0]: "zone-enterd" — did you mean "zone-entered"?'),
         ({"since": "yesterday"}, "expected Unix seconds"),
         ({"limit": 0}, "greater than or equal to 1"),
         ({"before": "x"}, "before"),
