@@ -82,10 +82,13 @@ class ClipBucket:
         return Kept(size, lambda first, end: self._read(name, first, end))
 
     def delete(self, camera: str, clip: str) -> bool:
-        """Delete a clip; return whether there was one."""
-        was_here = self._folder.delete(camera, clip)
+        """Delete a clip, here and there, or where the bucket is away not at all; return whether
+        there was one.
+        """
         stem = f"{check_camera(camera)}/{check_clip(clip)}"
-        names = [each.object_name for each in self._objects(f"{stem}.")]
+        self._objects(f"{stem}.")
+        was_here = self._folder.delete(camera, clip)
+        names = [each.object_name for each in self._objects(f"{stem}.")]  # moved meanwhile, too
         self._remove(names)
         return was_here or f"{self._prefix}{stem}{TOLD}" in names
 

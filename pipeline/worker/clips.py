@@ -23,6 +23,7 @@ from plugins.clips.recorder import Recorder, Rule, all_events
 
 BOUND_S = 60.0  # between two looks for clips that are too old
 MOVE_S = 5.0  # and for those that are to be moved to a bucket
+BUCKET_S = 3600.0  # between two looks through a bucket that nothing was moved to
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class WorkerClips:
         self._mover: threading.Thread | None = None
         self._said = ""
         self._cameras, self._clock = cameras, clock
-        self._due_s = 0.0
+        self._due_s = self._aged_s = 0.0
 
     def recorder(self, name: str, spec: Camera) -> Recorder | None:
         """Return what makes the clips of a camera; None where it keeps none."""
@@ -79,8 +80,9 @@ class WorkerClips:
     def _tidy(self) -> None:
         try:
             self._store.bound()
-            if self._bucket is not None and self._bucket.move():
+            if self._bucket is not None and (self._bucket.move() or self._clock() >= self._aged_s):
                 self._bucket.bound(time.time())
+                self._aged_s = self._clock() + BUCKET_S
         except (OSError, ClipStoreError) as error:
             if str(error) != self._said:
                 log.error("clips: %s", error)

@@ -114,6 +114,9 @@ def test_while_the_bucket_is_away_clips_wait_here(server: BucketServer, tmp_path
     found = place.find("gate", clip.id, "mp4")
     assert found is not None
     assert found.path is not None
+    with pytest.raises(ClipStoreError, match="busy"):
+        place.delete("gate", clip.id)
+    assert place.here("gate") == [clip], "what could not be deleted is still there"
     server.refuses = set()
     assert place.move() == 1
 

@@ -15,8 +15,9 @@ from pipeline.config.camera import Camera
 from pipeline.config.clips import Bucket, Clips, ClipsKept
 from pipeline.control.clip_requests import Made
 from pipeline.control.clip_store import ClipStore
-from pipeline.worker.clips import BOUND_S, WorkerClips, of_view, rule_of
+from pipeline.worker.clips import BOUND_S, BUCKET_S, WorkerClips, of_view, rule_of
 from plugins.clips.recorder import Recorder
+from tests.support.bucket_server import bucket_server
 from tests.support.wire_frames import some_event
 
 ZONE = [[[0, 0], [1, 0], [1, 1]]]
@@ -150,6 +151,22 @@ def test_a_bucket_that_is_away_is_said_once(
     assert caplog.text.count("clips.s3: http://127.0.0.1:1, bucket clips") == 1
     assert "hunter2" not in caplog.text
     assert len(ClipStore(tmp_path, 1 << 30, 30).listed("gate")) == 1
+
+
+def test_clips_in_a_bucket_go_when_they_are_old_though_none_comes(tmp_path: Path) -> None:
+    pytest.importorskip("minio", reason="the client of buckets is not installed (mirante[s3])")
+    now_s = 0.0
+    with bucket_server() as server:
+        keys = {"endpoint": server.endpoint, "bucket": "clips", "region": "x"}
+        bucket = Bucket.model_validate({**keys, "access_key": "key", "secret_key": "hunter2"})
+        clips = WorkerClips(ClipsKept(folder=tmp_path, s3=bucket), dict, lambda: now_s)
+        clips._tidy()
+        server.objects[f"gate/{clip_id(1000)}.mp4"] = b"v"
+        clips._tidy()
+        assert server.objects, "not at each look"
+        now_s = BUCKET_S
+        clips._tidy()
+        assert not server.objects
 
 
 def test_the_default_is_on_request_alone() -> None:
