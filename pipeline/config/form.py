@@ -43,7 +43,7 @@ _EXAMPLE: dict[str, Any] = {
             "control": "score",
             "description": "boxes of a lower score are left without a track",
             "required": False,
-            "empty": "",
+            "empty": "0.1",
             "minimum": 0.0,
             "maximum": 1.0,
             "choices": [],
@@ -63,7 +63,7 @@ class Shown:
             an earlier stage finds, ``classes`` several, ``by_class`` a number for each of some,
             ``score`` is a slider, ``vectors`` a switch for models that give embeddings; None for
             what suits the type.
-        empty: what no value means.
+        empty: what no value means; a default number or text says itself.
     """
 
     label: str
@@ -121,7 +121,7 @@ class SectionForm(BaseModel):
                             "control": "number",
                             "description": "seconds after the moment",
                             "required": False,
-                            "empty": "",
+                            "empty": "10",
                             "minimum": 0.0,
                             "maximum": 600.0,
                             "choices": [],
@@ -181,12 +181,19 @@ def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator
             control=(shown and shown.control) or _control(value),
             description=field.description or "",
             required=field.is_required(),
-            empty=shown.empty if shown else "",
+            empty=(shown and shown.empty) or _default(properties[key].get("default")),
             minimum=value.get("minimum", value.get("exclusiveMinimum")),
             maximum=value.get("maximum", value.get("exclusiveMaximum")),
             choices=_choices(value),
             default=properties[key].get("default"),
         )
+
+
+def _default(value: object) -> str:
+    """A number or text that stands where none is said, as it is written."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return ""
+    return value if isinstance(value, str) else f"{value:.10g}"
 
 
 def _first(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ class LanesStage(StageKind):
         description="planes that show lane lines: auto for those that are called so, the name of "
         "an earlier stage's model, or names of planes with commas between them",
     )
-    drivable: Annotated[str, Shown("Drivable area", empty="none")] = Field(
+    drivable: Annotated[str, Shown("Drivable area")] = Field(
         AUTO,
         description="planes that show the drivable area: auto, names of planes, or nothing",
     )

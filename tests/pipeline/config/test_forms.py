@@ -9,6 +9,7 @@ from pipeline.config.clips import Clips
 from pipeline.config.events import Events
 from pipeline.config.form import SectionForm, sections_of
 from pipeline.config.section import Section
+from pipeline.config.stages import kinds
 
 SECTIONS: dict[str, type[Section]] = {"events": Events, "clips": Clips}
 
@@ -27,3 +28,16 @@ def test_each_key_has_a_control(form: SectionForm) -> None:
         assert field.control != "none"
         assert field.default == defaults[field.key]
         assert field.description
+
+
+def test_what_no_value_means_is_said() -> None:
+    said = {
+        f"{kind}.{field.key}": field.empty
+        for kind in ("track", "lanes")
+        for field in kinds()[kind].form().fields
+    }
+    assert said["track.lost_s"] == "3"
+    assert said["track.min_score"] == "0.1"
+    assert said["track.appearance"] == "nobody looks"
+    assert said["lanes.drivable"] == "auto"
+    assert said["lanes.fov_deg"] == "unknown"
