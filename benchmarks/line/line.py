@@ -18,7 +18,7 @@ import psutil
 import typer
 
 from benchmarks.line.job import Job, Measured
-from benchmarks.line.plan import Plan
+from benchmarks.line.plan import LEAST_FRAMES, Plan
 from benchmarks.line.pyav import open_pyav
 from benchmarks.machine import describe_machine
 from engines.console import print_table
@@ -39,9 +39,15 @@ LOOPS = {
 
 
 def run_bench(plan: Plan) -> None:
-    """Measures and prints. Its Redis and its cameras are its own."""
+    """Measures and prints. Its Redis and its cameras are its own.
+
+    Raises:
+        ValueError: the clip has too few frames.
+        RuntimeError: it is no H.264 MP4; or a variant fails.
+    """
     typer.echo(describe_machine())
-    clip = trim_clip(plan.clip, plan.frames, CACHE)
+    clip = trim_clip(plan.clip, plan.frames, folder_of(plan.clip))
+    plan = replace(plan, frames=frames_of(clip, plan))
     with RedisServer(port=0) as server:
         job = Job(str(clip), plan.model, plan.cameras, plan.frames, server.url)
         assert server.pid is not None
@@ -49,6 +55,25 @@ def run_bench(plan: Plan) -> None:
         _print_latency(job, plan, server.pid)
         _print_flatness(job, plan, server.pid)
         _print_decoding(job, plan, server.pid)
+
+
+def folder_of(clip: Path) -> Path:
+    """Return where copies of a clip lie: another clip of that name has a folder of its own."""
+    return CACHE / f"{clip.stem}-{clip.stat().st_size}"
+
+
+def frames_of(trimmed: Path, plan: Plan) -> int:
+    """Return how many frames the trimmed clip has; say so where they are fewer than asked for.
+
+    Raises:
+        ValueError: too few of them.
+    """
+    frames = int(cv2.VideoCapture(str(trimmed)).get(cv2.CAP_PROP_FRAME_COUNT))
+    if frames < LEAST_FRAMES:
+        raise ValueError(f"{plan.clip}: {frames} frames; expected {LEAST_FRAMES} at least")
+    if frames < plan.frames:
+        typer.echo(f"{plan.clip}: {frames} frames, not {plan.frames}: all are measured", err=True)
+    return frames
 
 
 def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
@@ -135,7 +160,7 @@ def _print_flatness(job: Job, plan: Plan, redis_pid: int) -> None:
 
 def _print_decoding(job: Job, plan: Plan, redis_pid: int) -> None:
     """A camera without stages beside bare decoding, in turns."""
-    clip = CACHE / f"{plan.clip.stem}-{WIDE[0]}x{WIDE[1]}.mp4"
+    clip = folder_of(plan.clip) / f"{plan.clip.stem}-{WIDE[0]}x{WIDE[1]}.mp4"
     if not clip.exists():
         encode_pictures(pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS, clip)
     taken: dict[str, list[Measured]] = {"received": [], "live": []}
@@ -179,7 +204,7 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
     two frames a second a decoder would hold them back for seconds.
     """
     fps = max(1, plan.rate // cameras)
-    target = CACHE / f"{plan.clip.stem}-{plan.frames}-{fps}fps.mp4"
+    target = folder_of(plan.clip) / f"{plan.clip.stem}-{plan.frames}-{fps}fps.mp4"
     if not target.exists():
         encode_pictures(pictures(plan.clip, plan.frames), fps, target)
     return target

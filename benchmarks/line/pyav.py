@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def open_pyav() -> Path | None:
-    """Return the folder that the package is in, installed where it is not; None, and a warning,
-    where it cannot be.
+    """Return the folder that the package is in, installed for this Python where it is not; None,
+    and a warning, where it cannot be.
     """
-    folder = home("cache") / f"pyav-{VERSION}"
+    folder = home("cache") / f"pyav-{VERSION}-{sys.implementation.cache_tag}"
     done = folder / "installed"
     if not done.exists():
         log.info("installing PyAV %s into %s", VERSION, folder)

@@ -16,6 +16,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.config.launch import quoted
 from pipeline.gst.decoders import one_thread
 from plugins.elements import register
 
@@ -55,7 +56,7 @@ def prepare_decoding(
     Gst.init(None)
     register()
     cv2.setNumThreads(1)  # as a worker does
-    text = _FLOOR.format(clip=clip, width=width, to_rgb=to_rgb)
+    text = _FLOOR.format(clip=quoted(str(clip)), width=width, to_rgb=to_rgb)
     pipelines = [Gst.parse_launch(text) for _ in range(cameras)]
     for pipeline in pipelines:
         pipeline.get_by_name("decode").connect(
@@ -76,7 +77,7 @@ def receiving(urls: Sequence[str]) -> Iterator[Callable[[], int]]:
         RuntimeError: a camera does not come.
     """
     Gst.init(None)
-    pipelines = [Gst.parse_launch(_RECEIVED.format(url=url)) for url in urls]
+    pipelines = [Gst.parse_launch(_RECEIVED.format(url=quoted(url))) for url in urls]
 
     def decoded() -> int:
         stats = [pipeline.get_by_name("end").get_property("stats") for pipeline in pipelines]
@@ -109,7 +110,13 @@ def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
         part = out.with_suffix(".part")
         # identity lets one buffer less through than it is told. Behind a decoder it would not
         # even do that: frames that the decoder still holds slip past it.
-        _run([Gst.parse_launch(_TRIM.format(clip=clip, after=frames + 1, out=part))])
+        _run(
+            [
+                Gst.parse_launch(
+                    _TRIM.format(clip=quoted(str(clip)), after=frames + 1, out=quoted(str(part)))
+                )
+            ]
+        )
         _turn_alike(clip, part)
         part.rename(out)
     return out

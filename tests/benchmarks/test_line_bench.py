@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +14,16 @@ import pytest
 from benchmarks.line import line
 from benchmarks.line.job import Measured
 from benchmarks.line.loops import by_opencv, objects
+from benchmarks.line.plan import Plan
+from benchmarks.line.pyav import open_pyav
 from engines.decoders import bind
 from engines.fit import spec_of, thresholds
 from engines.found import Boxes
 from engines.manifest import find
 from engines.placement import place
+from pipeline.cameras.synthetic import picture
+from pipeline.gst.clips import encode_pictures
+from pipeline.gst.floor import trim_clip
 
 
 def cells(size: tuple[int, int], seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -73,3 +80,42 @@ def test_a_row_counts_redis_and_compares_round_by_round() -> None:
 def test_loops_that_cannot_read_a_model_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.loops_of("test-boxes") == []
     assert "they read YOLOX alone, not test-boxes" in capsys.readouterr().err
+
+
+def test_a_clip_with_fewer_frames_is_measured_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name may have blanks, and another of that name is another clip."""
+    clip = tmp_path / "a clip.mp4"
+    encode_pictures((picture(n, 64, 48) for n in range(40)), 10, clip)
+    plan, other = Plan(clip, frames=50), tmp_path / "other" / clip.name
+    assert line.frames_of(trim_clip(clip, 35, tmp_path), replace(plan, frames=35)) == 35
+    assert capsys.readouterr().err == ""
+    assert line.frames_of(trim_clip(clip, 50, tmp_path), plan) == 40
+    assert f"{clip}: 40 frames, not 50: all are measured" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"a clip\.mp4: 7 frames; expected 30 at least"):
+        line.frames_of(trim_clip(clip, 7, tmp_path), plan)
+    other.parent.mkdir()
+    other.write_bytes(b"another")
+    assert line.folder_of(clip) != line.folder_of(other)
+
+
+def test_pyav_is_left_out_where_it_cannot_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is installed again for another Python."""
+    statuses, tags = iter([1, 0, 0]), ["cpython-311", "cpython-313"]
+
+    def pip(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        Path(command[command.index("--target") + 1]).mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, next(statuses), stderr="ERROR: no network")
+
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
+    monkeypatch.setattr(subprocess, "run", pip)
+    assert open_pyav() is None
+    assert "the loop with PyAV is left out: ERROR: no network" in caplog.text
+    folders = []
+    for tag in tags:
+        monkeypatch.setattr(sys.implementation, "cache_tag", tag)
+        folders += [open_pyav(), open_pyav()]
+    assert folders[0] == folders[1] != folders[2] == folders[3]
