@@ -116,6 +116,12 @@ def accounts(said: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(headings, row, strict=True)) for row in rows}
 
 
+def few(table: dict[str, dict[str, str]]) -> list[str]:
+    """What each camera is to show, of which there is too little."""
+    shown = (("street", "detections"), ("face", "detections"), ("face", "masks"), ("road", "masks"))
+    return [f"{name}: {kind}" for name, kind in shown if int(table[name][kind]) <= 5]
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("is_here", [True, False])
 def test_the_demo_ends_with_an_account(
@@ -130,7 +136,8 @@ def test_the_demo_ends_with_an_account(
         assert done.returncode == 0, done.stderr
         table = accounts(done.stdout)
         assert set(table) == {"street", "face", "road"}
-        if all(int(cells["detections"]) + int(cells["masks"]) > 5 for cells in table.values()):
+        found = [int(cells["detections"]) + int(cells["masks"]) for cells in table.values()]
+        if min(found) > 5 and ("stands in" in done.stdout or not few(table)):
             break
     if not is_here and "stands in" not in done.stdout:
         assert "fewer faces found than with yunet" in done.stdout
@@ -140,8 +147,5 @@ def test_the_demo_ends_with_an_account(
         assert int(cells["decoded"]) == int(cells["published"]) + dropped + int(cells["failed"])
         assert int(cells["detections"]) + int(cells["masks"]) > 0, name
     if "stands in" not in done.stdout:  # ./run test fetches the clips
-        assert int(table["street"]["detections"]) > 5
-        assert int(table["face"]["detections"]) > 0
-        assert int(table["face"]["masks"]) > 0
-        assert int(table["road"]["masks"]) > 0
+        assert few(table) == []
         assert int(table["street"]["events"]) > 0
