@@ -21,11 +21,13 @@ class Passed(NamedTuple):
         elapsed_s: for things that move.
         watched_s: of it the time in which an object could have been missed.
         is_lost: so much that nothing is where it was.
+        is_usual: no more than usual between two frames, or than before the last one.
     """
 
     elapsed_s: float
     watched_s: float
     is_lost: bool = False
+    is_usual: bool = True
 
 
 class Clock:
@@ -49,6 +51,7 @@ class Clock:
         self.ts_source = ts_source
         self.period_s = period_s
         self.here_ns = here_ns
+        self._last_s = 0.0  # before the last frame
 
     def tick(self, result: FrameResult) -> Passed:
         """Return the time that has passed up to a frame, and measure from there.
@@ -71,8 +74,10 @@ class Clock:
         if not self.period_s:
             self.period_s = elapsed_s
         watched_s = min(elapsed_s, _GAP * self.period_s)
+        is_usual = elapsed_s <= _GAP * max(self.period_s, self._last_s)
+        self._last_s = elapsed_s
         self.period_s += _LEARN * (min(elapsed_s, _GROW * self.period_s) - self.period_s)
-        return Passed(elapsed_s, watched_s)
+        return Passed(elapsed_s, watched_s, is_usual=is_usual)
 
     def _here_ns(self, result: FrameResult) -> int:
         """Return the Unix time of this machine at a frame: about when others have their results,

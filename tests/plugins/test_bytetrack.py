@@ -94,6 +94,21 @@ def test_an_object_that_was_seen_once_has_no_number() -> None:
     assert tracker.update(frame(0.1, [])).ids.tolist() == []
 
 
+@pytest.mark.parametrize("was_often", [False, True])
+@pytest.mark.parametrize("period_s", [1.0, 2.0, 5.0, 14.0])
+def test_frames_that_are_usually_rare_have_numbers(period_s: float, was_often: bool) -> None:
+    stage, there = TrackStage(), [walker(0, 50, 0), walker(0, 450, 0)]
+    for number in range(20 if was_often else 0):
+        track_ids(stage, frame(number / 10 - 2 - period_s, []))
+    ids = []
+    for number in range(6):
+        moved = [[side + 3 * number for side in box] for box in there]
+        ids.append(track_ids(stage, frame(number * period_s, moved)))
+    assert ids[2:] == [[1, 2]] * 4
+    after = 6 * period_s
+    assert track_ids(stage, frame(after, [walker(0, 250, 0), there[1]])) == [UNTRACKED, 2]
+
+
 def test_per_class_a_car_is_no_person() -> None:
     for per_class in (False, True):
         tracker = ByteTrack()

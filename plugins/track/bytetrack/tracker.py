@@ -114,7 +114,8 @@ class ByteTrack:
 
     def _moved(self, passed: Passed, result: FrameResult) -> tuple[Tracks, Rows]:
         """Return the tracks where they should be by now, and (n, 2) the centres of before. After a
-        gap these are the ones with a number that have not left the image.
+        gap these are the ones with a number that have not left the image; and those without one
+        of a camera whose frames usually come so rarely.
         """
         tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
         is_gap = passed.elapsed_s > _GAP_S
@@ -126,7 +127,7 @@ class ByteTrack:
         self._since_gap_s = passed.watched_s + (0.0 if is_gap else self._since_gap_s)
         if is_gap:
             tracks.walk_on()
-            stays = (tracks.ids != NO_ID) & _inside(tracks, result)
+            stays = ((tracks.ids != NO_ID) | passed.is_usual) & _inside(tracks, result)
             return tracks.kept(stays), before[stays]
         return tracks, before
 
@@ -152,15 +153,18 @@ class ByteTrack:
         missed_s = tracks.states[:, MISSED]
         known, strong = (tracks.ids != NO_ID)[rows], (scores >= HIGH)[columns]
         weak = ~strong & (missed_s < _RECENT_S)[rows]
-        before_gap = known & (missed_s >= self._since_gap_s)[rows]
+        before_gap = (missed_s >= self._since_gap_s)[rows]
         steady = known & ~before_gap
         free_rows, free_columns = np.ones(len(tracks), np.bool_), np.ones(len(scores), np.bool_)
         made = []
         turns = (
             (steady & strong, Pairs.assigned),
             (steady & weak, Pairs.assigned),
-            (~known, Pairs.assigned),
-            (before_gap & (strong | weak), partial(Pairs.clear, states=tracks.states, boxes=boxes)),
+            (~known & ~before_gap, Pairs.assigned),
+            (
+                before_gap & (strong | weak | ~known),
+                partial(Pairs.clear, states=tracks.states, boxes=boxes),
+            ),
         )
         for some, choose in turns:
             if some.any() and (possible := some & free_rows[rows] & free_columns[columns]).any():
