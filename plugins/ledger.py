@@ -112,6 +112,12 @@ class Ledger:
             for key in waiting[:-QUEUED_MOST]:  # the stages hang, and the queue drops in silence
                 self._let_go(key, "queue")
 
+    @property
+    def queued(self) -> int:
+        """How many frames wait in the queue."""
+        with self._lock:
+            return sum(frame.passed == 1 for frame in self._open.values())
+
     def taken(self, pts: int) -> None:
         """A frame left the queue: from here on one thread has it."""
         with self._lock:

@@ -12,6 +12,7 @@ from mirante.frame import FrameResult
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
+from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
 from plugins.memory import Memory
 from plugins.outbox.lane import REFUSED
@@ -39,6 +40,7 @@ class Line:
         carriage: the way to Redis of events, their images, counts and the memory.
         rings: what the encoded images of the line's session are kept in.
         looked: the last published frame that models looked at and that is not damaged.
+        calm: for how long its gate has seen nothing.
         is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
@@ -52,6 +54,7 @@ class Line:
     clips: Recorder | None = None
     rings: tuple[PacketRing, ...] = ()
     looked: FrameResult | None = None
+    calm: Calm = field(default_factory=Calm)
     is_resting: bool = False
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it

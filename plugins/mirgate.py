@@ -6,21 +6,19 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from gi.repository import GObject, Gst, GstBase, GstVideo
-from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
 from plugins.element import FrameHandler, max_failures, number
-from plugins.gate.gate import DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
+from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
+from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.skipped import skipped_event
 from plugins.track.stage import PART
 
 _RAW = Gst.Caps.from_string("video/x-raw")
-_COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
 
 
 class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
@@ -61,6 +59,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     scene: Scene
     _gate: Gate | None = None
+    _luma: Luma | None = None
     _presence: Presence
 
     def __init__(self) -> None:
@@ -81,18 +80,11 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Called when size or format changes: what was learnt is of another image."""
         self.set_passthrough(True)
         video = GstVideo.VideoInfo.new_from_caps(caps)
-        kind = video.finfo
         self.size = video.width, video.height
-        self._gate = None
-        if not kind.flags & _COMPLEX and kind.depth[0] >= 8 and not _is_packed(kind):
+        self._gate, self._luma = None, Luma.of_caps(caps)
+        if self._luma is not None:
             self._gate, self._presence = Gate(self.still_s), Presence()
-            order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
-            self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
-            self._bits = kind.depth[0] + kind.shift[0]
-            is_counts = kind.flags & GstVideo.VideoFormatFlags.GRAY and kind.depth[0] == 16
-            self.scene.window = self._thermal if is_counts else None
-            self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
-            self._placed = video.stride, video.offset
+            self.scene.window = self._thermal if self._luma.is_counts else None
         return True
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
@@ -106,7 +98,9 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
         """Decides of one frame."""
         began_ns = time.perf_counter_ns()
-        decision = self._decide(buffer, result)
+        decision = self._decide(buffer, key, result)
+        is_quiet = not decision.looks or decision.reason == CHECK
+        self.line.calm.noted(is_quiet, time.monotonic())
         if decision.looks:
             result = replace(result, looked=decision.reason)
         else:
@@ -119,18 +113,19 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         self.get_static_pad("src").push_event(skipped_event(key))
         return False
 
-    def _decide(self, buffer: Gst.Buffer, result: FrameResult) -> Decision:
-        if self._gate is None:
+    def _decide(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> Decision:
+        if self._gate is None or self._luma is None:
             return Decision(True, FORMAT)
         if result.damaged:
             return Decision(True, DAMAGED)
         with buffer.map(Gst.MapFlags.READ) as mapped:
-            thumb = self.scene.thumb(self._luma(buffer, mapped.data), self._bits)
+            thumb = self.scene.thumb(self._luma.of(buffer, mapped.data), self._luma.bits)
         return self._gate.decide(
             thumb,
             result.captured_ns / 1e9,
             moving_in(self.line.looked),
             self._is_settled(result.captured_ns / 1e9),
+            key in self.line.calm.alone,
         )
 
     def _is_settled(self, at_s: float) -> bool:
@@ -141,18 +136,3 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             return self._presence.is_settled([label for label, *_ in looked.detections], at_s)
         tracker: Any = self.line.memory.find(PART)
         return tracker is None or bool(tracker.is_settled)
-
-    def _luma(self, buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
-        """Return the first component of a frame, without a copy: luma of YUV and grey."""
-        plane, first, step = self._first
-        meta = GstVideo.buffer_get_video_meta(buffer)
-        strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
-        width, height = self.size
-        return np.ndarray(
-            (height, width), self._sample, data, offsets[plane] + first, (strides[plane], step)
-        )
-
-
-def _is_packed(kind: Any) -> bool:
-    """Return whether components of 10 bits share words, or lie in them where nobody says."""
-    return bool(kind.depth[0] == 10 and kind.pixel_stride[0] > 2)

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 KEPT_IMAGES = 64  # inside a decoder, at most 17 for H.264
 DOUBTED = 2  # groups in which a decoder called each frame damaged; more are not believed
 _NO_TIME = 2**64 - 1
+
+
+class Loss(NamedTuple):
+    """Data that was lost.
+
+    Attributes:
+        next_pts: of the packet behind it, in ns; None before that came.
+    """
+
+    next_pts: int | None
+
+    def is_beside(self, pts: int) -> bool:
+        """Return whether the image of a time in ns may lack a part."""
+        return self.next_pts is None or pts <= self.next_pts
+
+
+class Late(NamedTuple):
+    """That an image was put off.
+
+    Attributes:
+        loss: before it.
+    """
+
+    loss: Loss | None
 
 
 class _Group:
@@ -51,8 +77,7 @@ class Damage:
         self._group: _Group | None = None
         self._before = _Group(False)
         self._key_pts = -1
-        self._lost = False
-        self._lost_pts: int | None = None  # of the first packet behind a loss, once it has come
+        self._loss: Loss | None = None
         self._begins = False  # the next frame follows a gap that was seen before the decoder
         self._images: dict[int, _Group] = {}
         self._doubted = 0
@@ -63,13 +88,31 @@ class Damage:
         Of RTP with B frames, PTS follow the order of decoding, so those that are in the decoder
         cannot be told apart: all of them count as damaged.
         """
-        self._lost, self._lost_pts = True, next_pts
+        self._loss = Loss(next_pts)
         if next_pts is None:
             for pts in list(self._images):
                 self._images[pts] = _Group(False)
 
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that no image has followed yet; None without."""
+        return self._loss
+
+    def put_off(self, pts: int) -> Loss | None:
+        """Return the loss before an image that is decoded later, for ``arrived`` then."""
+        loss = self._loss
+        if loss is not None and not loss.is_beside(pts):
+            self._loss = None
+        return loss
+
     def arrived(
-        self, pts: int, now_s: float, key: bool, discont: bool = False, cut: bool = False
+        self,
+        pts: int,
+        now_s: float,
+        key: bool,
+        discont: bool = False,
+        cut: bool = False,
+        late: Late | None = None,
     ) -> None:
         """An encoded image is about to be decoded.
 
@@ -79,18 +122,20 @@ class Damage:
             key: it leans on no other image.
             discont: the stream says that something is missing before it.
             cut: its own data is incomplete.
+            late: that it was put off; None where it has just come.
         """
         if key and self.keyed_s is None:
             self.keyed_s = now_s
-        beside_loss = self._lost and (self._lost_pts is None or pts <= self._lost_pts)
+        loss = self._loss if late is None else late.loss
+        beside_loss = loss is not None and loss.is_beside(pts)
         if key:
             self._before = self._group or self._before
             self._group = _Group(not (cut or beside_loss))
             self._key_pts = pts if pts != _NO_TIME else -1
-        elif self._group is None or discont or self._lost or cut:
+        elif self._group is None or discont or loss is not None or cut:
             self._before = self._group = _Group(False)
-        if not beside_loss:
-            self._lost = False
+        if late is None and not beside_loss:
+            self._loss = None
         self._begins = self._begins or discont
         self._images[pts] = self._before if pts < self._key_pts else self._group
         if len(self._images) > KEPT_IMAGES:

@@ -1,4 +1,4 @@
-"""The NAL units in RTP packets of H.264 (RFC 6184) and H.265 (RFC 7798)."""
+"""The NAL units of H.264 and H.265, in RTP packets (RFC 6184, RFC 7798) and in images."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class Codec:
         return byte >> self.shift & (31 if self.shift == 0 else 63)
 
 
+_START = b"\0\0\1"
+
 CODECS = {
     "H264": Codec(0, 1, 24, 28, {7: "sprop-parameter-sets"}, frozenset({5})),
     "H265": Codec(
@@ -47,6 +49,26 @@ CODECS = {
 def unit_types(packet: bytes, codec: Codec) -> set[int]:
     """Return the types of the units in an RTP packet; empty for a broken one."""
     return set(_types(_payload(packet), codec))
+
+
+def types_in_image(data: bytes, codec: Codec, has_lengths: bool) -> set[int]:
+    """Return the types of the units in an encoded image, or in its beginning.
+
+    Args:
+        data: the image.
+        codec: of it.
+        has_lengths: four bytes before each unit say how long it is; else a start code is there.
+    """
+    found, at = set(), 4 if has_lengths else data.find(_START) + len(_START)
+    while len(_START) <= at < len(data):
+        found.add(codec.type_of(data[at]))
+        if has_lengths:
+            at += int.from_bytes(data[at - 4 : at], "big") + 4
+        else:
+            at = data.find(_START, at) + len(_START)
+            if at < len(_START) + 1:
+                break
+    return found
 
 
 def _types(payload: bytes, codec: Codec) -> Iterator[int]:

@@ -149,6 +149,11 @@ class CameraOptions(Section):
         "was found before; auto: of live cameras whose models find boxes, without stages of your "
         "own or lanes",
     )
+    sleep: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: while the gate of a live camera sees nothing, key frames alone are "
+        "decoded; what came between is decoded when something happens",
+    )
     stages: list[Stage] | None = Field(
         None,
         max_length=32,

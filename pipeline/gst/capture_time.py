@@ -82,23 +82,36 @@ class CaptureTime:
         if (ntp_ns := _ntp_ns(buffer)) is not None:
             _keep(self._packets, pts, ntp_ns)
 
-    def arrived(self, buffer: Any) -> Any:
+    def timed(self, buffer: Any) -> Any:
+        """Return an encoded image, or a copy with the camera's time, where that was lost."""
+        ntp_ns = self._packets.pop(buffer.pts, None)
+        if ntp_ns is None or _ntp_ns(buffer) is not None:
+            return buffer
+        whole = buffer.copy_region(_ALL, 0, _WHOLE)
+        whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
+        return whole
+
+    def arrived(self, buffer: Any, at_ns: int | None = None) -> Any:
         """Note an encoded image before the decoder.
+
+        Args:
+            buffer: the image.
+            at_ns: Unix time at which it came; None for now.
 
         Returns:
             A copy with the camera's time to decode instead, where that was lost; else None.
         """
-        pts = buffer.pts
-        known_ns = _ntp_ns(buffer)
-        ntp_ns = self._packets.pop(pts, None) if known_ns is None else known_ns
+        whole = self.timed(buffer)
+        ntp_ns = _ntp_ns(whole)
         self._is_timed |= ntp_ns is not None
         self._untimed += not self._is_timed
-        _keep(self._images, pts, (time.time_ns(), ntp_ns))
-        if ntp_ns is None or known_ns is not None:
-            return None
-        whole = buffer.copy_region(_ALL, 0, _WHOLE)
-        whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
-        return whole
+        _keep(self._images, buffer.pts, (at_ns or time.time_ns(), ntp_ns))
+        return None if whole is buffer else whole
+
+    def unseen(self, pts: int) -> None:
+        """Forget an image whose frame counts nowhere."""
+        if self._images.pop(pts, None) is not None and self._untimed:
+            self._untimed -= 1
 
     def of(self, buffer: Any) -> tuple[int, bool]:
         """Return the Unix time in ns of an encoded image, and whether its camera told it; else it

@@ -16,7 +16,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from pipeline.cameras.damage import Damage
+from pipeline.cameras.damage import Damage, Late
 from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.rhythm import Rhythm
 from pipeline.cameras.sharing import Lead
@@ -24,6 +24,7 @@ from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import Captured, CaptureTime
 from pipeline.gst.intake import Intake, JpegEnds
+from pipeline.gst.nap import Nap
 from pipeline.gst.packets import PacketTap
 from pipeline.gst.view import Seen
 from plugins.element import elements_of
@@ -38,6 +39,7 @@ _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
 _DELTA, _DISCONT = Gst.BufferFlags.DELTA_UNIT, Gst.BufferFlags.DISCONT
 _CORRUPTED = Gst.BufferFlags.CORRUPTED
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
+_TURNS = {Gst.EventType.CAPS, Gst.EventType.SEGMENT, Gst.EventType.EOS}  # no image overtakes them
 _COPY = Gst.BufferCopyFlags
 _SHALLOW = _COPY.FLAGS | _COPY.TIMESTAMPS | _COPY.META | _COPY.MEMORY
 _WHOLE = 2**64 - 1  # the size of a buffer, whatever it is
@@ -74,6 +76,7 @@ class FrameProbes:
         times: when they were taken.
         turn: how often a looped file was begun before.
         frames: decoded in this turn.
+        nap: keeps what need not be decoded yet; None where each image is decoded as it comes.
     """
 
     def __init__(
@@ -96,6 +99,8 @@ class FrameProbes:
         self._intake = Intake(self._on_data, self._damage.lost)
         self._damaged = damaged
         self._lead, self._tap = lead, tap or PacketTap(Line(ledger), None)
+        self.nap: Nap | None = None
+        self._passes = False  # what comes to the decoder has been looked at
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
@@ -169,10 +174,12 @@ class FrameProbes:
     def progress(self, busy_s: float | None = None) -> Progress:
         """What came so far; ``busy_s``: monotonic time at which the stages were seen at work.
 
-        Where key frames alone are decoded, the others count as frames: the camera is alive.
+        Where not each image is decoded as it comes, those that are not count as frames: the camera
+        is alive.
         """
         decoded_s = self._decoded_s
-        if (self._keyframes_only or self._rests) and decoded_s is not None:
+        naps = self.nap is not None and self.nap.is_on
+        if (self._keyframes_only or self._rests or naps) and decoded_s is not None:
             decoded_s = max(decoded_s, self._arrived_s or decoded_s)
         return Progress(
             self._arrived_s,
@@ -201,6 +208,10 @@ class FrameProbes:
 
     def _on_arrived(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
+        if self.nap is not None and (held := self.nap.passing) is not None:
+            self.times.arrived(buffer, held.at_ns)
+            self._decodes(buffer, not buffer.has_flags(_DELTA), held.late)
+            return _OK
         pts, now_s = buffer.pts, time.monotonic()
         self._arrived_s = now_s
         key = not buffer.has_flags(_DELTA)
@@ -209,21 +220,52 @@ class FrameProbes:
             self._rhythm.came(now_s, pts)
             self._keep(pad, buffer)
             return _DROP
+        if self.nap is not None and not self._passes and self._naps(self.nap, pad, buffer, key):
+            return _DROP
         if (whole := self.times.arrived(buffer)) is not None:
-            pad.chain(whole)  # passes here again, as it is
+            self._pass(pad, whole)
             return _DROP
         self._keep(pad, buffer)
         self._rhythm.came(now_s, pts)
-        cut = self._jpeg_ends is not None and self._jpeg_ends.is_cut(buffer)
-        self._damage.arrived(pts, now_s, key, buffer.has_flags(_DISCONT), cut)
+        self._decodes(buffer, key)
         return _OK
+
+    def _pass(self, pad: Any, buffer: Any) -> None:
+        """Have an image pass again, as it is."""
+        self._passes = True
+        pad.chain(buffer)
+        self._passes = False
+
+    def _naps(self, nap: Nap, pad: Any, buffer: Any, key: bool) -> bool:
+        """Return whether an image that has come is not decoded now."""
+        whole = self.times.timed(buffer)
+        if not nap.takes(pad, whole, key, self._damage.loss):
+            if whole is not buffer:
+                self._pass(pad, whole)
+            return whole is not buffer
+        self._damage.put_off(buffer.pts)
+        self._keep(pad, whole)
+        self._rhythm.came(time.monotonic(), buffer.pts)
+        nap.catch_up(pad.chain)
+        return True
+
+    def _decodes(self, buffer: Any, key: bool, late: Late | None = None) -> None:
+        """Note an image that comes to the decoder now."""
+        cut = self._jpeg_ends is not None and self._jpeg_ends.is_cut(buffer)
+        discont = buffer.has_flags(_DISCONT)
+        self._damage.arrived(buffer.pts, time.monotonic(), key, discont, cut, late)
+        if self.nap is not None and self.nap.shift_ns:
+            self.nap.shift(buffer)
 
     def _keep(self, pad: Any, buffer: Any) -> None:
         if self._tap.rings:
             self._tap.arrived(pad, buffer, *self.times.of(buffer))
 
-    def _on_format(self, _pad: Any, info: Any) -> Any:
-        self._tap.event(info.get_event())
+    def _on_format(self, pad: Any, info: Any) -> Any:
+        event = info.get_event()
+        if self.nap is not None and event.type in _TURNS:
+            self.nap.catch_up(pad.chain, at_once=True)
+        self._tap.event(event)
         return _OK
 
     def _on_event(self, _pad: Any, info: Any) -> Any:
@@ -235,17 +277,20 @@ class FrameProbes:
 
     def _on_decoded(self, pad: Any, info: Any) -> Any:
         buffer = info.get_buffer()
-        sent_pts: int = buffer.pts
+        sent_pts: int = buffer.pts if self.nap is None else self.nap.own_pts(buffer)
         now_s = time.monotonic()
         if self._arrived_s is None:  # nothing is decoded here
             self._rhythm.came(now_s, sent_pts)
         self._position = (sent_pts, now_s)
         flagged, discont = buffer.has_flags(_CORRUPTED), buffer.has_flags(_DISCONT)
         damaged = self._damage.decoded(sent_pts, flagged, discont)
+        if self.nap is not None and self.nap.hides(pad, buffer, sent_pts, damaged):
+            self.times.unseen(sent_pts)
+            return _DROP
         captured = self.times.captured(buffer, self._paced)
         self._tap.decoded(sent_pts, captured.at_ns)
         pts = self._unique(pad, sent_pts)
-        if pts != sent_pts:
+        if pts != buffer.pts:
             buffer.pts = pts
         frame = Exit(pts, captured, damaged)
         if self._lead is not None:
@@ -267,6 +312,8 @@ class FrameProbes:
         """Take in what an event says of the frames behind it."""
         if self._seen.note(event):
             self._size = self._seen.view.size
+            if self.nap is not None:
+                self.nap.sees(self._seen.view)
 
     def admit(self, frame: Exit) -> bool:
         """Enter a decoded frame into the account; return whether it is to be analysed."""

@@ -34,6 +34,7 @@ from pipeline.gst.http_answers import HttpAnswers, set_login
 from pipeline.gst.image_feed import ImageFeed
 from pipeline.gst.memory import give_back
 from pipeline.gst.mp4_range import leave_range_open
+from pipeline.gst.nap import nap_of
 from pipeline.gst.pacing import Pacing
 from pipeline.gst.packets import PacketTap
 from pipeline.gst.probes import FrameProbes
@@ -106,8 +107,7 @@ class Session:
         give_line(self._pipeline, line)
         self._bus = self._pipeline.get_bus()
         self._is_network, self._is_live = spec.url.is_network, source.live
-        is_file = not (self._is_live or self._is_network)
-        self._file = Path(spec.url.path) if is_file else None
+        self._file = None if self._is_live or self._is_network else Path(spec.url.path)
         self._is_opened = False
         self._starter: threading.Thread | None = None  # which refers to this session till it runs
         self._lacks_plugin = False
@@ -121,6 +121,7 @@ class Session:
             lead=lead,
             tap=PacketTap(line, lead),
         )
+        self.probes.nap = nap_of(spec, source, self._pipeline, line, lead)
         if source.follows:
             self.probes.follow(self._pipeline)
         else:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from plugins.gate.motion import Motion, Thumb
+from plugins.gate.motion import Motion, Moved, Thumb
 
 STILL = "still"  # nothing moves: the reason of a frame that no model looks at
 # Why models look at one.
@@ -52,6 +52,7 @@ class Gate:
         at_s: float,
         known: Sequence[Sequence[float]] = (),
         is_settled: bool = True,
+        is_alone: bool = False,
     ) -> Decision:
         """Return what becomes of a whole frame.
 
@@ -60,8 +61,13 @@ class Gate:
             at_s: when it was captured, in seconds.
             known: left, top, right, bottom in 0..1 of moving objects in the last frame.
             is_settled: each object that is tracked was in the last frame and is still.
+            is_alone: the frames before it were not decoded, and nothing moves in it.
         """
-        moved = self._motion.see(thumb, at_s, known)
+        if is_alone:
+            self._motion.follow(thumb, at_s)
+            moved = Moved(0)
+        else:
+            moved = self._motion.see(thumb, at_s, known)
         if moved.pixels:
             self._moved_s = at_s
         reason = STILL

@@ -129,6 +129,18 @@ class Motion:
             return Moved(0, True)
         return Moved(self._grouped(self._moves, now_s))
 
+    def follow(self, thumb: Thumb, now_s: float) -> None:
+        """Take an image in which nothing moves into the averages alone: it is one of few, so that
+        noise differs more in it than is usual.
+        """
+        bright = np.asarray(cv2.LUT(thumb, _LOG), np.float32)
+        if bright.shape != self.moving.shape:
+            self._begin(bright, now_s)
+            return
+        passed_s, self._at_s = max(0.0, now_s - self._at_s), now_s
+        cv2.accumulateWeighted(bright, self._quick, -np.expm1(-passed_s / _QUICK_S))
+        cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / _SLOW_S))
+
     def _begin(self, bright: Rows, now_s: float) -> None:
         self._began_s, self._frames, self._moves = now_s, 0, 0
         self._unlearnt_s = 0.0

@@ -1,0 +1,252 @@
+"""Decodes key frames alone while a camera is quiet, and nothing less once something happens.
+
+A nap keeps each encoded image since the last key frame that was seen. When it ends they are decoded
+faster than they come, in order, each with the time at which it came, and whatever comes meanwhile
+takes its place behind them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from pipeline.cameras.damage import Late, Loss
+from pipeline.cameras.nal_units import CODECS, types_in_image
+from pipeline.cameras.sharing import Lead
+from pipeline.cameras.sleep import Sleep, Way
+from pipeline.cameras.sources.base import Source
+from pipeline.cameras.view import View
+from pipeline.config.camera import Camera
+from plugins.gate.luma import Luma
+from plugins.gate.motion import Motion
+from plugins.gate.scene import Scene, moving_in
+from plugins.line import Line
+
+_READ = Gst.MapFlags.READ
+_UNITS = {"video/x-h264": CODECS["H264"], "video/x-h265": CODECS["H265"]}
+_OTHERS = {"video/x-vp8", "video/x-vp9", "video/x-av1"}  # where key frames always begin anew
+_HEAD = 4096  # bytes in which an image has begun, behind all parameters
+_NO_TIME: int = Gst.CLOCK_TIME_NONE
+ROOM = 8  # frames that the queue holds while those that were kept are decoded
+_TURN_S = 0.03  # of decoding what was kept, for each image that comes
+_BEHIND_S = 15.0  # after which stages that do not keep up lose frames as ever
+_STEP_NS = 1_000_000
+
+
+class Held(NamedTuple):
+    """An encoded image that is decoded later.
+
+    Attributes:
+        buffer: of its own, with the camera's time.
+        at_ns: Unix time at which it came.
+        late: what was lost before it.
+    """
+
+    buffer: Any
+    at_ns: int
+    late: Late
+
+
+class Nap:
+    """Of one session. Its methods run on the thread of the decoder.
+
+    Args:
+        line: has the gate's word, and the account.
+        lead: has those who follow the session: they need each frame.
+        spec: the camera.
+
+    Attributes:
+        shift_ns: what is added to the time of each image before the decoder, which takes no times
+            that go back.
+        passing: the image that was kept and is being decoded.
+    """
+
+    def __init__(self, line: Line, lead: Lead | None, spec: Camera) -> None:
+        self._line, self._lead = line, lead
+        self._scene = Scene([*spec.mask])
+        self._motion = Motion()
+        self._sleep = Sleep()
+        self._held: deque[Held] = deque()
+        self._woke_s: float | None = None  # while what was kept is decoded
+        self._key_pts = self._newest_pts = -1
+        self._room = 1
+        self._view: View | None = None
+        self._is_seen = False  # the first of what is kept counts already
+        self.shift_ns = 0
+        self.passing: Held | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """True while not each image is decoded as it comes."""
+        return self._sleep.is_asleep or self._woke_s is not None
+
+    def takes(self, pad: Any, buffer: Any, key: bool, loss: Loss | None) -> bool:
+        """Return whether an image that has come is kept, and not decoded now.
+
+        Args:
+            pad: of the decoder.
+            buffer: the image, with the camera's time.
+            key: it leans on no other.
+            loss: what was lost before it.
+        """
+        now_s, pts = time.monotonic(), buffer.pts
+        if self._woke_s is not None:
+            self._sleep.came(key, buffer.get_size(), pts / 1e9, False)
+            self._hold(buffer, loss)
+            return True
+        is_calm = pts != _NO_TIME and self._is_calm(now_s)
+        if key and is_calm:
+            is_calm = _begins_anew(pad.get_current_caps(), buffer)
+        way = self._sleep.came(key, buffer.get_size(), pts / 1e9, is_calm)
+        if key:
+            self._key_pts = pts
+        if way is Way.DECODED:
+            self._held.clear()
+            self._newest_pts = pts
+            if key and is_calm:
+                self._hold(buffer, loss)
+            return False
+        self._hold(buffer, loss)
+        if way is Way.KEY:
+            self._newest_pts = pts
+        elif way is Way.WAKES:
+            self._wake(now_s)
+        return way is not Way.KEY
+
+    def catch_up(self, push: Callable[[Any], object], at_once: bool = False) -> None:
+        """Decode of what is kept as much as there is room and time for, or all.
+
+        Args:
+            push: gives an image to the decoder.
+            at_once: something else comes, which must not overtake.
+        """
+        if self._woke_s is None:
+            if not (at_once and self._sleep.is_asleep):
+                return
+            self._sleep = Sleep()
+            self._wake(time.monotonic())
+        assert self._woke_s is not None
+        began_s, queued = time.monotonic(), self._line.ledger.queued
+        all_now = at_once or began_s - self._woke_s > _BEHIND_S
+        while self._held:
+            is_time = queued < ROOM - 1 and time.monotonic() - began_s < _TURN_S
+            if not (is_time or all_now):
+                return
+            self.passing = self._held.popleft()
+            self._newest_pts = self.passing.buffer.pts
+            push(self.passing.buffer)
+            self._is_seen, self.passing = False, None
+            queued = self._line.ledger.queued
+        if queued <= 1 or all_now:
+            self._woke_s = None
+
+    def hides(self, pad: Any, buffer: Any, pts: int, damaged: bool) -> bool:
+        """Return whether a frame that was decoded counts nowhere: it did before, or it will when
+        those before it are decoded too.
+
+        Args:
+            pad: it comes to.
+            buffer: the frame.
+            pts: its time, before it was shifted.
+            damaged: the decoder made up a part of it.
+        """
+        self._make_room(pad)
+        if self.passing is not None:
+            return self._is_seen
+        if not self._sleep.awaits or pts != self._key_pts:
+            return False
+        was_asleep = self._sleep.is_asleep
+        if not (sleeps := self._sleep.looked(damaged or self._moves(pad, buffer, pts))):
+            return was_asleep
+        while len(self._held) > 1:
+            self._held.popleft()
+        if was_asleep and sleeps:
+            self._line.calm.alone.append(pts)
+        return False
+
+    def shift(self, buffer: Any) -> None:
+        """Move the time of an image for the decoder, which alone sees it."""
+        for name in ("pts", "dts"):
+            if (at := getattr(buffer, name)) != _NO_TIME:
+                setattr(buffer, name, at + self.shift_ns)
+
+    def own_pts(self, buffer: Any) -> int:
+        """Return the time of a frame as its image had it."""
+        pts: int = buffer.pts
+        return pts if pts == _NO_TIME else pts - self.shift_ns
+
+    def sees(self, view: View) -> None:
+        """Take in how images are shown."""
+        self._view = view
+        self._scene.mirrored, self._scene.quarters = view.turn.mirrored, view.turn.quarters
+        self._scene.area = view.area
+
+    def _is_calm(self, now_s: float) -> bool:
+        line, lead = self._line, self._lead
+        if not line.calm.is_long(now_s) or (lead is not None and lead.feeds):
+            return False
+        outbox = line.carriage.outbox
+        return outbox is None or not outbox.watched(line.ledger.camera)
+
+    def _hold(self, buffer: Any, loss: Loss | None) -> None:
+        self._held.append(Held(buffer.copy_deep(), time.time_ns(), Late(loss)))
+
+    def _wake(self, now_s: float) -> None:
+        self._woke_s, self._is_seen = now_s, True
+        first = self._held[0].buffer.pts
+        self.shift_ns += max(0, self._newest_pts - first) + _STEP_NS
+
+    def _make_room(self, pad: Any) -> None:
+        room = 1 if self._woke_s is None else ROOM
+        if room != self._room:
+            self._room = room
+            pad.get_parent_element().set_property("max-size-buffers", room)
+
+    def _moves(self, pad: Any, buffer: Any, pts: int) -> bool:
+        luma = Luma.of_caps(pad.get_current_caps())
+        if luma is None or luma.is_counts or self._view is None:
+            return True
+        left, top, right, bottom = self._view.cuts
+        with buffer.map(_READ) as mapped:
+            image = luma.of(buffer, mapped.data)
+            height, width = image.shape
+            shown = image[top : height - bottom, left : width - right]
+            thumb = self._scene.thumb(shown, luma.bits)
+        moved = self._motion.see(thumb, pts / 1e9, moving_in(self._line.looked))
+        return bool(moved.pixels) or moved.is_learning
+
+
+def nap_of(
+    spec: Camera, source: Source, pipeline: Any, line: Line, lead: Lead | None
+) -> Nap | None:
+    """Return the nap of a session; None where each image is decoded.
+
+    Args:
+        spec: the camera.
+        source: where its images come from.
+        pipeline: its graph.
+        line: as of ``Nap``.
+        lead: as of ``Nap``.
+    """
+    has_gate = pipeline.get_by_name("gate") is not None
+    is_camera = source.live and source.pace is None and not source.is_fed and not source.follows
+    sleeps = spec.sleep == "auto" and not spec.keyframes_only
+    return Nap(line, lead, spec) if has_gate and is_camera and sleeps else None
+
+
+def _begins_anew(caps: Any, buffer: Any) -> bool:
+    """Return whether nothing behind a key frame leans on what was before it."""
+    shape = caps.get_structure(0)
+    codec = _UNITS.get(shape.get_name())
+    if codec is None:
+        return shape.get_name() in _OTHERS
+    data = buffer.extract_dup(0, min(_HEAD, buffer.get_size()))
+    has_lengths = shape.get_string("stream-format") != "byte-stream"
+    return bool(codec.keys & types_in_image(data, codec, has_lengths))

@@ -1,0 +1,64 @@
+"""The first component of decoded video as an array: luma of YUV, grey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+import numpy as np
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstVideo", "1.0")
+from gi.repository import Gst, GstVideo
+from numpy.typing import NDArray
+
+_COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
+
+
+class Luma:
+    """Where the samples are in the frames of one format.
+
+    Attributes:
+        bits: of a sample, with those below them that it leaves unused.
+        is_counts: it is grey of 16 bits, as thermal cameras give it.
+    """
+
+    def __init__(self, video: Any) -> None:
+        kind = video.finfo
+        order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
+        self.bits: int = kind.depth[0] + kind.shift[0]
+        is_grey = bool(kind.flags & GstVideo.VideoFormatFlags.GRAY)
+        self.is_counts = is_grey and kind.depth[0] == 16
+        self._size = video.width, video.height
+        self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
+        self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
+        self._placed = video.stride, video.offset
+
+    @classmethod
+    def of_caps(cls, caps: Gst.Caps) -> Luma | None:
+        """Return that of a format; None for one that cannot be read without converting it."""
+        video = GstVideo.VideoInfo.new_from_caps(caps)
+        kind = video.finfo
+        if kind.flags & _COMPLEX or kind.depth[0] < 8 or _is_packed(kind):
+            return None
+        return cls(video)
+
+    def of(self, buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
+        """Return that of a frame, without a copy: (height, width).
+
+        Args:
+            buffer: the frame.
+            data: its memory, which must stay mapped for as long as the array is used.
+        """
+        plane, first, step = self._first
+        meta = GstVideo.buffer_get_video_meta(buffer)
+        strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
+        width, height = self._size
+        return np.ndarray(
+            (height, width), self._sample, data, offsets[plane] + first, (strides[plane], step)
+        )
+
+
+def _is_packed(kind: Any) -> bool:
+    """Return whether components of 10 bits share words, or lie in them where nobody says."""
+    return bool(kind.depth[0] == 10 and kind.pixel_stride[0] > 2)
