@@ -230,7 +230,8 @@ def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
         program, capture_output=True, text=True, check=False, env=environment_of(variant)
     )
     if done.returncode:
-        raise RuntimeError(f"{variant}: {done.stderr.strip()[-2000:]}")
+        said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        raise RuntimeError(f"{variant}: {said[-1]}")
     time.sleep(0.2)  # until the last of its memory and sockets is gone
     redis_s = _cpu_s(redis_pid) - before_s
     return replace(Measured(**json.loads(done.stdout.splitlines()[-1])), redis_s=redis_s)

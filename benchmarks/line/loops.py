@@ -11,10 +11,11 @@ next one begins all the same.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -73,18 +74,11 @@ class Loop:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = ["CPUExecutionProvider"]
         session = ort.InferenceSession(str(self.network), options, providers=providers)
-        published = [0] * len(self.sources)
-
-        def camera(index: int) -> None:
-            published[index] = self._camera(session, index)
 
         def run() -> int:
-            loops = [threading.Thread(target=camera, args=(i,)) for i in range(len(published))]
-            for loop in loops:
-                loop.start()
-            for loop in loops:
-                loop.join()
-            return sum(published)
+            cameras = range(len(self.sources))
+            with ThreadPoolExecutor(len(cameras)) as threads:
+                return sum(threads.map(partial(self._camera, session), cameras))
 
         return run
 
@@ -171,9 +165,9 @@ def by_pyav(source: str, size: tuple[int, int]) -> Iterator[Image]:
     with import_module("av").open(source, options=options) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
-        for frame in container.decode(stream):
-            if frame.format.name not in ("yuv420p", "yuvj420p"):
-                raise ValueError(f"clip: expected 4:2:0 of 8 bits, got {frame.format.name}")
+        for decoded in container.decode(stream):
+            is_halved = decoded.format.name in ("yuv420p", "yuvj420p")
+            frame = decoded if is_halved else decoded.reformat(format="yuv420p")
             for plane, target in zip(frame.planes, targets, strict=True):
                 rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
                 seen = rows[: plane.height, : plane.width]

@@ -15,7 +15,7 @@ LEAST_FRAMES = 30
 class Plan:
     """The cameras that play a clip, as fast as can be and live."""
 
-    clip: Annotated[Path, Option(exists=True, help="an H.264 MP4")]
+    clip: Annotated[Path, Option(exists=True, dir_okay=False, help="an H.264 MP4")]
     model: Annotated[str, Option(help="a zoo model with one input")] = "yolox-nano"
     cameras: Annotated[int, Option(min=1, max=64, help="how many play it at once")] = 4
     frames: Annotated[int, Option(min=LEAST_FRAMES, help="frames of the clip, per camera")] = 300

@@ -110,13 +110,11 @@ def trim_clip(clip: Path, frames: int, folder: Path) -> Path:
         part = out.with_suffix(".part")
         # identity lets one buffer less through than it is told. Behind a decoder it would not
         # even do that: frames that the decoder still holds slip past it.
-        _run(
-            [
-                Gst.parse_launch(
-                    _TRIM.format(clip=quoted(str(clip)), after=frames + 1, out=quoted(str(part)))
-                )
-            ]
-        )
+        text = _TRIM.format(clip=quoted(str(clip)), after=frames + 1, out=quoted(str(part)))
+        try:
+            _run([Gst.parse_launch(text)])
+        except RuntimeError as error:
+            raise RuntimeError(f"{clip}: expected an H.264 MP4: {error}") from error
         _turn_alike(clip, part)
         part.rename(out)
     return out

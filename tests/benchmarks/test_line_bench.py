@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.line import line
 from benchmarks.line.job import Measured
-from benchmarks.line.loops import by_opencv, objects
+from benchmarks.line.loops import Loop, by_opencv, objects
 from benchmarks.line.plan import Plan
 from benchmarks.line.pyav import open_pyav
 from engines.decoders import bind
 from engines.fit import spec_of, thresholds
 from engines.found import Boxes
+from engines.made import network_of
 from engines.manifest import find
 from engines.placement import place
 from pipeline.cameras.synthetic import picture
@@ -119,3 +122,22 @@ def test_pyav_is_left_out_where_it_cannot_be_installed(
         monkeypatch.setattr(sys.implementation, "cache_tag", tag)
         folders += [open_pyav(), open_pyav()]
     assert folders[0] == folders[1] != folders[2] == folders[3]
+
+
+def test_a_file_that_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"nothing of the kind, but a text.\n" * 100)
+    with pytest.raises(RuntimeError, match=r"clip\.mp4: expected an H\.264 MP4: "):
+        trim_clip(clip, 30, tmp_path)
+
+
+def test_a_loop_that_breaks_off_says_why() -> None:
+    manifest = find("test-boxes")
+    at = place((64, 48), manifest.input.size, manifest.input.resize, manifest.input.multiple)
+
+    def broken(clip: str, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+        raise OSError(f"{clip} cannot be read at {size}")
+
+    loop = Loop(broken, ("a clip",), network_of(manifest)[1], at, "redis://127.0.0.1:1", 1)
+    with pytest.raises(OSError, match="a clip cannot be read"):
+        loop.prepare()()
