@@ -141,7 +141,7 @@ def _rate(callers: Sequence[Callable[[], object]], seconds: float) -> float:
 
     def go(index: int) -> None:
         try:
-            while time.perf_counter() < until_s:
+            while not done[index] or time.perf_counter() < until_s:  # at least once each
                 callers[index]()
                 done[index] += 1
         except Exception as error:  # noqa: BLE001 - told by the thread that measures

@@ -101,7 +101,7 @@ class Counts(Shape):
     failed: int
     damaged: int = Field(0, description="decoded frames that the decoder made up in part")
     skipped: dict[str, int] = Field(
-        {}, description="published frames that no model looked at, by reason"
+        {}, description="frames that no model looked at before they were published, by reason"
     )
 
 

@@ -95,7 +95,7 @@ def _frames(now: WorkerState) -> Iterator[CounterMetricFamily]:
     )
     skipped = CounterMetricFamily(
         "mirante_frames_skipped",
-        "Published frames that no model looked at, by reason; each is counted above too.",
+        "Frames that no model looked at before they were published, by reason; counted above too.",
         labels=["camera", "reason"],
     )
     for name, camera, counts in now.accounts():

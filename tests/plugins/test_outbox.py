@@ -157,7 +157,9 @@ def test_streams_are_bounded_by_time_whatever_the_rate(
     outbox = Outbox(server.url, retention)
     outbox.start()
     begun_s, number = time.monotonic(), 0
+    last_s = pause_s = 0.0  # a busy machine pauses the test, or the sender
     while (elapsed_s := time.monotonic() - begun_s) < 3:
+        last_s, pause_s = elapsed_s, max(pause_s, elapsed_s - last_s)
         if number < elapsed_s * rate_hz:
             outbox.publish(frame(number, masks=(LANES,)))
             number += 1
@@ -168,7 +170,7 @@ def test_streams_are_bounded_by_time_whatever_the_rate(
     for kind, keep_s in (("detections", 1.0), ("masks", 0.5)):
         found = ids(server, kind)
         span_s = (found[-1][0] - found[0][0]) / 1000
-        assert span_s > keep_s * 0.9, "trimmed too early"
+        assert span_s > keep_s * 0.8 - pause_s, "trimmed too early"
         assert span_s < keep_s + 0.8, "kept for too long"
         assert client.xlen(key("gate", kind)) < rate_hz * (keep_s + 0.8)  # type: ignore[arg-type]
     outbox.close()
@@ -284,6 +286,7 @@ def test_counts_reach_the_message_as_they_are(
         "dropped": {"rate": 5, "queue": 3},
         "failed": 1,
         "damaged": 0,
+        "skipped": {},
     }
 
 

@@ -8,7 +8,13 @@ from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
 
-COUNTS = Counts(decoded=20, published=9, dropped={"rate": 4, "queue": 2, "outbox": 3}, failed=2)
+COUNTS = Counts(
+    decoded=20,
+    published=9,
+    dropped={"rate": 4, "queue": 2, "outbox": 3},
+    failed=2,
+    skipped={"still": 5},
+)
 _DID: list[tuple[Metric, str]] = [
     *(("new", ""), ("entered", "shop"), ("left", "shop")),
     *(("in", "door"), ("out", "door")),

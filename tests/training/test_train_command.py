@@ -29,6 +29,7 @@ def street(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(300)
 def test_classes_of_ones_own_are_learnt_from_the_shipped_model(
     mirante: Run, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

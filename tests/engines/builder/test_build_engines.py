@@ -219,7 +219,7 @@ def test_in_a_process_of_its_own(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     path.write_text(ask("road", frames=pictures, batch=2).to_json())
     command = [sys.executable, "-m", "engines.builder", str(path)]
-    outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")
     lines = [json.loads(line) for line in outcome.stdout.splitlines()]
     shares = [line["share"] for line in lines[:-1]]

@@ -56,6 +56,7 @@ def test_every_frame_is_in_exactly_one_counter() -> None:
         total[name] for name in ("published_total", "dropped_total", "failed_total")
     )
     assert of_gate(samples, "mirante_frames_dropped_total", reason="rate") == 4
+    assert of_gate(samples, "mirante_frames_skipped_total", reason="still") == 5
 
 
 def test_published_never_falls_when_the_ring_overflows() -> None:
