@@ -14,6 +14,7 @@ from benchmarks.line.plan import Plan as LinePlan
 from benchmarks.models.plan import Plan as EnginesPlan
 from benchmarks.objects.plan import Plan as ObjectsPlan
 from benchmarks.once.plan import Plan as OncePlan
+from benchmarks.quiet.plan import Plan as QuietPlan
 from benchmarks.soak.plan import Plan as SoakPlan
 from engines.commands import command, names_in
 
@@ -122,6 +123,15 @@ def once(plan: OncePlan) -> None:
 def lanes(plan: LanesPlan) -> None:
     """Lines of roads drawn by chance: how far off, how late, and CPU per frame."""
     from benchmarks.lanes.run import run_bench
+
+    run_bench(plan)
+
+
+@app.command()
+@command
+def quiet(plan: QuietPlan) -> None:
+    """Scenes of known truth with the gate and without: CPU, objects, events, delay, false wakes."""
+    from benchmarks.quiet.run import run_bench
 
     run_bench(plan)
 

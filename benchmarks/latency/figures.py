@@ -48,18 +48,13 @@ class Taken:
         """Share of the frames whose result was read."""
         return len(self.total_ms) / self.sent
 
-    def figures(self) -> dict[str, float]:
-        """Return the columns of the table but its first, by name.
-
-        Raises:
-            RuntimeError: nothing was read.
-        """
-        if not self.total_ms:
-            raise RuntimeError(f"expected results of {self.sent} frames, none came")
-        values = {"read_percent": 100 * self.share}
+    def figures(self) -> dict[str, float | None]:
+        """Return the columns of the table but its first, by name; None where nothing was read."""
+        values: dict[str, float | None] = {"read_percent": 100 * self.share}
         for name, ms in (("sent_to_read", self.total_ms), ("beyond_inference", self.beyond_ms)):
             for part in (50, 95):
-                values[f"{name}_p{part}_ms"] = float(np.percentile(ms, part))
+                value = float(np.percentile(ms, part)) if ms else None
+                values[f"{name}_p{part}_ms"] = value
         return values
 
 
@@ -86,6 +81,7 @@ def taken(sent: Iterable[Sent], read: Iterable[Read], since_ns: int, until_ns: i
 
 
 def row(name: str, runs: Sequence[Taken]) -> tuple[str, ...]:
-    """Return the medians of runs."""
+    """Return the medians of runs, of each column over those that have it."""
     each = [run.figures() for run in runs]
-    return (name, *(f"{median(figures[column] for figures in each):.1f}" for column in each[0]))
+    columns = [[value for run in each if (value := run[column]) is not None] for column in each[0]]
+    return (name, *(f"{median(column):.1f}" if column else "-" for column in columns))

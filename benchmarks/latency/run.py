@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from benchmarks.latency.figures import Read, Sent, Taken, row, taken
+from benchmarks.latency.figures import Read, Taken, row, taken
 from benchmarks.latency.numbers import numbered
 from benchmarks.latency.plan import Plan
+from benchmarks.latency.processes import looking, sending
 from benchmarks.latency.reading import reading
 from benchmarks.line.job import Job
 from benchmarks.line.line import CACHE, LOOPS, environment_of, loops_of, pictures
 from benchmarks.machine import describe_machine
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
-from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServer
+from pipeline.worker.redis_server import RedisServer
 
 START_S = 60.0  # at most, until each camera's first result
 SETTLE_S = 2.0
 LATE_S = 1.0  # for which results are waited for behind the last frame that counts
 NAMES = {"line": "mirante line", **LOOPS}
-_MODULE = (*DIE_WITH_PARENT, sys.executable, "-m")
 HEADINGS = ("", "read %", "p50 ms", "p95 ms", "beyond inference p50", "p95")
 
 
@@ -100,8 +95,13 @@ def measured(variant: str, job: Job, plan: Plan) -> Taken:
     Raises:
         RuntimeError: a camera or the variant does not start, or ends.
     """
-    with _sending(job, plan.fps) as (urls, sent), reading(variant, job.redis, job.cameras) as read:
-        with _looking(variant, replace(job, urls=urls)) as check:
+    with (
+        sending(job.clip, job.cameras, plan.fps) as (urls, sent),
+        reading(variant, job.redis, job.cameras) as read,
+    ):
+        told = json.dumps(asdict(replace(job, urls=urls)))
+        program = ("benchmarks.latency.variants", variant, told)
+        with looking(*program, env=environment_of(variant)) as (_, check):
             _await_all(job.cameras, read, check)
             time.sleep(SETTLE_S)
             since_ns = time.monotonic_ns()
@@ -119,48 +119,3 @@ def _await_all(cameras: int, read: Sequence[Read], check: Callable[[], None]) ->
         if time.monotonic() > until_s:
             raise RuntimeError(f"no results of all cameras within {START_S:g} s")
         time.sleep(0.05)
-
-
-@contextmanager
-def _sending(job: Job, fps: int) -> Iterator[tuple[tuple[str, ...], Sequence[Sent]]]:
-    """Let cameras send; yield their addresses, and the frames that were sent so far."""
-    program = [*_MODULE, "benchmarks.latency.sender", job.clip, str(job.cameras), str(fps)]
-    sent: list[Sent] = []
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as sender:
-        assert sender.stdout is not None
-        lines = sender.stdout
-        urls = tuple(lines.readline().strip() for _ in range(job.cameras))
-
-        def note() -> None:
-            sent.extend(Sent(*map(int, line.split())) for line in lines)  # each as it comes
-
-        thread = threading.Thread(target=note, name="sent")
-        try:
-            if not all(urls):
-                raise RuntimeError("the cameras did not start")
-            thread.start()
-            yield urls, sent
-        finally:
-            sender.terminate()
-            if thread.ident is not None:
-                thread.join()
-
-
-@contextmanager
-def _looking(variant: str, job: Job) -> Iterator[Callable[[], None]]:
-    """Run a variant; yield what raises when it has ended."""
-    program = [*_MODULE, "benchmarks.latency.variants", variant, json.dumps(asdict(job))]
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(program, stderr=said, env=environment_of(variant)) as process,
-    ):
-
-        def check() -> None:
-            if process.poll() is not None:
-                said.seek(0)
-                raise RuntimeError(f"{variant}: {said.read().strip()[-2000:]}")
-
-        try:
-            yield check
-        finally:
-            process.terminate()

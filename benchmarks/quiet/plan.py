@@ -1,0 +1,43 @@
+"""The plan of ``mirante bench quiet``, filled from its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from engines.commands import Text, names_of
+
+SCENES = {
+    "street": "an empty street in rain, with clouds and a noisy sensor",
+    "visitor": "the same street, dry, which something crosses every 20 s",
+    "parked": "something stands there all the time, and nothing moves",
+    "busy": "the clip itself",
+    "night": "as visitor, with an eighth of the light and twice the noise",
+}
+
+
+def scenes_in(text: str) -> tuple[str, ...]:
+    """Return the scenes in ``street,busy``."""
+    return names_of("--scenes", "scene", text, SCENES)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Scenes made from a clip, sent by RTSP cameras, seen with the gate and without it."""
+
+    clip: Annotated[
+        Path, Option(exists=True, dir_okay=False, help="of a camera that stands still; it moves")
+    ]
+    scenes: Annotated[
+        tuple[str, ...],
+        Option(help="; ".join(f"{name}: {words}" for name, words in SCENES.items())),
+        Text(scenes_in, ",".join(SCENES)),
+    ] = tuple(SCENES)
+    model: Annotated[str, Option(help="a zoo detector")] = "yolox-nano"
+    fps: Annotated[int, Option(min=5, max=60, help="frames a second")] = 25
+    height: Annotated[int, Option(min=180, max=2160, help="of the scenes, in pixels")] = 1080
+    seconds: Annotated[int, Option(min=20, help="length of each scene")] = 60
+    json: Annotated[Path | None, Option(help="write all figures there")] = None

@@ -1,0 +1,163 @@
+"""``mirante bench quiet``: each scene with the gate and without it, side by side on one stream."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import typer
+
+from benchmarks.latency.processes import sending
+from benchmarks.line.job import Job
+from benchmarks.line.line import CACHE
+from benchmarks.machine import describe_machine
+from benchmarks.quiet.plan import Plan
+from benchmarks.quiet.scenes import (
+    CROSSED,
+    VISIT_S,
+    Material,
+    crossing,
+    material_of,
+    scene,
+    visits,
+)
+from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_s, found_percent
+from benchmarks.quiet.watched import watched
+from engines.console import print_table
+from pipeline.gst.clips import encode_pictures
+
+START_S = 60.0  # at most, until both cameras' first results
+SETTLE_S = 6.0  # the gate has learnt, and parked objects are still
+LATE_S = 1.0
+GATES = ("off", "on")
+COLUMNS = {
+    "off_percent_of_a_core": "CPU % off",
+    "on_percent_of_a_core": "on",
+    "looked_percent": "looked %",
+    "motion_percent": "motion",
+    "track_percent": "track",
+    "found_percent": "objects %",
+    "off_new": "new, off",
+    "on_new": "on",
+    "wakes_a_minute": "wakes/min",
+    "off_first_s": "first s, off",
+    "on_first_s": "on",
+}
+Figures = dict[str, float | None]
+
+
+def run_bench(plan: Plan) -> None:
+    """Measure and print; write JSON where that was asked for. Its Redis and cameras are its own.
+
+    Raises:
+        ValueError: no scene can be made of the clip; figures cannot be written there.
+        RuntimeError: a camera does not start, or ends.
+    """
+    if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
+        raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    machine = describe_machine()
+    typer.echo(machine)
+    material = material_of(plan.clip, plan.seconds)
+    report = {name: figures_of(plan, name, material) for name in plan.scenes}
+    typer.echo(
+        f"\none RTSP camera of {plan.height} rows, {plan.fps} frames/s, {plan.model} and tracks; "
+        f"scenes of {plan.seconds} s from {plan.clip.name}, gate off and on side by side"
+    )
+    rows = [
+        (name, *(_cell(column, figures[column]) for column in COLUMNS))
+        for name, figures in report.items()
+    ]
+    print_table(("scene", *COLUMNS.values()), rows)
+    if plan.json is not None:
+        text = json.dumps({"machine": machine, "scenes": report}, indent=1)
+        plan.json.write_text(text + "\n", encoding="utf-8")
+
+
+def figures_of(plan: Plan, name: str, material: Material) -> Figures:
+    """Return the figures of one scene, by the names of ``COLUMNS``."""
+    seen = seen_of(plan, name, scene_clip(plan, name, material))
+    off, on = (seen[gate] for gate in GATES)
+    count, there = plan.seconds * plan.fps, visits(name, plan.seconds)
+    firsts = {
+        gate: _first_s(plan, each, material, there if name in CROSSED else [])
+        for gate, each in seen.items()
+    }
+    return {
+        "off_percent_of_a_core": off.of_a_core,
+        "on_percent_of_a_core": on.of_a_core,
+        "looked_percent": on.looked_percent,
+        "motion_percent": on.looked_for(MOTION),
+        "track_percent": on.looked_for(TRACK),
+        "found_percent": found_percent(on, off),
+        "off_new": off.new_objects,
+        "on_new": on.new_objects,
+        "wakes_a_minute": false_wakes(on, plan.fps, count, there),
+        "off_first_s": firsts["off"],
+        "on_first_s": firsts["on"],
+    }
+
+
+def _first_s(
+    plan: Plan, seen: Seen, material: Material, there: Sequence[tuple[float, float]]
+) -> float | None:
+    """Return the median over visits of when what crosses is found, of those that are whole."""
+    count, long = plan.seconds * plan.fps, round(VISIT_S * plan.fps)
+    boxes = [crossing(material, place / long) for place in range(long)]
+    found: list[float] = []
+    for begin_s, _ in there:
+        turn = round(begin_s * plan.fps)
+        begin = turn + -(-(min(seen.frames) - turn) // count) * count  # the first in the run
+        if begin + long <= max(seen.frames):
+            after_s = first_found_s(seen, plan.fps, begin, boxes)
+            found.append(float("inf") if after_s is None else after_s)
+    return median(found) if found else None
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None or value == float("inf"):
+        return "-" if value is None else "never"
+    digits = 0 if column.endswith("_new") else 2 if column.endswith("_first_s") else 1
+    return f"{value:.{digits}f}"
+
+
+def scene_clip(plan: Plan, name: str, material: Material) -> Path:
+    """Return the clip of a scene, made once."""
+    stem = f"{plan.clip.stem}-{plan.clip.stat().st_size}-{name}"
+    target = CACHE / f"{stem}-{plan.height}-{plan.seconds}s-{plan.fps}fps.mp4"
+    if not target.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        encode_pictures(
+            scene(name, material, plan.seconds, plan.fps, plan.height), plan.fps, target
+        )
+    return target
+
+
+def seen_of(plan: Plan, name: str, clip: Path) -> dict[str, Seen]:
+    """Return what two cameras saw of one stream meanwhile, by their gate.
+
+    Raises:
+        RuntimeError: a camera does not start, or ends.
+    """
+    with ExitStack() as around:
+        urls, _ = around.enter_context(sending(str(clip), 1, plan.fps))
+        job = Job(str(clip), plan.model, 1, 0, "", threads=1, urls=urls)
+        cameras = {gate: around.enter_context(watched(job, gate)) for gate in GATES}
+        until_s = time.monotonic() + START_S
+        while not all(camera.frames for camera in cameras.values()):
+            for camera in cameras.values():
+                camera.check()
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"{name}: no results within {START_S:g} s")
+            time.sleep(0.1)
+        time.sleep(SETTLE_S)
+        before = {gate: camera.cpu_s() for gate, camera in cameras.items()}
+        since_s = time.time()
+        # A whole scene, and what was already crossing once more.
+        time.sleep(plan.seconds + VISIT_S + LATE_S)
+        return {
+            gate: camera.seen(since_s, before[gate], plan.fps) for gate, camera in cameras.items()
+        }

@@ -1,0 +1,87 @@
+"""A camera in a process of its own, and what it publishes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import psutil
+
+import mirante
+from benchmarks.latency.processes import looking
+from benchmarks.line.job import Job
+from benchmarks.quiet.seen import Seen
+from mirante import Event, Frame
+from pipeline.worker.redis_server import RedisServer
+
+EARLY = 0.2  # of the time between two frames, by which a capture time may lie before its frame
+
+
+@dataclass(slots=True)
+class Watched:
+    """One camera that runs.
+
+    Attributes:
+        check: raises RuntimeError when it has ended.
+        processes: its own and its Redis'.
+        frames, events: that it has published.
+    """
+
+    check: Callable[[], None]
+    processes: list[psutil.Process]
+    frames: list[Frame] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far."""
+        times = [process.cpu_times() for process in self.processes]
+        return float(sum(each.user + each.system for each in times))
+
+    def seen(self, since_s: float, before_s: float, fps: int) -> Seen:
+        """Return what it has seen since a time in Unix seconds, when it had taken ``before_s``.
+
+        Raises:
+            RuntimeError: nothing, or it has ended.
+        """
+        self.check()
+        wall_s, cpu_s = time.time() - since_s, self.cpu_s() - before_s
+        ahead_ns, period_ns = time.time_ns() - time.monotonic_ns(), 1_000_000_000 // fps
+        numbered = {
+            int((frame.captured_ns - ahead_ns) / period_ns + EARLY): frame
+            for frame in list(self.frames)
+            if frame.ts >= since_s
+        }
+        if not numbered:
+            raise RuntimeError(f"expected results for {wall_s:.0f} s, none came")
+        kinds = [event.kind for event in list(self.events) if event.ts >= since_s]
+        return Seen(numbered, kinds, cpu_s, wall_s)
+
+
+@contextmanager
+def watched(job: Job, gate: str) -> Iterator[Watched]:
+    """Run a camera with a gate, and read what it publishes to a Redis of its own."""
+    with RedisServer(port=0) as server:
+        told = json.dumps(asdict(replace(job, redis=server.url)))
+        with looking("benchmarks.quiet.camera", gate, told) as (pid, check):
+            assert server.pid is not None
+            camera = Watched(check, [psutil.Process(each) for each in (pid, server.pid)])
+            items = mirante.subscribe("bench0", ("detections", "events"), redis=server.url)
+
+            def read() -> None:
+                for item in items:
+                    if isinstance(item, Frame):
+                        camera.frames.append(item)
+                    elif isinstance(item, Event):
+                        camera.events.append(item)
+
+            reader = threading.Thread(target=read, name=f"gate {gate}")
+            reader.start()
+            try:
+                yield camera
+            finally:
+                items.close()
+                reader.join()
