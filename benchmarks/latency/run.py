@@ -18,7 +18,7 @@ from benchmarks.latency.plan import Plan
 from benchmarks.latency.processes import looking, sending
 from benchmarks.latency.reading import reading
 from benchmarks.line.job import Job
-from benchmarks.line.line import CACHE, LOOPS, environment_of, loops_of, pictures
+from benchmarks.line.line import LOOPS, environment_of, folder_of, loops_of, pictures
 from benchmarks.machine import describe_machine
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
@@ -76,11 +76,9 @@ def numbered_clip(plan: Plan) -> Path:
         ValueError: the clip has no frame.
     """
     count = round(plan.fps * (plan.seconds + SETTLE_S + LATE_S + 10))
-    target = (
-        CACHE / f"{plan.clip.stem}-{plan.clip.stat().st_size}-{count}-{plan.fps}fps-numbered.mp4"
-    )
+    target = folder_of(plan.clip) / f"numbered-{count}-{plan.fps}fps.mp4"
     if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         frames = list(pictures(plan.clip, count))
         if not frames:
             raise ValueError(f"--clip: expected a clip with frames, got {plan.clip}")

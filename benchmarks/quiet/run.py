@@ -13,7 +13,7 @@ import typer
 
 from benchmarks.latency.processes import sending
 from benchmarks.line.job import Job
-from benchmarks.line.line import CACHE
+from benchmarks.line.line import folder_of
 from benchmarks.machine import describe_machine
 from benchmarks.quiet.plan import Plan
 from benchmarks.quiet.scenes import (
@@ -25,7 +25,7 @@ from benchmarks.quiet.scenes import (
     scene,
     visits,
 )
-from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_s, found_percent
+from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_s, found_again
 from benchmarks.quiet.watched import watched
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
@@ -40,7 +40,8 @@ COLUMNS = {
     "looked_percent": "looked %",
     "motion_percent": "motion",
     "track_percent": "track",
-    "found_percent": "objects %",
+    "objects": "objects",
+    "found_percent": "found %",
     "off_new": "new, off",
     "on_new": "on",
     "wakes_a_minute": "wakes/min",
@@ -82,6 +83,7 @@ def figures_of(plan: Plan, name: str, material: Material) -> Figures:
     seen = seen_of(plan, name, scene_clip(plan, name, material))
     off, on = (seen[gate] for gate in GATES)
     count, there = plan.seconds * plan.fps, visits(name, plan.seconds)
+    found, total = found_again(on, off)
     firsts = {
         gate: _first_s(plan, each, material, there if name in CROSSED else [])
         for gate, each in seen.items()
@@ -92,7 +94,8 @@ def figures_of(plan: Plan, name: str, material: Material) -> Figures:
         "looked_percent": on.looked_percent,
         "motion_percent": on.looked_for(MOTION),
         "track_percent": on.looked_for(TRACK),
-        "found_percent": found_percent(on, off),
+        "objects": total,
+        "found_percent": 100 * found / total if total else None,
         "off_new": off.new_objects,
         "on_new": on.new_objects,
         "wakes_a_minute": false_wakes(on, plan.fps, count, there),
@@ -120,16 +123,15 @@ def _first_s(
 def _cell(column: str, value: float | None) -> str:
     if value is None or value == float("inf"):
         return "-" if value is None else "never"
-    digits = 0 if column.endswith("_new") else 2 if column.endswith("_first_s") else 1
+    digits = 0 if column.endswith(("_new", "objects")) else 2 if column.endswith("_first_s") else 1
     return f"{value:.{digits}f}"
 
 
 def scene_clip(plan: Plan, name: str, material: Material) -> Path:
     """Return the clip of a scene, made once."""
-    stem = f"{plan.clip.stem}-{plan.clip.stat().st_size}-{name}"
-    target = CACHE / f"{stem}-{plan.height}-{plan.seconds}s-{plan.fps}fps.mp4"
+    target = folder_of(plan.clip) / f"{name}-{plan.height}-{plan.seconds}s-{plan.fps}fps.mp4"
     if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         encode_pictures(
             scene(name, material, plan.seconds, plan.fps, plan.height), plan.fps, target
         )

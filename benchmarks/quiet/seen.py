@@ -57,10 +57,9 @@ class Seen:
         return sum(kind == "object-new" for kind in self.events)
 
 
-def found_percent(gated: Seen, whole: Seen) -> float | None:
-    """Return the percent of the objects of ``whole``, frame by frame, that ``gated`` tells of too.
-
-    None where there is none.
+def found_again(gated: Seen, whole: Seen) -> tuple[int, int]:
+    """Return how many of the objects of ``whole``, frame by frame, ``gated`` tells of too, and of
+    how many.
     """
     found = total = 0
     for number, frame in whole.frames.items():
@@ -68,7 +67,7 @@ def found_percent(gated: Seen, whole: Seen) -> float | None:
             sure = frame.detections.score >= SURE
             total += int(sure.sum())
             found += _matched(frame.detections, sure, other.detections)
-    return 100 * found / total if total else None
+    return found, total
 
 
 def _matched(wanted: Detections, sure: NDArray[np.bool_], given: Detections) -> int:

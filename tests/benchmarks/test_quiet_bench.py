@@ -22,7 +22,7 @@ from benchmarks.quiet.scenes import (
     scene,
     visits,
 )
-from benchmarks.quiet.seen import Seen, false_wakes, first_found_s, found_percent
+from benchmarks.quiet.seen import Seen, false_wakes, first_found_s, found_again
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 from pipeline.gst.clips import encode_pictures
@@ -116,9 +116,9 @@ def test_objects_are_looked_for_frame_by_frame() -> None:
     one, other, off = (0, 0, 40, 40), (100, 0, 140, 40), (20, 20, 60, 60)
     whole = Seen({0: frame(0, [one, other]), 1: frame(1, [one]), 2: frame(2, [one])})
     gated = Seen({0: frame(0, [(1, 0, 41, 40)]), 1: frame(1, [off]), 3: frame(3, [one])})
-    assert found_percent(gated, whole) == pytest.approx(100 / 3)
-    assert found_percent(gated, Seen({0: frame(0, [])})) is None
-    assert found_percent(Seen({0: frame(0, [])}), whole) == 0
+    assert found_again(gated, whole) == (1, 3)
+    assert found_again(gated, Seen({0: frame(0, [])})) == (0, 0)
+    assert found_again(Seen({0: frame(0, [])}), whole) == (0, 2)
 
 
 def test_a_wake_is_false_where_nothing_moves() -> None:
