@@ -122,22 +122,27 @@ class CaptureTime:
             return ntp_ns - _NTP_TO_UNIX_NS, True
         return now_ns, False
 
-    def captured(self, buffer: Any, paced: bool) -> Captured:
-        """Return when a decoded frame was taken; ``paced`` ones when they are due, which is now."""
-        now_ns, pts = time.time_ns(), buffer.pts
+    def captured(self, buffer: Any, pts: int, paced: bool) -> Captured:
+        """Return when a decoded frame was taken.
+
+        Args:
+            buffer: the frame.
+            pts: the time that its image came with.
+            paced: it is held until it is due, which is now.
+        """
+        now_ns = time.time_ns()
         arrived_ns, ntp_ns = self._images.pop(pts, (now_ns, None))
         if paced:
             return self._in_order(now_ns, "arrival")
-        camera_ns = self._camera_ns(buffer, ntp_ns)
+        camera_ns = self._camera_ns(buffer, pts, ntp_ns)
         if camera_ns is not None:
             self.clock_off_s = (camera_ns - arrived_ns) / 1e9
         if camera_ns is None or not self._is_believed(camera_ns, now_ns):
             return self._in_order(arrived_ns, "arrival")
         return self._in_order(camera_ns, "rtcp")
 
-    def _camera_ns(self, buffer: Any, looked_up_ns: int | None) -> int | None:
+    def _camera_ns(self, buffer: Any, pts: int, looked_up_ns: int | None) -> int | None:
         """The camera's own time, by Unix, if it is known."""
-        pts: int = buffer.pts
         ntp_ns = _ntp_ns(buffer)
         if ntp_ns is not None:
             self._is_handed_on = True

@@ -7,6 +7,7 @@ takes its place behind them.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,7 +37,9 @@ _HEAD = 4096  # bytes in which an image has begun, behind all parameters
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 ROOM = 8  # frames that the queue holds while those that were kept are decoded
 _TURN_S = 0.03  # of decoding what was kept, for each image that comes
-_BEHIND_S = 15.0  # after which stages that do not keep up lose frames as ever
+_BEHIND_S = 15.0  # after which all that is kept is decoded at once
+_MORE_NS = 1_000_000_000  # by which it grows where stages do not keep up
+_LEAST = 2  # images that are decoded then for each that comes: stages lose frames as ever
 _STEP_NS = 1_000_000
 
 
@@ -79,6 +82,8 @@ class Nap:
         self._room = 1
         self._view: View | None = None
         self._is_seen = False  # the first of what is kept counts already
+        self._thread = 0  # on which images come
+        self._most_ns = 0  # as long as what is kept may be; less than 0 once it was longer
         self.shift_ns = 0
         self.passing: Held | None = None
 
@@ -97,6 +102,7 @@ class Nap:
             loss: what was lost before it.
         """
         now_s, pts = time.monotonic(), buffer.pts
+        self._thread = threading.get_ident()
         if self._woke_s is not None:
             self._sleep.came(key, buffer.get_size(), pts / 1e9, False)
             self._hold(buffer, loss)
@@ -135,10 +141,14 @@ class Nap:
         assert self._woke_s is not None
         began_s, queued = time.monotonic(), self._line.ledger.queued
         all_now = at_once or began_s - self._woke_s > _BEHIND_S
+        if self._held and self._kept_ns() > self._most_ns:
+            self._most_ns = -1
+        least = 0 if self._most_ns >= 0 else _LEAST
         while self._held:
             is_time = queued < ROOM - 1 and time.monotonic() - began_s < _TURN_S
-            if not (is_time or all_now):
+            if not (is_time or least > 0 or all_now):
                 return
+            least -= 1
             self.passing = self._held.popleft()
             self._newest_pts = self.passing.buffer.pts
             push(self.passing.buffer)
@@ -157,6 +167,8 @@ class Nap:
             pts: its time, before it was shifted.
             damaged: the decoder made up a part of it.
         """
+        if threading.get_ident() != self._thread:  # nobody knows which image it is of
+            return False
         self._make_room(pad)
         if self.passing is not None:
             return self._is_seen
@@ -202,6 +214,11 @@ class Nap:
         self._woke_s, self._is_seen = now_s, True
         first = self._held[0].buffer.pts
         self.shift_ns += max(0, self._newest_pts - first) + _STEP_NS
+        self._most_ns = max(0, self._kept_ns()) + _MORE_NS
+
+    def _kept_ns(self) -> int:
+        kept: int = self._held[-1].buffer.pts - self._held[0].buffer.pts
+        return kept
 
     def _make_room(self, pad: Any) -> None:
         room = 1 if self._woke_s is None else ROOM

@@ -287,7 +287,7 @@ class FrameProbes:
         if self.nap is not None and self.nap.hides(pad, buffer, sent_pts, damaged):
             self.times.unseen(sent_pts)
             return _DROP
-        captured = self.times.captured(buffer, self._paced)
+        captured = self.times.captured(buffer, sent_pts, self._paced)
         self._tap.decoded(sent_pts, captured.at_ns)
         pts = self._unique(pad, sent_pts)
         if pts != buffer.pts:

@@ -90,7 +90,7 @@ class Camera:
             buffer.pts = self._pts
             clock_ns = self._began_ns + self._pts + self.off_ns
             buffer.add_reference_timestamp_meta(NTP, clock_ns + NTP_TO_UNIX_NS, Gst.CLOCK_TIME_NONE)
-            at_ns, source, _ = self.times.captured(buffer, paced=False)
+            at_ns, source, _ = self.times.captured(buffer, buffer.pts, paced=False)
             said.append(((at_ns - self._began_ns) // MS, source))
             self._pts += interval_ns
         return said
@@ -134,11 +134,20 @@ def test_the_time_does_not_go_back_when_the_cameras_clock_takes_over() -> None:
     times = CaptureTime()
     buffer = Gst.Buffer.new()
     buffer.pts = 0
-    first_ns, source, _ = times.captured(buffer, paced=False)
+    first_ns, source, _ = times.captured(buffer, buffer.pts, paced=False)
     assert source == "arrival"
     later = Gst.Buffer.new()
     later.pts = 40 * MS
     later.add_reference_timestamp_meta(
         NTP, first_ns - 100 * MS + NTP_TO_UNIX_NS, Gst.CLOCK_TIME_NONE
     )
-    assert times.captured(later, paced=False).at_ns >= first_ns
+    assert times.captured(later, later.pts, paced=False).at_ns >= first_ns
+
+
+def test_a_time_that_was_moved_for_the_decoder_changes_nothing() -> None:
+    times = CaptureTime()
+    buffer = Gst.Buffer.new()
+    buffer.pts = 3 * S
+    times.arrived(buffer, 1000 * S)
+    buffer.pts += 20 * S
+    assert times.captured(buffer, 3 * S, paced=False) == (1000 * S, "arrival", 1000 * S)
