@@ -37,6 +37,7 @@ GATES = ("off", "on")
 COLUMNS = {
     "off_percent_of_a_core": "CPU % off",
     "on_percent_of_a_core": "on",
+    "published_percent": "published %",
     "looked_percent": "looked %",
     "motion_percent": "motion",
     "track_percent": "track",
@@ -91,6 +92,7 @@ def figures_of(plan: Plan, name: str, material: Material) -> Figures:
     return {
         "off_percent_of_a_core": off.of_a_core,
         "on_percent_of_a_core": on.of_a_core,
+        "published_percent": on.published_percent,
         "looked_percent": on.looked_percent,
         "motion_percent": on.looked_for(MOTION),
         "track_percent": on.looked_for(TRACK),

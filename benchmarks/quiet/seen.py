@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,13 +44,23 @@ class Seen:
         return 100 * self.cpu_s / self.wall_s
 
     @property
+    def sent(self) -> int:
+        """Frames that were sent from the first one to the last one that came."""
+        return max(self.frames) - min(self.frames) + 1
+
+    @property
+    def published_percent(self) -> float:
+        """Percent of the frames that results came of: not of those that are not decoded."""
+        return 100 * len(self.frames) / self.sent
+
+    @property
     def looked_percent(self) -> float:
         """Percent of the frames that models looked at."""
-        return 100 * sum(not frame.skipped for frame in self.frames.values()) / len(self.frames)
+        return 100 * sum(not frame.skipped for frame in self.frames.values()) / self.sent
 
     def looked_for(self, reason: str) -> float:
         """Return the percent of the frames that models looked at for a reason of the gate's."""
-        return 100 * sum(each.looked == reason for each in self.frames.values()) / len(self.frames)
+        return 100 * sum(each.looked == reason for each in self.frames.values()) / self.sent
 
     @property
     def new_objects(self) -> int:
@@ -59,13 +70,15 @@ class Seen:
 
 def found_again(gated: Seen, whole: Seen) -> tuple[int, int]:
     """Return how many of the objects of ``whole``, frame by frame, ``gated`` tells of too, and of
-    how many.
+    how many. Of a frame of which nothing came it tells what it told before.
     """
     found = total = 0
+    numbers = sorted(gated.frames)
     for number, frame in whole.frames.items():
-        if (other := gated.frames.get(number)) is not None:
+        if place := bisect_right(numbers, number):
             sure = frame.detections.score >= SURE
             total += int(sure.sum())
+            other = gated.frames[numbers[place - 1]]
             found += _matched(frame.detections, sure, other.detections)
     return found, total
 

@@ -116,9 +116,11 @@ def test_objects_are_looked_for_frame_by_frame() -> None:
     one, other, off = (0, 0, 40, 40), (100, 0, 140, 40), (20, 20, 60, 60)
     whole = Seen({0: frame(0, [one, other]), 1: frame(1, [one]), 2: frame(2, [one])})
     gated = Seen({0: frame(0, [(1, 0, 41, 40)]), 1: frame(1, [off]), 3: frame(3, [one])})
-    assert found_again(gated, whole) == (1, 3)
+    assert found_again(gated, whole) == (1, 4), "of frame 2 it tells what it told of frame 1"
+    assert found_again(Seen({0: frame(0, [one, other])}), whole) == (4, 4)
     assert found_again(gated, Seen({0: frame(0, [])})) == (0, 0)
-    assert found_again(Seen({0: frame(0, [])}), whole) == (0, 2)
+    assert found_again(Seen({0: frame(0, [])}), whole) == (0, 4)
+    assert found_again(Seen({1: frame(1, [one])}), whole) == (2, 2), "nothing is known of frame 0"
 
 
 def test_a_wake_is_false_where_nothing_moves() -> None:
@@ -140,10 +142,12 @@ def test_how_late_what_crosses_is_found() -> None:
 
 
 def test_what_is_counted_of_a_run() -> None:
-    frames = {0: frame(0, []), 1: frame(1, [], skipped="still"), 2: frame(2, [], skipped="still")}
+    frames = {5: frame(5, [], looked="track"), 6: frame(6, [], skipped="still")}
+    frames[9] = frame(9, [], skipped="still")  # after three that were not decoded
     seen = Seen(frames, ["object-new", "object-end", "object-new"], cpu_s=1.5, wall_s=30.0)
-    assert (seen.of_a_core, seen.new_objects) == (5.0, 2)
-    assert seen.looked_percent == pytest.approx(100 / 3)
+    assert (seen.of_a_core, seen.new_objects, seen.sent) == (5.0, 2, 5)
+    assert (seen.published_percent, seen.looked_percent) == (60, 20)
+    assert (seen.looked_for("track"), seen.looked_for("motion")) == (20, 0)
 
 
 def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
