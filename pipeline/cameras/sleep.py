@@ -14,8 +14,8 @@ LEAST_IMAGES = 4  # of a group, or little is saved
 MOST_BYTES = 16 << 20  # of a group
 _LEARNT = 50  # sizes until they are known
 _RATE = 1 / 50  # at which they are learnt
-_TIMES, _SHARE = 6.0, 0.6  # the usual deviation, and of the usual size, from which one is large
-_LARGE, _OF = 3, 6  # images of the newest that are large: something happens
+_TIMES, _SHARE = 4.0, 0.3  # the usual deviation, and of the usual size, up to which one counts
+_NEWEST = 8  # images; something happens where their mean is off by half of that
 
 
 class Way(Enum):
@@ -30,26 +30,30 @@ class Way(Enum):
 class Sizes:
     """The sizes that are usual for images that lean on others.
 
-    Mean and mean deviation run on, with each size cut to what is not large yet, so that a few large
-    ones move them little and a lasting change moves them soon (Huber, 1964).
+    Mean and mean deviation run on, with each size cut to a limit, so that a few large ones move
+    them little and a lasting change moves them soon (Huber, 1964).
     """
 
     def __init__(self) -> None:
         self._usual = self._off = 0.0
         self._seen = 0
-        self._newest: deque[bool] = deque(maxlen=_OF)
+        self._newest: deque[float] = deque(maxlen=_NEWEST)  # more than usual
 
     def came(self, size: int) -> bool:
         """Return whether something happens, by the size of the next image in bytes."""
-        limit = self._usual + max(_TIMES * self._off, _SHARE * self._usual)
-        is_known = self._seen >= _LEARNT
-        self._newest.append(is_known and size > limit)
-        self._seen += 1
+        is_known, self._seen = self._seen >= _LEARNT, self._seen + 1
+        room = max(_TIMES * self._off, _SHARE * self._usual)
+        more = size - self._usual
+        if is_known:
+            more = min(more, room)
+            self._newest.append(more)
+        happens = len(self._newest) == _NEWEST and sum(self._newest) > room / 2 * _NEWEST
+        if happens:
+            self._newest.clear()
         rate = max(_RATE, 1 / self._seen)
-        cut = min(float(size), limit) if is_known else float(size)
-        self._off += (abs(cut - self._usual) - self._off) * rate if self._seen > 1 else 0.0
-        self._usual += (cut - self._usual) * rate
-        return sum(self._newest) >= _LARGE
+        self._off += (abs(more) - self._off) * rate if self._seen > 1 else 0.0
+        self._usual += more * rate
+        return happens
 
 
 class Sleep:
@@ -84,7 +88,7 @@ class Sleep:
         """
         is_late, self.awaits = self.awaits, is_key
         is_even = self._follow(is_key, size, at_s)
-        happens = not is_key and self._sizes.came(size)
+        happens = is_calm and not is_key and self._sizes.came(size)
         if not self.is_asleep:
             self._is_drowsy = is_key and is_calm and is_even and self._groups >= GROUPS
             return Way.DECODED

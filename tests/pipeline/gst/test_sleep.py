@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from mirante.frame import FrameResult
 from pipeline.cameras.graph import stages_text
+from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
-from pipeline.gst.clips import encode_pictures, read_clip
-from pipeline.gst.rtsp_server import RtspServer, Stream, looped
+from pipeline.gst.clips import Clip, encode_pictures, read_clip
+from pipeline.gst.rtsp_server import RtspServer, looped
+from plugins.clips.ring import PacketRing
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -42,52 +45,114 @@ def street() -> Iterator[NDArray[np.uint8]]:
         yield rgb
 
 
+class Heard(Outbox):
+    """Sends nothing.
+
+    Attributes:
+        is_watched: somebody watches the camera.
+    """
+
+    is_watched = False
+
+    def __init__(self) -> None:
+        super().__init__("redis://127.0.0.1:1")
+
+    def watched(self, camera: str) -> bool:
+        """Return what the test says."""
+        return self.is_watched
+
+
+class Quiet:
+    """A camera, with a model that sees what is red, and what it publishes."""
+
+    def __init__(self, url: str, shared: SharedSessions, name: str = "sleep") -> None:
+        self.frames: list[FrameResult] = []
+        self.states: list[State] = []
+        self.words: list[str] = []
+        self._changed = threading.Condition()
+        self.ring = PacketRing(30, 1 << 24)
+        self.outbox = Heard()
+        spec = Camera.model_validate({"url": url, "stages": [{"model": "test-boxes"}]})
+        line = Line(Ledger(name, self._on_publish), self.outbox, rings=(self.ring,))
+        stages = stages_text(name, spec, 1)
+        self.runner = CameraRunner(name, spec, stages, line, self._on_change, shared)
+
+    def __enter__(self) -> Quiet:
+        self.runner.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.runner.stop()
+
+    def _on_publish(self, result: FrameResult) -> None:
+        with self._changed:
+            self.frames.append(result)
+            self._changed.notify()
+
+    def _on_change(self, change: Transition) -> None:
+        self.states.append(change.state)
+        self.words.append(str(change))
+
+    def times_s(self, first: int = 0) -> list[float]:
+        """Return when frames were taken."""
+        return [frame.captured_ns / 1e9 for frame in self.frames[first:]]
+
+    def wait(self, wanted: Callable[[], object]) -> None:
+        """Wait until something is so when a frame is published."""
+        with self._changed:
+            assert self._changed.wait_for(wanted, PATIENCE_S), self.runner.reason
+
+    def wait_asleep(self) -> int:
+        """Wait for two key frames alone; return how many frames came with them."""
+        first = len(self.frames)
+        self.wait(lambda: all(gap > 0.9 for gap in self.gaps_s(first)[-2:] or [0]))
+        return len(self.frames)
+
+    def gaps_s(self, first: int) -> list[float]:
+        """Return the seconds between frames."""
+        return [b - a for a, b in pairwise(self.times_s(first))]
+
+
 @pytest.fixture(scope="module")
-def stream(tmp_path_factory: pytest.TempPathFactory) -> Stream:
-    """The street as a camera sends it, with a key frame each second, and then no more."""
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """The street, with a key frame each second."""
     path: Path = tmp_path_factory.mktemp("sleep") / "street.mp4"
     encode_pictures(street(), FPS, path)
     clip = read_clip(path)
-    gaps = [n for n, each in enumerate(clip.pictures) if each.key]
-    assert {b - a for a, b in pairwise(gaps)} == {FPS}
+    keys = [n for n, each in enumerate(clip.pictures) if each.key]
+    assert {b - a for a, b in pairwise(keys)} == {FPS}
+    return clip
+
+
+@pytest.fixture
+def url(clip: Clip, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a camera that sends images, for ever or once, and then no more."""
     sent = looped(clip)
-    return Stream(sent.caps, lambda: iter([*clip.pictures, None]), sent.launch)
-
-
-def seen_of(stream: Stream) -> tuple[list[FrameResult], list[State]]:
-    """Return what a camera publishes until somebody has walked by, and its states."""
-    found: list[FrameResult] = []
-    walked: list[int] = []
-    over = threading.Event()
-
-    def on_publish(result: FrameResult) -> None:
-        found.append(result)
-        if len(result.detections) and result.looked:
-            walked.append(result.captured_ns)
-        if walked and result.captured_ns - walked[0] > (LEAVES_S - COMES_S + 0.2) * 1e9:
-            over.set()
-
+    if request.param:
+        quiet = clip.pictures[: int(COMES_S) * FPS]
+        sent = looped(replace(clip, pictures=quiet, duration_ns=len(quiet) * 10**9 // FPS))
+    else:
+        sent = replace(sent, pictures=lambda: iter([*clip.pictures, None]))
     server = RtspServer()
-    server.mount("street", stream)
+    server.mount("street", sent)
     server.start()
-    url = server.url("street")
-    spec = Camera.model_validate({"url": url, "stages": [{"model": "test-boxes"}]})
-    line = Line(Ledger("sleep", on_publish), Outbox("redis://127.0.0.1:1"))
-    changes: list[Transition] = []
-    runner = CameraRunner("sleep", spec, stages_text("sleep", spec, 1), line, changes.append)
-    runner.start()
-    came = over.wait(PATIENCE_S)
-    runner.stop()
+    yield server.url("street")
     server.stop()
-    assert came, runner.reason
-    return found, [change.state for change in changes]
 
 
 @pytest.mark.rtsp
-def test_who_walks_by_is_seen_in_each_frame(stream: Stream) -> None:
-    found, states = seen_of(stream)
-    assert states == [State.CONNECTING, State.RUNNING, State.STOPPED]
-    times_s = [(frame.captured_ns - found[0].captured_ns) / 1e9 for frame in found]
+@pytest.mark.parametrize("url", [False], indirect=True)
+def test_who_walks_by_is_seen_in_each_frame(url: str) -> None:
+    def has_left() -> bool:
+        walked = [frame for frame in camera.frames if len(frame.detections)]
+        return bool(walked) and camera.times_s()[-1] > walked[0].captured_ns / 1e9 + walk_s + 0.2
+
+    walk_s = LEAVES_S - COMES_S
+    with Quiet(url, SharedSessions()) as camera:
+        camera.wait(has_left)
+    found, times_s = camera.frames, camera.times_s()
+    states = [State.CONNECTING, State.RUNNING, State.STOPPED]
+    assert [*dict.fromkeys(camera.states)] == states, camera.words
     assert times_s == sorted(times_s)
     slept = [n for n, (a, b) in enumerate(pairwise(times_s)) if b - a > 0.9]
     assert len(slept) >= 2, "key frames alone"
@@ -100,9 +165,36 @@ def test_who_walks_by_is_seen_in_each_frame(stream: Stream) -> None:
     places = [round(frame.detections.xyxy[0, 0] / STEP) for frame in walks]
     assert places[0] <= 2, "from where it came"
     assert [b - a for a, b in pairwise(places)] == [b.seq - a.seq for a, b in pairwise(walks)]
-    assert len(walks) >= (LEAVES_S - COMES_S) * FPS - 3 - lost
+    assert len(walks) >= walk_s * FPS - 3 - lost
     taken_s = np.array(
         [frame.captured_ns / 1e9 - place / FPS for frame, place in zip(walks, places, strict=True)]
     )
     assert np.ptp(np.percentile(taken_s, [20, 80])) < 0.1, "each has the time at which it came"
     assert found[-1].counts.balanced
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize("url", [True], indirect=True)
+def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
+    shared = SharedSessions()
+    with Quiet(url, shared) as camera:
+        asleep = camera.wait_asleep()
+        camera.outbox.is_watched = True
+        camera.wait(lambda: len(camera.frames) > asleep + 2 * FPS)
+        woken = camera.gaps_s(asleep - 1)
+        slow = [n for n, gap in enumerate(woken) if gap > 0.9]
+        assert slow in ([], [0]), "one may have come before it was seen that somebody watches"
+        camera.outbox.is_watched = False
+        asleep = camera.wait_asleep()
+        with Quiet(url, shared, "follower") as follower:
+            follower.wait(lambda: len(follower.frames) > 2 * FPS)
+            assert max(follower.gaps_s(0)) < 0.9
+        camera.wait_asleep()
+        packets, _ = camera.ring.after(0)
+    states = [State.CONNECTING, State.RUNNING, State.STOPPED]
+    assert [*dict.fromkeys(camera.states)] == states, camera.words
+    run = packets[-1].order[0]
+    places = [each.order[1] / 1e9 for each in packets if each.order[0] == run]
+    assert max(b - a for a, b in pairwise(places)) < 0.2, "clips have all images"
+    assert len(places) >= 8 * FPS
+    assert camera.frames[-1].counts.balanced
