@@ -9,7 +9,7 @@ from collections import deque
 from enum import Enum, auto
 
 GROUPS = 3  # in a row that have shown their length
-LONGEST_S = 4.0  # of a group; what came before is decoded after so long at the latest
+LONGEST_S = 4.5  # of a group: four, and what the times of cameras are out by
 LEAST_IMAGES = 4  # of a group, or little is saved
 MOST_BYTES = 16 << 20  # of a group
 _LEARNT = 50  # sizes until they are known

@@ -70,6 +70,16 @@ def test_groups_that_are_too_short_or_too_long_are_left_alone(group: int) -> Non
     assert set(Camera(group).send(6 * group + 500)) == {Way.DECODED}
 
 
+def test_four_seconds_that_are_now_more_and_now_less_are_a_group() -> None:
+    camera = Camera(4 * FPS)
+    ways = list[Way]()
+    for number in range(8 * 4 * FPS):
+        camera.at_s = 100 + number / FPS + number % 3 * 0.002
+        ways += camera.send(1)
+    assert Way.HELD in ways
+    assert Way.WAKES not in ways
+
+
 def test_a_decoder_that_keeps_frames_back_is_left_alone() -> None:
     assert set(Camera().send(8 * GROUP, is_looked_at=False)) == {Way.DECODED}
 
