@@ -36,8 +36,8 @@ def test_pausing_one_leaves_the_other_with_a_session(redis_server: RedisServer) 
         worker = Worker(settings, redis_server.url, CameraRunner)
 
         def published(name: str) -> int:
-            counts = worker.state().cameras[name].counts
-            return counts.published if counts is not None else 0
+            camera = worker.state().cameras.get(name)  # none while it is built again
+            return camera.counts.published if camera is not None and camera.counts else 0
 
         with running(worker):
             until(lambda: {"gate", "yard"} <= worker.state().cameras.keys())
