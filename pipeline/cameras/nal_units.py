@@ -65,9 +65,7 @@ def types_in_image(data: bytes, codec: Codec, has_lengths: bool) -> set[int]:
         if has_lengths:
             at += int.from_bytes(data[at - 4 : at], "big") + 4
         else:
-            at = data.find(_START, at) + len(_START)
-            if at < len(_START) + 1:
-                break
+            at = data.find(_START, at) + len(_START)  # less than that where there is none
     return found
 
 

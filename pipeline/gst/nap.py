@@ -175,11 +175,11 @@ class Nap:
         if not self._sleep.awaits or pts != self._key_pts:
             return False
         was_asleep = self._sleep.is_asleep
-        if not (sleeps := self._sleep.looked(damaged or self._moves(pad, buffer, pts))):
+        if not self._sleep.looked(damaged or self._moves(pad, buffer, pts)):
             return was_asleep
         while len(self._held) > 1:
             self._held.popleft()
-        if was_asleep and sleeps:
+        if was_asleep:
             self._line.calm.alone.append(pts)
         return False
 
@@ -197,8 +197,7 @@ class Nap:
     def sees(self, view: View) -> None:
         """Take in how images are shown."""
         self._view = view
-        self._scene.mirrored, self._scene.quarters = view.turn.mirrored, view.turn.quarters
-        self._scene.area = view.area
+        self._scene.turn(view.turn.mirrored, view.turn.quarters, view.area)
 
     def _is_calm(self, now_s: float) -> bool:
         line, lead = self._line, self._lead

@@ -146,8 +146,7 @@ def _apply(pad: Any, seen: Seen) -> None:
     if (turn := graph.get_by_name("turn")) is not None:
         Gst.util_set_object_arg(turn, "video-direction", view.turn.direction)
     if (gate := graph.get_by_name("gate")) is not None:
-        gate.scene.mirrored, gate.scene.quarters = view.turn.mirrored, view.turn.quarters
-        gate.scene.area = view.area
+        gate.scene.turn(view.turn.mirrored, view.turn.quarters, view.area)
     for name in ("blackout", "zones"):
         if (element := graph.get_by_name(name)) is not None:
             element.area = view.area

@@ -24,7 +24,6 @@ LEARN_FRAMES = 8
 GAP_S = 5.0  # without a frame: the averages are of another time
 _QUICK_S, _SLOW_S = 0.12, 4.0
 _LOG = (32 * np.log2(np.arange(256) + 24.0)).astype(np.float32)  # 24: dark pixels are mostly noise
-_SATURATED = float(_LOG[235])
 _UP_S, _DOWN_S = 10.0, 300.0  # in which the usual difference grows, and falls
 _HUBER = 3.0  # times the usual, at most, that a larger one counts in it
 _EVERY = 3  # frames, one is learnt from

@@ -38,6 +38,10 @@ class Scene:
         self._covered: NDArray[np.bool_] | None = None
         self._made_for: tuple[tuple[int, ...], Edges] | None = None
 
+    def turn(self, mirrored: bool, quarters: int, area: Edges) -> None:
+        """Take in how a decoded image comes to be as shown; arguments as the attributes."""
+        self.mirrored, self.quarters, self.area = mirrored, quarters, area
+
     def thumb(self, luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
         """Return a frame as it is shown, small; arguments as of ``thumb_of``."""
         thumb = thumb_of(luma, bits, self.window)
