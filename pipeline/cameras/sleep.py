@@ -1,6 +1,6 @@
-"""Which encoded images of a quiet camera are decoded: key frames alone, until something happens.
+"""Decides which images of a quiet camera are decoded: only key frames until something happens.
 
-Pure: what is decoded, and how, is the concern of ``pipeline/gst/nap.py``.
+Pure: ``pipeline/gst/nap.py`` keeps the others and decodes them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Decodes key frames alone while a camera is quiet, and nothing less once something happens.
+"""Decodes only key frames while a camera is quiet, and every image once something happens.
 
-A nap keeps each encoded image since the last key frame that was seen. When it ends they are decoded
-faster than they come, in order, each with the time at which it came, and whatever comes meanwhile
-takes its place behind them.
+A nap keeps each encoded image since the last key frame that was looked at. When it ends, these are
+decoded faster than they came, in order, each with the time at which it came; what comes meanwhile
+queues behind them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ from plugins.line import Line
 
 _READ = Gst.MapFlags.READ
 _UNITS = {"video/x-h264": CODECS["H264"], "video/x-h265": CODECS["H265"]}
-_OTHERS = {"video/x-vp8", "video/x-vp9", "video/x-av1"}  # where key frames always begin anew
+_OTHERS = {
+    "video/x-vp8",
+    "video/x-vp9",
+    "video/x-av1",
+}  # whose key frames always refresh the decoder
 _HEAD = 4096  # bytes in which an image has begun, behind all parameters
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 ROOM = 8  # frames that the queue holds while those that were kept are decoded
@@ -109,7 +113,7 @@ class Nap:
             return True
         is_calm = pts != _NO_TIME and self._is_calm(now_s)
         if key and is_calm:
-            is_calm = _begins_anew(pad.get_current_caps(), buffer)
+            is_calm = _refreshes(pad.get_current_caps(), buffer)
         way = self._sleep.came(key, buffer.get_size(), pts / 1e9, is_calm)
         if key:
             self._key_pts = pts
@@ -257,7 +261,7 @@ def nap_of(
     return Nap(line, lead, spec) if has_gate and is_camera and sleeps else None
 
 
-def _begins_anew(caps: Any, buffer: Any) -> bool:
+def _refreshes(caps: Any, buffer: Any) -> bool:
     """Return whether nothing behind a key frame leans on what was before it."""
     shape = caps.get_structure(0)
     codec = _UNITS.get(shape.get_name())
