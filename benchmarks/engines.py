@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -22,6 +21,7 @@ from benchmarks.models.plan import Plan, Variant
 from benchmarks.models.timing import Row, measure, prepare_all
 from benchmarks.models.variants import Prepared, Source
 from benchmarks.models.zoo import read_frames
+from benchmarks.report import check_report, write_report
 from engines.console import print_table
 from engines.inspect.values import Arrays
 from engines.runtimes import Session
@@ -48,8 +48,7 @@ def run_engines(plan: Plan) -> None:
         ValueError, RuntimeError, ImportError: a model cannot be had, or its file is no ONNX file;
             figures cannot be written there.
     """
-    if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
-        raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    check_report(plan.json)
     plan = completed(plan)
     machine = describe_machine()
     if plan.on_gpu:
@@ -57,8 +56,7 @@ def run_engines(plan: Plan) -> None:
     typer.echo(machine)
     with tempfile.TemporaryDirectory(prefix="mirante-bench-") as folder:
         report = {"machine": machine, **_measure(plan, Path(folder))}
-    if plan.json is not None:
-        plan.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_report(plan.json, report)
 
 
 def _measure(plan: Plan, folder: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from benchmarks.latency.reading import reading
 from benchmarks.line.job import Job
 from benchmarks.line.line import LOOPS, environment_of, folder_of, loops_of, pictures
 from benchmarks.machine import describe_machine
+from benchmarks.report import check_report, write_report
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
 from pipeline.worker.redis_server import RedisServer
@@ -38,8 +39,7 @@ def run_bench(plan: Plan) -> None:
         ValueError: figures cannot be written there; the clip has no frame.
         RuntimeError: a camera or a variant does not start, or ends.
     """
-    if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
-        raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    check_report(plan.json)
     machine = describe_machine()
     typer.echo(machine)
     clip, variants = numbered_clip(plan), ["line", *loops_of(plan.model)]
@@ -57,9 +57,7 @@ def run_bench(plan: Plan) -> None:
                 f"from sending to reading; medians of {plan.rounds} rounds of {plan.seconds:g} s"
             )
             print_table(HEADINGS, [row(NAMES[name], each) for name, each in runs.items()])
-    if plan.json is not None:
-        text = json.dumps({"machine": machine, "runs": report}, indent=1)
-        plan.json.write_text(text + "\n", encoding="utf-8")
+    write_report(plan.json, {"machine": machine, "runs": report})
 
 
 def in_turn(variants: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:

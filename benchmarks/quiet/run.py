@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from benchmarks.quiet.scenes import (
 )
 from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_s, found_again
 from benchmarks.quiet.watched import watched
+from benchmarks.report import check_report, write_report
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
 
@@ -59,8 +59,7 @@ def run_bench(plan: Plan) -> None:
         ValueError: no scene can be made of the clip; figures cannot be written there.
         RuntimeError: a camera does not start, or ends.
     """
-    if plan.json is not None and (plan.json.is_dir() or not plan.json.parent.is_dir()):
-        raise ValueError(f"--json: expected a file in a folder that is there, got {plan.json}")
+    check_report(plan.json)
     machine = describe_machine()
     typer.echo(machine)
     material = material_of(plan.clip, plan.seconds)
@@ -74,9 +73,7 @@ def run_bench(plan: Plan) -> None:
         for name, figures in report.items()
     ]
     print_table(("scene", *COLUMNS.values()), rows)
-    if plan.json is not None:
-        text = json.dumps({"machine": machine, "scenes": report}, indent=1)
-        plan.json.write_text(text + "\n", encoding="utf-8")
+    write_report(plan.json, {"machine": machine, "scenes": report})
 
 
 def figures_of(plan: Plan, name: str, material: Material) -> Figures:
