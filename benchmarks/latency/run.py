@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from benchmarks.latency.reading import reading
 from benchmarks.line.job import Job
 from benchmarks.line.line import LOOPS, environment_of, folder_of, loops_of, pictures
 from benchmarks.machine import describe_machine
+from benchmarks.models.rounds import turns
 from benchmarks.report import check_report, write_report
 from engines.console import print_table
 from pipeline.gst.clips import encode_pictures
@@ -48,7 +49,7 @@ def run_bench(plan: Plan) -> None:
         for cameras in plan.cameras:
             job = Job(str(clip), plan.model, cameras, 0, server.url)
             runs: dict[str, list[Taken]] = {name: [] for name in variants}
-            for number, name in in_turn(variants, plan.rounds):
+            for number, name in turns(variants, plan.rounds):
                 runs[name].append(measured(name, job, plan))
                 figures = runs[name][-1].figures()
                 report.append({"cameras": cameras, "of": name, "round": number, **figures})
@@ -58,13 +59,6 @@ def run_bench(plan: Plan) -> None:
             )
             print_table(HEADINGS, [row(NAMES[name], each) for name, each in runs.items()])
     write_report(plan.json, {"machine": machine, "runs": report})
-
-
-def in_turn(variants: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Yield each round with each variant; every other round goes the other way round."""
-    for number in range(rounds):
-        for name in variants[:: -1 if number % 2 else 1]:
-            yield number, name
 
 
 def numbered_clip(plan: Plan) -> Path:

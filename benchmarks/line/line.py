@@ -21,6 +21,7 @@ from benchmarks.line.job import Job, Measured
 from benchmarks.line.plan import LEAST_FRAMES, Plan
 from benchmarks.line.pyav import open_pyav
 from benchmarks.machine import describe_machine
+from benchmarks.models.rounds import turns
 from engines.console import print_table
 from engines.manifest import find
 from pipeline.demo.rtsp_process import rtsp_cameras
@@ -82,12 +83,11 @@ def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
     small = max(find(plan.model).input.size)
     for cameras in (1, plan.cameras) if plan.cameras > 1 else (1,):
         taken: dict[str, list[Measured]] = {name: [] for name in names}
-        for number in range(plan.rounds):
-            for name in names[:: -1 if number % 2 else 1]:
-                each = replace(job, cameras=cameras, threads=1)
-                if name == "small":
-                    each = replace(each, width=small)
-                taken[name].append(_measure("line" if name == "small" else name, each, redis_pid))
+        for _, name in turns(names, plan.rounds):
+            each = replace(job, cameras=cameras, threads=1)
+            if name == "small":
+                each = replace(each, width=small)
+            taken[name].append(_measure("line" if name == "small" else name, each, redis_pid))
         floors = [_sum(d, e) for d, e in zip(taken["decode"], taken["engine"], strict=True)]
         columns = {
             "mirante line": taken["line"],
@@ -168,9 +168,8 @@ def _print_decoding(job: Job, plan: Plan, redis_pid: int) -> None:
         live = replace(
             job, model="", cameras=1, urls=tuple(urls.values()), seconds=plan.seconds, fps=LIVE_FPS
         )
-        for number in range(plan.rounds):
-            for name in list(taken)[:: -1 if number % 2 else 1]:
-                taken[name].append(_measure(name, live, redis_pid))
+        for _, name in turns(taken, plan.rounds):
+            taken[name].append(_measure(name, live, redis_pid))
     bare, ours = ([run.of_a_core for run in runs] for runs in taken.values())
     typer.echo(
         f"\none RTSP camera, {WIDE[0]}x{WIDE[1]}, {WIDE_FPS} frames/s; medians of {plan.rounds} "

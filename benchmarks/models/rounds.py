@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from statistics import median
 from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 BLOCK_S = 0.2  # a call is repeated for so long before the next has its turn
 LEAST_CALLS = 3
+
+
+def turns(of: Iterable[K], rounds: int) -> Iterator[tuple[int, K]]:
+    """Yield each round with each thing to measure; every other round goes the other way round."""
+    order = list(of)
+    for number in range(rounds):
+        for each in order[:: -1 if number % 2 else 1]:
+            yield number, each
 
 
 def in_turn(
@@ -27,10 +35,9 @@ def in_turn(
     if rounds < 1:
         raise ValueError(f"rounds: expected 1 or more, got {rounds}")
     taken: dict[K, list[float]] = {key: [] for key in calls}
-    for number in range(rounds):
-        for key in list(calls)[:: -1 if number % 2 else 1]:
-            calls[key]()
-            taken[key].append(_block(calls[key], BLOCK_S if block_s is None else block_s))
+    for _, key in turns(calls, rounds):
+        calls[key]()
+        taken[key].append(_block(calls[key], BLOCK_S if block_s is None else block_s))
     return taken
 
 

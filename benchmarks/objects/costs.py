@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 
+from benchmarks.models.rounds import turns
 from benchmarks.objects.camera import Faults, watch
 from benchmarks.objects.identities import Tracker, Trackers
 from benchmarks.objects.library import NOT_HERE
@@ -65,8 +66,7 @@ def _ms(tracker: Tracker, frames: list[FrameResult]) -> float:
 def _in_turn(calls: dict[str, Callable[[], float] | None], rounds: int) -> list[str]:
     """Return the median of what each call returns; every other round goes the other way round."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds):
-        for name in list(calls)[:: -1 if number % 2 else 1]:
-            if (call := calls[name]) is not None:
-                taken[name].append(call())
+    for _, name in turns(calls, rounds):
+        if (call := calls[name]) is not None:
+            taken[name].append(call())
     return [f"{median(each):.3f}" if each else NOT_HERE for each in taken.values()]

@@ -21,9 +21,9 @@ from benchmarks.latency.figures import Read, Sent, Taken, row, taken
 from benchmarks.latency.numbers import TIMING, Image, Numbers, numbered
 from benchmarks.latency.plan import Plan
 from benchmarks.latency.reading import reading
-from benchmarks.latency.run import in_turn
 from benchmarks.latency.sender import in_step
 from benchmarks.line.loops import Loop
+from benchmarks.models.rounds import turns
 from engines.placement import place
 from mirante.frame import FrameResult
 from pipeline.cameras.synthetic import draw_number, read_number
@@ -107,7 +107,7 @@ def test_a_row_is_of_medians_over_rounds() -> None:
 
 def test_every_other_round_goes_the_other_way_round() -> None:
     order = [(0, "line"), (0, "loop"), (1, "loop"), (1, "line"), (2, "line"), (2, "loop")]
-    assert list(in_turn(["line", "loop"], 3)) == order
+    assert list(turns(["line", "loop"], 3)) == order
 
 
 def test_a_loop_tells_the_numbers_of_each_camera(tmp_path: Path) -> None:
