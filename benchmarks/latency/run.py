@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +88,7 @@ def measured(variant: str, job: Job, plan: Plan) -> Taken:
         sending(job.clip, job.cameras, plan.fps) as (urls, sent),
         reading(variant, job.redis, job.cameras) as read,
     ):
-        told = json.dumps(asdict(replace(job, urls=urls)))
-        program = ("benchmarks.latency.variants", variant, told)
+        program = ("benchmarks.latency.variants", variant, replace(job, urls=urls).text())
         with looking(*program, env=environment_of(variant)) as (_, check):
             _await_all(job.cameras, read, check)
             time.sleep(SETTLE_S)

@@ -5,9 +5,7 @@ python -m benchmarks.latency.variants line '{"clip": "…", "urls": ["rtsp://…
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,12 +20,9 @@ if TYPE_CHECKING:
 
 def line(job: Job) -> None:
     """The line as a worker runs it, with a stage behind its model that reads the numbers."""
-    from benchmarks.line.cameras import camera_options, running_cameras
+    from benchmarks.line.cameras import run_cameras
 
-    options = camera_options(job)
-    options["stages"] = [*options["stages"], {"python": "benchmarks.latency.numbers:Numbers"}]
-    with running_cameras(job, [{"url": url, "gate": "off", **options} for url in job.urls]):
-        threading.Event().wait()
+    run_cameras(job, "off", {"python": "benchmarks.latency.numbers:Numbers"})
 
 
 def cv2_loop(job: Job) -> None:
@@ -58,8 +53,7 @@ VARIANTS: dict[str, Callable[[Job], None]] = {
 
 def main() -> None:
     """Runs one variant."""
-    given = json.loads(sys.argv[2])
-    VARIANTS[sys.argv[1]](Job(**{**given, "urls": tuple(given["urls"])}))
+    VARIANTS[sys.argv[1]](Job.read(sys.argv[2]))
 
 
 if __name__ == "__main__":

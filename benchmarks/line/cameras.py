@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -63,6 +64,21 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
         return published
 
     return run
+
+
+def run_cameras(job: Job, gate: str, stage: dict[str, object]) -> None:
+    """Run live cameras until the process is ended.
+
+    Args:
+        job: with their addresses.
+        gate: of each, ``on`` or ``off``.
+        stage: behind the model.
+    """
+    options = camera_options(job)
+    stages = [*options["stages"], stage]
+    specs = [{"url": url, **options, "gate": gate, "stages": stages} for url in job.urls]
+    with running_cameras(job, specs):
+        threading.Event().wait()
 
 
 def _running(

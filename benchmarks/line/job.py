@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import msgspec
+
 from engines.runtimes import threads_per_session
 
 
@@ -35,6 +37,15 @@ class Job:
     urls: tuple[str, ...] = ()
     seconds: float = 0.0
     fps: float | None = None
+
+    @classmethod
+    def read(cls, text: str) -> Job:
+        """Return the job that ``text`` wrote in another process."""
+        return msgspec.json.decode(text, type=cls)
+
+    def text(self) -> str:
+        """Return it as JSON, for the command line of a process that runs it."""
+        return msgspec.json.encode(self).decode()
 
     @property
     def threads_each(self) -> int:

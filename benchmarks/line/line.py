@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -223,7 +223,7 @@ def pictures(
 
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
-    program = [sys.executable, "-m", "benchmarks.line.variants", variant, json.dumps(asdict(job))]
+    program = [sys.executable, "-m", "benchmarks.line.variants", variant, job.text()]
     before_s = _cpu_s(redis_pid)
     done = subprocess.run(
         program, capture_output=True, text=True, check=False, env=environment_of(variant)

@@ -150,7 +150,7 @@ VARIANTS = {
 
 def main() -> None:
     """Runs one variant and prints what it took."""
-    variant, job = VARIANTS[sys.argv[1]], Job(**json.loads(sys.argv[2]))
+    variant, job = VARIANTS[sys.argv[1]], Job.read(sys.argv[2])
     run = variant(job)  # loads models and libraries, which is not what is measured
     started_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     frames = run()

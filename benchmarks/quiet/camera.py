@@ -5,22 +5,15 @@ python -m benchmarks.quiet.camera on '{"clip": "…", "urls": ["rtsp://…"], �
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
 
-from benchmarks.line.cameras import camera_options, running_cameras
+from benchmarks.line.cameras import run_cameras
 from benchmarks.line.job import Job
 
 
 def main() -> None:
     """Runs the camera."""
-    given = json.loads(sys.argv[2])
-    job = Job(**{**given, "urls": tuple(given["urls"])})
-    options = camera_options(job)
-    options["stages"] = [*options["stages"], {"track": "bytetrack"}]
-    with running_cameras(job, [{"url": job.urls[0], "gate": sys.argv[1], **options}]):
-        threading.Event().wait()
+    run_cameras(Job.read(sys.argv[2]), sys.argv[1], {"track": "bytetrack"})
 
 
 if __name__ == "__main__":

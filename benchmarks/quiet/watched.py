@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -65,7 +64,7 @@ class Watched:
 def watched(job: Job, gate: str) -> Iterator[Watched]:
     """Run a camera with a gate, and read what it publishes to a Redis of its own."""
     with RedisServer(port=0) as server:
-        told = json.dumps(asdict(replace(job, redis=server.url)))
+        told = replace(job, redis=server.url).text()
         with looking("benchmarks.quiet.camera", gate, told) as (pid, check):
             assert server.pid is not None
             camera = Watched(check, [psutil.Process(each) for each in (pid, server.pid)])
