@@ -176,6 +176,9 @@ def by_pyav(source: str, size: tuple[int, int]) -> Iterator[Image]:
             yield bgr[: size[1], : size[0]]
 
 
+READERS: dict[str, Reader] = {"cv2_loop": by_opencv, "pyav_loop": by_pyav}
+
+
 def objects(raw: NDArray[np.float32], at: Placement) -> list[dict[str, Any]]:
     """Return the objects in the (cells, 5 + classes) output of YOLOX, in pixels of the frame."""
     likely = np.flatnonzero(raw[:, 4] >= SCORE)

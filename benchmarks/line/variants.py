@@ -26,7 +26,7 @@ from engines.placement import Placement, place
 from engines.runtimes import open_session
 
 if TYPE_CHECKING:
-    from benchmarks.line.loops import Loop, Reader
+    from benchmarks.line.loops import Loop
 
 TENSORS = 32  # preprocessed frames that the bare engine calls go round
 
@@ -111,26 +111,22 @@ def engine(job: Job) -> Callable[[], int]:
 
 def cv2_loop(job: Job) -> Callable[[], int]:
     """The loop with OpenCV's reader."""
-    from benchmarks.line.loops import by_opencv
-
-    return loop_of(job, by_opencv).prepare()
+    return loop_of("cv2_loop", job).prepare()
 
 
 def pyav_loop(job: Job) -> Callable[[], int]:
     """The loop with PyAV's decoder; its package is where ``benchmarks.line.pyav`` puts it."""
-    from benchmarks.line.loops import by_pyav
-
-    return loop_of(job, by_pyav).prepare()
+    return loop_of("pyav_loop", job).prepare()
 
 
-def loop_of(job: Job, read: Reader) -> Loop:
+def loop_of(variant: str, job: Job) -> Loop:
     """Return a loop over the clip, on the line's own network."""
-    from benchmarks.line.loops import Loop
+    from benchmarks.line.loops import READERS, Loop
 
     network = network_of(find(job.model))[1]
     sources = (job.clip,) * job.cameras
     shared = job.redis, job.threads_each, job.frames
-    return Loop(read, sources, network, _placed(job), *shared)
+    return Loop(READERS[variant], sources, network, _placed(job), *shared)
 
 
 def _placed(job: Job) -> Placement:
