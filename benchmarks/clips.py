@@ -15,6 +15,7 @@ import psutil
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.line.clips import kept
 from benchmarks.machine import describe_machine
 from engines.console import print_table
 from mirante.home import home
@@ -24,7 +25,6 @@ from pipeline.config.clips import Clips
 from pipeline.control.clip_store import ClipStore
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.gst.camera import CameraRunner
-from pipeline.gst.clips import encode_pictures
 from pipeline.gst.packets import PacketTap
 from pipeline.worker.clips import rule_of
 from plugins.clips.recorder import Recorder
@@ -38,7 +38,7 @@ START_S = 60.0
 def run_clips(seconds: float, rounds: int) -> None:
     """Print CPU and memory of a 1080p25 RTSP camera with and without, run in turns."""
     typer.echo(describe_machine())
-    clip = _clip(home("cache") / "bench" / f"moving-{SIZE[1]}p{FPS}.mp4")
+    clip = kept(home("cache") / "bench" / f"moving-{SIZE[1]}p{FPS}.mp4", _pictures(), FPS)
     mbit = clip.stat().st_size * 8 / (FRAMES / FPS) / 1e6
     typer.echo(f"\n{SIZE[0]}x{SIZE[1]}, {FPS} frames/s, {mbit:.1f} Mbit/s; {rounds} rounds")
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
@@ -122,15 +122,8 @@ class _TimedProbe:
         type.__setattr__(PacketTap, "arrived", self._arrived)
 
 
-def _clip(path: Path) -> Path:
-    """Return a clip in which everything moves, made on first use."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encode_pictures(_pictures(), FPS, path)
-    return path
-
-
 def _pictures() -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a clip in which everything moves."""
     width, height = SIZE
     chance = np.random.default_rng(1)
     small = chance.integers(0, 256, (height // 8, width // 4, 3), np.uint8)

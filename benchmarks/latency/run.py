@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from benchmarks.latency.figures import Read, Taken, row, taken
-from benchmarks.latency.numbers import numbered
+from benchmarks.latency.numbers import Image, numbered
 from benchmarks.latency.plan import Plan
 from benchmarks.latency.processes import looking, sending
 from benchmarks.latency.reading import reading
+from benchmarks.line.clips import folder_of, kept, pictures
 from benchmarks.line.job import Job
-from benchmarks.line.line import LOOPS, environment_of, folder_of, loops_of, pictures
+from benchmarks.line.line import LOOPS, environment_of, loops_of
 from benchmarks.machine import describe_machine
 from benchmarks.models.rounds import turns
 from benchmarks.report import check_report, write_report
 from engines.console import print_table
-from pipeline.gst.clips import encode_pictures
 from pipeline.worker.redis_server import RedisServer
 
 START_S = 60.0  # at most, until each camera's first result
@@ -68,14 +68,14 @@ def numbered_clip(plan: Plan) -> Path:
     """
     count = round(plan.fps * (plan.seconds + SETTLE_S + LATE_S + 10))
     target = folder_of(plan.clip) / f"numbered-{count}-{plan.fps}fps.mp4"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        frames = list(pictures(plan.clip, count))
-        if not frames:
-            raise ValueError(f"--clip: expected a clip with frames, got {plan.clip}")
-        images = itertools.islice(itertools.cycle(frames), count)
-        encode_pictures(numbered(images), plan.fps, target)
-    return target
+    return kept(target, numbered(_over_and_over(plan.clip, count)), plan.fps)
+
+
+def _over_and_over(clip: Path, count: int) -> Iterator[Image]:
+    frames = list(pictures(clip, count))
+    if not frames:
+        raise ValueError(f"--clip: expected a clip with frames, got {clip}")
+    yield from islice(cycle(frames), count)
 
 
 def measured(variant: str, job: Job, plan: Plan) -> Taken:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -17,6 +16,7 @@ import numpy as np
 import psutil
 import typer
 
+from benchmarks.line.clips import CACHE, folder_of, kept, pictures
 from benchmarks.line.job import Job, Measured
 from benchmarks.line.plan import LEAST_FRAMES, Plan
 from benchmarks.line.pyav import open_pyav
@@ -26,11 +26,9 @@ from engines.console import print_table
 from engines.manifest import find
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.tally import Received, Tally
-from pipeline.gst.clips import encode_pictures
 from pipeline.gst.floor import trim_clip
 from pipeline.worker.redis_server import RedisServer
 
-CACHE = Path(".cache/bench")
 FLAT_OVER = (1, 2, 4, 8)  # cameras
 WIDE, WIDE_FPS, LIVE_FPS = (1920, 1080), 25, 10.0
 LOOPS = {
@@ -56,11 +54,6 @@ def run_bench(plan: Plan) -> None:
         _print_latency(job, plan, server.pid)
         _print_flatness(job, plan, server.pid)
         _print_decoding(job, plan, server.pid)
-
-
-def folder_of(clip: Path) -> Path:
-    """Return where copies of a clip lie: another clip of that name has a folder of its own."""
-    return CACHE / f"{clip.stem}-{clip.stat().st_size}"
 
 
 def frames_of(trimmed: Path, plan: Plan) -> int:
@@ -161,8 +154,7 @@ def _print_flatness(job: Job, plan: Plan, redis_pid: int) -> None:
 def _print_decoding(job: Job, plan: Plan, redis_pid: int) -> None:
     """A camera without stages beside bare decoding, in turns."""
     clip = folder_of(plan.clip) / f"{plan.clip.stem}-{WIDE[0]}x{WIDE[1]}.mp4"
-    if not clip.exists():
-        encode_pictures(pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS, clip)
+    kept(clip, pictures(plan.clip, 2 * WIDE_FPS, WIDE), WIDE_FPS)
     taken: dict[str, list[Measured]] = {"received": [], "live": []}
     with rtsp_cameras({"camera": clip}, CACHE) as urls:
         live = replace(
@@ -204,22 +196,7 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
     """
     fps = max(1, plan.rate // cameras)
     target = folder_of(plan.clip) / f"{plan.clip.stem}-{plan.frames}-{fps}fps.mp4"
-    if not target.exists():
-        encode_pictures(pictures(plan.clip, plan.frames), fps, target)
-    return target
-
-
-def pictures(
-    clip: Path, frames: int, size: tuple[int, int] | None = None
-) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """Yield the first frames of a clip, RGB, at a size, else its own."""
-    capture = cv2.VideoCapture(str(clip))
-    for _ in range(frames):
-        more, bgr = capture.read()
-        if not more:
-            return
-        image = bgr if size is None else cv2.resize(bgr, size, interpolation=cv2.INTER_CUBIC)
-        yield np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return kept(target, pictures(plan.clip, plan.frames), fps)
 
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:

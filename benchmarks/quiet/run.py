@@ -11,8 +11,8 @@ from statistics import median
 import typer
 
 from benchmarks.latency.processes import sending
+from benchmarks.line.clips import folder_of, kept
 from benchmarks.line.job import Job
-from benchmarks.line.line import folder_of
 from benchmarks.machine import describe_machine
 from benchmarks.quiet.plan import Plan
 from benchmarks.quiet.scenes import (
@@ -28,7 +28,6 @@ from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_
 from benchmarks.quiet.watched import watched
 from benchmarks.report import check_report, write_report
 from engines.console import print_table
-from pipeline.gst.clips import encode_pictures
 
 START_S = 60.0  # at most, until both cameras' first results
 SETTLE_S = 6.0  # the gate has learnt, and parked objects are still
@@ -129,12 +128,7 @@ def _cell(column: str, value: float | None) -> str:
 def scene_clip(plan: Plan, name: str, material: Material) -> Path:
     """Return the clip of a scene, made once."""
     target = folder_of(plan.clip) / f"{name}-{plan.height}-{plan.seconds}s-{plan.fps}fps.mp4"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        encode_pictures(
-            scene(name, material, plan.seconds, plan.fps, plan.height), plan.fps, target
-        )
-    return target
+    return kept(target, scene(name, material, plan.seconds, plan.fps, plan.height), plan.fps)
 
 
 def seen_of(plan: Plan, name: str, clip: Path) -> dict[str, Seen]:

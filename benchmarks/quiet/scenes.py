@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.line.clips import pictures
 
 Image = NDArray[np.uint8]
 
@@ -57,11 +60,8 @@ def material_of(clip: Path, seconds: float) -> Material:
     Raises:
         ValueError: the clip has no frame, or nothing in it moves before a camera that stands still.
     """
-    reader = cv2.VideoCapture(str(clip))
-    fps = float(reader.get(cv2.CAP_PROP_FPS)) or 25.0
-    frames: list[Image] = []
-    while len(frames) < seconds * fps and (got := reader.read())[0]:
-        frames.append(np.asarray(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB), np.uint8))
+    fps = float(cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FPS)) or 25.0
+    frames = list(pictures(clip, ceil(seconds * fps)))
     if not frames:
         raise ValueError(f"--clip: expected a clip with frames, got {clip}")
     some = frames[:: max(1, len(frames) // _KEPT)]

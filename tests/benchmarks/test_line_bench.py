@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.line import line
+from benchmarks.line.clips import folder_of
 from benchmarks.line.job import Measured
 from benchmarks.line.loops import Loop, by_opencv, objects
 from benchmarks.line.plan import Plan
@@ -100,7 +101,7 @@ def test_a_clip_with_fewer_frames_is_measured_whole(
         line.frames_of(trim_clip(clip, 7, tmp_path), plan)
     other.parent.mkdir()
     other.write_bytes(b"another")
-    assert line.folder_of(clip) != line.folder_of(other)
+    assert folder_of(clip) != folder_of(other)
 
 
 def test_pyav_is_left_out_where_it_cannot_be_installed(
