@@ -201,7 +201,7 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
     program = [sys.executable, "-m", "benchmarks.line.variants", variant, job.text()]
-    before_s = _cpu_s(redis_pid)
+    before_s = cpu_s(redis_pid)
     done = subprocess.run(
         program, capture_output=True, text=True, check=False, env=environment_of(variant)
     )
@@ -209,7 +209,7 @@ def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
         said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
         raise RuntimeError(f"{variant}: {said[-1]}")
     time.sleep(0.2)  # until the last of its memory and sockets is gone
-    redis_s = _cpu_s(redis_pid) - before_s
+    redis_s = cpu_s(redis_pid) - before_s
     return replace(Measured(**json.loads(done.stdout.splitlines()[-1])), redis_s=redis_s)
 
 
@@ -219,7 +219,8 @@ def environment_of(variant: str) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process so far."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import psutil
-
 import mirante
 from benchmarks.latency.processes import looking
 from benchmarks.line.job import Job
+from benchmarks.line.line import cpu_s
 from benchmarks.quiet.seen import Seen
 from mirante import Event, Frame
 from pipeline.worker.redis_server import RedisServer
@@ -26,19 +25,18 @@ class Watched:
 
     Attributes:
         check: raises RuntimeError when it has ended.
-        processes: its own and its Redis'.
+        pids: of its own process and of its Redis.
         frames, events: that it has published.
     """
 
     check: Callable[[], None]
-    processes: list[psutil.Process]
+    pids: tuple[int, int]
     frames: list[Frame] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     def cpu_s(self) -> float:
         """CPU seconds so far."""
-        times = [process.cpu_times() for process in self.processes]
-        return float(sum(each.user + each.system for each in times))
+        return sum(map(cpu_s, self.pids))
 
     def seen(self, since_s: float, before_s: float, fps: int) -> Seen:
         """Return what it has seen since a time in Unix seconds, when it had taken ``before_s``.
@@ -47,7 +45,7 @@ class Watched:
             RuntimeError: nothing, or it has ended.
         """
         self.check()
-        wall_s, cpu_s = time.time() - since_s, self.cpu_s() - before_s
+        wall_s, taken_s = time.time() - since_s, self.cpu_s() - before_s
         ahead_ns, period_ns = time.time_ns() - time.monotonic_ns(), 1_000_000_000 // fps
         numbered = {
             int((frame.captured_ns - ahead_ns) / period_ns + EARLY): frame
@@ -57,7 +55,7 @@ class Watched:
         if not numbered:
             raise RuntimeError(f"expected results for {wall_s:.0f} s, none came")
         kinds = [event.kind for event in list(self.events) if event.ts >= since_s]
-        return Seen(numbered, kinds, cpu_s, wall_s)
+        return Seen(numbered, kinds, taken_s, wall_s)
 
 
 @contextmanager
@@ -67,7 +65,7 @@ def watched(job: Job, gate: str) -> Iterator[Watched]:
         told = replace(job, redis=server.url).text()
         with looking("benchmarks.quiet.camera", gate, told) as (pid, check):
             assert server.pid is not None
-            camera = Watched(check, [psutil.Process(each) for each in (pid, server.pid)])
+            camera = Watched(check, (pid, server.pid))
             items = mirante.subscribe("bench0", ("detections", "events"), redis=server.url)
 
             def read() -> None:
