@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.objects.camera import watch
+from benchmarks.objects.camera import Seen, watch
 from benchmarks.objects.identity import Numbered, Score, judge
 from benchmarks.objects.library import NOT_HERE, Answer
 from benchmarks.objects.plan import Plan
@@ -34,20 +35,33 @@ def score(
     tracker: Tracker, fps: float, frames: Sequence[FrameResult], truth: Sequence[Numbered]
 ) -> Score:
     """Return how well a tracker's numbers fit the truth of frames."""
-    said = []
-    for frame, ids in zip(frames, tracker(frames, fps).ids, strict=True):
-        has = ids >= 0
-        said.append(Numbered(ids[has], frame.detections.xyxy[has].astype(np.float64)))
-    return judge(truth, said)
+    answers = zip(frames, tracker(frames, fps).ids, strict=True)
+    return judge(truth, [said_of(frame, ids) for frame, ids in answers])
+
+
+def said_of(frame: FrameResult, ids: NDArray[np.int64]) -> Numbered:
+    """Return the boxes of a frame that a tracker gave numbers to; below 0 is none."""
+    has = ids >= 0
+    return Numbered(ids[has], frame.detections.xyxy[has].astype(np.float64))
+
+
+def seen_of(scene: str, fps: int, seed: int) -> list[Seen]:
+    """Return the frames of a scene's world."""
+    world, faults = SCENES[scene](seed)
+    return list(watch(world, fps, SECONDS, faults, seed))
+
+
+def truth_of(seen: Sequence[Seen]) -> list[Numbered]:
+    """Return who is in frames, and where."""
+    return [Numbered(each.truth.numbers, each.truth.xyxy) for each in seen]
 
 
 def _scores(plan: Plan, trackers: Trackers, scene: str, fps: int) -> Mapping[str, list[Score]]:
     """Return the scores of each tracker, one a world."""
     scores: dict[str, list[Score]] = defaultdict(list)
     for seed in plan.seeds:
-        world, faults = SCENES[scene](seed)
-        seen = list(watch(world, fps, SECONDS, faults, seed))
-        truth = [Numbered(each.truth.numbers, each.truth.xyxy) for each in seen]
+        seen = seen_of(scene, fps, seed)
+        truth = truth_of(seen)
         frames = [each.result for each in seen]
         for name, tracker in trackers.items():
             if tracker is not None:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.objects.camera import Seen, watch
-from benchmarks.objects.identity import Numbered, Score, judge
+from benchmarks.objects.camera import Seen
+from benchmarks.objects.identities import cell, said_of, seen_of, truth_of
+from benchmarks.objects.identity import Score, judge
 from benchmarks.objects.plan import Plan
-from benchmarks.objects.scenes import SCENES, SECONDS
 from engines.agreement import overlaps
 from plugins.track.bytetrack.tracker import ByteTrack
 
@@ -73,7 +73,7 @@ def looks_rows(plan: Plan) -> list[tuple[str, ...]]:
     rows = []
     for scene in plan.scenes:
         for fps in plan.fps:
-            worlds = [_world(scene, fps, seed) for seed in plan.seeds]
+            worlds = [seen_of(scene, fps, seed) for seed in plan.seeds]
             plain = [_watched(seen, None) for seen in worlds]
             pairs = zip(worlds, plan.seeds, strict=True)
             looking = [_watched(seen, np.random.default_rng(seed)) for seen, seed in pairs]
@@ -82,18 +82,13 @@ def looks_rows(plan: Plan) -> list[tuple[str, ...]]:
                 (
                     scene,
                     str(fps),
-                    *(_cell(some) for some in (plain, looking)),
+                    *(cell([each.score for each in some]) for some in (plain, looking)),
                     f"{fmean(each.boxes for each in looking):.1f}",
                     f"{fmean(each.asked for each in looking):.1f}",
                     f"{more:.3f}",
                 )
             )
     return rows
-
-
-def _world(scene: str, fps: int, seed: int) -> list[Seen]:
-    world, faults = SCENES[scene](seed)
-    return list(watch(world, fps, SECONDS, faults, seed))
 
 
 def _watched(frames: Sequence[Seen], random: np.random.Generator | None) -> _Watched:
@@ -105,14 +100,12 @@ def _watched(frames: Sequence[Seen], random: np.random.Generator | None) -> _Wat
         began_s = time.thread_time()
         ids = tracker.update(seen.result, looks).ids
         took_s += time.thread_time() - began_s
-        has = ids >= 0
-        said.append(Numbered(ids[has], seen.result.detections.xyxy[has].astype(np.float64)))
+        said.append(said_of(seen.result, ids))
         boxes += len(ids)
         if looks is not None:
             asked, took_s = asked + looks.asked, took_s - looks.took_s
-    truth = [Numbered(seen.truth.numbers, seen.truth.xyxy) for seen in frames]
     n = len(frames)
-    return _Watched(judge(truth, said), boxes / n, asked / n, took_s / n * 1e3)
+    return _Watched(judge(truth_of(frames), said), boxes / n, asked / n, took_s / n * 1e3)
 
 
 def _people(frames: Sequence[Seen], random: np.random.Generator) -> Vectors:
@@ -124,8 +117,3 @@ def _people(frames: Sequence[Seen], random: np.random.Generator) -> Vectors:
 
 def _unit(looks: NDArray[np.float64]) -> Vectors:
     return np.asarray(looks / np.linalg.norm(looks, axis=1, keepdims=True), np.float32)
-
-
-def _cell(watched: Sequence[_Watched]) -> str:
-    idf1 = fmean(each.score.idf1 for each in watched)
-    return f"{idf1:.3f} ({fmean(each.score.switches for each in watched):.1f})"

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from benchmarks.models.plan import numbers_reader
-from engines.commands import Text, names_of
+from engines.commands import Text, names_in, names_of
 
 SCENES = ("crossing", "hidden", "busy", "crowd", "turning")
 
@@ -16,11 +16,6 @@ SCENES = ("crossing", "hidden", "busy", "crowd", "turning")
 def scenes_in(text: str) -> tuple[str, ...]:
     """Return the scenes in ``crossing,hidden``."""
     return names_of("--scenes", "scene", text, SCENES)
-
-
-def folders_in(text: str) -> tuple[str, ...]:
-    """Return the folders in ``one,other``."""
-    return tuple(filter(None, text.split(",")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Plan:
     sequences: Annotated[
         tuple[str, ...],
         Option(help="folders with det.txt and gt.txt of the MOT Challenge, 25 frames a second"),
-        Text(folders_in, ""),
+        Text(names_in, ""),
     ] = ()
     library: Annotated[
         bool, Option(help="beside the package trackers, in an environment of its own")
