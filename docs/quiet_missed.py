@@ -18,17 +18,13 @@ import numpy as np
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 from numpy.typing import NDArray
+from quiet_street import QUALITY, run, still
 
 from pipeline.cameras.sleep import Sizes
 
-Gst.init(None)
 SIZE, FPS, GROUP, GROUPS = (640, 360), 25, 50, 25
 KNOWN = 5  # groups after which the sizes are
 FIRST, LAST, STEP = 12, 37, 4  # images of a group in which it is there; pixels from one to the next
-QUALITY = (
-    "x264enc speed-preset=veryfast key-int-max=50 bframes=0 pass=qual quantizer=26 "
-    "option-string=scenecut=0"
-)
 CONSTANT = (
     "x264enc speed-preset=veryfast key-int-max=50 bframes=0 bitrate=500 "
     "option-string=scenecut=0:nal-hrd=cbr"
@@ -44,13 +40,12 @@ def street(side: int, grain: float) -> Iterator[NDArray[np.uint8]]:
     """Yield (height, width) images; something of ``side`` pixels comes in every other group."""
     width, height = SIZE
     random = np.random.default_rng(side)
-    small = random.uniform(40, 200, (height // 40, width // 40)).astype(np.float32)
-    still = cv2.resize(small, SIZE, interpolation=cv2.INTER_CUBIC)
+    empty = still(random, SIZE)
     noise = random.normal(0, grain, (height + 64, width + 64)).astype(np.float32)
     thing = cv2.resize(random.uniform(20, 220, (4, 4)).astype(np.float32), (side, side))
     for number in range(GROUP * GROUPS):
         y, x = random.integers(0, 64, 2)
-        image = still + noise[y : y + height, x : x + width]
+        image = empty + noise[y : y + height, x : x + width]
         at = number % GROUP
         if number // GROUP % 2 and FIRST <= at < LAST:
             left = 200 + (at - FIRST) * STEP
@@ -75,15 +70,7 @@ def sizes_of(images: Iterator[NDArray[np.uint8]], encoder: str) -> list[int]:
 
     sink = pipeline.get_by_name("out").get_static_pad("sink")
     sink.add_probe(Gst.PadProbeType.BUFFER, on_image)
-    pipeline.set_state(Gst.State.PLAYING)
-    source = pipeline.get_by_name("source")
-    for number, image in enumerate(images):
-        buffer = Gst.Buffer.new_wrapped(image.tobytes())
-        buffer.pts, buffer.duration = number * Gst.SECOND // FPS, Gst.SECOND // FPS
-        source.emit("push-buffer", buffer)
-    source.emit("end-of-stream")
-    pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS)
-    pipeline.set_state(Gst.State.NULL)
+    run(pipeline, images, FPS)
     return sizes
 
 

@@ -8,25 +8,23 @@ another process. Prints the processor time that the camera takes, in % of a core
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import cv2
 import gi
 import numpy as np
 
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
+from numpy.typing import NDArray
+from quiet_street import QUALITY, run, still
 
 from pipeline.cameras.graph import stages_text
 from pipeline.config.camera import Camera
+from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.gst.camera import CameraRunner
-from pipeline.gst.clips import read_clip
-from pipeline.gst.rtsp_server import RtspServer, looped
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -38,44 +36,27 @@ WAYS = {
     "sleep off": {"sleep": "off"},
     "sleep auto": {},
 }
-ENCODER = (
-    "x264enc speed-preset=veryfast key-int-max=50 bframes=0 pass=qual quantizer=26 "
-    "option-string=scenecut=0"
-)
+
+
+def images() -> Iterator[NDArray[np.uint8]]:
+    """Yield the street in I420: a loop of it is one street, with grain that never repeats in it."""
+    width, height = SIZE
+    random = np.random.default_rng(1)
+    street, chroma = still(random, SIZE), np.full((height // 2, width), 128, np.uint8)
+    for _ in range(SECONDS * FPS):
+        grain = random.normal(0, 1.5, street.shape).astype(np.float32)
+        yield np.vstack([np.clip(street + grain, 0, 255).astype(np.uint8), chroma])
 
 
 def encode(target: Path) -> None:
-    """Write the street: a loop of it is one street, with grain that never repeats within it."""
+    """Write the clip."""
     width, height = SIZE
-    random = np.random.default_rng(1)
-    small = random.uniform(40, 200, (height // 40, width // 40)).astype(np.float32)
-    street = cv2.resize(small, SIZE, interpolation=cv2.INTER_CUBIC)
     caps = f"video/x-raw,format=I420,width={width},height={height},framerate={FPS}/1"
     pipeline = Gst.parse_launch(
-        f"appsrc name=source format=time block=true max-buffers=4 caps={caps} ! {ENCODER} "
+        f"appsrc name=source format=time block=true max-buffers=4 caps={caps} ! {QUALITY} "
         f"! h264parse ! mp4mux ! filesink location={target}"
     )
-    pipeline.set_state(Gst.State.PLAYING)
-    source = pipeline.get_by_name("source")
-    chroma = np.full((height // 2, width), 128, np.uint8)
-    for number in range(SECONDS * FPS):
-        grain = random.normal(0, 1.5, street.shape).astype(np.float32)
-        image = np.clip(street + grain, 0, 255).astype(np.uint8)
-        buffer = Gst.Buffer.new_wrapped(np.vstack([image, chroma]).tobytes())
-        buffer.pts, buffer.duration = number * Gst.SECOND // FPS, Gst.SECOND // FPS
-        source.emit("push-buffer", buffer)
-    source.emit("end-of-stream")
-    pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS)
-    pipeline.set_state(Gst.State.NULL)
-
-
-def serve(path: Path, pipe: Any) -> None:
-    """Send the clip for ever."""
-    server = RtspServer()
-    server.mount("street", looped(read_clip(path)))
-    server.start()
-    pipe.send(server.url("street"))
-    threading.Event().wait()
+    run(pipeline, images(), FPS)
 
 
 def measure(url: str, options: dict[str, str]) -> str:
@@ -100,16 +81,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "street.mp4"
         encode(path)
-        ours, theirs = multiprocessing.Pipe()
-        server = multiprocessing.get_context("spawn").Process(target=serve, args=(path, theirs))
-        server.start()
-        try:
-            url = ours.recv()
+        with rtsp_cameras({"street": path}, Path(folder)) as urls:
             for name, options in WAYS.items():
-                print(f"{name}: {measure(url, options)}", flush=True)  # noqa: T201
-        finally:
-            server.terminate()
-            server.join()
+                print(f"{name}: {measure(urls['street'], options)}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
