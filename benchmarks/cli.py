@@ -41,7 +41,7 @@ def line(plan: LinePlan) -> None:
 @app.command()
 @command
 def latency(plan: LatencyPlan) -> None:
-    """From a camera's sending a frame to reading its results, beside good loops."""
+    """Time from sending a frame to reading its results, beside good loops."""
     from benchmarks.latency.run import run_bench
 
     run_bench(plan)
@@ -130,7 +130,7 @@ def lanes(plan: LanesPlan) -> None:
 @app.command()
 @command
 def quiet(plan: QuietPlan) -> None:
-    """Scenes of known truth with the gate and without: CPU, objects, events, delay, false wakes."""
+    """Scenes with known motion, gate on and off: CPU, objects, events, delay, false wakes."""
     from benchmarks.quiet.run import run_bench
 
     run_bench(plan)

@@ -75,8 +75,8 @@ def sizes_of(images: Iterator[NDArray[np.uint8]], encoder: str) -> list[int]:
 
 
 def told(sizes: list[int]) -> tuple[int, int]:
-    """Return in how many groups with something in them the sizes told of it, and in how many
-    without.
+    """Return the number of groups in which the sizes told of something: of those that show
+    something, and of those that do not.
     """
     usual = Sizes()
     groups: set[int] = set()

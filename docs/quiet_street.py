@@ -28,7 +28,7 @@ def still(random: np.random.Generator, size: tuple[int, int]) -> NDArray[np.floa
 
 
 def run(pipeline: Any, images: Iterable[NDArray[np.uint8]], fps: int) -> None:
-    """Send images through a pipeline's element ``source``, and wait until all are through."""
+    """Send images through a pipeline's element ``source``, and wait for its end."""
     pipeline.set_state(Gst.State.PLAYING)
     source = pipeline.get_by_name("source")
     for number, image in enumerate(images):

@@ -1,1 +1,1 @@
-"""How long it takes from a camera's sending a frame to a program's reading its results."""
+"""Latency from a camera sending a frame to a program reading the results."""

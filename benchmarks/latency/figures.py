@@ -1,4 +1,4 @@
-"""Frames sent and results read, and the figures that come of them."""
+"""Frames sent, results read, and the figures computed from both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Sent(NamedTuple):
-    """A frame that a camera sent; ``at_ns`` by the machine's monotonic clock."""
+    """A frame that a camera sent; ``at_ns`` is on the machine's monotonic clock."""
 
     camera: int
     number: int
@@ -21,7 +21,7 @@ class Sent(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A result that a program has read; ``infer_ms`` is what the message says of the model."""
+    """A result that a program read; ``infer_ms`` is the model's time, from the message."""
 
     camera: int
     number: int
@@ -31,12 +31,12 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One run.
+    """The outcome of one run.
 
     Attributes:
-        sent: frames.
-        total_ms: from sending to reading, of each frame whose result was read.
-        beyond_ms: the same without the model.
+        sent: number of frames.
+        total_ms: time from sending to reading, for each frame whose result was read.
+        beyond_ms: the same without the model's time.
     """
 
     sent: int
@@ -49,7 +49,7 @@ class Taken:
         return len(self.total_ms) / self.sent
 
     def figures(self) -> dict[str, float | None]:
-        """Return the columns of the table but its first, by name; None where nothing was read."""
+        """Return the table's columns except the first, by name; None where nothing was read."""
         values: dict[str, float | None] = {"read_percent": 100 * self.share}
         for name, ms in (("sent_to_read", self.total_ms), ("beyond_inference", self.beyond_ms)):
             for part in (50, 95):
@@ -59,10 +59,10 @@ class Taken:
 
 
 def taken(sent: Iterable[Sent], read: Iterable[Read], since_ns: int, until_ns: int) -> Taken:
-    """Return what came of the frames that were sent in a span of time.
+    """Return the outcome of the frames that were sent within a span of time.
 
-    A result is of the latest frame with its number that was sent before it was read; a frame of
-    which more than one result came counts once, with the first.
+    A result belongs to the latest frame with its number that was sent before the result was read;
+    a frame with several results counts once, with the first.
     """
     sends: dict[tuple[int, int], list[int]] = defaultdict(list)
     frames = 0
@@ -81,7 +81,7 @@ def taken(sent: Iterable[Sent], read: Iterable[Read], since_ns: int, until_ns: i
 
 
 def row(name: str, runs: Sequence[Taken]) -> tuple[str, ...]:
-    """Return the medians of runs, of each column over those that have it."""
+    """Return the median of each column, over the runs that have it."""
     each = [run.figures() for run in runs]
     columns = [[value for run in each if (value := run[column]) is not None] for column in each[0]]
     return (name, *(f"{median(column):.1f}" if column else "-" for column in columns))

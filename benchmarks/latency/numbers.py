@@ -1,4 +1,4 @@
-"""Numbers in images: drawn into a clip, and read by a stage of one's own."""
+"""Numbers drawn into the images of a clip, and a stage that reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mirante.frame import FrameResult
 from pipeline.cameras.synthetic import draw_number, read_number
 
-TIMING = "number"  # in a message's timings, where a stage may put what it likes
+TIMING = "number"  # key in a message's timings, where a stage may add its own
 
 Image = NDArray[np.uint8]
 
@@ -25,9 +25,9 @@ def numbered(images: Iterable[Image]) -> Iterator[Image]:
 
 
 class Numbers:
-    """A stage that says in a frame's timings which number is in its image.
+    """A stage that adds the number in a frame's image to its timings.
 
-    A frame in which none can be read is dropped, reason ``stage``.
+    A frame without a readable number is dropped, reason ``stage``.
     """
 
     def __call__(self, frame: Image, result: FrameResult) -> FrameResult | None:

@@ -14,13 +14,13 @@ from engines.commands import Text
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Cameras that send a clip with numbered frames, and those who look at them in turn."""
+    """Cameras that send a clip with numbered frames, and the variants that read them in turn."""
 
     clip: Annotated[Path, Option(exists=True, dir_okay=False, help="any clip that OpenCV reads")]
     model: Annotated[str, Option(help="a zoo model with one input")] = "yolox-nano"
     cameras: Annotated[
         tuple[int, ...],
-        Option(help="how many send at once, in step"),
+        Option(help="number that send at once, in step"),
         Text(numbers_reader("cameras"), "1,4"),
     ] = (1, 4)
     fps: Annotated[int, Option(min=1, max=60, help="frames a second of each camera")] = 25

@@ -1,4 +1,4 @@
-"""The processes beside a bench: cameras that send, and those who look at them."""
+"""Child processes of a bench: cameras that send, and programs that read them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MODULE = (*DIE_WITH_PARENT, sys.executable, "-m")
 
 @contextmanager
 def sending(clip: str, cameras: int, fps: int) -> Iterator[tuple[tuple[str, ...], Sequence[Sent]]]:
-    """Let cameras send a clip; yield their addresses, and the frames that were sent so far.
+    """Send a clip from cameras; yield their addresses, and the frames sent so far.
 
     Raises:
-        RuntimeError: the cameras do not start; what was said stands on stderr.
+        RuntimeError: the cameras do not start; the reason is on stderr.
     """
     program = [*_MODULE, "benchmarks.latency.sender", clip, str(cameras), str(fps)]
     sent: list[Sent] = []
@@ -48,7 +48,7 @@ def sending(clip: str, cameras: int, fps: int) -> Iterator[tuple[tuple[str, ...]
 def looking(
     module: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, Callable[[], None]]]:
-    """Run a module; yield its process ID, and what raises RuntimeError when it has ended."""
+    """Run a module; yield its process ID, and a check that raises RuntimeError if it has ended."""
     with (
         tempfile.TemporaryFile("w+") as said,
         subprocess.Popen([*_MODULE, module, *arguments], stderr=said, env=env) as process,

@@ -1,4 +1,4 @@
-"""Programs that read results: one of Mirante's, and one of a loop's."""
+"""Readers of results: one for Mirante's line, one for the loops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOCK_S = 0.5
 
 
 class _Message(msgspec.Struct):
-    """A loop's message."""
+    """A message from a loop."""
 
     number: int | None
     infer: float
@@ -29,7 +29,7 @@ class _Message(msgspec.Struct):
 
 @contextmanager
 def reading(variant: str, url: str, cameras: int) -> Iterator[Sequence[Read]]:
-    """Read what a variant publishes from now on, on a thread; yield what has come so far."""
+    """Read what a variant publishes from now on, on a thread; yield the results so far."""
     read: list[Read] = []
     follow = _subscription if variant == "line" else _streams
     results, stop = follow(url, cameras)
@@ -44,7 +44,7 @@ def reading(variant: str, url: str, cameras: int) -> Iterator[Sequence[Read]]:
 
 
 def _subscription(url: str, cameras: int) -> tuple[Iterator[Read], Callable[[], None]]:
-    """Return the results of the line's cameras, and what ends them."""
+    """Return the results of the line's cameras, and a function that ends them."""
     places = {f"bench{camera}": camera for camera in range(cameras)}
     frames = mirante.subscribe(places, redis=url, block_s=BLOCK_S)
 
@@ -58,7 +58,7 @@ def _subscription(url: str, cameras: int) -> tuple[Iterator[Read], Callable[[], 
 
 
 def _streams(url: str, cameras: int) -> tuple[Iterator[Read], Callable[[], None]]:
-    """Return the results of a loop's cameras, and what ends them."""
+    """Return the results of a loop's cameras, and a function that ends them."""
     places = {stream_of(camera).encode(): camera for camera in range(cameras)}
     stop = threading.Event()
 

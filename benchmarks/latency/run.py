@@ -1,4 +1,4 @@
-"""``mirante bench latency``: from sending frames to reading results, line and loops in turn."""
+"""``mirante bench latency``: time from sending to reading, for line and loops in turn."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from benchmarks.report import check_report, write_report
 from engines.console import print_table
 from pipeline.worker.redis_server import RedisServer
 
-START_S = 60.0  # at most, until each camera's first result
+START_S = 60.0  # maximum wait for each camera's first result
 SETTLE_S = 2.0
-LATE_S = 1.0  # for which results are waited for behind the last frame that counts
+LATE_S = 1.0  # wait for results after the last frame that counts
 NAMES = {"line": "mirante line", **LOOPS}
 HEADINGS = ("", "read %", "p50 ms", "p95 ms", "beyond inference p50", "p95")
 
 
 def run_bench(plan: Plan) -> None:
-    """Measure and print; write JSON where that was asked for. Its Redis and cameras are its own.
+    """Measure and print, with a Redis and cameras of its own; write JSON if asked to.
 
     Raises:
-        ValueError: figures cannot be written there; the clip has no frame.
+        ValueError: the JSON file cannot be written; the clip has no frame.
         RuntimeError: a camera or a variant does not start, or ends.
     """
     check_report(plan.json)
@@ -61,7 +61,7 @@ def run_bench(plan: Plan) -> None:
 
 
 def numbered_clip(plan: Plan) -> Path:
-    """Return the clip, over and over, with numbered frames: no number comes twice in a run.
+    """Return the clip, repeated, with numbered frames: no number occurs twice in a run.
 
     Raises:
         ValueError: the clip has no frame.
@@ -79,7 +79,7 @@ def _over_and_over(clip: Path, count: int) -> Iterator[Image]:
 
 
 def measured(variant: str, job: Job, plan: Plan) -> Taken:
-    """Return what came of one run.
+    """Return the outcome of one run.
 
     Raises:
         RuntimeError: a camera or the variant does not start, or ends.

@@ -1,7 +1,7 @@
 """RTSP cameras that send a clip with numbered frames, in a process of their own.
 
 python -m benchmarks.latency.sender numbered.mp4 4 25 prints the address of each of four cameras,
-then a line for each frame as it is handed to the server: camera, number, ns by the machine's
+then a line for each frame as it is handed to the server: camera, number, ns on the machine's
 monotonic clock.
 """
 
@@ -22,14 +22,14 @@ Tell = Callable[[int, int], None]
 
 
 def in_step(clip: Clip, fps: int, tell: Tell) -> Iterator[Picture]:
-    """Yield a clip's images for ever, each at its own moment by the machine's monotonic clock.
+    """Yield a clip's images forever, each at its due time on the machine's monotonic clock.
 
-    All that send the same clip send the same image at the same moment, and begin at a key frame.
+    Cameras with the same clip send the same image at the same time, and begin at a key frame.
 
     Args:
         clip: without B-frames.
         fps: frames a second.
-        tell: called with the place of each image in the clip and ns, before it is yielded.
+        tell: called with each image's index in the clip and the time in ns, before it is yielded.
     """
     count, period_ns = len(clip.pictures), 1_000_000_000 // fps
     begins = itertools.count(time.monotonic_ns() // period_ns + 1)
@@ -44,7 +44,7 @@ def mount(server: RtspServer, camera: int, clip: Clip, fps: int) -> str:
     """Serve a camera, and return its address."""
 
     def tell(number: int, at_ns: int) -> None:
-        os.write(sys.stdout.fileno(), b"%d %d %d\n" % (camera, number, at_ns))  # at one go
+        os.write(sys.stdout.fileno(), b"%d %d %d\n" % (camera, number, at_ns))  # in one write
 
     launch = looped(clip).launch
     server.mount(
@@ -55,7 +55,7 @@ def mount(server: RtspServer, camera: int, clip: Clip, fps: int) -> str:
 
 
 def main() -> None:
-    """The module as a command, until it is ended."""
+    """Serve the cameras until terminated."""
     path, cameras, fps = sys.argv[1:]
     server, clip = RtspServer(), read_clip(Path(path))
     urls = [mount(server, camera, clip, int(fps)) for camera in range(int(cameras))]

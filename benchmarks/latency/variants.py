@@ -1,4 +1,4 @@
-"""Those who look at the cameras, each in a process of its own, until it is ended.
+"""The variants that read the cameras, each in a process of its own, until terminated.
 
 python -m benchmarks.latency.variants line '{"clip": "…", "urls": ["rtsp://…"], …}'
 """
@@ -14,20 +14,20 @@ from pipeline.cameras.synthetic import read_number
 
 
 def line(job: Job) -> None:
-    """The line as a worker runs it, with a stage behind its model that reads the numbers."""
+    """Run the line as a worker does, with a stage behind its model that reads the numbers."""
     from benchmarks.line.cameras import run_cameras
 
     run_cameras(job, "off", {"python": "benchmarks.latency.numbers:Numbers"})
 
 
 def loop(variant: str, job: Job) -> None:
-    """A loop on live cameras that reads the numbers and sends each result at once."""
+    """Run a loop on live cameras that reads the numbers and sends each result at once."""
     over_clip = loop_of(variant, job)
     replace(over_clip, sources=job.urls, frames=None, number=read_number, batch_s=0.0).prepare()()
 
 
 def main() -> None:
-    """Runs one variant."""
+    """Run one variant."""
     variant, job = sys.argv[1], Job.read(sys.argv[2])
     line(job) if variant == "line" else loop(variant, job)
 

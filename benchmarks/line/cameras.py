@@ -67,7 +67,7 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
 
 
 def run_cameras(job: Job, gate: str, stage: dict[str, object]) -> None:
-    """Run live cameras until the process is ended.
+    """Run live cameras until the process is terminated.
 
     Args:
         job: with their addresses.
@@ -84,7 +84,7 @@ def run_cameras(job: Job, gate: str, stage: dict[str, object]) -> None:
 def _running(
     job: Job, specs: list[dict[str, object]], frames: int
 ) -> tuple[AbstractContextManager[list[RunningCamera]], list[RunningCamera]]:
-    """Start cameras; return once each has published so many frames, with what ends them."""
+    """Start cameras and wait until each has published ``frames``; return them and their context."""
     around = running_cameras(job, specs)
     cameras = around.__enter__()
     deadline_s = time.monotonic() + START_TIMEOUT_S
@@ -97,7 +97,7 @@ def _running(
 
 
 def camera_options(job: Job) -> dict[str, Any]:
-    """Return the keys of each camera but its address."""
+    """Return the keys of each camera except its address."""
     return {
         "width": job.width,
         "height": job.width,
@@ -108,7 +108,7 @@ def camera_options(job: Job) -> dict[str, Any]:
 
 @contextmanager
 def running_cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
-    """Start cameras ``bench0`` … and yield them; they stop behind it."""
+    """Start cameras ``bench0`` … and yield them; they stop at the end."""
     cv2.setNumThreads(1)  # as a worker does
     outbox = Outbox(job.redis)
     outbox.start()

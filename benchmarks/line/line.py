@@ -38,7 +38,7 @@ LOOPS = {
 
 
 def run_bench(plan: Plan) -> None:
-    """Measures and prints. Its Redis and its cameras are its own.
+    """Measure and print, with a Redis and cameras of its own.
 
     Raises:
         ValueError: the clip has too few frames.

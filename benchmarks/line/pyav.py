@@ -1,4 +1,4 @@
-"""PyAV, which only a loop of this bench runs on, in a folder of its own.
+"""PyAV, for one of the bench's loops only, installed in a folder of its own.
 
 Its licence is BSD-3; its wheels bring FFmpeg under the LGPL, so that it is no dependency of
 Mirante's: it is installed when the bench first runs, and never imported beside Mirante's own.
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 
 def open_pyav() -> Path | None:
-    """Return the folder that the package is in, installed for this Python where it is not; None,
-    and a warning, where it cannot be.
+    """Return the folder of the package, installing it for this Python if needed; None, with a
+    warning, if that fails.
     """
     folder = home("cache") / f"pyav-{VERSION}-{sys.implementation.cache_tag}"
     done = folder / "installed"

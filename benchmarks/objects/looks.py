@@ -1,4 +1,4 @@
-"""Tracking with looks, on made-up streets where an embedding model is made up too."""
+"""Tracking with appearance, on simulated streets with a simulated embedding model."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def looks_rows(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def _watched(frames: Sequence[Seen], random: np.random.Generator | None) -> _Watched:
-    """Return how well a tracker does; it has looks where there is noise for them."""
+    """Return a tracker's score; with looks if ``random`` gives the noise for them."""
     tracker, said, boxes, asked, took_s = ByteTrack(), [], 0, 0, 0.0
     people = _people(frames, random or np.random.default_rng())
     for seen in frames:

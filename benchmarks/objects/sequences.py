@@ -1,4 +1,4 @@
-"""Sequences of the MOT Challenge: what trackers make of them, and the best that any could."""
+"""Sequences of the MOT Challenge: scores of trackers, and the best possible score."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Sequence(NamedTuple):
 
 
 def sequence_rows(folders: Sequence[Path], trackers: Trackers) -> list[tuple[str, ...]]:
-    """Return a row for each folder: the best IDF1 that there could be, then that of each tracker.
+    """Return a row for each folder: the best possible IDF1, then that of each tracker.
 
     Args:
         folders: each with ``det.txt`` and ``gt.txt`` at ``FPS`` frames a second.
@@ -51,7 +51,7 @@ def sequence_rows(folders: Sequence[Path], trackers: Trackers) -> list[tuple[str
 
 
 def _best(frame: FrameResult, truth: Numbered) -> Numbered:
-    """Return the boxes that are of somebody, with their true numbers, and no others."""
+    """Return the boxes that match somebody, with their true numbers."""
     boxes = frame.detections.xyxy.astype(np.float64)
     alike = overlaps(truth.xyxy, boxes)
     rows, columns = assign(np.where(alike >= IOU, 1 - alike, np.inf), 2.0)

@@ -1,1 +1,1 @@
-"""What the gate saves and what it costs, on scenes of which it is known when something moves."""
+"""Savings and costs of the gate, on scenes with known motion."""

@@ -1,4 +1,4 @@
-"""One camera with the gate on or off, in a process of its own, until it is ended.
+"""One camera with the gate on or off, in a process of its own, until terminated.
 
 python -m benchmarks.quiet.camera on '{"clip": "…", "urls": ["rtsp://…"], …}'
 """
@@ -12,7 +12,7 @@ from benchmarks.line.job import Job
 
 
 def main() -> None:
-    """Runs the camera."""
+    """Run the camera."""
     run_cameras(Job.read(sys.argv[2]), sys.argv[1], {"track": "bytetrack"})
 
 

@@ -26,10 +26,10 @@ def scenes_in(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Scenes made from a clip, sent by RTSP cameras, seen with the gate and without it."""
+    """Scenes made from a clip, sent over RTSP, and analysed with the gate and without it."""
 
     clip: Annotated[
-        Path, Option(exists=True, dir_okay=False, help="of a camera that stands still; it moves")
+        Path, Option(exists=True, dir_okay=False, help="from a fixed camera; something moves in it")
     ]
     scenes: Annotated[
         tuple[str, ...],

@@ -1,4 +1,4 @@
-"""``mirante bench quiet``: each scene with the gate and without it, side by side on one stream."""
+"""``mirante bench quiet``: each scene with the gate and without it, side by side."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.quiet.watched import watched
 from benchmarks.report import check_report, write_report
 from engines.console import print_table
 
-START_S = 60.0  # at most, until both cameras' first results
+START_S = 60.0  # maximum wait for both cameras' first results
 SETTLE_S = 6.0  # the gate has learnt, and parked objects are still
 LATE_S = 1.0
 GATES = ("off", "on")
@@ -52,10 +52,10 @@ Figures = dict[str, float | None]
 
 
 def run_bench(plan: Plan) -> None:
-    """Measure and print; write JSON where that was asked for. Its Redis and cameras are its own.
+    """Measure and print, with a Redis and cameras of its own; write JSON if asked to.
 
     Raises:
-        ValueError: no scene can be made of the clip; figures cannot be written there.
+        ValueError: no scene can be made from the clip; the JSON file cannot be written.
         RuntimeError: a camera does not start, or ends.
     """
     check_report(plan.json)
@@ -105,7 +105,7 @@ def figures_of(plan: Plan, name: str, material: Material) -> Figures:
 def _first_s(
     plan: Plan, seen: Seen, material: Material, there: Sequence[tuple[float, float]]
 ) -> float | None:
-    """Return the median over visits of when what crosses is found, of those that are whole."""
+    """Return the median time until the object that crosses is found, over complete visits."""
     count, long = plan.seconds * plan.fps, round(VISIT_S * plan.fps)
     boxes = [crossing(material, place / long) for place in range(long)]
     found: list[float] = []
@@ -126,13 +126,13 @@ def _cell(column: str, value: float | None) -> str:
 
 
 def scene_clip(plan: Plan, name: str, material: Material) -> Path:
-    """Return the clip of a scene, made once."""
+    """Return the clip of a scene, which is made on first use."""
     target = folder_of(plan.clip) / f"{name}-{plan.height}-{plan.seconds}s-{plan.fps}fps.mp4"
     return kept(target, scene(name, material, plan.seconds, plan.fps, plan.height), plan.fps)
 
 
 def seen_of(plan: Plan, name: str, clip: Path) -> dict[str, Seen]:
-    """Return what two cameras saw of one stream meanwhile, by their gate.
+    """Return the results of two cameras on one stream, by their gate.
 
     Raises:
         RuntimeError: a camera does not start, or ends.

@@ -1,7 +1,7 @@
-"""Scenes made from a clip of a camera that stands still.
+"""Scenes made from a clip of a fixed camera.
 
-The street without what moves is the median of the clip's frames; what crosses it is cut out of one
-of them, as the largest thing that differs from the empty street.
+The empty street is the median of the clip's frames; the object that crosses it is cut out of one of
+them, as the largest thing that differs from the empty street.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DROPS = 400  # streaks of rain in a frame
 
 
 class Cutout(NamedTuple):
-    """A thing cut out of a frame: its pixels, and how much of each is its own, in 0..1."""
+    """An object cut out of a frame: its pixels, and the opacity of each, in 0..1."""
 
     pixels: Image
     alpha: NDArray[np.float32]
@@ -37,14 +37,14 @@ class Cutout(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The parts that scenes are made of.
+    """The parts from which scenes are made.
 
     Attributes:
         frames: of the clip, (height, width, 3) uint8 RGB.
         fps: of the clip.
-        empty: the street without what moves.
-        thing: what crosses it.
-        top: the row in which it does, as in the clip.
+        empty: the street without anything that moves.
+        thing: the object that crosses it.
+        top: the object's top row, as in the clip.
     """
 
     frames: Sequence[Image]
@@ -55,10 +55,10 @@ class Material:
 
 
 def material_of(clip: Path, seconds: float) -> Material:
-    """Return what scenes are made of, from the first seconds of a clip.
+    """Return the parts for scenes, from the first seconds of a clip.
 
     Raises:
-        ValueError: the clip has no frame, or nothing in it moves before a camera that stands still.
+        ValueError: the clip has no frame, or no object that moves before a fixed camera.
     """
     fps = float(cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FPS)) or 25.0
     frames = list(pictures(clip, ceil(seconds * fps)))
@@ -74,7 +74,7 @@ def material_of(clip: Path, seconds: float) -> Material:
 
 
 def _largest(frame: Image, empty: Image) -> tuple[Cutout, int] | None:
-    """Return the largest thing that is whole in a frame, and its top row."""
+    """Return the largest object that is completely inside a frame, and its top row."""
     differs = (cv2.absdiff(frame, empty).max(axis=2) > _DIFFERS).astype(np.uint8)
     side = max(3, frame.shape[0] // 60)
     closed = cv2.morphologyEx(differs, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
@@ -93,7 +93,7 @@ def _largest(frame: Image, empty: Image) -> tuple[Cutout, int] | None:
 
 
 def visits(name: str, seconds: float) -> list[tuple[float, float]]:
-    """Return from when to when something moves, in seconds of a scene."""
+    """Return the start and end of each time something moves, in seconds of a scene."""
     if name == "busy":
         return [(0.0, seconds)]
     if name not in CROSSED:
@@ -104,11 +104,11 @@ def visits(name: str, seconds: float) -> list[tuple[float, float]]:
 
 
 def crossing(material: Material, into: float) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom, in 0..1, of what is in the image of what crosses it.
+    """Return the visible part of the object that crosses: left, top, right and bottom, in 0..1.
 
     Args:
         material: of the scene.
-        into: the share of its way that lies behind it.
+        into: share of its way that it has covered.
     """
     height, width = material.empty.shape[:2]
     tall, wide = material.thing.alpha.shape
@@ -141,7 +141,7 @@ def scene(name: str, material: Material, seconds: float, fps: int, height: int) 
 def _content(
     name: str, material: Material, at_s: float, there: Sequence[tuple[float, float]]
 ) -> Image:
-    """Return what is before the camera, without weather and noise."""
+    """Return a frame without weather and noise."""
     if name == "busy":
         return material.frames[int(at_s * material.fps) % len(material.frames)]
     image = material.empty.copy()
@@ -155,13 +155,13 @@ def _content(
 
 
 def _left(material: Material, into: float) -> int:
-    """Return the column at which what crosses begins, once a share of its way lies behind it."""
+    """Return the left column of the object that crosses, after a share of its way."""
     wide: int = material.thing.alpha.shape[1]
     return int(into * (material.empty.shape[1] + wide)) - wide
 
 
 def _paste(image: Image, thing: Cutout, left: int, top: int) -> None:
-    """Draw a thing into an image, whose edges may cut it."""
+    """Draw an object into an image, whose edges may cut it off."""
     tall, wide = thing.alpha.shape
     first, last = max(0, -left), min(wide, image.shape[1] - left)
     if first >= last:

@@ -1,4 +1,4 @@
-"""What a camera saw of a scene, and the figures that come of it."""
+"""Results of a camera that watched a scene, and the figures computed from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from engines.agreement import overlaps
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 
-SURE = 0.5  # score of the objects that are looked for in both
-ALIKE = 0.5  # overlap of two boxes of one object
-NEAR = 0.3  # overlap with what crosses, from which it is found
-AFTER_S = 2.0  # after something has left, the gate still sees it go
+SURE = 0.5  # minimum score of the objects that both runs should find
+ALIKE = 0.5  # minimum overlap of two boxes of one object
+NEAR = 0.3  # minimum overlap with the object that crosses, for it to be found
+AFTER_S = 2.0  # for so long after something has left, the gate may still see it go
 MOTION, TRACK = "motion", "track"
 
 Span = tuple[float, float]
@@ -27,10 +27,10 @@ class Seen:
     """One run of a camera.
 
     Attributes:
-        frames: by the number of the moment at which they were sent.
-        events: their kinds.
+        frames: by the number of the frame period in which they were sent.
+        events: the kind of each.
         cpu_s: CPU seconds of the camera's process and of its Redis.
-        wall_s: seconds that it took.
+        wall_s: length of the run in seconds.
     """
 
     frames: Mapping[int, FrameResult] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class Seen:
 
     @property
     def sent(self) -> int:
-        """Frames that were sent from the first one to the last one that came."""
+        """Frames that were sent, from the first to the last that was published."""
         return max(self.frames) - min(self.frames) + 1
 
     @property
     def published_percent(self) -> float:
-        """Percent of the frames that results came of: not of those that are not decoded."""
+        """Percent of the frames that were published; frames that were not decoded are not."""
         return 100 * len(self.frames) / self.sent
 
     @property
@@ -59,18 +59,18 @@ class Seen:
         return 100 * sum(not frame.skipped for frame in self.frames.values()) / self.sent
 
     def looked_for(self, reason: str) -> float:
-        """Return the percent of the frames that models looked at for a reason of the gate's."""
+        """Return the percent of the frames that models looked at for one of the gate's reasons."""
         return 100 * sum(each.looked == reason for each in self.frames.values()) / self.sent
 
     @property
     def new_objects(self) -> int:
-        """Objects that events tell of."""
+        """Number of objects that events report as new."""
         return sum(kind == "object-new" for kind in self.events)
 
 
 def found_again(gated: Seen, whole: Seen) -> tuple[int, int]:
-    """Return how many of the objects of ``whole``, frame by frame, ``gated`` tells of too, and of
-    how many. Of a frame of which nothing came it tells what it told before.
+    """Return how many of the objects in ``whole`` are in ``gated`` too, frame by frame, and the
+    number of objects in ``whole``. A frame missing from ``gated`` counts with the result before it.
     """
     found = total = 0
     numbers = sorted(gated.frames)
@@ -92,13 +92,13 @@ def _matched(wanted: Detections, sure: NDArray[np.bool_], given: Detections) -> 
 
 
 def false_wakes(seen: Seen, fps: int, count: int, visits: Sequence[Span]) -> float | None:
-    """Return how often a minute motion is seen where nothing moves; None where all moves.
+    """Return how often a minute motion is seen while nothing moves; None if something always does.
 
     Args:
         seen: with the gate.
         fps: frames a second.
-        count: frames of the scene, over and over.
-        visits: from when to when something moves, in seconds of the scene.
+        count: frames of the scene, which repeats.
+        visits: start and end of each time something moves, in seconds of the scene.
     """
     wakes, quiet, before = 0, 0, ""
     for number, frame in sorted(seen.frames.items()):
@@ -113,12 +113,12 @@ def false_wakes(seen: Seen, fps: int, count: int, visits: Sequence[Span]) -> flo
 def first_found_s(
     seen: Seen, fps: int, begin: int, boxes: Sequence[tuple[float, float, float, float]]
 ) -> float | None:
-    """Return after how many seconds what crosses is found; None where it is not.
+    """Return the seconds until the object that crosses is found; None if it never is.
 
     Args:
         seen: the run.
         fps: frames a second.
-        begin: the number of the frame in which it begins to cross.
+        begin: number of the frame in which it begins to cross.
         boxes: where it is in each frame from then on, in 0..1.
     """
     for place, box in enumerate(boxes):

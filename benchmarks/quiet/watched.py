@@ -1,4 +1,4 @@
-"""A camera in a process of its own, and what it publishes."""
+"""A camera in a process of its own, and the results that it publishes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from benchmarks.quiet.seen import Seen
 from mirante import Event, Frame
 from pipeline.worker.redis_server import RedisServer
 
-EARLY = 0.2  # of the time between two frames, by which a capture time may lie before its frame
+EARLY = 0.2  # share of a frame period by which a capture time may precede its frame
 
 
 @dataclass(slots=True)
 class Watched:
-    """One camera that runs.
+    """A running camera.
 
     Attributes:
         check: raises RuntimeError when it has ended.
         pids: of its own process and of its Redis.
-        frames, events: that it has published.
+        frames, events: published so far.
     """
 
     check: Callable[[], None]
@@ -39,10 +39,10 @@ class Watched:
         return sum(map(cpu_s, self.pids))
 
     def seen(self, since_s: float, before_s: float, fps: int) -> Seen:
-        """Return what it has seen since a time in Unix seconds, when it had taken ``before_s``.
+        """Return its results since a Unix time in seconds, when it had used ``before_s`` of CPU.
 
         Raises:
-            RuntimeError: nothing, or it has ended.
+            RuntimeError: it has none, or has ended.
         """
         self.check()
         wall_s, taken_s = time.time() - since_s, self.cpu_s() - before_s

@@ -1,4 +1,4 @@
-"""Numbers in images, frames sent in step, and what is said of frames sent and results read."""
+"""Numbers in images, frames sent in step, and the figures of frames sent and results read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loops beside which the line is measured find what the line finds; and how both are told."""
+"""The loops measured beside the line find what it finds; and the tables of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scenes whose truth is known, and what is said of cameras that saw them."""
+"""Scenes with known motion, and the figures of cameras that watched them."""
 
 from __future__ import annotations
 

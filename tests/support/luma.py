@@ -1,4 +1,4 @@
-"""Small grey scenes of which it is known what moves in them, drawn frame by frame."""
+"""Small grey scenes with known motion, drawn frame by frame."""
 
 from __future__ import annotations
 

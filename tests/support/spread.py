@@ -1,4 +1,4 @@
-"""How the files of tests are shared out among processes."""
+"""Distribution of test files among processes."""
 
 from __future__ import annotations
 
