@@ -35,7 +35,13 @@ class Cluster(redis.Redis):
     """
 
     def __init__(self, places: Sequence[Node], connect: Callable[[Node], redis.Redis]) -> None:
-        self._nodes = Nodes[redis.Redis](places, connect)
+        def connected(node: Node) -> redis.Redis:
+            client = connect(node)
+            # A client that is forgotten would close connections that another thread has in use.
+            client.auto_close_connection_pool = False
+            return client
+
+        self._nodes = Nodes[redis.Redis](places, connected)
         first = self._nodes.client(places[0])
         super().__init__(connection_pool=first.connection_pool)
         self.response_callbacks = first.response_callbacks
@@ -79,7 +85,7 @@ class Cluster(redis.Redis):
     def close(self) -> None:
         """Close all connections."""
         for client in self._nodes.clients():
-            client.close()
+            client.connection_pool.disconnect()
 
     def pool_of(self, command: Command) -> redis.ConnectionPool:
         """Return the connections to the node that has a command's key."""
@@ -150,7 +156,7 @@ class Cluster(redis.Redis):
             self._nodes.reached(node)
             if slots := self._nodes.learn(reply, node):
                 for client in self._nodes.strangers():
-                    client.close()
+                    client.connection_pool.disconnect(inuse_connections=False)
                 return slots
         raise failure
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import redis
 from redis.crc import key_slot
 
 from mirante.redis_url import RedisUrl
+from mirante.servers.cluster import Cluster
 from mirante.servers.connections import CLASSES
 from mirante.servers.nodes import Nodes
 from mirante.servers.several import Several
@@ -215,3 +218,41 @@ def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
         first, second = threads.map(nodes.client, [A, A])
     assert first is second
     assert nodes.clients() == [first]
+
+
+class Unplugged(redis.Connection):
+    """A connection to nothing, which remembers whether it was closed."""
+
+    closed = False
+
+    def connect(self) -> None:
+        """Connect to nothing."""
+
+    def can_read(self, *_args: Any, **_options: Any) -> bool:
+        """Nothing ever comes."""
+        return False
+
+    def disconnect(self, *_args: Any, **_options: Any) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+class Shrunk(Cluster):
+    """A cluster that a node has left."""
+
+    def _send(self, node: Node, _commands: object) -> Any:
+        reply = [[0, 16383, [b"a", 1, b"id"]]]
+        return SimpleNamespace(land=lambda: [reply])
+
+
+def test_a_node_that_leaves_is_forgotten_and_what_is_in_use_stays_open() -> None:
+    pools = {node: redis.ConnectionPool(connection_class=Unplugged) for node in (A, B)}
+    cluster = Shrunk([A], lambda node: redis.Redis.from_pool(pools[node]))
+    cluster._nodes.client(B)
+    held: list[Any] = [pools[B].get_connection(), pools[B].get_connection()]
+    idle, used = held
+    pools[B].release(idle)
+    cluster._read_slots()
+    gc.collect()
+    assert len(cluster._nodes.clients()) == 1
+    assert (idle.closed, used.closed) == (True, False)
