@@ -32,6 +32,7 @@ OptionsT = TypeVar("OptionsT", bound="DataclassInstance")
 if not Gst.is_initialized():
     Gst.init(None)
 
+RAW = Gst.Caps.from_string("video/x-raw")
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 _sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
@@ -41,15 +42,17 @@ _CORRUPTED, _READ = Gst.BufferFlags.CORRUPTED, Gst.MapFlags.READ
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
-def pad_templates() -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
-    """Return one always-present pad each way, for RGB video."""
-    source = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, RGB)
-    return sink_template(), source
+def pad_templates(
+    taken: Gst.Caps = RGB, given: Gst.Caps = RGB
+) -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
+    """Return one always-present pad each way."""
+    source = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, given)
+    return sink_template(taken), source
 
 
-def sink_template() -> Gst.PadTemplate:
-    """An always-present pad that takes RGB video."""
-    return Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, RGB)
+def sink_template(taken: Gst.Caps = RGB) -> Gst.PadTemplate:
+    """Return an always-present pad that takes video."""
+    return Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, taken)
 
 
 def frame_key(buffer: Gst.Buffer) -> int:

@@ -11,14 +11,12 @@ from gi.repository import GObject, Gst, GstBase, GstVideo
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
-from plugins.element import FrameHandler, max_failures, number
+from plugins.element import RAW, FrameHandler, max_failures, number, pad_templates
 from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
 from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.skipped import skipped_event
 from plugins.track.stage import PART
-
-_RAW = Gst.Caps.from_string("video/x-raw")
 
 
 class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
@@ -35,10 +33,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         "Lets frames in which nothing moves pass by the models",
         "Mirante",
     )
-    __gsttemplates__ = (
-        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _RAW),
-        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _RAW),
-    )
+    __gsttemplates__ = pad_templates(RAW, RAW)
 
     still_s = number(
         STILL_S, 86400.0, "Check", "Seconds after which models look although nothing moves"

@@ -11,11 +11,10 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstVideo
 
+from plugins.element import RAW, RGB, pad_templates
 from plugins.packed_rows import PackedRows
 from plugins.to_rgb import ToRgb
 
-_RAW = Gst.Caps.from_string("video/x-raw")
-_RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 _PARTS = ("capssetter", "videoscale", "videoconvert", "mirtorgb")
 Gst.Element.register(None, _PARTS[-1], int(Gst.Rank.NONE), ToRgb)
 _FULL, _LIMITED = 1, 2  # GstVideoColorRange
@@ -37,10 +36,7 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         "Scales raw video and converts it to RGB in its own colours",
         "Mirante",
     )
-    __gsttemplates__ = (
-        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _RAW),
-        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _RGB),
-    )
+    __gsttemplates__ = pad_templates(RAW, RGB)
 
     thermal_range = GObject.Property(
         type=str,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from plugins.colour.matrix import stretched
 from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
 from plugins.colour.thermal import Window
+from plugins.element import RGB, pad_templates
 
 FULL = 1  # GstVideoColorRange
 # Looking a name up in Gst takes as long as some of what is done for a frame.
@@ -26,17 +27,13 @@ _TAKEN = Gst.Caps.from_string(
     "video/x-raw,format={RGB,I420,Y42B,Y444,I420_10LE,I422_10LE,Y444_10LE,I420_12LE,I422_12LE,"
     "Y444_12LE,GRAY8,GRAY16_LE,GRAY16_BE}"
 )
-_GIVEN = Gst.Caps.from_string("video/x-raw,format=RGB")
 
 
 class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
     """Converts by the matrix and range in its caps; what is RGB passes through."""
 
     __gstmetadata__ = ("Mirante to RGB", "Filter/Converter/Video", "Converts to RGB", "Mirante")
-    __gsttemplates__ = (
-        Gst.PadTemplate.new("sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, _TAKEN),
-        Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, _GIVEN),
-    )
+    __gsttemplates__ = pad_templates(_TAKEN, RGB)
 
     _convert: Callable[[list[Any], NDArray[np.uint8]], None]
 
@@ -51,7 +48,7 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
 
     def do_transform_caps(self, direction: Any, caps: Gst.Caps, only: Gst.Caps | None) -> Gst.Caps:
         """Called to negotiate: the same size on the other side."""
-        there = _GIVEN if direction == Gst.PadDirection.SINK else _TAKEN
+        there = RGB if direction == Gst.PadDirection.SINK else _TAKEN
         sizes = Gst.Caps.new_empty()
         for index in range(caps.get_size()):
             shape = caps.get_structure(index).copy()
