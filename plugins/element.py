@@ -36,9 +36,10 @@ RAW = Gst.Caps.from_string("video/x-raw")
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 _sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
-# Looking a name up in Gst takes as long as some of what is done for a frame.
+# Looked up once: a name in Gst takes about as long as some of what is done for a frame.
 OK, ERROR = Gst.FlowReturn.OK, Gst.FlowReturn.ERROR
-_CORRUPTED, _READ = Gst.BufferFlags.CORRUPTED, Gst.MapFlags.READ
+READ = Gst.MapFlags.READ
+_CORRUPTED = Gst.BufferFlags.CORRUPTED
 _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
@@ -304,7 +305,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
-        with buffer.map(_READ) as mapped:
+        with buffer.map(READ) as mapped:
             frame = Frame.of_rows(mapped.data, self.size, self.stride)
             after = self.on_skipped(frame, result) if result.skipped else self.stage(frame, result)
         return self._passed(key, result, after)

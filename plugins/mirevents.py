@@ -5,7 +5,7 @@ from __future__ import annotations
 from gi.repository import GObject, Gst
 
 from mirante.frame import FrameResult
-from plugins.element import StageElement, pad_templates
+from plugins.element import READ, StageElement, pad_templates
 from plugins.events.options import read_options
 from plugins.events.stage import EventsStage
 from plugins.frame import Frame
@@ -40,9 +40,11 @@ class MirEvents(StageElement):
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult | None:
         """Tells what happens while nothing moves. The last image shows this moment as well."""
         assert self.stage is not None
-        if frame is not None or self._seen is None:
-            return result if frame is None else self.stage(frame, result)
-        with self._seen.map(Gst.MapFlags.READ) as mapped:
+        if frame is not None:
+            return self.stage(frame, result)
+        if self._seen is None:
+            return result
+        with self._seen.map(READ) as mapped:
             return self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
 
     def do_stop(self) -> bool:

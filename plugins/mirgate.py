@@ -11,7 +11,7 @@ from gi.repository import GObject, Gst, GstBase, GstVideo
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
-from plugins.element import RAW, FrameHandler, max_failures, number, pad_templates
+from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_templates
 from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
 from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
@@ -113,7 +113,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             return Decision(True, FORMAT)
         if result.damaged:
             return Decision(True, DAMAGED)
-        with buffer.map(Gst.MapFlags.READ) as mapped:
+        with buffer.map(READ) as mapped:
             thumb = self.scene.thumb(self._luma.of(buffer, mapped.data), self._luma.bits)
         return self._gate.decide(
             thumb,

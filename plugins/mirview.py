@@ -5,7 +5,7 @@ from __future__ import annotations
 from gi.repository import Gst, GstBase
 
 from mirante.frame import FrameResult
-from plugins.element import FrameHandler, max_failures, sink_template
+from plugins.element import ERROR, OK, READ, FrameHandler, max_failures, sink_template
 from plugins.frame import Frame
 from plugins.preview.jpeg import Jpegs
 
@@ -42,12 +42,11 @@ class MirView(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def do_render(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""
-        flow = self.process(buffer)
-        return flow if flow == Gst.FlowReturn.ERROR else Gst.FlowReturn.OK
+        return ERROR if self.process(buffer) == ERROR else OK
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
         """Shows the frame."""
-        with buffer.map(Gst.MapFlags.READ) as mapped:
+        with buffer.map(READ) as mapped:
             jpegs = Jpegs(Frame.of_rows(mapped.data, self.size, self.stride))
             for view in self.line.views:
                 view.show(jpegs, result)

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from plugins.colour.matrix import stretched
 from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
 from plugins.colour.thermal import Window
-from plugins.element import RGB, pad_templates
+from plugins.element import ERROR, OK, READ, RGB, pad_templates
 
 FULL = 1  # GstVideoColorRange
-# Looking a name up in Gst takes as long as some of what is done for a frame.
-_READ, _WRITE = Gst.MapFlags.READ, Gst.MapFlags.WRITE
-_OK, _ERROR = Gst.FlowReturn.OK, Gst.FlowReturn.ERROR
+# Looked up once, as those of ``plugins.element`` are.
+_WRITE = Gst.MapFlags.WRITE
 _video_meta = GstVideo.buffer_get_video_meta
 _TAKEN = Gst.Caps.from_string(
     "video/x-raw,format={RGB,I420,Y42B,Y444,I420_10LE,I422_10LE,Y444_10LE,I420_12LE,I422_12LE,"
@@ -89,7 +88,7 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
         try:
             meta = _video_meta(buffer)
             placed = self._placed if meta is None else (meta.stride, meta.offset)
-            with buffer.map(_READ) as read, given.map(_WRITE) as written:
+            with buffer.map(READ) as read, given.map(_WRITE) as written:
                 planes = [
                     np.ndarray(shape, self._sample, read.data, offset, (row, self._sample.itemsize))
                     for shape, row, offset in zip(self._shapes, *placed, strict=False)
@@ -98,8 +97,8 @@ class ToRgb(GstVideo.VideoFilter):  # type: ignore[misc]
                 self._convert(planes, np.ndarray(shape, np.uint8, written.data, 0, steps))
         except Exception as error:  # noqa: BLE001  # must not be raised into GStreamer
             self._post(Gst.StreamError.quark(), Gst.StreamError.FAILED, error)
-            return _ERROR
-        return _OK
+            return ERROR
+        return OK
 
     def do_transform_frame(self, _frame: Any, _given: Any) -> Gst.FlowReturn:
         """Never called: a video filter without it is taken for one that works in place, but Python

@@ -12,6 +12,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
+_video_meta = GstVideo.buffer_get_video_meta  # looked up once, not for each frame
 _COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
 
 
@@ -51,7 +52,7 @@ class Luma:
             data: its memory, which must stay mapped for as long as the array is used.
         """
         plane, first, step = self._first
-        meta = GstVideo.buffer_get_video_meta(buffer)
+        meta = _video_meta(buffer)
         strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
         width, height = self._size
         return np.ndarray(
