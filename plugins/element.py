@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
@@ -80,6 +81,23 @@ def max_failures() -> GObject.Property:
         blurb="Failed frames in a row after which the element gives up with an error; each failed "
         "frame before that is dropped with a warning message (0 = never give up)",
     )
+
+
+def threads() -> GObject.Property:
+    """Return the property of elements that run a model."""
+    return GObject.Property(
+        type=GObject.TYPE_UINT,
+        minimum=0,
+        maximum=256,
+        default=0,
+        nick="Threads",
+        blurb="Threads of one inference (0 = all cores)",
+    )
+
+
+def thread_count(asked: int) -> int:
+    """Return how many threads the value of ``threads`` stands for."""
+    return asked or os.cpu_count() or 1
 
 
 class FrameHandler:

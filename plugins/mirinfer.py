@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from gi.repository import GObject
 
-from plugins.element import StageElement, pad_templates
+from plugins.element import StageElement, pad_templates, thread_count, threads
 from plugins.infer.stage import InferStage
 
 
@@ -71,14 +69,7 @@ class MirInfer(StageElement):
         nick="Publish embeddings",
         blurb="Write the model's embeddings into the frame's message",
     )
-    threads = GObject.Property(
-        type=GObject.TYPE_UINT,
-        minimum=0,
-        maximum=256,
-        default=0,
-        nick="Threads",
-        blurb="Threads of one inference (0 = all cores)",
-    )
+    threads = threads()
 
     @property
     def step_name(self) -> str:
@@ -95,7 +86,7 @@ class MirInfer(StageElement):
             self.model,
             self.on or None,
             read_thresholds(self.thresholds) if self.thresholds else threshold,
-            self.threads or os.cpu_count() or 1,
+            thread_count(self.threads),
             self.publish,
             self.line.models,
         )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from gi.repository import GObject
 
 from mirante.frame import FrameResult
-from plugins.element import StageElement, number, pad_templates
+from plugins.element import StageElement, number, pad_templates, thread_count, threads
 from plugins.frame import Frame
 from plugins.track.appearance import Embedder
 from plugins.track.options import TrackOptions
@@ -70,14 +68,7 @@ class MirTrack(StageElement):
         "Appearance distance",
         "Cosine distance up to which two looks are of one object",
     )
-    threads = GObject.Property(
-        type=GObject.TYPE_UINT,
-        minimum=0,
-        maximum=256,
-        default=0,
-        nick="Threads",
-        blurb="Threads of one inference (0 = all cores)",
-    )
+    threads = threads()
     still_s = number(
         _DEFAULT.still_s, 86400.0, "Still after", "Seconds without movement until it is still"
     )
@@ -92,6 +83,6 @@ class MirTrack(StageElement):
         """Takes up the tracks of the camera's memory, and loads the model that looks."""
         embedder = None
         if self.appearance:
-            threads = self.threads or os.cpu_count() or 1
-            embedder = Embedder(self.appearance, self.appearance_on, threads, self.line.models)
+            count = thread_count(self.threads)
+            embedder = Embedder(self.appearance, self.appearance_on, count, self.line.models)
         return TrackStage(self.algorithm, self.options(TrackOptions), self.line.memory, embedder)
