@@ -12,7 +12,7 @@ from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
 from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_templates
-from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL_S, Decision, Gate, Presence
+from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL, STILL_S, Gate, Presence
 from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.skipped import skipped_event
@@ -91,28 +91,25 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         return self.ledger.waiting(key)
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
-        """Decides of one frame."""
+        """Decides whether models look at a frame."""
         began_ns = time.perf_counter_ns()
-        decision = self._decide(buffer, key, result)
-        is_quiet = not decision.looks or decision.reason == CHECK
-        self.line.calm.noted(is_quiet, time.monotonic())
-        if decision.looks:
-            result = replace(result, looked=decision.reason)
-        else:
-            result = carried(result, self.line.looked)
+        reason = self._decide(buffer, key, result)
+        looks = reason != STILL
+        self.line.calm.noted(reason in {STILL, CHECK}, time.monotonic())
+        result = replace(result, looked=reason) if looks else carried(result, self.line.looked)
         took_ms = (time.perf_counter_ns() - began_ns) / 1e6
         self.ledger.put(key, replace(result, timings={**result.timings, "gate": took_ms}))
         outbox = self.line.carriage.outbox
-        if decision.looks or (outbox is not None and outbox.watched(self.ledger.camera)):
+        if looks or (outbox is not None and outbox.watched(self.ledger.camera)):
             return True
         self.get_static_pad("src").push_event(skipped_event(key))
         return False
 
-    def _decide(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> Decision:
+    def _decide(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> str:
         if self._gate is None or self._luma is None:
-            return Decision(True, FORMAT)
+            return FORMAT
         if result.damaged:
-            return Decision(True, DAMAGED)
+            return DAMAGED
         with buffer.map(READ) as mapped:
             thumb = self.scene.thumb(self._luma.of(buffer, mapped.data), self._luma.bits)
         return self._gate.decide(

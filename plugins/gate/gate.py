@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from plugins.gate.motion import Motion, Moved, Thumb
 
@@ -22,20 +21,8 @@ _HOLD_S = 1.0  # after the last motion
 _MISSING_S = 1.0  # until what models do not find any more is not there
 
 
-class Decision(NamedTuple):
-    """The way of one frame.
-
-    Attributes:
-        looks: models look at it.
-        reason: why, or why not.
-    """
-
-    looks: bool
-    reason: str
-
-
 class Gate:
-    """Decides of one frame after the other.
+    """Decides frame by frame whether models look.
 
     Args:
         still_s: seconds after which models look although nothing moves.
@@ -53,8 +40,8 @@ class Gate:
         known: Sequence[Sequence[float]] = (),
         is_settled: bool = True,
         is_alone: bool = False,
-    ) -> Decision:
-        """Return what becomes of a whole frame.
+    ) -> str:
+        """Return why models look at a frame that is not damaged, or ``STILL``: they do not.
 
         Args:
             thumb: as of ``plugins.gate.motion.thumb_of``.
@@ -81,11 +68,11 @@ class Gate:
             reason = CHECK
         if reason != STILL:
             self._looked_s = at_s
-        return Decision(reason != STILL, reason)
+        return reason
 
 
 class Presence:
-    """Tells of a camera without tracks whether the last look found what those before it did.
+    """Tells, for a camera without tracks, whether the last look found all that those before it did.
 
     Detectors miss things in single frames, and one such look would stand for seconds.
     """
@@ -102,12 +89,10 @@ class Presence:
             at_s: when the next one was captured, in seconds.
         """
         found = Counter(labels)
-        if found >= self._there:
-            self._there, self._missing_s = found, None
-            return True
-        if self._missing_s is None:
-            self._missing_s = at_s
-        if 0 <= at_s - self._missing_s < _MISSING_S:
-            return False
+        if not found >= self._there:
+            if self._missing_s is None:
+                self._missing_s = at_s
+            if 0 <= at_s - self._missing_s < _MISSING_S:
+                return False
         self._there, self._missing_s = found, None
         return True

@@ -37,8 +37,7 @@ def decisions(
     gate = Gate(10.0)
     scene = luma.Scene(draw or (luma.still,))
     return [
-        (at_s, gate.decide(image, at_s, (), settled(at_s)).reason)
-        for at_s, image in scene.frames(seconds)
+        (at_s, gate.decide(image, at_s, (), settled(at_s))) for at_s, image in scene.frames(seconds)
     ]
 
 
