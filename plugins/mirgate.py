@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gi.repository import GObject, Gst, GstBase, GstVideo
+from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
@@ -74,8 +74,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
         """Called when size or format changes: what was learnt is of another image."""
         self.set_passthrough(True)
-        video = GstVideo.VideoInfo.new_from_caps(caps)
-        self.size = video.width, video.height
+        self.read_caps(caps)
         self._gate, self._luma = None, Luma.of_caps(caps)
         if self._luma is not None:
             self._gate, self._presence = Gate(self.still_s), Presence()
