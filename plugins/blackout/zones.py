@@ -28,30 +28,31 @@ class Blackout:
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self.zones = [np.array(zone, np.float64).reshape(-1, 2) for zone in zones]
-        self._made_for: tuple[tuple[int, int], Edges] | None = None
+        self._made_for: tuple[tuple[int, ...], Edges] | None = None
         self._rows = slice(0, 0)
-        self._keep = np.empty((0, 0, 3), np.uint8)
+        self._keep = np.empty((0, 0), np.uint8)
 
     def apply(self, pixels: NDArray[np.uint8], area: Edges = WHOLE) -> None:
         """Paint in place.
 
         Args:
-            pixels: (height, width, 3) uint8; rows may be padded.
+            pixels: (height, width, 3) or, of grey, (height, width) uint8; rows may be padded.
             area: the part of the whole image that they show: left, top, right, bottom in 0..1.
         """
-        height, width = pixels.shape[:2]
-        if self._made_for != ((width, height), area):
-            covered = self.covered((width, height), area)
+        if self._made_for != (pixels.shape, area):
+            height, width = pixels.shape[:2]
+            covered = self._covered((width, height), area)
             rows = np.flatnonzero(covered.any(axis=1))
             self._rows = slice(rows[0], rows[-1] + 1) if len(rows) else slice(0, 0)
-            self._keep = np.repeat(np.where(covered[self._rows, :, None], 0, 255), 3, 2)
-            self._keep = self._keep.astype(np.uint8)
-            self._made_for = (width, height), area
+            self._keep = np.where(covered[self._rows], 0, 255).astype(np.uint8)
+            if pixels.ndim == 3:
+                self._keep = np.repeat(self._keep[:, :, None], pixels.shape[2], axis=2)
+            self._made_for = pixels.shape, area
         if len(self._keep):
             part = pixels[self._rows]
             np.bitwise_and(part, self._keep, out=part)
 
-    def covered(self, size: tuple[int, int], area: Edges = WHOLE) -> NDArray[np.bool_]:
+    def _covered(self, size: tuple[int, int], area: Edges) -> NDArray[np.bool_]:
         """Return which pixels are painted: (height, width) bool."""
         width, height = size
         left, top, right, bottom = area

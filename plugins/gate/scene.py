@@ -34,9 +34,7 @@ class Scene:
         self.area: Edges = WHOLE
         self.mirrored, self.quarters = False, 0
         self.window: Window | None = None
-        self._blackout = Blackout(zones) if zones else None
-        self._covered: NDArray[np.bool_] | None = None
-        self._made_for: tuple[tuple[int, ...], Edges] | None = None
+        self._blackout = Blackout(zones)
 
     def turn(self, mirrored: bool, quarters: int, area: Edges) -> None:
         """Take in how a decoded image comes to be as shown; arguments as the attributes."""
@@ -50,12 +48,7 @@ class Scene:
         if self.quarters:
             thumb = np.rot90(thumb, -self.quarters)
         thumb = np.ascontiguousarray(thumb)
-        if self._blackout is not None:
-            if self._made_for != (thumb.shape, self.area):
-                height, width = thumb.shape
-                self._covered = self._blackout.covered((width, height), self.area)
-                self._made_for = thumb.shape, self.area
-            thumb[self._covered] = 0
+        self._blackout.apply(thumb, self.area)
         return thumb
 
 
