@@ -206,13 +206,13 @@ class Model:
         for index, region in whole if self.on is None else self._crops(detections, zoom):
             at, seen = self._run(rgb, region, timings)
             started = time.perf_counter()
-            views = (
-                View(head.labels, self.name, at, zoom, source, index, head.skeleton)
-                for head in self.heads
-            )
-            here = [one.to_source(view) for one, view in zip(seen, views, strict=True)]
-            merged = [had.merge(one) for had, one in zip(found, here, strict=False)]
-            found = merged or here  # the first view, as a rule the only one, needs no merging
+            here = [
+                one.to_source(View(head.labels, self.name, at, zoom, source, index, head.skeleton))
+                for head, one in zip(self.heads, seen, strict=True)
+            ]
+            if found:  # the first view, as a rule the only one, needs no merging
+                here = [had.merge(one) for had, one in zip(found, here, strict=True)]
+            found = here
             timings["decode"] += (time.perf_counter() - started) * 1e3
         found = found or [Inference(Detections.empty(head.labels)) for head in self.heads]
         return tuple(replace(one, timings=timings) for one in found)
