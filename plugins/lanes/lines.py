@@ -69,27 +69,23 @@ def look(
     if len(near) < _FEWEST:
         return None
     seen = None
-    points = runs.x[near], runs.y[near]
+    points, stroke = (runs.x[near], runs.y[near]), runs.stroke[near]
     if expected is not None:
-        found = fit(points, runs.stroke[near], expected, deviation, steps=1)
-        seen = _lines(runs, size, found, deviation, lane_width)
-        last = expected
-        for _ in range(_AGAIN):
-            if seen is None or abs(seen.road.c - last.c) < _TURNED:
-                break
-            last = seen.road
-            found = fit(points, runs.stroke[near], last, deviation, steps=1)
+        start = expected
+        for _ in range(1 + _AGAIN):
+            found = fit(points, stroke, start, deviation, steps=1)
             seen = _better(seen, _lines(runs, size, found, deviation, lane_width))
+            if seen is None or abs(seen.road.c - start.c) < _TURNED:
+                break
+            start = seen.road
         if seen is not None and seen.explained > _EXPLAINED:
             return seen
-    guess = first_guess(points, runs.stroke[near], size)
+    guess = first_guess(points, stroke, size)
     for start in (guess, *(guess._replace(c=c) for c in _BENDS)):
-        seen = _better(
-            seen, _lines(runs, size, fit(points, runs.stroke[near], start), FREE, lane_width)
-        )
+        seen = _better(seen, _lines(runs, size, fit(points, stroke, start), FREE, lane_width))
     for _ in range(_AGAIN):  # dashes beside its lines are on them now
         if seen is not None:
-            found = fit(points, runs.stroke[near], seen.road)
+            found = fit(points, stroke, seen.road)
             seen = _better(seen, _lines(runs, size, found, FREE, lane_width))
     return seen
 

@@ -26,7 +26,6 @@ _NEW = 0.6  # of its confidence has a line when it is first seen among others
 _STILL = np.array([3.0, 8.0, 60.0])  # deviations of h, a and c from those of the frame before,
 _MOVING = np.array([15.0, 80.0, 600.0])  # and how much they grow in a second
 _ROWS = np.geomspace(0.12, 1.0, 8)  # of those below the horizon, at which curves are compared
-
 _AT_ROWS = np.stack([np.ones_like(_ROWS), _ROWS, 1.0 / _ROWS])  # (3, 8), for a, b and c
 _FROM_ROWS = np.linalg.pinv(_AT_ROWS)
 
@@ -155,8 +154,8 @@ class LaneMemory:
                 confidence += (1.0 - max(gain, 0.3)) * (known.confidence - confidence)
             elif state.lines:
                 confidence *= _NEW
-            rows = float(seen.farthest[i]), float(seen.nearest[i])
-            lines.append(Line(_tuple(curve), rows[0], confidence, state.at_ns, rows[1]))
+            farthest, nearest = float(seen.farthest[i]), float(seen.nearest[i])
+            lines.append(Line(_tuple(curve), farthest, confidence, state.at_ns, nearest))
         move = float(np.median(moves)) if moves else 0.0
         for j, known in left.items():  # not seen: it moves as the others do
             if _held(known, before[j] + (0.0, move, 0.0), road, height):
