@@ -118,6 +118,7 @@ def event_of(kind: EventKind, camera: str, track: int, life: Life, labels: Seque
     path = life.path
     if kind == "object-end":
         path = longer(path, (left + right) // 2, bottom, 0)
+    votes = sum(life.votes.values())
     words = f" after {dwell_s:.1f} s" if kind == "object-end" else ""
     return Event(
         id=f"{life.birth}-{track}-{kind}{number}",
@@ -132,7 +133,7 @@ def event_of(kind: EventKind, camera: str, track: int, life: Life, labels: Seque
         bbox=(float(left), float(top), float(right - left), float(bottom - top)),
         dwell_s=dwell_s,
         votes={
-            labels[place]: round(count / sum(life.votes.values()), 3)
+            labels[place]: round(count / votes, 3)
             for place, count in sorted(life.votes.items(), key=lambda vote: -vote[1])
         },
         path=[] if kind == "object-new" else points_of(path),
