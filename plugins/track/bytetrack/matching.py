@@ -13,7 +13,7 @@ from plugins.track.motion import AT, VARIANCE, Rows, area_of
 
 HIGH = 0.5  # score from which a box is matched before the others
 LIMIT = 7.0  # half a squared distance in standard deviations, and what is added to it
-_SPREAD = np.array([0.12, 0.12, 0.2, 0.2])  # of boxes of one object, in sizes
+_SPREAD = np.square([0.12, 0.12, 0.2, 0.2])  # variance of boxes of one object, in sizes
 _HALF = np.full(4, 0.5)  # of each deviation
 APART = 8.0  # of boxes that do not overlap
 _WIDEST = 4.0  # of an area however wide, so that who comes back after long is still known
@@ -54,7 +54,7 @@ class Pairs(NamedTuple):
         at = states[self.rows, AT]
         area = area_of(at)
         off = np.square(at - boxes[self.columns])
-        deviations = off / (states[self.rows, VARIANCE] + _SPREAD**2 * area)
+        deviations = off / (states[self.rows, VARIANCE] + _SPREAD * area)
         unlike = np.maximum(deviations[:, 2:].sum(axis=1) - _ALIKE, 0.0)
         # one more row and column, so that there is always a next one
         distance = np.full((len(states) + 1, len(boxes) + 1), np.inf)
@@ -83,7 +83,7 @@ def pairs_of(states: Rows, boxes: Rows, scores: Rows) -> tuple[Pairs, Rows]:
         scores: (m,).
     """
     at = states[:, AT]
-    least = _SPREAD**2 * area_of(states)
+    least = _SPREAD * area_of(states)
     spread = states[:, VARIANCE] + least
     rows, columns = _near(at, spread, boxes)
     track, box, spread, least = at[rows], boxes[columns], spread[rows], least[rows]
