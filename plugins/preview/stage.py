@@ -54,7 +54,10 @@ class PreviewStage:
     def rests(self, camera: str) -> bool:
         """Return whether the camera's frame at hand would change nothing: no image is due."""
         is_plain = self._blur is None and self._view is None
-        return is_plain and (self._clock() < self._due_s or not self.outbox.watched(camera))
+        return is_plain and not self._is_due(camera, self._clock())
+
+    def _is_due(self, camera: str, now_s: float) -> bool:
+        return now_s >= self._due_s and self.outbox.watched(camera)
 
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Returns the result as it is."""
@@ -63,7 +66,7 @@ class PreviewStage:
         if self._view is not None and self._view.take_over(result):
             return result
         now_s = self._clock()
-        if now_s < self._due_s or not self.outbox.watched(result.camera):
+        if not self._is_due(result.camera, now_s):
             return result
         # From the due time, not from now, so that the rate does not sink with every late frame.
         self._due_s = max(self._due_s + self._period_s, now_s)
