@@ -83,17 +83,15 @@ class FrameLooks:
         chosen = self._result.detections.select(places)
         model, found = self._served.run(self._frame.pixels, source, chosen)
         self.space = (model.name, model.manifest.sha256)
-        looks = _rows(
-            {i: each for i, each in found.embeddings.items() if i is not None}, len(chosen)
-        )
+        looks = _rows(found.embeddings, len(chosen))
         self.timings = summed(self.timings, found.timings)
         self.took_ms += (time.perf_counter() - began_s) * 1e3
         return looks
 
 
-def _rows(found: Mapping[int, Embeddings], count: int) -> Vectors:
+def _rows(found: Mapping[int | None, Embeddings], count: int) -> Vectors:
     """Return one look a row, of length 1: the first that a model of several gives."""
-    each = {place: next(iter(vectors.values())) for place, vectors in found.items()}
+    each = {i: next(iter(vectors.values())) for i, vectors in found.items() if i is not None}
     rows = np.zeros((count, max(map(len, each.values()), default=0)), np.float32)
     for place, vector in each.items():
         rows[place] = vector
