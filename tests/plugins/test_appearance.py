@@ -165,7 +165,7 @@ def test_who_stand_in_each_other_s_way_are_looked_at_and_not_learnt() -> None:
     looks.asked.clear()
     mixed = Colours([0.7, 0.7], [0.7, 0.7])
     for number in range(20, 24):
-        told = tracker.update(result_of(number / 10, boxes_at(150, 155)), mixed)
+        tracker.update(result_of(number / 10, boxes_at(150, 155)), mixed)
     assert mixed.asked == [[0, 1]] * 4
     for number in range(24, 40):  # nobody was there meanwhile
         tracker.update(result_of(number / 10, boxes_at()), looks)

@@ -22,6 +22,7 @@ from plugins.gate.gate import CHECK, DAMAGED, LEARNING, MOTION, STILL, TRACK, Ga
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.ledger import Ledger
 from plugins.line import Line
+from plugins.memory import Memory
 from plugins.outbox.outbox import Outbox
 from plugins.track.bytetrack.tracker import ByteTrack
 from tests.support import luma
@@ -161,11 +162,12 @@ def pictures(seconds: float, leaves_s: float) -> Iterator[bytes]:
         yield cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes()
 
 
-def run(stages: str, seconds: float, leaves_s: float, line: Line) -> list[FrameResult]:
+def run(
+    stages: str, seconds: float, leaves_s: float, outbox: Outbox, memory: Memory | None = None
+) -> list[FrameResult]:
     """Return what is published of a camera, whose time is that of the images."""
     published: list[FrameResult] = []
-    line.ledger = Ledger("gate", published.append)
-    line.__post_init__()
+    line = Line(Ledger("gate", published.append), outbox, memory=memory or Memory())
     caps = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
     pipeline = Gst.parse_launch(
         f"appsrc name=source format=time block=true max-buffers=4 caps={caps} "
@@ -201,14 +203,13 @@ def run(stages: str, seconds: float, leaves_s: float, line: Line) -> list[FrameR
 @pytest.mark.usefixtures("launch")
 def test_a_car_that_stands_is_there_without_being_looked_at() -> None:
     outbox = KeptOutbox()
-    line = Line(outbox=outbox)
     zones = json.dumps({"zones": {"lot": {"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}}})
     events = json.dumps({"tracked": True, "lost_s": 1.0, "nothing_seen": {"blue": 15}})
     stages = (
         "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1 "
         f"! mirzones rules={json.dumps(zones)} ! mirevents options={json.dumps(events)}"
     )
-    frames = run(stages, 24, 18, line)
+    frames = run(stages, 24, 18, outbox)
     assert [frame.seq for frame in frames] == list(range(240))
     counts = frames[-1].counts
     assert counts.balanced
@@ -243,7 +244,7 @@ def test_whoever_watches_sees_frames_that_no_model_looks_at() -> None:
     outbox = KeptOutbox()
     outbox.is_watched = True
     stages = "mirinfer model=test-boxes threads=1 ! mirpreview fps=60"
-    frames = run(stages, 3, 99, Line(outbox=outbox))
+    frames = run(stages, 3, 99, outbox)
     skipped = [frame.seq for frame in frames if frame.skipped]
     assert skipped
     assert all("infer" not in frames[seq].timings for seq in skipped)
@@ -265,9 +266,9 @@ def test_a_look_that_finds_less_is_repeated_for_a_second() -> None:
 @pytest.mark.rtsp
 @pytest.mark.usefixtures("launch")
 def test_tracks_of_a_stage_that_is_gone_keep_no_camera_awake() -> None:
-    line = Line(outbox=KeptOutbox())
-    line.memory.part("track", ByteTrack).is_settled = False
-    frames = run("mirinfer model=test-boxes threads=1", 3, 99, line)
+    memory = Memory()
+    memory.part("track", ByteTrack).is_settled = False
+    frames = run("mirinfer model=test-boxes threads=1", 3, 99, KeptOutbox(), memory)
     assert any(frame.skipped for frame in frames)
 
 
