@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 def check_finite(model: str, outputs: Mapping[str, NDArray[Any]]) -> None:
     """Looks for NaN and infinity in every output of floats.
 
-    The extremes tell: NaN is both, and they are found in half the time that looking at each value
-    takes, as nothing is written. Of float16, which NumPy compares one by one, each is looked at.
+    The minimum and the maximum tell, as either is NaN where any value is: finding them takes half
+    the time of checking every value, since nothing is written. NumPy compares float16 slowly, so
+    there every value is checked.
 
     Raises:
-        RuntimeError: naming model and output, and how many of its values are none.
+        RuntimeError: a value is not finite; names model and output, and how many are not.
     """
     for name, values in outputs.items():
         if values.dtype.kind == "f" and not _is_finite(values):

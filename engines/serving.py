@@ -84,11 +84,12 @@ class Served:
     def run(
         self, rgb: NDArray[np.uint8], source: Size, detections: Detections
     ) -> tuple[Model, Inference]:
-        """Run on a frame, and keep what was looked at where frames are collected.
+        """Run on a frame, and offer what the model saw of it where frames are collected.
+
+        Arguments and errors are those of ``Model.__call__``.
 
         Returns:
-            The model that ran, which may be swapped meanwhile, and what it found. Arguments and
-            errors as of ``Model.__call__``.
+            The model that ran, as another may have taken its place by then, and what it found.
         """
         model = self.model
         found = model(rgb, source, detections)

@@ -68,8 +68,8 @@ class FrameResult:
             later on its way go on with the next one.
         lanes: the lanes of the road as lines; None where no stage looks for them.
         zones: who is in the camera's zones and crossed its lines; None where no stage counts.
-        skipped: why no model looked at the frame: ``still``, as nothing moves in it, and what is
-            found is that of the last frame that was looked at; empty where models looked.
+        skipped: why no model looked at the frame: ``still``, as nothing moves in it, and what was
+            found is that of the last frame that models looked at; empty where they looked.
         looked: why models looked at the frame of a camera with a gate: ``learning``, ``motion``,
             ``track``, ``check``, ``damaged`` or ``format``; empty without a gate.
     """

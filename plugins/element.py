@@ -175,7 +175,7 @@ class FrameHandler:
         return self.ledger.get(key)
 
     def skip(self, key: int) -> None:
-        """Brings a frame without its pixels, as no model looks at it, before ``handle_skipped``."""
+        """Hands a frame that no model looks at, and that has no pixels, to ``handle_skipped``."""
         try:
             if (result := self.ledger.get(key)) is not None:
                 self.handle_skipped(key, result)
@@ -183,7 +183,7 @@ class FrameHandler:
             self._failed(key, error)
 
     def handle_skipped(self, key: int, result: FrameResult) -> None:
-        """Works on a frame that no model looks at and whose pixels do not come."""
+        """Works on a frame that no model looks at and that has no pixels."""
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
@@ -336,8 +336,8 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Return what is known, after this element, of a frame that no model looks at.
 
         Args:
-            frame: its image, where somebody watches; else None.
-            result: with what was found in the last frame that was looked at.
+            frame: its image if somebody watches, else None.
+            result: holds what was found in the last frame that models looked at.
         """
         del frame
         return result

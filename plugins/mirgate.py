@@ -86,7 +86,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         return self.process(buffer)
 
     def known(self, key: int) -> FrameResult | None:
-        """As of every element, but it stands before the first stage."""
+        """What is known of a frame that has not reached the first stage yet."""
         return self.ledger.waiting(key)
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:

@@ -54,7 +54,7 @@ class MirPreview(StageElement):
     outbox: Outbox | None = None
 
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
-        """Shows it where somebody watches; without an image nobody did."""
+        """Shows it if somebody watches; it comes without an image if nobody does."""
         assert isinstance(self.stage, PreviewStage)
         return result if frame is None else self.stage(frame, result)
 
@@ -65,7 +65,7 @@ class MirPreview(StageElement):
         return PreviewStage(self.outbox, self.fps, self.quality, labels, view=self.line.view)
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
-        """Called for each frame; passes those on that nobody is shown."""
+        """Called for each frame; those that are not shown pass without further work."""
         stage, ledger = self.stage, self.ledger
         if isinstance(stage, PreviewStage) and not ledger.is_sampled and stage.rests(ledger.camera):
             return OK

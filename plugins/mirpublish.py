@@ -66,8 +66,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         type=bool,
         default=False,
         nick="Hold",
-        blurb="Send results 16 at a time, and let one wait for a quarter of a second at most: for "
-        "files that are read as fast as they can be",
+        blurb="Send results 16 at a time, each at most a quarter of a second late: for files that "
+        "are read as fast as possible",
     )
 
     max_failures = max_failures()

@@ -53,20 +53,20 @@ class MirTrack(StageElement):
         type=str,
         default="",
         nick="Appearance",
-        blurb="Model of embeddings that looks at objects: a zoo name or path of a manifest "
-        "(empty = nobody looks)",
+        blurb="Embedding model that knows objects by their looks: a zoo name or path of a manifest "
+        "(empty = none)",
     )
     appearance_on = GObject.Property(
         type=str,
         default="person",
         nick="Appearance of",
-        blurb="The class whose objects it looks at",
+        blurb="The class of the objects it looks at",
     )
     appearance_distance = number(
         _DEFAULT.appearance_distance,
         2.0,
         "Appearance distance",
-        "Cosine distance up to which two looks are of one object",
+        "Maximum cosine distance between two looks of one object",
     )
     threads = threads()
     still_s = number(

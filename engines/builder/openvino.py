@@ -36,7 +36,7 @@ class OpenvinoBuilder:
         openvino = _openvino()
         told(0.0, "converting")
         try:
-            # openvino.convert_model would tell Google of each call, from a fork of this process.
+            # openvino.convert_model would report each call to Google, from a fork of this process.
             model = openvino.Core().read_model(str(onnx))
         except Exception as error:  # its frontends raise what they raise
             said = " ".join(str(error).split())

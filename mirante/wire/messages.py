@@ -128,15 +128,15 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(
             description="why no model looked at the frame: `still`, nothing moves in it, and what "
-            "stands here is that of the last frame that was looked at; absent of a frame that was; "
-            "since 1.3"
+            "stands here is that of the last frame that models looked at; absent where they "
+            "looked; since 1.3"
         ),
     ] = UNSET
     looked: Annotated[
         str | UnsetType,
         Meta(
-            description="why models looked at it, where a gate decides: `learning`, `motion`, "
-            "`track`, `check`, `damaged` or `format`; absent without a gate; since 1.3"
+            description="why models looked at the frame, where a gate decides: `learning`, "
+            "`motion`, `track`, `check`, `damaged` or `format`; absent without a gate; since 1.3"
         ),
     ] = UNSET
     objects: list[Object]

@@ -143,7 +143,7 @@ class Lives:
                 life = Life(result.epoch, 0, 0, 0, at, at, (0, 0, 0, 0))
                 lives[track] = life
             place = self._place(found.labels[class_id])
-            if not result.skipped or not life.votes:  # what was found before is no new vote
+            if not result.skipped or not life.votes:  # what is carried over is no new vote
                 life.votes[place] = life.votes.get(place, 0) + 1
             life.since, life.seq = result.epoch - life.birth, result.seq
             life.captured_us, life.last, life.missed = captured_us, at, 0

@@ -12,7 +12,8 @@ class Calm:
     """For how long a gate has seen nothing. Written by its thread, read by that of the decoder.
 
     Attributes:
-        alone: keys of the newest frames between which none is decoded, and in which nothing moves.
+        alone: keys of the newest frames that were decoded alone, those between them not, and in
+            which nothing moves.
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,7 @@ class Calm:
         self._newest_s = self._stirred_s = float("-inf")
 
     def noted(self, is_quiet: bool, now_s: float) -> None:
-        """Note what the gate said of a frame at a monotonic time."""
+        """Note what the gate decided about a frame at a monotonic time."""
         self._newest_s = now_s
         if not is_quiet:
             self._stirred_s = now_s

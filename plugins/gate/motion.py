@@ -99,8 +99,8 @@ class Motion:
         Args:
             thumb: as of ``thumb_of``.
             now_s: when it was captured, in seconds.
-            known: left, top, right, bottom in 0..1 of objects: what moves there is no nuisance,
-                and is not learnt.
+            known: left, top, right, bottom in 0..1 of objects: what moves there is no nuisance
+                and is not learnt as usual.
         """
         bright = np.asarray(cv2.LUT(thumb, _LOG), np.float32)
         passed_s = now_s - self._at_s
@@ -129,8 +129,8 @@ class Motion:
         return Moved(self._grouped(self._moves, now_s))
 
     def follow(self, thumb: Thumb, now_s: float) -> None:
-        """Take an image in which nothing moves into the averages alone: it is one of few, so that
-        noise differs more in it than is usual.
+        """Take an image in which nothing moves into the averages alone. Such images come rarely, so
+        their noise differs from the averages by more than usual.
         """
         bright = np.asarray(cv2.LUT(thumb, _LOG), np.float32)
         if bright.shape != self.moving.shape:
@@ -178,7 +178,7 @@ class Motion:
             off[rows, columns] = 0.0
 
     def _grouped(self, count: int, now_s: float) -> int:
-        """Return how many pixels move in groups."""
+        """Return how many of the ``count`` moving pixels are in groups."""
         moving = self.moving.view(np.uint8)
         if count <= _EVERYWHERE * moving.size:
             self._light_s = 0.0

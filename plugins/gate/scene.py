@@ -25,8 +25,8 @@ class Scene:
 
     Attributes:
         area: the part of the whole image that the frames show.
-        mirrored, quarters: how a decoded image comes to be as shown: left and right are swapped,
-            then it is turned so many quarters clockwise.
+        mirrored, quarters: how a decoded image becomes what is shown: it is mirrored left to right,
+            then rotated clockwise by this many quarter turns.
         window: the part of 16-bit grey that is shown; None for video of other kinds.
     """
 
@@ -62,11 +62,11 @@ def moving_in(result: FrameResult | None) -> list[Box]:
 
 
 def carried(result: FrameResult, before: FrameResult | None) -> FrameResult:
-    """Return the result of a frame in which nothing moves: what was found before is there still.
+    """Return the result of a frame in which nothing moves: what was found before is still there.
 
     Args:
         result: of the frame.
-        before: of the last frame that was looked at.
+        before: of the last frame that models looked at.
     """
     if before is None:
         return replace(result, skipped=STILL)

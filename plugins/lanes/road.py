@@ -177,8 +177,8 @@ def own_curves(points: tuple[Floats, Floats], line: Ints, found: Fit, worth: Flo
 def deviations(own: Own, found: Fit, below: Floats) -> Floats:
     """Return the standard deviation of each line at rows, (n, k).
 
-    A line errs by what its own points leave open, and by what the road's do, as far as the line's
-    own points do not make up for that.
+    A line errs by what its own points leave open, and by what the road's points do, as far as its
+    own do not make up for that.
 
     Args:
         own: of the lines.

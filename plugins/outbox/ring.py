@@ -64,8 +64,8 @@ class Ring:
         epoch: int | None = None,
         holds: bool = False,
     ) -> None:
-        """Puts one frame's results; ``holds``: for the sender's next look at the ring, unless there
-        are enough of them for an exchange of their own, or they are large.
+        """Puts one frame's results. With ``holds`` they wait until the sender next looks at the
+        ring, unless there are enough of them for an exchange of their own, or they are large.
         """
         now_s = time.monotonic()
         with self.changed:

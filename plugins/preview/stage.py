@@ -52,7 +52,7 @@ class PreviewStage:
         self._due_s = 0.0
 
     def rests(self, camera: str) -> bool:
-        """Return whether the camera's frame at hand would change nothing: no image is due."""
+        """Return whether a call for the camera's next frame would do nothing: no image is due."""
         is_plain = self._blur is None and self._view is None
         return is_plain and not self._is_due(camera, self._clock())
 

@@ -22,7 +22,7 @@ class Looks(Protocol):
     """The looks of the objects of one frame.
 
     Attributes:
-        space: of the last looks; they are compared with others of the same one alone.
+        space: of the last looks; only looks of the same space are compared.
     """
 
     space: object
@@ -43,7 +43,7 @@ class Embedder:
         models: those of the line that it belongs to; None for a stage by itself.
 
     Raises:
-        ValueError, OSError: the model is unknown, cannot be had, does not load, or gives no
+        ValueError, OSError: the model is unknown, not available, does not load, or gives no
             embeddings.
     """
 
@@ -57,7 +57,7 @@ class Embedder:
             )
 
     def of(self, frame: Frame, result: FrameResult) -> FrameLooks:
-        """Return the looks of a frame's objects: each is made when it is asked for."""
+        """Return the looks of a frame's objects, each made when it is asked for."""
         return FrameLooks(self._served, frame, result)
 
 

@@ -21,7 +21,7 @@ class Passed(NamedTuple):
         elapsed_s: for things that move.
         watched_s: of it the time in which an object could have been missed.
         is_lost: so much that nothing is where it was.
-        is_usual: no more than usual between two frames, or than before the last one.
+        is_usual: about as long as usual between two frames, or as before the last one.
     """
 
     elapsed_s: float
@@ -80,8 +80,8 @@ class Clock:
         return Passed(elapsed_s, watched_s, is_usual=is_usual)
 
     def _here_ns(self, result: FrameResult) -> int:
-        """Return the Unix time of this machine at a frame: about when others have their results,
-        also for the first ones of a worker that begins, which wait for theirs.
+        """Return the Unix time of this machine at which a frame usually has its results. The first
+        frames of a starting worker wait longer, so for them it is reckoned from their arrival.
         """
         now_ns, arrived_ns = time.time_ns(), result.captured_ns
         if result.ts_source != "arrival" or not 0 <= now_ns - arrived_ns < _LATE_NS:

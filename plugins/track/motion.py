@@ -65,9 +65,9 @@ def predict(states: Rows, elapsed_s: float) -> None:
 def correct(states: Rows, boxes: Rows, scores: Rows) -> None:
     """Take a look at objects, in place.
 
-    A box of a low score is less exact (Du et al., 2021). One that is far off where it was expected
-    is that of a part of somebody, or of two together, and says the less the farther off it is
-    (Huber, 1964): else who is half hidden would be taken to move and to shrink.
+    A box of a low score is less exact (Du et al., 2021). One far from where it was expected is that
+    of a part of somebody, or of two together, and counts the less the farther off it is (Huber,
+    1964); otherwise somebody half hidden would seem to move and to shrink.
 
     Args:
         states: (n, 20), predicted to the time of the look.

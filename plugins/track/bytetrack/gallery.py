@@ -33,8 +33,8 @@ class _Known(NamedTuple):
 
 
 class Gallery:
-    """The looks of the tracks of one camera. They are in memory alone: they are personal data, and
-    large. Whoever continues after a restart takes them anew.
+    """The looks of the tracks of one camera. They are kept in memory alone, as they are personal
+    data and large; after a restart they are taken again.
     """
 
     def __init__(self) -> None:
@@ -55,8 +55,8 @@ class Gallery:
     ) -> Rows:
         """Return the costs of pairs, with what looks say about them: (k,).
 
-        Looks are taken of boxes that more than one track may go on in, or one that was long unseen,
-        and of those whose track has none yet, or an old one.
+        Looks are taken of boxes that may continue more than one track or one that was long unseen,
+        and of boxes whose track has no look yet or an old one.
 
         Args:
             looks: of the boxes.
@@ -86,7 +86,7 @@ class Gallery:
         return costs
 
     def learn(self, ids: NDArray[np.int64], columns: NDArray[np.intp], at_s: float) -> None:
-        """Take the looks of boxes into those of the tracks that go on in them.
+        """Take the looks of boxes into those of the tracks that they continue.
 
         Args:
             ids: (k,) of these tracks.

@@ -113,9 +113,9 @@ class ByteTrack:
             self._tracks = Tracks.none()
 
     def _moved(self, passed: Passed, result: FrameResult) -> tuple[Tracks, Rows]:
-        """Return the tracks where they should be by now, and (n, 2) the centres of before. After a
-        gap these are the ones with a number that have not left the image; and those without one
-        of a camera whose frames usually come so rarely.
+        """Return the tracks where they should be by now, and (n, 2) the centres where they were.
+        After a gap these are the tracks inside the image that have a number; and those without
+        one, too, if the camera's frames usually come so rarely.
         """
         tracks = Tracks.none() if passed.is_lost else self._tracks.copied()
         is_gap = passed.elapsed_s > _GAP_S
@@ -134,7 +134,7 @@ class ByteTrack:
     def _pairs(
         self, tracks: Tracks, boxes: Rows, scores: Rows, classes: Classes
     ) -> tuple[Pairs, Rows]:
-        """Return what ``pairs_of`` does, with what classes cost."""
+        """Return what ``pairs_of`` does, plus the cost of different classes."""
         pairs, place = pairs_of(tracks.states, boxes, scores)
         if len(self._labels) > 1:
             is_of, is_in = tracks.classes[pairs.rows], classes[pairs.columns]
