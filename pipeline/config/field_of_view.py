@@ -42,7 +42,7 @@ def _check_zone(zone: list[list[float]]) -> list[list[float]]:
     corners = [(x, y) for x, y in zone]
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()  # closed, as GeoJSON writes it
-    if not len(zone) >= 3 or len(corners) > MAX_CORNERS:
+    if len(zone) < 3 or len(corners) > MAX_CORNERS:
         words = f"expected 3 to {MAX_CORNERS} corners [x, y], got {len(corners)}"
         raise unfit(words) if len(zone) == MAX_CORNERS + 1 else ValueError(words)
     if (count := len(set(corners))) < 3:
