@@ -10,7 +10,7 @@ from pydantic import Field
 from mirante.lane_planes import AUTO, LanePlanes, names
 from mirante.nearest import nearest
 from pipeline.config.form import Shown
-from pipeline.config.launch import quoted
+from pipeline.config.launch import written
 from pipeline.config.messages import show
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import Earlier, ModelFacts
@@ -72,11 +72,8 @@ class LanesStage(StageKind):
     def launch_text(self, threads: int) -> str:
         """Return ``mirlanes`` with its properties."""
         said = {"lanes": self.lanes} | self.model_dump(exclude_defaults=True)
-        written = (
-            f"{key.replace('_', '-')}={quoted(value) if isinstance(value, str) else f'{value:g}'}"
-            for key, value in said.items()
-        )
-        return " ".join(["mirlanes", *written])
+        keys = (f"{key.replace('_', '-')}={written(value)}" for key, value in said.items())
+        return " ".join(["mirlanes", *keys])
 
     def make(self, threads: int) -> Stage:
         """Return the stage with a memory of its own."""

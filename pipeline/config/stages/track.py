@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mirante.nearest import nearest
 from pipeline.config.form import Shown
-from pipeline.config.launch import quoted
+from pipeline.config.launch import written
 from pipeline.config.messages import show
 from pipeline.config.section import Score
 from pipeline.config.stages.base import StageKind
@@ -75,7 +75,7 @@ class TrackStage(StageKind):
         if self.appearance is not None:
             said["threads"] = threads
         keys = {"algorithm": self.track} | {key.replace("_", "-"): v for key, v in said.items()}
-        return " ".join(["mirtrack", *(f"{key}={_written(value)}" for key, value in keys.items())])
+        return " ".join(["mirtrack", *(f"{key}={written(value)}" for key, value in keys.items())])
 
     def make(self, threads: int) -> Stage:
         """Return the stage with a memory of its own."""
@@ -118,9 +118,3 @@ class TrackStage(StageKind):
         """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
         if self.appearance is not None:
             yield from check_file(f"{here}.appearance", self.appearance)
-
-
-def _written(value: bool | float | str) -> str:
-    if isinstance(value, str):
-        return quoted(value)
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
