@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from pipeline.config.messages import without_none
 
 Control = Literal[
     "model",
@@ -29,8 +32,6 @@ _BY_TYPE: Mapping[str, Control] = {
     "boolean": "switch",
     "string": "text",
 }
-
-
 _EXAMPLE: dict[str, Any] = {
     "kind": "track",
     "title": "Tracking",
@@ -142,27 +143,26 @@ class SectionForm(BaseModel):
 
 def sections_of(options: type[BaseModel]) -> list[SectionForm]:
     """Return the forms of the sections in ``options`` that are ``Shown``, in order."""
-    return list(_sections(options))
+    return [
+        _section(key, shown, field.annotation)
+        for key, field in options.model_fields.items()
+        if (shown := _shown(field)) is not None
+    ]
 
 
-def _sections(options: type[BaseModel]) -> Iterator[SectionForm]:
-    for key, field in options.model_fields.items():
-        for shown in field.metadata:
-            if isinstance(shown, Shown):
-                section = _section(field.annotation)
-                yield SectionForm(
-                    key=key,
-                    title=shown.label,
-                    words=(section.__doc__ or "").partition("\n")[0],
-                    optional=section is not field.annotation,
-                    fields=fields_of(section),
-                )
+def _section(key: str, shown: Shown, annotation: Any) -> SectionForm:
+    section: type[BaseModel] = without_none(annotation)
+    return SectionForm(
+        key=key,
+        title=shown.label,
+        words=(section.__doc__ or "").partition("\n")[0],
+        optional=section is not annotation,
+        fields=fields_of(section),
+    )
 
 
-def _section(annotation: Any) -> type[BaseModel]:
-    """The section that a field holds, where it may also hold null."""
-    section: type[BaseModel] = next(iter(get_args(annotation)), annotation)
-    return section
+def _shown(field: FieldInfo) -> Shown | None:
+    return next((each for each in field.metadata if isinstance(each, Shown)), None)
 
 
 def fields_of(section: type[BaseModel]) -> list[FormField]:
@@ -173,19 +173,19 @@ def fields_of(section: type[BaseModel]) -> list[FormField]:
 
 def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator[FormField]:
     for key, field in section.model_fields.items():
-        shown = next((each for each in field.metadata if isinstance(each, Shown)), None)
-        value = _first(properties[key])
+        shown = _shown(field)
+        value, default = _first(properties[key]), properties[key].get("default")
         yield FormField(
             key=key,
             label=shown.label if shown else key.replace("_", " ").capitalize(),
             control=(shown and shown.control) or _control(value),
             description=field.description or "",
             required=field.is_required(),
-            empty=(shown and shown.empty) or _default(properties[key].get("default")),
+            empty=(shown and shown.empty) or _default(default),
             minimum=value.get("minimum", value.get("exclusiveMinimum")),
             maximum=value.get("maximum", value.get("exclusiveMaximum")),
             choices=_choices(value),
-            default=properties[key].get("default"),
+            default=default,
         )
 
 

@@ -128,6 +128,16 @@ def show(value: Any, key: str = "") -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def without_none(kind: Any) -> Any:
+    """Return the type inside ``Annotated[…]`` and ``… | None``."""
+    if get_origin(kind) is Annotated:
+        return without_none(get_args(kind)[0])
+    others = [arg for arg in get_args(kind) if arg is not type(None)]
+    if type(None) in get_args(kind) and len(others) == 1:
+        return without_none(others[0])
+    return kind
+
+
 def _words(detail: ErrorDetails, kind: Any, document: Any, env_prefix: str | None) -> str:
     loc, keys = detail["loc"], _keys(detail["loc"])
     variable = f"{env_prefix}{'__'.join(map(str, keys))}".upper() if env_prefix else ""
@@ -192,7 +202,7 @@ def _description(kind: Any, loc: Loc) -> str:
 def _follow(kind: Any, loc: Loc) -> type[BaseModel] | None:
     """The model at ``loc``, going from ``kind`` through fields, lists, mappings and unions."""
     for part in loc:
-        kind = _without_none(kind)
+        kind = without_none(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             field = kind.model_fields[str(part)]
             kind = field.annotation
@@ -200,15 +210,5 @@ def _follow(kind: Any, loc: Loc) -> type[BaseModel] | None:
             kind = next(arg for arg in get_args(kind) if Tag(part) in get_args(arg)[1:])
         else:
             kind = get_args(kind)[-1]  # the items of a list, the values of a mapping
-    kind = _without_none(kind)
+    kind = without_none(kind)
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def _without_none(kind: Any) -> Any:
-    """The type inside ``Annotated[…]`` and ``… | None``."""
-    if get_origin(kind) is Annotated:
-        return _without_none(get_args(kind)[0])
-    others = [arg for arg in get_args(kind) if arg is not type(None)]
-    if type(None) in get_args(kind) and len(others) == 1:
-        return _without_none(others[0])
-    return kind
