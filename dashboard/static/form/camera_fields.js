@@ -4,27 +4,10 @@ import { ClassChip } from "../lib/chips.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
 import { seesAll } from "../lib/rights.js";
 import { Button } from "../lib/ui.js";
+import { Field, Select, Trouble } from "./fields.js";
 import { endpointOf, sourceOf, sources } from "./sources.js";
 import { ViewFields } from "./view_fields.js";
 import { VIEW_KEYS } from "./view_values.js";
-
-/** Why a field is wrong, under it; several fields have none. */
-export function Trouble({ id, lines }) {
-  return lines?.length ? html`<p class="field-trouble" id=${id} role="alert">${lines.join("\n")}</p>` : null;
-}
-
-/** An input with its label; `more` goes to the input. */
-export function Field({ id, label, value, onInput, lines, help, ...more }) {
-  const told = `${id}-trouble ${id}-help`;
-  return html`<div class="field">
-    <label for=${id}>${label}</label>
-    <input id=${id} value=${value} spellcheck=${false} autocomplete="off" autocapitalize="off"
-      aria-invalid=${lines?.length ? "true" : null} aria-describedby=${told}
-      onInput=${(event) => onInput(event.target.value)} ...${more} />
-    <${Trouble} id="${id}-trouble" lines=${lines} />
-    ${help && html`<small id="${id}-help">${help}</small>`}
-  </div>`;
-}
 
 /** `onTest` for Enter and the button; `kept`: the address of a camera that is edited, else undefined. */
 export function Address({ values, kept, onChange, onTest, onFind, busy, lines, input }) {
@@ -102,11 +85,8 @@ const GATES = { auto: "Automatic: frames with motion, of live cameras", on: "Fra
 export function Options({ values, labels, defaults, onChange, lines }) {
   const option = (key, label, standard, help) => html`<${Field} id=${key} label=${label} value=${values[key]} inputmode="decimal"
     placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
-  const choice = (key, label, standard, choices, help) => html`<div class="field"><label for=${key}>${label}</label>
-    <select id=${key} value=${values[key]} aria-describedby="${key}-help" onChange=${(event) => onChange({ [key]: event.target.value })}>
-      <option value="">${standard} (default)</option>
-      ${Object.entries(choices).map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
-    </select><${Trouble} lines=${lines[key]} />${help && html`<small id="${key}-help">${help}</small>`}</div>`;
+  const choice = (key, label, standard, choices, help) => html`<${Select} id=${key} label=${label} value=${values[key]}
+    standard=${standard} choices=${choices} help=${help} lines=${lines[key]} onInput=${(one) => onChange({ [key]: one })} />`;
   const set = FOLDED.filter((key) => values[key] !== "").length;
   const isWrong = [...FOLDED, "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
@@ -127,8 +107,7 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       ${choice("gate", "Models look at", GATES[defaults.gate ?? "auto"], GATES,
         "While nothing moves, what was found before is published again and no model runs.")}
     </div>
-    <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines}
-      trouble=${(id, wrong) => html`<${Trouble} id=${id} lines=${wrong} />`} />
+    <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines} />
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">
       <span id="blur-label">Blurred in images</span>
       <div class="chip-choices">${chips.map((label) => html`<${ClassChip} key=${label} label=${label} on=${values.blur.includes(label)}

@@ -1,9 +1,8 @@
 // One section of a camera's keys, folded away: a control for each of its fields.
-import { Field, Trouble } from "./camera_fields.js";
 import { number, same } from "./camera_values.js";
+import { Field, Select, Trouble } from "./fields.js";
 import { Chip, ClassChip } from "../lib/chips.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
-import { byClass, byClassText } from "./sections.js";
 import { withValue } from "./stage_kinds.js";
 
 const CONTROLS = { number: Typed, text: Typed, by_class: Typed, switch: Choice, choice: Choice, classes: Chips, choices: Chips };
@@ -36,8 +35,18 @@ export function SectionFields({ form, own, inherited, labels, lines, onChange })
   </details>`;
 }
 
+/** {person: 3600, car: 60} as "person: 3600, car: 60". */
+const byClassText = (numbers) => Object.entries(numbers).map(([label, value]) => `${label}: ${value}`).join(", ");
+
+/** The numbers of such a text; the server refuses, in words, what is not a number. */
+function byClass(text) {
+  const parts = text.replace(/[{}]/g, "").split(/[,;\n]/).map((part) => part.trim()).filter(Boolean);
+  const pair = (part) => /^(.+?)[\s:=]+(\S+)$/.exec(part)?.slice(1) ?? [part, ""];
+  return Object.fromEntries(parts.map(pair).map(([label, value]) => [label, number(value) ?? ""]));
+}
+
 const TEXTS = { number: String, text: String, by_class: byClassText };
-const READ = { number, text: (text) => text.trim(), by_class: (text) => (text.trim() === "" ? null : byClass(text, number)) };
+const READ = { number, text: (text) => text.trim(), by_class: (text) => (text.trim() === "" ? null : byClass(text)) };
 
 /** What is typed stands as it is until it is left. */
 function Typed({ id, field: { control, label, empty }, value, standard, lines, help, onChange }) {
@@ -47,17 +56,14 @@ function Typed({ id, field: { control, label, empty }, value, standard, lines, h
     placeholder=${text(standard) || empty} onInput=${(said) => { type(said); onChange(READ[control](said)); }} onBlur=${() => type(null)} />`;
 }
 
-const WORDS = { true: "Yes", false: "No" };
+const ANSWERS = { true: "Yes", false: "No" };
 
 function Choice({ id, field, value, standard, lines, help, onChange }) {
   const isSwitch = field.control === "switch";
-  const take = (text) => onChange(text === "" ? null : isSwitch ? text === "true" : text);
-  return html`<div class="field"><label for=${id}>${field.label}</label>
-    <select id=${id} value=${String(value ?? "")} aria-invalid=${lines?.length ? "true" : null} aria-describedby="${id}-trouble ${id}-help"
-      onChange=${(event) => take(event.target.value)}>
-      <option value="">${WORDS[standard] ?? standard} (default)</option>
-      ${(isSwitch ? ["true", "false"] : field.choices).map((one) => html`<option key=${one} value=${one}>${WORDS[one] ?? one}</option>`)}
-    </select><${Trouble} id="${id}-trouble" lines=${lines} /><small id="${id}-help">${help}</small></div>`;
+  const choices = isSwitch ? ANSWERS : Object.fromEntries(field.choices.map((one) => [one, one]));
+  const take = (text) => onChange(isSwitch && text !== "" ? text === "true" : text);
+  return html`<${Select} id=${id} label=${field.label} value=${String(value ?? "")} standard=${choices[standard] ?? standard} choices=${choices}
+    lines=${lines} help=${help} onInput=${take} />`;
 }
 
 /** Several of the classes that are found, or of the field's own choices. What is as its default is not said. */

@@ -24,13 +24,3 @@ export function fieldAt(path) {
   if (!form) return null;
   return form.fields.some((one) => one.key === field) ? [`${key}.${field}`, rest] : [key, ""];
 }
-
-/** {person: 3600, car: 60} as "person: 3600, car: 60". */
-export const byClassText = (numbers) => Object.entries(numbers ?? {}).map(([label, value]) => `${label}: ${value}`).join(", ");
-
-/** The numbers of such a text; what is none is left for the server to refuse in words. */
-export function byClass(text, number) {
-  const parts = text.replace(/[{}]/g, "").split(/[,;\n]/).map((part) => part.trim()).filter(Boolean);
-  const pair = (part) => /^(.+?)[\s:=]+(\S+)$/.exec(part)?.slice(1) ?? [part, ""];
-  return Object.fromEntries(parts.map(pair).map(([label, value]) => [label, number(value) ?? ""]));
-}

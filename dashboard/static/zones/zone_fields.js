@@ -1,5 +1,6 @@
 // The rule of one zone, line or ground as fields.
 import { number } from "../form/camera_values.js";
+import { Trouble } from "../form/fields.js";
 import { ClassChip } from "../lib/chips.js";
 import { html, useState } from "../lib/preact.js";
 import { Button } from "../lib/ui.js";
@@ -43,10 +44,6 @@ export function ShapeFields({ shape, classes, planes, trouble, nameWords, onChan
     <${Trouble} lines=${[...(trouble[""] ?? []), ...(trouble.polygon ?? []), ...(trouble.from ?? []), ...(trouble.to ?? [])]} />
     ${kind === "line" && html`<div><${Button} kind="small" onClick=${() => onChange({ points: [...shape.points].reverse() })}>Swap in and out</${Button}></div>`}
   </div>`;
-}
-
-function Trouble({ lines }) {
-  return lines?.length ? html`<p class="field-trouble" role="alert">${lines.join("\n")}</p>` : null;
 }
 
 /** None chosen means all. */
