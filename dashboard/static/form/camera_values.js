@@ -139,8 +139,8 @@ function baseName(url) {
 
 const FIELDS = {
   name: "name", url: "url", view: "view", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
-  transport: "transport", "preview.fps": "previewFps", "preview.blur": "blur",
-  ...Object.fromEntries(VIEW_KEYS.map((key) => [key, key])),
+  "preview.fps": "previewFps", "preview.blur": "blur",
+  ...Object.fromEntries([...CHOICES, ...VIEW_KEYS].map((key) => [key, key])),
 };
 
 /** Lines of the server about a camera by the field that they name: {field: [words]}; the others under "top". */
