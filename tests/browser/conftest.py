@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,24 +54,29 @@ def pages(shared_pages: Pages, request: pytest.FixtureRequest) -> Iterator[Pages
     assert complaints == []
 
 
-@pytest.fixture(scope="package")
-def scripts(chromium: Browser, site: Site) -> Iterator[Page]:
-    """A page that shows an icon, on which tests call what the dashboard's modules export."""
-    opened = Pages(chromium)
-    opened.allowed.append("favicon")
-    yield opened.open(f"{site.url}/static/icon.svg")
-    assert opened.complaints() == []
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def lasting(chromium: Browser) -> Iterator[Pages]:
-    """Pages that all tests of a module look at."""
+@contextmanager
+def heard(chromium: Browser) -> Iterator[Pages]:
+    """Opens pages, and fails where one of them has complained by the end."""
     opened = Pages(chromium)
     yield opened
     complaints = opened.complaints()
     opened.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="package")
+def scripts(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A page that shows an icon, on which tests call what the dashboard's modules export."""
+    with heard(chromium) as opened:
+        opened.allowed.append("favicon")
+        yield opened.open(f"{site.url}/static/icon.svg")
+
+
+@pytest.fixture(scope="module")
+def lasting(chromium: Browser) -> Iterator[Pages]:
+    """Pages that all tests of a module look at."""
+    with heard(chromium) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="package")
