@@ -102,7 +102,7 @@ def check(
         report: what its worker may run, where that is known.
         may_refer: ``${NAME}`` may stand for a variable of the worker. That of another camera's
             password would go to an address that whoever asks chose, so it takes rights to all.
-        replaces: what the keys do not say is not as it was, but the default.
+        replaces: keys that are left out return to their defaults instead of staying as they were.
 
     Raises:
         ConfigError: with a line per mistake.

@@ -99,7 +99,7 @@ def list_clips(
 
 
 def _listed(place: ClipPlace, camera: str, limit: int, before: str) -> tuple[list[Clip], str]:
-    """Return clips, and which are missing, in words: without their bucket those that are there."""
+    """Return the clips, and in words which are missing: those of a bucket that does not answer."""
     try:
         return place.listed(camera, limit, before), ""
     except ClipStoreError as error:

@@ -114,10 +114,10 @@ class Asked(BaseModel):
     )
 
     def check(self) -> None:
-        """Refuse a time that ends before it begins.
+        """Refuse a period that ends before it begins.
 
         Raises:
-            ConfigError: it does.
+            ConfigError: ``since`` is not before ``until``.
         """
         if self.since is not None and self.until is not None and self.since >= self.until:
             words = f"expected a moment before until, which is {self.until}"

@@ -161,7 +161,7 @@ def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys
     before = seen.named(name)
     try:
         stage, _ = _checked(seen, before, body)
-    except UnknownStagesError:  # of a worker that does not run: nothing is there to check against
+    except UnknownStagesError:  # its worker is not running: there is nothing to check against
         stage = _read(body)
     if not _previews.acquire(blocking=False):
         words = f"{PREVIEWS_AT_ONCE} previews are being counted; try again in a moment"
@@ -198,11 +198,11 @@ def _words(found: Recount, covered_s: float, masked: list[str], is_all: bool) ->
 
 
 class UnknownStagesError(ConflictError):
-    """The stages of a camera are those of a worker that does not run."""
+    """A camera inherits its stages from a worker that is not running."""
 
 
 def _checked(seen: Seen, camera: Desired, body: Description) -> tuple[ZoneRules, Description]:
-    """Return the stage that a body makes, and the key of the camera that has it.
+    """Return the stage that a body makes, and the camera's key ``stages`` with it.
 
     Raises:
         ConfigError: a line for each mistake.

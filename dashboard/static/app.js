@@ -28,7 +28,7 @@ function decoded(name) {
   }
 }
 
-let isBack = false; // or forth in the history, where the browser knows how far down the page was
+let isBack = false; // or forward in the history: there the browser restores how far down the page was
 globalThis.navigation?.addEventListener("navigate", (event) => { isBack = event.navigationType === "traverse"; });
 
 function useRoute() {

@@ -145,14 +145,14 @@ class CameraOptions(Section):
     )
     gate: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="frames in which nothing moves pass by the models, and are published with what "
-        "was found before; auto: of live cameras whose models find boxes, without stages of your "
+        description="frames in which nothing moves skip the models, and are published with what "
+        "was found before; auto: for live cameras whose models find boxes, without stages of your "
         "own or lanes",
     )
     sleep: Literal["auto", "off"] = Field(
         "auto",
-        description="auto: while the gate of a live camera sees nothing, key frames alone are "
-        "decoded; what came between is decoded when something happens",
+        description="auto: while the gate of a live camera sees nothing move, only key frames are "
+        "decoded; those in between are decoded when something happens",
     )
     stages: list[Stage] | None = Field(
         None,

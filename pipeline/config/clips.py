@@ -36,15 +36,15 @@ class Clips(Section):
     )
     on: Annotated[list[EventKind], Shown("Events that make a clip", empty="none")] = Field(
         [],
-        description="kinds of events that make a clip, as [zone-entered]; empty: on request alone",
+        description="kinds of events that make a clip, as [zone-entered]; empty: only on request",
     )
-    where: Annotated[str | None, Shown("Only of events where", empty="all")] = Field(
+    where: Annotated[str | None, Shown("Only for events where", empty="all")] = Field(
         None,
         description="filter of these events, such as label = person and zone = gate: a clip is "
         "made only of one that passes; without a filter, of all",
     )
     view: Annotated[bool, Shown("Larger stream")] = Field(
-        True, description="of the stream that view names, where there is one; false: that of url"
+        True, description="clips of the stream that view names, if any; false: of that of url"
     )
     private: Annotated[Literal["re-encode", "refuse"], Shown("With blackout or blur")] = Field(
         "re-encode",

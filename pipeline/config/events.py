@@ -19,7 +19,7 @@ class Events(Section):
         True, description="events of objects that appear, change and go"
     )
     classes: Annotated[list[str], Shown("Classes", "classes", "all")] = Field(
-        [], description="objects of these classes alone, as [person]; empty: all"
+        [], description="only objects of these classes, as [person]; empty: all"
     )
     min_hits: Annotated[int, Shown("Frames before the first event")] = Field(
         3,

@@ -64,7 +64,7 @@ class Shown:
             an earlier stage finds, ``classes`` several, ``by_class`` a number for each of some,
             ``score`` is a slider, ``vectors`` a switch for models that give embeddings; None for
             what suits the type.
-        empty: what no value means; a default number or text says itself.
+        empty: what no value means; by default, a default that is a number or text.
     """
 
     label: str
@@ -137,7 +137,7 @@ class SectionForm(BaseModel):
     key: str = Field(description="the camera's key that holds the section")
     title: str
     words: str = Field(description="what the section is about")
-    optional: bool = Field(description="a camera may be without it, which null says")
+    optional: bool = Field(description="a camera may have none, which null means")
     fields: list[FormField]
 
 
@@ -190,7 +190,7 @@ def _fields(section: type[BaseModel], properties: Mapping[str, Any]) -> Iterator
 
 
 def _default(value: object) -> str:
-    """A number or text that stands where none is said, as it is written."""
+    """A default that is a number or text, as it is written; empty for any other."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return ""
     return value if isinstance(value, str) else f"{value:.10g}"

@@ -56,7 +56,7 @@ class ClipBucket:
         return [clip for clip in clips if clip is not None]
 
     def here(self, camera: str, limit: int = 200, before: str = "") -> list[Clip]:
-        """Return those of the clips that wait in the folder, likewise; also without the bucket."""
+        """Return the clips that still wait in the folder, as ``listed`` does; needs no bucket."""
         return self._folder.listed(camera, limit, before)
 
     def drafts(self, camera: str) -> list[str]:
@@ -82,8 +82,8 @@ class ClipBucket:
         return Kept(size, lambda first, end: self._read(name, first, end))
 
     def delete(self, camera: str, clip: str) -> bool:
-        """Delete a clip, here and there, or where the bucket is away not at all; return whether
-        there was one.
+        """Delete a clip from folder and bucket, or from neither where the bucket does not answer;
+        return whether there was one.
         """
         stem = f"{check_camera(camera)}/{check_clip(clip)}"
         self._objects(f"{stem}.")

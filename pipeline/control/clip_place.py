@@ -18,7 +18,7 @@ class ClipPlace(Protocol):
         """Return the clips of a camera, newest first; those with an ID below ``before``."""
 
     def here(self, camera: str, limit: int = ..., before: str = ...) -> list[Clip]:
-        """Return those of the clips that lie on this machine, likewise."""
+        """Return the clips that are on this machine, as ``listed`` does."""
 
     def drafts(self, camera: str) -> list[str]:
         """Return the IDs of clips that are being written, newest first."""

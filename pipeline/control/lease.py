@@ -137,7 +137,7 @@ def holders(client: redis.Redis, asked: str) -> list[str]:
 
 
 def not_running(worker: str, running: Sequence[str]) -> str:
-    """Return in words that a worker does not run, and which do."""
+    """Return in words that a worker is not running, and which ones are."""
     names = " and ".join(f'"{name}"' for name in running) or "no worker"
     return f'worker "{worker}" is not running; {names} {"are" if len(running) > 1 else "is"}'
 

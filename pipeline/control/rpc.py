@@ -30,7 +30,7 @@ LOOK_S = 1.0  # shorter than the socket's own time-out
 
 
 class NoAnswerError(RuntimeError):
-    """No worker accepted the request in time, or others run and that one does not."""
+    """No worker accepted the request in time, or only other workers are running."""
 
 
 class RefusedError(RuntimeError):
@@ -57,8 +57,8 @@ def ask(
         What the worker's handler returned.
 
     Raises:
-        NoAnswerError: it does not answer in time, or others run and it does not. Where none runs
-            yet it is waited for.
+        NoAnswerError: it does not answer in time, or only other workers are running. Where none
+            is running yet, the request waits for it.
         RefusedError: its handler raised an error.
         redis.RedisError: Redis does not answer.
     """

@@ -23,7 +23,7 @@ from plugins.clips.recorder import Recorder, Rule, all_events
 
 BOUND_S = 60.0  # between two looks for clips that are too old
 MOVE_S = 5.0  # and for those that are to be moved to a bucket
-BUCKET_S = 3600.0  # between two looks through a bucket that nothing was moved to
+BUCKET_S = 3600.0  # between two searches of a bucket that nothing was moved to
 
 log = logging.getLogger(__name__)
 

@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def shared_pages(chromium: Browser) -> Iterator[Pages]:
-    """The pages that tests leave to one another."""
+    """Pages that one test hands on to the next."""
     opened = Pages(chromium)
     yield opened
     opened.close()

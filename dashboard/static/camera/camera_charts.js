@@ -14,7 +14,7 @@ const WHY = {
   stage: "dropped by a stage", reconnect: "in flight when the connection broke",
   duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
   damaged: "the decoder made up a part of the image",
-  quiet: "nothing moved: published with what was found before, without asking the models",
+  quiet: "nothing moved: published with what was found before; the models did not run",
 };
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
 const share = (part, all) => `${Math.min(100, Math.round((100 * part) / Math.max(1, all)))} %`;

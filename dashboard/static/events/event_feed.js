@@ -85,6 +85,6 @@ function follow(query, asked, now, may, set) {
   set((before) => ({ ...before, next: null, waiting: [] })); // what is shown stays until other things are known
   return repeat(
     (isOver) => (newest === null ? first(isOver) : arrived(isOver)),
-    (error) => set((one) => ({ ...(one.asked === asked ? one : EMPTY), error })), // other events are no answer
+    (error) => set((one) => ({ ...(one.asked === asked ? one : EMPTY), error })), // cards of another query are dropped
   );
 }

@@ -9,9 +9,9 @@ const CONTROLS = { number: Typed, text: Typed, by_class: Typed, switch: Choice, 
 const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
 
 /**
- * `own`: what the camera says of the section, null for nothing; `inherited`: what its worker says; `labels`: the classes that
+ * `own`: the keys that the camera sets, null for none; `inherited`: those that its worker sets; `labels`: the classes that
  * its stages find; `lines`: what is wrong, by field; `onChange` takes the section, null for none, and the
- * fields that this may mend.
+ * fields whose refusals no longer stand.
  */
 export function SectionFields({ form, own, inherited, labels, lines, onChange }) {
   const { key, title, words, optional, fields } = form;
@@ -48,7 +48,7 @@ function byClass(text) {
 const TEXTS = { number: String, text: String, by_class: byClassText };
 const READ = { number, text: (text) => text.trim(), by_class: (text) => (text.trim() === "" ? null : byClass(text)) };
 
-/** What is typed stands as it is until it is left. */
+/** What is typed is shown as it was typed until the field is left. */
 function Typed({ id, field: { control, label, empty }, value, standard, lines, help, onChange }) {
   const [typed, type] = useState(null);
   const text = (one) => (one === undefined || one === null ? "" : TEXTS[control](one));
@@ -66,7 +66,7 @@ function Choice({ id, field, value, standard, lines, help, onChange }) {
     lines=${lines} help=${help} onInput=${take} />`;
 }
 
-/** Several of the classes that are found, or of the field's own choices. What is as its default is not said. */
+/** Several of the classes that are found, or of the field's own choices. A choice equal to the default is not saved. */
 function Chips({ id, field, value, standard, labels, lines, help, onChange }) {
   const chosen = value ?? standard ?? [];
   const isOfClasses = field.control === "classes";

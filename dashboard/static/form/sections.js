@@ -1,4 +1,4 @@
-// The sections of a camera's keys that the form shows, as the API tells them.
+// The sections of a camera's keys that the form shows, as the API describes them.
 import { once } from "../lib/once.js";
 
 const known = once("/sections");
@@ -8,16 +8,16 @@ export const useSections = known.use;
 
 export const sections = known.now;
 
-/** What a camera says of each section, null for nothing. */
+/** The keys that a camera sets in each section, null for none. */
 export const sectionsOf = (spec) => Object.fromEntries(sections().map(({ key }) => [key, spec[key] ?? null]));
 
-/** The keys of a camera for what the form says of its sections: null where that is nothing, and was not `{}` before. */
+/** [[key, value]]: a camera's sections as the form sets them; null for one that sets nothing and was not there before. */
 export function sectionValues(said, before) {
   const value = ({ key, optional }) => (optional || Object.keys(said[key] ?? {}).length || before[key] ? said[key] ?? null : null);
   return sections().map((form) => [form.key, value(form)]);
 }
 
-/** Where a path of the server belongs: [field, rest] as ["events.classes", "[0]"], ["clips", ""]; null for none of a section. */
+/** The field that a path in a refusal names: [field, rest] as ["events.classes", "[0]"], ["clips", ""]; null outside all sections. */
 export function fieldAt(path) {
   const [, key, field, rest] = /^(\w+)\.?(\w*)(.*)$/.exec(path) ?? [];
   const form = sections().find((one) => one.key === key);

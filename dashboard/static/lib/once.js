@@ -1,8 +1,8 @@
-// What the API tells for good: fetched at the first use.
+// Answers of the API that do not change, fetched at the first use.
 import { get } from "./api.js";
 import { useEffect, useState } from "./preact.js";
 
-/** {use: the answer, null until it is known; now: the answer, [] until then}; [] where it cannot be had. */
+/** {use: the answer, null until it is known; now: the answer, [] until then}; [] where there is none. */
 export function once(path) {
   let known = null;
   const use = () => {

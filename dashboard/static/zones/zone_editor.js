@@ -51,7 +51,7 @@ export function DrawingHint({ editor }) {
   const drop = () => change({ open: false, shapes: shapes.filter((one) => one !== shape), selected: null });
   const undo = () => (shape.points.length ? change(withShape(selected, { points: shape.points.slice(0, -1) })) : drop());
   const place = () => change({ ...withShape(selected, { points: placedShape(shape.kind, []).points })(editor), open: false });
-  useLayoutEffect(() => { // before the next key: an effect waits for a drawn frame
+  useLayoutEffect(() => { // before the next key: useEffect waits until a frame is drawn
     if (!open) return undefined;
     const press = (event) => {
       if (event.key === "Escape") drop();

@@ -3,7 +3,7 @@ import { cameraPath, post } from "../lib/api.js";
 import { html, useEffect, useState } from "../lib/preact.js";
 
 const REST_MS = 700; // after the last change
-const BUSY = 429; // what was asked before is still being counted
+const BUSY = 429; // earlier previews are still being counted
 
 /** `body` as PUT takes it, or null while something is not yet drawn. */
 export function Preview({ name, body }) {

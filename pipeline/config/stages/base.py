@@ -24,7 +24,8 @@ class StageKind(Section):
         option: the option of the command line that names a stage of the kind; empty without one.
         refused_over_api: why the API takes no stage of the kind, in words; empty where it does.
         hidden: keys that are never shown, as they may hold secrets.
-        is_gated: it loses nothing by a frame in which nothing moves, as ``gate: auto`` asks.
+        is_gated: it loses nothing where frames in which nothing moves skip the models, as
+            ``gate: auto`` requires.
     """
 
     title: ClassVar[str]
@@ -90,7 +91,7 @@ class StageKind(Section):
 
     @property
     def check_s(self) -> float | None:
-        """Seconds after which it wants to see an object again that does not move; None for none."""
+        """Seconds after which it must see an object that does not move again; None: never."""
         return None
 
     @property

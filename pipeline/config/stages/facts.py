@@ -116,7 +116,7 @@ def facts_here(name: str) -> ModelFacts:
 
 
 def check_file(here: str, name: str) -> Iterator[str]:
-    """Yield a line where a model's file is nowhere, and cannot be fetched at the start.
+    """Yield a line where a model's file is missing and cannot be fetched at the start.
 
     Args:
         here: path of the key that names the model.

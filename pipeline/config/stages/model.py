@@ -120,5 +120,5 @@ class ModelStage(StageKind):
                     )
 
     def check_here(self, here: str) -> Iterator[str]:
-        """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
+        """Yield a line where the model's file is missing and cannot be fetched at the start."""
         yield from check_file(f"{here}.model", self.model)

@@ -44,16 +44,16 @@ class TrackStage(StageKind):
     camera_motion: Annotated[bool, Shown("Camera moves")] = Field(
         False, description="the camera may move: what moves most objects alike is its movement"
     )
-    appearance: Annotated[str | None, Shown("Appearance", "embedder", "nobody looks")] = Field(
+    appearance: Annotated[str | None, Shown("Appearance", "embedder", "not used")] = Field(
         None,
-        description="model of embeddings that looks at objects which places alone do not tell "
-        "apart: zoo name, or path of a manifest",
+        description="model of embeddings that compares objects where positions alone do not tell "
+        "them apart: zoo name, or path of a manifest",
     )
     appearance_on: Annotated[str, Shown("Appearance of", "class", "person")] = Field(
-        "person", description="class whose objects it looks at"
+        "person", description="class whose objects it compares"
     )
-    appearance_distance: Annotated[float, Shown("Same look up to")] = Field(
-        0.25, gt=0, le=2, description="cosine distance up to which two looks are of one object"
+    appearance_distance: Annotated[float, Shown("Maximum difference")] = Field(
+        0.25, gt=0, le=2, description="maximum cosine distance between two views of one object"
     )
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
@@ -66,7 +66,7 @@ class TrackStage(StageKind):
 
     @property
     def check_s(self) -> float:
-        """As often as an object that stands becomes still."""
+        """After as long as it takes an object that stands to become still."""
         return self.still_s
 
     def launch_text(self, threads: int) -> str:
@@ -89,14 +89,14 @@ class TrackStage(StageKind):
         return Tracking(self.track, options, embedder=embedder)
 
     def models(self) -> Sequence[ModelUse]:
-        """Return the model that looks at objects, where one does."""
+        """Return the model that compares objects, if any."""
         if self.appearance is None:
             return ()
         return (ModelUse("appearance", self.appearance, self.appearance_on),)
 
     def check(self, here: str, earlier: Earlier, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
-        """Yield a line where no earlier stage finds objects, another one tracks them, or what looks
-        at them does not fit.
+        """Yield a line where no earlier stage finds objects, another one tracks them, or the model
+        of appearance does not fit.
         """
         if earlier.boxes is not None and not earlier.boxes:
             yield f"{here}.track: {self.track} — expected a stage before it that finds objects"
@@ -115,6 +115,6 @@ class TrackStage(StageKind):
             yield f"{here}.appearance_on: {show(on)} — {words}"
 
     def check_here(self, here: str) -> Iterator[str]:
-        """Yield a line where the model's file is nowhere, and cannot be fetched at the start."""
+        """Yield a line where the model's file is missing and cannot be fetched at the start."""
         if self.appearance is not None:
             yield from check_file(f"{here}.appearance", self.appearance)

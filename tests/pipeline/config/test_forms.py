@@ -38,6 +38,6 @@ def test_what_no_value_means_is_said() -> None:
     }
     assert said["track.lost_s"] == "3"
     assert said["track.min_score"] == "0.1"
-    assert said["track.appearance"] == "nobody looks"
+    assert said["track.appearance"] == "not used"
     assert said["lanes.drivable"] == "auto"
     assert said["lanes.fov_deg"] == "unknown"
