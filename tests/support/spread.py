@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
@@ -25,6 +27,27 @@ class Spread(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return together(nodeid) or super()._split_scope(nodeid)
+
+    def schedule(self) -> None:
+        """Share out files; also to a process that takes the place of one that died.
+
+        A process holds a test back until it knows the next one or that there is none: xdist 3.8
+        gives the new one a single file. Where that has a single test, nothing is reported of it,
+        and the process is given nothing more.
+        """
+        super().schedule()
+        for node in self.nodes:
+            if self._pending_of(self.assigned_work[node]) < 2:
+                self._reschedule(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if node in self.registered_collections:  # else it is given work when it knows the tests
+            super()._reschedule(node)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Give a process a file; ``remove_node`` takes it back from one that has just died."""
+        with suppress(OSError):  # it cannot be sent
+            super()._assign_work_unit(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Share out what a process that ended left; return the test that it died of, if any.
