@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_what_a_dead_process_left_is_given_to_the_next(is_dead: bool) -> None:
     option = SimpleNamespace(loadscopereorder=False)
     config: Any = SimpleNamespace(getvalue=lambda _: ["2*popen"], option=option)
     spread = Spread(config)
-    nodes = cast(list[Any], [one, dying, replacing])
+    nodes: list[Any] = [one, dying, replacing]
     for node in nodes[:2]:
         spread.add_node(node)
         spread.add_node_collection(node, tests)
