@@ -13,7 +13,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
-from mirante.servers.connections import Command, Flight, code_of
+from mirante.servers.connections import Command, Flight, Pool, code_of
 from mirante.servers.nodes import Nodes
 from mirante.servers.slots import Course, Node, NodeError, Redirect, Slots, Unit, slot_of
 
@@ -85,6 +85,7 @@ class Cluster(redis.Redis):
     def close(self) -> None:
         """Close all connections."""
         for client in self._nodes.clients():
+            _pool(client).retire()
             client.connection_pool.disconnect()
 
     def pool_of(self, command: Command) -> redis.ConnectionPool:
@@ -156,7 +157,7 @@ class Cluster(redis.Redis):
             self._nodes.reached(node)
             if slots := self._nodes.learn(reply, node):
                 for client in self._nodes.strangers():
-                    client.connection_pool.disconnect(inuse_connections=False)
+                    _pool(client).retire()
                 return slots
         raise failure
 
@@ -176,6 +177,12 @@ class Cluster(redis.Redis):
             found += names
             if cursor == b"0":
                 return found
+
+
+def _pool(client: redis.Redis) -> Pool:
+    pool = client.connection_pool
+    assert isinstance(pool, Pool)
+    return pool
 
 
 class _Transaction(Pipeline):

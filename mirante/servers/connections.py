@@ -119,12 +119,19 @@ class _UnixAio(LeavingAio, aio.UnixDomainSocketConnection):
 class Pool(redis.ConnectionPool):
     """Gives connections of one server; one to a demoted server is made anew."""
 
+    _retired = False
+
     def release(self, connection: Any) -> None:
         """Take a connection back."""
-        if connection.demoted:
+        if connection.demoted or self._retired:
             connection.disconnect()
             connection.demoted = False
         super().release(connection)
+
+    def retire(self) -> None:
+        """Close the connections: idle ones now, those in use when they are given back."""
+        self._retired = True
+        self.disconnect(inuse_connections=False)
 
 
 class PoolAio(redis.asyncio.ConnectionPool):

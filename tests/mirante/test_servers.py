@@ -15,7 +15,7 @@ from redis.crc import key_slot
 
 from mirante.redis_url import RedisUrl
 from mirante.servers.cluster import Cluster
-from mirante.servers.connections import CLASSES
+from mirante.servers.connections import CLASSES, Pool
 from mirante.servers.nodes import Nodes
 from mirante.servers.several import Several
 from mirante.servers.slots import REDIRECTS, Course, Node, Slots, slot_of, units
@@ -223,7 +223,7 @@ def test_two_threads_that_ask_for_one_node_get_one_client() -> None:
 class Unplugged(redis.Connection):
     """A connection to nothing, which remembers whether it was closed."""
 
-    closed = False
+    closed = demoted = False
 
     def connect(self) -> None:
         """Connect to nothing."""
@@ -245,8 +245,8 @@ class Shrunk(Cluster):
         return SimpleNamespace(land=lambda: [reply])
 
 
-def test_a_node_that_leaves_is_forgotten_and_what_is_in_use_stays_open() -> None:
-    pools = {node: redis.ConnectionPool(connection_class=Unplugged) for node in (A, B)}
+def test_a_node_that_leaves_is_forgotten_and_what_is_in_use_is_closed_later() -> None:
+    pools = {node: Pool(connection_class=Unplugged) for node in (A, B)}
     cluster = Shrunk([A], lambda node: redis.Redis.from_pool(pools[node]))
     cluster._nodes.client(B)
     held: list[Any] = [pools[B].get_connection(), pools[B].get_connection()]
@@ -256,3 +256,5 @@ def test_a_node_that_leaves_is_forgotten_and_what_is_in_use_stays_open() -> None
     gc.collect()
     assert len(cluster._nodes.clients()) == 1
     assert (idle.closed, used.closed) == (True, False)
+    pools[B].release(used)
+    assert used.closed, "nobody will close it later"
