@@ -21,7 +21,7 @@ from mirante.zones import LineCount, ZoneCount
 from mirante.zones.recount import Recount, needs_masks
 from mirante.zones.rules import read_rules
 from mirante.zones.scale import WHOLE, Edges
-from pipeline.config.messages import ConfigError, ConflictError, describe
+from pipeline.config.messages import ConflictError, describe, refusal
 from pipeline.config.standard import TRACKER
 from pipeline.config.zones import ZoneRules
 from pipeline.control.entries import Desired
@@ -229,7 +229,7 @@ def _read(keys: Description) -> ZoneRules:
     try:
         return ZoneRules.model_validate_json(json.dumps(document), strict=False)
     except ValidationError as error:
-        raise ConfigError("zones", describe(error, ZoneRules, document)) from None
+        raise refusal(error, describe(error, ZoneRules, document)) from None
 
 
 def _stages(seen: Seen, camera: Desired) -> list[Description]:
