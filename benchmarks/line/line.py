@@ -27,7 +27,7 @@ from engines.manifest import find
 from pipeline.demo.rtsp_process import rtsp_cameras
 from pipeline.demo.tally import Received, Tally
 from pipeline.gst.floor import trim_clip
-from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServer
 
 FLAT_OVER = (1, 2, 4, 8)  # cameras
 WIDE, WIDE_FPS, LIVE_FPS = (1920, 1080), 25, 10.0
@@ -200,10 +200,14 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
 
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
-    program = [sys.executable, "-m", "benchmarks.line.variants", variant, job.text()]
+    program = [*DIE_WITH_PARENT, sys.executable, "-m", "benchmarks.line.variants"]
     before_s = cpu_s(redis_pid)
     done = subprocess.run(
-        program, capture_output=True, text=True, check=False, env=environment_of(variant)
+        [*program, variant, job.text()],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment_of(variant),
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.manifest import find
+from pipeline.worker.redis_server import DIE_WITH_PARENT
 
 CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 _MIRANTE = "import sys; from pipeline.cli import main; sys.argv[0] = 'mirante'; main()"
@@ -74,7 +75,7 @@ def accuracy_of(
         }
         words = [word for option in options.items() for word in option]
         done = subprocess.run(
-            [sys.executable, "-c", _MIRANTE, "eval", name, *words],
+            [*DIE_WITH_PARENT, sys.executable, "-c", _MIRANTE, "eval", name, *words],
             capture_output=True,
             text=True,
             check=False,

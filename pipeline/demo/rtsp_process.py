@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.worker.redis_server import DIE_WITH_PARENT
+
 
 @contextmanager
 def rtsp_cameras(clips: Mapping[str, Path], cache: Path) -> Iterator[dict[str, str]]:
@@ -20,7 +22,7 @@ def rtsp_cameras(clips: Mapping[str, Path], cache: Path) -> Iterator[dict[str, s
     if not mounts:
         yield {}
         return
-    module = [sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(cache)]
+    module = [*DIE_WITH_PARENT, sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(cache)]
     with subprocess.Popen(
         [*module, *mounts],
         stdout=subprocess.PIPE,
