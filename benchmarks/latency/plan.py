@@ -23,7 +23,7 @@ class Plan:
         Option(help="number that send at once, in step"),
         Text(numbers_reader("cameras"), "1,4"),
     ] = (1, 4)
-    fps: Annotated[int, Option(min=1, max=60, help="frames a second of each camera")] = 25
+    fps: Annotated[int, Option(min=1, max=60, help="frames a second of each camera")] = 10
     rounds: Annotated[int, Option(min=1, help="medians are over these")] = 3
     seconds: Annotated[float, Option(min=1, help="length of each run")] = 10.0
     json: Annotated[Path | None, Option(help="write all figures there")] = None

@@ -20,7 +20,7 @@ def sending(clip: str, cameras: int, fps: int) -> Iterator[tuple[tuple[str, ...]
     """Send a clip from cameras; yield their addresses, and the frames sent so far.
 
     Raises:
-        RuntimeError: the cameras do not start; the reason is on stderr.
+        RuntimeError: the cameras do not start, or have ended at the end; the reason is on stderr.
     """
     program = [*_MODULE, "benchmarks.latency.sender", clip, str(cameras), str(fps)]
     sent: list[Sent] = []
@@ -38,6 +38,8 @@ def sending(clip: str, cameras: int, fps: int) -> Iterator[tuple[tuple[str, ...]
                 raise RuntimeError("the cameras did not start")
             thread.start()
             yield urls, sent
+            if sender.poll() is not None:
+                raise RuntimeError(f"the cameras ended with status {sender.returncode}")
         finally:
             sender.terminate()
             if thread.ident is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import typer
@@ -28,6 +29,7 @@ from pipeline.worker.redis_server import RedisServer
 START_S = 60.0  # maximum wait for each camera's first result
 SETTLE_S = 2.0
 LATE_S = 1.0  # wait for results after the last frame that counts
+KEPT_UP = 0.9  # share of the frames that a variant reads in time, unless it is overloaded
 NAMES = {"line": "mirante line", **LOOPS}
 HEADINGS = ("", "read %", "p50 ms", "p95 ms", "beyond inference p50", "p95")
 
@@ -49,6 +51,8 @@ def run_bench(plan: Plan) -> None:
             job = Job(str(clip), plan.model, cameras, 0, server.url)
             runs: dict[str, list[Taken]] = {name: [] for name in variants}
             for number, name in turns(variants, plan.rounds):
+                of = f"round {number + 1} of {plan.rounds}"
+                typer.echo(f"{cameras} cameras, {of}: {NAMES[name]}", err=True)
                 runs[name].append(measured(name, job, plan))
                 figures = runs[name][-1].figures()
                 report.append({"cameras": cameras, "of": name, "round": number, **figures})
@@ -57,6 +61,8 @@ def run_bench(plan: Plan) -> None:
                 f"from sending to reading; medians of {plan.rounds} rounds of {plan.seconds:g} s"
             )
             print_table(HEADINGS, [row(NAMES[name], each) for name, each in runs.items()])
+            for line in overloaded(runs):
+                typer.echo(line, err=True)
     write_report(plan.json, {"machine": machine, "runs": report})
 
 
@@ -69,6 +75,19 @@ def numbered_clip(plan: Plan) -> Path:
     count = round(plan.fps * (plan.seconds + SETTLE_S + LATE_S + 10))
     target = folder_of(plan.clip) / f"numbered-{count}-{plan.fps}fps.mp4"
     return kept(target, numbered(_over_and_over(plan.clip, count)), plan.fps)
+
+
+def overloaded(runs: Mapping[str, Sequence[Taken]]) -> list[str]:
+    """Return a sentence for each variant that did not keep up: its milliseconds depend on for how
+    long it ran, and are only of the frames that it read in time.
+    """
+    read = {name: median(each.share for each in taken) for name, taken in runs.items()}
+    return [
+        f"overloaded: {NAMES[name]} read {share:.0%} of the frames within {LATE_S:g} s; its times "
+        "are of no use: lower --fps or --cameras"
+        for name, share in read.items()
+        if share < KEPT_UP
+    ]
 
 
 def _over_and_over(clip: Path, count: int) -> Iterator[Image]:

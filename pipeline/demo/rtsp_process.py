@@ -22,7 +22,14 @@ def rtsp_cameras(clips: Mapping[str, Path], cache: Path) -> Iterator[dict[str, s
     if not mounts:
         yield {}
         return
-    module = [*DIE_WITH_PARENT, sys.executable, "-m", "pipeline.gst.rtsp_server", "--cache", str(cache)]
+    module = [
+        *DIE_WITH_PARENT,
+        sys.executable,
+        "-m",
+        "pipeline.gst.rtsp_server",
+        "--cache",
+        str(cache),
+    ]
     with subprocess.Popen(
         [*module, *mounts],
         stdout=subprocess.PIPE,

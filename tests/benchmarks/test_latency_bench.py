@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from onnx import helper
 
@@ -20,6 +22,7 @@ from benchmarks.latency import run
 from benchmarks.latency.figures import Read, Sent, Taken, row, taken
 from benchmarks.latency.numbers import TIMING, Image, Numbers, numbered
 from benchmarks.latency.plan import Plan
+from benchmarks.latency.processes import sending
 from benchmarks.latency.reading import reading
 from benchmarks.latency.sender import in_step
 from benchmarks.line.loops import Loop
@@ -105,6 +108,24 @@ def test_a_row_is_of_medians_over_rounds() -> None:
     assert row("line", [late]) == ("line", "0.0", "-", "-", "-", "-")
 
 
+def test_a_variant_that_does_not_keep_up_is_named() -> None:
+    late, good = Taken(10, [900.0] * 8, [890.0] * 8), Taken(10, [20.0] * 10, [10.0] * 10)
+    [told] = run.overloaded({"line": [good, good, late], "cv2_loop": [late, good, late]})
+    assert told.startswith("overloaded: loop: OpenCV")
+    assert "read 80% of the frames" in told
+
+
+def test_cameras_that_end_are_an_error(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    encode_pictures(busy_images(5, (320, 176)), 25, clip)
+    ended = pytest.raises(RuntimeError, match=f"the cameras ended with status -{signal.SIGKILL}")
+    with ended, sending(str(clip), 1, 10):
+        [sender] = psutil.Process().children()
+        sender.kill()
+        while sender.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.02)
+
+
 def test_every_other_round_goes_the_other_way_round() -> None:
     order = [(0, "line"), (0, "loop"), (1, "loop"), (1, "line"), (2, "line"), (2, "loop")]
     assert list(turns(["line", "loop"], 3)) == order
@@ -162,5 +183,6 @@ def test_a_camera_is_sent_and_its_results_are_read(
     assert told["read_percent"] > 0
     assert 0 < told["beyond_inference_p50_ms"] < told["sent_to_read_p50_ms"]
     said = capsys.readouterr()
+    assert "1 cameras, round 1 of 1: mirante line" in said.err
     assert said.out.splitlines()[-1].startswith("mirante line")
     assert "loops are left out: they read YOLOX alone, not test-boxes" in said.err
