@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ Gst.init(None)
 
 SESSION_S = 60.0  # of a session whose camera names no other time (RFC 2326, 12.37)
 ASK_MOST_S = 20.0  # some cameras forget a session sooner than they say
+_TAKEN_S = 2.0  # in which rtspsrc's thread takes a question up
 _PART = 0.4  # of a session's time after which it is kept alive
 _Field, _Method = GstRtsp.RTSPHeaderField, GstRtsp.RTSPMethod
 _OFFERS_ALL = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"
@@ -47,6 +49,8 @@ class Conversation:
         self._is_asked = False  # and has not answered yet
         self._due_s = 0.0
         self._is_refused = False  # OPTIONS while media flows
+        self._taken = threading.Event()  # the newest question, by rtspsrc's thread
+        self._taken.set()
 
     def forgives(self) -> bool:
         """Whether rtspsrc's newest error was a refused keep-alive, which ends no stream by itself.
@@ -55,6 +59,18 @@ class Conversation:
         """
         was_refused, self._is_refused = self._is_refused, False
         return was_refused
+
+    def due(self, at_s: float) -> None:
+        """Ask the camera at a monotonic time, not later."""
+        self._due_s = min(self._due_s, at_s)
+
+    def settle(self) -> None:
+        """Wait until rtspsrc's thread has taken up what it was told to ask.
+
+        Until then rtspsrc ignores that it is to stop, and reads media as long as the camera sends
+        any.
+        """
+        self._taken.wait(_TAKEN_S)
 
     def close(self) -> None:
         """Let go of rtspsrc's extension."""
@@ -65,7 +81,9 @@ class Conversation:
         if not self.is_playing or self._is_asked or time.monotonic() < self._due_s:
             return
         self._is_asked = True
-        source.emit("get-parameter", "ping", None, Gst.Promise.new())
+        self._taken.clear()
+        if not source.emit("get-parameter", "ping", None, Gst.Promise.new()):
+            self._taken.set()
 
     def asks(self, request: Any) -> bool:
         """Make of rtspsrc's question what the camera offers: GET_PARAMETER without a parameter, or
@@ -76,6 +94,7 @@ class Conversation:
         self.asked = GstRtsp.rtsp_method_as_text(method)
         if method != _Method.GET_PARAMETER:
             return True
+        self._taken.set()
         self._takes_options = not (self._takes_options or self._is_offered)
         if not self._takes_options or self._extension is None:
             request.set_body(b"")

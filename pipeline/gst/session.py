@@ -312,6 +312,8 @@ class Session:
         """To NULL, on a thread of its own: an element that hangs must not take the camera along."""
         if self._feed is not None:
             self._feed.stop()
+        if self.conversation is not None:
+            self.conversation.settle()
         thread = threading.Thread(
             target=self._pipeline.set_state, args=(Gst.State.NULL,), name="stop-graph", daemon=True
         )

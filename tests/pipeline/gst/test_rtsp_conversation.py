@@ -5,22 +5,28 @@ All cameras run at once, each with a server of its own.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import gi
 import pytest
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
 
 from mirante.faults import FaultCode
 from pipeline.cameras.state import State
 from pipeline.gst.clips import read_clip
 from pipeline.gst.conversation import session_s
+from pipeline.gst.session import Session
 from tests.support import ROOT
 from tests.support.certificate import certificate
-from tests.support.rtsp_manners import Manners, MannersServer
-from tests.support.watched import Watched
+from tests.support.rtsp_manners import METHODS, Manners, MannersServer
+from tests.support.watched import SETTLED, Watched
 
 pytestmark = pytest.mark.rtsp
 
@@ -154,6 +160,41 @@ def test_a_camera_that_is_not_reached_says_why(
 ) -> None:
     assert code in {change.code for _, change in seen[name].camera.changes}, seen[name].reasons
     assert State.RUNNING not in seen[name].camera.states
+
+
+@pytest.mark.parametrize("unanswered", [(), ("PAUSE",), ("GET_PARAMETER", "PAUSE", "TEARDOWN")])
+def test_a_camera_is_left_at_once_whatever_it_is_being_asked(
+    unanswered: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    manners = Manners(read_clip(CLIP), offers=f"{METHODS}, PAUSE", unanswered=unanswered)
+    closed, held, goes_on = threading.Event(), threading.Event(), threading.Event()
+
+    def holds(_pad: Any, _info: Any) -> Any:
+        """Keep rtspsrc's thread from hearing what it is told."""
+        held.set()
+        goes_on.wait(20)
+        return Gst.PadProbeReturn.REMOVE
+
+    class Left(Session):
+        def message(self, timeout_s: float) -> Any:
+            if self.probes.frames > SETTLED and not closed.is_set():
+                pad = self._element.get_by_name("manager").get_static_pad("recv_rtp_sink_0")
+                pad.add_probe(Gst.PadProbeType.BUFFER, holds)
+                assert held.wait(20)
+                assert self.conversation is not None
+                self.conversation.due(0.0)
+                self.keep_alive()
+                threading.Timer(0.5, goes_on.set).start()
+                self.close()
+                closed.set()
+            return super().message(timeout_s)
+
+    with MannersServer(manners) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.gst.camera.Session", Left)
+        with Watched("left", server.url(), watchdog_s=60):
+            assert closed.wait(60)
+        assert [method for _, method in server.requests].count("GET_PARAMETER") == 1
+    assert "left behind" not in caplog.text
 
 
 @pytest.mark.parametrize(
