@@ -15,6 +15,7 @@ from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_t
 from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL, STILL_S, Gate, Presence
 from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
+from plugins.rate import RateLimit
 from plugins.skipped import skipped_event
 from plugins.track.stage import PART
 
@@ -38,6 +39,16 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     still_s = number(
         STILL_S, 86400.0, "Check", "Seconds after which models look although nothing moves"
     )
+    skips_still = GObject.Property(
+        type=bool,
+        default=True,
+        nick="Skip still frames",
+        blurb="Frames in which nothing moves pass by the models; else models look at them, too",
+    )
+    quiet_fps = number(
+        0.0, 1000.0, "Quiet rate", "Maximum frames a second while nothing moves (0 = all)"
+    )
+    busy_fps = number(0.0, 1000.0, "Busy rate", "Maximum frames a second otherwise (0 = all)")
     zones = GObject.Property(
         type=str,
         default="",
@@ -66,6 +77,9 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Reads the areas, and what is shown of 16-bit grey."""
         self.scene = Scene(read_zones(self.zones) if self.zones else [])
         self._thermal = Window.of_text(self.thermal_range)
+        self._busy = RateLimit(self.busy_fps) if self.busy_fps else None
+        is_one = self.quiet_fps == self.busy_fps
+        self._quiet = RateLimit(self.quiet_fps) if self.quiet_fps and not is_one else self._busy
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
@@ -90,11 +104,22 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         return self.ledger.waiting(key)
 
     def handle(self, buffer: Gst.Buffer, key: int, result: FrameResult) -> bool:
-        """Decides whether models look at a frame."""
+        """Decides whether models look at a frame, and whether there is one at all at this time."""
         began_ns = time.perf_counter_ns()
         reason = self._decide(buffer, key, result)
-        looks = reason != STILL
-        self.line.calm.noted(reason in {STILL, CHECK}, time.monotonic())
+        is_still = reason == STILL
+        is_quiet = self.skips_still and reason in {STILL, CHECK}
+        self.line.calm.noted(is_quiet, time.monotonic())
+        limit = self._quiet if is_still else self._busy
+        if limit is not None and not limit.admits(result.captured_ns):
+            self.ledger.drop(key, "rate")
+            if is_still and self._quiet is not self._busy:
+                self._rest(result)
+            return False
+        looks = not (is_still and self.skips_still)
+        if looks and self._gate is not None:
+            self._gate.looked(result.captured_ns / 1e9)
+        reason = CHECK if is_still else reason
         result = replace(result, looked=reason) if looks else carried(result, self.line.looked)
         took_ms = (time.perf_counter_ns() - began_ns) / 1e6
         self.ledger.put(key, replace(result, timings={**result.timings, "gate": took_ms}))
@@ -118,6 +143,14 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             self._is_settled(result.captured_ns / 1e9),
             key in self.line.calm.alone,
         )
+
+    def _rest(self, result: FrameResult) -> None:
+        """Tell tracks that time has passed: no object is missing in a frame that is dropped while
+        nothing moves, and the time to the next one is no gap.
+        """
+        tracker: Any = self.line.memory.find(PART)
+        if tracker is not None:
+            tracker.rest(result)
 
     def _is_settled(self, at_s: float) -> bool:
         """Return whether each object was in the last frame that was looked at."""

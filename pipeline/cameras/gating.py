@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 
 from pipeline.cameras.graph import thermal_text
 from pipeline.cameras.sources.base import Source
 from pipeline.config.camera import Camera
 from pipeline.config.launch import quoted
+from pipeline.config.rates import Rates
 from pipeline.config.stages.facts import UnknownModelError, facts_here
+from plugins.rate import RateLimit
 
 _MOST_S = 60.0  # between two looks at a camera in which nothing moves
+_SEEN_FPS = 2.0  # that a gate needs at least to tell motion
 
 
 def gate_text(camera: Camera, source: Source) -> str:
@@ -21,19 +25,51 @@ def gate_text(camera: Camera, source: Source) -> str:
     lanes are looked for from a car; of what moves and has no box nobody can tell whether it is
     more than leaves.
 
+    Rates by need have one too, to see whether anything moves. Where ``gate`` asks for none, models
+    look at each frame that it lets pass.
+
     Args:
         camera: its configuration, with the stages that were chosen.
         source: where its images come from.
     """
-    stages = camera.stages or []
-    if not stages or camera.gate == "off":
+    stages, passes = camera.stages or [], _passes_over(camera, source)
+    if not stages or not (passes or isinstance(camera.fps, Rates)):
         return ""
-    if camera.gate == "auto" and not (_shows_the_world(source) and _is_about_boxes(camera)):
-        return ""
-    text = f"mirgate name=gate{thermal_text(camera.thermal_range)}"
+    text = f"mirgate name=gate{thermal_text(camera.thermal_range)}{_rates_text(camera, source)}"
+    if not passes:
+        text += " skips-still=false"
     if checks := [stage.check_s for stage in stages if stage.check_s is not None]:
         text += f" still-s={min(*checks, _MOST_S):g}"
     return f"{text} zones={quoted(json.dumps(camera.mask))}" if camera.mask else text
+
+
+def limit_of(camera: Camera, source: Source, has_gate: bool) -> RateLimit | None:
+    """Return the limit behind the decoder; None without one.
+
+    A gate that sees a frame every few seconds cannot tell motion. So it sees more than the camera's
+    rate allows, which it then keeps.
+    """
+    fps = camera.most_fps
+    if fps is None or source.keeps_rate:
+        return None
+    return RateLimit(fps * ceil(_SEEN_FPS / fps) if has_gate and fps < _SEEN_FPS else fps)
+
+
+def _rates_text(camera: Camera, source: Source) -> str:
+    """Return the properties that say at which rates a gate lets frames pass."""
+    rates, busy = camera.fps, camera.most_fps
+    is_slow = busy is not None and busy < _SEEN_FPS and not source.keeps_rate
+    text = f" busy-fps={busy:g}" if is_slow else ""
+    if isinstance(rates, Rates):
+        return f"{text} quiet-fps={rates.quiet:g}"
+    return f"{text} quiet-fps={busy:g}" if is_slow else text
+
+
+def _passes_over(camera: Camera, source: Source) -> bool:
+    """Return whether frames in which nothing moves pass by the models."""
+    if camera.gate == "auto":
+        return _shows_the_world(source) and _is_about_boxes(camera)
+    return camera.gate == "on"
 
 
 def _shows_the_world(source: Source) -> bool:

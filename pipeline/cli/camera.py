@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from engines.commands import Texts, command
+from engines.commands import Text, Texts, command
 from engines.console import print_table
 from pipeline.cli.view_keys import ViewKeys
 from pipeline.config.source_kinds import forms
@@ -44,6 +44,16 @@ WorkerOption = Annotated[
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The camera's name.")]
 
 
+def _read_fps(text: str) -> float | dict[str, float]:
+    try:
+        rates = [float(each) for each in text.split(",")]
+    except ValueError:
+        rates = []
+    if len(rates) not in {1, 2}:
+        raise ValueError(f'--fps: expected a number, or two as QUIET,BUSY, got "{text}"')
+    return rates[0] if len(rates) == 1 else dict(zip(("quiet", "busy"), rates, strict=True))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """The keys of a camera that options name."""
@@ -57,7 +67,15 @@ class Keys:
         ),
         Texts(tuple),
     ] = ()
-    fps: Annotated[float | None, typer.Option(help="Maximum frames analysed per second.")] = None
+    fps: Annotated[
+        float | dict[str, float] | None,
+        typer.Option(
+            metavar="FPS",
+            help="Maximum frames analysed per second, or QUIET,BUSY: while nothing moves, and "
+            "from the first motion on.",
+        ),
+        Text(_read_fps),
+    ] = None
     width: Annotated[int | None, typer.Option(help="Maximum analysed width in pixels.")] = None
     height: Annotated[int | None, typer.Option(help="Maximum analysed height in pixels.")] = None
     transport: Annotated[str | None, typer.Option(help="auto, tcp or udp (rtsp only).")] = None

@@ -12,6 +12,7 @@ from pipeline.config.clips import Clips
 from pipeline.config.events import Events
 from pipeline.config.field_of_view import Crop, Rotation, Zone
 from pipeline.config.form import Shown
+from pipeline.config.rates import FrameRate, Rates
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
 from pipeline.config.stages.facts import ModelUse
@@ -81,7 +82,11 @@ class CameraOptions(Section):
     height: int = Field(
         640, ge=16, le=4320, description="maximum height of the analysed frame, in pixels"
     )
-    fps: float | None = Field(None, gt=0, le=1000, description="maximum frames analysed per second")
+    fps: FrameRate | None = Field(
+        None,
+        description="maximum frames analysed per second, or {quiet: 1, busy: 10}: one while "
+        "nothing moves, and one from the first motion on; each greater than 0, at most 1000",
+    )
     transport: Literal["auto", "tcp", "udp"] = Field(
         "auto",
         description="how RTP travels; auto: TCP, and UDP where TCP gives nothing (rtsp only)",
@@ -173,6 +178,11 @@ class CameraOptions(Section):
     max_mib: CameraMib = Field(
         CameraMib(), description="maximum memory of its results in Redis, where not that of all"
     )
+
+    @property
+    def most_fps(self) -> float | None:
+        """The maximum frames analysed per second, whatever happens; None without a limit."""
+        return self.fps.busy if isinstance(self.fps, Rates) else self.fps
 
     def models(self) -> list[ModelUse]:
         """Return the models that its stages run, in order; none where it names no stages."""

@@ -21,7 +21,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_as_number(cls, value: object, info: ValidationInfo) -> object:
-        """YAML reads ``fps: on`` as true, and true is 1 to Python."""
+        """YAML reads ``width: on`` as true, and true is 1 to Python."""
         if isinstance(value, bool) and info.field_name:
             wanted = cls.model_fields[info.field_name].annotation
             if wanted in {int, float} or wanted in (int | None, float | None):

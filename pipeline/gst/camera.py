@@ -89,8 +89,8 @@ class CameraRunner:
         self._machine = CameraState(
             name, spec.watchdog_s, self._tell, self._source.live, self._source.sender
         )
-        if spec.fps:  # no more frames are asked for
-            self._machine.grace_s = max(GRACE_S, 3 / spec.fps)
+        if spec.most_fps:  # no more frames are asked for
+            self._machine.grace_s = max(GRACE_S, 3 / spec.most_fps)
         self._machine.answer_s = spec.answer_s
         self._stop = threading.Event()
         self._stop_reason = ""

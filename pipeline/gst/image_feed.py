@@ -51,8 +51,8 @@ class ImageFeed:
         self._images = images
         self._spec = spec
         self._ledger = ledger
-        self._interval_s = 1 / (spec.fps or FPS)
-        self._is_paced = spec.fps is not None if spec.watch else spec.pace == "realtime"
+        self._interval_s = 1 / (spec.most_fps or FPS)
+        self._is_paced = spec.most_fps is not None if spec.watch else spec.pace == "realtime"
         self.is_resting = False
         self._count = 0
         self._due_s = 0.0

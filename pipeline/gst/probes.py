@@ -17,7 +17,6 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.cameras.damage import Damage, Late
-from pipeline.cameras.rate import RateLimit
 from pipeline.cameras.rhythm import Rhythm
 from pipeline.cameras.sharing import Lead
 from pipeline.cameras.state import Progress
@@ -30,6 +29,7 @@ from pipeline.gst.view import Seen
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
 from plugins.line import Line
+from plugins.rate import RateLimit
 
 Gst.init(None)
 

@@ -15,7 +15,7 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GLib, Gst
 
-from pipeline.cameras.rate import RateLimit
+from pipeline.cameras.gating import limit_of
 from pipeline.cameras.sharing import Lead
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.state import Fault, Progress
@@ -113,7 +113,7 @@ class Session:
         self._lacks_plugin = False
         self.probes = FrameProbes(
             line.ledger,
-            RateLimit(spec.fps) if spec.fps and not source.keeps_rate else None,
+            limit_of(spec, source, self._pipeline.get_by_name("gate") is not None),
             spec.keyframes_only,
             paced=source.pace == "realtime",
             seen=Seen(spec),

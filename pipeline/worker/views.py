@@ -115,7 +115,7 @@ class Views:
     ) -> dict[str, ViewReport]:
         watched = {name for name in views if self._watched(name)}  # all: a call keeps it asked
         view, now_s = self._views.get(stream), self._clock()
-        fastest = max(views.values(), key=lambda each: each.fps or 0.0)
+        fastest = max(views.values(), key=lambda each: each.most_fps or 0.0)
         if view is not None and view.spec != fastest:
             self._end(stream)
             view = None

@@ -41,7 +41,7 @@ class Gate:
         is_settled: bool = True,
         is_alone: bool = False,
     ) -> str:
-        """Return why models look at a frame that is not damaged, or ``STILL``: they do not.
+        """Return why models look at a frame that is not damaged, or ``STILL``: they need not.
 
         Args:
             thumb: as of ``plugins.gate.motion.thumb_of``.
@@ -60,15 +60,21 @@ class Gate:
         reason = STILL
         if moved.is_learning:
             reason = LEARNING
-        elif 0 <= at_s - self._moved_s < _HOLD_S:
+        elif 0 <= at_s - self._moved_s < _HOLD_S or self._moved_s > self._looked_s:
             reason = MOTION
         elif not is_settled:
             reason = TRACK
         elif not 0 <= at_s - self._looked_s < self._still_s:
             reason = CHECK
-        if reason != STILL:
-            self._looked_s = at_s
         return reason
+
+    def looked(self, at_s: float) -> None:
+        """Note that models look at a frame; until then there is still a reason to look.
+
+        Args:
+            at_s: when it was captured, in seconds.
+        """
+        self._looked_s = at_s
 
 
 class Presence:

@@ -1,4 +1,4 @@
-"""The account on a camera's page says how much of it was quiet."""
+"""What is quiet: in the account on a camera's page, and in its form."""
 
 from __future__ import annotations
 
@@ -27,3 +27,33 @@ def test_the_share_that_was_quiet(pages: Pages, site: Site) -> None:
     for said in (account(skipped={}), account()):
         assert "2,000 published" in said
         assert "quiet" not in said
+
+
+_RATES = """async spec => {
+  const { byField, changesOf, valuesOf } = await import("/static/form/camera_values.js");
+  const camera = { url: "test://", name: "gate", worker: "main", spec };
+  const values = valuesOf(camera);
+  const changes = (more) => changesOf({ ...values, ...more }, camera);
+  return {
+    shown: [values.quietFps, values.fps], same: changes({}),
+    quiet: changes({ quietFps: "0,5" }), one: changes({ quietFps: "" }),
+    none: changes({ quietFps: "", fps: "" }),
+    refused: byField(["gate.fps.quiet: 0 — expected", "gate.fps: 0 — expected"], "gate"),
+  };
+}"""
+
+
+def test_the_form_has_a_rate_for_quiet_times(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    assert page.evaluate(_RATES, {"fps": {"quiet": 1, "busy": 10}}) == {
+        "shown": ["1", "10"],
+        "same": {},
+        "quiet": {"fps": {"quiet": 0.5, "busy": 10}},
+        "one": {"fps": 10},
+        "none": {"fps": None},
+        "refused": {"quietFps": ["0 — expected"], "fps": ["0 — expected"]},
+    }
+    number = page.evaluate(_RATES, {"fps": 10})
+    assert (number["shown"], number["quiet"]) == (["", "10"], {"fps": {"quiet": 0.5, "busy": 10}})
+    unlimited = page.evaluate(_RATES, {"fps": {"quiet": 1}})
+    assert (unlimited["shown"], unlimited["same"]) == (["1", ""], {})

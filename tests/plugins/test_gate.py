@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,9 +38,12 @@ def decisions(
     """Return the reason of each frame, with its time."""
     gate = Gate(10.0)
     scene = luma.Scene(draw or (luma.still,))
-    return [
-        (at_s, gate.decide(image, at_s, (), settled(at_s))) for at_s, image in scene.frames(seconds)
-    ]
+    decided = []
+    for at_s, image in scene.frames(seconds):
+        decided.append((at_s, gate.decide(image, at_s, (), settled(at_s))))
+        if decided[-1][1] != STILL:
+            gate.looked(at_s)
+    return decided
 
 
 def reasons(decided: list[tuple[float, str]], begin: float, end: float) -> set[str]:
@@ -163,7 +167,12 @@ def pictures(seconds: float, leaves_s: float) -> Iterator[bytes]:
 
 
 def run(
-    stages: str, seconds: float, leaves_s: float, outbox: Outbox, memory: Memory | None = None
+    stages: str,
+    seconds: float,
+    leaves_s: float,
+    outbox: Outbox,
+    memory: Memory | None = None,
+    gate_keys: str = "",
 ) -> list[FrameResult]:
     """Return what is published of a camera, whose time is that of the images."""
     published: list[FrameResult] = []
@@ -171,7 +180,7 @@ def run(
     caps = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
     pipeline = Gst.parse_launch(
         f"appsrc name=source format=time block=true max-buffers=4 caps={caps} "
-        f"! mirgate name=gate ! mirrgb ! video/x-raw,format=RGB ! {stages} ! mirpublish"
+        f"! mirgate name=gate {gate_keys} ! mirrgb ! video/x-raw,format=RGB ! {stages} ! mirpublish"
     )
     give_line(pipeline, line)
 
@@ -286,3 +295,62 @@ def test_an_image_that_was_made_up_stands_for_no_later_moment() -> None:
     element.handle(Gst.Buffer.new_wrapped(bytes([2] * 48)), 2, result(looked=DAMAGED, damaged=True))
     element.on_skipped(None, result(skipped=STILL))
     assert shown == [1, 2, 1]
+
+
+FOUND = "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1"
+
+
+def spacings(frames: Sequence[FrameResult], begin_s: float, end_s: float) -> list[float]:
+    """Return the seconds between the frames that are published of a time."""
+    at = [frame.seq / FPS for frame in frames if begin_s <= frame.seq / FPS < end_s]
+    return [round(later - each, 1) for each, later in itertools.pairwise(at)]
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_a_quiet_camera_has_a_rate_of_its_own_until_something_moves() -> None:
+    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys="quiet-fps=0.5")
+    last = frames[-1].counts
+    assert last.balanced
+    assert last.published == len(frames)
+    assert last.dropped == {"rate": last.decoded - len(frames), "queue": 0}
+    assert set(spacings(frames, 3.1, 6)) == {0.1}, "it is busy from the first motion on"
+    still = [frame for frame in frames if frame.skipped]
+    assert still
+    assert set(spacings(still, 13, 20)) == {2.0}
+    came = next(frame for frame in frames if frame.seq / FPS >= 3 and frame.looked == MOTION)
+    left = next(frame for frame in frames if frame.seq / FPS >= 20 and frame.looked == MOTION)
+    assert came.seq / FPS == pytest.approx(3.1, abs=0.11)
+    assert left.seq / FPS == pytest.approx(20.1, abs=0.11)
+    ids = {
+        int(each)
+        for frame in frames
+        if 8 <= frame.seq / FPS < 20.5 and frame.detections.track_id is not None
+        for each in frame.detections.track_id
+    }
+    assert ids == {1}, "the time between two frames is no gap"
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_rates_by_need_without_a_gate_have_each_frame_looked_at() -> None:
+    keys = "quiet-fps=0.5 skips-still=false"
+    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys=keys)
+    assert not any(frame.skipped for frame in frames)
+    assert all("infer" in frame.timings for frame in frames)
+    assert set(spacings(frames, 13, 20)) == {2.0}
+    assert {frame.looked for frame in frames if 13 <= frame.seq / FPS < 20} == {CHECK}
+    assert frames[-1].counts.balanced
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_what_moved_between_two_frames_of_a_low_rate_is_looked_at_with_the_next() -> None:
+    keys = "quiet-fps=0.2 busy-fps=0.2"
+    frames = run("mirinfer model=test-boxes threads=1", 36, 99, KeptOutbox(), gate_keys=keys)
+    assert set(spacings(frames, 0, 36)) == {5.0}
+    assert [(frame.seq // FPS, frame.looked or frame.skipped) for frame in frames[:2]] == [
+        (0, LEARNING),
+        (5, MOTION),
+    ]
+    assert STILL in {frame.skipped for frame in frames}

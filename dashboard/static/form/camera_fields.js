@@ -1,5 +1,5 @@
 // Fields of a camera's form: its address, its name, and what is folded away.
-import { nameTrouble, takesLogin } from "./camera_values.js";
+import { nameTrouble, ratesOf, takesLogin } from "./camera_values.js";
 import { ClassChip } from "../lib/chips.js";
 import { html, useEffect, useRef } from "../lib/preact.js";
 import { seesAll } from "../lib/rights.js";
@@ -77,7 +77,7 @@ export function BlurFaces({ values, labels, onChange }) {
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
 
-const FOLDED = ["view", "fps", "width", "height", "previewFps", "transport", "gate", ...VIEW_KEYS];
+const FOLDED = ["view", "fps", "quietFps", "width", "height", "previewFps", "transport", "gate", ...VIEW_KEYS];
 const TRANSPORTS = { auto: "AUTO: TCP, else UDP", tcp: "TCP", udp: "UDP" };
 const GATES = { auto: "Automatic: frames with motion, of live cameras", on: "Frames with motion", off: "All frames" };
 
@@ -87,6 +87,7 @@ export function Options({ values, labels, defaults, onChange, lines }) {
     placeholder=${standard ?? "no limit"} help=${help} lines=${lines[key]} onInput=${(text) => onChange({ [key]: text })} />`;
   const choice = (key, label, standard, choices, help) => html`<${Select} id=${key} label=${label} value=${values[key]}
     standard=${standard} choices=${choices} help=${help} lines=${lines[key]} onInput=${(one) => onChange({ [key]: one })} />`;
+  const rates = ratesOf(values.fps || values.quietFps ? null : defaults.fps);  // one value: inherited as a whole
   const set = FOLDED.filter((key) => values[key] !== "").length;
   const isWrong = [...FOLDED, "blur"].some((key) => lines[key]);
   const chips = [...new Set([...labels, ...values.blur])];
@@ -98,7 +99,8 @@ export function Options({ values, labels, defaults, onChange, lines }) {
       help="The URL of a larger stream of the same camera. It is read only while someone is watching; user and password are those above."
       lines=${lines.view} onInput=${(view) => onChange({ view })} />
     <div class="field-row">
-      ${option("fps", "Frames analysed per second", defaults.fps, "Maximum.")}
+      ${option("fps", "Frames analysed per second", rates.fps || null, "Maximum.")}
+      ${option("quietFps", "The same while nothing moves", rates.quietFps || "no other limit", "Maximum; the frame that shows the first motion is analysed.")}
       ${option("previewFps", "Images shown per second", defaults.preview?.fps ?? 8, "Only while someone is watching.")}
       ${option("width", "Analysed width", defaults.width ?? 640, "Maximum in pixels; the aspect ratio is kept.")}
       ${option("height", "Analysed height", defaults.height ?? 640, "Pixels, at most; never enlarged.")}

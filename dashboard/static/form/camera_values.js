@@ -8,7 +8,7 @@ const SAYS_NOTHING = /^(stream|streaming|live|ch|channels?|cam|h26|video|media|m
 const HIDDEN = "***@"; // what an address is shown with instead of its user and password
 
 /** Number options: key of the form → where it lies in a camera's keys. */
-const NUMBERS = { fps: ["fps"], width: ["width"], height: ["height"], previewFps: ["preview", "fps"] };
+const NUMBERS = { width: ["width"], height: ["height"], previewFps: ["preview", "fps"] };
 /** Options of a few words, each a key of the camera; "" is the default. */
 const CHOICES = ["transport", "gate"];
 
@@ -22,7 +22,7 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 
 export const EMPTY = {
   url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
-  fps: "", width: "", height: "", previewFps: "", transport: "", gate: "", blur: [], sections: {},
+  fps: "", quietFps: "", width: "", height: "", previewFps: "", transport: "", gate: "", blur: [], sections: {},
   ...viewTexts({}),
 };
 
@@ -34,7 +34,19 @@ export function valuesOf({ url, name, worker, spec }) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
   }
   for (const key of CHOICES) values[key] = spec[key] ?? "";
-  return values;
+  return { ...values, ...ratesOf(spec.fps) };
+}
+
+/** The maximum rates of a camera as texts: while nothing moves, and else. */
+export const ratesOf = (fps) => {
+  const { quiet, busy } = typeof fps === "object" && fps ? fps : { busy: fps };
+  return { quietFps: String(quiet ?? ""), fps: String(busy ?? "") };
+};
+
+function fpsOf({ quietFps, fps }) {
+  const quiet = number(quietFps), busy = number(fps);
+  if (quiet === null) return busy;
+  return busy === null ? { quiet } : { quiet, busy };
 }
 
 /** Whether user and password can be said beside the address: on the network, where it holds none. */
@@ -63,6 +75,7 @@ export function specOf(values, before = {}) {
     const part = path.length > 1 ? preview : spec;
     put(part, path.at(-1), number(values[key]));
   }
+  put(spec, "fps", fpsOf(values));
   for (const key of CHOICES) put(spec, key, values[key] || null);
   for (const key of VIEW_KEYS) put(spec, key, viewValue(key, values[key], before));
   put(spec, "stages", values.stages?.map((one) => one.stage) ?? null);
@@ -138,7 +151,7 @@ function baseName(url) {
 }
 
 const FIELDS = {
-  name: "name", url: "url", view: "view", worker: "worker", stages: "stages", fps: "fps", width: "width", height: "height",
+  name: "name", url: "url", view: "view", worker: "worker", stages: "stages", fps: "fps", "fps.quiet": "quietFps", "fps.busy": "fps", width: "width", height: "height",
   "preview.fps": "previewFps", "preview.blur": "blur",
   ...Object.fromEntries([...CHOICES, ...VIEW_KEYS].map((key) => [key, key])),
 };

@@ -42,7 +42,7 @@ class Snapshots:
         self.is_cut = self.is_finite = False
         self._address = spec.url.location
         self._answer_s = spec.answer_s
-        self._every_s = 1 / (spec.fps or DEFAULT_FPS)
+        self._every_s = 1 / (spec.most_fps or DEFAULT_FPS)
         self._web = Web(spec.url, spec.answer_s)
         self._known: dict[str, str] = {}  # conditions: of the image that came last
         self._misses = _MISSES  # until an image came each answer has to be one

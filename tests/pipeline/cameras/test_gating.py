@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.cameras.gating import gate_text
+from pipeline.cameras.gating import gate_text, limit_of
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera
+from plugins.rate import RateLimit
 
 BOXES, ROAD = {"model": "test-boxes"}, {"model": "test-lane"}
 TRACK, OWN = {"track": "bytetrack"}, {"python": "crowd:Crowd"}
@@ -69,3 +70,44 @@ def test_it_stands_before_the_conversion_and_knows_what_is_hidden() -> None:
 def test_it_reads_what_is_shown_of_the_counts_of_a_thermal_camera() -> None:
     assert "thermal-range=auto" in text(stages=[BOXES], thermal_range="auto")
     assert "thermal-range=28000,31000" in text(stages=[BOXES], thermal_range=[28000, 31000])
+
+
+RATES = {"quiet": 1, "busy": 10}
+
+
+def rate_of(limit: RateLimit | None) -> float | None:
+    """Return the frames a second that pass, in whole ones a minute."""
+    if limit is None:
+        return None
+    return sum(limit.admits(number * 10_000_000) for number in range(6000)) / 60
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "decoded"),
+    [
+        ({"fps": 10}, "", 10),
+        ({"fps": RATES}, "quiet-fps=1", 10),
+        ({"fps": {"quiet": 0.5}}, "quiet-fps=0.5", None),
+        ({"fps": RATES, "gate": "off"}, "quiet-fps=1 skips-still=false", 10),
+        ({"fps": RATES, "url": FILE}, "quiet-fps=1 skips-still=false", 10),
+        ({"fps": RATES, "stages": [BOXES, OWN]}, "quiet-fps=1 skips-still=false", 10),
+        ({"fps": 0.2}, "busy-fps=0.2 quiet-fps=0.2", 2),
+        ({"fps": 1.5}, "busy-fps=1.5 quiet-fps=1.5", 3),
+        ({"fps": {"quiet": 0.1, "busy": 1}}, "busy-fps=1 quiet-fps=0.1", 2),
+        ({"fps": 0.2, "url": "snapshot+http://192.0.2.10/image.jpg"}, "", None),
+    ],
+)
+def test_a_gate_keeps_rates_by_need_and_those_too_low_to_tell_motion(
+    options: dict[str, Any], said: str, decoded: float | None
+) -> None:
+    options = {"url": LIVE, "stages": [BOXES], **options}
+    camera = Camera.model_validate(options)
+    assert text(**options).removeprefix("mirgate name=gate").strip() == said
+    assert rate_of(limit_of(camera, source_of(camera), True)) == decoded
+    own = None if "snapshot" in str(camera.url) else camera.most_fps
+    assert rate_of(limit_of(camera, source_of(camera), False)) == own
+
+
+def test_no_gate_stands_without_stages_or_for_one_rate() -> None:
+    assert not text(fps=RATES, stages=[])
+    assert not text(fps=0.2, gate="off", stages=[BOXES])

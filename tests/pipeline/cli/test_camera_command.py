@@ -119,6 +119,9 @@ def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) 
     resumed = mirante("camera", "resume", "gate", *at)
     assert resumed.out == 'camera "gate" is resumed; see: mirante camera list\n'
     assert "  unknown  " in mirante("camera", "list", *at).out
+    assert mirante("camera", "edit", "gate", "--fps", "1,10", *at).status == 0
+    with connect(redis_server.url) as client:
+        assert Registry(client).cameras()["gate"].spec["fps"] == {"quiet": 1, "busy": 10}
 
 
 def test_the_commands_of_the_page_run(
@@ -175,6 +178,14 @@ def test_actual_state_is_that_of_a_live_worker(redis_server: RedisServer, mirant
         (
             ("add", "gate", "test://", "--fps", "0"),
             "gate.fps: 0.0 — expected a number greater than 0",
+        ),
+        (
+            ("add", "gate", "test://", "--fps", "5,2"),
+            "gate.fps: a mapping — expected quiet ≤ busy, got 5 and 2",
+        ),
+        (
+            ("add", "gate", "test://", "--fps", "1,2,3"),
+            'mirante: --fps: expected a number, or two as QUIET,BUSY, got "1,2,3"',
         ),
         (
             ("add", "gate", "test://", "--worker", "a b"),

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.cameras.rate import RateLimit
+from plugins.rate import RateLimit
 
 MS = 1_000_000
 
