@@ -302,14 +302,22 @@ def test_a_user_of_sentinels_finds_the_primary() -> None:
             owner.execute_command(*line.split())
             login = "sentinel_username=watcher&sentinel_password=PASSWORD"
             url = RedisUrl(f"{sentinels.url}?{login}")
-            for client in (url.client(), url.client()):
-                assert client.execute_command("PING") == b"PONG"
+            for _ in range(2):
+                with url.client() as client:
+                    assert client.execute_command("PING") == b"PONG"
             wrong = RedisUrl(f"{sentinels.url.removesuffix('main')}other?{login}")
-            with pytest.raises(redis.RedisError, match="they watch main"):
-                wrong.client().execute_command("PING")
+            with (
+                wrong.client() as client,
+                pytest.raises(redis.RedisError, match="they watch main"),
+            ):
+                client.execute_command("PING")
             assert owner.acl_log(9) == []
-            watcher = redis.Redis(port=sentinels.port, username="watcher", password="PASSWORD")
-            with pytest.raises(redis.exceptions.NoPermissionError):
+            with (
+                redis.Redis(
+                    port=sentinels.port, username="watcher", password="PASSWORD"
+                ) as watcher,
+                pytest.raises(redis.exceptions.NoPermissionError),
+            ):
                 watcher.execute_command("SENTINEL", "FAILOVER", "main")
         finally:
             sentinels.kill()
