@@ -110,6 +110,16 @@ class Inference:
     poses: Mapping[int | None, Pose] = field(default_factory=dict)
     embeddings: Mapping[int | None, Embeddings] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing was found: no box, no pixel of a mask, nothing said of the frame."""
+        others = (self.attributes, self.poses, self.embeddings)
+        return (
+            len(self.detections) == 0
+            and not any(others)
+            and not any(mask.bits.any() for mask in self.masks)
+        )
+
     def merge(self, other: Inference) -> Inference:
         """Return what one model found in two views of a frame; the timings are summed."""
         more = len(other.detections) > 0

@@ -15,9 +15,11 @@ class Samples:
     Args:
         count: enough.
         every_s: least seconds between two, as neighbours show the same.
+        only_found: offer those alone in which the model finds something.
     """
 
-    def __init__(self, count: int, every_s: float) -> None:
+    def __init__(self, count: int, every_s: float, only_found: bool = False) -> None:
+        self.only_found = only_found
         self._count, self._every_s = count, every_s
         self._taken: list[NDArray[np.uint8]] = []
         self._due_s = 0.0

@@ -93,7 +93,8 @@ class Served:
         """
         model = self.model
         found = model(rgb, source, detections)
-        if (samples := self._entry.samples) is not None:
+        samples = self._entry.samples
+        if samples is not None and not (samples.only_found and found.is_empty):
             for picture in model.pictures(rgb, source, detections):
                 samples.offer(picture)
         return model, found
@@ -188,9 +189,16 @@ class Models:
             self._replace(name, entry, to, tuple(before))
             return to
 
-    def collect(self, name: str, count: int, every_s: float) -> Samples:
-        """Keep some of the frames that a model sees from now on, until ``discard``."""
-        samples = self._entry(name).samples = Samples(count, every_s)
+    def collect(self, name: str, count: int, every_s: float, only_found: bool = False) -> Samples:
+        """Keep some of the frames that a model sees from now on, until ``discard``.
+
+        Args:
+            name: of the model.
+            count: enough.
+            every_s: minimum seconds between two.
+            only_found: keep those alone in which it finds something.
+        """
+        samples = self._entry(name).samples = Samples(count, every_s, only_found)
         return samples
 
     def discard(self, name: str) -> None:

@@ -22,6 +22,9 @@ from pipeline.config.stages.stage import STAGES
 from pipeline.config.standard import FACE, Standard
 from pipeline.config.telemetry import Telemetry
 
+AUTO = "auto"  # engine.runtime: whatever is fastest here
+CAMERAS = "cameras"  # engine.calibrate: frames of the cameras
+
 SectionT = TypeVar("SectionT", bound=Section)
 CameraT = TypeVar("CameraT", bound=CameraOptions)
 
@@ -208,12 +211,17 @@ class Engine(Section):
     threads: int | None = Field(
         None, ge=1, le=256, description="threads per session; null: from cores and cameras"
     )
-    runtime: Literal["onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"] | None = Field(
-        None, description="build engines for it and swap them in; null: models run as they are"
+    runtime: Literal["auto", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"] | None = Field(
+        "auto",
+        description="build engines for it and swap them in; auto: whichever of ONNX Runtime and "
+        "OpenVINO is measured to be fastest here, where mirante[openvino] is installed; null: "
+        "models run as they are",
     )
     precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="of those engines")
     calibrate: str | None = Field(
-        None, description="for int8: a clip or folder of images of what the cameras see"
+        None,
+        description="for int8: a clip or folder of images of what the cameras see; with it auto "
+        "tries int8 too, and there cameras stands for frames of the cameras themselves",
     )
     batch: int | None = Field(
         None, ge=1, le=256, description="maximum images per call; null: 8 on a GPU, else 1"
@@ -222,10 +230,15 @@ class Engine(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         asked = self.precision != "fp32" or self.batch is not None
-        if self.runtime is None and asked:
-            raise ValueError("runtime: expected with precision or batch, got null")
-        if (self.precision == "int8") != (self.calibrate is not None):
-            raise ValueError("calibrate: expected with precision int8, and with it alone")
+        if self.runtime in (None, AUTO) and asked:
+            got = self.runtime or "null"
+            raise ValueError(f"runtime: expected one by name with precision or batch, got {got}")
+        if self.runtime != AUTO and (self.precision == "int8") != (self.calibrate is not None):
+            raise ValueError(
+                "calibrate: expected with precision int8 or runtime auto, and with these alone"
+            )
+        if self.runtime != AUTO and self.calibrate == CAMERAS:
+            raise ValueError(f"calibrate: expected a clip or folder, as {CAMERAS} is for auto")
         return self
 
 

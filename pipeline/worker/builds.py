@@ -18,6 +18,7 @@ from engines.files import writing
 from engines.serving import Models, about_engine
 from pipeline.config.settings import Engine
 from pipeline.control.reports import BuildReport
+from pipeline.worker.engine_choice import NotBuiltError, Provided, choice_of
 
 log = logging.getLogger(__name__)
 
@@ -29,25 +30,23 @@ SILENT_S = (
 WAIT_S = 1.0
 
 
-class BuildFailedError(RuntimeError):
-    """The child process built no engine; in its words."""
-
-
 class EngineBuilds:
-    """Gives each model the engine that is configured, without keeping a camera waiting.
+    """Gives each model its engine, without keeping a camera waiting.
 
     An engine that the store has is used from the first frame. Else the model runs as it is, some of
-    the frames that it sees are kept, a child process builds the engine and compares what it finds
-    in them, and the engine is swapped in between two frames. What fails is said once, and the model
-    runs on as it is.
+    the frames that it sees are kept, a child process builds the engine (or several, and measures
+    which is fastest) and compares what it finds in them, and the engine is swapped in between two
+    frames. What fails is said once, and the model runs on as it is.
 
     Args:
         settings: the section ``engine``.
         models: what the engines are for.
+        threads: of a session.
     """
 
-    def __init__(self, settings: Engine, models: Models) -> None:
-        self._settings, self.models = settings, models
+    def __init__(self, settings: Engine, models: Models, threads: int = 1) -> None:
+        self.models = models
+        self._choice = choice_of(settings, threads)
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._known: set[str] = set()
         self._states: dict[str, BuildReport] = {}
@@ -62,7 +61,7 @@ class EngineBuilds:
 
     def start(self) -> None:
         """Begins to work on what is wanted."""
-        if self._settings.runtime is not None:
+        if self._choice is not None:
             self._thread.start()
 
     def close(self) -> None:
@@ -80,26 +79,27 @@ class EngineBuilds:
             ValueError, ImportError, RuntimeError: no engine of that kind can be made here.
         """
         for model in models:
-            if self._settings.runtime is None or not self._is_new(model):
+            if not self._is_new(model):
                 continue
             try:
-                engine = self._find(model)
+                found = self._find(model)
             except OSError as error:
                 self._known.add(model)
                 self._fail(model, error)
                 continue
-            if engine is None or not engine.is_proved:
+            if found is None or (found.engine is not None and not found.engine.is_proved):
                 self._want(model)
-            else:
-                self._known.add(model)
-                self.models.use(model, str(engine.manifest), (model,))
-                self._states[model] = BuildReport("ready")
-                log.info("model %s: engine %s", model, engine.key)
+                continue
+            self._known.add(model)
+            if found.engine is not None:
+                self.models.use(model, str(found.engine.manifest), (model,))
+                log.info("model %s: engine %s", model, found.engine.key)
+            self._states[model] = BuildReport("ready", found.words)
 
     def want(self, models: Iterable[str]) -> None:
         """Builds for models that came later, in turn."""
         for model in models:
-            if self._settings.runtime is not None and self._is_new(model):
+            if self._is_new(model):
                 self._want(model)
 
     def leave(self, model: str) -> None:
@@ -108,7 +108,12 @@ class EngineBuilds:
         self._states.pop(model, None)
 
     def _is_new(self, model: str) -> bool:
-        return model not in self._known and about_engine(model) is None
+        return (
+            self._choice is not None
+            and model not in self._known
+            and about_engine(model) is None
+            and self._choice.applies(model)
+        )
 
     def _want(self, model: str) -> None:
         self._known.add(model)
@@ -142,59 +147,59 @@ class EngineBuilds:
         pictures = self._collect(model)
         if self._stop.is_set():
             return
-        engine = self._find(model)
-        if engine is None:
-            self._build(model, pictures)
-            engine = self._find(model)
-        if engine is None:
-            raise BuildFailedError("the engine that was built is not in the store")
-        if not engine.is_proved:
+        found = self._find(model) or self._build(model, pictures)
+        engine = found.engine
+        if engine is not None and not engine.is_proved:
             engine = prove(engine, pictures)
-        if model in self._states:  # else somebody chose by hand meanwhile
+        if model not in self._states:  # somebody chose by hand meanwhile
+            return
+        if engine is None:
+            log.info("model %s runs on as it is: %s", model, found.words)
+        else:
             words = self.models.swap(model, str(engine.manifest))
-            self._states[model] = BuildReport("ready")
+            words = "; ".join(filter(None, (words, found.words)))
             log.info("model %s: engine %s takes over: %s", model, engine.key, words)
+        self._states[model] = BuildReport("ready", found.words)
 
     def _collect(self, model: str) -> list[Any]:
         """Frames that the model has seen; waits for the first as long as it takes."""
-        samples = self.models.collect(model, FRAMES, FRAMES_EVERY_S)
-        patience_s = 2 * FRAMES * FRAMES_EVERY_S
+        assert self._choice is not None
+        frames = self._choice.frames * FRAMES
+        samples = self.models.collect(model, frames, FRAMES_EVERY_S, self._choice.only_found)
+        patience_s = 2 * frames * FRAMES_EVERY_S
         while not self._stop.is_set() and not samples.wait(WAIT_S):
             patience_s -= WAIT_S if samples.taken() else 0.0
             if patience_s <= 0:
                 break
         return samples.taken()
 
-    def _build(self, model: str, pictures: list[Any]) -> None:
+    def _build(self, model: str, pictures: list[Any]) -> Provided:
         """Run one child process and watch it.
 
         Raises:
-            BuildFailedError: it failed, was killed, or hung.
+            NotBuiltError: it failed, was killed, or hung.
         """
-        import numpy as np
-
+        assert self._choice is not None
         with tempfile.TemporaryDirectory(prefix="mirante-engine-") as folder:  # for its owner alone
-            frames = Path(folder) / "frames.npz"
-            request = Path(folder) / "request.json"
             log.info("model %s: its engine is being built; it runs as it is meanwhile", model)
             with writing(Path(folder)):
-                np.savez(frames, *pictures)
-                request.write_text(self._request(model, str(frames)).to_json(), encoding="utf-8")
+                arguments = self._choice.ask(model, Path(folder), pictures)
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "engines.builder", str(request)],
+                [sys.executable, "-m", "engines.builder", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 text=True,
             )
             try:
-                self._follow(model, self._child)
+                said = self._follow(model, self._child)
             finally:
                 self._child.kill()
                 self._child.wait()
                 self._child = None
+        return self._choice.read(model, said)
 
-    def _follow(self, model: str, child: subprocess.Popen[str]) -> None:
-        """Reads what the child tells until it ends."""
+    def _follow(self, model: str, child: subprocess.Popen[str]) -> dict[str, Any]:
+        """Read what the child tells until it ends; return the last of it."""
         assert child.stdout is not None
         with child.stdout:
             watchdog = _watchdog(child)
@@ -202,35 +207,20 @@ class EngineBuilds:
                 watchdog.cancel()
                 said = _read(line)
                 if "failed" in said:
-                    raise BuildFailedError(str(said["failed"]))
-                if "manifest" in said:
-                    return
+                    raise NotBuiltError(str(said["failed"]))
+                if said.keys() & {"manifest", "verdict"}:
+                    return said
                 if "share" in said:
                     self._states[model] = BuildReport(
                         "building", str(said.get("doing", "")), float(said["share"])
                     )
                 watchdog = _watchdog(child)
             watchdog.cancel()
-        raise BuildFailedError(f"the process that built it ended with status {child.wait()}")
+        raise NotBuiltError(f"the process that built it ended with status {child.wait()}")
 
-    def _find(self, model: str) -> Any:
-        from engines.builder.build import find
-
-        return find(self._request(model, None))
-
-    def _request(self, model: str, frames: str | None) -> Any:
-        from engines.builder.request import Request
-
-        asked = self._settings
-        assert asked.runtime is not None
-        return Request(
-            model=model,
-            runtime=asked.runtime,
-            precision=asked.precision,
-            calibrate=asked.calibrate,
-            frames=frames,
-            batch=asked.batch,
-        )
+    def _find(self, model: str) -> Provided | None:
+        assert self._choice is not None
+        return self._choice.find(model)
 
 
 def _watchdog(child: subprocess.Popen[str]) -> threading.Timer:

@@ -70,7 +70,7 @@ def run_worker(
     stop = stop or threading.Event()
     telemetry = telemetry_of(settings)
     models = Models()
-    builds = EngineBuilds(settings.engine, models)
+    builds = EngineBuilds(settings.engine, models, threads_of(settings))
     cameras = _settled_cameras(settings)
     builds.prepare(use.name for camera in cameras for use in camera.models())
     loaded = load_models(cameras, threads_of(settings), models)

@@ -95,7 +95,7 @@ class Worker:
             tenure=self._tenancy.tenure,
         )
         self._registry = Registry(client, settings=settings)
-        self._builds = builds or EngineBuilds(settings.engine, Models())
+        self._builds = builds or EngineBuilds(settings.engine, Models(), threads_of(settings))
         self.models = self._builds.models
         self._swaps = ModelSwaps(
             client, settings.worker, self.models, self._builds.leave, self._blurred

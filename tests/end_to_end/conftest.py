@@ -47,6 +47,7 @@ def environment(tmp_path: Path, registry: Path) -> dict[str, str]:
         "MIRANTE_HOME": str(tmp_path / "home"),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "MIRANTE_DASHBOARD__PORT": "null",  # the tests that want one say so
+        "MIRANTE_ENGINE__RUNTIME": "null",  # nothing is measured beside a test
         "NO_COLOR": "1",
         "PYTHONPATH": f"{ROOT / 'docs/examples'}:{ROOT}",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -41,12 +42,12 @@ PATIENCE_S = 100.0
 def up(started: Up, redis_url: str, tmp_path: Path) -> Up:
     """Starts ``mirante up`` with the camera ``drawn``."""
 
-    def start(port: int, camera: Any = DRAWN, **settings: Any) -> Any:
+    def start(port: int, camera: Any = DRAWN, runtime: str = "null", **settings: Any) -> Any:
         config = tmp_path / "config.yaml"
         document = {"redis": {"url": redis_url}, "metrics": {"port": port}}
         document["cameras"] = {"drawn": camera}
         config.write_text(yaml.safe_dump(document | settings))
-        return started("mirante", "up", config)
+        return started("mirante", "up", config, MIRANTE_ENGINE__RUNTIME=runtime)
 
     return start
 
@@ -100,8 +101,8 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
 ) -> None:
     pytest.importorskip("openvino", reason="the engine is OpenVINO's")
     pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
-    settings = {"engine": {"runtime": "openvino", "precision": "fp32"}}
-    process = up(free_port, **settings)
+    settings = {"engine": {"precision": "fp32"}}
+    process = up(free_port, runtime="openvino", **settings)
     wait_for(free_port, "mirante_model_info", 'model="test-boxes"', 'runtime="onnxruntime"')
     wait_for(free_port, "mirante_engine_build", 'state="ready"')
     line = wait_for(free_port, "mirante_model_info", 'runtime="openvino"')
@@ -110,9 +111,31 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
     published(redis_url, 150)
     process.terminate()
     process.wait(timeout=20)
-    up(free_port, **settings)  # the engine is there: it serves from the first frame
+    up(free_port, runtime="openvino", **settings)  # the engine is there: it serves from frame 1
     wait_for(free_port, "mirante_model_info", 'runtime="openvino"')
     assert not [line for line in infos(free_port, "mirante_engine_build") if "ready" not in line]
+
+
+def test_the_fastest_runtime_is_found_once(
+    up: Up, redis_url: str, free_port: int, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="there is no choice without it")
+    pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+    process = up(free_port, runtime="auto")
+    wait_for(free_port, "mirante_model_info", 'model="test-boxes"', 'runtime="onnxruntime"')
+    wait_for(free_port, "mirante_engine_build", 'state="ready"')
+    published(redis_url, 150)
+    (kept,) = (tmp_path / "home" / "verdicts").glob("test-boxes-*.json")
+    verdict = json.loads(kept.read_text())
+    winner = verdict["measured"][verdict["fastest"]]
+    wait_for(free_port, "mirante_model_info", f'runtime="{winner["runtime"]}"')
+    process.terminate()
+    log, _ = process.communicate(timeout=20)
+    assert f"{winner['runtime']} {winner['precision']} is fastest here" in log
+    up(free_port, runtime="auto")  # it is known: nothing is measured
+    wait_for(free_port, "mirante_engine_build", 'state="ready"')
+    wait_for(free_port, "mirante_model_info", f'runtime="{winner["runtime"]}"')
+    assert json.loads(kept.read_text()) == verdict
 
 
 def test_a_model_is_swapped_by_hand_kept_and_rolled_back(

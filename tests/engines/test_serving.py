@@ -166,6 +166,22 @@ def test_frames_are_kept_while_they_are_wanted(tmp_path: Path, models: Models) -
     assert len(samples.taken()) == 2
 
 
+def test_frames_in_which_nothing_is_found_are_kept_unless_others_are_wanted(
+    tmp_path: Path, models: Models
+) -> None:
+    first = grid(tmp_path, "first")
+    stage = InferStage(first, models=models)
+    grey = np.full((64, 96, 3), 90, np.uint8)
+    samples = models.collect(first, 1, 0.0, only_found=True)
+    stage(Frame(grey), blank())
+    assert samples.taken() == []
+    stage(RED, blank())
+    assert len(samples.taken()) == 1
+    samples = models.collect(first, 1, 0.0)
+    stage(Frame(grey), blank())
+    assert len(samples.taken()) == 1
+
+
 def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path, models: Models) -> None:
     first = grid(tmp_path, "first")
     stage, crops = InferStage(first, models=models), InferStage("face", on="red", models=models)

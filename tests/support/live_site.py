@@ -163,6 +163,7 @@ def environment(folder: Path) -> dict[str, str]:
     return clean | {
         "MIRANTE_HOME": str(folder / "home"),
         "XDG_RUNTIME_DIR": str(folder),
+        "MIRANTE_ENGINE__RUNTIME": "null",  # nothing is measured beside a test
         "NO_COLOR": "1",
     }
 

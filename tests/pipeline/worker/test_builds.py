@@ -147,7 +147,7 @@ def test_frames_are_for_the_child_alone_and_gone_afterwards(
 
 
 def test_without_a_runtime_nothing_is_built(stage: InferStage) -> None:
-    builds = EngineBuilds(Engine(), Models())
+    builds = EngineBuilds(Engine(runtime=None), Models())
     builds.prepare(["test-boxes"])
     builds.want(["street"])
     builds.start()

@@ -1,0 +1,227 @@
+"""``engine.runtime: auto``: what a worker does with the verdict of the process that measures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from engines.builder.build import Engine as Built
+from engines.builder.build import build
+from engines.serving import Models
+from engines.store.verdicts import Measured, Verdict
+from mirante.frame import FrameResult
+from pipeline.cameras.synthetic import picture
+from pipeline.config.settings import Engine
+from pipeline.worker import builds as engine_builds
+from pipeline.worker import engine_choice
+from pipeline.worker.builds import EngineBuilds
+from plugins.frame import Frame
+from plugins.infer.stage import InferStage
+from tests.support.built_engines import ask, save_pictures, synthetic
+
+pytestmark = pytest.mark.slow
+
+pytest.importorskip("openvino", reason="there is no choice without it")
+pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
+
+AS_IT_IS = Measured(runtime="onnxruntime", precision="as published", ms=2.0)
+Child = Callable[[Verdict], Path]
+
+
+@pytest.fixture
+def models() -> Models:
+    return Models()
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Models) -> InferStage:
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(engine_builds, "FRAMES", 2)
+    monkeypatch.setattr(engine_builds, "FRAMES_EVERY_S", 0.0)
+    return InferStage("test-boxes", models=models)
+
+
+@pytest.fixture
+def engine(stage: InferStage, tmp_path: Path) -> Built:
+    """One that is in the store."""
+    del stage
+    frames = save_pictures(tmp_path / "proving.npz", synthetic())
+    return build(ask("test-boxes", "openvino", frames=frames))
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
+    """A process that says a verdict, in the place of the one that measures."""
+
+    def say(verdict: Verdict) -> Path:
+        saw, script = tmp_path / "saw.json", tmp_path / "child"
+        said = json.dumps({"verdict": msgspec.to_builtins(verdict)})
+        script.write_text(
+            f"#!{sys.executable}\n"
+            "import json, sys, numpy\n"
+            "asked = json.load(open(sys.argv[-1]))\n"
+            "for key in ('frames', 'calibrate'):\n"
+            "    if asked[key]:\n"
+            "        asked[key] = [list(a.shape) for a in numpy.load(asked[key]).values()]\n"
+            f"json.dump([sys.argv[1:], asked], open({str(saw)!r}, 'w'))\n"
+            f"print({said!r})\n"
+        )
+        script.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(script))
+        return saw
+
+    return say
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., EngineBuilds]]:
+    made: list[EngineBuilds] = []
+
+    def start(models: Models, **settings: Any) -> EngineBuilds:
+        made.append(EngineBuilds(Engine(**settings), models, threads=3))
+        made[-1].prepare(["test-boxes"])
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def frame(stage: InferStage, number: int | None = 0) -> None:
+    """One in which the model finds something, or a grey one."""
+    grey = np.full((360, 640, 3), 90, np.uint8)
+    rgb = grey if number is None else picture(number, 640, 360)
+    stage(Frame(rgb), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+
+
+def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
+    """Frames continue until the build is in that state; its words."""
+    until_s = time.monotonic() + 60
+    while builds.states["test-boxes"].state != state:
+        assert time.monotonic() < until_s, builds.states
+        frame(stage)
+    return builds.states["test-boxes"].words
+
+
+def verdict(*others: Measured, fastest: int) -> Verdict:
+    ways = (AS_IT_IS, *others)
+    return Verdict(model="test-boxes", facts={}, measured=ways, fastest=fastest, at="now")
+
+
+def test_the_fastest_takes_over_and_it_is_said(
+    stage: InferStage,
+    models: Models,
+    engine: Built,
+    child: Child,
+    started: Callable[..., EngineBuilds],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    won = Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key)
+    lost = Measured(runtime="openvino", precision="int8", words="it finds something else")
+    saw = child(verdict(won, lost, fastest=1))
+    with caplog.at_level(logging.INFO):
+        words = run_until(started(models), stage, "ready")
+    assert words == (
+        "openvino fp32 is fastest here: openvino fp32 1.0 ms, onnxruntime as published 2.0 ms"
+    )
+    assert "openvino int8 takes no part: it finds something else" in caplog.text
+    assert "takes over" in caplog.text
+    assert words in caplog.text
+    assert stage.model.manifest.runs_on == "openvino"
+    assert models.in_use()[0].before == ("test-boxes",)  # which a rollback brings back
+    arguments, asked = json.loads(saw.read_text())
+    assert "--contest" in arguments
+    assert (asked["threads"], asked["calibrate"], asked["by_cameras"]) == (3, None, False)
+    assert asked["frames"] == [[360, 640, 3]] * 2
+
+
+def test_where_the_model_is_fastest_it_runs_on(
+    stage: InferStage,
+    models: Models,
+    child: Child,
+    started: Callable[..., EngineBuilds],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    child(verdict(Measured(runtime="openvino", precision="fp32", ms=3.0, engine="x"), fastest=0))
+    with caplog.at_level(logging.INFO):
+        words = run_until(started(models), stage, "ready")
+    assert words.startswith("onnxruntime as published is fastest here: ")
+    assert f"runs on as it is: {words}" in caplog.text
+    assert models.in_use()[0].runs == "test-boxes"
+    assert models.in_use()[0].before == ()
+
+
+def test_frames_of_the_cameras_calibrate_and_others_prove(
+    stage: InferStage, models: Models, child: Child, started: Callable[..., EngineBuilds]
+) -> None:
+    saw = child(verdict(fastest=0))
+    run_until(started(models, calibrate="cameras"), stage, "ready")
+    _, asked = json.loads(saw.read_text())
+    assert asked["by_cameras"]
+    assert (len(asked["frames"]), len(asked["calibrate"])) == (2, 4)
+
+
+def test_frames_in_which_nothing_is_found_prove_nothing(
+    stage: InferStage, models: Models, child: Child, started: Callable[..., EngineBuilds]
+) -> None:
+    saw = child(verdict(fastest=0))
+    builds = started(models)
+    until_s = time.monotonic() + 60
+    while builds.states["test-boxes"].state != "collecting":
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+    for _ in range(10):
+        frame(stage, None)
+    assert not saw.exists()
+    run_until(builds, stage, "ready")
+    assert saw.exists()
+
+
+def test_what_was_measured_serves_from_the_first_frame(
+    stage: InferStage,
+    models: Models,
+    started: Callable[..., EngineBuilds],
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Built,
+) -> None:
+    won = Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key)
+    monkeypatch.setattr(
+        "engines.builder.contest.remembered", lambda _contest: verdict(won, fastest=1)
+    )
+    builds = started(models)
+    assert builds.states["test-boxes"].state == "ready"
+    assert models.runs("test-boxes") == str(engine.manifest)
+
+
+def test_a_model_of_another_kind_of_file_is_left_alone(stage: InferStage, models: Models) -> None:
+    builds = EngineBuilds(Engine(), models)
+    builds.want(["unet-face-int8"])
+    assert builds.states == {}
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_without_openvino_nothing_is_measured(
+    models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_asked: bool,
+) -> None:
+    monkeypatch.setattr(engine_choice, "find_spec", lambda _name: None)
+    with caplog.at_level(logging.INFO):
+        builds = EngineBuilds(Engine(runtime="auto") if is_asked else Engine(), models)
+    builds.prepare(["test-boxes"])
+    builds.want(["test-boxes"])
+    builds.start()
+    builds.close()
+    assert builds.states == {}
+    assert ('pip install "mirante[openvino]"' in caplog.text) is is_asked
