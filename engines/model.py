@@ -16,6 +16,7 @@ from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, of_parts, spec_of, thresholds
 from engines.found import Found
 from engines.head import Head
+from engines.image import Image, image_of
 from engines.inference import Inference, View, combined
 from engines.made import network_of
 from engines.manifest import Manifest, ManifestError, find
@@ -167,7 +168,7 @@ class Model:
 
     def __call__(
         self,
-        rgb: NDArray[np.uint8],
+        rgb: NDArray[np.uint8] | Image,
         source: Size | None = None,
         detections: Detections | None = None,
     ) -> Inference:
@@ -177,34 +178,34 @@ class Model:
             What all heads find. Boxes of several have the labels of all of them.
 
         Args:
-            rgb: (height, width, 3) uint8 RGB; rows may be padded. Not written to, not kept.
+            rgb: (height, width, 3) uint8 RGB, where rows may be padded, or an image. Not written
+                to, not kept.
             source: width and height of the source frame, in whose pixels results are; the size
                 of ``rgb`` when None.
             detections: what earlier models found, in source pixels; needed with ``on``.
 
         Raises:
-            ValueError: ``rgb`` is no such array, or nothing detects the class of ``on``.
+            ValueError: ``rgb`` is another array, or nothing detects the class of ``on``.
         """
         per_head = self.of_heads(rgb, source, detections)
         return combined(per_head, [head.kind.finds_boxes for head in self.heads])
 
     def of_heads(
         self,
-        rgb: NDArray[np.uint8],
+        rgb: NDArray[np.uint8] | Image,
         source: Size | None = None,
         detections: Detections | None = None,
     ) -> tuple[Inference, ...]:
         """Return what each head finds, from one inference; arguments and errors as of a call."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
-            raise ValueError(f"rgb: expected (height, width, 3) uint8, got {rgb.shape} {rgb.dtype}")
-        size = (rgb.shape[1], rgb.shape[0])
+        image = image_of(rgb)
+        size = image.size
         source = source or size
         zoom = (source[0] / size[0], source[1] / size[1])
         whole: list[tuple[int | None, Region | None]] = [(None, None)]
         timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
         found: list[Inference] = []
         for index, region in whole if self.on is None else self._crops(detections, zoom):
-            at, seen = self._run(rgb, region, timings)
+            at, seen = self._run(image, region, timings)
             started = time.perf_counter()
             here = [
                 one.to_source(View(head.labels, self.name, at, zoom, source, index, head.skeleton))
@@ -301,24 +302,24 @@ class Model:
         return None
 
     def _run(
-        self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
+        self, image: Image, region: Region | None, timings: dict[str, float]
     ) -> tuple[Placement, list[Found]]:
         """One inference, on the image or a region of it, decoded in the tensor's pixels."""
-        at, outputs = self._infer(rgb, region, timings)
+        at, outputs = self._infer(image, region, timings)
         started = time.perf_counter()
         found = [head.decode(outputs, at.size) for head in self.heads]
         timings["decode"] += (time.perf_counter() - started) * 1e3
         return at, found
 
     def _infer(
-        self, rgb: NDArray[np.uint8], region: Region | None, timings: dict[str, float]
+        self, image: NDArray[np.uint8] | Image, region: Region | None, timings: dict[str, float]
     ) -> tuple[Placement, Tensors]:
         """The network's outputs for the image or a region of it, and where it lies in the input."""
         started = time.perf_counter()
         if region is None:
-            tensor, at = self._preprocess.frame(rgb)
+            tensor, at = self._preprocess.frame(image)
         else:
-            tensor, at = self._preprocess.region(rgb, region)
+            tensor, at = self._preprocess.region(image_of(image).pixels, region)
         spec = self.manifest.input
         feeds = {spec.name: tensor, **besides(spec.extra, at.size, self._session.inputs)}
         ready = time.perf_counter()

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.image import Image, image_of
 from engines.manifest import Input
 from engines.placement import Placement, Region, Size, place, place_region
 
@@ -37,15 +38,15 @@ class Preprocessor:
             lambda size, content: _Slot(spec, dtype, gain, bias, size, content)
         )
 
-    def frame(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], Placement]:
-        """The tensor of a whole (h, w, 3) uint8 RGB image, and where the image lies in it.
+    def frame(self, rgb: NDArray[np.uint8] | Image) -> tuple[NDArray[Any], Placement]:
+        """The tensor of a whole image, (h, w, 3) uint8 RGB, and where the image lies in it.
 
         The tensor, (1, channels, H, W) or (1, H, W, channels), is overwritten by the next call.
         Where the network resizes by itself (``frame``), the place is the one in what it makes of
         the tensor.
         """
-        size = (rgb.shape[1], rgb.shape[0])
-        spec = self.spec
+        image, spec = image_of(rgb), self.spec
+        size = image.size
         at = place(size, spec.size, spec.resize, spec.multiple)
         fed = at
         if spec.frame is not None:
@@ -53,10 +54,9 @@ class Preprocessor:
             at = fed.then(place(spec.frame, spec.size, spec.resize, spec.multiple))
         slot = self._slot(fed.size, fed.content)
         content = (fed.content[2] - fed.content[0], fed.content[3] - fed.content[1])
-        if content != size:
-            cv2.resize(rgb, content, dst=slot.resized, interpolation=cv2.INTER_LINEAR)
-            rgb = slot.resized
-        return slot.fill(rgb), at
+        if content == size:
+            return slot.fill(image.pixels), at
+        return slot.fill(image.scaled(content, slot.resized)), at
 
     def region(self, rgb: NDArray[np.uint8], region: Region) -> tuple[NDArray[Any], Placement]:
         """The same for a region in image pixels; what lies outside repeats the image's edge.

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from engines.batcher import Batchers
 from engines.fit import Threshold
+from engines.image import Image, image_of
 from engines.inference import Inference
 from engines.manifest import Manifest, find
 from engines.model import Model, load
@@ -82,7 +83,7 @@ class Served:
         self._entry = entry
 
     def run(
-        self, rgb: NDArray[np.uint8], source: Size, detections: Detections
+        self, rgb: NDArray[np.uint8] | Image, source: Size, detections: Detections
     ) -> tuple[Model, Inference]:
         """Run on a frame, and offer what the model saw of it where frames are collected.
 
@@ -95,7 +96,7 @@ class Served:
         found = model(rgb, source, detections)
         samples = self._entry.samples
         if samples is not None and not (samples.only_found and found.is_empty):
-            for picture in model.pictures(rgb, source, detections):
+            for picture in model.pictures(image_of(rgb).pixels, source, detections):
                 samples.offer(picture)
         return model, found
 

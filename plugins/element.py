@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gi
@@ -18,7 +19,8 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
 
 from mirante.frame import FrameResult
-from plugins.frame import Frame
+from plugins.colour.layout import Layout
+from plugins.frame import Frame, PlanarFrame
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.skipped import take_skipped
@@ -35,6 +37,10 @@ if not Gst.is_initialized():
 
 RAW = Gst.Caps.from_string("video/x-raw")
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
+# Of ``mirrgb`` for elements that say so: planes, whose colours are those of the caps. Nothing else
+# of GStreamer makes or takes them.
+PLANES = Gst.Caps.from_string("video/x-raw(mirante:Planes),format=I420")
+IMAGES = Gst.Caps.from_string(f"{RGB.to_string()};{PLANES.to_string()}")
 _sharing = threading.Lock()
 DROPPED = Gst.FlowReturn.CUSTOM_SUCCESS  # to a base transform: drop this buffer, all is well
 # Looked up once: a name in Gst takes about as long as some of what is done for a frame.
@@ -45,7 +51,7 @@ _NO_TIME: int = Gst.CLOCK_TIME_NONE
 
 
 def pad_templates(
-    taken: Gst.Caps = RGB, given: Gst.Caps = RGB
+    taken: Gst.Caps = IMAGES, given: Gst.Caps = IMAGES
 ) -> tuple[Gst.PadTemplate, Gst.PadTemplate]:
     """Return one always-present pad each way."""
     source = Gst.PadTemplate.new("src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, given)
@@ -277,12 +283,13 @@ def _share_line(pipeline: Any) -> None:
 
 
 class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
-    """A filter that passes RGB video through untouched and calls a stage on each frame, with a view
+    """A filter that passes video through untouched and calls a stage on each frame, with a view
     of its pixels, which are not copied.
     """
 
     stage: Stage | None = None
     max_failures = max_failures()
+    _layout: Layout | None = None  # of planes; None for RGB
 
     def __init__(self) -> None:
         super().__init__()
@@ -297,6 +304,8 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
         """Called when the size changes."""
         self.set_passthrough(True)
+        self._layout = Layout(caps) if caps.is_subset(PLANES) else None
+        self.line.converted.forget()
         return self.read_caps(caps)
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
@@ -324,9 +333,16 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         """Calls the stage; False when it drops the frame."""
         assert self.stage is not None
         with buffer.map(READ) as mapped:
-            frame = Frame.of_rows(mapped.data, self.size, self.stride)
+            frame = self.frame_of(buffer, mapped.data, key)
             after = self.on_skipped(frame, result) if result.skipped else self.stage(frame, result)
         return self._passed(key, result, after)
+
+    def frame_of(self, buffer: Gst.Buffer, data: memoryview, key: int) -> Frame:
+        """Return the frame of a buffer that is mapped."""
+        if self._layout is None:
+            return Frame.of_rows(data, self.size, self.stride)
+        planes = partial(self._layout.planes, buffer, data)
+        return PlanarFrame(self._layout, planes, key, self.line.converted)
 
     def handle_skipped(self, key: int, result: FrameResult) -> None:
         """Calls ``on_skipped``."""

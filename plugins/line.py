@@ -12,6 +12,7 @@ from mirante.frame import FrameResult
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
+from plugins.frame import Converted
 from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
 from plugins.memory import Memory
@@ -41,6 +42,7 @@ class Line:
         rings: what the encoded images of the line's session are kept in.
         looked: the last published frame that models looked at and that is not damaged.
         calm: for how long its gate has seen nothing.
+        converted: the pixels of a frame that some element asked for.
         is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
@@ -56,6 +58,7 @@ class Line:
     looked: FrameResult | None = None
     calm: Calm = field(default_factory=Calm)
     is_resting: bool = False
+    converted: Converted = field(default_factory=Converted)
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
     _lock: threading.Lock = field(default_factory=threading.Lock)

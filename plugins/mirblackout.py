@@ -11,7 +11,7 @@ from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from plugins.blackout.zones import WHOLE, Blackout, Edges, read_zones
-from plugins.element import FrameHandler, max_failures, pad_templates
+from plugins.element import RGB, FrameHandler, max_failures, pad_templates
 
 
 class MirBlackout(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
@@ -27,7 +27,7 @@ class MirBlackout(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         "Paints areas of each frame black",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates()
+    __gsttemplates__ = pad_templates(RGB, RGB)
 
     zones = GObject.Property(
         type=str,

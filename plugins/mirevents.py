@@ -5,7 +5,7 @@ from __future__ import annotations
 from gi.repository import GObject, Gst
 
 from mirante.frame import FrameResult
-from plugins.element import READ, StageElement, pad_templates
+from plugins.element import READ, StageElement, frame_key, pad_templates
 from plugins.events.options import read_options
 from plugins.events.stage import EventsStage
 from plugins.frame import Frame
@@ -45,7 +45,8 @@ class MirEvents(StageElement):
         if self._seen is None:
             return result
         with self._seen.map(READ) as mapped:
-            return self.stage(Frame.of_rows(mapped.data, self.size, self.stride), result)
+            seen = self.frame_of(self._seen, mapped.data, frame_key(self._seen))
+            return self.stage(seen, result)
 
     def do_stop(self) -> bool:
         """Lets the image go."""

@@ -6,7 +6,15 @@ from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from mirante.keys import check_camera
-from plugins.element import ERROR, OK, FrameHandler, elements_of, max_failures, sink_template
+from plugins.element import (
+    ERROR,
+    IMAGES,
+    OK,
+    FrameHandler,
+    elements_of,
+    max_failures,
+    sink_template,
+)
 from plugins.outbox.outbox import Outbox
 from plugins.skipped import take_skipped
 from plugins.trace import FAILED
@@ -40,7 +48,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         "Publishes each frame's detections and masks on Redis streams",
         "Mirante",
     )
-    __gsttemplates__ = sink_template()
+    __gsttemplates__ = sink_template(IMAGES)
 
     camera = GObject.Property(
         type=str,

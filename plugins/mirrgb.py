@@ -11,7 +11,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstVideo
 
-from plugins.element import RAW, RGB, pad_templates
+from plugins.element import IMAGES, RAW, pad_templates
 from plugins.packed_rows import PackedRows
 from plugins.to_rgb import ToRgb
 
@@ -36,7 +36,7 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         "Scales raw video and converts it to RGB in its own colours",
         "Mirante",
     )
-    __gsttemplates__ = pad_templates(RAW, RGB)
+    __gsttemplates__ = pad_templates(RAW, IMAGES)
 
     thermal_range = GObject.Property(
         type=str,
@@ -44,6 +44,14 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         nick="Thermal range",
         blurb='The part of 16-bit grey that is shown from black to white, as "LOW,HIGH", or "auto" '
         "to follow the image (empty = 0,65535)",
+    )
+
+    planes = GObject.Property(
+        type=bool,
+        default=False,
+        nick="Planes",
+        blurb="Give I420 on as it is, scaled, where all that comes behind takes it: elements of "
+        "ours convert what they look at, at the size at which they look at it",
     )
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ def camera_graph(
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
         *([gate] if gate else ()),
-        f"mirrgb{thermal_text(spec.thermal_range)}",
+        f"mirrgb{thermal_text(spec.thermal_range)} planes=true",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),
         stages,
@@ -58,8 +58,12 @@ def thermal_text(window: str | list[int] | None) -> str:
 
 
 def analysis_caps(width: int, height: int) -> str:
-    """RGB of at most the analysis size; the ranges keep the image's shape and never enlarge."""
-    return f"video/x-raw,format=RGB,width=[1,{width}],height=[1,{height}],pixel-aspect-ratio=1/1"
+    """Images of at most the analysis size; the ranges keep the image's shape and never enlarge.
+
+    Planes if ``mirrgb`` gives them and all that comes behind takes them, else RGB.
+    """
+    size = f"width=[1,{width}],height=[1,{height}],pixel-aspect-ratio=1/1"
+    return f"video/x-raw(mirante:Planes),format=I420,{size};video/x-raw,format=RGB,{size}"
 
 
 def stages_text(name: str, camera: Camera, threads: int) -> str:

@@ -38,6 +38,8 @@ for name in ("mirrgb", "mirblackout"):  # not all elements: a model's take half 
 TIMEOUT_S = 60  # without a frame
 LARGEST = {"width": 7680, "height": 4320}
 
+_OUT = "appsink name=out caps=video/x-raw,format=RGB sync=false"
+
 
 def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.uint8]:
     """A frame of a clip: (height, width, 3) uint8 RGB, not scaled, turned, cut and painted.
@@ -55,7 +57,7 @@ def shown_frame(path: Path, number: int, options: CameraOptions) -> NDArray[np.u
     source = {"url": f"file:{path.resolve()}", "pace": "every_frame"}
     spec = Camera.model_validate(ways | source | LARGEST)
     try:
-        pipeline = Gst.parse_launch(camera_graph("once", spec, "appsink name=out sync=false"))
+        pipeline = Gst.parse_launch(camera_graph("once", spec, _OUT))
     except GLib.Error as error:
         raise OSError(f"{path}: {error.message}") from None
     follow_view(pipeline, spec)

@@ -25,7 +25,10 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 
 _PACKETS = Source(f"appsrc name=source format=time max-bytes=0 ! {DECODE}", pace="every_frame")
-_IMAGES = "appsink name=shown sync=false max-buffers=2 enable-last-sample=false"
+_IMAGES = (
+    "appsink name=shown caps=video/x-raw,format=RGB sync=false max-buffers=2 "
+    "enable-last-sample=false"
+)
 _LARGEST = {"width": 7680, "height": 4320, "fps": None, "loop": False, "damaged": "keep"}
 
 

@@ -55,7 +55,7 @@ class InferStage:
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Add detections, masks, attributes and key points; sum several models' times by step."""
         source = (result.width, result.height)
-        model, found = self._served.run(frame.pixels, source, result.detections)
+        model, found = self._served.run(frame, source, result.detections)
         joined = model.join(found, result)
         if not self._publish:
             return joined

@@ -16,7 +16,7 @@ from mirante.client.plan import FrameKind
 from pipeline.cameras.synthetic import picture, truth
 
 ELEMENTS = {
-    "mirrgb": {"thermal-range"},
+    "mirrgb": {"planes", "thermal-range"},
     "mirinfer": {"model", "on", "threshold", "thresholds", "threads", "max-failures"},
     "mirstage": {"python", "options", "max-failures"},
     "mirpreview": {"fps", "quality", "redis", "max-failures"},

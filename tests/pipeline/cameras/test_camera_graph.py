@@ -60,7 +60,9 @@ def test_all_end_in_the_same_way(url: str) -> None:
     text = graph(url, width=320, height=200)
     assert text.startswith('pipeline.( name="gate" ')
     assert text.endswith(
-        '! mirrgb ! capsfilter name=analysis caps="video/x-raw,format=RGB,'
+        '! mirrgb planes=true ! capsfilter name=analysis caps="'
+        "video/x-raw(mirante:Planes),format=I420,"
+        "width=[1,320],height=[1,200],pixel-aspect-ratio=1/1;video/x-raw,format=RGB,"
         'width=[1,320],height=[1,200],pixel-aspect-ratio=1/1" ! fakesink )'
     )
 
@@ -88,7 +90,7 @@ def test_only_results_of_what_is_there_already_wait_for_one_another(
 def test_a_thermal_camera_is_asked_for_its_counts(window: Any, text: str) -> None:
     webcam = graph("/dev/video2", thermal_range=window)
     assert 'device="/dev/video2" ! video/x-raw,format={GRAY16_LE,GRAY16_BE} ! decodebin ' in webcam
-    assert f"! mirrgb thermal-range={text} ! " in webcam
+    assert f"! mirrgb thermal-range={text} planes=true ! " in webcam
     assert "format={GRAY16" not in graph("/dev/video2")
 
 
