@@ -181,7 +181,8 @@ def serving(
     address = server.url.replace("://", f"://{user}:PASSWORD@") if user else server.url
     services = make_services(address, settings, Access(settings), credentials)
     app = make_app(services)
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on")
+    # uvicorn's log configuration would close the handlers of others: pytest's capture with them.
+    config = uvicorn.Config(app, port=0, log_config=None, log_level="warning", lifespan="on")
     web = uvicorn.Server(config)
     thread = threading.Thread(target=web.run)
     thread.start()
