@@ -117,7 +117,7 @@ def try_camera(services: FromApp, who: Operator, body: Keys) -> Description:
     jpeg = facts.pop("jpeg")
     picture = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None
     words, advice = redact(facts["words"]), advice_on(trial.code)
-    told = {"words": words, "advice": advice, "picture": picture}
+    told = {"words": words, "advice": advice, "warning": trial.warning, "picture": picture}
     return without_others(who, {**facts, **told})
 
 

@@ -124,4 +124,5 @@ class Seen:
             outbox=outbox,
             models=tuple(each for each in report.models if is_run(each.name)),
             builds={name: build for name, build in report.builds.items() if is_run(name)},
+            room=None,  # of all cameras together
         )

@@ -270,6 +270,10 @@ class Trial(Shape):
                     "models": ["yolox-street"],
                     "less": None,
                     "hint": None,
+                    "cpu_percent": 21.5,
+                    "free_percent": 84.0,
+                    "fits": True,
+                    "warning": None,
                     "picture": "data:image/jpeg;base64,/9j/4AAQ",
                 }
             ]
@@ -294,6 +298,20 @@ class Trial(Shape):
     hint: str | None = Field(
         None, description="that the stream is far larger than its analysis needs"
     )
+    cpu_percent: float | None = Field(
+        None,
+        description="of one core, that it takes while models look at every frame that its rate "
+        "lets pass; null where it was not measured",
+    )
+    free_percent: float | None = Field(
+        None,
+        description="of one core, that cameras may use yet on the worker's machine; null where it "
+        "was not measured, or the camera runs there already",
+    )
+    fits: bool | None = Field(
+        None, description="whether that is enough for it; it may be added all the same"
+    )
+    warning: str | None = Field(None, description="that it may not fit, in words")
     picture: str | None = Field(description="a data: URL of a JPEG")
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from engines.builder.build import build
-from engines.builder.contest import Contest, hold
-from engines.builder.request import Request
+from engines.builder.contest import hold
+from engines.builder.request import Contest, Request
 
 _NICE = 10  # cameras go first
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import cycle
@@ -17,7 +15,7 @@ from msgspec.structs import replace
 from engines.builder.build import build
 from engines.builder.builders import Precision, Told
 from engines.builder.frames import Rgb, identity, read_pictures
-from engines.builder.request import Request
+from engines.builder.request import Contest, Request
 from engines.files import digest_of
 from engines.made import network_of
 from engines.manifest import find
@@ -40,34 +38,6 @@ class Runs(Protocol):
 
     def __call__(self, rgb: Rgb) -> object:
         """Run on an image."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
-    """A model whose fastest engine is looked for.
-
-    Attributes:
-        model: zoo name, or path of a manifest.
-        frames: images on which engines are proved and measured, as in ``Request``.
-        threads: of the sessions that will run it.
-        calibrate: images that set the scales of int8, as in ``Request``; None tries no int8.
-        by_cameras: these are frames that the model has seen, whichever they were.
-    """
-
-    model: str
-    frames: str | None
-    threads: int = 1
-    calibrate: str | None = None
-    by_cameras: bool = False
-
-    def to_json(self) -> str:
-        """All of it."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Contest:
-        """Read what ``to_json`` wrote."""
-        return cls(**json.loads(text))
 
 
 def applies_to(model: str) -> bool:

@@ -1,4 +1,4 @@
-"""The request for an engine, from the command line or as JSON for a child process."""
+"""What is asked of engines, from the command line or as JSON for a child process."""
 
 from __future__ import annotations
 
@@ -144,6 +144,40 @@ class Request:
             if key not in data:
                 raise ValueError(f"request: {key}: missing, and required")
         return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """A model whose fastest engine is looked for.
+
+    Attributes:
+        model: zoo name, or path of a manifest.
+        frames: images on which engines are proved and measured, as in ``Request``.
+        threads: of the sessions that will run it.
+        calibrate: images that set the scales of int8, as in ``Request``; None tries no int8.
+        by_cameras: these are frames that the model has seen, whichever they were.
+    """
+
+    model: Annotated[str, Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")]
+    frames: Annotated[
+        str | None,
+        Option(metavar="CLIP", help="Real images to compare and measure on; else shipped ones."),
+    ] = None
+    threads: Annotated[int, Option(help="Of a worker's sessions, whose verdict it is.", min=1)] = 1
+    calibrate: Annotated[
+        str | None,
+        Option(metavar="CLIP", help="Tries int8 too: clip or folder with what the cameras see."),
+    ] = None
+    by_cameras: bool = False
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Contest:
+        """Read what ``to_json`` wrote."""
+        return cls(**json.loads(text))
 
 
 def _within(key: str, value: Any, least: int, most: int) -> None:

@@ -20,6 +20,7 @@ from pipeline.cli import (
     engines,
     models,
     once,
+    size,
     tail,
 )
 from pipeline.cli.found import FoundGroup
@@ -57,6 +58,7 @@ def make_app(is_fancy: bool = False) -> typer.Typer:
     app.add_typer(models.app, name="models")
     app.add_typer(engines.app, name="engines")
     app.command("run-once")(once.run_once)
+    app.command()(size.size)
     app.command()(configured.check)
     app.command()(doctor.doctor)
     return app

@@ -74,7 +74,7 @@ def _try_new(spec: dict[str, Any], worker: str | None, redis_url: str | None) ->
     from pipeline.control.trials import ask_trial
     from pipeline.worker.trials import run_trial
 
-    camera = _expanded(spec)  # a mistake is said here already
+    camera = expanded(spec)  # a mistake is said here already
     if worker is None:
         return run_trial(NAME, camera)
     with connected(redis_url) as client:
@@ -95,7 +95,7 @@ def _try_wanted(name: str, redis_url: str | None) -> Trial:
         return ask_trial(client, Credentials(), name, {}, wanted[name].worker)
 
 
-def _expanded(spec: dict[str, Any]) -> Camera:
+def expanded(spec: dict[str, Any]) -> Camera:
     """The camera with what this machine's variables stand for.
 
     Raises:
@@ -136,6 +136,8 @@ def _print(trial: Trial) -> None:
     if trial.codec is not None:
         facts.append(trial.codec)
     typer.echo(", ".join(facts))
+    if trial.warning is not None:
+        typer.echo(f"warning: {trial.warning}", err=True)
     if trial.hint is not None:
         typer.echo(f"hint: {trial.hint}", err=True)
     if trial.models:

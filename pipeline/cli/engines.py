@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engines.builder.request import Request
+from engines.builder.request import Contest, Request
 from engines.commands import command
 from engines.console import is_fancy, print_table
 
@@ -43,6 +43,30 @@ def build(request: Request) -> None:
     for line in _parity(engine):
         typer.echo(line)
     typer.echo(f"run it     {engine.manifest}")
+
+
+@app.command()
+@command
+def fastest(contest: Contest) -> None:
+    """Measure which runtime runs a model fastest here, for workers with engine.runtime: auto."""
+    from engines.builder.contest import hold
+    from engines.store.models import use_default_mirror
+
+    use_default_mirror()
+    with _progress(contest.model) as told:
+        verdict = hold(contest, told)
+    ran = [way for way in verdict.measured if way.ms is not None]
+    first = verdict.measured[0].ms or 0.0
+    rows = [
+        [way.runtime, way.precision, f"{way.ms:.2f}", f"{first / way.ms:.2f}"]
+        for way in ran
+        if way.ms
+    ]
+    print_table(["runtime", "precision", "CPU ms", "x as published"], rows)
+    for way in verdict.measured:
+        if way.words:
+            typer.echo(f"{way.name} takes no part: {way.words}")
+    typer.echo(f"runs       {verdict.winner.name}")
 
 
 @app.command("list")

@@ -16,6 +16,7 @@ from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import OutboxReport
+from pipeline.control.room import RoomReport
 
 log = logging.getLogger(__name__)
 
@@ -301,6 +302,7 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
         defaults: what a camera inherits that does not say otherwise; keys of ``CameraOptions``.
         standard: what runs where a camera names no stages, as it was chosen so far; None where the
             configuration's defaults name some.
+        room: how many cameras more its machine holds; None until that was measured.
     """
 
     worker: str
@@ -315,6 +317,9 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
     zoo: tuple[ZooReport, ...]
     defaults: dict[str, Any]
     standard: Standard | None = None
+    room: Annotated[
+        RoomReport | None, told("for more cameras, from the last minute; null: not measured yet")
+    ] = None
 
     def stages_of(self, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return what the frames of a camera pass that this worker runs, in its keys or by default.

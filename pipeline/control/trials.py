@@ -36,6 +36,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         models: names of the models that it ran.
         hint: that the stream is far larger than its analysis needs; None for others.
         less: why the shipped model ran, where the camera names no stages and a file is missing.
+        cpu_percent: of one core, that it takes while models look at every frame that its rate lets
+            pass; None where it was not measured.
+        free_percent: of one core, that cameras may use yet on that machine.
+        fits: whether that is enough for it; None where it was not measured.
     """
 
     connected: bool
@@ -50,6 +54,19 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str] = []
     less: Choice | None = None
     hint: str | None = None
+    cpu_percent: float | None = None
+    free_percent: float | None = None
+    fits: bool | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """Say that the camera does not fit; None where it does, or that is not known."""
+        if self.fits is not False or self.cpu_percent is None or self.free_percent is None:
+            return None
+        return (
+            f"it may not fit: it takes about {self.cpu_percent:.0f} % of a core when busy, and "
+            f"{self.free_percent:.0f} % is left for cameras here; all cameras may come late"
+        )
 
 
 def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:

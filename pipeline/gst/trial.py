@@ -42,7 +42,7 @@ from plugins.preview.blur import Blur
 WIDEST_PX = 1280
 QUALITY = 80
 BLUR_FRAMES = 5  # seen before one is shown: a detector misses a face now and then
-RATE_S = 1.0  # for which frames are counted where the stream does not say its rate
+RATE_S = 2.0  # for which frames are counted, and what they cost
 STOP_S = 2.0
 
 
@@ -147,7 +147,9 @@ def try_camera(request: Request) -> Trial:
         fault = faults[0] if faults else _impatient(ledger, warnings.last, seconds, runner.reason)
         trial = failed(fault.code, fault.reason, seconds)
     else:
-        trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or _rate(ledger, request.until_s))
+        cost, rate = _measured(ledger, request.until_s)
+        trial = _shown(*TrialSink.kept, seconds, TrialSink.fps or rate)
+        trial = msgspec.structs.replace(trial, cpu_percent=cost)
     runner.stop(STOP_S)  # cameras have few sessions: this one is closed, not left behind
     return trial
 
@@ -177,12 +179,16 @@ def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) 
     )
 
 
-def _rate(ledger: Ledger, until_s: float) -> float | None:
-    """Frames a second as they are decoded; None when none came meanwhile."""
-    before, began_s = _decoded(ledger), time.monotonic()
+def _measured(ledger: Ledger, until_s: float) -> tuple[float | None, float | None]:
+    """Return the percent of a core that this process takes, and the frames a second that it
+    decodes; None where there is no time left, or no frame came meanwhile.
+    """
+    before, began_s, used_s = _decoded(ledger), time.monotonic(), time.process_time()
     time.sleep(max(0.0, min(RATE_S, until_s - began_s)))
     came, elapsed_s = _decoded(ledger) - before, time.monotonic() - began_s
-    return came / elapsed_s if came and elapsed_s > 0 else None
+    if elapsed_s < RATE_S / 2 or not came:
+        return None, None
+    return round(100 * (time.process_time() - used_s) / elapsed_s, 1), came / elapsed_s
 
 
 def _decoded(ledger: Ledger) -> int:

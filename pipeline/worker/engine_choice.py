@@ -175,7 +175,7 @@ class Fastest:
         return _provided(verdict)
 
     def _contest(self, model: str, frames: str | None, calibrate: str | None) -> Any:
-        from engines.builder.contest import Contest
+        from engines.builder.request import Contest
 
         return Contest(
             model=model,

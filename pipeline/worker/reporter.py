@@ -18,10 +18,12 @@ from engines.manifest import ManifestError, zoo_names
 from engines.store.models import show
 from mirante.outage import Outage
 from mirante.refusal import eviction
+from pipeline.cameras.state import State
 from pipeline.config.choosing import chosen
 from pipeline.config.settings import Settings
 from pipeline.control.reports import WorkerReport, WorkerState, ZooHead, ZooReport, publish
 from pipeline.control.spec import shown
+from pipeline.worker.load import Room
 from pipeline.worker.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Reporter:
         self._client, self._settings, self._state = client, settings, state
         self._outage = outage
         self._machine = Machine()
+        self._room = Room()
         self._started = time.time()
         self._version = version("mirante")
         self._defaults = shown(settings.defaults, exclude_unset=False)
@@ -116,6 +119,7 @@ class Reporter:
             zoo=self._zoo,
             defaults=self._defaults | stages,
             standard=standard,
+            room=self._room.report(_running(state)),
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
@@ -136,6 +140,10 @@ class Reporter:
         if words != self._said:
             log.warning("%s", words)
         self._said = words
+
+
+def _running(state: WorkerState) -> int:
+    return sum(camera.state == State.RUNNING for camera in state.cameras.values())
 
 
 def _of_zoo(name: str, at: str) -> ZooReport:

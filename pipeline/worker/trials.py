@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, failed, pack, unpack
+from pipeline.worker.load import Mark, space_of
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,37 @@ def run_trial(name: str, camera: Camera, folder: Path | None = None, local: bool
     began_s = time.monotonic()
     whole = settle(camera, folder)
     assert whole is not None  # it was waited for
+    before, children_s = Mark.now(), _children_s()
     trial = _tried(name, whole, began_s, local)
+    if camera.pace != "realtime":  # it takes what there is
+        trial = msgspec.structs.replace(trial, cpu_percent=None)
+    if trial.cpu_percent is not None:
+        trial = _fitted(trial, before, _children_s() - children_s)
     models = [use.name for use in whole.models()]
     less = chosen(folder).less(camera.preview.blur) if camera.stages is None else None
     return msgspec.structs.replace(trial, models=models, less=less, hint=_hint(trial, camera))
+
+
+def _fitted(trial: Trial, before: Mark, trial_s: float) -> Trial:
+    """Return the trial with whether the camera fits.
+
+    Args:
+        trial: with what the camera takes.
+        before: the trial began.
+        trial_s: processor time of its process, which is no part of what is in use.
+    """
+    assert trial.cpu_percent is not None
+    now = Mark.now()
+    used = (now.all_s - before.all_s - trial_s) / (now.at_s - before.at_s)
+    free = round(100 * space_of(max(0.0, used)).free, 1)
+    fits = trial.cpu_percent <= free
+    return msgspec.structs.replace(trial, free_percent=free, fits=fits)
+
+
+def _children_s() -> float:
+    """Return the processor time of processes of this one that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _hint(trial: Trial, camera: Camera) -> str | None:
@@ -62,6 +91,7 @@ def _tried(name: str, camera: Camera, began_s: float, local: bool) -> Trial:
     if lines := [*blur, *check_view(camera, name)]:
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
     spec = camera.model_dump(mode="json") | {"url": _whole(camera.url), "view": None}
+    spec["gate"] = "off"  # what it takes is measured with all frames looked at
     request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path, local))
     try:
         ended = subprocess.run(
@@ -94,7 +124,11 @@ def answer_trial(registry: Registry, folder: Path | None, request: Mapping[str, 
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
     local = "url" not in spec or request.get("local", True) is True
     trial = run_trial(name, camera, folder, local)
+    if name in registry.cameras():  # it may run, and is then in use itself
+        trial = msgspec.structs.replace(trial, free_percent=None, fits=None)
     log.info("camera %s, tried: %s", name, trial.words)
+    if trial.warning is not None:
+        log.warning("camera %s, tried: %s", name, trial.warning)
     return pack(trial)
 
 

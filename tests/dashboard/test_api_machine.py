@@ -172,6 +172,9 @@ def tried(bench: Bench, request: pytest.FixtureRequest) -> Iterator[list[dict[st
                 codec="H.264",
                 objects=[CAR],
                 jpeg=b"\xff\xd8",
+                cpu_percent=35.0,
+                free_percent=12.4,
+                fits=False,
             )
         )
 
@@ -205,6 +208,11 @@ def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:
         "objects": [{"label": "car", "class_id": 1, "score": 0.9, "bbox": [1, 2, 3, 4]}],
         "models": [],
         "less": None,
+        "cpu_percent": 35.0,
+        "free_percent": 12.4,
+        "fits": False,
+        "warning": "it may not fit: it takes about 35 % of a core when busy, and 12 % is left for "
+        "cameras here; all cameras may come late",
         "picture": picture,
     }
     [request] = tried

@@ -34,6 +34,7 @@ export function Worker({ worker }) {
     ${gpus.length === 0 && html`<p class="hint">No GPU here: models run on the CPU.</p>`}
     <dl class="readings">
       <div><dt>Cameras</dt><dd>${run} of ${cameras.length} running</dd></div>
+      ${worker.room && html`<div><dt>Room</dt><dd>${roomOf(worker.room)}</dd></div>`}
       <div><dt>Results sent</dt><dd>${count(outbox.sent)}</dd></div>
       <div><dt>Threads</dt><dd>${process.threads}</dd></div>
       <div><dt>Process</dt><dd>${worker.pid}</dd></div>
@@ -46,6 +47,13 @@ export function Worker({ worker }) {
     ${!outbox.connected && html`
       <${Notice} icon="alert" tone="bad" title="It cannot reach Redis">${outbox.words}</${Notice}>`}
   </section>`;
+}
+
+/** How many cameras more fit; what they cost is as of the last minute, quiet or not. */
+function roomOf({ more, camera_percent, free_percent }) {
+  const free = `${Math.round(free_percent)} % of a core`;
+  if (more === null) return camera_percent === null ? `${free}, and no camera to measure by` : free;
+  return `for ${count(more)} more like these: ${free}, and each takes ${camera_percent.toFixed(1)} % now`;
 }
 
 /** What left Redis before its time, as its stream was full. */

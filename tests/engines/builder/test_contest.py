@@ -11,8 +11,8 @@ import pytest
 
 from engines.builder import contest
 from engines.builder.builders import BuildError
-from engines.builder.contest import Contest, hold, measure, remembered
-from engines.builder.request import Request
+from engines.builder.contest import hold, measure, remembered
+from engines.builder.request import Contest, Request
 from engines.store import engines as shelf
 from engines.store import verdicts
 from tests.support.built_engines import save_pictures, synthetic

@@ -26,14 +26,24 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], check=False, capture_output=True, text=True
     )
     assert result.stderr.strip() == "0 set()"
-    commands = ["up", "demo", "camera", "tail", "models", "check", "doctor", "bench"]
+    commands = ["up", "demo", "camera", "tail", "models", "size", "check", "doctor", "bench"]
     assert not [name for name in commands if f"\n  {name} " not in result.stdout]
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        *("up", "camera", "tail", "models", "models import", "engines", "run-once", "check"),
+        *(
+            "up",
+            "camera",
+            "tail",
+            "models",
+            "models import",
+            "engines",
+            "run-once",
+            "size",
+            "check",
+        ),
         *("doctor", "demo", "dashboard", "eval", "train", "bench", "bench line"),
     ],
 )

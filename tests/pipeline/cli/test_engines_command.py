@@ -107,3 +107,17 @@ def test_what_is_wrong_is_said(mirante: Run, options: list[str], words: str) -> 
     outcome = mirante("engines", "build", "face", *options)
     assert outcome.status == 2
     assert outcome.err.startswith(f"mirante: {words}")
+
+
+def test_which_runtime_is_fastest(mirante: Run, home: Path, pictures: str) -> None:
+    pytest.importorskip("openvino", reason="there is no choice without it")
+    outcome = mirante("engines", "fastest", "face", "--frames", pictures)
+    assert outcome.status == 0, outcome.err
+    header, first, second, runs = outcome.out.splitlines()
+    assert header.split() == ["runtime", "precision", "CPU", "ms", "x", "as", "published"]
+    assert first.split()[:3] == ["onnxruntime", "as", "published"]
+    assert first.split()[-1] == "1.00"
+    assert second.split()[:2] == ["openvino", "fp32"]
+    assert runs.removeprefix("runs       ") in ("onnxruntime as published", "openvino fp32")
+    assert len(list((home / "verdicts").glob("face-*.json"))) == 1
+    assert "measuring" in outcome.err

@@ -1,0 +1,76 @@
+"""The arithmetic of room: how many cameras a machine holds, by what one of them costs."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Annotated
+
+import msgspec
+
+KEPT = 0.2  # of the cores: a frame that finds all of them busy waits, and is late
+KEPT_MEMORY = 0.1  # of the memory
+
+
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine has, and what is in use of it.
+
+    Attributes:
+        cores: that processes here may use, fewer where a quota or an affinity says so.
+        used: of them, by everything that runs, as an average over the time of measuring.
+        memory_bytes: that processes here may use.
+        memory_free_bytes: of it, with what only caches files.
+    """
+
+    cores: float
+    used: float
+    memory_bytes: int
+    memory_free_bytes: int
+
+    @property
+    def free(self) -> float:
+        """Cores that cameras may use yet; a part is kept free."""
+        return max(0.0, self.cores * (1 - KEPT) - self.used)
+
+    @property
+    def memory_left_bytes(self) -> int:
+        """Memory that cameras may use yet; a part is kept free."""
+        return max(0, self.memory_free_bytes - round(KEPT_MEMORY * self.memory_bytes))
+
+    def holds(self, cores: float, memory_bytes: int = 0) -> int:
+        """Return how many cameras more fit.
+
+        Args:
+            cores: that each needs, more than 0.
+            memory_bytes: that each needs; 0 leaves memory out.
+        """
+        most = floor(self.free / cores + 1e-9)
+        return most if memory_bytes <= 0 else min(most, self.memory_left_bytes // memory_bytes)
+
+
+class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How many cameras more a worker's machine holds, from its last minute.
+
+    Attributes:
+        cameras: that run now.
+        camera_percent: of one core that each of them costs on average, with the processes around
+            the worker; None where none runs.
+        free_percent: of one core, that cameras may use yet.
+        more: so many cameras like these fit besides, as they are now; None where none runs.
+    """
+
+    cameras: int
+    camera_percent: Annotated[
+        float | None, msgspec.Meta(description="of one core, on average; null: none runs")
+    ]
+    free_percent: Annotated[
+        float, msgspec.Meta(description="of one core, that cameras may use; 20 % are kept free")
+    ]
+    more: Annotated[
+        int | None, msgspec.Meta(description="cameras like these that fit besides; null: none runs")
+    ]
+
+
+def percent(cores: float) -> str:
+    """Return a share of one core in words."""
+    share = 100 * cores
+    return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f} %"

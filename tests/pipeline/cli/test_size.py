@@ -1,0 +1,104 @@
+"""``mirante size``: how many cameras like one fit here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.size import lines_of
+from pipeline.control.room import Space
+from pipeline.worker.sizing import Cost, Size
+from tests.support.outcome import Run
+
+GIB = 1 << 30
+SIZE = Size(
+    busy=Cost(cores=0.21, decoded=25.0, looked=10.0),
+    quiet=Cost(cores=0.023, decoded=0.5, looked=0.1),
+    asleep=True,
+    camera_bytes=50 << 20,
+    worker=0.008,
+    worker_bytes=200 << 20,
+    others=0.1,
+    space=Space(cores=2, used=0.108, memory_bytes=8 * GIB, memory_free_bytes=4 * GIB),
+    fits_busy=7,
+    fits_quiet=64,
+    limited_by="processor",
+)
+
+
+def test_the_answer_in_words() -> None:
+    camera, in_use, here, fits = lines_of(SIZE)
+    assert "21 % of a core busy (25.0 frames/s decoded, 10.0 analysed)" in camera
+    assert "2.3 % quiet (0.5 frames/s decoded, 0.1 analysed, key frames alone)" in camera
+    assert "50 MiB" in camera
+    assert "10 % of a core by others; a worker by itself 0.8 % and 200 MiB" in in_use
+    assert "2 cores, of which 20 % are kept free: 149 % of a core left; 3.2 GiB" in here
+    assert fits.endswith(
+        "7 cameras like this one, if all are busy (processor); 64 if nothing happens before any"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "expected URL, or --config FILE with cameras"),
+        (["test://", "--config", "x.yaml"], "expected URL, or --config FILE with cameras"),
+        (["test://", "--camera", "gate"], "--camera: expected with --config"),
+        (["test://", "--seconds", "5"], "--seconds: expected 20 or more, got 5"),
+        (["test://", "--fps", "0"], "fps: 0.0 — expected a number greater than 0"),
+        (["ftp://x"], 'url: "ftp://x"'),
+    ],
+)
+def test_what_is_wrong_is_said(mirante: Run, arguments: list[str], words: str) -> None:
+    outcome = mirante("size", *arguments)
+    assert outcome.status == 2
+    assert words in outcome.err
+
+
+def test_a_camera_is_named_where_there_are_several(mirante: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("cameras: {gate: {url: 'test://'}, yard: {url: 'test://'}}")
+    outcome = mirante("size", "--config", str(config))
+    assert "--camera: expected one of gate, yard" in outcome.err
+    outcome = mirante("size", "--config", str(config), "--camera", "gste")
+    assert 'no camera "gste"; did you mean "gate"' in outcome.err
+    outcome = mirante("size", "--config", str(config), "--fps", "3")
+    assert "--model, --fps: expected with URL" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.timeout(240)
+def test_a_camera_is_measured_busy_and_quiet(mirante: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "cameras: {gate: {url: 'test://?size=320x180&fps=10', fps: 5, "
+        "stages: [{model: test-boxes}]}}"
+    )
+    outcome = mirante("size", "--config", str(config), "--seconds", "20", "--json")
+    assert outcome.status == 0, outcome.err
+    found = json.loads(outcome.out.splitlines()[-1])
+    busy, quiet, space = found["busy"], found["quiet"], found["space"]
+    assert busy["cores"] > 0
+    assert busy["looked"] > 0
+    assert quiet["looked"] < busy["looked"]  # nothing moves in a black image
+    assert 0 < found["camera_bytes"] < GIB
+    assert found["others"] >= 0
+    left = 0.8 * space["cores"] - space["used"]
+    assert space["used"] == pytest.approx(found["others"] + found["worker"])
+    assert found["fits_busy"] <= max(0.0, left) / busy["cores"] + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.timeout(240)
+def test_a_camera_that_shows_nothing_is_not_measured(
+    mirante: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.worker.sizing._START_S", 1.0)
+    outcome = mirante("size", "rtsp://127.0.0.1:9/x", "--model", "test-boxes", "--seconds", "20")
+    assert outcome.status == 1
+    assert "nothing was measured: " in outcome.err
+    assert "127.0.0.1:9" in outcome.err
