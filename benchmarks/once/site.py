@@ -175,6 +175,7 @@ class Site:
         config = {
             "redis": {"url": self.servers.url},
             "metrics": off,
+            "engine": {"runtime": None},
             "dashboard": off,
             "log": {"level": "warning"},
             "cameras": {CAMERA: {"url": self.rtsp.url(CAMERA), "stages": stages}},

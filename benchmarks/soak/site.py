@@ -145,6 +145,7 @@ class Site:
         config = {
             "redis": {"url": self._redis.url},
             "metrics": off,
+            "engine": {"runtime": None},
             "dashboard": off,
             "defaults": {"fps": FPS, "stages": [{"model": self._plan.model}]},
             "cameras": cameras,
