@@ -83,16 +83,24 @@ class Served:
         self._entry = entry
 
     def run(
-        self, rgb: NDArray[np.uint8] | Image, source: Size, detections: Detections
+        self,
+        rgb: NDArray[np.uint8] | Image,
+        source: Size,
+        detections: Detections,
+        model: Model | None = None,
     ) -> tuple[Model, Inference]:
         """Run on a frame, and offer what the model saw of it where frames are collected.
 
-        Arguments and errors are those of ``Model.__call__``.
+        Other arguments and errors are those of ``Model.__call__``.
+
+        Args:
+            rgb, source, detections: as of that.
+            model: the one that runs on other parts of the frame; None for what runs now.
 
         Returns:
             The model that ran, as another may have taken its place by then, and what it found.
         """
-        model = self.model
+        model = model or self.model
         found = model(rgb, source, detections)
         samples = self._entry.samples
         if samples is not None and not (samples.only_found and found.is_empty):

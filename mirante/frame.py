@@ -72,6 +72,9 @@ class FrameResult:
             found is that of the last frame that models looked at; empty where they looked.
         looked: why models looked at the frame of a camera with a gate: ``learning``, ``motion``,
             ``track``, ``check``, ``damaged`` or ``format``; empty without a gate.
+        regions: the part of the frame that a model looked at, by its name: left, top, right, bottom
+            in source pixels. What it found elsewhere is as in the frame before. Models that looked
+            at the whole frame are left out.
     """
 
     camera: str
@@ -92,6 +95,7 @@ class FrameResult:
     zones: ZoneCounts | None = None
     skipped: str = ""
     looked: str = ""
+    regions: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
     @property
     def ts(self) -> float:

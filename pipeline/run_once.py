@@ -23,7 +23,7 @@ from pipeline.cameras.view import Turn, kept
 from pipeline.config.camera import CameraOptions
 from pipeline.config.stages.base import StageKind
 from plugins.blackout.zones import Blackout
-from plugins.frame import Frame
+from plugins.frame import Frame, Larger
 from plugins.stage import Stage
 
 
@@ -120,6 +120,7 @@ def run_once(
     source: tuple[int, int],
     camera: str = "once",
     number: int = 0,
+    larger: Larger | None = None,
 ) -> Ran:
     """Brings one frame before each stage in turn.
 
@@ -129,6 +130,7 @@ def run_once(
         source: width and height of the source frame, in whose pixels results are.
         camera: the name in the result.
         number: the frame's.
+        larger: what it was scaled from, for stages that look at parts of it.
 
     Raises:
         TypeError: a stage returned something else than a result or None. What it raises is passed
@@ -139,7 +141,7 @@ def run_once(
     elapsed_ms: dict[str, float] = {}
     for index, (name, stage) in enumerate(stages):
         began_ns = time.perf_counter_ns()
-        after = stage(Frame(frame), result)
+        after = stage(Frame(frame, larger), result)
         elapsed_ms[f"{index} {name}"] = (time.perf_counter_ns() - began_ns) / 1e6
         if after is None:
             return Ran(None, elapsed_ms)

@@ -334,6 +334,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         assert self.stage is not None
         with buffer.map(READ) as mapped:
             frame = self.frame_of(buffer, mapped.data, key)
+            frame.larger, frame.moves = self.line.closeup, self.line.moves
             after = self.on_skipped(frame, result) if result.skipped else self.stage(frame, result)
         return self._passed(key, result, after)
 

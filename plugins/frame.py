@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,42 @@ from engines.image import Rgb
 from engines.placement import Size
 from plugins.colour.layout import Layout
 from plugins.colour.planes import Samples
+
+Area = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the source frame
+Moves = Callable[[], Sequence[Sequence[float]]]
+
+
+class Larger(Protocol):
+    """The image that a frame was scaled from."""
+
+    def crop(self, area: Area, most: Size) -> NDArray[np.uint8]:
+        """Return a part as it is shown: (height, width, 3) uint8 RGB, within a size ``most``."""
+
+
+class Picture:
+    """An image that is RGB already.
+
+    Args:
+        rgb: (height, width, 3) uint8 RGB.
+    """
+
+    def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        self._rgb = rgb
+
+    def crop(self, area: Area, most: Size) -> NDArray[np.uint8]:
+        """See ``Larger``."""
+        left, top, right, bottom = area
+        return within(self._rgb[top:bottom, left:right], most)
+
+
+def within(rgb: NDArray[np.uint8], most: Size) -> NDArray[np.uint8]:
+    """Return an image scaled down to at most a width and height, in its own shape."""
+    height, width = rgb.shape[:2]
+    share = min(most[0] / width, most[1] / height)
+    if share >= 1:
+        return rgb
+    size = max(1, round(width * share)), max(1, round(height * share))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class Frame(Rgb):
@@ -22,12 +60,24 @@ class Frame(Rgb):
 
     Args:
         pixels: (height, width, 3) uint8 RGB; left writable for whoever made them.
+        larger: as the attribute.
+        moves: as the attribute.
+
+    Attributes:
+        larger: what it was scaled from; None where nobody keeps that.
+        moves: returns where something moves or may move; None without a gate.
     """
 
-    __slots__ = ()
+    __slots__ = ("larger", "moves")
 
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        larger: Larger | None = None,
+        moves: Moves | None = None,
+    ) -> None:
         super().__init__(pixels.view())
+        self.larger, self.moves = larger, moves
         self._pixels.flags.writeable = False
 
     @classmethod
@@ -41,6 +91,32 @@ class Frame(Rgb):
         """
         width, height = size
         return cls(np.ndarray((height, width, 3), np.uint8, data, strides=(stride, 3, 1)))
+
+    def moving(self) -> NDArray[np.float32]:
+        """Return (n, 4) where something moves or may move, in 0..1 of the image."""
+        found = self.moves() if self.moves is not None else ()
+        return np.array(found, np.float32).reshape(-1, 4)
+
+    def crop(self, area: Area, source: Size) -> NDArray[np.uint8]:
+        """Return a part of the frame at full resolution, scaled down to the analysis size at most.
+
+        Args:
+            area: left, top, right, bottom in pixels of the source frame.
+            source: width and height of that.
+
+        Raises:
+            ValueError: the frame was scaled, and nobody knows what from; or that cannot be read.
+        """
+        if self.larger is not None:
+            return self.larger.crop(area, self.size)
+        if source != self.size:
+            was, here = ("x".join(map(str, size)) for size in (source, self.size))
+            raise ValueError(
+                f"parts of a frame of {was}: only an image of {here} is left; expected mircloseup "
+                "in front of mirrgb"
+            )
+        left, top, right, bottom = area
+        return self.pixels[top:bottom, left:right]
 
 
 class Converted:
@@ -78,6 +154,7 @@ class PlanarFrame(Frame):
     ) -> None:
         self._layout, self._planes = layout, planes
         self._key, self._converted = key, converted
+        self.larger, self.moves = None, None
 
     @property
     def pixels(self) -> NDArray[np.uint8]:

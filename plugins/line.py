@@ -12,7 +12,7 @@ from mirante.frame import FrameResult
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
 from plugins.clips.ring import PacketRing
-from plugins.frame import Converted
+from plugins.frame import Converted, Larger, Moves
 from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
 from plugins.memory import Memory
@@ -43,6 +43,8 @@ class Line:
         looked: the last published frame that models looked at and that is not damaged.
         calm: for how long its gate has seen nothing.
         converted: the pixels of a frame that some element asked for.
+        closeup: the decoded image of the frame that is in the stages; None where none asks for it.
+        moves: returns where something moves or may move in that frame; None without a gate.
         is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
@@ -57,6 +59,8 @@ class Line:
     rings: tuple[PacketRing, ...] = ()
     looked: FrameResult | None = None
     calm: Calm = field(default_factory=Calm)
+    closeup: Larger | None = None
+    moves: Moves | None = None
     is_resting: bool = False
     converted: Converted = field(default_factory=Converted)
     carriage: Carriage = field(init=False)

@@ -12,6 +12,7 @@ from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
 from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_templates
+from plugins.gate.areas import Box
 from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL, STILL_S, Gate, Presence
 from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
@@ -93,7 +94,15 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         if self._luma is not None:
             self._gate, self._presence = Gate(self.still_s), Presence()
             self.scene.window = self._thermal if self._luma.is_counts else None
+        self.line.moves = None if self._gate is None else self._moves
         return True
+
+    def _moves(self) -> list[Box]:
+        """Return where something moves, and where objects are that are not still."""
+        looked = self.line.looked
+        is_tracked = looked is not None and looked.detections.track_id is not None
+        moving = [] if self._gate is None else self._gate.areas()
+        return [*moving, *(moving_in(looked) if is_tracked else ())]
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""

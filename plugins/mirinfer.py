@@ -69,6 +69,20 @@ class MirInfer(StageElement):
         nick="Publish embeddings",
         blurb="Write the model's embeddings into the frame's message",
     )
+    tiles = GObject.Property(
+        type=str,
+        default="off",
+        nick="Tiles",
+        blurb="Look at overlapping tiles of the frame, too, at full resolution: auto, off, or "
+        "COLUMNSxROWS",
+    )
+    regions = GObject.Property(
+        type=str,
+        default="off",
+        nick="Regions",
+        blurb="Look at a region at full resolution where mirgate sees motion in a small part of "
+        "the frame: auto or off",
+    )
     threads = threads()
 
     @property
@@ -89,4 +103,6 @@ class MirInfer(StageElement):
             thread_count(self.threads),
             self.publish,
             self.line.models,
+            self.tiles,
+            self.regions,
         )

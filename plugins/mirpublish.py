@@ -127,6 +127,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
 
     def handle(self, _buffer: Gst.Buffer, key: int, _result: FrameResult) -> bool:
         """Publishes what the elements before have found."""
+        self.line.closeup = None  # its decoder may have few buffers
         self._publish(key)
         return True
 

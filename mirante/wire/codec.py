@@ -29,6 +29,7 @@ from mirante.wire.messages import (
     Object,
     SkeletonOf,
 )
+from mirante.wire.regions import decode_regions, encode_regions
 from mirante.wire.vectors import encode_vectors, with_vectors
 from mirante.zones import ZoneCounts
 
@@ -83,6 +84,7 @@ def encode(result: FrameResult, mask_encoding: MaskEncoding = "bits") -> Encoded
         **head,
         skipped=result.skipped or msgspec.UNSET,
         looked=result.looked or msgspec.UNSET,
+        regions=encode_regions(result.regions) or msgspec.UNSET,
         objects=objects,
         skeletons=_skeletons(result.detections, objects) or msgspec.UNSET,
         masks=len(coded),
@@ -124,16 +126,7 @@ def decode(
     head: Head | None = found or listing
     if head is None:
         raise WireError("nothing to decode: neither detections nor masks")
-    if (
-        found
-        and listing
-        and (found.camera, found.epoch, found.seq)
-        != (
-            listing.camera,
-            listing.epoch,
-            listing.seq,
-        )
-    ):
+    if found and listing and _frame_of(found) != _frame_of(listing):
         raise WireError(f"masks of frame {listing.seq} beside detections of frame {found.seq}")
     _check_size(*head.size)
     parts = listing.masks if listing and masks else []
@@ -162,7 +155,12 @@ def decode(
         zones=_counted(found) if found else None,
         skipped=(found and found.skipped) or "",
         looked=(found and found.looked) or "",
+        regions=decode_regions((found and found.regions) or {}),
     )
+
+
+def _frame_of(head: Head) -> tuple[str, int, int]:
+    return head.camera, head.epoch, head.seq
 
 
 def _counted(message: DetectionsMessage) -> ZoneCounts | None:

@@ -139,6 +139,14 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
             "`motion`, `track`, `check`, `damaged` or `format`; absent without a gate; since 1.3"
         ),
     ] = UNSET
+    regions: Annotated[
+        dict[str, Box] | UnsetType,
+        Meta(
+            description="the part of the frame that a model looked at, by its name; its objects "
+            "elsewhere are those of the frame before; absent where all looked at the whole frame; "
+            "since 1.3"
+        ),
+    ] = UNSET
     objects: list[Object]
     skeletons: Annotated[
         list[SkeletonOf] | UnsetType,

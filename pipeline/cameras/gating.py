@@ -25,15 +25,16 @@ def gate_text(camera: Camera, source: Source) -> str:
     lanes are looked for from a car; of what moves and has no box nobody can tell whether it is
     more than leaves.
 
-    Rates by need have one too, to see whether anything moves. Where ``gate`` asks for none, models
-    look at each frame that it lets pass.
+    Rates by need and regions have one too, to see whether and where anything moves. Where ``gate``
+    asks for none, models look at each frame that it lets pass.
 
     Args:
         camera: its configuration, with the stages that were chosen.
         source: where its images come from.
     """
     stages, passes = camera.stages or [], _passes_over(camera, source)
-    if not stages or not (passes or isinstance(camera.fps, Rates)):
+    needs = isinstance(camera.fps, Rates) or any("regions" in stage.parts for stage in stages)
+    if not stages or not (passes or needs):
         return ""
     text = f"mirgate name=gate{thermal_text(camera.thermal_range)}{_rates_text(camera, source)}"
     if not passes:

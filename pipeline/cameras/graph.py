@@ -43,12 +43,20 @@ def camera_graph(
         _EVERY if source.pace == "every_frame" else _NEWEST,
         *before_scaling(spec),
         *([gate] if gate else ()),
+        *_closeup(spec),
         f"mirrgb{thermal_text(spec.thermal_range)} planes=true",
         f'capsfilter name=analysis caps="{analysis_caps(spec.width, spec.height)}"',
         *behind_scaling(spec),
         stages,
     ]
     return f"pipeline.( name={quoted(name)} {' ! '.join(parts)} )"
+
+
+def _closeup(spec: Camera) -> Iterator[str]:
+    """Yield the element that keeps decoded images, where a stage looks at parts of them."""
+    if any(stage.parts for stage in spec.stages or ()):
+        text = f"mircloseup name=closeup{thermal_text(spec.thermal_range)}"
+        yield f"{text} zones={quoted(json.dumps(spec.mask))}" if spec.mask else text
 
 
 def thermal_text(window: str | list[int] | None) -> str:

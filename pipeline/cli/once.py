@@ -72,6 +72,7 @@ def run_once(asked: Once) -> None:
     from engines.store.models import use_default_mirror
     from pipeline.run_once import analysed, make_stages, shown_frame
     from pipeline.run_once import run_once as run
+    from plugins.frame import Picture
 
     use_default_mirror()
     name, options = _settled(*_camera(asked))
@@ -82,9 +83,10 @@ def run_once(asked: Once) -> None:
             typer.echo("loading: each decoder is tried out on a grey image first", err=True)
         stages = make_stages(options.stages or (), asked.threads)
         if asked.debug:
-            size = f"{frame.shape[1]}x{frame.shape[0]}"
-            typer.echo(f"frame {asked.number} of {asked.clip.name}, analysed at {size}", err=True)
-        ran = run(stages, frame, (rgb.shape[1], rgb.shape[0]), name, asked.number)
+            at = f"{frame.shape[1]}x{frame.shape[0]}"
+            typer.echo(f"frame {asked.number} of {asked.clip.name}, analysed at {at}", err=True)
+        size = (rgb.shape[1], rgb.shape[0])
+        ran = run(stages, frame, size, name, asked.number, Picture(rgb))
     _print(ran, asked.json)
     if asked.picture is not None and ran.result is not None:
         from engines.files import write_picture

@@ -147,6 +147,8 @@ def _apply(pad: Any, seen: Seen) -> None:
         Gst.util_set_object_arg(turn, "video-direction", view.turn.direction)
     if (gate := graph.get_by_name("gate")) is not None:
         gate.scene.turn(view.turn.mirrored, view.turn.quarters, view.area)
+    if (closeup := graph.get_by_name("closeup")) is not None:
+        closeup.view.turn(view.turn.mirrored, view.turn.quarters, view.area)
     for name in ("blackout", "zones"):
         if (element := graph.get_by_name(name)) is not None:
             element.area = view.area

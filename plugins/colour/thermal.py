@@ -19,11 +19,14 @@ class Window:
     Args:
         low, high: the counts that become 0 and 255.
         follows: both are taken from the frames instead, and follow them slowly.
+
+    Attributes:
+        follows: as the argument.
     """
 
     def __init__(self, low: float, high: float, follows: bool = False) -> None:
         self._ends = np.array([low, high], np.float64)
-        self._follows, self._started = follows, False
+        self.follows, self._started = follows, False
 
     @classmethod
     def of_text(cls, text: str) -> Window:
@@ -43,11 +46,15 @@ class Window:
 
     def shown(self, grey: NDArray[np.uint8 | np.uint16]) -> NDArray[np.uint8]:
         """Return (height, width) uint8 of uint16."""
-        if self._follows:
+        if self.follows:
             self._follow(grey)
         low, high = self._ends
         above = cv2.subtract(grey.astype(np.uint16, copy=False), round(low))  # never below 0
         return np.asarray(cv2.convertScaleAbs(above, alpha=255 / (high - low)), np.uint8)
+
+    def held(self) -> Window:
+        """Return what it shows now, which follows nothing."""
+        return Window(*self._ends.tolist())
 
     def _follow(self, grey: NDArray[np.uint8 | np.uint16]) -> None:
         seen = np.percentile(grey[::_STEP, ::_STEP], [_BEYOND, 100 - _BEYOND])

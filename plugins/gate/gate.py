@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from plugins.gate.areas import Box, areas_of
 from plugins.gate.motion import Motion, Moved, Thumb
 
 STILL = "still"  # nothing moves: the reason of a frame that no model looks at
@@ -75,6 +76,10 @@ class Gate:
             at_s: when it was captured, in seconds.
         """
         self._looked_s = at_s
+
+    def areas(self) -> list[Box]:
+        """Return where something moves in the last frame: left, top, right, bottom in 0..1."""
+        return areas_of(self._motion.moving)
 
 
 class Presence:

@@ -11,10 +11,9 @@ from mirante.detections import Detections
 from mirante.frame import FrameResult
 from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
 from plugins.colour.thermal import Window
+from plugins.gate.areas import Box
 from plugins.gate.gate import STILL
 from plugins.gate.motion import Thumb, thumb_of
-
-Box = tuple[float, float, float, float]
 
 
 class Scene:

@@ -230,11 +230,21 @@ def test_a_frame_that_no_model_looked_at_says_why_and_others_why_they_were() -> 
     assert (looked.skipped, looked.looked) == ("", "motion")
 
 
+def test_a_frame_says_which_part_a_model_looked_at_and_nothing_where_it_was_all() -> None:
+    coded = encode(some_frame(regions={"yolox-nano": (100, 50, 740, 410)}))
+    message = json.loads(coded.detections["json"])
+    assert message["regions"] == {"yolox-nano": [100, 50, 640, 360]}
+    assert decode(coded.detections["json"]).regions == {"yolox-nano": (100, 50, 740, 410)}
+    whole = encode(some_frame())
+    assert "regions" not in json.loads(whole.detections["json"])
+    assert decode(whole.detections["json"]).regions == {}
+
+
 def test_every_field_of_a_frame_is_on_the_wire() -> None:
     plain = {f.name for f in dataclasses.fields(some_frame())}
     assert plain == {
         *("camera", "seq", "epoch", "captured_ns", "ts_source", "width", "height"),
         *("detections", "masks", "timings", "counts", "published", "damaged"),
-        *("lanes", "zones", "skipped", "looked"),
+        *("lanes", "zones", "skipped", "looked", "regions"),
         "events",  # in a stream of their own
     }, "a new field of FrameResult needs a place in the message"

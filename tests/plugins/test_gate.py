@@ -291,6 +291,7 @@ def test_an_image_that_was_made_up_stands_for_no_later_moment() -> None:
 
     element: Any = Gst.ElementFactory.make("mirevents")
     element.stage, element.size, element.stride = stage, (4, 4), 12
+    element.line = Line()
     element.handle(Gst.Buffer.new_wrapped(bytes([1] * 48)), 1, result(looked=MOTION))
     element.handle(Gst.Buffer.new_wrapped(bytes([2] * 48)), 2, result(looked=DAMAGED, damaged=True))
     element.on_skipped(None, result(skipped=STILL))

@@ -13,6 +13,7 @@ from plugins.colour.matrix import yuv_to_rgb
 from plugins.colour.thermal import Window
 from plugins.elements import register
 from plugins.mirrgb import whole_colorimetry
+from tests.support.images_out import image_of
 from tests.support.patches import PATCHES, WEIGHTS, patches_of, yuv
 
 BITS = {
@@ -38,14 +39,6 @@ def converted(image: bytes, caps: str, after: str = "mirrgb") -> NDArray[np.uint
         return image_of(sample)
     finally:
         pipeline.set_state(Gst.State.NULL)
-
-
-def image_of(sample: Any) -> NDArray[np.uint8]:
-    """The pixels of a sample of RGB."""
-    shape, buffer = sample.get_caps().get_structure(0), sample.get_buffer()
-    width, height = shape.get_value("width"), shape.get_value("height")
-    rows = np.frombuffer(buffer.extract_dup(0, buffer.get_size()), np.uint8).reshape(height, -1)
-    return rows[:, : width * 3].reshape(height, width, 3)
 
 
 def planar(weights: str, full: bool, bits: int = 8) -> bytes:

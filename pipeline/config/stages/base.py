@@ -95,6 +95,11 @@ class StageKind(Section):
         return None
 
     @property
+    def parts(self) -> Mapping[str, str]:
+        """The keys by which it looks at parts of the frame at full resolution; empty without."""
+        return {}
+
+    @property
     def live(self) -> Mapping[str, str]:
         """The settings that the stage takes in while it runs, by the name that it reads them by."""
         return {}

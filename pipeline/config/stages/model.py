@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Discriminator,
     Field,
     Tag,
@@ -26,6 +28,15 @@ Threshold = Annotated[
     Annotated[Score, Tag("<one>")] | Annotated[dict[str, Score], Tag("<per class>")],
     Discriminator(lambda value: "<per class>" if isinstance(value, dict) else "<one>"),
 ]
+PARTS = ("regions", "tiles")
+
+
+def _tiles(text: str) -> str:
+    """Check ``tiles``."""
+    match = re.fullmatch(r"([1-8])x([1-8])", text)
+    if text not in ("auto", "off") and (match is None or text == "1x1"):
+        raise ValueError("expected auto, off, or COLUMNSxROWS from 1x2 to 8x8")
+    return text
 
 
 class ModelStage(StageKind):
@@ -58,6 +69,23 @@ class ModelStage(StageKind):
         False, description="write the model's embeddings, a vector per box, into the message"
     )
 
+    regions: Annotated[Literal["auto", "off"], Shown("Regions")] = Field(
+        "off",
+        description="auto: where something moves in a small part of a large frame, look at a "
+        "region around it at full resolution, and at the whole frame now and then",
+    )
+    tiles: Annotated[str, Shown("Tiles"), AfterValidator(_tiles)] = Field(
+        "off",
+        description="overlapping tiles at full resolution that are looked at beside the whole "
+        "frame: auto for as many as the model needs to see small objects, off, or COLUMNSxROWS, as "
+        "3x2",
+    )
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """The keys by which it looks at parts of the frame, as it has them; empty without."""
+        return {key: getattr(self, key) for key in PARTS if getattr(self, key) != "off"}
+
     def launch_text(self, threads: int) -> str:
         """Return ``mirinfer`` with its properties."""
         text = f"mirinfer model={quoted(self.model)} threads={threads}"
@@ -68,13 +96,15 @@ class ModelStage(StageKind):
             text += f" thresholds={quoted(pairs)}"
         elif self.threshold is not None:
             text += f" threshold={self.threshold:g}"
+        text += "".join(f" {key}={value}" for key, value in self.parts.items())
         return f"{text} publish=true" if self.publish else text
 
     def make(self, threads: int) -> Stage:
         """Return the stage with its model loaded."""
         from plugins.infer.stage import InferStage
 
-        return InferStage(self.model, self.on, self.threshold, threads, self.publish)
+        asked = self.model, self.on, self.threshold, threads, self.publish
+        return InferStage(*asked, tiles=self.tiles, regions=self.regions)
 
     def models(self) -> Sequence[ModelUse]:
         """Return its model."""
@@ -102,6 +132,14 @@ class ModelStage(StageKind):
             yield f"{here}.on: {show(self.on)} — {words}"
         if self.publish and not model.gives_vectors:
             yield f"{here}.publish: true — {model.name} gives no embeddings"
+        for key, value in self.parts.items():
+            if self.on is not None:
+                yield f"{here}.{key}: {value} — expected off with on: {self.on}"
+            elif set(model.labels) != set(model.boxes):
+                yield (
+                    f"{here}.{key}: {value} — expected off, or a model that finds boxes alone; "
+                    f"{model.name} finds {', '.join(sorted({*model.labels} - {*model.boxes}))}"
+                )
         yield from self._check_threshold(f"{here}.threshold", model)
 
     def _check_threshold(self, here: str, model: ModelFacts) -> Iterator[str]:

@@ -111,3 +111,8 @@ def test_a_gate_keeps_rates_by_need_and_those_too_low_to_tell_motion(
 def test_no_gate_stands_without_stages_or_for_one_rate() -> None:
     assert not text(fps=RATES, stages=[])
     assert not text(fps=0.2, gate="off", stages=[BOXES])
+
+
+def test_regions_have_motion_told_also_where_no_frame_is_passed_over() -> None:
+    seen = text(FILE, stages=[{"model": "test-boxes", "regions": "auto"}])
+    assert "skips-still=false" in seen

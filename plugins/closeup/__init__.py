@@ -1,0 +1,1 @@
+"""Parts of the decoded image at full resolution, as they are shown."""

@@ -1,0 +1,88 @@
+"""Regions and tiles in a camera's graph: what is found is where it is, however it is shown."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mirante.frame import FrameResult
+from pipeline.cameras.graph import stages_text
+from pipeline.config.camera import Camera
+from pipeline.gst.camera import CameraRunner
+from plugins.ledger import Ledger
+from plugins.line import Line
+from plugins.outbox.outbox import Outbox
+
+PATIENCE_S = 60
+MASK = [[[0, 0], [0.3, 0], [0.3, 1], [0, 1]]]
+
+
+def frames(count: int, stage: dict[str, Any], **options: Any) -> list[FrameResult]:
+    """Return the first frames that a drawn camera with moving rectangles publishes."""
+    found: list[FrameResult] = []
+    enough = threading.Event()
+
+    def on_publish(result: FrameResult) -> None:
+        found.append(result)
+        if len(found) >= count:
+            enough.set()
+
+    spec = Camera.model_validate(
+        {
+            "url": "test://?size=1280x720&fps=10",
+            "stages": [{"model": "test-boxes", **stage}, {"track": "bytetrack"}],
+            **options,
+        }
+    )
+    line = Line(Ledger("gate", on_publish), Outbox("redis://127.0.0.1:1"))
+    runner = CameraRunner("gate", spec, stages_text("gate", spec, 1), line, lambda _change: None)
+    runner.start()
+    came = enough.wait(PATIENCE_S)
+    runner.stop()
+    assert came, runner.reason
+    assert found[-1].counts.balanced
+    assert line.closeup is None
+    return found[:count]
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize(
+    "view",
+    [{}, {"rotate": 90, "crop": [0, 0, 1, 0.5], "mask": MASK}, {"rotate": 180, "mirror": True}],
+)
+def test_tiles_of_small_frames_find_what_whole_large_ones_do(view: dict[str, Any]) -> None:
+    large = frames(4, {}, width=1280, height=1280, **view)
+    small = frames(4, {"tiles": "3x3"}, width=320, height=320, **view)
+    truth = {each.seq: boxes(each) for each in large}
+    compared, off = 0, []
+    for each in small:
+        if each.seq in truth:
+            compared += 1
+            assert {*boxes(each)} == {*truth[each.seq]}
+            off += [np.abs(box - truth[each.seq][name]).max() for name, box in boxes(each).items()]
+    assert compared
+    assert max(off) <= 2.5, "a pixel of a tile, which is scaled down"
+
+
+def boxes(result: FrameResult) -> dict[str, np.ndarray]:
+    """Return the boxes by colour."""
+    objects = result.detections
+    assert len({*objects.class_id.tolist()}) == len(objects), "each once"
+    return {
+        objects.labels[place]: box
+        for place, box in zip(objects.class_id, objects.xyxy, strict=True)
+    }
+
+
+@pytest.mark.rtsp
+def test_regions_are_looked_at_where_the_gate_sees_motion() -> None:
+    found = frames(60, {"regions": "auto"}, gate="on", width=320, height=320)
+    looked = [each for each in found if each.regions]
+    assert all(each.looked in {"motion", "track"} for each in looked)
+    for each in looked:
+        left, top, right, bottom = each.regions["test-boxes"]
+        assert 0 <= left < right <= 1280
+        assert 0 <= top < bottom <= 720
