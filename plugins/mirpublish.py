@@ -74,8 +74,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         type=bool,
         default=False,
         nick="Hold",
-        blurb="Send results 16 at a time, each at most a quarter of a second late: for files that "
-        "are read as fast as possible",
+        blurb="Send results 16 at a time, each at most a second late, while nobody watches: for "
+        "files that are read as fast as possible",
     )
 
     max_failures = max_failures()
@@ -144,7 +144,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
             try:
                 final = final if clips is None else clips.mark(final)
                 self.line.carriage.published(final)
-                coded = self.outbox.publish(final, self.masks, trace, self.holds)
+                holds = self.holds and not self.outbox.watched(final.camera)
+                coded = self.outbox.publish(final, self.masks, trace, holds)
                 if clips is not None and coded is not None:
                     clips.published(final, coded)
                 if not final.skipped and not final.damaged:

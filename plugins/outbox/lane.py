@@ -111,6 +111,7 @@ class Lane:
     whole: bool = False  # Redis does not know the script that writes
     expire_s: float = 0.0  # when its keys' time to live is due to be renewed
     retry_s: float = 0.0  # not to be sent before
+    held_until_s: float = 0.0  # what waits may wait for more until then
     words: str = ""  # why not
     sent: int = 0
     lost: int = 0

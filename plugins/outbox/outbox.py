@@ -132,7 +132,7 @@ class Outbox:
             result: of the frame.
             mask_encoding: how its masks travel.
             trace: of a sampled frame.
-            holds: it may wait for others, at most a quarter of a second.
+            holds: it may wait for others, at most a second.
 
         Returns:
             What goes there; None after the end.

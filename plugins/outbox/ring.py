@@ -15,6 +15,7 @@ from plugins.outbox.step import Step
 from plugins.trace import Trace
 
 HELD = 16  # results that wait for one another, where they may
+HOLD_S = 0.75  # … and for how long; the sender looks every quarter of a second
 _STATUSES = 4096  # of one camera that wait: more than its stream keeps
 _EVENTS_SHARE = 2  # events may hold one part in so many of all bytes
 _HELD_SHARE = 64  # … and results of one camera that wait for one another
@@ -64,8 +65,8 @@ class Ring:
         epoch: int | None = None,
         holds: bool = False,
     ) -> None:
-        """Puts one frame's results. With ``holds`` they wait until the sender next looks at the
-        ring, unless there are enough of them for an exchange of their own, or they are large.
+        """Puts one frame's results. With ``holds`` they may wait for others for ``HOLD_S``, unless
+        there are enough of them for an exchange of their own, or they are large.
         """
         now_s = time.monotonic()
         with self.changed:
@@ -74,7 +75,10 @@ class Ring:
             refused = lane.deny() if lane.denied else 0
             lost = self._evict([lane], now_s)
             if not holds or self._is_enough(lane):
+                lane.held_until_s = 0.0
                 self.changed.notify()
+            elif len(lane.unsent) == 1:
+                lane.held_until_s = now_s + HOLD_S
         self.report(lost)
         self.report_refused(lane, refused)
 
@@ -216,6 +220,8 @@ class Ring:
         """Nothing more will be put for a camera for now."""
         with self.changed:
             self._leaving.add(camera)
+            for lane in self.of(camera):
+                lane.held_until_s = 0.0
             self.changed.notify()
 
     def left(self) -> set[str]:

@@ -116,9 +116,15 @@ class Sender:
 
     def _wait(self) -> None:
         with self._ring.changed:
-            idle = not any(self._ready(lane) for lane in self._ring.lanes.values())
-            if idle and not self._previews.waiting:
+            if not self._due() and not self._previews.waiting:
                 self._ring.changed.wait(0.02 if self._closing.is_set() else _TICK_S)
+
+    def _due(self) -> list[Lane]:
+        """Return what an exchange would take, once one of them may not wait any more."""
+        lanes = [lane for lane in self._ring.lanes.values() if self._ready(lane)]
+        now_s = time.monotonic()
+        holds = [lane.synced and lane.held_until_s > now_s for lane in lanes]
+        return [] if all(holds) and not self._closing.is_set() else lanes
 
     @staticmethod
     def _ready(lane: Lane) -> bool:
@@ -133,7 +139,7 @@ class Sender:
             if self._refused:
                 self._probe()
         with self._ring.changed:
-            lanes = [lane for lane in self._ring.lanes.values() if self._ready(lane)]
+            lanes = self._due()
         self._sync([lane for lane in lanes if not lane.synced])
         with self._ring.changed:
             most, most_bytes = (

@@ -13,6 +13,7 @@ from mirante.keys import key
 from mirante.wire import WireError
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
+from plugins.outbox.ring import HELD
 from tests.support.redis_child import RedisChild
 from tests.support.redis_entries import entries
 from tests.support.simulated_camera import LANES, frame
@@ -314,3 +315,26 @@ def test_a_frame_of_more_masks_than_a_script_takes_is_refused(
     outbox.publish(frame(1, masks=(dot,) * 2999))
     until(lambda: sent(outbox) == 1)
     assert outbox.state.words == ""
+
+
+def test_results_that_may_wait_go_together_and_others_take_them_along(
+    server: RedisChild, outbox: Outbox, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.outbox.ring.HOLD_S", 3600.0)
+    outbox.publish(frame(0))
+    until(lambda: outbox.state.depth == 0)
+    for number in range(1, HELD):
+        outbox.publish(frame(number), holds=True)
+    outbox.publish(frame(0, camera="yard"))
+    until(lambda: sent(outbox, "yard") == 1 and sent(outbox) == HELD)
+    outbox.publish(frame(HELD), holds=True)
+    turn, turns = outbox._sender._turn, list[None]()
+    monkeypatch.setattr(outbox._sender, "_turn", lambda: turns.append(turn()))
+    until(lambda: len(turns) >= 3)
+    assert sent(outbox) == HELD, "the sender has looked, and it still may wait"
+    for number in range(1, HELD):
+        outbox.publish(frame(HELD + number), holds=True)
+    until(lambda: sent(outbox) == 2 * HELD)
+    outbox.publish(frame(2 * HELD), holds=True)
+    assert outbox.close() == 0
+    assert len(ids(server)) == 2 * HELD + 1

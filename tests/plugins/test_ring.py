@@ -7,7 +7,7 @@ import pytest
 
 from mirante.keys import EntryId, Kind
 from plugins.outbox.lane import FRAME_KINDS, Entry, Lane
-from plugins.outbox.ring import HELD, Ring
+from plugins.outbox.ring import HELD, HOLD_S, Ring
 
 NONE: dict[Kind, EntryId] = {"masks": EntryId(0, 0), "detections": EntryId(0, 0)}
 
@@ -186,3 +186,24 @@ def test_results_that_may_wait_wake_the_sender_once_there_are_enough(
         ring.put("gate", 1000 + number, number, {"detections": {"json": b"d"}}, holds=holds)
     assert len(calls) == woken
     assert ring.depth == HELD + 1
+    (frames,) = ring.lanes.values()
+    assert frames.held_until_s == 0.0
+
+
+def test_what_is_held_may_wait_since_the_first_of_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("plugins.outbox.ring.time.monotonic", lambda: clock[0])
+    ring = Ring(30.0, 1 << 20, 60.0, lambda camera, frames: None)
+    for number in range(3):
+        ring.put("gate", number, number, {"detections": {"json": b"d"}}, holds=True)
+        clock[0] += 0.1
+    (frames,) = ring.lanes.values()
+    assert frames.held_until_s == 100.0 + HOLD_S
+    ring.put("gate", 3, 3, {"detections": {"json": b"d"}})
+    ring.put("gate", 4, 4, {"detections": {"json": b"d"}}, holds=True)
+    assert frames.held_until_s == 0.0, "one that may not wait takes the others along"
+    frames.land(frames.take(5, 1 << 20), [])
+    ring.put("gate", 5, 5, {"detections": {"json": b"d"}}, holds=True)
+    assert frames.held_until_s == clock[0] + HOLD_S
+    ring.leave("gate")
+    assert frames.held_until_s == 0.0
