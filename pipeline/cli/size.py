@@ -91,6 +91,8 @@ def lines_of(found: Size) -> list[str]:
         fits += f"; {found.fits_quiet} if nothing happens before any"
     else:
         quiet = "no gate, so it is never quiet"
+    full = "full        there was no time for all of it, so a camera costs more than this; measure "
+    full += "again while less runs"
     return [
         f"a camera    {busy}; {quiet}; {memory}",
         f"in use      {percent(found.others)} of a core by others; a worker by itself "
@@ -98,6 +100,7 @@ def lines_of(found: Size) -> list[str]:
         f"here        {found.space.cores:g} cores, of which {100 * KEPT:.0f} % are kept free: "
         f"{percent(found.space.free)} of a core left; {_memory(found.space)}",
         f"fits        {fits}",
+        *([full] if found.is_full else []),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ _SHARES = {"alone": 0.1, "busy": 0.35, "quiet": 0.55}  # of the time
 _WARM = {"alone": 0.3, "busy": 0.3, "quiet": 0.6}  # of a part, before what counts
 _WORDS = {"alone": "a worker alone", "busy": "the camera, busy", "quiet": "the camera, quiet"}
 _START_S = 60.0  # that a camera may take to show frames
+_FULL = 0.95  # of the cores, from which on a camera may not get what it asks for
+_LOST = 0.02  # of the frames
 _NAME = "camera"
 _ALL = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
 
@@ -40,11 +42,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cores: processor time a second, without that of a worker without cameras.
         decoded, looked: frames a second that were decoded, and that models looked at.
+        lost: frames a second that were dropped as the stages had no time for them.
     """
 
     cores: float
     decoded: float
     looked: float
+    lost: float
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
         space: the machine with others and the worker on it.
         fits_busy, fits_quiet: cameras like it that fit besides what runs, all busy, or all quiet.
         limited_by: what ends first where all are busy.
+        is_full: the machine had no time for all of it, so that a camera costs more than was
+            measured.
     """
 
     busy: Cost
@@ -73,6 +79,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     fits_busy: int
     fits_quiet: int | None
     limited_by: str
+    is_full: bool
 
 
 @dataclass
@@ -81,7 +88,7 @@ class _Part:
 
     name: str
     seconds: float
-    marks: list[tuple[Mark, int, int]] = field(default_factory=list)
+    marks: list[tuple[Mark, int, int, int]] = field(default_factory=list)
     worker_bytes: int = 0
     peak_bytes: int = 0
     began_s: float = 0.0
@@ -106,8 +113,7 @@ class _Part:
             self.due_s = now_s + _WARM[self.name] * self.seconds
         if now_s < self.due_s:
             return
-        decoded, looked = frames or (0, 0)
-        self.marks.append((Mark.now(), decoded, looked))
+        self.marks.append((Mark.now(), *(frames or (0, 0, 0))))
         self.peak_bytes = max(self.peak_bytes, resident_bytes())
         self.due_s = self.began_s + self.seconds
         if len(self.marks) == 2:
@@ -127,9 +133,9 @@ class _Part:
         """Return what the camera costs, with what a worker costs without one taken off."""
         (before, *first), (after, *last) = self.marks
         seconds = after.at_s - before.at_s
-        decoded, looked = ((b - a) / seconds for a, b in zip(first, last, strict=True))
+        rates = [round((b - a) / seconds, 2) for a, b in zip(first, last, strict=True)]
         cores = max(self.use().own - alone.own, 1e-4)  # one that costs nothing is beyond measuring
-        return Cost(cores=cores, decoded=round(decoded, 2), looked=round(looked, 2))
+        return Cost(cores=cores, decoded=rates[0], looked=rates[1], lost=rates[2])
 
 
 def measure(
@@ -179,12 +185,12 @@ def measure(
         uses.append(part.use())
         quiet = part.cost(alone)
         asleep = quiet.decoded < busy.cost(alone).decoded / 2
-    others = sum(use.others for use in uses) / len(uses)
-    return _size(busy, quiet, asleep, alone, others)
+    return _size(busy, quiet, asleep, uses)
 
 
-def _size(busy: _Part, quiet: Cost | None, asleep: bool, alone: Use, others: float) -> Size:
-    """Return the answer."""
+def _size(busy: _Part, quiet: Cost | None, asleep: bool, uses: Sequence[Use]) -> Size:
+    """Return the answer; ``uses`` are those of all parts, of a worker alone first."""
+    alone, others = uses[0], sum(use.others for use in uses) / len(uses)
     cost = busy.cost(alone)
     camera_bytes = max(0, busy.peak_bytes - busy.worker_bytes)
     space = space_of(others + alone.own)
@@ -204,6 +210,8 @@ def _size(busy: _Part, quiet: Cost | None, asleep: bool, alone: Use, others: flo
         fits_busy=fits,
         fits_quiet=None if quiet is None else space.holds(quiet.cores, camera_bytes),
         limited_by="processor" if fits == space.holds(cost.cores) else "memory",
+        is_full=cost.lost > _LOST * cost.decoded
+        or any(use.own + use.others > _FULL * space.cores for use in uses),
     )
 
 
@@ -236,15 +244,16 @@ def _engine(settings: Settings, camera: Camera) -> Engine:
     return Engine(runtime=None, threads=threads)
 
 
-def _frames(worker: Worker) -> tuple[int, int] | None:
-    """Return frames decoded and looked at so far; None until some were published."""
+def _frames(worker: Worker) -> tuple[int, int, int] | None:
+    """Return frames decoded, looked at and lost so far; None until some were published."""
     cameras = worker.state().cameras
     if not worker.settings.cameras:
-        return 0, 0
+        return 0, 0, 0
     counts = cameras[_NAME].counts if _NAME in cameras else None
     if counts is None or not counts.published:
         return None
-    return counts.decoded, counts.published - sum(counts.skipped.values())
+    looked = counts.published - sum(counts.skipped.values())
+    return counts.decoded, looked, counts.dropped.get("queue", 0)
 
 
 def _reason(worker: Worker) -> str:

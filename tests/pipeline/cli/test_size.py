@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline.cli.size import lines_of
 from pipeline.control.room import Space
+from pipeline.worker import sizing
+from pipeline.worker.load import Mark, Use
 from pipeline.worker.sizing import Cost, Size
 from tests.support.outcome import Run
 
 GIB = 1 << 30
+SPACE = Space(cores=2, used=0.108, memory_bytes=8 * GIB, memory_free_bytes=4 * GIB)
 SIZE = Size(
-    busy=Cost(cores=0.21, decoded=25.0, looked=10.0),
-    quiet=Cost(cores=0.023, decoded=0.5, looked=0.1),
+    busy=Cost(cores=0.21, decoded=25.0, looked=10.0, lost=0.0),
+    quiet=Cost(cores=0.023, decoded=0.5, looked=0.1, lost=0.0),
     asleep=True,
     camera_bytes=50 << 20,
     worker=0.008,
     worker_bytes=200 << 20,
     others=0.1,
-    space=Space(cores=2, used=0.108, memory_bytes=8 * GIB, memory_free_bytes=4 * GIB),
+    space=SPACE,
     fits_busy=7,
     fits_quiet=64,
     limited_by="processor",
+    is_full=False,
 )
 
 
@@ -38,6 +43,28 @@ def test_the_answer_in_words() -> None:
     assert fits.endswith(
         "7 cameras like this one, if all are busy (processor); 64 if nothing happens before any"
     )
+
+
+def test_a_full_machine_is_said_to_be_full() -> None:
+    assert "costs more than this" in lines_of(msgspec.structs.replace(SIZE, is_full=True))[-1]
+    assert len(lines_of(SIZE)) == 4
+
+
+@pytest.mark.parametrize(
+    ("own", "lost", "is_full"),
+    [(0.3, 0.0, False), (1.95, 0.0, True), (0.3, 1.0, True), (0.3, 0.1, False)],
+)
+def test_a_machine_is_full_without_time_or_when_frames_are_lost(
+    monkeypatch: pytest.MonkeyPatch, own: float, lost: float, is_full: bool
+) -> None:
+    monkeypatch.setattr(sizing, "space_of", lambda used: SPACE)
+    before, after = Mark(0.0, 0.0, 0.0), Mark(10.0, 10 * own, 10 * own)
+    part = sizing._Part("busy", 10.0, [(before, 0, 0, 0), (after, 250, 100, round(10 * lost))])
+    found = sizing._size(part, None, False, [Use(0.01, 0.0), part.use()])
+    assert found.is_full is is_full
+    assert found.busy.cores == pytest.approx(own - 0.01)
+    assert (found.busy.decoded, found.busy.looked, found.busy.lost) == (25.0, 10.0, lost)
+    assert found.fits_quiet is None
 
 
 @pytest.mark.parametrize(
