@@ -143,14 +143,17 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             return FORMAT
         if result.damaged:
             return DAMAGED
+        luma = self._luma
         with buffer.map(READ) as mapped:
-            thumb = self.scene.thumb(self._luma.of(buffer, mapped.data), self._luma.bits)
+            thumb = self.scene.thumb(luma.of(buffer, mapped.data), luma.bits, luma.shares)
+        at_s, looked = result.captured_ns / 1e9, self.line.looked
         return self._gate.decide(
             thumb,
-            result.captured_ns / 1e9,
-            moving_in(self.line.looked),
-            self._is_settled(result.captured_ns / 1e9),
+            at_s,
+            moving_in(looked),
+            self._is_settled(at_s),
             key in self.line.calm.alone,
+            float("-inf") if looked is None else looked.captured_ns / 1e9,
         )
 
     def _rest(self, result: FrameResult) -> None:

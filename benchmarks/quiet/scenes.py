@@ -22,6 +22,7 @@ Image = NDArray[np.uint8]
 
 CROSSED = ("visitor", "night")
 VISIT_S, EVERY_S, FIRST_S = 5.0, 20.0, 8.0
+SEED = 11  # of rain and noise; what the gate is tuned on has others
 _KEPT = 60  # frames of the clip from which the empty street is made
 _DIFFERS = 30  # grey levels
 _GRAIN = 4.0  # standard deviation of a pixel's noise, in grey levels
@@ -117,9 +118,11 @@ def crossing(material: Material, into: float) -> tuple[float, float, float, floa
     return max(0, left) / width, top, min(width, left + wide) / width, bottom
 
 
-def scene(name: str, material: Material, seconds: float, fps: int, height: int) -> Iterator[Image]:
+def scene(
+    name: str, material: Material, seconds: float, fps: int, height: int, seed: int = SEED
+) -> Iterator[Image]:
     """Yield the frames of a scene, (height, width, 3) uint8 RGB."""
-    random, empty = np.random.default_rng(11), material.empty
+    random, empty = np.random.default_rng(seed), material.empty
     width = round(height * empty.shape[1] / empty.shape[0] / 2) * 2
     there = visits(name, seconds)
     grain = [random.normal(0, _GRAIN, (height, width, 1)).astype(np.int8) for _ in range(8)]

@@ -236,9 +236,9 @@ class Nap:
         left, top, right, bottom = self._view.cuts
         with buffer.map(_READ) as mapped:
             image = luma.of(buffer, mapped.data)
-            height, width = image.shape
+            height, width = image.shape[:2]
             shown = image[top : height - bottom, left : width - right]
-            thumb = self._scene.thumb(shown, luma.bits)
+            thumb = self._scene.thumb(shown, luma.bits, luma.shares)
         moved = self._motion.see(thumb, pts / 1e9, moving_in(self._line.looked))
         return bool(moved.pixels) or moved.is_learning
 

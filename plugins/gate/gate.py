@@ -19,6 +19,7 @@ FORMAT = "format"  # of the video, which the gate cannot read
 
 STILL_S = 10.0
 _HOLD_S = 1.0  # after the last motion
+_RETRY_S = 1.0  # after a look of which nothing came: its frame failed, or was dropped
 _MISSING_S = 1.0  # until what models do not find any more is not there
 
 
@@ -41,6 +42,7 @@ class Gate:
         known: Sequence[Sequence[float]] = (),
         is_settled: bool = True,
         is_alone: bool = False,
+        seen_s: float | None = None,
     ) -> str:
         """Return why models look at a frame that is not damaged, or ``STILL``: they need not.
 
@@ -50,6 +52,8 @@ class Gate:
             known: left, top, right, bottom in 0..1 of moving objects in the last frame.
             is_settled: each object that is tracked was in the last frame and is still.
             is_alone: the frames before it were not decoded, and nothing moves in it.
+            seen_s: when the last frame was captured that models have looked at to the end; None if
+                that is not known.
         """
         if is_alone:
             self._motion.follow(thumb, at_s)
@@ -65,7 +69,7 @@ class Gate:
             reason = MOTION
         elif not is_settled:
             reason = TRACK
-        elif not 0 <= at_s - self._looked_s < self._still_s:
+        elif not 0 <= at_s - self._looked_s < self._until_check_s(seen_s):
             reason = CHECK
         return reason
 
@@ -80,6 +84,11 @@ class Gate:
     def areas(self) -> list[Box]:
         """Return where something moves in the last frame: left, top, right, bottom in 0..1."""
         return areas_of(self._motion.moving)
+
+    def _until_check_s(self, seen_s: float | None) -> float:
+        """Return after how long a look that was begun is repeated."""
+        has_failed = seen_s is not None and seen_s < self._looked_s
+        return min(_RETRY_S, self._still_s) if has_failed else self._still_s
 
 
 class Presence:

@@ -1,4 +1,4 @@
-"""The first component of decoded video as an array: luma of YUV, grey."""
+"""The brightness of decoded video as an array: luma of YUV, grey, and what RGB makes it of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
 _video_meta = GstVideo.buffer_get_video_meta  # looked up once, not for each frame
+_RGB = GstVideo.VideoFormatFlags.RGB
+_SHARES = (0.299, 0.587, 0.114)  # of red, green and blue in luma, BT.601
 _COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
 
 
@@ -22,6 +24,7 @@ class Luma:
     Attributes:
         bits: of a sample, with those below them that it leaves unused.
         is_counts: it is grey of 16 bits, as thermal cameras give it.
+        shares: float32, of each sample of a pixel in its luma; None where there is one sample.
     """
 
     def __init__(self, video: Any) -> None:
@@ -34,6 +37,13 @@ class Luma:
         self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
         self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
         self._placed = video.stride, video.offset
+        self.shares: NDArray[np.float32] | None = None
+        if kind.flags & _RGB:
+            size = self._sample.itemsize
+            self._first = kind.plane[0], 0, kind.pixel_stride[0]
+            self.shares = np.zeros((1, kind.pixel_stride[0] // size), np.float32)
+            for share, at in zip(_SHARES, kind.poffset, strict=False):
+                self.shares[0, at // size] = share
 
     @classmethod
     def of_caps(cls, caps: Gst.Caps) -> Luma | None:
@@ -45,7 +55,7 @@ class Luma:
         return cls(video)
 
     def of(self, buffer: Gst.Buffer, data: memoryview) -> NDArray[Any]:
-        """Return that of a frame, without a copy: (height, width).
+        """Return that of a frame, without a copy: (height, width), of RGB (height, width, n).
 
         Args:
             buffer: the frame.
@@ -55,11 +65,16 @@ class Luma:
         meta = _video_meta(buffer)
         strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
         width, height = self._size
-        return np.ndarray(
-            (height, width), self._sample, data, offsets[plane] + first, (strides[plane], step)
-        )
+        shape: tuple[int, ...] = (height, width)
+        steps: tuple[int, ...] = (strides[plane], step)
+        if self.shares is not None:
+            shape, steps = (*shape, self.shares.size), (*steps, self._sample.itemsize)
+        return np.ndarray(shape, self._sample, data, offsets[plane] + first, steps)
 
 
 def _is_packed(kind: Any) -> bool:
-    """Return whether components of 10 bits share words, or lie in them where nobody says."""
-    return bool(kind.depth[0] == 10 and kind.pixel_stride[0] > 2)
+    """Return whether components of 10 bits share words, or lie in them where nobody says; or
+    those of RGB lie in planes of their own.
+    """
+    has_planes = kind.flags & _RGB and kind.n_planes > 1
+    return bool(has_planes or (kind.depth[0] == 10 and kind.pixel_stride[0] > 2))

@@ -23,13 +23,21 @@ LEARN_S = 2.0  # until the averages are worth something
 LEARN_FRAMES = 8
 GAP_S = 5.0  # without a frame: the averages are of another time
 _QUICK_S, _SLOW_S = 0.12, 4.0
-_LOG = (32 * np.log2(np.arange(256) + 24.0)).astype(np.float32)  # 24: dark pixels are mostly noise
-_UP_S, _DOWN_S = 10.0, 300.0  # in which the usual difference grows, and falls
+_LOG = (32 * np.log2(np.arange(256) + 10.0)).astype(np.float32)  # 10: dark pixels are mostly noise
+_UP_S, _DOWN_S = 5.0, 300.0  # in which the usual difference grows, and falls
+_YOUNG = 4.0  # part of its age in which the usual difference grows at first
+_SCATTERED, _SCATTERED_UP_S = 12, 2.0  # groups at once are weather, which is learnt sooner
+_UNEVEN = 0.04  # squared share of a shade by which what is under it differs: bright and dark
 _HUBER = 3.0  # times the usual, at most, that a larger one counts in it
 _EVERY = 3  # frames, one is learnt from
-_FLOOR = 0.3  # a squared difference that is below what eight bits show
+_FLOOR = 0.1  # a squared difference that is below what eight bits show
 _TIMES = 3.6  # the usual difference, from which one is motion
-_LEAST = 8  # pixels that touch each other
+# Pixels that touch each other, and in how many frames before others had to touch near them: noise
+# and drops are elsewhere in the next. Where frames are farther apart, a group of _SOME is motion.
+_FEW, _SOME, _MANY = 4, 8, 60
+_BEFORE = {_FEW: 3, _SOME: 2, _MANY: 0}
+_TOGETHER_S = 0.15
+_REACH = np.ones((17, 17), np.uint8)  # in which they are near
 _EVERYWHERE = 0.3  # of the image: the light has changed, or the camera
 _LIGHT_S = 0.6  # after which such a change is what the scene looks like
 _NEAR = 0.25  # of its size around an object: its shadow, and where it was
@@ -52,26 +60,35 @@ class Moved(NamedTuple):
 
 
 def thumb_of(
-    luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8, window: Window | None = None
+    luma: NDArray[np.uint8] | NDArray[np.uint16],
+    bits: int = 8,
+    window: Window | None = None,
+    shares: Rows | None = None,
 ) -> Thumb:
     """Return an image of at most ``LONGEST`` pixels a side, each the mean of four of the frame.
 
     Args:
-        luma: (height, width) of a frame; a view of any strides.
+        luma: (height, width) of a frame, or (height, width, n); a view of any strides.
         bits: the number of bits of a sample, with those below them that it leaves unused.
         window: the part of 16-bit grey that is shown; None for video of other kinds.
+        shares: (1, n), of each sample of a pixel in its luma; None where there is one sample.
     """
-    height, width = luma.shape
-    scale = max(2.0, max(luma.shape) / LONGEST)
+    height, width = luma.shape[:2]
+    scale = max(2.0, max(height, width) / LONGEST)
     size = max(1, round(width / scale)), max(1, round(height / scale))
     double = size[0] * 2, size[1] * 2
-    sparse: NDArray[Any] = cv2.resize(luma, double, interpolation=cv2.INTER_NEAREST)
+    # Of a small frame the mean of neighbours, which has less noise and is as quick; not of samples
+    # of 16 bits, whose bytes may be the other way round.
+    is_small = luma.dtype == np.uint8 and width <= 2 * double[0]
+    way = cv2.INTER_LINEAR if is_small else cv2.INTER_NEAREST
+    sparse: NDArray[Any] = cv2.resize(luma, double, interpolation=way)
     sparse = sparse.view(luma.dtype)  # OpenCV copies samples of either byte order, and forgets it
     if window is not None:
         sparse = window.shown(sparse)
     elif bits > 8:
         sparse = (sparse >> (bits - 8)).astype(np.uint8)
-    return np.asarray(cv2.resize(sparse, size, interpolation=cv2.INTER_AREA), np.uint8)
+    thumb = cv2.resize(sparse, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(thumb if shares is None else cv2.transform(thumb, shares), np.uint8)
 
 
 class Motion:
@@ -88,6 +105,9 @@ class Motion:
     _slow: Rows
     _moves: int  # pixels in ``moving``
     _unlearnt_s: float  # since it last learnt
+    _shade: Rows  # squared, of each neighbourhood: what its pixels may differ by
+    _ages: NDArray[np.uint8] | None  # for how many frames there has been a group near each pixel
+    _is_scattered: bool
 
     def __init__(self) -> None:
         self._at_s = self._light_s = 0.0
@@ -118,7 +138,8 @@ class Motion:
             moving = self.moving.view(np.uint8)
             cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / _SLOW_S), moving)
         squared = self._squared()
-        self.moving = squared > self.usual * (_TIMES * _TIMES)
+        usual = cv2.scaleAdd(self.usual, _TIMES * _TIMES, self._shade)
+        self.moving = squared > np.asarray(usual, np.float32)
         self._moves = cv2.countNonZero(self.moving.view(np.uint8))
         self._unlearnt_s += 0.5 if is_learning else passed_s
         if is_learning or self._frames % _EVERY == 0:
@@ -126,7 +147,7 @@ class Motion:
             self._unlearnt_s = 0.0
         if is_learning:
             return Moved(0, True)
-        return Moved(self._grouped(self._moves, now_s))
+        return Moved(self._grouped(self._moves, now_s, passed_s))
 
     def follow(self, thumb: Thumb, now_s: float) -> None:
         """Take an image in which nothing moves into the averages alone. Such images come rarely, so
@@ -143,6 +164,8 @@ class Motion:
     def _begin(self, bright: Rows, now_s: float) -> None:
         self._began_s, self._frames, self._moves = now_s, 0, 0
         self._unlearnt_s = 0.0
+        self._is_scattered, self._ages = False, None
+        self._shade = np.zeros_like(bright)
         self._quick, self._slow = bright.copy(), bright.copy()
         self.usual = np.full_like(bright, _FLOOR)
         self.moving = np.zeros(bright.shape, np.bool_)
@@ -153,8 +176,10 @@ class Motion:
         height, width = off.shape
         coarse = max(1, width // _BLOCK), max(1, height // _BLOCK)
         light = cv2.resize(off, coarse, interpolation=cv2.INTER_AREA)
-        cv2.subtract(off, cv2.resize(light, (width, height)), off)
+        shade = cv2.resize(light, (width, height))
+        cv2.subtract(off, shade, off)
         cv2.blur(off, (3, 3), off)
+        self._shade = np.asarray(cv2.multiply(shade, shade, shade, _UNEVEN), np.float32)
         return np.asarray(cv2.multiply(off, off, off), np.float32)
 
     def _learn(self, squared: Rows, passed_s: float, known: Sequence[Sequence[float]]) -> None:
@@ -164,7 +189,10 @@ class Motion:
         cv2.subtract(off, usual, off)
         if known:
             self._leave_out(off, known)
-        up, down = min(1.0, passed_s / _UP_S), min(1.0, passed_s / _DOWN_S)
+        up_s = min(_UP_S, max(passed_s, (self._at_s - self._began_s) / _YOUNG))
+        if self._is_scattered:
+            up_s = min(up_s, _SCATTERED_UP_S)
+        up, down = min(1.0, passed_s / up_s), min(1.0, passed_s / _DOWN_S)
         np.maximum(off * up, off * down, out=off)
         cv2.add(usual, off, usual)
         np.maximum(usual, _FLOOR, out=usual)
@@ -177,8 +205,8 @@ class Motion:
             rows = slice(max(0, int((top - y) * height)), max(0, int((bottom + y) * height) + 1))
             off[rows, columns] = 0.0
 
-    def _grouped(self, count: int, now_s: float) -> int:
-        """Return how many of the ``count`` moving pixels are in groups."""
+    def _grouped(self, count: int, now_s: float, passed_s: float) -> int:
+        """Return how many of the ``count`` moving pixels are in groups that count as motion."""
         moving = self.moving.view(np.uint8)
         if count <= _EVERYWHERE * moving.size:
             self._light_s = 0.0
@@ -186,7 +214,31 @@ class Motion:
             self._light_s = now_s
         elif now_s - self._light_s >= _LIGHT_S:
             self._slow, self._light_s = self._quick.copy(), 0.0
-        if count < _LEAST:
+        before, self._ages, self._is_scattered = self._ages, None, False
+        if count < _FEW:
             return 0
-        areas = cv2.connectedComponentsWithStats(moving, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-        return int(areas[areas >= _LEAST].sum())
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
+        areas = np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
+        areas[0] = 0  # what does not move
+        self._is_scattered = bool(np.count_nonzero(areas >= _FEW) >= _SCATTERED)
+        if passed_s > _TOGETHER_S:
+            return int(areas[areas >= _SOME].sum())
+        ages = self._aged(np.asarray(labels, np.int32), areas, before)
+        sure = [(areas >= least) & (ages >= frames) for least, frames in _BEFORE.items()]
+        return int(areas[np.logical_or.reduce(sure)].sum())
+
+    def _aged(
+        self, labels: NDArray[np.int32], areas: NDArray[np.int32], before: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8]:
+        """Note the groups for the next frame; return for how many frames before there was one near
+        each: (groups,).
+        """
+        ages = np.zeros(len(areas), np.uint8)
+        inside = (areas >= _FEW)[labels]
+        if inside.any():
+            group = labels[inside]
+            if before is not None:
+                np.maximum.at(ages, group, cv2.dilate(before, _REACH)[inside])
+            self._ages = np.zeros(labels.shape, np.uint8)
+            self._ages[inside] = np.minimum(ages[group], max(_BEFORE.values())) + 1
+        return ages

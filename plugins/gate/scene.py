@@ -13,7 +13,7 @@ from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
 from plugins.colour.thermal import Window
 from plugins.gate.areas import Box
 from plugins.gate.gate import STILL
-from plugins.gate.motion import Thumb, thumb_of
+from plugins.gate.motion import Rows, Thumb, thumb_of
 
 
 class Scene:
@@ -39,9 +39,14 @@ class Scene:
         """Take in how a decoded image comes to be as shown; arguments as the attributes."""
         self.mirrored, self.quarters, self.area = mirrored, quarters, area
 
-    def thumb(self, luma: NDArray[np.uint8] | NDArray[np.uint16], bits: int = 8) -> Thumb:
+    def thumb(
+        self,
+        luma: NDArray[np.uint8] | NDArray[np.uint16],
+        bits: int = 8,
+        shares: Rows | None = None,
+    ) -> Thumb:
         """Return a frame as it is shown, small; arguments as of ``thumb_of``."""
-        thumb = thumb_of(luma, bits, self.window)
+        thumb = thumb_of(luma, bits, self.window, shares)
         if self.mirrored:
             thumb = np.fliplr(thumb)
         if self.quarters:

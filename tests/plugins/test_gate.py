@@ -20,6 +20,7 @@ from mirante.wire import encode
 from plugins.element import give_line
 from plugins.frame import Frame
 from plugins.gate.gate import CHECK, DAMAGED, LEARNING, MOTION, STILL, TRACK, Gate, Presence
+from plugins.gate.luma import Luma
 from plugins.gate.scene import Scene, carried, moving_in
 from plugins.ledger import Ledger
 from plugins.line import Line
@@ -57,6 +58,41 @@ def test_a_still_camera_is_looked_at_until_it_is_known_and_then_in_turns() -> No
         [11.9, 21.9, 31.9], abs=0.15
     )
     assert reasons(decided, 2.1, 11.8) == {STILL}
+
+
+def test_a_check_of_which_nothing_came_is_made_again_soon() -> None:
+    gate, seen_s, looked = Gate(10.0), 0.0, []
+    for at_s, image in luma.Scene().frames(40):
+        reason = gate.decide(image, at_s, seen_s=seen_s)
+        if reason == STILL:
+            continue
+        gate.looked(at_s)
+        looked.append(round(at_s, 1))
+        if not 11 < at_s < 14:  # there each frame fails that models look at
+            seen_s = at_s
+    checks = [at_s for at_s in looked if at_s > 2]
+    assert np.diff(checks).tolist() == pytest.approx([1, 1, 1, 10, 10], abs=0.15)
+
+
+@pytest.mark.parametrize("layout", ["RGB", "BGR", "RGBx", "xRGB", "BGRA", "ABGR", "ARGB64"])
+def test_the_brightness_of_rgb_is_of_all_its_colours(layout: str) -> None:
+    caps = f"video/x-raw,format={layout},width=64,height=36,framerate=1/1"
+    for colour, bright in (("red", 76), ("lime", 150), ("blue", 29), ("white", 255)):
+        argb = {"red": 0xFFFF0000, "lime": 0xFF00FF00, "blue": 0xFF0000FF, "white": 0xFFFFFFFF}
+        drawn = Gst.parse_launch(
+            f"videotestsrc num-buffers=1 pattern=solid-color foreground-color={argb[colour]} "
+            f"! {caps} ! appsink name=sink"
+        )
+        drawn.set_state(Gst.State.PLAYING)
+        sample = drawn.get_by_name("sink").emit("pull-sample")
+        drawn.set_state(Gst.State.NULL)
+        read = Luma.of_caps(sample.get_caps())
+        assert read is not None
+        buffer = sample.get_buffer()
+        with buffer.map(Gst.MapFlags.READ) as mapped:
+            thumb = Scene([]).thumb(read.of(buffer, mapped.data), read.bits, read.shares)
+        assert thumb.shape == (18, 32)
+        assert np.abs(thumb.astype(int) - bright).max() <= 1
 
 
 def test_motion_is_looked_at_and_a_moment_after_it() -> None:

@@ -65,9 +65,29 @@ def test_rain_wakes_at_most_once_a_minute_when_it_is_known() -> None:
 
 
 def test_leaves_that_move_always_are_learnt() -> None:
-    times = wakes(Scene((leaves,)), 180)
-    assert spells([at for at in times if at < 60]) >= 1
+    assert spells(wakes(Scene((leaves,)), 60)) <= 2
+    times = wakes(Scene((lambda *each: leaves(*each) if each[1] > 20 else each[0],)), 180)
+    assert 20 < min(times) < 21
     assert spells([at for at in times if at > 60]) <= 2
+
+
+@pytest.mark.parametrize("fps", [25.0, 10.0])
+@pytest.mark.parametrize("seed", [31, 32, 33])
+def test_somebody_far_away_is_seen(seed: int, fps: float) -> None:
+    """12 by 24 pixels of 1280x720, and pale."""
+    walker = Walker(5, speed=4, contrast=20, wide=1.5, tall=3)
+    times = wakes(Scene((walker,), seed=seed), 20, fps)
+    assert min(times) < 7
+    gaps = np.diff([5, *times, 20])
+    assert gaps.max() < 2
+
+
+def test_rain_and_clouds_that_are_known_wake_at_most_once_a_minute() -> None:
+    count = 0
+    for seed in (41, 42, 43):
+        times = wakes(Scene((clouds, rain), seed=seed), 100, 10)
+        count += spells([at for at in times if at > 40])
+    assert count <= 3
 
 
 @pytest.mark.parametrize("fps", [25.0, 10.0, 2.0])

@@ -22,7 +22,7 @@ def still(image: Grey, _at_s: float, _random: np.random.Generator) -> Grey:
 
 @dataclass(frozen=True)
 class Walker:
-    """Somebody who crosses the image, 2 % of its width wide and 5 % of its height tall.
+    """Somebody who crosses the image.
 
     Attributes:
         start_s: when they come in from the left.
@@ -30,6 +30,7 @@ class Walker:
         contrast: grey levels against what is behind.
         top: of the image, in pixels.
         back_s: what somebody comes again after.
+        wide, tall: in pixels.
     """
 
     start_s: float
@@ -37,22 +38,23 @@ class Walker:
     contrast: float = 40.0
     top: int = 60
     back_s: float = 1e9
+    wide: float = 3.0
+    tall: int = 5
 
     def at(self, at_s: float) -> Boxes:
         """Return where they are, in 0..1; nothing while they are not there."""
         left = (at_s - self.start_s) % self.back_s * self.speed
-        if at_s < self.start_s or left >= WIDTH - 3:
+        if at_s < self.start_s or left >= WIDTH - self.wide:
             return []
-        top, bottom = self.top / HEIGHT, (self.top + 5) / HEIGHT
-        return [(left / WIDTH, top, (left + 3) / WIDTH, bottom)]
+        top, bottom = self.top / HEIGHT, (self.top + self.tall) / HEIGHT
+        return [(left / WIDTH, top, (left + self.wide) / WIDTH, bottom)]
 
     def __call__(self, image: Grey, at_s: float, _random: np.random.Generator) -> Grey:
         """Draw them; whoever is between two pixels is in both."""
         for left, *_ in self.at(at_s):
-            x, part = divmod(left * WIDTH, 1.0)
-            rows, x = slice(self.top, self.top + 5), int(x)
-            image[rows, x : x + 3] += self.contrast * (1 - part)
-            image[rows, x + 1 : x + 4] += self.contrast * part
+            columns = np.arange(WIDTH + 1)
+            edges = np.clip(columns, left * WIDTH, left * WIDTH + self.wide)
+            image[self.top : self.top + self.tall] += self.contrast * np.diff(edges)
         return image
 
 
@@ -64,17 +66,19 @@ class Scene:
         draw: draws, one after the other.
         noise: standard deviation of a pixel of the camera's, of which four make one here.
         light: of the street; 0.1 at night.
+        seed: of the street, the noise and what is drawn by chance.
     """
 
     draw: tuple[Draw, ...] = (still,)
     noise: float = 4.0
     light: float = 1.0
+    seed: int = 7
 
     def frames(
         self, seconds: float, fps: float = 10.0
     ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """Yield each frame with its time in seconds."""
-        random = np.random.default_rng(7)
+        random = np.random.default_rng(self.seed)
         street = _street(random) * self.light + 16
         grain = random.normal(0, self.noise / 2, (16, HEIGHT, WIDTH)).astype(np.float32)
         for number in range(int(seconds * fps)):
