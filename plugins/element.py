@@ -119,6 +119,7 @@ class FrameHandler:
     ledger: Ledger
     size = (0, 0)  # width, height
     stride = 0  # bytes per row
+    always_looks = True  # at the image of each frame
     _failures = 0
 
     def prepare(self) -> None:
@@ -150,6 +151,11 @@ class FrameHandler:
         info = GstVideo.VideoInfo.new_from_caps(caps)
         self.size, self.stride = (info.width, info.height), info.stride[0]
         return True
+
+    @property
+    def looks(self) -> bool:
+        """Whether it would look at the image of the frame that comes next."""
+        return self.always_looks
 
     @property
     def step_name(self) -> str:
@@ -189,7 +195,7 @@ class FrameHandler:
             self._failed(key, error)
 
     def handle_skipped(self, key: int, result: FrameResult) -> None:
-        """Works on a frame that no model looks at and that has no pixels."""
+        """Works on a frame that no model looks at, or nobody at all, and that has no pixels."""
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where

@@ -51,7 +51,14 @@ class MirPreview(StageElement):
         blurb="a Redis address (empty = the worker's, or MIRANTE_REDIS_URL)",
     )
 
+    always_looks = False
     outbox: Outbox | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether an image is due."""
+        stage = self.stage
+        return not (isinstance(stage, PreviewStage) and stage.rests(self.ledger.camera))
 
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
         """Shows it if somebody watches; it comes without an image if nobody does."""
@@ -66,10 +73,7 @@ class MirPreview(StageElement):
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame; those that are not shown pass without further work."""
-        stage, ledger = self.stage, self.ledger
-        if isinstance(stage, PreviewStage) and not ledger.is_sampled and stage.rests(ledger.camera):
-            return OK
-        return self.process(buffer)
+        return self.process(buffer) if self.ledger.is_sampled or self.looks else OK
 
     def do_stop(self) -> bool:
         """Gives the outbox back."""

@@ -81,6 +81,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
     max_failures = max_failures()
 
     step_name = ""  # the frame leaves it with the outbox
+    always_looks = False
 
     outbox: Outbox | None = None
 

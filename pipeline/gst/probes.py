@@ -25,6 +25,7 @@ from pipeline.gst.capture_time import Captured, CaptureTime
 from pipeline.gst.intake import Intake, JpegEnds
 from pipeline.gst.nap import Nap
 from pipeline.gst.packets import PacketTap
+from pipeline.gst.unseen import Unseen
 from pipeline.gst.view import Seen
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
@@ -119,6 +120,7 @@ class FrameProbes:
 
     def follow(self, pipeline: Any) -> None:
         """Puts into a graph the probe that it needs where ``admit`` is called for its frames."""
+        self._unseen = Unseen(pipeline)
         newest = pipeline.get_by_name("newest")
         self._add(newest.get_static_pad("src"), Gst.PadProbeType.BUFFER, self._on_taken)
 
@@ -349,6 +351,7 @@ class FrameProbes:
         self._last_pts = pts
         return pts
 
-    def _on_taken(self, _pad: Any, info: Any) -> Any:
-        self._ledger.taken(info.get_buffer().pts)
-        return _OK
+    def _on_taken(self, pad: Any, info: Any) -> Any:
+        pts: int = info.get_buffer().pts
+        self._ledger.taken(pts)
+        return _DROP if self._unseen.replaces(pad, pts) else _OK
