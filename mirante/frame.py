@@ -71,7 +71,7 @@ class FrameResult:
         skipped: why no model looked at the frame: ``still``, as nothing moves in it, and what was
             found is that of the last frame that models looked at; empty where they looked.
         looked: why models looked at the frame of a camera with a gate: ``learning``, ``motion``,
-            ``track``, ``check``, ``damaged`` or ``format``; empty without a gate.
+            ``track``, ``check``, ``damaged``, ``format`` or ``asked``; empty without a gate.
         regions: the part of the frame that a model looked at, by its name: left, top, right, bottom
             in source pixels. What it found elsewhere is as in the frame before. Models that looked
             at the whole frame are left out.

@@ -19,6 +19,7 @@ from plugins.memory import Memory
 from plugins.outbox.lane import REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
+from plugins.thread_times import ThreadTimes
 
 FLUSH_S = 5.0  # for what has not been sent when a line ends
 
@@ -41,7 +42,8 @@ class Line:
         carriage: the way to Redis of events, their images, counts and the memory.
         rings: what the encoded images of the line's session are kept in.
         looked: the last published frame that models looked at and that is not damaged.
-        calm: for how long its gate has seen nothing.
+        calm: for how long its gate has seen nothing, and how it sleeps.
+        threads: what works for it alone.
         converted: the pixels of a frame that some element asked for.
         closeup: the decoded image of the frame that is in the stages; None where none asks for it.
         moves: returns where something moves or may move in that frame; None without a gate.
@@ -61,6 +63,7 @@ class Line:
     calm: Calm = field(default_factory=Calm)
     closeup: Larger | None = None
     moves: Moves | None = None
+    threads: ThreadTimes = field(default_factory=ThreadTimes)
     is_resting: bool = False
     converted: Converted = field(default_factory=Converted)
     carriage: Carriage = field(init=False)

@@ -154,6 +154,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             self._is_settled(at_s),
             key in self.line.calm.alone,
             float("-inf") if looked is None else looked.captured_ns / 1e9,
+            self.line.calm.is_called(time.monotonic()),
         )
 
     def _rest(self, result: FrameResult) -> None:

@@ -16,6 +16,7 @@ from mirante.keys import key
 from mirante.status import State
 from pipeline.config.standard import Choice
 from pipeline.control.registry import no_camera
+from pipeline.control.sleep_report import SleepReport
 
 CameraName = Annotated[str, InPath(description="name of the camera", examples=["gate"])]
 Answers = dict[int | str, dict[str, Any]]
@@ -160,6 +161,15 @@ CAMERA: dict[str, Any] = {
     "view": None,
     "hint": None,
     "clips": None,
+    "sleep": {
+        "asleep": True,
+        "asleep_s": 5400.5,
+        "of_s": 7200.0,
+        "wakes": {"motion": 12, "viewer": 3},
+        "unseen": 0,
+        "left_alone": "",
+    },
+    "cpu_percent": 1.9,
 }
 
 
@@ -235,6 +245,14 @@ class Camera(Shape):
     )
     clips: dict[str, Any] | None = Field(
         None, description="the moments that make its clips; null where it keeps none"
+    )
+    sleep: Annotated[dict[str, Any], as_said(SleepReport)] | None = Field(
+        None, description="how it sleeps while nothing happens; null where it never does"
+    )
+    cpu_percent: float | None = Field(
+        None,
+        description="what its own threads take of a core, over the last ten seconds: receiving, "
+        "decoding, stages",
     )
 
 

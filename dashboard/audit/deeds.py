@@ -22,6 +22,7 @@ _ACTIONS = (
     ("POST", f"{_CAMERA}/zones/preview", "preview zones"),
     ("POST", f"{_CAMERA}/pause", "pause camera"),
     ("POST", f"{_CAMERA}/resume", "resume camera"),
+    ("POST", f"{_CAMERA}/wake", "wake camera"),
     ("POST", f"{_CAMERA}/clips", "make clip"),
     ("DELETE", f"{_CAMERA}/clips/[^/]+", "delete clip"),
     ("POST", r"/api/v1/discovery", "search for cameras"),

@@ -38,6 +38,7 @@ def describe(
     stages = report.stages_of(desired.spec) if report else desired.spec.get("stages") or []
     models = [use.name for said in stages if (stage := read_stage(said)) for use in stage.models()]
     sampled = track.sampled
+    camera = report.cameras.get(desired.name) if report and not words else None
     return {
         "name": desired.name,
         "stream": key(desired.name, "detections"),
@@ -57,6 +58,8 @@ def describe(
         "view": _view(desired, report),
         "hint": _hint(desired, report, track),
         "clips": _keys(desired, report).get("clips"),
+        "sleep": msgspec.to_builtins(camera.sleep) if camera else None,
+        "cpu_percent": camera.cpu_percent if camera else None,
     }
 
 

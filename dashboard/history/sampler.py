@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 KEPT_S = 60.0  # a camera that left: Redis may have lost its data, and the worker puts it back
-LIVELY = ("counts", "rate", "latency_ms")  # differ with each sample; no news by themselves
+# Differ with each sample; no news by themselves.
+LIVELY = ("counts", "rate", "latency_ms", "sleep", "cpu_percent")
 
 
 class Sampler:

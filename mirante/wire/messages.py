@@ -136,7 +136,8 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(
             description="why models looked at the frame, where a gate decides: `learning`, "
-            "`motion`, `track`, `check`, `damaged` or `format`; absent without a gate; since 1.3"
+            "`motion`, `track`, `check`, `damaged`, `format` or `asked`; absent without a gate; "
+            "since 1.3"
         ),
     ] = UNSET
     regions: Annotated[

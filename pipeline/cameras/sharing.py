@@ -17,6 +17,7 @@ from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
 from pipeline.config.view_stream import stream_of, view_stream_of
 from plugins.clips.ring import PacketRing
+from plugins.gate.calm import Calm
 
 Key = tuple[object, ...]
 
@@ -35,8 +36,37 @@ _ITS_OWN = {
 }
 
 
+class Watching(Protocol):
+    """What a camera of a session says of its sleep; on the thread of the decoder.
+
+    Attributes:
+        calm: of the camera.
+    """
+
+    calm: Calm
+
+    def stirs(self, now_s: float) -> str:
+        """Return why it needs all frames; empty where it does not."""
+
+    def moves(self, caps: Any, buffer: Any, pts: int) -> bool:
+        """Return whether something moves in a key frame, or that cannot be told."""
+
+
 class Feed(Protocol):
-    """Takes the decoded frames of another camera's session, on its streaming thread."""
+    """Takes the decoded frames of another camera's session, on its streaming thread.
+
+    Attributes:
+        watch: what its camera says of its sleep; None where it needs each frame.
+    """
+
+    watch: Watching | None
+
+    @property
+    def queued(self) -> int:
+        """How many frames wait for its stages."""
+
+    def make_room(self, frames: int) -> None:
+        """Let so many frames wait."""
 
     def take(self, buffer: Any, caps: Any, orientation: str, frame: Any) -> None:
         """Take one frame; arguments as of ``pipeline.gst.following.FrameFeed``."""

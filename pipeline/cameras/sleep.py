@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
+from plugins.gate.calm import SIZES
+
 GROUPS = 3  # in a row that have shown their length
 LONGEST_S = 4.5  # of a group: four, and what the times of cameras are out by
 LEAST_IMAGES = 4  # of a group, or little is saved
 MOST_BYTES = 16 << 20  # of a group
+# Why a camera wakes, or its stream is left alone; others in ``plugins.gate.calm``.
+LATE = "late"  # the next image came before a key frame had left the decoder
+UNEVEN = "uneven"  # a key frame did not come in time, or times go back
+LARGE = "large"  # more is kept than may be
+STREAM = "stream"  # its format changes, or it ends
 _LEARNT = 50  # sizes until they are known
 _RATE = 1 / 50  # at which they are learnt
 _TIMES, _SHARE = 4.0, 0.3  # the usual deviation, and of the usual size, up to which one counts
@@ -66,43 +73,63 @@ class Sleep:
     Attributes:
         is_asleep: key frames alone are decoded.
         awaits: the key frame that came last is looked at before anything else comes.
+        why: it woke last.
+        left_alone: why the stream never lets it sleep, in words; empty where it does, or while that
+            is not known.
     """
 
     def __init__(self) -> None:
         self.is_asleep = False
         self.awaits = False
+        self.why = self.left_alone = ""
         self._is_drowsy = False  # the key frame that is looked at may be the first asleep
-        self._moved = False
+        self._moved = ""
         self._sizes = Sizes()
         self._key_s = self._newest_s = float("-inf")
         self._images = self._bytes = self._groups = 0
+        self._late = 0  # key frames in a row
 
-    def came(self, is_key: bool, size: int, at_s: float, is_calm: bool) -> Way:
+    def came(self, is_key: bool, size: int, at_s: float, stirs: str) -> Way:
         """Return what becomes of the next image.
 
         Args:
             is_key: it leans on no other.
             size: in bytes.
             at_s: its own time.
-            is_calm: nothing has happened for long, and nobody watches.
+            stirs: why it is not to sleep; empty where nothing has happened for long.
         """
         is_late, self.awaits = self.awaits, is_key
+        self._late += is_late
+        if self._late >= GROUPS:
+            self.left_alone = "its decoder holds frames back"
         is_even = self._follow(is_key, size, at_s)
-        happens = is_calm and not is_key and self._sizes.came(size)
+        happens = not stirs and not is_key and self._sizes.came(size)
         if not self.is_asleep:
-            self._is_drowsy = is_key and is_calm and is_even and self._groups >= GROUPS
+            self._is_drowsy = is_key and not stirs and is_even and self._groups >= GROUPS
             return Way.DECODED
         is_full = self._bytes > MOST_BYTES
-        if self._moved or is_late or happens or is_full or not (is_calm and is_even):
-            self.is_asleep = self._moved = self.awaits = False
+        self.why = (
+            stirs
+            or self._moved
+            or (SIZES if happens else "")
+            or (LATE if is_late else "")
+            or (LARGE if is_full else "")
+            or ("" if is_even else UNEVEN)
+        )
+        if self.why:
+            self.is_asleep = self.awaits = False
+            self._moved = ""
             return Way.WAKES
         return Way.KEY if is_key else Way.HELD
 
-    def looked(self, moves: bool) -> bool:
-        """Take in that the key frame that came last was looked at, and what was seen; return
-        whether it is asleep with it, or goes on to sleep.
+    def looked(self, moves: str) -> bool:
+        """Take in that the key frame that came last was looked at, and why that is to wake it, or
+        an empty text; return whether it is asleep with it, or goes on to sleep.
         """
         self.awaits = False
+        self._late = 0
+        if self._groups >= GROUPS:
+            self.left_alone = ""
         if self.is_asleep:
             self._moved = moves
         else:
@@ -111,10 +138,17 @@ class Sleep:
 
     def _follow(self, is_key: bool, size: int, at_s: float) -> bool:
         """Count groups; return whether they are as they were."""
-        is_even = at_s - self._newest_s > 0 and at_s - self._key_s <= LONGEST_S
+        is_long = at_s - self._key_s > LONGEST_S
+        is_even = at_s - self._newest_s > 0 and not is_long
+        if is_long and self._key_s >= 0:
+            self.left_alone = f"its key frames are more than {LONGEST_S} s apart"
         self._newest_s = at_s
         if is_key:
             is_whole = is_even and self._images >= LEAST_IMAGES
+            if self._key_s >= 0 and self._images < LEAST_IMAGES:
+                self.left_alone = (
+                    f"fewer than {LEAST_IMAGES} images lie between two of its key frames"
+                )
             self._groups = self._groups + 1 if is_whole else 0
             self._key_s, self._images, self._bytes = at_s, 0, 0
         elif not is_even:

@@ -191,6 +191,26 @@ def resume(name: Name, redis_url: RedisOption = None) -> None:
     typer.echo(f'camera "{name}" is resumed; see: mirante camera list')
 
 
+@app.command()
+def wake(
+    name: Name,
+    seconds: Annotated[
+        float, typer.Option("--for", help="Seconds from now.", min=0.1, max=3600)
+    ] = 10.0,
+    redis_url: RedisOption = None,
+) -> None:
+    """Say that something happens before a camera: it wakes, and models look at each frame."""
+    from pipeline.control.registry import no_camera
+    from pipeline.control.wakes import ask_wake
+
+    with connected(redis_url) as client, _audited("wake camera", client, name):
+        cameras = _registry(client).cameras()
+        if name not in cameras:
+            raise ValueError(no_camera(name, cameras))
+        ask_wake(client, cameras[name].worker, name, seconds)
+    typer.echo(f'models look at each frame of camera "{name}" for {seconds:g} s')
+
+
 @app.command("list")
 def list_(redis_url: RedisOption = None) -> None:
     """List every configured camera and its state."""
@@ -201,12 +221,15 @@ def list_(redis_url: RedisOption = None) -> None:
     with connected(redis_url) as client:
         workers = reports(client)
         for name, desired in _registry(client).cameras().items():
-            status = _actual(client, desired)
+            status, report = _actual(client, desired), workers.get(desired.worker)
+            camera = report and report.cameras.get(name)
+            if camera and camera.sleep and camera.sleep.asleep and status["state"] == "running":
+                status["state"] = "running, asleep"
             rows.append(
                 [
                     *(name, status["state"], status["reason"]),
                     redact(str(desired.spec["url"])),
-                    _stages(desired, workers.get(desired.worker)),
+                    _stages(desired, report),
                     desired.origin,
                     desired.worker,
                 ]

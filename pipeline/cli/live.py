@@ -39,7 +39,7 @@ class LiveStatus:
     def _row(self, name: str, camera: CameraReport, counts: Counts) -> tuple[str | Text, ...]:
         return (
             Text(name),
-            Text(camera.state, style=_STYLES.get(camera.state, "")),
+            Text(_state(camera), style=_STYLES.get(camera.state, "")),
             f"{self._rates.get(name, 0.0):.1f}",
             str(counts.published),
             dropped_words(counts),
@@ -64,6 +64,12 @@ class LiveStatus:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+
+
+def _state(camera: CameraReport) -> str:
+    """``running``, ``running, asleep``."""
+    is_asleep = camera.sleep is not None and camera.sleep.asleep
+    return f"{camera.state}, asleep" if is_asleep else camera.state
 
 
 def dropped_words(counts: Counts) -> str:

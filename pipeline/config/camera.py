@@ -154,10 +154,11 @@ class CameraOptions(Section):
         "was found before; auto: for live cameras whose models find boxes, without stages of your "
         "own or lanes",
     )
-    sleep: Literal["auto", "off"] = Field(
+    sleep: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="auto: while the gate of a live camera sees nothing move, only key frames are "
-        "decoded; those in between are decoded when something happens",
+        description="while the gate of a live camera sees nothing move, only key frames are "
+        "decoded; those in between are decoded when something happens; auto: and while somebody "
+        "watches; on: who watches sees the key frames",
     )
     stages: list[Stage] | None = Field(
         None,

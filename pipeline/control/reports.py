@@ -17,6 +17,7 @@ from pipeline.config.standard import Standard
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.room import RoomReport
+from pipeline.control.sleep_report import SleepReport
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,9 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
         stream: what is known of its stream; None while none comes.
         events: number of its events since it was started, by kind.
         counted: objects that it counted.
+        sleep: how it sleeps; None where it never does.
+        cpu_s: processor time of its own threads since it was started: receiving, decoding, stages.
+        cpu_percent: what they take of a core, over the last ten seconds; None until that is known.
     """
 
     state: str
@@ -174,6 +178,9 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     stream: StreamReport | None = None
     events: dict[str, int] = {}
     counted: tuple[CountedReport, ...] = ()
+    sleep: SleepReport | None = None
+    cpu_s: float = 0.0
+    cpu_percent: float | None = None
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,9 +18,9 @@ from pipeline.control.lease import holders, not_running
 
 log = logging.getLogger(__name__)
 
-What = Literal["swap", "trial", "clip"]
+What = Literal["swap", "trial", "clip", "wake"]
 Handler = Callable[[dict[str, Any]], bytes]
-AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4}
+AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4, "wake": 4}
 ANSWER_KEPT_S = 300
 DONE, REFUSED = (
     b"+",

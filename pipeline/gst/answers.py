@@ -9,6 +9,7 @@ from pipeline.cameras.state import Fault
 from pipeline.config.camera import Camera
 from pipeline.gst.http_answers import HttpAnswers
 from pipeline.gst.rtsp_answers import RtspAnswers
+from plugins.thread_times import ThreadTimes
 
 
 class Answers(Protocol):
@@ -32,11 +33,13 @@ class Answers(Protocol):
         """Note an error message of the graph."""
 
 
-def answers_to(element: Any, spec: Camera, source: Source) -> Answers | None:
+def answers_to(element: Any, spec: Camera, source: Source, threads: ThreadTimes) -> Answers | None:
     """Return what hears the answers to a source element; None for one whose errors say enough."""
     factory = element.get_factory().get_name()
     if factory == "rtspsrc":
-        return RtspAnswers(element, spec.url, spec.transport)
+        answers = RtspAnswers(element, spec.url, spec.transport)
+        answers.conversation.threads = threads
+        return answers
     if factory == "souphttpsrc":
         return HttpAnswers(element, spec.url, source.contents)
     return None

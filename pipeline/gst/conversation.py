@@ -16,6 +16,7 @@ from gi.repository import Gst, GstRtsp
 from mirante.faults import FaultCode
 from pipeline.cameras.faults import undetailed
 from pipeline.cameras.state import Fault
+from plugins.thread_times import ThreadTimes
 
 Gst.init(None)
 
@@ -36,12 +37,14 @@ class Conversation:
         is_playing: the camera has agreed to send media.
         answered_s: monotonic time of its newest answer up to that, or None.
         asked: the method of the newest request.
+        threads: those that work for the camera; rtspsrc's own says nothing of itself.
     """
 
     def __init__(self) -> None:
         self.is_playing = False
         self.answered_s: float | None = None
         self.asked = ""
+        self.threads: ThreadTimes | None = None
         self._extension: Any = None  # of rtspsrc: by it a request is sent on rtspsrc's own thread
         self._session_s = SESSION_S
         self._is_offered = False  # GET_PARAMETER
@@ -90,6 +93,8 @@ class Conversation:
         OPTIONS, and GET_PARAMETER in turn, for some count what they do not offer; False withholds
         rtspsrc's own.
         """
+        if self.threads is not None:
+            self.threads.enter()
         _, method, uri, _ = request.parse_request()
         self.asked = GstRtsp.rtsp_method_as_text(method)
         if method != _Method.GET_PARAMETER:

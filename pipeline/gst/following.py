@@ -13,12 +13,13 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
-from pipeline.cameras.sharing import FOLLOWING, Lead
+from pipeline.cameras.sharing import FOLLOWING, Lead, Watching
 from pipeline.cameras.state import Fault, Progress
 from pipeline.config.camera import Camera
 from pipeline.control.reports import StreamReport
 from pipeline.gst.probes import Exit, FrameProbes
 from pipeline.gst.session import Session
+from plugins.ledger import Ledger
 from plugins.line import Line
 
 BEHIND_S = 1.0  # of frames that were handed on; a graph that is later has a fault of its own
@@ -34,15 +35,33 @@ class FrameFeed:
     Args:
         source: the appsrc.
         probes: of its graph.
+        ledger: the camera's account.
+
+    Attributes:
+        watch: what its camera says of its sleep; None where it needs each frame.
     """
 
-    def __init__(self, source: Any, probes: FrameProbes) -> None:
+    def __init__(self, source: Any, probes: FrameProbes, ledger: Ledger) -> None:
         self._source = source
-        self._probes = probes
+        self._probes, self._ledger = probes, ledger
+        self.watch: Watching | None = probes.sleeper
         self._caps: Any = None
         self._orientation = ""
         self._lock = threading.Lock()
         self._is_stopped = False
+
+    @property
+    def queued(self) -> int:
+        """How many frames wait for its stages."""
+        return self._ledger.queued
+
+    def make_room(self, frames: int) -> None:
+        """Let so many frames wait, in place of one."""
+        with self._lock:
+            if not self._is_stopped:
+                self._source.set_property("max-buffers", frames)
+                newest = self._source.get_parent().get_by_name("newest")
+                newest.set_property("max-size-buffers", frames)
 
     def stop(self) -> None:
         """Take no more; none is being taken either when this returns."""
@@ -93,7 +112,8 @@ class FollowingSession(Session):
     def __init__(self, spec: Camera, graph: str, line: Line, lead: Lead) -> None:
         super().__init__(spec, FOLLOWING, graph, line)
         self._followed, self._rings = lead, line.rings
-        self._frames = FrameFeed(self._element, self.probes)
+        self._frames = FrameFeed(self._element, self.probes, line.ledger)
+        self._calm = line.calm
 
     def start(self) -> None:
         """To PLAYING; frames are taken from then on."""
@@ -105,6 +125,7 @@ class FollowingSession(Session):
         self._followed.leave(self._frames, self._rings)
         self._frames.stop()
         super().close()
+        self._calm.rests_no_more()
 
     @property
     def is_refused(self) -> bool:
@@ -155,5 +176,7 @@ class FollowingSession(Session):
             damaged_s=own.damaged_s,
             frames=own.frames,
         )
+        if isinstance(session, Session) and session.probes.naps:
+            return came.calm_until(time.monotonic())
         behind_s = (theirs.decoded_s or 0.0) - (own.decoded_s or 0.0)
         return came if behind_s > BEHIND_S else came.calm_until(time.monotonic())

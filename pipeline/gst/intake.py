@@ -47,20 +47,16 @@ class Intake:
         """Call nobody any more, and so keep nobody."""
         self._on_data, self._on_lost = lambda: False, lambda pts: None
 
-    def listen(self, bus: Any) -> None:
-        """Hears what a demuxer of MPEG-TS says of lost packets, before what comes behind them.
+    def heard(self, message: Any) -> None:
+        """Take in what a demuxer of MPEG-TS says of lost packets, before what comes behind them.
 
         It drops the image that they are missing in.
         """
-        bus.set_sync_handler(self._on_message)
-
-    def _on_message(self, _bus: Any, message: Any) -> Any:
         if message.type == Gst.MessageType.WARNING:
             error, _ = message.parse_warning()
             demuxes = error.matches(Gst.StreamError.quark(), Gst.StreamError.DEMUX)
             if demuxes and error.message.startswith(_MISMATCH):
                 self._on_lost(0)
-        return Gst.BusSyncReply.PASS
 
     def _on_buffer(self, _pad: Any, _info: Any) -> Any:
         return Gst.PadProbeReturn.OK if self._on_data() else Gst.PadProbeReturn.REMOVE

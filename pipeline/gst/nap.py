@@ -20,17 +20,12 @@ from gi.repository import Gst
 
 from pipeline.cameras.damage import Late, Loss
 from pipeline.cameras.nal_units import CODECS, types_in_image
-from pipeline.cameras.sharing import Lead
-from pipeline.cameras.sleep import Sleep, Way
-from pipeline.cameras.sources.base import Source
-from pipeline.cameras.view import View
-from pipeline.config.camera import Camera
-from plugins.gate.luma import Luma
-from plugins.gate.motion import Motion
-from plugins.gate.scene import Scene, moving_in
+from pipeline.cameras.sharing import Feed, Lead, Watching
+from pipeline.cameras.sleep import STREAM, UNEVEN, Sleep, Way
+from plugins.gate.calm import GATE, MOTION, SHARED
+from plugins.ledger import DAMAGED
 from plugins.line import Line
 
-_READ = Gst.MapFlags.READ
 _UNITS = {"video/x-h264": CODECS["H264"], "video/x-h265": CODECS["H265"]}
 _OTHERS = {
     "video/x-vp8",
@@ -66,8 +61,8 @@ class Nap:
 
     Args:
         line: has the gate's word, and the account.
-        lead: has those who follow the session: they need each frame.
-        spec: the camera.
+        lead: has those who follow the session; it is asleep while all of them need no frames.
+        own: of the camera that has opened it.
 
     Attributes:
         shift_ns: what is added to the time of each image before the decoder, which takes no times
@@ -75,16 +70,14 @@ class Nap:
         passing: the image that was kept and is being decoded.
     """
 
-    def __init__(self, line: Line, lead: Lead | None, spec: Camera) -> None:
-        self._line, self._lead = line, lead
-        self._scene = Scene([*spec.mask])
-        self._motion = Motion()
+    def __init__(self, line: Line, lead: Lead | None, own: Watching) -> None:
+        self._line, self._lead, self._own = line, lead, own
         self._sleep = Sleep()
+        self._left_alone = ""
         self._held: deque[Held] = deque()
         self._woke_s: float | None = None  # while what was kept is decoded
         self._key_pts = self._newest_pts = -1
         self._room = 1
-        self._view: View | None = None
         self._is_seen = False  # the first of what is kept counts already
         self._thread = 0  # on which images come
         self._most_ns = 0  # as long as what is kept may be; less than 0 once it was longer
@@ -108,19 +101,22 @@ class Nap:
         now_s, pts = time.monotonic(), buffer.pts
         self._thread = threading.get_ident()
         if self._woke_s is not None:
-            self._sleep.came(key, buffer.get_size(), pts / 1e9, False)
+            self._sleep.came(key, buffer.get_size(), pts / 1e9, GATE)
             self._hold(buffer, loss)
             return True
-        is_calm = pts != _NO_TIME and self._is_calm(now_s)
-        if key and is_calm:
-            is_calm = _refreshes(pad.get_current_caps(), buffer)
-        way = self._sleep.came(key, buffer.get_size(), pts / 1e9, is_calm)
+        stirs = self._stirs(now_s) if pts != _NO_TIME else UNEVEN
+        if key and not stirs:
+            refreshes = _refreshes(pad.get_current_caps(), buffer)
+            self._left_alone = "" if refreshes else "images refer beyond its key frames"
+            stirs = "" if refreshes else UNEVEN
+        way = self._sleep.came(key, buffer.get_size(), pts / 1e9, stirs)
+        self._tell()
         if key:
             self._key_pts = pts
         if way is Way.DECODED:
             self._held.clear()
             self._newest_pts = pts
-            if key and is_calm:
+            if key and not stirs:
                 self._hold(buffer, loss)
             return False
         self._hold(buffer, loss)
@@ -141,9 +137,11 @@ class Nap:
             if not (at_once and self._sleep.is_asleep):
                 return
             self._sleep = Sleep()
+            self._sleep.why = STREAM
+            self._tell()
             self._wake(time.monotonic())
         assert self._woke_s is not None
-        began_s, queued = time.monotonic(), self._line.ledger.queued
+        began_s, queued = time.monotonic(), self._queued()
         all_now = at_once or began_s - self._woke_s > _BEHIND_S
         if self._held and self._kept_ns() > self._most_ns:
             self._most_ns = -1
@@ -157,7 +155,7 @@ class Nap:
             self._newest_pts = self.passing.buffer.pts
             push(self.passing.buffer)
             self._is_seen, self.passing = False, None
-            queued = self._line.ledger.queued
+            queued = self._queued()
         if queued <= 1 or all_now:
             self._woke_s = None
 
@@ -179,12 +177,15 @@ class Nap:
         if not self._sleep.awaits or pts != self._key_pts:
             return False
         was_asleep = self._sleep.is_asleep
-        if not self._sleep.looked(damaged or self._moves(pad, buffer, pts)):
+        is_asleep = self._sleep.looked(DAMAGED if damaged else self._moves(pad, buffer, pts))
+        self._tell()
+        if not is_asleep:
             return was_asleep
         while len(self._held) > 1:
             self._held.popleft()
         if was_asleep:
-            self._line.calm.alone.append(pts)
+            for watch in self._watches():
+                watch.calm.alone.append(pts)
         return False
 
     def shift(self, buffer: Any) -> None:
@@ -198,17 +199,30 @@ class Nap:
         pts: int = buffer.pts
         return pts if pts == _NO_TIME else pts - self.shift_ns
 
-    def sees(self, view: View) -> None:
-        """Take in how images are shown."""
-        self._view = view
-        self._scene.turn(view.turn.mirrored, view.turn.quarters, view.area)
+    def close(self) -> None:
+        """Count what was kept and will not be decoded, when the session has ended."""
+        kept = len(self._held) - 1 if self._sleep.is_asleep or self._is_seen else len(self._held)
+        if self.is_on and kept > 0:
+            self._own.calm.unseen += kept
+        for watch in self._watches():
+            watch.calm.rests_no_more()
 
-    def _is_calm(self, now_s: float) -> bool:
-        line, lead = self._line, self._lead
-        if not line.calm.is_long(now_s) or (lead is not None and lead.feeds):
-            return False
-        outbox = line.carriage.outbox
-        return outbox is None or not outbox.watched(line.ledger.camera)
+    def _feeds(self) -> tuple[Feed, ...]:
+        return () if self._lead is None else self._lead.feeds
+
+    def _watches(self) -> list[Watching]:
+        return [self._own, *(feed.watch for feed in self._feeds() if feed.watch is not None)]
+
+    def _queued(self) -> int:
+        """Return how many frames wait where most do."""
+        return max(self._line.ledger.queued, *(feed.queued for feed in self._feeds()), 0)
+
+    def _stirs(self, now_s: float) -> str:
+        """Return why all images are to be decoded; empty where no camera needs them."""
+        if any(feed.watch is None for feed in self._feeds()):
+            return SHARED
+        whys = (watch.stirs(now_s) for watch in self._watches())
+        return next((why for why in whys if why), "")
 
     def _hold(self, buffer: Any, loss: Loss | None) -> None:
         self._held.append(Held(buffer.copy_deep(), time.time_ns(), Late(loss)))
@@ -228,37 +242,24 @@ class Nap:
         if room != self._room:
             self._room = room
             pad.get_parent_element().set_property("max-size-buffers", room)
+            for feed in self._feeds():
+                feed.make_room(room)
 
-    def _moves(self, pad: Any, buffer: Any, pts: int) -> bool:
-        luma = Luma.of_caps(pad.get_current_caps())
-        if luma is None or luma.is_counts or self._view is None:
-            return True
-        left, top, right, bottom = self._view.cuts
-        with buffer.map(_READ) as mapped:
-            image = luma.of(buffer, mapped.data)
-            height, width = image.shape[:2]
-            shown = image[top : height - bottom, left : width - right]
-            thumb = self._scene.thumb(shown, luma.bits, luma.shares)
-        moved = self._motion.see(thumb, pts / 1e9, moving_in(self._line.looked))
-        return bool(moved.pixels) or moved.is_learning
+    def _moves(self, pad: Any, buffer: Any, pts: int) -> str:
+        """Return why a key frame wakes the session; each camera learns from it."""
+        caps = pad.get_current_caps()
+        moves = [watch.moves(caps, buffer, pts) for watch in self._watches()]
+        return MOTION if any(moves) else ""
 
-
-def nap_of(
-    spec: Camera, source: Source, pipeline: Any, line: Line, lead: Lead | None
-) -> Nap | None:
-    """Return the nap of a session; None where each image is decoded.
-
-    Args:
-        spec: the camera.
-        source: where its images come from.
-        pipeline: its graph.
-        line: as of ``Nap``.
-        lead: as of ``Nap``.
-    """
-    has_gate = pipeline.get_by_name("gate") is not None
-    is_camera = source.live and source.pace is None and not source.is_fed and not source.follows
-    sleeps = spec.sleep == "auto" and not spec.keyframes_only
-    return Nap(line, lead, spec) if has_gate and is_camera and sleeps else None
+    def _tell(self) -> None:
+        """Say of each camera that it has fallen asleep, or why it woke."""
+        left_alone = self._sleep.left_alone or self._left_alone
+        for watch in self._watches():
+            watch.calm.left_alone = left_alone
+            if self._sleep.is_asleep and not watch.calm.is_asleep:
+                watch.calm.sleeps()
+            elif not self._sleep.is_asleep and watch.calm.is_asleep:
+                watch.calm.woke(self._sleep.why)
 
 
 def _refreshes(caps: Any, buffer: Any) -> bool:

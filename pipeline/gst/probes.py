@@ -27,6 +27,7 @@ from pipeline.gst.nap import Nap
 from pipeline.gst.packets import PacketTap
 from pipeline.gst.unseen import Unseen
 from pipeline.gst.view import Seen
+from pipeline.gst.watch import Watch
 from plugins.element import elements_of
 from plugins.ledger import DAMAGED, Ledger
 from plugins.line import Line
@@ -78,6 +79,7 @@ class FrameProbes:
         turn: how often a looped file was begun before.
         frames: decoded in this turn.
         nap: keeps what need not be decoded yet; None where each image is decoded as it comes.
+        sleeper: what the camera says of its sleep; None where it needs each frame.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class FrameProbes:
         self._damaged = damaged
         self._lead, self._tap = lead, tap or PacketTap(Line(ledger), None)
         self.nap: Nap | None = None
+        self.sleeper: Watch | None = None
         self._passes = False  # what comes to the decoder has been looked at
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
@@ -130,16 +133,26 @@ class FrameProbes:
         entry = pipeline.get_by_name("newest").get_static_pad("sink")
         self._add(entry, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_event)
         self._add(entry, Gst.PadProbeType.BUFFER, self._on_decoded)
-        self._intake.listen(pipeline.get_bus())
         for element in elements_of(pipeline):
             self._intake.watch(element)
         decoder = pipeline.get_by_name("decode")
         if decoder is not None and decoder.get_static_pad("src") is not None:
             self.watch_decoder(decoder)
 
+    def heard(self, message: Any) -> None:
+        """Take in what an element says, before what comes behind it."""
+        self._intake.heard(message)
+
     def close(self) -> None:
         """Watch no more; what was seen can still be asked for."""
         self._intake.close()
+        if self.nap is not None:
+            self.nap.close()
+
+    @property
+    def naps(self) -> bool:
+        """True while not each image is decoded as it comes."""
+        return self.nap is not None and self.nap.is_on
 
     def watch(self, element: Any) -> None:
         """Notes what arrives at an element in front of a decoder, if that tells something."""
@@ -180,8 +193,7 @@ class FrameProbes:
         is alive.
         """
         decoded_s = self._decoded_s
-        naps = self.nap is not None and self.nap.is_on
-        if (self._keyframes_only or self._rests or naps) and decoded_s is not None:
+        if (self._keyframes_only or self._rests or self.naps) and decoded_s is not None:
             decoded_s = max(decoded_s, self._arrived_s or decoded_s)
         return Progress(
             self._arrived_s,
@@ -314,8 +326,8 @@ class FrameProbes:
         """Take in what an event says of the frames behind it."""
         if self._seen.note(event):
             self._size = self._seen.view.size
-            if self.nap is not None:
-                self.nap.sees(self._seen.view)
+            if self.sleeper is not None:
+                self.sleeper.sees(self._seen.view)
 
     def admit(self, frame: Exit) -> bool:
         """Enter a decoded frame into the account; return whether it is to be analysed."""

@@ -29,18 +29,21 @@ from pipeline.gst.decoding import Decoding
 from pipeline.gst.demuxers import unheard
 from pipeline.gst.feed import SyntheticFeed
 from pipeline.gst.fetched import FetchFeed
+from pipeline.gst.first_video import FirstVideo
 from pipeline.gst.formats import guard_formats
 from pipeline.gst.http_answers import HttpAnswers, set_login
 from pipeline.gst.image_feed import ImageFeed
+from pipeline.gst.listening import listen
 from pipeline.gst.memory import give_back
 from pipeline.gst.mp4_range import leave_range_open
-from pipeline.gst.nap import nap_of
+from pipeline.gst.nap import Nap
 from pipeline.gst.pacing import Pacing
 from pipeline.gst.packets import PacketTap
 from pipeline.gst.probes import FrameProbes
 from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
 from pipeline.gst.view import Seen, follow_view
+from pipeline.gst.watch import watch_of
 from plugins.element import give_line
 from plugins.elements import register
 from plugins.line import Line
@@ -121,11 +124,7 @@ class Session:
             lead=lead,
             tap=PacketTap(line, lead),
         )
-        self.probes.nap = nap_of(spec, source, self._pipeline, line, lead)
-        if source.follows:
-            self.probes.follow(self._pipeline)
-        else:
-            self.probes.install(self._pipeline)
+        self._put_probes(spec, source, line, lead)
         follow_view(self._pipeline, spec)
         leave_range_open(self._pipeline)
         self.decoding = Decoding(spec.decode)
@@ -135,7 +134,7 @@ class Session:
         _set_up(self._element, spec, source)
         self._received = Received(self._pipeline) if source.sender else None
         self._callers = Callers(self._element) if source.is_called else None
-        self._answers = answers_to(self._element, spec, source)
+        self._answers = answers_to(self._element, spec, source, line.threads)
         if login:
             set_login(self._element, login)
         self._feed: SyntheticFeed | ImageFeed | FetchFeed | None = None
@@ -150,6 +149,16 @@ class Session:
             )
             if (pace := self._pipeline.get_by_name("pace")) is not None:
                 Pacing(pace)
+
+    def _put_probes(self, spec: Camera, source: Source, line: Line, lead: Lead | None) -> None:
+        self.probes.sleeper = watch_of(spec, source, self._pipeline, line)
+        listen(self._bus, line.threads, self.probes)
+        if source.follows:
+            self.probes.follow(self._pipeline)
+            return
+        if self.probes.sleeper is not None:
+            self.probes.nap = Nap(line, lead, self.probes.sleeper)
+        self.probes.install(self._pipeline)
 
     @property
     def next_number(self) -> int:
@@ -376,22 +385,3 @@ def _on_element(
     guard_formats(element)
     one_thread(element)
     probes.watch_decoder(element)
-
-
-class FirstVideo:
-    """Asks for the first video of a camera's description alone.
-
-    Of several the one whose packets came first would be shown. Sound and metadata are not asked for
-    at all. Streams are offered in order, again after a redirect.
-    """
-
-    def __init__(self) -> None:
-        self._number: int | None = None
-
-    def __call__(self, _source: Any, number: int, caps: Any) -> bool:
-        """Return whether a stream is asked for."""
-        if self._number is None or number <= self._number:
-            is_video = caps.get_structure(0).get_string("media") == "video"
-            self._number = number if is_video else None
-            return bool(is_video)
-        return False

@@ -19,6 +19,7 @@ from pipeline.config.references import check_blur
 from pipeline.config.view_stream import check_view, view_stream_of
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
+from pipeline.control.sleep_report import SleepReport
 from pipeline.worker.clips import WorkerClips, of_view
 from pipeline.worker.memories import Memories
 from pipeline.worker.metrics import Latency
@@ -26,10 +27,12 @@ from pipeline.worker.outages import tell_outage
 from pipeline.worker.tenancy import STANDBY_REASON, STANDBY_STATE
 from plugins.carriage import Carriage
 from plugins.clips.recorder import Recorder
+from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
+from plugins.thread_times import ThreadTimes
 from plugins.trace import Sample
 
 
@@ -132,6 +135,8 @@ class RunningCamera:
         clips: makes its clips, where it keeps some.
         live: settings of its stages that take the place of those with which they began.
         carriage: counts its events and objects.
+        calm: how it sleeps.
+        threads: what works for it alone.
     """
 
     spec: Camera
@@ -139,6 +144,8 @@ class RunningCamera:
     ledger: Ledger
     seen: Seen
     carriage: Carriage
+    calm: Calm
+    threads: ThreadTimes
     images: ViewImages | None = None
     clips: Recorder | None = None
     live: dict[str, str] = field(default_factory=dict)
@@ -165,6 +172,9 @@ class RunningCamera:
             stream=self.runner.stream,
             events=dict(self.carriage.carried),
             counted=counted_by(self.carriage),
+            sleep=slept(self.calm),
+            cpu_s=self.threads.seconds(),
+            cpu_percent=self.threads.percent(),
         )
 
     def status(self) -> Status:
@@ -241,7 +251,16 @@ class CameraStarter:
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
         return RunningCamera(
-            spec, runner, ledger, seen, line.carriage, images, line.clips, line.live
+            spec,
+            runner,
+            ledger,
+            seen,
+            line.carriage,
+            line.calm,
+            line.threads,
+            images,
+            line.clips,
+            line.live,
         )
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:
@@ -251,6 +270,21 @@ class CameraStarter:
         preview = spec.preview
         hides = bool(spec.crop or spec.mask)
         return ViewImages(name, self.outbox, preview.fps, preview.quality, hides)
+
+
+def slept(calm: Calm) -> SleepReport | None:
+    """Return how a camera sleeps; None where it never does."""
+    if not calm.may_sleep:
+        return None
+    asleep_s, of_s = calm.slept_s()
+    return SleepReport(
+        asleep=calm.is_asleep,
+        asleep_s=asleep_s,
+        of_s=of_s,
+        wakes=dict(calm.wakes),
+        unseen=calm.unseen,
+        left_alone=calm.left_alone,
+    )
 
 
 def counted_by(carriage: Carriage) -> tuple[CountedReport, ...]:

@@ -51,6 +51,7 @@ class WorkerCollector(Collector):
         now = self._state()
         yield from _frames(now)
         yield from _cameras(now)
+        yield from _sleep(now)
         yield from _events(now)
         yield from _outbox(now.outbox)
         yield from _models(now)
@@ -134,6 +135,40 @@ def _cameras(
         for each in STATES:
             state.add_metric([name, each], float(each == camera.state))
     yield from (in_flight, state, detections, latency)
+
+
+def _sleep(now: WorkerState) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    cpu = CounterMetricFamily(
+        "mirante_camera_cpu_seconds",
+        "Processor time of a camera's own threads: receiving, decoding, stages.",
+        labels=["camera"],
+    )
+    asleep = GaugeMetricFamily(
+        "mirante_camera_asleep",
+        "1 while key frames alone are decoded; of cameras that may sleep.",
+        labels=["camera"],
+    )
+    slept = CounterMetricFamily(
+        "mirante_camera_asleep_seconds", "Seconds for which it was asleep.", labels=["camera"]
+    )
+    wakes = CounterMetricFamily(
+        "mirante_camera_wakes", "How often it woke, by reason.", labels=["camera", "reason"]
+    )
+    unseen = CounterMetricFamily(
+        "mirante_camera_unseen_images",
+        "Images that were kept asleep, and lost when the session ended.",
+        labels=["camera"],
+    )
+    for name, camera, _ in now.accounts():
+        cpu.add_metric([name], camera.cpu_s)
+        if (sleep := camera.sleep) is None:
+            continue
+        asleep.add_metric([name], sleep.asleep)
+        slept.add_metric([name], sleep.asleep_s)
+        unseen.add_metric([name], sleep.unseen)
+        for reason, number in sleep.wakes.items():
+            wakes.add_metric([name, reason], number)
+    yield from (cpu, asleep, slept, wakes, unseen)
 
 
 def _events(now: WorkerState) -> Iterator[CounterMetricFamily]:

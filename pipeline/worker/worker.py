@@ -39,6 +39,7 @@ from pipeline.worker.swaps import ModelSwaps
 from pipeline.worker.tenancy import Standing, Tenancy
 from pipeline.worker.trials import answer_trial
 from pipeline.worker.views import Views
+from pipeline.worker.wakes import answer_wake
 from plugins.outbox.lane import LOST, REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
@@ -107,6 +108,7 @@ class Worker:
             "swap": self._swaps.swap,
             "trial": trial,
             "clip": self._clips.answer,
+            "wake": partial(answer_wake, lambda: self.cameras),
         }
         self._requests = Requests(client, settings.worker, handlers)
         self._paused: dict[str, Status] = {}

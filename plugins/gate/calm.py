@@ -1,24 +1,46 @@
-"""What a camera's gate and its decoder tell each other."""
+"""What a camera's gate, its decoder and whoever wakes it tell each other."""
 
 from __future__ import annotations
 
-from collections import deque
+import time
+from collections import Counter, deque
 
 LONG_S = 5.0  # without anything, after which it is quiet
 _STALE_S = 6.0  # without a verdict: the stages hang, or the gate is gone
 
+# Why a camera wakes, or does not sleep.
+MOTION = "motion"  # in a key frame
+SIZES = "sizes"  # of the images between key frames
+GATE = "gate"  # it looks at frames, or says nothing
+VIEWER = "viewer"  # somebody watches
+SHARED = "shared"  # a camera that shares the session needs all frames
+REQUEST = "request"  # somebody said that something happens
+
 
 class Calm:
-    """For how long a gate has seen nothing. Written by its thread, read by that of the decoder.
+    """For how long a gate has seen nothing, and how the camera sleeps meanwhile. Written by the
+    thread of the gate and by that of the decoder, read by any.
 
     Attributes:
         alone: keys of the newest frames that were decoded alone, those between them not, and in
             which nothing moves.
+        has_gate: frames in which nothing moves pass by its models.
+        may_sleep: it does where its stream allows it.
+        left_alone: why its stream does not allow it, in words; empty where it does.
+        wakes: how often it woke, by reason.
+        unseen: images that were kept and not decoded when their session ended.
     """
 
     def __init__(self) -> None:
         self.alone: deque[int] = deque(maxlen=4)
-        self._newest_s = self._stirred_s = float("-inf")
+        self.has_gate = self.may_sleep = False
+        self.left_alone = ""
+        self.wakes: Counter[str] = Counter()
+        self.unseen = 0
+        self._newest_s = self._stirred_s = self._called_s = float("-inf")
+        self._began_s = time.monotonic()
+        self._since_s: float | None = None  # it is asleep
+        self._slept_s = 0.0
 
     def noted(self, is_quiet: bool, now_s: float) -> None:
         """Note what the gate decided about a frame at a monotonic time."""
@@ -26,6 +48,42 @@ class Calm:
         if not is_quiet:
             self._stirred_s = now_s
 
-    def is_long(self, now_s: float) -> bool:
-        """Return whether nothing has happened for long enough to sleep."""
-        return now_s - self._stirred_s >= LONG_S and now_s - self._newest_s < _STALE_S
+    def call(self, seconds: float) -> None:
+        """Wake, and have models look at each frame, for so long from now."""
+        self._called_s = max(self._called_s, time.monotonic() + seconds)
+
+    def is_called(self, now_s: float) -> bool:
+        """Return whether somebody said that something happens."""
+        return now_s < self._called_s
+
+    def stirs(self, now_s: float) -> str:
+        """Return why it does not sleep; empty where nothing has happened for long enough."""
+        if self.is_called(now_s):
+            return REQUEST
+        is_long = now_s - self._stirred_s >= LONG_S and now_s - self._newest_s < _STALE_S
+        return "" if is_long else GATE
+
+    @property
+    def is_asleep(self) -> bool:
+        """True while key frames alone are decoded."""
+        return self._since_s is not None
+
+    def sleeps(self) -> None:
+        """Note that it falls asleep."""
+        self._since_s = time.monotonic()
+
+    def woke(self, why: str) -> None:
+        """Note that it wakes, and why."""
+        self.wakes[why] += 1
+        self.rests_no_more()
+
+    def rests_no_more(self) -> None:
+        """Note that its session has ended, if it was asleep."""
+        since_s, self._since_s = self._since_s, None
+        if since_s is not None:
+            self._slept_s += time.monotonic() - since_s
+
+    def slept_s(self) -> tuple[float, float]:
+        """Return for how many seconds it has been asleep, and since when it is there."""
+        now_s, since_s = time.monotonic(), self._since_s
+        return self._slept_s + (now_s - since_s if since_s else 0.0), now_s - self._began_s

@@ -16,6 +16,7 @@ TRACK = "track"  # an object is missing, or is not still yet
 CHECK = "check"  # it is time to look whether still objects are there
 DAMAGED = "damaged"  # motion in an image that was made up is no evidence
 FORMAT = "format"  # of the video, which the gate cannot read
+ASKED = "asked"  # somebody said that something happens
 
 STILL_S = 10.0
 _HOLD_S = 1.0  # after the last motion
@@ -43,6 +44,7 @@ class Gate:
         is_settled: bool = True,
         is_alone: bool = False,
         seen_s: float | None = None,
+        is_asked: bool = False,
     ) -> str:
         """Return why models look at a frame that is not damaged, or ``STILL``: they need not.
 
@@ -54,6 +56,7 @@ class Gate:
             is_alone: the frames before it were not decoded, and nothing moves in it.
             seen_s: when the last frame was captured that models have looked at to the end; None if
                 that is not known.
+            is_asked: somebody said that something happens.
         """
         if is_alone:
             self._motion.follow(thumb, at_s)
@@ -71,6 +74,8 @@ class Gate:
             reason = TRACK
         elif not 0 <= at_s - self._looked_s < self._until_check_s(seen_s):
             reason = CHECK
+        if is_asked and reason in {STILL, CHECK}:
+            reason = ASKED
         return reason
 
     def looked(self, at_s: float) -> None:

@@ -57,3 +57,39 @@ def test_the_form_has_a_rate_for_quiet_times(pages: Pages, site: Site) -> None:
     assert (number["shown"], number["quiet"]) == (["", "10"], {"fps": {"quiet": 0.5, "busy": 10}})
     unlimited = page.evaluate(_RATES, {"fps": {"quiet": 1}})
     assert (unlimited["shown"], unlimited["same"]) == (["1", ""], {})
+
+
+_COST = """async camera => {
+  const { asleep, costWords } = await import("/static/lib/asleep.js");
+  return [asleep(camera), costWords(camera)];
+}"""
+
+
+def test_how_a_camera_sleeps_and_what_it_costs(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    sleep: dict[str, Any] = {
+        "asleep": True,
+        "asleep_s": 5400.0,
+        "of_s": 7200.0,
+        "wakes": {"viewer": 1, "motion": 3},
+        "unseen": 4,
+        "left_alone": "",
+    }
+    running = {"paused": False, "state": "running", "cpu_percent": 1.94}
+
+    def told(**more: Any) -> Any:
+        return page.evaluate(_COST, {**running, **more})
+
+    assert told(sleep=None, cpu_percent=None) == ["", ""]
+    assert told(sleep=None, cpu_percent=23.4) == ["", "Takes 23 % of a core."]
+    assert told(sleep=sleep) == [
+        "asleep",
+        "Takes 1.9 % of a core. Asleep 75 % of 2 h; woke 4 times: something moved 3, "
+        "someone watched 1; 4 images lost asleep.",
+    ]
+    assert told(sleep=sleep, state="stalled")[0] == told(sleep=sleep, paused=True)[0] == ""
+    alone = {**sleep, "asleep": False, "left_alone": "its decoder holds frames back"}
+    assert told(sleep=alone) == [
+        "",
+        "Takes 1.9 % of a core. Never asleep: its decoder holds frames back.",
+    ]

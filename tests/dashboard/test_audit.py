@@ -272,6 +272,12 @@ def test_commands_log_what_they_change(
             },
         ),
         ("DELETE", "/api/v1/x\n\x1b", b"", {"action": "DELETE a path", "detail": "/api/v1/x??"}),
+        (
+            "POST",
+            "/api/v1/cameras/gate/wake",
+            b'{"seconds": 30}',
+            {"action": "wake camera", "camera": "gate"},
+        ),
         ("GET", "/api/v1/results/gate/latest", b"", {"action": "view camera", "camera": "gate"}),
         (
             "POST",

@@ -7,6 +7,7 @@ from mirante.frame import Counts
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
+from pipeline.control.sleep_report import SleepReport
 
 COUNTS = Counts(
     decoded=20,
@@ -31,6 +32,9 @@ GATE = CameraReport(
     detections=33,
     events={"object-new": 5, "camera-lost": 1},
     counted=COUNTED,
+    sleep=SleepReport(asleep=True, asleep_s=90.5, of_s=120.0, wakes={"motion": 2}, unseen=7),
+    cpu_s=1.5,
+    cpu_percent=1.9,
 )
 PAUSED = CameraReport(state="stopped", reason="paused", counts=None, in_flight=0, detections=0)
 CUT = CutReport(entries=7, kept_s=4.2, max_mib=64)

@@ -1,5 +1,6 @@
 // One camera: what it sees, how it fares, where its frames go, and how to get at its results.
 import { areasOf } from "../lib/areas.js";
+import { asleep, costWords } from "../lib/asleep.js";
 import { cameraPath, get } from "../lib/api.js";
 import { CameraActions } from "./camera_actions.js";
 import { Frames, Latency, Objects } from "./camera_charts.js";
@@ -52,7 +53,7 @@ function Known({ camera, session, onEdit }) {
       <a href="#/" class="button quiet bare" aria-label="Back to the wall"><${Icon} name="back" /></a>
       <div class="titles"><h1>${name}</h1><p class="from">${camera.url}</p></div>
       <${State} camera=${camera} />
-      <span class="reason ${runs ? "plain" : ""}">${camera.paused ? "on request" : camera.reason}</span>
+      <span class="reason ${runs ? "plain" : ""}">${camera.paused ? "on request" : asleep(camera) ? "asleep: nothing happens" : camera.reason}</span>
       <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} words />
     </div>
     ${error && html`<${Notice} icon="alert" tone="wait" title="The charts are not updating">${error.message}</${Notice}>`}
@@ -64,6 +65,7 @@ function Known({ camera, session, onEdit }) {
         ${editor.open ? html`<${DrawingHint} editor=${editor} />` : html`<${LayerBar} labels=${labels} cameras=${[camera]} />`}
         <${CornerRemoval} editor=${editor} />
         ${!isEditing && html`<${ZonesNow} camera=${camera} message=${runs ? message : null} session=${session} onEdit=${editor.start} />`}
+        ${runs && html`<p class="view-note">${costWords(camera)}</p>`}
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>
       <div class="beside">

@@ -77,9 +77,10 @@ export function BlurFaces({ values, labels, onChange }) {
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
 
-const FOLDED = ["view", "fps", "quietFps", "width", "height", "previewFps", "transport", "gate", ...VIEW_KEYS];
+const FOLDED = ["view", "fps", "quietFps", "width", "height", "previewFps", "transport", "gate", "sleep", ...VIEW_KEYS];
 const TRANSPORTS = { auto: "AUTO: TCP, else UDP", tcp: "TCP", udp: "UDP" };
 const GATES = { auto: "Automatic: frames with motion, of live cameras", on: "Frames with motion", off: "All frames" };
+const SLEEPS = { auto: "Key frames while nothing moves and nobody watches", on: "Key frames while nothing moves", off: "All frames" };
 
 /** `defaults`: what the worker takes for what is left empty. */
 export function Options({ values, labels, defaults, onChange, lines }) {
@@ -108,6 +109,8 @@ export function Options({ values, labels, defaults, onChange, lines }) {
         && choice("transport", "RTP transport", (defaults.transport ?? "auto").toUpperCase(), TRANSPORTS)}
       ${choice("gate", "Models look at", GATES[defaults.gate ?? "auto"], GATES,
         "While nothing moves, what was found before is published again and no model runs.")}
+      ${choice("sleep", "Decoded", SLEEPS[defaults.sleep ?? "auto"], SLEEPS,
+        "The rest is kept, and decoded when something happens. Only with a gate, and key frames at most 4.5 s apart.")}
     </div>
     <${ViewFields} values=${values} defaults=${defaults} onChange=${onChange} lines=${lines} />
     ${chips.length > 0 && html`<div class="field" role="group" aria-labelledby="blur-label">

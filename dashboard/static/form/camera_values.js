@@ -10,7 +10,7 @@ const HIDDEN = "***@"; // what an address is shown with instead of its user and 
 /** Number options: key of the form → where it lies in a camera's keys. */
 const NUMBERS = { width: ["width"], height: ["height"], previewFps: ["preview", "fps"] };
 /** Options of a few words, each a key of the camera; "" is the default. */
-const CHOICES = ["transport", "gate"];
+const CHOICES = ["transport", "gate", "sleep"];
 
 let stageNumber = 0;
 
@@ -22,7 +22,7 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 
 export const EMPTY = {
   url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
-  fps: "", quietFps: "", width: "", height: "", previewFps: "", transport: "", gate: "", blur: [], sections: {},
+  fps: "", quietFps: "", width: "", height: "", previewFps: "", transport: "", gate: "", sleep: "", blur: [], sections: {},
   ...viewTexts({}),
 };
 

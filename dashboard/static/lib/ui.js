@@ -100,11 +100,12 @@ export const ms = (value) => (value === null || value === undefined ? "–" : `$
 /** "now", "12 s", "5 min", "3 h", "2 d" since a Unix time in seconds. */
 export function since(unixS, nowS = Date.now() / 1000) {
   const s = Math.max(0, nowS - unixS);
-  if (s < 2) return "now";
-  if (s < 120) return `${Math.round(s)} s`;
-  if (s < 7200) return `${Math.round(s / 60)} min`;
-  return s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
+  return s < 2 ? "now" : span(s);
 }
+
+/** "12 s", "5 min", "3 h", "2 d" of seconds. */
+export const span = (seconds) => (seconds < 120 ? `${Math.round(seconds)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min`
+  : seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`);
 
 export const clock = (unixS) => new Date(unixS * 1000).toLocaleTimeString("en-GB");
 

@@ -2,6 +2,7 @@
 import { CameraActions } from "../camera/camera_actions.js";
 import { useGrid } from "./grid.js";
 import { areasOf } from "../lib/areas.js";
+import { asleep, cpu } from "../lib/asleep.js";
 import { LayerBar } from "../lib/layer_bar.js";
 import { useLive } from "../lib/live.js";
 import { Picture } from "../lib/picture.js";
@@ -68,8 +69,9 @@ function Tile({ camera, session, onEdit }) {
       <a href=${href} class="name">${camera.name}</a>
       <${State} camera=${camera} />
       <span class="figures">
-        ${camera.rate && html`<span title="frames published per second">${count(camera.rate.published)} fps</span>`}
-        ${camera.latency_ms && html`<span title="capture to Redis, median">${ms(camera.latency_ms.p50)}</span>`}
+        ${asleep(camera) && html`<span class="asleep" title="nothing happens: key frames alone are decoded">asleep, ${cpu(camera)} of a core</span>`}
+        ${!asleep(camera) && camera.rate && html`<span title="frames published per second">${count(camera.rate.published)} fps</span>`}
+        ${!asleep(camera) && camera.latency_ms && html`<span title="capture to Redis, median">${ms(camera.latency_ms.p50)}</span>`}
       </span>
       <${CameraActions} camera=${camera} session=${session} onEdit=${onEdit} />
     </footer>

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.cameras.damage import Damage, Late, Loss
 from pipeline.cameras.nal_units import CODECS, types_in_image
-from pipeline.cameras.sleep import MOST_BYTES, Sizes, Sleep, Way
+from pipeline.cameras.sleep import LARGE, LATE, MOST_BYTES, UNEVEN, Sizes, Sleep, Way
+from plugins.gate.calm import GATE, MOTION, SIZES
 
 FPS, GROUP = 10, 20
 KEY, DELTA = 20_000, 1000
@@ -27,7 +28,7 @@ class Camera:
     def send(
         self,
         images: int,
-        is_calm: bool = True,
+        stirs: str = "",
         moves: Callable[[int], bool] = lambda number: False,
         size: int = DELTA,
         is_looked_at: bool = True,
@@ -37,9 +38,9 @@ class Camera:
         for _ in range(images):
             is_key = self.number % self.group == 0
             sent = KEY if is_key else round(size * self.random.uniform(0.8, 1.2))
-            ways.append(self.sleep.came(is_key, sent, self.at_s, is_calm))
+            ways.append(self.sleep.came(is_key, sent, self.at_s, stirs))
             if self.sleep.awaits and is_looked_at:
-                self.sleep.looked(moves(self.number))
+                self.sleep.looked(MOTION if moves(self.number) else "")
             self.number, self.at_s = self.number + 1, self.at_s + 1 / FPS
         return ways
 
@@ -62,12 +63,26 @@ def test_a_calm_camera_has_its_key_frames_decoded() -> None:
 
 
 def test_a_camera_that_is_not_calm_is_decoded() -> None:
-    assert set(Camera().send(8 * GROUP, is_calm=False)) == {Way.DECODED}
+    assert set(Camera().send(8 * GROUP, stirs=GATE)) == {Way.DECODED}
 
 
-@pytest.mark.parametrize("group", [1, 3, 60, 1000])
-def test_groups_that_are_too_short_or_too_long_are_left_alone(group: int) -> None:
-    assert set(Camera(group).send(6 * group + 500)) == {Way.DECODED}
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        (1, "fewer than 4 images lie between two of its key frames"),
+        (3, "fewer than 4 images lie between two of its key frames"),
+        (60, "its key frames are more than 4.5 s apart"),
+        (1000, "its key frames are more than 4.5 s apart"),
+    ],
+)
+def test_groups_that_are_too_short_or_too_long_are_left_alone(group: int, words: str) -> None:
+    camera = Camera(group)
+    assert set(camera.send(6 * group + 500)) == {Way.DECODED}
+    assert camera.sleep.left_alone == words
+    camera.group = GROUP
+    camera.number = 0
+    assert Way.HELD in camera.send(8 * GROUP)
+    assert camera.sleep.left_alone == ""
 
 
 def test_four_seconds_that_are_now_more_and_now_less_are_a_group() -> None:
@@ -81,28 +96,33 @@ def test_four_seconds_that_are_now_more_and_now_less_are_a_group() -> None:
 
 
 def test_a_decoder_that_keeps_frames_back_is_left_alone() -> None:
-    assert set(Camera().send(8 * GROUP, is_looked_at=False)) == {Way.DECODED}
+    camera = Camera()
+    assert set(camera.send(8 * GROUP, is_looked_at=False)) == {Way.DECODED}
+    assert camera.sleep.left_alone == "its decoder holds frames back"
 
 
 def test_a_key_frame_in_which_something_moves_wakes() -> None:
     camera = Camera().asleep()
     ways = camera.send(GROUP, moves=lambda number: True)
     assert ways[GROUP // 2 : GROUP // 2 + 3] == [Way.KEY, Way.WAKES, Way.DECODED]
-    assert set(camera.send(3 * GROUP, is_calm=False)) == {Way.DECODED}
+    assert camera.sleep.why == MOTION
+    assert set(camera.send(3 * GROUP, stirs=GATE)) == {Way.DECODED}
 
 
-@pytest.mark.parametrize("happening", [{"is_calm": False}, {"size": 3 * DELTA}])
+@pytest.mark.parametrize("happening", [{"stirs": GATE}, {"size": 3 * DELTA}])
 def test_between_key_frames_others_wake(happening: dict[str, Any]) -> None:
     camera = Camera().asleep()
     ways = camera.send(5, **happening)
     assert Way.WAKES in ways
     assert not camera.sleep.is_asleep
+    assert camera.sleep.why == happening.get("stirs", SIZES)
 
 
 def test_a_key_frame_that_is_not_looked_at_wakes() -> None:
     camera = Camera().asleep()
     ways = camera.send(GROUP, is_looked_at=False)
     assert ways[GROUP // 2 : GROUP // 2 + 2] == [Way.KEY, Way.WAKES]
+    assert camera.sleep.why == LATE
 
 
 def test_key_frames_that_stay_away_and_much_data_wake() -> None:
@@ -111,8 +131,10 @@ def test_key_frames_that_stay_away_and_much_data_wake() -> None:
     ways = camera.send(50)
     assert 25 <= ways.index(Way.WAKES) <= 40
     assert ways[-1] is Way.DECODED
+    assert camera.sleep.why == UNEVEN
     camera = Camera().asleep()
-    assert camera.sleep.came(False, MOST_BYTES, camera.at_s, True) is Way.WAKES
+    assert camera.sleep.came(False, MOST_BYTES, camera.at_s, "") is Way.WAKES
+    assert camera.sleep.why == LARGE
 
 
 def test_time_that_goes_back_wakes() -> None:
@@ -123,7 +145,7 @@ def test_time_that_goes_back_wakes() -> None:
 
 def test_it_sleeps_again() -> None:
     camera = Camera().asleep()
-    camera.send(1, is_calm=False)
+    camera.send(1, stirs=GATE)
     assert Way.HELD in camera.send(2 * GROUP)
 
 

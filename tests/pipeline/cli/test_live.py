@@ -8,7 +8,7 @@ from rich.console import Console
 from mirante.frame import Counts
 from pipeline.cli.live import LiveStatus
 from pipeline.control.reports import CameraReport, WorkerState
-from tests.support.worker_states import AWAY, OUTBOX, worker
+from tests.support.worker_states import AWAY, GATE, OUTBOX, worker
 
 
 def state(published: int, connected: bool) -> WorkerState:
@@ -33,3 +33,11 @@ def test_table_follows_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = [cell.strip() for cell in row.strip("│ ").split("│")]
     assert cells == ["gate", "stalled", "7.5", "130", "3 queue", "0", "no frame for 3.0 s"]
     assert "Redis: connection refused" in last
+
+
+def test_a_camera_that_is_asleep_says_so() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
+    with LiveStatus(console) as live:
+        live.show(worker(OUTBOX, gate=GATE))
+    assert isinstance(console.file, io.StringIO)
+    assert "│ running, asleep │" in console.file.getvalue()

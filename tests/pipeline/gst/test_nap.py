@@ -12,8 +12,11 @@ import pytest
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.cameras.sharing import Lead, Watching
 from pipeline.config.camera import Camera
 from pipeline.gst.nap import ROOM, Nap
+from pipeline.gst.watch import Watch
+from plugins.gate.calm import REQUEST, SHARED
 from plugins.ledger import Ledger
 from plugins.line import Line
 
@@ -21,6 +24,16 @@ Gst.init(None)
 
 FPS, GROUP = 10, 20
 CAPS = Gst.Caps.from_string("video/x-vp8")
+
+
+SPEC = Camera.model_validate({"url": "rtsp://192.0.2.1/"})
+
+
+def calmed(line: Line) -> None:
+    """Have its gate see nothing for a while."""
+    now_s = time.monotonic()
+    line.calm.noted(False, now_s - 60)
+    line.calm.noted(True, now_s)
 
 
 class Pad:
@@ -39,14 +52,13 @@ class Pad:
 class Stream:
     """Sends images through a nap to a decoder that gives a frame for each at once."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, is_apart: bool = False) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, is_apart: bool = False, lead: Lead | None = None
+    ) -> None:
         self.line = Line(Ledger("yard"))
-        now_s = time.monotonic()
-        self.line.calm.noted(False, now_s - 60)
-        self.line.calm.noted(True, now_s)
-        spec = Camera.model_validate({"url": "rtsp://192.0.2.1/"})
-        self.nap, self.pad = Nap(self.line, None, spec), Pad()
-        monkeypatch.setattr(self.nap, "_moves", lambda *_: False)
+        calmed(self.line)
+        self.nap, self.pad = Nap(self.line, lead, Watch(self.line, SPEC)), Pad()
+        monkeypatch.setattr(self.nap, "_moves", lambda *_: "")
         self.number, self.decoded, self.is_apart = 0, list[int](), is_apart
 
     def decode(self, buffer: Any) -> None:
@@ -87,6 +99,58 @@ def test_stages_that_hang_are_as_late_as_a_group_and_no_later(
     stream.send(3 * GROUP)
     assert stream.decoded[-1] >= (stream.number - 2) * Gst.SECOND // FPS
     assert stream.decoded == sorted(set(stream.decoded))
+
+
+def test_what_is_kept_when_a_session_ends_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(monkeypatch)
+    stream.send(6 * GROUP + GROUP // 2)
+    assert stream.line.calm.is_asleep
+    stream.nap.close()
+    assert stream.line.calm.unseen == GROUP // 2 - 1, "the key frame was looked at"
+    assert stream.line.calm.slept_s()[0] > 0
+
+
+class Follower:
+    """A camera that shares the session, and whose stages are slow."""
+
+    def __init__(self, line: Line | None) -> None:
+        self.watch: Watching | None = None if line is None else Watch(line, SPEC)
+        self.queued, self.room = 0, 1
+
+    def make_room(self, frames: int) -> None:
+        self.room = frames
+
+    def take(self, *_: object) -> None:
+        """Takes what the session decodes."""
+
+
+@pytest.mark.parametrize("needs_all", [True, False])
+def test_a_camera_that_shares_the_session_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, needs_all: bool
+) -> None:
+    lead, line = Lead("yard"), Line(Ledger("gate"))
+    stream = Stream(monkeypatch, lead=lead)
+    calmed(line)
+    follower = Follower(None if needs_all else line)
+    lead.join(follower)
+    stream.send(6 * GROUP + GROUP // 2)
+    assert stream.line.calm.is_asleep is not needs_all
+    assert line.calm.is_asleep is not needs_all
+    if needs_all:
+        lead.leave(follower)
+        stream.send(2 * GROUP)
+        assert stream.line.calm.is_asleep
+        lead.join(follower)
+        stream.send(1)
+        assert stream.line.calm.wakes == {SHARED: 1}
+        return
+    line.calm.call(60)
+    stream.send(1)
+    assert follower.room == ROOM
+    so_far, follower.queued = len(stream.decoded), ROOM
+    stream.send(1)
+    assert len(stream.decoded) == so_far, "its queue is full"
+    assert line.calm.wakes == stream.line.calm.wakes == {REQUEST: 1}
 
 
 def test_a_decoder_on_a_thread_of_its_own_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ from pipeline.gst.camera import CameraRunner
 from pipeline.gst.clips import Clip, encode_pictures, read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped
 from plugins.clips.ring import PacketRing
+from plugins.gate.calm import REQUEST, VIEWER
+from plugins.gate.gate import ASKED
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
@@ -75,6 +77,7 @@ class Quiet:
         spec = Camera.model_validate({"url": url, "stages": [{"model": "test-boxes"}]})
         line = Line(Ledger(name, self._on_publish), self.outbox, rings=(self.ring,))
         stages = stages_text(name, spec, 1)
+        self.line, self.calm = line, line.calm
         self.runner = CameraRunner(name, spec, stages, line, self._on_change, shared)
 
     def __enter__(self) -> Quiet:
@@ -184,13 +187,25 @@ def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
         woken = camera.gaps_s(asleep - 1)
         slow = [n for n, gap in enumerate(woken) if gap > 0.9]
         assert slow in ([], [0]), "one may have come before it was seen that somebody watches"
+        assert set(camera.calm.wakes) == {VIEWER}
         camera.outbox.is_watched = False
-        asleep = camera.wait_asleep()
+        camera.wait_asleep()
         with Quiet(url, shared, "follower") as follower:
             follower.wait(lambda: len(follower.frames) > 2 * FPS)
-            assert max(follower.gaps_s(0)) < 0.9
+            assert max(follower.gaps_s(0)) < 0.9, "it has to learn"
+            follower.wait_asleep()
+            assert (camera.calm.is_asleep, follower.calm.is_asleep) == (True, True)
+            follower.calm.call(PATIENCE_S)
+            follower.wait(lambda: sum(each.looked == ASKED for each in follower.frames) > 2 * FPS)
+            follower.wait(lambda: camera.calm.wakes[REQUEST])
+            assert follower.calm.wakes[REQUEST]
+            assert follower.states.count(State.RUNNING) == 1, follower.words
         camera.wait_asleep()
         packets, _ = camera.ring.after(0)
+        assert camera.line.threads.seconds() > 0
+    asleep_s, of_s = camera.calm.slept_s()
+    assert 0 < asleep_s < of_s
+    assert not camera.calm.is_asleep
     states = list(dict.fromkeys(camera.states))
     assert states == [State.CONNECTING, State.RUNNING, State.STOPPED], camera.words
     run = packets[-1].order[0]

@@ -59,6 +59,17 @@ def test_every_frame_is_in_exactly_one_counter() -> None:
     assert of_gate(samples, "mirante_frames_skipped_total", reason="still") == 5
 
 
+def test_sleep_and_cost_of_a_camera() -> None:
+    samples = scrape(worker(gate=GATE, awake=replace(GATE, sleep=None, cpu_s=2.5)))
+    assert of_gate(samples, "mirante_camera_asleep") == 1
+    assert of_gate(samples, "mirante_camera_asleep_seconds_total") == 90.5
+    assert of_gate(samples, "mirante_camera_wakes_total", reason="motion") == 2
+    assert of_gate(samples, "mirante_camera_unseen_images_total") == 7
+    assert of_gate(samples, "mirante_camera_cpu_seconds_total") == 1.5
+    assert samples["mirante_camera_cpu_seconds_total", (("camera", "awake"),)] == 2.5
+    assert ("mirante_camera_asleep", (("camera", "awake"),)) not in samples
+
+
 def test_published_never_falls_when_the_ring_overflows() -> None:
     """The ledger moves lost frames from published to dropped; a counter must not go back."""
     before = replace(GATE, counts=Counts(20, 12, {"rate": 4, "queue": 2}, 2))

@@ -1,0 +1,90 @@
+"""What one camera of a session says of its sleep: why it needs frames, and what moves in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
+from pipeline.cameras.sources.base import Source
+from pipeline.cameras.view import View
+from pipeline.config.camera import Camera
+from plugins.gate.calm import VIEWER
+from plugins.gate.luma import Luma
+from plugins.gate.motion import Motion
+from plugins.gate.scene import Scene, moving_in
+from plugins.line import Line
+
+_READ = Gst.MapFlags.READ
+
+
+class Watch:
+    """Looks at key frames alone, which differ more from each other than neighbours do.
+
+    Args:
+        line: has the gate's word, and the account.
+        spec: the camera.
+
+    Attributes:
+        calm: of the camera.
+    """
+
+    def __init__(self, line: Line, spec: Camera) -> None:
+        self._line, self.calm = line, line.calm
+        self._scene = Scene([*spec.mask])
+        self._motion = Motion()
+        self._view: View | None = None
+        self._wakes_for_viewers = spec.sleep == "auto"
+        self.calm.may_sleep, self.calm.left_alone = True, ""
+
+    def stirs(self, now_s: float) -> str:
+        """Return why the camera needs all frames; empty where it does not."""
+        outbox, camera = self._line.carriage.outbox, self._line.ledger.camera
+        if self._wakes_for_viewers and outbox is not None and outbox.watched(camera):
+            return VIEWER
+        return self.calm.stirs(now_s)
+
+    def sees(self, view: View) -> None:
+        """Take in how images are shown."""
+        self._view = view
+        self._scene.turn(view.turn.mirrored, view.turn.quarters, view.area)
+
+    def moves(self, caps: Any, buffer: Any, pts: int) -> bool:
+        """Return whether something moves in a key frame, or that cannot be told.
+
+        Args:
+            caps: its format.
+            buffer: the frame.
+            pts: its own time.
+        """
+        luma = Luma.of_caps(caps)
+        if luma is None or luma.is_counts or self._view is None:
+            return True
+        left, top, right, bottom = self._view.cuts
+        with buffer.map(_READ) as mapped:
+            image = luma.of(buffer, mapped.data)
+            height, width = image.shape[:2]
+            shown = image[top : height - bottom, left : width - right]
+            thumb = self._scene.thumb(shown, luma.bits, luma.shares)
+        moved = self._motion.see(thumb, pts / 1e9, moving_in(self._line.looked))
+        return bool(moved.pixels) or moved.is_learning
+
+
+def watch_of(spec: Camera, source: Source, pipeline: Any, line: Line) -> Watch | None:
+    """Return the watch of a camera; None where each of its frames is needed.
+
+    Args:
+        spec: the camera.
+        source: where its images come from.
+        pipeline: its graph.
+        line: as of ``Watch``.
+    """
+    gate = pipeline.get_by_name("gate")
+    has_gate = gate is not None and gate.get_property("skips-still")
+    is_camera = source.live and source.pace is None and not source.is_fed
+    sleeps = spec.sleep != "off" and not spec.keyframes_only
+    line.calm.has_gate, line.calm.may_sleep = has_gate, False
+    return Watch(line, spec) if has_gate and is_camera and sleeps else None
