@@ -17,7 +17,7 @@ def line(job: Job) -> None:
     """Run the line as a worker does, with a stage behind its model that reads the numbers."""
     from benchmarks.line.cameras import run_cameras
 
-    run_cameras(job, "off", {"python": "benchmarks.latency.numbers:Numbers"})
+    run_cameras(job, {"gate": "off"}, {"python": "benchmarks.latency.numbers:Numbers"})
 
 
 def loop(variant: str, job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -66,17 +66,17 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     return run
 
 
-def run_cameras(job: Job, gate: str, stage: dict[str, object]) -> None:
+def run_cameras(job: Job, keys: Mapping[str, object], stage: dict[str, object]) -> None:
     """Run live cameras until the process is terminated.
 
     Args:
         job: with their addresses.
-        gate: of each, ``on`` or ``off``.
+        keys: of each camera, besides address, sizes and stages.
         stage: behind the model.
     """
     options = camera_options(job)
     stages = [*options["stages"], stage]
-    specs = [{"url": url, **options, "gate": gate, "stages": stages} for url in job.urls]
+    specs = [{"url": url, **options, **keys, "stages": stages} for url in job.urls]
     with running_cameras(job, specs):
         threading.Event().wait()
 

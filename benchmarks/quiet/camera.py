@@ -1,6 +1,6 @@
-"""One camera with the gate on or off, in a process of its own, until terminated.
+"""Cameras with one of the levers, in a process of its own, until terminated.
 
-python -m benchmarks.quiet.camera on '{"clip": "…", "urls": ["rtsp://…"], …}'
+python -m benchmarks.quiet.camera gate '{"clip": "…", "urls": ["rtsp://…"], …}'
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import sys
 
 from benchmarks.line.cameras import run_cameras
 from benchmarks.line.job import Job
+from benchmarks.quiet.plan import LEVERS
 
 
 def main() -> None:
-    """Run the camera."""
-    run_cameras(Job.read(sys.argv[2]), sys.argv[1], {"track": "bytetrack"})
+    """Run the cameras."""
+    run_cameras(Job.read(sys.argv[2]), LEVERS[sys.argv[1]], {"track": "bytetrack"})
 
 
 if __name__ == "__main__":

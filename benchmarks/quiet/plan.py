@@ -18,6 +18,19 @@ SCENES = {
     "night": "as visitor, with an eighth of the light and twice the noise",
 }
 
+OFF = "off"  # the lever that others are compared with
+# Keys of the cameras that are compared, side by side; a lever more is a row more.
+LEVERS: dict[str, dict[str, object]] = {
+    OFF: {"gate": "off"},
+    "gate": {"gate": "on", "sleep": "off"},
+    "sleep": {"gate": "on", "sleep": "auto"},
+}
+
+
+def levers_in(text: str) -> tuple[str, ...]:
+    """Return the levers in ``gate,sleep``, behind the one that they are compared with."""
+    return (OFF, *(each for each in names_of("--levers", "lever", text, LEVERS) if each != OFF))
+
 
 def scenes_in(text: str) -> tuple[str, ...]:
     """Return the scenes in ``street,busy``."""
@@ -36,6 +49,14 @@ class Plan:
         Option(help="; ".join(f"{name}: {words}" for name, words in SCENES.items())),
         Text(scenes_in, ",".join(SCENES)),
     ] = tuple(SCENES)
+    levers: Annotated[
+        tuple[str, ...],
+        Option(help="compared with gate: off; sleep is with the gate"),
+        Text(levers_in, ",".join(LEVERS)),
+    ] = tuple(LEVERS)
+    cameras: Annotated[
+        int, Option(min=1, max=16, help="of each lever; objects are those of the first")
+    ] = 1
     model: Annotated[str, Option(help="a zoo detector")] = "yolox-nano"
     fps: Annotated[int, Option(min=5, max=60, help="frames a second")] = 25
     height: Annotated[int, Option(min=180, max=2160, help="of the scenes, in pixels")] = 1080

@@ -1,10 +1,11 @@
-"""``mirante bench quiet``: each scene with the gate and without it, side by side."""
+"""``mirante bench quiet``: each scene with each lever and with none, side by side."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +15,7 @@ from benchmarks.latency.processes import sending
 from benchmarks.line.clips import folder_of, kept
 from benchmarks.line.job import Job
 from benchmarks.machine import describe_machine
-from benchmarks.quiet.plan import Plan
+from benchmarks.quiet.plan import OFF, Plan
 from benchmarks.quiet.scenes import (
     CROSSED,
     VISIT_S,
@@ -24,7 +25,15 @@ from benchmarks.quiet.scenes import (
     scene,
     visits,
 )
-from benchmarks.quiet.seen import MOTION, TRACK, Seen, false_wakes, first_found_s, found_again
+from benchmarks.quiet.seen import (
+    MOTION,
+    TRACK,
+    Seen,
+    false_wakes,
+    first_found_s,
+    found_again,
+    unseen,
+)
 from benchmarks.quiet.watched import watched
 from benchmarks.report import check_report, write_report
 from engines.console import print_table
@@ -32,22 +41,22 @@ from engines.console import print_table
 START_S = 60.0  # maximum wait for both cameras' first results
 SETTLE_S = 6.0  # the gate has learnt, and parked objects are still
 LATE_S = 1.0
-GATES = ("off", "on")
 COLUMNS = {
-    "off_percent_of_a_core": "CPU % off",
-    "on_percent_of_a_core": "on",
+    "percent_of_a_core": "CPU %",
     "published_percent": "published %",
     "looked_percent": "looked %",
     "motion_percent": "motion",
     "track_percent": "track",
     "objects": "objects",
     "found_percent": "found %",
-    "off_new": "new, off",
-    "on_new": "on",
+    "visits": "visits",
+    "visits_missed": "missed",
+    "frames_missed": "frames missed",
+    "new": "new",
     "wakes_a_minute": "wakes/min",
-    "off_first_s": "first s, off",
-    "on_first_s": "on",
+    "first_s": "first s",
 }
+COUNTS = ("objects", "visits", "visits_missed", "frames_missed", "new")
 Figures = dict[str, float | None]
 
 
@@ -64,64 +73,73 @@ def run_bench(plan: Plan) -> None:
     material = material_of(plan.clip, plan.seconds)
     report = {name: figures_of(plan, name, material) for name in plan.scenes}
     typer.echo(
-        f"\none RTSP camera of {plan.height} rows, {plan.fps} frames/s, {plan.model} and tracks; "
-        f"scenes of {plan.seconds} s from {plan.clip.name}, gate off and on side by side"
+        f"\n{plan.cameras} RTSP cameras of {plan.height} rows, {plan.fps} frames/s, {plan.model} "
+        f"and tracks; scenes of {plan.seconds} s from {plan.clip.name}, all levers side by side"
     )
     rows = [
-        (name, *(_cell(column, figures[column]) for column in COLUMNS))
-        for name, figures in report.items()
+        (name, lever, *(_cell(column, figures[column]) for column in COLUMNS))
+        for name, levers in report.items()
+        for lever, figures in levers.items()
     ]
-    print_table(("scene", *COLUMNS.values()), rows)
+    print_table(("scene", "lever", *COLUMNS.values()), rows)
     write_report(plan.json, {"machine": machine, "scenes": report})
 
 
-def figures_of(plan: Plan, name: str, material: Material) -> Figures:
-    """Return the figures of one scene, by the names of ``COLUMNS``."""
+def figures_of(plan: Plan, name: str, material: Material) -> dict[str, Figures]:
+    """Return the figures of one scene by lever, each by the names of ``COLUMNS``."""
     seen = seen_of(plan, name, scene_clip(plan, name, material))
-    off, on = (seen[gate] for gate in GATES)
+    return {lever: _compared(plan, name, material, each, seen[OFF]) for lever, each in seen.items()}
+
+
+def _compared(plan: Plan, name: str, material: Material, seen: Seen, off: Seen) -> Figures:
+    """Return the figures of one lever beside those without any."""
     count, there = plan.seconds * plan.fps, visits(name, plan.seconds)
-    found, total = found_again(on, off)
-    firsts = {
-        gate: _first_s(plan, each, material, there if name in CROSSED else [])
-        for gate, each in seen.items()
-    }
+    found, total = found_again(seen, off)
+    boxes = _boxes(plan, material)
+    begins = [begin for begin in _begins(plan, off, there) if begin >= min(seen.frames)]
+    begins = begins if name in CROSSED else []
+    firsts = {begin: first_found_s(seen, plan.fps, begin, boxes) for begin in begins}
+    there_off = [b for b in begins if first_found_s(off, plan.fps, b, boxes) is not None]
+    times = [inf if firsts[begin] is None else firsts[begin] for begin in there_off]
     return {
-        "off_percent_of_a_core": off.of_a_core,
-        "on_percent_of_a_core": on.of_a_core,
-        "published_percent": on.published_percent,
-        "looked_percent": on.looked_percent,
-        "motion_percent": on.looked_for(MOTION),
-        "track_percent": on.looked_for(TRACK),
+        "percent_of_a_core": seen.of_a_core / plan.cameras,
+        "published_percent": seen.published_percent,
+        "looked_percent": seen.looked_percent,
+        "motion_percent": seen.looked_for(MOTION),
+        "track_percent": seen.looked_for(TRACK),
         "objects": total,
         "found_percent": 100 * found / total if total else None,
-        "off_new": off.new_objects,
-        "on_new": on.new_objects,
-        "wakes_a_minute": false_wakes(on, plan.fps, count, there),
-        "off_first_s": firsts["off"],
-        "on_first_s": firsts["on"],
+        "visits": len(there_off) if begins else None,
+        "visits_missed": sum(firsts[b] is None for b in there_off) if begins else None,
+        "frames_missed": sum(unseen(seen, off, b, boxes) for b in begins) if begins else None,
+        "new": seen.new_objects,
+        "wakes_a_minute": false_wakes(seen, plan.fps, count, there) if seen is not off else None,
+        "first_s": median(float(each) for each in times if each is not None) if times else None,
     }
 
 
-def _first_s(
-    plan: Plan, seen: Seen, material: Material, there: Sequence[tuple[float, float]]
-) -> float | None:
-    """Return the median time until the object that crosses is found, over complete visits."""
+def _boxes(plan: Plan, material: Material) -> list[tuple[float, float, float, float]]:
+    """Return where the object is that crosses, in each frame of a visit."""
+    long = round(VISIT_S * plan.fps)
+    return [crossing(material, place / long) for place in range(long)]
+
+
+def _begins(plan: Plan, seen: Seen, there: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the first frame of each visit that is complete in a run."""
     count, long = plan.seconds * plan.fps, round(VISIT_S * plan.fps)
-    boxes = [crossing(material, place / long) for place in range(long)]
-    found: list[float] = []
+    found = []
     for begin_s, _ in there:
         turn = round(begin_s * plan.fps)
         begin = turn + -(-(min(seen.frames) - turn) // count) * count  # the first in the run
         if begin + long <= max(seen.frames):
-            after_s = first_found_s(seen, plan.fps, begin, boxes)
-            found.append(float("inf") if after_s is None else after_s)
-    return median(found) if found else None
+            found.append(begin)
+    return found
 
 
 def _cell(column: str, value: float | None) -> str:
-    if value is None or value == float("inf"):
+    if value is None or value == inf:
         return "-" if value is None else "never"
-    digits = 0 if column.endswith(("_new", "objects")) else 2 if column.endswith("_first_s") else 1
+    digits = 0 if column in COUNTS else 2 if column == "first_s" else 1
     return f"{value:.{digits}f}"
 
 
@@ -132,15 +150,15 @@ def scene_clip(plan: Plan, name: str, material: Material) -> Path:
 
 
 def seen_of(plan: Plan, name: str, clip: Path) -> dict[str, Seen]:
-    """Return the results of two cameras on one stream, by their gate.
+    """Return the results of the first camera of each lever, all on the same streams.
 
     Raises:
         RuntimeError: a camera does not start, or ends.
     """
     with ExitStack() as around:
-        urls, _ = around.enter_context(sending(str(clip), 1, plan.fps))
-        job = Job(str(clip), plan.model, 1, 0, "", threads=1, urls=urls)
-        cameras = {gate: around.enter_context(watched(job, gate)) for gate in GATES}
+        urls, _ = around.enter_context(sending(str(clip), plan.cameras, plan.fps))
+        job = Job(str(clip), plan.model, plan.cameras, 0, "", threads=1, urls=urls)
+        cameras = {lever: around.enter_context(watched(job, lever)) for lever in plan.levers}
         until_s = time.monotonic() + START_S
         while not all(camera.frames for camera in cameras.values()):
             for camera in cameras.values():
@@ -149,10 +167,11 @@ def seen_of(plan: Plan, name: str, clip: Path) -> dict[str, Seen]:
                 raise RuntimeError(f"{name}: no results within {START_S:g} s")
             time.sleep(0.1)
         time.sleep(SETTLE_S)
-        before = {gate: camera.cpu_s() for gate, camera in cameras.items()}
+        before = {lever: camera.cpu_s() for lever, camera in cameras.items()}
         since_s = time.time()
         # A whole scene, and what was already crossing once more.
         time.sleep(plan.seconds + VISIT_S + LATE_S)
         return {
-            gate: camera.seen(since_s, before[gate], plan.fps) for gate, camera in cameras.items()
+            lever: camera.seen(since_s, before[lever], plan.fps)
+            for lever, camera in cameras.items()
         }

@@ -122,10 +122,28 @@ def first_found_s(
         boxes: where it is in each frame from then on, in 0..1.
     """
     for place, box in enumerate(boxes):
-        if (frame := seen.frames.get(begin + place)) is not None and len(frame.detections):
-            truth = np.array([box], np.float32) * np.array(
-                [frame.width, frame.height] * 2, np.float32
-            )
-            if overlaps(frame.detections.xyxy, truth).max() >= NEAR:
-                return place / fps
+        if (frame := seen.frames.get(begin + place)) is not None and _has(frame, box):
+            return place / fps
     return None
+
+
+def unseen(
+    seen: Seen, off: Seen, begin: int, boxes: Sequence[tuple[float, float, float, float]]
+) -> int:
+    """Return in how many frames the object that crosses was found without the gate, and no model
+    looked with it; arguments as of ``first_found_s``.
+    """
+    count = 0
+    for number, box in enumerate(boxes, begin):
+        whole, gated = off.frames.get(number), seen.frames.get(number)
+        if whole is not None and _has(whole, box):
+            count += gated is None or bool(gated.skipped)
+    return count
+
+
+def _has(frame: FrameResult, box: tuple[float, float, float, float]) -> bool:
+    """Return whether an object was found at a place in 0..1."""
+    if not len(frame.detections):
+        return False
+    size = np.array([frame.width, frame.height] * 2, np.float32)
+    return bool(overlaps(frame.detections.xyxy, np.array([box], np.float32) * size).max() >= NEAR)

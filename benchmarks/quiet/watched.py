@@ -59,11 +59,11 @@ class Watched:
 
 
 @contextmanager
-def watched(job: Job, gate: str) -> Iterator[Watched]:
-    """Run a camera with a gate, and read what it publishes to a Redis of its own."""
+def watched(job: Job, lever: str) -> Iterator[Watched]:
+    """Run cameras with a lever, and read what the first publishes to a Redis of its own."""
     with RedisServer(port=0) as server:
         told = replace(job, redis=server.url).text()
-        with looking("benchmarks.quiet.camera", gate, told) as (pid, check):
+        with looking("benchmarks.quiet.camera", lever, told) as (pid, check):
             assert server.pid is not None
             camera = Watched(check, (pid, server.pid))
             items = mirante.subscribe("bench0", ("detections", "events"), redis=server.url)
@@ -75,7 +75,7 @@ def watched(job: Job, gate: str) -> Iterator[Watched]:
                     elif isinstance(item, Event):
                         camera.events.append(item)
 
-            reader = threading.Thread(target=read, name=f"gate {gate}")
+            reader = threading.Thread(target=read, name=f"lever {lever}")
             reader.start()
             try:
                 yield camera

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from benchmarks.quiet import run
-from benchmarks.quiet.plan import SCENES, Plan
+from benchmarks.quiet.plan import LEVERS, SCENES, Plan, levers_in
 from benchmarks.quiet.run import COLUMNS
 from benchmarks.quiet.scenes import (
     CROSSED,
@@ -22,7 +23,7 @@ from benchmarks.quiet.scenes import (
     scene,
     visits,
 )
-from benchmarks.quiet.seen import Seen, false_wakes, first_found_s, found_again
+from benchmarks.quiet.seen import Seen, false_wakes, first_found_s, found_again, unseen
 from mirante.detections import Detections
 from mirante.frame import FrameResult
 from pipeline.gst.clips import encode_pictures
@@ -141,6 +142,21 @@ def test_how_late_what_crosses_is_found() -> None:
     assert first_found_s(Seen({n: frame(n, [parked]) for n in range(20, 26)}), 5, 20, boxes) is None
 
 
+def test_frames_that_no_model_looked_at_are_missed_where_one_would_have_found_it() -> None:
+    boxes = [(0.1 * n, 0.2, 0.1 * n + 0.2, 0.6) for n in range(4)]
+    there = [[(20.0 * n, 20.0, 20.0 * n + 40, 60.0)] for n in range(4)]
+    off = Seen({20 + n: frame(n, [] if n == 1 else [*there[n]]) for n in range(4)})
+    assert unseen(off, off, 20, boxes) == 0
+    gated = {20: frame(0, [], skipped="still"), 22: frame(2, [], looked="motion")}
+    assert unseen(Seen(gated), off, 20, boxes) == 2, "20 was passed over, 23 was not decoded"
+
+
+def test_levers_are_compared_with_none() -> None:
+    assert levers_in("sleep") == levers_in("off,sleep") == ("off", "sleep")
+    with pytest.raises(ValueError, match="--levers"):
+        levers_in("doze")
+
+
 def test_what_is_counted_of_a_run() -> None:
     frames = {5: frame(5, [], looked="track"), 6: frame(6, [], skipped="still")}
     frames[9] = frame(9, [], skipped="still")  # after three that were not decoded
@@ -159,12 +175,16 @@ def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
     for name, seconds in (("SETTLE_S", 2.5), ("VISIT_S", 0.0)):
         monkeypatch.setattr(run, name, seconds)
     monkeypatch.chdir(tmp_path)  # where the clips of scenes are kept
-    plan = Plan(clip, ("parked",), "test-boxes", 10, 180, 4, tmp_path / "figures.json")
+    options: dict[str, Any] = {"height": 180, "seconds": 4, "json": tmp_path / "figures.json"}
+    plan = Plan(clip, ("parked",), cameras=2, model="test-boxes", fps=10, **options)
     run.run_bench(plan)
-    [(scene_name, figures)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
+    [(scene_name, levers)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
     assert scene_name == "parked"
-    assert list(figures) == list(COLUMNS)
-    assert figures["found_percent"] > 0
-    assert figures["off_percent_of_a_core"] > 0
-    assert figures["wakes_a_minute"] is not None
+    assert list(levers) == list(LEVERS)
+    for lever, figures in levers.items():
+        assert list(figures) == list(COLUMNS)
+        assert figures["found_percent"] > 0
+        assert figures["percent_of_a_core"] > 0
+        assert (figures["wakes_a_minute"] is None) == (lever == "off")
+    assert levers["off"]["found_percent"] == 100
     assert capsys.readouterr().out.splitlines()[-1].startswith("parked")
