@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +20,8 @@ Moves = Callable[[], Sequence[Sequence[float]]]
 class Larger(Protocol):
     """The image that a frame was scaled from."""
 
-    def crop(self, area: Area, most: Size) -> NDArray[np.uint8]:
-        """Return a part as it is shown: (height, width, 3) uint8 RGB, within a size ``most``."""
+    def crop(self, area: Area) -> NDArray[np.uint8]:
+        """Return a part as it is shown: (height, width, 3) uint8 RGB."""
 
 
 class Picture:
@@ -35,20 +34,10 @@ class Picture:
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
         self._rgb = rgb
 
-    def crop(self, area: Area, most: Size) -> NDArray[np.uint8]:
+    def crop(self, area: Area) -> NDArray[np.uint8]:
         """See ``Larger``."""
         left, top, right, bottom = area
-        return within(self._rgb[top:bottom, left:right], most)
-
-
-def within(rgb: NDArray[np.uint8], most: Size) -> NDArray[np.uint8]:
-    """Return an image scaled down to at most a width and height, in its own shape."""
-    height, width = rgb.shape[:2]
-    share = min(most[0] / width, most[1] / height)
-    if share >= 1:
-        return rgb
-    size = max(1, round(width * share)), max(1, round(height * share))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return self._rgb[top:bottom, left:right]
 
 
 class Frame(Rgb):
@@ -98,7 +87,7 @@ class Frame(Rgb):
         return np.array(found, np.float32).reshape(-1, 4)
 
     def crop(self, area: Area, source: Size) -> NDArray[np.uint8]:
-        """Return a part of the frame at full resolution, scaled down to the analysis size at most.
+        """Return a part of the frame at full resolution: (height, width, 3) uint8 RGB.
 
         Args:
             area: left, top, right, bottom in pixels of the source frame.
@@ -108,7 +97,7 @@ class Frame(Rgb):
             ValueError: the frame was scaled, and nobody knows what from; or that cannot be read.
         """
         if self.larger is not None:
-            return self.larger.crop(area, self.size)
+            return self.larger.crop(area)
         if source != self.size:
             was, here = ("x".join(map(str, size)) for size in (source, self.size))
             raise ValueError(

@@ -98,11 +98,12 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         return True
 
     def _moves(self) -> list[Box]:
-        """Return where something moves, and where objects are that are not still."""
+        """Return where something moves, else where objects are that are tracked and not still."""
         looked = self.line.looked
+        if self._gate is not None and (moving := self._gate.areas()):
+            return moving
         is_tracked = looked is not None and looked.detections.track_id is not None
-        moving = [] if self._gate is None else self._gate.areas()
-        return [*moving, *(moving_in(looked) if is_tracked else ())]
+        return moving_in(looked) if is_tracked else []
 
     def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Called for each frame."""

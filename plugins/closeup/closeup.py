@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.placement import Size
 from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
 from plugins.closeup.parts import Parts
-from plugins.frame import Area, within
+from plugins.frame import Area
 
 _READ = Gst.MapFlags.READ
 
@@ -76,12 +76,11 @@ class Closeup:
     parts: Parts
     view: Shown
 
-    def crop(self, area: Area, most: Size) -> NDArray[np.uint8]:
+    def crop(self, area: Area) -> NDArray[np.uint8]:
         """Return a part of the image as it is shown: (height, width, 3) uint8 RGB.
 
         Args:
             area: left, top, right, bottom in pixels of the source frame.
-            most: width and height within which it is scaled down.
 
         Raises:
             ValueError: the video's format cannot be read in parts.
@@ -94,7 +93,6 @@ class Closeup:
         with self.buffer.map(_READ) as mapped:
             there = self.view.decoded(area, self.parts.size)
             rgb = self.view.shown(self.parts.rgb(self.buffer, mapped.data, there))
-        rgb = within(rgb, most)
         if self.view.zones:
             rgb = np.array(rgb)
             self.view.painted(rgb, area, self.parts.size)

@@ -7,6 +7,7 @@ import pytest
 
 from engines.placement import Size
 from plugins.frame import Area
+from plugins.gate.areas import areas_of
 from plugins.infer.areas import Tiles, region_around
 
 SIZES: list[Size] = [(1920, 1080), (1080, 1920), (641, 479), (3840, 2160), (1000, 37)]
@@ -89,3 +90,12 @@ def test_there_is_no_region_where_most_of_the_frame_moves() -> None:
     assert region_around(apart, (1920, 1080), (416, 416)) is None
     assert region_around(apart[:1], (1920, 1080), (416, 416)) == (0, 0, 416, 234)
     assert region_around(apart[1:], (1920, 1080), (416, 416)) == (1504, 846, 1920, 1080)
+
+
+def test_motion_is_told_as_boxes_around_groups_of_pixels() -> None:
+    moving = np.zeros((90, 160), np.bool_)
+    assert areas_of(moving) == []
+    moving[9:18, 16:32] = True
+    moving[50, 100:107] = True  # fewer than the gate calls motion
+    moving[81:90, 152:160] = True
+    assert areas_of(moving) == [(0.1, 0.1, 0.2, 0.2), (0.95, 0.9, 1.0, 1.0)]

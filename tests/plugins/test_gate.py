@@ -391,3 +391,20 @@ def test_what_moved_between_two_frames_of_a_low_rate_is_looked_at_with_the_next(
         (5, MOTION),
     ]
     assert STILL in {frame.skipped for frame in frames}
+
+
+@pytest.mark.usefixtures("launch")
+def test_where_nothing_moves_objects_that_are_not_still_are_told_if_any_are_tracked() -> None:
+    element: Any = Gst.ElementFactory.make("mirgate")
+    element.line = Line()
+    caps = Gst.Caps.from_string("video/x-raw,format=GRAY8,width=160,height=90,framerate=10/1")
+    element.do_set_caps(caps, caps)
+    tracked = replace(two_objects(), track_id=np.array([1, 2]), still=np.array([True, False]))
+    element.line.looked = result(detections=tracked)
+    assert element.line.moves() == moving_in(element.line.looked)
+    assert len(element.line.moves()) == 1
+    element.line.looked = result(detections=replace(tracked, track_id=None, still=None))
+    assert element.line.moves() == []
+    element._gate._motion.moving = np.ones((90, 160), np.bool_)
+    element.line.looked = result(detections=tracked)
+    assert element.line.moves() == [(0.0, 0.0, 1.0, 1.0)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engines.serving import Models
 from mirante.detections import Detections
 from mirante.frame import FrameResult
-from plugins.frame import Frame, Picture, within
+from plugins.frame import Frame, Picture
 from plugins.infer.stage import InferStage
 
 SIZE = WIDTH, HEIGHT = 2560, 1440
@@ -253,11 +253,3 @@ def test_parts_of_a_frame_that_is_not_scaled_are_its_own_pixels() -> None:
     part = Frame(rgb).crop((3, 5, 21, 19), (40, 30))
     assert np.array_equal(part, rgb[5:19, 3:21])
     assert np.shares_memory(part, rgb)
-
-
-def test_a_large_part_is_scaled_to_the_analysis_size() -> None:
-    frame = Frame(np.zeros((360, 640, 3), np.uint8), Picture(drawn(red=(0, 0, 640, 360))))
-    part = frame.crop((0, 0, 1280, 720), SIZE)
-    assert part.shape == (360, 640, 3)
-    assert (part[:180, :320] == (255, 0, 0)).all()
-    assert within(part, (700, 700)) is part

@@ -10,6 +10,7 @@ import pytest
 
 from mirante.frame import FrameResult
 from pipeline.cameras.graph import stages_text
+from pipeline.cameras.synthetic import truth
 from pipeline.config.camera import Camera
 from pipeline.gst.camera import CameraRunner
 from plugins.ledger import Ledger
@@ -56,13 +57,13 @@ def frames(count: int, stage: dict[str, Any], **options: Any) -> list[FrameResul
 def test_tiles_of_small_frames_find_what_whole_large_ones_do(view: dict[str, Any]) -> None:
     large = frames(4, {}, width=1280, height=1280, **view)
     small = frames(4, {"tiles": "3x3"}, width=320, height=320, **view)
-    truth = {each.seq: boxes(each) for each in large}
+    wanted = {each.seq: boxes(each) for each in large}
     compared, off = 0, []
     for each in small:
-        if each.seq in truth:
+        if each.seq in wanted:
             compared += 1
-            assert {*boxes(each)} == {*truth[each.seq]}
-            off += [np.abs(box - truth[each.seq][name]).max() for name, box in boxes(each).items()]
+            assert {*boxes(each)} == {*wanted[each.seq]}
+            off += [np.abs(box - wanted[each.seq][name]).max() for name, box in boxes(each).items()]
     assert compared
     assert max(off) <= 2.5, "a pixel of a tile, which is scaled down"
 
@@ -78,11 +79,32 @@ def boxes(result: FrameResult) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.rtsp
-def test_regions_are_looked_at_where_the_gate_sees_motion() -> None:
-    found = frames(60, {"regions": "auto"}, gate="on", width=320, height=320)
+def test_regions_are_looked_at_around_the_only_thing_that_moves() -> None:
+    width, height = 1920, 1080
+    _, top, _, bottom = truth(0, width, height)[0].xyxy[1].tolist()
+    above, below = (top - 8) / height, (bottom + 8) / height
+    hidden = [
+        [[0, 0], [1, 0], [1, above], [0, above]],
+        [[0, below], [1, below], [1, 1], [0, 1]],
+    ]
+    found = frames(
+        60,
+        {"regions": "auto"},
+        url=f"test://?size={width}x{height}&fps=10",
+        gate="on",
+        mask=hidden,
+        width=320,
+        height=320,
+    )
     looked = [each for each in found if each.regions]
-    assert all(each.looked in {"motion", "track"} for each in looked)
+    assert looked
     for each in looked:
-        left, top, right, bottom = each.regions["test-boxes"]
-        assert 0 <= left < right <= 1280
-        assert 0 <= top < bottom <= 720
+        assert each.looked in {"motion", "track"}
+        left, upper, right, lower = each.regions["test-boxes"]
+        box = truth(each.seq, width, height)[0].xyxy[1]
+        assert (left <= box[0], upper <= box[1], right >= box[2], lower >= box[3]) == (True,) * 4
+        assert {*boxes(each)} == {"green"}
+        assert np.abs(boxes(each)["green"] - box).max() <= 2.5
+    for each in found:
+        if not each.skipped:
+            assert len(each.detections) == 1, each
