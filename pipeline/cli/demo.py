@@ -12,7 +12,7 @@ def demo(
         float | None, typer.Option(help="Stop after N seconds; else at Ctrl-C.", min=1)
     ] = None,
 ) -> None:
-    """Run three live cameras; print an account of their frames at the end."""
+    """Run four live cameras; print an account of their frames at the end."""
     from engines.store.models import use_default_mirror
     from pipeline.cli.demo_run import run_demo
 

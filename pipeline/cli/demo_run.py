@@ -1,4 +1,4 @@
-"""``mirante demo``: three cameras through the built-in RTSP server, and an account at the end."""
+"""``mirante demo``: four cameras through the built-in RTSP server, and an account at the end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from pipeline.control.reports import WorkerState
 from pipeline.control.spec import shown
 from pipeline.demo.road import draw_road
 from pipeline.demo.rtsp_process import rtsp_cameras
-from pipeline.demo.scenes import CACHE, DRAWN_ROAD, SCENES, demo_settings
+from pipeline.demo.scenes import CACHE, DRAWN_ROAD, DRAWN_YARD, SCENES, demo_settings
 from pipeline.demo.tally import Tally
+from pipeline.demo.yard import draw_yard
 from pipeline.gst.camera import CameraRunner
 from pipeline.logs import configure_logs
 from pipeline.worker.process import run_worker
@@ -76,12 +77,15 @@ def run_demo(seconds: float | None) -> int:
 
 
 def find_clips(console: Console) -> dict[str, Path]:
-    """The clips that are here by scene, saying what is not; the road is drawn where none is filmed.
+    """The clips that are here by scene, saying what is not; the yard is drawn, and the road where
+    none is filmed.
 
     Args:
         console: where it is said.
     """
-    *_, road = SCENES
+    *_, yard, road = SCENES
+    if yard.clip() is None:
+        draw_yard(DRAWN_YARD)
     if road.clip() is None:
         _say(
             console,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirante.lanes import Curve
+from pipeline.demo.drawn import write_clip
 
 WIDTH, HEIGHT, FPS = 640, 360, 12
 FRAMES = 108  # then the first one follows without a jump
@@ -89,15 +90,7 @@ def draw_road(path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")  # no half a clip is ever taken for a whole one
-    writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
-    if not writer.isOpened():
-        raise OSError(f"{path}: cannot be written")
-    for n in range(FRAMES):
-        writer.write(cv2.cvtColor(road_picture(n).rgb, cv2.COLOR_RGB2BGR))
-    writer.release()
-    part.replace(path)
+    write_clip(path, (road_picture(n).rgb for n in range(FRAMES)), FPS)
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from pipeline.config.settings import Settings
 from pipeline.config.standard import FACE, TRACKER, Finds
 
 CACHE = Path(".cache/demo")
-DRAWN_ROAD = CACHE / "road.mp4"
+DRAWN_ROAD, DRAWN_YARD = CACHE / "road.mp4", CACHE / "yard.mp4"
 CLIPS = {"folder": CACHE / "clips", "max_gib": 0.25, "days": 1}
 LANES = {"lanes": "auto"}
 
@@ -70,6 +70,14 @@ SCENES = (
         "faces",
         (TRACKER, {"model": "face", "on": FACE}),
         {},
+    ),
+    Scene(
+        "yard",  # nothing happens: the wall shows what that costs
+        (DRAWN_YARD,),
+        10,
+        "objects",
+        (TRACKER,),
+        {"sleep": "on"},
     ),
     Scene(
         "road",

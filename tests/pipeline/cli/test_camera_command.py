@@ -3,16 +3,22 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mirante.keys import WORKERS, key, lease_key
 from pipeline.control.lease import WorkerLease
 from pipeline.control.registry import Registry, connect
+from pipeline.control.rpc import Requests
 from pipeline.control.worker_file import WorkerFile
 from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.wakes import answer_wake
+from plugins.gate.calm import Calm
 from tests.support import ROOT
 from tests.support.outcome import Run
 
@@ -92,6 +98,35 @@ def test_a_model_on_crops_of_another(redis_server: RedisServer, mirante: Run, ho
     with connect(redis_server.url) as client:
         spec = Registry(client, "main").cameras()["gate"].spec
     assert spec["stages"] == [{"model": "street"}, {"model": "face", "on": "face"}]
+
+
+def test_a_camera_is_woken_by_its_worker(
+    redis_server: RedisServer, mirante: Run, home: Path
+) -> None:
+    at = ("--redis", redis_server.url)
+    assert mirante("camera", "add", "gate", "test://", *at).status == 0
+    refused = mirante("camera", "wake", "gat", *at)
+    assert refused.status != 0
+    assert 'no camera "gat"; did you mean "gate"?' in refused.err
+    calm, ended = Calm(), threading.Event()
+    calm.has_gate = True
+    running = {"gate": SimpleNamespace(calm=calm)}
+    with connect(redis_server.url) as client:
+        requests = Requests(client, "main", {"wake": partial(answer_wake, lambda: running)})
+
+        def poll() -> None:
+            while not ended.wait(0.02):
+                requests.poll()
+
+        thread = threading.Thread(target=poll)
+        thread.start()
+        try:
+            woken = mirante("camera", "wake", "gate", "--for", "600", *at)
+        finally:
+            ended.set()
+            thread.join()
+    assert woken.out == 'models look at each frame of camera "gate" for 600 s\n'
+    assert calm.is_called(time.monotonic() + 60)
 
 
 def test_pause_resume_edit(redis_server: RedisServer, mirante: Run, home: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.config.stages.zones import ZonesStage
 from pipeline.config.standard import Finds
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.reports import CameraReport, WorkerState
-from pipeline.demo.scenes import DRAWN_ROAD, SCENES, demo_settings
+from pipeline.demo.scenes import DRAWN_ROAD, DRAWN_YARD, SCENES, demo_settings
 from pipeline.demo.tally import Tally
 
 
@@ -23,8 +23,10 @@ def test_what_is_not_here_is_said_and_the_road_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("pipeline.demo.road.FRAMES", 2)
+    monkeypatch.setattr("pipeline.demo.yard.FRAMES", 2)
     monkeypatch.chdir(tmp_path)
-    assert find_clips(Console(width=200)) == {"road": DRAWN_ROAD}
+    drawn = {"yard": DRAWN_YARD, "road": DRAWN_ROAD}
+    assert find_clips(Console(width=200)) == drawn
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("road: ")
     assert "drawn" in lines[0]
@@ -32,7 +34,7 @@ def test_what_is_not_here_is_said_and_the_road_is_drawn(
         "street: no clip .cache/demo/vtest.avi; the synthetic camera stands in",
         "face: no clip .cache/demo/carphone.mp4; the synthetic camera stands in",
     ]
-    assert find_clips(Console(width=200)) == {"road": DRAWN_ROAD}
+    assert find_clips(Console(width=200)) == drawn
     assert len(capsys.readouterr().out.splitlines()) == 2  # drawn once
 
 
@@ -64,7 +66,7 @@ def kinds_of(camera: Camera) -> list[str]:
 def test_the_synthetic_camera_has_models_of_its_own() -> None:
     models: dict[Finds, str] = {"objects": "street", "faces": "yunet"}
     cameras = demo_settings({"road": "rtsp://127.0.0.1:1/road"}, models, 0).cameras
-    assert list(cameras) == ["street", "face", "road"]
+    assert list(cameras) == ["street", "face", "yard", "road"]
     assert models_of(cameras["road"]) == [("road", None)]
     for name in ("street", "face"):
         assert cameras[name].url.scheme == "test"
@@ -82,6 +84,8 @@ def test_scenes_run_what_can_be_had(objects: str, faces: str) -> None:
     assert models_of(cameras["street"]) == [(objects, None)]
     assert models_of(cameras["face"]) == [(faces, None), ("face", "face")]
     assert kinds_of(cameras["road"]) == ["model", "lanes"]
+    assert kinds_of(cameras["yard"]) == ["model", "track"]
+    assert cameras["yard"].sleep == "on"
     assert "face" in find(faces).labels
     for name, camera in cameras.items():
         assert list(check_stages(camera.stages or (), name)) == []
