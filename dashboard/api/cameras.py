@@ -18,6 +18,7 @@ from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals
 from dashboard.api.targets import check_targets
+from dashboard.api.trial_shape import Trial as TrialShape
 from dashboard.services import FromApp, Services
 from mirante.faults import FaultCode, advice_on
 from pipeline.config.camera import Camera
@@ -90,7 +91,7 @@ def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
 @router.post(
     "/test",
     summary="Try a camera without adding it",
-    response_model=shapes.Trial,
+    response_model=TrialShape,
     responses=refusals(403, 404, 409, 422, 429, 502, 503, 504, 507),
     openapi_extra=body_of(_STREET, beside={"name": NAME, "worker": WORKER}, nullable=True),
 )

@@ -14,7 +14,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from mirante.faults import FaultCode
 from mirante.keys import key
 from mirante.status import State
-from pipeline.config.standard import Choice
 from pipeline.control.registry import no_camera
 from pipeline.control.sleep_report import SleepReport
 
@@ -123,12 +122,12 @@ class Latency(Shape):
 
 
 # A code of a later worker is let through, without advice.
-_CODE: Any = Field(
+CODE: Any = Field(
     None,
     description="why it gives no frames, as a code; null when nothing is wrong",
     examples=[code.value for code in FaultCode],
 )
-_ADVICE: Any = Field(None, description="what to do about it")
+ADVICE: Any = Field(None, description="what to do about it")
 
 CAMERA: dict[str, Any] = {
     "name": "gate",
@@ -198,8 +197,8 @@ class View(Shape):
         "is that of the analysed stream"
     )
     reason: str = Field(description="why, in words")
-    code: str | None = _CODE
-    advice: str | None = _ADVICE
+    code: str | None = CODE
+    advice: str | None = ADVICE
     size: tuple[int, int] | None = Field(description="width, height of its frames in pixels")
     off_ms: float | None = Field(
         description="milliseconds between the newest image and the results drawn on it"
@@ -222,8 +221,8 @@ class Camera(Shape):
         description="unknown: its worker is not running, or Redis is away"
     )
     reason: str = Field(description="why, in words")
-    code: str | None = _CODE
-    advice: str | None = _ADVICE
+    code: str | None = CODE
+    advice: str | None = ADVICE
     since: float | None = Field(description="Unix seconds at which the state began")
     attempt: int = Field(description="attempts since it last ran")
     counts: Counts | None
@@ -271,68 +270,6 @@ DETECTION: dict[str, Any] = {
 }
 
 
-class Trial(Shape):
-    """The result of connecting to a camera once."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "connected": True,
-                    "words": "H264 1920x1080, 25 frames a second; street found 1 car",
-                    "size": [1920, 1080],
-                    "seconds": 1.4,
-                    "fps": 25.0,
-                    "codec": "H264",
-                    "objects": [DETECTION],
-                    "models": ["yolox-street"],
-                    "less": None,
-                    "hint": None,
-                    "cpu_percent": 21.5,
-                    "free_percent": 84.0,
-                    "fits": True,
-                    "warning": None,
-                    "picture": "data:image/jpeg;base64,/9j/4AAQ",
-                }
-            ]
-        }
-    )
-
-    connected: bool
-    words: str = Field(description="what was found, or why it failed")
-    code: str | None = _CODE
-    advice: str | None = _ADVICE
-    size: tuple[int, int] | None
-    seconds: float = Field(description="how long it took")
-    fps: float | None
-    codec: str | None
-    objects: list[dict[str, Any]] = Field(description="as in a detections message")
-    models: list[str] = Field(description="those that it ran")
-    less: Annotated[dict[str, Any], as_said(Choice)] | None = Field(
-        None,
-        description="why the shipped model ran, where the camera names no stages and the file of a "
-        "better one is missing",
-    )
-    hint: str | None = Field(
-        None, description="that the stream is far larger than its analysis needs"
-    )
-    cpu_percent: float | None = Field(
-        None,
-        description="of one core, that it takes while models look at every frame that its rate "
-        "lets pass; null where it was not measured",
-    )
-    free_percent: float | None = Field(
-        None,
-        description="of one core, that cameras may use yet on the worker's machine; null where it "
-        "was not measured, or the camera runs there already",
-    )
-    fits: bool | None = Field(
-        None, description="whether that is enough for it; it may be added all the same"
-    )
-    warning: str | None = Field(None, description="that it may not fit, in words")
-    picture: str | None = Field(description="a data: URL of a JPEG")
-
-
 class History(Shape):
     """Columns, one value a second, oldest first; null where there was no sample."""
 
@@ -368,7 +305,7 @@ class StateChange(Shape):
 
     state: State
     reason: str
-    code: str | None = _CODE
+    code: str | None = CODE
     at: float = Field(description="Unix seconds at which this was said")
     since: float = Field(description="Unix seconds at which the state began")
     attempt: int

@@ -26,7 +26,6 @@ from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry, connect
-from pipeline.control.room import Space
 from pipeline.control.rpc import NoAnswerError, RefusedError
 from pipeline.control.trials import Trial, ask_trial, pack, unpack
 from pipeline.gst.camera import CameraRunner
@@ -66,26 +65,6 @@ def test_what_the_synthetic_camera_shows() -> None:
     found = np.array([each.bbox for each in trial.objects])
     drawn = np.concatenate([boxes.xyxy[:, :2], boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]], axis=1)
     assert np.abs(found[np.argsort(found[:, 0])] - drawn[np.argsort(drawn[:, 0])]).max() <= 2
-
-
-def test_what_it_takes_is_said_and_whether_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = tried("test://?size=640x360&fps=20", **BOXES)
-    assert trial.cpu_percent is not None
-    assert trial.free_percent is not None
-    assert trial.cpu_percent > 0
-    assert trial.fits is (trial.cpu_percent <= trial.free_percent)
-    full = Space(cores=2, used=1.6, memory_bytes=1, memory_free_bytes=1)
-    monkeypatch.setattr(trial_module, "space_of", lambda _used: full)
-    trial = tried("test://?size=640x360&fps=20", **BOXES)
-    assert trial.fits is False
-    assert trial.warning is not None
-    assert "and 0 % is left for cameras here" in trial.warning
-
-
-def test_what_takes_all_there_is_needs_no_room(clips: tuple[Path, Path]) -> None:
-    trial = tried(str(clips[0]), pace="every_frame")
-    assert trial.connected, trial.words
-    assert (trial.cpu_percent, trial.fits) == (None, None)
 
 
 def test_a_large_picture_is_sent_smaller_and_says_its_own_size() -> None:
