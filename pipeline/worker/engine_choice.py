@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.manifest import ManifestError
 from engines.store import engines as shelf
 from engines.store.engines import Engine as Built
 from engines.store.verdicts import Verdict
@@ -147,7 +148,10 @@ class Fastest:
         """Return whether there is a choice: not for a server's model, or another's file."""
         from engines.builder.contest import applies_to
 
-        return applies_to(model)
+        try:
+            return applies_to(model)
+        except ManifestError:  # its stage will say so
+            return False
 
     def find(self, model: str) -> Provided | None:
         """Return what an earlier contest found."""
