@@ -9,12 +9,18 @@ import sys
 
 from benchmarks.line.cameras import run_cameras
 from benchmarks.line.job import Job
-from benchmarks.quiet.plan import LEVERS
+from benchmarks.quiet.plan import LEVERS, PEER
 
 
 def main() -> None:
     """Run the cameras."""
-    run_cameras(Job.read(sys.argv[2]), LEVERS[sys.argv[1]], {"track": "bytetrack"})
+    lever, job = sys.argv[1], Job.read(sys.argv[2])
+    if lever == PEER:
+        from benchmarks.quiet.crops import run_crops
+
+        run_crops(job)
+    else:
+        run_cameras(job, LEVERS[lever], {"track": "bytetrack"})
 
 
 if __name__ == "__main__":

@@ -25,11 +25,15 @@ LEVERS: dict[str, dict[str, object]] = {
     "gate": {"gate": "on", "sleep": "off"},
     "sleep": {"gate": "on", "sleep": "auto"},
 }
+PEER = "frigate-like"  # a loop beside them, written from Frigate's documents
 
 
 def levers_in(text: str) -> tuple[str, ...]:
     """Return the levers in ``gate,sleep``, behind the one that they are compared with."""
-    return (OFF, *(each for each in names_of("--levers", "lever", text, LEVERS) if each != OFF))
+    return (
+        OFF,
+        *(each for each in names_of("--levers", "lever", text, (*LEVERS, PEER)) if each != OFF),
+    )
 
 
 def scenes_in(text: str) -> tuple[str, ...]:
@@ -51,9 +55,9 @@ class Plan:
     ] = tuple(SCENES)
     levers: Annotated[
         tuple[str, ...],
-        Option(help="compared with gate: off; sleep is with the gate"),
-        Text(levers_in, ",".join(LEVERS)),
-    ] = tuple(LEVERS)
+        Option(help=f"compared with gate: off; {PEER}: a stand-in from Frigate's documents"),
+        Text(levers_in, ",".join((*LEVERS, PEER))),
+    ] = (*LEVERS, PEER)
     cameras: Annotated[
         int, Option(min=1, max=16, help="of each lever; objects are those of the first")
     ] = 1

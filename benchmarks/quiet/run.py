@@ -15,7 +15,7 @@ from benchmarks.latency.processes import sending
 from benchmarks.line.clips import folder_of, kept
 from benchmarks.line.job import Job
 from benchmarks.machine import describe_machine
-from benchmarks.quiet.plan import OFF, Plan
+from benchmarks.quiet.plan import OFF, PEER, Plan
 from benchmarks.quiet.scenes import (
     CROSSED,
     VISIT_S,
@@ -71,7 +71,10 @@ def run_bench(plan: Plan) -> None:
     machine = describe_machine()
     typer.echo(machine)
     material = material_of(plan.clip, plan.seconds)
-    report = {name: figures_of(plan, name, material) for name in plan.scenes}
+    report = {}
+    for name in plan.scenes:
+        typer.echo(f"{name}, {plan.seconds} s: {', '.join(plan.levers)}", err=True)
+        report[name] = figures_of(plan, name, material)
     typer.echo(
         f"\n{plan.cameras} RTSP cameras of {plan.height} rows, {plan.fps} frames/s, {plan.model} "
         f"and tracks; scenes of {plan.seconds} s from {plan.clip.name}, all levers side by side"
@@ -82,16 +85,23 @@ def run_bench(plan: Plan) -> None:
         for lever, figures in levers.items()
     ]
     print_table(("scene", "lever", *COLUMNS.values()), rows)
+    if PEER in plan.levers:
+        typer.echo(f"{PEER}: a stand-in for Frigate, written from its documents; not Frigate")
     write_report(plan.json, {"machine": machine, "scenes": report})
 
 
 def figures_of(plan: Plan, name: str, material: Material) -> dict[str, Figures]:
     """Return the figures of one scene by lever, each by the names of ``COLUMNS``."""
     seen = seen_of(plan, name, scene_clip(plan, name, material))
-    return {lever: _compared(plan, name, material, each, seen[OFF]) for lever, each in seen.items()}
+    return {
+        lever: _compared(plan, name, lever, material, each, seen[OFF])
+        for lever, each in seen.items()
+    }
 
 
-def _compared(plan: Plan, name: str, material: Material, seen: Seen, off: Seen) -> Figures:
+def _compared(
+    plan: Plan, name: str, lever: str, material: Material, seen: Seen, off: Seen
+) -> Figures:
     """Return the figures of one lever beside those without any."""
     count, there = plan.seconds * plan.fps, visits(name, plan.seconds)
     found, total = found_again(seen, off)
@@ -112,7 +122,7 @@ def _compared(plan: Plan, name: str, material: Material, seen: Seen, off: Seen) 
         "visits": len(there_off) if begins else None,
         "visits_missed": sum(firsts[b] is None for b in there_off) if begins else None,
         "frames_missed": sum(unseen(seen, off, b, boxes) for b in begins) if begins else None,
-        "new": seen.new_objects,
+        "new": seen.new_objects if lever != PEER else None,  # it has no events
         "wakes_a_minute": false_wakes(seen, plan.fps, count, there) if seen is not off else None,
         "first_s": median(float(each) for each in times if each is not None) if times else None,
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quiet import run
-from benchmarks.quiet.plan import LEVERS, SCENES, Plan, levers_in
+from benchmarks.quiet.plan import LEVERS, PEER, SCENES, Plan, levers_in
 from benchmarks.quiet.run import COLUMNS
 from benchmarks.quiet.scenes import (
     CROSSED,
@@ -180,11 +180,15 @@ def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
     run.run_bench(plan)
     [(scene_name, levers)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
     assert scene_name == "parked"
-    assert list(levers) == list(LEVERS)
+    assert list(levers) == [*LEVERS, PEER]
     for lever, figures in levers.items():
         assert list(figures) == list(COLUMNS)
         assert figures["found_percent"] > 0
         assert figures["percent_of_a_core"] > 0
         assert (figures["wakes_a_minute"] is None) == (lever == "off")
     assert levers["off"]["found_percent"] == 100
-    assert capsys.readouterr().out.splitlines()[-1].startswith("parked")
+    said = capsys.readouterr()
+    assert said.err.startswith("parked, 4 s: off, gate, sleep, frigate-like")
+    rows = said.out.splitlines()[-5:]
+    assert [row.split()[:2] for row in rows[:-1]] == [["parked", name] for name in levers]
+    assert "not Frigate" in rows[-1]
