@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
@@ -41,6 +41,7 @@ from engines.console import print_table
 START_S = 60.0  # maximum wait for both cameras' first results
 SETTLE_S = 6.0  # the gate has learnt, and parked objects are still
 LATE_S = 1.0
+KEPT_UP = 90.0  # percent of the frames that all cameras keep up with, unless overloaded
 COLUMNS = {
     "percent_of_a_core": "CPU %",
     "published_percent": "published %",
@@ -85,9 +86,24 @@ def run_bench(plan: Plan) -> None:
         for lever, figures in levers.items()
     ]
     print_table(("scene", "lever", *COLUMNS.values()), rows)
+    for line in overloaded(report):
+        typer.echo(line, err=True)
     if PEER in plan.levers:
         typer.echo(f"{PEER}: a stand-in for Frigate, written from its documents; not Frigate")
     write_report(plan.json, {"machine": machine, "scenes": report})
+
+
+def overloaded(report: Mapping[str, Mapping[str, Figures]]) -> list[str]:
+    """Return a sentence for each scene that the machine was too slow for: its figures are of what
+    was dropped.
+    """
+    read = {name: levers[OFF]["published_percent"] or 0.0 for name, levers in report.items()}
+    return [
+        f"overloaded: {name}: {share:.0f} % of the frames came with {OFF}; figures are "
+        "of no use: lower --fps, --cameras or --height, or name fewer --levers"
+        for name, share in read.items()
+        if share < KEPT_UP
+    ]
 
 
 def figures_of(plan: Plan, name: str, material: Material) -> dict[str, Figures]:

@@ -151,6 +151,15 @@ def test_frames_that_no_model_looked_at_are_missed_where_one_would_have_found_it
     assert unseen(Seen(gated), off, 20, boxes) == 2, "20 was passed over, 23 was not decoded"
 
 
+def test_a_scene_that_the_machine_is_too_slow_for_is_named() -> None:
+    report: dict[str, dict[str, run.Figures]] = {
+        "busy": {"off": {"published_percent": 40.0}},
+        "night": {"off": {"published_percent": 99.0}},
+    }
+    [told] = run.overloaded(report)
+    assert told.startswith("overloaded: busy: 40 %")
+
+
 def test_levers_are_compared_with_none() -> None:
     assert levers_in("sleep") == levers_in("off,sleep") == ("off", "sleep")
     with pytest.raises(ValueError, match="--levers"):
