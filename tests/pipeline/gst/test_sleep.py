@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -67,14 +68,14 @@ class Heard(Outbox):
 class Quiet:
     """A camera, with a model that sees what is red, and what it publishes."""
 
-    def __init__(self, url: str, shared: SharedSessions, name: str = "sleep") -> None:
+    def __init__(self, url: str, shared: SharedSessions, name: str = "sleep", **keys: Any) -> None:
         self.frames: list[FrameResult] = []
         self.states: list[State] = []
         self.words: list[str] = []
         self._changed = threading.Condition()
         self.ring = PacketRing(30, 1 << 24)
         self.outbox = Heard()
-        spec = Camera.model_validate({"url": url, "stages": [{"model": "test-boxes"}]})
+        spec = Camera.model_validate({"url": url, "stages": [{"model": "test-boxes"}], **keys})
         line = Line(Ledger(name, self._on_publish), self.outbox, rings=(self.ring,))
         stages = stages_text(name, spec, 1)
         self.line, self.calm = line, line.calm
@@ -213,3 +214,21 @@ def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
     assert max(b - a for a, b in pairwise(places)) < 0.2, "clips have all images"
     assert len(places) >= 8 * FPS
     assert camera.frames[-1].counts.balanced
+
+
+@pytest.mark.rtsp
+@pytest.mark.parametrize("url", [True], indirect=True)
+def test_a_camera_of_a_frame_in_five_seconds_sleeps(url: str) -> None:
+    def sleeps() -> bool:
+        """Return whether few frames were decoded between those that were published last."""
+        counts = [frame.counts for frame in camera.frames[-3:]]
+        decoded = [each.decoded for each in counts]
+        return len(counts) == 3 and decoded[2] - decoded[0] < 2 * FPS
+
+    with Quiet(url, SharedSessions(), fps=0.2) as camera:
+        camera.wait(sleeps)
+    assert min(camera.gaps_s(0)) > 4.0
+    assert {frame.looked for frame in camera.frames[-2:]} <= {"", "check"}
+    counts = camera.frames[-1].counts
+    assert counts.balanced
+    assert counts.dropped["rate"] == counts.decoded - counts.published - counts.dropped["queue"]
