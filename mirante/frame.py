@@ -69,7 +69,8 @@ class FrameResult:
         lanes: the lanes of the road as lines; None where no stage looks for them.
         zones: who is in the camera's zones and crossed its lines; None where no stage counts.
         skipped: why no model looked at the frame: ``still``, as nothing moves in it, and what was
-            found is that of the last frame that models looked at; empty where they looked.
+            found is that of the last frame that models looked at; ``tracked``, as tracked objects
+            alone move, and their boxes are where they are expected; empty where they looked.
         looked: why models looked at the frame of a camera with a gate: ``learning``, ``motion``,
             ``track``, ``check``, ``damaged``, ``format`` or ``asked``; empty without a gate.
         regions: the part of the frame that a model looked at, by its name: left, top, right, bottom

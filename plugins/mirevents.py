@@ -9,6 +9,7 @@ from plugins.element import READ, StageElement, frame_key, pad_templates
 from plugins.events.options import read_options
 from plugins.events.stage import EventsStage
 from plugins.frame import Frame
+from plugins.gate.gate import TRACKED
 
 
 class MirEvents(StageElement):
@@ -38,8 +39,12 @@ class MirEvents(StageElement):
         return super().handle(buffer, key, result)
 
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult | None:
-        """Tells what happens while nothing moves. The last image shows this moment as well."""
+        """Tells what happens while nothing moves. The last image shows this moment as well. Where
+        objects move as expected nothing is told until they are looked at.
+        """
         assert self.stage is not None
+        if result.skipped == TRACKED:
+            return result
         if frame is not None:
             return self.stage(frame, result)
         if self._seen is None:

@@ -13,9 +13,10 @@ from plugins.blackout.zones import read_zones
 from plugins.colour.thermal import Window
 from plugins.element import RAW, READ, FrameHandler, max_failures, number, pad_templates
 from plugins.gate.areas import Box
-from plugins.gate.gate import CHECK, DAMAGED, FORMAT, STILL, STILL_S, Gate, Presence
+from plugins.gate.gate import CHECK, DAMAGED, FORMAT, MOTION, STILL, STILL_S, Gate, Presence
 from plugins.gate.luma import Luma
-from plugins.gate.scene import Scene, carried, moving_in
+from plugins.gate.scene import Scene, carried, moving_in, predicted
+from plugins.gate.stride import Stride
 from plugins.rate import RateLimit
 from plugins.skipped import skipped_event
 from plugins.track.stage import PART
@@ -50,6 +51,15 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         0.0, 1000.0, "Quiet rate", "Maximum frames a second while nothing moves (0 = all)"
     )
     busy_fps = number(0.0, 1000.0, "Busy rate", "Maximum frames a second otherwise (0 = all)")
+    most_tracked = GObject.Property(
+        type=GObject.TYPE_UINT,
+        minimum=0,
+        maximum=1000,
+        default=0,
+        nick="Most tracked frames",
+        blurb="Maximum of frames in a row that pass by the models while tracked objects alone move,"
+        " as expected (0 = none)",
+    )
     zones = GObject.Property(
         type=str,
         default="",
@@ -68,6 +78,8 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     _gate: Gate | None = None
     _luma: Luma | None = None
     _presence: Presence
+    _stride: Stride | None = None
+    _judged: FrameResult | None = None  # the last look that the stride knows of
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +105,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         self._gate, self._luma = None, Luma.of_caps(caps)
         if self._luma is not None:
             self._gate, self._presence = Gate(self.still_s), Presence()
+            self._stride = Stride(self.most_tracked) if self.most_tracked else None
             self.scene.window = self._thermal if self._luma.is_counts else None
         self.line.moves = None if self._gate is None else self._moves
         return True
@@ -126,11 +139,11 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             if is_still and self._quiet is not self._busy:
                 self._rest(result)
             return False
-        looks = not (is_still and self.skips_still)
+        passed = self._passed_over(result, reason)
+        looks = passed is None
         if looks and self._gate is not None:
             self._gate.looked(result.captured_ns / 1e9)
-        reason = CHECK if is_still else reason
-        result = replace(result, looked=reason) if looks else carried(result, self.line.looked)
+        result = passed or replace(result, looked=CHECK if is_still else reason)
         took_ms = (time.perf_counter_ns() - began_ns) / 1e6
         self.ledger.put(key, replace(result, timings={**result.timings, "gate": took_ms}))
         outbox = self.line.carriage.outbox
@@ -157,6 +170,26 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             float("-inf") if looked is None else looked.captured_ns / 1e9,
             self.line.calm.is_called(time.monotonic()),
         )
+
+    def _passed_over(self, result: FrameResult, reason: str) -> FrameResult | None:
+        """Return the result of a frame that no model looks at; None where they do."""
+        looked = self.line.looked
+        if reason == STILL:
+            return carried(result, looked) if self.skips_still else None
+        tracker: Any = self.line.memory.find(PART)
+        if self._stride is None or self._gate is None or looked is None or tracker is None:
+            return None
+        at_s = result.captured_ns / 1e9
+        if looked is not self._judged:
+            self._judged = looked
+            self._stride.looked(tracker.outlook, looked.captured_ns / 1e9)
+        if reason != MOTION:
+            return None
+        ahead = tracker.ahead(result)
+        boxes = ahead.xyxy / (result.width, result.height, result.width, result.height)
+        if not self._stride.passes(self._gate.moving, boxes.tolist(), at_s):
+            return None
+        return predicted(result, looked, ahead)
 
     def _rest(self, result: FrameResult) -> None:
         """Tell tracks that time has passed: no object is missing in a frame that is dropped while

@@ -7,6 +7,7 @@ from gi.repository import GObject
 from mirante.frame import FrameResult
 from plugins.element import StageElement, number, pad_templates, thread_count, threads
 from plugins.frame import Frame
+from plugins.gate.gate import TRACKED
 from plugins.track.appearance import Embedder
 from plugins.track.options import TrackOptions
 from plugins.track.stage import TrackStage
@@ -74,10 +75,12 @@ class MirTrack(StageElement):
     )
 
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
-        """Tells the tracker that time has passed."""
+        """Tells the tracker that time has passed. Where its objects move as expected it
+        hears of that with the next look.
+        """
         del frame
         assert isinstance(self.stage, TrackStage)
-        return self.stage.rest(result)
+        return result if result.skipped == TRACKED else self.stage.rest(result)
 
     def make_stage(self) -> TrackStage:
         """Takes up the tracks of the camera's memory, and loads the model that looks."""

@@ -8,6 +8,7 @@ from mirante.frame import FrameResult
 from mirante.zones.scale import WHOLE, Edges
 from plugins.element import StageElement, pad_templates
 from plugins.frame import Frame
+from plugins.gate.gate import TRACKED
 from plugins.zones.stage import ZonesStage
 
 
@@ -48,7 +49,11 @@ class MirZones(StageElement):
             self.stage.area = area
 
     def on_skipped(self, frame: Frame | None, result: FrameResult) -> FrameResult:
-        """Counts as ever: who is there stays where they are, and the time passes."""
+        """Counts as ever: who is there stays where they are, and the time passes. What is only
+        expected crosses no line; it has the counts of the last look.
+        """
+        if result.skipped == TRACKED:
+            return result
         assert isinstance(self.stage, ZonesStage)
         return self.stage(frame, result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mirante.frame import FrameResult
 from mirante.trails import Moment, Trail
+from plugins.gate.gate import TRACKED
 
 SPAN_MS = 790  # from the first moment of a trail to its last, at least
 MOST_MS = 10_000  # … and at most
@@ -21,10 +22,11 @@ class Trails:
 
     def add(self, result: FrameResult) -> Trail | None:
         """Look at a frame; return a trail that it completes. One whose objects nothing tracks, or
-        that the decoder made up in part, shows nothing.
+        that the decoder made up in part, or
+        whose objects are only expected there, shows nothing.
         """
         tracks = result.detections.track_id
-        if tracks is None or result.damaged:
+        if tracks is None or result.damaged or result.skipped == TRACKED:
             return None
         now_ms = result.captured_ns // 1_000_000
         if now_ms in self._quiet_ms:

@@ -128,7 +128,8 @@ class DetectionsMessage(Head, frozen=True, kw_only=True):
         str | UnsetType,
         Meta(
             description="why no model looked at the frame: `still`, nothing moves in it, and what "
-            "stands here is that of the last frame that models looked at; absent where they "
+            "stands here is that of the last frame that models looked at; `tracked`, tracked "
+            "objects alone move, and their boxes are where they are expected; absent where they "
             "looked; since 1.3"
         ),
     ] = UNSET

@@ -25,20 +25,23 @@ def gate_text(camera: Camera, source: Source) -> str:
     lanes are looked for from a car; of what moves and has no box nobody can tell whether it is
     more than leaves.
 
-    Rates by need and regions have one too, to see whether and where anything moves. Where ``gate``
-    asks for none, models look at each frame that it lets pass.
+    Rates by need, regions, and tracks that have frames skipped, have one too, to see whether and
+    where anything moves. Where ``gate`` asks for none, models look at still frames, too.
 
     Args:
         camera: its configuration, with the stages that were chosen.
         source: where its images come from.
     """
     stages, passes = camera.stages or [], _passes_over(camera, source)
+    most_tracked = max((stage.most_tracked for stage in stages), default=0)
     needs = isinstance(camera.fps, Rates) or any("regions" in stage.parts for stage in stages)
-    if not stages or not (passes or needs):
+    if not stages or not (passes or needs or most_tracked):
         return ""
     text = f"mirgate name=gate{thermal_text(camera.thermal_range)}{_rates_text(camera, source)}"
     if not passes:
         text += " skips-still=false"
+    if most_tracked:
+        text += f" most-tracked={most_tracked}"
     if checks := [stage.check_s for stage in stages if stage.check_s is not None]:
         text += f" still-s={min(*checks, _MOST_S):g}"
     return f"{text} zones={quoted(json.dumps(camera.mask))}" if camera.mask else text

@@ -22,7 +22,7 @@ from pipeline.config.references import (
 )
 from pipeline.config.settings import Settings, findable, with_manifests
 from pipeline.config.stages.stage import STAGES
-from pipeline.config.view_stream import check_sessions, check_view
+from pipeline.config.view_stream import check_hidden, check_sessions
 from pipeline.config.yaml_file import YamlError, read_yaml
 
 ENV_PREFIX = "MIRANTE_"
@@ -72,7 +72,7 @@ def parse_settings(text: str) -> Settings:
         lines += check_blur(camera.preview.blur, findable(camera), blur)
         lines += check_events(camera.events, findable(camera), f"cameras.{name}.events")
         lines += check_source(camera, f"cameras.{name}")
-        lines += check_view(camera, f"cameras.{name}")
+        lines += check_hidden(camera, f"cameras.{name}")
     lines += check_sessions(settings.cameras, "cameras") if settings else ()
     if lines or settings is None:
         raise ConfigError("configuration", lines)

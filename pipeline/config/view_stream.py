@@ -53,11 +53,11 @@ def differences(one: Camera, other: Camera) -> list[str]:
     return keys
 
 
-def check_view(camera: Camera, path: str) -> Iterator[str]:
-    """A line where a view would show what is to be hidden.
+def check_hidden(camera: Camera, path: str) -> Iterator[str]:
+    """A line where an image would show what is to be hidden.
 
-    What is to be blurred is found in the frames that are analysed. Those of the view are of other
-    moments, so that what moves would be beside its place.
+    What is to be blurred is found in the frames that are analysed. Those of the view, and those
+    that are skipped, are of other moments, so that what moves would be beside its place.
 
     Args:
         camera: with what it inherits.
@@ -65,6 +65,13 @@ def check_view(camera: Camera, path: str) -> Iterator[str]:
     """
     if camera.view is not None and camera.preview.blur:
         yield no_view(str(camera.view), camera.preview.blur, path)
+    for number, stage in enumerate(camera.stages or ()):
+        if stage.most_tracked and camera.preview.blur:
+            yield (
+                f"{path}.stages[{number}].skip: {stage.most_tracked} — expected 0 where "
+                f"preview.blur names classes ({', '.join(camera.preview.blur)}): what is to be "
+                "hidden is looked for in each frame"
+            )
 
 
 def no_view(view: str, blur: Sequence[str], path: str) -> str:

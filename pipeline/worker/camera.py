@@ -16,7 +16,7 @@ from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import WAITING, State, Transition
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_blur
-from pipeline.config.view_stream import check_view, view_stream_of
+from pipeline.config.view_stream import check_hidden, view_stream_of
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.control.sleep_report import SleepReport
@@ -229,7 +229,7 @@ class CameraStarter:
         """
         stages = [stage.with_models(self.models.runs) for stage in spec.stages or ()]
         blur = check_blur(spec.preview.blur, stages, "preview.blur")
-        if lines := [*blur, *check_view(spec, name)]:
+        if lines := [*blur, *check_hidden(spec, name)]:
             raise ValueError("; ".join(lines))
         seen = Seen()
         ledger = Ledger(name, seen.observe, self.sample)

@@ -22,7 +22,7 @@ from pipeline.config.camera_url import CameraUrl
 from pipeline.config.choosing import chosen, settle
 from pipeline.config.decode_cost import decode_hint
 from pipeline.config.references import check_blur
-from pipeline.config.view_stream import check_view
+from pipeline.config.view_stream import check_hidden
 from pipeline.control.registry import Registry
 from pipeline.control.trials import Request, Trial, failed, pack, unpack
 from pipeline.worker.load import Mark, space_of
@@ -88,7 +88,7 @@ def _hint(trial: Trial, camera: Camera) -> str | None:
 def _tried(name: str, camera: Camera, began_s: float, local: bool) -> Trial:
     """Try a camera whose stages are known, in a process of its own."""
     blur = check_blur(camera.preview.blur, camera.stages or (), "preview.blur")
-    if lines := [*blur, *check_view(camera, name)]:
+    if lines := [*blur, *check_hidden(camera, name)]:
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
     spec = camera.model_dump(mode="json") | {"url": _whole(camera.url), "view": None}
     spec["gate"] = "off"  # what it takes is measured with all frames looked at

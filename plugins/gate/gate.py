@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plugins.gate.areas import Box, areas_of
 from plugins.gate.motion import Motion, Moved, Thumb
 
 STILL = "still"  # nothing moves: the reason of a frame that no model looks at
+TRACKED = "tracked"  # objects alone move, as expected: the same
 # Why models look at one.
 LEARNING = "learning"  # too little was seen before to know what moves
 MOTION = "motion"  # something moves, or did a moment ago
@@ -77,6 +81,11 @@ class Gate:
         if is_asked and reason in {STILL, CHECK}:
             reason = ASKED
         return reason
+
+    @property
+    def moving(self) -> NDArray[np.bool_]:
+        """What moves in the last frame: (height, width)."""
+        return self._motion.moving
 
     def looked(self, at_s: float) -> None:
         """Note that models look at a frame; until then there is still a reason to look.

@@ -12,8 +12,9 @@ from mirante.frame import FrameResult
 from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
 from plugins.colour.thermal import Window
 from plugins.gate.areas import Box
-from plugins.gate.gate import STILL
+from plugins.gate.gate import STILL, TRACKED
 from plugins.gate.motion import Rows, Thumb, thumb_of
+from plugins.track.tracker import Ahead
 
 
 class Scene:
@@ -77,3 +78,29 @@ def carried(result: FrameResult, before: FrameResult | None) -> FrameResult:
     found: Detections = before.detections
     still = replace(found, still=np.ones(len(found), np.bool_))
     return replace(result, skipped=STILL, detections=still, masks=before.masks, lanes=before.lanes)
+
+
+def predicted(result: FrameResult, before: FrameResult, ahead: Ahead) -> FrameResult:
+    """Return the result of a frame whose objects move as expected. They keep class, score and
+    attributes; masks, key points and angles, of which nobody knows how they move, are left out.
+
+    Args:
+        result: of the frame.
+        before: of the last frame that models looked at.
+        ahead: where its objects should be by now.
+    """
+    found = before.detections
+    ids = [] if found.track_id is None else found.track_id.tolist()
+    rows = {each: row for row, each in enumerate(ids)}
+    there = [place for place, each in enumerate(ahead.ids.tolist()) if each in rows]
+    kept = found.select(np.array([rows[ahead.ids[place].item()] for place in there], np.intp))
+    moved = replace(
+        kept,
+        xyxy=ahead.xyxy[there],
+        masks=(),
+        keypoints=None,
+        skeletons={},
+        rotated=None,
+        embeddings=(),
+    )
+    return replace(result, skipped=TRACKED, detections=moved, zones=before.zones)

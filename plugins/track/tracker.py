@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mirante.frame import FrameResult
 from plugins.track.appearance import Looks
 from plugins.track.options import TrackOptions
+from plugins.track.outlook import Outlook
 
 ALGORITHMS = {"bytetrack": "plugins.track.bytetrack.tracker:ByteTrack"}
 
@@ -26,16 +27,30 @@ class Tracked(NamedTuple):
     still: NDArray[np.bool_]
 
 
+class Ahead(NamedTuple):
+    """Where objects should be.
+
+    Attributes:
+        ids: (n,) int64, 1 or more.
+        xyxy: (n, 4) float32, in pixels of the frame.
+    """
+
+    ids: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+
+
 class Tracker(Protocol):
     """Knows the objects of the frames before: a part of the camera's memory.
 
     Attributes:
         options: may be changed between two frames.
         is_settled: each object that it knows was in the last frame and is still.
+        outlook: how well it had expected what was found in the last frame.
     """
 
     options: TrackOptions
     is_settled: bool
+    outlook: Outlook
 
     def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:
         """Return which object is which.
@@ -50,6 +65,13 @@ class Tracker(Protocol):
 
         Args:
             result: of the next frame.
+        """
+
+    def ahead(self, result: FrameResult) -> Ahead:
+        """Return where the objects of the last frame should be by now; nothing is learnt of that.
+
+        Args:
+            result: of a frame that nothing looked at.
         """
 
     def saved(self) -> bytes:

@@ -24,6 +24,7 @@ def test_the_share_that_was_quiet(pages: Pages, site: Site) -> None:
         return str(page.evaluate(_ACCOUNT, {**counts, "damaged": 0, **more}))
 
     assert "(1,860 quiet, 93 %)" in account(skipped={"still": 1860})
+    assert "(500 expected, 25 %)" in account(skipped={"tracked": 500})
     for said in (account(skipped={}), account()):
         assert "2,000 published" in said
         assert "quiet" not in said

@@ -264,3 +264,25 @@ def test_who_was_half_hidden_and_then_hidden_did_not_shrink_or_rise(fps: int) ->
         boxes = [] if is_gone else [[left, 100, left + 60, 160 if is_cut else 260]]
         ids += tracker.update(frame(at_s, boxes, 0.6 if is_cut else 0.9)).ids.tolist()
     assert set(ids[3:]) == {1}
+
+
+def test_where_a_walker_should_be_is_known_and_changes_nothing() -> None:
+    tracker = ByteTrack()
+    for number in range(20):
+        tracker.update(frame(number / 10, [walker(number / 10, 50, 60)]))
+    steady = tracker.outlook
+    assert steady.is_steady
+    assert steady.overlap > 0.8
+    before = tracker.saved()
+    ahead = tracker.ahead(frame(2.3, []))
+    assert ahead.ids.tolist() == [1]
+    assert ahead.xyxy[0].tolist() == pytest.approx(walker(2.3, 50, 60), abs=4)
+    assert tracker.saved() == before
+    assert tracker.update(frame(2.3, [walker(2.3, 50, 60)])).ids.tolist() == [1]
+    tracker.update(frame(2.4, [walker(2.4, 50, 60), walker(2.4, 400, 0)]))
+    begun = tracker.outlook
+    assert not begun.is_steady, "one is new"
+    tracker.update(frame(2.5, []))
+    missing = tracker.outlook
+    assert not missing.is_steady
+    assert not len(tracker.ahead(frame(2.6, [])).ids), "missing"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +16,26 @@ from mirante.detections import Detections
 from mirante.events import Event
 from mirante.frame import FrameResult
 from mirante.wire import encode
-from plugins.element import give_line
 from plugins.frame import Frame
-from plugins.gate.gate import CHECK, DAMAGED, LEARNING, MOTION, STILL, TRACK, Gate, Presence
+from plugins.gate.gate import (
+    CHECK,
+    DAMAGED,
+    LEARNING,
+    MOTION,
+    STILL,
+    TRACK,
+    TRACKED,
+    Gate,
+    Presence,
+)
 from plugins.gate.luma import Luma
-from plugins.gate.scene import Scene, carried, moving_in
-from plugins.ledger import Ledger
+from plugins.gate.scene import Scene, carried, moving_in, predicted
 from plugins.line import Line
 from plugins.memory import Memory
-from plugins.outbox.outbox import Outbox
 from plugins.track.bytetrack.tracker import ByteTrack
+from plugins.track.tracker import Ahead
 from tests.support import luma
+from tests.support.gated import FPS, HEIGHT, WIDTH, KeptOutbox, run
 from tests.support.luma import Walker
 
 Decide = Callable[[float, bool], str]
@@ -137,6 +145,21 @@ def test_what_was_found_is_carried_and_is_still() -> None:
     assert carried(result(), None).skipped == STILL
 
 
+def test_objects_that_are_expected_keep_what_moves_with_them() -> None:
+    found = two_objects()
+    points = np.ones((2, 3, 3), np.float32)
+    before = result(detections=replace(found, keypoints=points), looked=MOTION)
+    places = np.array([[330, 180, 640, 360], [9, 9, 20, 20]], np.float32)
+    now = predicted(replace(result(), seq=8), before, Ahead(np.array([4, 7]), places))
+    assert (now.seq, now.skipped, now.looked) == (8, TRACKED, "")
+    assert now.detections.track_id is not None
+    assert now.detections.track_id.tolist() == [4], "nobody knows of 7"
+    assert now.detections.xyxy.tolist() == [places[0].tolist()]
+    assert now.detections.score.tolist() == pytest.approx([0.8])
+    assert now.detections.keypoints is None
+    assert not now.masks
+
+
 def test_what_moves_is_where_it_was_found() -> None:
     assert moving_in(result(detections=two_objects())) == [(0.5, 0.5, 1.0, 1.0)]
     assert moving_in(None) == []
@@ -154,94 +177,6 @@ def test_the_small_image_is_as_shown_and_lacks_what_is_hidden() -> None:
     assert not thumb[:, :44].any(), "the left half as shown is hidden"
     scene.mirrored, scene.quarters = True, 2
     assert scene.thumb(grey)[85, 100] == 200
-
-
-WIDTH, HEIGHT, FPS = 320, 180, 10
-
-
-class KeptOutbox(Outbox):
-    """Keeps the images of events, and who is watched; nothing goes to Redis."""
-
-    def __init__(self) -> None:
-        super().__init__("redis://127.0.0.1:1")
-        self.images: dict[str, bytes] = {}
-        self.is_watched = False
-        self.shown: list[int] = []
-
-    def events(
-        self,
-        camera: str,
-        captured_ms: int,
-        events: Sequence[Event] = (),
-        images: Mapping[str, bytes] | None = None,
-        *args: Any,
-    ) -> None:
-        """Keep the images."""
-        self.images |= images or {}
-
-    def preview(self, camera: str, jpeg: bytes, header: dict[str, Any]) -> None:
-        """Keep the number of a frame that is shown."""
-        self.shown.append(header["seq"])
-
-    def watched(self, camera: str) -> bool:
-        """As the test says."""
-        return self.is_watched
-
-
-def pictures(seconds: float, leaves_s: float) -> Iterator[bytes]:
-    """A red car on a grey street comes at 3 s, stands from 5 s on and leaves."""
-    random = np.random.default_rng(1)
-    street = cv2.GaussianBlur(random.uniform(0, 255, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 2)
-    for number in range(int(seconds * FPS)):
-        at_s = number / FPS
-        grey = street + random.normal(0, 2, street.shape)
-        rgb = np.repeat(np.clip(grey, 0, 255)[:, :, None], 3, 2).astype(np.uint8)
-        if at_s >= 3:
-            left = int(min(at_s - 3, 2) * 60 + max(at_s - leaves_s, 0) * 90)
-            rgb[60:110, left : left + 80] = (255, 0, 0)
-        yield cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes()
-
-
-def run(
-    stages: str,
-    seconds: float,
-    leaves_s: float,
-    outbox: Outbox,
-    memory: Memory | None = None,
-    gate_keys: str = "",
-) -> list[FrameResult]:
-    """Return what is published of a camera, whose time is that of the images."""
-    published: list[FrameResult] = []
-    line = Line(Ledger("gate", published.append), outbox, memory=memory or Memory())
-    caps = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
-    pipeline = Gst.parse_launch(
-        f"appsrc name=source format=time block=true max-buffers=4 caps={caps} "
-        f"! mirgate name=gate {gate_keys} ! mirrgb ! video/x-raw,format=RGB ! {stages} ! mirpublish"
-    )
-    give_line(pipeline, line)
-
-    def on_frame(_pad: Any, info: Any) -> Any:
-        pts = info.get_buffer().pts
-        line.ledger.decoded(pts, 10**18 + pts, "rtcp", (WIDTH, HEIGHT))
-        line.ledger.admitted(pts)
-        line.ledger.taken(pts)
-        return Gst.PadProbeReturn.OK
-
-    gate = pipeline.get_by_name("gate").get_static_pad("sink")
-    gate.add_probe(Gst.PadProbeType.BUFFER, on_frame)
-    pipeline.set_state(Gst.State.PLAYING)
-    source = pipeline.get_by_name("source")
-    for number, image in enumerate(pictures(seconds, leaves_s)):
-        buffer = Gst.Buffer.new_wrapped(image)
-        buffer.pts = number * 10**9 // FPS
-        source.emit("push-buffer", buffer)
-    source.emit("end-of-stream")
-    wanted = Gst.MessageType.EOS | Gst.MessageType.ERROR
-    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, wanted)
-    pipeline.set_state(Gst.State.NULL)
-    assert message is not None
-    assert message.type == Gst.MessageType.EOS, message.parse_error()
-    return published
 
 
 @pytest.mark.rtsp
@@ -332,79 +267,3 @@ def test_an_image_that_was_made_up_stands_for_no_later_moment() -> None:
     element.handle(Gst.Buffer.new_wrapped(bytes([2] * 48)), 2, result(looked=DAMAGED, damaged=True))
     element.on_skipped(None, result(skipped=STILL))
     assert shown == [1, 2, 1]
-
-
-FOUND = "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1"
-
-
-def spacings(frames: Sequence[FrameResult], begin_s: float, end_s: float) -> list[float]:
-    """Return the seconds between the frames that are published of a time."""
-    at = [frame.seq / FPS for frame in frames if begin_s <= frame.seq / FPS < end_s]
-    return [round(later - each, 1) for each, later in itertools.pairwise(at)]
-
-
-@pytest.mark.rtsp
-@pytest.mark.usefixtures("launch")
-def test_a_quiet_camera_has_a_rate_of_its_own_until_something_moves() -> None:
-    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys="quiet-fps=0.5")
-    last = frames[-1].counts
-    assert last.balanced
-    assert last.published == len(frames)
-    assert last.dropped == {"rate": last.decoded - len(frames), "queue": 0}
-    assert set(spacings(frames, 3.1, 6)) == {0.1}, "it is busy from the first motion on"
-    still = [frame for frame in frames if frame.skipped]
-    assert still
-    assert set(spacings(still, 13, 20)) == {2.0}
-    came = next(frame for frame in frames if frame.seq / FPS >= 3 and frame.looked == MOTION)
-    left = next(frame for frame in frames if frame.seq / FPS >= 20 and frame.looked == MOTION)
-    assert came.seq / FPS == pytest.approx(3.1, abs=0.11)
-    assert left.seq / FPS == pytest.approx(20.1, abs=0.11)
-    ids = {
-        int(each)
-        for frame in frames
-        if 8 <= frame.seq / FPS < 20.5 and frame.detections.track_id is not None
-        for each in frame.detections.track_id
-    }
-    assert ids == {1}, "the time between two frames is no gap"
-
-
-@pytest.mark.rtsp
-@pytest.mark.usefixtures("launch")
-def test_rates_by_need_without_a_gate_have_each_frame_looked_at() -> None:
-    keys = "quiet-fps=0.5 skips-still=false"
-    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys=keys)
-    assert not any(frame.skipped for frame in frames)
-    assert all("infer" in frame.timings for frame in frames)
-    assert set(spacings(frames, 13, 20)) == {2.0}
-    assert {frame.looked for frame in frames if 13 <= frame.seq / FPS < 20} == {CHECK}
-    assert frames[-1].counts.balanced
-
-
-@pytest.mark.rtsp
-@pytest.mark.usefixtures("launch")
-def test_what_moved_between_two_frames_of_a_low_rate_is_looked_at_with_the_next() -> None:
-    keys = "quiet-fps=0.2 busy-fps=0.2"
-    frames = run("mirinfer model=test-boxes threads=1", 36, 99, KeptOutbox(), gate_keys=keys)
-    assert set(spacings(frames, 0, 36)) == {5.0}
-    assert [(frame.seq // FPS, frame.looked or frame.skipped) for frame in frames[:2]] == [
-        (0, LEARNING),
-        (5, MOTION),
-    ]
-    assert STILL in {frame.skipped for frame in frames}
-
-
-@pytest.mark.usefixtures("launch")
-def test_where_nothing_moves_objects_that_are_not_still_are_told_if_any_are_tracked() -> None:
-    element: Any = Gst.ElementFactory.make("mirgate")
-    element.line = Line()
-    caps = Gst.Caps.from_string("video/x-raw,format=GRAY8,width=160,height=90,framerate=10/1")
-    element.do_set_caps(caps, caps)
-    tracked = replace(two_objects(), track_id=np.array([1, 2]), still=np.array([True, False]))
-    element.line.looked = result(detections=tracked)
-    assert element.line.moves() == moving_in(element.line.looked)
-    assert len(element.line.moves()) == 1
-    element.line.looked = result(detections=replace(tracked, track_id=None, still=None))
-    assert element.line.moves() == []
-    element._gate._motion.moving = np.ones((90, 160), np.bool_)
-    element.line.looked = result(detections=tracked)
-    assert element.line.moves() == [(0.0, 0.0, 1.0, 1.0)]

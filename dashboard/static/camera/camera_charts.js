@@ -14,6 +14,7 @@ const WHY = {
   stage: "dropped by a stage", reconnect: "in flight when the connection broke",
   duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
   damaged: "the decoder made up a part of the image",
+  tracked: "only tracked objects moved, as expected: published where they should be; the models did not run",
   quiet: "nothing moved: published with what was found before; the models did not run",
 };
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
@@ -39,7 +40,7 @@ export function Frames({ history, counts }) {
 /** decoded = published + dropped (reason) + failed, with the totals since the camera started. */
 function Account({ counts }) {
   const reasons = Object.entries(counts.dropped).filter(([, frames]) => frames);
-  const still = counts.skipped?.still ?? 0;
+  const { still = 0, tracked = 0 } = counts.skipped ?? {};
   const lost = reasons.reduce((sum, [, frames]) => sum + frames, 0);
   const rest = counts.decoded - counts.published - lost - counts.failed;
   const term = (colour, value, words, why) => html`<span class="term" title=${why}>
@@ -52,6 +53,7 @@ function Account({ counts }) {
     ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
     ${counts.damaged > 0 && html`${" "}(${term("--wait", counts.damaged, "damaged", WHY.damaged)})`}
     ${still > 0 && html`${" "}(${term("--off", still, `quiet, ${share(still, counts.published)}`, WHY.quiet)})`}
+    ${tracked > 0 && html`${" "}(${term("--off", tracked, `expected, ${share(tracked, counts.published)}`, WHY.tracked)})`}
     ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
   </p>`;
 }

@@ -100,6 +100,11 @@ class StageKind(Section):
         return {}
 
     @property
+    def most_tracked(self) -> int:
+        """Frames in a row that need no look while objects that it knows alone move."""
+        return 0
+
+    @property
     def live(self) -> Mapping[str, str]:
         """The settings that the stage takes in while it runs, by the name that it reads them by."""
         return {}

@@ -59,6 +59,19 @@ class TrackStage(StageKind):
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )
 
+    skip: Annotated[int, Shown("Frames skipped in a row")] = Field(
+        0,
+        ge=0,
+        le=30,
+        description="maximum of frames in a row that models do not look at while objects alone "
+        "move, as expected; they are published with the expected boxes",
+    )
+
+    @property
+    def most_tracked(self) -> int:
+        """Frames in a row that need no look while its objects alone move."""
+        return self.skip
+
     @property
     def happens(self) -> Mapping[str, Any]:
         """That objects have tracks, and for how long a missing one keeps its own."""
@@ -71,7 +84,7 @@ class TrackStage(StageKind):
 
     def launch_text(self, threads: int) -> str:
         """Return ``mirtrack`` with its properties."""
-        said = self.model_dump(exclude_defaults=True, exclude={"track"})
+        said = self.model_dump(exclude_defaults=True, exclude={"track", "skip"})
         if self.appearance is not None:
             said["threads"] = threads
         keys = {"algorithm": self.track} | {key.replace("_", "-"): v for key, v in said.items()}
@@ -83,7 +96,8 @@ class TrackStage(StageKind):
         from plugins.track.options import TrackOptions
         from plugins.track.stage import TrackStage as Tracking
 
-        options = TrackOptions(**self.model_dump(exclude={"track", "appearance", "appearance_on"}))
+        others = {"track", "skip", "appearance", "appearance_on"}
+        options = TrackOptions(**self.model_dump(exclude=others))
         name, on = self.appearance, self.appearance_on
         embedder = None if name is None else Embedder(name, on, threads)
         return Tracking(self.track, options, embedder=embedder)

@@ -28,7 +28,8 @@ from plugins.track.camera_motion import shift_of
 from plugins.track.clock import Clock, Passed
 from plugins.track.motion import AT, WIDTH, Rows, centred, correct, predict, states_of
 from plugins.track.options import TrackOptions
-from plugins.track.tracker import Tracked
+from plugins.track.outlook import Outlook, corners, outlook_of
+from plugins.track.tracker import Ahead, Tracked
 
 _MOVED = 0.25  # of its size: less is no movement
 _GAP_S = 1.5  # without frames: objects may then have gone farther than they are apart
@@ -48,12 +49,13 @@ class ByteTrack:
         saved: what a predecessor left; None for the first.
 
     Attributes:
-        options, is_settled: as in ``Tracker``.
+        options, is_settled, outlook: as in ``Tracker``.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
         self.options = TrackOptions()
         self.is_settled = saved is None
+        self.outlook = Outlook()
         self._clock = Clock()
         self._tracks = Tracks.none()
         self._gallery = Gallery()
@@ -84,10 +86,12 @@ class ByteTrack:
         rows, columns = self._match(tracks, pairs, boxes, scores)
         if looks is not None:
             self._gallery.learn(tracks.ids[rows], columns, at_s)
+        strong = scores >= options.new_score
+        self.outlook = _outlook(tracks, rows, boxes, columns, strong)
         _continue(tracks, rows, boxes[columns], scores[columns], classes[columns])
         at = np.full(len(found), _NO_TRACK)
         at[columns] = rows
-        new = np.flatnonzero((at == _NO_TRACK) & (scores >= options.new_score))
+        new = np.flatnonzero((at == _NO_TRACK) & strong)
         if len(new):
             at[new] = np.arange(len(tracks), len(tracks) + len(new))
             tracks = tracks.joined(_begun(boxes[new], scores[new], classes[new]))
@@ -97,6 +101,10 @@ class ByteTrack:
         self._keep(tracks, still, result)
         if looks is not None:
             self._gallery.keep(self._tracks.ids)
+        is_found = (self._tracks.ids != NO_ID) & (self._tracks.states[:, MISSED] == 0)
+        is_old = self.outlook.objects == len(self._tracks)
+        is_steady = is_old and bool(is_found.all() and (at != _NO_TRACK).all())
+        self.outlook = self.outlook._replace(is_steady=is_steady)
         # the last place is of boxes without a track
         ids = np.append(np.where(tracks.ids == NO_ID, UNTRACKED, tracks.ids), UNTRACKED)[at]
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
@@ -111,6 +119,14 @@ class ByteTrack:
         """Let the time pass up to a frame that nothing looked at."""
         if self._clock.tick(result).is_lost:
             self._tracks = Tracks.none()
+
+    def ahead(self, result: FrameResult) -> Ahead:
+        """Return where the objects that were in the last frame should be by now."""
+        tracks = self._tracks
+        is_found = (tracks.ids != NO_ID) & (tracks.states[:, MISSED] == 0)
+        states = tracks.states[is_found, :WIDTH]
+        predict(states, max(0.0, (result.captured_ns - self._clock.captured_ns) / 1e9))
+        return Ahead(tracks.ids[is_found], corners(states[:, AT]).astype(np.float32))
 
     def _moved(self, passed: Passed, result: FrameResult) -> tuple[Tracks, Rows]:
         """Return the tracks where they should be by now, and (n, 2) the centres where they were.
@@ -228,6 +244,20 @@ class ByteTrack:
             return
         self._clock = Clock(left.captured_ns, left.ts_source, left.period_s, left.here_ns)
         self._labels = left.labels
+
+
+def _outlook(
+    tracks: Tracks,
+    rows: NDArray[np.intp],
+    boxes: Rows,
+    columns: NDArray[np.intp],
+    strong: NDArray[np.bool_],
+) -> Outlook:
+    """Return how well the objects with a number were expected, before they take the boxes in."""
+    is_known = (tracks.ids != NO_ID) & (tracks.states[:, MISSED] <= _RECENT_S)
+    place = np.cumsum(is_known) - 1
+    has = is_known[rows]
+    return outlook_of(tracks.states[is_known, AT], place[rows[has]], boxes, columns[has], strong)
 
 
 def _inside(tracks: Tracks, result: FrameResult) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config.camera import Camera
 from pipeline.config.decode_cost import decode_hint
-from pipeline.config.view_stream import check_view, view_stream_of
+from pipeline.config.view_stream import check_hidden, view_stream_of
 
 SUB, MAIN = "rtsp://u:p@192.0.2.7/sub", "rtsp://u:p@192.0.2.7/main"
 
@@ -41,10 +41,14 @@ def test_passwords_of_a_view_are_shown_by_nothing() -> None:
 
 
 def test_nothing_is_shown_in_which_nothing_is_blurred() -> None:
-    assert list(check_view(camera(), "gate")) == []
-    (line,) = check_view(camera(preview={"blur": ["face", "person"]}), "gate")
+    assert list(check_hidden(camera(), "gate")) == []
+    (line,) = check_hidden(camera(preview={"blur": ["face", "person"]}), "gate")
     assert line.startswith('gate.view: "rtsp://***@192.0.2.7/main" — expected none where')
     assert "face, person" in line
+    skips = [{"model": "street"}, {"track": "bytetrack", "skip": 2}]
+    (line,) = check_hidden(camera(view=None, stages=skips, preview={"blur": ["face"]}), "gate")
+    assert line.startswith("gate.stages[1].skip: 2 — expected 0 where preview.blur names classes")
+    assert list(check_hidden(camera(view=None, stages=skips), "gate")) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""How many frames a gate lets pass, and how many of them models look at, by what happens."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from mirante.frame import FrameResult
+from plugins.gate.gate import CHECK, LEARNING, MOTION, STILL, TRACKED
+from tests.support.gated import FPS, KeptOutbox, run
+
+FOUND = "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1"
+
+
+def spacings(frames: Sequence[FrameResult], begin_s: float, end_s: float) -> list[float]:
+    """Return the seconds between the frames that are published of a time."""
+    at = [frame.seq / FPS for frame in frames if begin_s <= frame.seq / FPS < end_s]
+    return [round(later - each, 1) for each, later in itertools.pairwise(at)]
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_a_quiet_camera_has_a_rate_of_its_own_until_something_moves() -> None:
+    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys="quiet-fps=0.5")
+    last = frames[-1].counts
+    assert last.balanced
+    assert last.published == len(frames)
+    assert last.dropped == {"rate": last.decoded - len(frames), "queue": 0}
+    assert set(spacings(frames, 3.1, 6)) == {0.1}, "it is busy from the first motion on"
+    still = [frame for frame in frames if frame.skipped]
+    assert still
+    assert set(spacings(still, 13, 20)) == {2.0}
+    came = next(frame for frame in frames if frame.seq / FPS >= 3 and frame.looked == MOTION)
+    left = next(frame for frame in frames if frame.seq / FPS >= 20 and frame.looked == MOTION)
+    assert came.seq / FPS == pytest.approx(3.1, abs=0.11)
+    assert left.seq / FPS == pytest.approx(20.1, abs=0.11)
+    ids = {
+        int(each)
+        for frame in frames
+        if 8 <= frame.seq / FPS < 20.5 and frame.detections.track_id is not None
+        for each in frame.detections.track_id
+    }
+    assert ids == {1}, "the time between two frames is no gap"
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_rates_by_need_without_a_gate_have_each_frame_looked_at() -> None:
+    keys = "quiet-fps=0.5 skips-still=false"
+    frames = run(FOUND, 26, 20, KeptOutbox(), gate_keys=keys)
+    assert not any(frame.skipped for frame in frames)
+    assert all("infer" in frame.timings for frame in frames)
+    assert set(spacings(frames, 13, 20)) == {2.0}
+    assert {frame.looked for frame in frames if 13 <= frame.seq / FPS < 20} == {CHECK}
+    assert frames[-1].counts.balanced
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_what_moved_between_two_frames_of_a_low_rate_is_looked_at_with_the_next() -> None:
+    keys = "quiet-fps=0.2 busy-fps=0.2"
+    frames = run("mirinfer model=test-boxes threads=1", 36, 99, KeptOutbox(), gate_keys=keys)
+    assert set(spacings(frames, 0, 36)) == {5.0}
+    assert [(frame.seq // FPS, frame.looked or frame.skipped) for frame in frames[:2]] == [
+        (0, LEARNING),
+        (5, MOTION),
+    ]
+    assert STILL in {frame.skipped for frame in frames}
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+def test_while_a_known_car_alone_moves_most_frames_need_no_model() -> None:
+    line = {"half": {"from": [0.3, 0], "to": [0.3, 1]}}
+    stages = f"{FOUND} ! mirzones rules={json.dumps(json.dumps({'lines': line}))} ! mirevents"
+    keys = "most-tracked=3"
+    frames = run(stages, 6, 99, KeptOutbox(), gate_keys=keys, also_s=4.6)
+    assert [frame.seq for frame in frames] == list(range(60)), "each is published"
+    passed = [frame for frame in frames if frame.skipped == TRACKED]
+    assert len(passed) >= 4
+    assert frames[-1].counts.balanced
+    assert frames[-1].counts.skipped[TRACKED] == len(passed)
+    assert all("infer" not in frame.timings and not frame.events for frame in passed)
+    for frame in passed:
+        left = 60 * min(frame.seq / FPS - 3, 2)
+        assert frame.detections.xyxy[0].tolist() == pytest.approx([left, 60, left + 80, 110], abs=8)
+        assert frame.detections.track_id is not None
+        assert frame.detections.track_id[0] == 1
+    assert frames[46].looked == MOTION, "what is new is looked at in its first frame"
+    assert len(frames[46].detections) == 2
+    kinds = [event.kind for frame in frames for event in frame.events]
+    assert kinds.count("line-crossed") == 1
