@@ -167,7 +167,8 @@ def _within(found: Detections, size: tuple[int, int]) -> Detections:
     """Return the objects in the part that is not still."""
     left, top, across, down = live_part(size)
     middle = (found.xyxy[:, :2] + found.xyxy[:, 2:]) / 2 - (left, top)
-    return found.select(((middle > 0) & (middle < (across, down))).all(axis=1))
+    inside = (middle > 0) & (middle < (across, down))
+    return found.select(np.flatnonzero(inside[:, 0] & inside[:, 1]))
 
 
 def _matched(some: Detections, others: Detections) -> NDArray[np.bool_]:
