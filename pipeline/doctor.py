@@ -13,7 +13,7 @@ from typing import Literal
 
 from pipeline.cameras.sources import kind_of, source_kinds
 from pipeline.cameras.sources.base import Part
-from pipeline.config.settings import Settings
+from pipeline.config.settings import AUTO, Settings
 from pipeline.config.standard import SHIPPED, WANTED
 
 Kind = Literal["element", "typelib", "library", "program", "driver", "model"]
@@ -193,7 +193,7 @@ def needs_of(settings: Settings) -> list[Need]:
         names |= {"redis-server", "setpriv"}
     for camera in settings.cameras.values():
         names.update(part.element for part in kind_of(camera.url).parts)
-    if settings.engine.runtime is not None:
+    if settings.engine.runtime not in (None, AUTO):  # auto chooses from what is there
         names |= {"onnxslim", settings.engine.runtime.replace("-", "_")}
         names |= {"modelopt"} if settings.engine.precision == "fp16" else set()
     if settings.telemetry.is_on:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.image import Rgb
 from engines.placement import Size
-from plugins.colour.layout import Layout
-from plugins.colour.planes import Samples
+
+if TYPE_CHECKING:  # it loads GStreamer, which stages without a pipeline do without
+    from plugins.colour.layout import Layout
+    from plugins.colour.planes import Samples
 
 Area = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the source frame
 Moves = Callable[[], Sequence[Sequence[float]]]

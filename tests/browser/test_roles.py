@@ -110,6 +110,7 @@ def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> N
         ("DELETE", one, None),
         ("POST", f"{one}/pause", None),
         ("POST", f"{one}/resume", None),
+        ("POST", f"{one}/wake", None),
         ("PUT", f"{one}/zones", {"zones": {}}),
         ("POST", f"{one}/zones/preview", {"zones": {}}),
         ("POST", f"{one}/clips", {}),

@@ -29,12 +29,12 @@ Threshold = Annotated[
     Discriminator(lambda value: "<per class>" if isinstance(value, dict) else "<one>"),
 ]
 PARTS = ("regions", "tiles")
+_TILES = "auto|off|1x[2-8]|[2-8]x[1-8]"
 
 
 def _tiles(text: str) -> str:
     """Check ``tiles``."""
-    match = re.fullmatch(r"([1-8])x([1-8])", text)
-    if text not in ("auto", "off") and (match is None or text == "1x1"):
+    if not re.fullmatch(_TILES, text):
         raise ValueError("expected auto, off, or COLUMNSxROWS from 1x2 to 8x8")
     return text
 
@@ -76,6 +76,7 @@ class ModelStage(StageKind):
     )
     tiles: Annotated[str, Shown("Tiles"), AfterValidator(_tiles)] = Field(
         "off",
+        json_schema_extra={"pattern": f"^(?:{_TILES})$"},
         description="overlapping tiles at full resolution that are looked at beside the whole "
         "frame: auto for as many as the model needs to see small objects, off, or COLUMNSxROWS, as "
         "3x2",

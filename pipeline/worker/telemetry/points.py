@@ -66,7 +66,8 @@ class Points:
         if family.type == "histogram":
             return Histogram(list(self._histograms(family)), _CUMULATIVE)
         if family.type == "counter":
-            return Sum(list(self._numbers(family, int)), _CUMULATIVE, is_monotonic=True)
+            number = float if family.name.endswith("_seconds") else int
+            return Sum(list(self._numbers(family, number)), _CUMULATIVE, is_monotonic=True)
         return Gauge(list(self._numbers(family, float)))
 
     def _numbers(self, family: Family, number: type[int | float]) -> Iterator[NumberDataPoint]:

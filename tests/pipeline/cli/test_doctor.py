@@ -90,6 +90,7 @@ def test_needs_of_a_configuration() -> None:
 
 def test_an_engine_needs_what_builds_and_runs_it() -> None:
     own = {need.name for need in needs_of(parse_settings("cameras: {}"))}
+    assert own.isdisjoint({"auto", "onnxslim", "openvino"}), "it chooses from what is there"
     engine = "engine: {runtime: tensorrt-rtx, precision: fp16}"
     names = {need.name for need in needs_of(parse_settings(engine))}
     assert names - own == {"onnxslim", "modelopt", "tensorrt_rtx"}
