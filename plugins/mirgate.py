@@ -94,6 +94,12 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         is_one = self.quiet_fps == self.busy_fps
         self._quiet = RateLimit(self.quiet_fps) if self.quiet_fps and not is_one else self._busy
 
+    @property
+    def spares(self) -> bool:
+        """Whether models look at fewer frames while nothing new happens."""
+        has_rate = bool(self.quiet_fps) and self.quiet_fps != self.busy_fps
+        return bool(self.skips_still or self.most_tracked or has_rate)
+
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
         return self.start()
@@ -183,7 +189,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         if looked is not self._judged:
             self._judged = looked
             self._stride.looked(tracker.outlook, looked.captured_ns / 1e9)
-        if reason != MOTION:
+        if reason != MOTION or self.line.calm.is_called(time.monotonic()):
             return None
         ahead = tracker.ahead(result)
         boxes = ahead.xyxy / (result.width, result.height, result.width, result.height)

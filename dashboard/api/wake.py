@@ -53,7 +53,7 @@ def wake_camera(
     if worker not in holders(services.redis, worker):
         raise HTTPException(409, f'worker "{worker}" is not running')
     try:
-        ask_wake(services.redis, worker, name, seconds)
+        words = ask_wake(services.redis, worker, name, seconds)
     except RefusedError as error:
         raise HTTPException(409, redact(str(error))) from None
-    return {"words": f'models look at each frame of camera "{name}" for {seconds:g} s'}
+    return {"words": redact(words)}

@@ -207,8 +207,8 @@ def wake(
         cameras = _registry(client).cameras()
         if name not in cameras:
             raise ValueError(no_camera(name, cameras))
-        ask_wake(client, cameras[name].worker, name, seconds)
-    typer.echo(f'models look at each frame of camera "{name}" for {seconds:g} s')
+        words = ask_wake(client, cameras[name].worker, name, seconds)
+    typer.echo(words)
 
 
 @app.command("list")

@@ -11,8 +11,8 @@ SECONDS, SECONDS_MOST = 10.0, 3600.0
 
 def ask_wake(
     client: redis.Redis, worker: str, camera: str, seconds: float, timeout_s: float = 10.0
-) -> None:
-    """Wake a camera, and have its models look at each frame for a while.
+) -> str:
+    """Wake a camera, and have its models look at each frame for a while; return that in words.
 
     Args:
         client: a Redis client that answers bytes.
@@ -26,4 +26,5 @@ def ask_wake(
         RefusedError: it runs no such camera, or the camera has no gate.
         redis.RedisError: Redis does not answer.
     """
-    ask(client, "wake", worker, {"camera": camera, "seconds": seconds}, timeout_s)
+    request = {"camera": camera, "seconds": seconds}
+    return ask(client, "wake", worker, request, timeout_s).decode()

@@ -137,7 +137,7 @@ class CaptureTime:
         camera_ns = self._camera_ns(buffer, pts, ntp_ns)
         if camera_ns is not None:
             self.clock_off_s = (camera_ns - arrived_ns) / 1e9
-        if camera_ns is None or not self._is_believed(camera_ns, now_ns):
+        if camera_ns is None or not self._is_believed(camera_ns, arrived_ns):
             return self._in_order(arrived_ns, "arrival")
         return self._in_order(camera_ns, "rtcp")
 
@@ -158,8 +158,8 @@ class CaptureTime:
             return None
         return known_ns + pts - known_pts - _NTP_TO_UNIX_NS
 
-    def _is_believed(self, camera_ns: int, now_ns: int) -> bool:
-        if abs(camera_ns - now_ns) <= CLOCK_TRUST_S * 1e9:
+    def _is_believed(self, camera_ns: int, arrived_ns: int) -> bool:
+        if abs(camera_ns - arrived_ns) <= CLOCK_TRUST_S * 1e9:
             self.remarks.pop("odd", None)
             return True
         self.remarks["odd"] = (

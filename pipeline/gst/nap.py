@@ -102,6 +102,7 @@ class Nap:
         self._thread = threading.get_ident()
         if self._woke_s is not None:
             self._sleep.came(key, buffer.get_size(), pts / 1e9, GATE)
+            self._sleep.awaits = False  # it is kept, which says nothing of the decoder
             self._hold(buffer, loss)
             return True
         stirs = self._stirs(now_s) if pts != _NO_TIME else UNEVEN

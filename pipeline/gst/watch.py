@@ -39,6 +39,7 @@ class Watch:
         self._view: View | None = None
         self._wakes_for_viewers = spec.sleep == "auto"
         self.calm.may_sleep, self.calm.left_alone = True, ""
+        self.calm.alone.clear()  # times of another connection
 
     def stirs(self, now_s: float) -> str:
         """Return why the camera needs all frames; empty where it does not."""
@@ -83,8 +84,9 @@ def watch_of(spec: Camera, source: Source, pipeline: Any, line: Line) -> Watch |
         line: as of ``Watch``.
     """
     gate = pipeline.get_by_name("gate")
-    has_gate = gate is not None and gate.get_property("skips-still")
+    passes = gate is not None and gate.get_property("skips-still")
     is_camera = source.live and source.pace is None and not source.is_fed
     sleeps = spec.sleep != "off" and not spec.keyframes_only
-    line.calm.has_gate, line.calm.may_sleep = has_gate, False
-    return Watch(line, spec) if has_gate and is_camera and sleeps else None
+    line.calm.spares = gate is not None and gate.spares
+    line.calm.may_sleep = False
+    return Watch(line, spec) if passes and is_camera and sleeps else None

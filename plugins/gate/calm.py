@@ -24,7 +24,7 @@ class Calm:
     Attributes:
         alone: keys of the newest frames that were decoded alone, those between them not, and in
             which nothing moves.
-        has_gate: frames in which nothing moves pass by its models.
+        spares: its gate lets some frames pass by the models, or drops them.
         may_sleep: it does where its stream allows it.
         left_alone: why its stream does not allow it, in words; empty where it does.
         wakes: how often it woke, by reason.
@@ -33,7 +33,7 @@ class Calm:
 
     def __init__(self) -> None:
         self.alone: deque[int] = deque(maxlen=4)
-        self.has_gate = self.may_sleep = False
+        self.spares = self.may_sleep = False
         self.left_alone = ""
         self.wakes: Counter[str] = Counter()
         self.unseen = 0

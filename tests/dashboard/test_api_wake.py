@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mirante.keys import lease_key
+from pipeline.cameras.state import State
 from pipeline.control.reports import publish
 from pipeline.control.rpc import Requests
 from pipeline.control.sleep_report import SleepReport
@@ -22,9 +25,11 @@ PATH = "/api/v1/cameras/gate/wake"
 class Running:
     """A camera that runs."""
 
-    def __init__(self, has_gate: bool) -> None:
+    def __init__(self, spares: bool = True, state: State = State.RUNNING, reason: str = "") -> None:
         self.calm = Calm()
-        self.calm.has_gate = has_gate
+        self.calm.spares = spares
+        finished = state == State.STOPPED
+        self.runner: Any = SimpleNamespace(state=state, reason=reason, finished=finished)
 
 
 @pytest.fixture
@@ -54,17 +59,27 @@ def test_a_camera_is_woken(bench_with_gate: Bench) -> None:
     try:
         told = bench.http.post(PATH)
         assert (told.status_code, told.json()["detail"]) == (409, 'camera "gate" does not run')
-        cameras["gate"] = Running(has_gate=False)
+        cameras["gate"] = Running(spares=False)
         told = bench.http.post(PATH)
         assert told.json()["detail"] == (
             'camera "gate" has no gate: its models look at every frame'
         )
-        cameras["gate"] = Running(has_gate=True)
+        cameras["gate"] = Running()
         told = bench.http.post(PATH, json={"seconds": 600})
         assert told.json() == {"words": 'models look at each frame of camera "gate" for 600 s'}
         assert cameras["gate"].calm.is_called(time.monotonic() + 60)
         told = bench.http.post(PATH)
         assert told.json() == {"words": 'models look at each frame of camera "gate" for 10 s'}
+        cameras["gate"] = Running(state=State.STALLED, reason="no frame for 3 s, rtsp://u:p@h/")
+        told = bench.http.post(PATH)
+        assert told.json()["words"] == (
+            'models look at each frame of camera "gate" for 10 s, and none comes now: '
+            "stalled: no frame for 3 s, rtsp://***@h/"
+        )
+        cameras["gate"] = Running(state=State.STOPPED, reason="end of file")
+        told = bench.http.post(PATH)
+        words = 'camera "gate" does not run: end of file'
+        assert (told.status_code, told.json()["detail"]) == (409, words)
     finally:
         ended.set()
         thread.join()

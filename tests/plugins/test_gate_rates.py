@@ -6,10 +6,14 @@ import itertools
 import json
 from collections.abc import Sequence
 
+import gi
 import pytest
 
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+
 from mirante.frame import FrameResult
-from plugins.gate.gate import CHECK, LEARNING, MOTION, STILL, TRACKED
+from plugins.gate.gate import ASKED, CHECK, LEARNING, MOTION, STILL, TRACKED
 from tests.support.gated import FPS, KeptOutbox, run
 
 FOUND = "mirinfer model=test-boxes threads=1 ! mirtrack still-s=2 lost-s=1"
@@ -93,3 +97,29 @@ def test_while_a_known_car_alone_moves_most_frames_need_no_model() -> None:
     assert len(frames[46].detections) == 2
     kinds = [event.kind for frame in frames for event in frame.events]
     assert kinds.count("line-crossed") == 1
+
+
+@pytest.mark.rtsp
+@pytest.mark.usefixtures("launch")
+@pytest.mark.parametrize("keys", ["quiet-fps=0.5 skips-still=false", "most-tracked=3"])
+def test_while_it_is_asked_for_models_look_at_each_frame(keys: str) -> None:
+    frames = run(FOUND, 9, 99, KeptOutbox(), gate_keys=keys, called_s=600)
+    assert [frame.seq for frame in frames] == list(range(9 * FPS)), "each is published"
+    assert not any(frame.skipped for frame in frames)
+    assert ASKED in {frame.looked for frame in frames}
+
+
+@pytest.mark.parametrize(
+    ("keys", "spares"),
+    [
+        ("", True),
+        ("skips-still=false", False),
+        ("skips-still=false most-tracked=2", True),
+        ("skips-still=false quiet-fps=1", True),
+        ("skips-still=false quiet-fps=1 busy-fps=1", False),
+    ],
+)
+@pytest.mark.usefixtures("launch")
+def test_a_gate_says_whether_models_look_at_fewer_frames(keys: str, spares: bool) -> None:
+    gate = Gst.parse_launch(f"mirgate name=gate {keys} ! fakesink").get_by_name("gate")
+    assert gate.spares == spares

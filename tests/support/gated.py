@@ -73,10 +73,12 @@ def run(
     memory: Memory | None = None,
     gate_keys: str = "",
     also_s: float = 99,
+    called_s: float = 0,
 ) -> list[FrameResult]:
     """Return what is published of a camera, whose time is that of the images."""
     published: list[FrameResult] = []
     line = Line(Ledger("gate", published.append), outbox, memory=memory or Memory())
+    line.calm.call(called_s)
     caps = f"video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
     pipeline = Gst.parse_launch(
         f"appsrc name=source format=time block=true max-buffers=4 caps={caps} "

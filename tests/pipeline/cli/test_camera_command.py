@@ -8,10 +8,12 @@ import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mirante.keys import WORKERS, key, lease_key
+from pipeline.cameras.state import State
 from pipeline.control.lease import WorkerLease
 from pipeline.control.registry import Registry, connect
 from pipeline.control.rpc import Requests
@@ -109,8 +111,9 @@ def test_a_camera_is_woken_by_its_worker(
     assert refused.status != 0
     assert 'no camera "gat"; did you mean "gate"?' in refused.err
     calm, ended = Calm(), threading.Event()
-    calm.has_gate = True
-    running = {"gate": SimpleNamespace(calm=calm)}
+    calm.spares = True
+    runner: Any = SimpleNamespace(state=State.RUNNING, reason="", finished=False)
+    running = {"gate": SimpleNamespace(calm=calm, runner=runner)}
     with connect(redis_server.url) as client:
         requests = Requests(client, "main", {"wake": partial(answer_wake, lambda: running)})
 

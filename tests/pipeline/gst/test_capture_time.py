@@ -151,3 +151,16 @@ def test_a_time_that_was_moved_for_the_decoder_changes_nothing() -> None:
     times.arrived(buffer, 1000 * S)
     buffer.pts += 20 * S
     assert times.captured(buffer, 3 * S, paced=False) == (1000 * S, "arrival", 1000 * S)
+
+
+def test_an_image_that_is_decoded_long_after_it_came_has_the_cameras_time() -> None:
+    times, came_ns = CaptureTime(), time.time_ns() - 15 * S
+    buffer = Gst.Buffer.new()
+    buffer.pts = 3 * S
+    buffer.add_reference_timestamp_meta(
+        NTP, came_ns - 200 * MS + NTP_TO_UNIX_NS, Gst.CLOCK_TIME_NONE
+    )
+    times.arrived(buffer, came_ns)
+    captured = times.captured(buffer, 3 * S, paced=False)
+    assert captured == (came_ns - 200 * MS, "rtcp", None)
+    assert not times.remarks

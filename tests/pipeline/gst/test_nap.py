@@ -101,6 +101,27 @@ def test_stages_that_hang_are_as_late_as_a_group_and_no_later(
     assert stream.decoded == sorted(set(stream.decoded))
 
 
+def test_what_waits_says_nothing_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, said = Stream(monkeypatch), set[str]()
+    stream.send(6 * GROUP + GROUP // 2)
+    stream.line.calm.noted(False, time.monotonic())
+    stream.send(4 * GROUP)
+    assert stream.line.calm.wakes
+    for _ in range(GROUP):
+        stream.line.ledger.taken(stream.decoded[-1])
+        stream.send(1)
+        said.add(stream.line.calm.left_alone)
+    assert not stream.nap.is_on
+    assert said == {""}
+
+
+def test_times_of_another_connection_are_forgotten() -> None:
+    line = Line(Ledger("yard"))
+    line.calm.alone.append(10 * Gst.SECOND)
+    Watch(line, SPEC)
+    assert not line.calm.alone
+
+
 def test_what_is_kept_when_a_session_ends_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Stream(monkeypatch)
     stream.send(6 * GROUP + GROUP // 2)
