@@ -71,9 +71,16 @@ def _rates_text(camera: Camera, source: Source) -> str:
 
 def _passes_over(camera: Camera, source: Source) -> bool:
     """Return whether frames in which nothing moves pass by the models."""
-    if camera.gate == "auto":
-        return _shows_the_world(source) and _is_about_boxes(camera)
-    return camera.gate == "on"
+    return can_pass_over(camera) and (camera.gate == "on" or _shows_the_world(source))
+
+
+def can_pass_over(camera: Camera) -> bool:
+    """Return whether frames in which nothing moves may pass by the models of a camera, if it shows
+    the world.
+    """
+    return bool(camera.stages) and (
+        camera.gate == "on" or (camera.gate == "auto" and _is_about_boxes(camera))
+    )
 
 
 def _shows_the_world(source: Source) -> bool:

@@ -163,7 +163,7 @@ def session_key(spec: Camera) -> Key | None:
     return (
         spec.url,
         source.launch,
-        spec.fps if source.keeps_rate else None,
+        spec.most_fps if source.keeps_rate else None,
         spec.transport,
         spec.latency_ms,
         spec.answer_s,

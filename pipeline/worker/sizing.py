@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.cameras.gating import can_pass_over
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Engine, Settings
 from pipeline.control.room import Space
@@ -180,7 +181,7 @@ def measure(
     alone = run("alone").use()
     busy = run("busy", gate="off", fps=camera.most_fps)
     uses, quiet, asleep = [alone, busy.use()], None, False
-    if camera.gate != "off" and camera.stages:
+    if can_pass_over(camera):
         part = run("quiet", gate="on", mask=[_ALL])
         uses.append(part.use())
         quiet = part.cost(alone)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cameras.gating import gate_text, limit_of
+from pipeline.cameras.gating import can_pass_over, gate_text, limit_of
 from pipeline.cameras.graph import camera_graph
 from pipeline.cameras.sources import source_of
 from pipeline.config.camera import Camera
@@ -123,3 +123,21 @@ def test_a_gate_sees_whether_tracked_objects_alone_move() -> None:
     assert text(stages=stages).endswith("most-tracked=3 still-s=10")
     assert " skips-still=false most-tracked=3" in text(stages=stages, gate="off")
     assert not text(stages=[BOXES, TRACK], gate="off")
+
+
+@pytest.mark.parametrize(
+    ("gate", "stages", "can"),
+    [
+        ("auto", [BOXES], True),
+        ("auto", [BOXES, OWN], False),
+        ("auto", [BOXES, {"lanes": "auto"}], False),
+        ("on", [BOXES, OWN], True),
+        ("off", [BOXES], False),
+        ("on", [], False),
+    ],
+)
+def test_a_recording_stands_for_a_camera_that_is_quiet_or_never(
+    gate: str, stages: list[Any], can: bool
+) -> None:
+    camera = Camera.model_validate({"url": FILE, "gate": gate, "stages": stages})
+    assert can_pass_over(camera) == can

@@ -39,6 +39,12 @@ def test_what_has_to_be_equal(keys: dict[str, Any], is_shared: bool) -> None:
     assert (session_key(camera(**keys)) == session_key(camera())) is is_shared
 
 
+def test_snapshots_are_asked_for_once_at_the_rate_while_something_moves() -> None:
+    url = "snapshot+http://192.0.2.7/now.jpg"
+    one = session_key(camera(url, fps={"quiet": 0.2, "busy": 2}))
+    assert one == session_key(camera(url, fps=2)) != session_key(camera(url, fps=0.2))
+
+
 @pytest.mark.parametrize(
     ("url", "keys", "is_shared"),
     [
