@@ -11,6 +11,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, Gst, GstVideo
 
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
+_video_meta = GstVideo.buffer_get_video_meta  # looked up once, not for each frame
 _COPIED = (
     Gst.BufferCopyFlags.FLAGS
     | Gst.BufferCopyFlags.TIMESTAMPS
@@ -51,6 +52,30 @@ def packed(video: Any) -> Rows | None:
     return Rows(size, strides, offsets)
 
 
+class Placed:
+    """Where the planes of the frames of one format lie.
+
+    Args:
+        video: a ``GstVideo.VideoInfo``.
+    """
+
+    def __init__(self, video: Any) -> None:
+        self._padded = Rows(video.size, video.stride, video.offset)
+        self._packed = packed(video)
+
+    def of(self, buffer: Any) -> tuple[list[int], list[int]]:
+        """Return the strides and offsets of a frame: as its buffer says or, where it does not, as
+        its size tells.
+        """
+        meta = _video_meta(buffer)
+        if meta is not None:
+            return meta.stride, meta.offset
+        rows = self._packed
+        if rows is not None and buffer.get_size() == rows.size < self._padded.size:
+            return rows.strides, rows.offsets
+        return self._padded.strides, self._padded.offsets
+
+
 class PackedRows:
     """Tells what comes to a sink pad where its rows lie, if they are packed.
 
@@ -74,7 +99,7 @@ class PackedRows:
     def _on_buffer(self, pad: Any, info: Any) -> Any:
         buffer, rows, video = info.get_buffer(), self._rows, self._video
         size = buffer.get_size()
-        if video is None or size >= video.size or GstVideo.buffer_get_video_meta(buffer):
+        if video is None or size >= video.size or _video_meta(buffer):
             return _OK
         if rows is None or size != rows.size:
             _warn(pad, f"a frame of {size} bytes; expected {video.size} for {_shape(video)}")

@@ -17,8 +17,8 @@ from plugins.colour.matrix import stretched
 from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
 from plugins.colour.thermal import Window
 from plugins.frame import Area
+from plugins.packed_rows import Placed
 
-_video_meta = GstVideo.buffer_get_video_meta  # looked up once, not for each frame
 _FLAGS = GstVideo.VideoFormatFlags
 _FULL = 1  # GstVideoColorRange
 
@@ -40,6 +40,7 @@ class Parts:
     def __init__(self, caps: Gst.Caps, window: Window) -> None:
         self._video = GstVideo.VideoInfo.new_from_caps(caps)
         self._kind, self._window = self._video.finfo, window
+        self._placed = Placed(self._video)
         self.name: str = self._kind.name
         self.size: tuple[int, int] = self._video.width, self._video.height
         self._is_grey = bool(self._kind.flags & _FLAGS.GRAY)
@@ -57,6 +58,8 @@ class Parts:
             or kind.n_components < count
             or len({*kind.depth[:count]}) > 1
         ):
+            return False
+        if self._is_grey and kind.depth[0] not in (8, 16):
             return False
         is_packed = kind.depth[0] == 10 and kind.pixel_stride[0] > 2
         if not self._is_grey and not self._is_yuv and kind.depth[0] != 8:
@@ -105,10 +108,7 @@ class Parts:
         self, number: int, buffer: Gst.Buffer, data: memoryview, area: Area
     ) -> NDArray[Any]:
         """Return the samples of one component in a part that begins at even pixels."""
-        kind, video, meta = self._kind, self._video, _video_meta(buffer)
-        strides, offsets = (
-            (video.stride, video.offset) if meta is None else (meta.stride, meta.offset)
-        )
+        kind, (strides, offsets) = self._kind, self._placed.of(buffer)
         x, y, plane = kind.w_sub[number], kind.h_sub[number], kind.plane[number]
         width, height = -(-self.size[0] >> x), -(-self.size[1] >> y)
         first, length = kind.poffset[number], self._sample.itemsize

@@ -97,7 +97,7 @@ class Gate:
 
     def areas(self) -> list[Box]:
         """Return where something moves in the last frame: left, top, right, bottom in 0..1."""
-        return areas_of(self._motion.moving)
+        return areas_of(self._motion.moving, self._motion.lasting)
 
     def _until_check_s(self, seen_s: float | None) -> float:
         """Return after how long a look that was begun is repeated."""

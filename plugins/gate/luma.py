@@ -12,7 +12,8 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
-_video_meta = GstVideo.buffer_get_video_meta  # looked up once, not for each frame
+from plugins.packed_rows import Placed
+
 _RGB = GstVideo.VideoFormatFlags.RGB
 _SHARES = (0.299, 0.587, 0.114)  # of red, green and blue in luma, BT.601
 _COMPLEX = GstVideo.VideoFormatFlags.COMPLEX  # samples that are no rows of numbers
@@ -36,7 +37,7 @@ class Luma:
         self._size = video.width, video.height
         self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
         self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
-        self._placed = video.stride, video.offset
+        self._placed = Placed(video)
         self.shares: NDArray[np.float32] | None = None
         if kind.flags & _RGB:
             size = self._sample.itemsize
@@ -62,8 +63,7 @@ class Luma:
             data: its memory, which must stay mapped for as long as the array is used.
         """
         plane, first, step = self._first
-        meta = _video_meta(buffer)
-        strides, offsets = self._placed if meta is None else (meta.stride, meta.offset)
+        strides, offsets = self._placed.of(buffer)
         width, height = self._size
         shape: tuple[int, ...] = (height, width)
         steps: tuple[int, ...] = (strides[plane], step)

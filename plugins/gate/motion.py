@@ -161,6 +161,13 @@ class Motion:
         cv2.accumulateWeighted(bright, self._quick, -np.expm1(-passed_s / _QUICK_S))
         cv2.accumulateWeighted(bright, self._slow, -np.expm1(-passed_s / _SLOW_S))
 
+    @property
+    def lasting(self) -> NDArray[np.bool_]:
+        """What moves of the last image in groups that count though they are small, as others moved
+        near them in the frames before: (height, width).
+        """
+        return np.zeros_like(self.moving) if self._ages is None else self._ages > _BEFORE[_FEW]
+
     def _begin(self, bright: Rows, now_s: float) -> None:
         self._began_s, self._frames, self._moves = now_s, 0, 0
         self._unlearnt_s = 0.0

@@ -8,7 +8,10 @@ import pytest
 from engines.placement import Size
 from plugins.frame import Area
 from plugins.gate.areas import areas_of
+from plugins.gate.gate import Gate
+from plugins.gate.motion import Motion
 from plugins.infer.areas import Tiles, region_around
+from tests.support.luma import Scene, Walker
 
 SIZES: list[Size] = [(1920, 1080), (1080, 1920), (641, 479), (3840, 2160), (1000, 37)]
 
@@ -94,8 +97,33 @@ def test_there_is_no_region_where_most_of_the_frame_moves() -> None:
 
 def test_motion_is_told_as_boxes_around_groups_of_pixels() -> None:
     moving = np.zeros((90, 160), np.bool_)
-    assert areas_of(moving) == []
+    none = np.zeros_like(moving)
+    assert areas_of(moving, none) == []
     moving[9:18, 16:32] = True
-    moving[50, 100:107] = True  # fewer than the gate calls motion
+    moving[45, 80:87] = True  # fewer than are motion at once
     moving[81:90, 152:160] = True
-    assert areas_of(moving) == [(0.1, 0.1, 0.2, 0.2), (0.95, 0.9, 1.0, 1.0)]
+    large = [(0.1, 0.1, 0.2, 0.2), (0.95, 0.9, 1.0, 1.0)]
+    assert areas_of(moving, none) == large
+    lasting = none.copy()
+    lasting[45, 80:82] = True
+    small = (0.5, 0.5, 87 / 160, 46 / 90)
+    assert areas_of(moving, lasting) == [large[0], small, large[1]]
+
+
+def test_whoever_is_small_is_where_something_moves_beside_what_is_large() -> None:
+    """Each that wakes the gate by itself is in the boxes for which regions are made."""
+    small = Walker(5, speed=4, contrast=20, wide=1.5, tall=3, top=70)
+    large = Walker(5, speed=12, contrast=60, wide=14, tall=20, top=5)
+    alone, beside = Motion(), Gate()
+    woke = told = 0
+    for (at_s, image), (_, both) in zip(
+        Scene((small,)).frames(25), Scene((small, large)).frames(25), strict=True
+    ):
+        moved = alone.see(image, at_s)
+        beside.decide(both, at_s)
+        if moved.pixels and (at := small.at(at_s)):
+            woke += 1
+            off = np.abs(np.array(beside.areas()).reshape(-1, 4)[:, :2] - at[0][:2])
+            told += bool((off < 0.1).all(axis=1).any())
+    assert woke > 100
+    assert told >= 0.9 * woke

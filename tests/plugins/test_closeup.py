@@ -69,6 +69,43 @@ def test_a_part_is_as_that_of_the_whole_image(format_: str) -> None:
     assert kept.line.closeup is None, "a decoder may have few buffers"
 
 
+@pytest.mark.parametrize(
+    ("format_", "planes"),
+    [
+        ("I420", [(15, 23), (8, 12), (8, 12)]),
+        ("NV12", [(15, 23), (8, 24)]),
+        ("GRAY8", [(15, 23)]),
+        ("BGR", [(15, 69)]),
+    ],
+)
+def test_rows_may_be_packed(format_: str, planes: list[tuple[int, int]]) -> None:
+    """As AVI and Matroska hold them; each row is as bright as its number says."""
+    Gst.init(None)
+    register()
+    levels = np.linspace(40, 200, 15, dtype=np.uint8)
+    rows = [np.full(shape, 128, np.uint8) for shape in planes]
+    rows[0][:] = levels[:, None]
+    data = b"".join(plane.tobytes() for plane in rows)
+    caps = f"video/x-raw,format={format_},width=23,height=15,framerate=10/1"
+    pipeline = Gst.parse_launch(
+        f"appsrc name=in caps={caps} ! mirgate name=gate ! mircloseup name=kept ! mirrgb "
+        "! appsink name=out sync=false"
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(data))
+        sample = pipeline.get_by_name("out").emit("try-pull-sample", 10 * Gst.SECOND)
+        assert sample is not None, pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+        closeup = pipeline.get_by_name("kept").line.closeup
+        part = closeup.crop((3, 2, 22, 15))
+        assert np.abs(part.astype(int) - image_of(sample)[2:, 3:22]).max() <= 2
+        with closeup.buffer.map(Gst.MapFlags.READ) as mapped:
+            seen = pipeline.get_by_name("gate")._luma.of(closeup.buffer, mapped.data)
+            assert (seen.reshape(15, -1) == levels[:, None]).all()
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+
+
 def test_colours_that_a_stream_does_not_name_are_those_of_mirrgb() -> None:
     for colours in ("", "1:4:0:0"):
         whole, kept, pipeline = shown("I420", colours, size=(1280, 720))
