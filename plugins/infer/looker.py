@@ -72,18 +72,22 @@ class Looker:
         return model, Inference(found, timings=self._timings), area
 
     def _region(self, frame: Frame, result: FrameResult, at_s: float) -> Area | None:
-        if not self._has_regions:
+        if not self._has_regions or result.damaged:
             return None
         boxes = self._moving(frame, at_s)
         is_whole_due = self._is_due or not 0 <= at_s - self._whole_s < WHOLE_S
-        if is_whole_due or result.damaged or result.looked not in _REASONS or not len(boxes):
+        if is_whole_due or result.looked not in _REASONS or not len(boxes):
             return None
         return region_around(boxes, self._source, self._takes)
 
     def _moving(self, frame: Frame, at_s: float) -> Boxes:
-        """Return where something moves or did a moment ago, and the objects that it moves in."""
+        """Return where something moves or did a moment ago, and the objects that it moves in.
+
+        At low rates nothing moves any more where an object was in the last look, so that is looked
+        at too: else it would stay there, beside itself.
+        """
         self._stirred.append((at_s, frame.moving() * np.array(self._source * 2, np.float32)))
-        while not 0 <= at_s - self._stirred[0][0] <= _HOLD_S:
+        while len(self._stirred) > 2 and not 0 <= at_s - self._stirred[0][0] <= _HOLD_S:
             self._stirred.popleft()
         boxes = np.concatenate([each for _, each in self._stirred])
         known = self._known.xyxy

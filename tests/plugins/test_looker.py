@@ -179,6 +179,23 @@ def test_an_object_in_which_something_moves_is_looked_at_as_a_whole() -> None:
     assert near(found(result), 4.0, red=tall)
 
 
+@pytest.mark.parametrize("fps", [1, 2, 3, 10])
+def test_what_moves_on_is_not_left_behind_at_low_rates(fps: int) -> None:
+    """There the gate sees motion where an object is, and none where it was."""
+    camera = Camera(regions="auto")
+    first = (200, 300, 290, 380)
+    camera.look([first], looked="learning", red=first)
+    regions = 0
+    for number in range(1, 3 * fps):
+        left = 200 + number * 700 // fps
+        box = (left, 300, left + 90, 380)
+        result = camera.look([box], after_s=1 / fps, red=box)
+        regions += bool(result.regions)
+        assert len(result.detections) == 1
+        assert near(found(result), 9.0, red=box)
+    assert regions
+
+
 @pytest.mark.parametrize("reason", ["learning", "check", "damaged", "format", ""])
 def test_for_other_reasons_than_motion_the_whole_frame_is_looked_at(reason: str) -> None:
     camera, small = Camera(regions="auto"), (301, 203, 323, 217)
@@ -208,6 +225,7 @@ def test_small_things_far_apart_are_checked_in_turns_and_none_is_lost() -> None:
     one, other = (101, 103, 123, 117), (2401, 1303, 2423, 1317)
     camera.look(looked="learning")
     camera.look([one], red=one)
+    camera.look(looked="check", red=one)
     camera.at_s += 0.5  # so that the first motion is over
     both = camera.look([other], red=one, green=other)
     assert {*found(both)} == {"red", "green"}
