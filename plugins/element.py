@@ -201,6 +201,7 @@ class FrameHandler:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
         only the decoder's own word tells of damage.
         """
+        self.line.converted.forget()  # buffers without a time or a number share a key
         self.ledger.decoded(key, time.time_ns(), "arrival", self.size, damaged=damaged)
         self.ledger.taken(key)
         result = self.ledger.get(key)

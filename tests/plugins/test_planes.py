@@ -138,6 +138,33 @@ def test_elements_share_pixels_and_no_frame_gets_those_of_another() -> None:
     assert converted.of(1, lambda: make(9))[0, 0, 0] == 9
 
 
+def test_frames_without_a_time_have_pixels_of_their_own() -> None:
+    """As those of images without a rate, in a plain launch line: no number tells them apart."""
+    Gst.init(None)
+    register()
+    caps = "video/x-raw,format=I420,width=64,height=32,framerate=0/1"
+    pipeline = Gst.parse_launch(
+        f"appsrc name=in caps={caps} ! mirrgb planes=true ! {RECORD} "
+        "! mirpublish camera=gate redis=redis://127.0.0.1:1"
+    )
+    levels = [40, 120, 220]
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        for level in levels:
+            data = bytes([level]) * (64 * 32) + bytes([128]) * (64 * 16)
+            pipeline.get_by_name("in").emit("push-buffer", Gst.Buffer.new_wrapped(data))
+        pipeline.get_by_name("in").emit("end-of-stream")
+        ended = pipeline.get_bus().timed_pop_filtered(
+            20 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
+        )
+        assert ended is not None
+        assert ended.type == Gst.MessageType.EOS, ended.parse_error()
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+    means = [pixels.mean() for _, pixels, _ in recorded_stages.seen]
+    assert means == pytest.approx([(level - 16) * 255 / 219 for level in levels], abs=1)
+
+
 def test_pixels_are_made_once_and_may_not_be_written_to() -> None:
     frame = frame_of((64, 16), "2:4:0:0")
     assert frame.size == (64, 16)
