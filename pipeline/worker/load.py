@@ -7,6 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,17 +68,21 @@ class Room:
         self._due_s = 0.0
         self._said: RoomReport | None = None
 
-    def report(self, cameras: int) -> RoomReport | None:
-        """Return the room for more; None until it was measured for 10 s with as many cameras.
+    def report(self, cameras: int, is_building: bool = False) -> RoomReport | None:
+        """Return the room for more; None until it was measured for 10 s with as many cameras, and
+        while engines are built, which takes what cameras leave.
 
         It is measured every 10 s: to find its children, every process of the machine is looked at.
 
         Args:
             cameras: that run now.
+            is_building: a process of this one builds an engine, or measures some.
         """
-        if cameras != self._cameras:
+        if cameras != self._cameras or is_building:
             self._marks.clear()
             self._cameras, self._due_s, self._said = cameras, 0.0, None
+        if is_building:
+            return None
         if time.monotonic() < self._due_s:
             return self._said
         now = Mark.now()
@@ -113,7 +118,7 @@ def space_of(used: float, root: Path = _CGROUP) -> Space:
     total, free = memory.total, memory.available
     limit = _number(root / "memory.max")
     if limit is not None and limit < total:
-        held = _number(root / "memory.current") or 0
+        held = (_number(root / "memory.current") or 0) - _cached(root)
         total, free = int(limit), min(free, max(0, int(limit - held)))
     cores = min(float(len(os.sched_getaffinity(0))), _quota(root) or float("inf"))
     return Space(cores=cores, used=used, memory_bytes=total, memory_free_bytes=free)
@@ -152,7 +157,19 @@ def _all_s(root: Path) -> float:
     if _quota(root) is not None:
         lines = (root / "cpu.stat").read_text(encoding="utf-8").split()
         return int(lines[lines.index("usage_usec") + 1]) / 1e6
-    times = psutil.cpu_times()
+    return sum(_busy_s(times) for times in _own_cores())
+
+
+def _own_cores() -> list[Any]:
+    """Return the times of the cores that this process may use; others are no use to it."""
+    each: list[Any] = psutil.cpu_times(percpu=True)
+    able = os.sched_getaffinity(0)
+    if max(able) >= len(each):  # some are offline, and which is which cannot be told
+        return each
+    return [times for core, times in enumerate(each) if core in able]
+
+
+def _busy_s(times: Any) -> float:
     idle = times.idle + times.iowait
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # in user already
     return float(sum(times) - idle - guests)
@@ -165,6 +182,15 @@ def _quota(root: Path) -> float | None:
     except (OSError, ValueError):
         return None
     return None if limit == "max" else int(limit) / int(period)
+
+
+def _cached(root: Path) -> int:
+    """Return the bytes of files that a container holds and gives back when asked."""
+    try:
+        words = (root / "memory.stat").read_text(encoding="utf-8").split()
+        return int(words[words.index("inactive_file") + 1])
+    except (OSError, ValueError):
+        return 0
 
 
 def _number(path: Path) -> int | None:

@@ -119,7 +119,7 @@ class Reporter:
             zoo=self._zoo,
             defaults=self._defaults | stages,
             standard=standard,
-            room=self._room.report(_running(state)),
+            room=self._room.report(_running(state), _is_building(state)),
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
@@ -144,6 +144,10 @@ class Reporter:
 
 def _running(state: WorkerState) -> int:
     return sum(camera.state == State.RUNNING for camera in state.cameras.values())
+
+
+def _is_building(state: WorkerState) -> bool:
+    return any(build.state == "building" for build in state.builds.values())
 
 
 def _of_zoo(name: str, at: str) -> ZooReport:

@@ -156,11 +156,13 @@ def measure(
         told: called with what is being done.
 
     Raises:
-        ValueError: the time is too short, or a model does not fit.
+        ValueError: the time is too short, the camera takes all there is, or a model does not fit.
         SizeError: no frames come; says why.
     """
     if seconds < SHORTEST_S:
         raise ValueError(f"--seconds: expected {SHORTEST_S:g} or more, got {seconds:g}")
+    if camera.pace != "realtime":
+        raise ValueError(f"pace: expected realtime, got {camera.pace}, which takes all there is")
     own = {"clips": None, "view": None, "loop": True}
     engine = _engine(settings, camera)
     parts = {name: _Part(name, share * seconds) for name, share in _SHARES.items()}

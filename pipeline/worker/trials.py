@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -114,8 +114,19 @@ def _tried(name: str, camera: Camera, began_s: float, local: bool) -> Trial:
         return failed(FaultCode.TRIAL_ENDED, words, time.monotonic() - began_s)
 
 
-def answer_trial(registry: Registry, folder: Path | None, request: Mapping[str, Any]) -> bytes:
-    """The worker's side of ``ask_trial``; ``folder`` is the worker's own of manifests.
+def answer_trial(
+    registry: Registry,
+    folder: Path | None,
+    is_building: Callable[[], bool],
+    request: Mapping[str, Any],
+) -> bytes:
+    """The worker's side of ``ask_trial``.
+
+    Args:
+        registry: the cameras that are there.
+        folder: the worker's own of manifests.
+        is_building: whether an engine is built now, which takes all that cameras leave.
+        request: what was asked.
 
     Raises:
         RegistryError: the keys make no camera here.
@@ -123,8 +134,10 @@ def answer_trial(registry: Registry, folder: Path | None, request: Mapping[str, 
     name, spec = str(request["name"]), dict(request["spec"])
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
     local = "url" not in spec or request.get("local", True) is True
+    built = is_building()
     trial = run_trial(name, camera, folder, local)
-    if name in registry.cameras():  # it may run, and is then in use itself
+    # It may run, and is then in use itself.
+    if built or is_building() or name in registry.cameras():
         trial = msgspec.structs.replace(trial, free_percent=None, fits=None)
     log.info("camera %s, tried: %s", name, trial.words)
     if trial.warning is not None:

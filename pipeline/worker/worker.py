@@ -102,7 +102,7 @@ class Worker:
             client, settings.worker, self.models, self._builds.leave, self._blurred
         )
         self._reporter = Reporter(client, settings, self.state, self._outage)
-        trial = partial(answer_trial, self._registry, settings.models)
+        trial = partial(answer_trial, self._registry, settings.models, self._builds.is_building)
         self._clips = WorkerClips(settings.clips, lambda: self.cameras)
         handlers: dict[What, Handler] = {
             "swap": self._swaps.swap,

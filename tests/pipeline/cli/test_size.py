@@ -84,6 +84,14 @@ def test_what_is_wrong_is_said(mirante: Run, arguments: list[str], words: str) -
     assert words in outcome.err
 
 
+def test_a_camera_that_takes_all_there_is_has_no_size(mirante: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("cameras: {gate: {url: 'file:/x.mp4', pace: every_frame, stages: []}}")
+    outcome = mirante("size", "--config", str(config))
+    assert outcome.status == 2
+    assert "pace: expected realtime, got every_frame" in outcome.err
+
+
 def test_a_camera_is_named_where_there_are_several(mirante: Run, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("cameras: {gate: {url: 'test://'}, yard: {url: 'test://'}}")

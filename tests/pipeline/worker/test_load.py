@@ -52,6 +52,22 @@ def test_a_container_has_what_its_limits_say(tmp_path: Path) -> None:
     assert Mark.now(tmp_path).all_s == pytest.approx(2.5)
 
 
+def test_files_that_a_container_holds_are_free(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(f"{1 << 20}\n")
+    (tmp_path / "memory.current").write_text(f"{1 << 20}\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 4096\nactive_file 5\n")
+    assert space_of(0.0, tmp_path).memory_free_bytes == 4096
+
+
+def test_cores_of_others_are_no_use_to_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of four cores it may use the second."""
+    kind = type(psutil.cpu_times())
+    cores = [kind(*[busy] + [0.0] * (len(kind._fields) - 1)) for busy in (90.0, 3.0, 80.0, 70.0)]
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: cores)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {1})
+    assert Mark.now(tmp_path).all_s == 3.0
+
+
 @pytest.mark.parametrize("limit", ["max 100000\n", None])
 def test_without_limits_it_is_the_machine(tmp_path: Path, limit: str | None) -> None:
     if limit is not None:
@@ -110,6 +126,20 @@ def test_with_another_number_of_cameras_it_is_measured_again(clock: Clock) -> No
     told = room.report(0)
     assert told is not None
     assert (told.cameras, told.camera_percent, told.more) == (0, None, None)
+
+
+def test_while_an_engine_is_built_nothing_is_told(clock: Clock) -> None:
+    room = Room()
+    room.report(1)
+    clock.mark = Mark(20.0, 2.0, 2.0)
+    assert room.report(1) is not None
+    assert room.report(1, is_building=True) is None
+    clock.mark = Mark(30.0, 22.0, 22.0)  # the build
+    assert room.report(1) is None
+    clock.mark = Mark(50.0, 24.0, 24.0)
+    told = room.report(1)
+    assert told is not None
+    assert told.camera_percent == 10.0
 
 
 def test_marks_of_this_machine_grow() -> None:

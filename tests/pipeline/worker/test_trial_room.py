@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from pipeline.cameras.synthetic import picture
 from pipeline.config.camera import Camera
 from pipeline.control.room import Space
-from pipeline.control.trials import Trial
+from pipeline.control.trials import Trial, unpack
 from pipeline.gst.clips import encode_pictures
 from pipeline.worker import trials as trial_module
-from pipeline.worker.trials import run_trial
+from pipeline.worker.trials import answer_trial, run_trial
 
 BOXES: dict[str, Any] = {"stages": [{"model": "test-boxes"}]}
 
@@ -34,6 +35,19 @@ def test_what_it_takes_is_said_and_whether_that_is_here(monkeypatch: pytest.Monk
     assert trial.fits is False
     assert trial.warning is not None
     assert "and 0 % is left for cameras here" in trial.warning
+
+
+def test_while_an_engine_is_built_nothing_is_said_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes all that cameras leave."""
+    full = Trial(
+        connected=True, words="", seconds=1.0, cpu_percent=30.0, free_percent=0.0, fits=False
+    )
+    monkeypatch.setattr(trial_module, "run_trial", lambda *_: full)
+    registry = cast(Any, SimpleNamespace(completed=lambda *_: None, cameras=dict))
+    asked = {"name": "gate", "spec": {"url": "rtsp://h/x"}}
+    assert unpack(answer_trial(registry, None, lambda: False, asked)).fits is False
+    told = unpack(answer_trial(registry, None, lambda: True, asked))
+    assert (told.cpu_percent, told.fits, told.warning) == (30.0, None, None)
 
 
 def test_what_takes_all_there_is_needs_no_room(tmp_path: Path) -> None:
