@@ -23,6 +23,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP w
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test fetches a file from elsewhere: the address is refused at once, with a network or without.
+MEASURES = "MIRANTE_ENGINE__RUNTIME"
+# No worker measures in the background which runtime is fastest, but where a test is about that.
+os.environ[MEASURES] = "null"
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
 
@@ -97,10 +100,17 @@ def _nothing_chosen() -> None:
 
 
 @pytest.fixture
+def as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``engine.runtime`` is what a configuration says, and auto by default."""
+    monkeypatch.delenv(MEASURES, raising=False)
+
+
+@pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A user who has run nothing yet, on a machine without variables of ours."""
     for name in [name for name in os.environ if name.upper().startswith("MIRANTE_")]:
-        monkeypatch.delenv(name)
+        if name != MEASURES:
+            monkeypatch.delenv(name)
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("NO_COLOR", "1")

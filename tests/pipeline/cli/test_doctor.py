@@ -88,6 +88,7 @@ def test_needs_of_a_configuration() -> None:
     assert "redis-server" not in own
 
 
+@pytest.mark.usefixtures("as_configured")
 def test_an_engine_needs_what_builds_and_runs_it() -> None:
     own = {need.name for need in needs_of(parse_settings("cameras: {}"))}
     assert own.isdisjoint({"auto", "onnxslim", "openvino"}), "it chooses from what is there"

@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _clean_machine(home: Path) -> None:
+def _clean_machine(home: Path, as_configured: None) -> None:
     """No variable of the machine, no model on it beside those that ship."""
