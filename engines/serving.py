@@ -184,6 +184,18 @@ class Models:
             entry = self._running(name)
             return self._replace(name, entry, to, (*entry.before, entry.runs))
 
+    def put(self, name: str, to: str) -> str:
+        """Do as ``swap``, also where nothing runs under that name now: it is for later stages.
+
+        Raises:
+            as ``swap``, but for a name under which nothing runs.
+        """
+        with self._swaps:
+            entry = self._entry(name)
+            if not entry.stages:
+                self._load(to)  # what does not load is no stage's trouble
+            return self._replace(name, entry, to, (*entry.before, entry.runs))
+
     def rollback(self, name: str) -> str:
         """Go back to what ran before the last ``swap``; returns its name.
 

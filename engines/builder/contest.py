@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import cycle
@@ -97,8 +97,9 @@ def hold(contest: Contest, told: Told) -> Verdict:
             passes = passes or isinstance(error, OSError | MemoryError)
             way = replace(way, words=" ".join(str(error).split()) or type(error).__name__)
         ways.append(way)
-    told(len(asked) / (len(asked) + 1), "measuring")
-    costs = measure(models, images)
+    share = len(asked) / (len(asked) + 1)
+    # On a machine with no time to spare it takes long, and is told of lest it seems to hang.
+    costs = measure(models, images, told=lambda: told(share, "measuring"))
     measured = tuple(replace(way, ms=costs.get(place)) for place, way in enumerate(ways))
     verdict = Verdict(
         model=contest.model,
@@ -113,7 +114,10 @@ def hold(contest: Contest, told: Told) -> Verdict:
 
 
 def measure(
-    models: Mapping[int, Runs], images: Sequence[Rgb], seconds: float = _SECONDS
+    models: Mapping[int, Runs],
+    images: Sequence[Rgb],
+    seconds: float = _SECONDS,
+    told: Callable[[], None] = lambda: None,
 ) -> dict[int, float]:
     """Return the processor time of a frame by each model, in milliseconds, the median.
 
@@ -124,8 +128,10 @@ def measure(
         models: loaded, by number; each is run once before it counts.
         images: taken in turn.
         seconds: of processor time, after which no further round begins; five rounds are run.
+        told: called before each model that runs for the first time, and each round.
     """
     for model in models.values():
+        told()
         model(images[0])
     taken: dict[int, list[float]] = {number: [] for number in models}
     began_s = time.process_time()
@@ -133,6 +139,7 @@ def measure(
         spent_s = time.process_time() - began_s
         if done >= _ROUNDS[1] or (done >= _ROUNDS[0] and spent_s > seconds):
             break
+        told()
         for number, model in models.items():
             before_s = time.process_time()
             model(rgb)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from engines.files import writing
+from engines.samples import Samples
 from engines.serving import Models, about_engine
 from pipeline.config.settings import Engine
 from pipeline.control.reports import BuildReport
@@ -28,6 +32,31 @@ SILENT_S = (
     1800.0  # a child that tells of nothing for so long hangs; a TensorRT tactic takes minutes
 )
 WAIT_S = 1.0
+
+
+@dataclass(slots=True)
+class _Collection:
+    """The frames of a model that waits for its engine.
+
+    Attributes:
+        samples: where they are kept.
+        patience_s: after the first, until there are enough; None waits for all.
+        since_s: when the first was there.
+    """
+
+    samples: Samples
+    patience_s: float | None
+    since_s: float | None = None
+
+    def is_done(self) -> bool:
+        """Return whether there are enough."""
+        if self.samples.wait(0.0):
+            return True
+        if self.patience_s is None or not self.samples.taken():
+            return False
+        if self.since_s is None:
+            self.since_s = time.monotonic()
+        return time.monotonic() - self.since_s >= self.patience_s
 
 
 class EngineBuilds:
@@ -49,6 +78,7 @@ class EngineBuilds:
         self._choice = choice_of(settings, threads)
         self._wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._known: set[str] = set()
+        self._left: set[str] = set()  # somebody chose by hand what runs
         self._states: dict[str, BuildReport] = {}
         self._stop = threading.Event()
         self._child: subprocess.Popen[str] | None = None
@@ -58,6 +88,10 @@ class EngineBuilds:
     def states(self) -> Mapping[str, BuildReport]:
         """Return, by model, how far its engine is."""
         return MappingProxyType(dict(self._states))
+
+    def is_building(self) -> bool:
+        """Return whether a child process builds an engine, or measures some."""
+        return self._child is not None
 
     def start(self) -> None:
         """Begins to work on what is wanted."""
@@ -79,15 +113,15 @@ class EngineBuilds:
             ValueError, ImportError, RuntimeError: no engine of that kind can be made here.
         """
         for model in models:
-            if not self._is_new(model):
+            if self._choice is None or not self._is_new(model):
                 continue
             try:
                 found = self._find(model)
-            except OSError as error:
+            except self._choice.forgiven as error:
                 self._known.add(model)
                 self._fail(model, error)
                 continue
-            if found is None or (found.engine is not None and not found.engine.is_proved):
+            if found is None or not found.is_ready:
                 self._want(model)
                 continue
             self._known.add(model)
@@ -105,6 +139,7 @@ class EngineBuilds:
     def leave(self, model: str) -> None:
         """A model that somebody chose by hand runs as it is."""
         self._known.add(model)
+        self._left.add(model)
         self._states.pop(model, None)
 
     def _is_new(self, model: str) -> bool:
@@ -121,57 +156,86 @@ class EngineBuilds:
         self._wanted.put(model)
 
     def _run(self) -> None:
+        waiting: dict[str, _Collection] = {}
         while not self._stop.is_set():
-            try:
-                model = self._wanted.get(timeout=WAIT_S)
-            except queue.Empty:
+            self._take_in(waiting)
+            # A model that sees nothing may wait for days, and keeps no other waiting.
+            model = next((name for name, each in waiting.items() if each.is_done()), None)
+            if model is None:
+                self._stop.wait(WAIT_S)
                 continue
+            pictures = waiting.pop(model).samples.taken()
             try:
-                self._provide(model)
+                self._provide(model, pictures)
             except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
-                if not self._stop.is_set():
+                if not self._stop.is_set() and model not in self._left:
                     self._fail(model, error)
             finally:
                 self.models.discard(model)
 
+    def _take_in(self, waiting: dict[str, _Collection]) -> None:
+        """Use what is there of what is newly wanted, else begin to keep frames; end that where
+        somebody chose by hand.
+        """
+        while not self._wanted.empty():
+            model = self._wanted.get()
+            if model in self._left:
+                continue
+            try:
+                found = self._find(model)
+                if found is not None and found.is_ready:
+                    self._use(model, found)
+                    continue
+            except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
+                self._fail(model, error)
+                continue
+            waiting[model] = self._collect(model)
+            self._tell(model, BuildReport("collecting"))
+        for model in waiting.keys() & self._left:
+            del waiting[model]
+            self.models.discard(model)
+
     def _fail(self, model: str, error: Exception) -> None:
         words = " ".join(str(error).split())
         log.error("model %s runs as it is, its engine failed: %s", model, words)
-        self._states[model] = BuildReport("failed", words)
+        self._tell(model, BuildReport("failed", words))
 
-    def _provide(self, model: str) -> None:
+    def _tell(self, model: str, report: BuildReport) -> None:
+        """Say how far its engine is, unless somebody chose by hand what runs."""
+        if model not in self._left:
+            self._states[model] = report
+
+    def _provide(self, model: str, pictures: list[Any]) -> None:
         """Build an engine for a model and put it in its place."""
         from engines.builder.build import prove
 
-        self._states[model] = BuildReport("collecting")
-        pictures = self._collect(model)
-        if self._stop.is_set():
-            return
         found = self._find(model) or self._build(model, pictures)
         engine = found.engine
         if engine is not None and not engine.is_proved:
             engine = prove(engine, pictures)
-        if model not in self._states:  # somebody chose by hand meanwhile
+        self._use(model, Provided(engine, found.words))
+
+    def _use(self, model: str, found: Provided) -> None:
+        """Let a model run as what was found."""
+        if model in self._left:
             return
+        engine = found.engine
         if engine is None:
             log.info("model %s runs on as it is: %s", model, found.words)
         else:
-            words = self.models.swap(model, str(engine.manifest))
-            words = "; ".join(filter(None, (words, found.words)))
+            words = "; ".join(
+                filter(None, (self.models.put(model, str(engine.manifest)), found.words))
+            )
             log.info("model %s: engine %s takes over: %s", model, engine.key, words)
-        self._states[model] = BuildReport("ready", found.words)
+        self._tell(model, BuildReport("ready", found.words))
 
-    def _collect(self, model: str) -> list[Any]:
-        """Frames that the model has seen; waits for the first as long as it takes."""
+    def _collect(self, model: str) -> _Collection:
+        """Begin to keep frames that the model sees; the first may be long in coming."""
         assert self._choice is not None
         frames = self._choice.frames * FRAMES
         samples = self.models.collect(model, frames, FRAMES_EVERY_S, self._choice.only_found)
-        patience_s = 2 * frames * FRAMES_EVERY_S
-        while not self._stop.is_set() and not samples.wait(WAIT_S):
-            patience_s -= WAIT_S if samples.taken() else 0.0
-            if patience_s <= 0:
-                break
-        return samples.taken()
+        patience_s = 2 * frames * FRAMES_EVERY_S + WAIT_S
+        return _Collection(samples, None if self._choice.all_frames else patience_s)
 
     def _build(self, model: str, pictures: list[Any]) -> Provided:
         """Run one child process and watch it.
@@ -185,11 +249,13 @@ class EngineBuilds:
             with writing(Path(folder)):
                 arguments = self._choice.ask(model, Path(folder), pictures)
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "engines.builder", *arguments],
+                [sys.executable, "-m", "engines.builder", f"--parent={os.getpid()}", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 text=True,
             )
+            if self._stop.is_set():  # set before there was a child to end
+                self._child.kill()
             try:
                 said = self._follow(model, self._child)
             finally:
@@ -211,9 +277,8 @@ class EngineBuilds:
                 if said.keys() & {"manifest", "verdict"}:
                     return said
                 if "share" in said:
-                    self._states[model] = BuildReport(
-                        "building", str(said.get("doing", "")), float(said["share"])
-                    )
+                    doing, share = str(said.get("doing", "")), float(said["share"])
+                    self._tell(model, BuildReport("building", doing, share))
                 watchdog = _watchdog(child)
             watchdog.cancel()
         raise NotBuiltError(f"the process that built it ended with status {child.wait()}")

@@ -42,6 +42,11 @@ class Provided:
     engine: Built | None
     words: str = ""
 
+    @property
+    def is_ready(self) -> bool:
+        """True if no frames are needed to prove it."""
+        return self.engine is None or self.engine.is_proved
+
 
 class Choice(Protocol):
     """The way to an engine.
@@ -49,10 +54,14 @@ class Choice(Protocol):
     Attributes:
         frames: how many times the usual number of frames it wants.
         only_found: it wants frames in which the model finds something.
+        all_frames: it waits for all of them, however long that takes.
+        forgiven: errors of ``find`` with which a worker starts, its model as it is.
     """
 
     frames: int
     only_found: bool
+    all_frames: bool
+    forgiven: tuple[type[Exception], ...]
 
     def applies(self, model: str) -> bool:
         """Return whether the model can get an engine in this way."""
@@ -86,7 +95,8 @@ def choice_of(settings: Engine, threads: int) -> Choice | None:
 class Configured:
     """The engine that the section ``engine`` describes."""
 
-    frames, only_found = 1, False
+    frames, only_found, all_frames = 1, False, False
+    forgiven: tuple[type[Exception], ...] = (OSError,)
 
     def __init__(self, settings: Engine) -> None:
         self._settings = settings
@@ -139,10 +149,12 @@ class Fastest:
     """The fastest of those that find what the model finds, measured once and remembered."""
 
     only_found = True
+    forgiven: tuple[type[Exception], ...] = (Exception,)  # nobody needs it to have been asked for
 
     def __init__(self, calibrate: str | None, threads: int) -> None:
         self._calibrate, self._threads = calibrate, threads
-        self.frames = _MORE if calibrate == CAMERAS else 1
+        self.all_frames = calibrate == CAMERAS  # few set no scales, and prove less
+        self.frames = _MORE if self.all_frames else 1
 
     def applies(self, model: str) -> bool:
         """Return whether there is a choice: not for a server's model, or another's file."""
@@ -195,7 +207,14 @@ def _provided(verdict: Verdict) -> Provided:
     engine = None if key is None else shelf.get(key)
     if key is not None and engine is None:
         raise NotBuiltError(f"engine {key} is fastest, and is not in the store any more")
-    return Provided(engine, f"{verdict.winner.name} is fastest here: {verdict.words()}")
+    return Provided(engine, _words(verdict))
+
+
+def _words(verdict: Verdict) -> str:
+    failed = [f"{way.name}: {way.words}" for way in verdict.measured if way.ms is None]
+    if failed and len(failed) + 1 == len(verdict.measured):
+        return f"nothing else could be measured: {'; '.join(failed)}"
+    return f"{verdict.winner.name} is fastest here: {verdict.words()}"
 
 
 def _saved(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> str:

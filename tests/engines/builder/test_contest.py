@@ -41,7 +41,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Costs:
     """Says what each way costs, by its place, of those that run."""
 
     def say(ms: Mapping[int, float]) -> None:
-        monkeypatch.setattr(contest, "measure", lambda models, _images: {n: ms[n] for n in models})
+        monkeypatch.setattr(contest, "measure", lambda models, *_, **__: {n: ms[n] for n in models})
 
     return say
 
@@ -148,6 +148,7 @@ def test_a_damaged_verdict_is_no_verdict(
 
 def test_processor_time_is_compared_in_turns() -> None:
     order: list[str] = []
+    told: list[int] = []
 
     def burning(name: str, seconds: float) -> Any:
         def run(_rgb: Any) -> None:
@@ -158,11 +159,13 @@ def test_processor_time_is_compared_in_turns() -> None:
 
         return run
 
-    found = measure({0: burning("a", 0.02), 3: burning("b", 0.001)}, synthetic(), seconds=0.0)
+    models = {0: burning("a", 0.02), 3: burning("b", 0.001)}
+    found = measure(models, synthetic(), seconds=0.0, told=lambda: told.append(len(order)))
     assert found.keys() == {0, 3}
     assert found[0] >= 20.0
     assert found[3] >= 1.0
     assert order == ["a", "b"] * 6  # once before it counts, and five rounds
+    assert told == [0, 1, 2, 4, 6, 8, 10]  # it is alive
 
 
 def test_only_onnx_files_of_this_machine_leave_a_choice() -> None:

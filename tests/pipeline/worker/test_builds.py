@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from engines.serving import Models
@@ -66,6 +68,13 @@ def builds(models: Models) -> Iterator[EngineBuilds]:
 
 def frame(stage: InferStage) -> None:
     stage(Frame(PICTURE), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> BuildReport:
@@ -125,6 +134,81 @@ def test_a_stop_takes_the_child_along(
     builds.close()
     assert running.poll() == -9
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_stop_before_there_is_a_child_leaves_none(
+    builds: EngineBuilds, stage: InferStage, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child("time.sleep(600)")
+    begun: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def slow(*arguments: Any, **keys: Any) -> Any:
+        builds._stop.set()  # as close does, when there is nothing yet that it could end
+        begun.append(popen(*arguments, **keys))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    builds.prepare(["test-boxes"])
+    builds.start()
+    while builds._thread.is_alive():
+        frame(stage)
+    assert begun[0].poll() == -9
+
+
+def test_the_child_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    os.mkfifo(request)  # whose reader waits
+    worker = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'engines.builder',\n"
+        f"    f'--parent={{os.getpid()}}', {str(request)!r}])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", worker], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        builder = psutil.Process(int(parent.stdout.readline()))
+        with request.open("w"):  # it reads now
+            parent.kill()
+            parent.wait()
+            until_s = time.monotonic() + 20
+            while not has_ended(builder):
+                assert time.monotonic() < until_s, "it outlives its worker"
+                time.sleep(0.02)
+
+
+def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
+    builds: EngineBuilds, stage: InferStage, child: Child, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    child(
+        'print(json.dumps({"share": 0.1, "doing": "x"}), flush=True)\n'
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+        'print(json.dumps({"share": 0.2, "doing": "y"}), flush=True)\n'
+        'print(json.dumps({"manifest": "m", "key": "k"}))'
+    )
+    run_until(builds, stage, "building")
+    builds.leave("test-boxes")
+    go.touch()
+    until_s = time.monotonic() + 20
+    while builds.is_building():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    builds.close()
+    assert builds.states == {}
+    assert builds.models.in_use()[0].runs == "test-boxes"
+
+
+def test_a_model_that_sees_nothing_keeps_no_other_waiting(
+    builds: EngineBuilds, stage: InferStage, child: Child
+) -> None:
+    child('print(json.dumps({"failed": "as asked"}))')
+    builds.prepare(["test-lane"])  # no stage runs it
+    assert "as asked" in run_until(builds, stage, "failed").words
+    assert builds.states["test-lane"].state == "collecting"
 
 
 def test_frames_are_for_the_child_alone_and_gone_afterwards(

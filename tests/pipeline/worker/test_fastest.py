@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,25 @@ import msgspec
 import numpy as np
 import pytest
 
+import mirante
 from engines.builder.build import Engine as Built
 from engines.builder.build import build
 from engines.serving import Models
 from engines.store.verdicts import Measured, Verdict
 from mirante.frame import FrameResult
 from pipeline.cameras.synthetic import picture
-from pipeline.config.settings import Engine
+from pipeline.config.settings import Engine, Settings
+from pipeline.gst.camera import CameraRunner
 from pipeline.worker import builds as engine_builds
 from pipeline.worker import engine_choice
 from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
 from plugins.frame import Frame
 from plugins.infer.stage import InferStage
+from tests.support import ROOT
 from tests.support.built_engines import ask, save_pictures, synthetic
+from tests.support.running_worker import running
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +152,82 @@ def test_the_fastest_takes_over_and_it_is_said(
     assert asked["frames"] == [[360, 640, 3]] * 2
 
 
+def test_no_frame_is_lost_or_doubled_as_it_takes_over(
+    stage: InferStage,
+    engine: Built,
+    child: Child,
+    redis_server: RedisServer,
+    as_configured: None,
+) -> None:
+    del stage, as_configured
+    child(
+        verdict(
+            Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key), fastest=1
+        )
+    )
+    camera = {
+        "url": f"file:{ROOT / 'tests/support/numbers.h265.mp4'}",
+        "pace": "every_frame",  # each waits for the one before it
+        "loop": True,
+        "stages": [{"model": "test-boxes"}],
+    }
+    settings = Settings.model_validate({"cameras": {"drawn": camera}})
+    with running(Worker(settings, redis_server.url, CameraRunner)) as worker:
+
+        def published() -> int:
+            counts = worker.state().cameras["drawn"].counts
+            return 0 if counts is None else counts.published
+
+        def wait_for(condition: Callable[[], bool]) -> None:
+            until_s = time.monotonic() + 60
+            while not condition():
+                assert time.monotonic() < until_s, worker.state().builds
+                time.sleep(0.02)
+
+        wait_for(lambda: "drawn" in worker.state().cameras and published() > 0)
+        assert worker.models.in_use()[0].runtime == "onnxruntime"
+        wait_for(lambda: worker.models.in_use()[0].runtime == "openvino")
+        swapped = published()
+        wait_for(lambda: published() >= swapped + 20)
+    found = mirante.subscribe(
+        "drawn", ("detections",), since="0", redis=redis_server.url, timeout_s=2.0
+    )
+    seen = [frame for _, frame in zip(range(swapped + 20), found, strict=False)]
+    assert [frame.seq for frame in seen] == list(range(swapped + 20))
+    assert sum(seen[-1].counts.dropped.values()) + seen[-1].counts.failed == 0
+    assert {frozenset(label for label, _, _ in frame.detections) for frame in seen} == {
+        frozenset(("red", "green", "blue"))
+    }
+
+
+def test_where_nothing_else_runs_it_is_not_called_fastest(
+    stage: InferStage, models: Models, child: Child, started: Callable[..., EngineBuilds]
+) -> None:
+    child(
+        verdict(
+            Measured(runtime="openvino", precision="fp32", words="Read-only file system"), fastest=0
+        )
+    )
+    words = run_until(started(models), stage, "ready")
+    assert words == "nothing else could be measured: openvino fp32: Read-only file system"
+
+
+def test_what_cannot_be_looked_up_stops_no_start(
+    stage: InferStage, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("engines.builder.contest.version", missing)
+    builds = EngineBuilds(Engine(), models)
+    builds.prepare(["test-boxes"])  # as default settings have it
+    assert builds.states["test-boxes"].state == "failed"
+    assert "openvino" in builds.states["test-boxes"].words or "onnxruntime" in (
+        builds.states["test-boxes"].words
+    )
+    frame(stage)
+
+
 def test_where_the_model_is_fastest_it_runs_on(
     stage: InferStage,
     models: Models,
@@ -169,6 +252,22 @@ def test_frames_of_the_cameras_calibrate_and_others_prove(
     _, asked = json.loads(saw.read_text())
     assert asked["by_cameras"]
     assert (len(asked["frames"]), len(asked["calibrate"])) == (2, 4)
+
+
+def test_few_frames_of_the_cameras_set_no_scales(
+    stage: InferStage, models: Models, child: Child, started: Callable[..., EngineBuilds]
+) -> None:
+    saw = child(verdict(fastest=0))
+    builds = started(models, calibrate="cameras")
+    while builds.states["test-boxes"].state != "collecting":
+        time.sleep(0.01)
+    for _ in range(5):  # of six
+        frame(stage)
+    time.sleep(3 * engine_builds.WAIT_S)  # those of which fewer do are patient for one
+    assert builds.states["test-boxes"].state == "collecting"
+    assert not saw.exists()
+    run_until(builds, stage, "ready")
+    assert saw.exists()
 
 
 def test_frames_in_which_nothing_is_found_prove_nothing(
@@ -201,6 +300,34 @@ def test_what_was_measured_serves_from_the_first_frame(
     builds = started(models)
     assert builds.states["test-boxes"].state == "ready"
     assert models.runs("test-boxes") == str(engine.manifest)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_what_was_measured_serves_a_camera_that_comes_later(
+    stage: InferStage,
+    models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: Built,
+    has_begun: bool,
+) -> None:
+    """Before its model finds anything, which may take days; or as it was removed meanwhile."""
+    won = Measured(runtime="openvino", precision="fp32", ms=1.0, engine=engine.key)
+    monkeypatch.setattr(
+        "engines.builder.contest.remembered", lambda _contest: verdict(won, fastest=1)
+    )
+    models = models if has_begun else Models()
+    builds = EngineBuilds(Engine(), models)
+    builds.want(["test-boxes"])
+    builds.start()
+    until_s = time.monotonic() + 60
+    while builds.states["test-boxes"].state in ("waiting", "collecting"):
+        assert time.monotonic() < until_s, builds.states
+        time.sleep(0.01)
+    builds.close()
+    assert builds.states["test-boxes"].state == "ready", builds.states
+    if not has_begun:
+        stage = InferStage("test-boxes", models=models)
+    assert stage.model.manifest.runs_on == "openvino"
 
 
 def test_a_model_of_another_kind_of_file_is_left_alone(stage: InferStage, models: Models) -> None:
