@@ -12,6 +12,7 @@ import pytest
 
 from dashboard.access import passwords
 from pipeline.worker.redis_server import RedisServer
+from tests.conftest import MEASURES
 from tests.support.api_server import Bench, serving
 from tests.support.guarded_app import Clock
 
@@ -41,7 +42,8 @@ def bench(
 ) -> Iterator[Bench]:
     """The API of a machine without variables of ours."""
     for name in [name for name in os.environ if name.upper().startswith("MIRANTE_")]:
-        monkeypatch.delenv(name)
+        if name != MEASURES:
+            monkeypatch.delenv(name)
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
     with serving(redis_server, tmp_path) as made:
         yield made

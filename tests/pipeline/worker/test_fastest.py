@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -334,6 +335,14 @@ def test_a_model_of_another_kind_of_file_is_left_alone(stage: InferStage, models
     builds = EngineBuilds(Engine(), models)
     builds.want(["unet-face-int8", "nosuch"])  # of the second its stage says what is wrong
     assert builds.states == {}
+
+
+def test_workers_of_other_tests_measure_nothing(home: Path) -> None:
+    del home
+    assert Settings().engine.runtime is None
+    script = "from pipeline.config.settings import Settings; print(Settings().engine.runtime)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, cwd=ROOT)
+    assert told.stdout == b"None\n"
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
