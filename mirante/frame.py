@@ -45,6 +45,9 @@ class Counts:
         return self.decoded == self.published + sum(self.dropped.values()) + self.failed
 
 
+_SEEN_BEFORE = {"motion", "track", "check", "asked"}  # values of ``looked``
+
+
 @dataclass(frozen=True, slots=True)
 class FrameResult:
     """The results of one frame. Frozen: a stage returns ``dataclasses.replace(result, …)``.
@@ -97,6 +100,13 @@ class FrameResult:
     skipped: str = ""
     looked: str = ""
     regions: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
+
+    @property
+    def is_watched(self) -> bool:
+        """True if a gate has seen all the time since the frame before: it is no gap, however
+        long, as nothing moved in it.
+        """
+        return bool(self.skipped) or self.looked in _SEEN_BEFORE
 
     @property
     def ts(self) -> float:

@@ -175,7 +175,7 @@ class Counter:
     def _events(self, result: FrameResult, objects: Detections, ids: list[int]) -> Iterator[Event]:
         now_ns, tracks = result.captured_ns, self._tracks
         passed_s = (now_ns - self._now_ns) / 1e9 if self._now_ns else 0.0
-        is_long = passed_s > FORGET_S
+        is_long = passed_s > FORGET_S and not result.is_watched
         if passed_s < 0 or (is_long and tracks.knows(ids)):
             tracks.shift(now_ns - self._now_ns)  # the clock was set
             self._occupied, passed_s = None, 0.0

@@ -82,18 +82,20 @@ class Lives:
     def see(self, result: FrameResult, options: EventsOptions) -> list[Sight]:
         """Take note of a frame, not ``damaged``; return the objects in it that have a number."""
         now, before_ns = self._now, self._clock.captured_ns
-        passed = self._clock.tick(result)
+        passed = self._clock.tick(result, rests=bool(result.skipped))
         if not now.base:
             now.base = result.captured_ns // 1_000_000
         jump_ms = (result.captured_ns - before_ns) // 1_000_000 - round(passed.elapsed_s * 1000)
         if before_ns and abs(jump_ms) > _JUMP_MS:
             now.base += jump_ms
         sights = list(self._sights(result, options)) if options.tracked else []
+        watched_s = passed.elapsed_s if result.is_watched else passed.watched_s
+        passed = passed._replace(is_lost=passed.is_lost and not result.is_watched)
         self._miss({sight.track for sight in sights}, passed, options.lost_s)
         if options.nothing_seen or now.silences.of:
             labels = {self.label_of(sight.life) for sight in sights}
             seen = labels if options.tracked else _labels_in(result)
-            now.silences.listen(seen, passed.watched_s, options.nothing_seen)
+            now.silences.listen(seen, watched_s, options.nothing_seen)
         return sights
 
     def label_of(self, life: Life) -> str:

@@ -11,6 +11,7 @@ from mirante.zones.presence import FORGET_S
 _GAP = 2.0  # usual times between two frames: what is more was not watched
 _LEARN = 0.1  # of a new time between frames, in the usual one
 _LATE_NS = 5_000_000_000  # what is more is another clock's, and no time of arrival
+_LOOK_S = 0.1  # in which the first look behind frames that nothing looked at may miss an object
 _GROW = 4.0  # times the usual, at most, that a longer one counts in it
 
 
@@ -52,14 +53,17 @@ class Clock:
         self.period_s = period_s
         self.here_ns = here_ns
         self._last_s = 0.0  # before the last frame
+        self._is_rested = False  # nothing looked at that
 
-    def tick(self, result: FrameResult) -> Passed:
-        """Return the time that has passed up to a frame, and measure from there.
+    def tick(self, result: FrameResult, rests: bool = False) -> Passed:
+        """Return the time that has passed up to a frame, and measure from there. Nothing was missed
+        up to the first look behind frames that rest: nothing looks at these.
 
         Where another clock is used than before, as by the first frames of a camera that comes back,
         or the clock was set back, it is the time that has passed here, or the usual time if that is
         longer.
         """
+        was_rested, self._is_rested = self._is_rested, rests
         before_ns, is_same = self.captured_ns, result.ts_source == self.ts_source
         here_ns, self.here_ns = self.here_ns, self._here_ns(result)
         self.captured_ns, self.ts_source = result.captured_ns, result.ts_source
@@ -73,7 +77,7 @@ class Clock:
             return Passed(elapsed_s, 0.0, True)
         if not self.period_s:
             self.period_s = elapsed_s
-        watched_s = min(elapsed_s, _GAP * self.period_s)
+        watched_s = min(elapsed_s, _LOOK_S if was_rested else _GAP * self.period_s)
         is_usual = elapsed_s <= _GAP * max(self.period_s, self._last_s)
         self._last_s = elapsed_s
         self.period_s += _LEARN * (min(elapsed_s, _GROW * self.period_s) - self.period_s)

@@ -117,7 +117,7 @@ class ByteTrack:
 
     def rest(self, result: FrameResult) -> None:
         """Let the time pass up to a frame that nothing looked at."""
-        if self._clock.tick(result).is_lost:
+        if self._clock.tick(result, rests=True).is_lost:
             self._tracks = Tracks.none()
 
     def ahead(self, result: FrameResult) -> Ahead:
