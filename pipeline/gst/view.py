@@ -17,9 +17,10 @@ from gi.repository import GLib, Gst
 
 from pipeline.cameras.exif import HEAD_BYTES, is_jpeg, orientation_of
 from pipeline.cameras.graph import analysis_caps
-from pipeline.cameras.view import DEINTERLACE, Turn, View, view_of
+from pipeline.cameras.view import DEINTERLACE, Turn, View, before_scaling, view_of
 from pipeline.config.camera import CameraOptions
 from plugins.element import elements_of
+from plugins.packed_rows import PackedRows
 
 Gst.init(None)
 
@@ -96,6 +97,8 @@ def follow_view(pipeline: Any, options: CameraOptions) -> None:
         return _REMOVE
 
     pad = pipeline.get_by_name("newest").get_static_pad("src")
+    if before_scaling(options):
+        PackedRows(pad.get_peer())
     pad.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, on_event)
     pipeline.connect("deep-element-added", lambda _pipeline, _bin, element: tell_exif(element))
     for element in elements_of(pipeline):
