@@ -15,7 +15,7 @@ from engines.store.models import default_mirror
 from pipeline.cli.app import run
 from pipeline.config import choosing
 from pipeline.worker.redis_server import RedisServer
-from tests.support import ROOT
+from tests.support import MEASURES, ROOT
 from tests.support.outcome import Outcome, Run
 from tests.support.spread import TOGETHER, Spread, together
 
@@ -23,7 +23,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP w
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test fetches a file from elsewhere: the address is refused at once, with a network or without.
-MEASURES = "MIRANTE_ENGINE__RUNTIME"
 # No worker measures in the background which runtime is fastest, but where a test is about that.
 os.environ[MEASURES] = "null"
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}

@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.access import passwords
 from pipeline.worker.redis_server import RedisServer
-from tests.conftest import MEASURES
+from tests.support import MEASURES
 from tests.support.api_server import Bench, serving
 from tests.support.guarded_app import Clock
 
