@@ -22,9 +22,9 @@ from tests.support.spread import TOGETHER, Spread, together
 if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared: threads of OpenMP would spin
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# No test fetches a file from elsewhere: the address is refused at once, with a network or without.
 # No worker measures in the background which runtime is fastest, but where a test is about that.
 os.environ[MEASURES] = "null"
+# No test fetches a file from elsewhere: the address is refused at once, with a network or without.
 os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
 
 
