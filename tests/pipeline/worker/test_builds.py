@@ -151,7 +151,9 @@ def test_a_stop_before_there_is_a_child_leaves_none(
     monkeypatch.setattr(subprocess, "Popen", slow)
     builds.prepare(["test-boxes"])
     builds.start()
+    until_s = time.monotonic() + 30
     while builds._thread.is_alive():
+        assert time.monotonic() < until_s, "it waits for the child"
         frame(stage)
     assert begun[0].poll() == -9
 
