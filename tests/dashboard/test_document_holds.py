@@ -26,7 +26,8 @@ DOCUMENT = "/api/v1/openapi.json"
 ADMIN = {"Authorization": "Bearer admin"}
 CAMERAS = "/api/v1/cameras"
 GATE = {"name": "gate", "url": "test://"}
-NEEDS_OTHERS = r"/(stream|discovery|test|snapshot\.jpg|swap|wake)$"  # a network, a worker, or no end
+# A network, a worker, or no end.
+NEEDS_OTHERS = r"/(stream|discovery|test|snapshot\.jpg|swap|wake)$"
 QUIET = settings(
     max_examples=4,
     stateful_step_count=6,
