@@ -19,6 +19,7 @@ from tests.support.opened_pages import Pages
 FRAMES = 5
 TINT = 0.45  # of the mask's colour, the rest is the image's
 LINE_PX = 2
+ABOUT = 8  # pixels around a box in which its lines are looked for
 LEAST_LINE = 60  # pixels of a class's colour that are no chance
 
 
@@ -50,13 +51,18 @@ def edges(shot: Shot, boxes: Detections) -> NDArray[np.float64]:
     return np.asarray(boxes.xyxy * scale + np.array((left, top) * 2), np.float64)
 
 
-def outline(shot: Shot, colour: NDArray[np.int16]) -> tuple[NDArray[np.bool_], list[int]]:
-    """Pixels of a class's colour, and what its lines enclose: left, top, right, bottom.
+def outline(
+    shot: Shot, colour: NDArray[np.int16], box: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], list[int]]:
+    """Pixels of a class's colour about a box, and what lines enclose: left, top, right, bottom.
 
-    A line is where most pixels of a row or column have the colour: single ones may have it by
-    chance, where two colours of the image meet.
+    A line is where most pixels of a row or column have the colour: others may have it by chance,
+    where two colours of the image meet, and further away many of one column do.
     """
-    drawn = near(shot.image, colour, 3)
+    left, top, right, bottom = np.round(box).astype(int) + np.array((-1, -1, 1, 1)) * ABOUT
+    drawn = np.zeros(shot.image.shape[:2], bool)
+    part = slice(max(0, top), bottom), slice(max(0, left), right)
+    drawn[part] = near(shot.image[part], colour, 3)
     found = []
     for along in (0, 1):
         counts = drawn.sum(along)
@@ -81,7 +87,7 @@ def test_boxes_and_picture_are_of_one_frame_and_at_the_right_pixels(
         assert shot.number(*DRAWN_SIZE) == shot.seq, "the image is of another frame"
         boxes, _ = truth(shot.seq, *DRAWN_SIZE)
         for label, box in zip(LABELS, edges(shot, boxes), strict=True):
-            drawn, found = outline(shot, colours[label])
+            drawn, found = outline(shot, colours[label], box)
             half = LINE_PX / 2
             expected = box + np.array((-half, -half, half, half))
             assert np.abs(np.array(found) - expected).max() <= 1.5, (label, shot.seq)
