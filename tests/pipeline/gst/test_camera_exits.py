@@ -225,6 +225,7 @@ class Sent:
     def __init__(self) -> None:
         self.images: list[bytes] = []
         self.sizes: list[tuple[int, int]] = []
+        self.published = 0
 
     def watched(self, _camera: str) -> bool:
         return True
@@ -233,8 +234,9 @@ class Sent:
         self.images.append(jpeg)
         self.sizes.append(tuple(header["size"]))
 
-    def publish(self, result: FrameResult, _masks: str) -> None:
+    def publish(self, result: FrameResult, *_: object) -> None:
         self.sizes.append((result.width, result.height))
+        self.published += 1
 
 
 def test_the_preview_is_painted(phone: dict[str, Path], tmp_path: Path) -> None:
@@ -249,6 +251,7 @@ def test_the_preview_is_painted(phone: dict[str, Path], tmp_path: Path) -> None:
     runner.start()
     assert ended.wait(60)
     runner.stop()
+    assert sent.published
     assert set(sent.sizes) == {(70, 72)}
     (tmp_path / "preview.jpg").write_bytes(sent.images[0])
     image = read_frame(tmp_path / "preview.jpg")
