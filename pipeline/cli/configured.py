@@ -1,4 +1,4 @@
-"""``mirante up`` and ``mirante check``: the commands that read a configuration."""
+"""``mirante up`` and ``mirante check``, and what other commands take of a configuration."""
 
 from __future__ import annotations
 
@@ -8,12 +8,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engines.commands import Texts
 from engines.console import is_fancy
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Settings
 
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).")]
+Which = Annotated[
+    str | None, typer.Option(help="Which of its cameras; optional where there is only one.")
+]
+Models = Annotated[
+    tuple[str, ...],
+    typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
+    Texts(tuple),
+]
+
+
+def which(settings: Settings, config: Path, camera: str | None) -> str:
+    """Return the name of the camera that is meant: the one that is named, or the only one.
+
+    Raises:
+        ValueError: there is no such camera, or more than one and none is named.
+    """
+    from mirante.nearest import nearest
+
+    cameras = settings.cameras
+    if camera is None and len(cameras) != 1:
+        raise ValueError(f"--camera: expected one of {', '.join(cameras) or 'some'}")
+    name = camera or next(iter(cameras))
+    if name not in cameras:
+        hint = nearest(name, cameras) if cameras else "it has none"
+        raise ValueError(f'--camera: {config} has no camera "{name}"; {hint}')
+    return name
 
 
 def up(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engines.commands import Texts, command
+from pipeline.cli.configured import Models, Which, which
 
 if TYPE_CHECKING:
     from mirante.detections import Detections
@@ -34,14 +35,8 @@ class Once:
     config: Annotated[
         Path | None, typer.Option(help="Configuration file; the stages of one of its cameras.")
     ] = None
-    camera: Annotated[
-        str | None, typer.Option(help="Which of its cameras; optional where there is only one.")
-    ] = None
-    models: Annotated[
-        tuple[str, ...],
-        typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
-        Texts(tuple),
-    ] = ()
+    camera: Which = None
+    models: Models = ()
     own: Annotated[
         tuple[str, ...],
         typer.Option(
@@ -139,17 +134,11 @@ def _camera(asked: Once) -> tuple[str, CameraOptions, Path | None]:
         return "once", _options(asked.models, asked.own), None
     if asked.models or asked.own:
         raise typer.BadParameter("--config: expected without --model and --stage")
-    from mirante.nearest import nearest
     from pipeline.config.load import load_settings
 
     settings = load_settings(config)
-    cameras = settings.cameras
-    if camera is None and len(cameras) == 1:
-        camera = next(iter(cameras))
-    if camera not in cameras:
-        hint = nearest(camera or "", cameras) if cameras else "it has none"
-        raise ValueError(f'--camera: no camera "{camera or ""}" in {config}; {hint}')
-    return camera, cameras[camera], settings.models
+    name = which(settings, config, camera)
+    return name, settings.cameras[name], settings.models
 
 
 def _options(models: Sequence[str], own: Sequence[str]) -> CameraOptions:

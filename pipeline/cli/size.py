@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engines.commands import Texts, command
+from engines.commands import command
+from pipeline.cli.configured import Models, Which, which
 from pipeline.config.source_kinds import forms
 
 if TYPE_CHECKING:
@@ -31,14 +32,8 @@ class Sizing:
     config: Annotated[
         Path | None, typer.Option(help="Configuration file; the settings of one of its cameras.")
     ] = None
-    camera: Annotated[
-        str | None, typer.Option(help="Which of its cameras; optional where there is only one.")
-    ] = None
-    models: Annotated[
-        tuple[str, ...],
-        typer.Option("--model", help="Zoo name or manifest, or NAME@CLASS; may be repeated."),
-        Texts(tuple),
-    ] = ()
+    camera: Which = None
+    models: Models = ()
     fps: Annotated[
         float | None, typer.Option(help="Maximum frames analysed per second; by default all.")
     ] = None
@@ -132,7 +127,6 @@ def _camera(asked: Sizing) -> tuple[Settings, Camera]:
         ConfigError: the configuration or the address is wrong.
         ValueError: there is no such camera.
     """
-    from mirante.nearest import nearest
     from pipeline.cli.camera_trial import expanded
     from pipeline.config.load import load_settings
     from pipeline.config.settings import Settings
@@ -144,9 +138,4 @@ def _camera(asked: Sizing) -> tuple[Settings, Camera]:
         spec |= {"stages": stages_of("--model", list(asked.models))} if asked.models else {}
         return Settings(), expanded(spec)
     settings = load_settings(asked.config)
-    name = asked.camera or next(iter(settings.cameras), "")
-    if asked.camera is None and len(settings.cameras) != 1:
-        raise ValueError(f"--camera: expected one of {', '.join(settings.cameras) or 'some'}")
-    if name not in settings.cameras:
-        raise ValueError(f'--camera: no camera "{name}"; {nearest(name, settings.cameras)}')
-    return settings, settings.cameras[name]
+    return settings, settings.cameras[which(settings, asked.config, asked.camera)]
