@@ -14,8 +14,8 @@ class Samples:
 
     Args:
         count: enough.
-        every_s: least seconds between two, as neighbours show the same.
-        only_found: offer those alone in which the model finds something.
+        every_s: minimum seconds between two, as neighbours show the same.
+        only_found: offer only those in which the model finds something.
     """
 
     def __init__(self, count: int, every_s: float, only_found: bool = False) -> None:
@@ -26,13 +26,16 @@ class Samples:
         self._lock = threading.Lock()
         self._full = threading.Event()
 
+    def is_due(self) -> bool:
+        """Return whether an image that is offered now would be taken."""
+        return time.monotonic() >= self._due_s and not self._full.is_set()
+
     def offer(self, rgb: NDArray[np.uint8]) -> None:
         """Copies the (height, width, 3) uint8 RGB image when one is due."""
         with self._lock:
-            now_s = time.monotonic()
-            if now_s < self._due_s or self._full.is_set():
+            if not self.is_due():
                 return
-            self._due_s = now_s + self._every_s
+            self._due_s = time.monotonic() + self._every_s
             self._taken.append(rgb.copy())
             if len(self._taken) >= self._count:
                 self._full.set()

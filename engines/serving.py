@@ -103,7 +103,9 @@ class Served:
         model = model or self.model
         found = model(rgb, source, detections)
         samples = self._entry.samples
-        if samples is not None and not (samples.only_found and found.is_empty):
+        if samples is None or (samples.only_found and found.is_empty):
+            return model, found
+        if samples.is_due():  # else no frame is converted to RGB
             for picture in model.pictures(image_of(rgb).pixels, source, detections):
                 samples.offer(picture)
         return model, found
@@ -217,7 +219,7 @@ class Models:
             name: of the model.
             count: enough.
             every_s: minimum seconds between two.
-            only_found: keep those alone in which it finds something.
+            only_found: keep only those in which it finds something.
         """
         samples = self._entry(name).samples = Samples(count, every_s, only_found)
         return samples

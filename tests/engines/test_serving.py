@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 
 from engines.manifest import ManifestError
 from engines.serving import Models, SwapError
@@ -180,6 +181,33 @@ def test_frames_in_which_nothing_is_found_are_kept_unless_others_are_wanted(
     samples = models.collect(first, 1, 0.0)
     stage(Frame(grey), blank())
     assert len(samples.taken()) == 1
+
+
+def test_a_frame_that_is_not_kept_is_not_converted(tmp_path: Path, models: Models) -> None:
+    reads: list[str] = []
+
+    class Planes(Frame):
+        @property
+        def pixels(self) -> NDArray[np.uint8]:
+            reads.append("pixels")
+            return super().pixels
+
+    first = grid(tmp_path, "first")
+    stage = InferStage(first, models=models)
+    frame = Planes(RED.pixels.copy())
+
+    def reads_of_a_frame() -> int:
+        reads.clear()
+        stage(frame, blank())
+        return len(reads)
+
+    by_model = reads_of_a_frame()
+    models.collect(first, 2, 600.0)
+    assert reads_of_a_frame() == by_model + 1
+    assert reads_of_a_frame() == by_model  # none is due for ten minutes
+    models.collect(first, 1, 0.0)
+    assert reads_of_a_frame() == by_model + 1
+    assert reads_of_a_frame() == by_model  # there are enough
 
 
 def test_of_a_model_on_crops_the_crops_are_kept(tmp_path: Path, models: Models) -> None:
