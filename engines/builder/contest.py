@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import cycle
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -26,18 +26,12 @@ from engines.store import verdicts
 from engines.store.verdicts import Measured, Verdict
 
 RUNTIME = "onnxruntime"  # what runs an ONNX file as it is
+Runs = Callable[[Rgb], object]  # a model, loaded
 _LIBRARIES = ("onnxruntime", "openvino", "onnx", "onnxslim")
 _RECIPE = 1  # raised when the same would be measured in another way
 _SECONDS = 8.0  # of processor time
 _ROUNDS = (5, 200)
 _GAIN = 0.95  # of what runs already: less is not worth another engine
-
-
-class Runs(Protocol):
-    """A model, loaded."""
-
-    def __call__(self, rgb: Rgb) -> object:
-        """Run on an image."""
 
 
 def applies_to(model: str) -> bool:
@@ -57,7 +51,7 @@ def remembered(contest: Contest) -> Verdict | None:
         ManifestError, ModelUnavailableError: there is no such model, or no file of it.
         OSError: its file or the images of the calibration cannot be read.
     """
-    verdict = verdicts.get(_key(contest))
+    verdict = verdicts.get(_key(contest, _facts(contest)))
     if verdict is None or verdict.winner.engine is None:
         return verdict
     engine = shelf.get(verdict.winner.engine)
@@ -84,9 +78,8 @@ def hold(contest: Contest, told: Told) -> Verdict:
     models: dict[int, Runs] = {0: load(contest.model)}
     passes = False  # something failed that need not fail again
     for place, request in enumerate(asked, 1):
-        name = f"{request.runtime} {request.precision}"
-        told((place - 1) / (len(asked) + 1), f"building {name}")
         way = Measured(runtime=request.runtime, precision=request.precision)
+        told((place - 1) / (len(asked) + 1), f"building {way.name}")
         try:
             engine = build(request)
             models[place] = load(str(engine.manifest))
@@ -101,15 +94,16 @@ def hold(contest: Contest, told: Told) -> Verdict:
     # On a machine with no time to spare it takes long, and is told of lest it seems to hang.
     costs = measure(models, images, told=lambda: told(share, "measuring"))
     measured = tuple(replace(way, ms=costs.get(place)) for place, way in enumerate(ways))
+    facts = _facts(contest)
     verdict = Verdict(
         model=contest.model,
-        facts=_facts(contest),
+        facts=facts,
         measured=measured,
         fastest=_fastest(costs),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if not passes:
-        verdicts.keep(_key(contest), verdict)
+        verdicts.keep(_key(contest, facts), verdict)
     return verdict
 
 
@@ -170,8 +164,8 @@ def _requests(contest: Contest) -> list[Request]:
     ]
 
 
-def _key(contest: Contest) -> str:
-    return verdicts.key_of(find(contest.model).name, _facts(contest))
+def _key(contest: Contest, facts: Mapping[str, Any]) -> str:
+    return verdicts.key_of(find(contest.model).name, facts)
 
 
 def _facts(contest: Contest) -> dict[str, Any]:
