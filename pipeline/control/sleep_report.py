@@ -22,8 +22,3 @@ class SleepReport(msgspec.Struct, frozen=True, kw_only=True):
     left_alone: Annotated[
         str, Meta(description="why its stream never lets it sleep, in words; else empty")
     ] = ""
-
-    @property
-    def words(self) -> str:
-        """``asleep``, else empty."""
-        return "asleep" if self.asleep else ""
