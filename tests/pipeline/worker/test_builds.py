@@ -17,13 +17,13 @@ import psutil
 import pytest
 
 from engines.serving import Models
-from mirante.frame import FrameResult
 from pipeline.config.settings import Engine
 from pipeline.control.reports import BuildReport
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds
-from plugins.frame import Frame
 from plugins.infer.stage import InferStage
+from tests.support.engine_builds import show, show_until, stand_in, waiting_stage
+from tests.support.live_site import until
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +40,7 @@ def models() -> Models:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Models) -> InferStage:
-    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(engine_builds, "FRAMES", 2)
-    monkeypatch.setattr(engine_builds, "FRAMES_EVERY_S", 0.0)
-    return InferStage("test-boxes", models=models)
+    return waiting_stage(monkeypatch, tmp_path / "home", models)
 
 
 @pytest.fixture
@@ -51,10 +48,8 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
     """Another program in the place of ``python -m engines.builder``."""
 
     def say(program: str) -> None:
-        script = tmp_path / "child"
-        script.write_text(f"#!{sys.executable}\nimport json, os, signal, sys, time\n{program}\n")
-        script.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(script))
+        imports = "import json, os, signal, sys, time"
+        stand_in(monkeypatch, tmp_path / "child", f"{imports}\n{program}")
 
     return say
 
@@ -67,7 +62,7 @@ def builds(models: Models) -> Iterator[EngineBuilds]:
 
 
 def frame(stage: InferStage) -> None:
-    stage(Frame(PICTURE), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+    show(stage, PICTURE)
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -81,11 +76,7 @@ def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> BuildRepor
     """Frames continue until the build is in that state."""
     builds.prepare(["test-boxes"])
     builds.start()
-    until_s = time.monotonic() + 20
-    while builds.states["test-boxes"].state != state:
-        assert time.monotonic() < until_s, builds.states
-        frame(stage)
-    return builds.states["test-boxes"]
+    return show_until(builds, stage, PICTURE, state, timeout_s=20)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +167,7 @@ def test_the_child_ends_with_a_worker_that_is_killed(tmp_path: Path) -> None:
         with request.open("w"):  # it reads now
             parent.kill()
             parent.wait()
-            until_s = time.monotonic() + 20
-            while not has_ended(builder):
-                assert time.monotonic() < until_s, "it outlives its worker"
-                time.sleep(0.02)
+            until(lambda: has_ended(builder), 20, "for it to end with its worker")
 
 
 def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
@@ -195,10 +183,7 @@ def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
     run_until(builds, stage, "building")
     builds.leave("test-boxes")
     go.touch()
-    until_s = time.monotonic() + 20
-    while builds.is_building():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
+    until(lambda: not builds.is_building(), 20)
     builds.close()
     assert builds.states == {}
     assert builds.models.in_use()[0].runs == "test-boxes"

@@ -21,7 +21,6 @@ from engines.builder.build import Engine as Built
 from engines.builder.build import build
 from engines.serving import Models
 from engines.store.verdicts import Measured, Verdict
-from mirante.frame import FrameResult
 from pipeline.cameras.synthetic import picture
 from pipeline.config.settings import Engine, Settings
 from pipeline.gst.camera import CameraRunner
@@ -30,10 +29,11 @@ from pipeline.worker import engine_choice
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
-from plugins.frame import Frame
 from plugins.infer.stage import InferStage
 from tests.support import ROOT
 from tests.support.built_engines import ask, save_pictures, synthetic
+from tests.support.engine_builds import show, show_until, stand_in, waiting_stage
+from tests.support.live_site import until
 from tests.support.running_worker import running
 
 pytestmark = pytest.mark.slow
@@ -52,10 +52,7 @@ def models() -> Models:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, models: Models) -> InferStage:
-    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(engine_builds, "FRAMES", 2)
-    monkeypatch.setattr(engine_builds, "FRAMES_EVERY_S", 0.0)
-    return InferStage("test-boxes", models=models)
+    return waiting_stage(monkeypatch, tmp_path / "home", models)
 
 
 @pytest.fixture
@@ -71,20 +68,18 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
     """A process that says a verdict, in the place of the one that measures."""
 
     def say(verdict: Verdict) -> Path:
-        saw, script = tmp_path / "saw.json", tmp_path / "child"
+        saw = tmp_path / "saw.json"
         said = json.dumps({"verdict": msgspec.to_builtins(verdict)})
-        script.write_text(
-            f"#!{sys.executable}\n"
+        program = (
             "import json, sys, numpy\n"
             "asked = json.load(open(sys.argv[-1]))\n"
             "for key in ('frames', 'calibrate'):\n"
             "    if asked[key]:\n"
             "        asked[key] = [list(a.shape) for a in numpy.load(asked[key]).values()]\n"
             f"json.dump([sys.argv[1:], asked], open({str(saw)!r}, 'w'))\n"
-            f"print({said!r})\n"
+            f"print({said!r})"
         )
-        script.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(script))
+        stand_in(monkeypatch, tmp_path / "child", program)
         return saw
 
     return say
@@ -108,17 +103,12 @@ def started() -> Iterator[Callable[..., EngineBuilds]]:
 def frame(stage: InferStage, number: int | None = 0) -> None:
     """One in which the model finds something, or a grey one."""
     grey = np.full((360, 640, 3), 90, np.uint8)
-    rgb = grey if number is None else picture(number, 640, 360)
-    stage(Frame(rgb), FrameResult("gate", 0, 0, 0, "arrival", 640, 360))
+    show(stage, grey if number is None else picture(number, 640, 360))
 
 
 def run_until(builds: EngineBuilds, stage: InferStage, state: str) -> str:
     """Frames continue until the build is in that state; its words."""
-    until_s = time.monotonic() + 60
-    while builds.states["test-boxes"].state != state:
-        assert time.monotonic() < until_s, builds.states
-        frame(stage)
-    return builds.states["test-boxes"].words
+    return show_until(builds, stage, picture(0, 640, 360), state, timeout_s=60).words
 
 
 def verdict(*others: Measured, fastest: int) -> Verdict:
@@ -179,17 +169,11 @@ def test_no_frame_is_lost_or_doubled_as_it_takes_over(
             counts = worker.state().cameras["drawn"].counts
             return 0 if counts is None else counts.published
 
-        def wait_for(condition: Callable[[], bool]) -> None:
-            until_s = time.monotonic() + 60
-            while not condition():
-                assert time.monotonic() < until_s, worker.state().builds
-                time.sleep(0.02)
-
-        wait_for(lambda: "drawn" in worker.state().cameras and published() > 0)
+        until(lambda: "drawn" in worker.state().cameras and published() > 0)
         assert worker.models.in_use()[0].runtime == "onnxruntime"
-        wait_for(lambda: worker.models.in_use()[0].runtime == "openvino")
+        until(lambda: worker.models.in_use()[0].runtime == "openvino")
         swapped = published()
-        wait_for(lambda: published() >= swapped + 20)
+        until(lambda: published() >= swapped + 20)
     found = mirante.subscribe(
         "drawn", ("detections",), since="0", redis=redis_server.url, timeout_s=2.0
     )
@@ -260,8 +244,7 @@ def test_few_frames_of_the_cameras_set_no_scales(
 ) -> None:
     saw = child(verdict(fastest=0))
     builds = started(models, calibrate="cameras")
-    while builds.states["test-boxes"].state != "collecting":
-        time.sleep(0.01)
+    until(lambda: builds.states["test-boxes"].state == "collecting")
     for _ in range(5):  # of six
         frame(stage)
     time.sleep(3 * engine_builds.WAIT_S)  # those of which fewer do are patient for one
@@ -276,10 +259,7 @@ def test_frames_in_which_nothing_is_found_prove_nothing(
 ) -> None:
     saw = child(verdict(fastest=0))
     builds = started(models)
-    until_s = time.monotonic() + 60
-    while builds.states["test-boxes"].state != "collecting":
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
+    until(lambda: builds.states["test-boxes"].state == "collecting")
     for _ in range(10):
         frame(stage, None)
     assert not saw.exists()
@@ -320,10 +300,7 @@ def test_what_was_measured_serves_a_camera_that_comes_later(
     builds = EngineBuilds(Engine(), models)
     builds.want(["test-boxes"])
     builds.start()
-    until_s = time.monotonic() + 60
-    while builds.states["test-boxes"].state in ("waiting", "collecting"):
-        assert time.monotonic() < until_s, builds.states
-        time.sleep(0.01)
+    until(lambda: builds.states["test-boxes"].state not in ("waiting", "collecting"))
     builds.close()
     assert builds.states["test-boxes"].state == "ready", builds.states
     if not has_begun:
