@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plugins.colour.thermal import Window
+from plugins.gate.areas import around
 
 LONGEST = 160  # pixels of the longer side of what is looked at
 LEARN_S = 2.0  # until the averages are worth something
@@ -205,12 +206,8 @@ class Motion:
         np.maximum(usual, _FLOOR, out=usual)
 
     def _leave_out(self, off: Rows, known: Sequence[Sequence[float]]) -> None:
-        height, width = off.shape
-        for left, top, right, bottom in known:
-            x, y = _NEAR * (right - left) + _BLOCK / width, _NEAR * (bottom - top) + _BLOCK / height
-            columns = slice(max(0, int((left - x) * width)), max(0, int((right + x) * width) + 1))
-            rows = slice(max(0, int((top - y) * height)), max(0, int((bottom + y) * height) + 1))
-            off[rows, columns] = 0.0
+        for box in known:
+            off[around(box, off.shape, _NEAR, _BLOCK)] = 0.0
 
     def _grouped(self, count: int, now_s: float, passed_s: float) -> int:
         """Return how many of the ``count`` moving pixels are in groups that count as motion."""

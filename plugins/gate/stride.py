@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plugins.gate.areas import LEAST, around
 from plugins.track.outlook import Outlook
 
 LONGEST_S = 0.5  # without a look
@@ -18,7 +19,6 @@ _ROOM = 100.0  # objects that count as kept, so that the first loss is one of ma
 _GOOD, _POOR = 0.8, 0.6  # overlap of the worst prediction: the stride grows, and is one frame
 _WAKE_S = 4.0  # for which motion lingers where an object was
 _NEAR, _MARGIN = 0.25, 3  # share of a box, and pixels, around it in which motion is its own
-_LEAST = 8  # moving pixels that touch each other
 
 
 class Stride:
@@ -86,19 +86,14 @@ class Stride:
         """Note where what moves is an object that is known, or what it leaves behind."""
         if self._explained_s.shape != shape:
             self._explained_s = np.full(shape, -math.inf)
-        height, width = shape
-        for left, top, right, bottom in boxes:
-            x = _NEAR * (right - left) + _MARGIN / width
-            y = _NEAR * (bottom - top) + _MARGIN / height
-            columns = slice(max(0, int((left - x) * width)), max(0, int((right + x) * width) + 1))
-            rows = slice(max(0, int((top - y) * height)), max(0, int((bottom + y) * height) + 1))
-            self._explained_s[rows, columns] = at_s
+        for box in boxes:
+            self._explained_s[around(box, shape, _NEAR, _MARGIN)] = at_s
 
 
 def _is_seen(moving: NDArray[np.bool_]) -> bool:
     """Return whether there is a group of moving pixels."""
     plane = moving.view(np.uint8)
-    if cv2.countNonZero(plane) < _LEAST:
+    if cv2.countNonZero(plane) < LEAST:
         return False
     areas = cv2.connectedComponentsWithStats(plane, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-    return bool((areas >= _LEAST).any())
+    return bool((areas >= LEAST).any())
