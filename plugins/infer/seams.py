@@ -38,22 +38,20 @@ class Look(NamedTuple):
 
     def cut(self, source: Size) -> Flags:
         """Return which boxes end at an edge of the part that is none of the frame's: (n,)."""
-        edges, boxes = np.array(self.area, np.float32), self.found.xyxy
-        inner = np.array([*(edges[:2] > 0), *(edges[2:] < source)])
-        near = _NEAR_PX + _NEAR * np.tile(edges[2:] - edges[:2], 2)
-        return np.asarray(((np.abs(boxes - edges) <= near) & inner).any(axis=1))
+        return _cut(self.area, self.found.xyxy, source)
 
     def holds(self, boxes: NDArray[np.float32], source: Size) -> Flags:
         """Return which boxes it shows whole and uncut: (n,)."""
-        shown = Look(self.area, _boxes_alone(boxes))
         left, top, right, bottom = self.area
         inside = (boxes >= (left, top, left, top)) & (boxes <= (right, bottom, right, bottom))
-        return np.asarray(inside.all(axis=1) & ~shown.cut(source))
+        return np.asarray(inside.all(axis=1) & ~_cut(self.area, boxes, source))
 
 
-def _boxes_alone(boxes: NDArray[np.float32]) -> Detections:
-    count = len(boxes)
-    return Detections(boxes, np.ones(count, np.float32), np.zeros(count, np.int32), ("",))
+def _cut(area: Area, boxes: NDArray[np.float32], source: Size) -> Flags:
+    edges = np.array(area, np.float32)
+    inner = np.array([*(edges[:2] > 0), *(edges[2:] < source)])
+    near = _NEAR_PX + _NEAR * np.tile(edges[2:] - edges[:2], 2)
+    return np.asarray(((np.abs(boxes - edges) <= near) & inner).any(axis=1))
 
 
 def moved(found: Detections, left: int, top: int) -> Detections:
