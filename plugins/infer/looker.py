@@ -15,7 +15,7 @@ from mirante.detections import Detections
 from mirante.frame import FrameResult
 from plugins.frame import Area, Frame
 from plugins.infer.areas import Boxes, Tiles, region_around
-from plugins.infer.seams import Flags, Look, joined, moved, same
+from plugins.infer.seams import Flags, Look, covered, joined, moved, same
 
 WHOLE_S = 2.0  # after which the whole frame is looked at again
 _HOLD_S = 0.4  # for which it is looked where something moved: a mask of motion has gaps
@@ -93,10 +93,7 @@ class Looker:
         known = self._known.xyxy
         if not len(boxes) or not len(known):
             return boxes
-        low = np.maximum(known[:, None, :2], boxes[None, :, :2])
-        high = np.minimum(known[:, None, 2:], boxes[None, :, 2:])
-        shared = np.clip(high - low, 0, None).prod(axis=2).max(axis=1)
-        touched = shared >= _TOUCHED * (known[:, 2:] - known[:, :2]).prod(axis=1)
+        touched = covered(known, boxes).max(axis=1) >= _TOUCHED
         return np.concatenate([boxes, known[touched]])
 
     def _look_at_region(self, frame: Frame, area: Area) -> None:

@@ -107,14 +107,14 @@ def same(one: Look, other: Look, source: Size) -> Flags:
         whole = ~cut_a[:, None] & ~cut_b[None]
         found = np.where(whole, rotated_overlaps(a.rotated, b.rotated) >= IOU, found)
     if _pixels(one) != _pixels(other):
-        most = np.maximum(_covered(here, there), _covered(there, here).T)
+        most = np.maximum(covered(here, there), covered(there, here).T)
         found |= (most >= _INSIDE) & (overlaps(here, there) >= _INSIDE_IOU)
-    found |= cut_a[:, None] & (_covered(here, there) >= _WITHIN)
-    found |= cut_b[None] & (_covered(there, here).T >= _WITHIN)
+    found |= cut_a[:, None] & (covered(here, there) >= _WITHIN)
+    found |= cut_b[None] & (covered(there, here).T >= _WITHIN)
     return np.asarray(found & (a.class_id[:, None] == b.class_id[None]))
 
 
-def _covered(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def covered(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the share of each box that each other one covers: (n, m)."""
     return overlaps(boxes, others, np.ones(len(others), np.bool_))
 
