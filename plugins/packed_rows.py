@@ -8,6 +8,7 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
+import numpy as np
 from gi.repository import GLib, Gst, GstVideo
 
 _OK, _DROP = Gst.PadProbeReturn.OK, Gst.PadProbeReturn.DROP
@@ -50,6 +51,14 @@ def packed(video: Any) -> Rows | None:
         strides[plane], offsets[plane] = max(widths), size
         size += max(widths) * -(-video.height >> kind.h_sub[held[0]])
     return Rows(size, strides, offsets)
+
+
+def sample_of(kind: Any) -> np.dtype[Any]:
+    """Return the type of a sample of a format, a ``GstVideo.VideoFormatInfo``: uint8, or uint16 in
+    the format's byte order.
+    """
+    order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
+    return np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
 
 
 class Placed:

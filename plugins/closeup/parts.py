@@ -13,14 +13,12 @@ import numpy as np
 from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
-from plugins.colour.matrix import stretched
-from plugins.colour.planes import GreyPlane, ThermalPlane, yuv_planes
+from plugins.colour.layout import converter
 from plugins.colour.thermal import Window
 from plugins.frame import Area
-from plugins.packed_rows import Placed
+from plugins.packed_rows import Placed, sample_of
 
 _FLAGS = GstVideo.VideoFormatFlags
-_FULL = 1  # GstVideoColorRange
 
 
 class Parts:
@@ -45,8 +43,7 @@ class Parts:
         self.size: tuple[int, int] = self._video.width, self._video.height
         self._is_grey = bool(self._kind.flags & _FLAGS.GRAY)
         self._is_yuv = bool(self._kind.flags & _FLAGS.YUV)
-        order = "<" if self._kind.flags & _FLAGS.LE else ">"
-        self._sample = np.dtype(f"{order}u{1 if self._kind.depth[0] == 8 else 2}")
+        self._sample = sample_of(self._kind)
         self.is_readable = self._can_be_read()
         self.follows = self._is_grey and self._kind.depth[0] == 16 and window.follows
 
@@ -89,20 +86,11 @@ class Parts:
         return rgb[top - wide[1] :, left - wide[0] :]
 
     def _convert(self, found: list[NDArray[Any]], rgb: NDArray[np.uint8]) -> None:
-        kind, colours = self._kind, self._video.colorimetry
-        is_full = int(colours.range) == _FULL
-        if self._is_yuv:
-            _, kr, kb = GstVideo.VideoColorMatrix.get_Kr_Kb(colours.matrix)
-            halved = kind.w_sub[1], kind.h_sub[1]
-            bits = kind.depth[0] + kind.shift[0]
-            size = rgb.shape[1], rgb.shape[0]
-            yuv_planes(size, halved, (kr, kb), is_full, bits).convert(found, rgb)
-        elif not self._is_grey:
+        if not self._is_yuv and not self._is_grey:
             cv2.merge(found, dst=rgb)
-        elif kind.depth[0] == 8:
-            GreyPlane(None if is_full else stretched()).convert(found, rgb)
-        else:
-            ThermalPlane(self._window.held()).convert(found, rgb)
+            return
+        size = rgb.shape[1], rgb.shape[0]
+        converter(self._video, size, self._window.held())(found, rgb)
 
     def _component(
         self, number: int, buffer: Gst.Buffer, data: memoryview, area: Area

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import gi
@@ -18,12 +19,31 @@ from engines.placement import Size
 from plugins.colour.matrix import stretched
 from plugins.colour.planes import GreyPlane, Samples, ThermalPlane, yuv_planes
 from plugins.colour.thermal import WHOLE, Window
+from plugins.packed_rows import Placed, sample_of
 
-FULL = 1  # GstVideoColorRange
-# Looked up once, as those of ``plugins.element`` are.
-_video_meta = GstVideo.buffer_get_video_meta
+_FULL = 1  # GstVideoColorRange
 
 Pixels = NDArray[np.uint8]
+Convert = Callable[[Sequence[Samples], Pixels], None]
+
+
+def converter(video: Any, size: Size, window: Window) -> Convert:
+    """Return what fills (height, width, 3) RGB from the planes of YUV, or of grey.
+
+    Args:
+        video: a ``GstVideo.VideoInfo``.
+        size: width and height of what is converted.
+        window: what is shown of 16-bit grey.
+    """
+    kind, colours = video.finfo, video.colorimetry
+    is_full = int(colours.range) == _FULL
+    if kind.flags & GstVideo.VideoFormatFlags.YUV:
+        _, kr, kb = GstVideo.VideoColorMatrix.get_Kr_Kb(colours.matrix)
+        bits = kind.depth[0] + kind.shift[0]
+        return yuv_planes(size, (kind.w_sub[1], kind.h_sub[1]), (kr, kb), is_full, bits).convert
+    if kind.depth[0] == 8:
+        return GreyPlane(None if is_full else stretched()).convert
+    return ThermalPlane(window).convert
 
 
 class Layout:
@@ -44,26 +64,19 @@ class Layout:
         self.size: Size = (video.width, video.height)
         self.is_rgb = kind.name == "RGB"
         self._subsampled = list(zip(kind.w_sub, kind.h_sub, strict=True))[: kind.n_planes]
-        self._bits, order = kind.depth[0], ">" if kind.name.endswith("BE") else "<"
-        self._sample = np.dtype(f"{order}u{1 if self._bits == 8 else 2}")
-        self._placed = video.stride, video.offset
-        self._is_full = int(video.colorimetry.range) == FULL
-        if kind.n_planes > 1:
-            _, kr, kb = GstVideo.VideoColorMatrix.get_Kr_Kb(video.colorimetry.matrix)
-            self._weights = kr, kb
+        self._video, self._window = video, window or Window(*WHOLE)
+        self._sample, self._placed = sample_of(kind), Placed(video)
         self._shapes = self._shapes_of(self.size)
         if self.is_rgb:
             self._shapes = [(video.height, video.width * 3)]
-        self.convert = self._converter(window or Window(*WHOLE))
+        self.convert = self._converter(self.size)
         self._scaler = lru_cache(maxsize=4)(lambda size: _Scaler(self, size))
 
     def planes(self, buffer: Gst.Buffer, data: memoryview) -> list[Samples]:
         """Return the planes of a mapped buffer, without a copy."""
-        meta = _video_meta(buffer)
-        placed = self._placed if meta is None else (meta.stride, meta.offset)
         return [
             np.ndarray(shape, self._sample, data, offset, (row, self._sample.itemsize))
-            for shape, row, offset in zip(self._shapes, *placed, strict=False)
+            for shape, row, offset in zip(self._shapes, *self._placed.of(buffer), strict=False)
         ]
 
     def scaled(self, planes: Sequence[Samples], size: Size) -> Pixels:
@@ -76,18 +89,10 @@ class Layout:
     def _shapes_of(self, size: Size) -> list[tuple[int, int]]:
         return [(-(-size[1] >> y), -(-size[0] >> x)) for x, y in self._subsampled]
 
-    def _converter(self, window: Window) -> Callable[[Sequence[Samples], Pixels], None]:
-        if len(self._subsampled) > 1:
-            return self._of_yuv(self.size)
+    def _converter(self, size: Size) -> Convert:
         if self.is_rgb:
             return lambda planes, rgb: np.copyto(rgb, planes[0].reshape(rgb.shape))
-        if self._bits == 8:
-            return GreyPlane(None if self._is_full else stretched()).convert
-        return ThermalPlane(window).convert
-
-    def _of_yuv(self, size: Size) -> Callable[[Sequence[Samples], Pixels], None]:
-        chroma = self._subsampled[1]
-        return yuv_planes(size, chroma, self._weights, self._is_full, self._bits).convert
+        return converter(self._video, size, self._window)
 
 
 class _Scaler:
@@ -102,7 +107,7 @@ class _Scaler:
         self._planes = [np.zeros(shape, layout._sample) for shape in layout._shapes_of(even)]
         luma, *chroma = self._planes
         self._targets = [luma[:height, :width], *chroma]
-        self._convert = layout._of_yuv(even)
+        self._convert = layout._converter(even)
         self._even = np.empty((even[1], even[0], 3), np.uint8)
         self._pixels = self._even[:height, :width]
 

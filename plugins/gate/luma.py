@@ -12,7 +12,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo
 from numpy.typing import NDArray
 
-from plugins.packed_rows import Placed
+from plugins.packed_rows import Placed, sample_of
 
 _RGB = GstVideo.VideoFormatFlags.RGB
 _SHARES = (0.299, 0.587, 0.114)  # of red, green and blue in luma, BT.601
@@ -30,12 +30,11 @@ class Luma:
 
     def __init__(self, video: Any) -> None:
         kind = video.finfo
-        order = "<" if kind.flags & GstVideo.VideoFormatFlags.LE else ">"
         self.bits: int = kind.depth[0] + kind.shift[0]
         is_grey = bool(kind.flags & GstVideo.VideoFormatFlags.GRAY)
         self.is_counts = is_grey and kind.depth[0] == 16
         self._size = video.width, video.height
-        self._sample = np.dtype(f"{order}u{1 if kind.depth[0] == 8 else 2}")
+        self._sample = sample_of(kind)
         self._first = kind.plane[0], kind.poffset[0], kind.pixel_stride[0]
         self._placed = Placed(video)
         self.shares: NDArray[np.float32] | None = None
