@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import gi
-
-gi.require_version("Gst", "1.0")
-from gi.repository import Gst
-
 from pipeline.cameras.sources.base import Source
 from pipeline.cameras.view import View
 from pipeline.config.camera import Camera
+from plugins.element import READ
 from plugins.gate.calm import VIEWER
 from plugins.gate.luma import Luma
 from plugins.gate.motion import Motion
 from plugins.gate.scene import Scene, moving_in
 from plugins.line import Line
-
-_READ = Gst.MapFlags.READ
 
 
 class Watch:
@@ -65,7 +59,7 @@ class Watch:
         if luma is None or luma.is_counts or self._view is None:
             return True
         left, top, right, bottom = self._view.cuts
-        with buffer.map(_READ) as mapped:
+        with buffer.map(READ) as mapped:
             image = luma.of(buffer, mapped.data)
             height, width = image.shape[:2]
             shown = image[top : height - bottom, left : width - right]

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import gi
-
-gi.require_version("Gst", "1.0")
 import numpy as np
-from gi.repository import Gst
 from numpy.typing import NDArray
 
 from engines.placement import Size
 from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
 from plugins.closeup.parts import Parts
+from plugins.element import READ
 from plugins.frame import Area
-
-_READ = Gst.MapFlags.READ
 
 
 @dataclass(slots=True)
@@ -90,7 +85,7 @@ class Closeup:
                 f"parts of {self.parts.name} video cannot be read; expected a format whose samples "
                 "are bytes or 16-bit words, as I420 or NV12"
             )
-        with self.buffer.map(_READ) as mapped:
+        with self.buffer.map(READ) as mapped:
             there = self.view.decoded(area, self.parts.size)
             rgb = self.view.shown(self.parts.rgb(self.buffer, mapped.data, there))
         if self.view.zones:
