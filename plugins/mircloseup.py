@@ -6,11 +6,12 @@ from gi.repository import GObject, Gst, GstBase
 
 from mirante.frame import FrameResult
 from plugins.blackout.zones import read_zones
-from plugins.closeup.closeup import Closeup, Shown
+from plugins.closeup.closeup import Closeup
 from plugins.closeup.parts import Parts
 from plugins.colour.thermal import Window
 from plugins.element import RAW, READ, FrameHandler, max_failures, pad_templates
 from plugins.mirrgb import whole_colorimetry
+from plugins.shown import Shown
 
 
 class MirCloseup(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]

@@ -9,36 +9,29 @@ from numpy.typing import NDArray
 
 from mirante.detections import Detections
 from mirante.frame import FrameResult
-from plugins.blackout.zones import WHOLE, Blackout, Edges, Zone
+from plugins.blackout.zones import Blackout, Zone
 from plugins.colour.thermal import Window
 from plugins.gate.areas import Box
 from plugins.gate.gate import STILL, TRACKED
 from plugins.gate.motion import Rows, Thumb, thumb_of
+from plugins.shown import Shown
 from plugins.track.tracker import Ahead
 
 
-class Scene:
+class Scene(Shown):
     """The view of one camera.
 
     Args:
-        zones: polygons that are painted black, their corners in 0..1 of the whole image as shown.
+        zones: as of ``Shown``.
 
     Attributes:
-        area: the part of the whole image that the frames show.
-        mirrored, quarters: how a decoded image becomes what is shown: it is mirrored left to right,
-            then rotated clockwise by this many quarter turns.
         window: the part of 16-bit grey that is shown; None for video of other kinds.
     """
 
     def __init__(self, zones: list[Zone]) -> None:
-        self.area: Edges = WHOLE
-        self.mirrored, self.quarters = False, 0
+        super().__init__(zones)
         self.window: Window | None = None
         self._blackout = Blackout(zones)
-
-    def turn(self, mirrored: bool, quarters: int, area: Edges) -> None:
-        """Take in how a decoded image comes to be as shown; arguments as the attributes."""
-        self.mirrored, self.quarters, self.area = mirrored, quarters, area
 
     def thumb(
         self,
@@ -47,12 +40,7 @@ class Scene:
         shares: Rows | None = None,
     ) -> Thumb:
         """Return a frame as it is shown, small; arguments as of ``thumb_of``."""
-        thumb = thumb_of(luma, bits, self.window, shares)
-        if self.mirrored:
-            thumb = np.fliplr(thumb)
-        if self.quarters:
-            thumb = np.rot90(thumb, -self.quarters)
-        thumb = np.ascontiguousarray(thumb)
+        thumb = np.ascontiguousarray(self.shown(thumb_of(luma, bits, self.window, shares)))
         self._blackout.apply(thumb, self.area)
         return thumb
 

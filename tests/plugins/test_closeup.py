@@ -11,11 +11,12 @@ from gi.repository import Gst
 from numpy.typing import NDArray
 
 from plugins.blackout.zones import Zone
-from plugins.closeup.closeup import Closeup, Shown
+from plugins.closeup.closeup import Closeup
 from plugins.closeup.parts import Parts
 from plugins.colour.thermal import Window
 from plugins.elements import register
 from plugins.frame import Area
+from plugins.shown import Shown
 from tests.support.images_out import image_of
 
 FORMATS = (
