@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
 
 from mirante.frame import FrameResult
-from pipeline.cameras.graph import stages_text
-from pipeline.config.camera import Camera
-from pipeline.gst.camera import CameraRunner
-from plugins.ledger import Ledger
-from plugins.line import Line
-from plugins.outbox.outbox import Outbox
+from tests.support.published import published
 
 ALL = [[0, 0], [1, 0], [1, 1], [0, 1]]
-PATIENCE_S = 30
 
 
 def frames(**options: Any) -> list[FrameResult]:
     """Return the first frames that a drawn camera with moving rectangles publishes."""
-    found: list[FrameResult] = []
-    enough = threading.Event()
-
-    def on_publish(result: FrameResult) -> None:
-        found.append(result)
-        if result.captured_ns - found[0].captured_ns > 3.5e9:
-            enough.set()
-
-    spec = Camera.model_validate(
-        {
-            "url": "test://?size=320x180&fps=10",
-            "gate": "on",
-            "stages": [{"model": "test-boxes"}, {"track": "bytetrack"}],
-            **options,
-        }
-    )
-    line = Line(Ledger("gate", on_publish), Outbox("redis://127.0.0.1:1"))
-    runner = CameraRunner("gate", spec, stages_text("gate", spec, 1), line, lambda _change: None)
-    runner.start()
-    came = enough.wait(PATIENCE_S)
-    runner.stop()
-    assert came, runner.reason
-    assert found[-1].counts.balanced
-    return found
+    keys = {
+        "url": "test://?size=320x180&fps=10",
+        "gate": "on",
+        "stages": [{"model": "test-boxes"}, {"track": "bytetrack"}],
+        **options,
+    }
+    return published(lambda found: found[-1].captured_ns - found[0].captured_ns > 3.5e9, **keys)
 
 
 @pytest.mark.rtsp

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mirante.frame import FrameResult
-from pipeline.cameras.graph import stages_text
 from pipeline.cameras.synthetic import truth
-from pipeline.config.camera import Camera
-from pipeline.gst.camera import CameraRunner
-from plugins.ledger import Ledger
-from plugins.line import Line
-from plugins.outbox.outbox import Outbox
+from tests.support.published import published
 
-PATIENCE_S = 60
 MASK = [[[0, 0], [0.3, 0], [0.3, 1], [0, 1]]]
 
 
 def frames(count: int, stage: dict[str, Any], **options: Any) -> list[FrameResult]:
     """Return the first frames that a drawn camera with moving rectangles publishes."""
-    found: list[FrameResult] = []
-    enough = threading.Event()
-
-    def on_publish(result: FrameResult) -> None:
-        found.append(result)
-        if len(found) >= count:
-            enough.set()
-
-    spec = Camera.model_validate(
-        {
-            "url": "test://?size=1280x720&fps=10",
-            "stages": [{"model": "test-boxes", **stage}, {"track": "bytetrack"}],
-            **options,
-        }
-    )
-    line = Line(Ledger("gate", on_publish), Outbox("redis://127.0.0.1:1"))
-    runner = CameraRunner("gate", spec, stages_text("gate", spec, 1), line, lambda _change: None)
-    runner.start()
-    came = enough.wait(PATIENCE_S)
-    runner.stop()
-    assert came, runner.reason
-    assert found[-1].counts.balanced
-    assert line.closeup is None
-    return found[:count]
+    keys = {
+        "url": "test://?size=1280x720&fps=10",
+        "stages": [{"model": "test-boxes", **stage}, {"track": "bytetrack"}],
+        **options,
+    }
+    return published(lambda found: len(found) >= count, **keys)[:count]
 
 
 @pytest.mark.rtsp
