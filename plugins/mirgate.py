@@ -91,14 +91,16 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         self.scene = Scene(read_zones(self.zones) if self.zones else [])
         self._thermal = Window.of_text(self.thermal_range)
         self._busy = RateLimit(self.busy_fps) if self.busy_fps else None
-        is_one = self.quiet_fps == self.busy_fps
-        self._quiet = RateLimit(self.quiet_fps) if self.quiet_fps and not is_one else self._busy
+        self._quiet = RateLimit(self.quiet_fps) if self._has_quiet_rate else self._busy
 
     @property
     def spares(self) -> bool:
         """Whether models look at fewer frames while nothing new happens."""
-        has_rate = bool(self.quiet_fps) and self.quiet_fps != self.busy_fps
-        return bool(self.skips_still or self.most_tracked or has_rate)
+        return bool(self.skips_still or self.most_tracked or self._has_quiet_rate)
+
+    @property
+    def _has_quiet_rate(self) -> bool:
+        return bool(self.quiet_fps) and self.quiet_fps != self.busy_fps
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
