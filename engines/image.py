@@ -37,7 +37,7 @@ class Rgb:
         pixels: (height, width, 3) uint8.
 
     Raises:
-        ValueError: they are no such array, or there are none.
+        ValueError: it is another array, or empty.
     """
 
     __slots__ = ("_pixels",)

@@ -57,8 +57,8 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         maximum=1000,
         default=0,
         nick="Most tracked frames",
-        blurb="Maximum of frames in a row that pass by the models while tracked objects alone move,"
-        " as expected (0 = none)",
+        blurb="Maximum frames in a row that pass by the models while only tracked objects move, as "
+        "expected (0 = none)",
     )
     zones = GObject.Property(
         type=str,

@@ -50,8 +50,8 @@ class MirRgb(Gst.Bin):  # type: ignore[misc]
         type=bool,
         default=False,
         nick="Planes",
-        blurb="Give I420 on as it is, scaled, where all that comes behind takes it: elements of "
-        "ours convert what they look at, at the size at which they look at it",
+        blurb="Scale I420 but do not convert it if all elements downstream take it so: each "
+        "converts what it looks at, at the size it needs",
     )
 
     def __init__(self) -> None:

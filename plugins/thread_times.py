@@ -10,8 +10,8 @@ OVER_S = 10.0
 
 
 class ThreadTimes:
-    """Threads say when they begin and cease to work for a camera; their time is asked for at any
-    moment. Safe between threads.
+    """Adds up the time of threads from when they begin to work for a camera until they cease to.
+    Safe between threads.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,14 @@ class ThreadTimes:
         self._samples: deque[tuple[float, float]] = deque()  # when, and seconds taken till then
 
     def enter(self) -> None:
-        """This thread works for the camera from now on; again: as before."""
+        """Count this thread from now on; a second call changes nothing."""
         with self._lock:
             thread = threading.get_native_id()
             if thread not in self._began:
                 self._began[thread] = self._newest[thread] = time.thread_time()
 
     def leave(self) -> None:
-        """This thread works for it no more."""
+        """Count this thread no longer; what it has taken stays counted."""
         with self._lock:
             thread = threading.get_native_id()
             if thread in self._began:

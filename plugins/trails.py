@@ -21,9 +21,10 @@ class Trails:
         self._quiet_ms = range(0)  # in which no moment is taken
 
     def add(self, result: FrameResult) -> Trail | None:
-        """Look at a frame; return a trail that it completes. One whose objects nothing tracks, or
-        that the decoder made up in part, or
-        whose objects are only expected there, shows nothing.
+        """Look at a frame; return a trail that it completes.
+
+        A frame shows nothing if nothing tracks its objects, if the decoder made it up in part, or
+        if its objects are only expected there.
         """
         tracks = result.detections.track_id
         if tracks is None or result.damaged or result.skipped == TRACKED:

@@ -66,7 +66,7 @@ class Feed(Protocol):
         """How many frames wait for its stages."""
 
     def make_room(self, frames: int) -> None:
-        """Let so many frames wait."""
+        """Let up to that many frames wait."""
 
     def take(self, buffer: Any, caps: Any, orientation: str, frame: Any) -> None:
         """Take one frame; arguments as of ``pipeline.gst.following.FrameFeed``."""

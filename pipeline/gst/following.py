@@ -56,7 +56,7 @@ class FrameFeed:
         return self._ledger.queued
 
     def make_room(self, frames: int) -> None:
-        """Let so many frames wait, in place of one."""
+        """Let up to that many frames wait."""
         with self._lock:
             if not self._is_stopped:
                 self._source.set_property("max-buffers", frames)

@@ -78,12 +78,12 @@ class Calm:
         self.rests_no_more()
 
     def rests_no_more(self) -> None:
-        """Note that its session has ended, if it was asleep."""
+        """Note that it no longer sleeps, as when its session has ended."""
         since_s, self._since_s = self._since_s, None
         if since_s is not None:
             self._slept_s += time.monotonic() - since_s
 
     def slept_s(self) -> tuple[float, float]:
-        """Return for how many seconds it has been asleep, and since when it is there."""
+        """Return how many seconds it has slept, and for how many it has been there."""
         now_s, since_s = time.monotonic(), self._since_s
         return self._slept_s + (now_s - since_s if since_s else 0.0), now_s - self._began_s

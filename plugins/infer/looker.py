@@ -26,8 +26,8 @@ _TOUCHED = 0.1  # share of an object in which something moves, from which all of
 class Looker:
     """Looks at a region around what moves, or at the whole frame and tiles of it.
 
-    What lies outside a region is as it was. What only a look at a region can find is not gone
-    because a look at the whole frame does not find it: there another region is looked at.
+    What lies outside a region stays as it was. An object that a region showed is not gone just
+    because a look at the whole frame misses it: another region is looked at there.
 
     Args:
         served: the model; all that it finds are boxes.
