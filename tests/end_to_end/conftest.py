@@ -14,7 +14,7 @@ import pytest
 
 from engines.store.models import default_mirror
 from pipeline.worker.redis_server import RedisServer
-from tests.support import ROOT, ports
+from tests.support import MEASURES, ROOT, ports
 
 Process = subprocess.Popen[str]
 
@@ -47,7 +47,7 @@ def environment(tmp_path: Path, registry: Path) -> dict[str, str]:
         "MIRANTE_HOME": str(tmp_path / "home"),
         "XDG_RUNTIME_DIR": str(tmp_path),
         "MIRANTE_DASHBOARD__PORT": "null",  # the tests that want one say so
-        "MIRANTE_ENGINE__RUNTIME": "null",  # nothing is measured beside a test
+        MEASURES: "null",
         "NO_COLOR": "1",
         "PYTHONPATH": f"{ROOT / 'docs/examples'}:{ROOT}",
     }

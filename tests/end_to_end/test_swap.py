@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import mirante
-from tests.support import ROOT
+from tests.support import MEASURES, ROOT
 
 Up = Callable[..., Any]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -47,7 +47,7 @@ def up(started: Up, redis_url: str, tmp_path: Path) -> Up:
         document = {"redis": {"url": redis_url}, "metrics": {"port": port}}
         document["cameras"] = {"drawn": camera}
         config.write_text(yaml.safe_dump(document | settings))
-        return started("mirante", "up", config, MIRANTE_ENGINE__RUNTIME=runtime)
+        return started("mirante", "up", config, **{MEASURES: runtime})
 
     return start
 

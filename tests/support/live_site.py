@@ -25,7 +25,7 @@ from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.redis_server import RedisServer
-from tests.support import ROOT
+from tests.support import MEASURES, ROOT
 from tests.support.ports import free_port
 
 DRAWN_SIZE = (640, 360)
@@ -163,7 +163,7 @@ def environment(folder: Path) -> dict[str, str]:
     return clean | {
         "MIRANTE_HOME": str(folder / "home"),
         "XDG_RUNTIME_DIR": str(folder),
-        "MIRANTE_ENGINE__RUNTIME": "null",  # nothing is measured beside a test
+        MEASURES: "null",
         "NO_COLOR": "1",
     }
 
