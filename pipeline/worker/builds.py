@@ -82,6 +82,7 @@ class EngineBuilds:
         self._states: dict[str, BuildReport] = {}
         self._stop = threading.Event()
         self._child: subprocess.Popen[str] | None = None
+        self._is_building = False
         self._thread = threading.Thread(target=self._run, name="engine-builds", daemon=True)
 
     @property
@@ -90,8 +91,8 @@ class EngineBuilds:
         return MappingProxyType(dict(self._states))
 
     def is_building(self) -> bool:
-        """Return whether a child process builds an engine, or measures some."""
-        return self._child is not None
+        """Return whether an engine is being built or proved, or several are being measured."""
+        return self._is_building
 
     def start(self) -> None:
         """Begins to work on what is wanted."""
@@ -165,12 +166,14 @@ class EngineBuilds:
                 self._stop.wait(WAIT_S)
                 continue
             pictures = waiting.pop(model).samples.taken()
+            self._is_building = True
             try:
                 self._provide(model, pictures)
             except Exception as error:  # noqa: BLE001 the model runs on as it is, whatever it is
                 if not self._stop.is_set() and model not in self._left:
                     self._fail(model, error)
             finally:
+                self._is_building = False
                 self.models.discard(model)
 
     def _take_in(self, waiting: dict[str, _Collection]) -> None:

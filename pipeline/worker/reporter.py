@@ -40,6 +40,7 @@ class Reporter:
         settings: the worker's.
         state: how the worker is now.
         outage: tells when Redis refuses reports.
+        is_building: whether an engine is being built, which takes all that cameras leave.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class Reporter:
         settings: Settings,
         state: Callable[[], WorkerState],
         outage: Outage,
+        is_building: Callable[[], bool],
     ) -> None:
         self._client, self._settings, self._state = client, settings, state
-        self._outage = outage
+        self._outage, self._is_building = outage, is_building
         self._machine = Machine()
         self._room = Room()
         self._started = time.time()
@@ -119,7 +121,7 @@ class Reporter:
             zoo=self._zoo,
             defaults=self._defaults | stages,
             standard=standard,
-            room=self._room.report(_running(state), _is_building(state)),
+            room=self._room.report(_running(state), self._is_building()),
         )
 
     def _read_zoo(self) -> tuple[ZooReport, ...]:
@@ -144,10 +146,6 @@ class Reporter:
 
 def _running(state: WorkerState) -> int:
     return sum(camera.state == State.RUNNING for camera in state.cameras.values())
-
-
-def _is_building(state: WorkerState) -> bool:
-    return any(build.state == "building" for build in state.builds.values())
 
 
 def _of_zoo(name: str, at: str) -> ZooReport:

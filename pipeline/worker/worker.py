@@ -101,8 +101,9 @@ class Worker:
         self._swaps = ModelSwaps(
             client, settings.worker, self.models, self._builds.leave, self._blurred
         )
-        self._reporter = Reporter(client, settings, self.state, self._outage)
-        trial = partial(answer_trial, self._registry, settings.models, self._builds.is_building)
+        is_building = self._builds.is_building
+        self._reporter = Reporter(client, settings, self.state, self._outage, is_building)
+        trial = partial(answer_trial, self._registry, settings.models, is_building)
         self._clips = WorkerClips(settings.clips, lambda: self.cameras)
         handlers: dict[What, Handler] = {
             "swap": self._swaps.swap,

@@ -182,6 +182,7 @@ def test_what_was_chosen_by_hand_stays_though_the_child_goes_on(
     )
     run_until(builds, stage, "building")
     builds.leave("test-boxes")
+    assert builds.is_building()
     go.touch()
     until(lambda: not builds.is_building(), 20)
     builds.close()

@@ -36,7 +36,7 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 
 def reporter(client: Any = None, **settings: object) -> Reporter:
-    return Reporter(client, Settings.model_validate(settings), lambda: STATE, OUTAGE)
+    return Reporter(client, Settings.model_validate(settings), lambda: STATE, OUTAGE, lambda: False)
 
 
 def report(name: str = "main", **settings: object) -> WorkerReport:
@@ -141,6 +141,19 @@ def test_it_is_published_no_more_than_once_a_second(
         assert (client.delete(report_key("main")) == 1) == is_published
 
 
+def test_room_is_not_told_while_an_engine_is_built_though_no_model_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody chose by hand what runs, and the build goes on."""
+    monkeypatch.setattr("pipeline.worker.load.EVERY_S", 0.0)
+    building = [False]
+    told = Reporter(None, Settings(), worker, OUTAGE, lambda: building[0])  # type: ignore[arg-type]
+    told.report()
+    assert told.report().room is not None
+    building[0] = True
+    assert told.report().room is None
+
+
 def test_what_cannot_be_told_ends_no_worker(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +161,7 @@ def test_what_cannot_be_told_ends_no_worker(
         raise ValueError("a manifest is gone")
 
     monkeypatch.setattr("pipeline.worker.reporter.EVERY_S", 0.0)
-    told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail, OUTAGE)
+    told = Reporter(connect("redis://127.0.0.1:1"), Settings(), fail, OUTAGE, lambda: False)
     told.poll()
     assert "cannot say how it is: a manifest is gone" in caplog.text
 
