@@ -1,4 +1,4 @@
-"""Which runtime runs a model fastest on this processor: built, proved and measured side by side."""
+"""Find the runtime that runs a model fastest on this processor: build, prove, measure each."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def remembered(contest: Contest) -> Verdict | None:
 def hold(contest: Contest, told: Told) -> Verdict:
     """Build, prove and measure each way to run a model, and remember what is fastest.
 
-    What cannot be built, or finds something else than the model, takes no part, and the verdict
-    says why. It is not remembered where a file could not be read or written: that passes.
+    What cannot be built, or disagrees with the model, takes no part, and the verdict says why. The
+    verdict is not remembered if a file could not be read or written, as such an error may pass.
 
     Args:
         contest: the model, and the images.
@@ -91,7 +91,7 @@ def hold(contest: Contest, told: Told) -> Verdict:
             way = replace(way, words=" ".join(str(error).split()) or type(error).__name__)
         ways.append(way)
     share = len(asked) / (len(asked) + 1)
-    # On a machine with no time to spare it takes long, and is told of lest it seems to hang.
+    # On a busy machine this takes long: progress is reported, so that it does not seem to hang.
     costs = measure(models, images, told=lambda: told(share, "measuring"))
     measured = tuple(replace(way, ms=costs.get(place)) for place, way in enumerate(ways))
     facts = _facts(contest)
@@ -113,10 +113,10 @@ def measure(
     seconds: float = _SECONDS,
     told: Callable[[], None] = lambda: None,
 ) -> dict[int, float]:
-    """Return the processor time of a frame by each model, in milliseconds, the median.
+    """Return each model's median processor time per frame, in milliseconds.
 
-    They run in turn, so that a slow moment meets all of them. It is the time of this process on
-    any core and not that on the clock, which a busy machine stretches.
+    They run in turn, so that a slow moment affects all of them. What counts is the time of this
+    process on any core, not the time on the clock, which a busy machine stretches.
 
     Args:
         models: loaded, by number; each is run once before it counts.

@@ -1,4 +1,4 @@
-"""What is asked of engines, from the command line or as JSON for a child process."""
+"""Requests for engines, from the command line or as JSON for a child process."""
 
 from __future__ import annotations
 
@@ -148,14 +148,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """A model whose fastest engine is looked for.
+    """The search for a model's fastest engine.
 
     Attributes:
         model: zoo name, or path of a manifest.
         frames: images on which engines are proved and measured, as in ``Request``.
         threads: of the sessions that will run it.
         calibrate: images that set the scales of int8, as in ``Request``; None tries no int8.
-        by_cameras: these are frames that the model has seen, whichever they were.
+        by_cameras: those are frames of the cameras; a verdict does not depend on which.
     """
 
     model: Annotated[str, Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")]
@@ -163,7 +163,9 @@ class Contest:
         str | None,
         Option(metavar="CLIP", help="Real images to compare and measure on; else shipped ones."),
     ] = None
-    threads: Annotated[int, Option(help="Of a worker's sessions, whose verdict it is.", min=1)] = 1
+    threads: Annotated[
+        int, Option(help="Of a worker's session; the verdict holds for that.", min=1)
+    ] = 1
     calibrate: Annotated[
         str | None,
         Option(metavar="CLIP", help="Tries int8 too: clip or folder with what the cameras see."),

@@ -1,4 +1,4 @@
-"""What was found fastest on this machine: ``$MIRANTE_HOME/verdicts/<key>.json``."""
+"""Verdicts on which engine is fastest on this machine: ``$MIRANTE_HOME/verdicts/<key>.json``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         runtime: what executes it.
         precision: of the engine; ``as published`` of the model's own file.
         ms: processor time of a frame in milliseconds, the median; None where it cannot run here,
-            or finds something else than the model.
+            or disagrees with the model.
         engine: its key in the store of engines; None for the model's own file.
         words: why it cannot run.
     """
@@ -42,11 +42,11 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How the ways to run a model compare.
+    """The comparison of the ways to run a model.
 
     Attributes:
         model: its name.
-        facts: all that it was measured with; of another value it is not true any more.
+        facts: all that it depends on; when one of them changes, it no longer holds.
         measured: the model's own file first.
         fastest: the place in ``measured`` of what shall run.
         at: when, in ISO 8601.

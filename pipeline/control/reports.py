@@ -309,7 +309,7 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
         defaults: what a camera inherits that does not say otherwise; keys of ``CameraOptions``.
         standard: what runs where a camera names no stages, as it was chosen so far; None where the
             configuration's defaults name some.
-        room: how many cameras more its machine holds; None until that was measured.
+        room: how many more cameras its machine holds; None until that was measured.
     """
 
     worker: str

@@ -37,7 +37,7 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self.memory_free_bytes - round(KEPT_MEMORY * self.memory_bytes))
 
     def holds(self, cores: float, memory_bytes: int = 0) -> int:
-        """Return how many cameras more fit.
+        """Return how many more cameras fit.
 
         Args:
             cores: that each needs, more than 0.
@@ -48,14 +48,14 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How many cameras more a worker's machine holds, from its last minute.
+    """How many more cameras a worker's machine holds, from its last minute.
 
     Attributes:
         cameras: that run now.
         camera_percent: of one core that each of them costs on average, with the processes around
             the worker; None where none runs.
         free_percent: of one core, that cameras may use yet.
-        more: so many cameras like these fit besides, as they are now; None where none runs.
+        more: how many more cameras like these, as they are now, fit; None where none runs.
     """
 
     cameras: int

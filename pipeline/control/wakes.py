@@ -1,4 +1,4 @@
-"""Tell a worker that something happens before a camera of its."""
+"""Tell a worker that something is happening in front of one of its cameras."""
 
 from __future__ import annotations
 

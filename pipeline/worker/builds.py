@@ -40,7 +40,7 @@ class _Collection:
 
     Attributes:
         samples: where they are kept.
-        patience_s: after the first, until there are enough; None waits for all.
+        patience_s: how long to wait after the first until there are enough; None waits for all.
         since_s: when the first was there.
     """
 
@@ -177,8 +177,8 @@ class EngineBuilds:
                 self.models.discard(model)
 
     def _take_in(self, waiting: dict[str, _Collection]) -> None:
-        """Use what is there of what is newly wanted, else begin to keep frames; end that where
-        somebody chose by hand.
+        """For each newly wanted model use the engine that is there, else begin to keep frames; stop
+        keeping those of a model that somebody replaced by hand.
         """
         while not self._wanted.empty():
             model = self._wanted.get()

@@ -22,12 +22,12 @@ from pipeline.config.settings import AUTO, CAMERAS, Engine
 log = logging.getLogger(__name__)
 
 _NEEDED = ("openvino", "onnx", "onnxslim")  # the extra openvino
-_PROVING = 3  # of so many frames one proves and measures, where the others calibrate
+_PROVING = 3  # one frame in three proves and measures, where the others calibrate
 _MORE = 3  # times as many frames are kept where they calibrate too
 
 
 class NotBuiltError(RuntimeError):
-    """The child process built no engine; in its words."""
+    """The child process built no engine; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Choice(Protocol):
         frames: how many times the usual number of frames it wants.
         only_found: it wants frames in which the model finds something.
         all_frames: it waits for all of them, however long that takes.
-        forgiven: errors of ``find`` with which a worker starts, its model as it is.
+        forgiven: errors of ``find`` that stop no worker from starting; the model runs as it is.
     """
 
     frames: int
@@ -73,7 +73,7 @@ class Choice(Protocol):
         """Write what a child process needs into a folder; return its arguments."""
 
     def read(self, model: str, said: Mapping[str, Any]) -> Provided:
-        """Return what the child process made, of the last line that it told."""
+        """Return what the child process made, from the last line that it wrote."""
 
 
 def choice_of(settings: Engine, threads: int) -> Choice | None:
@@ -146,7 +146,7 @@ class Configured:
 
 
 class Fastest:
-    """The fastest of those that find what the model finds, measured once and remembered."""
+    """The fastest of the engines that agree with the model, measured once and remembered."""
 
     only_found = True
     forgiven: tuple[type[Exception], ...] = (Exception,)  # nobody needs it to have been asked for
@@ -157,7 +157,7 @@ class Fastest:
         self.frames = _MORE if self.all_frames else 1
 
     def applies(self, model: str) -> bool:
-        """Return whether there is a choice: not for a server's model, or another's file."""
+        """Return whether there is a choice: not on a server, nor for a file of another runtime."""
         from engines.builder.contest import applies_to
 
         try:
@@ -173,7 +173,7 @@ class Fastest:
         return None if verdict is None else _provided(verdict)
 
     def ask(self, model: str, folder: Path, pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
-        """Write the contest and the frames, of which some calibrate where cameras shall."""
+        """Write the contest and the frames, some of which calibrate if cameras are to."""
         proving, calibrate = list(pictures), self._calibrate
         if calibrate == CAMERAS:
             proving = list(pictures[::_PROVING])

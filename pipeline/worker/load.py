@@ -34,7 +34,7 @@ class Mark:
 
     @classmethod
     def now(cls, root: Path = _CGROUP) -> Mark:
-        """Return it for now."""
+        """Measure it now."""
         return cls(time.monotonic(), _own_s(), _all_s(root))
 
 
@@ -47,7 +47,7 @@ class Use:
 
     @classmethod
     def between(cls, before: Mark, after: Mark) -> Use:
-        """Return it.
+        """Compute it.
 
         Raises:
             ValueError: no time has passed.
@@ -69,14 +69,14 @@ class Room:
         self._said: RoomReport | None = None
 
     def report(self, cameras: int, is_building: bool = False) -> RoomReport | None:
-        """Return the room for more; None until it was measured for 10 s with as many cameras, and
-        while engines are built, which takes what cameras leave.
+        """Return the room for more cameras; None until it was measured for 10 s with this many of
+        them, and while engines are built, which takes all that cameras leave.
 
-        It is measured every 10 s: to find its children, every process of the machine is looked at.
+        It is measured only every 10 s, as finding the children means looking at every process.
 
         Args:
             cameras: that run now.
-            is_building: a process of this one builds an engine, or measures some.
+            is_building: whether a child process builds an engine, or measures some.
         """
         if cameras != self._cameras or is_building:
             self._marks.clear()
@@ -112,7 +112,7 @@ def space_of(used: float, root: Path = _CGROUP) -> Space:
 
     Args:
         used: cores in use now.
-        root: where the kernel tells of containers' limits (cgroup v2).
+        root: where the kernel shows containers' limits (cgroup v2).
     """
     memory = psutil.virtual_memory()
     total, free = memory.total, memory.available

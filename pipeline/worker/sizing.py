@@ -1,4 +1,4 @@
-"""What a camera costs here, busy and quiet, measured by running it, and how many like it fit."""
+"""Measure what a camera costs here, busy and quiet, by running it, and how many like it fit."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
         others: cores in use by all else that runs here.
         space: the machine with others and the worker on it.
         fits_busy, fits_quiet: cameras like it that fit besides what runs, all busy, or all quiet.
-        limited_by: what ends first where all are busy.
+        limited_by: what runs out first when all are busy.
         is_full: the machine had no time for all of it, so that a camera costs more than was
             measured.
     """
@@ -102,7 +102,7 @@ class _Part:
         self.began_s = time.monotonic()
 
     def tick(self, worker: Worker, stop: threading.Event) -> None:
-        """Called a few times a second: notes the begin and the end of what counts."""
+        """Called a few times a second: notes the start and the end of what counts."""
         now_s, frames = time.monotonic(), _frames(worker)
         if self.due_s == float("inf"):
             if frames is None:

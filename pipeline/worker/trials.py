@@ -123,8 +123,8 @@ def answer_trial(
     """The worker's side of ``ask_trial``.
 
     Args:
-        registry: the cameras that are there.
-        folder: the worker's own of manifests.
+        registry: the configured cameras.
+        folder: the worker's folder of manifests.
         is_building: whether an engine is built now, which takes all that cameras leave.
         request: what was asked.
 

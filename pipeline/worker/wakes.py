@@ -1,4 +1,4 @@
-"""Wakes cameras that are asleep when somebody says that something happens."""
+"""Wake sleeping cameras when somebody says that something is happening."""
 
 from __future__ import annotations
 
