@@ -28,6 +28,7 @@ from pipeline.control.rpc import Requests
 from plugins.clips.kept import Published
 from plugins.clips.sidecar import Sidecar
 from tests.support.api_server import Bench
+from tests.support.polled_requests import polled
 
 CLIP = Clip(
     id="20261129-041503-250",
@@ -218,21 +219,9 @@ def test_a_clip_is_asked_of_the_worker(bench: Bench) -> None:
         return msgspec.json.encode(made)
 
     bench.redis.set(lease_key("main"), "x")
-    requests = Requests(bench.redis, "main", {"clip": answer})
-    ended = threading.Event()
-
-    def poll() -> None:
-        while not ended.wait(0.02):
-            requests.poll()
-
-    thread = threading.Thread(target=poll)
-    thread.start()
-    try:
+    with polled(Requests(bench.redis, "main", {"clip": answer})):
         for _, status, detail in MADE:
             told = bench.http.post(path, json={"before_s": 3})
             assert (told.status_code, told.json().get("detail")) == (status, detail)
-    finally:
-        ended.set()
-        thread.join()
     assert asked == [{"camera": "gate", "before_s": 3.0, "after_s": None}] * len(MADE)
     assert {bench.http.post(path, json=body).status_code for body in REFUSED} == {422}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from pipeline.control.reports import publish
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, ask_trial, pack
 from tests.support.api_server import Bench, replace_report
+from tests.support.polled_requests import polled
 
 TEST = "/api/v1/cameras/test"
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(1, 2, 3, 4))
@@ -156,7 +156,6 @@ def tried(bench: Bench, request: pytest.FixtureRequest) -> Iterator[list[dict[st
     worker = getattr(request, "param", "main")
     run(bench, worker)
     asked: list[dict[str, Any]] = []
-    over = threading.Event()
 
     def answer(request: dict[str, Any]) -> bytes:
         asked.append(request)
@@ -178,17 +177,8 @@ def tried(bench: Bench, request: pytest.FixtureRequest) -> Iterator[list[dict[st
             )
         )
 
-    requests = Requests(bench.redis, worker, {"trial": answer})
-
-    def work() -> None:
-        while not over.wait(0.05):
-            requests.poll()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield asked
-    over.set()
-    thread.join()
+    with polled(Requests(bench.redis, worker, {"trial": answer})):
+        yield asked
 
 
 def test_a_camera_is_tried(bench: Bench, tried: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from pipeline.control.rpc import Requests
 from tests.support.api_server import Bench
+from tests.support.polled_requests import polled
 
 SWAP = "/api/v1/models/swap"
 
@@ -17,7 +17,7 @@ SWAP = "/api/v1/models/swap"
 @pytest.fixture
 def asked(bench: Bench) -> Iterator[list[dict[str, Any]]]:
     """A worker that does what it is asked, but for a model that it does not run."""
-    over, requests = threading.Event(), list[dict[str, Any]]()
+    requests: list[dict[str, Any]] = []
 
     def swap(request: dict[str, Any]) -> bytes:
         requests.append(request)
@@ -25,19 +25,10 @@ def asked(bench: Bench) -> Iterator[list[dict[str, Any]]]:
             raise ValueError(f'no model "{request["model"]}" runs here')
         return b"model street, then another"
 
-    taking = Requests(bench.redis, "main", {"swap": swap})
-
-    def work() -> None:
-        while not over.wait(0.02):
-            taking.poll()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    bench.worker()
-    bench.until(bench.services.sampler.reports)
-    yield requests
-    over.set()
-    thread.join()
+    with polled(Requests(bench.redis, "main", {"swap": swap})):
+        bench.worker()
+        bench.until(bench.services.sampler.reports)
+        yield requests
 
 
 def test_a_swap_and_the_way_back(bench: Bench, asked: list[dict[str, Any]]) -> None:

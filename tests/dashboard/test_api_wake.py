@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ from pipeline.control.sleep_report import SleepReport
 from pipeline.worker.wakes import answer_wake
 from plugins.gate.calm import Calm
 from tests.support.api_server import Bench, replace_report
+from tests.support.polled_requests import polled
 from tests.support.worker_states import GATE
 
 PATH = "/api/v1/cameras/gate/wake"
@@ -45,18 +45,10 @@ def test_a_camera_is_woken(bench_with_gate: Bench) -> None:
     assert (told.status_code, told.json()["detail"]) == (409, 'worker "main" is not running')
     bench.redis.set(lease_key("main"), "x")
     cameras: dict[str, Running] = {}
-    requests = Requests(
+    waking = Requests(
         bench.redis, "main", {"wake": lambda asked: answer_wake(lambda: cameras, asked)}
     )
-    ended = threading.Event()
-
-    def poll() -> None:
-        while not ended.wait(0.02):
-            requests.poll()
-
-    thread = threading.Thread(target=poll)
-    thread.start()
-    try:
+    with polled(waking):
         told = bench.http.post(PATH)
         assert (told.status_code, told.json()["detail"]) == (409, 'camera "gate" does not run')
         cameras["gate"] = Running(spares=False)
@@ -80,9 +72,6 @@ def test_a_camera_is_woken(bench_with_gate: Bench) -> None:
         told = bench.http.post(PATH)
         words = 'camera "gate" does not run: end of file'
         assert (told.status_code, told.json()["detail"]) == (409, words)
-    finally:
-        ended.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("body", [{"seconds": 0}, {"seconds": 3601}, {"seconds": "x"}, {"s": 1}])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.polled_requests import polled
 
 pytestmark = pytest.mark.redis
 
@@ -33,24 +33,15 @@ LOCAL = [
 @pytest.fixture
 def asked(bench: Bench) -> Iterator[list[dict[str, Any]]]:
     """The requests for trials that a worker gets, which it answers."""
-    over, seen = threading.Event(), list[dict[str, Any]]()
+    seen: list[dict[str, Any]] = []
 
     def answer(request: dict[str, Any]) -> bytes:
         seen.append(request)
         return pack(Trial(connected=True, words="tried", seconds=0.1))
 
-    requests = Requests(bench.redis, "main", {"trial": answer})
     bench.worker()
-
-    def work() -> None:
-        while not over.wait(0.02):
-            requests.poll()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield seen
-    over.set()
-    thread.join()
+    with polled(Requests(bench.redis, "main", {"trial": answer})):
+        yield seen
 
 
 def test_addresses_here_are_not_tested_unless_the_key_allows_them(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline.worker.wakes import answer_wake
 from plugins.gate.calm import Calm
 from tests.support import ROOT
 from tests.support.outcome import Run
+from tests.support.polled_requests import polled
 
 pytestmark = pytest.mark.redis
 
@@ -110,24 +110,14 @@ def test_a_camera_is_woken_by_its_worker(
     refused = mirante("camera", "wake", "gat", *at)
     assert refused.status != 0
     assert 'no camera "gat"; did you mean "gate"?' in refused.err
-    calm, ended = Calm(), threading.Event()
+    calm = Calm()
     calm.spares = True
     runner: Any = SimpleNamespace(state=State.RUNNING, reason="", finished=False)
     running = {"gate": SimpleNamespace(calm=calm, runner=runner)}
     with connect(redis_server.url) as client:
-        requests = Requests(client, "main", {"wake": partial(answer_wake, lambda: running)})
-
-        def poll() -> None:
-            while not ended.wait(0.02):
-                requests.poll()
-
-        thread = threading.Thread(target=poll)
-        thread.start()
-        try:
+        waking = Requests(client, "main", {"wake": partial(answer_wake, lambda: running)})
+        with polled(waking):
             woken = mirante("camera", "wake", "gate", "--for", "600", *at)
-        finally:
-            ended.set()
-            thread.join()
     assert woken.out == 'models look at each frame of camera "gate" for 600 s\n'
     assert calm.is_called(time.monotonic() + 60)
 

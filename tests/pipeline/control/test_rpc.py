@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from mirante.keys import WORKERS, lease_key
 from pipeline.control.registry import connect
 from pipeline.control.rpc import AT_ONCE, NoAnswerError, RefusedError, Requests, What, ask
 from pipeline.worker.redis_server import RedisServer
+from tests.support.polled_requests import polled
 
 pytestmark = pytest.mark.redis
 
@@ -23,24 +23,6 @@ pytestmark = pytest.mark.redis
 def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     with connect(redis_server.url) as client:
         yield client
-
-
-@contextmanager
-def polled(requests: Requests) -> Iterator[None]:
-    """A worker's main loop."""
-    ended = threading.Event()
-
-    def loop() -> None:
-        while not ended.wait(0.01):
-            requests.poll()
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def test_an_answer_is_the_handler_s_bytes(client: redis.Redis) -> None:
