@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 
 from mirante.nesting import LEVELS, check_nesting
 
@@ -22,6 +23,12 @@ def with_integers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: with_integers(each) for key, each in value.items()}
     return [with_integers(each) for each in value] if isinstance(value, list) else value
+
+
+class JsonBody(BaseModel):
+    """A body of keys that are all known, with JSON's types as they are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class JsonRoute(APIRoute):

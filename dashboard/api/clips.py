@@ -9,10 +9,10 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from dashboard.access.rights import Operator, Viewer
-from dashboard.api.bodies import JsonRoute, with_integers
+from dashboard.api.bodies import JsonBody, JsonRoute, with_integers
 from dashboard.api.clip_bytes import growing, masks_as_bits, ranged
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import DIGITS, CameraName, Shape, as_said, refusals
@@ -23,7 +23,6 @@ from pipeline.config.camera_url import redact
 from pipeline.control.clip_place import ClipPlace
 from pipeline.control.clip_requests import ask_clip
 from pipeline.control.clip_store import ClipStoreError
-from pipeline.control.lease import holders
 from pipeline.control.rpc import RefusedError
 
 MEDIA: dict[Part, str] = {"mp4": "video/mp4", "jpg": "image/jpeg", "json": "application/json"}
@@ -47,10 +46,8 @@ class Clips(Shape):
     )
 
 
-class Wanted(BaseModel):
+class Wanted(JsonBody):
     """The seconds of a clip before and after now; null for what the camera's `clips` says."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     before_s: Seconds | None = Field(None, examples=[5])
     after_s: Seconds | None = Field(None, examples=[10])
@@ -120,9 +117,7 @@ def make_clip(
     """From seconds before now, as far as the camera's worker remembers, until seconds after. Where
     one is being made already it is extended, and its ID returned.
     """
-    worker, wanted = Seen(services, who).named(name).worker, body or Wanted()
-    if worker not in holders(services.redis, worker):
-        raise HTTPException(409, f'worker "{worker}" is not running')
+    worker, wanted = Seen(services, who).running(name), body or Wanted()
     try:
         made = ask_clip(services.redis, worker, name, wanted.before_s, wanted.after_s)
     except RefusedError as error:

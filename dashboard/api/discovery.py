@@ -6,10 +6,10 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, HTTPException
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from dashboard.access.rights import Admin
-from dashboard.api.bodies import JsonRoute, with_integers
+from dashboard.api.bodies import JsonBody, JsonRoute, with_integers
 from dashboard.api.shapes import refusals
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe
@@ -26,12 +26,10 @@ _SIDES = CameraOptions()
 Side = Annotated[int, Field(ge=1, le=65_535), BeforeValidator(with_integers)]
 
 
-class Question(BaseModel):
+class Question(JsonBody):
     """The login to use, and the analysis that streams are for. A digest of the password goes to
     every camera that answers; nothing is kept.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     user: str | None = Field(None, min_length=1, max_length=64, examples=["viewer"])
     password: SecretStr | None = Field(None, max_length=1024)

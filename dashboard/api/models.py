@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dashboard.access.rights import OperatorOfAll, Viewer
 from dashboard.access.sight import without_others
 from dashboard.api import machine_shapes
-from dashboard.api.bodies import JsonRoute
+from dashboard.api.bodies import JsonBody, JsonRoute
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import Shape, refusals
 from dashboard.services import FromApp
@@ -53,10 +53,8 @@ async def list_models(services: FromApp, who: Viewer) -> dict[str, Any]:
     return without_others(who, told)
 
 
-class Swap(BaseModel):
+class Swap(JsonBody):
     """Which model to put in the place of which."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: Annotated[str, Field(description="as the cameras' stages name it", examples=["street"])]
     to: Annotated[

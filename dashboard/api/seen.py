@@ -16,6 +16,7 @@ from dashboard.api.shapes import unknown
 from dashboard.services import Services
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
+from pipeline.control.lease import holders
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.reports import WorkerReport
 
@@ -54,6 +55,18 @@ class Seen:
         if name not in cameras:
             raise unknown(name, cameras)
         return cameras[name]
+
+    def running(self, name: str) -> str:
+        """The worker of a camera, which is running; blocks.
+
+        Raises:
+            HTTPException: 404, there is no camera of that name; 409, its worker is not running.
+            redis.RedisError: Redis does not answer.
+        """
+        worker = self.named(name).worker
+        if worker not in holders(self.services.redis, worker):
+            raise HTTPException(409, f'worker "{worker}" is not running')
+        return worker
 
     def cameras(self) -> list[dict[str, Any]]:
         """The cameras as of the last second, as the API describes them."""

@@ -250,8 +250,8 @@ class Camera(Shape):
     )
     cpu_percent: float | None = Field(
         None,
-        description="what its own threads take of a core, over the last ten seconds: receiving, "
-        "decoding, stages",
+        description="percent of one core that its own threads took over the last ten seconds: "
+        "receiving, decoding, stages",
     )
 
 

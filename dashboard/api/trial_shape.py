@@ -57,13 +57,13 @@ class Trial(Shape):
     )
     cpu_percent: float | None = Field(
         None,
-        description="of one core, that it takes while models look at every frame that its rate "
-        "lets pass; null where it was not measured",
+        description="percent of one core that it takes while models look at every frame that its "
+        "rate lets pass; null where it was not measured",
     )
     free_percent: float | None = Field(
         None,
-        description="of one core, that cameras may use yet on the worker's machine; null where it "
-        "was not measured, or the camera runs there already",
+        description="percent of one core that is left for cameras on the worker's machine; null "
+        "where it was not measured, or the camera runs there already",
     )
     fits: bool | None = Field(
         None, description="whether that is enough for it; it may be added all the same"

@@ -2,7 +2,7 @@
 import { post } from "./lib/api.js";
 import { draft } from "./form/form_draft.js";
 import { html, useEffect, useRef, useState } from "./lib/preact.js";
-import { Button, Icon, Notice } from "./lib/ui.js";
+import { Button, Icon, Notice, sentence } from "./lib/ui.js";
 
 /** `words`: why somebody whom a proxy signed in gets no further. */
 export function Login({ words: refused, onLogin }) {
@@ -74,5 +74,5 @@ const inWords = (s) => (s < 100 ? `${s} s` : `${Math.ceil(s / 60)} min`);
 /** The server's words as a sentence; how long to wait is said beside it, and goes down. */
 function words(failure) {
   const message = failure.retryAfterS ? failure.message.split(";")[0] : failure.message;
-  return message[0].toUpperCase() + message.slice(1) + (/[.!?]$/.test(message) ? "" : ".");
+  return sentence(message);
 }

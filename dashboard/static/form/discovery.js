@@ -1,7 +1,7 @@
 // Cameras of the network that speak ONVIF; choosing a stream fills the address.
 import { post } from "../lib/api.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
-import { Button, Icon, Notice } from "../lib/ui.js";
+import { Button, Icon, Notice, sentence } from "../lib/ui.js";
 import { sources } from "./sources.js";
 
 /** `onChoose` takes {url, view, user, password, suggestion}; `size`: {width, height} of the analysed frame. */
@@ -80,5 +80,3 @@ function Stream({ stream, at, view, onChoose }) {
     <span>${at === 0 ? "Main stream" : `Stream ${at + 1}`}</span>${facts && html`<small>${facts}</small>`}
     ${mark && html`<em>${mark}</em>`}<code>${stream.url}</code></button>`;
 }
-
-const sentence = (words) => (words ? words[0].toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".") : "");

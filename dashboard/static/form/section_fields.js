@@ -3,10 +3,10 @@ import { number, same } from "./camera_values.js";
 import { Field, Select, Trouble } from "./fields.js";
 import { Chip, ClassChip } from "../lib/chips.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
+import { sentence } from "../lib/ui.js";
 import { withValue } from "./stage_kinds.js";
 
 const CONTROLS = { number: Typed, text: Typed, by_class: Typed, switch: Choice, choice: Choice, classes: Chips, choices: Chips };
-const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
 
 /**
  * `own`: the keys that the camera sets, null for none; `inherited`: those that its worker sets; `labels`: the classes that

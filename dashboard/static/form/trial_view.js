@@ -3,7 +3,7 @@ import { AreaDrawing } from "./area_drawing.js";
 import { drawFrame } from "../lib/draw.js";
 import { Mend } from "../lib/less.js";
 import { html, useEffect, useRef, useState } from "../lib/preact.js";
-import { Button, Notice } from "../lib/ui.js";
+import { Button, Notice, sentence } from "../lib/ui.js";
 
 const LAYERS = { masks: false, boxes: true, labels: true, hidden: new Set() };
 const PATIENCE_S = 4; // until it is said what it waits for
@@ -83,8 +83,6 @@ function seen(objects) {
   return [...counts].map(([label, n]) => `${n} ${label}`).join(", ") || "nothing found in this frame";
 }
 
-const sentence = (words) => words[0].toUpperCase() + words.slice(1);
-
 function Facts({ trial, stale, verb }) {
   const fact = (name, value) => value && html`<dt>${name}</dt><dd>${value}</dd>`;
   return html`<div class="trial-facts">
@@ -94,11 +92,11 @@ function Facts({ trial, stale, verb }) {
       ${fact("Frames", trial.fps && `${Number(trial.fps.toFixed(1))} per second`)}
       ${fact("Codec", trial.codec)}
       ${fact("Took", `${trial.seconds.toFixed(1)} s`)}
-      ${fact("Takes", trial.cpu_percent && `${Math.round(trial.cpu_percent)} % of a core when busy`)}
+      ${fact("CPU", trial.cpu_percent && `${Math.round(trial.cpu_percent)} % of a core when busy`)}
       ${fact("Models", trial.models.join(", "))}
       ${fact("Found", seen(trial.objects))}
     </dl>
-    ${trial.warning && html`<p class="state wraps wait" role="alert">${sentence(trial.warning)}.</p>`}
+    ${trial.warning && html`<p class="state wraps wait" role="alert">${sentence(trial.warning)}</p>`}
     ${trial.hint && html`<p>${trial.hint}.</p>`}
     ${trial.less && html`<p>${trial.less.runs}: fewer ${trial.less.finds} found. <${Mend} choice=${trial.less} /></p>`}
     ${stale ? html`<p>Settings have changed: test again to see the result.</p>`

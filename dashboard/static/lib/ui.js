@@ -95,6 +95,9 @@ export function bytes(value) {
   return `${(value / 1024 ** power).toFixed(power && value / 1024 ** power < 10 ? 1 : 0)} ${units[power]}`;
 }
 
+/** The server's words, with a capital first and a full stop last; "" for none. */
+export const sentence = (words) => (words ? words[0].toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".") : "");
+
 export const ms = (value) => (value === null || value === undefined ? "–" : `${Math.round(value)} ms`);
 
 /** "now", "12 s", "5 min", "3 h", "2 d" since a Unix time in seconds. */
