@@ -78,8 +78,8 @@ def numbered_clip(plan: Plan) -> Path:
 
 
 def overloaded(runs: Mapping[str, Sequence[Taken]]) -> list[str]:
-    """Return a sentence for each variant that did not keep up: its milliseconds depend on for how
-    long it ran, and are only of the frames that it read in time.
+    """Return a sentence for each variant that did not keep up: its milliseconds depend on how long
+    it ran, and cover only the frames that it read in time.
     """
     read = {name: median(each.share for each in taken) for name, taken in runs.items()}
     return [

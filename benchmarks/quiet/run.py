@@ -94,8 +94,8 @@ def run_bench(plan: Plan) -> None:
 
 
 def overloaded(report: Mapping[str, Mapping[str, Figures]]) -> list[str]:
-    """Return a sentence for each scene that the machine was too slow for: its figures are of what
-    was dropped.
+    """Return a sentence for each scene that the machine was too slow for: its figures show dropped
+    frames, not the levers.
     """
     read = {name: levers[OFF]["published_percent"] or 0.0 for name, levers in report.items()}
     return [

@@ -130,8 +130,8 @@ def first_found_s(
 def unseen(
     seen: Seen, off: Seen, begin: int, boxes: Sequence[tuple[float, float, float, float]]
 ) -> int:
-    """Return in how many frames the object that crosses was found without the gate, and no model
-    looked with it; arguments as of ``first_found_s``.
+    """Return the number of frames in which the object that crosses was found without the gate while
+    no model looked with it; arguments as of ``first_found_s``.
     """
     count = 0
     for number, box in enumerate(boxes, begin):

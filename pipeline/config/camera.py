@@ -85,7 +85,7 @@ class CameraOptions(Section):
     fps: FrameRate | None = Field(
         None,
         description="maximum frames analysed per second, or {quiet: 1, busy: 10}: one while "
-        "nothing moves, and one from the first motion on; each greater than 0, at most 1000",
+        "nothing moves, the other from the first motion on; each greater than 0, at most 1000",
     )
     transport: Literal["auto", "tcp", "udp"] = Field(
         "auto",
@@ -157,8 +157,8 @@ class CameraOptions(Section):
     sleep: Literal["auto", "on", "off"] = Field(
         "auto",
         description="while the gate of a live camera sees nothing move, only key frames are "
-        "decoded; those in between are decoded when something happens; auto: and while somebody "
-        "watches; on: who watches sees the key frames",
+        "decoded; those in between are decoded when something happens; auto: all frames are "
+        "decoded while somebody watches; on: viewers see only the key frames",
     )
     stages: list[Stage] | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The maximum rate of analysed frames, one for all times or one by what happens."""
+"""The maximum rate of analysed frames: one rate, or one while quiet and one while busy."""
 
 from __future__ import annotations
 

@@ -220,8 +220,8 @@ class Engine(Section):
     precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="of those engines")
     calibrate: str | None = Field(
         None,
-        description="for int8: a clip or folder of images of what the cameras see; with it auto "
-        "tries int8 too, and there cameras stands for frames of the cameras themselves",
+        description="for int8: a clip or folder of images of what the cameras see; with it, auto "
+        "tries int8 too; cameras, only with auto: frames of the cameras themselves",
     )
     batch: int | None = Field(
         None, ge=1, le=256, description="maximum images per call; null: 8 on a GPU, else 1"

@@ -96,12 +96,12 @@ class StageKind(Section):
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """The keys by which it looks at parts of the frame at full resolution; empty without."""
+        """Its keys for looking at parts of the frame at full resolution, with their values."""
         return {}
 
     @property
     def most_tracked(self) -> int:
-        """Frames in a row that need no look while objects that it knows alone move."""
+        """Maximum frames in a row that skip the models while only objects that it tracks move."""
         return 0
 
     @property

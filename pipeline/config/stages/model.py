@@ -68,7 +68,6 @@ class ModelStage(StageKind):
     publish: Annotated[bool, Shown("Publish embeddings", "vectors")] = Field(
         False, description="write the model's embeddings, a vector per box, into the message"
     )
-
     regions: Annotated[Literal["auto", "off"], Shown("Regions")] = Field(
         "off",
         description="auto: where something moves in a small part of a large frame, look at a "
@@ -84,7 +83,7 @@ class ModelStage(StageKind):
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """The keys by which it looks at parts of the frame, as it has them; empty without."""
+        """Its keys for looking at parts of the frame that are not off, with their values."""
         return {key: getattr(self, key) for key in PARTS if getattr(self, key) != "off"}
 
     def launch_text(self, threads: int) -> str:

@@ -58,18 +58,17 @@ class TrackStage(StageKind):
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )
-
     skip: Annotated[int, Shown("Frames skipped in a row")] = Field(
         0,
         ge=0,
         le=30,
-        description="maximum of frames in a row that models do not look at while objects alone "
-        "move, as expected; they are published with the expected boxes",
+        description="maximum frames in a row that skip the models while only tracked objects move, "
+        "as expected; they are published with the expected boxes",
     )
 
     @property
     def most_tracked(self) -> int:
-        """Frames in a row that need no look while its objects alone move."""
+        """Maximum frames in a row that skip the models while only its objects move."""
         return self.skip
 
     @property
