@@ -75,7 +75,7 @@ def sizes_of(images: Iterator[NDArray[np.uint8]], encoder: str) -> list[int]:
 
 
 def told(sizes: list[int]) -> tuple[int, int]:
-    """Return the number of groups in which the sizes told of something: of those that show
+    """Return the number of groups in which the sizes tell of something: of those that show
     something, and of those that do not.
     """
     usual = Sizes()

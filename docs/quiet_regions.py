@@ -10,11 +10,11 @@ from the third second on, as the gate learns before that what moves.
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +28,7 @@ from gi.repository import Gst
 from numpy.typing import NDArray
 from quiet_street import run
 
+from benchmarks.line.clips import pictures
 from engines.agreement import IOU, overlaps
 from engines.fit import thresholds
 from engines.manifest import find
@@ -55,7 +56,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 }
 Image = NDArray[np.uint8]
 ENCODED = (
-    "appsrc name=source format=time max-buffers=4 block=true caps=video/x-raw,format=BGR,"
+    "appsrc name=source format=time max-buffers=4 block=true caps=video/x-raw,format=RGB,"
     f"width={WIDTH},height={HEIGHT},framerate={FPS}/1 ! videoconvert ! openh264enc gop-size=20 "
     "bitrate=12000000 ! h264parse ! mp4mux ! filesink location={path}"
 )
@@ -63,7 +64,7 @@ ENCODED = (
 
 @dataclass
 class Seen:
-    """What one way of looking found, by the number of the frame, and what it took."""
+    """Objects that one way of looking found, by the number of the frame, and its cost."""
 
     found: dict[int, Detections] = field(default_factory=dict)
     cpu_ms: list[float] = field(default_factory=list)
@@ -71,17 +72,9 @@ class Seen:
 
 
 def frames_of(clip: Path, seconds: float) -> list[Image]:
-    """Return frames of the clip, as many a second as the scene has."""
-    video = cv2.VideoCapture(str(clip))
-    every = max(1, round(video.get(cv2.CAP_PROP_FPS) / FPS))
-    frames: list[Image] = []
-    for number in range(round(seconds * FPS) * every):
-        there, frame = video.read()
-        if not there:
-            break
-        if number % every == 0:
-            frames.append(np.asarray(frame, np.uint8))
-    return frames
+    """Return RGB frames of the clip, as many a second as the scene has."""
+    every = max(1, round(cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FPS) / FPS))
+    return list(islice(pictures(clip, round(seconds * FPS) * every), 0, None, every))
 
 
 def live_part(size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -106,19 +99,13 @@ def scene(frames: list[Image]) -> Iterator[Image]:
         yield image
 
 
-def reference(path: Path) -> dict[int, Detections]:
+def reference(path: Path, frames: int) -> dict[int, Detections]:
     """Return what the model finds at full resolution, by the number of the frame."""
     found = find(MODEL)
     larger = found.input.model_copy(update={"size": (WIDTH, WIDTH)})
     manifest, session = opened(found.model_copy(update={"input": larger}), 2)
     model = Model(manifest, session, thresholds(manifest, None))
-    video, seen = cv2.VideoCapture(str(path)), {}
-    for number in range(10**6):
-        there, frame = video.read()
-        if not there:
-            break
-        seen[number] = model(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).detections
-    return seen
+    return {at: model(image).detections for at, image in enumerate(pictures(path, frames))}
 
 
 def look(path: Path, keys: Mapping[str, Any], seen: Seen) -> None:
@@ -132,18 +119,13 @@ def look(path: Path, keys: Mapping[str, Any], seen: Seen) -> None:
     said = {"url": f"file:{path}", "pace": "every_frame", "gate": "on", "stages": stages}
     spec = Camera.model_validate(said)
     line = Line(Ledger("camera", on_publish), Outbox("redis://127.0.0.1:1"))
-    began_s, seen.regions = _cpu_s(), 0
+    began_s, seen.regions = time.process_time(), 0
     runner = CameraRunner("camera", spec, stages_text("camera", spec, 1), line, lambda _: None)
     runner.start()
     while not runner.finished:
         time.sleep(0.2)
     runner.stop()
-    seen.cpu_ms.append((_cpu_s() - began_s) * 1e3 / len(seen.found))
-
-
-def _cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    seen.cpu_ms.append((time.process_time() - began_s) * 1e3 / len(seen.found))
 
 
 def shares(truth: Mapping[int, Detections], seen: Seen, size: tuple[int, int]) -> list[str]:
@@ -188,7 +170,7 @@ def main() -> None:
         frames = frames_of(clip, seconds)
         size = frames[0].shape[1], frames[0].shape[0]
         run(pipeline, scene(frames), FPS)
-        truth, ways = reference(path), {name: Seen() for name in WAYS}
+        truth, ways = reference(path, len(frames)), {name: Seen() for name in WAYS}
         for _ in range(ROUNDS):
             for name, keys in WAYS.items():
                 look(path, keys, ways[name])
