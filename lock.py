@@ -32,6 +32,7 @@ EXTRAS = {
     "engines": BUILDING,
     "tensorrt": ("dashboard", "build", "tensorrt"),
     "convert": (*BUILDING, "train", "convert"),
+    "bridges": ("dashboard", "bridges"),
     "dev": (*BUILDING, "train", "convert", "dev"),
 }
 # Dependency groups in pyproject.toml: with what they need, and without.
@@ -78,11 +79,13 @@ def machines(wheel: str) -> set[str]:
 
 
 def entry(package: dict[str, Any]) -> str:
-    """Return a package of a pylock.toml as pip's requirement with hashes."""
+    """Return a package of a pylock.toml as pip's requirement with hashes; "" for Windows' own."""
     name = f"{package['name']}=={package['version']}"
     wheels = [file for file in package.get("wheels", []) if runs_here(file["url"])]
     sources = [package["sdist"]] if "sdist" in package else []
     hashes = sorted(file["hashes"]["sha256"] for file in wheels + sources)
+    if not hashes and "== 'win32'" in package.get("marker", ""):
+        return ""
     if not hashes:
         sys.exit(f"lock.py: {name} has no file that Debian or Ubuntu can use")
     marker = f" ; {package['marker']}" if "marker" in package else ""
@@ -107,7 +110,8 @@ def packages_of(group: str, work: Path) -> list[str]:
     if group not in WITH_CUDA:
         options += ["--excludes", work / "cuda.txt"]
     resolve(*arguments_of(group), *options)
-    return [entry(package) for package in tomllib.loads(lock.read_text())["packages"]]
+    entries = [entry(package) for package in tomllib.loads(lock.read_text())["packages"]]
+    return [each for each in entries if each]
 
 
 def choose_versions(work: Path, options: list[str]) -> None:

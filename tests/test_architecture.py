@@ -18,7 +18,7 @@ ROWS: list[set[str]] = [
     {"engines"},
     {"plugins"},
     {"pipeline"},
-    {"training", "benchmarks"},
+    {"training", "benchmarks", "bridges"},
     {"dashboard"},
 ]
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}

@@ -87,5 +87,16 @@ def test_a_worker_loads_nothing_that_trains_or_converts(tmp_path: Path) -> None:
     modules = loaded(WORKER, tmp_path)
     assert of(modules, "plugins.mirinfer", "engines.model"), "it ran models"
     heavy = ("torch", "tensorflow", "onnx")
-    assert of(modules, "training", "benchmarks", "engines.convert", "engines.inspect", *heavy) == []
+    assert (
+        of(
+            modules,
+            "training",
+            "benchmarks",
+            "bridges",
+            "engines.convert",
+            "engines.inspect",
+            *heavy,
+        )
+        == []
+    )
     assert of(modules, "dashboard") == []

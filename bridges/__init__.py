@@ -1,0 +1,1 @@
+"""Bridges: subscribers that carry results and events from Redis to where others listen."""
