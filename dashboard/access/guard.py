@@ -23,12 +23,13 @@ from dashboard.access.headers import add_headers
 from dashboard.access.identity import Identity
 from dashboard.access.origin import SAFE_METHODS, bearer, check_host, check_origin
 from dashboard.access.signed_in import NoRightsError
+from pipeline.control.image_links import PATH as LINKED_IMAGE
 
 log = logging.getLogger(__name__)
 
 COOKIE = "mirante_session"
 SESSION_PATH = "/api/v1/session"
-OPEN_PATHS = frozenset({"/", "/livez", "/readyz", SESSION_PATH})
+OPEN_PATHS = frozenset({"/", "/livez", "/readyz", SESSION_PATH, LINKED_IMAGE})
 OPEN_FOLDER = "/static/"
 MOST_BODY_BYTES = 1 << 20
 ENDED = 4401  # the WebSocket close code that tells a page to log in; a browser hides HTTP's 401

@@ -16,7 +16,7 @@ from dashboard.access.sight import without_others
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import DIGITS, CameraName, Shape, as_said, refusals, unknown
 from dashboard.history.happened import Cursor, Happened
-from dashboard.services import FromApp
+from dashboard.services import FromApp, Services
 from mirante.client.steps import entries_of
 from mirante.events import Event, EventKind
 from mirante.keys import key
@@ -170,14 +170,24 @@ def get_event_image(
     ``image`` have one.
     """
     _cameras(Seen(services, who), [name])
-    [reply] = exchange(services.redis, [("XRANGE", key(name, "images"), entry, entry)])
+    kept = {"Cache-Control": "private, max-age=3600"}
+    return Response(stored_image(services, name, entry), media_type="image/jpeg", headers=kept)
+
+
+def stored_image(services: Services, camera: str, entry: str) -> bytes:
+    """Return the JPEG of an event.
+
+    Raises:
+        HTTPException: 404, none is kept.
+        redis.RedisError: Redis does not answer, or refuses.
+    """
+    [reply] = exchange(services.redis, [("XRANGE", key(camera, "images"), entry, entry)])
     if isinstance(reply, redis.RedisError):
         raise reply
     fields = next((fields for _, fields in entries_of(reply) if fields), {})
     if (jpeg := fields.get(b"jpeg")) is None:
-        raise HTTPException(404, f'no image of entry {entry} of camera "{name}" is kept')
-    kept = {"Cache-Control": "private, max-age=3600"}
-    return Response(jpeg, media_type="image/jpeg", headers=kept)
+        raise HTTPException(404, f'no image of entry {entry} of camera "{camera}" is kept')
+    return bytes(jpeg)
 
 
 def _cameras(seen: Seen, names: Sequence[str] | None) -> list[str]:

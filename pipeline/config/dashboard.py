@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
+from pipeline.config.image_links import check_secret
 from pipeline.config.section import Section
 
 Role = Literal["viewer", "operator", "admin"]
@@ -144,6 +145,11 @@ class Dashboard(Section):
     secret: SecretStr | None = Field(
         None, description="signs sessions; null: made once and kept in a file of this user's"
     )
+    link_secret: SecretStr | None = Field(
+        None,
+        description="signs links to images of events that open without a login until they expire; "
+        "16 characters or more; null: there are no such links",
+    )
     session_h: float = Field(168.0, gt=0, le=8760, description="hours that a login lasts")
     names: list[str] = Field(
         [], description="host names by which pages reach it through a proxy, such as cams.lan"
@@ -166,6 +172,13 @@ class Dashboard(Section):
         "adds or changes, may be files of the worker's machine, or at its loopback and link-local "
         "addresses",
     )
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            check_secret(secret)
+        return secret
 
     @field_validator("proxies")
     @classmethod

@@ -116,10 +116,10 @@ def describe(
 
 
 def show(value: Any, key: str = "") -> str:
-    """A value as the file writes it, shortened; passwords as ``***``."""
+    """A value as the file writes it, shortened; passwords and secrets as ``***``."""
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    if value is not None and "password" in key:
+    if value is not None and ("password" in key or "secret" in key):
         return "***"
     if isinstance(value, str):
         value = redact_address(value) if key in ADDRESSES else redact(value)

@@ -20,6 +20,7 @@ OPEN_ROUTES = {
     ("GET", "/"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
+    ("GET", "/api/v1/event-image"),
     ("GET", "/api/v1/session"),
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from dashboard.api.linked_image import NO_LINKS
 from dashboard.history import happened
 from mirante.counts import Series, digits_of
 from mirante.events import Event, EventKind
 from mirante.keys import key
+from pipeline.control.image_links import link
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
 
@@ -160,6 +163,38 @@ def test_a_hidden_camera_is_none_and_a_removed_one_keeps_its_events(site: Bench)
     assert [each["camera"] for each in asked(site)["events"]] == ["yard-1"]
     for path in (image, f"{EVENTS}?camera=gate", f"{EVENTS}?camera=yard-8"):
         assert site.http.get(path).status_code == 404, path
+
+
+def test_a_signed_link_shows_one_image_to_whoever_has_it(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    secret, soon = "0123456789abcdef", int(time.time()) + 60
+    with serving(redis_server, tmp_path, tokens=TOKENS, link_secret=secret) as site:
+        entry = happen(site, "gate", 5, image=True)
+        site.redis.xadd(key("gate", "images"), {"jpeg": b"\xff\xd8gate"}, id=entry)
+
+        def status(made: str) -> int:
+            return site.http.get(made).status_code
+
+        good = link(site.address, secret, "gate", entry, soon)
+        shown = site.http.get(good)
+        assert (shown.content, shown.headers["content-type"]) == (b"\xff\xd8gate", "image/jpeg")
+        assert status(f"/api/v1/cameras/gate/events/{entry}/image") == 401  # nothing else opens
+        past, far = int(time.time()) - 1, soon + 31 * 86_400
+        assert status(link("", secret, "gate", entry, past)) == 403
+        assert status(link("", secret, "gate", entry, far)) == 403
+        assert status(link("", "another secret 16", "gate", entry, soon)) == 403
+        for was, other in (("=gate", "=yard"), (entry, "6-0"), (str(soon), str(soon + 1))):
+            assert status(good.replace(was, other)) == 403
+        assert status(link("", secret, "gate", "6-0", soon)) == 404
+        assert status(good[:-1]) == status(good.replace("signature=", "signature=ä")) == 403
+        assert status(good.partition("&until")[0]) == 422
+
+
+def test_no_link_opens_without_a_secret(site: Bench) -> None:
+    del site.http.headers["Authorization"]
+    answer = site.http.get(link("", "", "gate", "5-0", int(time.time()) + 60))
+    assert (answer.status_code, answer.json()["detail"]) == (404, NO_LINKS)
 
 
 def test_counts_as_json_and_csv(site: Bench) -> None:
