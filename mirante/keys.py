@@ -23,6 +23,8 @@ CAMERAS_VERSION = f"mirante:{{{CAMERAS}}}:version"
 """The hash that changes with ``CAMERAS``: ``generation`` and ``number``."""
 WORKERS = "mirante:{mirante:workers}"
 """The set of workers that write reports."""
+BRIDGES = "mirante:{mirante:bridges}"
+"""The set of bridges that run, or ran within a day."""
 AUDIT = "mirante:audit"
 """The stream of who changed what."""
 _ASKED = "mirante:{mirante:asked}"
@@ -54,6 +56,21 @@ def answer_key(identity: str) -> str:
 def kept_models_key(worker: str) -> str:
     """Return the hash of models that were swapped on a worker: name → what runs."""
     return f"mirante:{{mirante:models}}:kept:{worker}"
+
+
+def bridge_key(bridge: str, what: Literal["report", "lease", "dead"]) -> str:
+    """Return the key of a bridge's newest report, of its lease, or of the stream of what its other
+    side will never take.
+
+    Raises:
+        ValueError: no bridge can have that name.
+    """
+    if not re.fullmatch(CAMERA_NAME, bridge):
+        raise ValueError(
+            f"name: expected 1 to 64 letters, digits, '_', '.', '-', beginning with a letter or "
+            f"digit, got {bridge!r}"
+        )
+    return f"{BRIDGES}:{bridge}:{what}"
 
 
 def check_camera(name: str) -> str:

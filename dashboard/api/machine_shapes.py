@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from dashboard.api.shapes import Shape, as_said, inline
 from mirante.keys import key
+from pipeline.control.bridge_reports import BridgeReport
 from pipeline.control.reports import (
     BuildReport,
     ModelReport,
@@ -170,7 +171,7 @@ class Sent(Shape):
 
 
 class System(Shape):
-    """Redis, workers, consumers, and the dashboard itself."""
+    """Redis, workers, bridges, consumers, and the dashboard itself."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -199,6 +200,30 @@ class System(Shape):
                         ],
                     },
                     "workers": [],
+                    "bridges": [
+                        {
+                            "name": "mqtt",
+                            "kind": "mqtt",
+                            "target": "mqtt://broker.lan:1883",
+                            "state": "running",
+                            "words": "",
+                            "at": 1763899667.1,
+                            "started": 1763890000.5,
+                            "pid": 4711,
+                            "host": "gate-pc",
+                            "version": "0.1.0",
+                            "group": "bridge-mqtt",
+                            "cameras": 4,
+                            "lag": 0,
+                            "lag_s": 0.0,
+                            "delivered": 1820,
+                            "failed": 2,
+                            "dead": 0,
+                            "lost": 0,
+                            "last_error": "connection refused",
+                            "last_error_at": 1763895000.0,
+                        }
+                    ],
                     "groups": [
                         {
                             "camera": "gate",
@@ -225,5 +250,9 @@ class System(Shape):
 
     redis: RedisFacts
     workers: list[Annotated[dict[str, Any], _shown_worker()]]
+    bridges: list[Annotated[dict[str, Any], as_said(BridgeReport)]] = Field(
+        description="those that run, or ran within a day; none where your rights do not reach all "
+        "cameras"
+    )
     groups: list[Group]
     dashboard: Sent

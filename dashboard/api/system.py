@@ -1,7 +1,8 @@
-"""``/api/v1/system``: Redis, workers, consumers, and the dashboard itself."""
+"""``/api/v1/system``: Redis, workers, bridges, consumers, and the dashboard itself."""
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from mirante.keys import KINDS, Kind, key
 from mirante.redis_url import async_exchange, async_of_each
 from mirante.refusal import eviction
 from mirante.wire.errors import UNREADABLE
+from pipeline.control.bridge_reports import bridges
 from pipeline.control.reports import WorkerReport
 
 STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
@@ -48,21 +50,25 @@ class _Group(NamedTuple):
         return str(self.facts[b"name"].decode("utf-8", "replace"))
 
 
-@router.get("/system", summary="Redis, workers, consumers", response_model=machine_shapes.System)
+@router.get(
+    "/system", summary="Redis, workers, bridges, consumers", response_model=machine_shapes.System
+)
 async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
     """Answers also while Redis is away, and then says so."""
     seen = Seen(services, who)
     try:
         facts, streams, groups = await _ask(seen)
+        carried = await to_thread(bridges, services.redis) if who.sees_all else []
         trouble = ""
     except (redis.RedisError, OSError) as error:
-        facts, streams, groups = [], [], []
+        facts, streams, groups, carried = [], [], [], []
         trouble = services.url.explain(error)
     reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
     refused = "" if trouble else services.sampler.refused
     return {
         "redis": {**reached, "refused": refused, **_server(facts), "streams": streams},
         "workers": [_worker(who, each) for each in seen.reports().values()],
+        "bridges": [msgspec.to_builtins(each) for each in carried],
         "groups": groups,
         "dashboard": _dashboard(services),
     }

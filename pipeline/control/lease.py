@@ -1,4 +1,4 @@
-"""A lease on a worker's name: a key in Redis that its holder keeps alive."""
+"""A lease on a name, a worker's or a bridge's: a key in Redis that its holder keeps alive."""
 
 from __future__ import annotations
 
@@ -34,24 +34,29 @@ return 0
 
 
 class LeaseTakenError(RuntimeError):
-    """Another live worker has the name."""
+    """Another live worker, or bridge, has the name."""
 
 
-class WorkerLease:
-    """Holds ``mirante:worker:<name>``. ``take`` is to be called every ``RENEW_S`` seconds.
+class Lease:
+    """Holds a key that says who has a name. ``take`` is to be called every ``RENEW_S`` seconds.
 
     A holder that died is replaced at once where that can be seen: on its own machine, within its
     own PID namespace. Elsewhere it is after ``LEASE_MS``, when its lease ends.
+
+    Args:
+        client: a Redis client that answers bytes.
+        key: of the lease.
+        whose: the name, in words: ``worker "main"``.
+        named_by: what gives it another name, in words.
 
     Attributes:
         value: what the key holds while this process has the name.
         holder: who has the name, in words, as ``take`` saw it last.
     """
 
-    def __init__(self, client: redis.Redis, worker: str) -> None:
+    def __init__(self, client: redis.Redis, key: str, whose: str, named_by: str) -> None:
         self._client = client
-        self._worker = worker
-        self._key = lease_key(worker)
+        self._key, self._whose, self._named_by = key, whose, named_by
         self._watched: tuple[bytes, float] | None = None
         self.holder = ""
         self.value = json.dumps(
@@ -81,8 +86,8 @@ class WorkerLease:
         is_renewed = other != first or free_s > first_free_s + _DRIFT_S or left_ms == _FOR_EVER
         if _alive(other) or is_renewed:
             raise LeaseTakenError(
-                f'worker "{self._worker}" runs already: {self.holder}; stop it, or give this one '
-                f'another name (key "worker"). The name of a worker that died elsewhere is free '
+                f"{self._whose} runs already: {self.holder}; stop it, or give this one "
+                f"another name ({self._named_by}). The name of one that died elsewhere is free "
                 f"{LEASE_MS // 1000} s later"
             )
         return False
@@ -95,15 +100,6 @@ class WorkerLease:
         """
         return self._take() is None
 
-    def is_held(self) -> bool:
-        """Return whether anybody has the name; where nobody could take it there is no answer.
-
-        Raises:
-            redis.RedisError: Redis does not answer, or refuses writes.
-        """
-        self._client.rpushx(PROBE, "")
-        return is_held(self._client, self._worker)
-
     def release(self) -> None:
         """Gives the name back."""
         self._client.eval(_RELEASE, 1, self._key, self.value)
@@ -115,6 +111,23 @@ class WorkerLease:
             return None
         self.holder = _words(_read(answer))
         return answer if dead or _alive(answer) is not False else self._take(answer)
+
+
+class WorkerLease(Lease):
+    """Holds ``mirante:worker:<name>``."""
+
+    def __init__(self, client: redis.Redis, worker: str) -> None:
+        super().__init__(client, lease_key(worker), f'worker "{worker}"', 'key "worker"')
+        self._worker = worker
+
+    def is_held(self) -> bool:
+        """Return whether anybody has the name; where nobody could take it there is no answer.
+
+        Raises:
+            redis.RedisError: Redis does not answer, or refuses writes.
+        """
+        self._client.rpushx(PROBE, "")
+        return is_held(self._client, self._worker)
 
 
 def is_held(client: redis.Redis, worker: str) -> bool:

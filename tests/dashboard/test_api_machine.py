@@ -14,8 +14,10 @@ import pytest
 
 import mirante
 from mirante import Counts
-from mirante.keys import lease_key
+from mirante.keys import bridge_key, lease_key
 from mirante.wire.messages import Object
+from pipeline.control.bridge_reports import BridgeReport
+from pipeline.control.bridge_reports import publish as publish_bridge
 from pipeline.control.reports import publish
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, ask_trial, pack
@@ -69,6 +71,29 @@ def test_system(bench: Bench) -> None:
     assert found["workers"][0]["cameras"]["gate"]["counts"]["decoded"] == 1
     assert found["groups"] == []
     assert found["dashboard"]["rss_bytes"] > 1e7
+
+
+def test_bridges(bench: Bench) -> None:
+    assert bench.http.get("/api/v1/system").json()["bridges"] == []
+    report = BridgeReport(
+        name="hall",
+        kind="mqtt",
+        target="mqtt://broker.lan:1883",
+        state="running",
+        at=time.time(),
+        started=time.time(),
+        pid=1,
+        host="here",
+        version="0",
+        group="bridge-hall",
+        lag=3,
+    )
+    publish_bridge(bench.redis, report)
+    [found] = bench.http.get("/api/v1/system").json()["bridges"]
+    assert (found["name"], found["state"], found["lag"]) == ("hall", "gone", 3)
+    bench.redis.set(bridge_key("hall", "lease"), "x")
+    [found] = bench.http.get("/api/v1/system").json()["bridges"]
+    assert (found["state"], found["dead"]) == ("running", 0)
 
 
 def test_groups_with_their_lag_and_loss(bench: Bench) -> None:

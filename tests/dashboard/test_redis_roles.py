@@ -19,7 +19,7 @@ from websockets.sync.client import connect as open_socket
 import mirante
 from mirante.counts import Digits
 from mirante.events import Event
-from mirante.keys import WORKERS, counts_key, key, memory_key
+from mirante.keys import WORKERS, bridge_key, counts_key, key, memory_key
 from mirante.redis_url import RedisUrl
 from mirante.trails import Trail
 from pipeline.config.settings import Settings
@@ -29,6 +29,7 @@ from pipeline.worker.worker import Worker
 from plugins.outbox.outbox import Outbox
 from tests.support import ROOT
 from tests.support.api_server import Bench, curl, serving
+from tests.support.bridged import Refusing, carried, report, write
 from tests.support.outcome import Run
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
@@ -143,6 +144,15 @@ def look(url: str, mirante: Run) -> None:
     assert channel.get_message(timeout=5) is not None
     channel.unsubscribe()
     channel.close()
+
+
+def test_a_bridge_carries(site: Site, until: Callable[..., Any]) -> None:
+    publish(site)
+    write(site.server, Event(id="e", camera="gate", kind="zone-left", label="x", ts=1e9), 1)
+    with site.used_by("bridge") as url:
+        with carried(Refusing(), site.server, redis=url):
+            until(lambda: (r := report(site.server, "refusing")) and r.dead == 1)
+        assert site.owner.xlen(bridge_key("refusing", "dead")) == 1
 
 
 def frames(url: str, **options: Any) -> list[Any]:
@@ -355,6 +365,7 @@ FORBIDDEN = {
         f"XGROUP CREATE {STREAM} g 0",
         "SET mirante:x 1",
     ),
+    "bridge": (*NOBODY, *REGISTRY, WRITES[1], WRITES[2], LOSSES[2], "BLPOP mirante:x 1"),
     "consumer": (*NOBODY, *REGISTRY, *WRITES, *LOSSES, "SET mirante:x 1", "SUBSCRIBE mirante:x"),
     "dashboard": (
         *NOBODY,

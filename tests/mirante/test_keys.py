@@ -8,7 +8,16 @@ from mirante import keys
 from mirante.keys import EntryId, camera_of, check_camera, key
 from tests.support import ROOT
 
-ROOMS = ["mirante", "engines", "plugins", "pipeline", "training", "benchmarks", "dashboard"]
+ROOMS = [
+    "mirante",
+    "engines",
+    "plugins",
+    "pipeline",
+    "training",
+    "benchmarks",
+    "bridges",
+    "dashboard",
+]
 
 
 def test_keys_carry_the_camera_as_a_hash_tag() -> None:
@@ -76,7 +85,8 @@ def test_operations_lists_every_name() -> None:
     listed = set(re.findall(r"^\| `(mirante:[^`]+)`", text, re.MULTILINE))
     made = {
         *(keys.address(kind) for kind in keys.KINDS),
-        *(keys.AUDIT, keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS),
+        *(keys.AUDIT, keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS, keys.BRIDGES),
+        *(keys.bridge_key("NAME", what) for what in ("report", "lease", "dead")),
         keys.owner_key("NAME").replace("NAME", "camera"),
         keys.memory_key("NAME").replace("NAME", "camera"),
         keys.counts_key("NAME", "DAY").replace("NAME", "camera"),

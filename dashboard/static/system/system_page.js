@@ -3,6 +3,7 @@ import { get } from "../lib/api.js";
 import { mayChange } from "../lib/rights.js";
 import { useLive } from "../lib/live.js";
 import { Audit } from "./system_audit.js";
+import { Bridges } from "./system_bridges.js";
 import { Models } from "./system_models.js";
 import { Groups, Losses, Pages, Redis } from "./system_redis.js";
 import { usePolled } from "../lib/polled.js";
@@ -27,6 +28,7 @@ export function SystemPage({ session }) {
       <div class="column">
         ${redis.connected && html`<${Models} workers=${workers} session=${session} />`}
         <${Losses} workers=${workers} cameras=${cameras ?? []} />
+        ${system.bridges.length > 0 && html`<${Bridges} bridges=${system.bridges} />`}
         ${redis.connected && html`<${Groups} groups=${system.groups} />`}
         <${Pages} dashboard=${system.dashboard} />
         ${mayChange(session) && html`<${Audit} />`}

@@ -43,7 +43,7 @@ function Streams({ streams }) {
 }
 
 /** A table whose first columns are words, and all others numbers. */
-function Table({ words, numbers, children }) {
+export function Table({ words, numbers, children }) {
   return html`<div class="scroll"><table><thead><tr>
     ${words.map((one) => html`<th>${one}</th>`)}${numbers.map((one) => html`<th class="number">${one}</th>`)}
   </tr></thead><tbody>${children}</tbody></table></div>`;

@@ -1,0 +1,179 @@
+"""Carry items from Redis to a bridge's other side, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import msgspec
+import redis
+
+from bridges.account import Account, Reporter
+from bridges.parcel import AwayError, Bridge, Parcel
+from bridges.reading import Reading
+from mirante.backoff import Backoff
+from mirante.client.batches import Batches
+from mirante.client.items import Frame
+from mirante.keys import bridge_key, camera_of
+from mirante.redis_url import exchange
+
+log = logging.getLogger("mirante.bridge")
+
+_BATCH = 64  # items that are on their way at once: all that a bridge keeps in memory
+_WAIT_S = 0.5
+_DEAD_KEPT = 1000
+RETRY_S = (0.2, 15.0)  # pauses between attempts
+
+
+class Carrier:
+    """One bridge that runs.
+
+    Args:
+        bridge: where to.
+        reading: what.
+        stop: set when it is to end.
+        retry_s: the first pause before another attempt, and the longest.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        reading: Reading,
+        stop: threading.Event,
+        retry_s: tuple[float, float] = RETRY_S,
+    ) -> None:
+        self._bridge, self._stop = bridge, stop
+        self._name = reading.named(bridge.kind)
+        self._plan = reading.plan(bridge.kind, bridge.kinds)
+        self._backoff = Backoff(*retry_s)
+        self.account = Account()
+        self._reporter = Reporter(bridge, self._name, self._plan, self.account)
+
+    def run(self) -> None:
+        """Carry until ``stop`` is set; what is not acknowledged by then comes the next time.
+
+        Raises:
+            LeaseTakenError: a bridge of that name runs, or took over.
+            SubscribeError: Redis refuses this client.
+            ValueError: an option of the bridge is not as it should be.
+            redis.RedisError: Redis does not answer at the start.
+        """
+        if not self._reporter.start(self._stop):
+            return
+        try:
+            self._bridge.open()
+            log.info("%s: carries to %s", self._name, self._bridge.target)
+            with Batches(self._plan) as batches:
+                self._carry_all(batches)
+            self.account.state, self.account.words = "stopped", ""
+        except BaseException as error:
+            self.account.state, self.account.words = "failed", str(error) or type(error).__name__
+            raise
+        finally:
+            self._bridge.close()
+            self._reporter.finish()
+
+    def _carry_all(self, batches: Batches) -> None:
+        while not self._stop.is_set():
+            held = batches.read(_BATCH, _WAIT_S)
+            self.account.streams = batches.streams
+            self.account.lost = sum(batches.lost.values())
+            if self._reporter.robbed:
+                raise RuntimeError(self._reporter.robbed)
+            if held:
+                self._carry(batches, [Parcel(each) for each in held])
+            elif self.account.state == "connecting":
+                self._goes_well()
+
+    def _carry(self, batches: Batches, parcels: list[Parcel]) -> None:
+        """Deliver parcels, however often that takes."""
+        while parcels and not self._stop.is_set():
+            self.account.oldest = parcels[0].held.entry_id
+            words = ""
+            try:
+                self._bridge.deliver(parcels)
+            except AwayError as error:
+                words = str(error)
+            left = [parcel for parcel in parcels if parcel.state == "waits"]
+            for parcel in parcels:
+                if parcel.state != "waits":
+                    self._settle(batches, parcel)
+            if not left:
+                self._goes_well()
+            else:
+                self._fails(words or "some of it was not acknowledged")
+                if len(left) < len(parcels):
+                    self._backoff.reset()
+                self._stop.wait(self._backoff.next_s())
+            parcels = left
+        self.account.oldest = None
+
+    def _settle(self, batches: Batches, parcel: Parcel) -> None:
+        if parcel.state == "dead":
+            self._bury(parcel)
+            self.account.dead += 1
+            self.account.error(parcel.words)
+        else:
+            self.account.delivered += 1
+        batches.done(parcel.held)
+
+    def _bury(self, parcel: Parcel) -> None:
+        """Keep what the other side will never take, with why."""
+        item, held = parcel.item, parcel.held
+        text = b"" if isinstance(item, Frame) else msgspec.json.encode(item)
+        fields = ("stream", held.stream, "entry", str(held.entry_id), "json", text)
+        head = ("XADD", bridge_key(self._name, "dead"), "MAXLEN", "~", _DEAD_KEPT, "*")
+        with self._plan.url.client() as client:
+            try:
+                replies: list[Any] = exchange(client, [(*head, *fields, "words", parcel.words)])
+                lost = next((each for each in replies if isinstance(each, Exception)), None)
+            except redis.RedisError as error:
+                lost = error
+        where = "" if lost is None else f"; not kept: {self._plan.url.explain(lost)}"
+        log.error("%s: %s %s is given up: %s%s", self._name, camera_of(held.stream),
+                  held.entry_id, parcel.words, where)  # fmt: skip
+
+    def _goes_well(self) -> None:
+        self._backoff.reset()
+        if self.account.state == "away":
+            log.warning("%s: %s takes things again", self._name, self._bridge.target)
+        self.account.state, self.account.words = "running", ""
+
+    def _fails(self, words: str) -> None:
+        self.account.failed += 1
+        self.account.error(words)
+        if self.account.state != "away":
+            log.warning("%s: %s: %s; trying again", self._name, self._bridge.target, words)
+        self.account.state, self.account.words = "away", words
+
+
+def run(bridge: Bridge, reading: Reading) -> None:
+    """Carry until Ctrl-C or SIGTERM; what ``Carrier.run`` raises is raised."""
+    from pipeline.config.settings import Log
+    from pipeline.logs import configure_logs
+
+    configure_logs(Log())
+    with stopped_by_signals() as stop:
+        Carrier(bridge, reading, stop).run()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Yield what is set when this process is told to end."""
+    stop = threading.Event()
+
+    def told(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before: list[Callable[..., Any] | int | None] = [signal.signal(each, told) for each in signals]
+    try:
+        yield stop
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)

@@ -1,0 +1,177 @@
+"""What all bridges share: nothing lost or doubled, reports, one of a name, dead letters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridges.carrying import Carrier
+from bridges.parcel import AwayError, Parcel
+from bridges.reading import Reading
+from mirante.client.plan import SubscribedKind
+from mirante.keys import bridge_key, key
+from pipeline.control.lease import LeaseTakenError
+from tests.support.bridged import carried, event, report, status, write
+from tests.support.redis_child import RedisChild
+from tests.support.redis_entries import entries
+
+Until = Callable[..., Any]
+
+
+class Sink:
+    """A bridge whose other side is a list.
+
+    Attributes:
+        got: IDs of events, states of cameras.
+        refuses: what raises instead.
+        most: how many are taken of each delivery.
+    """
+
+    kind, target = "sink", "list://here"
+    kinds: tuple[SubscribedKind, ...] = ("events", "status")
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.away, self.most, self.closed = "", 1000, 0
+        self.largest = 0
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def deliver(self, parcels: list[Parcel]) -> None:
+        self.largest = max(self.largest, len(parcels))
+        if self.away:
+            raise AwayError(self.away)
+        for parcel in parcels[: self.most]:
+            item: Any = parcel.item
+            if getattr(item, "label", "") == "poison":
+                parcel.dead("cannot be taken")
+                continue
+            self.got.append(getattr(item, "id", None) or f"{item.camera} {item.state}")
+            parcel.done()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def names(*numbers: int, camera: str = "gate") -> list[str]:
+    return [f"{camera}-{number}" for number in numbers]
+
+
+def test_all_arrives_once_and_goes_on_where_it_stopped(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    for number in range(3):
+        write(server, event(number), number)
+    with carried(sink, server):
+        until(lambda: sink.got == names(0, 1, 2))
+        write(server, event(0, "yard"), 0)
+        write(server, status(), 1)
+        until(lambda: set(sink.got[3:]) == {"yard-0", "gate running"})
+        told = until(lambda: (r := report(server, "sink")) and r.delivered == 5 and not r.lag and r)
+        assert (told.state, told.kind, told.target) == ("running", "sink", "list://here")
+        assert (told.group, told.cameras, told.lag_s) == ("bridge-sink", 2, 0)
+    stopped = report(server, "sink")
+    assert stopped is not None
+    assert (stopped.state, stopped.delivered, sink.closed) == ("stopped", 5, 1)
+    write(server, event(3), 3)
+    again = Sink()
+    with carried(again, server):
+        until(lambda: again.got)
+    assert again.got == names(3)
+
+
+def test_one_that_is_away_gets_all_of_it_later_in_order(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    sink.away, sink.most = "nobody there", 7
+    with carried(sink, server):
+        for number in range(200):
+            write(server, event(number), number)
+        told = until(lambda: (r := report(server, "sink")) and r.lag == 200 and r)
+        assert (told.state, told.words, told.last_error) == ("away",) + ("nobody there",) * 2
+        assert told.failed > 0
+        assert told.lag_s > 1000, "the age of the oldest"
+        sink.away = ""
+        until(lambda: len(sink.got) == 200)
+    assert sink.got == names(*range(200))
+    assert sink.largest <= 64, "what waits is in Redis, not in memory"
+
+
+def test_what_was_not_acknowledged_comes_the_next_time(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    sink.most = 1
+    for number in range(5):
+        write(server, event(number), number)
+    with carried(sink, server):
+        until(lambda: sink.got)
+        sink.away = "gone"
+    again = Sink()
+    with carried(again, server):
+        until(lambda: len(sink.got + again.got) >= 5)
+    assert sink.got + again.got == names(*range(5))
+
+
+def test_what_is_never_taken_is_kept_with_why(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    write(server, event(0, label="poison"), 0)
+    write(server, event(1), 1)
+    with carried(sink, server, name="other"):
+        until(lambda: sink.got == names(1))
+        until(lambda: (r := report(server, "other")) and r.dead == 1)
+    [(_, fields)] = entries(server.client(), bridge_key("other", "dead"))
+    assert fields[b"words"] == b"cannot be taken"
+    assert fields[b"stream"] == key("gate", "events").encode()
+    assert b'"id":"gate-0"' in fields[b"json"]
+
+
+def test_a_filter_and_cameras(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    for number, label in enumerate(("person", "car", "person")):
+        write(server, event(number, label=label), number)
+        write(server, event(number, "yard", label=label), number)
+    with carried(sink, server, cameras=("g*",), where="label = person"):
+        until(lambda: len(sink.got) == 2)
+        until(lambda: (r := report(server, "sink")) and r.lag == 0)
+    assert sink.got == names(0, 2)
+
+
+def test_a_second_of_the_same_name_is_refused(server: RedisChild) -> None:
+    server.client().set(bridge_key("sink", "lease"), '{"host": "there", "pid": 7}')
+    words = 'bridge "sink" runs already: process 7 on there; stop it, .*option --name'
+    with pytest.raises(LeaseTakenError, match=words), carried(Sink(), server):
+        pass
+    assert report(server, "sink") is None, "it does not speak for the other"
+
+
+def test_one_that_ends_without_a_word_is_gone(server: RedisChild, until: Until) -> None:
+    with carried(Sink(), server):
+        until(lambda: (r := report(server, "sink")) and r.state == "running")
+        server.client().delete(bridge_key("sink", "lease"))
+        assert report(server, "sink").state == "gone"  # type: ignore[union-attr]
+        until(lambda: report(server, "sink").state == "running")  # type: ignore[union-attr]
+
+
+def test_one_that_breaks_says_so(server: RedisChild, until: Until) -> None:
+    class Broken(Sink):
+        def deliver(self, parcels: list[Parcel]) -> None:
+            raise KeyError("a mistake of ours")
+
+    write(server, event(0), 0)
+    with pytest.raises(KeyError), carried(Broken(), server):
+        until(lambda: (r := report(server, "sink")) and r.state == "failed")
+    assert "a mistake of ours" in report(server, "sink").words  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "a b"}, "--name: expected 1 to 64 letters.*got 'a b'"),
+        ({"where": "lable = x"}, 'got "lable"'),
+        ({"cameras": ("a b",)}, "camera: expected 1 to 64 letters"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Carrier(Sink(), Reading(redis="redis://127.0.0.1:1", **options), threading.Event())
