@@ -79,6 +79,18 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
 
 
+_read = msgspec.json.Decoder(Clip)
+
+
+def read_clip(text: bytes) -> Clip:
+    """Return the clip that a sidecar's JSON tells of.
+
+    Raises:
+        msgspec.MsgspecError: it is no clip's.
+    """
+    return _read.decode(text)
+
+
 def clip_id(unix_ms: int) -> str:
     """Return the ID of a clip that a moment begins."""
     seconds, ms = divmod(unix_ms, 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -33,6 +34,7 @@ FILES = sorted(
 OWN = [path for path in FILES if path.parts[0] != "tests"]
 HEAVY = {"torch", "tensorflow"}
 MAY_TRAIN = ("training/", "engines/convert/")
+PLAIN = {"dict", "dict[str, Any]", "tuple[list[list[int]], float]"}
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 
 
@@ -271,6 +273,28 @@ def test_pipeline_knows_no_tensors() -> None:
         if module.partition(".")[0] == "onnxruntime"
     ]
     assert found == []
+
+
+def test_types_to_decode_are_made_ready_at_import() -> None:
+    found = [f"{path}:{line}" for path in OWN for line in decoded_unready(tree_of(path))]
+    assert found == []
+    source = "def f(t):\n    msgspec.json.decode(t, type=A)\n    msgspec.json.decode(t, type=dict)"
+    assert decoded_unready(ast.parse(source)) == [2]
+
+
+def decoded_unready(tree: ast.Module) -> list[int]:
+    """Return the lines that decode a class for which no ``Decoder`` was made while its module was
+    imported: msgspec crashes where two threads decode such a class for the first time.
+    """
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and re.fullmatch(r"msgspec\.\w+\.decode", ast.unparse(node.func))
+        and any(
+            word.arg == "type" and ast.unparse(word.value) not in PLAIN for word in node.keywords
+        )
+    ]
 
 
 def test_every_package_below_the_rooms_is_one() -> None:

@@ -41,7 +41,7 @@ class Job:
     @classmethod
     def read(cls, text: str) -> Job:
         """Return the job that ``text`` wrote in another process."""
-        return msgspec.json.decode(text, type=cls)
+        return _read.decode(text)
 
     def text(self) -> str:
         """Return it as JSON, for the command line of a process that runs it."""
@@ -51,6 +51,9 @@ class Job:
     def threads_each(self) -> int:
         """Threads of one inference."""
         return self.threads or threads_per_session(os.cpu_count() or 1, self.cameras)
+
+
+_read = msgspec.json.Decoder(Job)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ class Stored(msgspec.Struct, forbid_unknown_fields=True):
         return f"Stored(users={sorted(self.users)}, tokens={sorted(self.tokens)})"
 
 
+_read_stored = msgspec.json.Decoder(Stored)
+
+
 class Store:
     """``dashboard.json`` beside the file of camera passwords, mode 0600.
 
@@ -120,7 +123,7 @@ class Store:
 
     def _parse(self) -> Stored:
         try:
-            stored = msgspec.json.decode(self._file.read(), type=Stored)
+            stored = _read_stored.decode(self._file.read())
         except msgspec.MsgspecError as error:
             raise AccessError(
                 f"{self.path}: {error}; expected what `mirante dashboard user` writes"

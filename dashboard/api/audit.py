@@ -17,6 +17,7 @@ from mirante.keys import AUDIT
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.audit import Entry
 
+_read_entry = msgspec.json.Decoder(Entry)
 MOST_READ = 20_000  # entries that one answer looks through
 _EXAMPLE: dict[str, Any] = {
     "id": "1763899667123-0",
@@ -89,7 +90,7 @@ def get_audit(
 def _shown(text: bytes, who: Identity) -> dict[str, Any] | None:
     """An entry as somebody may see it; None where they may not, and for what is none."""
     try:
-        entry = msgspec.json.decode(text, type=Entry)
+        entry = _read_entry.decode(text)
     except UNREADABLE:
         return None
     if not who.sees_all and not (entry.camera and who.sees(entry.camera)):

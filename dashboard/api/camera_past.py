@@ -22,6 +22,7 @@ from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.camera_url import redact
 
+_read_status = msgspec.json.Decoder(Status)
 router = APIRouter()
 
 
@@ -88,7 +89,7 @@ def _newest(services: Services, name: str, kind: Kind, limit: int) -> list[bytes
 def _change(text: bytes) -> dict[str, Any] | None:
     """Return a change of state; None for what is no message of format 1."""
     try:
-        status = msgspec.json.decode(text, type=Status)
+        status = _read_status.decode(text)
     except UNREADABLE:
         return None
     return {

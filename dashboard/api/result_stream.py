@@ -27,6 +27,7 @@ from mirante.wire.events import decode_event
 from mirante.wire.masks import check_parts
 from mirante.wire.messages import MasksMessage
 
+_read_masks = msgspec.json.Decoder(MasksMessage)
 StreamKind = Literal["detections", "masks", "events", "status"]
 
 BATCH = 16  # entries of each kind in one read, and so the most that wait for a slow reader
@@ -43,6 +44,9 @@ _START = b": mirante\nretry: 1000\n\n"
 class _Counted(msgspec.Struct):
     epoch: int
     counts: Counts
+
+
+_read_counted = msgspec.json.Decoder(_Counted)
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ class Following:
         is_first, resuming = not self.account, kind in self.resuming
         self.resuming.discard(kind)
         if kind == "detections":
-            said = msgspec.json.decode(text, type=_Counted)
+            said = _read_counted.decode(text)
             tally = Tally(said.epoch, handed(said.counts))
             missing = self.account.missing_before(tally)
             self.account.note(tally)
@@ -216,7 +220,7 @@ def _begin(following: Following, kind: StreamKind, fields: Fields | None) -> Non
     if kind != "detections":
         return
     try:
-        said = msgspec.json.decode((fields or {})[b"json"], type=_Counted)
+        said = _read_counted.decode((fields or {})[b"json"])
     except (*UNREADABLE, KeyError):
         return
     following.account.note(Tally(said.epoch, handed(said.counts)))
@@ -233,7 +237,7 @@ def with_planes(fields: Fields) -> dict[str, Any]:
     Raises:
         KeyError, WireError, msgspec.MsgspecError, RecursionError: these are not the fields of one.
     """
-    read = msgspec.json.decode(fields[b"json"], type=MasksMessage)
+    read = _read_masks.decode(fields[b"json"])
     check_parts(read.masks)
     message: dict[str, Any] = msgspec.to_builtins(read)
     for part in message["masks"]:

@@ -38,6 +38,9 @@ class _Counted(msgspec.Struct):
     counts: Counts
 
 
+_read_counted = msgspec.json.Decoder(_Counted)
+
+
 class _Group(NamedTuple):
     """A group as XINFO GROUPS tells of it."""
 
@@ -157,7 +160,7 @@ def _lost(group: _Group, following: Any, notes: Any) -> int | None:
         return 0 if group.facts.get(b"lag") == 0 else None  # Redis 6.2 does not know it
     fields = dict(zip(following[0][1][::2], following[0][1][1::2], strict=True))
     try:
-        said = msgspec.json.decode(fields[b"json"], type=_Counted)
+        said = _read_counted.decode(fields[b"json"])
     except (*UNREADABLE, KeyError):
         return None
     return Account(*sorted(marks)).missing_before(Tally(said.epoch, handed(said.counts)))

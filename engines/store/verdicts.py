@@ -71,6 +71,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(f"{name} {ms:.1f} ms" for ms, name in ran)
 
 
+_read_verdict = msgspec.json.Decoder(Verdict)
+
+
 def key_of(model: str, facts: Mapping[str, Any]) -> str:
     """Return the name of a verdict in the store."""
     text = json.dumps(facts, sort_keys=True)
@@ -81,7 +84,7 @@ def get(key: str) -> Verdict | None:
     """Return the verdict of that key; None where there is none that can be read."""
     path = _path(key)
     try:
-        verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+        verdict = _read_verdict.decode(path.read_bytes())
         verdict.winner  # noqa: B018 there is one
     except FileNotFoundError:
         return None

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mirante.clips import CLIP_ID, Clip, Part, check_clip, clip_id
+from mirante.clips import CLIP_ID, Clip, Part, check_clip, clip_id, read_clip
 from mirante.keys import check_camera
 from pipeline.config.clips import Bucket
 from pipeline.control.clip_store import BLOCK, DAY_S, PARTS, TOLD, ClipStore, ClipStoreError, Kept
@@ -145,7 +145,7 @@ class ClipBucket:
         with self._words():
             try:
                 data = b"".join(self._read(name, 0, 0))
-                clip = msgspec.json.decode(data, type=Clip)
+                clip = read_clip(data)
             except (msgspec.MsgspecError, RecursionError):
                 return None
         if len(self._known) >= MOST_KNOWN:

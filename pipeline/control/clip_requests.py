@@ -26,6 +26,9 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_full: bool = False
 
 
+_read_made = msgspec.json.Decoder(Made)
+
+
 def ask_clip(
     client: redis.Redis,
     worker: str,
@@ -49,4 +52,4 @@ def ask_clip(
         redis.RedisError: Redis does not answer.
     """
     request = {"camera": camera, "before_s": before_s, "after_s": after_s}
-    return msgspec.json.decode(ask(client, "clip", worker, request, timeout_s), type=Made)
+    return _read_made.decode(ask(client, "clip", worker, request, timeout_s))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mirante.clips import Clip, Part, check_clip
+from mirante.clips import Clip, Part, check_clip, read_clip
 from mirante.keys import check_camera
 from pipeline.control.private_file import FULL
 
@@ -308,6 +308,6 @@ def _read_part(path: Path, first: int, end: int) -> Iterator[bytes]:
 def _read(path: Path) -> Clip | None:
     """Return a clip; None where it is gone, or tells of nothing that this version knows."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Clip)
+        return read_clip(path.read_bytes())
     except (OSError, msgspec.MsgspecError, RecursionError):
         return None

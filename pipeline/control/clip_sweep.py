@@ -11,12 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from mirante.clips import CLIP_ID, Clip
+from mirante.clips import CLIP_ID, Clip, read_clip
 from pipeline.control.clip_store import PARTS, TOLD, commit, remove
 from pipeline.control.fragments import Fragments, whole_fragments
 
 NOTE = "the worker ended while it was recorded"
 _SIDECAR_END = b"\n]}\n"
+
+
+class _Head(msgspec.Struct):
+    began: float
+
+
+_read_head = msgspec.json.Decoder(_Head)
 
 
 def sweep(folder: Path) -> Iterator[str]:
@@ -48,7 +55,7 @@ def _mend(folder: Path, clip: str, plan: Path) -> str:
         if (done := folder / f"{clip}.{part}").exists():
             done.rename(folder / f".{clip}.{part}")
     try:
-        planned = msgspec.json.decode(plan.read_bytes(), type=Clip)
+        planned = read_clip(plan.read_bytes())
         found = whole_fragments(folder / f".{clip}.mp4")
     except (OSError, ValueError, msgspec.MsgspecError):
         remove(folder, clip)
@@ -84,12 +91,8 @@ def _cut(folder: Path, clip: str, found: Fragments) -> None:
 
 def _began(folder: Path, clip: Clip) -> Clip:
     """Return a clip with the time of its beginning that its sidecar says."""
-
-    class Head(msgspec.Struct):
-        began: float
-
     try:
-        head = msgspec.json.decode((folder / f".{clip.id}.json").read_bytes(), type=Head)
+        head = _read_head.decode((folder / f".{clip.id}.json").read_bytes())
     except (OSError, msgspec.MsgspecError):
         return clip
     length = clip.ended - clip.began

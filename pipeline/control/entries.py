@@ -41,6 +41,9 @@ class Desired:
     added: float = 0.0
 
 
+_read_desired = msgspec.json.Decoder(Desired)
+
+
 def read_entries(values: Iterable[bytes]) -> dict[str, Desired]:
     """Entries by name, in its order; without those that ``read_entry`` cannot read."""
     found = [entry for value in values if (entry := read_entry(value)) is not None]
@@ -53,7 +56,7 @@ def read_entry(value: bytes) -> Desired | None:
     One entry that somebody wrote by hand must not end a worker, with all other cameras.
     """
     try:
-        entry = msgspec.json.decode(value, type=Desired)
+        entry = _read_desired.decode(value)
         check_camera(entry.name)
         check_camera(entry.worker)
         if not isinstance(entry.spec.get("url"), str):

@@ -344,6 +344,9 @@ class WorkerReport(WorkerState, frozen=True, kw_only=True):
         return self.standard.stages(preview.get("blur") or ())
 
 
+_read_report = msgspec.json.Decoder(WorkerReport)
+
+
 def publish(client: redis.Redis, report: WorkerReport) -> None:
     """Puts a report in the place of the one before; it is gone 10 s later.
 
@@ -390,7 +393,7 @@ def read_report(report: bytes) -> WorkerReport:
         ValueError: a worker of another version says it otherwise, or it is no report.
     """
     try:
-        read = msgspec.json.decode(report, type=WorkerReport)
+        read = _read_report.decode(report)
     except UNREADABLE as error:
         raise ValueError(str(error)) from None
     check_nesting(read.defaults)

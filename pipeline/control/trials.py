@@ -69,6 +69,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_read_trial = msgspec.json.Decoder(Trial)
+
+
 def failed(code: FaultCode | None, words: str, seconds: float) -> Trial:
     """A trial that showed nothing."""
     return Trial(connected=False, words=words, seconds=seconds, code=code)
@@ -104,7 +107,7 @@ def unpack(data: bytes) -> Trial:
         ValueError: it is not that.
     """
     header, jpeg = unframed(data)
-    return msgspec.structs.replace(msgspec.json.decode(header, type=Trial), jpeg=jpeg)
+    return msgspec.structs.replace(_read_trial.decode(header), jpeg=jpeg)
 
 
 def ask_trial(

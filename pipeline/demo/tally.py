@@ -17,6 +17,7 @@ from mirante.keys import camera_of, key
 from mirante.wire.messages import DetectionsMessage
 from pipeline.control.registry import connect
 
+_read_message = msgspec.json.Decoder(DetectionsMessage)
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +100,7 @@ class Tally:
         if stream.endswith(":events"):
             camera.events += 1
             return
-        message = msgspec.json.decode(fields[b"json"], type=DetectionsMessage)
+        message = _read_message.decode(fields[b"json"])
         latency_ms = (received_s - message.ts) * 1e3
         camera.frames += 1
         camera.detections += len(message.objects)

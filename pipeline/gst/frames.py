@@ -31,6 +31,7 @@ from pipeline.gst.view import follow_view
 from plugins.elements import factory
 from plugins.frame import Frame
 
+_read_wanted = msgspec.json.Decoder(Wanted)
 Gst.init(None)
 for name in ("mirrgb", "mirblackout"):  # not all elements: a model's take half a second to load
     Gst.Element.register(None, *factory(name))
@@ -117,7 +118,7 @@ def main() -> None:
     """Reads what is wanted from standard input and writes the frame to standard output."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print does not belong into the answer
-    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=Wanted)
+    wanted = _read_wanted.decode(sys.stdin.buffer.read())
     options = CameraOptions.model_validate(wanted.options)
     status = 0
     with answer:

@@ -39,6 +39,8 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.preview.blur import Blur
 
+_read_request = msgspec.json.Decoder(Request)
+_read_message = msgspec.json.Decoder(DetectionsMessage)
 WIDEST_PX = 1280
 QUALITY = 80
 BLUR_FRAMES = 5  # seen before one is shown: a detector misses a face now and then
@@ -165,7 +167,7 @@ def _local_peer(url: CameraUrl) -> str:
 
 
 def _shown(result: FrameResult, jpeg: bytes, seconds: float, fps: float | None) -> Trial:
-    message = msgspec.json.decode(encode(result).detections["json"], type=DetectionsMessage)
+    message = _read_message.decode(encode(result).detections["json"])
     return Trial(
         connected=True,
         words=f"connected: the first image came after {seconds:.1f} s"
@@ -242,7 +244,7 @@ def main() -> None:
     """Reads a request from standard input and writes the packed trial to standard output."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what stages and libraries print does not belong into the answer
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    request = _read_request.decode(sys.stdin.buffer.read())
     sys.path += [folder for folder in request.path if folder not in sys.path]
     use_default_mirror()
     cv2.setNumThreads(1)

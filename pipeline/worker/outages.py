@@ -32,6 +32,9 @@ class _Saved(msgspec.Struct):
     is_known: bool = False
 
 
+_read_saved = msgspec.msgpack.Decoder(_Saved)
+
+
 class Outages:
     """The outages of one camera. One that never ran is not lost, and its first frame no return.
 
@@ -42,7 +45,7 @@ class Outages:
 
     def __init__(self, saved: bytes | None = None) -> None:
         try:
-            self._now = msgspec.msgpack.decode(saved or b"", type=_Saved)
+            self._now = _read_saved.decode(saved or b"")
         except msgspec.MsgspecError:
             self._now = _Saved(time.time_ns() // 1_000_000)
 

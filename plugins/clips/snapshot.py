@@ -34,6 +34,9 @@ class _Message(msgspec.Struct):
     damaged: bool = False
 
 
+_read_message = msgspec.json.Decoder(_Message)
+
+
 class _Worth(NamedTuple):
     """The worth of a moment: how well it shows the object, then how near it is to the event."""
 
@@ -132,7 +135,7 @@ class Snapshot:
 def _shown(result: Published, track: int) -> float:
     """Return how well a frame shows an object, in 0..1; 0 where it does not, or is damaged."""
     try:
-        message = msgspec.json.decode(result.detections, type=_Message)
+        message = _read_message.decode(result.detections)
     except UNREADABLE:
         return 0.0
     found = [each for each in message.objects if each.track_id == track]

@@ -48,6 +48,9 @@ class _Saved(msgspec.Struct, array_like=True):
     silences: Silences = msgspec.field(default_factory=Silences)
 
 
+_read_saved = msgspec.msgpack.Decoder(_Saved)
+
+
 class Lives:
     """The objects of one camera: a part of its memory.
 
@@ -65,7 +68,7 @@ class Lives:
         self._now = _Saved()
         try:
             if saved is not None:
-                self._now = msgspec.msgpack.decode(saved, type=_Saved)
+                self._now = _read_saved.decode(saved)
         except msgspec.MsgspecError as error:
             log.warning("objects of an earlier run cannot be read (%s); they are new", error)
         now = self._now

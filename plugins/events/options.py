@@ -41,6 +41,9 @@ class EventsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lost_s: float = 3.0
 
 
+_read_options = msgspec.json.Decoder(EventsOptions)
+
+
 def read_options(text: str) -> EventsOptions:
     """Return the options that a JSON text holds.
 
@@ -48,6 +51,6 @@ def read_options(text: str) -> EventsOptions:
         ValueError: it is none, or has a key that is unknown or of another type.
     """
     try:
-        return msgspec.json.decode(text or "{}", type=EventsOptions)
+        return _read_options.decode(text or "{}")
     except msgspec.MsgspecError as error:
         raise ValueError(f"options: {text:.80} — {error}") from None

@@ -108,6 +108,9 @@ class _Saved(msgspec.Struct, array_like=True):
     hours: dict[int, int] = {}
 
 
+_read_saved = msgspec.msgpack.Decoder(_Saved)
+
+
 class Tallies:
     """The counts of one camera: a part of its memory. Values are absolute, so what is written twice
     counts once.
@@ -124,7 +127,7 @@ class Tallies:
         self._now = _Saved()
         try:
             if saved is not None:
-                self._now = msgspec.msgpack.decode(saved, type=_Saved)
+                self._now = _read_saved.decode(saved)
         except msgspec.MsgspecError as error:
             log.warning("counts of an earlier run cannot be read (%s); they begin anew", error)
         self._pending: dict[tuple[str, str, int], Digits] = {}

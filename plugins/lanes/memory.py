@@ -74,6 +74,9 @@ class State(msgspec.Struct, array_like=True):
     turning: float = 0.0
 
 
+_read_state = msgspec.msgpack.Decoder(State)
+
+
 class LaneMemory:
     """The part ``lanes`` of a camera's memory.
 
@@ -85,7 +88,7 @@ class LaneMemory:
         self.state = State(Departures())
         if saved is not None:
             with suppress(msgspec.MsgspecError):  # of another version
-                self.state = msgspec.msgpack.decode(saved, type=State)
+                self.state = _read_state.decode(saved)
 
     def saved(self) -> bytes:
         """Return the state as msgpack, about 60 bytes a line."""

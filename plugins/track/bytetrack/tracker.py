@@ -31,6 +31,7 @@ from plugins.track.options import TrackOptions
 from plugins.track.outlook import Outlook, corners, outlook_of
 from plugins.track.tracker import Ahead, Tracked
 
+_read_saved = msgspec.msgpack.Decoder(Saved)
 _MOVED = 0.25  # of its size: less is no movement
 _GAP_S = 1.5  # without frames: objects may then have gone farther than they are apart
 _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
@@ -236,7 +237,7 @@ class ByteTrack:
 
     def _restore(self, saved: bytes) -> None:
         try:
-            left = msgspec.msgpack.decode(saved, type=Saved)
+            left = _read_saved.decode(saved)
             self._next_id = left.next_id  # also when objects are new
             self._tracks = left.tracks()
         except (msgspec.MsgspecError, ValueError) as error:
