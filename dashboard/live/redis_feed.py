@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 
+from dashboard.ending import end
 from dashboard.live.bundle import Bundle
 from dashboard.live.pairing import Pairing
 from dashboard.redis_clients import async_client
@@ -67,7 +68,12 @@ class RedisFeed:
 
     async def run(self) -> None:
         """Works until cancelled."""
-        await asyncio.gather(self._again(self._pictures), self._again(self._results))
+        following = [self._again(follow) for follow in (self._pictures, self._results)]
+        tasks = [asyncio.create_task(one) for one in following]
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            await end(tasks)  # each closes its connections
 
     async def _again(self, follow: Callable[[], Any]) -> None:
         """Follow while anything is watched, again after each loss of Redis."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -12,6 +12,8 @@ import redis.asyncio
 from mirante.servers.connections import Command, pipelined
 from mirante.servers.nodes import Nodes
 from mirante.servers.slots import Course, Node, NodeError, Slots, Unit
+
+T = TypeVar("T")
 
 
 class ClusterAio(redis.asyncio.Redis):
@@ -33,7 +35,7 @@ class ClusterAio(redis.asyncio.Redis):
         """
         course = Course(self._nodes.slots or await self._read_slots(), commands)
         while parts := course.parts(self._nodes.all_resting()):
-            await asyncio.gather(*(self._fly(course, node, sent) for node, sent in parts.items()))
+            await _together(self._fly(course, node, sent) for node, sent in parts.items())
             if course.stale and self._nodes.is_due:
                 await self._read_slots()
         return course.replies
@@ -42,7 +44,7 @@ class ClusterAio(redis.asyncio.Redis):
         """What each primary says to a command; an error stands in the place of its reply."""
         slots = self._nodes.slots or await self._read_slots()
         asked = (self._ask(node, [command]) for node in slots.primaries)
-        found = [r if isinstance(r, NodeError) else r[0] for r in await asyncio.gather(*asked)]
+        found = [r if isinstance(r, NodeError) else r[0] for r in await _together(asked)]
         if all(isinstance(reply, NodeError) for reply in found):
             raise found[0]
         return found
@@ -50,7 +52,7 @@ class ClusterAio(redis.asyncio.Redis):
     async def scan_nodes(self, *options: Any) -> list[list[bytes] | redis.RedisError]:
         """The names on each primary, or why it tells none."""
         slots = self._nodes.slots or await self._read_slots()
-        return list(await asyncio.gather(*(self._scan(node, options) for node in slots.primaries)))
+        return await _together(self._scan(node, options) for node in slots.primaries)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """As ``redis.asyncio.Redis`` does with raw replies."""
@@ -113,3 +115,12 @@ class ClusterAio(redis.asyncio.Redis):
             found += names
             if cursor == b"0":
                 return found
+
+
+async def _together(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what each returns. Cancelled it ends when all of them have: ``asyncio.gather`` ends
+    with the first, and the others would still hold connections when the client is closed.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in asked]
+    return [task.result() for task in tasks]
