@@ -36,6 +36,7 @@ CLIP = {
     ],
 }
 PATIENCE_S = 100.0
+IDLE_S = 250.0  # what only takes cores that nobody else wants, beside other tests
 
 
 @pytest.fixture
@@ -73,9 +74,9 @@ def infos(port: int, name: str) -> list[str]:
     return [line for line in lines if line.startswith(name + "{")]
 
 
-def wait_for(port: int, name: str, *parts: str) -> str:
+def wait_for(port: int, name: str, *parts: str, patience_s: float = PATIENCE_S) -> str:
     """The first line of that metric that holds all parts."""
-    until_s = time.monotonic() + PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while time.monotonic() < until_s:
         for line in infos(port, name):
             if all(part in line for part in parts):
@@ -116,6 +117,7 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
     assert not [line for line in infos(free_port, "mirante_engine_build") if "ready" not in line]
 
 
+@pytest.mark.timeout(290)
 def test_the_fastest_runtime_is_found_once(
     up: Up, redis_url: str, free_port: int, tmp_path: Path
 ) -> None:
@@ -123,7 +125,7 @@ def test_the_fastest_runtime_is_found_once(
     pytest.importorskip("onnxslim", reason='building needs "mirante[build]"')
     process = up(free_port, runtime="auto")
     wait_for(free_port, "mirante_model_info", 'model="test-boxes"', 'runtime="onnxruntime"')
-    wait_for(free_port, "mirante_engine_build", 'state="ready"')
+    wait_for(free_port, "mirante_engine_build", 'state="ready"', patience_s=IDLE_S)
     published(redis_url, 150)
     (kept,) = (tmp_path / "home" / "verdicts").glob("test-boxes-*.json")
     verdict = json.loads(kept.read_text())
