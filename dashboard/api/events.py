@@ -22,6 +22,7 @@ from mirante.events import Event, EventKind
 from mirante.keys import key
 from mirante.nearest import nearest
 from mirante.redis_url import exchange
+from mirante.where import Where, WhereError
 from pipeline.config.messages import ConfigError
 
 router = APIRouter(prefix="/api/v1/events", tags=["results"])
@@ -102,6 +103,9 @@ class Asked(BaseModel):
     label: list[str] | None = _several("of objects of these classes")
     zone: list[str] | None = _several("in these zones")
     line: list[str] | None = _several("across these lines")
+    where: str | None = Field(
+        None, description="filter that they pass, too, such as label = person and zone = gate"
+    )
     since: Seconds = Field(None, description="at or after this moment, in Unix seconds")
     until: Seconds = Field(None, description="before this moment, in Unix seconds")
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
@@ -123,6 +127,14 @@ class Asked(BaseModel):
             words = f"expected a moment before until, which is {self.until}"
             raise ConfigError("query", [f"since: {self.since} — {words}"])
 
+    def filter(self) -> Where | None:
+        """Return the filter, if there is one.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        return None if self.where is None else read_filter(self.where)
+
     def fields(self) -> dict[str, frozenset[str]]:
         """Return the values of which an event must have one, by field."""
         asked = {"kind": self.kind, "label": self.label, "zone": self.zone, "line": self.line}
@@ -137,7 +149,7 @@ def list_events(services: FromApp, who: Viewer, asked: Annotated[Asked, Query()]
     asked.check()
     cameras = _cameras(Seen(services, who), asked.camera)
     span = (_ms(asked.since), _ms(asked.until))
-    happened = Happened(services.redis, cameras, asked.fields(), *span)
+    happened = Happened(services.redis, cameras, asked.fields(), asked.filter(), *span)
     found, behind = happened.newest(
         asked.limit, Cursor.parse(asked.before) if asked.before else None
     )
@@ -210,6 +222,18 @@ def _has_events(seen: Seen, name: str) -> bool:
         return bool(seen.services.redis.exists(key(name, "events")))
     except ValueError:  # no camera can have that name
         return False
+
+
+def read_filter(text: str) -> Where:
+    """Return the filter of a query's ``where``.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return Where(text)
+    except WhereError as error:
+        raise ConfigError("query", [str(error)]) from None
 
 
 def _ms(seconds: float | None) -> int | None:

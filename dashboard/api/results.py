@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from dashboard.access.identity import Identity
 from dashboard.access.rights import Viewer
+from dashboard.api.events import read_filter
 from dashboard.api.result_stream import (
     READERS,
     READERS_MOST,
@@ -28,7 +29,7 @@ from dashboard.services import FromApp, Services
 from mirante.client.steps import Fields, entries_of
 from mirante.keys import EntryId, Kind, key
 from mirante.nearest import nearest
-from mirante.where import Where, WhereError
+from mirante.where import Where
 from mirante.wire.errors import UNREADABLE
 from mirante.wire.messages import DetectionsMessage, MaskPart
 from pipeline.config.messages import ConfigError, show
@@ -221,10 +222,7 @@ def _filter(text: str | None, kinds: tuple[StreamKind, ...]) -> Where | None:
         return None
     if "events" not in kinds:
         raise ConfigError("query", ["where: expected with events among kinds"])
-    try:
-        return Where(text)
-    except WhereError as error:
-        raise ConfigError("query", [str(error)]) from None
+    return read_filter(text)
 
 
 def _positions(kinds: tuple[StreamKind, ...], text: str | None) -> dict[StreamKind, EntryId] | None:

@@ -14,7 +14,9 @@ from mirante.client.steps import entries_of
 from mirante.keys import EntryId, key
 from mirante.nesting import check_nesting
 from mirante.redis_url import exchange
-from mirante.wire.errors import UNREADABLE
+from mirante.where import Where
+from mirante.wire.errors import UNREADABLE, WireError
+from mirante.wire.events import decode_event
 
 READ_MOST = 5_000  # entries that one page looks through
 _READ_AT_ONCE = 500  # … and entries of one round trip
@@ -79,6 +81,7 @@ class Happened:
         client: of Redis.
         cameras: their names.
         wanted: by field of an event, the values of which it must have one.
+        where: a filter that it must pass, too; None for all.
         since_ms: only entries at or after it; None for all.
         until_ms: only entries before it; None for all.
 
@@ -91,6 +94,7 @@ class Happened:
         client: redis.Redis,
         cameras: Sequence[str],
         wanted: Mapping[str, Collection[str]],
+        where: Where | None = None,
         since_ms: int | None = None,
         until_ms: int | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class Happened:
         self._client = client
         self._cameras = cameras
         self._wanted = wanted
+        self._where = where
         self._oldest = EntryId(since_ms or 0, 0)
         self._newest = EntryId(_LAST, _LAST) if until_ms is None else _before(EntryId(until_ms, 0))
 
@@ -130,7 +135,7 @@ class Happened:
             if event := self._fitting(text):
                 found.append({**event, "entry": str(entry)})
             if not stream.read:
-                self._read([stream], _READ_AT_ONCE if self._wanted else share)
+                self._read([stream], _READ_AT_ONCE if self._wanted or self._where else share)
             if stream.read:
                 heapq.heapreplace(queue, (_order(stream), camera, stream))
             else:
@@ -142,9 +147,17 @@ class Happened:
         event = read_event(text)
         if event is None:
             self.unreadable += 1
-        elif all(_is_one(event.get(name), of) for name, of in self._wanted.items()):
-            return event
-        return None
+            return None
+        if not all(_is_one(event.get(name), of) for name, of in self._wanted.items()):
+            return None
+        return event if self._where is None or self._passes(self._where, text) else None
+
+    def _passes(self, where: Where, text: bytes) -> bool:
+        try:
+            return where(decode_event(text))
+        except WireError:
+            self.unreadable += 1
+            return False
 
     def _begin(self, camera: str, behind: Cursor | None) -> EntryId:
         """Return the newest ID of a camera's that may be on the page."""

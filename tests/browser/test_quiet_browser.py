@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mirante.reasons import Reason
 from tests.support.live_site import Site
 from tests.support.opened_pages import Pages
 
@@ -13,6 +14,17 @@ _ACCOUNT = """async counts => {
   const place = document.createElement("div");
   render(html`<${Frames} counts=${counts} />`, place);
   return place.querySelector(".account").textContent.replace(/\\s+/g, " ");
+}"""
+
+_TITLES = """async counts => {
+  const { html, render } = await import("/static/lib/preact.js");
+  const { Frames } = await import("/static/camera/camera_charts.js");
+  const place = document.createElement("div");
+  render(html`<${Frames} counts=${counts} />`, place);
+  const said = () => [...place.querySelectorAll(".term[title]")].map((each) => each.title);
+  const titles = () => said().filter(Boolean);
+  while (titles().length < 2) await new Promise(requestAnimationFrame);
+  return titles();
 }"""
 
 
@@ -28,6 +40,12 @@ def test_the_share_that_was_quiet(pages: Pages, site: Site) -> None:
     for said in (account(skipped={}), account()):
         assert "2,000 published" in said
         assert "quiet" not in said
+
+
+def test_reasons_are_those_of_the_table(pages: Pages, site: Site) -> None:
+    counts = {"decoded": 9, "published": 7, "dropped": {"queue": 2}, "failed": 0, "damaged": 0}
+    titles = pages.open(site.url).evaluate(_TITLES, counts | {"skipped": {"still": 5}})
+    assert titles == [Reason.QUEUE.words, Reason.STILL.words]
 
 
 _RATES = """async spec => {

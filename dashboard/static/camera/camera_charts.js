@@ -1,6 +1,7 @@
 // A camera over time: where its frames went, how late they are, what was seen.
 import { Chart, Swatch } from "../lib/charts.js";
 import { colourOf } from "../lib/colours.js";
+import { once } from "../lib/once.js";
 import { html } from "../lib/preact.js";
 import { count, ms } from "../lib/ui.js";
 
@@ -9,14 +10,7 @@ const FRAMES = {
   rate: "--drop-rate", queue: "--drop-queue", stage: "--drop-stage", reconnect: "--drop-reconnect",
   duplicate_pts: "--drop-double", outbox: "--drop-outbox",
 };
-const WHY = {
-  rate: "above the requested rate", queue: "the models were busy and a newer frame arrived",
-  stage: "dropped by a stage", reconnect: "in flight when the connection broke",
-  duplicate_pts: "duplicate timestamp from the camera", outbox: "Redis was away for too long",
-  damaged: "the decoder made up a part of the image",
-  tracked: "only tracked objects moved, as expected: published where they should be; the models did not run",
-  quiet: "nothing moved: published with what was found before; the models did not run",
-};
+const reasons = once("/reasons");
 const colourOfReason = (reason) => FRAMES[reason] ?? colourOf(reason);
 const share = (part, all) => `${Math.min(100, Math.round((100 * part) / Math.max(1, all)))} %`;
 const whole = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en"));
@@ -39,21 +33,23 @@ export function Frames({ history, counts }) {
 
 /** decoded = published + dropped (reason) + failed, with the totals since the camera started. */
 function Account({ counts }) {
-  const reasons = Object.entries(counts.dropped).filter(([, frames]) => frames);
+  const known = reasons.use() ?? [];
+  const why = (name) => known.find(({ reason }) => reason === name)?.words;
+  const dropped = Object.entries(counts.dropped).filter(([, frames]) => frames);
   const { still = 0, tracked = 0 } = counts.skipped ?? {};
-  const lost = reasons.reduce((sum, [, frames]) => sum + frames, 0);
+  const lost = dropped.reduce((sum, [, frames]) => sum + frames, 0);
   const rest = counts.decoded - counts.published - lost - counts.failed;
-  const term = (colour, value, words, why) => html`<span class="term" title=${why}>
+  const term = (colour, value, words, title) => html`<span class="term" title=${title}>
     <${Swatch} colour=${colour} /><b>${whole(value)}</b> ${words}</span>`;
   return html`<p class="account"><span class="term"><b>${whole(counts.decoded)}</b> decoded</span> =
     ${" "}${term(FRAMES.published, counts.published, "published")}
-    ${reasons.map(([reason, frames]) => html`${" "}+
-      ${" "}${term(colourOfReason(reason), frames, `dropped: ${reason}`, WHY[reason])}`)}
+    ${dropped.map(([reason, frames]) => html`${" "}+
+      ${" "}${term(colourOfReason(reason), frames, `dropped: ${reason}`, why(reason))}`)}
     ${lost === 0 && html`${" "}+ <span class="term"><b>0</b> dropped</span>`}
     ${" "}+ ${term(FRAMES.failed, counts.failed, "failed")}
-    ${counts.damaged > 0 && html`${" "}(${term("--wait", counts.damaged, "damaged", WHY.damaged)})`}
-    ${still > 0 && html`${" "}(${term("--off", still, `quiet, ${share(still, counts.published)}`, WHY.quiet)})`}
-    ${tracked > 0 && html`${" "}(${term("--off", tracked, `expected, ${share(tracked, counts.published)}`, WHY.tracked)})`}
+    ${counts.damaged > 0 && html`${" "}(${term("--wait", counts.damaged, "damaged", why("damaged"))})`}
+    ${still > 0 && html`${" "}(${term("--off", still, `quiet, ${share(still, counts.published)}`, why("still"))})`}
+    ${tracked > 0 && html`${" "}(${term("--off", tracked, `expected, ${share(tracked, counts.published)}`, why("tracked"))})`}
     ${rest > 0 && html`${" "}+ <span class="term"><b>${whole(rest)}</b> on their way</span>`}
   </p>`;
 }
