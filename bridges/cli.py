@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import typer
 
+from bridges.mqtt.options import Options as MqttOptions
+from bridges.reading import Reading
+from engines.commands import command
+
 app = typer.Typer(no_args_is_help=True, help="Carry results and events to where others listen.")
 
 
 @app.callback()
 def _bridge() -> None:
     """Carry results and events to where others listen."""
+
+
+@app.command()
+@command
+def mqtt(options: MqttOptions, reading: Reading) -> None:
+    """Publish states, counts, events and images to an MQTT broker, for Home Assistant too."""
+    from bridges.carrying import run
+    from bridges.mqtt.bridge import MqttBridge
+
+    run(MqttBridge(options, reading), reading)

@@ -154,6 +154,7 @@ class Counter:
 
     def _use(self, rules: Rules) -> None:
         self._rules, self._occupied = rules, None
+        self._is_on = np.array([zone.enabled for zone in rules.zones.values()], np.bool_)
         self._presence = Presence(list(rules.zones.values()))
         self._crossing = Crossing(list(rules.lines.values()))
         every = (*rules.zones.values(), *rules.lines.values())
@@ -213,6 +214,8 @@ class Counter:
             within &= fits[:, : len(self._zones)]
         if (still := self._still(objects, at, new)) is not None:
             within[still], anchors[still] = before[still], tracks["anchor"][rows[still]]
+        if not self._is_on.all():
+            within &= self._is_on
         if len(new):
             tracks["seen"][rows[new]], tracks["birth"][rows[new]] = now_ns, result.epoch
         turning = self._presence.see(tracks, at, within, now_ns)

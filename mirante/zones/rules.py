@@ -55,6 +55,7 @@ class Zone(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
         share: of the object's mask, for the anchor ``mask``.
         crowded: more objects than that are too many; None for no limit.
         crowded_s: seconds of too many that make it crowded.
+        enabled: objects count in it; who is inside when it is turned off leaves.
     """
 
     polygon: list[Place] = []
@@ -62,6 +63,7 @@ class Zone(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share: Fraction = SHARE
     crowded: Annotated[int, Meta(ge=0)] | None = None
     crowded_s: Time = CROWDED_S
+    enabled: bool = True
 
     def __post_init__(self) -> None:
         if bool(self.mask) == bool(self.polygon):

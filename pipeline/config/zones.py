@@ -48,6 +48,7 @@ class ZoneRule(Section):
     lost_s: Seconds = Field(LOST_S, description=_LOST)
     crowded: int | None = Field(None, ge=0, description="more objects than that are too many")
     crowded_s: Seconds = Field(CROWDED_S, description="seconds of too many that make it crowded")
+    enabled: bool = Field(True, description="false: nothing counts in it; its totals are kept")
 
     @model_validator(mode="after")
     def _is_an_area(self) -> Self:

@@ -39,6 +39,8 @@ export function ShapeFields({ shape, classes, planes, trouble, nameWords, onChan
       <${Share} ...${shared} name="score" words="Minimum score" standard=${0} />
       <${Share} ...${shared} name="size" words="Minimum height" standard=${0} />
       <${Typed} ...${shared} name="lost_s" words="Gone after, s" standard=${1} />
+      ${kind === "zone" && html`<label class="switch-row"><input type="checkbox" role="switch" checked=${keys.enabled !== false}
+        onChange=${(event) => set("enabled", event.target.checked ? null : false)} /> Objects count in it</label>`}
       ${kind === "line" && html`<${Share} ...${shared} name="band" words="Width of the line" standard=${0.02} most=${0.1} />`}
     </div></details>
     <${Trouble} lines=${[...(trouble[""] ?? []), ...(trouble.polygon ?? []), ...(trouble.from ?? []), ...(trouble.to ?? [])]} />

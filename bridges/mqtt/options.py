@@ -1,0 +1,144 @@
+"""Options of ``mirante bridge mqtt``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from engines.commands import Text, Texts
+
+Role = Literal["none", "operator", "admin"]
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_PASSWORD = "MIRANTE_MQTT_PASSWORD"  # noqa: S105 the name of a variable
+
+
+def _read_protocol(text: str) -> str:
+    if text not in {"5", "3.1.1"}:
+        raise ValueError(f'--protocol: expected 5 or 3.1.1, got "{text}"')
+    return text
+
+
+def _read_prefix(text: str) -> str:
+    if not text or any(sign in text for sign in "+#\0") or "" in text.split("/"):
+        raise ValueError(f'--prefix: expected levels of a topic without + and #, got "{text}"')
+    return text
+
+
+def _read_role(text: str) -> Role:
+    if text not in {"none", "operator", "admin"}:
+        raise ValueError(f'--commands: expected none, operator or admin, got "{text}"')
+    return text  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Which broker, what is published there, and what may be commanded from there."""
+
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="BROKER", help="mqtt://host[:1883] or mqtts://host[:8883], with user@ if any."
+        ),
+    ]
+    password_file: Annotated[
+        Path | None, typer.Option(help=f"File with the password; else {_PASSWORD}.")
+    ] = None
+    ca: Annotated[
+        Path | None, typer.Option(help="Certificates that the broker's is signed by (mqtts).")
+    ] = None
+    cert: Annotated[Path | None, typer.Option(help="Certificate of this client (mqtts).")] = None
+    key: Annotated[Path | None, typer.Option(help="Its private key (mqtts).")] = None
+    protocol: Annotated[
+        str,
+        typer.Option(metavar="VERSION", help="MQTT 5 or 3.1.1."),
+        Text(_read_protocol, "5"),
+    ] = "5"
+    prefix: Annotated[
+        str, typer.Option(help="First level of all topics."), Text(_read_prefix, "mirante")
+    ] = "mirante"
+    discovery: Annotated[
+        str,
+        typer.Option(help="Home Assistant's discovery prefix; empty: announce nothing."),
+    ] = "homeassistant"
+    every_s: Annotated[
+        float, typer.Option("--every", help="Seconds between looks at states.", min=0.1, max=60)
+    ] = 1.0
+    snapshot_s: Annotated[
+        float, typer.Option("--snapshot", help="Seconds between images; 0: none.", min=0)
+    ] = 30.0
+    detections_fps: Annotated[
+        float,
+        typer.Option(
+            "--detections", help="Frames a second with all boxes; 0: none.", min=0, max=10
+        ),
+    ] = 0.0
+    expire_s: Annotated[
+        int, typer.Option("--expire", help="Seconds that an event waits (MQTT 5).", min=1)
+    ] = 86_400
+    classes: Annotated[
+        tuple[str, ...],
+        typer.Option("--class", help="Class to count; repeatable; default: each that is seen."),
+        Texts(tuple),
+    ] = ()
+    commands: Annotated[
+        Role,
+        typer.Option(metavar="ROLE", help="Obey …/set as none, operator or admin."),
+        Text(_read_role, "none"),
+    ] = "none"
+
+    @property
+    def is_tls(self) -> bool:
+        """True where the connection is encrypted."""
+        return self.url.startswith("mqtts://")
+
+    def place(self) -> tuple[str, int]:
+        """Return host and port.
+
+        Raises:
+            ValueError: the address is none, or files of TLS are named without it.
+        """
+        try:
+            split = urlsplit(self.url)
+            host, port = split.hostname, split.port
+        except ValueError:
+            host, port, split = None, None, urlsplit("")
+        if split.scheme not in _PORTS or not host or split.path.strip("/"):
+            raise ValueError(f"BROKER: expected mqtt://host:port or mqtts://…, got {self.shown!r}")
+        named = {"--ca": self.ca, "--cert": self.cert, "--key": self.key}
+        for option, file in named.items():
+            if file is None:
+                continue
+            if not self.is_tls:
+                raise ValueError(f"{option}: expected with an address mqtts://, got {self.shown}")
+            if not file.is_file():
+                raise ValueError(f"{option}: expected a file, got {file}")
+        if self.key is not None and self.cert is None:
+            raise ValueError("--key: expected --cert with it")
+        return host, port or _PORTS[split.scheme]
+
+    @property
+    def shown(self) -> str:
+        """The address without user and password."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+
+    def login(self) -> tuple[str | None, str | None]:
+        """Return user and password.
+
+        Raises:
+            ValueError: the password's file cannot be read.
+        """
+        split = urlsplit(self.url)
+        password = split.password and unquote(split.password)
+        if self.password_file is not None:
+            try:
+                password = self.password_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"--password-file: {self.password_file}: {error}") from None
+        user = split.username and unquote(split.username)
+        return user, password or os.environ.get(_PASSWORD)

@@ -1,0 +1,43 @@
+"""Names of topics: ``mirante/gate/counts/person``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_UNFIT = re.compile(r"[/+#%\x00-\x1f\x7f]")
+
+
+def level(name: str) -> str:
+    """Return a name as one level of a topic: ``/``, ``+``, ``#``, ``%`` and control characters as
+    ``%2F`` and so on, all else as it is.
+    """
+    return _UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", name)
+
+
+def name_of(text: str) -> str:
+    """Return the name that ``level`` made this of."""
+    return re.sub("%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topics below one prefix."""
+
+    prefix: str
+
+    @property
+    def available(self) -> str:
+        """``online`` while the bridge is connected, else ``offline``."""
+        return f"{self.prefix}/available"
+
+    def of(self, camera: str, *names: str) -> str:
+        """Return a topic of a camera."""
+        return "/".join((self.prefix, camera, *map(level, names)))
+
+    def split(self, topic: str) -> tuple[str, tuple[str, ...]] | None:
+        """Return the camera and the names of a topic of ours; None for any other."""
+        if not topic.startswith(f"{self.prefix}/"):
+            return None
+        camera, *names = topic.removeprefix(f"{self.prefix}/").split("/")
+        return (camera, tuple(map(name_of, names))) if names else None
