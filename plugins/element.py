@@ -23,6 +23,8 @@ from plugins.colour.layout import Layout
 from plugins.frame import Frame, PlanarFrame
 from plugins.ledger import Ledger
 from plugins.line import Line
+from plugins.meta import library
+from plugins.meta.mirror import FRAMES
 from plugins.skipped import take_skipped
 from plugins.stage import Stage
 from plugins.trace import Trace
@@ -36,6 +38,7 @@ if not Gst.is_initialized():
     Gst.init(None)
 
 RAW = Gst.Caps.from_string("video/x-raw")
+ANY_VIDEO = Gst.Caps.from_string("video/x-raw(ANY)")  # wherever its pixels are
 RGB = Gst.Caps.from_string("video/x-raw,format=RGB")
 # Of ``mirrgb`` for elements that say so: planes, whose colours are those of the caps. Nothing else
 # of GStreamer makes or takes them.
@@ -204,6 +207,8 @@ class FrameHandler:
         self.line.converted.forget()  # buffers without a time or a number share a key
         self.ledger.decoded(key, time.time_ns(), "arrival", self.size, damaged=damaged)
         self.ledger.taken(key)
+        if not self.line.is_ended:
+            self.ledger.pass_by(FRAMES)
         result = self.ledger.get(key)
         assert result is not None
         return result
@@ -280,11 +285,19 @@ def give_line(pipeline: Any, line: Line) -> None:
             element.line = line
 
 
+def leave_meta(pipeline: Any) -> None:
+    """Have no element of a graph write relation meta: all that read its buffers are ours."""
+    for element in elements_of(pipeline):
+        if isinstance(element, StageElement):
+            element.meta = False
+
+
 def _share_line(pipeline: Any) -> None:
     """Give elements that were given none the line of one that has it, else one of their own."""
     with _sharing:
         ours = [each for each in elements_of(pipeline) if isinstance(each, FrameHandler)]
         line = next((each.line for each in ours if hasattr(each, "line")), None) or Line()
+        line.is_ended = any(isinstance(each, GstBase.BaseSink) for each in ours)
         for each in ours:
             each.line = line
 
@@ -296,7 +309,9 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     stage: Stage | None = None
     max_failures = max_failures()
+    meta = library.switch()
     _layout: Layout | None = None  # of planes; None for RGB
+    _mirrors = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -310,7 +325,8 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     def do_set_caps(self, caps: Gst.Caps, _out: Gst.Caps) -> bool:
         """Called when the size changes."""
-        self.set_passthrough(True)
+        self._mirrors = self.meta
+        self.set_passthrough(not self._mirrors)  # else buffers need not be writable
         self._layout = Layout(caps) if caps.is_subset(PLANES) else None
         self.line.converted.forget()
         return self.read_caps(caps)
@@ -329,6 +345,8 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
 
     def prepare(self) -> None:
         """Makes the stage."""
+        if self.meta:
+            library.require("meta: true")
         self.stage = self.make_stage()
 
     def do_stop(self) -> bool:
@@ -343,7 +361,11 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             frame = self.frame_of(buffer, mapped.data, key)
             frame.larger, frame.moves = self.line.closeup, self.line.moves
             after = self.on_skipped(frame, result) if result.skipped else self.stage(frame, result)
-        return self._passed(key, result, after)
+        kept = self._passed(key, result, after)
+        if kept and self._mirrors:
+            assert after is not None
+            self.line.mirror.show(buffer, key, after, self.size)
+        return kept
 
     def frame_of(self, buffer: Gst.Buffer, data: memoryview, key: int) -> Frame:
         """Return the frame of a buffer that is mapped."""

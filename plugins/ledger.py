@@ -227,6 +227,16 @@ class Ledger:
             self._ahead[self._next_seq] = FAILED
             self._next_seq += 1
 
+    def pass_by(self, most: int) -> None:
+        """Close the oldest open frames beyond so many, which left a line that nothing publishes:
+        they count as dropped, and nobody gets their events.
+        """
+        with self._lock:
+            while len(self._open) > most:
+                frame = self._let_go(next(iter(self._open)), "unpublished")
+                self._settle(frame.seq)
+                self._late.clear()
+
     def drop(self, pts: int, reason: str) -> None:
         """Closes a frame that was dropped on purpose."""
         with self._lock:

@@ -16,6 +16,7 @@ from plugins.frame import Converted, Larger, Moves
 from plugins.gate.calm import Calm
 from plugins.ledger import Ledger
 from plugins.memory import Memory
+from plugins.meta.mirror import Mirror
 from plugins.outbox.lane import REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
@@ -47,6 +48,8 @@ class Line:
         converted: the pixels of a frame that some element asked for.
         closeup: the decoded image of the frame that is in the stages; None where none asks for it.
         moves: returns where something moves or may move in that frame; None without a gate.
+        mirror: what has been written to the buffers for elements that are not ours.
+        is_ended: an element closes its frames, as mirpublish does.
         is_resting: nobody looks at its images: key frames alone are decoded.
     """
 
@@ -64,6 +67,8 @@ class Line:
     closeup: Larger | None = None
     moves: Moves | None = None
     threads: ThreadTimes = field(default_factory=ThreadTimes)
+    mirror: Mirror = field(default_factory=Mirror)
+    is_ended: bool = True
     is_resting: bool = False
     converted: Converted = field(default_factory=Converted)
     carriage: Carriage = field(init=False)

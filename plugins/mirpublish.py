@@ -7,8 +7,8 @@ from gi.repository import GObject, Gst, GstBase
 from mirante.frame import FrameResult
 from mirante.keys import check_camera
 from plugins.element import (
+    ANY_VIDEO,
     ERROR,
-    IMAGES,
     OK,
     FrameHandler,
     elements_of,
@@ -48,7 +48,7 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         "Publishes each frame's detections and masks on Redis streams",
         "Mirante",
     )
-    __gsttemplates__ = sink_template(IMAGES)
+    __gsttemplates__ = sink_template(ANY_VIDEO)
 
     camera = GObject.Property(
         type=str,

@@ -44,7 +44,7 @@ from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
 from pipeline.gst.view import Seen, follow_view
 from pipeline.gst.watch import watch_of
-from plugins.element import give_line
+from plugins.element import give_line, leave_meta
 from plugins.elements import register
 from plugins.line import Line
 
@@ -108,6 +108,7 @@ class Session:
         except GLib.Error as error:
             raise GraphError(error) from None
         give_line(self._pipeline, line)
+        leave_meta(self._pipeline)
         self._bus = self._pipeline.get_bus()
         self._is_network, self._is_live = spec.url.is_network, source.live
         self._file = None if self._is_live or self._is_network else Path(spec.url.path)

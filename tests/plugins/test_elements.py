@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gi.repository import Gst
 
+from plugins.meta.mirror import FRAMES
 from tests.support import recorded_stages
 
 pytestmark = pytest.mark.rtsp
@@ -82,6 +83,12 @@ def test_a_plain_line_takes_the_decoders_word_on_damage() -> None:
     pipeline.get_bus().timed_pop_filtered(20 * Gst.SECOND, Gst.MessageType.EOS)
     pipeline.set_state(Gst.State.NULL)
     assert [result.damaged for _, _, result in recorded_stages.seen] == [True, False]
+
+
+def test_a_line_that_nothing_publishes_keeps_few_frames(launch: Any) -> None:
+    ended = launch(f"{video(FRAMES + 5)} ! {record()} ! fakesink")
+    assert ended.counts.dropped["unpublished"] == 5
+    assert ended.counts.decoded == 5
 
 
 def test_stages_add_to_each_other(launch: Any) -> None:

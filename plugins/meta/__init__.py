@@ -1,0 +1,1 @@
+"""What is known of a frame as GStreamer's own analytics metadata, and back."""
