@@ -18,6 +18,7 @@ import typer
 
 from benchmarks.line.clips import CACHE, folder_of, kept, pictures
 from benchmarks.line.job import Job, Measured
+from benchmarks.line.peers import PEERS, peer_text, programs_of_peers
 from benchmarks.line.plan import LEAST_FRAMES, Plan
 from benchmarks.line.pyav import open_pyav
 from benchmarks.machine import describe_machine
@@ -31,6 +32,7 @@ from pipeline.worker.redis_server import DIE_WITH_PARENT, RedisServer
 
 FLAT_OVER = (1, 2, 4, 8)  # cameras
 WIDE, WIDE_FPS, LIVE_FPS = (1920, 1080), 25, 10.0
+_VARIANTS, _BY_PYAV = "benchmarks.line.variants", {"pyav_loop", "openvino_queue"}
 LOOPS = {
     "pyav_loop": "loop: PyAV + ONNX Runtime + pipelined Redis",
     "cv2_loop": "loop: OpenCV + ONNX Runtime + pipelined Redis",
@@ -72,12 +74,17 @@ def frames_of(trimmed: Path, plan: Plan) -> int:
 
 def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
     """The line, its floor, and loops; in turn, so that a slow minute meets them all."""
-    names = ["line", "small", "decode", "engine", *loops_of(plan.model)]
+    loops = loops_of(plan.model)
+    programs = programs_of_peers() if plan.peers and loops else {}
+    names = ["line", "small", "decode", "engine", *loops, *programs]
     small = max(find(plan.model).input.size)
     for cameras in (1, plan.cameras) if plan.cameras > 1 else (1,):
         taken: dict[str, list[Measured]] = {name: [] for name in names}
         for _, name in turns(names, plan.rounds):
             each = replace(job, cameras=cameras, threads=1)
+            if name in PEERS:
+                taken[name] += measure_peer(name, programs, each, redis_pid)
+                continue
             if name == "small":
                 each = replace(each, width=small)
             taken[name].append(_measure("line" if name == "small" else name, each, redis_pid))
@@ -86,7 +93,8 @@ def _print_throughput(job: Job, plan: Plan, redis_pid: int) -> None:
             "mirante line": taken["line"],
             f"mirante line, width and height {small}": taken["small"],
             "floor: decode + scale, then bare engine calls": floors,
-            **{LOOPS[name]: taken[name] for name in names if name in LOOPS},
+            **{LOOPS[name]: taken[name] for name in loops},
+            **{PEERS[name].words: taken[name] for name in programs},
         }
         typer.echo(
             f"\nthroughput: {cameras} cameras of {Path(job.clip).name}, {job.model}, every frame, "
@@ -200,10 +208,27 @@ def _slow_clip(plan: Plan, cameras: int) -> Path:
 
 
 def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
-    program = [*DIE_WITH_PARENT, sys.executable, "-m", "benchmarks.line.variants"]
+    return _run(variant, [sys.executable, "-m", _VARIANTS, variant, job.text()], redis_pid)
+
+
+def measure_peer(
+    name: str, programs: dict[str, list[str]], job: Job, redis_pid: int
+) -> list[Measured]:
+    """Return a run of a peer; none, and its program taken away, where it fails: it is not ours."""
+    if name not in programs:
+        return []
+    try:
+        return [_run(name, [*programs[name], name, peer_text(job)], redis_pid)]
+    except RuntimeError as error:
+        typer.echo(f"{PEERS[name].words} is left out: {error}", err=True)
+        del programs[name]
+        return []
+
+
+def _run(variant: str, command: list[str], redis_pid: int) -> Measured:
     before_s = cpu_s(redis_pid)
     done = subprocess.run(
-        [*program, variant, job.text()],
+        [*DIE_WITH_PARENT, *command],
         capture_output=True,
         text=True,
         check=False,
@@ -219,8 +244,8 @@ def _measure(variant: str, job: Job, redis_pid: int) -> Measured:
 
 def environment_of(variant: str) -> dict[str, str]:
     """Return the environment of a variant's process."""
-    extra = {"PYTHONPATH": str(open_pyav())} if variant == "pyav_loop" else {}
-    return {**os.environ, **extra}
+    pyav = open_pyav() if variant in _BY_PYAV else None
+    return {**os.environ, **({} if pyav is None else {"PYTHONPATH": str(pyav)})}
 
 
 def cpu_s(pid: int) -> float:

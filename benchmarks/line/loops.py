@@ -19,7 +19,7 @@ from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import msgspec
@@ -28,7 +28,8 @@ import onnxruntime as ort
 import redis
 from numpy.typing import NDArray
 
-from engines.placement import Placement
+if TYPE_CHECKING:  # a peer's process has no engines
+    from engines.placement import Placement
 
 Image = NDArray[np.uint8]
 Reader = Callable[[str, tuple[int, int]], Iterator[Image]]
@@ -83,20 +84,14 @@ class Loop:
         return run
 
     def _camera(self, session: Any, index: int) -> int:
-        width, height = self.at.size
-        left, top, right, bottom = self.at.content
-        tensor = np.full((1, 3, height, width), 114, np.float32)
-        planes = [np.empty((bottom - top, right - left), np.uint8) for _ in range(3)]
-        outbox = _Batches(self.redis, stream_of(index), self.batch_s)
+        model_input = Input(self.at)
+        outbox = Batches(self.redis, stream_of(index), self.batch_s)
         published = 0
-        content = (right - left, bottom - top)
-        for image in islice(self.read(self.sources[index], content), self.frames):
+        for image in self.images(index):
             number = self.number(image) if self.number else None
-            cv2.split(image, planes)
-            for channel, plane in enumerate(planes):
-                tensor[0, channel, top:bottom, left:right] = plane
+            model_input.fill(image)
             began_s = time.perf_counter()
-            (raw,) = session.run(None, {"images": tensor})
+            (raw,) = session.run(None, {"images": model_input.tensor})
             infer_ms = (time.perf_counter() - began_s) * 1e3
             found = objects(raw[0], self.at)
             outbox.put({"number": number, "infer": infer_ms, "objects": found})
@@ -104,13 +99,36 @@ class Loop:
         outbox.send()
         return published
 
+    def images(self, index: int) -> Iterator[Image]:
+        """Yield the frames of a camera, BGR, as large as they are in the tensor."""
+        left, top, right, bottom = self.at.content
+        return islice(self.read(self.sources[index], (right - left, bottom - top)), self.frames)
+
+
+class Input:
+    """An input of the network: ``tensor``, (1, 3, height, width) float32, and what writes frames
+    into it.
+    """
+
+    def __init__(self, at: Placement) -> None:
+        left, top, right, bottom = at.content
+        self.tensor = np.full((1, 3, at.size[1], at.size[0]), 114, np.float32)
+        self._content = self.tensor[0, :, top:bottom, left:right]
+        self._planes = [np.empty((bottom - top, right - left), np.uint8) for _ in range(3)]
+
+    def fill(self, image: Image) -> None:
+        """Write a frame, BGR of the size that it has there."""
+        cv2.split(image, self._planes)
+        for channel, plane in zip(self._content, self._planes, strict=True):
+            channel[...] = plane
+
 
 def stream_of(index: int) -> str:
     """Return the key of the stream that a loop's camera fills."""
     return f"loop:{index}"
 
 
-class _Batches:
+class Batches:
     """Results on their way to a stream."""
 
     def __init__(self, url: str, stream: str, wait_s: float) -> None:
@@ -119,6 +137,7 @@ class _Batches:
         self._since_s = 0.0
 
     def put(self, message: dict[str, Any]) -> None:
+        """Take a result; send all if there are enough, or the first has waited long enough."""
         if not self._waiting:
             self._since_s = time.monotonic()
         self._waiting.append(msgspec.json.encode(message))
@@ -126,6 +145,7 @@ class _Batches:
             self.send()
 
     def send(self) -> None:
+        """Send all that wait."""
         pipe = self._client.pipeline(transaction=False)
         for each in self._waiting:
             pipe.xadd(self._stream, {"json": each}, maxlen=1000, approximate=True)

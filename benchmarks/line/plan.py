@@ -21,4 +21,8 @@ class Plan:
     frames: Annotated[int, Option(min=LEAST_FRAMES, help="frames of the clip, per camera")] = 300
     rounds: Annotated[int, Option(min=1, help="medians are over these")] = 3
     rate: Annotated[int, Option(min=8, help="frames/s in all, of live cameras")] = 16
+    peers: Annotated[
+        bool,
+        Option("--peers", help="ModelPipe, Roboflow and OpenVINO's queue too; pip installs two"),
+    ] = False
     seconds: Annotated[float, Option(min=2, help="length of each live run")] = 15.0

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.line.job import Job, Measured
+from benchmarks.line.peers import placed
 from engines.made import network_of
 from engines.manifest import find
-from engines.placement import Placement, place
 from engines.runtimes import open_session
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def decode(job: Job) -> Callable[[], int]:
     """The floor's first half: decode, and scale to the size that the model takes."""
     from pipeline.gst.floor import prepare_decoding
 
-    left, _, right, _ = _placed(job).content
+    left, _, right, _ = placed(job).content
     decoding = prepare_decoding(Path(job.clip), job.cameras, right - left)
 
     def run() -> int:
@@ -119,6 +120,14 @@ def pyav_loop(job: Job) -> Callable[[], int]:
     return loop_of("pyav_loop", job).prepare()
 
 
+def openvino_queue(job: Job) -> Callable[[], int]:
+    """OpenVINO's asynchronous queue, fed by PyAV where it is there, else by OpenCV."""
+    from benchmarks.line.openvino_queue import OpenvinoQueue
+
+    reader = "pyav_loop" if find_spec("av") else "cv2_loop"
+    return OpenvinoQueue(loop_of(reader, job)).run
+
+
 def loop_of(variant: str, job: Job) -> Loop:
     """Return a loop over the clip, on the line's own network."""
     from benchmarks.line.loops import READERS, Loop
@@ -126,21 +135,12 @@ def loop_of(variant: str, job: Job) -> Loop:
     network = network_of(find(job.model))[1]
     sources = (job.clip,) * job.cameras
     shared = job.redis, job.threads_each, job.frames
-    return Loop(READERS[variant], sources, network, _placed(job), *shared)
-
-
-def _placed(job: Job) -> Placement:
-    """Return the place of the clip's frames in the model's input."""
-    import cv2
-
-    spec = network_of(find(job.model))[0].input
-    clip = cv2.VideoCapture(job.clip)
-    size = int(clip.get(cv2.CAP_PROP_FRAME_WIDTH)), int(clip.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    return place(size, spec.size, spec.resize, spec.multiple)
+    return Loop(READERS[variant], sources, network, placed(job), *shared)
 
 
 VARIANTS = {
-    run.__name__: run for run in (line, live, decode, received, engine, cv2_loop, pyav_loop)
+    run.__name__: run
+    for run in (line, live, decode, received, engine, cv2_loop, pyav_loop, openvino_queue)
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.environments import python_with
 from mirante.frame import FrameResult
-from mirante.home import home
 
 VERSION = "2.6"
 TRACKERS = ("bytetrack", "botsort")
 NOT_HERE = "not here"  # where it cannot be installed
-_INSTALL_S = 600
 _LOOP = Path(__file__).with_name("library_loop.py")
 
 log = logging.getLogger(__name__)
@@ -97,19 +95,4 @@ def open_library() -> Library | None:
 
 def _python() -> str:
     """Return the interpreter of an environment that has the package."""
-    folder = home("cache") / f"trackers-{VERSION}"
-    python = folder / "bin" / "python"
-    done = folder / "installed"
-    if not done.exists():
-        log.info("installing trackers %s into %s", VERSION, folder)
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(python), "-m", "pip", "install", "--quiet", f"trackers=={VERSION}.*"])
-        done.touch()
-    return str(python)
-
-
-def _run(command: list[str]) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
-    if ran.returncode:
-        said = ran.stderr.strip().splitlines() or ["no reason given"]
-        raise OSError(f"{' '.join(command[1:4])}: {said[-1]}")
+    return python_with(f"trackers-{VERSION}", [f"trackers=={VERSION}.*"])
