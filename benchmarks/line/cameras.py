@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -66,16 +67,22 @@ def prepare_live_line(job: Job) -> Callable[[], int]:
     return run
 
 
-def run_cameras(job: Job, keys: Mapping[str, object], stage: dict[str, object]) -> None:
+def run_cameras(
+    job: Job,
+    keys: Mapping[str, object],
+    stage: dict[str, object],
+    of_model: Mapping[str, object] = MappingProxyType({}),
+) -> None:
     """Run live cameras until the process is terminated.
 
     Args:
         job: with their addresses.
         keys: of each camera, besides address, sizes and stages.
         stage: behind the model.
+        of_model: keys of the model's stage.
     """
     options = camera_options(job)
-    stages = [*options["stages"], stage]
+    stages = [*({**each, **of_model} for each in options["stages"]), stage]
     specs = [{"url": url, **options, **keys, "stages": stages} for url in job.urls]
     with running_cameras(job, specs):
         threading.Event().wait()

@@ -14,13 +14,14 @@ from benchmarks.quiet.plan import LEVERS, PEER
 
 def main() -> None:
     """Run the cameras."""
-    lever, job = sys.argv[1], Job.read(sys.argv[2])
-    if lever == PEER:
+    name, job = sys.argv[1], Job.read(sys.argv[2])
+    if name == PEER:
         from benchmarks.quiet.crops import run_crops
 
         run_crops(job)
     else:
-        run_cameras(job, LEVERS[lever], {"track": "bytetrack"})
+        lever = LEVERS[name]
+        run_cameras(job, lever.camera, {"track": "bytetrack", **lever.track}, lever.model)
 
 
 if __name__ == "__main__":

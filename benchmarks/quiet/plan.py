@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from typer import Option
 
@@ -19,11 +20,30 @@ SCENES = {
 }
 
 OFF = "off"  # the lever that others are compared with
-# Keys of the cameras that are compared, side by side; a lever more is a row more.
-LEVERS: dict[str, dict[str, object]] = {
-    OFF: {"gate": "off"},
-    "gate": {"gate": "on", "sleep": "off"},
-    "sleep": {"gate": "on", "sleep": "auto"},
+
+
+class Lever(NamedTuple):
+    """Keys of the cameras that have it.
+
+    Attributes:
+        camera: of the camera itself.
+        model: of its model's stage.
+        track: of the stage behind it.
+    """
+
+    camera: Mapping[str, object]
+    model: Mapping[str, object] = {}
+    track: Mapping[str, object] = {}
+
+
+_GATE = {"gate": "on", "sleep": "off"}
+LEVERS: dict[str, Lever] = {  # a lever more is a row more
+    OFF: Lever({"gate": "off"}),
+    "gate": Lever(_GATE),
+    "sleep": Lever({"gate": "on", "sleep": "auto"}),
+    "regions": Lever(_GATE, model={"regions": "auto"}),
+    "skip": Lever(_GATE, track={"skip": 5}),
+    "rates": Lever({**_GATE, "fps": {"quiet": 1}}),
 }
 PEER = "frigate-like"  # a loop beside them, written from Frigate's documents
 
@@ -58,6 +78,9 @@ class Plan:
         Option(help=f"compared with gate: off; {PEER}: a stand-in from Frigate's documents"),
         Text(levers_in, ",".join((*LEVERS, PEER))),
     ] = (*LEVERS, PEER)
+    together: Annotated[
+        int, Option(min=1, help=f"levers that run side by side, each time with {OFF} beside them")
+    ] = 3
     cameras: Annotated[
         int, Option(min=1, max=16, help="of each lever; objects are those of the first")
     ] = 1

@@ -26,6 +26,7 @@ from benchmarks.quiet.scenes import (
 from benchmarks.quiet.seen import Seen, false_wakes, first_found_s, found_again, unseen
 from mirante.detections import Detections
 from mirante.frame import FrameResult
+from pipeline.config.camera import Camera
 from pipeline.gst.clips import encode_pictures
 
 LABELS = ("red", "green", "blue")
@@ -166,6 +167,21 @@ def test_levers_are_compared_with_none() -> None:
         levers_in("doze")
 
 
+def test_levers_run_in_groups_beside_none() -> None:
+    plan = Plan(Path("clip"), levers=("off", "gate", "skip", "rates"), together=2)
+    assert run.groups_of(plan) == [("off", "gate", "skip"), ("off", "rates")]
+    assert run.groups_of(Plan(Path("clip"), levers=("off",))) == [("off",)]
+
+
+@pytest.mark.parametrize("name", LEVERS)
+def test_a_lever_is_a_camera_with_its_keys(name: str) -> None:
+    lever = LEVERS[name]
+    stages = [{"model": "yolox-nano", **lever.model}, {"track": "bytetrack", **lever.track}]
+    said = {"url": "rtsp://192.0.2.1/a", **lever.camera, "stages": stages}
+    camera = Camera.model_validate(said)
+    assert camera.gate == ("off" if name == "off" else "on")
+
+
 def test_what_is_counted_of_a_run() -> None:
     frames = {5: frame(5, [], looked="track"), 6: frame(6, [], skipped="still")}
     frames[9] = frame(9, [], skipped="still")  # after three that were not decoded
@@ -185,19 +201,20 @@ def test_a_scene_is_sent_and_seen_with_the_gate_and_without(
         monkeypatch.setattr(run, name, seconds)
     monkeypatch.chdir(tmp_path)  # where the clips of scenes are kept
     options: dict[str, Any] = {"height": 180, "seconds": 4, "json": tmp_path / "figures.json"}
-    plan = Plan(clip, ("parked",), cameras=2, model="test-boxes", fps=10, **options)
+    levers = "off", "sleep", "regions", PEER
+    plan = Plan(clip, ("parked",), levers, cameras=2, model="test-boxes", fps=10, **options)
     run.run_bench(plan)
-    [(scene_name, levers)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
+    [(scene_name, found)] = json.loads((tmp_path / "figures.json").read_text())["scenes"].items()
     assert scene_name == "parked"
-    assert list(levers) == [*LEVERS, PEER]
-    for lever, figures in levers.items():
+    assert tuple(found) == levers
+    for lever, figures in found.items():
         assert list(figures) == list(COLUMNS)
         assert figures["found_percent"] > 0
         assert figures["percent_of_a_core"] > 0
         assert (figures["wakes_a_minute"] is None) == (lever == "off")
-    assert levers["off"]["found_percent"] == 100
+    assert found["off"]["found_percent"] == 100
     said = capsys.readouterr()
-    assert said.err.startswith("parked, 4 s: off, gate, sleep, frigate-like")
+    assert said.err.startswith("parked, 4 s: off, sleep, regions, frigate-like")
     rows = said.out.splitlines()[-5:]
     assert [row.split()[:2] for row in rows[:-1]] == [["parked", name] for name in levers]
     assert "not Frigate" in rows[-1]
