@@ -42,12 +42,13 @@ def modelpipe(job: Job) -> Callable[[], int]:
     sys.path.insert(0, f"{package}/plugins/python")
     name, rank, element = import_module("objectdetector").__gstelementfactory__
     gst.Element.register(None, name, rank, element)
-    left, top, right, bottom = job.content
+    (width, height), (left, top, right, bottom) = job.size, job.content
     text = (
         f'filesrc location="{job.clip}" ! qtdemux ! h264parse ! avdec_h264 max-threads=1 '
-        f"! videoscale ! videoconvert ! video/x-raw,format=RGB,width={right - left},"
-        f"height={bottom - top},pixel-aspect-ratio=1/1 ! {name} name=model engine-name=onnx "
-        f'device=cpu model-name="{job.network}" ! fakesink name=end sync=false'
+        f"! videoscale ! video/x-raw,width={right - left},height={bottom - top} "
+        f"! videobox left={-left} top={-top} right={right - width} bottom={bottom - height} "
+        f"! videoconvert ! video/x-raw,format=RGB ! {name} engine-name=onnx device=cpu "
+        f'model-name="{job.network}" ! fakesink name=end sync=false'
     )
     pipelines = [gst.parse_launch(text) for _ in range(job.cameras)]
     for pipeline in pipelines:
@@ -55,16 +56,19 @@ def modelpipe(job: Job) -> Callable[[], int]:
         pipeline.get_state(gst.CLOCK_TIME_NONE)
 
     def run() -> int:
-        for pipeline in pipelines:
-            pipeline.set_state(gst.State.PLAYING)
-        frames = 0
-        for pipeline in pipelines:
-            wanted = gst.MessageType.EOS | gst.MessageType.ERROR
-            message = pipeline.get_bus().timed_pop_filtered(gst.CLOCK_TIME_NONE, wanted)
-            if message.type == gst.MessageType.ERROR:
-                raise RuntimeError(message.parse_error()[0].message)
-            frames += pipeline.get_by_name("end").get_property("stats").get_uint64("rendered")[1]
-            pipeline.set_state(gst.State.NULL)
+        wanted, frames = gst.MessageType.EOS | gst.MessageType.ERROR, 0
+        try:
+            for pipeline in pipelines:
+                pipeline.set_state(gst.State.PLAYING)
+            for pipeline in pipelines:
+                message = pipeline.get_bus().timed_pop_filtered(gst.CLOCK_TIME_NONE, wanted)
+                if message.type == gst.MessageType.ERROR:
+                    raise RuntimeError(message.parse_error()[0].message)
+                stats = pipeline.get_by_name("end").get_property("stats")
+                frames += stats.get_uint64("rendered")[1]
+        finally:
+            for pipeline in pipelines:
+                pipeline.set_state(gst.State.NULL)
         return frames
 
     return run
@@ -75,11 +79,11 @@ def roboflow(job: Job) -> Callable[[], int]:
     loops = _loops()
     cv2, ort = import_module("cv2"), import_module("onnxruntime")
     stream = import_module("streamvision.stream.pipeline")
-    sinks = import_module("streamvision.stream.sinks")
     cv2.setNumThreads(1)
     options = _session_options(ort, job.threads)
     session = ort.InferenceSession(job.network, options, providers=["CPUExecutionProvider"])
-    at = SimpleNamespace(size=job.size, content=job.content, scale=job.scale, offset=job.offset)
+    said = {key: tuple(getattr(job, key)) for key in ("size", "content", "scale", "offset")}
+    at = SimpleNamespace(**said)
     left, top, right, bottom = job.content
     model_input = loops.Input(at)
     outboxes = [
@@ -107,7 +111,7 @@ def roboflow(job: Job) -> Callable[[], int]:
         video_reference=[job.clip] * job.cameras,
         on_video_frame=look,
         on_prediction=send,
-        sink_mode=sinks.SinkMode.SEQUENTIAL,
+        sink_mode=stream.SinkMode.SEQUENTIAL,
     )
 
     def run() -> int:
@@ -145,11 +149,14 @@ def main() -> None:
     """Run one peer and print its cost."""
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the packages print is no answer
-    run = PEERS[sys.argv[1]](Job(**json.loads(sys.argv[2])))
+    job = Job(**json.loads(sys.argv[2]))
+    run = PEERS[sys.argv[1]](job)
     started_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     frames = run()
     wall_s, after = time.perf_counter() - started_s, resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if frames != (wanted := job.cameras * job.frames):
+        raise RuntimeError(f"expected {wanted} frames, got {frames}")
     cost = {"frames": frames, "wall_s": wall_s, "cpu_s": cpu_s, "rss_mib": after.ru_maxrss / 1024}
     with answer:
         answer.write(json.dumps(cost) + "\n")
