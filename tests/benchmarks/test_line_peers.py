@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -49,7 +50,7 @@ def frames(_clip: str, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
         yield np.full((size[1], size[0], 3), 160 + number, np.uint8)
 
 
-def results(url: str, camera: int) -> list[object]:
+def results(url: str, camera: int) -> list[list[dict[str, Any]]]:
     """Return the objects of each result of a camera, in the order of their scores."""
     with redis.Redis.from_url(url) as client:
         entries = client.xrange(stream_of(camera))
