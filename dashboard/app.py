@@ -35,6 +35,7 @@ from dashboard.api import (
     session,
     sources,
     stages,
+    streams,
     system,
 )
 from dashboard.api.document import Documented
@@ -62,6 +63,7 @@ STATIC = Path(__file__).parent / "static"
 DOCUMENT, FILES = "/api/v1/openapi.json", "/static"
 ROUTERS = (
     cameras,
+    streams,
     clips,
     sources,
     results,

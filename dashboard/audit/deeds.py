@@ -25,6 +25,8 @@ _ACTIONS = (
     ("POST", f"{_CAMERA}/wake", "wake camera"),
     ("POST", f"{_CAMERA}/clips", "make clip"),
     ("DELETE", f"{_CAMERA}/clips/[^/]+", "delete clip"),
+    ("POST", r"/api/v1/stream/add", "add camera"),
+    ("POST", r"/api/v1/stream/remove", "remove camera"),
     ("POST", r"/api/v1/discovery", "search for cameras"),
     ("POST", r"/api/v1/models/swap", "swap model"),
     (*LOGIN, "log in"),
@@ -60,11 +62,20 @@ def _about(path: str, camera: str, keys: dict[str, Any]) -> dict[str, str]:
         return _there(model=_word(keys.get("model")), worker=_word(keys.get("worker")), detail=back)
     if path.startswith("/api/v1/session"):
         return _there(user=_word(keys.get("user")))
-    if not path.startswith(("/api/v1/cameras", "/api/v1/results")):
+    if path.startswith("/api/v1/stream/"):
+        said = keys.get("value", keys.get("event"))
+        keys = _camera_keys(said) if isinstance(said, dict) else {}
+    elif not path.startswith(("/api/v1/cameras", "/api/v1/results")):
         return {}
     name = camera or keys.get("name")
     named = name if isinstance(name, str) and re.fullmatch(CAMERA_NAME, name) else ""
     return _there(camera=named, worker=_word(keys.get("worker")), detail=told_keys(keys))
+
+
+def _camera_keys(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what DeepStream's clients say of a camera, by our names."""
+    ours = {"name": "camera_id", "url": "camera_url"}
+    return {name: said[key] for name, key in ours.items() if said.get(key)}
 
 
 def _there(**values: str) -> dict[str, str]:

@@ -45,6 +45,8 @@ TOKENS = {
 BODIES = {
     "add_camera": {"name": OWN, "url": "test://"},
     "try_camera": {"name": OWN},
+    "add_stream": {"value": {"camera_id": OWN, "camera_url": "test://", "change": "camera_add"}},
+    "remove_stream": {"value": {"camera_id": OWN, "change": "camera_remove"}},
     "swap_model": {"model": "street", "to": None},
     "change_camera": {"fps": 3},
     "replace_camera": {"url": "test://"},

@@ -278,6 +278,19 @@ def test_commands_log_what_they_change(
             b'{"seconds": 30}',
             {"action": "wake camera", "camera": "gate"},
         ),
+        (
+            "POST",
+            "/api/v1/stream/add",
+            b'{"value": {"camera_id": "gate", "camera_url": "rtsp://u:p@h/x"}}',
+            {"action": "add camera", "camera": "gate", "detail": "url rtsp://***@h/x"},
+        ),
+        (
+            "POST",
+            "/api/v1/stream/remove",
+            b'{"event": {"camera_id": "gate"}}',
+            {"action": "remove camera", "camera": "gate"},
+        ),
+        ("POST", "/api/v1/stream/add", b'{"value": 3}', {"action": "add camera"}),
         ("GET", "/api/v1/results/gate/latest", b"", {"action": "view camera", "camera": "gate"}),
         (
             "POST",
