@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from bridges.mqtt.options import Options as MqttOptions
+from bridges.files.options import Files
 from bridges.reading import Reading
 from engines.commands import command
 
@@ -24,3 +25,11 @@ def mqtt(options: MqttOptions, reading: Reading) -> None:
     from bridges.mqtt.bridge import MqttBridge
 
     run(MqttBridge(options, reading), reading)
+@app.command("files", no_args_is_help=True)
+@command
+def to_files(options: Files, reading: Reading) -> None:
+    """Write each entry to files, once: JSON Lines or Parquet, in a folder for each kind."""
+    from bridges.carrying import run
+    from bridges.files.bridge import FilesBridge
+
+    run(FilesBridge(options), reading)

@@ -1,0 +1,1 @@
+"""Files for analysts: a line or a row for each entry, rotated, finished atomically."""
