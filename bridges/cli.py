@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from bridges.mqtt.options import Options as MqttOptions
 from bridges.files.options import Files
+from bridges.mqtt.options import Options as MqttOptions
 from bridges.reading import Reading
 from engines.commands import command
 
@@ -25,6 +25,8 @@ def mqtt(options: MqttOptions, reading: Reading) -> None:
     from bridges.mqtt.bridge import MqttBridge
 
     run(MqttBridge(options, reading), reading)
+
+
 @app.command("files", no_args_is_help=True)
 @command
 def to_files(options: Files, reading: Reading) -> None:
