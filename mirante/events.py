@@ -21,6 +21,15 @@ EventKind = Literal[
     "camera-lost",
     "camera-back",
     "nothing-seen",
+    "camera:motion",
+    "camera:cell-motion",
+    "camera:line",
+    "camera:field",
+    "camera:object",
+    "camera:tamper",
+    "camera:input",
+    "camera:sound",
+    "camera:visitor",
 ]
 Point = tuple[Pixels, Pixels]
 Moment = Annotated[float, Meta(ge=0, le=1e11)]
@@ -54,6 +63,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         best: Unix seconds of capture of the frame that shows the object best.
         clip: ID of the clip that it began, or is part of; empty without.
         image: the entry of the same ID in the camera's ``images`` stream is a JPEG of it.
+        active: of what a camera itself tells of: true as it begins, false as it ends; None for a
+            moment, and for events of ours.
         reason: why, in words for people.
         version: of the wire format.
     """
@@ -139,4 +150,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             "of it; absent without one"
         ),
     ] = False
+    active: Annotated[
+        bool | None,
+        Meta(
+            description="of what a camera itself tells of (`camera:…`): true as it begins, false "
+            "as it ends; absent for a moment, and for other events"
+        ),
+    ] = None
     reason: Annotated[str, Meta(description="why, in words for people")] = ""

@@ -1,4 +1,4 @@
-"""The table of faults: why a camera gives no frames, as codes that programs can rely on."""
+"""The table of faults: why a camera gives no frames or events, as codes that programs rely on."""
 
 from __future__ import annotations
 
@@ -327,6 +327,18 @@ class FaultCode(StrEnum):
         "busy",
         "… is in use by another program",
         "Close the program that uses it; only one can read a webcam.",
+    )
+    NO_ONVIF = (
+        "no-onvif",
+        "… does not answer as ONVIF does: … / the camera offers no events over ONVIF",
+        "Switch ONVIF on in the camera's settings, and write its address as onvif_url where it is "
+        "at another port or path; or leave onvif out.",
+        _LASTING,
+    )
+    EVENTS_REFUSED = (
+        "events-refused",
+        "the camera refuses what it is asked over ONVIF: …",
+        "Close other programs that listen to its events, and see that this user may.",
     )
     STAGE_FAILED = (
         "stage-failed",

@@ -20,7 +20,7 @@ NUMBERS = (
     *("ts", "seq", "epoch", "track_id", "score", "count", "dwell_s", "speed_kmh"),
     *("speed_error_kmh", "distance_m", "best"),
 )
-FLAGS = ("image",)
+FLAGS = ("image", "active")
 FIELDS = (*TEXT, *NUMBERS, *FLAGS)
 MOST = 4096
 """Maximum length of a filter, in characters."""

@@ -17,7 +17,9 @@ class Remembered(Protocol):
 T = TypeVar("T", bound=Remembered)
 
 
-CAMERA = "camera"  # the part that says whether the camera is lost; frames do not change it
+CAMERA = "camera"  # the part that says whether the camera is lost
+HEARD = "heard"  # the part that knows what the camera itself told of
+_STILL = {CAMERA, HEARD}  # frames do not change them
 
 
 class Memory:
@@ -57,7 +59,7 @@ class Memory:
                     self._saved.update(self._recall())
                     self._recall = None
                 self.is_used = True
-                self.is_moving |= name != CAMERA
+                self.is_moving |= name not in _STILL
                 part = self._parts[name] = make(self._saved.pop(name, None))
             return part  # type: ignore[return-value]
 

@@ -56,7 +56,7 @@ def body_of(
     stages = [inline(kind.model_json_schema()) for kind in offered]
     listed = next(each for each in keys["stages"]["anyOf"] if each["type"] == "array")
     listed["items"] = {"oneOf": stages} if len(stages) > 1 else stages[0]
-    for place in (keys["url"], keys["view"]["anyOf"][0]):
+    for place in (keys["url"], *(keys[key]["anyOf"][0] for key in ADDRESSES if key != "url")):
         place |= {"pattern": ADDRESS, "maxLength": MOST_ADDRESS}
     for key in keys if nullable else ():
         if key != "url":

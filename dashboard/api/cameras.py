@@ -281,7 +281,11 @@ def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str
     if before and not keys:
         return {}  # as its worker knows it
     if before and before.origin == "config":
-        own.pop("view", None)  # no trial shows it, and its password is not known here
+        for key in (
+            "view",
+            "onvif_url",
+        ):  # no trial looks at them, and their passwords are not known
+            own.pop(key, None)
     spec = {
         key: value
         for key, value in (own | keys).items()

@@ -14,7 +14,7 @@ from dashboard.api.shapes import refusals
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, probe
 from dashboard.onvif.profile import for_analysis, for_view
-from dashboard.onvif.soap import Login
+from pipeline.cameras.onvif.soap import Login
 from pipeline.config.camera import CameraOptions
 
 AT_ONCE = 16

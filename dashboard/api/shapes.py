@@ -169,6 +169,18 @@ CAMERA: dict[str, Any] = {
         "left_alone": "",
     },
     "cpu_percent": 1.9,
+    "onvif": {
+        "state": "subscribed",
+        "reason": "",
+        "code": None,
+        "since": 1763899602.5,
+        "events": 12,
+        "last": "camera:object person",
+        "last_at": 1763899660.25,
+        "clock_off_s": 0.0,
+        "unknown": {"Monitoring/ProcessorUsage": 3},
+        "advice": None,
+    },
 }
 
 
@@ -202,6 +214,25 @@ class View(Shape):
     size: tuple[int, int] | None = Field(description="width, height of its frames in pixels")
     off_ms: float | None = Field(
         description="milliseconds between the newest image and the results drawn on it"
+    )
+
+
+class Listening(Shape):
+    """How a worker listens to what a camera itself tells of over ONVIF."""
+
+    state: Literal["connecting", "subscribed", "failed"]
+    reason: str = Field(description="why, in words; empty where it is subscribed")
+    code: str | None = CODE
+    advice: str | None = ADVICE
+    since: float = Field(description="Unix seconds at which the state began")
+    events: int = Field(description="events since the camera was started")
+    last: str = Field(description="the last one's kind, and the class or the name")
+    last_at: float | None = Field(description="Unix seconds of the last one")
+    clock_off_s: float = Field(
+        description="seconds that the camera's clock is ahead, where it is 2 off"
+    )
+    unknown: dict[str, int] = Field(
+        description="messages of topics that are no events here, by topic"
     )
 
 
@@ -252,6 +283,9 @@ class Camera(Shape):
         None,
         description="percent of one core that its own threads took over the last ten seconds: "
         "receiving, decoding, stages",
+    )
+    onvif: Listening | None = Field(
+        None, description="how the camera's own events are listened to; null where they are not"
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.config.camera_url import redact
 from pipeline.config.decode_cost import decode_hint
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
-from pipeline.control.reports import WorkerReport
+from pipeline.control.reports import CameraReport, WorkerReport
 from pipeline.control.spec import redacted
 
 
@@ -60,7 +60,16 @@ def describe(
         "clips": _keys(desired, report).get("clips"),
         "sleep": msgspec.to_builtins(camera.sleep) if camera else None,
         "cpu_percent": camera.cpu_percent if camera else None,
+        "onvif": _onvif(camera),
     }
+
+
+def _onvif(camera: CameraReport | None) -> dict[str, Any] | None:
+    """How the camera's own events are listened to."""
+    if camera is None or camera.onvif is None:
+        return None
+    onvif = msgspec.to_builtins(camera.onvif)
+    return {**onvif, "reason": redact(onvif["reason"]), "advice": advice_on(onvif["code"])}
 
 
 def _keys(desired: Desired, report: WorkerReport | None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ is refused, so that it cannot make this one talk to them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -19,16 +18,15 @@ from xml.sax.saxutils import escape
 
 import httpx
 
-from dashboard.onvif import soap
 from dashboard.onvif.discovery import Answer, is_at
 from dashboard.onvif.profile import Profile, profile_of
+from pipeline.cameras.onvif import soap
 from pipeline.cameras.sources.rtsp import RTSP
 from pipeline.config.camera_url import CameraUrl
 
 CAMERA_S = 10.0
 REQUEST_S = 4.0
 MAX_PROFILES = 8
-LAST_YEAR = 2999  # of a clock that is wrong: what comes after must be a date too
 
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 _MEDIA = "http://www.onvif.org/ver10/media/wsdl"
@@ -49,7 +47,6 @@ _REQUESTS = {
         "<ProfileToken>{profile}</ProfileToken></GetStreamUri>",
     ),
 }
-_REFUSALS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
 
 
 class DeviceError(RuntimeError):
@@ -154,17 +151,8 @@ class _Device:
             answer = await self._ask(self._camera.service, request, proven=False)
         except DeviceError:  # what matters comes next, and says what is wrong
             return timedelta()
-        utc = answer.find(".//{*}UTCDateTime")
-        of_date = (soap.text(utc, f"{{*}}Date/{{*}}{part}") for part in ("Year", "Month", "Day"))
-        of_time = (
-            soap.text(utc, f"{{*}}Time/{{*}}{part}") for part in ("Hour", "Minute", "Second")
-        )
-        try:
-            year, month, day, hour, minute, second = map(int, (*of_date, *of_time))
-            theirs = datetime(min(year, LAST_YEAR), month, day, hour, minute, second, tzinfo=UTC)
-        except ValueError:  # it tells no time: ours will do
-            return timedelta()
-        return theirs - datetime.now(UTC)
+        theirs = soap.clock(answer)
+        return timedelta() if theirs is None else theirs - datetime.now(UTC)
 
     async def _media(self) -> str:
         request = f'<GetCapabilities xmlns="{_DEVICE}"><Category>Media</Category></GetCapabilities>'
@@ -207,7 +195,7 @@ class _Device:
             trouble = _fault(root)
         except soap.MalformedError as error:
             trouble = f"its answer was ignored: {error}"
-        if status == httpx.codes.UNAUTHORIZED or trouble in _REFUSALS:
+        if status == httpx.codes.UNAUTHORIZED or trouble in soap.REFUSALS:
             raise WantsPasswordError(self._refusal())
         if status != httpx.codes.OK and (root is None or not trouble):
             raise DeviceError(f"it answered with HTTP status {status}")
@@ -238,19 +226,11 @@ class _Device:
 
 
 def _fault(root: Element) -> str:
-    """Return one of ``_REFUSALS``, the words of another fault, or an empty string."""
-    fault = root.find(".//{*}Fault")
+    """Return one of ``soap.REFUSALS``, the words of another fault, or an empty string."""
+    fault = soap.fault_of(root)
     if fault is None:
         return ""
-    codes = set(_codes(fault))
-    refused = next((each for each in _REFUSALS if each in codes), None)
-    return refused or f"it says: {soap.shown(soap.text(fault, './/{*}Reason/{*}Text')) or 'fault'}"
-
-
-def _codes(fault: Element) -> Iterator[str]:
-    """Values of code and subcodes without their prefix."""
-    for value in fault.iterfind(".//{*}Code//{*}Value"):
-        yield soap.shown(value.text or "").rpartition(":")[2]
+    return fault.refusal or f"it says: {fault.words}"
 
 
 def _host(url: str) -> str:

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 
 import psutil
 
-from dashboard.onvif import soap
+from pipeline.cameras.onvif import soap
 
 MAX_ANSWERS = 256
 REPEAT_S = 0.2  # UDP loses packets; the same MessageID is sent twice, as the standard has it

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from dashboard.onvif import soap
+from pipeline.cameras.onvif import soap
 
 MAX_SIDE = 16_384
 MAX_FPS = 1000.0

@@ -104,8 +104,20 @@ def check(config: Config) -> None:
         typer.echo(f"{name}: fetched at the first start, or now: mirante models pull {name}{less}")
     for line in read_apart(settings.cameras):
         typer.echo(f"hint: {line}")
+    for line in _listening(settings):
+        typer.echo(line)
     count = len(settings.cameras)
     typer.echo(f"{config}: fine, {count} camera{'' if count == 1 else 's'}")
+
+
+def _listening(settings: Settings) -> Iterator[str]:
+    """A line for each camera that is listened to, besides its images."""
+    from pipeline.config.onvif_address import onvif_url
+
+    for name, camera in settings.cameras.items():
+        if camera.onvif is not None:
+            events = ", ".join(camera.onvif.events)
+            yield f"{name}: listens to the camera's own events at {onvif_url(camera)}: {events}"
 
 
 def _undecodable(settings: Settings) -> Iterator[str]:

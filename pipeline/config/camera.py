@@ -12,6 +12,7 @@ from pipeline.config.clips import Clips
 from pipeline.config.events import Events
 from pipeline.config.field_of_view import Crop, Rotation, Zone
 from pipeline.config.form import Shown
+from pipeline.config.onvif import Onvif
 from pipeline.config.rates import FrameRate, Rates
 from pipeline.config.section import Section
 from pipeline.config.source_kinds import forms
@@ -176,6 +177,10 @@ class CameraOptions(Section):
     clips: Annotated[Clips | None, Shown("Clips")] = Field(
         None, description="video around moments; null keeps none, {} keeps those asked for"
     )
+    onvif: Annotated[Onvif | None, Shown("Events of the camera itself")] = Field(
+        None,
+        description="listen to what the camera itself tells of over ONVIF; null: no, {}: the usual",
+    )
     max_mib: CameraMib = Field(
         CameraMib(), description="maximum memory of its results in Redis, where not that of all"
     )
@@ -198,4 +203,9 @@ class Camera(CameraOptions):
         None,
         description="address of a larger stream of the same camera, for the image for people; "
         "null: the image is that which is analysed",
+    )
+    onvif_url: CameraUrl | None = Field(
+        None,
+        description="address of its ONVIF service, with a login where it has its own; null: "
+        "http://HOST/onvif/device_service at the host of url",
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the help of ``mirante camera`` is made from the kinds, whic
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-ADDRESSES = ("url", "view")  # keys of a camera that may hold passwords
+ADDRESSES = ("url", "view", "onvif_url")  # keys of a camera that may hold passwords
 
 # What a parameter's name says when its value is a secret. Cameras part parameters by "&", ";" or,
 # in a path, by "_", which may also stand in a name and in a secret: it parts only before "name=".

@@ -37,7 +37,7 @@ _EXAMPLE_URL = "rtsp://admin:${GATE_PASSWORD}@192.0.2.10/stream"
 def default_yaml() -> str:
     """The text of ``configs/default.yaml``."""
     camera = [
-        *_lines(Camera, {"url": _EXAMPLE_URL}, only=("url", "view")),
+        *_lines(Camera, {"url": _EXAMPLE_URL}, only=("url", "view", "onvif_url")),
         "# and any key of defaults",
         "stages:",
         *(line for kind in kinds().values() for line in _item(kind, kind.example)),

@@ -8,7 +8,10 @@ from pipeline.config.camera import Camera, Preview
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.messages import show
 
-_NOT_COMPARED = {"url", "view", "fps", "height", "stages", "preview", "mask_encoding", "clips"}
+_NOT_COMPARED = {
+    *("url", "view", "fps", "height", "stages", "preview", "mask_encoding", "clips"),
+    *("onvif", "onvif_url"),
+}
 
 
 def stream_of(url: CameraUrl) -> tuple[object, ...]:
@@ -37,6 +40,7 @@ def view_stream_of(camera: Camera) -> Camera | None:
         "stages": [],
         "preview": Preview(),
         "clips": None,
+        "onvif": None,
     }
     return camera.model_copy(update=update)
 

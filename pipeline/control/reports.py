@@ -15,6 +15,7 @@ from mirante.nesting import check_nesting
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.standard import Standard
 from pipeline.control.counted_report import CountedReport
+from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.room import RoomReport
 from pipeline.control.sleep_report import SleepReport
@@ -149,19 +150,17 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     """One camera; a paused one has neither account nor detections.
 
     Attributes:
-        state: one of ``pipeline.cameras.state.State``.
-        reason: the state in words, without credentials.
+        state, reason: one of ``pipeline.cameras.state.State``, and in words without credentials.
         counts: its account, without the frames in flight.
         in_flight: frames decoded and in no other counter yet.
-        detections: boxes published since it was started.
-        latency: of the frames published since it was started.
+        detections, latency: boxes published since it was started, and of the frames with them.
         tried: it has been running or failed at least once since it was added.
         view: the stream that people see; None where it is that which is analysed.
         code: why it is not running, as a ``FaultCode``; None when nothing is wrong.
         stream: what is known of its stream; None while none comes.
         events: number of its events since it was started, by kind.
         counted: objects that it counted.
-        sleep: how it sleeps; None where it never does.
+        sleep, onvif: how it sleeps, and its own events are heard; None where that is not asked for.
         cpu_s: processor time of its own threads since it was started: receiving, decoding, stages.
         cpu_percent: what they take of a core, over the last ten seconds; None until that is known.
     """
@@ -181,6 +180,7 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True):
     sleep: SleepReport | None = None
     cpu_s: float = 0.0
     cpu_percent: float | None = None
+    onvif: OnvifReport | None = None
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):

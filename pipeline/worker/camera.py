@@ -20,6 +20,7 @@ from pipeline.config.view_stream import check_hidden, view_stream_of
 from pipeline.control.counted_report import CountedReport
 from pipeline.control.reports import CameraReport, StreamReport, ViewReport
 from pipeline.control.sleep_report import SleepReport
+from pipeline.worker.camera_events import CameraEvents
 from pipeline.worker.clips import WorkerClips, of_view
 from pipeline.worker.memories import Memories
 from pipeline.worker.metrics import Latency
@@ -137,6 +138,7 @@ class RunningCamera:
         carriage: counts its events and objects.
         calm: how it sleeps.
         threads: what works for it alone.
+        onvif: listens to what the camera itself tells of, where that is asked for.
     """
 
     spec: Camera
@@ -149,10 +151,15 @@ class RunningCamera:
     images: ViewImages | None = None
     clips: Recorder | None = None
     live: dict[str, str] = field(default_factory=dict)
+    onvif: CameraEvents | None = None
 
     def stop(self, timeout_s: float, reason: str) -> None:
         """Stop it for a reason in words, and then what is recorded of it."""
+        if self.onvif is not None:
+            self.onvif.end()
         self.runner.stop(timeout_s, reason)
+        if self.onvif is not None:
+            self.onvif.join(timeout_s)
         if self.clips is not None:
             self.clips.close()
 
@@ -175,6 +182,7 @@ class RunningCamera:
             sleep=slept(self.calm),
             cpu_s=self.threads.seconds(),
             cpu_percent=self.threads.percent(),
+            onvif=None if self.onvif is None else self.onvif.report,
         )
 
     def status(self) -> Status:
@@ -250,6 +258,7 @@ class CameraStarter:
             line.rings = (line.clips.ring,)
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
         runner.start()
+        onvif = CameraEvents.of(name, spec, line, lambda: runner.state)
         return RunningCamera(
             spec,
             runner,
@@ -261,6 +270,7 @@ class CameraStarter:
             images,
             line.clips,
             line.live,
+            onvif,
         )
 
     def _images(self, name: str, spec: Camera) -> ViewImages | None:

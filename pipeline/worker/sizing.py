@@ -163,7 +163,7 @@ def measure(
         raise ValueError(f"--seconds: expected {SHORTEST_S:g} or more, got {seconds:g}")
     if camera.pace != "realtime":
         raise ValueError(f"pace: expected realtime, got {camera.pace}, which takes all there is")
-    own = {"clips": None, "view": None, "loop": True}
+    own = {"clips": None, "view": None, "onvif": None, "loop": True}
     engine = _engine(settings, camera)
     parts = {name: _Part(name, share * seconds) for name, share in _SHARES.items()}
 

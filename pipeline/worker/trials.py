@@ -90,7 +90,8 @@ def _tried(name: str, camera: Camera, began_s: float, local: bool) -> Trial:
     blur = check_blur(camera.preview.blur, camera.stages or (), "preview.blur")
     if lines := [*blur, *check_hidden(camera, name)]:
         return failed(FaultCode.INVALID, "; ".join(lines), 0.0)
-    spec = camera.model_dump(mode="json") | {"url": _whole(camera.url), "view": None}
+    spec = camera.model_dump(mode="json") | {"url": _whole(camera.url)}
+    spec |= {"view": None, "onvif": None, "onvif_url": None}
     spec["gate"] = "off"  # what it takes is measured with all frames looked at
     request = msgspec.json.encode(Request(name, spec, began_s + ANSWER_S, sys.path, local))
     try:

@@ -15,6 +15,7 @@ GATE = "gate"  # it looks at frames, or says nothing
 VIEWER = "viewer"  # somebody watches
 SHARED = "shared"  # a camera that shares the session needs all frames
 REQUEST = "request"  # somebody said that something happens
+CAMERA = "camera"  # the camera itself said so
 
 
 class Calm:
@@ -38,6 +39,7 @@ class Calm:
         self.wakes: Counter[str] = Counter()
         self.unseen = 0
         self._newest_s = self._stirred_s = self._called_s = float("-inf")
+        self._called_by = REQUEST
         self._began_s = time.monotonic()
         self._since_s: float | None = None  # it is asleep
         self._slept_s = 0.0
@@ -48,8 +50,9 @@ class Calm:
         if not is_quiet:
             self._stirred_s = now_s
 
-    def call(self, seconds: float) -> None:
-        """Wake, and have models look at each frame, for so long from now."""
+    def call(self, seconds: float, by: str = REQUEST) -> None:
+        """Wake, and have models look at each frame, for so long from now; ``by`` is counted."""
+        self._called_by = by
         self._called_s = max(self._called_s, time.monotonic() + seconds)
 
     def is_called(self, now_s: float) -> bool:
@@ -59,7 +62,7 @@ class Calm:
     def stirs(self, now_s: float) -> str:
         """Return why it does not sleep; empty where nothing has happened for long enough."""
         if self.is_called(now_s):
-            return REQUEST
+            return self._called_by
         is_long = now_s - self._stirred_s >= LONG_S and now_s - self._newest_s < _STALE_S
         return "" if is_long else GATE
 

@@ -10,7 +10,7 @@ from dashboard.onvif import device, discovery
 from dashboard.onvif.device import Streams, streams
 from dashboard.onvif.discovery import Answer, Found, Network, is_at, probe
 from dashboard.onvif.profile import Profile, for_analysis, for_view
-from dashboard.onvif.soap import MAX_BYTES, MAX_WORDS, Login, MalformedError, parse
+from pipeline.cameras.onvif.soap import MAX_BYTES, MAX_WORDS, Login, MalformedError, parse
 from tests.support.onvif_camera import GROUP, HOST, OnvifCamera, fault, soap
 
 pytestmark = pytest.mark.slow

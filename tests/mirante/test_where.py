@@ -11,7 +11,7 @@ from mirante import Event
 from mirante.where import FIELDS, MOST, Where, WhereError
 from tests.support.wire_frames import some_event
 
-EVENT = some_event(zone="main door", count=3)
+EVENT = some_event(active=True, zone="main door", count=3)
 BARE = Event(id="b", camera="gate", kind="camera-lost", ts=5.0)
 
 

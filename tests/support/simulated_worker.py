@@ -43,6 +43,7 @@ class SimulatedRunner:
         self.become(State.STOPPED)
 
     def become(self, state: State, code: FaultCode | None = None) -> None:
+        self.state = state
         now_ns = time.time_ns()
         self.on_change(Transition(self.name, state, "words", 0, None, now_ns, code))
 
@@ -80,8 +81,9 @@ class SimulatedWorker:
         self.outbox.start()
         self.starter = CameraStarter(SimulatedRunner, self.outbox, Models(), 1)
 
-    def start(self, camera: str = "gate") -> SimulatedRunner:
-        runner = self.starter.start(camera, SPEC).runner
+    def start(self, camera: str = "gate", spec: Camera = SPEC) -> SimulatedRunner:
+        self.running = self.starter.start(camera, spec)
+        runner = self.running.runner
         assert isinstance(runner, SimulatedRunner)
         return runner
 

@@ -9,6 +9,7 @@ import { CountsCard } from "../counts/counts_card.js";
 import { LastMessage } from "./last_message.js";
 import { LayerBar } from "../lib/layer_bar.js";
 import { live, useLive } from "../lib/live.js";
+import { OnvifNote } from "./onvif_note.js";
 import { Picture } from "../lib/picture.js";
 import { historyOf, usePolled } from "../lib/polled.js";
 import { mayChange, mayOperate } from "../lib/rights.js";
@@ -66,6 +67,7 @@ function Known({ camera, session, onEdit }) {
         <${CornerRemoval} editor=${editor} />
         ${!isEditing && html`<${ZonesNow} camera=${camera} message=${runs ? message : null} session=${session} onEdit=${editor.start} />`}
         ${runs && html`<p class="view-note">${costWords(camera)}</p>`}
+        ${!camera.paused && html`<${OnvifNote} onvif=${camera.onvif} />`}
         ${runs && html`<${ViewNote} view=${camera.view} hint=${camera.hint} />`}
       </div>
       <div class="beside">

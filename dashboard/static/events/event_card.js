@@ -8,6 +8,7 @@ import { dwellWords, eventWords, toneOfKind } from "./event_words.js";
 const NO_IMAGE = {
   "camera-lost": "alert", "camera-back": "check", "nothing-seen": "eye", "lane-departure": "lane", "line-crossed": "line",
   "zone-entered": "shape", "zone-left": "shape", "zone-crowded": "shape",
+  "camera:line": "line", "camera:field": "shape", "camera:tamper": "alert",
 };
 
 export function EventCard({ card, onOpen }) {

@@ -7,15 +7,30 @@ export const GROUPS = {
   lines: { words: "Lines", kinds: ["line-crossed"] },
   lanes: { words: "Lanes", kinds: ["lane-departure"] },
   cameras: { words: "Cameras", kinds: ["camera-lost", "camera-back", "nothing-seen"] },
+  told: { words: "By the camera", kinds: ["motion", "cell-motion", "line", "field", "object", "tamper", "input", "sound", "visitor"].map((one) => `camera:${one}`) },
 };
+
+const TOLD = {
+  "camera:motion": "Motion", "camera:cell-motion": "Motion", "camera:line": "Line crossed", "camera:field": "Something in the area",
+  "camera:object": "Object", "camera:tamper": "Tampering", "camera:input": "Input active", "camera:sound": "Sound", "camera:visitor": "Visitor",
+};
+
+/** "Person (yard), says the camera", "Motion ended after 12 s, says the camera". */
+function toldWords({ kind, label, zone, line, active }, long) {
+  const place = zone || line ? ` (${zone || line})` : "";
+  const end = active === false ? ` ended${long && ` after ${long}`}` : "";
+  return `${capital(label) || TOLD[kind]}${place}${end}, says the camera`;
+}
 
 const WAYS = { in: "inwards", out: "outwards", left: "to the left", right: "to the right" };
 const capital = (words) => words && words[0].toUpperCase() + words.slice(1);
 
 /** "Person left door · 12 s", "Car crossed gate inwards", "Camera lost". */
-export function eventWords({ kind, label, zone, line, direction, count, dwell_s: dwell }) {
+export function eventWords(event) {
+  const { kind, label, zone, line, direction, count, dwell_s: dwell } = event;
   const who = capital(label) || "Object";
   const long = dwell >= 1 ? dwellWords(dwell) : "";
+  if (kind in TOLD) return toldWords(event, long);
   switch (kind) {
     case "object-new": return `${who} appeared`;
     case "object-update": return `${who} here${long && ` for ${long}`}`;

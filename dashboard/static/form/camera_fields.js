@@ -77,7 +77,7 @@ export function BlurFaces({ values, labels, onChange }) {
 
 const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
 
-const FOLDED = ["view", "fps", "quietFps", "width", "height", "previewFps", "transport", "gate", "sleep", ...VIEW_KEYS];
+const FOLDED = ["view", "onvif_url", "fps", "quietFps", "width", "height", "previewFps", "transport", "gate", "sleep", ...VIEW_KEYS];
 const TRANSPORTS = { auto: "AUTO: TCP, else UDP", tcp: "TCP", udp: "UDP" };
 const GATES = { auto: "Automatic: frames with motion, of live cameras", on: "Frames with motion", off: "All frames" };
 const SLEEPS = { auto: "Key frames while nothing moves and nobody watches", on: "Key frames while nothing moves", off: "All frames" };
@@ -99,6 +99,9 @@ export function Options({ values, labels, defaults, onChange, lines }) {
     <${Field} id="view" label="Stream of the image shown" value=${values.view} inputmode="url" placeholder="the same as analysed"
       help="The URL of a larger stream of the same camera. It is read only while someone is watching; user and password are those above."
       lines=${lines.view} onInput=${(view) => onChange({ view })} />
+    <${Field} id="onvif_url" label="ONVIF service, for events of the camera itself" value=${values.onvif_url} inputmode="url" placeholder="http://HOST/onvif/device_service"
+      help="Where it is at another port or path, or has a user of its own: http://USER:PASSWORD@HOST:PORT/PATH." lines=${lines.onvif_url}
+      onInput=${(url) => onChange({ onvif_url: url })} />
     <div class="field-row">
       ${option("fps", "Frames analysed per second", rates.fps || null, "Maximum.")}
       ${option("quietFps", "The same while nothing moves", rates.quietFps || "no other limit", "Maximum; the frame that shows the first motion is analysed.")}

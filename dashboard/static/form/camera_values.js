@@ -21,14 +21,14 @@ export const numbered = (stage) => ({ id: ++stageNumber, stage: said(stage) });
 const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, value]) => value !== null));
 
 export const EMPTY = {
-  url: "", view: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
+  url: "", view: "", onvif_url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
   fps: "", quietFps: "", width: "", height: "", previewFps: "", transport: "", gate: "", sleep: "", blur: [], sections: {},
   ...viewTexts({}),
 };
 
 /** The form of a camera that exists. */
 export function valuesOf({ url, name, worker, spec }) {
-  const values = { ...EMPTY, url, view: spec.view ?? "", name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
+  const values = { ...EMPTY, url, view: spec.view ?? "", onvif_url: spec.onvif_url ?? "", name, worker, named: true, chose: true, stages: spec.stages?.map(numbered) ?? null,
     ...viewTexts(spec), blur: spec.preview?.blur ?? [], sections: sectionsOf(spec) };
   for (const [key, path] of Object.entries(NUMBERS)) {
     values[key] = String(path.reduce((part, step) => part?.[step], spec) ?? "");
@@ -70,6 +70,7 @@ export function specOf(values, before = {}) {
   const spec = { ...before, url: wholeUrl(values.url, values) };
   const isSameCamera = hostOf(values.view.trim()) === hostOf(values.url.trim());
   put(spec, "view", wholeUrl(values.view, isSameCamera ? values : {}) || null);
+  put(spec, "onvif_url", values.onvif_url.trim() || null);
   const preview = { ...before.preview };
   for (const [key, path] of Object.entries(NUMBERS)) {
     const part = path.length > 1 ? preview : spec;
@@ -151,7 +152,7 @@ function baseName(url) {
 }
 
 const FIELDS = {
-  name: "name", url: "url", view: "view", worker: "worker", stages: "stages", fps: "fps", "fps.quiet": "quietFps", "fps.busy": "fps", width: "width", height: "height",
+  name: "name", url: "url", view: "view", onvif_url: "onvif_url", worker: "worker", stages: "stages", fps: "fps", "fps.quiet": "quietFps", "fps.busy": "fps", width: "width", height: "height",
   "preview.fps": "previewFps", "preview.blur": "blur",
   ...Object.fromEntries([...CHOICES, ...VIEW_KEYS].map((key) => [key, key])),
 };

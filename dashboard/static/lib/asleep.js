@@ -2,7 +2,7 @@
 import { span } from "./ui.js";
 
 const REASONS = {
-  motion: "something moved", sizes: "the images grew", gate: "a check found a change", viewer: "someone watched",
+  motion: "something moved", sizes: "the images grew", gate: "a check found a change", viewer: "someone watched", camera: "the camera said so",
   shared: "another camera of the stream", request: "asked to", damaged: "data was lost", late: "decoded late",
   uneven: "key frames out of time", large: "too much to keep", stream: "the stream changed",
 };

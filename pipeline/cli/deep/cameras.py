@@ -8,6 +8,7 @@ from mirante.faults import advice_on
 from pipeline.cli.deep.finding import Finding, Level, judged
 from pipeline.cli.deep.server import off_words
 from pipeline.control.entries import Desired
+from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.reports import CameraReport, WorkerReport
 
 _WORKS = {"running", "stopped"}
@@ -26,6 +27,8 @@ def camera_findings(report: WorkerReport) -> Iterator[Finding]:
             decoder = camera.stream.decoder or "none: its images come as they are"
             yield Finding("decoder", name, "ok", decoder)
             yield _clock(name, camera)
+        if camera.onvif is not None:
+            yield _onvif(name, camera.onvif)
     if not report.cameras:
         mend = "cameras: of CONFIG, or mirante camera add NAME URL"
         yield Finding("camera", report.worker, "note", "it has no camera", mend)
@@ -49,6 +52,13 @@ def _state(name: str, camera: CameraReport) -> Finding:
     mend = " ".join(filter(None, (advice, f"mirante camera test --camera {name}")))
     level: Level = "wrong" if camera.tried else "note"  # it has only just been added
     return judged("camera", name, words, camera.state not in _WORKS, mend, level)
+
+
+def _onvif(name: str, onvif: OnvifReport) -> Finding:
+    words = f"{onvif.state}: {onvif.reason}" if onvif.reason else onvif.state
+    words += f"; {onvif.events} events of the camera itself"
+    mend = (advice_on(onvif.code) if onvif.code else None) or "look at the worker's log"
+    return judged("onvif", name, words, bool(onvif.code), mend)
 
 
 def _clock(name: str, camera: CameraReport) -> Finding:

@@ -8,15 +8,20 @@ from pipeline.config.camera import CameraOptions
 from pipeline.config.clips import Clips
 from pipeline.config.events import Events
 from pipeline.config.form import SectionForm, sections_of
+from pipeline.config.onvif import Onvif
 from pipeline.config.section import Section
 from pipeline.config.stages import kinds
 
-SECTIONS: dict[str, type[Section]] = {"events": Events, "clips": Clips}
+SECTIONS: dict[str, type[Section]] = {"events": Events, "clips": Clips, "onvif": Onvif}
 
 
-def test_a_camera_shows_events_and_clips() -> None:
+def test_a_camera_shows_its_sections() -> None:
     forms = sections_of(CameraOptions)
-    assert {form.key: form.optional for form in forms} == {"events": False, "clips": True}
+    assert {form.key: form.optional for form in forms} == {
+        "events": False,
+        "clips": True,
+        "onvif": True,
+    }
 
 
 @pytest.mark.parametrize("form", sections_of(CameraOptions), ids=lambda form: form.key)

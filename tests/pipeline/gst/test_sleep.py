@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,15 +20,19 @@ from pipeline.cameras.graph import stages_text
 from pipeline.cameras.sharing import SharedSessions
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
+from pipeline.config.camera_url import CameraUrl
+from pipeline.config.onvif import Onvif
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.clips import Clip, encode_pictures, read_clip
 from pipeline.gst.rtsp_server import RtspServer, looped
+from pipeline.worker.camera_events import CameraEvents
 from plugins.clips.ring import PacketRing
-from plugins.gate.calm import REQUEST, VIEWER
+from plugins.gate.calm import CAMERA, VIEWER
 from plugins.gate.gate import ASKED
 from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.outbox.outbox import Outbox
+from tests.support.onvif_events import EventCamera
 
 FPS, WIDTH, HEIGHT = 25, 320, 176
 COMES_S, LEAVES_S, ENDS_S = 14.5, 16.5, 19.0
@@ -177,6 +182,20 @@ def test_who_walks_by_is_seen_in_each_frame(url: str) -> None:
     assert found[-1].counts.balanced
 
 
+@contextmanager
+def told_by_the_camera(quiet: Quiet) -> Iterator[None]:
+    """The camera itself says over ONVIF that something moves."""
+    with EventCamera() as camera:
+        url, options = CameraUrl(camera.url), Onvif(wake_s=PATIENCE_S)
+        events = CameraEvents("follower", url, options, quiet.line, lambda: State.RUNNING)
+        events.start()
+        camera.wait("PullMessages")
+        camera.say(camera.message("tns1:VideoSource/MotionAlarm", {"State": "true"}))
+        yield
+        events.end()
+        events.join(PATIENCE_S)
+
+
 @pytest.mark.rtsp
 @pytest.mark.parametrize("url", [True], indirect=True)
 def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
@@ -196,10 +215,12 @@ def test_who_watches_or_shares_the_session_wakes_it(url: str) -> None:
             assert max(follower.gaps_s(0)) < 0.9, "it has to learn"
             follower.wait_asleep()
             assert (camera.calm.is_asleep, follower.calm.is_asleep) == (True, True)
-            follower.calm.call(PATIENCE_S)
-            follower.wait(lambda: sum(each.looked == ASKED for each in follower.frames) > 2 * FPS)
-            follower.wait(lambda: camera.calm.wakes[REQUEST])
-            assert follower.calm.wakes[REQUEST]
+            with told_by_the_camera(follower):
+                follower.wait(
+                    lambda: sum(each.looked == ASKED for each in follower.frames) > 2 * FPS
+                )
+            follower.wait(lambda: camera.calm.wakes[CAMERA])
+            assert follower.calm.wakes[CAMERA]
             assert follower.states.count(State.RUNNING) == 1, follower.words
         camera.wait_asleep()
         packets, _ = camera.ring.after(0)

@@ -15,6 +15,8 @@ from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 MAX_BYTES = 256 * 1024
 MAX_WORDS = 200
 MAX_TEXT = 2048
+REFUSALS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
+_LAST_YEAR = 2999  # of a clock that is wrong: what comes after must be a date too
 
 ENVELOPE = "http://www.w3.org/2003/05/soap-envelope"
 _SECURITY = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
@@ -69,14 +71,55 @@ def envelope(body: str, header: str = "") -> bytes:
     return _ENVELOPE.format(namespace=ENVELOPE, header=header, body=body).encode()
 
 
-def parse(data: bytes) -> Element:
+@dataclass(frozen=True, slots=True)
+class SoapFault:
+    """A fault that a camera answers with.
+
+    Attributes:
+        codes: of the fault, the most general first, without prefixes.
+        words: its reason; its last code where it gives none.
+    """
+
+    codes: tuple[str, ...]
+    words: str
+
+    @property
+    def refusal(self) -> str:
+        """The one of ``REFUSALS`` that it is; empty for another fault."""
+        return next((each for each in REFUSALS if each in self.codes), "")
+
+
+def fault_of(root: Element) -> SoapFault | None:
+    """Return the fault that an answer is, of SOAP 1.2 or 1.1; None where it is none."""
+    fault = root.find(".//{*}Body/{*}Fault")
+    if fault is None:
+        return None
+    values = [*fault.iterfind(".//{*}Code//{*}Value"), *fault.iterfind("faultcode")]
+    codes = tuple(shown(value.text or "").rpartition(":")[2] for value in values)
+    words = text(fault, ".//{*}Reason/{*}Text") or text(fault, "faultstring")
+    return SoapFault(codes, shown(words) or (codes[-1] if codes else "fault"))
+
+
+def clock(answer: Element) -> datetime | None:
+    """Return the time in an answer to GetSystemDateAndTime; None where it tells none."""
+    utc = answer.find(".//{*}UTCDateTime")
+    of_date = (text(utc, f"{{*}}Date/{{*}}{part}") for part in ("Year", "Month", "Day"))
+    of_time = (text(utc, f"{{*}}Time/{{*}}{part}") for part in ("Hour", "Minute", "Second"))
+    try:
+        year, month, day, hour, minute, second = map(int, (*of_date, *of_time))
+        return datetime(min(year, _LAST_YEAR), month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def parse(data: bytes, most: int = MAX_BYTES) -> Element:
     """The root of an answer.
 
     Raises:
-        MalformedError: it is larger than ``MAX_BYTES``, no XML, or declares a document type.
+        MalformedError: it is larger than ``most`` bytes, no XML, or declares a document type.
     """
-    if len(data) > MAX_BYTES:
-        raise MalformedError(f"it is larger than {MAX_BYTES} bytes")
+    if len(data) > most:
+        raise MalformedError(f"it is larger than {most} bytes")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except (ParseError, ValueError, LookupError) as error:  # no XML; forbidden; unknown encoding

@@ -1,0 +1,32 @@
+"""The configuration of what a camera itself tells of over ONVIF."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.form import Shown
+from pipeline.config.section import Section
+
+Told = Literal[
+    "motion", "cell-motion", "line", "field", "object", "tamper", "input", "sound", "visitor"
+]
+_USUAL: list[Told] = ["motion", "cell-motion", "line", "field", "object", "visitor"]
+
+
+class Onvif(Section):
+    """Events that the camera itself tells of, over ONVIF."""
+
+    events: Annotated[list[Told], Shown("Events of the camera")] = Field(
+        _USUAL,
+        min_length=1,
+        description="what the camera tells of that becomes an event of kind camera:… and wakes it",
+    )
+    wake_s: Annotated[float, Shown("Seconds awake")] = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="seconds for which a camera that sleeps is awake, and its models look at each "
+        "frame, after such an event; 0: it sleeps on",
+    )
