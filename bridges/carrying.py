@@ -105,7 +105,7 @@ class Carrier:
                     self._settle(batches, parcel)
             if not left:
                 self._goes_well()
-            else:
+            elif not self._stop.is_set():
                 self._fails(words or "some of it was not acknowledged")
                 if len(left) < len(parcels):
                     self._backoff.reset()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import typer
 
 from bridges.files.options import Files
 from bridges.mqtt.options import Options as MqttOptions
 from bridges.reading import Reading
+from bridges.webhook.given import Given
 from engines.commands import command
 
 app = typer.Typer(no_args_is_help=True, help="Carry results and events to where others listen.")
@@ -35,3 +38,20 @@ def to_files(options: Files, reading: Reading) -> None:
     from bridges.files.bridge import FilesBridge
 
     run(FilesBridge(options), reading)
+
+
+@app.command()
+@command
+def webhook(given: Given, reading: Reading) -> None:
+    """Send each event to an address by HTTP, until Ctrl-C."""
+    _check_installed("webhook", "jinja2", "httpx")
+    from bridges.webhook.running import run
+
+    run(given, reading)
+
+
+def _check_installed(extra: str, *modules: str) -> None:
+    """Raise a RuntimeError that says what to install where a module is missing."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        needs = " and ".join(missing)
+        raise RuntimeError(f"this bridge needs {needs}: pip install 'mirante[{extra}]'")

@@ -22,6 +22,7 @@ from dashboard.access.guard import Guard
 from dashboard.access.rights import ANYONE, check_declared
 from dashboard.api import (
     audit,
+    bridges,
     cameras,
     clips,
     discovery,
@@ -73,6 +74,7 @@ ROUTERS = (
     stages,
     reasons,
     system,
+    bridges,
     audit,
     discovery,
     session,

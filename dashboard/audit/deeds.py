@@ -29,6 +29,7 @@ _ACTIONS = (
     ("POST", r"/api/v1/stream/remove", "remove camera"),
     ("POST", r"/api/v1/discovery", "search for cameras"),
     ("POST", r"/api/v1/models/swap", "swap model"),
+    ("POST", r"/api/v1/bridges/test", "test bridge"),
     (*LOGIN, "log in"),
     ("DELETE", LOGIN[1], "log out"),
     ("GET", r"/api/v1/audit", "read the audit log"),
@@ -62,6 +63,8 @@ def _about(path: str, camera: str, keys: dict[str, Any]) -> dict[str, str]:
         return _there(model=_word(keys.get("model")), worker=_word(keys.get("worker")), detail=back)
     if path.startswith("/api/v1/session"):
         return _there(user=_word(keys.get("user")))
+    if path.startswith("/api/v1/bridges"):
+        return _there(detail=_word(keys.get("bridge")))
     if path.startswith("/api/v1/stream/"):
         said = keys.get("value", keys.get("event"))
         keys = _camera_keys(said) if isinstance(said, dict) else {}

@@ -13,14 +13,14 @@ from typing import Any, Literal, cast
 
 import redis
 
-from mirante.keys import answer_key, request_key
+from mirante.keys import answer_key, bridge_key, request_key
 from pipeline.control.lease import holders, not_running
 
 log = logging.getLogger(__name__)
 
-What = Literal["swap", "trial", "clip", "wake"]
+What = Literal["swap", "trial", "clip", "wake", "hook"]
 Handler = Callable[[dict[str, Any]], bytes]
-AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4, "wake": 4}
+AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4, "wake": 4, "hook": 1}
 ANSWER_KEPT_S = 300
 DONE, REFUSED = (
     b"+",
@@ -65,8 +65,33 @@ def ask(
     running = holders(client, worker)
     if running and worker not in running:
         raise NoAnswerError(not_running(worker, running))
+    return _asked(client, what, worker, request, timeout_s, f'worker "{worker}"')
+
+
+def ask_bridge(
+    client: redis.Redis, what: What, bridge: str, request: Mapping[str, object], timeout_s: float
+) -> bytes:
+    """Ask a bridge as ``ask`` does a worker.
+
+    Raises:
+        NoAnswerError: it does not run, or does not answer in time.
+        RefusedError, redis.RedisError, ValueError: as ``ask``; no bridge can have that name.
+    """
+    if not client.exists(bridge_key(bridge, "lease")):
+        raise NoAnswerError(f'bridge "{bridge}" is not running on this Redis')
+    return _asked(client, what, bridge, request, timeout_s, f'bridge "{bridge}"')
+
+
+def _asked(
+    client: redis.Redis,
+    what: What,
+    name: str,
+    request: Mapping[str, object],
+    timeout_s: float,
+    whose: str,
+) -> bytes:
     identity = secrets.token_hex(8)
-    asked, answer = request_key(what, worker), answer_key(identity)
+    asked, answer = request_key(what, name), answer_key(identity)
     entry = json.dumps({"id": identity, "request": request})
     # Whoever asks may be killed and never withdraw it. Only Redis 7 can be told not to shorten.
     kept_s = max(math.ceil(timeout_s), client.ttl(asked))
@@ -80,7 +105,7 @@ def ask(
         client.lrem(asked, 0, entry)
     if got is None:
         raise NoAnswerError(
-            f'worker "{worker}" gave no answer within {timeout_s:g} s; is it running on this Redis?'
+            f"{whose} gave no answer within {timeout_s:g} s; is it running on this Redis?"
         )
     if got.startswith(REFUSED):
         raise RefusedError(got.removeprefix(REFUSED).decode())

@@ -118,6 +118,7 @@ def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> N
         ("POST", "/api/v1/cameras/test", spec),
         ("POST", "/api/v1/discovery", None),
         ("POST", "/api/v1/models/swap", {"model": "street", "to": None}),
+        ("POST", "/api/v1/bridges/test", {"bridge": "webhook"}),
     ]
     assert unsafe_calls(page) <= {(method, path) for method, path, _ in changes} | {
         ("POST", "/api/v1/session"),

@@ -298,6 +298,12 @@ def test_commands_log_what_they_change(
             b'{"model": "a", "to": null, "worker": "w"}',
             {"action": "swap model", "model": "a", "worker": "w", "detail": "to what ran before"},
         ),
+        (
+            "POST",
+            "/api/v1/bridges/test",
+            b'{"bridge": "webhook-a"}',
+            {"action": "test bridge", "detail": "webhook-a"},
+        ),
     ],
 )
 def test_requests_in_words(method: str, path: str, body: bytes, deed: dict[str, str]) -> None:

@@ -153,6 +153,8 @@ def test_a_bridge_carries(site: Site, until: Callable[..., Any]) -> None:
         with carried(Refusing(), site.server, redis=url):
             until(lambda: (r := report(site.server, "refusing")) and r.dead == 1)
         assert site.owner.xlen(bridge_key("refusing", "dead")) == 1
+        for words in ("XDEL mirante:x 1-1", "LPOP mirante:y", "RPUSH mirante:y a"):
+            RedisUrl(url).client().execute_command(*words.split())
 
 
 def frames(url: str, **options: Any) -> list[Any]:

@@ -2,8 +2,8 @@
 
 /** Pause and test cameras. */
 export const mayOperate = (session) => session.may.includes("operator");
-/** Put one model in the place of another: in every camera that runs it. */
-export const maySwap = (session) => mayOperate(session) && seesAll(session);
+/** Put one model in the place of another, test a bridge: what concerns every camera. */
+export const mayOperateAll = (session) => mayOperate(session) && seesAll(session);
 /** Add, change and remove cameras. */
 export const mayChange = (session) => session.may.includes("admin");
 /** Whether every camera exists for them. */

@@ -1,5 +1,7 @@
 // Bridges: where results are carried to, and how far behind each one is.
+import { BridgeTest } from "./bridge_test.js";
 import { html } from "../lib/preact.js";
+import { mayOperateAll } from "../lib/rights.js";
 import { count, since } from "../lib/ui.js";
 import { Table } from "./system_redis.js";
 
@@ -12,13 +14,13 @@ const STATES = {
   gone: ["no longer reports", "bad"],
 };
 
-export function Bridges({ bridges }) {
+export function Bridges({ bridges, session }) {
   return html`<section class="card bridges"><h2>Bridges <small>where results are carried to</small></h2>
     <${Table} words=${["Bridge", "State"]} numbers=${["Behind", "Delivered", "Failed", "Given up"]}>
-      ${bridges.map((one) => html`<${Row} key=${one.name} bridge=${one} />`)}</${Table}></section>`;
+      ${bridges.map((one) => html`<${Row} key=${one.name} bridge=${one} session=${session} />`)}</${Table}></section>`;
 }
 
-function Row({ bridge }) {
+function Row({ bridge, session }) {
   const { name, kind, target, state, words, lag, lag_s: age, delivered, failed, dead } = bridge;
   const [said, tone] = STATES[state] ?? [state, "wait"];
   const is_over = state === "stopped" || state === "failed" || state === "gone";
@@ -27,7 +29,8 @@ function Row({ bridge }) {
   return html`<tr><td><strong>${name}</strong>${name !== kind && html` <span class="soft">${kind}</span>`}
       <small class="soft wraps">${target}</small></td>
     <td><span class="state wraps ${tone}" title=${error || null}>${said}${words && `: ${words}`}</span>
-      ${is_over && html` <span class="soft">${since(bridge.at)} ago</span>`}</td>
+      ${is_over && html` <span class="soft">${since(bridge.at)} ago</span>`}
+      ${kind === "webhook" && !is_over && mayOperateAll(session) && html`<${BridgeTest} bridge=${bridge} />`}</td>
     <td class="number" title=${age ? `the oldest for ${Math.round(age)} s` : null}>${behind}</td>
     <td class="number">${count(delivered)}</td><td class="number">${count(failed)}</td>
     <td class="number ${dead ? "bad-number" : ""}">${count(dead)}</td></tr>`;

@@ -1,7 +1,7 @@
 // Models, and the engine that each runs on.
 import { Mend, lessOf } from "../lib/less.js";
 import { html } from "../lib/preact.js";
-import { maySwap } from "../lib/rights.js";
+import { mayOperateAll } from "../lib/rights.js";
 import { Notice } from "../lib/ui.js";
 import { ModelSwap } from "./model_swap.js";
 
@@ -29,9 +29,9 @@ export function Models({ workers, session }) {
     ${rows.length === 0
       ? html`<p class="nothing">No model is running. Add one with a camera stage <code>model: yolox-street</code>.</p>`
       : html`<table class="stacks"><thead><tr><th>Model</th>${several && html`<th>Worker</th>`}
-          <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th>${maySwap(session) && html`<th />`}</tr></thead>
+          <th>Engine</th><th>Precision</th><th>Parity</th><th>Build</th>${mayOperateAll(session) && html`<th />`}</tr></thead>
         <tbody>${rows.map(({ worker, model }) => html`<${Row} key=${`${worker.worker} ${model.name}`} model=${model}
-          swap=${maySwap(session) && html`<${ModelSwap} worker=${worker} model=${model} />`}
+          swap=${mayOperateAll(session) && html`<${ModelSwap} worker=${worker} model=${model} />`}
           worker=${several ? worker.worker : null} build=${worker.builds[model.name]} />`)}</tbody></table>`}
     ${workers.map((worker) => html`<${Less} key=${worker.worker} worker=${worker} name=${several} />`)}
     <${Ready} workers=${workers} used=${new Set(rows.map(({ model }) => model.name))} />

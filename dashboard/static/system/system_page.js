@@ -28,7 +28,7 @@ export function SystemPage({ session }) {
       <div class="column">
         ${redis.connected && html`<${Models} workers=${workers} session=${session} />`}
         <${Losses} workers=${workers} cameras=${cameras ?? []} />
-        ${system.bridges.length > 0 && html`<${Bridges} bridges=${system.bridges} />`}
+        ${system.bridges.length > 0 && html`<${Bridges} bridges=${system.bridges} session=${session} />`}
         ${redis.connected && html`<${Groups} groups=${system.groups} />`}
         <${Pages} dashboard=${system.dashboard} />
         ${mayChange(session) && html`<${Audit} />`}
