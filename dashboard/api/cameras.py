@@ -12,7 +12,16 @@ from pydantic import AfterValidator
 
 from dashboard.access.rights import Admin, Operator, Viewer
 from dashboard.access.sight import without_others
-from dashboard.api import camera_past, counts, events, shapes, snapshot, wake, zones
+from dashboard.api import (
+    camera_past,
+    counts,
+    events,
+    shapes,
+    snapshot,
+    wake,
+    zone_proposal,
+    zones,
+)
 from dashboard.api.bodies import JsonRoute, with_integers
 from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
 from dashboard.api.seen import Seen
@@ -40,6 +49,7 @@ router.include_router(camera_past.router)
 router.include_router(snapshot.router)
 router.include_router(wake.router)
 router.include_router(zones.router)
+router.include_router(zone_proposal.router)
 router.include_router(events.of_camera)
 router.include_router(counts.router)
 

@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from dashboard.access.rights import Viewer
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals
+from dashboard.live.bundle import PictureHead, unpack_picture
 from dashboard.services import FromApp
 from mirante.keys import key
 from mirante.redis_url import RedisUrl
-from mirante.wire.framed import unframed
 
 WAIT_S = 5.0
 
@@ -26,7 +26,16 @@ router = APIRouter()
     summary="One image of a camera",
     response_class=Response,
     responses={
-        200: {"content": {"image/jpeg": {}}, "description": "the next image"},
+        200: {
+            "content": {"image/jpeg": {}},
+            "description": "the next image",
+            "headers": {
+                "Mirante-Frame": {
+                    "description": "`<epoch>-<seq>` of the frame whose results belong to it",
+                    "schema": {"type": "string"},
+                }
+            },
+        },
         **refusals(404, 409, 503, 504),
     },
 )
@@ -40,16 +49,17 @@ async def get_snapshot(name: CameraName, services: FromApp, who: Viewer) -> Resp
         said = f"{now['state']}: {now['reason']}".removesuffix(": ")
         raise HTTPException(409, f'camera "{name}" gives no images; it is {said}')
     try:
-        jpeg = await asyncio.wait_for(next_picture(services.url, name), WAIT_S)
+        head, jpeg = await asyncio.wait_for(next_picture(services.url, name), WAIT_S)
     except TimeoutError:
         raise HTTPException(
             504, f'camera "{name}" runs but gave no image within {WAIT_S:g} s'
         ) from None
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "Mirante-Frame": f"{head.epoch}-{head.seq}"}
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-async def next_picture(url: RedisUrl, camera: str) -> bytes:
-    """The next JPEG on a camera's channel, however long that takes.
+async def next_picture(url: RedisUrl, camera: str) -> tuple[PictureHead, bytes]:
+    """The next JPEG on a camera's channel and what it is of, however long that takes.
 
     Raises:
         redis.RedisError: Redis does not answer.
@@ -62,6 +72,6 @@ async def next_picture(url: RedisUrl, camera: str) -> bytes:
             while True:
                 message: Any = await channel.get_message(timeout=WAIT_S)
                 if message is not None:
-                    return unframed(message["data"])[1]
+                    return unpack_picture(message["data"])
     finally:
         await client.aclose()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
@@ -114,7 +116,7 @@ def _body() -> Description:
 def get_zones(name: CameraName, services: FromApp, who: Viewer) -> Description:
     """Return what is counted, and the classes that may be."""
     seen = Seen(services, who)
-    return _shown(seen, seen.named(name))
+    return shown(seen, seen.named(name))
 
 
 @router.put(
@@ -143,7 +145,7 @@ def put_zones(name: CameraName, services: FromApp, who: Operator, body: Keys) ->
         if restarts
         else "counted from the next frame on"
     )
-    return {**_shown(seen, seen.named(name)), "restarts": restarts, "words": words}
+    return {**shown(seen, seen.named(name)), "restarts": restarts, "words": words}
 
 
 @router.post(
@@ -163,14 +165,9 @@ def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys
         stage, _ = _checked(seen, before, body)
     except UnknownStagesError:  # its worker is not running: there is nothing to check against
         stage = _read(body)
-    if not _previews.acquire(blocking=False):
-        words = f"{PREVIEWS_AT_ONCE} previews are being counted; try again in a moment"
-        raise HTTPException(429, words)
-    try:
+    with counting():
         rules = read_rules(stage.rules)
-        found, is_all = recount(services.redis, name, rules, _area(before))
-    finally:
-        _previews.release()
+        found, is_all = recount(services.redis, name, rules, area_of(before))
     masked = [zone for zone, rule in rules.zones.items() if needs_masks(rule)]
     zones = {} if found.counts is None else found.counts.zones
     lines = {} if found.counts is None else found.counts.lines
@@ -182,6 +179,24 @@ def preview_zones(name: CameraName, services: FromApp, who: Operator, body: Keys
         "frames": found.frames,
         "words": _words(found, covered_s, masked, is_all),
     }
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Hold one of the few places for those who read kept tracks.
+
+    Raises:
+        HTTPException: 429, all are taken.
+    """
+    if not _previews.acquire(blocking=False):
+        words = (
+            f"the kept tracks of {PREVIEWS_AT_ONCE} cameras are being read; try again in a moment"
+        )
+        raise HTTPException(429, words)
+    try:
+        yield
+    finally:
+        _previews.release()
 
 
 def _json(count: ZoneCount | LineCount) -> Description:
@@ -267,12 +282,14 @@ def _with(stages: list[Description], index: int | None, said: Description) -> li
     return [*stages[:place], TRACKER, said, *stages[place:]]
 
 
-def _area(camera: Desired) -> Edges:
+def area_of(camera: Desired) -> Edges:
+    """Return the part of the whole image that its frames show."""
     crop = camera.spec.get("crop")
     return (crop[0], crop[1], crop[2], crop[3]) if crop else WHOLE
 
 
-def _shown(seen: Seen, camera: Desired) -> Description:
+def shown(seen: Seen, camera: Desired) -> Description:
+    """Return the zones and lines of a camera, and what they may count."""
     try:
         stages = _stages(seen, camera)
     except UnknownStagesError:
@@ -284,5 +301,5 @@ def _shown(seen: Seen, camera: Desired) -> Description:
         "lines": said.get("lines") or {},
         "ground": said.get("ground"),
         "classes": seen.describe(camera).get("labels") or [],
-        "area": list(_area(camera)),
+        "area": list(area_of(camera)),
     }

@@ -322,7 +322,8 @@ def test_a_picture(bench: Bench) -> None:
 
     def send() -> None:
         bench.until(lambda: bench.outbox.watched("gate"))
-        bench.outbox.preview("gate", b"\xff\xd8jpeg", {"camera": "gate"})
+        head = {"camera": "gate", "epoch": 1000, "seq": 7}
+        bench.outbox.preview("gate", b"\xff\xd8jpeg", head)
 
     worker = threading.Thread(target=send)
     worker.start()
@@ -330,6 +331,7 @@ def test_a_picture(bench: Bench) -> None:
     worker.join()
     assert answer.content == b"\xff\xd8jpeg"
     assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["mirante-frame"] == "1000-7"
     bench.until(lambda: bench.redis.pubsub_numsub("mirante:{gate}:preview")[0][1] == 0)
 
 

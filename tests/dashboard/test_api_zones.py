@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dashboard.api.camera_keys import check
+from mirante.frame import FrameResult
 from mirante.keys import key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
@@ -164,6 +165,17 @@ def test_a_camera_of_the_file_is_changed_there(bench: Bench) -> None:
     assert bench.http.get(ZONES).json()["classes"] == ["person", "car"]
 
 
+def keep(gate: Bench, walks: list[FrameResult], begun_ns: int) -> None:
+    """Write the trails of frames, the first of which is moved to ``begun_ns``."""
+    trails = Trails()
+    for each in walks:
+        at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
+        for trail in (trails.add(replace(each, captured_ns=at_ns)), trails.take()):
+            if trail is not None:
+                gate.outbox.trail("gate", trail)
+    gate.until(lambda: gate.outbox.state.depth == 0)
+
+
 def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     preview = gate.http.post(f"{ZONES}/preview", json=RULES).json()
     assert (preview["frames"], preview["covered_s"]) == (0, 0)
@@ -172,13 +184,7 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     walks = walk(np.linspace(20, 620, 61).tolist(), 10)  # too long ago
     walks += walk(np.linspace(20, 620, 61).tolist(), 10, 400)
     walks += walk([620, 20], 0.1, 424, 2)
-    trails = Trails()
-    for each in walks:
-        at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
-        for trail in (trails.add(replace(each, captured_ns=at_ns)), trails.take()):
-            if trail is not None:
-                gate.outbox.trail("gate", trail)
-    gate.until(lambda: gate.outbox.state.depth == 0)
+    keep(gate, walks, begun_ns)
     rules = RULES | {"lines": {"gate": {"from": [0.5, 1], "to": [0.5, 0]}}}
     rules |= {"zones": {"door": DOOR, "road": {"mask": "car"}}}
     preview = gate.http.post(f"{ZONES}/preview", json=rules).json()
@@ -191,3 +197,35 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     refused = gate.http.post(f"{ZONES}/preview", json=rules)
     assert (refused.status_code, "not a trail" in refused.text) == (502, True)
     assert stages(gate) is None
+
+
+def test_a_proposal_is_what_put_takes(gate: Bench) -> None:
+    proposal = f"{ZONES}/proposal"
+    none = gate.http.get(proposal).json()
+    assert (none["name"], none["rules"]) == (None, None)
+    assert none["words"] == "no tracks of the last 10 minutes are kept"
+    walks = walk(np.linspace(200, 440, 25).tolist(), 10)
+    walks += walk(np.linspace(440, 200, 25).tolist(), 10, 3, 2)
+    keep(gate, walks, time.time_ns() - 60 * 10**9)
+    gate.http.put(ZONES, json={"zones": {"proposed": DOOR}, "lines": RULES["lines"]})
+    found = gate.http.get(proposal, params={"classes": ["person"]}).json()
+    assert found["name"] == "proposed-2", "names that are taken stay"
+    assert found["words"] == "2 of 2 tracks of the last 0.1 minutes were there: 2 person"
+    assert (found["inside"], found["labels"]) == (2, {"person": 2})
+    new = found["rules"]["zones"]["proposed-2"]
+    assert new["classes"] == ["person"]
+    foot = 0.25 + 300 / 360 * 0.75  # of the whole image, of which the camera's crop is a part
+    assert all(abs(y - foot) < 0.08 for _, y in new["polygon"])
+    then = gate.http.put(ZONES, json=found["rules"]).json()
+    assert {**found["rules"]["zones"]} == then["zones"]
+    assert then["lines"] == RULES["lines"]
+    preview = gate.http.post(PREVIEW, json=found["rules"]).json()
+    assert preview["zones"]["proposed-2"]["entered"] == 2
+    standing = gate.http.get(proposal, params={"standing": "true"}).json()
+    assert standing["rules"] is None
+    assert standing["words"] == "no tracked object was seen standing still in the last 0.1 minutes"
+    wrong = gate.http.get(proposal, params={"classes": "persn"})
+    assert (wrong.status_code, wrong.json()["detail"]) == (
+        422,
+        ['classes: "persn" — did you mean "person"?'],
+    )
