@@ -124,7 +124,8 @@ class Seen:
         weights = np.zeros((ROWS, COLUMNS))
         np.add.at(weights, (rows[:, 0], rows[:, 1]), 1)
         wide = np.pad(weights, 1)
-        return np.lib.stride_tricks.sliding_window_view(wide, (3, 3)).mean((2, 3))
+        spread = np.lib.stride_tricks.sliding_window_view(wide, (3, 3)).mean((2, 3))
+        return np.asarray(spread)
 
 
 def _busy(weights: Points) -> list[tuple[int, int]]:

@@ -132,7 +132,8 @@ def street(bench: Bench) -> Iterator[Bench]:
             bench.frame(masks=(MASK,))
             requests.poll()
             if bench.outbox.watched("gate"):
-                bench.outbox.preview("gate", b"\xff\xd8", {})
+                head = {"camera": "gate", "epoch": 1000, "seq": 0}
+                bench.outbox.preview("gate", b"\xff\xd8", head)
 
     thread = threading.Thread(target=work)
     thread.start()
