@@ -1,1 +1,1 @@
-"""The bridge to agents: the dashboard's API as tools of the Model Context Protocol."""
+"""The dashboard's API as tools of the Model Context Protocol."""

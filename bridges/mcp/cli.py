@@ -1,4 +1,4 @@
-"""``mirante mcp``: the dashboard's API as tools for agents."""
+"""``mirante mcp``: the dashboard's API as tools of the Model Context Protocol."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class McpOptions:
 
 @command
 def mcp(options: McpOptions) -> None:
-    """Serve cameras, results and events to agents (Model Context Protocol).
+    """Serve cameras, results and events to assistants over the Model Context Protocol.
 
     A client starts it and speaks over standard input and output. Everything is asked of a
     dashboard's API, with the rights of the token. docs/bridges/mcp.md says more.
