@@ -48,6 +48,9 @@ class BridgeReport(msgspec.Struct, frozen=True, kw_only=True):
     last_error_at: float | None = None
 
 
+_read = msgspec.json.Decoder(BridgeReport)
+
+
 def publish(client: redis.Redis, report: BridgeReport) -> None:
     """Put a report in the place of the one before.
 
@@ -81,7 +84,7 @@ def bridges(client: redis.Redis) -> list[BridgeReport]:
         if report is None:
             continue
         try:
-            read = msgspec.json.decode(report, type=BridgeReport)
+            read = _read.decode(report)
         except UNREADABLE as error:
             log.warning('bridge "%s": its report cannot be read: %s', name, error)
             continue

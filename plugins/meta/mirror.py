@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import gi
+
+gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from engines.placement import Size

@@ -14,7 +14,7 @@ from mirante.frame import FrameResult
 from mirante.mask import Mask
 from mirante.zones.counter import Counter, UntrackedError
 from mirante.zones.rules import read_rules
-from tests.support.walks import DOOR, GATE, START_NS, frame, walk
+from tests.support.walks import DOOR, GATE, GROUND, START_NS, frame, walk
 
 
 def counter(**rules: Any) -> Counter:
@@ -355,12 +355,6 @@ def test_a_clock_that_is_set_ends_nobody_who_is_still_there(by_s: float) -> None
     assert left.dwell_s == pytest.approx(1.8, abs=0.3)
 
 
-GROUND = {
-    "image": [[0.1, 0.9], [0.9, 0.9], [0.7, 0.4], [0.3, 0.4]],
-    "metres": [[0, 0], [8, 0], [8, 20], [0, 20]],
-}
-
-
 def test_speed_and_way_on_the_ground() -> None:
     made = counter(zones={"door": DOOR}, lines={"gate": GATE}, ground=GROUND)
     events = play(made, [frame(i / 10, {1: (64 + 6.4 * i, 324)}) for i in range(80)])
@@ -370,41 +364,3 @@ def test_speed_and_way_on_the_ground() -> None:
     assert 0 < crossed.speed_error_kmh < 1
     (left,) = [event for event in events if event.kind == "zone-left"]
     assert left.distance_m == pytest.approx(5, abs=0.7)
-
-
-@pytest.mark.parametrize(
-    ("ground", "words"),
-    [
-        ({"metres": [[0, 0], [8, 0], [8, 20]]}, "4 in image and 3 in metres"),
-        ({"image": [[0.1, 0.9]] * 3, "metres": [[0, 0]] * 3}, "expected 4 to 20 places, got 3"),
-        ({"image": [[0.1, 0.9], [0.5, 0.9], [0.9, 0.9], [0.3, 0.4]]}, "image: places 1, 2 and 3"),
-        (
-            {"metres": [[0, 0], [4, 0], [8, 0], [0, 20]]},
-            "metres: places 1, 2 and 3 are in one line",
-        ),
-        ({"image": [[0.1, 0.9], [0.9, 0.9], [0.3, 0.4], [0.7, 0.4]]}, "edges 2 and 4 cross"),
-        ({"metres": [[0, 0], [8, 0], [0, 20], [8, 20]]}, "edges 2 and 4 cross"),
-        ({"image": [[0.5, 0.5]] * 4}, "in one line"),
-        ({"image": [[0.1, 0.9], [0.9, 0.9], [0.5, 0.5], [0.5, 0.85]]}, "behind it"),
-    ],
-)
-def test_ground_that_is_none_is_refused_in_words(ground: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        read_rules(json.dumps({"ground": GROUND | ground}))
-
-
-@pytest.mark.parametrize(
-    ("rules", "words"),
-    [
-        ({"zones": {"door": {"classes": []}}}, "polygon or mask"),
-        ({"zones": {"door": DOOR | {"mask": "drivable"}}}, "polygon or mask"),
-        ({"zones": {"door": {"polygon": [[0, 0], [1, 1]]}}}, "3 corners or more"),
-        ({"zones": {"door": DOOR | {"colour": "red"}}}, "colour"),
-        ({"lines": {"gate": {"from": [0.5, 0.5], "to": [0.5, 0.5]}}}, "apart"),
-        ({"lines": {"gate": GATE | {"anchor": "mask"}}}, "bottom or centre"),
-        ({"lines": {"the gate": GATE}}, "lines"),
-    ],
-)
-def test_rules_that_are_none_are_refused_in_words(rules: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        read_rules(json.dumps(rules))

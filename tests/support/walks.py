@@ -14,6 +14,10 @@ START_NS = 1_763_899_600_000_000_000
 DOOR = {"polygon": [[0.25, 0.25], [0.75, 0.25], [0.75, 1], [0.25, 1]]}
 GATE = {"from": [0.5, 1], "to": [0.5, 0]}  # upwards: its right is the image's
 Place = tuple[float, float]
+GROUND = {
+    "image": [[0.1, 0.9], [0.9, 0.9], [0.7, 0.4], [0.3, 0.4]],
+    "metres": [[0, 0], [8, 0], [8, 20], [0, 20]],
+}
 
 
 def frame(
