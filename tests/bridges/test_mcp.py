@@ -163,9 +163,7 @@ def test_a_camera_is_tried(site: Bench) -> None:
         assert result.structured_content is not None
         assert result.structured_content["connected"]
         assert "picture" not in result.structured_content, "the image is content of its own"
-        assert edges_differ(picture(result), (50, 25, 150, 75)), (
-            "boxes are of a frame twice as large"
-        )
+        assert edges_differ(picture(result), (50, 25, 150, 75))  # boxes are of twice the size
         plain = await client.call_tool("test_camera", {"name": "gate", "boxes": False})
         assert not edges_differ(picture(plain), (50, 25, 150, 75))
         failed = await facts(client, "test_camera", url="rtsp://192.0.2.1/x")
