@@ -22,7 +22,7 @@ def test_a_webhook_is_tested_and_its_answer_shown(pages: Pages, site: Site, tmp_
         expect(row).to_contain_text(receiver.url)
         receiver.replies.append(Reply(403, body=b"who <b>are</b> you?"))
         row.get_by_role("button", name="Test webhook-shop").click()
-        expect(row.get_by_role("status")).to_contain_text("403 Forbidden: who <b>are</b> you?in ")
+        expect(row.get_by_role("status")).to_contain_text("403 Forbidden: who <b>are</b> you? in ")
         receiver.replies.append(Reply(body=b"thank you"))
         row.get_by_role("button", name="Test webhook-shop").click()
         expect(row.get_by_role("status")).to_contain_text("200 OK")

@@ -119,6 +119,8 @@ def test_the_api_refuses_every_change_of_a_viewer(pages: Pages, site: Site) -> N
         ("POST", "/api/v1/discovery", None),
         ("POST", "/api/v1/models/swap", {"model": "street", "to": None}),
         ("POST", "/api/v1/bridges/test", {"bridge": "webhook"}),
+        ("POST", "/api/v1/stream/add", {}),
+        ("POST", "/api/v1/stream/remove", {}),
     ]
     assert unsafe_calls(page) <= {(method, path) for method, path, _ in changes} | {
         ("POST", "/api/v1/session"),
