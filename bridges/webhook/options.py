@@ -20,6 +20,7 @@ from pipeline.config.image_links import SECRET_LENGTH, ImageLinks, check_secret
 from pipeline.config.section import Section
 
 HookName = Annotated[str, Field(pattern=CAMERA_NAME)]
+LONGEST_NAME = 56  # with "webhook-" before it, it is a bridge's name
 _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # the name of an HTTP field, RFC 9110
 _OURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
 _URL_WORDS = "expected http://host/path or https://host/path, without a login or fragment"
@@ -90,6 +91,12 @@ class Hook(Section):
     def _cameras(cls, cameras: list[str]) -> list[str]:
         make_plan(cameras, ["events"], None, None, {})
         return cameras
+
+    @field_validator("chat", mode="before")
+    @classmethod
+    def _number(cls, chat: object) -> object:
+        """YAML reads -100 as a number."""
+        return str(chat) if isinstance(chat, int) and not isinstance(chat, bool) else chat
 
     @field_validator("where")
     @classmethod
@@ -178,6 +185,9 @@ class Hooks(Section):
     def _some(cls, hooks: dict[str, Hook]) -> dict[str, Hook]:
         if not hooks:
             raise ValueError("expected at least one, by name")
+        for name in hooks:
+            if len(name) > LONGEST_NAME:
+                raise ValueError(f"expected names of up to {LONGEST_NAME} characters, got {name}")
         return hooks
 
     @model_validator(mode="after")

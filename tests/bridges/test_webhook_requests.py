@@ -109,6 +109,16 @@ def test_the_page_verifies_what_is_signed() -> None:
     assert "webhook-signature" not in made().headers
 
 
+def test_the_file_of_the_page_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/bridges/webhooks.md").read_text()
+    file = tmp_path / "hooks.yaml"
+    [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    file.write_text(text)
+    for name in ("SHOP_SECRET", "BOT_TOKEN", "LINK_SECRET"):
+        monkeypatch.setenv(name, "0123456789abcdef")
+    assert set(load_hooks(file).hooks) == {"shop", "phone"}
+
+
 def test_a_signature_is_that_of_standard_webhooks() -> None:
     """The example of the specification's own libraries."""
     from bridges.webhook.signature import signed_headers
@@ -169,7 +179,7 @@ def test_slack() -> None:
 
 
 def test_telegram() -> None:
-    hook: dict[str, Any] = {"preset": "telegram", "chat": "-100123"}
+    hook: dict[str, Any] = {"preset": "telegram", "chat": -100123}
     request = made(**hook)
     assert request.url == f"{URL}/sendMessage"
     assert json.loads(request.body) == {
@@ -287,8 +297,11 @@ hooks:
     assert hook.url.get_secret_value() == "https://ntfy.example/hunter2"
     assert hook.shown == "https://ntfy.example"
     assert "hunter2" not in repr(hook)
+    chat = {"url": URL, "preset": "telegram", "chat": -100123}
+    assert parse_hooks({"hooks": {"p": chat}}).hooks["p"].chat == "-100123"
     wrong: tuple[tuple[Any, str], ...] = (
         ({"hooks": {}}, "hooks: a mapping — expected at least one"),
+        ({"hooks": {"p" * 57: {"url": URL}}}, "expected names of up to 56 characters"),
         ({"hooks": {"p": {"url": "http://${NOWHERE_SET}"}}}, "hooks.p.url: expected the environ"),
         ({"hooks": {"p": {"url": URL, "image": "link"}}}, "hooks.p.image: link — expected links"),
     )
