@@ -12,6 +12,7 @@ from bridges.mqtt.live import Live
 from bridges.mqtt.options import Options
 from bridges.mqtt.snapshots import Snapshots
 from bridges.mqtt.topics import Topics
+from bridges.onvif.mqtt import of_event
 from bridges.parcel import AwayError, Parcel
 from bridges.reading import Reading
 from mirante.client.items import EVENT_FIELDS, ReceivedEvent
@@ -55,7 +56,7 @@ class MqttBridge:
         self._broker.attend(self._live.connected, self._live.heard)
         self._snapshots = Snapshots(url, options.snapshot_s, self._live.running, self._show)
         self._images: dict[str, Sent] = {}
-        self._sent: dict[Hashable, Sent] = {}  # of those that are neither done nor dead
+        self._sent: dict[Hashable, list[Sent]] = {}  # of those that are neither done nor dead
 
     def open(self) -> None:
         """Connect, and show the cameras."""
@@ -76,7 +77,8 @@ class MqttBridge:
             name = (parcel.held.stream, parcel.held.entry_id)
             if name not in self._sent:  # else it is on its way, also over a new connection
                 self._sent[name] = self._publish(parcel)
-        sent = [self._sent[parcel.held.stream, parcel.held.entry_id] for parcel in parcels]
+        names = [(parcel.held.stream, parcel.held.entry_id) for parcel in parcels]
+        sent = [each for name in names for each in self._sent[name]]
         is_whole = self._broker.wait(sent, self._ack_s)
         refusal = self._settle(parcels)
         if refusal:
@@ -92,14 +94,18 @@ class MqttBridge:
         self._live.close()
         self._broker.stop()
 
-    def _publish(self, parcel: Parcel) -> Sent:
+    def _publish(self, parcel: Parcel) -> list[Sent]:
         item = parcel.item
         assert isinstance(item, ReceivedEvent)
         event = Event(**{name: getattr(item, name) for name in EVENT_FIELDS})
-        topic = self._topics.of(item.camera, "events")
-        return self._broker.publish(
-            topic, msgspec.json.encode(event), expire_s=self._options.expire_s
-        )
+        said = [("events", msgspec.json.encode(event))]
+        if self._options.onvif:
+            said += of_event(event)
+        head, expire_s = self._topics.of(item.camera), self._options.expire_s
+        return [
+            self._broker.publish(f"{head}/{topic}", payload, expire_s=expire_s)
+            for topic, payload in said
+        ]
 
     def _settle(self, parcels: list[Parcel]) -> str:
         """Note what became of parcels; return why the broker took none for now, if so."""
@@ -107,7 +113,7 @@ class MqttBridge:
         for parcel in parcels:
             name = (parcel.held.stream, parcel.held.entry_id)
             try:
-                if not self._broker.is_acknowledged(self._sent[name]):
+                if not all(map(self._broker.is_acknowledged, self._sent[name])):
                     continue
                 parcel.done()
             except RefusedError as error:

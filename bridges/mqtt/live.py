@@ -18,6 +18,7 @@ from bridges.mqtt.discovery import announced_at, device, removed
 from bridges.mqtt.look import Look
 from bridges.mqtt.options import Options
 from bridges.mqtt.topics import Topics
+from bridges.onvif.mqtt import of_frame
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from pipeline.config.messages import ConfigError
@@ -198,6 +199,18 @@ class Live:
         if self._options.detections_fps and camera.entry != self._entries.get(camera.name, b""):
             self._entries[camera.name] = camera.entry
             self._publish(self._topics.of(camera.name, "detections"), camera.text, expire_s=10)
+            if self._options.onvif:
+                self._describe(camera)
+
+    def _describe(self, camera: Camera) -> None:
+        """Publish a frame as ONVIF has it."""
+        try:
+            said = of_frame(camera.name, camera.text)
+        except msgspec.MsgspecError as error:
+            self.complain(f"{camera.name}: a frame that cannot be read: {error}")
+            return
+        for topic, payload in said:
+            self._publish(f"{self._topics.of(camera.name)}/{topic}", payload, expire_s=10)
 
     def _announce(self, camera: Camera) -> None:
         if not self._options.discovery:

@@ -77,6 +77,12 @@ class Options:
             "--detections", help="Frames a second with all boxes; 0: none.", min=0, max=10
         ),
     ] = 0.0
+    onvif: Annotated[
+        bool,
+        typer.Option(
+            "--onvif", help="Also as ONVIF has it: onvif-ej; with --detections onvif-mj; onvif-mx."
+        ),
+    ] = False
     expire_s: Annotated[
         int, typer.Option("--expire", help="Seconds that an event waits (MQTT 5).", min=1)
     ] = 86_400

@@ -67,7 +67,7 @@ def test_events_and_states(
     write(server, event(0), 0)
     outbox.publish(zoned(0))
     with heard(broker) as client:
-        with bridged(broker, server, detections_fps=10.0):
+        with bridged(broker, server, detections_fps=10.0, onvif=True):
             until(lambda: ids(client) == ["gate-0"])
             until(lambda: client.kept.get("mirante/gate/lines/gate/out"))
             kept = client.kept
@@ -82,6 +82,11 @@ def test_events_and_states(
             objects = msgspec.json.decode(kept["mirante/gate/detections"])["objects"]
             assert len(objects) == 3
             assert client.expiry["mirante/gate/events"] > 86_000
+            until(lambda: client.of("mirante/gate/onvif-mx/VideoAnalytics/gate/mirante"))
+            (ej,) = client.of(
+                "mirante/gate/onvif-ej/RuleEngine/FieldDetector/ObjectsInside/&gate/mirante/door"
+            )
+            assert msgspec.json.decode(ej)["Data"]["IsInside"] == "true"
             outbox.publish(zoned(1, inside=0))
             until(lambda: kept[f"{zone}/inside"] == b"0")
             said = msgspec.json.decode(client.of("mirante/gate/events")[0])
