@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import typer
 
 from bridges.files.options import Files
+from bridges.kafka.options import Kafka
 from bridges.mqtt.options import Options as MqttOptions
 from bridges.reading import Reading
 from bridges.webhook.given import Given
@@ -55,3 +56,11 @@ def _check_installed(extra: str, *modules: str) -> None:
     if missing := [name for name in modules if find_spec(name) is None]:
         needs = " and ".join(missing)
         raise RuntimeError(f"this bridge needs {needs}: pip install 'mirante[{extra}]'")
+@app.command("kafka", no_args_is_help=True)
+@command
+def to_kafka(options: Kafka, reading: Reading) -> None:
+    """Produce each entry to Kafka, keyed by its camera."""
+    from bridges.carrying import run
+    from bridges.kafka.bridge import KafkaBridge
+
+    run(KafkaBridge(options), reading)

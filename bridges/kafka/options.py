@@ -1,0 +1,148 @@
+"""What the Kafka bridge is told, and what that is for librdkafka."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from bridges.item_json import ItemKind, kinds_in
+from engines.commands import Text, Texts
+
+PASSWORD = "MIRANTE_KAFKA_PASSWORD"  # noqa: S105 # the name of the variable
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+Security = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kafka:
+    """Which brokers, which topics, and how to get in.
+
+    Attributes:
+        servers: some brokers' addresses; they name the others.
+        properties: further ones of librdkafka, ``name=value``.
+    """
+
+    servers: Annotated[str, typer.Argument(metavar="HOST:PORT,…", help="Some of the brokers.")]
+    topic: Annotated[
+        str, typer.Option(help="Topic; {kind} and {camera} stand for those of an entry.")
+    ] = "mirante.{kind}"
+    kinds: Annotated[
+        tuple[ItemKind, ...],
+        typer.Option(help="Of entries, some of events, detections, status."),
+        Text(kinds_in, "events"),
+    ] = ("events",)
+    security: Annotated[Security, typer.Option(help="How brokers are talked to.")] = "plaintext"
+    ca: Annotated[Path | None, typer.Option(help="Certificates to trust; else the system's.")] = (
+        None
+    )
+    certificate: Annotated[Path | None, typer.Option(help="This client's, with --key.")] = None
+    key: Annotated[Path | None, typer.Option(help="Of this client's certificate.")] = None
+    sasl: Annotated[Mechanism, typer.Option(help="How a user logs in.")] = "SCRAM-SHA-512"
+    user: Annotated[
+        str | None, typer.Option(help=f"To log in as; the password is in {PASSWORD}.")
+    ] = None
+    compression: Annotated[
+        Literal["none", "gzip", "snappy", "lz4", "zstd"], typer.Option(help="Of batches.")
+    ] = "lz4"
+    properties: Annotated[
+        tuple[str, ...],
+        typer.Option("--property", metavar="NAME=VALUE", help="Of librdkafka; repeatable."),
+        Texts(tuple),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        topic_of(self.topic, "events", "camera")
+
+
+def topic_of(pattern: str, kind: str, camera: str) -> str:
+    """Return the topic of an entry.
+
+    Raises:
+        ValueError: Kafka has no topic of such a name.
+    """
+    topic = pattern.replace("{kind}", kind).replace("{camera}", camera)
+    if not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
+        raise ValueError(
+            "--topic: expected up to 249 letters, digits, '.', '_', '-', and {kind} or {camera}, "
+            f"got {pattern!r}"
+        )
+    return topic
+
+
+def properties_of(options: Kafka) -> dict[str, Any]:
+    """Return the configuration of the producer.
+
+    Raises:
+        ValueError: an option is not as it should be.
+    """
+    made: dict[str, Any] = {
+        "bootstrap.servers": options.servers,
+        "client.id": "mirante",
+        "security.protocol": options.security,
+        "compression.type": options.compression,
+        # Acknowledged by all replicas, in order and once, however often a batch is sent.
+        "enable.idempotence": True,
+        "acks": "all",
+        # Nothing is given up here: the bridge waits, and Redis keeps what it has not taken.
+        "message.timeout.ms": 0,
+        "linger.ms": 5,
+        "reconnect.backoff.max.ms": 5000,
+    }
+    made |= _login(options) | _tls(options)
+    for text in options.properties:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise ValueError(f"--property: expected NAME=VALUE, got {text!r}")
+        if name in {"enable.idempotence", "acks", "message.timeout.ms", "bootstrap.servers"}:
+            raise ValueError(f"--property: {name} is the bridge's own, got {text!r}")
+        made[name] = value
+    return made
+
+
+def _login(options: Kafka) -> dict[str, Any]:
+    is_sasl = options.security.startswith("sasl")
+    password = os.environ.get(PASSWORD)
+    if is_sasl and not (options.user and password):
+        raise ValueError(
+            f"--security {options.security}: expected --user, and a password in {PASSWORD}"
+        )
+    if not is_sasl and options.user:
+        raise ValueError(
+            f"--user: expected --security sasl_ssl or sasl_plaintext with it, got "
+            f"{options.security}"
+        )
+    if not is_sasl:
+        return {}
+    login = {"sasl.username": options.user, "sasl.password": password}
+    return {"sasl.mechanisms": options.sasl, **login}
+
+
+def _tls(options: Kafka) -> dict[str, Any]:
+    files = {
+        "ssl.ca.location": ("--ca", options.ca),
+        "ssl.certificate.location": ("--certificate", options.certificate),
+        "ssl.key.location": ("--key", options.key),
+    }
+    given = {name: pair for name, pair in files.items() if pair[1] is not None}
+    if given and not options.security.endswith("ssl"):
+        option, path = next(iter(given.values()))
+        raise ValueError(
+            f"{option} {path}: expected --security ssl or sasl_ssl with it, got {options.security}"
+        )
+    if (options.certificate is None) != (options.key is None):
+        raise ValueError("--certificate: expected --key with it, and the other way round")
+    _check_files(list(given.values()))
+    return {name: str(path) for name, (_, path) in given.items()}
+
+
+def _check_files(given: Sequence[tuple[str, Path | None]]) -> None:
+    for option, path in given:
+        if path is None or not path.is_file():
+            raise ValueError(f"{option}: expected a file, got {path}")
