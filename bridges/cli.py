@@ -8,6 +8,7 @@ import typer
 
 from bridges.files.options import Files
 from bridges.kafka.options import Kafka
+from bridges.metropolis.options import Metropolis
 from bridges.mqtt.options import Options as MqttOptions
 from bridges.reading import Reading
 from bridges.webhook.given import Given
@@ -64,3 +65,13 @@ def to_kafka(options: Kafka, reading: Reading) -> None:
     from bridges.kafka.bridge import KafkaBridge
 
     run(KafkaBridge(options), reading)
+
+
+@app.command()
+@command
+def metropolis(options: Metropolis, reading: Reading) -> None:
+    """Write results to mdx-raw, as DeepStream does; add and remove cameras as VST says."""
+    from bridges.carrying import run
+    from bridges.metropolis.bridge import MetropolisBridge
+
+    run(MetropolisBridge(options, reading), reading)

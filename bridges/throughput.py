@@ -58,10 +58,21 @@ def _kafka(url: str, folder: Path, kind: Kind) -> Bridge:
     return KafkaBridge(Kafka(servers="", kinds=(kind,), properties=mock))
 
 
+def _metropolis(url: str, folder: Path, kind: Kind) -> Bridge:
+    del folder
+    if kind != "detections":
+        raise typer.BadParameter(f"expected detections for metropolis, got {kind!r}")
+    from bridges.metropolis.bridge import MetropolisBridge
+    from bridges.metropolis.options import Metropolis
+
+    return MetropolisBridge(Metropolis(), Reading(redis=url))
+
+
 BRIDGES: dict[str, Callable[[str, Path, Kind], Bridge]] = {
     "files": _files,
     "parquet": _parquet,
     "kafka": _kafka,
+    "metropolis": _metropolis,
 }
 
 

@@ -73,6 +73,13 @@ def bridge_key(bridge: str, what: Literal["report", "lease", "dead"]) -> str:
     return f"{BRIDGES}:{bridge}:{what}"
 
 
+def written_key(stream: str, bridge: str) -> str:
+    """Return the hash of the last entry of each camera that a bridge wrote to a stream that is not
+    ours: on the node of that stream, as one script writes to both.
+    """
+    return f"mirante:{{{stream}}}:{bridge}:written"
+
+
 def check_camera(name: str) -> str:
     """The name itself.
 

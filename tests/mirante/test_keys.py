@@ -87,6 +87,7 @@ def test_operations_lists_every_name() -> None:
         *(keys.address(kind) for kind in keys.KINDS),
         *(keys.AUDIT, keys.CAMERAS, keys.CAMERAS_VERSION, keys.WORKERS, keys.BRIDGES),
         *(keys.bridge_key("NAME", what) for what in ("report", "lease", "dead")),
+        keys.written_key("STREAM", "NAME"),
         keys.owner_key("NAME").replace("NAME", "camera"),
         keys.memory_key("NAME").replace("NAME", "camera"),
         keys.counts_key("NAME", "DAY").replace("NAME", "camera"),

@@ -1,0 +1,1 @@
+"""NVIDIA Metropolis: results as ``nv.Frame`` or DeepStream's minimal JSON on ``mdx-raw``."""
