@@ -52,15 +52,11 @@ def webhook(given: Given, reading: Reading) -> None:
     run(given, reading)
 
 
-def _check_installed(extra: str, *modules: str) -> None:
-    """Raise a RuntimeError that says what to install where a module is missing."""
-    if missing := [name for name in modules if find_spec(name) is None]:
-        needs = " and ".join(missing)
-        raise RuntimeError(f"this bridge needs {needs}: pip install 'mirante[{extra}]'")
 @app.command("kafka", no_args_is_help=True)
 @command
 def to_kafka(options: Kafka, reading: Reading) -> None:
     """Produce each entry to Kafka, keyed by its camera."""
+    _check_installed("kafka", "confluent_kafka")
     from bridges.carrying import run
     from bridges.kafka.bridge import KafkaBridge
 
@@ -75,3 +71,10 @@ def metropolis(options: Metropolis, reading: Reading) -> None:
     from bridges.metropolis.bridge import MetropolisBridge
 
     run(MetropolisBridge(options, reading), reading)
+
+
+def _check_installed(extra: str, *modules: str) -> None:
+    """Raise a RuntimeError that says what to install where a module is missing."""
+    if missing := [name for name in modules if find_spec(name) is None]:
+        needs = " and ".join(missing)
+        raise RuntimeError(f"this bridge needs {needs}: pip install 'mirante[{extra}]'")
