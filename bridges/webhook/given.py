@@ -25,9 +25,7 @@ class Given:
 
     url: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[URL]", help="Address to POST to; '${NAME}' is a variable's value."
-        ),
+        typer.Argument(metavar="URL", help="Address to POST to; '${NAME}' is a variable's value."),
     ] = None
     hooks: Annotated[
         Path | None, typer.Option("--hooks", metavar="FILE", help="YAML file of addresses instead.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import signal
 import time
@@ -94,6 +95,27 @@ def test_bridges(bench: Bench) -> None:
     bench.redis.set(bridge_key("hall", "lease"), "x")
     [found] = bench.http.get("/api/v1/system").json()["bridges"]
     assert (found["state"], found["dead"]) == ("running", 0)
+
+
+def test_a_webhook_is_tested_by_its_bridge(bench: Bench) -> None:
+    facts: dict[str, Any] = {"target": "https://h", "state": "running", "at": 1, "started": 1}
+    facts |= {"pid": 1, "host": "here", "version": "0", "group": "g"}
+    for name, kind in (("hall", "mqtt"), ("webhook-shop", "webhook")):
+        publish_bridge(bench.redis, BridgeReport(name=name, kind=kind, **facts))
+
+    def asked(bridge: str) -> tuple[int, Any]:
+        answer = bench.http.post("/api/v1/bridges/test", json={"bridge": bridge})
+        return answer.status_code, answer.json().get("detail", answer.json())
+
+    assert asked("webhook-shoe") == (404, 'no bridge "webhook-shoe"; did you mean "webhook-shop"?')
+    assert asked("hall") == (409, 'bridge "hall" is of kind mqtt, which has no test')
+    away = 'bridge "webhook-shop" is not running on this Redis'
+    assert asked("webhook-shop") == (504, away)
+    bench.redis.set(bridge_key("webhook-shop", "lease"), "x")
+    told = {"status": 200, "words": "200 OK", "head": "ok", "seconds": 0.1, "taken": True}
+    answers = Requests(bench.redis, "webhook-shop", {"hook": lambda _: json.dumps(told).encode()})
+    with polled(answers):
+        assert asked("webhook-shop") == (200, told)
 
 
 def test_groups_with_their_lag_and_loss(bench: Bench) -> None:
