@@ -83,10 +83,10 @@ def test_events_and_states(
             assert len(objects) == 3
             assert client.expiry["mirante/gate/events"] > 86_000
             until(lambda: client.of("mirante/gate/onvif-mx/VideoAnalytics/gate/mirante"))
-            (ej,) = client.of(
-                "mirante/gate/onvif-ej/RuleEngine/FieldDetector/ObjectsInside/&gate/mirante/door"
-            )
+            inside = "RuleEngine/FieldDetector/ObjectsInside/&gate/mirante/door"
+            (ej,) = until(lambda: client.of(f"mirante/gate/onvif-ej/{inside}"))
             assert msgspec.json.decode(ej)["Data"]["IsInside"] == "true"
+            assert len(until(lambda: client.of(f"mirante/gate/onvif-mx/Event/{inside}"))) == 1
             outbox.publish(zoned(1, inside=0))
             until(lambda: kept[f"{zone}/inside"] == b"0")
             said = msgspec.json.decode(client.of("mirante/gate/events")[0])
