@@ -21,6 +21,7 @@ try:
 except (ValueError, ImportError):
     Analytics = None
 
+Relation: Any = Analytics and Analytics.RelTypes
 IS_THERE = Analytics is not None
 
 

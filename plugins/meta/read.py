@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import gi
 import numpy as np
@@ -19,7 +19,7 @@ from mirante.frame import FrameResult
 from mirante.keypoints import Pose, Skeleton
 from mirante.mask import Mask
 from mirante.rotated import within_half_turn
-from plugins.meta.library import Analytics, length_of, scale_of
+from plugins.meta.library import Analytics, Relation, length_of, scale_of
 
 MODEL = "mirmeta"  # in the place of the model that made a mask, which nobody names
 UNNAMED = "object"  # the class of an object whose class nobody names
@@ -44,6 +44,13 @@ def read(meta: Any, result: FrameResult, size: Size, without: Container[int] = (
     return _Reader(meta, without).read(np.array(scale_of(result, size), np.float32))
 
 
+class _Entry(NamedTuple):
+    """An entry of a type; asking itself for its id takes long."""
+
+    id: int
+    of: Any
+
+
 class _Reader:
     """The entries of a relation meta, by type."""
 
@@ -55,8 +62,8 @@ class _Reader:
                 kind = meta.get_mtd(place, Analytics.MTD_TYPE_ANY)[1].get_mtd_type()
                 typed.setdefault(kind, []).append(place)
 
-        def entries(kind: int, get: Any) -> list[Any]:
-            return [get(place)[1] for place in typed.get(kind, ())]
+        def entries(kind: int, get: Any) -> list[_Entry]:
+            return [_Entry(place, get(place)[1]) for place in typed.get(kind, ())]
 
         boxes = entries(Analytics.od_mtd_get_mtd_type(), meta.get_od_mtd)
         self._tracks = entries(Analytics.tracking_mtd_get_mtd_type(), meta.get_tracking_mtd)
@@ -66,22 +73,29 @@ class _Reader:
             if hasattr(meta, "get_segmentation_mtd")
             else []
         )
-        small = [max(box.get_location()[3:5]) <= 1 for box in boxes]
+        of_areas = [self._nearest(area, self._classes) for area in self._areas]
+        self._names = [None if i is None else self._classes[i].of for i in of_areas]
+        self._classes = [each for i, each in enumerate(self._classes) if i not in of_areas]
+        places = [box.of.get_location()[1:] for box in boxes]
+        small = [max(place[2:4]) <= 1 for place in places]
         whole = [box for box, is_small in zip(boxes, small, strict=True) if not is_small]
         # A small one that is part of nothing is an object all the same.
-        part = [s and bool(self._related(box, whole)) for box, s in zip(boxes, small, strict=True)]
-        self._boxes = [box for box, is_part in zip(boxes, part, strict=True) if not is_part]
-        self._points = [box for box, is_part in zip(boxes, part, strict=True) if is_part]
+        part = [
+            is_small and self._nearest(box, whole) is not None
+            for box, is_small in zip(boxes, small, strict=True)
+        ]
+        placed = list(zip(boxes, places, part, strict=True))
+        self._boxes = [box for box, _, is_part in placed if not is_part]
+        self._places = [place for _, place, is_part in placed if not is_part]
+        self._points = [(box, place) for box, place, is_part in placed if is_part]
 
     def read(self, scale: NDArray[np.float32]) -> Found:
         """Return what there is; ``scale`` is pixels of the source frame per pixel here, (2,)."""
-        names = [GLib.quark_to_string(box.get_obj_type()) or UNNAMED for box in self._boxes]
+        names = [GLib.quark_to_string(box.of.get_obj_type()) or UNNAMED for box in self._boxes]
         labels = tuple(dict.fromkeys(names))
         found = Detections(
-            np.array([self._place(box, scale) for box in self._boxes], np.float32).reshape(-1, 4),
-            np.array(
-                [_score(box, name) for box, name in zip(self._boxes, names, strict=True)], "f4"
-            ),
+            self._edges(scale),
+            np.array(self._scores(names), np.float32),
             np.array([labels.index(name) for name in names], np.int32),
             labels,
             track_id=self._track_ids(),
@@ -90,35 +104,49 @@ class _Reader:
         attributes = {i: self._attributes(box) for i, box in enumerate(self._boxes)}
         found = found.with_attributes({i: named for i, named in attributes.items() if named})
         found = found.with_keypoints(self._poses(found, scale))
-        masks = [each for area in self._areas for each in self._masks(area, scale)]
+        named = zip(self._areas, self._names, strict=True)
+        masks = [each for area, names in named for each in self._masks(area, names, scale)]
         owned = [(owner, mask) for owner, mask in masks if owner is not None]
         return found.with_masks(owned), tuple(mask for owner, mask in masks if owner is None)
 
-    def _related(self, entry: Any, others: Iterable[Any]) -> list[int]:
+    def _related(self, entry: _Entry, others: Iterable[_Entry]) -> list[int]:
         """Return which of some entries have a relation with one, whichever way."""
-        get, none = self._meta.get_relation, Analytics.RelTypes.NONE
-        return [
-            i
-            for i, other in enumerate(others)
-            if get(entry.id, other.id) != none or get(other.id, entry.id) != none
-        ]
+        return [i for i, other in enumerate(others) if self._are_related(entry, other)]
 
-    def _place(self, box: Any, scale: NDArray[np.float32]) -> list[float]:
-        _, left, top, width, height, _ = box.get_location()
-        return [*((left, top) * scale), *((left + width, top + height) * scale)]
+    def _nearest(self, entry: _Entry, others: Sequence[_Entry]) -> int | None:
+        """Return which of some entries has a relation with one that has no more than one: who
+        writes them writes them one after the other, and asking for a relation takes long.
+        """
+        near = sorted(range(len(others)), key=lambda i: abs(others[i].id - entry.id))
+        return next((i for i in near if self._are_related(entry, others[i])), None)
+
+    def _are_related(self, one: _Entry, other: _Entry) -> bool:
+        get, none = self._meta.get_relation, Relation.NONE
+        return bool(get(one.id, other.id) != none or get(other.id, one.id) != none)
+
+    def _edges(self, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+        places = np.array(self._places, np.float32).reshape(-1, 5)[:, :4]
+        places[:, 2:] += places[:, :2]
+        return places * np.tile(scale, 2)
+
+    def _scores(self, names: list[str]) -> list[float]:
+        placed = zip(self._places, names, strict=True)
+        return [_checked(place[4], f"object {name}") for place, name in placed]
 
     def _track_ids(self) -> NDArray[np.int64] | None:
         if not self._tracks:
             return None
-        seen = [self._related(box, self._tracks) for box in self._boxes]
-        ids = [self._tracks[of[0]].get_info().tracking_id if of else UNTRACKED for of in seen]
-        return np.array(ids, np.int64)
+        ids = np.full(len(self._boxes), UNTRACKED, np.int64)
+        for track in reversed(self._tracks):
+            if (i := self._nearest(track, self._boxes)) is not None:
+                ids[i] = track.of.get_info().tracking_id
+        return ids
 
     def _rotated(self, scale: NDArray[np.float32]) -> NDArray[np.float32] | None:
         rows = np.zeros((len(self._boxes), 5), np.float32)
         for row, box in zip(rows, self._boxes, strict=True):
-            if hasattr(box, "get_oriented_location"):
-                _, left, top, width, height, angle, _ = box.get_oriented_location()
+            if hasattr(box.of, "get_oriented_location"):
+                _, left, top, width, height, angle, _ = box.of.get_oriented_location()
                 if angle:
                     sides = np.array([width, height])
                     row[:2], row[2:4] = ([left, top] + sides / 2) * scale, sides * scale
@@ -126,10 +154,10 @@ class _Reader:
         rows[:, 4] = within_half_turn(rows[:, 4])
         return rows if rows.any() else None
 
-    def _attributes(self, box: Any) -> dict[str, Attribute]:
+    def _attributes(self, box: _Entry) -> dict[str, Attribute]:
         """Return the best class of each classification of an object: class, class-2, …"""
         found: dict[str, Attribute] = {}
-        for each in [self._classes[place] for place in self._related(box, self._classes)]:
+        for each in [self._classes[place].of for place in self._related(box, self._classes)]:
             levels = [each.get_level(place) for place in range(each.get_length())]
             if not levels:
                 continue
@@ -142,10 +170,10 @@ class _Reader:
     def _poses(self, found: Detections, scale: NDArray[np.float32]) -> dict[int, Pose]:
         """Return key points by object; those of a class have the names of all that it has here."""
         named: dict[int, dict[str, list[float]]] = {}
-        for point in self._points:
-            i = self._related(point, self._boxes)[0]
-            _, x, y, _, _, score = point.get_location()
-            name = GLib.quark_to_string(point.get_obj_type()) or UNNAMED
+        for point, (x, y, _, _, score) in self._points:
+            i = self._nearest(point, self._boxes)
+            assert i is not None
+            name = GLib.quark_to_string(point.of.get_obj_type()) or UNNAMED
             place = [x * float(scale[0]), y * float(scale[1]), _checked(score, name)]
             named.setdefault(i, {})[name] = place
         poses = {}
@@ -156,19 +184,26 @@ class _Reader:
             poses[i] = Pose(np.array(rows, np.float32), Skeleton(names))
         return poses
 
-    def _masks(self, area: Any, scale: NDArray[np.float32]) -> Iterator[tuple[int | None, Mask]]:
+    def _masks(
+        self, area: _Entry, names: Any, scale: NDArray[np.float32]
+    ) -> Iterator[tuple[int | None, Mask]]:
         """Yield the masks of one segmentation, each with the index of its object or None.
 
         If as many objects as it has regions are related to it, region ``i`` is object ``i``'s.
         """
-        ids = [area.get_region_id(i) for i in range(area.get_region_count())]
-        named = self._related(area, self._classes)
-        labels = [_label(self._classes[named[0]], i) if named else "" for i in range(len(ids))]
+        ids = [area.of.get_region_id(i) for i in range(area.of.get_region_count())]
+        if not ids:
+            return
+        labels = ["" if names is None else _label(names, i) for i in range(len(ids))]
         labels = [label or f"region-{each}" for label, each in zip(labels, ids, strict=True)]
-        _, left, top, width, height = area.get_mask()
+        _, left, top, width, height = area.of.get_mask()
         edges = np.array([left, top, left + width, top + height]) * np.tile(scale, 2)
-        planes = _image(area) == np.array(ids)[:, None, None]
-        owners = self._related(area, self._boxes)
+        planes = _image(area.of) == np.array(ids)[:, None, None]
+        if len(ids) == 1:
+            only = self._nearest(area, self._boxes)
+            owners = [] if only is None else [only]
+        else:
+            owners = self._related(area, self._boxes)
         parts: list[tuple[int | None, slice]]
         if len(owners) == len(ids) > 1:
             parts = [(i, slice(n, n + 1)) for n, i in enumerate(owners)]
@@ -177,10 +212,6 @@ class _Reader:
         for owner, part in parts:
             shape = tuple(labels[part]), planes[part], tuple(edges.tolist())
             yield owner, Mask.from_planes(*shape, model=MODEL)
-
-
-def _score(box: Any, name: str) -> float:
-    return _checked(box.get_location()[5], f"object {name}")
 
 
 def _checked(score: float, what: str) -> float:

@@ -23,7 +23,7 @@ from engines.placement import Size
 from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from mirante.mask import Mask
-from plugins.meta.library import Analytics, scale_of
+from plugins.meta.library import Analytics, Relation, scale_of
 
 KNOWN_TRACKS = 4096  # of which is known when they were first seen
 _REGIONS = 255  # of a mask whose pixels are bytes
@@ -60,15 +60,16 @@ class Writer:
         across, down = scale_of(result, size)
         scale = np.array([across, down], np.float32)
         labels = [GLib.quark_from_string(label) for label in found.labels]
+        edges = np.rint(found.xyxy / np.tile(scale, 2)).astype(int).tolist()
         for i in range(len(found)):
-            box = _add_box(meta, found, i, labels[found.class_id[i]], scale)
+            box = _add_box(meta, found, i, labels[found.class_id[i]], edges[i], scale)
             if found.track_id is not None and found.track_id[i] != UNTRACKED:
                 self._add_track(meta, box, int(found.track_id[i]), time_ns)
             for attribute in found.attributes_of(i).values():
                 _, named = meta.add_one_cls_mtd(
                     attribute.score, GLib.quark_from_string(attribute.label)
                 )
-                meta.set_relation(Analytics.RelTypes.RELATE_TO, box.id, named.id)
+                meta.set_relation(Relation.RELATE_TO, box.id, named.id)
             for name, (x, y, score) in found.keypoints_of(i).items():
                 place = round(float(x / across)), round(float(y / down))
                 _, point = meta.add_od_mtd(GLib.quark_from_string(name), *place, 1, 1, float(score))
@@ -84,15 +85,22 @@ class Writer:
             del self._first_seen[next(iter(self._first_seen))]
         _, seen = meta.add_tracking_mtd(track, first)
         seen.update_last_seen(time_ns)
-        meta.set_relation(Analytics.RelTypes.RELATE_TO, box.id, seen.id)
+        meta.set_relation(Relation.RELATE_TO, box.id, seen.id)
 
 
 def _contain(meta: Any, whole: Any, part: Any) -> None:
-    meta.set_relation(Analytics.RelTypes.CONTAIN, whole.id, part.id)
-    meta.set_relation(Analytics.RelTypes.IS_PART_OF, part.id, whole.id)
+    meta.set_relation(Relation.CONTAIN, whole.id, part.id)
+    meta.set_relation(Relation.IS_PART_OF, part.id, whole.id)
 
 
-def _add_box(meta: Any, found: Detections, i: int, label: int, scale: NDArray[np.float32]) -> Any:
+def _add_box(
+    meta: Any,
+    found: Detections,
+    i: int,
+    label: int,
+    edges: list[int],
+    scale: NDArray[np.float32],
+) -> Any:
     """Add an object; one with a rotated box as such, where GStreamer has those (1.26)."""
     score = float(found.score[i])
     rotated = None if found.rotated is None else found.rotated[i]
@@ -102,7 +110,7 @@ def _add_box(meta: Any, found: Detections, i: int, label: int, scale: NDArray[np
         width, height = np.rint(sides).astype(int).tolist()
         _, box = meta.add_oriented_od_mtd(label, *corner, width, height, float(rotated[4]), score)
         return box
-    left, top, right, bottom = np.rint(found.xyxy[i] / np.tile(scale, 2)).astype(int).tolist()
+    left, top, right, bottom = edges
     _, box = meta.add_od_mtd(label, left, top, right - left, bottom - top, score)
     return box
 
@@ -128,7 +136,7 @@ def _add_mask(meta: Any, mask: Mask, scale: NDArray[np.float32], owner: Any) -> 
         _, area = meta.add_segmentation_mtd(pixels, kind, ids, *place)
         quarks = [GLib.quark_from_string(label) for label in labels]
         _, names = meta.add_cls_mtd([1.0] * len(labels), quarks)
-        meta.set_relation(Analytics.RelTypes.N_TO_N, area.id, names.id)
+        meta.set_relation(Relation.N_TO_N, area.id, names.id)
         if owner is not None:
             _contain(meta, owner, area)
 

@@ -86,18 +86,19 @@ def test_an_overlay_of_gstreamers_draws_what_mirinfer_finds(
 ) -> None:
     image = red_in_grey()
     (tmp_path / "in.rgb").write_bytes(image.tobytes() * 2)
-    source = f"filesrc location={tmp_path}/in.rgb ! {VIDEO}"
-    drawn = {}
-    for meta in ("", "meta=false"):
-        infer = f"mirinfer model=test-boxes threads=1 {meta}"
-        overlay = (
-            "objectdetectionoverlay draw-labels=false object-detection-outline-color=0xff0000ff"
-        )
-        sink = f"filesink location={tmp_path}/out.rgb"
-        newer.launch(f"{source} ! {infer} ! {overlay} ! {sink}")
-        drawn[meta] = np.fromfile(tmp_path / "out.rgb", np.uint8).reshape(2, 360, 640, 3)
-    assert np.array_equal(drawn["meta=false"], [image, image])
-    for frame in drawn[""]:
+    overlay = "objectdetectionoverlay draw-labels=false object-detection-outline-color=0xff0000ff"
+    infer, sink = "queue ! mirinfer model=test-boxes threads=1", "filesink location"
+    newer.launch(
+        f"filesrc location={tmp_path}/in.rgb ! {VIDEO} ! tee name=t "
+        f"t. ! {infer} ! {overlay} ! {sink}={tmp_path}/with.rgb "
+        f"t. ! {infer} meta=false ! {overlay} ! {sink}={tmp_path}/without.rgb"
+    )
+    drawn, plain = (
+        np.fromfile(tmp_path / f"{name}.rgb", np.uint8).reshape(2, 360, 640, 3)
+        for name in ("with", "without")
+    )
+    assert np.array_equal(plain, [image, image])
+    for frame in drawn:
         rows, columns = np.nonzero((frame != image).any(axis=2))
         edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         assert np.abs(np.array(edges) - [160, 80, 320, 200]).max() <= 2, edges
@@ -113,7 +114,8 @@ def test_what_onnxinference_finds_is_published(
     infer = f"onnxinference model-file={tmp_path}/detector.onnx"
     decoder = f"ssdobjectdetector label-file={tmp_path}/labels"
     newer.launch(
-        f"{source} ! {infer} ! {decoder} ! mirmeta ! mirpublish camera=theirs redis={server.url}"
+        f"{source} ! {infer} ! {decoder} ! videoconvert ! video/x-raw,format=NV12 "
+        f"! mirmeta ! mirpublish camera=theirs redis={server.url}"
     )
     published = entries(server.client(), key("theirs", "detections"))
     assert len(published) == 3
