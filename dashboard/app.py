@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -81,6 +81,10 @@ ROUTERS = (
     health,
     live,
 )
+# What FastAPI works out about each route is kept here, for every application that is made.
+_API = APIRouter(generate_unique_id_function=lambda route: route.name)
+for _module in ROUTERS:
+    _API.include_router(_module.router)
 
 
 def make_services(
@@ -128,11 +132,9 @@ def make_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
-    for module in ROUTERS:
-        app.include_router(module.router)
+    app.router.routes.extend(_API.routes)
     _add_pages(app)
     _add_errors(app)
     check_declared(app.routes, frozenset({DOCUMENT, FILES}))

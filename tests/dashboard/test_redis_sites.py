@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 
 from dashboard.live.bundle import Bundle
@@ -127,6 +126,6 @@ def test_everything_is_shown_and_goes_on_after_a_failover(bench: Bench, site: Si
     site.fail_over()
     if isinstance(site, SentinelSite):  # over once the old primary is a replica
         eventually(lambda: [asked(s, "ROLE")[0] for s in site.servers].count(b"slave") == 1)
-    bench.until(lambda: httpx.get(f"{bench.address}/readyz").status_code == 200)
+    bench.until(lambda: bench.http.get("/readyz").status_code == 200)
     assert all(bench.until(lambda name=name: known(bench, name)) for name in names)
     check(bench, site, [*names, *names_of(site, "after")])

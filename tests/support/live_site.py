@@ -91,7 +91,7 @@ class Site:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
+            return httpx.get(f"{self.url}/readyz", verify=False).status_code == 200
         except httpx.HTTPError:
             return False
 
