@@ -107,10 +107,12 @@ class RedisServer:
                 how = f"by signal {-status}" if status < 0 else f"with status {status}"
                 words = f"redis-server ended {how}"
             except RedisServerError as error:
-                if not self._settled.is_set():
-                    self._failure = error
-                    break
                 words = str(error)
+                if not self._settled.is_set():
+                    if is_free_port(self.port):
+                        self._failure = error
+                        break
+                    self.port = free_port()  # somebody took it before redis-server could
             if not self._stopping.is_set():
                 wait_s = backoff.next_s()
                 log.error("%s; starting it again in %.1f s", words, wait_s)

@@ -122,12 +122,12 @@ def test_what_a_dead_consumer_held_is_filtered_too(
 ) -> None:
     happen(server, outbox, until, range(4))
     facts: dict[str, Any] = {"kinds": ["events"], "group": "alarm", "claim_s": 0.2}
-    dead = subscribed(server, "gate", **facts, consumer="dead")
-    next(dead)
-    time.sleep(0.3)
-    with subscribed(server, "gate", **facts, consumer="heir", where="label = car") as heir:
-        assert ids(heir) == ["e1", "e3"]
-    assert pending(server) == 0
+    with subscribed(server, "gate", **facts, consumer="dead") as dead:
+        next(dead)
+        time.sleep(0.3)
+        with subscribed(server, "gate", **facts, consumer="heir", where="label = car") as heir:
+            assert ids(heir) == ["e1", "e3"]
+        assert pending(server) == 0
 
 
 def test_what_is_no_event_is_passed_over(server: RedisChild, outbox: Outbox, until: Until) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,15 @@ def test_takes_another_port_where_its_own_is_taken(redis_server: RedisServer) ->
             assert client.ping()
 
 
+def test_takes_another_port_where_somebody_was_faster() -> None:
+    server = RedisServer(port=0)
+    chosen = server.port
+    with socket.create_server(("127.0.0.1", chosen)), server:
+        assert server.port != chosen
+        with redis.Redis.from_url(server.url) as client:
+            assert client.ping()
+
+
 def test_comes_back_on_the_same_port(redis_server: RedisServer) -> None:
     first = redis_server.pid
     assert first
@@ -87,8 +97,10 @@ def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         RedisServer(port=0).start()
 
 
-def test_does_not_start_tells_its_words(redis_server: RedisServer) -> None:
-    second = RedisServer(port=0)
-    second.port = redis_server.port
-    with pytest.raises(RedisServerError, match="does not start: Failed listening on port"):
-        second.start()
+def test_does_not_start_tells_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "redis-server"
+    program.write_text("#!/bin/sh\necho '7:M 29 Nov 2026 04:15:03.250 # Out of memory'; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(RedisServerError, match="does not start: Out of memory"):
+        RedisServer(port=0).start()
