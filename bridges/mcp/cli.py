@@ -24,7 +24,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
-        raise ValueError(f'--url: expected http://HOST:PORT or https://…, got "{text}"')
+        raise ValueError(f'--url: "{text}" — expected http://HOST:PORT or https://…')
     return text.rstrip("/")
 
 

@@ -22,7 +22,7 @@ class Newest:
         message: the ``detections`` message of a frame.
         jpeg: an image; None where there is none.
         no_image: why there is none, or why it is of another frame; empty otherwise.
-        is_other_frame: the image is of a frame whose results were not found.
+        is_other_frame: the image is of a frame whose results were not found, or of one unknown.
     """
 
     message: Facts
@@ -45,8 +45,11 @@ async def newest(api: Api, camera: str, *, image: bool) -> Newest:
         jpeg, frame = await api.image(of_camera(camera, "/snapshot.jpg"))
     except ToolError as error:
         return Newest(before, no_image=str(error))
-    if frame in ("", frame_of(before)):
-        return Newest(before, jpeg, "", is_other_frame=not frame)
+    if frame == frame_of(before):
+        return Newest(before, jpeg)
+    if not frame:
+        words = "this dashboard does not say which frame its image is of"
+        return Newest(before, jpeg, words, is_other_frame=True)
     try:
         async with asyncio.timeout(WAIT_S), api.messages(f"{results}/stream", before["id"]) as sent:
             message = await _of_frame(sent, frame)

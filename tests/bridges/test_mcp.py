@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import json
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,18 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import httpx2
 import msgspec
 import numpy as np
 import pytest
-import uvicorn
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
 from bridges.mcp.api import Api
-from bridges.mcp.server import http_app, make_server
+from bridges.mcp.server import make_server
 from mirante.counts import Series, digits_of
 from mirante.events import Event
 from mirante.faults import FaultCode
@@ -36,36 +28,24 @@ from mirante.reasons import Reason
 from mirante.wire.messages import Object
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
-from plugins.trails import Trails
-from tests.support.api_server import BOXES, Bench, serving
+from tests.support.api_server import BOXES, Bench
+from tests.support.kept_trails import keep_trails
+from tests.support.mcp_calls import CHANGES, facts, guarded_site, refused
 from tests.support.polled_requests import polled
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.walks import walk
 
-ROLES = ("admin", "operator", "viewer")
-TOKENS = {
-    role: {"sha256": hashlib.sha256(role.encode()).hexdigest(), "role": role} for role in ROLES
-}
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(100, 50, 200, 100))
 SIZE = (640, 360)
 _GREY = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
 JPEG = cv2.imencode(".jpg", _GREY)[1].tobytes()
-CHANGES = {"set_zones", "pause_camera", "resume_camera", "wake_camera"}
 
 
 @pytest.fixture
 def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A dashboard with tokens, a worker that lives, and a camera that runs."""
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
-    with serving(server, tmp_path, tokens=TOKENS) as made:
-        made.http.headers["Authorization"] = "Bearer admin"
-        made.worker()
-        made.until(made.services.sampler.reports)
-        body = {"name": "gate", "url": "test://"}
-        made.http.post("/api/v1/cameras", json=body).raise_for_status()
-        made.status()
-        made.until(lambda: made.camera()["state"] == "running")
+    with guarded_site(server, tmp_path) as made:
         yield made
 
 
@@ -84,21 +64,6 @@ def talk(
             await said(client)
 
     asyncio.run(run())
-
-
-async def facts(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """What a tool answers; its text says the same."""
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    assert result.structured_content is not None
-    assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
-    return dict(result.structured_content)
-
-
-async def refused(client: Client, tool: str, **arguments: Any) -> str:
-    result = await client.call_tool(tool, arguments)
-    assert result.is_error
-    return str(result.content[0].text)  # type: ignore[union-attr]
 
 
 def picture(result: CallToolResult) -> Any:
@@ -289,15 +254,8 @@ def test_drops_are_explained_in_the_words_of_the_table(site: Bench) -> None:
 
 
 def test_a_zone_is_proposed_counted_and_set(site: Bench) -> None:
-    trails = Trails()
     walks = walk(np.linspace(20, 620, 61).tolist(), 10)
-    begun_ns = time.time_ns() - 60 * 10**9
-    for each in walks:
-        at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
-        for trail in (trails.add(replace(each, captured_ns=at_ns)), trails.take()):
-            if trail is not None:
-                site.outbox.trail("gate", trail)
-    site.until(lambda: site.outbox.state.depth == 0)
+    keep_trails(site, walks, time.time_ns() - 60 * 10**9)
 
     async def said(client: Client) -> None:
         found = await facts(client, "propose_zone", camera="gate", classes=["person"])
@@ -349,51 +307,3 @@ def test_a_dashboard_that_is_away_or_refuses_is_said(site: Bench) -> None:
             assert "mirante up" in words
 
     asyncio.run(away())
-
-
-def test_over_standard_input_and_output(site: Bench, tmp_path: Path) -> None:
-    """The command itself, as a client starts it."""
-    token = tmp_path / "token"
-    token.write_text("operator\n")
-    mirante = str(Path(sys.executable).with_name("mirante"))
-    arguments = ["mcp", "--token-file", str(token), "--allow-changes"]
-    env = {**os.environ, "MIRANTE_URL": site.address}
-    command = StdioServerParameters(command=mirante, args=arguments, env=env)
-
-    async def said() -> None:
-        async with Client(command) as client:
-            tools = {tool.name for tool in (await client.list_tools()).tools}
-            assert tools >= CHANGES
-            assert (await facts(client, "list_cameras"))["role"] == "operator"
-            assert (await facts(client, "pause_camera", camera="gate"))["paused"]
-
-    asyncio.run(said())
-
-
-def test_over_http_each_request_has_its_own_rights(site: Bench) -> None:
-    app = http_app(site.address, "127.0.0.1", allow_changes=True)
-    web = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, log_level="warning"))
-    thread = threading.Thread(target=web.run)
-    thread.start()
-    site.until(lambda: web.started)
-    port = web.servers[0].sockets[0].getsockname()[1]
-    url = f"http://127.0.0.1:{port}/mcp"
-
-    async def role(token: str) -> str:
-        headers = {"Authorization": f"Bearer {token}"}
-        async with (
-            httpx2.AsyncClient(headers=headers) as http,
-            Client(streamable_http_client(url, http_client=http)) as client,
-        ):
-            found = await facts(client, "list_cameras")
-            return str(found["role"])
-
-    try:
-        for token in ROLES:
-            assert asyncio.run(role(token)) == token
-        for headers in ({}, {"Authorization": "Bearer stolen"}):
-            with httpx2.Client(headers=headers) as http:
-                assert http.post(url, json={}).status_code == 401
-    finally:
-        web.should_exit = True
-        thread.join(20)

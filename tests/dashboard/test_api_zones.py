@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dashboard.api.camera_keys import check
-from mirante.frame import FrameResult
 from mirante.keys import key
 from pipeline.config.settings import Settings
 from pipeline.control.registry import Registry
-from plugins.trails import Trails
 from tests.support.api_server import Bench
+from tests.support.kept_trails import keep_trails
 from tests.support.walks import DOOR, GATE, walk
 
 CAMERAS = "/api/v1/cameras"
@@ -165,17 +163,6 @@ def test_a_camera_of_the_file_is_changed_there(bench: Bench) -> None:
     assert bench.http.get(ZONES).json()["classes"] == ["person", "car"]
 
 
-def keep(gate: Bench, walks: list[FrameResult], begun_ns: int) -> None:
-    """Write the trails of frames, the first of which is moved to ``begun_ns``."""
-    trails = Trails()
-    for each in walks:
-        at_ns = begun_ns + each.captured_ns - walks[0].captured_ns
-        for trail in (trails.add(replace(each, captured_ns=at_ns)), trails.take()):
-            if trail is not None:
-                gate.outbox.trail("gate", trail)
-    gate.until(lambda: gate.outbox.state.depth == 0)
-
-
 def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     preview = gate.http.post(f"{ZONES}/preview", json=RULES).json()
     assert (preview["frames"], preview["covered_s"]) == (0, 0)
@@ -184,7 +171,7 @@ def test_the_preview_counts_what_is_kept(gate: Bench) -> None:
     walks = walk(np.linspace(20, 620, 61).tolist(), 10)  # too long ago
     walks += walk(np.linspace(20, 620, 61).tolist(), 10, 400)
     walks += walk([620, 20], 0.1, 424, 2)
-    keep(gate, walks, begun_ns)
+    keep_trails(gate, walks, begun_ns)
     rules = RULES | {"lines": {"gate": {"from": [0.5, 1], "to": [0.5, 0]}}}
     rules |= {"zones": {"door": DOOR, "road": {"mask": "car"}}}
     preview = gate.http.post(f"{ZONES}/preview", json=rules).json()
@@ -206,7 +193,7 @@ def test_a_proposal_is_what_put_takes(gate: Bench) -> None:
     assert none["words"] == "no tracks of the last 10 minutes are kept"
     walks = walk(np.linspace(200, 440, 25).tolist(), 10)
     walks += walk(np.linspace(440, 200, 25).tolist(), 10, 3, 2)
-    keep(gate, walks, time.time_ns() - 60 * 10**9)
+    keep_trails(gate, walks, time.time_ns() - 60 * 10**9)
     gate.http.put(ZONES, json={"zones": {"proposed": DOOR}, "lines": RULES["lines"]})
     found = gate.http.get(proposal, params={"classes": ["person"]}).json()
     assert found["name"] == "proposed-2", "names that are taken stay"
