@@ -71,8 +71,9 @@ def check_hidden(camera: Camera, path: str) -> Iterator[str]:
         yield no_view(str(camera.view), camera.preview.blur, path)
     for number, stage in enumerate(camera.stages or ()):
         if stage.most_tracked and camera.preview.blur:
+            skip = stage.model_dump()["skip"]
             yield (
-                f"{path}.stages[{number}].skip: {stage.most_tracked} — expected 0 where "
+                f"{path}.stages[{number}].skip: {show(skip)} — expected 0 where "
                 f"preview.blur names classes ({', '.join(camera.preview.blur)}): what is to be "
                 "hidden is looked for in each frame"
             )

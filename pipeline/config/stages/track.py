@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from mirante.nearest import nearest
 from pipeline.config.form import Shown
@@ -17,6 +17,25 @@ from pipeline.config.stages.facts import Earlier, ModelFacts, ModelUse, check_fi
 
 if TYPE_CHECKING:
     from plugins.stage import Stage
+
+
+MOST_SKIPPED = 30  # more than half a second holds, which no stage may exceed
+
+
+def _of_skip(value: object, info: ValidationInfo) -> object:
+    """Say both forms of the option in one message."""
+    if value == "auto":
+        return value
+    is_text = isinstance(value, str) and info.mode == "json"  # variables are text, JSON has numbers
+    try:
+        frames = int(str(value))
+    except ValueError:
+        frames = -1
+    if isinstance(value, bool) or is_text or not 0 <= frames <= MOST_SKIPPED:
+        raise ValueError(
+            f"expected auto, or a whole number of at least 0 and at most {MOST_SKIPPED}"
+        )
+    return frames
 
 
 class TrackStage(StageKind):
@@ -58,18 +77,21 @@ class TrackStage(StageKind):
     still_s: Annotated[float, Shown("Still after, seconds")] = Field(
         10.0, gt=0, le=86400, description="seconds without movement until an object is still"
     )
-    skip: Annotated[int, Shown("Frames skipped in a row")] = Field(
+    skip: Annotated[
+        Annotated[int, Field(ge=0, le=MOST_SKIPPED)] | Literal["auto"],
+        BeforeValidator(_of_skip),
+        Shown("Frames skipped in a row"),
+    ] = Field(
         0,
-        ge=0,
-        le=30,
         description="maximum frames in a row that skip the models while only tracked objects move, "
-        "as expected; they are published with the expected boxes",
+        "as expected, 0 to 30, or auto: as many as the last looks were expected well; they are "
+        "published with the expected boxes",
     )
 
     @property
     def most_tracked(self) -> int:
         """Maximum frames in a row that skip the models while only its objects move."""
-        return self.skip
+        return MOST_SKIPPED if self.skip == "auto" else self.skip
 
     @property
     def happens(self) -> Mapping[str, Any]:

@@ -121,6 +121,7 @@ def test_regions_have_motion_told_also_where_no_frame_is_passed_over() -> None:
 def test_a_gate_sees_whether_tracked_objects_alone_move() -> None:
     stages = [BOXES, TRACK | {"skip": 3}]
     assert text(stages=stages).endswith("most-tracked=3 still-s=10")
+    assert "most-tracked=30 " in text(stages=[BOXES, TRACK | {"skip": "auto"}])
     assert " skips-still=false most-tracked=3" in text(stages=stages, gate="off")
     assert not text(stages=[BOXES, TRACK], gate="off")
 
