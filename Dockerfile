@@ -2,6 +2,7 @@
 # locked Python packages.
 #   docker build -t mirante .                                on a CPU, amd64 or arm64
 #   docker build -t mirante:tensorrt --target tensorrt .     with TensorRT, for NVIDIA GPUs, amd64
+#   docker build -t mirante:bridges --target bridges .       what `mirante bridge` needs besides
 #   docker buildx bake                                       as docker-bake.hcl says
 FROM debian:12-slim AS base
 
@@ -28,6 +29,11 @@ CMD ["up", "/etc/mirante/config.yaml"]
 FROM base AS tensorrt
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 RUN ./run setup tensorrt
+USER 10001:10001
+
+# What carries results to MQTT, webhooks …
+FROM base AS bridges
+RUN ./run setup bridges
 USER 10001:10001
 
 FROM base AS cpu

@@ -1,4 +1,4 @@
-# docker buildx bake            both images
+# docker buildx bake            all images
 # docker buildx bake cpu        linux/amd64 and linux/arm64; an image of several platforms is pushed
 #   --set cpu.output=type=registry --set cpu.tags=registry.lan/mirante
 # docker buildx bake tensorrt   linux/amd64
@@ -7,13 +7,19 @@ variable "TAG" {
 }
 
 group "default" {
-  targets = ["cpu", "tensorrt"]
+  targets = ["cpu", "bridges", "tensorrt"]
 }
 
 target "cpu" {
   target    = "cpu"
   platforms = ["linux/amd64", "linux/arm64"]
   tags      = ["mirante:${TAG}"]
+}
+
+target "bridges" {
+  target    = "bridges"
+  platforms = ["linux/amd64", "linux/arm64"]
+  tags      = ["mirante:${TAG}-bridges"]
 }
 
 # TensorRT has wheels for arm64 of glibc 2.35 on; the image's runs have not been tried there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from bridges.mqtt.options import Options as MqttOptions
 from bridges.reading import Reading
 from bridges.webhook.given import Given
 from engines.commands import command
+from pipeline.cli.camera import RedisOption
 
 app = typer.Typer(no_args_is_help=True, help="Carry results and events to where others listen.")
 
@@ -26,6 +28,7 @@ def _bridge() -> None:
 @command
 def mqtt(options: MqttOptions, reading: Reading) -> None:
     """Publish states, counts, events and images to an MQTT broker, for Home Assistant too."""
+    _check_installed("mqtt", "paho")
     from bridges.carrying import run
     from bridges.mqtt.bridge import MqttBridge
 
@@ -71,6 +74,20 @@ def metropolis(options: Metropolis, reading: Reading) -> None:
     from bridges.metropolis.bridge import MetropolisBridge
 
     run(MetropolisBridge(options, reading), reading)
+
+
+@app.command("list")
+def list_bridges(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Exit with 1 unless this one runs.")
+    ] = None,
+    redis_url: RedisOption = None,
+) -> None:
+    """Show the bridges that run, or ran within a day, and how far behind they are."""
+    from bridges.listing import show
+
+    if not show(Reading(redis=redis_url).address(), name):
+        raise typer.Exit(1)
 
 
 def _check_installed(extra: str, *modules: str) -> None:

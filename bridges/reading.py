@@ -69,9 +69,10 @@ class Reading:
 
     def address(self) -> str:
         """Return the address of Redis, with its secrets."""
+        from pipeline.config.settings import Settings
         from pipeline.control.worker_file import redis_address
 
-        return redis_address(self.redis)
+        return redis_address(self.redis or Settings().redis.address())
 
     def plan(self, kind: str, kinds: Sequence[SubscribedKind]) -> Plan:
         """Return what is read, durably: the same consumer each time finds what it held.

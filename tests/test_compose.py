@@ -12,16 +12,21 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from bridges.mqtt.broker import Broker
+from bridges.mqtt.options import Options
 from dashboard.access import Access
 from pipeline.cli.app import make_app
 from pipeline.config.settings import Settings
 from tests.support import ROOT
+from tests.support.mosquitto import PROGRAM as MOSQUITTO
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("pipeline", "dashboard")
+BRIDGES = ("mqtt-bridge",)
 KEYS = {
     "build", "image", "user", "command", "restart", "profiles", "depends_on",
     "environment", "secrets", "ports", "volumes", "healthcheck", "stop_grace_period",
@@ -36,7 +41,10 @@ def mounts(service: str) -> list[list[str]]:
 def test_what_starts_without_a_profile() -> None:
     assert {name for name, of in SERVICES.items() if "profiles" not in of} == {"redis", *OURS}
     others = {name: of["profiles"] for name, of in SERVICES.items() if "profiles" in of}
-    assert others == {"prometheus": ["observability"], "grafana": ["observability"]}
+    assert others == {
+        **{name: ["mqtt"] for name in ("mosquitto", "mqtt-bridge")},
+        **{name: ["observability"] for name in ("prometheus", "grafana")},
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -45,7 +53,7 @@ def test_each_service_is_sound(name: str) -> None:
     assert set(service) <= KEYS
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
-    assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service["ports"])
+    assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service.get("ports", []))
     assert set(service.get("depends_on", [])) <= set(SERVICES)
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
     if name in OURS:
@@ -55,8 +63,11 @@ def test_each_service_is_sound(name: str) -> None:
         )
         assert "user" not in service, "that of the image"
         assert service["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    elif name in BRIDGES:
+        assert service["build"] == {"context": ".", "target": "bridges"}
+        assert (service["image"], "ports" in service) == ("mirante:bridges", False)
     else:
-        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", service["image"]), "pinned by version"
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+[\w.-]*", service["image"]), "pinned by version"
         assert service["user"] not in ("root", "0")
 
 
@@ -97,7 +108,7 @@ def test_what_is_mounted_is_there(name: str) -> None:
 
 
 def test_no_port_is_published_twice() -> None:
-    ports = [port for service in SERVICES.values() for port in service["ports"]]
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == len(set(ports))
 
 
@@ -152,13 +163,45 @@ def test_redis_has_a_password_that_nobody_sees(tmp_path: Path) -> None:
         server.stdout.close()
 
 
+def test_the_broker_has_a_password_that_the_bridge_knows(tmp_path: Path) -> None:
+    if MOSQUITTO is None:
+        pytest.skip("no mosquitto here: apt-get install mosquitto")
+    (tmp_path / "mqtt-password").write_text(f"{PASSWORD}\n")
+    port, moved = free_port(), f"{tmp_path}/"
+    config = (ROOT / "configs/mosquitto.conf").read_text().replace("/tmp/", moved)
+    config = config.replace("listener 1883", f"listener {port} 127.0.0.1")
+    config = config.replace("/mosquitto/data/", moved) + "user root\n" * (not os.getuid())
+    (tmp_path / "mosquitto.conf").write_text(config)
+    shell, option, script = SERVICES["mosquitto"]["command"]
+    script = script.replace("$$", "$").replace("/tmp/", moved)
+    script = script.replace("/run/secrets/", moved).replace("/mosquitto/config/", moved)
+    places = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    broker = subprocess.Popen([shell, option, script], stdout=subprocess.DEVNULL, env=places)
+    try:
+        program, _, address, _, file = SERVICES["mqtt-bridge"]["command"]
+        assert program == "bridge"
+        url = address.replace("@mosquitto", f"@127.0.0.1:{port}")
+        own = tmp_path / Path(file).name
+        assert own.name == SERVICES["mosquitto"]["secrets"][0]
+        for password, is_right in ((own, True), (ROOT / "run", False)):
+            client = Broker(Options(url=url, password_file=password), "x", "x", (0.05, 0.1))
+            client.start()
+            try:
+                assert client.wait_connected(60 if is_right else 0.5) is is_right
+            finally:
+                client.stop()
+    finally:
+        broker.kill()
+        broker.wait()
+
+
 def parsed(command: list[str]) -> str:
     """What our command line says to a command that it only reads; empty where it understands."""
     outcome = CliRunner().invoke(make_app(), [*command, "--help"])
     return "" if outcome.exit_code == 0 else outcome.output
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, *BRIDGES])
 def test_commands_are_ours(name: str) -> None:
     assert parsed(SERVICES[name]["command"]) == ""
 
@@ -194,8 +237,8 @@ def test_the_dashboard_shares_the_cameras_passwords_and_the_redis() -> None:
     assert own.items() <= shared.items()
     assert set(own) == {"MIRANTE_REDIS__URL", "MIRANTE_REDIS__PASSWORD_FILE"}
     file = own["MIRANTE_REDIS__PASSWORD_FILE"]
-    for name in ("redis", *OURS):
-        (secret,) = SERVICES[name]["secrets"]
+    for name in ("redis", *OURS, *BRIDGES):
+        secret = SERVICES[name]["secrets"][0]
         assert file == f"/run/secrets/{secret}"
 
 

@@ -29,6 +29,9 @@ def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
     assert words[of_gpus + 1 :] == [
         "RUN ./run setup tensorrt",
         "USER 10001:10001",
+        "FROM base AS bridges",
+        "RUN ./run setup bridges",
+        "USER 10001:10001",
         "FROM base AS cpu",  # the last is what is built by default
         "USER 10001:10001",
     ]
@@ -39,14 +42,15 @@ def test_each_target_that_is_baked_is_one_of_the_image() -> None:
     targets = dict(re.findall(r'^target "(\w+)" \{\n(.*?)^\}', text, re.M | re.S))
     group = re.search(r'^group "default" \{\n  targets = (\[.*?\])', text, re.M)
     assert group is not None
-    assert list(targets) == json.loads(group[1]) == ["cpu", "tensorrt"]
+    assert list(targets) == json.loads(group[1]) == ["cpu", "bridges", "tensorrt"]
     platforms = {}
     for name, body in targets.items():
         keys = dict(re.findall(r"^  (\w+) += (.*)$", body, re.M))
         assert json.loads(keys["target"]) == name
         assert f"FROM base AS {name}\n" in DOCKERFILE
         platforms[name] = json.loads(keys["platforms"])
-    assert platforms == {"cpu": ["linux/amd64", "linux/arm64"], "tensorrt": ["linux/amd64"]}
+    both = ["linux/amd64", "linux/arm64"]
+    assert platforms == {"cpu": both, "bridges": both, "tensorrt": ["linux/amd64"]}
 
 
 # Published as source: cppimport as it is Python alone, those of TensorRT as they fetch the library.

@@ -216,21 +216,6 @@ def test_damaged_frames_show_nothing() -> None:
     assert kinds(play(made, frames + gone)) == ["zone-entered"]
 
 
-def test_a_zone_that_is_off_counts_nothing_and_keeps_its_totals() -> None:
-    made = counter(zones={"door": DOOR})
-    inside = {1: (320.0, 250.0)}
-    entered = play(made, [frame(t_s, inside) for t_s in np.arange(0, 3, 0.2)])
-    off = {**DOOR, "enabled": False}
-    made.adopt(read_rules(json.dumps({"zones": {"door": off}})))
-    left = play(made, [frame(t_s, inside) for t_s in np.arange(3, 9, 0.2)])
-    assert kinds(entered + left) == ["zone-entered", "zone-left"]
-    counts = made.count(frame(9, inside)).counts.zones["door"]
-    assert (counts.inside, counts.entered, counts.left) == (0, 1, 1)
-    made.adopt(read_rules(json.dumps({"zones": {"door": DOOR}})))
-    again = play(made, [frame(t_s, inside) for t_s in np.arange(9.2, 12, 0.2)])
-    assert kinds(again) == ["zone-entered"]
-
-
 def test_where_nothing_is_drawn_nothing_is_counted() -> None:
     """As of a camera whose last zone was removed while it runs."""
     assert play(counter(), walk(range(0, 600, 50), 5)) == []
