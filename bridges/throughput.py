@@ -7,12 +7,16 @@ runs here too, as Kafka's mock brokers do.
 
 from __future__ import annotations
 
+import asyncio
+import re
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -28,6 +32,9 @@ from mirante.keys import key
 from mirante.redis_url import RedisUrl, exchange
 from mirante.wire import encode
 from pipeline.worker.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
 
 Kind = Literal["events", "detections"]
 CAMERAS, OBJECTS, BATCH = 4, 8, 500
@@ -68,11 +75,46 @@ def _metropolis(url: str, folder: Path, kind: Kind) -> Bridge:
     return MetropolisBridge(Metropolis(), Reading(redis=url))
 
 
+def _webhook(url: str, folder: Path, kind: Kind) -> Bridge:
+    del folder
+    from bridges.webhook.delivery import HookBridge
+    from bridges.webhook.load import parse_hooks
+
+    if kind != "events":
+        raise typer.BadParameter(f"webhook: expected --kind events, got {kind}")
+    context = get_context("spawn")
+    told: Queue[int] = context.Queue()
+    context.Process(target=_receive, args=(told,), daemon=True).start()
+    keys = {"url": f"http://127.0.0.1:{told.get()}/", "secret": "a secret of many letters"}
+    hook = parse_hooks({"hooks": {"webhook": keys}}).hooks["webhook"]
+    return HookBridge("webhook", hook, None, RedisUrl(url), threading.Event())
+
+
+def _receive(told: Queue[int]) -> None:
+    """Take requests, as the other side of ``webhook``."""
+
+    async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                await reader.readexactly(int(length[1]) if length else 0)
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(taken, "127.0.0.1", 0)
+        told.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
 BRIDGES: dict[str, Callable[[str, Path, Kind], Bridge]] = {
     "files": _files,
     "parquet": _parquet,
     "kafka": _kafka,
     "metropolis": _metropolis,
+    "webhook": _webhook,
 }
 
 
