@@ -71,6 +71,12 @@ class Reason(StrEnum):
         "Redis was away for too long",
         "Check Redis and the network to it. A longer redis.ring_s holds results for longer.",
     )
+    UNPUBLISHED = (
+        "unpublished",
+        "dropped",
+        "it left a line that nothing publishes",
+        "Put mirpublish at the end of the launch line, if results are to go to Redis.",
+    )
     REFUSED = (
         "refused",
         "dropped",
