@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -22,6 +23,7 @@ from mirante import Counts, FrameResult
 from mirante.zones import LineCount, ZoneCount, ZoneCounts
 from pipeline.control.registry import Registry, connect
 from plugins.outbox.outbox import Outbox
+from tests.support import ROOT
 from tests.support.bridged import carried, event, report, status, write
 from tests.support.certificate import Authority
 from tests.support.mosquitto import Heard, Mosquitto, heard
@@ -41,11 +43,14 @@ def broker() -> Iterator[Mosquitto]:
 
 
 @contextmanager
-def bridged(broker: Mosquitto, server: RedisChild, **options: Any) -> Iterator[Carrier]:
-    """Run the bridge as fast as it can."""
+def bridged(
+    broker: Mosquitto, server: RedisChild, role: str = "", **options: Any
+) -> Iterator[Carrier]:
+    """Run the bridge as fast as it can, as a user of Redis where one is named."""
+    address = server.url.replace("://", f"://{role}:PASSWORD@") if role else server.url
     own = Options(**{"url": broker.url, **FAST, **options})
-    bridge = MqttBridge(own, Reading(redis=server.url), reconnect_s=(0.05, 0.2), ack_s=1.0)
-    with carried(bridge, server) as carrier:
+    bridge = MqttBridge(own, Reading(redis=address), reconnect_s=(0.05, 0.2), ack_s=1.0)
+    with carried(bridge, server, redis=address) as carrier:
         yield carrier
 
 
@@ -169,7 +174,22 @@ def test_will_and_snapshot(
         assert client.kept["mirante/available"] == b"online"
 
 
-def test_commands(broker: Mosquitto, server: RedisChild, until: Until) -> None:
+@pytest.fixture
+def role(server: RedisChild) -> Iterator[str]:
+    """The user of Redis that the pages give a bridge that obeys; it is refused nothing."""
+    owner = server.client()
+    for page, line in (("subscribing", "ACL SETUSER bridge on "), ("bridges/mqtt", "ACL SETUSER")):
+        text = (ROOT / f"docs/{page}.md").read_text()
+        (words,) = re.findall(rf"^{line}.*$", text, re.M)
+        owner.execute_command(*words.split())
+    owner.execute_command("ACL", "LOG", "RESET")
+    yield "bridge"
+    refused = [(e["reason"], e["object"]) for e in owner.acl_log(64) if e["username"] == "bridge"]
+    owner.execute_command("ACL", "DELUSER", "bridge")
+    assert refused == []
+
+
+def test_commands(broker: Mosquitto, server: RedisChild, role: str, until: Until) -> None:
     stages = [{"model": "street"}, {"track": "bytetrack"},
               {"zones": {"door": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}]  # fmt: skip
     with connect(server.url) as redis, heard(broker) as client:
@@ -184,7 +204,7 @@ def test_commands(broker: Mosquitto, server: RedisChild, until: Until) -> None:
             said("pause", "ON")
             said("pause", "ON", kept=True)
         assert not registry.cameras()["gate"].paused, "off unless allowed"
-        with bridged(broker, server, commands="operator"):
+        with bridged(broker, server, role, commands="operator"):
             until(lambda: client.kept.get("mirante/gate/zones/door/state") == b"ON")
             assert client.kept["mirante/gate/pause/state"] == b"OFF", "a kept command is none"
             said("pause", "ON")
@@ -195,7 +215,7 @@ def test_commands(broker: Mosquitto, server: RedisChild, until: Until) -> None:
             said("zones/door", "OFF")
             until(lambda: client.kept["mirante/gate/zones/door/state"] == b"OFF")
             assert "threshold" not in registry.cameras()["gate"].spec["stages"][0], "of admins"
-        with bridged(broker, server, commands="admin"):
+        with bridged(broker, server, role, commands="admin"):
             until(lambda: client.kept["mirante/available"] == b"online")
             said("threshold", "0.7")
             until(lambda: client.kept.get("mirante/gate/threshold/state") == b"0.7")
