@@ -2,7 +2,7 @@
 import { BridgeTest } from "./bridge_test.js";
 import { html } from "../lib/preact.js";
 import { mayOperateAll } from "../lib/rights.js";
-import { count, since } from "../lib/ui.js";
+import { count, since, span } from "../lib/ui.js";
 import { Table } from "./system_redis.js";
 
 const STATES = {
@@ -27,11 +27,12 @@ function Row({ bridge, session }) {
   const behind = lag === null ? "unknown" : count(lag);
   const error = bridge.last_error && `${bridge.last_error} (${since(bridge.last_error_at)} ago)`;
   return html`<tr><td><strong>${name}</strong>${name !== kind && html` <span class="soft">${kind}</span>`}
-      <small class="soft wraps">${target}</small></td>
+      <br /><small class="soft wraps">${target}</small></td>
     <td><span class="state wraps ${tone}" title=${error || null}>${said}${words && `: ${words}`}</span>
       ${is_over && html` <span class="soft">${since(bridge.at)} ago</span>`}
       ${kind === "webhook" && !is_over && mayOperateAll(session) && html`<${BridgeTest} bridge=${bridge} />`}</td>
-    <td class="number" title=${age ? `the oldest for ${Math.round(age)} s` : null}>${behind}</td>
+    <td class="number" title=${age ? "and since when the oldest waits" : null}>${behind}
+      ${age >= 1 && html`<br /><small class="soft">${span(age)}</small>`}</td>
     <td class="number">${count(delivered)}</td><td class="number">${count(failed)}</td>
     <td class="number ${dead ? "bad-number" : ""}">${count(dead)}</td></tr>`;
 }
