@@ -177,7 +177,7 @@ class CameraOptions(Section):
     clips: Annotated[Clips | None, Shown("Clips")] = Field(
         None, description="video around moments; null keeps none, {} keeps those asked for"
     )
-    onvif: Annotated[Onvif | None, Shown("Events of the camera itself")] = Field(
+    onvif: Annotated[Onvif | None, Shown("ONVIF")] = Field(
         None,
         description="listen to what the camera itself tells of over ONVIF; null: no, {}: the usual",
     )

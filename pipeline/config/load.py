@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 from mirante.nearest import nearest
 from pipeline.config.environment import expand_tree, from_environment
 from pipeline.config.messages import ConfigError, describe, path_of, show
+from pipeline.config.onvif_address import check_onvif
 from pipeline.config.references import (
     check_blur,
     check_events,
@@ -73,6 +74,7 @@ def parse_settings(text: str) -> Settings:
         lines += check_events(camera.events, findable(camera), f"cameras.{name}.events")
         lines += check_source(camera, f"cameras.{name}")
         lines += check_hidden(camera, f"cameras.{name}")
+        lines += check_onvif(camera, f"cameras.{name}")
     lines += check_sessions(settings.cameras, "cameras") if settings else ()
     if lines or settings is None:
         raise ConfigError("configuration", lines)

@@ -11,7 +11,6 @@ from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.events import Events
 from pipeline.config.messages import show
-from pipeline.config.onvif_address import check_onvif
 from pipeline.config.stages.base import StageKind
 from pipeline.config.stages.facts import (
     Earlier,
@@ -125,7 +124,6 @@ def check_source(camera: Camera, path: str) -> Iterator[str]:
                 url.kind.check(url)
         except ValueError as error:
             yield f"{path}.{key}: {show(str(url))} — {error}"
-    yield from check_onvif(camera, path)
 
 
 def search_in(*folders: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from mirante.backoff import Backoff
 from mirante.events import Event
+from mirante.faults import FaultCode
 from pipeline.cameras.onvif.device import Device, OnvifError
 from pipeline.cameras.onvif.meaning import Told
 from pipeline.cameras.onvif.notices import Notice
@@ -19,7 +20,7 @@ from pipeline.cameras.state import SLOW_RETRY_S, Fault, State
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.onvif import Onvif
-from pipeline.config.onvif_address import onvif_url
+from pipeline.config.onvif_address import check_onvif, onvif_url
 from pipeline.control.onvif_report import OnvifReport
 from pipeline.worker.heard import Heard, moment_of
 from pipeline.worker.outages import DOWN
@@ -79,12 +80,16 @@ class CameraEvents:
     def of(
         cls, name: str, spec: Camera, line: Line, state: Callable[[], State]
     ) -> CameraEvents | None:
-        """Start to listen to a camera, where its configuration asks for it."""
-        url = onvif_url(spec)
-        if spec.onvif is None or url is None:
+        """Start to listen to a camera, where its configuration asks for it; one that cannot be
+        listened to says so in its report.
+        """
+        if spec.onvif is None:
             return None
-        made = cls(name, url, spec.onvif, line, state)
-        made.start()
+        made = cls(name, onvif_url(spec) or spec.url, spec.onvif, line, state)
+        if wrong := list(check_onvif(spec, name)):
+            made._now("failed", wrong[0], FaultCode.INVALID)
+        else:
+            made.start()
         return made
 
     def start(self) -> None:
@@ -98,7 +103,8 @@ class CameraEvents:
 
     def join(self, timeout_s: float) -> None:
         """Wait until it has unsubscribed, at most for so many seconds, and 3."""
-        self._thread.join(min(timeout_s, _END_S))
+        if self._thread.ident is not None:
+            self._thread.join(min(timeout_s, _END_S))
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -18,9 +18,11 @@ from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.registry import connect
+from pipeline.worker.camera_events import CameraEvents
 from pipeline.worker.heard import Heard, moment_of
 from pipeline.worker.redis_server import RedisServer
 from plugins.gate.calm import CAMERA
+from plugins.line import Line
 from tests.support.onvif_events import EventCamera
 from tests.support.redis_entries import entries
 from tests.support.simulated_worker import SimulatedRunner, SimulatedWorker
@@ -153,6 +155,19 @@ def test_it_wakes_and_says_why_it_hears_nothing(
         assert time.monotonic() < deadline_s, report(worker)
         time.sleep(0.02)
     assert report(worker).reason.startswith("connection refused: nothing listens at 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    "keys", [{"url": "file:a.mp4"}, {"url": "rtsp://h/a", "onvif_url": "rtsp://h/onvif"}]
+)
+def test_one_that_cannot_be_listened_to_says_so(keys: dict[str, str]) -> None:
+    spec = Camera.model_validate({**keys, "onvif": {}})
+    events = CameraEvents.of("gate", spec, Line(), lambda: State.RUNNING)
+    assert events is not None
+    assert (events.report.state, events.report.code) == ("failed", FaultCode.INVALID)
+    assert " — expected " in events.report.reason
+    events.end()
+    events.join(1)
 
 
 def notice(data: dict[str, str], operation: str = "Changed", second: int = 0) -> Notice:
