@@ -84,3 +84,11 @@ def new_server(clips: tuple[Path, Path]) -> Iterator[Callable[[], Server]]:
 def server(new_server: Callable[[], Server]) -> Server:
     """A server that nobody harms."""
     return new_server().start()
+
+
+@pytest.fixture
+def tried_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras that show nothing are tried in this process."""
+    from tests.support.trial_here import try_here
+
+    try_here(monkeypatch)

@@ -106,6 +106,7 @@ def test_a_camera_with_a_password(server: Any) -> None:
     assert trial.fps == pytest.approx(10, abs=4)  # counted, where the stream does not say
 
 
+@pytest.mark.usefixtures("tried_here")
 @pytest.mark.parametrize(
     ("mount", "login", "code", "words"),
     [
@@ -132,6 +133,7 @@ def test_what_an_rtsp_camera_refuses(
     assert trial.jpeg == b""
 
 
+@pytest.mark.usefixtures("tried_here")
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_a_port_where_nothing_listens(scheme: str) -> None:
     with socket.socket() as bound:
@@ -143,6 +145,7 @@ def test_a_port_where_nothing_listens(scheme: str) -> None:
     assert not trial.connected
 
 
+@pytest.mark.usefixtures("tried_here")
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
