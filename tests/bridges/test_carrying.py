@@ -15,6 +15,7 @@ from mirante.client.plan import SubscribedKind
 from mirante.keys import bridge_key, key
 from pipeline.control.lease import LeaseTakenError
 from tests.support.bridged import carried, event, report, status, write
+from tests.support.outcome import Outcome, Run
 from tests.support.redis_child import RedisChild
 from tests.support.redis_entries import entries
 
@@ -175,3 +176,20 @@ def test_one_that_breaks_says_so(server: RedisChild, until: Until) -> None:
 def test_options_are_checked(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Carrier(Sink(), Reading(redis="redis://127.0.0.1:1", **options), threading.Event())
+
+
+def test_the_command_that_lists_them_tells_health(
+    server: RedisChild, until: Until, mirante: Run
+) -> None:
+    def listed(*name: str) -> Outcome:
+        return mirante("bridge", "list", *name, "--redis", server.url)
+
+    assert listed("sink").status == 1
+    with carried(Sink(), server):
+        until(lambda: (r := report(server, "sink")) and r.state == "running")
+        outcome = listed("sink")
+        assert outcome.status == 0, outcome.err
+        assert "list://here" in outcome.out
+    stopped = listed("sink")
+    assert (stopped.status, "stopped" in stopped.out) == (1, True)
+    assert listed().status == 0
