@@ -95,7 +95,8 @@ def measure(events: int, protocol: str) -> None:
         fill(server.url, events)
         config = Path(folder) / "conf"
         config.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            f"listener {port} 127.0.0.1\nallow_anonymous true\n"
+            "max_queued_messages 0\nset_tcp_nodelay true\n"
         )
         broker = subprocess.Popen([PROGRAM, "-c", config], stderr=subprocess.DEVNULL)
         time.sleep(1)

@@ -100,6 +100,7 @@ class Broker:
             self._client.username_pw_set(user, password)
         if self._tls is not None:
             self._client.tls_set_context(self._tls)
+        self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
@@ -231,6 +232,11 @@ class Broker:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._heard(message.topic, bytes(message.payload), message.retain)
+
+
+def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:
+    """Let no message wait for the acknowledgement of the one before: that is 40 ms a batch."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _tls(options: Options) -> ssl.SSLContext:
