@@ -49,7 +49,9 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def _seconds(text: object) -> object:
-    if isinstance(text, str) and not re.fullmatch(r"[0-9]{1,11}(\.[0-9]{1,9})?", text):
+    if isinstance(text, str) and not re.fullmatch(
+        r"[0-9]{1,11}(\.[0-9]{1,15})?(e-[0-9]{1,2})?", text
+    ):
         raise ValueError("expected Unix seconds")
     return text
 

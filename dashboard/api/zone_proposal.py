@@ -17,7 +17,7 @@ from dashboard.services import FromApp
 from mirante.nearest import nearest
 from mirante.zones.propose import Proposal
 from mirante.zones.propose import Seen as SeenObjects
-from pipeline.config.messages import ConfigError, show
+from pipeline.config.messages import ConflictError, show
 
 NAME = "proposed"
 
@@ -64,7 +64,7 @@ class ProposedZone(Shape):
     "/{name}/zones/proposal",
     summary="Propose a zone",
     response_model=ProposedZone,
-    responses=refusals(404, 422, 429, 502, 503),
+    responses=refusals(404, 409, 422, 429, 502, 503),
 )
 def propose_zone(
     name: CameraName,
@@ -107,7 +107,9 @@ def propose_zone(
 
 def _check(classes: list[str], known: Collection[str]) -> None:
     if known and (unknown := [each for each in classes if each not in known]):
-        raise ConfigError("query", [f"classes: {show(unknown[0])} — {nearest(unknown[0], known)}"])
+        raise ConflictError(
+            "query", [f"classes: {show(unknown[0])} — {nearest(unknown[0], known)}"]
+        )
 
 
 def _free(name: str, taken: Collection[str]) -> str:

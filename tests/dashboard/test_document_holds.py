@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, seed, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from dashboard.access import Access
 from dashboard.app import make_app, make_services
@@ -104,7 +105,7 @@ def test_every_route_answers_as_it_says(site: Bench, caplog: pytest.LogCaptureFi
         operation = result.ok()
 
         def call(case: Any) -> None:
-            case.call_and_validate(headers=ADMIN)
+            case.call_and_validate(headers=ADMIN, excluded_checks=untold(case))
 
         modes = list(schemathesis.GenerationMode)
         for mode in modes if operation.body or operation.query else modes[:1]:
@@ -112,6 +113,14 @@ def test_every_route_answers_as_it_says(site: Bench, caplog: pytest.LogCaptureFi
         tried.add(operation.label)
     assert len(tried) > 25
     assert not [record for record in caplog.records if record.exc_info]
+
+
+def untold(case: Any) -> list[Any]:
+    """Return the check that does not hold where a document cannot say what is accepted: two times
+    that fit together, a filter's text.
+    """
+    is_such = case.path.endswith(("/counts", "/events"))
+    return [positive_data_acceptance] if is_such else []
 
 
 def _given(operation: Any, mode: Any, call: Any) -> Any:
@@ -134,8 +143,7 @@ def test_what_is_made_is_found_and_what_is_removed_is_not(site: Bench) -> None:
             return {"headers": ADMIN}
 
         def validate_response(self, response: Any, case: Any, **options: Any) -> None:
-            # Times that are each as they may be, and do not fit together.
-            if response.status_code != 422 or not case.path.endswith(("/counts", "/events")):
+            if response.status_code != 422 or not untold(case):
                 super().validate_response(response, case, **options)
 
     # Hypothesis tries an empty scenario first. Each other one begins anew: schemathesis draws from
