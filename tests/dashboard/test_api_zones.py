@@ -213,6 +213,6 @@ def test_a_proposal_is_what_put_takes(gate: Bench) -> None:
     assert standing["words"] == "no tracked object was seen standing still in the last 0.1 minutes"
     wrong = gate.http.get(proposal, params={"classes": "persn"})
     assert (wrong.status_code, wrong.json()["detail"]) == (
-        422,
+        409,
         ['classes: "persn" — did you mean "person"?'],
     )
