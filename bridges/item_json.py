@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from engines.commands import names_in, names_of
+from bridges.item_kinds import ItemKind
 from mirante.client.items import EVENT_FIELDS, Frame, Item, ReceivedEvent
 from mirante.events import Event
 from mirante.wire import encode
 from mirante.wire.events import encode_event
 
-ItemKind = Literal["detections", "events", "status"]
-KINDS: tuple[ItemKind, ...] = ("events", "detections", "status")
 _write = msgspec.json.Encoder()
-
-
-def kinds_in(text: str) -> tuple[ItemKind, ...]:
-    """Return the kinds in an option's ``events,status``.
-
-    Raises:
-        ValueError: one is of no kind.
-    """
-    names_of("--kinds", "kind", text, KINDS)
-    return tuple(kind for kind in KINDS if kind in names_in(text))
 
 
 def kind_of(item: Item) -> ItemKind:

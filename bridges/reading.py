@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engines.commands import Texts
-from mirante.client.plan import Options, Plan, SubscribedKind, make_plan
 from mirante.keys import bridge_key
+
+if TYPE_CHECKING:
+    from mirante.client.plan import Options, Plan, SubscribedKind
 
 _BLOCK_S = 0.5  # within which a bridge notices that it is to stop
 
@@ -84,6 +86,8 @@ class Reading:
         Raises:
             ValueError: an option is not as it should be.
         """
+        from mirante.client.plan import make_plan
+
         name = self.named(kind)
         where = self.where if "events" in kinds else None
         if self.where is not None and where is None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from bridges.files.lines import JsonLines
 from bridges.files.options import Files
 from bridges.files.spool import Format, Key, Limits, Spool
-from bridges.item_json import ItemKind, json_of, kind_of
+from bridges.item_json import json_of, kind_of
+from bridges.item_kinds import ItemKind
 from bridges.parcel import AwayError, Parcel
 from mirante.client.plan import SubscribedKind
 from mirante.keys import camera_of

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bridges.item_json import ItemKind, kinds_in
+from bridges.item_kinds import ItemKind, kinds_in
 from engines.commands import Text
 
 

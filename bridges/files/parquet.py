@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bridges.files.spool import Key, sync_folder
-from bridges.item_json import ItemKind
+from bridges.item_kinds import ItemKind
 from mirante.events import Event
 from mirante.status import Status
 from mirante.wire.messages import DetectionsMessage

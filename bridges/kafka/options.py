@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from bridges.item_json import ItemKind, kinds_in
+from bridges.item_kinds import ItemKind, kinds_in
 from engines.commands import Text, Texts
 
 PASSWORD = "MIRANTE_KAFKA_PASSWORD"  # noqa: S105 # the name of the variable

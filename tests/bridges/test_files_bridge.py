@@ -17,7 +17,7 @@ import pytest
 
 from bridges.files.bridge import FilesBridge
 from bridges.files.options import Files
-from bridges.item_json import kinds_in
+from bridges.item_kinds import kinds_in
 from bridges.parcel import AwayError
 from mirante.keys import key
 from mirante.wire import encode

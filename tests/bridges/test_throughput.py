@@ -7,16 +7,17 @@ import re
 import pytest
 from typer import BadParameter
 
-from bridges.throughput import BRIDGES, main
+from bridges.throughput import BRIDGES, Kind, main
 
 pytestmark = pytest.mark.redis
 
 
 @pytest.mark.parametrize("bridge", BRIDGES)
 def test_each_bridge_is_measured(bridge: str, capsys: pytest.CaptureFixture[str]) -> None:
-    main(bridge, "detections", 100)
+    kind: Kind = "events" if bridge == "webhook" else "detections"
+    main(bridge, kind, 100)
     said = capsys.readouterr().out
-    assert re.fullmatch(rf"{bridge}: [\d,]+ detections/s, \d+\.\d+ s of CPU for 1,000\n", said)
+    assert re.fullmatch(rf"{bridge}: [\d,]+ {kind}/s, \d+\.\d+ s of CPU for 1,000\n", said)
 
 
 def test_what_is_refused() -> None:

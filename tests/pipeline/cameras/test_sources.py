@@ -37,6 +37,9 @@ OTHERS = {
     "pipeline/control/clip_bucket.py": "a bucket",
     "dashboard/access/origin.py": "origins of pages",
     "dashboard/onvif/discovery.py": "services of ONVIF",
+    "pipeline/cameras/onvif/device.py": "services of ONVIF",
+    "pipeline/config/onvif_address.py": "services of ONVIF",
+    "pipeline/config/image_links.py": "a dashboard",
 }
 CAMERAS_ALONE = {"rtsp", "rtsps", "v4l2"}
 
