@@ -90,7 +90,10 @@ class Poster:
         except httpx.TimeoutException:
             words = f"no answer within {self._timeout_s:g} s"
             return Answer(None, words, seconds=time.monotonic() - began_s)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError) as error:
+            # Made of what HTTP cannot carry: it would fail each time, and hold up what is behind.
+            return Answer(None, f"cannot be sent: {_said(error)}", is_ours=True)
+        except (httpx.HTTPError, OSError) as error:
             return Answer(None, _said(error), seconds=time.monotonic() - began_s)
         took_s, status = time.monotonic() - began_s, answer.status_code
         words = f"{status} {answer.reason_phrase}".strip()
@@ -145,7 +148,7 @@ def _wait_s(answer: httpx.Response, head: bytes) -> float | None:
         keys = json.loads(head)
         found = keys.get("retry_after") or keys["parameters"]["retry_after"]
         return min(max(float(found), 0.0), LONGEST_WAIT_S)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

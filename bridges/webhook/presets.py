@@ -67,7 +67,7 @@ def _plain(url: str, said: Message) -> Request:
 
 def _ntfy(url: str, said: Message) -> Request:
     """https://docs.ntfy.sh/publish/: to the topic's address; an attached file is the body."""
-    headers = {"Title": _rfc2047(said.title), "Tags": said.event.kind}
+    headers = {"Title": _rfc2047(said.title), "Tags": _rfc2047(said.event.kind)}
     if said.jpeg:
         headers |= {"Content-Type": JPEG, "Filename": FILE, "Message": _rfc2047(said.text)}
         return Request(url, headers, said.jpeg)
@@ -145,7 +145,9 @@ def _json(keys: dict[str, Any]) -> bytes:
 
 
 def _rfc2047(text: str) -> str:
-    """A header's text: as RFC 2047 has it where it is more than a line of ASCII."""
-    if text.isascii() and text.isprintable():
+    """A header's text: as RFC 2047 has it where it is more than a line of ASCII without blanks
+    around it.
+    """
+    if text.isascii() and text.isprintable() and text == text.strip():
         return text
     return f"=?UTF-8?B?{base64.b64encode(text.encode()).decode()}?="

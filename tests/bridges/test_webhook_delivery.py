@@ -184,6 +184,7 @@ def test_a_receiver_that_asks_to_wait_is_not_asked_before(
         ({}, 429, b'{"message": "limited", "retry_after": 0.5, "global": false}', 0.5),
         ({}, 429, b'{"ok": false, "parameters": {"retry_after": 3}}', 3),
         ({}, 429, b"[]", None),
+        ({}, 429, b"[" * 10_000, None),
         ({}, 503, b'{"retry_after": 1}', None),
     ],
 )
@@ -194,6 +195,17 @@ def test_how_long_to_wait(
         receiver.replies.append(Reply(status, tuple(headers.items()), body))
         answer = posted(receiver.url)
     assert answer.wait_s == wait_s
+
+
+@pytest.mark.parametrize("value", [" a", "a\nb", "ä"])
+def test_what_cannot_be_sent_is_not_tried_again(value: str) -> None:
+    with receiving() as receiver:
+        poster = Poster(5)
+        answer = poster.post(Request(receiver.url, {"X": value}, b""))
+        poster.close()
+        assert not receiver.tries
+    assert (answer.status, answer.meaning) == (None, "never")
+    assert answer.words.startswith("cannot be sent: ")
 
 
 def test_no_answer_in_time_is_tried_again() -> None:

@@ -161,7 +161,12 @@ def test_ntfy() -> None:
     [(text, charset)] = email.header.decode_header(request.headers["Message"])
     assert isinstance(text, bytes)
     assert text.decode(str(charset)) == "person entered zone Tür"
-    assert all(value.isascii() for value in request.headers.values())
+    odd = msgspec.structs.replace(EVENT, kind="Türe auf")
+    for name, value in made(
+        odd, JPEG, preset="ntfy", image="attach", template=" {{ event.label }} "
+    ).headers.items():
+        assert value.isascii(), name
+        assert value == value.strip(), "HTTP has no blanks around a value"
 
 
 def test_slack() -> None:
@@ -240,11 +245,22 @@ def test_a_template_makes_the_body_or_the_text() -> None:
         ("{% include '/etc/passwd' %}", "no loader"),
         ("{% for i in range(100000000) %}{% endfor %}", "Range too big"),
         ("{% for i in range(90000) %}1234{% endfor %}", "360000 characters, expected at most"),
+        ("{{ event.zone | dictsort }}", "line 1: .*'str' object has no attribute 'items'"),
+        ("{% macro a() %}{{ a() }}{% endmacro %}\n{{ a() }}", "zone-entered: maximum recursion"),
+        (r"{{ '\ud800' }}", "zone-entered: .*surrogates not allowed"),
     ],
 )
 def test_a_bad_template_is_refused_with_its_place(source: str, words: str) -> None:
     with pytest.raises(BadTemplateError, match=words):
         Template(source)
+
+
+def test_a_template_that_fails_with_a_later_event_says_so() -> None:
+    """The bridge goes on: the event is a dead letter."""
+    template = Template("{% if event.count %}{{ event.count | dictsort }}{% endif %}")
+    crowded = Event(id="1", camera="gate", kind="zone-crowded", ts=0, count=3)
+    with pytest.raises(BadTemplateError, match="line 1: with an event zone-crowded: 'int'"):
+        template.render(crowded)
 
 
 def test_a_template_of_json_must_make_json() -> None:
