@@ -18,7 +18,7 @@ from bridges.parcel import Bridge
 from mirante.client.plan import Plan
 from mirante.keys import EntryId, bridge_key
 from mirante.redis_url import exchange
-from pipeline.control.bridge_reports import BridgeReport, BridgeState, publish
+from pipeline.control.bridge_reports import BridgeReport, BridgeState, publish, reported
 from pipeline.control.lease import Lease, LeaseTakenError
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Reporter:
 
     Attributes:
         robbed: another process took the name; in words.
+        before: what the last bridge of this name reported last; None where that is not known.
     """
 
     def __init__(self, bridge: Bridge, name: str, plan: Plan, account: Account) -> None:
@@ -64,6 +65,7 @@ class Reporter:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="report", daemon=True)
         self.robbed = ""
+        self.before: BridgeReport | None = None
 
     def start(self, stop: threading.Event) -> bool:
         """Take the name, waiting for one whose holder may be dead, and begin to report; False
@@ -78,6 +80,7 @@ class Reporter:
                 if stop.wait(_EVERY_S):
                     self._close()
                     return False
+            self.before = reported(self._client, self._name)
             self._tell()
         except (redis.RedisError, LeaseTakenError):
             self._close()
@@ -139,20 +142,26 @@ class Reporter:
 
     def _lag(self) -> tuple[int | None, float]:
         """Entries to be delivered, and the age in seconds of the oldest."""
-        streams, unread, behind = self._account.streams, 0, list[EntryId]()
+        streams, unread = self._account.streams, 0
         replies = exchange(self._raw, [("XINFO", "GROUPS", stream) for stream in streams])
-        is_known = True
-        for reply in replies:
+        behind = list[tuple[int | None, tuple[Any, ...]]]()  # what is unread, what finds the oldest
+        for stream, reply in zip(streams, replies, strict=True):
             if isinstance(reply, redis.RedisError):
                 continue  # the stream is gone, and with it what was in it
             for facts in (dict(zip(flat[::2], flat[1::2], strict=True)) for flat in reply):
-                if facts[b"name"].decode() != self._plan.group:
+                if facts[b"name"] != str(self._plan.group).encode():
                     continue
-                lag: Any = facts.get(b"lag")
+                unread += facts[b"pending"]
+                if (lag := facts.get(b"lag")) != 0:
+                    after = b"(" + facts[b"last-delivered-id"]
+                    behind.append((lag, ("XRANGE", stream, after, "+", "COUNT", 1)))
+        oldest = [] if self._account.oldest is None else [self._account.oldest]
+        is_known = True
+        found: list[Any] = exchange(self._raw, [command for _, command in behind])
+        for (lag, _), reply in zip(behind, found, strict=True):
+            if isinstance(reply, list) and reply:
+                unread += lag or 0
+                oldest.append(EntryId.parse(reply[0][0]))
                 is_known &= lag is not None
-                unread += (lag or 0) + facts[b"pending"]
-                if lag:
-                    behind.append(EntryId.parse(facts[b"last-delivered-id"]))
-        oldest = [each for each in (*behind, self._account.oldest) if each is not None and each.ms]
         age_s = max(0.0, time.time() - min(oldest).ms / 1000) if oldest else 0.0
         return (unread if is_known else None), round(age_s, 3)

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -19,7 +20,8 @@ from bridges.reading import Reading
 from mirante.backoff import Backoff
 from mirante.client.batches import Batches
 from mirante.client.items import Frame
-from mirante.keys import bridge_key, camera_of
+from mirante.client.plan import Plan
+from mirante.keys import EntryId, bridge_key, camera_of
 from mirante.redis_url import exchange
 
 log = logging.getLogger("mirante.bridge")
@@ -27,6 +29,7 @@ log = logging.getLogger("mirante.bridge")
 _BATCH = 64  # items that are on their way at once: all that a bridge keeps in memory
 _WAIT_S = 0.5
 _DEAD_KEPT = 1000
+_MARGIN_S = 10.0  # by which an entry may be older than the moment at which it is written
 RETRY_S = (0.2, 15.0)  # pauses between attempts
 
 
@@ -68,7 +71,7 @@ class Carrier:
         try:
             self._bridge.open()
             log.info("%s: carries to %s", self._name, self._bridge.target)
-            with Batches(self._plan) as batches:
+            with Batches(self._resumed()) as batches:
                 self._carry_all(batches)
             self.account.state, self.account.words = "stopped", ""
         except BaseException as error:
@@ -78,52 +81,84 @@ class Carrier:
             self._bridge.close()
             self._reporter.finish()
 
+    def _resumed(self) -> Plan:
+        """The plan; a camera that came while no bridge of this name ran is read from then on."""
+        before = self._reporter.before
+        if before is None or before.group != self._plan.group:
+            return self._plan
+        ended = EntryId(max(0, round((before.at - _MARGIN_S) * 1000)), 0)
+        return replace(self._plan, since=min(ended, self._plan.since or ended))
+
     def _carry_all(self, batches: Batches) -> None:
         while not self._stop.is_set():
             held = batches.read(_BATCH, _WAIT_S)
             self.account.streams = batches.streams
             self.account.lost = sum(batches.lost.values())
-            if self._reporter.robbed:
-                raise RuntimeError(self._reporter.robbed)
             if held:
                 self._carry(batches, [Parcel(each) for each in held])
-            elif self.account.state == "connecting":
-                self._goes_well()
+            else:
+                self._look()
+
+    def _look(self) -> None:
+        """See whether the other side is there while there is nothing for it."""
+        self._check_name()
+        try:
+            self._bridge.deliver([])
+        except AwayError as error:
+            self._fails(str(error))
+            self._stop.wait(self._backoff.next_s())
+        else:
+            self._goes_well()
+
+    def _check_name(self) -> None:
+        if self._reporter.robbed:
+            raise RuntimeError(self._reporter.robbed)
 
     def _carry(self, batches: Batches, parcels: list[Parcel]) -> None:
         """Deliver parcels, however often that takes."""
         while parcels and not self._stop.is_set():
+            self._check_name()
             self.account.oldest = parcels[0].held.entry_id
             words = ""
             try:
-                self._bridge.deliver(parcels)
+                self._bridge.deliver([parcel for parcel in parcels if parcel.state == "waits"])
             except AwayError as error:
                 words = str(error)
-            left = [parcel for parcel in parcels if parcel.state == "waits"]
-            for parcel in parcels:
-                if parcel.state != "waits":
-                    self._settle(batches, parcel)
+            left, unkept = self._settle_all(batches, parcels)
             if not left:
                 self._goes_well()
             elif not self._stop.is_set():
-                self._fails(words or "some of it was not acknowledged")
+                self._fails(words or unkept or "some of it was not acknowledged")
                 if len(left) < len(parcels):
                     self._backoff.reset()
                 self._stop.wait(self._backoff.next_s())
             parcels = left
         self.account.oldest = None
 
+    def _settle_all(self, batches: Batches, parcels: list[Parcel]) -> tuple[list[Parcel], str]:
+        """Acknowledge what need not come again; return the rest, and why one that is given up is
+        among them.
+        """
+        left, unkept = list[Parcel](), ""
+        for parcel in parcels:
+            if parcel.state == "dead" and not unkept:
+                unkept = self._bury(parcel)
+            if parcel.state == "waits" or (parcel.state == "dead" and unkept):
+                left.append(parcel)
+            else:
+                self._settle(batches, parcel)
+        return left, unkept
+
     def _settle(self, batches: Batches, parcel: Parcel) -> None:
         if parcel.state == "dead":
-            self._bury(parcel)
             self.account.dead += 1
             self.account.error(parcel.words)
         else:
             self.account.delivered += 1
         batches.done(parcel.held)
 
-    def _bury(self, parcel: Parcel) -> None:
-        """Keep what the other side will never take, with why."""
+    def _bury(self, parcel: Parcel) -> str:
+        """Keep what the other side will never take, with why; return why it is not kept, if so."""
         item, held = parcel.item, parcel.held
         text = b"" if isinstance(item, Frame) else msgspec.json.encode(item)
         fields = ("stream", held.stream, "entry", str(held.entry_id), "json", text)
@@ -134,9 +169,11 @@ class Carrier:
                 lost = next((each for each in replies if isinstance(each, Exception)), None)
             except redis.RedisError as error:
                 lost = error
-        where = "" if lost is None else f"; not kept: {self._plan.url.explain(lost)}"
-        log.error("%s: %s %s is given up: %s%s", self._name, camera_of(held.stream),
-                  held.entry_id, parcel.words, where)  # fmt: skip
+        if lost is not None:
+            return f"what is given up cannot be kept: {self._plan.url.explain(lost)}"
+        log.error("%s: %s %s is given up: %s", self._name, camera_of(held.stream),
+                  held.entry_id, parcel.words)  # fmt: skip
+        return ""
 
     def _goes_well(self) -> None:
         self._backoff.reset()

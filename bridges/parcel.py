@@ -67,7 +67,8 @@ class Bridge(Protocol):
         """Hand parcels over in their order, each ``done`` when the other side has acknowledged it.
 
         It may wait for some seconds, not for ever. What is not ``done`` or ``dead`` afterwards
-        comes again, in the same order, after a pause.
+        comes again, in the same order, after a pause. With no parcels it tells whether the other
+        side is there, where that can be seen.
 
         Raises:
             AwayError: the other side takes nothing at present.

@@ -53,10 +53,10 @@ class Snapshots:
     def _run(self) -> None:
         while not self._stop.is_set():
             began_s = time.monotonic()
-            wanted = set(self._running())
+            wanted = self._running()
             try:
                 if wanted:
-                    self._round(wanted)
+                    self._round(set(wanted))
             except (redis.RedisError, OSError) as error:
                 log.debug("no images: %s", self._url.explain(error))
             pause_s = self._every_s if wanted else min(self._every_s, 1.0)
@@ -77,6 +77,11 @@ class Snapshots:
                     if camera in wanted:
                         wanted.remove(camera)
                         channel.unsubscribe(message["channel"])
-                        self._show(camera, unframed(message["data"])[1])
+                        try:
+                            jpeg = unframed(message["data"])[1]
+                        except ValueError as error:
+                            log.warning("%s: an image that cannot be read: %s", camera, error)
+                            continue
+                        self._show(camera, jpeg)
             finally:
                 channel.close()

@@ -64,6 +64,23 @@ def publish(client: redis.Redis, report: BridgeReport) -> None:
         pipe.execute()
 
 
+def reported(client: redis.Redis, name: str) -> BridgeReport | None:
+    """Return what a bridge of a name reported last; None where there is nothing that can be read.
+
+    Args:
+        client: a Redis client that answers bytes.
+        name: of the bridge.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    raw = cast(bytes | None, client.get(bridge_key(name, "report")))
+    try:
+        return None if raw is None else _read.decode(raw)
+    except UNREADABLE:
+        return None
+
+
 def bridges(client: redis.Redis) -> list[BridgeReport]:
     """Return the bridges that run, or ran within a day, by name. One that holds its lease no more
     and did not say that it stopped is gone; one of another version may be left out, and logged.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -125,6 +126,74 @@ def test_what_is_never_taken_is_kept_with_why(server: RedisChild, until: Until) 
     assert fields[b"words"] == b"cannot be taken"
     assert fields[b"stream"] == key("gate", "events").encode()
     assert b'"id":"gate-0"' in fields[b"json"]
+
+
+def test_what_is_given_up_and_cannot_be_kept_waits(server: RedisChild, until: Until) -> None:
+    sink = Sink()
+    server.client().set(bridge_key("sink", "dead"), "not a stream")
+    write(server, event(0, label="poison"), 0)
+    write(server, event(1), 1)
+    with carried(sink, server):
+        told = until(lambda: (r := report(server, "sink")) and r.state == "away" and r)
+        assert "what is given up cannot be kept: " in told.words
+        assert (told.dead, sink.got) == (0, names(1))
+    with carried(sink, server):
+        until(lambda: (r := report(server, "sink")) and r.state == "away")
+        server.client().delete(bridge_key("sink", "dead"))
+        until(lambda: (r := report(server, "sink")) and (r.dead, r.lag) == (1, 0))
+    assert len(entries(server.client(), bridge_key("sink", "dead"))) == 1
+    assert sink.got == names(1)
+
+
+def test_one_that_is_away_says_so_before_there_is_anything(
+    server: RedisChild, until: Until
+) -> None:
+    sink = Sink()
+    sink.away = "nobody there"
+    with carried(sink, server):
+        told = until(lambda: (r := report(server, "sink")) and r.state == "away" and r)
+        assert told.words == "nobody there"
+        sink.away = ""
+        until(lambda: report(server, "sink").state == "running")  # type: ignore[union-attr]
+
+
+def test_a_camera_that_came_while_it_was_down(server: RedisChild, until: Until) -> None:
+    now_s = time.time()
+    with carried(Sink(), server, since_s=None):
+        until(lambda: (r := report(server, "sink")) and r.state == "running")
+    write(server, event(0, "old", ts=now_s - 7200), 0)
+    write(server, event(0, "yard", ts=now_s + 1), 0)
+    again = Sink()
+    with carried(again, server, since_s=None):
+        until(lambda: again.got == names(0, camera="yard"))
+        until(lambda: (r := report(server, "sink")) and (r.cameras, r.lag) == (2, 0))
+    assert len(again.got) == 1
+
+
+def test_what_waits_is_as_old_as_it_is(server: RedisChild, until: Until) -> None:
+    sink, now_s = Sink(), time.time()
+    write(server, event(0, "yard"), 0)
+    with carried(sink, server):
+        until(lambda: sink.got)
+        sink.away = "nobody there"
+        write(server, event(0, ts=now_s), 0)
+        until(lambda: sink.largest == 1 and (r := report(server, "sink")) and r.lag == 1)
+        write(server, event(1, "yard", ts=now_s), 1)
+        told = until(lambda: (r := report(server, "sink")) and r.lag == 2 and r)
+        assert told.lag_s < 86_400, "not as old as the entry before"
+
+
+def test_one_whose_name_is_taken_ends_though_its_other_side_is_away(
+    server: RedisChild, until: Until
+) -> None:
+    sink = Sink()
+    sink.away = "nobody there"
+    write(server, event(0), 0)
+    with pytest.raises(RuntimeError, match="runs elsewhere"), carried(sink, server) as carrier:
+        until(lambda: carrier.account.state == "away")
+        server.client().set(bridge_key("sink", "lease"), '{"host": "there", "pid": 7}')
+        until(lambda: carrier.account.state == "failed")
+    assert report(server, "sink").state != "failed"  # type: ignore[union-attr]
 
 
 def test_a_filter_and_cameras(server: RedisChild, until: Until) -> None:

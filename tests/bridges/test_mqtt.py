@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,12 @@ import pytest
 from bridges.carrying import Carrier
 from bridges.mqtt.bridge import MqttBridge
 from bridges.mqtt.options import Options
+from bridges.mqtt.snapshots import Snapshots
 from bridges.reading import Reading
 from mirante import Counts, FrameResult
+from mirante.keys import key
+from mirante.redis_url import RedisUrl
+from mirante.wire.framed import framed
 from mirante.zones import LineCount, ZoneCount, ZoneCounts
 from pipeline.control.registry import Registry, connect
 from plugins.outbox.outbox import Outbox
@@ -162,16 +167,40 @@ def test_cameras_come_and_go(broker: Mosquitto, server: RedisChild, until: Until
 def test_will_and_snapshot(
     broker: Mosquitto, server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
-    from mirante.keys import key
-    from mirante.wire.framed import framed
-
     write(server, status(), 1)
     outbox.publish(zoned(0))
     with heard(broker) as client, bridged(broker, server, snapshot_s=0.2):
-        until(lambda: server.client().pubsub_numsub(key("gate", "preview"))[0][1])
-        while client.kept.get("mirante/gate/snapshot") != b"\xff\xd8jpeg":
-            server.client().publish(key("gate", "preview"), framed({"seq": 1}, b"\xff\xd8jpeg"))
+        image, redis = framed({"seq": 1}, b"\xff\xd8jpeg"), server.client()
+        until(lambda: redis.publish(key("gate", "preview"), b"\0\0\1\0no image"))
+        until(lambda: redis.publish(key("gate", "preview"), image))
+        until(lambda: client.kept.get("mirante/gate/snapshot") == b"\xff\xd8jpeg")
         assert client.kept["mirante/available"] == b"online"
+
+
+def test_an_image_of_each_camera_once_in_a_while(server: RedisChild, until: Until) -> None:
+    class Once(threading.Event):
+        """Is set by the first pause, and notes how long that was to be."""
+
+        paused_s = 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.paused_s = timeout or 0.0
+            self.set()
+            return True
+
+    shown: list[str] = []
+    made = Snapshots(
+        RedisUrl(server.url), 3600.0, lambda: ["gate"], lambda camera, _jpeg: shown.append(camera)
+    )
+    made._stop = stop = Once()
+    made.start()
+    image = framed({"seq": 1}, b"jpeg")
+    redis = server.client()
+    until(lambda: redis.publish(key("gate", "preview"), image))
+    until(stop.is_set)
+    made.close()
+    assert shown == ["gate"]
+    assert stop.paused_s > 3000
 
 
 @pytest.fixture
