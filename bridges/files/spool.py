@@ -8,6 +8,7 @@ recognised by its camera and ID, also across a restart: the newest finished file
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import OrderedDict
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import msgspec
+
+log = logging.getLogger(__name__)
 
 PART = ".part"
 REMEMBERED = 20_000  # entries; far more than a bridge ever holds unacknowledged
@@ -124,6 +127,9 @@ class Spool:
         Raises:
             OSError: the disk is full, …: the file stays a part, and is finished later.
         """
+        if self._part is not None and not self._part.exists():
+            log.error("%s was removed by others, with the %d bytes in it", self._part, self._size)
+            self._let_go()  # what they removed can never be finished
         if self._part is None:
             return
         age_s = time.monotonic() - self._begun_s
@@ -163,6 +169,7 @@ class Spool:
         self._size += len(data)
 
     def _begin(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)  # others may have cleared it away
         now = datetime.now(UTC)
         # Sorted by name they are in the order of their beginnings; O_EXCL: never one that is there.
         part = self._folder / f"{self._stem}-{now:%Y%m%dT%H%M%S%f}Z{PART}"

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,6 +195,23 @@ def test_a_disk_that_is_full_when_parquet_is_made(
             assert not list((tmp_path / "events").glob("*.tmp"))
         made.deliver(second)
     assert entries(tmp_path) == ids([*first, *second])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_others_remove_ends_nothing(
+    tmp_path: Path, form: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The part, as by rm, and then the folder, as find -delete does where it is empty."""
+    first, second, third = (event_parcels(2, first=number) for number in (0, 2, 4))
+    with bridge(tmp_path, format=form) as made:
+        made.deliver(first)
+        for path in (tmp_path / "events").iterdir():
+            path.unlink()
+        made.deliver(second)
+        shutil.rmtree(tmp_path / "events")
+        made.deliver(third)
+    assert entries(tmp_path) == ids(third)
+    assert caplog.text.count("was removed by others") == 2
 
 
 def test_one_bridge_to_a_folder(tmp_path: Path) -> None:
