@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 
+from pipeline.control.image_links import PATH as LINKED_IMAGE
+
 POLICY = "; ".join(
     [
         "default-src 'self'",
@@ -33,3 +35,5 @@ def add_headers(headers: MutableHeaders, path: str) -> None:
     headers.update(HEADERS)
     if path.startswith("/api/"):
         headers["Cache-Control"] = "no-store"
+    if path == LINKED_IMAGE:  # made for the pages of others
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -9,7 +9,7 @@ no cookie is looked at.
 handshake, and it must be that of the host asked. Programs such as curl send none, and are let
 through; a browser that would send none still says ``Sec-Fetch-Site``, which then must not name
 another site. Safe requests that another site makes in the background (images, scripts) reach
-nothing of the API either.
+nothing of the API either, but for what a signed link opens, whoever asks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 
 from dashboard.access.accounts import is_loopback
+from pipeline.control.image_links import PATH as LINKED_IMAGE
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -69,7 +70,7 @@ def check_origin(connection: HTTPConnection, names: Sequence[str], https: bool) 
     site = headers.get("sec-fetch-site")
     if connection.scope["type"] == "http" and connection.scope["method"] in SAFE_METHODS:
         background = headers.get("sec-fetch-mode") != "navigate"
-        if site not in OWN_SITES and background and not _is_page(connection.scope["path"]):
+        if site not in OWN_SITES and background and not _is_for_all(connection.scope["path"]):
             raise HTTPException(403, f"Sec-Fetch-Site: {site[:20]} may not ask this")
         return
     origins = headers.getlist("origin")
@@ -125,5 +126,5 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_page(path: str) -> bool:
-    return path == "/" or path.startswith("/static/")
+def _is_for_all(path: str) -> bool:
+    return path in {"/", LINKED_IMAGE} or path.startswith("/static/")

@@ -183,6 +183,10 @@ def test_a_signed_link_shows_one_image_to_whoever_has_it(
         good = link(site.address, secret, "gate", entry, soon)
         shown = site.http.get(good)
         assert (shown.content, shown.headers["content-type"]) == (b"\xff\xd8gate", "image/jpeg")
+        framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}  # <img> elsewhere
+        there = site.http.get(good, headers=framed)
+        assert (there.status_code, there.content) == (200, shown.content)
+        assert there.headers["cross-origin-resource-policy"] == "cross-origin"
         assert status(f"/api/v1/cameras/gate/events/{entry}/image") == 401  # nothing else opens
         past, far = int(time.time()) - 1, soon + 31 * 86_400
         assert status(link("", secret, "gate", entry, past)) == 403
