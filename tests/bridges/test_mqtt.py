@@ -172,8 +172,12 @@ def test_will_and_snapshot(
     with heard(broker) as client, bridged(broker, server, snapshot_s=0.2):
         image, redis = framed({"seq": 1}, b"\xff\xd8jpeg"), server.client()
         until(lambda: redis.publish(key("gate", "preview"), b"\0\0\1\0no image"))
-        until(lambda: redis.publish(key("gate", "preview"), image))
-        until(lambda: client.kept.get("mirante/gate/snapshot") == b"\xff\xd8jpeg")
+
+        def is_shown() -> bool:
+            redis.publish(key("gate", "preview"), image)
+            return client.kept.get("mirante/gate/snapshot") == b"\xff\xd8jpeg"
+
+        until(is_shown)
         assert client.kept["mirante/available"] == b"online"
 
 
