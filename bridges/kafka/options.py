@@ -15,6 +15,14 @@ from bridges.item_kinds import ItemKind, kinds_in
 from engines.commands import Text, Texts
 
 PASSWORD = "MIRANTE_KAFKA_PASSWORD"  # noqa: S105 # the name of the variable
+# Of librdkafka, whose properties have several names: what the bridge's promises rest on.
+_OWN = frozenset(
+    {
+        *("enable.idempotence", "acks", "request.required.acks"),
+        *("message.timeout.ms", "delivery.timeout.ms", "message.send.max.retries", "retries"),
+        *("bootstrap.servers", "metadata.broker.list"),
+    }
+)
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 Security = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -100,7 +108,7 @@ def properties_of(options: Kafka) -> dict[str, Any]:
         name, sign, value = text.partition("=")
         if not sign or not name:
             raise ValueError(f"--property: expected NAME=VALUE, got {text!r}")
-        if name in {"enable.idempotence", "acks", "message.timeout.ms", "bootstrap.servers"}:
+        if name in _OWN:
             raise ValueError(f"--property: {name} is the bridge's own, got {text!r}")
         made[name] = value
     return made
