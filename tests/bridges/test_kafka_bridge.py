@@ -167,7 +167,7 @@ def test_login_and_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"security": "ssl", "key": Path("none.pem")}, r"--certificate: expected --key with it"),
         ({"properties": ("linger.ms",)}, r"--property: expected NAME=VALUE, got 'linger\.ms'"),
         ({"properties": ("acks=0",)}, r"--property: acks is the bridge's own, got 'acks=0'"),
-        ({"properties": ("delivery.timeout.ms=9",)}, r"--property: delivery\.timeout\.ms is the br"),
+        ({"properties": ("delivery.timeout.ms=9",)}, r"delivery\.timeout\.ms is the bridge"),
         ({"properties": ("linger=5",)}, r"kafka: No such configuration property: \"linger\""),
     ],
 )
