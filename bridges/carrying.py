@@ -22,7 +22,7 @@ from mirante.client.batches import Batches
 from mirante.client.items import Frame
 from mirante.client.plan import Plan
 from mirante.keys import EntryId, bridge_key, camera_of
-from mirante.redis_url import exchange
+from mirante.redis_url import reply_to
 
 log = logging.getLogger("mirante.bridge")
 
@@ -128,7 +128,7 @@ class Carrier:
             if not left:
                 self._goes_well()
             elif not self._stop.is_set():
-                self._fails(words or unkept or "some of it was not acknowledged")
+                self._fails(words or unkept or "not everything was acknowledged")
                 if len(left) < len(parcels):
                     self._backoff.reset()
                 self._stop.wait(self._backoff.next_s())
@@ -158,19 +158,18 @@ class Carrier:
         batches.done(parcel.held)
 
     def _bury(self, parcel: Parcel) -> str:
-        """Keep what the other side will never take, with why; return why it is not kept, if so."""
+        """Keep what the other side will never take, with the reason; return why it is not kept, if
+        it is not.
+        """
         item, held = parcel.item, parcel.held
         text = b"" if isinstance(item, Frame) else msgspec.json.encode(item)
         fields = ("stream", held.stream, "entry", str(held.entry_id), "json", text)
         head = ("XADD", bridge_key(self._name, "dead"), "MAXLEN", "~", _DEAD_KEPT, "*")
         with self._plan.url.client() as client:
             try:
-                replies: list[Any] = exchange(client, [(*head, *fields, "words", parcel.words)])
-                lost = next((each for each in replies if isinstance(each, Exception)), None)
+                reply_to(client, (*head, *fields, "words", parcel.words))
             except redis.RedisError as error:
-                lost = error
-        if lost is not None:
-            return f"what is given up cannot be kept: {self._plan.url.explain(lost)}"
+                return f"what is given up cannot be kept: {self._plan.url.explain(error)}"
         log.error("%s: %s %s is given up: %s", self._name, camera_of(held.stream),
                   held.entry_id, parcel.words)  # fmt: skip
         return ""
@@ -178,7 +177,7 @@ class Carrier:
     def _goes_well(self) -> None:
         self._backoff.reset()
         if self.account.state == "away":
-            log.warning("%s: %s takes things again", self._name, self._bridge.target)
+            log.warning("%s: %s accepts items again", self._name, self._bridge.target)
         self.account.state, self.account.words = "running", ""
 
     def _fails(self, words: str) -> None:
@@ -191,17 +190,17 @@ class Carrier:
 
 def run(bridge: Bridge, reading: Reading) -> None:
     """Carry until Ctrl-C or SIGTERM; what ``Carrier.run`` raises is raised."""
-    from pipeline.config.settings import Log
-    from pipeline.logs import configure_logs
-
-    configure_logs(Log())
-    with stopped_by_signals() as stop:
+    with logging_until_stopped() as stop:
         Carrier(bridge, reading, stop).run()
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """Yield what is set when this process is told to end."""
+def logging_until_stopped() -> Iterator[threading.Event]:
+    """Log as a worker does, and yield what is set when this process is told to end."""
+    from pipeline.config.settings import Log
+    from pipeline.logs import configure_logs
+
+    configure_logs(Log())
     stop = threading.Event()
 
     def told(_number: int, _frame: FrameType | None) -> None:

@@ -48,6 +48,18 @@ def exchange(client: redis.Redis, commands: Sequence[tuple[Any, ...]]) -> list[A
     return Flight(client.connection_pool, commands).land()
 
 
+def reply_to(client: redis.Redis, command: tuple[Any, ...]) -> Any:
+    """The reply to one command.
+
+    Raises:
+        redis.RedisError: the server refused it, or is away.
+    """
+    [reply] = exchange(client, [command])
+    if isinstance(reply, redis.RedisError):
+        raise reply
+    return reply
+
+
 def scan(client: redis.Redis, options: Sequence[Any]) -> list[Any]:
     """The names that SCAN finds with these options: a list of each shard of a cluster, or its
     error, and one of a server by itself.
@@ -59,10 +71,7 @@ def scan(client: redis.Redis, options: Sequence[Any]) -> list[Any]:
         return client.scan_nodes(*options)
     found, cursor = list[bytes](), b"0"
     while True:
-        [reply] = exchange(client, [("SCAN", cursor, *options)])
-        if isinstance(reply, redis.RedisError):
-            raise reply
-        cursor, names = reply
+        cursor, names = reply_to(client, ("SCAN", cursor, *options))
         found += names
         if cursor == b"0":
             return [found]

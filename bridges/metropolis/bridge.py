@@ -15,7 +15,7 @@ from bridges.reading import Reading
 from mirante.client.items import Frame
 from mirante.client.plan import SubscribedKind
 from mirante.keys import camera_of, written_key
-from mirante.redis_url import RedisUrl, exchange
+from mirante.redis_url import RedisUrl, reply_to
 
 _TIMEOUT_S = 5.0
 # Entries of a camera come in the order of their IDs, so one that is not behind the last that was
@@ -55,7 +55,7 @@ class MetropolisBridge:
         reading: what is read, and from which Redis.
 
     Raises:
-        ValueError: an address is none.
+        ValueError: an address cannot be read.
     """
 
     kind = "metropolis"
@@ -99,11 +99,9 @@ class MetropolisBridge:
             arguments += [camera, str(parcel.held.entry_id), sensor, value]
         command = ("EVAL", _WRITE, 2, self._options.stream, self._marks, *arguments)
         try:
-            [reply] = exchange(self._client, [command])
+            reply_to(self._client, command)
         except (redis.RedisError, OSError) as error:
             raise AwayError(self._url.explain(error)) from None
-        if isinstance(reply, Exception):
-            raise AwayError(self._url.explain(reply))
         for parcel in parcels:
             parcel.done()
 

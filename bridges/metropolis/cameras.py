@@ -10,7 +10,7 @@ import redis
 
 from mirante.backoff import Backoff
 from mirante.client.steps import streams_of
-from mirante.redis_url import RedisUrl, exchange
+from mirante.redis_url import RedisUrl, reply_to
 from pipeline.config.camera_url import redact
 from pipeline.config.messages import ConfigError
 from pipeline.control.credentials import CredentialsError
@@ -74,9 +74,11 @@ class CamerasFrom:
     def _follow(self) -> None:
         """Take what was read and not acknowledged before, then what is new."""
         created = ("XGROUP", "CREATE", self._stream, self._group, "0", "MKSTREAM")
-        [reply] = exchange(self._client, [created])
-        if isinstance(reply, redis.RedisError) and "BUSYGROUP" not in str(reply):
-            raise reply
+        try:
+            reply_to(self._client, created)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
         while self._take("0"):
             pass
         while not self._stop.is_set():
@@ -85,16 +87,12 @@ class CamerasFrom:
     def _take(self, behind: str) -> bool:
         read = ("XREADGROUP", "GROUP", self._group, _CONSUMER, "COUNT", _BATCH)
         wait = ("BLOCK", _BLOCK_MS) if behind == ">" else ()
-        [reply] = exchange(self._client, [(*read, *wait, "STREAMS", self._stream, behind)])
-        if isinstance(reply, Exception):
-            raise reply
+        reply = reply_to(self._client, (*read, *wait, "STREAMS", self._stream, behind))
         entries = [entry for _, found in streams_of(reply) for entry in found]
         for entry_id, fields in entries:
             if fields is not None:  # it was trimmed meanwhile
                 self._make(str(entry_id), fields)
-            [acked] = exchange(self._client, [("XACK", self._stream, self._group, str(entry_id))])
-            if isinstance(acked, Exception):
-                raise acked
+            reply_to(self._client, ("XACK", self._stream, self._group, str(entry_id)))
         return bool(entries)
 
     def _make(self, entry_id: str, fields: Mapping[bytes, bytes]) -> None:

@@ -12,7 +12,7 @@ import redis
 
 from bridges.mqtt.board import Camera, Frame
 from mirante.keys import CAMERAS, STREAMS, EntryId, camera_of, key
-from mirante.redis_url import RedisUrl, exchange, scan
+from mirante.redis_url import RedisUrl, exchange, reply_to, scan
 from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.entries import Desired, read_entries
@@ -25,7 +25,7 @@ _read_status = msgspec.json.Decoder(Status)
 
 
 class Look:
-    """The cameras that there are.
+    """The cameras in Redis.
 
     Args:
         url: of Redis.
@@ -52,7 +52,7 @@ class Look:
         return any(fnmatchcase(name, each) for each in self._patterns)
 
     def again(self) -> dict[str, Camera]:
-        """Read anew; return the cameras that went.
+        """Read again; return the cameras that are gone.
 
         Raises:
             redis.RedisError: Redis does not answer.
@@ -79,10 +79,7 @@ class Look:
         return {name: each for name, each in before.items() if name not in self.cameras}
 
     def _wanted(self) -> dict[str, Desired]:
-        [reply] = exchange(self._client, [("HGETALL", CAMERAS)])
-        if isinstance(reply, redis.RedisError):
-            raise reply
-        entries = read_entries(reply[1::2])
+        entries = read_entries(reply_to(self._client, ("HGETALL", CAMERAS))[1::2])
         return {name: each for name, each in entries.items() if self.matters(name)}
 
     def _others(self) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import redis
@@ -11,7 +11,7 @@ import redis
 from mirante.client.items import ReceivedEvent
 from mirante.client.steps import entries_of
 from mirante.keys import bridge_key
-from mirante.redis_url import exchange
+from mirante.redis_url import reply_to
 from mirante.wire.errors import UNREADABLE
 
 _PAGE = 100
@@ -33,7 +33,7 @@ class DeadLetter(NamedTuple):
 
 
 def dead_letters(client: redis.Redis, bridge: str) -> Iterator[DeadLetter]:
-    """Yield what a bridge gave up, oldest first: what is there at the begin.
+    """Yield what a bridge gave up, oldest first: those that are there at the start.
 
     Args:
         client: a Redis client with raw replies.
@@ -43,11 +43,11 @@ def dead_letters(client: redis.Redis, bridge: str) -> Iterator[DeadLetter]:
         redis.RedisError: Redis does not answer, or refuses.
     """
     stream, start = bridge_key(bridge, "dead"), "-"
-    newest = _ask(client, ("XREVRANGE", stream, "+", "-", "COUNT", 1))
+    newest = reply_to(client, ("XREVRANGE", stream, "+", "-", "COUNT", 1))
     if not newest:
         return
     end = newest[0][0].decode()
-    while page := _ask(client, ("XRANGE", stream, start, end, "COUNT", _PAGE)):
+    while page := reply_to(client, ("XRANGE", stream, start, end, "COUNT", _PAGE)):
         for identity, fields in entries_of(page):
             yield _read(str(identity), fields or {})
         start = f"({page[-1][0].decode()}"
@@ -59,7 +59,7 @@ def remove(client: redis.Redis, bridge: str, letter: DeadLetter) -> None:
     Raises:
         redis.RedisError: as ``dead_letters``.
     """
-    _ask(client, ("XDEL", bridge_key(bridge, "dead"), letter.entry))
+    reply_to(client, ("XDEL", bridge_key(bridge, "dead"), letter.entry))
 
 
 def _read(entry: str, fields: dict[bytes, bytes]) -> DeadLetter:
@@ -68,10 +68,3 @@ def _read(entry: str, fields: dict[bytes, bytes]) -> DeadLetter:
         return DeadLetter(entry, _decoder.decode(fields[b"json"]), words)
     except (*UNREADABLE, KeyError):
         return DeadLetter(entry, None, words)
-
-
-def _ask(client: redis.Redis, command: tuple[Any, ...]) -> Any:
-    [reply] = exchange(client, [command])
-    if isinstance(reply, redis.RedisError):
-        raise reply
-    return reply

@@ -17,10 +17,9 @@ from bridges.webhook.posting import AT_ONCE, Answer, Poster
 from bridges.webhook.templates import BadTemplateError
 from mirante.client.items import ReceivedEvent
 from mirante.client.plan import SubscribedKind
-from mirante.client.steps import entries_of
-from mirante.keys import key
-from mirante.redis_url import RedisUrl, exchange
+from mirante.redis_url import RedisUrl
 from pipeline.config.image_links import ImageLinks
+from pipeline.control.event_images import event_image
 
 log = logging.getLogger("mirante.bridge")
 
@@ -149,11 +148,7 @@ class HookBridge:
         """
         if self._hook.image != "attach" or not event.image:
             return b""
-        stream, entry = key(event.camera, "images"), event.entry_id
-        [reply] = exchange(self._redis, [("XRANGE", stream, entry, entry)])
-        if isinstance(reply, redis.RedisError):
-            raise reply
-        jpeg: bytes = next((f[b"jpeg"] for _, f in entries_of(reply) if f and b"jpeg" in f), b"")
+        jpeg = event_image(self._redis, event.camera, event.entry_id)
         if not jpeg:
             log.warning("%s: the image of %s is not kept any more", self._name, event.id)
         return jpeg

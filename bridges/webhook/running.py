@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import redis
 import typer
 
-from bridges.carrying import Carrier, stopped_by_signals
+from bridges.carrying import Carrier, logging_until_stopped
 from bridges.reading import Reading
 from bridges.webhook.dead_letters import dead_letters, remove
 from bridges.webhook.delivery import HookBridge
@@ -62,11 +62,7 @@ def run(given: Given, reading: Reading) -> None:
     elif given.test or given.redeliver:
         _once(_test if given.test else _redeliver, hooks, several)
     else:
-        from pipeline.config.settings import Log
-        from pipeline.logs import configure_logs
-
-        configure_logs(Log())
-        with stopped_by_signals() as stop:
+        with logging_until_stopped() as stop:
             carry(hooks, several, stop)
 
 

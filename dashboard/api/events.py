@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
-import redis
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -17,13 +16,12 @@ from dashboard.api.seen import Seen
 from dashboard.api.shapes import DIGITS, CameraName, Shape, as_said, refusals, unknown
 from dashboard.history.happened import Cursor, Happened
 from dashboard.services import FromApp, Services
-from mirante.client.steps import entries_of
 from mirante.events import Event, EventKind
 from mirante.keys import key
 from mirante.nearest import nearest
-from mirante.redis_url import exchange
 from mirante.where import Where, WhereError
 from pipeline.config.messages import ConfigError
+from pipeline.control.event_images import event_image
 
 router = APIRouter(prefix="/api/v1/events", tags=["results"])
 of_camera = APIRouter()
@@ -195,13 +193,10 @@ def stored_image(services: Services, camera: str, entry: str) -> bytes:
         HTTPException: 404, none is kept.
         redis.RedisError: Redis does not answer, or refuses.
     """
-    [reply] = exchange(services.redis, [("XRANGE", key(camera, "images"), entry, entry)])
-    if isinstance(reply, redis.RedisError):
-        raise reply
-    fields = next((fields for _, fields in entries_of(reply) if fields), {})
-    if (jpeg := fields.get(b"jpeg")) is None:
+    jpeg = event_image(services.redis, camera, entry)
+    if not jpeg:
         raise HTTPException(404, f'no image of entry {entry} of camera "{camera}" is kept')
-    return bytes(jpeg)
+    return jpeg
 
 
 def _cameras(seen: Seen, names: Sequence[str] | None) -> list[str]:
