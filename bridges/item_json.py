@@ -8,7 +8,6 @@ from bridges.item_kinds import ItemKind
 from mirante.client.items import EVENT_FIELDS, Frame, Item, ReceivedEvent
 from mirante.events import Event
 from mirante.wire import encode
-from mirante.wire.events import encode_event
 
 _write = msgspec.json.Encoder()
 
@@ -28,5 +27,10 @@ def json_of(item: Item) -> bytes:
     if isinstance(item, Frame):
         return encode(item).detections["json"]
     if isinstance(item, ReceivedEvent):
-        return encode_event(Event(**{name: getattr(item, name) for name in EVENT_FIELDS}))
+        return _write.encode(published(item))
     return _write.encode(item)
+
+
+def published(event: Event) -> Event:
+    """Return an event as its camera's worker wrote it, without what reading it has added."""
+    return Event(**{name: getattr(event, name) for name in EVENT_FIELDS})

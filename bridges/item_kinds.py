@@ -1,10 +1,12 @@
-"""Kinds of items that an option names; apart from their JSON, as help shall load nothing heavy."""
+"""Kinds of items that an option names; apart from their JSON, so that help loads nothing heavy."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from engines.commands import names_in, names_of
+import typer
+
+from engines.commands import Text, names_in, names_of
 
 ItemKind = Literal["detections", "events", "status"]
 KINDS: tuple[ItemKind, ...] = ("events", "detections", "status")
@@ -18,3 +20,10 @@ def kinds_in(text: str) -> tuple[ItemKind, ...]:
     """
     names_of("--kinds", "kind", text, KINDS)
     return tuple(kind for kind in KINDS if kind in names_in(text))
+
+
+KindsOption = Annotated[
+    tuple[ItemKind, ...],
+    typer.Option(help="Of entries, some of events, detections, status."),
+    Text(kinds_in, "events"),
+]

@@ -43,15 +43,15 @@ class Reading:
         typer.Option("--since", help="The first time, begin N seconds ago.", min=0),
     ] = None
     name: Annotated[
-        str | None, typer.Option(help="Of this bridge, on the page and in Redis; else its kind.")
+        str | None, typer.Option(help="Name on the page and in Redis; default: the bridge's kind.")
     ] = None
     group: Annotated[
-        str | None, typer.Option(help="Consumer group that it reads in; else bridge-NAME.")
+        str | None, typer.Option(help="Consumer group to read in; default: bridge-NAME.")
     ] = None
     redis: Annotated[
         str | None,
         typer.Option(
-            help="Redis address; else MIRANTE_REDIS_URL, the running worker's, "
+            help="Redis address; default: MIRANTE_REDIS_URL, the running worker's, "
             "redis://127.0.0.1:6379."
         ),
     ] = None

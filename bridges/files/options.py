@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bridges.item_kinds import ItemKind, kinds_in
-from engines.commands import Text
+from bridges.item_kinds import KindsOption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +19,10 @@ class Files:
     format: Annotated[
         Literal["jsonl", "parquet"], typer.Option(help="Of finished files: JSON Lines or Parquet.")
     ] = "jsonl"
-    kinds: Annotated[
-        tuple[ItemKind, ...],
-        typer.Option(help="Of entries, some of events, detections, status."),
-        Text(kinds_in, "events"),
-    ] = ("events",)
-    most_mib: Annotated[
-        float, typer.Option(help="Finish a file when it has so many MiB of lines.", min=0.001)
-    ] = 64.0
+    kinds: KindsOption = ("events",)
+    most_mib: Annotated[float, typer.Option(help="Finish a file at N MiB of lines.", min=0.001)] = (
+        64.0
+    )
     most_s: Annotated[
-        float, typer.Option(help="Finish a file so many seconds after its first line.", min=0.1)
+        float, typer.Option(help="Finish a file N seconds after its first line.", min=0.1)
     ] = 300.0

@@ -81,7 +81,7 @@ def _columns(fields: Any) -> list[tuple[str, pa.DataType]]:
 
 
 def _type(about: Any) -> pa.DataType:
-    """Return the type of a column for one of a message's."""
+    """Return the type of a column for a type of a message."""
     if isinstance(about, typed.Metadata):
         return _type(about.type)
     if isinstance(about, typed.UnionType):

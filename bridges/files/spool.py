@@ -1,8 +1,8 @@
 """Lines that are safe on the disk as soon as they are written, in files that are finished later.
 
-A line goes to ``NAME.part`` and is synced before its entry is acknowledged. A finished file comes
-to be by renaming, so whoever reads a folder sees whole files only. What a crash leaves of a part is
-finished at the next start. An entry that comes once more, as its acknowledgement was lost, is
+A line goes to ``NAME.part`` and is synced before its entry is acknowledged. A finished file
+appears by renaming, so whoever reads a folder sees whole files only. What a crash leaves of a part
+is finished at the next start. An entry that comes once more, as its acknowledgement was lost, is
 recognised by its camera and ID, also across a restart: the newest finished files are read for them.
 """
 

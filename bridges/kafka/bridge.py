@@ -73,7 +73,7 @@ class KafkaBridge:
             AwayError: some did not come in time.
         """
         if self._is_broken:
-            self._begin_anew()
+            self._replace_producer()
         for parcel in parcels:
             if id(parcel) not in self._sent and not self._produce(parcel):
                 break  # those behind it must not overtake it
@@ -133,9 +133,9 @@ class KafkaBridge:
         self._words = error.str()
         self._is_broken |= error.fatal()
 
-    def _begin_anew(self) -> None:
+    def _replace_producer(self) -> None:
         """Make another producer: librdkafka's will never produce again."""
-        log.warning("the producer failed for good and is made anew: %s", self._words)
+        log.warning("the producer failed for good; making a new one: %s", self._words)
         self._producer.purge()
         self._producer.flush(_LEAVE_S)
         self._sent.clear()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from bridges.item_kinds import ItemKind, kinds_in
-from engines.commands import Text, Texts
+from bridges.item_kinds import KindsOption
+from bridges.tls_files import CaOption, CertOption, KeyOption, check_tls_files
+from engines.commands import Texts
 
 PASSWORD = "MIRANTE_KAFKA_PASSWORD"  # noqa: S105 # the name of the variable
 # Of librdkafka, whose properties have several names: what the bridge's promises rest on.
@@ -26,6 +25,11 @@ _OWN = frozenset(
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 Security = Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+_TLS = {
+    "--ca": "ssl.ca.location",
+    "--cert": "ssl.certificate.location",
+    "--key": "ssl.key.location",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +45,11 @@ class Kafka:
     topic: Annotated[
         str, typer.Option(help="Topic; {kind} and {camera} stand for those of an entry.")
     ] = "mirante.{kind}"
-    kinds: Annotated[
-        tuple[ItemKind, ...],
-        typer.Option(help="Of entries, some of events, detections, status."),
-        Text(kinds_in, "events"),
-    ] = ("events",)
+    kinds: KindsOption = ("events",)
     security: Annotated[Security, typer.Option(help="How brokers are talked to.")] = "plaintext"
-    ca: Annotated[Path | None, typer.Option(help="Certificates to trust; else the system's.")] = (
-        None
-    )
-    certificate: Annotated[Path | None, typer.Option(help="This client's, with --key.")] = None
-    key: Annotated[Path | None, typer.Option(help="Of this client's certificate.")] = None
+    ca: CaOption = None
+    cert: CertOption = None
+    key: KeyOption = None
     sasl: Annotated[Mechanism, typer.Option(help="How a user logs in.")] = "SCRAM-SHA-512"
     user: Annotated[
         str | None, typer.Option(help=f"To log in as; the password is in {PASSWORD}.")
@@ -133,24 +131,9 @@ def _login(options: Kafka) -> dict[str, Any]:
 
 
 def _tls(options: Kafka) -> dict[str, Any]:
-    files = {
-        "ssl.ca.location": ("--ca", options.ca),
-        "ssl.certificate.location": ("--certificate", options.certificate),
-        "ssl.key.location": ("--key", options.key),
-    }
-    given = {name: pair for name, pair in files.items() if pair[1] is not None}
-    if given and not options.security.endswith("ssl"):
-        option, path = next(iter(given.values()))
-        raise ValueError(
-            f"{option} {path}: expected --security ssl or sasl_ssl with it, got {options.security}"
-        )
-    if (options.certificate is None) != (options.key is None):
-        raise ValueError("--certificate: expected --key with it, and the other way round")
-    _check_files(list(given.values()))
-    return {name: str(path) for name, (_, path) in given.items()}
-
-
-def _check_files(given: Sequence[tuple[str, Path | None]]) -> None:
-    for option, path in given:
-        if path is None or not path.is_file():
-            raise ValueError(f"{option}: expected a file, got {path}")
+    is_tls = options.security.endswith("ssl")
+    wanted = "" if is_tls else f"--security ssl or sasl_ssl with it, got {options.security}"
+    given = check_tls_files(options.ca, options.cert, options.key, wanted=wanted)
+    if "--cert" in given:  # a file may hold both
+        given.setdefault("--key", given["--cert"])
+    return {_TLS[option]: str(path) for option, path in given.items()}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Hashable
 
-import msgspec
-
+from bridges.item_json import json_of
 from bridges.mqtt.broker import Broker, RefusedError, Sent
 from bridges.mqtt.live import Live
 from bridges.mqtt.options import Options
@@ -15,9 +14,8 @@ from bridges.mqtt.topics import Topics
 from bridges.onvif.mqtt import of_event
 from bridges.parcel import AwayError, Parcel
 from bridges.reading import Reading
-from mirante.client.items import EVENT_FIELDS, ReceivedEvent
+from mirante.client.items import ReceivedEvent
 from mirante.client.plan import SubscribedKind
-from mirante.events import Event
 from mirante.redis_url import RedisUrl
 
 _CONNECT_S, _ACK_S = 2.0, 5.0
@@ -97,10 +95,9 @@ class MqttBridge:
     def _publish(self, parcel: Parcel) -> list[Sent]:
         item = parcel.item
         assert isinstance(item, ReceivedEvent)
-        event = Event(**{name: getattr(item, name) for name in EVENT_FIELDS})
-        said = [("events", msgspec.json.encode(event))]
+        said = [("events", json_of(item))]
         if self._options.onvif:
-            said += of_event(event)
+            said += of_event(item)
         head, expire_s = self._topics.of(item.camera), self._options.expire_s
         return [
             self._broker.publish(f"{head}/{topic}", payload, expire_s=expire_s)

@@ -146,54 +146,58 @@ def _of_classes(camera: Camera, topics: Topics) -> dict[str, Component]:
     found: dict[str, Component] = {}
     for label in sorted(camera.classes):
         key, count = identity(label), topics.of(camera.name, "counts", label)
-        said = label.capitalize()
-        found[f"present_{key}"] = {
-            "platform": "binary_sensor",
-            "name": said,
-            "device_class": _PRESENCE.get(label, "occupancy"),
-            "state_topic": count,
-            "value_template": _SOME,
-            **_available(topics, camera),
-        }
+        said, presence = label.capitalize(), _PRESENCE.get(label, "occupancy")
+        found[f"present_{key}"] = _switched(said, count, presence, topics, camera, _SOME)
         found[f"count_{key}"] = _number(f"{said} count", count, "measurement", topics, camera)
     return found
 
 
 def _of_places(camera: Camera, topics: Topics) -> dict[str, Component]:
+    if camera.frame is None:
+        return {}
     found: dict[str, Component] = {}
-    frame = camera.frame
-    for name in sorted(frame.zones) if frame is not None else ():
-        key, inside = identity(name), topics.of(camera.name, "zones", name, "inside")
-        found[f"zone_{key}"] = {
-            "platform": "binary_sensor",
-            "name": f"Zone {name}",
-            "device_class": "occupancy",
-            "state_topic": inside,
-            "value_template": _SOME,
-            **_available(topics, camera),
-        }
-        found[f"zone-inside_{key}"] = _number(
-            f"Zone {name} inside", inside, "measurement", topics, camera
-        )
-        for what in ("entered", "left"):
-            place = topics.of(camera.name, "zones", name, what)
-            found[f"zone-{what}_{key}"] = _number(
-                f"Zone {name} {what}", place, "total_increasing", topics, camera
-            )
-        found[f"zone-crowded_{key}"] = {
-            "platform": "binary_sensor",
-            "name": f"Zone {name} crowded",
-            "device_class": "problem",
-            "state_topic": topics.of(camera.name, "zones", name, "crowded"),
-            **_available(topics, camera),
-        }
-    for name in sorted(frame.lines) if frame is not None else ():
+    for name in sorted(camera.frame.zones):
+        found |= _of_zone(name, camera, topics)
+    for name in sorted(camera.frame.lines):
         for what in ("in", "out"):
             place = topics.of(camera.name, "lines", name, what)
             found[f"line-{what}_{identity(name)}"] = _number(
                 f"Line {name} {what}", place, "total_increasing", topics, camera
             )
     return found
+
+
+def _of_zone(name: str, camera: Camera, topics: Topics) -> dict[str, Component]:
+    key, title = identity(name), f"Zone {name}"
+    at = {
+        what: topics.of(camera.name, "zones", name, what)
+        for what in ("inside", "entered", "left", "crowded")
+    }
+    inside, crowded = at["inside"], at["crowded"]
+    found = {
+        f"zone_{key}": _switched(title, inside, "occupancy", topics, camera, _SOME),
+        f"zone-inside_{key}": _number(f"{title} inside", inside, "measurement", topics, camera),
+    }
+    for what in ("entered", "left"):
+        found[f"zone-{what}_{key}"] = _number(
+            f"{title} {what}", at[what], "total_increasing", topics, camera
+        )
+    found[f"zone-crowded_{key}"] = _switched(f"{title} crowded", crowded, "problem", topics, camera)
+    return found
+
+
+def _switched(
+    name: str, place: str, device_class: str, topics: Topics, camera: Camera, template: str = ""
+) -> Component:
+    """Return what is on or off; ``template`` reads it where the payload is not ON or OFF."""
+    return {
+        "platform": "binary_sensor",
+        "name": name,
+        "device_class": device_class,
+        "state_topic": place,
+        **({"value_template": template} if template else {}),
+        **_available(topics, camera),
+    }
 
 
 def _number(name: str, place: str, state_class: str, topics: Topics, camera: Camera) -> Component:

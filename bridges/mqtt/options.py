@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from bridges.tls_files import CaOption, CertOption, KeyOption, check_tls_files
 from engines.commands import Text, Texts
 
 Role = Literal["none", "operator", "admin"]
@@ -17,22 +18,10 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PASSWORD = "MIRANTE_MQTT_PASSWORD"  # noqa: S105 the name of a variable
 
 
-def _read_protocol(text: str) -> str:
-    if text not in {"5", "3.1.1"}:
-        raise ValueError(f'--protocol: expected 5 or 3.1.1, got "{text}"')
-    return text
-
-
 def _read_prefix(text: str) -> str:
     if not text or any(sign in text for sign in "+#\0") or "" in text.split("/"):
         raise ValueError(f'--prefix: expected levels of a topic without + and #, got "{text}"')
     return text
-
-
-def _read_role(text: str) -> Role:
-    if text not in {"none", "operator", "admin"}:
-        raise ValueError(f'--commands: expected none, operator or admin, got "{text}"')
-    return text  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +37,10 @@ class Options:
     password_file: Annotated[
         Path | None, typer.Option(help=f"File with the password; else {_PASSWORD}.")
     ] = None
-    ca: Annotated[
-        Path | None, typer.Option(help="Certificates that the broker's is signed by (mqtts).")
-    ] = None
-    cert: Annotated[Path | None, typer.Option(help="Certificate of this client (mqtts).")] = None
-    key: Annotated[Path | None, typer.Option(help="Its private key (mqtts).")] = None
-    protocol: Annotated[
-        str,
-        typer.Option(metavar="VERSION", help="MQTT 5 or 3.1.1."),
-        Text(_read_protocol, "5"),
-    ] = "5"
+    ca: CaOption = None
+    cert: CertOption = None
+    key: KeyOption = None
+    protocol: Annotated[Literal["5", "3.1.1"], typer.Option(help="Version of MQTT.")] = "5"
     prefix: Annotated[
         str, typer.Option(help="First level of all topics."), Text(_read_prefix, "mirante")
     ] = "mirante"
@@ -92,9 +75,7 @@ class Options:
         Texts(tuple),
     ] = ()
     commands: Annotated[
-        Role,
-        typer.Option(metavar="ROLE", help="Obey …/set as none, operator or admin."),
-        Text(_read_role, "none"),
+        Role, typer.Option(help="Obey …/set as that role may; none: no commands.")
     ] = "none"
 
     @property
@@ -106,7 +87,7 @@ class Options:
         """Return host and port.
 
         Raises:
-            ValueError: the address is none, or files of TLS are named without it.
+            ValueError: the address cannot be read, or files of TLS are named without it.
         """
         try:
             split = urlsplit(self.url)
@@ -115,16 +96,8 @@ class Options:
             host, port, split = None, None, urlsplit("")
         if split.scheme not in _PORTS or not host or split.path.strip("/"):
             raise ValueError(f"BROKER: expected mqtt://host:port or mqtts://…, got {self.shown!r}")
-        named = {"--ca": self.ca, "--cert": self.cert, "--key": self.key}
-        for option, file in named.items():
-            if file is None:
-                continue
-            if not self.is_tls:
-                raise ValueError(f"{option}: expected with an address mqtts://, got {self.shown}")
-            if not file.is_file():
-                raise ValueError(f"{option}: expected a file, got {file}")
-        if self.key is not None and self.cert is None:
-            raise ValueError("--key: expected --cert with it")
+        wanted = "" if self.is_tls else f"an address mqtts:// with it, got {self.shown}"
+        check_tls_files(self.ca, self.cert, self.key, wanted=wanted)
         return host, port or _PORTS[split.scheme]
 
     @property

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from bridges.item_json import published
 from bridges.webhook.multipart import Part, form
-from mirante.client.items import EVENT_FIELDS
 from mirante.events import Event
 
 Preset = Literal["json", "ntfy", "slack", "telegram", "discord"]
@@ -130,7 +130,7 @@ REQUESTS: dict[Preset, Callable[[str, Message], Request]] = {
 
 def _event_json(said: Message) -> bytes:
     """The event, and ``image_url`` where there is a link to its image."""
-    event = Event(**{name: getattr(said.event, name) for name in EVENT_FIELDS})
+    event = published(said.event)
     if not said.image_url:
         return msgspec.json.encode(event)
     return msgspec.json.encode(msgspec.to_builtins(event) | {"image_url": said.image_url})

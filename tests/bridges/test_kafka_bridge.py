@@ -146,12 +146,13 @@ def test_login_and_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(PASSWORD, "secret")
     ca = tmp_path / "ca.pem"
     ca.write_text("")
-    options = Kafka(servers="a:9093", ca=ca, **LOGIN)
+    options = Kafka(servers="a:9093", ca=ca, cert=ca, **LOGIN)
     made = properties_of(options)
     assert made["security.protocol"] == "sasl_ssl"
     assert made["sasl.mechanisms"] == "SCRAM-SHA-512"
     assert (made["sasl.username"], made["sasl.password"]) == ("mirante", "secret")
-    assert made["ssl.ca.location"] == str(ca)
+    names = ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location")
+    assert [made[name] for name in names] == [str(ca)] * 3  # a file may hold certificate and key
     assert made["enable.idempotence"] is True
     assert "secret" not in repr(options)
 
@@ -164,7 +165,7 @@ def test_login_and_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"user": "me"}, r"--user: expected --security sasl_ssl or sasl_plaintext"),
         ({"ca": Path("ca.pem")}, r"--ca ca\.pem: expected --security ssl or sasl_ssl with it"),
         ({"security": "ssl", "ca": Path("none.pem")}, r"--ca: expected a file, got none\.pem"),
-        ({"security": "ssl", "key": Path("none.pem")}, r"--certificate: expected --key with it"),
+        ({"security": "ssl", "key": Path(__file__)}, r"--key: expected --cert with it"),
         ({"properties": ("linger.ms",)}, r"--property: expected NAME=VALUE, got 'linger\.ms'"),
         ({"properties": ("acks=0",)}, r"--property: acks is the bridge's own, got 'acks=0'"),
         ({"properties": ("delivery.timeout.ms=9",)}, r"delivery\.timeout\.ms is the bridge"),

@@ -103,7 +103,7 @@ def test_names_become_levels_and_identities_of_their_own() -> None:
         ({"url": "http://x"}, "BROKER: expected mqtt://host:port"),
         ({"url": "mqtt://"}, "BROKER: expected mqtt://host:port"),
         ({"url": "mqtt://u:secret@h:x"}, "got 'mqtt://h:x'"),
-        ({"url": "mqtt://h", "ca": Path("x")}, "--ca: expected with an address mqtts://"),
+        ({"url": "mqtt://h", "ca": Path("x")}, "--ca x: expected an address mqtts://"),
         ({"url": "mqtts://h", "ca": Path("/nowhere")}, "--ca: expected a file, got /nowhere"),
         ({"url": "mqtts://h", "key": Path(__file__)}, "--key: expected --cert with it"),
     ],
