@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -34,30 +36,35 @@ from mirante.wire import encode
 from pipeline.worker.redis_server import RedisServer
 
 if TYPE_CHECKING:
-    from multiprocessing.queues import Queue
+    from multiprocessing.connection import Connection
 
 Kind = Literal["events", "detections"]
 CAMERAS, OBJECTS, BATCH = 4, 8, 500
 
 
-def _files(url: str, folder: Path, kind: Kind) -> Bridge:
-    del url
+@dataclass(frozen=True)
+class Place:
+    """Where a bridge is measured.
+
+    Attributes:
+        url: of Redis.
+        folder: for files.
+        ending: closes what was opened for it.
+    """
+
+    url: str
+    folder: Path
+    ending: ExitStack
+
+
+def _files(form: Literal["jsonl", "parquet"], place: Place, kind: Kind) -> Bridge:
     from bridges.files.bridge import FilesBridge
     from bridges.files.options import Files
 
-    return FilesBridge(Files(folder=folder, kinds=(kind,)))
+    return FilesBridge(Files(folder=place.folder, kinds=(kind,), format=form))
 
 
-def _parquet(url: str, folder: Path, kind: Kind) -> Bridge:
-    del url
-    from bridges.files.bridge import FilesBridge
-    from bridges.files.options import Files
-
-    return FilesBridge(Files(folder=folder, kinds=(kind,), format="parquet"))
-
-
-def _kafka(url: str, folder: Path, kind: Kind) -> Bridge:
-    del url, folder
+def _kafka(_place: Place, kind: Kind) -> Bridge:
     from bridges.kafka.bridge import KafkaBridge
     from bridges.kafka.options import Kafka
 
@@ -65,32 +72,36 @@ def _kafka(url: str, folder: Path, kind: Kind) -> Bridge:
     return KafkaBridge(Kafka(servers="", kinds=(kind,), properties=mock))
 
 
-def _metropolis(url: str, folder: Path, kind: Kind) -> Bridge:
-    del folder
-    if kind != "detections":
-        raise typer.BadParameter(f"expected detections for metropolis, got {kind!r}")
+def _metropolis(place: Place, kind: Kind) -> Bridge:
+    _check("metropolis", "detections", kind)
     from bridges.metropolis.bridge import MetropolisBridge
     from bridges.metropolis.options import Metropolis
 
-    return MetropolisBridge(Metropolis(), Reading(redis=url))
+    return MetropolisBridge(Metropolis(), Reading(redis=place.url))
 
 
-def _webhook(url: str, folder: Path, kind: Kind) -> Bridge:
-    del folder
+def _webhook(place: Place, kind: Kind) -> Bridge:
+    _check("webhook", "events", kind)
     from bridges.webhook.delivery import HookBridge
     from bridges.webhook.load import parse_hooks
 
-    if kind != "events":
-        raise typer.BadParameter(f"webhook: expected --kind events, got {kind}")
     context = get_context("spawn")
-    told: Queue[int] = context.Queue()
-    context.Process(target=_receive, args=(told,), daemon=True).start()
-    keys = {"url": f"http://127.0.0.1:{told.get()}/", "secret": "a secret of many letters"}
+    told, tells = context.Pipe(duplex=False)
+    receiver = context.Process(target=_receive, args=(tells,), daemon=True)
+    receiver.start()
+    for end in (receiver.close, receiver.join, receiver.terminate, told.close, tells.close):
+        place.ending.callback(end)
+    keys = {"url": f"http://127.0.0.1:{told.recv()}/", "secret": "a secret of many letters"}
     hook = parse_hooks({"hooks": {"webhook": keys}}).hooks["webhook"]
-    return HookBridge("webhook", hook, None, RedisUrl(url), threading.Event())
+    return HookBridge("webhook", hook, None, RedisUrl(place.url), threading.Event())
 
 
-def _receive(told: Queue[int]) -> None:
+def _check(bridge: str, carried: Kind, kind: Kind) -> None:
+    if kind != carried:
+        raise typer.BadParameter(f"--kind: expected {carried} for {bridge}, got {kind}")
+
+
+def _receive(tells: Connection) -> None:
     """Take requests, as the other side of ``webhook``."""
 
     async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,15 +114,15 @@ def _receive(told: Queue[int]) -> None:
 
     async def serve() -> None:
         server = await asyncio.start_server(taken, "127.0.0.1", 0)
-        told.put(server.sockets[0].getsockname()[1])
+        tells.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(serve())
 
 
-BRIDGES: dict[str, Callable[[str, Path, Kind], Bridge]] = {
-    "files": _files,
-    "parquet": _parquet,
+BRIDGES: dict[str, Callable[[Place, Kind], Bridge]] = {
+    "files": partial(_files, "jsonl"),
+    "parquet": partial(_files, "parquet"),
     "kafka": _kafka,
     "metropolis": _metropolis,
     "webhook": _webhook,
@@ -152,10 +163,16 @@ def _entry(kind: Kind, camera: str, number: int) -> bytes:
     return encode(result).detections["json"]
 
 
-def _fill(url: RedisUrl, kind: Kind, count: int) -> None:
+def fill(url: RedisUrl, kind: Kind, count: int, cameras: int = CAMERAS) -> None:
+    """Write entries of ``camera-0``, ``camera-1``, … in turn; event ``n`` of one has the ID
+    ``camera-0-n``.
+
+    Raises:
+        redis.RedisError: Redis does not answer, or refuses.
+    """
     commands = []
     for i in range(count):
-        camera, number = f"camera-{i % CAMERAS}", i // CAMERAS
+        camera, number = f"camera-{i % cameras}", i // cameras
         entry_id = f"{1_763_899_667_000 + number * 40}-{number}"
         fields = ("json", _entry(kind, camera, number), "sent", "1.0")
         commands.append(("XADD", key(camera, kind), entry_id, *fields))
@@ -168,10 +185,14 @@ def _fill(url: RedisUrl, kind: Kind, count: int) -> None:
 
 def measure(bridge: str, kind: Kind, count: int) -> tuple[float, float]:
     """Return entries per second, and seconds of CPU per 1,000 entries."""
-    with RedisServer(0) as server, tempfile.TemporaryDirectory() as folder:
-        _fill(RedisUrl(server.url), kind, count)
+    with (
+        RedisServer(0) as server,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as ending,
+    ):
+        fill(RedisUrl(server.url), kind, count)
         stop = threading.Event()
-        made = BRIDGES[bridge](server.url, Path(folder), kind)
+        made = BRIDGES[bridge](Place(server.url, Path(folder), ending), kind)
         carrier = Carrier(made, Reading(redis=server.url, since_s=1e10), stop)
         thread = threading.Thread(target=carrier.run)
         wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -188,8 +209,8 @@ def measure(bridge: str, kind: Kind, count: int) -> tuple[float, float]:
 
 def main(
     bridge: Annotated[str, typer.Argument(help=f"One of {', '.join(BRIDGES)}.")],
-    kind: Annotated[Kind, typer.Option(help="Of entries.")] = "events",
-    entries: Annotated[int, typer.Option(help="How many.", min=100)] = 20_000,
+    kind: Annotated[Kind, typer.Option(help="Of the entries.")] = "events",
+    entries: Annotated[int, typer.Option(help="Number of entries.", min=100)] = 20_000,
 ) -> None:
     """Measure how many entries a bridge carries a second, and what that takes."""
     if bridge not in BRIDGES:

@@ -1,4 +1,4 @@
-"""Measures the bridge to MQTT: events a second and CPU, for docs/bridges/mqtt.md.
+"""Measure the bridge to MQTT: events a second and CPU, for docs/bridges/mqtt.md.
 
     .venv/bin/python docs/mqtt_cost.py --events 20000
 
@@ -18,7 +18,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from paho.mqtt.client import Client
@@ -28,9 +31,8 @@ from bridges.carrying import Carrier
 from bridges.mqtt.bridge import MqttBridge
 from bridges.mqtt.options import Options
 from bridges.reading import Reading
-from mirante import Event
-from mirante.keys import key
-from pipeline.control.registry import connect
+from bridges.throughput import fill
+from mirante.redis_url import RedisUrl
 from pipeline.worker.redis_server import RedisServer
 
 PROGRAM = shutil.which("mosquitto", path="/usr/bin:/usr/sbin:/usr/local/sbin") or "mosquitto"
@@ -52,32 +54,9 @@ def listen(port: int, events: int) -> None:
     client.connect("127.0.0.1", port)
     client.subscribe("mirante/+/events", 1)
     client.loop_start()
-    is_whole = done.wait(600) and got == [f"e{n}" for n in range(events)]
+    is_whole = done.wait(600) and got == [f"camera-0-{n}" for n in range(events)]
     client.loop_stop()
     print("each once, in order" if is_whole else f"{len(got)} came", flush=True)  # noqa: T201
-
-
-def fill(url: str, events: int) -> None:
-    """Write events of one camera."""
-    with connect(url, 60) as client, client.pipeline(transaction=False) as pipe:
-        for n in range(events):
-            one = Event(
-                id=f"e{n}",
-                camera="gate",
-                kind="zone-entered",
-                ts=1.7e9 + n,
-                seq=n,
-                epoch=1,
-                track_id=n + 1,
-                label="person",
-                score=0.9,
-                bbox=(10, 20, 100, 200),
-                zone="door",
-                reason="person entered door",
-            )
-            fields = {"json": msgspec.json.encode(one), "sent": 1.0}
-            pipe.xadd(key("gate", "events"), fields, id=f"{n + 1}-0")  # type: ignore[arg-type]
-        pipe.execute()
 
 
 def cpu_s() -> float:
@@ -86,20 +65,42 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(events: int, protocol: str) -> None:
-    """Run once and print a row."""
+@contextmanager
+def broker(folder: Path, is_delayed: bool) -> Iterator[int]:
+    """Run mosquitto; yield its port.
+
+    Args:
+        folder: for its configuration.
+        is_delayed: leave ``set_tcp_nodelay`` out, as Debian does.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with RedisServer(port=0) as server, tempfile.TemporaryDirectory() as folder:
-        fill(server.url, events)
-        config = Path(folder) / "conf"
-        config.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\n"
-            "max_queued_messages 0\nset_tcp_nodelay true\n"
-        )
-        broker = subprocess.Popen([PROGRAM, "-c", config], stderr=subprocess.DEVNULL)
-        time.sleep(1)
+    config = folder / "conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+        + ("" if is_delayed else "set_tcp_nodelay true\n")
+    )
+    process = subprocess.Popen([PROGRAM, "-c", config], stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(events: int, protocol: Literal["5", "3.1.1"], is_delayed: bool) -> None:
+    """Run once and print a row."""
+    with (
+        RedisServer(port=0) as server,
+        tempfile.TemporaryDirectory() as folder,
+        broker(Path(folder), is_delayed) as port,
+    ):
+        fill(RedisUrl(server.url), "events", events, cameras=1)
         command = [sys.executable, __file__, "--listen", str(port), "--events", str(events)]
         listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert listener.stdout is not None
@@ -115,8 +116,6 @@ def measure(events: int, protocol: str) -> None:
         stop.set()
         thread.join()
         listener.wait()
-        broker.terminate()
-        broker.wait()
     rate, each_us, share = events / took_s, 1e6 * used_s / events, 100 * used_s / took_s
     words = f"{rate:,.0f} events/s, {each_us:.0f} us of CPU an event, {share:.0f} % of a core"
     print(f"MQTT {protocol}: {words}; {said}")  # noqa: T201
@@ -125,10 +124,11 @@ def measure(events: int, protocol: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--listen", type=int)
+    parser.add_argument("--delayed", action="store_true", help="without set_tcp_nodelay")
+    parser.add_argument("--listen", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.listen:
         listen(asked.listen, asked.events)
     else:
-        for version in ("5", "3.1.1"):
-            measure(asked.events, version)
+        measure(asked.events, "5", asked.delayed)
+        measure(asked.events, "3.1.1", asked.delayed)

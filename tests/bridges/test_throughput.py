@@ -23,5 +23,9 @@ def test_each_bridge_is_measured(bridge: str, capsys: pytest.CaptureFixture[str]
 def test_what_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"expected one of files, .* got 'paper'"):
         main("paper")
-    with pytest.raises(BadParameter, match=r"expected detections for metropolis, got 'events'"):
+    with pytest.raises(
+        BadParameter, match="--kind: expected detections for metropolis, got events"
+    ):
         main("metropolis")
+    with pytest.raises(BadParameter, match="--kind: expected events for webhook, got detections"):
+        main("webhook", "detections")
