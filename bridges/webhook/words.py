@@ -20,9 +20,22 @@ _STATES = {
     "test": "test",
 }
 
+_OWN = {
+    "camera:motion": "motion",
+    "camera:cell-motion": "motion",
+    "camera:line": "line crossed",
+    "camera:field": "something in the area",
+    "camera:object": "object",
+    "camera:tamper": "tampering",
+    "camera:input": "input active",
+    "camera:sound": "sound",
+    "camera:visitor": "visitor",
+}
+
 
 def event_sentence(event: Event) -> str:
-    """Return ``person entered zone door``, ``3 objects in zone door``, or ``camera lost: why``.
+    """Return ``person entered zone door``, ``3 objects in zone door``, ``camera lost: why``, or
+    ``motion ended: why`` of a camera's own events.
 
     A kind of a later version is named as it is.
     """
@@ -32,6 +45,10 @@ def event_sentence(event: Event) -> str:
 
 def _deed(event: Event) -> str:
     place = f"zone {event.zone}" if event.zone else f"line {event.line}" if event.line else ""
+    if event.kind in _OWN:
+        where = f" ({event.zone or event.line})" if event.zone or event.line else ""
+        end = " ended" if event.active is False else ""
+        return f"{event.label or _OWN[event.kind]}{where}{end}"
     if event.kind == "zone-crowded":
         return f"{event.count} objects in {place}"
     deed = _DEEDS.get(event.kind, event.kind)

@@ -8,7 +8,7 @@ import json
 import re
 from email.message import Message as Mail
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 import msgspec
@@ -22,7 +22,7 @@ from bridges.webhook.signature import signing_key
 from bridges.webhook.templates import SAMPLE, BadTemplateError, Template
 from bridges.webhook.words import event_sentence
 from mirante.client.items import ReceivedEvent
-from mirante.events import Event
+from mirante.events import Event, EventKind
 from pipeline.config.messages import ConfigError
 from pipeline.control.image_links import opens
 from tests.support import ROOT
@@ -336,5 +336,8 @@ def test_an_event_in_a_sentence() -> None:
     )
     assert said("zone-crowded", zone="door", count=3) == "3 objects in zone door"
     assert said("camera-lost", reason="wrong password") == "camera lost: wrong password"
+    assert said("camera:field", label="person", zone="yard", active=True) == "person (yard)"
+    assert said("camera:motion", active=False, reason="it says so") == "motion ended: it says so"
     assert said("wall-climbed", label="cat") == "cat wall-climbed"
+    assert [kind for kind in get_args(EventKind) if kind in said(kind)] == []  # each has words
     assert "a test from Mirante" in event_sentence(trial_event(0.0))
