@@ -18,7 +18,17 @@ def show(address: str, name: str | None) -> bool:
     with connect(address) as client:
         found = bridges(client)
     print_table(
-        ["bridge", "kind", "target", "state", "behind", "delivered", "failed", "given up", "words"],
+        [
+            "bridge",
+            "kind",
+            "target",
+            "state",
+            "behind",
+            "delivered",
+            "failed",
+            "given up",
+            "reason",
+        ],
         [_row(each) for each in found],
     )
     return name is None or any(each.name == name and each.state in _WELL for each in found)

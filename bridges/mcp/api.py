@@ -11,10 +11,11 @@ from urllib.parse import quote
 import httpx
 from mcp.server.mcpserver.exceptions import ToolError
 
+from bridges.mcp.facts import Facts
+
 TIMEOUT_S = 60.0  # a camera's test takes 30
 CONNECT_S = 10.0
 
-Facts = dict[str, Any]
 Query = Mapping[str, Any]
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bridges.mcp.api import Api, Facts, of_camera
+from bridges.mcp.api import Api, of_camera
+from bridges.mcp.facts import Facts
 from bridges.mcp.looks import Name
 
 

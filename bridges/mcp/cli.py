@@ -82,7 +82,7 @@ def mcp(options: McpOptions) -> None:
     try:
         from bridges.mcp.server import serve_http, serve_stdio
     except ModuleNotFoundError as error:
-        raise ValueError(f"expected mirante[mcp] to be installed: {error}") from None
+        raise RuntimeError(f"mcp needs {error.name}: pip install 'mirante[mcp]'") from None
     if options.http is None:
         serve_stdio(options.url, options.token(), allow_changes=options.allow_changes)
     else:

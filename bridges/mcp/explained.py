@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
-Facts = dict[str, Any]
+from bridges.mcp.facts import Facts, utc
 
 
 def explained(
@@ -86,5 +84,4 @@ def _per_second(history: Facts) -> Facts:
 
 
 def _change(state: Facts) -> Facts:
-    at = datetime.fromtimestamp(state["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"at": at, **{key: state[key] for key in ("state", "reason", "code")}}
+    return {"at": utc(state["at"]), **{key: state[key] for key in ("state", "reason", "code")}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -12,8 +11,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from bridges.mcp.api import Api, Facts, of_camera
+from bridges.mcp.api import Api, of_camera
 from bridges.mcp.explained import explained
+from bridges.mcp.facts import Facts, utc
 from bridges.mcp.paired import newest
 from bridges.mcp.picture import answer, with_boxes
 
@@ -110,8 +110,8 @@ class Looks:
         return {
             "camera": camera,
             "by": by,
-            "from": _utc(found["from"]),
-            "to": _utc(found["to"]),
+            "from": utc(found["from"]),
+            "to": utc(found["to"]),
             "series": [_readable(each) for each in found["series"]],
         }
 
@@ -213,12 +213,8 @@ def _drawn(jpeg: bytes, objects: list[Facts], size: Any) -> bytes:
         raise ToolError(f"the image cannot be drawn on: {error}; ask with boxes false") from None
 
 
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _readable(series: Facts) -> Facts:
-    values = [[_utc(at), value] for at, value in series["values"]]
+    values = [[utc(at), value] for at, value in series["values"]]
     numbers = [value for _, value in values]
     total = max(numbers) if series["metric"] == "peak" else sum(numbers)
     return {**series, "values": values, "total": total}

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-from bridges.mcp.api import Api, Facts, of_camera
+from bridges.mcp.api import Api, of_camera
+from bridges.mcp.facts import Facts
 
 WAIT_S = 10.0
 

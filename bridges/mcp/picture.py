@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from mcp_types import CallToolResult, ImageContent, TextContent
 
+from bridges.mcp.facts import Facts
 from mirante.detections import UNTRACKED, Detections
 from mirante.frame import FrameResult
 from pipeline.cli.drawn_result import draw_result
 
-Facts = dict[str, Any]
 QUALITY = 85  # of a JPEG that was drawn on
 
 

@@ -85,7 +85,7 @@ def _in_zone(event: Event) -> _Meant:
 
 
 def _told(topic: str, item: str) -> Callable[[Event], _Meant]:
-    """Of what a camera itself told."""
+    """Make what reads one of a camera's own events."""
 
     def meant(event: Event) -> _Meant:
         if event.active is None:

@@ -118,7 +118,7 @@ class Hook(Section):
         for name, value in headers.items():
             if not _FIELD.fullmatch(name) or name.lower() in _OURS:
                 raise ValueError(
-                    f'expected names of HTTP fields that are not set here, got "{name}"'
+                    f'expected names of HTTP fields that Mirante does not set, got "{name}"'
                 )
             if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value.get_secret_value()):
                 raise ValueError(f"{name}: expected printable ASCII, without blanks around it")
