@@ -10,17 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, ROWS
 
-# Each may import those below it, and itself; siblings in one row do not import each other.
-ROWS: list[set[str]] = [
-    {"mirante"},
-    {"engines"},
-    {"plugins"},
-    {"pipeline"},
-    {"training", "benchmarks", "bridges"},
-    {"dashboard"},
-]
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60  # lines without its docstring

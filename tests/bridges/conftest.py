@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.redis_child import RedisChild
 from tests.support.redis_fixtures import folder, outbox, server, shared_server, until
+
+if TYPE_CHECKING:
+    from tests.support.api_server import Bench
 
 __all__ = ["folder", "outbox", "server", "shared_server", "until"]
 
@@ -17,3 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = {"folder", "server"} & set(getattr(item, "fixturenames", ()))
         if names and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.redis)
+
+
+@pytest.fixture
+def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A dashboard with a token of each role."""
+    from tests.support.mcp_calls import guarded_site
+
+    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
+    with guarded_site(server, tmp_path) as made:
+        yield made

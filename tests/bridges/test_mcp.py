@@ -6,15 +6,13 @@ import asyncio
 import base64
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
-import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
@@ -30,23 +28,15 @@ from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, pack
 from tests.support.api_server import BOXES, Bench
 from tests.support.kept_trails import keep_trails
-from tests.support.mcp_calls import CHANGES, facts, guarded_site, refused
+from tests.support.mcp_calls import CHANGES, facts, refused
 from tests.support.polled_requests import polled
 from tests.support.ports import free_port
-from tests.support.redis_child import RedisChild
 from tests.support.walks import walk
 
 CAR = Object(label="car", class_id=1, score=0.9, bbox=(100, 50, 200, 100))
 SIZE = (640, 360)
 _GREY = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
 JPEG = cv2.imencode(".jpg", _GREY)[1].tobytes()
-
-
-@pytest.fixture
-def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
-    with guarded_site(server, tmp_path) as made:
-        yield made
 
 
 def talk(

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -19,15 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from bridges.mcp.server import http_app
 from pipeline.cli.app import run as cli
 from tests.support.api_server import Bench
-from tests.support.mcp_calls import CHANGES, ROLES, facts, guarded_site
-from tests.support.redis_child import RedisChild
-
-
-@pytest.fixture
-def site(server: RedisChild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("MIRANTE_HOME", str(tmp_path))
-    with guarded_site(server, tmp_path) as made:
-        yield made
+from tests.support.mcp_calls import CHANGES, ROLES, facts
 
 
 @pytest.mark.parametrize(

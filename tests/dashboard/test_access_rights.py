@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -33,11 +32,12 @@ from tests.support.api_server import REPORT, Bench, serving
 from tests.support.bundles import unpacked
 from tests.support.guarded_app import HOST, make_access
 from tests.support.routes import CLIP, ENTRY, Route, walk
+from tests.support.tokens import hashed
 
 OWN, HIDDEN, NOWHERE = "yard-1", "vault-7", "vault-8"
 ROLES: tuple[Role, ...] = get_args(Role)
 TOKENS = {
-    f"{role}-{of}": {"sha256": hashlib.sha256(f"{role}-{of}".encode()).hexdigest(), "role": role}
+    f"{role}-{of}": hashed(f"{role}-{of}", role=role)
     | ({"cameras": ["yard-*"]} if of == "yard" else {})
     for role in ROLES
     for of in ("all", "yard")
@@ -277,7 +277,7 @@ def heard(page: ClientConnection, kind: str) -> dict[str, Any]:
 
 
 def test_a_page_sees_its_cameras_until_its_rights_change(bench: Bench) -> None:
-    store, secret = bench.services.access.store, hashlib.sha256(b"changing").hexdigest()
+    store, secret = bench.services.access.store, hashed("changing")["sha256"]
 
     def become(*cameras: str) -> None:
         with store.changing() as stored:

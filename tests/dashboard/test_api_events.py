@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import time
 from collections.abc import Iterator
@@ -22,14 +21,15 @@ from mirante.keys import key
 from pipeline.control.image_links import link
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.tokens import hashed
 
 pytestmark = pytest.mark.redis
 
 EVENTS = "/api/v1/events"
 NOON = 1_795_953_600
 TOKENS = {
-    name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "role": role, **more}
-    for name, role, more in (("all", "admin", {}), ("yard", "viewer", {"cameras": ["yard-*"]}))
+    "all": hashed("all", role="admin"),
+    "yard": hashed("yard", role="viewer", cameras=["yard-*"]),
 }
 ADMIN, YARD = ({"Authorization": f"Bearer {name}"} for name in TOKENS)
 

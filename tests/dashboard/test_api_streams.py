@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.tokens import hashed
 
 pytestmark = pytest.mark.redis
 
@@ -18,13 +18,9 @@ ADD, REMOVE = "/api/v1/stream/add", "/api/v1/stream/remove"
 URL = "rtsp://u:p@10.0.0.7/stream1"
 
 
-def token(role: str, **more: Any) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(role.encode()).hexdigest(), "role": role, **more}
-
-
 @pytest.fixture
 def site(redis_server: RedisServer, tmp_path: Path) -> Iterator[Bench]:
-    tokens = {"a": token("admin"), "o": token("operator"), "v": token("viewer")}
+    tokens = {role: hashed(role, role=role) for role in ("admin", "operator", "viewer")}
     with serving(redis_server, tmp_path, tokens=tokens) as made:
         made.http.headers["Authorization"] = "Bearer admin"
         yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import stat
@@ -26,6 +25,7 @@ from pipeline.control.audit import Entry
 from pipeline.control.registry import connect
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.tokens import hashed
 
 pytestmark = pytest.mark.redis
 
@@ -45,10 +45,7 @@ def bearer(name: str) -> dict[str, str]:
 def site(redis_server: RedisServer, monkeypatch: Any, tmp_path: Path) -> Iterator[Bench]:
     """A dashboard with users and tokens."""
     monkeypatch.setenv("MIRANTE_HOME", str(tmp_path / "home"))
-    tokens = {
-        name: {"sha256": hashlib.sha256(f"s3cret-token-{name}".encode()).hexdigest(), **rights}
-        for name, rights in TOKENS.items()
-    }
+    tokens = {name: hashed(f"s3cret-token-{name}", **rights) for name, rights in TOKENS.items()}
     users = {"anna": {"password": hash_password("battery staple 1"), "role": "admin"}}
     with serving(redis_server, tmp_path, tokens=tokens, users=users) as made:
         yield made

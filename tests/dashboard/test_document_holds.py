@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.config.dashboard import Dashboard
 from pipeline.control.credentials import Credentials
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
+from tests.support.tokens import hashed
 
 pytestmark = pytest.mark.redis
 
@@ -47,8 +47,7 @@ def site(
     """A dashboard with a camera, which takes a token; wrong ones are sent to every route."""
     monkeypatch.setattr("dashboard.access.attempts.Attempts.check", lambda *_: None)
     monkeypatch.setattr("dashboard.access.attempts.Attempts.begin", lambda *_: None)
-    token = {"sha256": hashlib.sha256(b"admin").hexdigest(), "role": "admin"}
-    with serving(redis_server, tmp_path, tokens={"t": token}) as made:
+    with serving(redis_server, tmp_path, tokens={"t": hashed("admin", role="admin")}) as made:
         made.http.headers.update(ADMIN)
         made.http.post(CAMERAS, json=GATE).raise_for_status()
         made.worker()

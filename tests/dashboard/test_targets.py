@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.control.trials import Trial, pack
 from pipeline.worker.redis_server import RedisServer
 from tests.support.api_server import Bench, serving
 from tests.support.polled_requests import polled
+from tests.support.tokens import hashed
 
 pytestmark = pytest.mark.redis
 
@@ -76,11 +76,10 @@ def test_an_admin_of_all_cameras_may_add_what_one_of_some_may_not(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
     """Who adds cameras of any name decides about the installation."""
-    tokens: dict[str, dict[str, Any]] = {
-        name: {"sha256": hashlib.sha256(name.encode()).hexdigest(), "role": "admin"}
-        for name in ("every", "yards")
+    tokens = {
+        "every": hashed("every", role="admin"),
+        "yards": hashed("yards", role="admin", cameras=["yard-*"]),
     }
-    tokens["yards"]["cameras"] = ["yard-*"]
     with serving(redis_server, tmp_path, tokens=tokens) as bench:
 
         def answer(token: str, method: str, path: str, body: dict[str, str]) -> httpx.Response:

@@ -6,18 +6,7 @@ import pytest
 
 from mirante import keys
 from mirante.keys import EntryId, camera_of, check_camera, key
-from tests.support import ROOT
-
-ROOMS = [
-    "mirante",
-    "engines",
-    "plugins",
-    "pipeline",
-    "training",
-    "benchmarks",
-    "bridges",
-    "dashboard",
-]
+from tests.support import ROOMS, ROOT
 
 
 def test_keys_carry_the_camera_as_a_hash_tag() -> None:

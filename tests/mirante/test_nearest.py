@@ -1,7 +1,7 @@
 import pytest
 
 from mirante.nearest import nearest, similar
-from tests.support import ROOT
+from tests.support import ROOMS, ROOT
 
 
 def test_the_nearest_name_is_suggested() -> None:
@@ -19,7 +19,6 @@ def test_else_what_is_known(known: list[str], hint: str) -> None:
 
 
 def test_nothing_else_looks_for_names() -> None:
-    rooms = ["mirante", "engines", "plugins", "pipeline", "training", "benchmarks", "dashboard"]
-    files = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     using = [path for path in files if "get_close_matches" in path.read_text(encoding="utf-8")]
     assert using == [ROOT / "mirante/nearest.py"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,28 @@ RETRY_S = (0.01, 0.05)
 
 
 @contextmanager
+def running(run: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Run in a thread until the block is left, which sets ``stop``; raise what it raised."""
+    raised = list[BaseException]()
+
+    def noted() -> None:
+        try:
+            run()
+        except BaseException as error:  # noqa: BLE001 raised where the block ends
+            raised.append(error)
+
+    thread = threading.Thread(target=noted)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+@contextmanager
 def carried(bridge: Bridge, server: RedisChild, **options: Any) -> Iterator[Carrier]:
     """Run a bridge until the block is left; raise what it raised.
 
@@ -30,25 +52,11 @@ def carried(bridge: Bridge, server: RedisChild, **options: Any) -> Iterator[Carr
         server: the Redis.
         **options: fields of ``Reading``; what is in Redis already is read too.
     """
-    stop, raised = threading.Event(), list[BaseException]()
+    stop = threading.Event()
     reading = Reading(**{"redis": server.url, "since_s": 1e9, **options})
     carrier = Carrier(bridge, reading, stop, RETRY_S)
-
-    def run() -> None:
-        try:
-            carrier.run()
-        except BaseException as error:  # noqa: BLE001 raised where the block ends
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running(carrier.run, stop):
         yield carrier
-    finally:
-        stop.set()
-        thread.join()
-    if raised:
-        raise raised[0]
 
 
 def event(number: int, camera: str = "gate", **facts: Any) -> Event:

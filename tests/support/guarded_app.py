@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ from dashboard.access.guard import Guard
 from dashboard.access.rights import Admin, Viewer
 from dashboard.api import session
 from pipeline.config.dashboard import Dashboard
+from tests.support.tokens import hashed
 
 PASSWORD, TOKEN = "correct horse", "a-token-of-a-machine"
 HASH = argon2.PasswordHasher(time_cost=1, memory_cost=1024).hash(
@@ -26,7 +26,7 @@ USERS = {
     "anna": {"password": HASH, "role": "admin"},
     "ben": {"password": HASH, "role": "viewer"},
 }
-TOKENS = {"grafana": {"sha256": hashlib.sha256(TOKEN.encode()).hexdigest(), "role": "viewer"}}
+TOKENS = {"grafana": hashed(TOKEN, role="viewer")}
 HOST = "http://127.0.0.1:8600"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -12,6 +12,7 @@ from typing import Any
 from bridges.reading import Reading
 from bridges.webhook.given import Given
 from bridges.webhook.running import carry, hooks_of
+from tests.support.bridged import running
 
 FAST = {"first_s": 0.01, "most_s": 0.05, "timeout_s": 5}
 
@@ -31,20 +32,6 @@ def hooked(address: str, folder: Path, **hooks: dict[str, Any]) -> Iterator[None
     file.write_text(json.dumps({"hooks": whole, "links": links}))  # JSON is YAML
     reading = Reading(redis=address, since_s=1e9)
     checked, several = hooks_of(Given(hooks=file), reading)
-    stop, raised = threading.Event(), list[BaseException]()
-
-    def run() -> None:
-        try:
-            carry(checked, several, stop)
-        except BaseException as error:  # noqa: BLE001 raised where the block ends
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    stop = threading.Event()
+    with running(lambda: carry(checked, several, stop), stop):
         yield
-    finally:
-        stop.set()
-        thread.join()
-    if raised:
-        raise raised[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,10 @@ from mcp import Client
 
 from tests.support.api_server import Bench, serving
 from tests.support.redis_child import RedisChild
+from tests.support.tokens import hashed
 
 ROLES = ("admin", "operator", "viewer")
-TOKENS = {
-    role: {"sha256": hashlib.sha256(role.encode()).hexdigest(), "role": role} for role in ROLES
-}
+TOKENS = {role: hashed(role, role=role) for role in ROLES}
 CHANGES = {"set_zones", "pause_camera", "resume_camera", "wake_camera"}
 
 

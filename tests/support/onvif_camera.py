@@ -5,16 +5,15 @@ It is written from the specifications and shares no code with what it tests.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.onvif_device import is_proven, time_answer
 
 GROUP = "239.255.255.250"
 HOST = "127.0.0.1"
@@ -171,7 +170,7 @@ class OnvifCamera:
             return self.answers[name[1]]
         if name[1] == "GetSystemDateAndTime":
             assert "UsernameToken" not in request, "it is asked before anyone is known"
-            return 200, soap(self._time())
+            return 200, soap(time_answer(self.ahead))
         if name[1] == "GetServices":
             return self._services()
         if name[1] == "GetCapabilities":
@@ -181,7 +180,7 @@ class OnvifCamera:
                 f"<tt:Media><tt:XAddr>{media}</tt:XAddr></tt:Media>"
                 "</tds:Capabilities></tds:GetCapabilitiesResponse>"
             )
-        if self.login is not None and not self._proves(request):
+        if self.login and not is_proven(request, self.login, self.ahead, self._nonces):
             return 400, fault("NotAuthorized", "Sender not authorized")
         return self._of_media(name[1], request)
 
@@ -236,35 +235,3 @@ class OnvifCamera:
             f"<tt:FrameRateLimit>{fps}</tt:FrameRateLimit><tt:BitrateLimit>4096</tt:BitrateLimit>"
             f"</tt:RateControl>{end}"
         )
-
-    def _time(self) -> str:
-        now = datetime.now(UTC) + self.ahead
-        return (
-            "<tds:GetSystemDateAndTimeResponse><tds:SystemDateAndTime><tt:UTCDateTime>"
-            f"<tt:Time><tt:Hour>{now.hour}</tt:Hour><tt:Minute>{now.minute}</tt:Minute>"
-            f"<tt:Second>{now.second}</tt:Second></tt:Time>"
-            f"<tt:Date><tt:Year>{now.year}</tt:Year><tt:Month>{now.month}</tt:Month>"
-            f"<tt:Day>{now.day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
-            "</tds:GetSystemDateAndTimeResponse>"
-        )
-
-    def _proves(self, request: str) -> bool:
-        """Whether the request's UsernameToken is right, fresh and new."""
-        assert self.login is not None
-        user, password = self.login
-        said = {
-            name: re.search(rf"<\w+:{name}(?: [^>]*)?>([^<]*)<", request)
-            for name in ("Username", "Password", "Nonce", "Created")
-        }
-        parts = {name: match[1] for name, match in said.items() if match}
-        if len(parts) < len(said) or "PasswordDigest" not in request:
-            return False
-        assert password not in request, "the password travels"
-        created = datetime.strptime(parts["Created"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        nonce = base64.b64decode(parts["Nonce"], validate=True)
-        plain = nonce + parts["Created"].encode() + password.encode()
-        right = base64.b64encode(hashlib.sha1(plain).digest()).decode()
-        fresh = abs(created.timestamp() - time.time() - self.ahead.total_seconds()) < 60
-        new = parts["Nonce"] not in self._nonces
-        self._nonces.add(parts["Nonce"])
-        return parts["Username"] == user and parts["Password"] == right and fresh and new

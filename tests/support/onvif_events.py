@@ -6,7 +6,6 @@ cameras of several makers are known to differ; it shares no code with what it te
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import secrets
@@ -21,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
+
+from tests.support.onvif_device import is_proven, time_answer
 
 HOST = "127.0.0.1"
 _EVENTS = "http://www.onvif.org/ver10/events/wsdl"
@@ -210,7 +211,8 @@ class EventCamera:
             return 200, self.answers[name], {}
         if name == "GetSystemDateAndTime":
             assert "UsernameToken" not in request, "it is asked before anyone is known"
-            return 200, self._soap(self._time()), {}
+            _, _, tt, _, _, tds = _PREFIXES[self.prefixes]
+            return 200, self._soap(time_answer(self.ahead, tt, tds)), {}
         if self.login is not None and (refusal := self._refusal(request, login)):
             return refusal
         if name in {"GetServices", "GetCapabilities"}:
@@ -316,18 +318,6 @@ class EventCamera:
         )
         return f"<{wsnt}:{of}Response>{inside}</{wsnt}:{of}Response>" if of else inside
 
-    def _time(self) -> str:
-        _, _, tt, _, _, tds = _PREFIXES[self.prefixes]
-        now = datetime.now(UTC) + self.ahead
-        return (
-            f"<{tds}:GetSystemDateAndTimeResponse><{tds}:SystemDateAndTime><{tt}:UTCDateTime>"
-            f"<{tt}:Time><{tt}:Hour>{now.hour}</{tt}:Hour><{tt}:Minute>{now.minute}</{tt}:Minute>"
-            f"<{tt}:Second>{now.second}</{tt}:Second></{tt}:Time><{tt}:Date><{tt}:Year>{now.year}"
-            f"</{tt}:Year><{tt}:Month>{now.month}</{tt}:Month><{tt}:Day>{now.day}</{tt}:Day>"
-            f"</{tt}:Date></{tt}:UTCDateTime></{tds}:SystemDateAndTime>"
-            f"</{tds}:GetSystemDateAndTimeResponse>"
-        )
-
     def _soap(self, body: str) -> bytes:
         prefixes = _PREFIXES[self.prefixes]
         spaces = "".join(
@@ -355,7 +345,8 @@ class EventCamera:
                 return None
             fields = f'Digest realm="camera", qop="auth", nonce="{self._nonce}", algorithm=MD5'
             return 401, b"", {"WWW-Authenticate": fields}
-        if self._proves_by_token(request):
+        assert self.login is not None
+        if is_proven(request, self.login, self.ahead, self._seen):
             return None
         return self._fault(400, "ter:NotAuthorized", "Sender not authorized")
 
@@ -371,22 +362,3 @@ class EventCamera:
         one, two = md5(self.login[0], "camera", self.login[1]), md5("POST", said["uri"])
         right = md5(one, said["nonce"], said["nc"], said["cnonce"], said["qop"], two)
         return said["response"] == right
-
-    def _proves_by_token(self, request: str) -> bool:
-        """Whether the request's UsernameToken is right, fresh by its clock, and new."""
-        assert self.login is not None
-        user, password = self.login
-        said = {
-            name: match[1]
-            for name in ("Username", "Password", "Nonce", "Created")
-            if (match := re.search(rf"<\w+:{name}(?: [^>]*)?>([^<]*)<", request))
-        }
-        if len(said) < 4 or password in request:
-            return False
-        created = datetime.fromisoformat(said["Created"])
-        plain = base64.b64decode(said["Nonce"]) + said["Created"].encode() + password.encode()
-        right = base64.b64encode(hashlib.sha1(plain).digest()).decode()
-        is_fresh = abs((created - datetime.now(UTC) - self.ahead).total_seconds()) < 60
-        is_new = said["Nonce"] not in self._seen
-        self._seen.add(said["Nonce"])
-        return said["Username"] == user and said["Password"] == right and is_fresh and is_new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections import deque
@@ -134,8 +135,6 @@ def receiving(
 
 def _close(made: object) -> None:
     """End a kept connection, so that its thread ends."""
-    import socket
-
     assert isinstance(made, socket.socket)
     try:
         made.shutdown(socket.SHUT_RDWR)
