@@ -63,8 +63,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         best: Unix seconds of capture of the frame that shows the object best.
         clip: ID of the clip that it began, or is part of; empty without.
         image: the entry of the same ID in the camera's ``images`` stream is a JPEG of it.
-        active: of what a camera itself tells of: true as it begins, false as it ends; None for a
-            moment, and for events of ours.
+        active: of a camera's own event: true as it begins, false as it ends; None for a moment, and
+            for events of ours.
         reason: why, in words for people.
         version: of the wire format.
     """
@@ -153,8 +153,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     active: Annotated[
         bool | None,
         Meta(
-            description="of what a camera itself tells of (`camera:…`): true as it begins, false "
-            "as it ends; absent for a moment, and for other events"
+            description="of a camera's own event (`camera:…`): true as it begins, false as it "
+            "ends; absent for a moment, and for all other kinds"
         ),
     ] = None
     reason: Annotated[str, Meta(description="why, in words for people")] = ""

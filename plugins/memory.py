@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Remembered)
 
 
 CAMERA = "camera"  # the part that says whether the camera is lost
-HEARD = "heard"  # the part that knows what the camera itself told of
+HEARD = "heard"  # the part that knows the camera's own events
 _STILL = {CAMERA, HEARD}  # frames do not change them
 
 

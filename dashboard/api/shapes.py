@@ -218,7 +218,7 @@ class View(Shape):
 
 
 class Listening(Shape):
-    """How a worker listens to what a camera itself tells of over ONVIF."""
+    """How a worker receives the camera's own events over ONVIF."""
 
     state: Literal["connecting", "subscribed", "failed"]
     reason: str = Field(description="why, in words; empty where it is subscribed")
@@ -285,7 +285,7 @@ class Camera(Shape):
         "receiving, decoding, stages",
     )
     onvif: Listening | None = Field(
-        None, description="how the camera's own events are listened to; null where they are not"
+        None, description="how the camera's own events are received; null where they are not"
     )
 
 

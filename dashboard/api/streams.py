@@ -59,7 +59,7 @@ class Added(Shape):
 
 
 class Removed(Shape):
-    """It is configured no more."""
+    """It is no longer configured."""
 
     status: str = Field(examples=["HTTP/1.1 200 OK"])
     reason: Literal["STREAM_REMOVE_SUCCESS"]
@@ -71,8 +71,8 @@ def _body(changes: tuple[str, ...]) -> dict[str, Any]:
         "camera_id": NAME,
         "camera_url": url,
         "change": {"type": "string", "enum": list(changes)},
-        "camera_name": {"type": "string", "description": "of no use here"},
-        "metadata": {"type": "object", "description": "of no use here"},
+        "camera_name": {"type": "string", "description": "ignored"},
+        "metadata": {"type": "object", "description": "ignored"},
     }
     required = ["camera_id", "change"] + (["camera_url"] if changes == ADD else [])
     value = {"type": "object", "properties": keys, "required": required}

@@ -28,7 +28,6 @@ CAMERA_S = 10.0
 REQUEST_S = 4.0
 MAX_PROFILES = 8
 
-_DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 _MEDIA = "http://www.onvif.org/ver10/media/wsdl"
 _MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 _SCHEMA = "http://www.onvif.org/ver10/schema"
@@ -136,7 +135,7 @@ class _Device:
     async def _media2(self) -> str | None:
         """The address of its Media2 service; None where it has none, or not at its own address."""
         inside = "<IncludeCapability>false</IncludeCapability>"
-        request = f'<GetServices xmlns="{_DEVICE}">{inside}</GetServices>'
+        request = f'<GetServices xmlns="{soap.DEVICE}">{inside}</GetServices>'
         answer = await self._ask(self._camera.service, request)
         for service in answer.iterfind(".//{*}Service"):
             if soap.text(service, "{*}Namespace") == _MEDIA2:
@@ -146,7 +145,7 @@ class _Device:
 
     async def _clock_ahead(self) -> timedelta:
         """Return the camera's clock minus ours: it refuses a password proven at another time."""
-        request = f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>'
+        request = f'<GetSystemDateAndTime xmlns="{soap.DEVICE}"/>'
         try:
             answer = await self._ask(self._camera.service, request, proven=False)
         except DeviceError:  # what matters comes next, and says what is wrong
@@ -155,7 +154,9 @@ class _Device:
         return timedelta() if theirs is None else theirs - datetime.now(UTC)
 
     async def _media(self) -> str:
-        request = f'<GetCapabilities xmlns="{_DEVICE}"><Category>Media</Category></GetCapabilities>'
+        request = (
+            f'<GetCapabilities xmlns="{soap.DEVICE}"><Category>Media</Category></GetCapabilities>'
+        )
         answer = await self._ask(self._camera.service, request)
         media = soap.text(answer, ".//{*}Media/{*}XAddr")
         if not media:

@@ -179,7 +179,7 @@ class CameraOptions(Section):
     )
     onvif: Annotated[Onvif | None, Shown("ONVIF")] = Field(
         None,
-        description="listen to what the camera itself tells of over ONVIF; null: no, {}: the usual",
+        description="receive the camera's own events over ONVIF; null: none, {}: the usual ones",
     )
     max_mib: CameraMib = Field(
         CameraMib(), description="maximum memory of its results in Redis, where not that of all"

@@ -1,4 +1,4 @@
-"""The configuration of what a camera itself tells of over ONVIF."""
+"""The configuration of a camera's own events, over ONVIF."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _USUAL: list[Told] = ["motion", "cell-motion", "line", "field", "object", "visit
 
 
 class Onvif(Section):
-    """Events that the camera itself tells of, over ONVIF."""
+    """The camera's own events, over ONVIF."""
 
     events: Annotated[list[Told], Shown("Events of the camera")] = Field(
         _USUAL,
         min_length=1,
-        description="what the camera tells of that becomes an event of kind camera:… and wakes it",
+        description="which of them are published, as kind camera:…, and wake the camera",
     )
     wake_s: Annotated[float, Shown("Seconds awake")] = Field(
         10.0,

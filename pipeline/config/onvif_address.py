@@ -8,6 +8,8 @@ from pipeline.config.camera import Camera
 from pipeline.config.camera_url import CameraUrl
 from pipeline.config.messages import show
 
+PATH = "/onvif/device_service"  # ONVIF Core Specification, 5.1.1
+
 
 def onvif_url(camera: Camera) -> CameraUrl | None:
     """Return the address of a camera's device service, with the login; None where it has none.
@@ -19,7 +21,7 @@ def onvif_url(camera: Camera) -> CameraUrl | None:
     if given is None and not url.host:
         return None
     host = f"[{url.host}]" if ":" in url.host else url.host
-    found = CameraUrl(given.bare if given else f"http://{host}/onvif/device_service")
+    found = CameraUrl(given.bare if given else f"http://{host}{PATH}")
     login = given if given is not None and given.username is not None else url
     if login is given or found.host == url.host:
         found.username, found.password = login.username, login.password

@@ -1,4 +1,4 @@
-"""How a worker listens to what a camera itself tells of, in its report."""
+"""How a worker receives a camera's own events, in its report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from msgspec import Meta
 
 
 class OnvifReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a camera's own events are listened to."""
+    """How a camera's own events are received."""
 
     state: Annotated[
         Literal["connecting", "subscribed", "failed"],
-        Meta(description="subscribed: what the camera tells of becomes events"),
+        Meta(description="subscribed: the camera's own events are published"),
     ] = "connecting"
     reason: Annotated[str, Meta(description="why, in words; empty where it is subscribed")] = ""
     code: Annotated[str | None, Meta(description="why not, as a code of faults")] = None

@@ -22,10 +22,8 @@ What = Literal["swap", "trial", "clip", "wake", "hook"]
 Handler = Callable[[dict[str, Any]], bytes]
 AT_ONCE: Mapping[What, int] = {"swap": 1, "trial": 2, "clip": 4, "wake": 4, "hook": 1}
 ANSWER_KEPT_S = 300
-DONE, REFUSED = (
-    b"+",
-    b"-",
-)  # before an answer's bytes, and before the words of a handler that raised
+# Before an answer's bytes, and before the words of a handler that raised.
+DONE, REFUSED = b"+", b"-"
 LOOK_S = 1.0  # shorter than the socket's own time-out
 
 

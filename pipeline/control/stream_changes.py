@@ -1,7 +1,7 @@
 """Cameras that NVIDIA's tools add and remove: DeepStream's REST server and VST say so alike.
 
 Both send ``{"value": {"camera_id": …, "camera_url": …, "change": "camera_add"}}``; VST's own events
-have ``event`` in the place of ``value``. What else a message holds is of no use here.
+have ``event`` in the place of ``value``. What else a message holds is ignored.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def make_change(registry: Registry, change: StreamChange) -> str:
         registry.add(name, {"url": change.url})
         return f'camera "{name}" added'
     if str(before.spec["url"]) == change.url:
-        return f'camera "{name}" is there'
+        return f'camera "{name}" is unchanged'
     registry.edit(name, {"url": change.url})
-    return f'camera "{name}" has another address'
+    return f'camera "{name}" has a new address'
 
 
 def _wrong(words: str) -> ConfigError:

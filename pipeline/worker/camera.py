@@ -138,7 +138,7 @@ class RunningCamera:
         carriage: counts its events and objects.
         calm: how it sleeps.
         threads: what works for it alone.
-        onvif: listens to what the camera itself tells of, where that is asked for.
+        onvif: receives the camera's own events, where that is asked for.
     """
 
     spec: Camera

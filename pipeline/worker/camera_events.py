@@ -1,4 +1,4 @@
-"""Listen to what a camera itself tells of over ONVIF: events, and a reason to wake."""
+"""Receive a camera's own events over ONVIF: to be published, and as a reason to wake."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class CameraEvents:
         self._device.abort()
 
     def join(self, timeout_s: float) -> None:
-        """Wait until it has unsubscribed, at most for so many seconds, and 3."""
+        """Wait until it has unsubscribed, for ``timeout_s`` seconds at most, and 3."""
         if self._thread.ident is not None:
             self._thread.join(min(timeout_s, _END_S))
 
@@ -124,7 +124,7 @@ class CameraEvents:
                 self._stop.wait(self._wait_s())
 
     def _listen(self, point: PullPoint) -> None:
-        """Subscribe, and tell of each message, until that fails or is to end."""
+        """Subscribe, and take each message, until that fails or ``end`` is called."""
         point.open()
         heard = self._line.memory.part(HEARD, Heard)
         heard.subscribed()

@@ -1,4 +1,4 @@
-"""What a camera itself told of: each thing as an event once, and remembered by the next worker."""
+"""A camera's own events, each once, and remembered by the next worker."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _read_saved = msgspec.msgpack.Decoder(_Saved)
 
 
 class Heard:
-    """What one camera told of.
+    """What one camera has reported.
 
     Args:
         saved: by the camera's last worker; None where that is unknown. What is of another form is
@@ -63,7 +63,7 @@ class Heard:
         self._fresh.clear()
 
     def told(self, notice: Notice) -> Iterator[Told]:
-        """Yield what a message tells of, with the end of what it no longer lists."""
+        """Yield what a message reports, with the end of what it no longer lists."""
         named = meaning(notice)
         yield from named
         if not names_all(notice):

@@ -1,4 +1,4 @@
-// How what the camera itself tells of over ONVIF is listened to.
+// How the camera's own events are received over ONVIF.
 import { html } from "../lib/preact.js";
 import { Notice, moment } from "../lib/ui.js";
 

@@ -23,14 +23,14 @@ export function Bridges({ bridges, session }) {
 function Row({ bridge, session }) {
   const { name, kind, target, state, words, lag, lag_s: age, delivered, failed, dead } = bridge;
   const [said, tone] = STATES[state] ?? [state, "wait"];
-  const is_over = state === "stopped" || state === "failed" || state === "gone";
+  const isOver = state === "stopped" || state === "failed" || state === "gone";
   const behind = lag === null ? "unknown" : count(lag);
   const error = bridge.last_error && `${bridge.last_error} (${since(bridge.last_error_at)} ago)`;
   return html`<tr><td><strong>${name}</strong>${name !== kind && html` <span class="soft">${kind}</span>`}
       <br /><small class="soft wraps">${target}</small></td>
     <td><span class="state wraps ${tone}" title=${error || null}>${said}${words && `: ${words}`}</span>
-      ${is_over && html` <span class="soft">${since(bridge.at)} ago</span>`}
-      ${kind === "webhook" && !is_over && mayOperateAll(session) && html`<${BridgeTest} bridge=${bridge} />`}</td>
+      ${isOver && html` <span class="soft">${since(bridge.at)} ago</span>`}
+      ${kind === "webhook" && !isOver && mayOperateAll(session) && html`<${BridgeTest} bridge=${bridge} />`}</td>
     <td class="number" title=${age ? "and since when the oldest waits" : null}>${behind}
       ${age >= 1 && html`<br /><small class="soft">${span(age)}</small>`}</td>
     <td class="number">${count(delivered)}</td><td class="number">${count(failed)}</td>

@@ -1,1 +1,1 @@
-"""ONVIF beside the streams: SOAP, and the events that a camera itself tells of."""
+"""ONVIF beside the streams: SOAP, and the camera's own events."""

@@ -26,9 +26,8 @@ from pipeline.cameras.reach import fault_of_error
 from pipeline.cameras.state import Fault
 from pipeline.cameras.targets import check_host, check_peer
 from pipeline.config.camera_url import CameraUrl
+from pipeline.config.onvif_address import PATH
 
-PATH = "/onvif/device_service"  # ONVIF Core Specification, 5.1.1
-DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 ADDRESSING = "http://www.w3.org/2005/08/addressing"
 MOST_BYTES = 1 << 20  # of an answer
 _ANSWER_S = 10.0
@@ -96,7 +95,7 @@ class Device:
         """
         try:
             answer = self.ask(
-                self.service, f'<GetSystemDateAndTime xmlns="{DEVICE}"/>', proven=False
+                self.service, f'<GetSystemDateAndTime xmlns="{soap.DEVICE}"/>', proven=False
             )
         except OnvifError as error:
             if error.said is None and error.fault.code not in _ABOUT_LOGIN:

@@ -77,7 +77,7 @@ _ITEMS: dict[str, EventKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a camera tells of.
+    """What a camera reports.
 
     Attributes:
         kind: of the event.
@@ -100,7 +100,7 @@ def names_all(notice: Notice) -> bool:
 
 
 def meaning(notice: Notice) -> list[Told]:
-    """Return what a message tells of; nothing for a topic that is not known."""
+    """Return what a message reports; nothing for a topic that is not known."""
     parts = notice.topic.lower().split("/")
     last, before = parts[-1], parts[-2] if len(parts) > 1 else ""
     rule = notice.source.get("Rule", notice.source.get("RuleName", ""))

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, tostring
 
 from mirante.faults import FaultCode
 from pipeline.cameras.onvif import soap
-from pipeline.cameras.onvif.device import ADDRESSING, DEVICE, Device, OnvifError, Service
+from pipeline.cameras.onvif.device import ADDRESSING, Device, OnvifError, Service
 from pipeline.cameras.onvif.notices import Notice, notices_of
 from pipeline.cameras.state import Fault
 
@@ -116,7 +116,7 @@ class PullPoint:
         asked = "<IncludeCapability>false</IncludeCapability>"
         try:
             answer = self._device.ask(
-                self._device.service, f'<GetServices xmlns="{DEVICE}">{asked}</GetServices>'
+                self._device.service, f'<GetServices xmlns="{soap.DEVICE}">{asked}</GetServices>'
             )
             for service in answer.iterfind(".//{*}Service"):
                 if soap.text(service, "{*}Namespace") == EVENTS:
@@ -124,7 +124,9 @@ class PullPoint:
         except OnvifError as error:
             if error.said is None or error.said.refusal:
                 raise
-        request = f'<GetCapabilities xmlns="{DEVICE}"><Category>Events</Category></GetCapabilities>'
+        request = (
+            f'<GetCapabilities xmlns="{soap.DEVICE}"><Category>Events</Category></GetCapabilities>'
+        )
         answer = self._device.ask(self._device.service, request)
         if address := soap.text(answer, ".//{*}Events/{*}XAddr"):
             return address

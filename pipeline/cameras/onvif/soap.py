@@ -19,6 +19,7 @@ REFUSALS = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
 _LAST_YEAR = 2999  # of a clock that is wrong: what comes after must be a date too
 
 ENVELOPE = "http://www.w3.org/2003/05/soap-envelope"
+DEVICE = "http://www.onvif.org/ver10/device/wsdl"  # of the service that each device has
 _SECURITY = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
 _ENVELOPE = (
     '<?xml version="1.0" encoding="UTF-8"?>'
