@@ -12,6 +12,7 @@ from mirante.backoff import Backoff
 from mirante.client.steps import streams_of
 from mirante.redis_url import RedisUrl, reply_to
 from pipeline.config.camera_url import redact
+from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError
 from pipeline.control.credentials import CredentialsError
 from pipeline.control.lease import MAIN, holders, usual
@@ -22,6 +23,8 @@ log = logging.getLogger("mirante.bridge")
 
 _BATCH, _BLOCK_MS, _TIMEOUT_S = 16, 500, 5.0
 _CONSUMER = "mirante"
+# The worker would put in what is in its environment, and send that to wherever the event says.
+_NO_REFERENCE = "camera_url: expected an address without ${…}, which only an admin may write"
 _FIELDS = (b"value", b"metadata")  # where senders put the message, else in the only one
 
 
@@ -106,6 +109,8 @@ class CamerasFrom:
         try:
             if (change := read_change(message)) is None:
                 return
+            if REFERENCE.search(change.url):
+                raise ConfigError("stream change", [_NO_REFERENCE])
             worker = self._worker or usual(holders(self._ours, MAIN))
             words = make_change(Registry(self._ours, worker), change)
         except (ConfigError, RegistryError, CredentialsError) as error:

@@ -126,11 +126,15 @@ def test_cameras_come_and_go_by_vst(
             client.xadd(VST, {"metadata": "no JSON"})
             client.xadd(VST, {"metadata": said("camera_add", "cam-2")})
             client.xadd(VST, {"metadata": said("camera_offline")})
+            secret = said("camera_add", "cam-3", camera_url="rtsp://u:${HOME}@10.0.0.9/a")
+            client.xadd(VST, {"value": secret})
             moved = said("camera_streaming", camera_url="rtsp://10.0.0.8/a")
             client.xadd(VST, {"sensor.id": moved})
             until(lambda: registry.cameras()["cam-1"].spec["url"] == "rtsp://10.0.0.8/a")
-        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
         assert "event.camera_url: missing" in caplog.text
+        assert "expected an address without ${…}" in caplog.text
+        assert list(registry.cameras()) == ["cam-1"]
     client.xadd(VST, {"value": said("camera_remove")})
     client.xadd(VST, {"value": said("camera_remove", "never-was")})
     with carried(made(server, cameras_from=VST), server):
