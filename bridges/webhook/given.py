@@ -67,6 +67,8 @@ class Given:
             raise ValueError("expected a URL, or --hooks FILE")
         names = ("url", "preset", "template", "chat", "image", "secret")
         hook = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.links is not None and self.image != "link":
+            raise ValueError("--links: expected --image link with it: nothing else has links")
         links = {"dashboard": self.links, "secret": self.link_secret}
         said = {name: value for name, value in links.items() if value is not None}
         return {"hooks": {"webhook": hook}} | ({"links": said} if said else {})

@@ -290,6 +290,7 @@ def test_a_file_and_options_do_not_mix(tmp_path: Path, mirante: Run) -> None:
         (["--hooks", str(file), "--where", "label = a"], "--where: expected each hook's own"),
         (["--hooks", str(file), "--camera", "a"], "--camera: expected each hook's own"),
         (["ftp://h/"], "hooks.webhook.url: "),
+        (["http://h/", "--links", "https://d"], "--links: expected --image link with it"),
         (["http://h/", "--preset", "telegram"], "expected a chat for telegram"),
         (["http://h/", "--where", "labl = x"], "expected a field of events"),
     )
