@@ -30,17 +30,19 @@ class Login:
         self._fields: Mapping[str, str] | None = None  # of the challenge; without a nonce: Basic
         self._count = 0
 
-    def challenged(self, headers: Iterable[str]) -> bool:
+    def challenged(self, headers: Iterable[str], *, plain: bool = True) -> bool:
         """Take the strongest challenge of a 401 answer.
 
         Args:
             headers: the values of its ``WWW-Authenticate`` fields.
+            plain: the password may be sent as it is, as Basic does.
 
         Returns:
             Whether it can be answered: there is a user, and the challenge is understood.
         """
         found = [fields for text in headers for fields in _challenges(text)]
-        known = [fields for fields in found if _algorithm(fields) in _STRENGTH]
+        strengths = _STRENGTH if plain else _STRENGTH[1:]
+        known = [fields for fields in found if _algorithm(fields) in strengths]
         if not known or not (self._user or self._password):
             return False
         self._fields = max(known, key=lambda fields: _STRENGTH.index(_algorithm(fields)))

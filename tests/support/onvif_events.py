@@ -53,10 +53,12 @@ class EventCamera:
     Attributes:
         login: user and password that it wants.
         way: how they are proven: the token of WS-Security, or HTTP digest alone.
+        challenge: it asks for a login by this alone, and takes none.
         ahead: how far its clock is ahead of ours.
         prefixes: of its XML; the meaning is the same.
         by_parameter: subscriptions have one address, and a reference parameter each.
         named_host: the host in the addresses that it names, as one behind a router has it.
+        folder: of the addresses that it names.
         older: it does not know GetServices.
         renews: it takes renewals.
         lives_s: the longest life of a subscription.
@@ -64,14 +66,18 @@ class EventCamera:
         certificate: files of its certificate and key; None: plain HTTP.
         hello: it says the state of each thing to a new subscriber.
         asked: names of the requests that came, in order.
+        logins: what they said of HTTP's login.
+        waits: seconds for which answers of PullMessages may wait.
     """
 
     login: tuple[str, str] | None = None
     way: Literal["token", "digest"] = "token"
+    challenge: str = ""
     ahead: timedelta = timedelta()
     prefixes: Literal["usual", "gsoap"] = "usual"
     by_parameter: bool = False
     named_host: str = HOST
+    folder: str = "onvif"
     older: bool = False
     renews: bool = True
     lives_s: float = 600.0
@@ -80,6 +86,8 @@ class EventCamera:
     hello: list[str] = field(default_factory=list)
     answers: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    waits: list[int] = field(default_factory=list)
     subscriptions: dict[str, _Subscription] = field(default_factory=dict)
     resets: int = 0
     port: int = 0
@@ -97,7 +105,9 @@ class EventCamera:
             def do_POST(self) -> None:
                 request = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 status, body, more = camera.answer(
-                    self.path, request, self.headers.get("Authorization", "")
+                    self.path,
+                    request,
+                    self.headers.get("Authorization", "").encode("latin-1").decode(),
                 )
                 if status == 0:  # its network breaks
                     linger = struct.pack("ii", 1, 0)
@@ -203,6 +213,7 @@ class EventCamera:
         name = found[1]
         with self._changed:
             self.asked.append(name)
+            self.logins.append(login)
             self._changed.notify_all()
             if self.resets or not self._open:
                 self.resets -= 1
@@ -221,7 +232,7 @@ class EventCamera:
 
     def _services(self, name: str) -> tuple[int, bytes, dict[str, str]]:
         _, _, tt, _, _, tds = _PREFIXES[self.prefixes]
-        address = f"http{'s' if self.certificate else ''}://{self.named_host}:{self.port}/onvif/ev"
+        address = f"http{'s' if self.certificate else ''}://{self.named_host}:{self.port}/{self.folder}/ev"
         if name == "GetServices":
             if self.older:
                 return self._fault(500, "ter:ActionNotSupported", "not implemented")
@@ -269,7 +280,7 @@ class EventCamera:
         with self._changed:
             ends_s = time.monotonic() + lives_s
             self.subscriptions[key] = _Subscription(lives_s, ends_s, list(self.hello))
-        address = f"http{'s' if self.certificate else ''}://{self.named_host}:{self.port}/onvif/ev"
+        address = f"http{'s' if self.certificate else ''}://{self.named_host}:{self.port}/{self.folder}/ev"
         parameters = ""
         if self.by_parameter:
             parameters = (
@@ -294,6 +305,7 @@ class EventCamera:
         assert found, request
         tev = _PREFIXES[self.prefixes][3]
         subscription = self.subscriptions[key]
+        self.waits.append(int(found[1]))
 
         def is_due() -> bool:
             return bool(subscription.queue) or not self._open or key not in self.subscriptions
@@ -340,6 +352,8 @@ class EventCamera:
         return status, self._soap(body), {}
 
     def _refusal(self, request: str, login: str) -> tuple[int, bytes, dict[str, str]] | None:
+        if self.challenge:
+            return 401, b"", {"WWW-Authenticate": self.challenge}
         if self.way == "digest":
             if self._proves_by_http(login):
                 return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ssl import create_default_context
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 from uuid import uuid4
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
@@ -31,6 +31,7 @@ from pipeline.config.onvif_address import PATH
 ADDRESSING = "http://www.w3.org/2005/08/addressing"
 MOST_BYTES = 1 << 20  # of an answer
 _ANSWER_S = 10.0
+_OF_ADDRESSES = "%/?:@!$&'()*+,;=-._~[]"  # signs that stand in an address as they are
 _CLOSE_CLOCKS_S = 2.0  # clocks are told to the second, so that nearer ones count as equal
 
 
@@ -85,7 +86,8 @@ class Device:
         self._is_aborted = False
         self.ahead = timedelta()
         """How far its clock is ahead of ours, where that is more than the seconds it tells."""
-        self.service = Service(url.target if url.path not in {"", "/"} else PATH, url.port or 80)
+        target = url.target if url.path not in {"", "/"} else PATH
+        self.service = Service(quote(target, safe=_OF_ADDRESSES), url.port or 80)
 
     def read_clock(self) -> None:
         """Ask for the time there: it refuses a password that is proven at another time.
@@ -121,6 +123,7 @@ class Device:
         is_own = split.hostname == self._url.host and (split.scheme == "https") == self._is_tls
         port = port or (443 if self._is_tls else 80)
         target = split._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        target = quote(target, safe=_OF_ADDRESSES)
         return Service(target, port if is_own else self.service.port, address.strip(), headers)
 
     def ask(
@@ -175,9 +178,7 @@ class Device:
 
     def _answers(self, challenges: list[str]) -> bool:
         """Take a challenge of HTTP. A password is sent in plain over TLS alone."""
-        if not self._is_tls:
-            challenges = [text for text in challenges if "basic" not in text.lower().split()[:1]]
-        self._by_http = self._login.challenged(challenges)
+        self._by_http = self._login.challenged(challenges, plain=self._is_tls)
         return self._by_http
 
     def _envelope(self, service: Service, body: str, action: str, proven: bool) -> bytes:
@@ -199,25 +200,26 @@ class Device:
         """Return status, content and challenges; a kept connection that was closed is renewed."""
         message = self._envelope(service, body, action, proven)
         said = f'; action="{action}"' if action else ""
-        headers = {"Content-Type": f"application/soap+xml; charset=utf-8{said}"}
+        kind = f"application/soap+xml; charset=utf-8{said}"
+        headers: dict[str, str | bytes] = {"Content-Type": kind}
         if proven and self._by_http and (login := self._login.header("POST", service.target)):
-            headers["Authorization"] = login
+            headers["Authorization"] = login.encode()
         kept = self._connections.get(service.port)
         is_kept = kept is not None and kept.sock is not None
         try:
             return self._exchange(service, message, headers, within_s)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             self._drop(service.port)
             if self._is_aborted or isinstance(error, TimeoutError) or not is_kept:
                 raise OnvifError(self._unanswered(error, service.port)) from None
         try:
             return self._exchange(service, message, headers, within_s)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             self._drop(service.port)
             raise OnvifError(self._unanswered(error, service.port)) from None
 
     def _exchange(
-        self, service: Service, message: bytes, headers: dict[str, str], within_s: float
+        self, service: Service, message: bytes, headers: dict[str, str | bytes], within_s: float
     ) -> tuple[int, bytes, list[str]]:
         until_s = time.monotonic() + within_s
         connection = self._connected(service.port, within_s)

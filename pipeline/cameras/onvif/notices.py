@@ -38,7 +38,7 @@ def notices_of(answer: Element) -> list[Notice]:
     for holder in answer.iterfind(".//{*}NotificationMessage"):
         topic = "/".join(
             part.strip().rpartition(":")[2] for part in soap.text(holder, "{*}Topic").split("/")
-        )
+        )[: soap.MAX_WORDS]
         # Newer specifications allow several messages of a topic in one holder.
         for message in holder.iterfind("{*}Message/{*}Message"):
             if len(found) == MOST:

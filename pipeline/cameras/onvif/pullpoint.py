@@ -68,8 +68,10 @@ class PullPoint:
         assert self._service is not None
         if time.monotonic() >= self._renew_s:
             self._renew()
+        # A subscription that lives for a few seconds is renewed before it has ended in an answer.
+        wait_s = min(self._pull_s, max(1.0, self._renew_s - time.monotonic()))
         request = (
-            f'<PullMessages xmlns="{EVENTS}"><Timeout>PT{self._pull_s:.0f}S</Timeout>'
+            f'<PullMessages xmlns="{EVENTS}"><Timeout>PT{wait_s:.0f}S</Timeout>'
             f"<MessageLimit>{AT_ONCE}</MessageLimit></PullMessages>"
         )
         action = f"{EVENTS}/PullPointSubscription/PullMessagesRequest"

@@ -109,7 +109,7 @@ def clock(answer: Element) -> datetime | None:
     try:
         year, month, day, hour, minute, second = map(int, (*of_date, *of_time))
         return datetime(min(year, _LAST_YEAR), month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

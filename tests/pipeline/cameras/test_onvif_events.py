@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from mirante.faults import FaultCode
+from pipeline.cameras.onvif import soap
 from pipeline.cameras.onvif.device import MOST_BYTES, Device, OnvifError
 from pipeline.cameras.onvif.meaning import Told, meaning
 from pipeline.cameras.onvif.notices import Notice
@@ -61,11 +62,14 @@ CAMERAS = [
     EventCamera(login=LOGIN, ahead=timedelta(hours=-1), older=True, by_parameter=True),
     EventCamera(login=LOGIN, way="digest", by_parameter=True, prefixes="gsoap"),
     EventCamera(named_host="192.168.1.64"),
+    EventCamera(login=("Łukasz", "zażółć"), way="digest", folder="wyjście nr 1"),
 ]
 
 
 @pytest.mark.parametrize(
-    "camera", CAMERAS, ids=["plain", "clock ahead", "clock behind", "digest", "behind a router"]
+    "camera",
+    CAMERAS,
+    ids=["plain", "clock ahead", "clock behind", "digest", "behind a router", "not of ASCII"],
 )
 def test_messages_come_as_they_are_said(camera: EventCamera) -> None:
     with camera:
@@ -108,6 +112,41 @@ def test_a_subscription_is_renewed_in_time_and_a_refusal_is_no_end() -> None:
             point.pull()
         assert camera.asked[-1] == "PullMessages", "it goes on as long as it is heard"
         point.close()
+
+
+def test_a_subscription_that_lives_for_seconds_is_not_waited_out() -> None:
+    with EventCamera(lives_s=8) as camera:
+        point = opened(camera)
+        camera.say(camera.message(MOTION, {"IsMotion": "1"}))
+        assert len(point.pull()) == 1
+        assert camera.waits[0] <= 4, "half of its life"
+        point.close()
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Basic realm="camera"',
+        ', Basic realm="camera"',
+        'Negotiate, Basic realm="camera"',
+        'Digest realm="camera", nonce="1", algorithm=SHA-1, Basic realm="camera"',
+    ],
+)
+def test_a_password_is_never_sent_in_plain_without_tls(challenge: str) -> None:
+    with EventCamera(login=LOGIN, challenge=challenge) as camera:
+        assert failed(camera).fault.code == FaultCode.LOGIN_UNSUPPORTED
+        assert set(camera.logins) == {""}
+
+
+@pytest.mark.parametrize("month", ["9" * 30, "x", "13", ""])
+def test_a_time_that_is_none_is_no_time(month: str) -> None:
+    parts = (
+        {"Year": "2026", "Month": month, "Day": "1"},
+        {"Hour": "1", "Minute": "1", "Second": "1"},
+    )
+    date, hour = ("".join(f"<{k}>{v}</{k}>" for k, v in each.items()) for each in parts)
+    answer = f"<a><UTCDateTime><Date>{date}</Date><Time>{hour}</Time></UTCDateTime></a>"
+    assert soap.clock(soap.parse(answer.encode())) is None
 
 
 @pytest.mark.parametrize(
