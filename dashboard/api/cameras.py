@@ -291,7 +291,7 @@ def _to_try(name: str, keys: dict[str, Any], before: Desired | None) -> dict[str
     if before and not keys:
         return {}  # as its worker knows it
     if before and before.origin == "config":
-        for key in ("view", "onvif_url"):  # not tried, and their passwords are not known here
+        for key in ("view", "onvif", "onvif_url"):  # not tried; their passwords are not known here
             own.pop(key, None)
     spec = {
         key: value

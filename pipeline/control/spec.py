@@ -11,6 +11,7 @@ from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.camera_url import ADDRESSES, CameraUrl, redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError, ConflictError, describe, refusal, show
+from pipeline.config.onvif_address import check_onvif
 from pipeline.config.references import check_source
 from pipeline.config.view_stream import check_hidden
 from pipeline.control.entries import Desired
@@ -46,7 +47,7 @@ def checked(name: str, spec: Mapping[str, object]) -> Camera:
     ]
     if not lines and not any(REFERENCE.search(str(spec.get(key))) for key in ADDRESSES):
         lines = list(check_source(camera, name))
-    conflicts = list(check_hidden(camera, name))
+    conflicts = [*check_hidden(camera, name), *check_onvif(camera, name)]
     if lines or conflicts:
         raise (ConfigError if lines else ConflictError)("camera", [*lines, *conflicts])
     return camera

@@ -225,6 +225,14 @@ def test_what_is_not_allowed(bench: Bench) -> None:
             'gate.events.classes[0]: "cra" — expected a class that a stage of the camera finds; '
             'did you mean "car"?',
         ),
+        (
+            {"url": "test://", "onvif": {}},
+            "gate.onvif: a camera without a host — expected null, or onvif_url with the address",
+        ),
+        (
+            {"url": "rtsp://192.0.2.1/x", "onvif_url": "rtsp://192.0.2.1/onvif"},
+            'gate.onvif_url: "rtsp://192.0.2.1/onvif" — expected http://HOST:PORT/PATH',
+        ),
         ({"url": "test://", "stages": [{"model": "street"}] * 33}, "expected at most 32"),
         (
             {"url": "test://", "stages": [{"model": "strete"}]},
@@ -244,7 +252,10 @@ def test_a_wrong_body_is_refused_by_key_value_and_expectation(
     bench.until(bench.services.sampler.reports)
     whole = body if line.startswith("name") else {"name": "gate", **body}
     response = bench.http.post(CAMERAS, json=whole)
-    conflicts = ('stages[1].on: "cat"', "preview.blur[0]", 'model: "strete"', "events.classes")
+    conflicts = (
+        *('stages[1].on: "cat"', "preview.blur[0]", 'model: "strete"', "events.classes"),
+        "gate.onvif",
+    )
     assert response.status_code == (409 if any(each in line for each in conflicts) else 422)
     [said] = response.json()["detail"]
     assert line in said
