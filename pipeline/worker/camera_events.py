@@ -72,7 +72,7 @@ class CameraEvents:
         self._pull_s = pull_s
         self._device = Device(url)
         self._backoff = Backoff(FIRST_S, MOST_S, 0.25)
-        self._stop = threading.Event()
+        self._stop, self._aborted = threading.Event(), threading.Event()
         self.report = OnvifReport(since=time.time())
         self._thread = threading.Thread(target=self._run, name=f"onvif {camera}", daemon=True)
 
@@ -100,6 +100,7 @@ class CameraEvents:
         """Begin to end; return at once."""
         self._stop.set()
         self._device.abort()
+        self._aborted.set()
 
     def join(self, timeout_s: float) -> None:
         """Wait until it has unsubscribed, for ``timeout_s`` seconds at most, and 3."""
@@ -118,6 +119,7 @@ class CameraEvents:
                 log.exception("camera %s: its events over ONVIF", self._camera)
                 self._now("failed", f"{type(error).__name__}: {error}"[:200])
             if self._stop.is_set():
+                self._aborted.wait()  # else that could still end what unsubscribes
                 self._device.revive()
             point.close()
             if not self._stop.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from mirante.events import Event
 from mirante.faults import FaultCode
 from mirante.keys import key
+from pipeline.cameras.onvif.device import Device
 from pipeline.cameras.onvif.notices import Notice
 from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
@@ -155,6 +157,35 @@ def test_it_wakes_and_says_why_it_hears_nothing(
         assert time.monotonic() < deadline_s, report(worker)
         time.sleep(0.02)
     assert report(worker).reason.startswith("connection refused: nothing listens at 127.0.0.1:")
+
+
+def test_it_unsubscribes_also_when_it_notices_its_end_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What ends a request that waits must not end the one that unsubscribes."""
+    revived = threading.Event()
+    revive, abort = Device.revive, Device.abort
+
+    def noted(device: Device) -> None:
+        revive(device)
+        revived.set()
+
+    def late(device: Device) -> None:
+        camera.say(camera.message(MOTION, {"IsMotion": "false"}))  # it does not wait any more
+        revived.wait(0.5)
+        abort(device)
+
+    monkeypatch.setattr(Device, "revive", noted)
+    monkeypatch.setattr(Device, "abort", late)
+    with EventCamera() as camera:
+        spec = Camera.model_validate({"url": "rtsp://h/a", "onvif": {}, "onvif_url": camera.url})
+        events = CameraEvents.of("gate", spec, Line(), lambda: State.RUNNING)
+        assert events is not None
+        camera.wait("PullMessages")
+        events.end()
+        events.join(60)
+        camera.wait("Unsubscribe")
+        assert not camera.subscriptions
 
 
 @pytest.mark.parametrize(
