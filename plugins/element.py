@@ -204,7 +204,8 @@ class FrameHandler:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
         only the decoder's own word tells of damage.
         """
-        self.line.converted.forget()  # buffers without a time or a number share a key
+        self.line.converted.forget()  # buffers without a time or a number share a key …
+        self.line.mirror.forget(key)  # … and those of a clip that begins again have the same
         self.ledger.decoded(key, time.time_ns(), "arrival", self.size, damaged=damaged)
         self.ledger.taken(key)
         if not self.line.is_ended:

@@ -87,8 +87,12 @@ class Mirror:
         self._note(key, _Shown(found, masks, range(length_of(meta))))
         return replace(result, detections=found, masks=masks)
 
-    def _note(self, key: int, shown: _Shown) -> None:
+    def forget(self, key: int) -> None:
+        """Forget what an earlier frame of this key was written with."""
         self._shown.pop(key, None)
+
+    def _note(self, key: int, shown: _Shown) -> None:
+        self.forget(key)
         self._shown[key] = shown
         if len(self._shown) > FRAMES:
             del self._shown[next(iter(self._shown))]

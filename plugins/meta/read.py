@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 import gi
@@ -39,7 +40,8 @@ def read(meta: Any, result: FrameResult, size: Size, without: Container[int] = (
         without: the ids of entries that are not read.
 
     Raises:
-        ValueError: a score that is not in 0..1, or a mask in a format that is not grey.
+        ValueError: a score that is not in 0..1, a negative size, an angle that is none, or a mask
+            in a format that is not grey.
     """
     return _Reader(meta, without).read(np.array(scale_of(result, size), np.float32))
 
@@ -94,7 +96,7 @@ class _Reader:
         names = [GLib.quark_to_string(box.of.get_obj_type()) or UNNAMED for box in self._boxes]
         labels = tuple(dict.fromkeys(names))
         found = Detections(
-            self._edges(scale),
+            self._edges(names, scale),
             np.array(self._scores(names), np.float32),
             np.array([labels.index(name) for name in names], np.int32),
             labels,
@@ -124,7 +126,12 @@ class _Reader:
         get, none = self._meta.get_relation, Relation.NONE
         return bool(get(one.id, other.id) != none or get(other.id, one.id) != none)
 
-    def _edges(self, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _edges(self, names: list[str], scale: NDArray[np.float32]) -> NDArray[np.float32]:
+        for (_, _, width, height, _), name in zip(self._places, names, strict=True):
+            if min(width, height) < 0:
+                raise ValueError(
+                    f"relation meta: object {name} is {width} x {height}; expected 0 or more"
+                )
         places = np.array(self._places, np.float32).reshape(-1, 5)[:, :4]
         places[:, 2:] += places[:, :2]
         return places * np.tile(scale, 2)
@@ -139,7 +146,8 @@ class _Reader:
         ids = np.full(len(self._boxes), UNTRACKED, np.int64)
         for track in reversed(self._tracks):
             if (i := self._nearest(track, self._boxes)) is not None:
-                ids[i] = track.of.get_info().tracking_id
+                # Any number of 64 bits; the upper half of them is negative here.
+                ids[i] = np.uint64(track.of.get_info().tracking_id).astype(np.int64)
         return ids
 
     def _rotated(self, scale: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -147,6 +155,10 @@ class _Reader:
         for row, box in zip(rows, self._boxes, strict=True):
             if hasattr(box.of, "get_oriented_location"):
                 _, left, top, width, height, angle, _ = box.of.get_oriented_location()
+                if not isfinite(angle):
+                    raise ValueError(
+                        f"relation meta: a box is turned by {angle:g}; expected radians"
+                    )
                 if angle:
                     sides = np.array([width, height])
                     row[:2], row[2:4] = ([left, top] + sides / 2) * scale, sides * scale

@@ -83,7 +83,7 @@ class Writer:
         first = self._first_seen.setdefault(track, time_ns)
         if len(self._first_seen) > KNOWN_TRACKS:
             del self._first_seen[next(iter(self._first_seen))]
-        _, seen = meta.add_tracking_mtd(track, first)
+        _, seen = meta.add_tracking_mtd(track % (1 << 64), first)  # of no sign
         seen.update_last_seen(time_ns)
         meta.set_relation(Relation.RELATE_TO, box.id, seen.id)
 

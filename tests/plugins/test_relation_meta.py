@@ -163,8 +163,23 @@ def test_what_others_wrote_is_kept_and_read_once(said: dict[str, Any]) -> None:
     assert gone == []  # all that was read, a later stage has dropped
 
 
-def test_a_confidence_out_of_range_is_refused(said: dict[str, Any]) -> None:
-    assert said["refused"] == "relation meta: object dog has confidence 55; expected 0..1"
+def test_what_cannot_be_is_refused(said: dict[str, Any]) -> None:
+    assert said["refused"] == [
+        "relation meta: object dog has confidence 55; expected 0..1",
+        "relation meta: object dog has confidence nan; expected 0..1",
+        "relation meta: object dog is -20 x 4; expected 0 or more",
+        "relation meta: a box is turned by nan; expected radians",
+    ]
+
+
+def test_a_track_is_any_number_of_64_bits(said: dict[str, Any]) -> None:
+    there, back = said["large_tracks"]
+    assert there == [0, 2**63 - 1, -(2**63), -2]
+    assert back == [0, 2**63 - 1, 2**63, 2**64 - 2]
+
+
+def test_frames_without_a_time_are_not_taken_for_each_other(said: dict[str, Any]) -> None:
+    assert said["untimed"] == [1, 1, 1]
 
 
 def test_a_branch_of_a_tee_has_its_own(said: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from mirante.detections import Detections
 
 seen: list[Any] = []
+counted: list[int] = []
 shown: SimpleQueue[np.ndarray] = SimpleQueue()
 
 
@@ -28,6 +29,13 @@ class Record:
             return None
         seen.append((frame.shape, frame.copy(), result))
         return replace(result, timings={**result.timings, "record": 1.0})
+
+
+class Counted:
+    """Notes how many objects a frame has, and drops it, which closes its account."""
+
+    def __call__(self, frame: np.ndarray, result: Any) -> None:
+        counted.append(len(result.detections))
 
 
 class Show:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from mirante.mask import Mask
 from plugins.elements import register
 from plugins.meta.library import Analytics, length_of, meta_of
 from plugins.meta.mirror import Mirror
+from tests.support.recorded_stages import counted
 
 SIZE = (64, 48)  # of the buffer; the source frame is twice that
 EMPTY = FrameResult("gate", 0, 0, 0, "arrival", 128, 96)
@@ -111,13 +113,64 @@ def theirs_among_ours() -> Any:
 
 
 def refused() -> Any:
-    buffer = Gst.Buffer.new()
-    meta = Analytics.buffer_add_analytics_relation_meta(buffer)
-    meta.add_od_mtd(GLib.quark_from_string("dog"), 1, 2, 3, 4, 55.0)
-    try:
-        return told(reread(buffer))
-    except ValueError as error:
-        return str(error)
+    dog = GLib.quark_from_string("dog")
+    strange: list[Callable[[Any], Any]] = [
+        lambda meta: meta.add_od_mtd(dog, 1, 2, 3, 4, 55.0),
+        lambda meta: meta.add_od_mtd(dog, 1, 2, 3, 4, float("nan")),
+        lambda meta: meta.add_od_mtd(dog, 10, 5, -20, 4, 0.5),
+        lambda meta: meta.add_oriented_od_mtd(dog, 1, 2, 30, 40, float("nan"), 0.5),
+    ]
+    said = []
+    for write in strange:
+        buffer = Gst.Buffer.new()
+        write(Analytics.buffer_add_analytics_relation_meta(buffer))
+        try:
+            said.append(str(told(reread(buffer))))
+        except ValueError as error:
+            said.append(str(error))
+    return said
+
+
+def large_tracks() -> Any:
+    """The tracks that are read of numbers of 64 bits, and what is written of these."""
+    there, back = [], []
+    for number in (0, 2**63 - 1, 2**63, 2**64 - 2):
+        buffer, mirror = Gst.Buffer.new(), Mirror()
+        meta = Analytics.buffer_add_analytics_relation_meta(buffer)
+        _, box = meta.add_od_mtd(GLib.quark_from_string("dog"), 1, 2, 3, 4, 0.5)
+        _, track = meta.add_tracking_mtd(number, 0)
+        meta.set_relation(Analytics.RelTypes.RELATE_TO, box.id, track.id)
+        found = reread(buffer).detections
+        there += found.track_id.tolist()
+        written = Gst.Buffer.new()
+        mirror.show(written, 1, replace(EMPTY, detections=found), SIZE)
+        back.append(meta_of(written).get_tracking_mtd(1)[1].get_info().tracking_id)
+    return [there, back]
+
+
+def untimed() -> Any:
+    """Objects that mirmeta reads of buffers that have neither time nor number."""
+    pipeline = Gst.parse_launch(
+        "appsrc name=source ! mirmeta ! mirstage python=tests.support.recorded_stages:Counted "
+        "! fakesink"
+    )
+    source = pipeline.get_by_name("source")
+    source.set_property(
+        "caps", Gst.Caps.from_string("video/x-raw,format=RGB,width=64,height=48,framerate=0/1")
+    )
+    pipeline.set_state(Gst.State.PLAYING)
+    for _ in range(3):
+        buffer = Gst.Buffer.new_wrapped(bytes(64 * 48 * 3))
+        meta = Analytics.buffer_add_analytics_relation_meta(buffer)
+        meta.add_od_mtd(GLib.quark_from_string("dog"), 1, 2, 3, 4, 0.5)
+        source.emit("push-buffer", buffer)
+    source.emit("end-of-stream")
+    ends = Gst.MessageType.EOS | Gst.MessageType.ERROR | Gst.MessageType.WARNING
+    message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
+    pipeline.set_state(Gst.State.NULL)
+    assert message is not None
+    assert message.type == Gst.MessageType.EOS, message.parse_warning()
+    return counted
 
 
 def behind_a_tee() -> Any:
@@ -153,5 +206,8 @@ def by_default() -> Any:
 if __name__ == "__main__":
     Gst.init(None)
     register()
-    cases = (there_and_back, theirs_among_ours, refused, behind_a_tee, by_default)
+    cases = (
+        *(there_and_back, theirs_among_ours, refused, large_tracks, untimed),
+        *(behind_a_tee, by_default),
+    )
     json.dump({case.__name__: case() for case in cases}, sys.stdout)
