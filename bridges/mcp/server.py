@@ -14,6 +14,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
@@ -92,7 +93,12 @@ def http_app(url: str, host: str, *, allow_changes: bool) -> Starlette:
     server = make_server(
         Api(url, _token_of_request), allow_changes=allow_changes, verifier=ApiTokens(url)
     )
-    return server.streamable_http_app(host=host, stateless_http=True, json_response=True)
+    # A page that rebinds its name to this machine has no token, and what ends TLS in front of this
+    # may hand on the name by which it was asked.
+    any_host = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    return server.streamable_http_app(
+        host=host, stateless_http=True, json_response=True, transport_security=any_host
+    )
 
 
 class ApiTokens(TokenVerifier):

@@ -70,8 +70,8 @@ def test_over_http_each_request_has_its_own_rights(site: Bench) -> None:
     port = web.servers[0].sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}/mcp"
 
-    async def role(token: str) -> str:
-        headers = {"Authorization": f"Bearer {token}"}
+    async def role(token: str, **more: str) -> str:
+        headers = {"Authorization": f"Bearer {token}", **more}
         async with (
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(url, http_client=http)) as client,
@@ -82,6 +82,8 @@ def test_over_http_each_request_has_its_own_rights(site: Bench) -> None:
     try:
         for token in ROLES:
             assert asyncio.run(role(token)) == token
+        # As what ends TLS in front of it hands on what it was asked.
+        assert asyncio.run(role("viewer", Host="mcp.example.com")) == "viewer"
         for headers in ({}, {"Authorization": "Bearer stolen"}):
             with httpx2.Client(headers=headers) as http:
                 assert http.post(url, json={}).status_code == 401
