@@ -141,6 +141,7 @@ def large_tracks() -> Any:
         _, track = meta.add_tracking_mtd(number, 0)
         meta.set_relation(Analytics.RelTypes.RELATE_TO, box.id, track.id)
         found = reread(buffer).detections
+        assert found.track_id is not None
         there += found.track_id.tolist()
         written = Gst.Buffer.new()
         mirror.show(written, 1, replace(EMPTY, detections=found), SIZE)
