@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 from bridges.item_json import json_of
 from bridges.mqtt.broker import Broker, RefusedError, Sent
+from bridges.mqtt.discovery import identity
 from bridges.mqtt.live import Live
 from bridges.mqtt.options import Options
 from bridges.mqtt.snapshots import Snapshots
@@ -16,6 +17,7 @@ from bridges.parcel import AwayError, Parcel
 from bridges.reading import Reading
 from mirante.client.items import ReceivedEvent
 from mirante.client.plan import SubscribedKind
+from mirante.keys import camera_of
 from mirante.redis_url import RedisUrl
 
 _CONNECT_S, _ACK_S = 2.0, 5.0
@@ -48,7 +50,9 @@ class MqttBridge:
         self._options, self._ack_s = options, ack_s
         self._topics = Topics(options.prefix)
         url = RedisUrl(reading.address())
-        name = f"mirante-{socket.gethostname()}-{reading.named(self.kind)}"
+        # Installations that share a broker have a prefix each: nobody else's client has this name.
+        named = f"{reading.named(self.kind)}-{identity(options.prefix)}"
+        name = f"mirante-{socket.gethostname()}-{named}"
         self._broker = Broker(options, name, self._topics.available, reconnect_s)
         self._live = Live(self._broker, options, url, reading.cameras, options.classes)
         self._broker.attend(self._live.connected, self._live.heard)
@@ -68,7 +72,9 @@ class MqttBridge:
 
         Raises:
             AwayError: it has not, within a while.
+            RuntimeError: states are not kept any more, for a mistake of ours.
         """
+        self._live.check()
         if not self._broker.wait_connected(_CONNECT_S):
             raise AwayError(self._broker.why())
         for parcel in parcels:
@@ -98,7 +104,7 @@ class MqttBridge:
         said = [("events", json_of(item))]
         if self._options.onvif:
             said += of_event(item)
-        head, expire_s = self._topics.of(item.camera), self._options.expire_s
+        head, expire_s = self._topics.of(camera_of(parcel.held.stream)), self._options.expire_s
         return [
             self._broker.publish(f"{head}/{topic}", payload, expire_s=expire_s)
             for topic, payload in said
@@ -131,5 +137,7 @@ class MqttBridge:
                 return
         except RefusedError as error:
             self._live.complain(f"{camera}: no image: {error}")
+        if camera not in self._live.running():  # it went while its image was on the way
+            return
         topic = self._topics.of(camera, "snapshot")
         self._images[camera] = self._broker.publish(topic, jpeg, retain=True)

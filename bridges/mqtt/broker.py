@@ -23,6 +23,7 @@ log = logging.getLogger("mirante.bridge.mqtt")
 
 _KEEPALIVE_S = 30
 _PROBE_S = 2.0
+_HEAD = 64  # bytes of a message beside topic and payload, at most
 NEVER = {0x90, 0x95, 0x99}  # topic name invalid, packet too large, payload format invalid
 
 
@@ -40,9 +41,10 @@ class RefusedError(RuntimeError):
 
 @dataclass(slots=True)
 class Sent:
-    """A message that the broker has to acknowledge."""
+    """A message that the broker has to acknowledge, or why it was not sent and never will be."""
 
     info: MQTTMessageInfo
+    refused: str = ""
 
 
 class _Client(Client):
@@ -88,6 +90,7 @@ class Broker:
         self._tls = _tls(options) if options.is_tls else None
         self._connected = threading.Event()
         self._refusal = ""
+        self._most: float = float("inf")  # bytes of a message that the broker takes
         self._refused: dict[int, tuple[str, int]] = {}  # by number of the message
         self._told: Callable[[], None] = lambda: None
         self._heard: Callable[[str, bytes, bool], None] = lambda _topic, _payload, _kept: None
@@ -146,11 +149,16 @@ class Broker:
             retain: the broker keeps it for whoever subscribes later.
             expire_s: seconds after which the broker gives it to nobody, where it speaks MQTT 5.
         """
+        if len(topic.encode()) + len(payload) + _HEAD > self._most:
+            return _unsent(f"packet too large, of a broker that takes {self._most:g} bytes")
         properties = None
         if self._is_v5 and expire_s is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = expire_s
-        return Sent(self._client.publish(topic, payload, 1, retain, properties))
+        try:
+            return Sent(self._client.publish(topic, payload, 1, retain, properties))
+        except ValueError as error:  # a name that somebody else chose
+            return _unsent(f"{topic}: {error}")
 
     def is_acknowledged(self, sent: Sent) -> bool:
         """Return whether the broker has acknowledged a message.
@@ -158,6 +166,8 @@ class Broker:
         Raises:
             RefusedError: it does not take it.
         """
+        if sent.refused:
+            raise RefusedError(sent.refused, True)
         # A send that found no connection goes with the next one, whatever paho said at first.
         if sent.info.rc in {MQTTErrorCode.MQTT_ERR_NO_CONN, MQTTErrorCode.MQTT_ERR_CONN_LOST}:
             sent.info.rc = MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -206,13 +216,14 @@ class Broker:
         return "takes connections and does not answer"
 
     def _on_connect(
-        self, _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Any
+        self, _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, properties: Any
     ) -> None:
         if code.is_failure:
             hint = "; --protocol 3.1.1 may help" if code.value == 0x84 else ""
             self._refusal = f"refuses this client: {str(code).lower()}{hint}"
             return
         self._refusal = ""
+        self._most = getattr(properties, "MaximumPacketSize", float("inf"))
         self.publish(self._will, b"online", retain=True)
         self._connected.set()
         self._told()
@@ -227,11 +238,18 @@ class Broker:
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, code: ReasonCode, _properties: Any
     ) -> None:
+        self._refused.pop(mid, None)  # of a message of long ago, of the same number
         if code.is_failure:
             self._refused[mid] = str(code).lower(), code.value
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._heard(message.topic, bytes(message.payload), message.retain)
+
+
+def _unsent(why: str) -> Sent:
+    info = MQTTMessageInfo(0)
+    info._set_as_published()
+    return Sent(info, why)
 
 
 def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:

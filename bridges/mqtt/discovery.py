@@ -223,9 +223,9 @@ def _of_commands(camera: Camera, topics: Topics) -> dict[str, Component]:
             "entity_category": "config",
             "command_topic": topics.of(camera.name, "threshold", "set"),
             "state_topic": topics.of(camera.name, "threshold", "state"),
-            "min": 0.05,
-            "max": 0.95,
-            "step": 0.05,
+            "min": 0,
+            "max": 1,
+            "step": 0.01,
             **_available(topics),
         }
     for name in sorted(camera.rules("zones")):

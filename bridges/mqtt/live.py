@@ -21,7 +21,9 @@ from bridges.mqtt.topics import Topics
 from bridges.onvif.mqtt import of_frame
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
+from mirante.wire.errors import UNREADABLE
 from pipeline.config.messages import ConfigError
+from pipeline.control.audit import short
 from pipeline.control.registry import RegistryError
 
 log = logging.getLogger("mirante.bridge.mqtt")
@@ -30,6 +32,14 @@ _FLYING = 200  # messages that may wait for the broker; what changes meanwhile i
 _HEARD = 10_000
 _RECALL_S = 3.0  # after a connection, in which the broker tells what it has kept
 _GONE_S = 10
+_KEPT = {"state", "snapshot", "counts", "zones", "lines", "pause", "threshold"}  # of a camera
+
+
+class _State(msgspec.Struct):
+    camera: str
+
+
+_read_state = msgspec.json.Decoder(_State)
 
 
 class Live:
@@ -54,12 +64,14 @@ class Live:
         self._outage = Outage(url, log, "states in MQTT stay as they are")
         self._said: dict[str, bytes] = {}
         self._announced: dict[str, dict[str, Any]] = {}
-        self._entries: dict[str, bytes] = {}
+        self._entries: dict[str, tuple[bytes, float]] = {}  # published, and when
         self._flying: list[Sent] = []
         self._heard: deque[tuple[str, bytes, bool]] = deque(maxlen=_HEARD)
         self._ghosts: dict[str, float] = {}  # cameras that went while this was not running
         self._complaints = set[str]()
         self._recall_s = 0.0
+        self._recalled: list[str] = []
+        self._broken: Exception | None = None
         self._is_new = threading.Event()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt-live", daemon=True)
@@ -76,6 +88,11 @@ class Live:
             self._thread.join()
         self._look.close()
         self._client.close()
+
+    def check(self) -> None:
+        """Raise a RuntimeError where states are not kept any more, for a mistake of ours."""
+        if self._broken is not None:
+            raise RuntimeError(f"states are not kept any more: {self._broken!r}") from self._broken
 
     def running(self) -> list[str]:
         """Return the cameras that give images."""
@@ -102,6 +119,9 @@ class Live:
                 self._outage.served()
             except (redis.RedisError, OSError) as error:
                 self._outage.failed(error)
+            except Exception as error:  # noqa: BLE001 raised by ``check``, in the bridge's thread
+                self._broken = error
+                return
             self._wake.wait(every_s)
             self._wake.clear()
 
@@ -124,18 +144,18 @@ class Live:
     def _begin(self) -> None:
         self._said.clear()
         self._announced.clear()
-        recalled = [self._topics.of("+", "state"), f"{self._topics.prefix}/+/counts/+"]
+        self._ghosts = dict.fromkeys(self._ghosts, 0.0)  # a new connection has no subscriptions
+        kinds = ("state", "counts/+", "zones/+/+", "lines/+/+")
+        self._recalled = [f"{self._topics.prefix}/+/{each}" for each in kinds]
         if self._options.commands != "none":
             self._broker.subscribe(*subscriptions(self._topics))
-        self._broker.subscribe(*recalled)
+        self._broker.subscribe(*self._recalled)
         self._recall_s = time.monotonic() + _RECALL_S
 
     def _listen(self) -> None:
         if self._recall_s and time.monotonic() > self._recall_s:
             self._recall_s = 0.0
-            self._broker.unsubscribe(
-                self._topics.of("+", "state"), f"{self._topics.prefix}/+/counts/+"
-            )
+            self._broker.unsubscribe(*self._recalled)
         while self._heard:
             topic, payload, is_kept = self._heard.popleft()
             said = self._topics.split(topic)
@@ -146,43 +166,51 @@ class Live:
                 if not is_kept:  # one that is kept was meant for another time
                     self._obey(camera, names, payload)
             elif is_kept and payload:
-                self._recall(camera, names, topic)
+                self._recall(camera, names, topic, payload)
 
-    def _recall(self, name: str, names: tuple[str, ...], topic: str) -> None:
+    def _recall(self, name: str, names: tuple[str, ...], topic: str, payload: bytes) -> None:
         """Take note of what the broker had kept of a camera."""
         camera = self._look.cameras.get(name)
         if camera is not None:
             if names[0] == "counts" and not self._only:
                 camera.classes.add(names[1])
+            if names[0] != "state":
+                self._said.setdefault(topic, payload)  # cleared where it is said no more
         elif self._ghosts.get(name):
-            self._publish(topic, b"", retain=True, is_due=True)
-        elif self._look.matters(name):
+            if names[0] in _KEPT:
+                self._publish(topic, b"", retain=True, is_due=True)
+        elif self._look.matters(name) and _is_ours(name, names, payload):
             self._ghosts.setdefault(name, 0.0)
 
     def _bury(self) -> None:
         """Clear the topics of cameras that went unseen."""
         now_s = time.monotonic()
         for name, since_s in list(self._ghosts.items()):
-            if name in self._look.cameras:
-                del self._ghosts[name]
-            elif not since_s:
+            if not since_s and name not in self._look.cameras:
                 self._ghosts[name] = now_s
                 self._broker.subscribe(f"{self._topics.prefix}/{name}/#")
-                self._publish(self._announcement(name), b"", retain=True, is_due=True)
-            elif now_s > since_s + _GONE_S:
+                self._withdraw(name)
+            elif not since_s:
+                del self._ghosts[name]
+            elif name in self._look.cameras or now_s > since_s + _GONE_S:
                 self._broker.unsubscribe(f"{self._topics.prefix}/{name}/#")
                 del self._ghosts[name]
 
     def _remove(self, name: str) -> None:
         """Clear what the broker keeps of a camera that is gone; its entities go first."""
-        self._announced.pop(name, None)
-        if self._options.discovery:
-            self._publish(self._announcement(name), b"", retain=True, is_due=True)
+        self._withdraw(name)
         head = f"{self._topics.prefix}/{name}/"
         for topic in [each for each in self._said if each.startswith(head)]:
             del self._said[topic]
             self._publish(topic, b"", retain=True, is_due=True)
         self._publish(self._topics.of(name, "snapshot"), b"", retain=True, is_due=True)
+        self._ghosts.setdefault(name, 0.0)  # what was said before this connection goes too
+
+    def _withdraw(self, name: str) -> None:
+        """Take back what announces a camera."""
+        self._announced.pop(name, None)
+        if self._options.discovery:
+            self._publish(self._announcement(name), b"", retain=True, is_due=True)
 
     def _show(self, camera: Camera) -> None:
         said = kept(camera, self._topics, self._only)
@@ -196,11 +224,19 @@ class Live:
         for topic, payload in said.items():
             if self._said.get(topic) != payload and self._publish(topic, payload, retain=True):
                 self._said[topic] = payload
-        if self._options.detections_fps and camera.entry != self._entries.get(camera.name, b""):
-            self._entries[camera.name] = camera.entry
+        if self._options.detections_fps and self._is_due(camera):
             self._publish(self._topics.of(camera.name, "detections"), camera.text, expire_s=10)
             if self._options.onvif:
                 self._describe(camera)
+
+    def _is_due(self, camera: Camera) -> bool:
+        """Return whether its newest frame is to be published now, and note that it is."""
+        now_s = time.monotonic()
+        entry, at_s = self._entries.get(camera.name, (b"", float("-inf")))
+        if camera.entry == entry or now_s < at_s + 1 / self._options.detections_fps:
+            return False
+        self._entries[camera.name] = camera.entry, now_s
+        return True
 
     def _describe(self, camera: Camera) -> None:
         """Publish a frame as ONVIF has it."""
@@ -258,17 +294,27 @@ class Live:
             log.warning("%s", words)
 
     def _obey(self, camera: str, names: tuple[str, ...], payload: bytes) -> None:
-        words = f"{camera}/{'/'.join(names)}"
-        if not self._look.matters(camera) or self._options.commands == "none":
+        words = short(f"{camera}/{'/'.join(names)}")
+        if camera not in self._look.cameras or self._options.commands == "none":
             log.warning("%s: not for this bridge", words)
             return
         try:
             obey(self._client, self._options.commands, camera, names, payload)
         except (CommandError, RegistryError, ConfigError) as error:
-            log.warning("%s: %s", words, error)
+            log.warning("%s: %s", words, short(str(error)))
         else:
             log.info("%s: done", words)
             self._wake.set()
+
+
+def _is_ours(name: str, names: tuple[str, ...], payload: bytes) -> bool:
+    """Return whether a bridge wrote what is kept, and nobody who uses the same prefix."""
+    if names[0] != "state":
+        return names[0] == "counts" and payload.isdigit()
+    try:
+        return _read_state.decode(payload).camera == name
+    except UNREADABLE:
+        return False
 
 
 def _json(value: object) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -90,8 +91,9 @@ class Look:
         for found in scan(self._client, ("MATCH", STREAMS, "COUNT", 1000, "TYPE", "stream")):
             for stream in () if isinstance(found, redis.RedisError) else found:
                 text = stream.decode("utf-8", "replace")
-                if text.endswith("}:detections") and self.matters(name := camera_of(text)):
-                    self._streams.add(name)
+                with suppress(ValueError):  # somebody else's
+                    if text.endswith("}:detections") and self.matters(name := camera_of(text)):
+                        self._streams.add(name)
         self._scanned_s = time.monotonic()
         return self._streams
 

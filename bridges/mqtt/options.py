@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from bridges.mqtt.topics import level
 from bridges.tls_files import CaOption, CertOption, KeyOption, check_tls_files
 from engines.commands import Text, Texts
 
@@ -18,10 +19,14 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PASSWORD = "MIRANTE_MQTT_PASSWORD"  # noqa: S105 the name of a variable
 
 
-def _read_prefix(text: str) -> str:
-    if not text or any(sign in text for sign in "+#\0") or "" in text.split("/"):
-        raise ValueError(f'--prefix: expected levels of a topic without + and #, got "{text}"')
+def _read_prefix(text: str, option: str = "--prefix") -> str:
+    if any(not each or level(each) != each for each in text.split("/")):
+        raise ValueError(f'{option}: expected levels of a topic without +, # and %, got "{text}"')
     return text
+
+
+def _read_discovery(text: str) -> str:
+    return text and _read_prefix(text, "--discovery")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class Options:
     discovery: Annotated[
         str,
         typer.Option(help="Home Assistant's discovery prefix; empty: announce nothing."),
+        Text(_read_discovery, "homeassistant"),
     ] = "homeassistant"
     every_s: Annotated[
         float, typer.Option("--every", help="Seconds between looks at states.", min=0.1, max=60)
@@ -67,7 +73,10 @@ class Options:
         ),
     ] = False
     expire_s: Annotated[
-        int, typer.Option("--expire", help="Seconds that an event waits (MQTT 5).", min=1)
+        int,
+        typer.Option(
+            "--expire", help="Seconds that an event waits (MQTT 5).", min=1, max=2**32 - 1
+        ),
     ] = 86_400
     classes: Annotated[
         tuple[str, ...],
@@ -81,7 +90,7 @@ class Options:
     @property
     def is_tls(self) -> bool:
         """True where the connection is encrypted."""
-        return self.url.startswith("mqtts://")
+        return self.url.lower().startswith("mqtts://")
 
     def place(self) -> tuple[str, int]:
         """Return host and port.
@@ -94,7 +103,8 @@ class Options:
             host, port = split.hostname, split.port
         except ValueError:
             host, port, split = None, None, urlsplit("")
-        if split.scheme not in _PORTS or not host or split.path.strip("/"):
+        rest = split.path.strip("/") + split.query + split.fragment
+        if split.scheme not in _PORTS or not host or rest:
             raise ValueError(f"BROKER: expected mqtt://host:port or mqtts://…, got {self.shown!r}")
         wanted = "" if self.is_tls else f"an address mqtts:// with it, got {self.shown}"
         check_tls_files(self.ca, self.cert, self.key, wanted=wanted)
@@ -103,18 +113,22 @@ class Options:
     @property
     def shown(self) -> str:
         """The address without user and password."""
-        scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        scheme, mark, rest = self.url.partition("://") if "://" in self.url else ("", "", self.url)
+        return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
     def login(self) -> tuple[str | None, str | None]:
         """Return user and password.
 
         Raises:
-            ValueError: the password's file cannot be read.
+            ValueError: the password's file cannot be read, or there is no user for it.
         """
         split = urlsplit(self.url)
         password = split.password and unquote(split.password)
         if self.password_file is not None:
+            if split.username is None:
+                raise ValueError(
+                    f"--password-file: expected a user with it, mqtt://USER@…, got {self.shown}"
+                )
             try:
                 password = self.password_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-_UNFIT = re.compile(r"[/+#%\x00-\x1f\x7f]")
+# Brokers end the connection of whoever sends them a control character, or what is no character.
+_NONE = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+_UNFIT = re.compile(rf"[/+#%\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONE}]")
 
 
 def level(name: str) -> str:
-    """Return a name as one level of a topic: ``/``, ``+``, ``#``, ``%`` and control characters as
+    """Return a name as one level of a topic: ``/``, ``+``, ``#``, ``%`` and what brokers refuse as
     ``%2F`` and so on, all else as it is.
     """
-    return _UNFIT.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    return _UNFIT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
 
 
 def name_of(text: str) -> str:
     """Return the name that ``level`` made this of."""
-    return re.sub("%([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
+    return unquote(text)
 
 
 @dataclass(frozen=True)

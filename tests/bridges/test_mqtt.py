@@ -18,6 +18,7 @@ import pytest
 
 from bridges.carrying import Carrier
 from bridges.mqtt.bridge import MqttBridge
+from bridges.mqtt.look import Look
 from bridges.mqtt.options import Options
 from bridges.mqtt.snapshots import Snapshots
 from bridges.reading import Reading
@@ -138,6 +139,31 @@ def test_a_broker_that_is_away_restarted_and_slow(
     assert len(found) == 200, "and none comes twice"
 
 
+def test_a_message_that_is_too_large_is_given_up(
+    server: RedisChild, until: Until, tmp_path: Path
+) -> None:
+    broker = Mosquitto(tmp_path, "allow_anonymous true", "max_packet_size 2000").start()
+    write(server, event(0, reason="long " * 500), 0)
+    write(server, event(1), 1)
+    try:
+        with heard(broker) as client, bridged(broker, server):
+            until(lambda: ids(client) == ["gate-1"])
+            until(lambda: (r := report(server, "mqtt")) and (r.dead, r.lag) == (1, 0))
+    finally:
+        broker.stop()
+
+
+def test_a_mistake_of_ours_is_not_silent(
+    broker: Mosquitto, server: RedisChild, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_self: Look) -> dict[str, Any]:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(Look, "again", broken)
+    with pytest.raises(RuntimeError, match="states are not kept any more"), bridged(broker, server):
+        until(lambda: (r := report(server, "mqtt")) and r.state == "failed")
+
+
 def test_cameras_come_and_go(broker: Mosquitto, server: RedisChild, until: Until) -> None:
     def announced(client: Heard, camera: str) -> dict[str, Any]:
         text = client.kept.get(f"homeassistant/device/mirante_{camera}/config")
@@ -145,6 +171,7 @@ def test_cameras_come_and_go(broker: Mosquitto, server: RedisChild, until: Until
 
     with heard(broker) as client, connect(server.url) as redis:
         registry = Registry(redis)
+        server.client().xadd("mirante:{not a camera}:detections", {"json": "{}"})
         registry.add("yard", {"url": "test://"})
         with bridged(broker, server):
             write(server, status("yard"), 1)

@@ -17,6 +17,7 @@ from mirante.zones import LineCount, ZoneCount
 from pipeline.control.entries import Desired
 from tests.support.bridged import event, status
 from tests.support.home_assistant import rendered, trouble
+from tests.support.outcome import Run
 
 TOPICS = Topics("mirante")
 
@@ -89,9 +90,16 @@ def test_entities_that_are_gone_are_removed() -> None:
 
 
 def test_names_become_levels_and_identities_of_their_own() -> None:
-    for name in ("person", "traffic light", "a/b+c#d%e", "Füßgänger", "a\n"):
+    for name in (
+        "person",
+        "traffic light",
+        "a/b+c#d%e",
+        "Füßgänger",
+        "a\n",
+        "b\x85c\ufffe\U0001ffff",
+    ):
         assert name_of(level(name)) == name
-        assert not set("/+#\n") & set(level(name))
+        assert not set("/+#\n\x85\ufffe\U0001ffff") & set(level(name))
     assert level("traffic light") == "traffic light"
     names = ["a.b", "a-b", "a b", "a/b"]
     assert len({identity(name) for name in names}) == len(names)
@@ -106,9 +114,24 @@ def test_names_become_levels_and_identities_of_their_own() -> None:
         ({"url": "mqtt://h", "ca": Path("x")}, "--ca x: expected an address mqtts://"),
         ({"url": "mqtts://h", "ca": Path("/nowhere")}, "--ca: expected a file, got /nowhere"),
         ({"url": "mqtts://h", "key": Path(__file__)}, "--key: expected --cert with it"),
+        ({"url": "user:secret@h"}, "got 'h'"),
+        ({"url": "mqtt://u:1#secret@h"}, "BROKER: expected mqtt://host:port"),
+        ({"url": "mqtt://h", "password_file": Path(__file__)}, "--password-file: expected a user"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as raised:
         Options(**options).place()
+        Options(**options).login()
     assert "secret" not in str(raised.value)
+
+
+def test_what_is_encrypted_is_so_however_it_is_written() -> None:
+    assert Options(url="MQTTS://h").is_tls
+
+
+@pytest.mark.parametrize("text", ["a+b", "a//b", "/a", "a\x85", "a%b"])
+def test_prefixes_are_checked(mirante: Run, text: str) -> None:
+    for option in ("--prefix", "--discovery"):
+        outcome = mirante("bridge", "mqtt", "mqtt://h", option, text)
+        assert f"{option}: expected levels of a topic" in outcome.err, outcome.err
