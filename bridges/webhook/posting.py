@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -115,12 +116,17 @@ def shown(head: bytes) -> str:
 
 
 def _read(answer: httpx.Response, until_s: float) -> bytes:
-    """The answer's first bytes; what is left unread closes its connection."""
+    """The answer's first bytes; what is left unread closes its connection.
+
+    A body that breaks off, or never ends, takes nothing back of what the status says: the message
+    is taken, and would come twice.
+    """
     head = bytearray()
-    for chunk in answer.iter_raw():
-        head += chunk
-        if len(head) >= MOST_ANSWER_BYTES or time.monotonic() > until_s:
-            break
+    with suppress(httpx.HTTPError):
+        for chunk in answer.iter_raw():
+            head += chunk
+            if len(head) >= MOST_ANSWER_BYTES or time.monotonic() > until_s:
+                break
     return bytes(head[:MOST_ANSWER_BYTES])
 
 

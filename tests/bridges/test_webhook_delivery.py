@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -206,6 +207,27 @@ def test_what_cannot_be_sent_is_not_tried_again(value: str) -> None:
         assert not receiver.tries
     assert (answer.status, answer.meaning) == (None, "never")
     assert answer.words.startswith("cannot be sent: ")
+
+
+@pytest.mark.parametrize("breaks_off", [True, False])
+def test_an_answer_whose_body_never_ends_is_one(breaks_off: bool) -> None:
+    read = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        made, _ = listening.accept()
+        with made:
+            made.recv(65536)
+            made.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthanks")
+            assert breaks_off or read.wait(60)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        answer = posted(url, timeout_s=60 if breaks_off else 4)
+        read.set()
+        thread.join()
+    assert (answer.status, answer.meaning, answer.head) == (200, "taken", b"thanks")
 
 
 def test_no_answer_in_time_is_tried_again() -> None:
