@@ -126,6 +126,10 @@ def outage(
     server.kill()
     time.sleep(down_s)
     server.start()
+    deadline_s = time.monotonic() + 60  # frames tell of all that is lost once nothing waits
+    while outbox.state.depth > len(CAMERAS) or not outbox.state.connected:
+        assert time.monotonic() < deadline_s, outbox.state
+        time.sleep(0.01)
     time.sleep(after_s)
     for camera in cameras:
         camera.stop()
