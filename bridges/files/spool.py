@@ -24,6 +24,7 @@ import msgspec
 log = logging.getLogger(__name__)
 
 PART = ".part"
+_MOMENT = "????????T????????????Z"  # in the name of a file: when it was begun
 REMEMBERED = 20_000  # entries; far more than a bridge ever holds unacknowledged
 
 
@@ -90,16 +91,21 @@ class Spool:
 
         Raises:
             OSError: the folder cannot be used.
+            ValueError: a finished file cannot be read.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         for part in sorted(self._folder.glob(f"{self._stem}-*{PART}")):
             self._salvage(part)
-        files = sorted(self._folder.glob(f"{self._stem}-*{self._form.suffix}"), reverse=True)
+        ours = f"{self._stem}-{_MOMENT}{self._form.suffix}"  # analysts may keep theirs beside them
+        files = sorted(self._folder.glob(ours), reverse=True)
         known: list[Key] = []
         for path in files:
             if len(known) >= REMEMBERED:
                 break
-            known = self._form.keys(path) + known
+            try:
+                known = self._form.keys(path) + known
+            except (msgspec.MsgspecError, ValueError, KeyError) as error:
+                raise ValueError(f"FOLDER: {path} is damaged, move it away: {error}") from None
         self._remember(known)
 
     def write(self, records: Iterable[tuple[Key, bytes]]) -> int:

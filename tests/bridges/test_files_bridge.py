@@ -214,6 +214,25 @@ def test_what_others_remove_ends_nothing(
     assert caplog.text.count("was removed by others") == 2
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_files_of_others_and_files_that_are_damaged(tmp_path: Path, form: Any) -> None:
+    parcels, again = event_parcels(2), event_parcels(2)
+    with bridge(tmp_path, format=form) as made:
+        made.deliver(parcels)
+    [whole] = (tmp_path / "events").iterdir()
+    theirs = tmp_path / "events" / f"events-daily.{form}"
+    theirs.write_text("made by somebody else")
+    with bridge(tmp_path, format=form) as made:
+        made.deliver(again)
+    theirs.unlink()
+    assert entries(tmp_path) == ids(parcels)
+    whole.write_bytes(whole.read_bytes()[:-10])
+    damaged = FilesBridge(Files(folder=tmp_path, format=form))
+    with pytest.raises(ValueError, match=rf"FOLDER: \S+{whole.name} is damaged, move it away: \w"):
+        damaged.open()
+    damaged.close()
+
+
 def test_one_bridge_to_a_folder(tmp_path: Path) -> None:
     other = FilesBridge(Files(folder=tmp_path))
     with bridge(tmp_path) as made:
