@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -39,6 +40,11 @@ class _State(msgspec.Struct):
     camera: str
 
 
+class _Device(msgspec.Struct):
+    components: dict[str, dict[str, Any]]
+
+
+_read_device = msgspec.json.Decoder(_Device)
 _read_state = msgspec.json.Decoder(_State)
 
 
@@ -71,6 +77,8 @@ class Live:
         self._complaints = set[str]()
         self._recall_s = 0.0
         self._recalled: list[str] = []
+        self._devices: dict[str, str] = {}  # topic that announces a camera: its name
+        self._kept: dict[str, bytes] = {}  # what announced a camera before this connection
         self._broken: Exception | None = None
         self._is_new = threading.Event()
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -146,7 +154,10 @@ class Live:
         self._announced.clear()
         self._ghosts = dict.fromkeys(self._ghosts, 0.0)  # a new connection has no subscriptions
         kinds = ("state", "counts/+", "zones/+/+", "lines/+/+")
-        self._recalled = [f"{self._topics.prefix}/+/{each}" for each in kinds]
+        announced = self._look.cameras if self._options.discovery else ()
+        self._devices = {self._announcement(name): name for name in announced}
+        self._kept.clear()
+        self._recalled = [*(f"{self._topics.prefix}/+/{each}" for each in kinds), *self._devices]
         if self._options.commands != "none":
             self._broker.subscribe(*subscriptions(self._topics))
         self._broker.subscribe(*self._recalled)
@@ -158,6 +169,10 @@ class Live:
             self._broker.unsubscribe(*self._recalled)
         while self._heard:
             topic, payload, is_kept = self._heard.popleft()
+            if topic in self._devices:
+                if is_kept:
+                    self._kept[self._devices[topic]] = payload
+                continue
             said = self._topics.split(topic)
             if said is None:
                 continue
@@ -167,6 +182,23 @@ class Live:
                     self._obey(camera, names, payload)
             elif is_kept and payload:
                 self._recall(camera, names, topic, payload)
+        if not self._recall_s:  # by now all classes are known that were counted
+            self._recall_entities()
+
+    def _recall_entities(self) -> None:
+        """Note which entities cameras had before this connection, so that those go which are no
+        more.
+        """
+        for name, payload in list(self._kept.items()):
+            camera = self._look.cameras.get(name)
+            if camera is None or camera.frame is None:
+                continue
+            del self._kept[name]
+            with suppress(*UNREADABLE):
+                before = _read_device.decode(payload).components
+                had = {key: each for key, each in before.items() if "platform" in each}
+                now = self._announced.get(name, {"components": {}})["components"]
+                self._announced[name] = {"components": had | now}
 
     def _recall(self, name: str, names: tuple[str, ...], topic: str, payload: bytes) -> None:
         """Take note of what the broker had kept of a camera."""

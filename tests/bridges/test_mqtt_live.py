@@ -10,9 +10,11 @@ import msgspec
 
 from bridges.mqtt.board import Camera, Frame
 from bridges.mqtt.broker import Broker, Sent
+from bridges.mqtt.discovery import announced_at, device
 from bridges.mqtt.live import Live
 from bridges.mqtt.options import Options
 from mirante.redis_url import RedisUrl
+from mirante.zones import ZoneCount
 from tests.support.bridged import status
 
 
@@ -101,3 +103,27 @@ def test_frames_are_no_more_than_asked_for() -> None:
             made._show(one)
         said = [payload for topic, payload in broker.said if topic == "mirante/gate/detections"]
         assert said == [b"0"]
+
+
+def test_entities_of_a_zone_that_went_unseen_go() -> None:
+    with live(discovery="homeassistant") as (made, broker):
+        one = made._look.cameras["gate"] = camera()
+        assert one.frame is not None
+        one.frame.zones["old"] = ZoneCount(inside=1, entered=4, left=3)
+        topic = announced_at("homeassistant", "gate")
+        before = msgspec.json.encode(device(one, made._topics))
+        one.frame.zones.clear()
+        made._begin()
+        made._show(one)
+        made.heard(topic, before, True)
+        made._listen()
+        made._recall_s = 1e-9  # over
+        made._listen()
+        made._show(one)
+        made._show(one)
+        said = [msgspec.json.decode(payload) for place, payload in broker.said if place == topic]
+        first, removing, last = (each["components"] for each in said)
+        assert removing["zone_old"] == {"platform": "binary_sensor"}
+        assert first == last
+        assert "zone_old" not in last
+        assert topic not in broker.heard
