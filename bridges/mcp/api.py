@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import quote
 
@@ -30,7 +32,7 @@ class Api:
     def __init__(self, url: str, token: Callable[[], str | None]) -> None:
         self.url = url
         self._token = token
-        self._tls = httpx.create_ssl_context()
+        self._tls = _trusted()
 
     async def get(self, path: str, **query: Any) -> Any:
         """Return the answer to a GET.
@@ -99,6 +101,12 @@ class Api:
         return httpx.AsyncClient(
             base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout, verify=self._tls
         )
+
+
+@cache
+def _trusted() -> SSLContext:
+    """Read the certificates once: it takes 50 ms, and over HTTP each request is an ``Api``."""
+    return httpx.create_ssl_context()
 
 
 def of_camera(name: str, path: str = "") -> str:

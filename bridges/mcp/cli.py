@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -23,7 +24,12 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+    try:
+        split = urlsplit(text)
+        is_address = bool(split.hostname) and split.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
         raise ValueError(f'--url: "{text}" — expected http://HOST:PORT or https://…')
     return text.rstrip("/")
 

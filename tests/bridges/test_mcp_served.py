@@ -28,6 +28,9 @@ from tests.support.mcp_calls import CHANGES, ROLES, facts
         ("--http", "127.0.0.1:99999", "expected HOST:PORT"),
         ("--url", "127.0.0.1:8600", "expected http://HOST:PORT or https://…"),
         ("--url", "http://anna:secret@gate", "expected http://HOST:PORT"),
+        ("--url", "http://gate:99999", "expected http://HOST:PORT"),
+        ("--url", "http://[::1", "expected http://HOST:PORT"),
+        ("--url", "http://::1:8600", "expected http://HOST:PORT"),
         ("--token-file", "", "expected a file with a token"),
     ],
 )
