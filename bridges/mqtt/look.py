@@ -12,7 +12,7 @@ import msgspec
 import redis
 
 from bridges.mqtt.board import Camera, Frame
-from mirante.keys import CAMERAS, STREAMS, EntryId, camera_of, key
+from mirante.keys import CAMERAS, CAMERAS_VERSION, STREAMS, EntryId, camera_of, key
 from mirante.redis_url import RedisUrl, exchange, reply_to, scan
 from mirante.status import Status
 from mirante.wire.errors import UNREADABLE
@@ -80,7 +80,12 @@ class Look:
         return {name: each for name, each in before.items() if name not in self.cameras}
 
     def _wanted(self) -> dict[str, Desired]:
-        entries = read_entries(reply_to(self._client, ("HGETALL", CAMERAS))[1::2])
+        reply = reply_to(self._client, ("HGETALL", CAMERAS))
+        if not reply and not reply_to(self._client, ("EXISTS", CAMERAS_VERSION)):
+            # Redis lost all it had, and no worker has said its cameras again.
+            found = {name: each.desired for name, each in self.cameras.items()}
+            return {name: desired for name, desired in found.items() if desired is not None}
+        entries = read_entries(reply[1::2])
         return {name: each for name, each in entries.items() if self.matters(name)}
 
     def _others(self) -> set[str]:

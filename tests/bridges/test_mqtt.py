@@ -191,6 +191,21 @@ def test_cameras_come_and_go(broker: Mosquitto, server: RedisChild, until: Until
             until(lambda: not announced(client, "roof"))
 
 
+def test_a_redis_that_lost_all_removes_no_camera(server: RedisChild) -> None:
+    look = Look(RedisUrl(server.url), ("*",))
+    with connect(server.url) as redis:
+        registry = Registry(redis)
+        registry.add("yard", {"url": "test://"})
+        assert look.again() == {}
+        server.client().flushall()
+        assert look.again() == {}, "its worker comes back and says it again"
+        registry.add("roof", {"url": "test://"})
+        assert look.again().keys() == {"yard"}
+        registry.remove("roof")
+        assert look.again().keys() == {"roof"}
+    look.close()
+
+
 def test_will_and_snapshot(
     broker: Mosquitto, server: RedisChild, outbox: Outbox, until: Until
 ) -> None:
