@@ -133,7 +133,7 @@ class Carrier:
                     self._backoff.reset()
                 self._stop.wait(self._backoff.next_s())
             parcels = left
-        self.account.oldest = None
+        self.account.oldest = parcels[0].held.entry_id if parcels else None
 
     def _settle_all(self, batches: Batches, parcels: list[Parcel]) -> tuple[list[Parcel], str]:
         """Acknowledge what need not come again; return the rest, and why one that is given up is

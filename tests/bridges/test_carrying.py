@@ -137,6 +137,9 @@ def test_what_is_given_up_and_cannot_be_kept_waits(server: RedisChild, until: Un
         told = until(lambda: (r := report(server, "sink")) and r.state == "away" and r)
         assert "what is given up cannot be kept: " in told.words
         assert (told.dead, sink.got) == (0, names(1))
+    stopped = report(server, "sink")
+    assert stopped is not None
+    assert (stopped.lag, stopped.lag_s > 1000) == (1, True), "what waits goes on to age"
     with carried(sink, server):
         until(lambda: (r := report(server, "sink")) and r.state == "away")
         server.client().delete(bridge_key("sink", "dead"))
