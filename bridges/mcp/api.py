@@ -78,7 +78,7 @@ class Api:
                         await answer.aread()
                         raise ToolError(_refusal(self.url, answer, self._token() is not None))
                     yield _data(answer)
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise ToolError(_away(self.url, error)) from None
 
     async def _ask(
@@ -88,7 +88,7 @@ class Api:
         async with self._client() as client:
             try:
                 answer = await client.request(method, _path(path), params=said, json=body)
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise ToolError(_away(self.url, error)) from None
         if not answer.is_success:
             raise ToolError(_refusal(self.url, answer, self._token() is not None))
@@ -96,7 +96,7 @@ class Api:
 
     def _client(self) -> httpx.AsyncClient:
         token = self._token()
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
         timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
         return httpx.AsyncClient(
             base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout, verify=self._tls
@@ -133,7 +133,7 @@ def _decoded(url: str, answer: httpx.Response) -> Any:
         ) from None
 
 
-def _away(url: str, error: httpx.TransportError) -> str:
+def _away(url: str, error: Exception) -> str:
     said = str(error) or type(error).__name__
     return (
         f"no answer from {url}: {said}. Start it (“mirante up” or “mirante dashboard”), or name "

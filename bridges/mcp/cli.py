@@ -65,15 +65,24 @@ class McpOptions:
         """Return the token; None where there is none.
 
         Raises:
-            ValueError: its file is empty.
+            ValueError: its file is empty, or it is none that there can be; it is not repeated.
             OSError: its file cannot be read.
         """
         if self.token_file is None:
-            return os.environ.get("MIRANTE_TOKEN", "").strip() or None
-        text = self.token_file.read_text(encoding="utf-8").strip()
-        if not text:
+            place, text = "MIRANTE_TOKEN", os.environ.get("MIRANTE_TOKEN", "").strip()
+            if not text:
+                return None
+        else:
+            place = "--token-file"
+            text = self.token_file.read_text(encoding="utf-8-sig", errors="replace").strip()
+            if not text:
+                raise ValueError(
+                    f"{place}: expected a file with a token, {self.token_file} has none"
+                )
+        if not re.fullmatch(r"[!-~]+", text):
             raise ValueError(
-                f"--token-file: expected a file with a token, {self.token_file} has none"
+                f"{place}: expected one token as “mirante dashboard token” prints it; this has "
+                "spaces, further lines or signs that no token has"
             )
         return text
 

@@ -15,6 +15,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from bridges.mcp.cli import McpOptions
 from bridges.mcp.server import http_app
 from pipeline.cli.app import run as cli
 from tests.support.api_server import Bench
@@ -43,6 +44,27 @@ def test_a_wrong_option_is_named(
     assert f"{option}: " in said
     assert expected in said
     assert value.replace("anna:secret", "***") in said
+
+
+@pytest.mark.parametrize("text", ["s3cret\nother", "“s3cret”", "s3cret other"])
+def test_what_is_no_token_is_said_and_not_repeated(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+) -> None:
+    (tmp_path / "token").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("MIRANTE_TOKEN", text)
+    for place, more in {"--token-file": [str(tmp_path / "token")], "MIRANTE_TOKEN": []}.items():
+        assert cli(["mcp", *([place] if more else []), *more]) != 0
+        said = capsys.readouterr().err
+        assert f"{place}: expected one token" in said
+        assert "s3cret" not in said
+
+
+def test_a_token_of_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\r\n", encoding="utf-8-sig")
+    assert McpOptions(token_file=tmp_path / "token").token() == "s3cret"
 
 
 def test_over_standard_input_and_output(site: Bench, tmp_path: Path) -> None:
@@ -87,7 +109,10 @@ def test_over_http_each_request_has_its_own_rights(site: Bench) -> None:
             assert asyncio.run(role(token)) == token
         # As what ends TLS in front of it hands on what it was asked.
         assert asyncio.run(role("viewer", Host="mcp.example.com")) == "viewer"
-        for headers in ({}, {"Authorization": "Bearer stolen"}):
+        for headers in (
+            {},
+            *({"Authorization": f"Bearer {text}".encode()} for text in ("no", "ę")),
+        ):
             with httpx2.Client(headers=headers) as http:
                 assert http.post(url, json={}).status_code == 401
     finally:
