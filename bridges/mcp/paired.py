@@ -51,13 +51,16 @@ async def newest(api: Api, camera: str, *, image: bool) -> Newest:
     if not frame:
         words = "this dashboard does not say which frame its image is of"
         return Newest(before, jpeg, words, is_other_frame=True)
+    message, why = None, "were not published"
     try:
         async with asyncio.timeout(WAIT_S), api.messages(f"{results}/stream", before["id"]) as sent:
             message = await _of_frame(sent, frame)
     except TimeoutError:
-        message = None
+        pass
+    except ToolError as error:  # the image and older results are there all the same
+        why = f"cannot be had: {error}"
     if message is None:
-        words = f"the image is of frame {frame}, whose results were not published"
+        words = f"the image is of frame {frame}, whose results {why}"
         return Newest(before, jpeg, words, is_other_frame=True)
     return Newest(message, jpeg)
 

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import msgspec
 import numpy as np
+import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
@@ -145,6 +146,26 @@ def send_image(site: Bench, seq: int) -> threading.Thread:
     thread = threading.Thread(target=send)
     thread.start()
     return thread
+
+
+def test_an_image_is_handed_over_where_its_results_cannot_be_had(
+    site: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.frame()
+    site.until(lambda: site.http.get("/api/v1/results/gate/latest").is_success)
+    monkeypatch.setattr("dashboard.api.results.READERS", asyncio.Semaphore(0))
+
+    async def said(client: Client) -> None:
+        found = await client.call_tool("newest_results", {"camera": "gate"})
+        assert found.structured_content is not None
+        words = found.structured_content["no_image"]
+        assert words.startswith("the image is of frame 1000-9, whose results cannot be had: ")
+        assert words.endswith(" streams of results are being read already")
+        assert picture(found).shape == (360, 640, 3)
+
+    sender = send_image(site, 9)
+    talk(site, said)
+    sender.join()
 
 
 def test_the_image_is_of_the_frame_of_the_results(site: Bench) -> None:
