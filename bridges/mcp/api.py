@@ -96,7 +96,7 @@ class Api:
 
     def _client(self) -> httpx.AsyncClient:
         token = self._token()
-        headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
+        headers = {} if token is None else {b"Authorization": f"Bearer {token}".encode()}
         timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_S)
         return httpx.AsyncClient(
             base_url=f"{self.url}/api/v1", headers=headers, timeout=timeout, verify=self._tls

@@ -111,7 +111,7 @@ def test_over_http_each_request_has_its_own_rights(site: Bench) -> None:
         assert asyncio.run(role("viewer", Host="mcp.example.com")) == "viewer"
         for headers in (
             {},
-            *({"Authorization": f"Bearer {text}".encode()} for text in ("no", "ę")),
+            *({b"Authorization": f"Bearer {text}".encode()} for text in ("no", "ę")),
         ):
             with httpx2.Client(headers=headers) as http:
                 assert http.post(url, json={}).status_code == 401
