@@ -30,12 +30,11 @@ os.environ |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,local
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes run tests: three a core, as with two a quarter of the time of all
-    cores is idle; fewer where memory is small, as each comes to hold PyTorch, TensorFlow and
-    OpenVINO.
+    """Return how many processes run tests: two a core, as tests wait for half of their time; fewer
+    where memory is small, as each comes to hold PyTorch, TensorFlow and OpenVINO.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(3 * (os.cpu_count() or 1), 8, memory // (2 << 30)))
+    return max(1, min(2 * (os.cpu_count() or 1), 8, memory // (2 << 30)))
 
 
 @pytest.hookimpl(optionalhook=True)
