@@ -283,7 +283,7 @@ def test_an_idle_batcher_is_called_as_often_as_the_session() -> None:
 def test_without_putting_together_full_batches_are_out_of_reach() -> None:
     """A call takes 4 ms for one image as for four, and only one runs at a time."""
     feeds = [{"x": np.full((1, 3, 8, 8), i, np.float32)} for i in range(3)]
-    found = loaded(TimedSession(4, 0), Counting, feeds, 4, 1, 0.1)
+    found = loaded(TimedSession(4, 0), Counting, feeds, 4, 7, 0.1)
     assert 0 < found.batcher < found.full
     assert found.share < 0.9
 

@@ -56,8 +56,8 @@ def outline(
 ) -> tuple[NDArray[np.bool_], list[int]]:
     """Pixels of a class's colour about a box, and what lines enclose: left, top, right, bottom.
 
-    A line is where most pixels of a row or column have the colour: others may have it by chance,
-    where two colours of the image meet, and further away many of one column do.
+    A line is where most pixels of two rows or columns side by side have the colour: others may have
+    it by chance, where two colours of the image meet, and many of one column do, even near a box.
     """
     left, top, right, bottom = np.round(box).astype(int) + np.array((-1, -1, 1, 1)) * ABOUT
     drawn = np.zeros(shot.image.shape[:2], bool)
@@ -67,9 +67,12 @@ def outline(
     for along in (0, 1):
         counts = drawn.sum(along)
         assert counts.max() > LEAST_LINE, "no line of the class's colour"
-        found.append(np.nonzero(counts > counts.max() * 0.6)[0])
+        strong = counts > counts.max() * 0.6
+        pairs = np.nonzero(strong[:-1] & strong[1:])[0]
+        assert pairs.size, f"no line of {LINE_PX} pixels"
+        found.append(pairs)
     (xs, ys) = found
-    return drawn, [int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1]
+    return drawn, [int(xs[0]), int(ys[0]), int(xs[-1]) + LINE_PX, int(ys[-1]) + LINE_PX]
 
 
 def is_drawn(shot: Shot, colour: NDArray[np.int16]) -> bool:
