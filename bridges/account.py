@@ -1,4 +1,4 @@
-"""How far a bridge is: counted while it carries, reported to Redis every second."""
+"""Count a bridge's progress while it carries, and report it to Redis every second."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EVERY_S = 1.0
 
 @dataclass
 class Account:
-    """What became of the items so far; written by the thread that carries them."""
+    """Outcomes of the items so far; written by the thread that carries them."""
 
     state: BridgeState = "connecting"
     words: str = ""

@@ -1,4 +1,4 @@
-"""What a bridge reads: options that every bridge has."""
+"""Options that every bridge has: the items it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How decoded images come to be as shown: turned, cut, and painted."""
+"""Turn, crop and paint decoded images as the camera is to show them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from benchmarks.line.loops import Batches, Input, Loop, objects, stream_of
 
 @dataclass(slots=True)
 class _Camera:
-    """What requests share of a camera.
+    """The part of a camera that its requests share.
 
     Attributes:
         outbox: the way to Redis, for one request at a time.

@@ -1,4 +1,4 @@
-"""What other projects' pipelines cost, each in an environment of its own: a clip, end to end.
+"""Measure other projects' pipelines on one clip, end to end, each in an environment of its own.
 
 It runs there, and so imports nothing of this project but ``loops.py``, by its path.
 ``python peer_loops.py modelpipe '{"clip": "…", …}'`` prints what ``variants`` prints.

@@ -1,4 +1,4 @@
-"""What other projects do with the same clip and network: ``mirante bench line --peers``."""
+"""Run other projects on the same clip and network: ``mirante bench line --peers``."""
 
 from __future__ import annotations
 

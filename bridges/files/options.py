@@ -1,4 +1,4 @@
-"""What the bridge to files is told."""
+"""Options of ``mirante bridge files``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Kafka bridge is told, and what that is for librdkafka."""
+"""Options of ``mirante bridge kafka``, and librdkafka's properties that follow from them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _url(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class McpOptions:
-    """What ``mirante mcp`` is asked."""
+    """Options of ``mirante mcp``."""
 
     url: Annotated[
         str,

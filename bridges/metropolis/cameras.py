@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Mapping
 
 import redis
 
+from bridges.background import Background
 from mirante.backoff import Backoff
 from mirante.client.steps import streams_of
 from mirante.redis_url import RedisUrl, reply_to
@@ -28,7 +28,7 @@ _NO_REFERENCE = "camera_url: expected an address without ${…}, which only an a
 _FIELDS = (b"value", b"metadata")  # where senders put the message, else in the only one
 
 
-class CamerasFrom:
+class CamerasFrom(Background):
     """A thread that makes the changes, each acknowledged when it is made.
 
     Args:
@@ -42,22 +42,15 @@ class CamerasFrom:
     def __init__(
         self, url: RedisUrl, stream: str, registry: RedisUrl, worker: str | None, group: str
     ) -> None:
+        super().__init__("cameras")
         self._url, self._stream, self._group = url, stream, f"bridge-{group}"
         self._registry_url, self._worker = registry, worker
         self._client = url.client(_TIMEOUT_S)
         self._ours = registry.shaped_client(_TIMEOUT_S)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def close(self) -> None:
         """End."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        super().close()
         self._client.close()
         self._ours.close()
 

@@ -1,4 +1,4 @@
-"""What the Metropolis bridge is told."""
+"""Options of ``mirante bridge metropolis``."""
 
 from __future__ import annotations
 

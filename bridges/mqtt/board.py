@@ -1,4 +1,4 @@
-"""What is said of cameras in topics that a broker keeps: made of their newest entries alone."""
+"""Contents of a camera's retained topics, made from its newest entries alone."""
 
 from __future__ import annotations
 

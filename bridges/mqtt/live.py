@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
+from bridges.background import Background
 from bridges.mqtt.board import Camera, kept
 from bridges.mqtt.broker import Broker, RefusedError, Sent
 from bridges.mqtt.commands import CommandError, echoes, obey, subscriptions
@@ -48,7 +49,7 @@ _read_device = msgspec.json.Decoder(_Device)
 _read_state = msgspec.json.Decoder(_State)
 
 
-class Live:
+class Live(Background):
     """A thread of its own.
 
     Args:
@@ -63,6 +64,7 @@ class Live:
         self, broker: Broker, options: Options, url: RedisUrl, patterns: tuple[str, ...],
         only: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
+        super().__init__("mqtt-live")
         self._broker, self._options, self._only = broker, options, only
         self._topics = Topics(options.prefix)
         self._look = Look(url, patterns)
@@ -81,19 +83,13 @@ class Live:
         self._kept: dict[str, bytes] = {}  # what announced a camera before this connection
         self._broken: Exception | None = None
         self._is_new = threading.Event()
-        self._wake, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mqtt-live", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        self._wake = threading.Event()
 
     def close(self) -> None:
         """End."""
         self._stop.set()
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        super().close()
         self._look.close()
         self._client.close()
 

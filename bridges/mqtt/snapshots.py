@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import redis
 
+from bridges.background import Background
 from mirante.keys import camera_of, key
 from mirante.redis_url import RedisUrl
 from mirante.wire.framed import unframed
@@ -19,7 +19,7 @@ log = logging.getLogger("mirante.bridge.mqtt")
 _PATIENCE_S = 5.0
 
 
-class Snapshots:
+class Snapshots(Background):
     """A thread that listens for images only as long as each camera takes to make one.
 
     Args:
@@ -36,19 +36,8 @@ class Snapshots:
         running: Callable[[], list[str]],
         show: Callable[[str, bytes], None],
     ) -> None:
+        super().__init__("mqtt-snapshots")
         self._url, self._every_s, self._running, self._show = url, every_s, running, show
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mqtt-snapshots", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

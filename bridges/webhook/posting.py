@@ -27,7 +27,7 @@ Meaning = Literal["taken", "again", "never"]
 
 
 class Answer(NamedTuple):
-    """What came of a try.
+    """The outcome of a try.
 
     Attributes:
         status: of HTTP; None where no answer came.

@@ -30,7 +30,7 @@ class Tested(JsonBody):
 
 
 class Answered(Shape):
-    """What the receiver answered, once."""
+    """The receiver's answer to one try."""
 
     status: int | None = Field(description="of HTTP; null: no answer came", examples=[200])
     words: str = Field(description="what happened", examples=["200 OK"])

@@ -1,4 +1,4 @@
-"""Where the dashboard is whose links to images are sent to others, and what signs them."""
+"""Address and secret of the dashboard whose links to images are sent to others."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _read_saved = msgspec.msgpack.Decoder(_Saved)
 
 
 class Heard:
-    """What one camera has reported.
+    """The events that one camera has reported.
 
     Args:
         saved: by the camera's last worker; None where that is unknown. What is of another form is

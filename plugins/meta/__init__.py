@@ -1,1 +1,1 @@
-"""What is known of a frame as GStreamer's own analytics metadata, and back."""
+"""Convert a frame's result to GStreamer's own analytics metadata, and back."""

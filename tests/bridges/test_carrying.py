@@ -1,4 +1,4 @@
-"""What all bridges share: nothing lost or doubled, reports, one of a name, dead letters."""
+"""Common behaviour of bridges: nothing lost or doubled, reports, one per name, dead letters."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_what_is_too_large_goes_to_the_dead_letters(brokers: MockKafka) -> None:
     assert "too large" in large.words.lower()
 
 
-def test_a_producer_that_failed_for_good_is_made_anew(brokers: MockKafka) -> None:
+def test_a_producer_that_failed_for_good_is_replaced(brokers: MockKafka) -> None:
     with bridge(brokers, topic="anew") as made:
         delivered(made, event_parcels(1))
         before = made._producer

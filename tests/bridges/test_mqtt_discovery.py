@@ -1,4 +1,4 @@
-"""What is announced to Home Assistant, by the fields that it publishes."""
+"""Announcements to Home Assistant hold the fields that it publishes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What measures bridges runs each of them, and says a rate and the CPU."""
+"""The measurement of bridges runs each of them, and prints a rate and the CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a camera itself tells of: asked for in its form, and told about beneath its image."""
+"""A camera's own events: asked for in its form, and their state shown beneath its image."""
 
 from __future__ import annotations
 

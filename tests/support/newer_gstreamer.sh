@@ -26,8 +26,11 @@ unused='^(libllvm.*|libz3-.*|mesa-.*|libgl1-mesa-.*|systemd.*|libsystemd-shared|
 rm -rf "$root" "$apt" "$folder/site"
 mkdir -p "$root" "$apt"/{lists,archives}/partial
 : >"$apt/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
-  >"$apt/sources.list"
+# From where this system has its own packages.
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Component: main' \
+  | awk '$2 !~ /-/ { print $1; exit }')
+[ -n "$mirror" ]
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$apt/sources.list"
 cat >"$apt/apt.conf" <<EOF
 Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "-";

@@ -1,4 +1,4 @@
-"""What a camera itself tells of becomes events: each once, across outages of camera and worker."""
+"""A camera's own events reach the stream once each, across outages of camera and worker."""
 
 from __future__ import annotations
 
