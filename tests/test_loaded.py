@@ -86,6 +86,6 @@ def test_a_consumer_loads_three_libraries(tmp_path: Path) -> None:
 def test_a_worker_loads_nothing_that_trains_or_converts(tmp_path: Path) -> None:
     modules = loaded(WORKER, tmp_path)
     assert of(modules, "plugins.mirinfer", "engines.model"), "it ran models"
-    others = ("training", "benchmarks", "bridges", "dashboard")
+    others = ("training", "benchmarks", "bridges", "fleet", "ray", "dashboard")
     heavy = ("engines.convert", "engines.inspect", "torch", "tensorflow", "onnx")
     assert of(modules, *others, *heavy) == []

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from dashboard.api.shapes import Shape, as_said, inline
 from mirante.keys import key
 from pipeline.control.bridge_reports import BridgeReport
+from pipeline.control.fleet_report import FleetReport
 from pipeline.control.reports import (
     BuildReport,
     ModelReport,
@@ -224,6 +225,53 @@ class System(Shape):
                             "last_error_at": 1763895000.0,
                         }
                     ],
+                    "fleet": {
+                        "at": 1763899667.1,
+                        "state": "running",
+                        "keeper": "process 4711 on rack-1",
+                        "nodes": [
+                            {
+                                "name": "rack-1",
+                                "workers": 1,
+                                "cameras": 20,
+                                "cores": 16,
+                                "cpu_percent": 38.0,
+                                "memory_bytes": 68_000_000_000,
+                                "memory_used_bytes": 9_000_000_000,
+                                "gpus": 0,
+                                "gpu_percent": None,
+                                "more": 29,
+                                "limited_by": "processor",
+                            }
+                        ],
+                        "workers": [
+                            {
+                                "name": "worker-1",
+                                "node": "rack-1",
+                                "state": "running",
+                                "cameras": 20,
+                                "running": 20,
+                                "load_percent": 420.0,
+                            }
+                        ],
+                        "cameras": 21,
+                        "placed": 20,
+                        "waiting": [{"camera": "dock", "why": "no worker is in zone dmz"}],
+                        "moves": [
+                            {
+                                "at": 1763899600.0,
+                                "camera": "gate",
+                                "source": "worker-2",
+                                "target": "worker-1",
+                                "why": "worker-2 is gone",
+                            }
+                        ],
+                        "moved": 41,
+                        "more": 29,
+                        "limited_by": "processor",
+                        "each_percent": 21.0,
+                        "each_bytes": 52_000_000,
+                    },
                     "groups": [
                         {
                             "camera": "gate",
@@ -253,6 +301,10 @@ class System(Shape):
     bridges: list[Annotated[dict[str, Any], as_said(BridgeReport)]] = Field(
         description="those that run, or ran within a day; none where your rights do not reach all "
         "cameras"
+    )
+    fleet: Annotated[dict[str, Any], as_said(FleetReport)] | None = Field(
+        description="the machines, workers, moves and room of a fleet, as its keeper says; null "
+        "where there is none, or where your rights do not reach all cameras"
     )
     groups: list[Group]
     dashboard: Sent

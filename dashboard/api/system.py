@@ -24,6 +24,7 @@ from mirante.redis_url import async_exchange, async_of_each
 from mirante.refusal import eviction
 from mirante.wire.errors import UNREADABLE
 from pipeline.control.bridge_reports import bridges
+from pipeline.control.fleet_report import reported
 from pipeline.control.reports import WorkerReport
 
 STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
@@ -62,9 +63,10 @@ async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
     try:
         facts, streams, groups = await _ask(seen)
         carried = await to_thread(bridges, services.redis) if who.sees_all else []
+        fleet = await to_thread(reported, services.redis) if who.sees_all else None
         trouble = ""
     except (redis.RedisError, OSError) as error:
-        facts, streams, groups, carried = [], [], [], []
+        facts, streams, groups, carried, fleet = [], [], [], [], None
         trouble = services.url.explain(error)
     reached = {"url": str(services.url), "connected": not trouble, "words": trouble}
     refused = "" if trouble else services.sampler.refused
@@ -72,6 +74,7 @@ async def get_system(services: FromApp, who: Viewer) -> dict[str, Any]:
         "redis": {**reached, "refused": refused, **_server(facts), "streams": streams},
         "workers": [_worker(who, each) for each in seen.reports().values()],
         "bridges": [msgspec.to_builtins(each) for each in carried],
+        "fleet": fleet and msgspec.to_builtins(fleet),
         "groups": groups,
         "dashboard": _dashboard(services),
     }

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import floor
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 KEPT = 0.2  # of the cores: a frame that finds all of them busy waits, and is late
 KEPT_MEMORY = 0.1  # of the memory
+
+
+class Fit(NamedTuple):
+    """How many more cameras fit, and what runs out first."""
+
+    more: int
+    limited_by: str
+
+
+def fit(left: Mapping[str, float], each: Mapping[str, float]) -> Fit | None:
+    """Return how many more cameras fit; None where a camera takes nothing of what there is.
+
+    Args:
+        left: what cameras may use yet, by what it is; the first of several that allow as many is
+            named.
+        each: what one camera takes of it; what is absent, or 0, does not count.
+    """
+    fits = [
+        Fit(floor(max(0.0, amount) / each[what] + 1e-9), what)
+        for what, amount in left.items()
+        if each.get(what, 0) > 0
+    ]
+    return min(fits, key=lambda found: found.more, default=None)
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,15 +60,21 @@ class Space(msgspec.Struct, frozen=True, kw_only=True):
         """Memory that cameras may use yet; a part is kept free."""
         return max(0, self.memory_free_bytes - round(KEPT_MEMORY * self.memory_bytes))
 
-    def holds(self, cores: float, memory_bytes: int = 0) -> int:
+    @property
+    def left(self) -> dict[str, float]:
+        """What cameras may use yet, for ``fit``: cores, and bytes of memory."""
+        return {"processor": self.free, "memory": self.memory_left_bytes}
+
+    def holds(self, cores: float, memory_bytes: int = 0) -> Fit:
         """Return how many more cameras fit.
 
         Args:
             cores: that each needs, more than 0.
             memory_bytes: that each needs; 0 leaves memory out.
         """
-        most = floor(self.free / cores + 1e-9)
-        return most if memory_bytes <= 0 else min(most, self.memory_left_bytes // memory_bytes)
+        found = fit(self.left, {"processor": cores, "memory": memory_bytes})
+        assert found is not None
+        return found
 
 
 class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +86,9 @@ class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
             the worker; None where none runs.
         free_percent: of one core, that cameras may use yet.
         more: how many more cameras like these, as they are now, fit; None where none runs.
+        camera_bytes: memory that each of them holds on average, with its share of the models; None
+            where none runs, or from an earlier worker.
+        memory_left_bytes: that cameras may use yet; None from an earlier worker.
     """
 
     cameras: int
@@ -68,6 +101,12 @@ class RoomReport(msgspec.Struct, frozen=True, kw_only=True):
     more: Annotated[
         int | None, msgspec.Meta(description="cameras like these that fit besides; null: none runs")
     ]
+    camera_bytes: Annotated[
+        int | None, msgspec.Meta(description="memory of one, with its share of the models")
+    ] = None
+    memory_left_bytes: Annotated[
+        int | None, msgspec.Meta(description="that cameras may use; 10 % are kept free")
+    ] = None
 
 
 def percent(cores: float) -> str:

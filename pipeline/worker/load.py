@@ -67,6 +67,7 @@ class Room:
         self._cameras = 0
         self._due_s = 0.0
         self._said: RoomReport | None = None
+        self._bytes = resident_bytes()  # before there are cameras
 
     def report(self, cameras: int, is_building: bool = False) -> RoomReport | None:
         """Return the room for more cameras; None until it was measured for 10 s with this many of
@@ -91,19 +92,22 @@ class Room:
         while now.at_s - self._marks[0].at_s > WINDOW_S:
             self._marks.popleft()
         if len(self._marks) > 1:
-            self._said = _room(self._marks[0], now, cameras)
+            self._said = _room(self._marks[0], now, cameras, resident_bytes() - self._bytes)
         return self._said
 
 
-def _room(before: Mark, now: Mark, cameras: int) -> RoomReport:
+def _room(before: Mark, now: Mark, cameras: int, memory_bytes: int) -> RoomReport:
     use = Use.between(before, now)
     space = space_of(use.own + use.others)
     each = use.own / cameras if cameras else 0.0
+    camera_bytes = max(0, memory_bytes // cameras) if cameras else None
     return RoomReport(
         cameras=cameras,
         camera_percent=round(100 * each, 1) if cameras else None,
         free_percent=round(100 * space.free, 1),
-        more=space.holds(each) if each > 0 else None,
+        more=space.holds(each, camera_bytes or 0).more if each > 0 else None,
+        camera_bytes=camera_bytes,
+        memory_left_bytes=space.memory_left_bytes,
     )
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from typing import Self
 
 import redis
@@ -36,10 +37,15 @@ class RedisServer:
     It listens on ``port``, or on a free one where that is taken. When it dies it is started again
     on the same port: senders and readers reconnect by themselves. It writes nothing to disk, never
     evicts, and the kernel ends it when this process dies, however it dies.
+
+    Args:
+        port: preferred; 0 for a free one.
+        options: more arguments of its command line.
     """
 
-    def __init__(self, port: int = PREFERRED_PORT) -> None:
+    def __init__(self, port: int = PREFERRED_PORT, options: Sequence[str] = ()) -> None:
         self.port = port if port and is_free_port(port) else free_port()
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -144,6 +150,7 @@ class RedisServer:
             *("--bind", "127.0.0.1", "--port", str(self.port), "--daemonize", "no"),
             *("--save", "", "--appendonly", "no", "--dir", "/"),  # where it writes nothing
             *("--maxmemory-policy", "noeviction"),
+            *self._options,
         )
 
     def _until_ready(self, process: subprocess.Popen[bytes]) -> None:

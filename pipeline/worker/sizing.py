@@ -210,9 +210,9 @@ def _size(busy: _Part, quiet: Cost | None, asleep: bool, uses: Sequence[Use]) ->
         worker_bytes=busy.worker_bytes,
         others=others,
         space=space,
-        fits_busy=fits,
-        fits_quiet=None if quiet is None else space.holds(quiet.cores, camera_bytes),
-        limited_by="processor" if fits == space.holds(cost.cores) else "memory",
+        fits_busy=fits.more,
+        fits_quiet=None if quiet is None else space.holds(quiet.cores, camera_bytes).more,
+        limited_by=fits.limited_by,
         is_full=cost.lost > _LOST * cost.decoded
         or any(use.own + use.others > _FULL * space.cores for use in uses),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 import mirante
@@ -19,6 +20,8 @@ from mirante.keys import bridge_key, lease_key
 from mirante.wire.messages import Object
 from pipeline.control.bridge_reports import BridgeReport
 from pipeline.control.bridge_reports import publish as publish_bridge
+from pipeline.control.fleet_report import FleetReport, MoveReport
+from pipeline.control.fleet_report import publish as publish_fleet
 from pipeline.control.reports import publish
 from pipeline.control.rpc import Requests
 from pipeline.control.trials import Trial, ask_trial, pack
@@ -95,6 +98,15 @@ def test_bridges(bench: Bench) -> None:
     bench.redis.set(bridge_key("hall", "lease"), "x")
     [found] = bench.http.get("/api/v1/system").json()["bridges"]
     assert (found["state"], found["dead"]) == ("running", 0)
+
+
+def test_a_fleet(bench: Bench) -> None:
+    assert bench.http.get("/api/v1/system").json()["fleet"] is None
+    move = MoveReport(at=1.0, camera="gate", source="a", target="b", why="a is gone")
+    publish_fleet(bench.redis, FleetReport(at=2.0, moves=(move,), more=4, limited_by="memory"))
+    found = bench.http.get("/api/v1/system").json()["fleet"]
+    assert (found["state"], found["more"], found["limited_by"]) == ("running", 4, "memory")
+    assert found["moves"] == [msgspec.to_builtins(move)]
 
 
 def test_a_webhook_is_tested_by_its_bridge(bench: Bench) -> None:

@@ -84,6 +84,7 @@ def test_operations_lists_every_name() -> None:
         keys.report_key("WORKER"),
         keys.request_key("KIND", "WORKER"),
         keys.answer_key("ID"),
+        keys.FLEET_REPORT,
         keys.kept_models_key("WORKER"),
     }
     assert listed == made

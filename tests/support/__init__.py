@@ -9,7 +9,7 @@ ROWS = (
     {"engines"},
     {"plugins"},
     {"pipeline"},
-    {"training", "benchmarks", "bridges"},
+    {"training", "benchmarks", "bridges", "fleet"},
     {"dashboard"},
 )
 ROOMS = tuple(sorted(room for row in ROWS for room in row))

@@ -4,12 +4,15 @@ import { mayChange } from "../lib/rights.js";
 import { useLive } from "../lib/live.js";
 import { Audit } from "./system_audit.js";
 import { Bridges } from "./system_bridges.js";
+import { Fleet } from "./system_fleet.js";
 import { Models } from "./system_models.js";
 import { Groups, Losses, Pages, Redis } from "./system_redis.js";
 import { usePolled } from "../lib/polled.js";
 import { html, useRef } from "../lib/preact.js";
 import { Gone, Worker } from "./system_workers.js";
 import { Notice } from "../lib/ui.js";
+
+const CARDS = 6; // of workers, above which they fold
 
 export function SystemPage({ session }) {
   const { cameras } = useLive();
@@ -34,7 +37,8 @@ export function SystemPage({ session }) {
         ${mayChange(session) && html`<${Audit} />`}
       </div>
       <div class="column">
-        ${workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`)}
+        ${system.fleet && html`<${Fleet} fleet=${system.fleet} />`}
+        <${Workers} workers=${workers} />
         ${gone.map((one) => html`<${Gone} key=${one.name} worker=${one} />`)}
         ${!workers.length && !gone.length && html`<${NoWorker} known=${redis.connected && !redis.refused} />`}
         <${Redis} redis=${redis} />
@@ -64,6 +68,13 @@ function useGone(system, cameras) {
     at: seen.current.get(name) ?? null,
     cameras: wanted.filter((one) => one.worker === name).map((one) => one.name),
   }));
+}
+
+/** A card for each; of many workers only when they are asked for. */
+function Workers({ workers }) {
+  const cards = workers.map((worker) => html`<${Worker} key=${worker.worker} worker=${worker} />`);
+  if (workers.length <= CARDS) return cards;
+  return html`<details class="column"><summary>Each of ${workers.length} workers</summary>${cards}</details>`;
 }
 
 function NoWorker({ known }) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.control.room import Space, percent
+from pipeline.control.room import Space, fit, percent
 from pipeline.control.trials import Trial
 
 GIB = 1 << 30
@@ -27,7 +27,16 @@ def space(cores: float = 4, used: float = 0.2, free: int = 10 * GIB) -> Space:
     ],
 )
 def test_so_many_fit(there: Space, cores: float, memory_bytes: int, fits: int) -> None:
-    assert there.holds(cores, memory_bytes) == fits
+    assert there.holds(cores, memory_bytes).more == fits
+
+
+def test_what_runs_out_first_is_named() -> None:
+    assert space().holds(0.3, GIB) == (8, "memory")
+    assert space().holds(0.3, 1) == (10, "processor")
+    left, each = {"processor": 2.0, "memory": 8.0, "GPU": 0.5}, {"processor": 0.1, "GPU": 0.1}
+    assert fit(left, each) == (5, "GPU")
+    assert fit({"processor": -1.0}, each) == (0, "processor")
+    assert fit(left, {"processor": 0.0}) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""More cameras than one machine: which worker of many has which camera."""

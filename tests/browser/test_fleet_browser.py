@@ -1,0 +1,95 @@
+"""The page *System* of a fleet: its machines, what moved and why, and how many more fit."""
+
+from __future__ import annotations
+
+import time
+
+from playwright.sync_api import expect
+from redis import Redis
+
+from pipeline.control.fleet_report import (
+    FleetReport,
+    MemberReport,
+    MoveReport,
+    NodeReport,
+    WaitingReport,
+    publish,
+)
+from tests.support.live_site import Site
+from tests.support.opened_pages import Pages
+
+GIB = 1 << 30
+
+
+def fleet(nodes: int = 3) -> FleetReport:
+    """Return the report of a fleet with a worker on each machine, of which one is lost."""
+    now_s = time.time()
+    members = [
+        MemberReport(
+            name=f"worker-{n}",
+            node=f"rack-{n}",
+            state="draining" if n == 1 else "running",
+            cameras=20 + n,
+            running=20 + n,
+            load_percent=420.0,
+        )
+        for n in range(nodes)
+    ]
+    racks = [
+        NodeReport(
+            name=f"rack-{n}",
+            workers=1,
+            cameras=20 + n,
+            cores=16,
+            cpu_percent=38.4,
+            memory_bytes=64 * GIB,
+            memory_used_bytes=9 * GIB,
+            more=29 - n,
+            limited_by="processor",
+        )
+        for n in range(nodes)
+    ]
+    waiting = (WaitingReport(camera="dock", why="no worker is in zone dmz"),)
+    moves = (
+        MoveReport(
+            at=now_s - 5, camera="gate", source="lost", target="worker-0", why="lost is gone"
+        ),
+        MoveReport(at=now_s - 60, camera="yard", target="worker-2", why="it is new"),
+    )
+    return FleetReport(
+        at=now_s,
+        keeper="process 41 on rack-0",
+        nodes=tuple(racks),
+        workers=(*members, MemberReport(name="lost", state="gone")),
+        cameras=64,
+        placed=63,
+        waiting=waiting,
+        moves=moves,
+        moved=65,
+        more=84,
+        limited_by="processor",
+        each_percent=21.0,
+        each_bytes=50 << 20,
+    )
+
+
+def test_a_fleet_is_shown_where_there_is_one(pages: Pages, site: Site) -> None:
+    page = pages.open(f"{site.url}/#/system")
+    expect(page.locator(".system-page h1")).to_contain_text("worker")
+    expect(page.locator(".fleet")).to_have_count(0)
+    with Redis.from_url(site.redis.url) as client:
+        publish(client, fleet())
+        card = page.locator(".fleet")
+        expect(card).to_contain_text("64, 1 without a worker")
+        expect(card).to_contain_text(
+            "for 84 more like these (processor); each takes 21.0 % of a core"
+        )
+        expect(card).to_contain_text("dock: no worker is in zone dmz")
+        expect(card.locator("tr", has_text="rack-1")).to_contain_text("draining")
+        moved = card.locator("tr", has_text="gate")
+        expect(moved).to_contain_text("lost → worker-0")
+        expect(moved).to_contain_text("lost is gone")
+        client.pexpire("mirante:{mirante:fleet}:report", 60_000)
+        expect(card.get_by_role("alert").first).to_contain_text("Its keeper is gone")
+        client.delete("mirante:{mirante:fleet}:report")
+        expect(card).to_have_count(0)
