@@ -12,6 +12,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.gst.probes import FrameProbes
+from pipeline.gst.thread_state import keep, let_go
 from plugins.thread_times import ThreadTimes
 
 _log = logging.getLogger(__name__)
@@ -31,8 +32,10 @@ def _on_message(threads: ThreadTimes, probes: FrameProbes, _bus: Any, message: A
             kind, _ = message.parse_stream_status()
             if kind == Gst.StreamStatusType.ENTER:
                 threads.enter()
+                keep()
             elif kind == Gst.StreamStatusType.LEAVE:
                 threads.leave()
+                let_go()
         else:
             probes.heard(message)
     except Exception:  # noqa: BLE001  # it would end in C, unseen
