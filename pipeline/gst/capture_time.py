@@ -22,6 +22,8 @@ _NTP = Gst.Caps.from_string("timestamp/x-ntp")
 _NTP_TO_UNIX_NS = 2_208_988_800 * 1_000_000_000  # from 1900 to 1970
 _CARRIED_NS = 5_000_000_000  # the camera's time is carried no further than this
 _KEPT = 64  # images between the network and the decoder's exit, at most 17 in H.264's decoder
+_SURE = 100  # images, after which it is known how they come, and what their PTS are worth
+_BESIDE_NS = 1_000_000_000  # images that are closer have PTS that differ as the camera's times do
 _COPY = Gst.BufferCopyFlags
 _ALL = _COPY.FLAGS | _COPY.TIMESTAMPS | _COPY.META | _COPY.MEMORY
 _WHOLE = 2**64 - 1  # the size of a buffer, whatever it is
@@ -47,24 +49,33 @@ class CaptureTime:
     rtspsrc writes the camera's time on each RTP packet, and decoders hand it on with the frame, in
     whatever order they show them. But what joins several packets to one image (a key frame with its
     parameter sets, a frame of several slices, a JPEG) loses it, so it is read from the packets and
-    given back to the image before the decoder. Behind a decoder that does not hand it on it is
-    looked up by PTS, and else carried on from the last one known: near enough where images are
-    shown in the order in which they come, for with B frames PTS are out by some frames.
+    given back to the image before the decoder. Where single images alone lose it, as key frames do,
+    and PTS grow from image to image, these are as far from the image before as their PTS say, and
+    the packets, which are many, are not looked at.
+
+    Behind a decoder that does not hand it on it is looked up by PTS, and else carried on from the
+    last one known: near enough where images are shown in the order in which they come, for with B
+    frames PTS are out by some frames.
 
     A time that would lie before the last one, as when the camera's clock is set back or takes over
     from the time of arrival, is held: time goes on at half speed until the clock has caught up.
 
     Attributes:
+        needs_packets: images come without the camera's time, or nobody knows yet how they come.
         remarks: things worth saying about the camera's clock, by kind.
         clock_off_s: how far the camera's clock was ahead of this machine's at the newest image,
             less the time that it took to come; None where the camera does not tell the time.
     """
 
     def __init__(self) -> None:
+        self.needs_packets = True
         self.remarks: dict[str, str] = {}
         self.clock_off_s: float | None = None
         self._packet_pts = -1
         self._packets: dict[int, int] = {}  # PTS of packets to their NTP time in ns
+        self._newest = (0, 0)  # PTS and NTP time in ns of the image that came last; 0: not told
+        self._had_own = False  # … which had kept it
+        self._steady = 0  # images in a row that could have been told without packets
         self._images: dict[int, tuple[int, int | None]] = {}  # PTS to arrival by Unix, and NTP
         self._is_timed = False  # the camera has told the time of an image
         self._untimed = 0  # images that came before it did, and are not shown yet
@@ -84,24 +95,43 @@ class CaptureTime:
 
     def timed(self, buffer: Any) -> Any:
         """Return an encoded image, or a copy with the camera's time, where that was lost."""
-        ntp_ns = self._packets.pop(buffer.pts, None)
-        if ntp_ns is None or _ntp_ns(buffer) is not None:
+        pts, own_ns = buffer.pts, _ntp_ns(buffer)
+        told_ns = self._packets.pop(pts, None)
+        ntp_ns = own_ns or told_ns or self._beside(pts)
+        self._follow(pts, ntp_ns or 0, own_ns is not None)
+        if own_ns is not None or ntp_ns is None:
             return buffer
         whole = buffer.copy_region(_ALL, 0, _WHOLE)
         whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
         return whole
+
+    def _beside(self, pts: int) -> int | None:
+        """Return the NTP time in ns of an image by the one before, where no packets are seen."""
+        before_pts, before_ns = self._newest
+        is_known = before_ns and not self.needs_packets and 0 < pts - before_pts < _BESIDE_NS
+        return before_ns + pts - before_pts if is_known else None
+
+    def _follow(self, pts: int, ntp_ns: int, is_own: bool) -> None:
+        """Learn whether packets are needed; an image that passes again changes nothing."""
+        before_pts, before_ns = self._newest
+        if pts == before_pts:
+            return
+        is_steady = ntp_ns and before_ns and 0 < pts - before_pts < _BESIDE_NS
+        self._steady = self._steady + 1 if is_steady and (is_own or self._had_own) else 0
+        self.needs_packets = self._steady < _SURE
+        self._newest, self._had_own = (pts, ntp_ns), is_own
 
     def arrived(self, buffer: Any, at_ns: int | None = None) -> Any:
         """Note an encoded image before the decoder.
 
         Args:
             buffer: the image.
-            at_ns: Unix time at which it came; None for now.
+            at_ns: Unix time at which it came, and was timed; None for now.
 
         Returns:
             A copy with the camera's time to decode instead, where that was lost; else None.
         """
-        whole = self.timed(buffer)
+        whole = self.timed(buffer) if at_ns is None else buffer
         ntp_ns = _ntp_ns(whole)
         self._is_timed |= ntp_ns is not None
         self._untimed += not self._is_timed

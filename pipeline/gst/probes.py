@@ -105,6 +105,8 @@ class FrameProbes:
         self.nap: Nap | None = None
         self.sleeper: Watch | None = None
         self._passes = False  # what comes to the decoder has been looked at
+        self._depayloader: Callable[[], Any] = lambda: None
+        self._watches_packets = True
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
@@ -167,8 +169,16 @@ class FrameProbes:
         self._add(sink, Gst.PadProbeType.EVENT_DOWNSTREAM, self._on_format)
 
     def watch_packets(self, depayloader: Any) -> None:
-        """Notes the times of the RTP packets that become images."""
-        self._add(depayloader.get_static_pad("sink"), Gst.PadProbeType.BUFFER, self._on_packet)
+        """Notes the times of the RTP packets that become images, while that is of use."""
+        self._depayloader = depayloader.weak_ref()
+        self._watch_packets()
+
+    def _watch_packets(self) -> None:
+        self._watches_packets = True
+        element = self._depayloader()
+        if element is not None:
+            pad = element.get_static_pad("sink")
+            self._add(pad, Gst.PadProbeType.BUFFER, self._on_packet)
 
     def _add(self, pad: Any, kinds: Any, callback: Callable[[Any, Any], Any]) -> None:
         def guarded(pad: Any, info: Any) -> Any:
@@ -183,6 +193,9 @@ class FrameProbes:
         pad.add_probe(kinds, guarded)
 
     def _on_packet(self, _pad: Any, info: Any) -> Any:
+        self._watches_packets = self.times.needs_packets
+        if not self._watches_packets:
+            return Gst.PadProbeReturn.REMOVE
         self.times.packet(info.get_buffer())
         return _OK
 
@@ -228,6 +241,8 @@ class FrameProbes:
             return _OK
         pts, now_s = buffer.pts, time.monotonic()
         self._arrived_s = now_s
+        if self.times.needs_packets and not self._watches_packets:
+            self._watch_packets()
         key = not buffer.has_flags(_DELTA)
         self._rests = self._tap.is_resting or (self._rests and not key)
         if (self._keyframes_only or self._rests) and not key:

@@ -13,6 +13,7 @@ gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
 from pipeline.cameras.synthetic import picture
+from pipeline.gst import capture_time
 from pipeline.gst.probes import FrameProbes
 from plugins.element import give_line
 from plugins.ledger import Ledger
@@ -95,6 +96,21 @@ def test_the_cameras_own_clock_is_used_and_carried_on(graph: Graph) -> None:
     assert (graph.last.ts_source, graph.last.captured_ns) == ("rtcp", taken_ns + 40 * MS)
     graph.push(3, 60_000 * MS)
     assert graph.last.ts_source == "arrival"
+
+
+def test_packets_are_looked_at_while_that_is_of_use(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_time, "_SURE", 2)
+    began_ns, looked = time.time_ns(), list[int]()
+    monkeypatch.setattr(graph.probes.times, "packet", lambda buffer: looked.append(buffer.pts))
+    graph.probes.watch_packets(graph.pipeline.get_by_name("decode"))
+    for number in range(10):
+        is_told = number not in {6, 7}
+        pts = number * 40 * MS
+        graph.push(number, pts, began_ns + pts if is_told else None)
+    # What comes to the decoder stands for packets here, and is looked at after the image.
+    assert [pts // (40 * MS) for pts in looked] == [0, 1, 2, 7, 8]
 
 
 @pytest.mark.parametrize(

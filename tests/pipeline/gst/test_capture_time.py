@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
+from typing import Any
 
 import gi
 import pytest
@@ -164,3 +165,74 @@ def test_an_image_that_is_decoded_long_after_it_came_has_the_cameras_time() -> N
     captured = times.captured(buffer, 3 * S, paced=False)
     assert captured == (came_ns - 200 * MS, "rtcp", None)
     assert not times.remarks
+
+
+def image(pts: int, is_told: bool = True) -> Any:
+    """Return an encoded image of a camera whose clock is 1000 s ahead of its PTS."""
+    buffer = Gst.Buffer.new()
+    buffer.pts = pts
+    if is_told:
+        buffer.add_reference_timestamp_meta(NTP, 1000 * S + pts, Gst.CLOCK_TIME_NONE)
+    return buffer
+
+
+def told_ns(buffer: Any) -> int | None:
+    meta = buffer.get_reference_timestamp_meta(NTP)
+    return None if meta is None else meta.timestamp
+
+
+def came(times: CaptureTime, pts: int, keeps: bool) -> int | None:
+    """Have the packets of an image come, which are looked at where they need be, and the image."""
+    if times.needs_packets:
+        times.packet(image(pts))
+    return told_ns(times.timed(image(pts, keeps)))
+
+
+def test_packets_are_not_looked_at_where_key_frames_alone_lose_their_time() -> None:
+    times, looks = CaptureTime(), 0
+    for number in range(500):
+        looks += times.needs_packets
+        pts = number * 40 * MS
+        assert came(times, pts, keeps=number % 50 > 0) == 1000 * S + pts
+    assert 0 < looks < 150
+
+
+@pytest.mark.parametrize(
+    ("step", "keeps"),
+    [
+        ((40, 40), lambda number: False),  # as of JPEG
+        ((40, 40), lambda number: number % 4 > 1),  # of more than one slice now and then
+        ((120, -40), lambda number: number % 50 > 0),  # with B frames
+        ((1200, 1200), lambda number: number % 50 > 0),
+    ],
+)
+def test_packets_are_looked_at_where_pts_do_not_tell_the_time(
+    step: tuple[int, int], keeps: Any
+) -> None:
+    times, pts = CaptureTime(), 10 * S
+    for number in range(300):
+        pts += step[number % 2] * MS
+        assert came(times, pts, keeps(number)) == 1000 * S + pts
+        assert times.needs_packets
+
+
+def test_packets_are_looked_at_again_where_images_begin_to_lose_their_time() -> None:
+    times = CaptureTime()
+    told = [came(times, number * 40 * MS, number < 200) for number in range(210)]
+    assert times.needs_packets
+    assert [at - 1000 * S for at in told if at is not None] == [n * 40 * MS for n in range(210)]
+
+
+def test_images_that_are_decoded_late_say_nothing_of_how_they_come() -> None:
+    times = CaptureTime()
+    for number in range(200):
+        came(times, number * 40 * MS, keeps=True)
+    times.arrived(image(180 * 40 * MS), time.time_ns())
+    assert not times.needs_packets
+
+
+def test_before_the_camera_tells_its_time_no_image_has_one() -> None:
+    times = CaptureTime()
+    for number in range(200):
+        assert told_ns(times.timed(image(number * 40 * MS, is_told=False))) is None
+    assert times.needs_packets
