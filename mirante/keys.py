@@ -29,6 +29,8 @@ FLEET_REPORT = "mirante:{mirante:fleet}:report"
 """What the keeper of a fleet said last."""
 AUDIT = "mirante:audit"
 """The stream of who changed what."""
+BLOBS = "mirante:{mirante:blobs}"
+"""The hash of the files that travel to workers through Redis: digest → bytes."""
 _ASKED = "mirante:{mirante:asked}"
 PROBE = f"{_ASKED}:probe"
 """A key that never is: ``RPUSHX`` and ``XADD … NOMKSTREAM`` write nothing to it, and tell whether
@@ -58,6 +60,17 @@ def answer_key(identity: str) -> str:
 def kept_models_key(worker: str) -> str:
     """Return the hash of models that were swapped on a worker: name → what runs."""
     return f"mirante:{{mirante:models}}:kept:{worker}"
+
+
+def blob_key(digest: str) -> str:
+    """Return the hash of the pieces of a file that travels to workers: number → bytes.
+
+    Raises:
+        ValueError: that is no SHA-256 in hexadecimal digits.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError(f"blob: expected 64 hexadecimal digits, got {digest!r}")
+    return f"mirante:{{mirante:blob:{digest}}}:pieces"
 
 
 def bridge_key(bridge: str, what: Literal["report", "lease", "dead"]) -> str:

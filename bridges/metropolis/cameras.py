@@ -104,7 +104,8 @@ class CamerasFrom(Background):
                 return
             if REFERENCE.search(change.url):
                 raise ConfigError("stream change", [_NO_REFERENCE])
-            worker = self._worker or usual(holders(self._ours, MAIN))
+            known = Registry(self._ours).cameras().values()
+            worker = self._worker or usual(holders(self._ours, MAIN), known)
             words = make_change(Registry(self._ours, worker), change)
         except (ConfigError, RegistryError, CredentialsError) as error:
             log.error("%s %s: %s", self._stream, entry_id, redact(str(error)))

@@ -92,8 +92,9 @@ def check(
     """Refuses what the registry would take and an API must not, and what its worker cannot run.
 
     Code, other cameras' passwords and the worker's variables are not for whoever may change
-    cameras: stages of one's own come from the worker's file, ``${credential:…}`` from the file of
-    credentials alone, and ``${NAME}`` is let through only where nothing shows what it stands for.
+    cameras: stages of one's own come from the worker's file, ``${credential:…}`` and
+    ``${sealed:…}`` from what keeps passwords alone, and ``${NAME}`` is let through only where
+    nothing shows what it stands for.
 
     Args:
         name: the camera's.
@@ -167,7 +168,7 @@ def _check_references(place: str, value: object, addresses: tuple[str, ...]) -> 
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _check_references(f"{place}[{index}]", inner, addresses)
-    elif isinstance(value, str) and "${credential:" in value:
+    elif isinstance(value, str) and any(mark in value for mark in ("${credential:", "${sealed:")):
         yield f"{place}: {show(value)} — expected the password itself, or ${{NAME}} of a variable"
     elif isinstance(value, str) and "${" in (_shown(value) if place.endswith(addresses) else value):
         words = (

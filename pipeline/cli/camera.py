@@ -125,7 +125,8 @@ def add(
         _check_worker(worker)
     spec = {"url": url} | keys.given(name)
     with connected(redis_url) as client:
-        worker = worker or usual(holders(client, MAIN))
+        cameras = _registry(client).cameras().values()
+        worker = worker or usual(holders(client, MAIN), cameras)
         with _audited("add camera", client, name, spec, worker=worker):
             _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)

@@ -48,6 +48,14 @@ def up(
     standby: Annotated[
         bool, typer.Option("--standby", help="Wait while another worker has the name.")
     ] = False,
+    gpus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|0,2",
+            help="A worker for each of these NVIDIA GPUs, each with a share of the cameras.",
+        ),
+    ] = None,
+    share: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the worker that CONFIG describes, until Ctrl-C or SIGTERM."""
     from engines.store.models import use_default_mirror
@@ -59,6 +67,11 @@ def up(
 
     use_default_mirror()
     settings = load_settings(config)
+    if gpus is not None:
+        raise typer.Exit(_up_on_gpus(settings, config, gpus, standby))
+    if share is not None:  # one of the workers of --gpus
+        named = {name: c for name, c in settings.cameras.items() if name in share.split(",")}
+        settings = settings.model_copy(update={"cameras": named})
     if not is_fancy() or settings.log.format == "json":
         configure_logs(settings.log)
         raise typer.Exit(run_worker(settings, CameraRunner, config_path=config, standby=standby))
@@ -72,6 +85,16 @@ def up(
             on_tick=lambda w: live.show(w.state()),
         )
     raise typer.Exit(status)
+
+
+def _up_on_gpus(settings: Settings, config: Path, gpus: str, standby: bool) -> int:
+    from pipeline.logs import configure_logs
+    from pipeline.worker.gpu_workers import run_gpu_workers
+    from pipeline.worker.gpus import chosen_gpus
+
+    chosen = chosen_gpus(gpus)
+    configure_logs(settings.log)
+    return run_gpu_workers(settings, chosen, config, standby)
 
 
 def check(config: Config) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 Path = tuple[str | int, ...]
+KEY_VARIABLE = "MIRANTE_FLEET_KEY"  # of all cameras' passwords: no address may have it sent
 
 
 class UnresolvedReferenceError(ValueError):
@@ -46,6 +47,8 @@ def from_environment(name: str) -> str:
     found = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", name)
     if found is None:
         raise UnresolvedReferenceError(f"expected ${{NAME}} of a variable, got ${{{name}}}")
+    if found[1] == KEY_VARIABLE:
+        raise UnresolvedReferenceError(f"expected another variable: {KEY_VARIABLE} is a key")
     value = os.environ.get(found[1], found[2])
     if value is None:
         raise UnresolvedReferenceError(f"expected the environment variable {found[1]} to be set")

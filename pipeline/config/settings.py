@@ -15,6 +15,7 @@ from mirante.tls_files import check_certificates, check_key
 from pipeline.config.camera import Camera, CameraName, CameraOptions
 from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
+from pipeline.config.fleet import Fleet
 from pipeline.config.redis_address import check_redis_address, read_password
 from pipeline.config.section import Section
 from pipeline.config.stages.base import StageKind
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
     )
     clips: ClipsKept = Field(ClipsKept(), description="where clips of cameras are kept")
     engine: Engine = Field(Engine(), description="how models run")
+    fleet: Fleet = Field(Fleet(), description="what a worker takes from its fleet")
     models: Path | None = Field(None, description="folder of manifests beside the zoo's")
     defaults: CameraOptions = Field(
         CameraOptions(),

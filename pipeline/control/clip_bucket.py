@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from mirante.clips import CLIP_ID, Clip, Part, check_clip, clip_id, read_clip
 from mirante.keys import check_camera
 from pipeline.config.clips import Bucket
+from pipeline.control.bucket_client import (
+    bucket_client,
+    in_words,
+    is_absent,
+    not_installed,
+    where_of,
+)
 from pipeline.control.clip_store import BLOCK, DAY_S, PARTS, TOLD, ClipStore, ClipStoreError, Kept
 
-CONNECT_S, READ_S = 5.0, 30.0
+KEY = "clips.s3"
 MOST_KNOWN = 10_000  # clips of which is remembered what they are; they never change
 
 
@@ -40,7 +45,7 @@ class ClipBucket:
     def __init__(self, bucket: Bucket, folder: ClipStore, max_bytes: int, days: float) -> None:
         self._bucket, self._prefix, self._folder = bucket.bucket, bucket.prefix, folder
         self._max_bytes, self._days = max_bytes, days
-        self._where = f"clips.s3: {bucket.endpoint}, bucket {bucket.bucket}"
+        self._where = where_of(KEY, bucket)
         self._client = _client(bucket)
         self._known: dict[str, Clip] = {}
 
@@ -76,7 +81,7 @@ class ClipBucket:
             try:
                 size = int(self._client.stat_object(self._bucket, name).size)
             except Exception as error:
-                if _is_absent(error):
+                if is_absent(error):
                     return None
                 raise
         return Kept(size, lambda first, end: self._read(name, first, end))
@@ -170,42 +175,16 @@ class ClipBucket:
                 self._client.remove_object(self._bucket, name)
                 self._known.pop(name, None)
 
-    @contextmanager
-    def _words(self) -> Iterator[None]:
+    def _words(self) -> AbstractContextManager[None]:
         """Raise what the client raises in words."""
-        from minio.error import MinioException
-        from urllib3.exceptions import HTTPError
-
-        try:
-            yield
-        except (MinioException, HTTPError) as error:
-            said = getattr(error, "message", "") or getattr(error, "reason", "") or error
-            raise ClipStoreError(f"{self._where}: {str(said)[:200]}") from error
+        return in_words(self._where, ClipStoreError)
 
 
 def _client(bucket: Bucket) -> Any:
     try:
-        from minio import Minio
-        from urllib3 import PoolManager, Retry, Timeout
+        return bucket_client(bucket)
     except ModuleNotFoundError as error:
-        words = f"clips.s3: needs the package {error.name}; install mirante[s3]"
-        raise ClipStoreError(words) from None
-    # What fails is said once, in words, by who asked; this says each try.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    place = urlsplit(bucket.endpoint)
-    pool = PoolManager(timeout=Timeout(connect=CONNECT_S, read=READ_S), retries=Retry(1))
-    return Minio(
-        endpoint=place.netloc,
-        access_key=bucket.access_key.get_secret_value(),
-        secret_key=bucket.secret_key.get_secret_value(),
-        region=bucket.region,
-        secure=place.scheme == "https",
-        http_client=pool,
-    )
-
-
-def _is_absent(error: Exception) -> bool:
-    return getattr(error, "code", "") in {"NoSuchKey", "NoSuchObject", "NotFound"}
+        raise ClipStoreError(not_installed(KEY, error)) from None
 
 
 def _is_part(name: str) -> bool:

@@ -1,4 +1,8 @@
-"""Camera passwords that were given by hand: a file that only its owner can read, never Redis."""
+"""Camera passwords that were given by hand: in a file that only its owner can read, or sealed.
+
+Where there is a key of the fleet, what is secret in an address is sealed with it and stays in the
+address, for the worker that has the camera; else it goes to the file, which one machine has.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,14 @@ from pipeline.config.camera_url import SECRET_PARAMETER
 from pipeline.config.environment import REFERENCE, UnresolvedReferenceError
 from pipeline.config.source_kinds import is_network
 from pipeline.control.private_file import FULL, SECTOR, PrivateFile
+from pipeline.control.sealing import HAVE_ONE, FleetKeyError, find_keys, needed_keys
+from pipeline.control.sealing import PREFIX as SEALED
 
 PREFIX = "credential:"
 
 
 class CredentialsError(RuntimeError):
-    """The file of credentials cannot be used."""
+    """The file of credentials, or the key of the fleet, cannot be used."""
 
 
 def default_path() -> Path:
@@ -34,24 +40,37 @@ class Credentials:
         self.path = path or default_path()
         self._file = PrivateFile(self.path, CredentialsError)
 
-    def withdraw(self, camera: str, url: str) -> str:
-        """``url`` with what is secret in it moved to the file and named by ``${credential:…}``.
+    def withdraw(self, camera: str, url: str, travels: bool = False) -> str:
+        """``url`` with what is secret in it sealed, ``${sealed:…}``, where this machine has a key
+        of the fleet; else moved to the file and named by ``${credential:…}``.
 
         Secret are a password in front of the host, and parameters with names such as ``password``
         or ``token``, in the query or the path. What is written ``${NAME}`` already stays as it is.
 
+        Args:
+            camera: whose address it is.
+            url: the address, whole.
+            travels: the camera's worker may be on any machine, so the file is no place for it.
+
         Raises:
-            CredentialsError: the file cannot be changed.
+            CredentialsError: the file cannot be changed, the key cannot be read, or the camera
+                travels and there is none.
         """
         split = urlsplit(url)
         userinfo, _, host = split.netloc.rpartition("@")
         taken: dict[str, str] = {}
+
+        def take(secret: str) -> str:
+            name = f"{camera}-{secrets.token_hex(4)}"
+            taken[name] = secret
+            return f"${{{PREFIX}{name}}}"
+
         if REFERENCE.sub("", userinfo).partition(":")[2]:  # a reference has a colon of its own
-            split = split._replace(netloc=f"{_take(camera, userinfo, taken)}@{host}")
+            split = split._replace(netloc=f"{take(userinfo)}@{host}")
 
         def hide(match: re.Match[str]) -> str:
             value = match["value"]
-            return match["name"] + (_take(camera, value, taken) if _is_literal(value) else value)
+            return match["name"] + (take(value) if _is_literal(value) else value)
 
         text = split.geturl()
         if is_network(split.scheme):
@@ -59,9 +78,27 @@ class Credentials:
             text = text[:start] + SECRET_PARAMETER.sub(hide, text[start:])
         if not taken:
             return url
+        if (sealed := _sealed(camera, text, taken, travels)) is not None:
+            return sealed
         with self._file.locked():
             self._write(self._read() | taken)
         return text
+
+    def revealed(self, camera: str, url: str) -> str:
+        """``url`` as it was before ``withdraw``; each ``${NAME}`` of a variable stays.
+
+        Raises:
+            UnresolvedReferenceError: a secret is not in the file, or cannot be opened here.
+            CredentialsError: the file cannot be read.
+        """
+
+        def put_back(match: re.Match[str]) -> str:
+            name = match[1] or ""
+            if name.startswith(PREFIX):
+                return self.lookup(name)
+            return _opened(camera, url, name) if name.startswith(SEALED) else match[0]
+
+        return REFERENCE.sub(put_back, url)
 
     def lookup(self, name: str) -> str:
         """The secret that ``${credential:…}`` stands for.
@@ -134,7 +171,26 @@ def _is_own(match: re.Match[str]) -> bool:
     return bool(match[1] and match[1].startswith(PREFIX))
 
 
-def _take(camera: str, secret: str, taken: dict[str, str]) -> str:
-    name = f"{camera}-{secrets.token_hex(4)}"
-    taken[name] = secret
-    return f"${{{PREFIX}{name}}}"
+def _sealed(camera: str, url: str, taken: Mapping[str, str], travels: bool) -> str | None:
+    """Return ``url`` with each secret that was taken sealed; None where there is no key."""
+    try:
+        keys = find_keys()
+        if keys is not None:
+            for name, secret in taken.items():
+                url = url.replace(f"${{{PREFIX}{name}}}", keys.seal(camera, url, secret))
+            return url
+    except FleetKeyError as error:
+        raise CredentialsError(str(error)) from None
+    if travels:
+        raise CredentialsError(
+            f'camera "{camera}": its password must travel to whichever worker has the camera, and '
+            f"this machine has no key of the fleet to seal it with; {HAVE_ONE}"
+        )
+    return None
+
+
+def _opened(camera: str, url: str, reference: str) -> str:
+    try:
+        return needed_keys(reference).open(camera, url, reference)
+    except FleetKeyError as error:
+        raise UnresolvedReferenceError(str(error)) from None

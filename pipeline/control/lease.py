@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
 
 from mirante.keys import PROBE, WORKERS, lease_key
+from pipeline.control.entries import Desired
 from pipeline.control.process_identity import is_alive, own_identity
 
 MAIN = "main"  # a worker that was given no other name
@@ -135,6 +138,13 @@ def is_held(client: redis.Redis, worker: str) -> bool:
     return bool(client.exists(lease_key(worker)))
 
 
+def is_left(client: redis.Redis, camera: Desired | None) -> bool:
+    """Return whether a camera is of the file of a worker that does not run."""
+    if camera is None or camera.origin != "config":
+        return False
+    return not is_held(client, camera.worker)
+
+
 def holders(client: redis.Redis, asked: str) -> list[str]:
     """Return the workers that run, sorted: of those that ever reported, and of ``asked``.
 
@@ -155,9 +165,19 @@ def not_running(worker: str, running: Sequence[str]) -> str:
     return f'worker "{worker}" is not running; {names} {"are" if len(running) > 1 else "is"}'
 
 
-def usual(running: Sequence[str]) -> str:
-    """Return the worker of a camera that names none: the only one of those that run, else main."""
-    return running[0] if len(running) == 1 else MAIN
+def usual(running: Sequence[str], cameras: Iterable[Desired] = ()) -> str:
+    """Return the worker of a camera that names none: the only one of those that run, else main.
+
+    Of the workers of one machine's GPUs, ``main-0``, ``main-1`` …, where these alone run, it is the
+    one that has the fewest of ``cameras``.
+    """
+    if len(running) == 1:
+        return running[0]
+    families = {re.sub(r"-\d+$", "", name) for name in running}
+    if len(families) != 1 or families & set(running):
+        return MAIN
+    given = Counter(entry.worker for entry in cameras)
+    return min(running, key=lambda name: given[name])
 
 
 def _read(value: bytes) -> Mapping[str, Any]:

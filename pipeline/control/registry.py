@@ -18,12 +18,12 @@ from mirante.nearest import nearest
 from mirante.redis_url import RedisUrl
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES
-from pipeline.config.environment import expand, expand_tree, from_environment
+from pipeline.config.environment import UnresolvedReferenceError, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
-from pipeline.control.credentials import PREFIX, Credentials, CredentialsError
+from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.entries import Desired, Origin, read_entries
-from pipeline.control.lease import is_held
+from pipeline.control.lease import is_held, is_left
 from pipeline.control.memory import Entries, Memory
 from pipeline.control.spec import checked, edited, shown, stored
 from pipeline.control.versioned import Version, read, read_version, watch, write
@@ -125,7 +125,8 @@ class Registry:
     def publish_config(self) -> None:
         """Makes the registry hold exactly the configured cameras as this worker's of origin config.
 
-        One that is paused stays so.
+        One that is paused stays so. Those of the file of a worker that does not run are taken over:
+        the worker has another name now, or is one of several.
 
         Raises:
             RegistryError: another worker runs a camera of that name.
@@ -133,7 +134,8 @@ class Registry:
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
             for name in self._configured:
-                self._refuse_foreign(name, entries)
+                if not is_left(self._client, entries.get(name)):
+                    self._refuse_foreign(name, entries)
             mine = [e for e in entries.values() if e.worker == self._worker]
             gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
             wanted = {
@@ -241,10 +243,12 @@ class Registry:
         Raises:
             RegistryError: as ``resolved``.
         """
+        whole = {key: str(keys[key]) for key in ADDRESSES if keys.get(key) is not None}
         try:
-            spec, failures = expand_tree(dict(keys), self._lookup)
-        except CredentialsError as error:
+            whole = {key: self._credentials.revealed(name, url) for key, url in whole.items()}
+        except (CredentialsError, UnresolvedReferenceError) as error:
             raise RegistryError(f'camera "{name}": {error}') from None
+        spec, failures = expand_tree({**keys, **whole}, from_environment)
         if failures:
             raise RegistryError(f'camera "{name}": {"; ".join(failures.values())}')
         try:
@@ -253,11 +257,6 @@ class Registry:
             lines = describe(error, Camera, dict(keys))
             raise RegistryError(f'camera "{name}": {"; ".join(lines)}') from None
         return self._settings.complete(camera) if self._settings else camera
-
-    def _lookup(self, reference: str) -> str:
-        if reference.startswith(PREFIX):
-            return expand(self._credentials.lookup(reference), from_environment)
-        return from_environment(reference)
 
     def _refuse_foreign(self, name: str, entries: Entries) -> None:
         if (entry := entries.get(name)) is not None and entry.worker != self._worker:

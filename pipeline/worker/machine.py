@@ -13,6 +13,7 @@ import pynvml
 
 from pipeline.control.disks import own_disks
 from pipeline.control.reports import DiskReport, GpuReport, MachineReport, ProcessReport
+from pipeline.worker.gpus import VISIBLE
 
 DISKS_EVERY_S = 30.0
 
@@ -69,9 +70,12 @@ class Machine:
 
 
 def _gpu_handles() -> list[Any]:
-    """None where there is no driver."""
+    """Those that this process was given by their UUIDs, else all; none where there is no driver."""
+    given = os.environ.get(VISIBLE, "").split(",")
     try:
         pynvml.nvmlInit()
+        if all(name.startswith("GPU-") for name in given):
+            return [pynvml.nvmlDeviceGetHandleByUUID(name.encode()) for name in given]
         return [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError:
         return []

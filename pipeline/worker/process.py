@@ -79,7 +79,7 @@ def run_worker(
         if address is None:
             address = around.enter_context(RedisServer()).url
             log.info("private Redis at %s", address)
-        _stop_on_signals(stop, around)
+        stop_on_signals(stop, around)
         around.enter_context(WorkerFile(settings.worker, address))
         around.callback(loaded.clear)  # until then cameras share what was loaded
         sample = telemetry.sample if telemetry is not None else None
@@ -136,7 +136,8 @@ def _settled_cameras(settings: Settings) -> list[Camera]:
     return [camera for camera in settled if camera is not None]
 
 
-def _stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
+def stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
+    """Let SIGINT and SIGTERM set ``stop`` until ``around`` ends."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 24.0  # from the start to an answer: twice 10 s of a slow camera, which asks for a login
 KILL_S = 27.0
+FETCH_S = 2.0  # for a model that travels, of the 30 that whoever asks waits; then ask again
 
 
 def run_trial(name: str, camera: Camera, folder: Path | None = None, local: bool = True) -> Trial:
@@ -120,6 +121,7 @@ def answer_trial(
     folder: Path | None,
     is_building: Callable[[], bool],
     request: Mapping[str, Any],
+    placed: Callable[[Camera, float], Camera | None] = lambda camera, _wait_s: camera,
 ) -> bytes:
     """The worker's side of ``ask_trial``.
 
@@ -128,15 +130,20 @@ def answer_trial(
         folder: the worker's folder of manifests.
         is_building: whether an engine is built now, which takes all that cameras leave.
         request: what was asked.
+        placed: fetches models that travel; None where that takes longer than so many seconds.
 
     Raises:
         RegistryError: the keys make no camera here.
+        ValueError: a model that travels is not here, or not yet.
     """
     name, spec = str(request["name"]), dict(request["spec"])
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
     local = "url" not in spec or request.get("local", True) is True
+    whole = placed(camera, FETCH_S)
+    if whole is None:
+        raise ValueError("its model is being fetched by the worker; try again in a moment")
     built = is_building()
-    trial = run_trial(name, camera, folder, local)
+    trial = run_trial(name, whole, folder, local)
     # It may run, and is then in use itself.
     if built or is_building() or name in registry.cameras():
         trial = msgspec.structs.replace(trial, free_percent=None, fits=None)

@@ -33,6 +33,7 @@ from pipeline.control.rpc import Handler, Requests, What
 from pipeline.worker.builds import EngineBuilds
 from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
 from pipeline.worker.clips import WorkerClips
+from pipeline.worker.fleet_models import carried_models
 from pipeline.worker.live import changed_live
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
@@ -103,7 +104,10 @@ class Worker:
         )
         is_building = self._builds.is_building
         self._reporter = Reporter(client, settings, self.state, self._outage, is_building)
-        trial = partial(answer_trial, self._registry, settings.models, is_building)
+        self._carried = carried_models(settings.fleet, self._url)
+        trial = partial(
+            answer_trial, self._registry, settings.models, is_building, placed=self._carried.placed
+        )
         self._clips = WorkerClips(settings.clips, lambda: self.cameras)
         handlers: dict[What, Handler] = {
             "swap": self._swaps.swap,
@@ -119,15 +123,8 @@ class Worker:
         self._wanted: Collection[str] = settings.cameras
         self._standing_by: Collection[str] = ()
         self._generation = ""
-        self._starter = CameraStarter(
-            make_runner,
-            self.outbox,
-            self.models,
-            threads_of(settings),
-            SharedSessions(),
-            sample,
-            self._clips,
-        )
+        shared = (self.outbox, self.models, threads_of(settings), SharedSessions())
+        self._starter = CameraStarter(make_runner, *shared, sample, self._clips)
         self._views = Views(make_runner, self.outbox.watched)
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
@@ -249,6 +246,7 @@ class Worker:
 
     def _reconcile(self, wanted: Mapping[str, Camera], paused: Collection[str] = ()) -> None:
         """Stops and starts what differs; a camera that is as wanted is not touched."""
+        self._carried.keep_only(wanted.values())
         wanted, held = self._settled(wanted)
         self.cameras |= changed_live(self.cameras, wanted)
         changed = [n for n, running in self.cameras.items() if wanted.get(n) != running.spec]
@@ -274,13 +272,14 @@ class Worker:
         for name, camera in wanted.items():
             try:
                 settled = settle(camera, self.settings.models, wait_s=0.0)
+                placed = None if settled is None else self._carried.placed(settled)
             except ValueError as error:
                 self._fail(name, error)
                 continue
-            if settled is None:
+            if placed is None:
                 held[name] = camera
             else:
-                found[name] = settled
+                found[name] = placed
                 if camera.stages is None:
                     self._say_less(camera)
         return found, held
@@ -341,6 +340,7 @@ class Worker:
         """The cameras, then what they left in the outbox, then the name."""
         self._builds.close()
         self._views.close()
+        self._carried.close()
         _stop_all(self.cameras)
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)

@@ -16,7 +16,8 @@ import redis
 
 from mirante.keys import lease_key
 from pipeline.control import process_identity
-from pipeline.control.lease import LEASE_MS, LeaseTakenError, WorkerLease, is_held
+from pipeline.control.entries import Desired
+from pipeline.control.lease import LEASE_MS, LeaseTakenError, WorkerLease, is_held, usual
 from pipeline.control.process_identity import is_alive, own_identity
 from pipeline.control.registry import connect
 from pipeline.worker.redis_server import RedisServer
@@ -166,3 +167,19 @@ def test_a_process_that_is_hidden_is_not_called_dead(
     monkeypatch.setattr(process_identity, "_stat", stat)
     assert is_alive(pid, identity) is None
     assert is_alive(2**22 + 1, identity) is False
+
+
+@pytest.mark.parametrize(
+    ("running", "worker"),
+    [
+        ([], "main"),
+        (["east"], "east"),
+        (["east", "west"], "main"),
+        (["main", "main-0"], "main"),
+        (["main-0", "main-1"], "main-1"),
+        (["east-0", "east-1"], "east-0"),
+    ],
+)
+def test_a_camera_that_names_no_worker(running: list[str], worker: str) -> None:
+    known = [Desired(f"c{n}", {"url": "test://"}, "api", "main-0") for n in range(2)]
+    assert usual(running, known) == worker

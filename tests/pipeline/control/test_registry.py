@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from mirante.keys import CAMERAS
+from mirante.keys import CAMERAS, lease_key
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.config.source_kinds import forms
@@ -332,6 +332,20 @@ def test_names_belong_to_the_file_or_to_another_worker(client: redis.Redis) -> N
         Registry(client, "other").put("yard", {"url": "test://"})
     with pytest.raises(RegistryError, match='no camera "gate"; there are: yard'):
         Registry(client).remove("gate")
+
+
+def test_a_file_s_cameras_go_with_it_to_a_worker_of_another_name(client: redis.Redis) -> None:
+    of_main = settings(yard={"url": "test://"})
+    Registry(client, settings=of_main).publish_config()
+    Registry(client).pause("yard")
+    client.set(lease_key("main"), "")
+    other = Registry(client, settings=of_main.model_copy(update={"worker": "main-1"}))
+    with pytest.raises(RegistryError, match='"yard" belongs to worker "main"'):
+        other.publish_config()
+    client.delete(lease_key("main"))
+    other.publish_config()
+    yard = Registry(client).cameras()["yard"]
+    assert (yard.worker, yard.paused) == ("main-1", True)
 
 
 def test_a_restart_replaces_what_the_file_said(client: redis.Redis) -> None:

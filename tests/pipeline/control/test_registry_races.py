@@ -115,9 +115,9 @@ def test_without_end_others_win(client: redis.Redis, tmp_path: Path) -> None:
     """Whoever withdraws a password here has somebody else write before it is used."""
 
     class Slow(Credentials):
-        def withdraw(self, camera: str, url: str) -> str:
+        def withdraw(self, camera: str, url: str, travels: bool = False) -> str:
             client.hset(CAMERAS, "other", "{}")
-            return super().withdraw(camera, url)
+            return super().withdraw(camera, url, travels)
 
     credentials = Slow(tmp_path / "credentials.json")
     with pytest.raises(RegistryError, match="others change the cameras without a pause"):

@@ -1,0 +1,87 @@
+"""A worker runs models that it has never seen: it fetches them, and a camera waits for its own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+
+from engines.manifest import ZOO
+from mirante.keys import key
+from pipeline.config.settings import Settings
+from pipeline.control.blob_places import RedisBlobs
+from pipeline.control.blob_store import shelf
+from pipeline.control.carried_models import carry
+from pipeline.control.credentials import Credentials
+from pipeline.control.registry import Registry, connect
+from pipeline.control.rpc import RefusedError
+from pipeline.control.trials import ask_trial
+from pipeline.gst.camera import CameraRunner
+from pipeline.worker.redis_server import RedisServer
+from pipeline.worker.worker import Worker
+from tests.support import running_worker
+from tests.support.redis_entries import entries
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with connect(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def model(client: redis.Redis, tmp_path: Path, home: Path) -> str:
+    """A model of one's own that is in Redis, and nowhere else; the name that cameras give it."""
+    del home
+    about = yaml.safe_load((ZOO / "test-boxes.yaml").read_text())
+    (tmp_path / "mine.onnx").write_bytes((ZOO / "test-boxes.onnx").read_bytes())
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({**about, "name": "mine", "file": "mine.onnx"})
+    )
+    name = str(carry(RedisBlobs(client), str(tmp_path / "mine.yaml")))
+    for path in tmp_path.glob("mine.*"):
+        path.unlink()
+    return name
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_camera_runs_a_model_that_travels(
+    redis_server: RedisServer, client: redis.Redis, model: str
+) -> None:
+    camera = {"url": "test://?size=640x360&fps=5", "stages": [{"model": model}]}
+    lost = {**camera, "stages": [{"model": f"fleet/lost@{'0' * 64}"}]}
+    settings = Settings.model_validate({"cameras": {}})
+    worker = Worker(settings, redis_server.url, CameraRunner)
+    with running_worker.running(worker):
+        Registry(client).put("gate", camera)
+        Registry(client).put("yard", lost)
+        wait_for(lambda: client.xlen(key("gate", "detections")) > 2)
+        [(_, fields), *_] = entries(client, key("gate", "detections"))
+        assert {each["label"] for each in json.loads(fields[b"json"])["objects"]} <= COLOURS
+        wait_for(lambda: failed(client, "yard"))
+        [words] = failed(client, "yard")
+        assert f"Redis does not have fleet/lost@{'0' * 64}" in words
+        with pytest.raises(RefusedError, match="does not have fleet/lost@"):
+            ask_trial(client, Credentials(), "new", lost, "main")
+    assert [path.name for path in shelf().glob("*/*.onnx")] == ["mine.onnx"]
+
+
+COLOURS = {"red", "green", "blue"}
+
+
+def failed(client: redis.Redis, camera: str) -> list[str]:
+    told = [json.loads(fields[b"json"]) for _, fields in entries(client, key(camera, "status"))]
+    return [each["reason"] for each in told if each["state"] == "failed"]
