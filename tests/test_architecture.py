@@ -11,10 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT, ROWS
+from tests.support.sources import (
+    LONGEST_FUNCTION,
+    Source,
+    decoded_unready,
+    read_source,
+    statements,
+    too_long,
+)
 
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row}
 LONGEST_FILE = 400
-LONGEST_FUNCTION = 60  # lines without its docstring
 FILES = sorted(
     path.relative_to(ROOT)
     for room in [*RANK, "tests"]
@@ -25,46 +32,22 @@ OWN = [path for path in FILES if path.parts[0] != "tests"]
 HEAVY = {"torch", "tensorflow"}
 MAY_GI = ("plugins/", "pipeline/gst/", "benchmarks/line/peer_loops.py")  # the last elsewhere
 MAY_TRAIN = ("training/", "engines/convert/")
-PLAIN = {"dict", "dict[str, Any]", "tuple[list[list[int]], float]"}
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 
 
-def tree_of(path: Path) -> ast.Module:
-    """Return what a file says."""
-    return ast.parse(text_of(path))
+@cache
+def source_of(path: Path) -> Source:
+    """What a file says, read once for all tests."""
+    return read_source(path, text_of(path))
 
 
 def text_of(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-@cache
-def imports_of(path: Path) -> tuple[tuple[str, int], ...]:
+def imports_of(path: Path) -> list[tuple[str, int]]:
     """Every module that a file imports, wherever in it, with the line."""
-    return tuple(_imports_of(path))
-
-
-def _imports_of(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            yield str(node.module), node.lineno
-        elif _is_dynamic_import(node):
-            yield node.args[0].value, node.lineno  # type: ignore[attr-defined]
-
-
-def _is_dynamic_import(node: ast.AST) -> bool:
-    """``import_module("…")`` and ``__import__("…")`` with a name written out."""
-    if not isinstance(node, ast.Call) or not node.args:
-        return False
-    called = (
-        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    )
-    first = node.args[0]
-    named = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return called in {"import_module", "__import__"} and named
+    return source_of(path).imports
 
 
 def breaches(path: Path) -> list[str]:
@@ -127,10 +110,8 @@ def modules_of(path: Path, known: set[str]) -> set[str]:
     """What a file imports; not the package of ``from package import module``."""
     found = {module for module, _ in imports_of(path)}
     taken: dict[str, set[str]] = {}
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.ImportFrom):
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            taken.setdefault(str(node.module), set()).update(names)
+    for module, names in source_of(path).names:
+        taken.setdefault(module, set()).update(f"{module}.{name}" for name in names)
     packages = {package for package, names in taken.items() if names <= known}
     return found.union(*taken.values()) - packages
 
@@ -175,35 +156,13 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_no_function_is_too_long() -> None:
-    found = {str(path): too_long(text_of(path)) for path in FILES}
-    assert {path: functions for path, functions in found.items() if functions} == {}
-
-
-def too_long(source: str) -> list[str]:
-    """Return the functions that are longer than allowed, with their lengths."""
-    return [
-        f"{node.name}: {length}"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := _length(node)) > LONGEST_FUNCTION
-    ]
-
-
-def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of a function without its decorators and docstring."""
-    assert node.end_lineno is not None
-    lines = node.end_lineno - node.lineno + 1
-    first = node.body[0]
-    if ast.get_docstring(node, clean=False) is not None and first.end_lineno is not None:
-        lines -= first.end_lineno - first.lineno + 1
-    return lines
+    assert {str(path): source_of(path).long for path in FILES if source_of(path).long} == {}
 
 
 def test_long_functions_are_found() -> None:
-    def source(lines: int) -> str:
-        return 'class A:\n    def f(self):\n        """One.\n\n        Two.\n        """\n' + (
-            "        pass\n" * lines
-        )
+    def source(lines: int) -> Iterator[ast.AST]:
+        first = 'class A:\n    def f(self):\n        """One.\n\n        Two.\n        """\n'
+        return statements(ast.parse(first + "        pass\n" * lines))
 
     assert too_long(source(LONGEST_FUNCTION - 1)) == []
     assert too_long(source(LONGEST_FUNCTION)) == [f"f: {LONGEST_FUNCTION + 1}"]
@@ -271,28 +230,9 @@ def test_pipeline_knows_no_tensors() -> None:
 
 
 def test_types_to_decode_are_made_ready_at_import() -> None:
-    calling = [path for path in OWN if ".decode(" in text_of(path)]
-    found = [f"{path}:{line}" for path in calling for line in decoded_unready(tree_of(path))]
-    assert found == []
+    assert [f"{path}:{line}" for path in OWN for line in source_of(path).unready] == []
     source = "def f(t):\n    msgspec.json.decode(t, type=A)\n    msgspec.json.decode(t, type=dict)"
     assert decoded_unready(ast.parse(source)) == [2]
-
-
-def decoded_unready(tree: ast.Module) -> list[int]:
-    """Return the lines that decode a class for which no ``Decoder`` was made while its module was
-    imported: msgspec crashes where two threads decode such a class for the first time.
-    """
-    return [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "decode"
-        and ast.unparse(node.func).startswith("msgspec.")
-        and any(
-            word.arg == "type" and ast.unparse(word.value) not in PLAIN for word in node.keywords
-        )
-    ]
 
 
 def test_every_package_below_the_rooms_is_one() -> None:
@@ -327,8 +267,8 @@ def task_names_in(path: Path, tasks: set[str]) -> list[str]:
     said: set[ast.AST] = set()
     if not any(task in text_of(path) for task in tasks):
         return []
-    tree = tree_of(path)
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(text_of(path))))
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             said.add(node.value)
         if isinstance(node, ast.Dict):
@@ -337,7 +277,7 @@ def task_names_in(path: Path, tasks: set[str]) -> list[str]:
                     said.update(ast.walk(value))
     return [
         f"{path}:{node.lineno}: {node.value}"
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Constant) and node.value in tasks and node not in said
     ]
 
