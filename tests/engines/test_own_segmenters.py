@@ -71,7 +71,7 @@ def test_rural_roads_that_training_never_saw(home: Path) -> None:
     assert np.mean(ious) > 0.93
 
 
-@pytest.mark.parametrize("index", [180, 210])
+@pytest.mark.parametrize("index", [pytest.param(180, marks=pytest.mark.full), 210])
 def test_lines_of_a_motorway(index: int, weights: Path) -> None:
     """In the last part of the clip, which training never saw, against its teacher."""
     rgb = clip_frame("lanes.mp4", index)
@@ -83,7 +83,7 @@ def test_lines_of_a_motorway(index: int, weights: Path) -> None:
     assert iou(plane_of(found, "road", true), plane_of(road, "road", true)) > 0.9
 
 
-@pytest.mark.parametrize("index", [5, 60, 115])
+@pytest.mark.parametrize("index", [pytest.param(5, marks=pytest.mark.full), 60, 115])
 def test_a_face_in_a_car(index: int, weights: Path) -> None:
     """On a clip that training never saw, against its teacher on the same crop."""
     rgb = clip_frame("carphone.mp4", index)

@@ -24,7 +24,6 @@ from engines.runtimes import open_session
 from engines.store import engines as shelf
 from mirante.detections import Detections
 from tests.support.built_engines import (
-    OWN,
     ask,
     faces,
     roads,
@@ -40,7 +39,13 @@ pytestmark = pytest.mark.slow
 __all__ = ["store"]
 
 SHOWS = {"street": streets, "road": roads, "face": faces}
-BUILT = [*((name, "onnxruntime") for name in OWN), ("street", "openvino"), ("road", "openvino")]
+BUILT = [
+    ("street", "onnxruntime"),
+    ("face", "onnxruntime"),
+    ("road", "openvino"),
+    pytest.param("road", "onnxruntime", marks=pytest.mark.full),
+    pytest.param("street", "openvino", marks=pytest.mark.full),
+]
 
 
 def built(name: str, folder: Path, runtime: str = "onnxruntime", **keys: Any) -> Engine:
@@ -75,7 +80,7 @@ def test_built_judged_loaded_and_the_same_is_found(store: Path, runtime: str, na
         same(source(rgb), model(rgb), 0.99)
 
 
-@pytest.mark.parametrize("name", ["street", "face"])
+@pytest.mark.parametrize("name", ["face", pytest.param("street", marks=pytest.mark.full)])
 def test_int8_passes_the_gate(store: Path, name: str) -> None:
     engine = built(name, store, precision="int8")
     kinds = {node.op_type for node in onnx.load(engine.file).graph.node}

@@ -1,12 +1,13 @@
 """Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
 
 The graph of each engine is judged on real images before TensorRT-RTX builds it. Without ``--full``
-it is one model that is ours and one of another make.
+it is one model that is ours in int8, and one of another make in float16.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ SLOW = (
     "deimv2-femto",
     "lwnet",
 )  # for a test to find out about batches too
-USUAL = ("road", "yunet")
+USUAL = {("road", "int8"), ("yunet", "fp16")}
 # Where the gate refuses.
 REFUSED = {("deimv2-femto", "int8"): "parity gate: boxes are lost"}
 TFLITE = {"unet-face-int8": "U-Net", "ssd-mobilenet": "SSD-MobileNet"}
@@ -78,8 +79,11 @@ def asked(name: str, precision: str, folder: Path) -> Request:
 
 
 def some(names: Iterable[str]) -> list[Any]:
-    """Mark all but the usual ones."""
-    return [pytest.param(name, marks=[] if name in USUAL else pytest.mark.full) for name in names]
+    """Each in both precisions; all but the usual ones are marked."""
+    return [
+        pytest.param(*each, marks=[] if each in USUAL else pytest.mark.full)
+        for each in product(names, ("fp16", "int8"))
+    ]
 
 
 def tell(name: str, precision: str, folder: Path) -> None:
@@ -96,15 +100,13 @@ def tell(name: str, precision: str, folder: Path) -> None:
     support.record(architecture, framework, "tensorrt-rtx", precision, refusal)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("name", some(OWN))
+@pytest.mark.parametrize(("name", "precision"), some(OWN))
 def test_own_models(store: Path, name: str, precision: str) -> None:
     tell(name, precision, store)
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("name", some(PUBLIC))
+@pytest.mark.parametrize(("name", "precision"), some(PUBLIC))
 def test_public_models(
     weights: Path, store: Path, name: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

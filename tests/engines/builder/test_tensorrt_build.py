@@ -73,7 +73,13 @@ def check(out: Path, architectures: tuple[str, ...] = ("sm89",)) -> None:
     assert plan.architectures == architectures
 
 
-@pytest.mark.parametrize("name", ["test-boxes", "test-lane", *OWN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.full if name in ("road", "street") else [])
+        for name in ("test-boxes", "test-lane", *OWN)
+    ],
+)
 def test_own_models_build(tmp_path: Path, name: str) -> None:
     check(built(name, tmp_path))
     if name in OWN:
@@ -89,7 +95,7 @@ def test_public_models_build(weights: Path, tmp_path: Path, name: str) -> None:
     support.record(ZOO[name], "ONNX", "tensorrt-rtx", "fp32")
 
 
-@pytest.mark.parametrize("name", ["face", "street", "test-lane"])
+@pytest.mark.parametrize("name", ["face", pytest.param("street", marks=pytest.mark.full)])
 def test_the_same_again_is_the_same_bytes(tmp_path: Path, name: str) -> None:
     """So the library does for one output; the order of several is another at each build."""
     (tmp_path / "again").mkdir()

@@ -64,7 +64,10 @@ def street(out: Path, shown: str, **keys: Any) -> Imported:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"scale": 1.0}, {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}],
+    [
+        pytest.param({"scale": 1.0}, marks=pytest.mark.full),  # as below, by the command
+        {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+    ],
 )
 def test_a_detector_that_is_fed_wrongly(tmp_path: Path, shown: str, wrong: dict[str, Any]) -> None:
     better = proposed(street(tmp_path / "out", shown, **wrong))
@@ -93,8 +96,15 @@ def test_what_is_tried_is_said(tmp_path: Path, shown: str, mirante: Run) -> None
     assert warning.endswith(" an image where it finds 0.00 now")
 
 
-@pytest.mark.parametrize("name", ["road", "face"])
-@pytest.mark.parametrize("is_wrong", [True, False])
+@pytest.mark.parametrize(
+    ("name", "is_wrong"),
+    [
+        ("road", True),
+        ("face", False),
+        pytest.param("road", False, marks=pytest.mark.full),
+        pytest.param("face", True, marks=pytest.mark.full),
+    ],
+)
 def test_a_segmenter(tmp_path: Path, shown: str, faces: str, name: str, is_wrong: bool) -> None:
     manifest = engines.manifest.find(name)
     made = imported(

@@ -220,7 +220,7 @@ def test_a_manifest_of_other_inputs_is_refused() -> None:
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime-basic"])
-@pytest.mark.parametrize("model", ["street", "yolox-nano"])
+@pytest.mark.parametrize("model", ["street", pytest.param("yolox-nano", marks=pytest.mark.full)])
 def test_real_runtimes_agree_on_real_models(
     model: str, runtime: str, request: pytest.FixtureRequest
 ) -> None:
