@@ -12,10 +12,14 @@ import pytest
 from pipeline.control.worker_file import WorkerFile, folder, live_worker, redis_address
 
 
-def test_order_in_which_redis_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_in_which_redis_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert redis_address() == "redis://127.0.0.1:6379"
     with WorkerFile("main", "redis://worker"):
         assert redis_address() == "redis://worker"
+        monkeypatch.setenv("MIRANTE_REDIS__URL", "redis://service")
+        (tmp_path / "password").write_text("hunter2\n")
+        monkeypatch.setenv("MIRANTE_REDIS__PASSWORD_FILE", str(tmp_path / "password"))
+        assert redis_address() == "redis://:hunter2@service"
         monkeypatch.setenv("MIRANTE_REDIS_URL", "redis://variable")
         assert redis_address() == "redis://variable"
         assert redis_address("redis://option") == "redis://option"
