@@ -60,9 +60,9 @@ class Placement:
         The planes may be coarser than the tensor. A cell that only partly shows the image is
         kept whole, so that the region is exact; it may then reach over the image's edge.
         """
-        across, down = (s / n for s, n in zip(self.size, planes.shape[:0:-1], strict=True))
-        left, right = math.floor(self.content[0] / across), math.ceil(self.content[2] / across)
-        top, bottom = math.floor(self.content[1] / down), math.ceil(self.content[3] / down)
+        height, width = planes.shape[1:]
+        left, top, right, bottom = self.window((width, height))
+        across, down = self.size[0] / width, self.size[1] / height
         (sx, sy), (ox, oy) = self.scale, self.offset
         region = (
             (left * across - ox) / sx,
@@ -71,6 +71,13 @@ class Placement:
             (bottom * down - oy) / sy,
         )
         return planes[:, top:bottom, left:right], region
+
+    def window(self, cells: Size) -> tuple[int, int, int, int]:
+        """Return left, top, right, bottom of the cells that show the image, of planes of a size."""
+        across, down = (s / n for s, n in zip(self.size, cells, strict=True))
+        left, right = math.floor(self.content[0] / across), math.ceil(self.content[2] / across)
+        top, bottom = math.floor(self.content[1] / down), math.ceil(self.content[3] / down)
+        return left, top, right, bottom
 
 
 def place(picture: Size, size: Size, resize: Resize, multiple: int | None = None) -> Placement:

@@ -14,6 +14,35 @@ from engines.manifest import Input
 from engines.placement import Placement, Region, Size, place, place_region
 
 
+def arithmetic(
+    spec: Input, dtype: np.dtype[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (channels,) gain and bias, by which a level of 0 to 255 becomes level * gain + bias.
+
+    Raises:
+        ValueError: no tensor of ``dtype`` is filled here, or it cannot hold what ``spec`` makes.
+    """
+    if dtype not in (np.float32, np.float16, np.uint8, np.int32):
+        known = "float32, float16, uint8 or int32"
+        raise ValueError(f"input {spec.name}: expected {known}, got {dtype}")
+    gain = np.float64(spec.scale) / spec.per_channel(spec.std)
+    bias = -spec.per_channel(spec.mean) / spec.per_channel(spec.std)
+    if dtype.kind in "iu" and (np.any(gain != 1) or np.any(bias != 0)):
+        raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for {dtype}")
+    return gain, bias
+
+
+def placements(size: Size, spec: Input) -> tuple[Placement, Placement]:
+    """Return where an image of ``size`` lies in the tensor that is fed, and in what the network
+    looks at: another where it resizes by itself (``frame``).
+    """
+    at = place(size, spec.size, spec.resize, spec.multiple)
+    if spec.frame is None:
+        return at, at
+    fed = place(size, spec.frame, spec.resize)
+    return fed, fed.then(place(spec.frame, spec.size, spec.resize, spec.multiple))
+
+
 class Preprocessor:
     """Resizes, reorders and scales RGB images as an ``Input`` says. Belongs to one thread.
 
@@ -26,13 +55,7 @@ class Preprocessor:
     """
 
     def __init__(self, spec: Input, dtype: np.dtype[Any]) -> None:
-        if dtype not in (np.float32, np.float16, np.uint8, np.int32):
-            known = "float32, float16, uint8 or int32"
-            raise ValueError(f"input {spec.name}: expected {known}, got {dtype}")
-        gain = np.float64(spec.scale) / spec.per_channel(spec.std)
-        bias = -spec.per_channel(spec.mean) / spec.per_channel(spec.std)
-        if dtype.kind in "iu" and (np.any(gain != 1) or np.any(bias != 0)):
-            raise ValueError(f"input {spec.name}: expected scale, mean, std 1, 0, 1 for {dtype}")
+        gain, bias = arithmetic(spec, dtype)
         self.spec = spec
         self._slot = lru_cache(maxsize=4)(
             lambda size, content: _Slot(spec, dtype, gain, bias, size, content)
@@ -47,11 +70,7 @@ class Preprocessor:
         """
         image, spec = image_of(rgb), self.spec
         size = image.size
-        at = place(size, spec.size, spec.resize, spec.multiple)
-        fed = at
-        if spec.frame is not None:
-            fed = place(size, spec.frame, spec.resize)
-            at = fed.then(place(spec.frame, spec.size, spec.resize, spec.multiple))
+        fed, at = placements(size, spec)
         slot = self._slot(fed.size, fed.content)
         content = (fed.content[2] - fed.content[0], fed.content[3] - fed.content[1])
         if content == size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from engines.image import Rgb
 from engines.placement import Size
 
-if TYPE_CHECKING:  # it loads GStreamer, which stages without a pipeline do without
+if TYPE_CHECKING:  # they load GStreamer and CUDA, which stages without a pipeline do without
+    from engines.cuda.fill import Planes
+    from engines.cuda.view import Viewer
     from plugins.colour.layout import Layout
     from plugins.colour.planes import Samples
 
 Area = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the source frame
 Moves = Callable[[], Sequence[Sequence[float]]]
+Memory = Literal["host", "cuda"]
 
 
 class Larger(Protocol):
@@ -45,9 +48,9 @@ class Picture:
 class Frame(Rgb):
     """An image at the analysis size, for the time of one call; its pixels are in host memory.
 
-    Stages ask a frame for its size and pixels and do not know where those lie, so that a frame in
-    a GPU's memory can take this one's place. Pixels may not be written to. What they lie in is
-    overwritten after the call, so copy what must outlive it.
+    Stages ask a frame for its size and pixels and need not know where those lie: a ``DeviceFrame``
+    can take this one's place. Pixels may not be written to. What they lie in is overwritten after
+    the call, so copy what must outlive it.
 
     Args:
         pixels: (height, width, 3) uint8 RGB; left writable for whoever made them.
@@ -57,9 +60,11 @@ class Frame(Rgb):
     Attributes:
         larger: what it was scaled from; None where nobody keeps that.
         moves: returns where something moves or may move; None without a gate.
+        memory: where it lies: ``host``, or ``cuda`` for a GPU's, whence ``pixels`` brings it.
     """
 
     __slots__ = ("larger", "moves")
+    memory: ClassVar[Memory] = "host"
 
     def __init__(
         self,
@@ -166,5 +171,47 @@ class PlanarFrame(Frame):
         width, height = self.size
         rgb = np.empty((height, width, 3), np.uint8)  # not used again: another thread may have it
         self._layout.convert(self._planes(), rgb)
+        rgb.flags.writeable = False
+        return rgb
+
+
+class DeviceFrame(Frame):
+    """A frame in a GPU's memory, which comes to the host when somebody asks for its pixels.
+
+    Args:
+        planes: where it lies there.
+        viewer: brings it.
+        key: of the frame in the ledger.
+        converted: what the elements of a line share.
+
+    Attributes:
+        planes: as the argument, for work on the GPU.
+    """
+
+    __slots__ = ("_converted", "_key", "_viewer", "planes")
+    memory: ClassVar[Memory] = "cuda"
+
+    def __init__(self, planes: Planes, viewer: Viewer, key: int, converted: Converted) -> None:
+        self.planes, self._viewer = planes, viewer
+        self._key, self._converted = key, converted
+        self.larger, self.moves = None, None
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 RGB, copied from the GPU once for all elements."""
+        return self._converted.of(self._key, self._bring)
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        return self.planes.size
+
+    def scaled(self, size: Size, room: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the pixels at another size, scaled on the GPU: see ``engines.image``."""
+        del room
+        return self._viewer.rgb(self.planes, size)
+
+    def _bring(self) -> NDArray[np.uint8]:
+        rgb = self._viewer.rgb(self.planes, self.size).copy()  # another thread may keep it
         rgb.flags.writeable = False
         return rgb

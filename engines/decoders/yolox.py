@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +41,20 @@ def decode(
         raise OptionError(f"yolox: expected an output of shape {expected}, got {cells.shape}")
     # A product with class scores <= 1 cannot exceed the objectness: few cells are left to look at.
     likely = np.flatnonzero(cells[0, :, 4] >= spec.threshold.min())
-    found = cells[0, likely]
+    return of_cells(cells[0, likely], grid[likely], spec)
+
+
+def of_cells(cells: NDArray[Any], grid: NDArray[np.float32], spec: Spec) -> Boxes:
+    """Return the boxes of some cells.
+
+    Args:
+        cells: (n, 5 + classes) as the network gives them.
+        grid: (n, 3) column, row and stride of each.
+        spec: as of ``decode``.
+    """
+    found = cells.astype(np.float32, copy=False)
     rows, score, class_id = classify(found[:, 5:] * found[:, 4:5], spec.threshold)
-    at = grid[likely[rows]]
+    at = grid[rows]
     centre = (found[rows, :2] + at[:, :2]) * at[:, 2:]
     size = np.exp(found[rows, 2:4]) * at[:, 2:]
     return suppress(Boxes(corners(np.hstack([centre, size])), score, class_id), spec)

@@ -40,6 +40,17 @@ def yuv_planes(
     return YuvPlanes(size, subsampled, yuv_to_rgb(*weights, full), bits)
 
 
+def on_gpu(weights: tuple[float, float], full: bool) -> tuple[NDArray[np.float64], int]:
+    """Return the matrix, and the luma below which all is black, of the same conversion on a GPU.
+
+    OpenCV's own conversion takes luma below 16 for 16; that by a matrix does not.
+
+    Args:
+        weights, full: as of ``yuv_planes``.
+    """
+    return yuv_to_rgb(*weights, full), 16 if weights == _BT601 and not full else 0
+
+
 class BroadcastPlanes:
     """Converts what most streams are, and OpenCV converts at once: BT.601 in limited range, 8 bits,
     chroma of half the width and height.

@@ -151,6 +151,19 @@ class SimulatedCuda:
         self.enqueue(int(stream), Work(copy, pointers))
         return (Code.cudaSuccess,)
 
+    def cudaMemsetAsync(  # noqa: N802
+        self, target: int, value: int, size: int, stream: Any
+    ) -> tuple[Any, ...]:
+        def clear() -> None:
+            self.memory(target, size)[:] = value
+
+        self.enqueue(int(stream), Work(clear, frozenset({target})))
+        return (Code.cudaSuccess,)
+
+    def cudaSetDevice(self, device: int) -> tuple[Any, ...]:  # noqa: N802
+        assert device == 0
+        return (self.refuse.get("cudaSetDevice", Code.cudaSuccess),)
+
     def cudaStreamSynchronize(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
         with self._lock:
             waited = self._streams[int(stream)]

@@ -183,6 +183,11 @@ class Stream:
         """Queues a copy of the first ``size`` bytes from the GPU."""
         self._copy(target.pointer, source.pointer, size, "cudaMemcpyDeviceToHost")
 
+    def clear(self, memory: DeviceMemory, size: int) -> None:
+        """Queues zeros for the first ``size`` bytes."""
+        asked = f"to clear {_mib(size)}"
+        self._cuda.call(asked, "cudaMemsetAsync", memory.pointer, 0, size, self._stream)
+
     def synchronize(self) -> None:
         """Waits until all that was queued is done."""
         self._cuda.call("to finish the work queued", "cudaStreamSynchronize", self._stream)

@@ -114,6 +114,8 @@ def test_the_bindings_take_arguments_of_these_types() -> None:
         ("cudaFreeHost", 4096),
         ("cudaStreamCreateWithFlags", real.cudaStreamNonBlocking),
         ("cudaMemcpyAsync", 4096, 8192, 16, kind, stream),
+        ("cudaMemsetAsync", 4096, 0, 16, stream),
+        ("cudaSetDevice", 0),
         ("cudaStreamBeginCapture", stream, mode),
         ("cudaStreamEndCapture", stream),
         ("cudaGraphInstantiate", graph, 0),

@@ -1,0 +1,104 @@
+// From the planes of a decoded frame to a slot of a model's input tensor, in one launch.
+//
+// It computes what the host does: each plane is scaled by itself, as cv2.resize scales 8 bits
+// (weights of 11 bits), a value of chroma serves the pixels that it covers, and levels are rounded
+// before they are multiplied. Compile without fused multiply-add, which rounds once less.
+
+#include "numbers.cuh"
+
+struct Fill {
+  const unsigned char *luma, *u, *v;      // the first samples of what is shown
+  void *tensor;                           // the slot
+  double luma_step_x, luma_step_y;        // samples for one pixel of the content
+  double chroma_step_x, chroma_step_y;
+  int luma_pitch, chroma_pitch;           // bytes from row to row
+  int chroma_stride;                      // bytes from sample to sample: 2 where U and V alternate
+  int width, height;                      // of the luma that is shown; chroma has half, rounded up
+  int tensor_width, tensor_height;
+  int left, top, right, bottom;           // the content; padding is around it
+  int channels;                           // 3, or 1 for grey
+  int swap;                               // blue first
+  int black;                              // luma below counts as this
+  int kind;                               // of the tensor's elements
+  int channel_stride, row_stride, column_stride;  // in elements
+  float matrix[12];                       // (3, 4): Y, U, V, 1 to R, G, B
+  float gain[3], bias[3], pad[3];         // by channel of the tensor: level * gain + bias
+};
+
+struct Tap {
+  int first, second, weight_first, weight_second;
+};
+
+// The two samples across that a pixel is made of: at the edge it is one.
+__device__ static Tap tap_across(int at, double step, int count) {
+  float place = (float)((at + 0.5) * step - 0.5);
+  int first = (int)floorf(place);
+  float part = place - (float)first;
+  if (first < 0) first = 0, part = 0.0f;
+  if (first >= count - 1) first = count - 1, part = 0.0f;
+  int second = first + 1 < count ? first + 1 : first;
+  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f)};
+}
+
+// Those down: at the edge the same twice, with the weights that it would have further inside.
+__device__ static Tap tap_down(int at, double step, int count) {
+  float place = (float)((at + 0.5) * step - 0.5);
+  int first = (int)floorf(place), second = first + 1;
+  float part = place - (float)first;
+  first = first < 0 ? 0 : first >= count ? count - 1 : first;
+  second = second < 0 ? 0 : second >= count ? count - 1 : second;
+  return {first, second, (int)rintf((1.0f - part) * 2048.0f), (int)rintf(part * 2048.0f)};
+}
+
+__device__ static int blend(const unsigned char *plane, int pitch, int stride, Tap x, Tap y) {
+  const unsigned char *above = plane + (long long)y.first * pitch;
+  const unsigned char *below = plane + (long long)y.second * pitch;
+  int left = x.first * stride, right = x.second * stride;
+  int upper = above[left] * x.weight_first + above[right] * x.weight_second;
+  int lower = below[left] * x.weight_first + below[right] * x.weight_second;
+  int sum = ((y.weight_first * (upper >> 4)) >> 16) + ((y.weight_second * (lower >> 4)) >> 16);
+  return (sum + 2) >> 2;
+}
+
+__device__ static float level(const float *row, float y, float u, float v) {
+  float value = row[0] * y + row[1] * u + row[2] * v + row[3];
+  return rintf(fminf(fmaxf(value, 0.0f), 255.0f));
+}
+
+__device__ static void put(const Fill &fill, int channel, int x, int y, float value) {
+  long long at = (long long)channel * fill.channel_stride + (long long)y * fill.row_stride +
+                 (long long)x * fill.column_stride;
+  if (fill.kind == FLOAT32) ((float *)fill.tensor)[at] = value;
+  else if (fill.kind == FLOAT16) ((unsigned short *)fill.tensor)[at] = to_half(value);
+  else if (fill.kind == UINT8) ((unsigned char *)fill.tensor)[at] = (unsigned char)value;
+  else ((int *)fill.tensor)[at] = (int)value;
+}
+
+// A thread for each pixel of the tensor.
+extern "C" __global__ void fill_slot(Fill fill) {
+  int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+  if (x >= fill.tensor_width || y >= fill.tensor_height) return;
+  if (x < fill.left || x >= fill.right || y < fill.top || y >= fill.bottom) {
+    for (int channel = 0; channel < fill.channels; channel++) put(fill, channel, x, y, fill.pad[channel]);
+    return;
+  }
+  int column = x - fill.left, row = y - fill.top;
+  int grey = blend(fill.luma, fill.luma_pitch, 1, tap_across(column, fill.luma_step_x, fill.width),
+                   tap_down(row, fill.luma_step_y, fill.height));
+  float luma = (float)(grey < fill.black ? fill.black : grey);
+  Tap across = tap_across(column / 2, fill.chroma_step_x, (fill.width + 1) / 2);
+  Tap down = tap_down(row / 2, fill.chroma_step_y, (fill.height + 1) / 2);
+  float u = (float)blend(fill.u, fill.chroma_pitch, fill.chroma_stride, across, down);
+  float v = (float)blend(fill.v, fill.chroma_pitch, fill.chroma_stride, across, down);
+  float levels[3];
+  for (int i = 0; i < 3; i++) levels[i] = level(fill.matrix + 4 * i, luma, u, v);
+  if (fill.channels == 1) {  // Rec. 601, in parts of 2^15
+    grey = (9798 * (int)levels[0] + 19235 * (int)levels[1] + 3735 * (int)levels[2] + 16384) >> 15;
+    put(fill, 0, x, y, (float)grey * fill.gain[0] + fill.bias[0]);
+    return;
+  }
+  for (int channel = 0; channel < 3; channel++) {
+    float value = levels[fill.swap ? 2 - channel : channel];
+    put(fill, channel, x, y, value * fill.gain[channel] + fill.bias[channel]);
+  }
+}

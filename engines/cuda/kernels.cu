@@ -1,0 +1,5 @@
+// All kernels, as one program.
+
+#include "frame.cuh"
+#include "masks.cuh"
+#include "boxes.cuh"
