@@ -12,6 +12,7 @@ import typer
 
 from engines.console import is_fancy
 from pipeline.cli import (
+    bundle,
     camera,
     camera_trial,
     configured,
@@ -61,6 +62,7 @@ def make_app(is_fancy: bool = False) -> typer.Typer:
     app.command()(size.size)
     app.command()(configured.check)
     app.command()(doctor.doctor)
+    app.command()(bundle.bundle)
     return app
 
 

@@ -1,0 +1,1 @@
+"""Bundles: all that Mirante needs of Python, for a machine without internet."""

@@ -1,0 +1,155 @@
+"""Make a bundle: wheels in parts with checksums, and what installs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from mirante.nearest import nearest
+from pipeline.cli.bundling import install
+
+MACHINES = ("linux-x86_64", "linux-aarch64")
+PYTHONS = ("3.11", "3.12", "3.13")
+ROOT = Path(__file__).parents[3]
+ABOUT = "bundle.json"
+_OLDEST_GLIBC, _NEWEST_GLIBC = 17, 36  # 2.36 is that of Debian 12
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class _Split:
+    """Writes one stream into files of a size."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder, self._size, self._left = folder, size, 0
+        self._file: Any = None
+        self.names: list[str] = []
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        rest = memoryview(data)
+        while rest:
+            if not self._left:
+                self.close()
+                self.names.append(f"mirante-{len(self.names) + 1:03}.part")
+                self._file, self._left = (self._folder / self.names[-1]).open("wb"), self._size
+            taken = rest[: self._left]
+            self._file.write(taken)
+            self._left -= len(taken)
+            rest = rest[len(taken) :]
+        return len(data)
+
+    def close(self) -> None:
+        """Close the part that is open."""
+        if self._file is not None:
+            self._file.close()
+
+
+def bytes_of(text: str) -> int:
+    """Return the bytes that a size such as ``60M`` stands for.
+
+    Raises:
+        ValueError: it is none, or below 1 MiB.
+    """
+    found = re.fullmatch(r"(\d{1,12})([KMG]?)", text)
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if size < _UNITS["M"]:
+        raise ValueError(f'--split: expected a size of 1M or more, such as 60M, got "{text}"')
+    return size
+
+
+def check_extras(extras: tuple[str, ...]) -> None:
+    """Check the names of extras.
+
+    Raises:
+        ValueError: there is none of that name; or this is no checkout of Mirante, of which alone
+            a wheel can be made.
+    """
+    project = ROOT / "pyproject.toml"
+    if not project.is_file():
+        raise ValueError(f"{ROOT}: expected a checkout of Mirante, of which its wheel is made")
+    known = tomllib.loads(project.read_text("utf-8"))["project"]["optional-dependencies"]
+    for extra in extras:
+        if extra not in known:
+            raise ValueError(f'--extras: no extra "{extra}"; {nearest(extra, known)}')
+
+
+def download(wheels: Path, machine: str, python: str, extras: tuple[str, ...]) -> None:
+    """Put Mirante's wheel, those it needs and pip's into a folder.
+
+    Raises:
+        RuntimeError: pip fails; its own words are on stderr.
+    """
+    _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(ROOT))
+    (own,) = wheels.glob("mirante-*.whl")
+    arch = machine.removeprefix("linux-")
+    platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(_OLDEST_GLIBC, _NEWEST_GLIBC + 1)]
+    options = [f"--platform={each}" for each in (*platforms, f"manylinux2014_{arch}")]
+    options += [f"--python-version={python}", "--only-binary=:all:", "--dest", str(wheels)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as versions:
+        versions.write(locked())
+        versions.flush()
+        wanted = f"mirante[{','.join(extras)}] @ {own.as_uri()}"
+        _pip("download", *options, "-c", versions.name, wanted, "pip")
+
+
+def locked() -> str:
+    """Return the versions of requirements.lock, as pip's constraints."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    return "".join(
+        line.removesuffix(" \\\n") + "\n"
+        for line in text.splitlines(keepends=True)
+        if re.match(r"[a-z0-9]", line)
+    )
+
+
+def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path]:
+    """Write a bundle of the wheels in a folder.
+
+    Args:
+        wheels: their folder.
+        to: where the bundle goes, not there or empty.
+        split: bytes of a part.
+        about: what bundle.json says besides the parts.
+
+    Returns:
+        Its files.
+
+    Raises:
+        ValueError: the folder holds something.
+    """
+    if to.exists() and any(to.iterdir()):
+        raise ValueError(f"--to: expected an empty folder, or none, got {to}")
+    to.mkdir(parents=True, exist_ok=True)
+    out = _Split(to, split)
+    try:
+        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+            for wheel in sorted(wheels.glob("*.whl")):
+                archive.add(wheel, wheel.name)
+    finally:
+        out.close()
+    parts = {name: _said(to / name) for name in out.names}
+    shutil.copyfile(Path(install.__file__), to / "install.py")
+    text = json.dumps({**about, "parts": parts}, indent=1) + "\n"
+    (to / ABOUT).write_text(text, encoding="utf-8")
+    return sorted(to.iterdir())
+
+
+def _said(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _pip(what: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", what, "-q", "--disable-pip-version-check", *arguments]
+    if (status := subprocess.run(command, check=False).returncode) != 0:
+        raise RuntimeError(f"pip {what} ended with status {status}")

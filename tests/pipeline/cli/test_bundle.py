@@ -1,0 +1,154 @@
+"""Bundles: written in parts, checked, and installed without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli.bundling import install
+from pipeline.cli.bundling.make import MACHINES, bytes_of, locked, pack
+from tests.support.outcome import Run
+
+HERE = {
+    "machine": f"linux-{platform.machine()}",
+    "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+}
+
+
+def wheel(folder: Path, name: str, requires: tuple[str, ...] = (), filling: int = 0) -> None:
+    """Write a wheel of one module, and of a command of the same name."""
+    about = f"{name}-1.0.dist-info"
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    extras = "Provides-Extra: x\n" if requires else ""
+    files = {
+        f"{name}.py": f"def main() -> None:\n    print('{name} runs')\n",
+        f"{name}_data.bin": os.urandom(filling).hex(),
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{extras}{needs}",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+    }
+    files[f"{about}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{about}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+def bundled(tmp_path: Path, **facts: str) -> Path:
+    """Return a bundle of a mirante that needs another package, with parts of 1 MiB."""
+    wheels, to = tmp_path / "wheels", tmp_path / "bundle"
+    wheels.mkdir()
+    wheel(wheels, "mirante", ('needed; extra == "x"',), filling=1 << 20)
+    wheel(wheels, "needed")
+    pack(wheels, to, 1 << 20, {**HERE, "wanted": "mirante[x]", **facts})
+    return to
+
+
+def test_parts_are_no_larger_than_asked_and_hold_all(tmp_path: Path) -> None:
+    to = bundled(tmp_path)
+    about = json.loads((to / "bundle.json").read_text())
+    sizes = [(to / name).stat().st_size for name in about["parts"]]
+    assert len(sizes) > 2
+    assert sizes[:-1] == [1 << 20] * (len(sizes) - 1)
+    install.unpack(to, install.check(to), tmp_path / "out")
+    for path in (tmp_path / "wheels").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda part: part.unlink(), r"mirante-002\.part: missing"),
+        (
+            lambda part: part.write_bytes(part.read_bytes()[1:]),
+            r"expected 1048576 bytes, got 1048575",
+        ),
+        (
+            lambda part: part.write_bytes(part.read_bytes()[1:] + b"x"),
+            "wrong checksum; copy it again",
+        ),
+    ],
+)
+def test_a_damaged_part_is_found_before_anything_is_unpacked(
+    tmp_path: Path, change: Any, said: str
+) -> None:
+    to = bundled(tmp_path)
+    change(to / "mirante-002.part")
+    with pytest.raises(install.BundleError, match=said):
+        install.install(to, tmp_path / "env")
+    assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize(("fact", "value"), [("machine", "linux-riscv"), ("python", "3.9")])
+def test_another_machine_is_refused(tmp_path: Path, fact: str, value: str) -> None:
+    with pytest.raises(install.BundleError, match=f"{fact}: the bundle is for {value}, here is "):
+        install.check(bundled(tmp_path, **{fact: value}))
+
+
+@pytest.mark.slow
+def test_it_is_installed_without_a_network(tmp_path: Path) -> None:
+    """By the script alone, run as a user does, with pip out of its own wheel."""
+    pip = wheel_of_pip()
+    to = tmp_path / "bundle"
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel(wheels, "mirante", ('needed; extra == "x"',))
+    wheel(wheels, "needed")
+    (wheels / pip.name).write_bytes(pip.read_bytes())
+    pack(wheels, to, 1 << 20, {**HERE, "wanted": "mirante[x]"})
+    env = tmp_path / "env"
+    script = [sys.executable, "-I", str(to / "install.py"), "--to", str(env)]
+    nowhere = os.environ | {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+    done = subprocess.run(script, capture_output=True, text=True, env=nowhere, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("mirante", "needed"):
+        ran = subprocess.run([env / "bin" / name], capture_output=True, text=True, check=True)
+        assert ran.stdout == f"{name} runs\n"
+    again = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "expected an empty folder, or none" in again.stderr
+
+
+def wheel_of_pip() -> Path:
+    """Return the wheel that Python carries for its own environments; skips where it has none."""
+    places = [Path(sys.base_prefix) / "lib" / f"python{HERE['python']}" / "ensurepip" / "_bundled"]
+    places.append(Path("/usr/share/python-wheels"))
+    found = [path for place in places for path in place.glob("pip-*.whl")]
+    if not found:
+        pytest.skip("no wheel of pip on this machine (apt: python3-venv)")
+    return found[0]
+
+
+def test_sizes_are_read() -> None:
+    assert (bytes_of("60M"), bytes_of("1G"), bytes_of("2097152")) == (60 << 20, 1 << 30, 2 << 20)
+    for text in ("60 M", "0", "100K", "-1M", ""):
+        with pytest.raises(ValueError, match=r"--split: expected a size of 1M or more"):
+            bytes_of(text)
+
+
+def test_versions_are_those_of_the_lock() -> None:
+    lines = locked().splitlines()
+    assert any(line.startswith("numpy==") for line in lines)
+    assert not any("\\" in line or "--hash" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--target", "windows"), f'--target: expected {" or ".join(MACHINES)}, got "windows"'),
+        (("--python", "3.9"), '--python: expected 3.11 or 3.12 or 3.13, got "3.9"'),
+        (("--extras", "tensort"), '--extras: no extra "tensort"; did you mean'),
+        (("--split", "1"), '--split: expected a size of 1M or more, such as 60M, got "1"'),
+    ],
+)
+def test_what_cannot_be_is_refused(mirante: Run, options: tuple[str, ...], said: str) -> None:
+    done = mirante("bundle", *options)
+    assert done.status == 2
+    assert said in done.err
