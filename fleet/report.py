@@ -37,6 +37,7 @@ class Kept:
         moves: the newest first.
         moved: how many there were.
         keeper: its process, in words.
+        gone: workers that no longer work; those without a report are gone too.
     """
 
     workers: Sequence[str] = ()
@@ -45,6 +46,7 @@ class Kept:
     moves: Sequence[MoveReport] = ()
     moved: int = 0
     keeper: str = ""
+    gone: frozenset[str] = frozenset()
 
 
 class Each(NamedTuple):
@@ -116,7 +118,7 @@ def make(
         kept: what only the keeper knows.
         redis: how many more cameras Redis takes; None where that was not measured.
     """
-    own = {name: reports[name] for name in kept.workers if name in reports}
+    own = {n: reports[n] for n in kept.workers if n in reports and n not in kept.gone}
     each = average(own.values())
     by_host = hosts_of(own.values())
     given = Counter(entry.worker for entry in entries.values() if entry.worker)

@@ -16,6 +16,7 @@ from pipeline.control.reports import CameraReport, WorkerReport, reports
 from pipeline.control.room import Fit
 
 MIB = 1 << 20
+MOVES = 10  # shown; --json has all that are kept
 
 
 def show(address: str, like: str | None, *, as_json: bool) -> bool:
@@ -101,7 +102,7 @@ def _print(report: FleetReport, like: str | None) -> None:
         typer.echo()
         moves = [
             [f"{time.time() - m.at:.0f} s ago", m.camera, m.source or "-", m.target or "-", m.why]
-            for m in report.moves
+            for m in report.moves[:MOVES]
         ]
         print_table(["moved", "camera", "from", "to", "why"], moves)
 

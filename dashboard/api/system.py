@@ -29,6 +29,7 @@ from pipeline.control.reports import WorkerReport
 
 STREAMS: tuple[Kind, ...] = tuple(k for k in KINDS if k not in {"preview", "groups"})
 _SAMPLES = 5  # entries that Redis measures to estimate a stream's memory
+_PART = 500  # commands at once: pages and the sampler have their turns in between
 
 router = APIRouter(prefix="/api/v1", tags=["system"])
 _process = psutil.Process()
@@ -94,6 +95,8 @@ async def _ask(
     services = seen.services
     places = [(camera["name"], kind) for camera in seen.cameras() for kind in STREAMS]
     facts = [_info(text) for text in await async_of_each(services.aredis, ("INFO",))]
+    there = await _in_parts(services, [("EXISTS", key(*place)) for place in places])
+    places = [place for place, is_there in zip(places, there, strict=True) if is_there == 1]
     commands: list[tuple[Any, ...]] = []
     for camera, kind in places:
         stream = key(camera, kind)
@@ -102,7 +105,7 @@ async def _ask(
             ("MEMORY", "USAGE", stream, "SAMPLES", _SAMPLES),
             ("XINFO", "GROUPS", stream),
         ]
-    rest = await async_exchange(services.aredis, commands)
+    rest = await _in_parts(services, commands)
     streams, groups = [], list[_Group]()
     for (camera, kind), length, size, found in zip(
         places, rest[::3], rest[1::3], rest[2::3], strict=True
@@ -123,6 +126,13 @@ async def _ask(
     return facts, streams, await _groups(services, groups)
 
 
+async def _in_parts(services: Services, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    replies = list[Any]()
+    for first in range(0, len(commands), _PART):
+        replies += await async_exchange(services.aredis, commands[first : first + _PART])
+    return replies
+
+
 async def _groups(services: Services, groups: list[_Group]) -> list[dict[str, Any]]:
     commands: list[tuple[Any, ...]] = []
     for group in groups:
@@ -132,7 +142,7 @@ async def _groups(services: Services, groups: list[_Group]) -> list[dict[str, An
             ("XRANGE", stream, f"({behind}", "+", "COUNT", 1),
             ("ZRANGE", key(group.camera, "groups"), 0, -1, "WITHSCORES"),
         ]
-    replies = await async_exchange(services.aredis, commands)
+    replies = await _in_parts(services, commands)
     return [
         {
             "camera": group.camera,

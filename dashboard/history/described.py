@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -48,7 +47,7 @@ def describe(
         "worker": desired.worker,
         "paused": desired.paused,
         **_state(desired, newest, look, words),
-        "counts": asdict(account.counts) if account else None,
+        "counts": msgspec.to_builtins(account.counts) if account else None,
         "rate": None if words else track.rate(),
         "latency_ms": None if words else track.latency_ms(),
         "size": list(sampled.message.size) if sampled else None,
@@ -118,7 +117,7 @@ def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> d
         "state": str(status.state),
         "reason": redact(status.reason),
         "code": status.code,
-        "advice": advice_on(status.code),
+        "advice": status.code and advice_on(status.code),
         "since": status.since,
         "attempt": status.attempt,
     }

@@ -211,10 +211,11 @@ class Lane:
 
     def horizon(self, keep_s: float, now_s: float) -> EntryId:
         """The ID below which entries are older than ``keep_s``."""
-        older = [mark for put_s, mark in self.marks if put_s <= now_s - keep_s]
+        marks = self.marks.copy()  # others put meanwhile
+        older = [mark for put_s, mark in marks if put_s <= now_s - keep_s]
         if older:
             return older[-1]
-        put_s, first = self.marks[0] if self.marks else (now_s, self.last)
+        put_s, first = marks[0] if marks else (now_s, self.last)
         return EntryId(max(0, first.ms - round((keep_s - (now_s - put_s)) * 1000)), 0)
 
     def oldest_s(self) -> float:

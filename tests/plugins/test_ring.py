@@ -145,6 +145,21 @@ def test_the_horizon_is_the_id_of_its_time() -> None:
     assert young.horizon(60.0, 0.0) == EntryId(40_000, 0)
 
 
+def test_the_horizon_is_asked_for_while_others_put() -> None:
+    """Frame threads put under a lock that the sender, which asks, does not hold."""
+    made = lane()
+
+    class Put(float):
+        """A moment at which, while it is looked at, another frame is put."""
+
+        def __le__(self, other: float) -> bool:
+            made.marks.append((99.0, EntryId(99, 0)))
+            return super().__le__(other)
+
+    made.marks.extend([(Put(1.0), EntryId(1, 0)), (Put(2.0), EntryId(2, 0))])
+    assert made.horizon(5.0, 10.0) == EntryId(2, 0)
+
+
 def test_states_that_redis_took_are_kept_no_longer_than_frames(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,6 +1,7 @@
 // The fleet: its machines and workers, what moved and why, and how many more cameras fit.
 import { html } from "../lib/preact.js";
 import { Notice, bytes, count, since } from "../lib/ui.js";
+import { some } from "./system_models.js";
 import { Table } from "./system_redis.js";
 
 const STATES = { draining: ["draining", "wait"], gone: ["gone", "bad"] };
@@ -10,20 +11,22 @@ const SHOWN = 8; // of waiting cameras, and of moves
 export function Fleet({ fleet }) {
   const { nodes, workers, waiting, moves, cameras, placed } = fleet;
   const odd = workers.filter((one) => one.state !== "running");
+  const gone = odd.filter((one) => one.state === "gone").map((one) => one.name);
   return html`<section class="card fleet"><h2>Fleet <small>${fleet.keeper && `kept by ${fleet.keeper}`}</small></h2>
     ${fleet.state === "gone" && html`<${Notice} icon="alert" tone="bad" title="Its keeper is gone">
       It said nothing for ${since(fleet.at)}. Cameras run where they are; until it is back none is moved.</${Notice}>`}
     <dl class="readings">
       <div><dt>Cameras</dt><dd>${count(cameras)}${placed < cameras && html`, <span class="bad-number">${count(cameras - placed)} without a worker</span>`}</dd></div>
-      <div><dt>Workers</dt><dd>${count(workers.length)}${odd.length > 0 && `, ${odd.length} not running`}</dd></div>
+      <div><dt>Workers</dt><dd title=${gone.length > 0 ? `gone: ${gone.join(", ")}` : null}>${count(workers.length)}${odd.length > 0 && `, ${odd.length} not running`}</dd></div>
       <div><dt>Machines</dt><dd>${count(nodes.length)}</dd></div>
       <div><dt>Room</dt><dd>${roomOf(fleet)}</dd></div>
     </dl>
-    ${placed < cameras && html`<${Notice} icon="alert" tone="bad" title=${`${count(cameras - placed)} of its cameras have no worker`}>
+    ${placed < cameras && html`<${Notice} icon="alert" tone="bad" title=${placed + 1 === cameras ? "A camera has no worker" : `${count(cameras - placed)} cameras have no worker`}>
       <ul>${waiting.slice(0, SHOWN).map((one) => html`<li key=${one.camera}><strong>${one.camera}</strong>: ${one.why}</li>`)}</ul>
       ${waiting.length > SHOWN && `and ${count(cameras - placed - SHOWN)} more`}</${Notice}>`}
     <${Table} words=${["Machine"]} numbers=${["Cameras", "CPU", "Memory", "GPU", "More fit"]}>
       ${nodes.map((one) => html`<${Node} key=${one.name} node=${one} workers=${workers} />`)}</${Table}>
+    ${gone.length > 0 && html`<p class="hint">Gone: ${some(gone, SHOWN)}</p>`}
     ${moves.length > 0 && html`<h3>Moves <small>${count(fleet.moved)} so far, newest first</small></h3>
       <${Table} words=${["When", "Camera", "From, to", "Why"]} numbers=${[]}>
         ${moves.slice(0, SHOWN).map((one) => html`<${Move} key=${`${one.at} ${one.camera}`} move=${one} />`)}</${Table}>`}
