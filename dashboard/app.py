@@ -54,10 +54,11 @@ from pipeline.config.clips import ClipsKept
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.messages import ConfigError, ConflictError
 from pipeline.control.audit import FILE
+from pipeline.control.changing import RegistryError
 from pipeline.control.clip_place import place_of
 from pipeline.control.clip_store import ClipStoreError
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.registry import RegistryError, UnknownCameraError
+from pipeline.control.registry import UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
 STATIC = Path(__file__).parent / "static"

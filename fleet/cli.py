@@ -1,21 +1,66 @@
-"""``mirante fleet``: more cameras than one machine."""
+"""``mirante fleet``: workers on many machines, and which of them has which camera."""
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Annotated
 
 import typer
 
 from fleet import models_cli
-from pipeline.cli.camera import RedisOption
+from pipeline.cli.camera import RedisOption, connected
 
-app = typer.Typer(no_args_is_help=True, help="Run more cameras than one machine holds.")
+app = typer.Typer(no_args_is_help=True, help="Workers on many machines, and their cameras.")
 app.add_typer(models_cli.app, name="models")
 
 
 @app.callback()
 def _fleet() -> None:
-    """Run more cameras than one machine holds."""
+    """Workers on many machines, and which of them has which camera."""
+
+
+@app.command()
+def keep(redis_url: RedisOption = None) -> None:
+    """Decide which worker has which camera, until Ctrl-C. Several may run: one decides, and another
+    takes its place within two seconds.
+    """
+    from contextlib import ExitStack
+
+    from fleet.keeping import keep as keep_fleet
+    from pipeline.config.settings import Log
+    from pipeline.control.worker_file import redis_address
+    from pipeline.logs import configure_logs
+    from pipeline.worker.process import stop_on_signals
+
+    configure_logs(Log())
+    stop = threading.Event()
+    with ExitStack() as around:
+        stop_on_signals(stop, around)
+        keep_fleet(redis_address(redis_url), stop)
+
+
+@app.command()
+def drain(
+    name: Annotated[str, typer.Argument(metavar="WORKER|NODE", help="Who is to have no cameras.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Give it cameras again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return once it has none.")] = False,
+    redis_url: RedisOption = None,
+) -> None:
+    """Give the cameras of a worker, or of all workers of a node, to others, without a gap."""
+    from fleet.keeping import cameras_on
+    from fleet.keeping import drain as drain_fleet
+    from pipeline.control.audit import by_command
+
+    with connected(redis_url) as client:
+        with by_command("undo drain" if undo else "drain", client):
+            drain_fleet(client, name, undo)
+        left = cameras_on(client, name)
+        while wait and left:
+            time.sleep(0.25)
+            left = cameras_on(client, name)
+    words = "may have cameras again" if undo else "is drained"
+    typer.echo(f"{name}: {words}; it has {len(left)} cameras now")
 
 
 @app.command()

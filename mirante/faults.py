@@ -375,8 +375,8 @@ class FaultCode(StrEnum):
     )
     NO_WORKER = (
         "no-worker",
-        'worker "…" is not running / worker "…" is not running; …',
-        "Start it: “mirante up” with its configuration.",
+        'worker "…" is not running / worker "…" is not running; … / no worker has it yet',
+        "Start it: “mirante up” with its configuration; of a fleet see “mirante fleet status”.",
     )
     NO_REDIS = (
         "no-redis",

@@ -83,6 +83,12 @@ class Reason(StrEnum):
         "another publisher has the camera: its frames are there instead",
         "Let one worker alone run the camera.",
     )
+    MOVED = (
+        "moved",
+        "dropped",
+        "the fleet moved the camera: another worker published it then",
+        "Nothing is wrong.",
+    )
     DAMAGED = (
         "damaged",
         "damaged",

@@ -53,12 +53,14 @@ class Carriage:
         outbox: the way to Redis; None before there is one.
         tally: counts what is carried, a part of the memory; None where nothing is counted.
         carried: number of events so far, by kind.
+        is_leaving: another worker is about to go on from here: the memory goes with each frame.
     """
 
     def __init__(self, ledger: Ledger, memory: Memory) -> None:
         self.outbox: Outbox | None = None
         self.tally: Tally | None = None
         self.carried: Counter[str] = Counter()
+        self.is_leaving = False
         self._ledger = ledger
         self._memory = memory
         self._lock = threading.Lock()
@@ -120,6 +122,8 @@ class Carriage:
             self._carry(self._ledger.take_events())
 
     def _is_due(self) -> bool:
+        if self.is_leaving:
+            return True
         pause_s = STEP_S if self._memory.is_moving else QUIET_S
         return time.monotonic() - self._carried_s >= pause_s
 

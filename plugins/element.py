@@ -25,6 +25,7 @@ from plugins.ledger import Ledger
 from plugins.line import Line
 from plugins.meta import library
 from plugins.meta.mirror import FRAMES
+from plugins.outbox.lane import MOVED
 from plugins.skipped import take_skipped
 from plugins.stage import Stage
 from plugins.trace import Trace
@@ -120,8 +121,7 @@ class FrameHandler:
     max_failures: int
     line: Line
     ledger: Ledger
-    size = (0, 0)  # width, height
-    stride = 0  # bytes per row
+    size, stride = (0, 0), 0  # width, height; bytes per row
     always_looks = True  # at the image of each frame
     _failures = 0
 
@@ -173,6 +173,8 @@ class FrameHandler:
             result = self.known(key)
             if result is None:
                 result = self._enter(key, buffer.has_flags(_CORRUPTED))
+            if self._is_anothers(key, result):
+                return DROPPED
             trace = self.ledger.trace_of(key)
             if trace is None:
                 kept = self.handle(buffer, key, result)
@@ -192,13 +194,19 @@ class FrameHandler:
     def skip(self, key: int) -> None:
         """Hands a frame that no model looks at, and that has no pixels, to ``handle_skipped``."""
         try:
-            if (result := self.ledger.get(key)) is not None:
+            if (result := self.ledger.get(key)) and not self._is_anothers(key, result):
                 self.handle_skipped(key, result)
         except BaseException as error:  # noqa: BLE001 - as of ``process``
             self._failed(key, error)
 
     def handle_skipped(self, key: int, result: FrameResult) -> None:
         """Works on a frame that no model looks at, or nobody at all, and that has no pixels."""
+
+    def _is_anothers(self, key: int, result: FrameResult) -> bool:
+        """Close a frame that another worker has published; return whether it is one."""
+        if is_anothers := result.captured_ns <= self.line.since_ns:
+            self.ledger.drop(key, MOVED)
+        return is_anothers
 
     def _enter(self, key: int, damaged: bool) -> FrameResult:
         """Numbers a frame that nothing upstream has numbered, as in a plain gst-launch line, where
@@ -286,13 +294,6 @@ def give_line(pipeline: Any, line: Line) -> None:
             element.line = line
 
 
-def leave_meta(pipeline: Any) -> None:
-    """Have no element of a graph write relation meta: all that read its buffers are ours."""
-    for element in elements_of(pipeline):
-        if isinstance(element, StageElement):
-            element.meta = False
-
-
 def _share_line(pipeline: Any) -> None:
     """Give elements that were given none the line of one that has it, else one of their own."""
     with _sharing:
@@ -309,6 +310,7 @@ class StageElement(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
     """
 
     stage: Stage | None = None
+    remembers = False  # its stage is made of the camera's memory
     max_failures = max_failures()
     meta = library.switch()
     _layout: Layout | None = None  # of planes; None for RGB

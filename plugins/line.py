@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engines.serving import Models
@@ -23,6 +25,8 @@ from plugins.preview.view_images import ViewImages
 from plugins.thread_times import ThreadTimes
 
 FLUSH_S = 5.0  # for what has not been sent when a line ends
+TAKE_OVER_S = 1.0  # in which Redis answers what the last worker left
+OVERLAP_NS = 1_000_000_000  # what seems to be captured later is of another clock
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,9 @@ class Line:
         mirror: what has been written to the buffers for elements that are not ours.
         is_ended: an element closes its frames, as mirpublish does.
         is_resting: nobody looks at its images: key frames alone are decoded.
+        takes_over: another worker publishes the camera until the first frame has passed all stages.
+        since_ns: frames captured until then, Unix ns, were another worker's.
+        on_taken: called on the streaming thread once the camera is taken over.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("camera"))
@@ -70,6 +77,9 @@ class Line:
     mirror: Mirror = field(default_factory=Mirror)
     is_ended: bool = True
     is_resting: bool = False
+    takes_over: bool = False
+    since_ns: int = 0
+    on_taken: Callable[[], None] = lambda: None
     converted: Converted = field(default_factory=Converted)
     carriage: Carriage = field(init=False)
     _own: dict[str, tuple[Outbox, int]] = field(default_factory=dict)  # and how many use it
@@ -78,6 +88,21 @@ class Line:
     def __post_init__(self) -> None:
         self.carriage = Carriage(self.ledger, self.memory)
         self.carriage.outbox = self.outbox
+
+    def take_over(self, outbox: Outbox) -> bool:
+        """Make the camera this line's, which goes on from where its last worker left it; False
+        while that does not succeed.
+        """
+        saved = outbox.take_over(self.ledger.camera, TAKE_OVER_S)
+        if saved is None:
+            return False
+        self.memory.load(saved.parts)
+        self.ledger.take_events()  # of frames that the other has published
+        until_ns = (saved.captured_ms + 1) * 1_000_000 - 1
+        self.since_ns = until_ns if until_ns - time.time_ns() < OVERLAP_NS else 0
+        self.takes_over = False
+        self.on_taken()
+        return True
 
     def acquire(self, url: str) -> Outbox:
         """Return the outbox for a Redis URL, started on first use; empty stands for the given one.

@@ -63,6 +63,14 @@ class Memory:
                 part = self._parts[name] = make(self._saved.pop(name, None))
             return part  # type: ignore[return-value]
 
+    def load(self, saved: Mapping[str, bytes]) -> None:
+        """Take what the camera's last worker left in the place of all that is known; whoever uses a
+        part has to ask for it again.
+        """
+        with self._lock:
+            self._saved, self._parts, self._recall = dict(saved), {}, None
+            self.is_used = self.is_moving = False
+
     def find(self, name: str) -> Remembered | None:
         """Return the part of a name; None where nobody uses it."""
         return self._parts.get(name)

@@ -23,6 +23,8 @@ class MirEvents(StageElement):
     )
     __gsttemplates__ = pad_templates()
 
+    remembers = True
+
     options = GObject.Property(
         type=str,
         default="{}",

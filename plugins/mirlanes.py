@@ -22,6 +22,8 @@ class MirLanes(StageElement):
     )
     __gsttemplates__ = pad_templates()
 
+    remembers = True
+
     lanes = GObject.Property(
         type=str,
         default=_DEFAULT.lanes,

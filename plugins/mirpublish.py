@@ -11,10 +11,12 @@ from plugins.element import (
     ERROR,
     OK,
     FrameHandler,
+    StageElement,
     elements_of,
     max_failures,
     sink_template,
 )
+from plugins.outbox.lane import MOVED
 from plugins.outbox.outbox import Outbox
 from plugins.skipped import take_skipped
 from plugins.trace import FAILED
@@ -102,7 +104,8 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
                 "a second mirpublish in this pipeline; expected one, as a frame ends once"
             )
         self.ledger.camera = check_camera(self.camera or self.ledger.camera)
-        self.outbox = self.line.carriage.outbox = self.line.acquire(self.redis)
+        self.outbox = self.line.acquire(self.redis)
+        self.line.carriage.outbox = None if self.line.takes_over else self.outbox
 
     def do_start(self) -> bool:
         """Called on the way from READY to PAUSED."""
@@ -132,12 +135,28 @@ class MirPublish(FrameHandler, GstBase.BaseSink):  # type: ignore[misc]
         self._publish(key)
         return True
 
+    def _take_over(self, key: int) -> None:
+        """Give up a frame, by which all is ready, and go on with the next from where the camera's
+        last worker is by then.
+        """
+        assert self.outbox is not None
+        self.ledger.drop(key, MOVED)
+        if not self.line.take_over(self.outbox):
+            return
+        self.line.carriage.outbox = self.outbox
+        for element in elements_of(self.pipeline()):
+            if isinstance(element, StageElement) and element.remembers:
+                element.stage = element.make_stage()
+
     def handle_skipped(self, key: int, _result: FrameResult) -> None:
         """Publishes a frame that no model looked at."""
         self._publish(key)
 
     def _publish(self, key: int) -> None:
         assert self.outbox is not None
+        if self.line.takes_over:
+            self._take_over(key)
+            return
         trace = self.ledger.trace_of(key)
         final = self.ledger.publish(key)
         if final is not None:

@@ -26,6 +26,8 @@ class MirTrack(StageElement):
     )
     __gsttemplates__ = pad_templates()
 
+    remembers = True
+
     algorithm = GObject.Property(
         type=str, default="bytetrack", nick="Algorithm", blurb="The tracker: bytetrack"
     )

@@ -27,6 +27,8 @@ class MirZones(StageElement):
     )
     __gsttemplates__ = pad_templates()
 
+    remembers = True
+
     rules = GObject.Property(
         type=str,
         default="{}",

@@ -31,6 +31,7 @@ FILES = sorted(
 OWN = [path for path in FILES if path.parts[0] != "tests"]
 HEAVY = {"torch", "tensorflow"}
 MAY_GI = ("plugins/", "pipeline/gst/", "benchmarks/line/peer_loops.py")  # the last elsewhere
+MAY_RAY = {f"fleet/{name}.py" for name in ("ray_fleet", "local", "running", "faults")}
 MAY_TRAIN = ("training/", "engines/convert/")
 OF_A_CONSUMER = {"numpy", "msgspec", "redis"}
 
@@ -64,6 +65,8 @@ def breaches(path: Path) -> list[str]:
             found.append(f"{path}:{line}: imports {module}, which running never needs")
         if top == "gi" and not path.as_posix().startswith(MAY_GI):
             found.append(f"{path}:{line}: gi outside plugins/ and pipeline/gst/")
+        if top == "ray" and path.as_posix() not in MAY_RAY:
+            found.append(f"{path}:{line}: Ray, which placing workers needs and nothing else")
     return found
 
 

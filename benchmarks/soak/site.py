@@ -24,7 +24,8 @@ from mirante.frame import Counts
 from pipeline.cameras.synthetic import picture
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
-from pipeline.control.registry import Registry, RegistryError, connect
+from pipeline.control.changing import RegistryError
+from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import WorkerReport, reports
 from pipeline.gst.clips import encode_pictures
 from pipeline.worker.dashboard_process import DashboardProcess

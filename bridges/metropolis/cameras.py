@@ -14,9 +14,10 @@ from mirante.redis_url import RedisUrl, reply_to
 from pipeline.config.camera_url import redact
 from pipeline.config.environment import REFERENCE
 from pipeline.config.messages import ConfigError
+from pipeline.control.changing import RegistryError
 from pipeline.control.credentials import CredentialsError
 from pipeline.control.lease import MAIN, holders, usual
-from pipeline.control.registry import Registry, RegistryError
+from pipeline.control.registry import Registry
 from pipeline.control.stream_changes import make_change, read_change
 
 log = logging.getLogger("mirante.bridge")

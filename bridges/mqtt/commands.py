@@ -12,8 +12,9 @@ from bridges.mqtt.board import Camera
 from bridges.mqtt.options import Role
 from bridges.mqtt.topics import Topics
 from pipeline.control.audit import by_command
+from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Desired
-from pipeline.control.registry import Registry, RegistryError
+from pipeline.control.registry import Registry
 
 log = logging.getLogger("mirante.bridge.mqtt")
 

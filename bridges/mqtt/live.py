@@ -26,7 +26,7 @@ from mirante.redis_url import RedisUrl
 from mirante.wire.errors import UNREADABLE
 from pipeline.config.messages import ConfigError
 from pipeline.control.audit import short
-from pipeline.control.registry import RegistryError
+from pipeline.control.changing import RegistryError
 
 log = logging.getLogger("mirante.bridge.mqtt")
 

@@ -107,7 +107,7 @@ def _state(desired: Desired, newest: Newest, look: Look | None, words: str) -> d
         code = FaultCode.REDIS_REFUSES if look and look.refused else FaultCode.NO_REDIS
         return _unknown(words or "Redis has not been reached yet", code)
     if desired.worker not in look.alive:
-        return _unknown(f'worker "{desired.worker}" is not running', FaultCode.NO_WORKER)
+        return _unknown(desired.without_worker, FaultCode.NO_WORKER)
     if newest.trouble:
         return _unknown(newest.trouble)
     status = newest.status

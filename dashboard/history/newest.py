@@ -149,7 +149,7 @@ async def look(
         {name: found for name, raw in reports.items() if (found := _reported(raw)) is not None},
         frozenset(name for name, held in leases.items() if held),
         frozenset(
-            {entry.worker for entry in wanted.values()}
+            {entry.worker for entry in wanted.values() if entry.worker}
             | {n.decode("utf-8", "replace") for n in names}
         ),
         probed if refusal(probed) else None,

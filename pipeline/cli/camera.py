@@ -342,7 +342,7 @@ def _actual(client: redis.Redis, desired: Desired) -> dict[str, Any]:
         except redis.ResponseError as error:
             if code := refusal(error):
                 return {"state": "unknown", "reason": f"Redis {WORDS[code]}"}
-        return {"state": "unknown", "reason": f'worker "{desired.worker}" is not running'}
+        return {"state": "unknown", "reason": desired.without_worker}
     newest = cast(
         list[tuple[bytes, dict[bytes, bytes]]],
         client.xrevrange(key(desired.name, "status"), count=1),

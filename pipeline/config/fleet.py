@@ -1,16 +1,33 @@
-"""The configuration of what a worker takes from its fleet."""
+"""The configuration of a worker that a fleet gives cameras to."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from mirante.keys import CAMERA_NAME
 from pipeline.config.clips import Bucket
 from pipeline.config.section import Section
 
+Label = Annotated[str, Field(pattern=CAMERA_NAME)]
+
 
 class Fleet(Section):
-    """What a worker takes from the fleet that gives it cameras."""
+    """What a worker is in the fleet that gives it cameras, and takes from it."""
 
+    join: bool = Field(False, description="whether the fleet may give it cameras")
+    labels: tuple[Label, ...] = Field((), description="what cameras of the fleet may ask for")
+    zone: Label | None = Field(None, description="the zone of the network that it is in")
+    node: Label | None = Field(
+        None, description="the machine that it is on, as the fleet calls it; null: its host name"
+    )
+    cores: float | None = Field(
+        None,
+        gt=0,
+        le=4096,
+        description="cores that cameras may use here; null: 80 % of those that this process has",
+    )
     models_s3: Bucket | None = Field(
         None, description="a bucket that models of the fleet's cameras are in; null: Redis alone"
     )

@@ -267,7 +267,7 @@ class Settings(BaseSettings):
     )
     clips: ClipsKept = Field(ClipsKept(), description="where clips of cameras are kept")
     engine: Engine = Field(Engine(), description="how models run")
-    fleet: Fleet = Field(Fleet(), description="what a worker takes from its fleet")
+    fleet: Fleet = Field(Fleet(), description="what a worker is in its fleet, and takes from it")
     models: Path | None = Field(None, description="folder of manifests beside the zoo's")
     defaults: CameraOptions = Field(
         CameraOptions(),

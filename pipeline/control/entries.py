@@ -21,6 +21,21 @@ Origin = Literal["config", "api"]
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a worker must offer that a camera of the fleet is given to.
+
+    Attributes:
+        labels: all of them.
+        gpu: it has a GPU.
+        zone: it is in that zone of the network; empty for any.
+    """
+
+    labels: tuple[str, ...] = ()
+    gpu: bool = False
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """A camera that is configured.
 
@@ -28,9 +43,13 @@ class Desired:
         name: the camera's name.
         spec: the camera's keys, JSON values, secrets only as ``${…}`` or ``***``.
         origin: ``config``: the worker's file says so; ``api``: it was added at run time.
-        worker: name of the worker that runs it.
+        worker: name of the worker that runs it; empty while the fleet has none for it.
         paused: it is kept, and does not run.
         added: Unix seconds at which it was added at run time; 0 where that is not known.
+        fleet: the fleet decides which worker runs it.
+        needs: what that worker must offer.
+        before: the worker that it is taken over from, which publishes until the one that runs it
+            now has its first frame; empty for none.
     """
 
     name: str
@@ -39,6 +58,16 @@ class Desired:
     worker: str
     paused: bool = False
     added: float = 0.0
+    fleet: bool = False
+    needs: Needs = Needs()
+    before: str = ""
+
+    @property
+    def without_worker(self) -> str:
+        """Why nobody runs it while its worker does not, in words."""
+        if not self.worker:
+            return "no worker has it yet"
+        return f'worker "{self.worker}" is not running'
 
 
 _read_desired = msgspec.json.Decoder(Desired)
@@ -58,7 +87,8 @@ def read_entry(value: bytes) -> Desired | None:
     try:
         entry = _read_desired.decode(value)
         check_camera(entry.name)
-        check_camera(entry.worker)
+        if entry.worker or not entry.fleet:
+            check_camera(entry.worker)
         if not isinstance(entry.spec.get("url"), str):
             raise msgspec.ValidationError("expected a url - at `$.spec`")
         check_nesting(entry.spec)

@@ -51,14 +51,22 @@ class Lease:
         key: of the lease.
         whose: the name, in words: ``worker "main"``.
         named_by: what gives it another name, in words.
+        lasts_ms: how long it holds without being renewed.
 
     Attributes:
         value: what the key holds while this process has the name.
         holder: who has the name, in words, as ``take`` saw it last.
     """
 
-    def __init__(self, client: redis.Redis, key: str, whose: str, named_by: str) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: redis.Redis,
+        key: str,
+        whose: str,
+        named_by: str,
+        lasts_ms: int | None = None,
+    ) -> None:
+        self._client, self._lasts_ms = client, lasts_ms
         self._key, self._whose, self._named_by = key, whose, named_by
         self._watched: tuple[bytes, float] | None = None
         self.holder = ""
@@ -109,7 +117,9 @@ class Lease:
 
     def _take(self, dead: bytes = b"") -> bytes | None:
         """The value of another's lease; None where the name is ours now."""
-        answer = self._client.eval(_TAKE, 1, self._key, self.value, LEASE_MS, dead)
+        answer = self._client.eval(
+            _TAKE, 1, self._key, self.value, self._lasts_ms or LEASE_MS, dead
+        )
         if not isinstance(answer, bytes):
             return None
         self.holder = _words(_read(answer))

@@ -45,6 +45,11 @@ class Memory:
         """Take the worker's cameras among these; None stands for one that was removed."""
         self.own = {e.name: e for e in entries if e is not None and e.worker == self._worker}
 
+    @property
+    def leaving(self) -> set[str]:
+        """The cameras that other workers take over from this one."""
+        return {name for name, entry in self._others.items() if entry.before == self._worker}
+
     def lost(self, entries: Entries, is_older: bool) -> dict[str, Desired]:
         """Return the worker's cameras that are to be put back.
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis
 from pydantic import ValidationError
 
-from mirante.backoff import Backoff
 from mirante.keys import CAMERAS
 from mirante.nearest import nearest
 from mirante.redis_url import RedisUrl
@@ -21,29 +20,36 @@ from pipeline.config.camera_url import ADDRESSES
 from pipeline.config.environment import UnresolvedReferenceError, expand_tree, from_environment
 from pipeline.config.messages import describe
 from pipeline.config.settings import Settings
+from pipeline.control.changing import Changed, RegistryError, addresses_of
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.entries import Desired, Origin, read_entries
+from pipeline.control.entries import Desired, Needs, Origin, read_entries
 from pipeline.control.lease import is_held, is_left
 from pipeline.control.memory import Entries, Memory
 from pipeline.control.spec import checked, edited, shown, stored
-from pipeline.control.versioned import Version, read, read_version, watch, write
+from pipeline.control.versioned import Version, read, read_version
 
 log = logging.getLogger(__name__)
 
 Changes = Mapping[str, object] | Callable[[Desired], Mapping[str, object]]
-TRIES = 64  # of a change while others change the registry too; one of them wins each time
-PUT_BACK_S = 0.75  # in which workers put back what Redis lost: three times the pause of their loop
 
 
-class RegistryError(RuntimeError):
-    """The registry does not allow it, or a camera in it cannot be resolved; in words."""
+class Place(NamedTuple):
+    """Where a camera of the fleet is.
+
+    Attributes:
+        worker: that runs it; empty for none.
+        before: from which that one takes it over; empty for none.
+    """
+
+    worker: str
+    before: str = ""
 
 
 class UnknownCameraError(RegistryError):
     """No camera has that name; says which was probably meant."""
 
 
-class Registry:
+class Registry(Changed):
     """The hash ``mirante:cameras`` and its version, seen from one worker or a client.
 
     Args:
@@ -63,17 +69,21 @@ class Registry:
         settings: Settings | None = None,
         credentials: Credentials | None = None,
     ) -> None:
-        self._client = client
+        super().__init__(client, credentials or Credentials())
         self._settings = settings
         self._worker = settings.worker if settings else worker
         self._configured = settings.cameras if settings else {}
-        self._credentials = credentials or Credentials()
         self._memory = Memory(self._worker)
 
     @property
     def generation(self) -> str:
         """The generation that ``changes`` saw last; another one after Redis lost its data."""
         return self._memory.seen.generation if self._memory.seen else ""
+
+    @property
+    def leaving(self) -> set[str]:
+        """Cameras that ``changes`` saw given to another worker, which takes them over from this."""
+        return self._memory.leaving
 
     def cameras(self) -> dict[str, Desired]:
         """All cameras that are configured, of every worker, by name."""
@@ -136,6 +146,8 @@ class Registry:
             for name in self._configured:
                 if not is_left(self._client, entries.get(name)):
                     self._refuse_foreign(name, entries)
+                if name in entries and entries[name].fleet:
+                    raise RegistryError(f'camera "{name}" belongs to the fleet')
             mine = [e for e in entries.values() if e.worker == self._worker]
             gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
             wanted = {
@@ -147,28 +159,30 @@ class Registry:
         before = self._change(decide)
         self._memory.note_own({**before, **decide(before)}.values())
 
-    def add(self, name: str, spec: Mapping[str, object]) -> None:
+    def add(self, name: str, spec: Mapping[str, object], needs: Needs | None = None) -> None:
         """Adds a camera that is not there yet, of any worker; otherwise as ``put``.
 
         Raises:
             ConfigError: a key or value is wrong.
             RegistryError: there is a camera of that name.
         """
-        self._put(name, spec, is_new=True)
+        self._put(name, spec, needs, is_new=True)
 
-    def put(self, name: str, spec: Mapping[str, object]) -> None:
+    def put(self, name: str, spec: Mapping[str, object], needs: Needs | None = None) -> None:
         """Adds a camera, or replaces one that was added the same way and stays paused if it was.
 
         Args:
             name: the camera's name.
             spec: keys of ``Camera``, the url as text. A password in it goes to the credentials
                 file; ``${NAME}`` stays as it is, for the worker to resolve.
+            needs: of a camera that the fleet is to give to a worker; None for one of this worker,
+                or to leave the needs as they are.
 
         Raises:
             ConfigError: a key or value is wrong.
             RegistryError: the name belongs to the configuration or to another worker.
         """
-        self._put(name, spec, is_new=False)
+        self._put(name, spec, needs, is_new=False)
 
     def edit(self, name: str, changes: Changes) -> Desired:
         """Change keys of a camera that was added at run time, of any worker; return it as it was.
@@ -192,6 +206,27 @@ class Registry:
             return {name: replace(before, spec=edited(before, keys))}
 
         return self._change(decide)[name]
+
+    def assign(self, places: Mapping[str, Place]) -> dict[str, Desired]:
+        """Give cameras of the fleet to workers, all in one change; those that are gone, or not the
+        fleet's, are left alone.
+
+        Args:
+            places: by camera.
+
+        Returns:
+            the cameras that have another place now, as they were.
+        """
+
+        def decide(entries: Entries) -> dict[str, Desired | None]:
+            return {
+                name: replace(entries[name], worker=place.worker, before=place.before)
+                for name, place in places.items()
+                if name in entries and entries[name].fleet
+            }
+
+        before = self._change_some(list(places), decide)
+        return {n: before[n] for n, e in decide(before).items() if e != before[n]}
 
     def pause(self, name: str) -> None:
         """Keeps a camera of any worker and origin, but stops it until ``resume``.
@@ -218,7 +253,7 @@ class Registry:
             UnknownCameraError: no such camera.
             CredentialsError: the secrets cannot be removed; the camera stays.
         """
-        self._credentials.forget(" ".join(_addresses(_named(name, self.cameras())).values()))
+        self._credentials.forget(" ".join(addresses_of(_named(name, self.cameras())).values()))
         return self._change(lambda entries: {_named(name, entries).name: None})[name]
 
     def resolved(self, name: str) -> Camera:
@@ -259,10 +294,13 @@ class Registry:
         return self._settings.complete(camera) if self._settings else camera
 
     def _refuse_foreign(self, name: str, entries: Entries) -> None:
-        if (entry := entries.get(name)) is not None and entry.worker != self._worker:
+        entry = entries.get(name)
+        if entry is not None and entry.worker != self._worker and not entry.fleet:
             raise RegistryError(f'camera "{name}" belongs to worker "{entry.worker}"')
 
-    def _put(self, name: str, spec: Mapping[str, object], *, is_new: bool) -> None:
+    def _put(
+        self, name: str, spec: Mapping[str, object], needs: Needs | None, *, is_new: bool
+    ) -> None:
         keys = stored(checked(name, spec), spec)
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
@@ -272,7 +310,13 @@ class Registry:
             self._refuse_foreign(name, entries)
             if before is not None:
                 _refuse_configured(before)
-            return {name: self._desired(name, keys, "api", before)}
+                if needs is not None and not before.fleet:
+                    raise RegistryError(f'camera "{name}" belongs to worker "{before.worker}"')
+            entry = self._desired(name, keys, "api", before)
+            if needs is None:
+                return {name: entry}
+            worker = entry.worker if before is not None else ""
+            return {name: replace(entry, worker=worker, fleet=True, needs=needs)}
 
         self._change(decide)
 
@@ -281,79 +325,10 @@ class Registry:
     ) -> Desired:
         """This worker's entry, which keeps of the one before what keys do not say."""
         if before is not None:
-            return Desired(name, spec, origin, self._worker, before.paused, before.added)
+            worker = before.worker if before.fleet else self._worker
+            return replace(before, spec=spec, origin=origin, worker=worker)
         added = time.time() if origin == "api" else 0.0
         return Desired(name, spec, origin, self._worker, added=added)
-
-    def _change(
-        self,
-        decide: Callable[[Entries], Mapping[str, Desired | None]],
-        owner: bool = False,
-        outdated: str | None = None,
-    ) -> Entries:
-        """Writes what ``decide`` makes of the entries, and asks it again whenever somebody else
-        wrote meanwhile. Where Redis lost the entries, workers first get the time to put theirs
-        back.
-
-        Args:
-            decide: of all entries makes those to write, None for one to remove. Secrets in an
-                address that is new are withdrawn here, and those of the one before forgotten.
-            owner: it puts back what Redis lost.
-            outdated: a generation of which Redis lost changes: another one begins.
-
-        Returns:
-            all entries before the change.
-
-        Raises:
-            RegistryError: somebody else wrote each time.
-        """
-        backoff = Backoff(0.001, 0.02)
-        for _ in range(TRIES):
-            with self._client.pipeline(transaction=True) as pipe:
-                version, stored_now = watch(pipe)
-                before = read_entries(stored_now.values())
-                is_lost = not version.is_whole or version.generation == outdated
-                is_early = is_lost and not owner
-                decided = {} if is_early else decide(before)
-                if owner and not is_lost and not decided:
-                    return before
-                after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}
-                try:
-                    write(pipe, version, stored_now, after, is_lost)
-                except redis.WatchError as error:
-                    _raise_outage(error)
-                    self._forget(after, decided)
-                else:
-                    if not is_early:
-                        self._forget({n: before.get(n) for n in after}, after)
-                        return before
-            time.sleep(PUT_BACK_S if is_early else backoff.next_s())
-        raise RegistryError("others change the cameras without a pause; try again")
-
-    def _withdrawn(self, entry: Desired | None, before: Desired | None) -> Desired | None:
-        if entry is None or entry.origin == "config":
-            return entry
-        known = _addresses(before)
-        withdrawn = {
-            key: self._credentials.withdraw(entry.name, url)
-            for key, url in _addresses(entry).items()
-            if url != known.get(key)
-        }
-        return replace(entry, spec={**entry.spec, **withdrawn})
-
-    def _forget(
-        self, lost: Mapping[str, Desired | None], kept: Mapping[str, Desired | None]
-    ) -> None:
-        urls = [
-            url
-            for name, entry in lost.items()
-            for url in _addresses(entry).values()
-            if url not in _addresses(kept[name]).values()
-        ]
-        try:
-            self._credentials.forget(" ".join(urls))
-        except CredentialsError as error:
-            log.error("passwords of former addresses stay: %s", error)
 
 
 def connect(url: str, timeout_s: float = 2.0) -> redis.Redis:
@@ -375,20 +350,6 @@ def no_camera(name: str, known: Collection[str]) -> str:
     """Return the words for a name that no camera has."""
     hint = nearest(name, known, "there are:") if known else "there is none"
     return f'no camera "{name}"; {hint}'
-
-
-def _raise_outage(error: redis.WatchError) -> None:
-    """Redis-py says the same of an answer that did not come, after which the change may stand: it
-    is neither tried again nor are its secrets forgotten.
-    """
-    if isinstance(cause := error.__context__, redis.ConnectionError | redis.TimeoutError):
-        raise cause from None
-
-
-def _addresses(entry: Desired | None) -> dict[str, str]:
-    """The addresses of a camera by key, with what they hold of secrets."""
-    spec = entry.spec if entry else {}
-    return {key: str(spec[key]) for key in ADDRESSES if spec.get(key) is not None}
 
 
 def _refuse_configured(entry: Desired) -> None:

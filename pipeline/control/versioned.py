@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple, cast
 
@@ -67,12 +67,25 @@ def watch(pipe: Pipeline) -> tuple[Version, dict[bytes, bytes]]:
     return _version(fields, bool(entries)), entries
 
 
+def watch_some(pipe: Pipeline, names: Sequence[str]) -> tuple[Version, dict[bytes, bytes], int]:
+    """Begin a transaction about some cameras; return the version, their entries as they are stored,
+    and how many others there are.
+    """
+    pipe.watch(CAMERAS, CAMERAS_VERSION)
+    fields = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, list(_FIELDS)))
+    count = pipe.hlen(CAMERAS)
+    values = cast(list[bytes | None], pipe.hmget(CAMERAS, list(names)))
+    found = {n.encode(): v for n, v in zip(names, values, strict=True) if v is not None}
+    return _version(fields, count > 0), found, count - len(found)
+
+
 def write(
     pipe: Pipeline,
     version: Version,
     before: Mapping[bytes, bytes],
     changed: Mapping[str, Desired | None],
     is_lost: bool,
+    others: int = 0,
 ) -> None:
     """End a transaction that ``watch`` began.
 
@@ -82,6 +95,7 @@ def write(
         before: likewise.
         changed: entries to write by name, None for one to remove.
         is_lost: Redis lost something, which begins a generation.
+        others: cameras that are not in ``before``.
 
     Raises:
         redis.WatchError: somebody else wrote since it began, or Redis did not answer.
@@ -98,7 +112,7 @@ def write(
     number = version.number + 1
     is_new = is_lost or not version.generation
     generation = secrets.token_hex(8) if is_new else version.generation
-    fields = (generation, number, f"{number}:{len(left)}")
+    fields = (generation, number, f"{number}:{len(left) + others}")
     pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
     pipe.execute()
 

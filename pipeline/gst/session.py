@@ -44,7 +44,7 @@ from pipeline.gst.received import Received
 from pipeline.gst.rtsp_answers import RtspAnswers
 from pipeline.gst.view import Seen, follow_view
 from pipeline.gst.watch import watch_of
-from plugins.element import give_line, leave_meta
+from plugins.element import StageElement, elements_of, give_line
 from plugins.elements import register
 from plugins.line import Line
 
@@ -386,3 +386,10 @@ def _on_element(
     guard_formats(element)
     one_thread(element)
     probes.watch_decoder(element)
+
+
+def leave_meta(pipeline: Any) -> None:
+    """Have no element of a graph write relation meta: all that read its buffers are ours."""
+    for element in elements_of(pipeline):
+        if isinstance(element, StageElement):
+            element.meta = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from engines.serving import Models
@@ -35,6 +37,8 @@ from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
 from plugins.thread_times import ThreadTimes
 from plugins.trace import Sample
+
+STOP_TIMEOUT_S = 5.0
 
 
 class Runner(Protocol):
@@ -139,6 +143,7 @@ class RunningCamera:
         calm: how it sleeps.
         threads: what works for it alone.
         onvif: receives the camera's own events, where that is asked for.
+        line: what its elements share.
     """
 
     spec: Camera
@@ -148,6 +153,7 @@ class RunningCamera:
     carriage: Carriage
     calm: Calm
     threads: ThreadTimes
+    line: Line
     images: ViewImages | None = None
     clips: Recorder | None = None
     live: dict[str, str] = field(default_factory=dict)
@@ -187,19 +193,7 @@ class RunningCamera:
 
     def status(self) -> Status:
         """The message that tells of its state now."""
-        runner = self.runner
-        return status_of(
-            Transition(
-                runner.name,
-                runner.state,
-                runner.reason,
-                runner.attempt,
-                None,
-                runner.since_ns,
-                runner.code,
-            ),
-            self.ledger,
-        )
+        return status_of(_transition(self.runner), self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +223,13 @@ class CameraStarter:
     def __post_init__(self) -> None:
         object.__setattr__(self, "memories", Memories(self.outbox))
 
-    def start(self, name: str, spec: Camera) -> RunningCamera:
+    def start(self, name: str, spec: Camera, takes_over: bool = False) -> RunningCamera:
         """Start a camera; its changes of state are told as messages of its ``status`` stream.
+
+        Args:
+            name: the camera's name.
+            spec: the camera.
+            takes_over: another worker publishes it until this one has its first frame.
 
         Raises:
             ValueError: its address means nothing, or a class to blur is one that nothing finds.
@@ -243,7 +242,10 @@ class CameraStarter:
         ledger = Ledger(name, seen.observe, self.sample)
 
         images = self._images(name, spec)
-        line = Line(ledger, self.outbox, self.models, images, self.memories.of(name))
+        memory = self.memories.adopt(name) if takes_over else self.memories.of(name)
+        line = Line(ledger, self.outbox, self.models, images, memory, takes_over=takes_over)
+        if takes_over:
+            line.carriage.outbox = None
 
         def on_change(change: Transition) -> None:
             is_answer = change.state != State.CONNECTING or change.reason == WAITING
@@ -257,6 +259,7 @@ class CameraStarter:
         if line.clips is not None and not of_view(spec):
             line.rings = (line.clips.ring,)
         runner = self.make_runner(name, spec, text, line, on_change, self.shared)
+        line.on_taken = lambda: tell_outage(line, _transition(runner))
         runner.start()
         onvif = CameraEvents.of(name, spec, line, lambda: runner.state)
         return RunningCamera(
@@ -267,6 +270,7 @@ class CameraStarter:
             line.carriage,
             line.calm,
             line.threads,
+            line,
             images,
             line.clips,
             line.live,
@@ -280,6 +284,14 @@ class CameraStarter:
         preview = spec.preview
         hides = bool(spec.crop or spec.mask)
         return ViewImages(name, self.outbox, preview.fps, preview.quality, hides)
+
+
+def _transition(runner: Runner) -> Transition:
+    """Return how a camera came to be as it is now."""
+    return Transition(
+        *(runner.name, runner.state, runner.reason, runner.attempt, None),
+        *(runner.since_ns, runner.code),
+    )
 
 
 def slept(calm: Calm) -> SleepReport | None:
@@ -319,3 +331,33 @@ def status_of(change: Transition, ledger: Ledger) -> Status:
         counts=counts,
         code=change.code,
     )
+
+
+def bare_status(camera: str, state: State, reason: str, code: FaultCode | None = None) -> Status:
+    """The message of a camera that has no runner to say it."""
+    now_s = time.time()
+    return Status(
+        camera=camera,
+        state=state.value,
+        reason=reason,
+        ts=now_s,
+        since=now_s,
+        code=code,
+    )
+
+
+def stop_all(
+    cameras: Mapping[str, RunningCamera], reasons: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """All at once: one that hangs must not keep the others waiting, nor the lease."""
+    threads = [
+        threading.Thread(
+            target=running.stop,
+            args=(STOP_TIMEOUT_S, reasons.get(name, "on request")),
+        )
+        for name, running in cameras.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

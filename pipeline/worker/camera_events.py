@@ -108,6 +108,8 @@ class CameraEvents:
             self._thread.join(min(timeout_s, _END_S))
 
     def _run(self) -> None:
+        while self._line.takes_over and not self._stop.wait(_PAUSE_S):
+            pass  # the camera's worker hears it still
         while not self._stop.is_set():
             point = PullPoint(self._device, pull_s=self._pull_s)
             try:

@@ -69,6 +69,11 @@ class Machine:
         return tuple(gpu for handle in self._gpus if (gpu := _gpu(handle)) is not None)
 
 
+def gpu_count() -> int:
+    """Return how many GPUs by NVIDIA this process sees."""
+    return len(_gpu_handles())
+
+
 def _gpu_handles() -> list[Any]:
     """Those that this process was given by their UUIDs, else all; none where there is no driver."""
     given = os.environ.get(VISIBLE, "").split(",")

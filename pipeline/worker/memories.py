@@ -33,6 +33,11 @@ class Memories:
             self._memories[camera] = Memory(recall=partial(self._recall, camera))
         return self._memories[camera]
 
+    def adopt(self, camera: str) -> Memory:
+        """Return the memory of a camera that is about to be taken over, empty until then."""
+        self._memories[camera] = Memory()
+        return self._memories[camera]
+
     def forget(self, camera: str) -> None:
         """Forget a camera, which is removed: what is in Redis holds when it comes again."""
         self._memories.pop(camera, None)

@@ -82,8 +82,10 @@ class Outages:
 
 def tell_outage(line: Line, change: Transition) -> None:
     """Tell of a change of a camera's state as an event, where it is one, and carry what the frames
-    left once there are no more of them.
+    left once there are no more of them. One that is being taken over has nothing to tell yet.
     """
+    if line.takes_over:
+        return
     if change.state in LOST or change.state is State.RUNNING:
         outages = line.memory.part(CAMERA, Outages)
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import MappingProxyType
 
 import cv2
 import msgspec
@@ -26,14 +25,27 @@ from pipeline.config.camera import Camera
 from pipeline.config.choosing import chosen, settle
 from pipeline.config.settings import Settings
 from pipeline.config.standard import Choice
+from pipeline.control.changing import RegistryError
+from pipeline.control.entries import Desired
 from pipeline.control.outbox_report import CutReport, OutboxReport
-from pipeline.control.registry import Registry, RegistryError, connect
+from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import ModelReport, WorkerState
 from pipeline.control.rpc import Handler, Requests, What
 from pipeline.worker.builds import EngineBuilds
-from pipeline.worker.camera import HELD, PAUSED, STANDBY, CameraStarter, MakeRunner, RunningCamera
+from pipeline.worker.camera import (
+    HELD,
+    PAUSED,
+    STANDBY,
+    STOP_TIMEOUT_S,
+    CameraStarter,
+    MakeRunner,
+    RunningCamera,
+    bare_status,
+    stop_all,
+)
 from pipeline.worker.clips import WorkerClips
 from pipeline.worker.fleet_models import carried_models
+from pipeline.worker.handover import Handovers
 from pipeline.worker.live import changed_live
 from pipeline.worker.reporter import Reporter
 from pipeline.worker.swaps import ModelSwaps
@@ -41,7 +53,7 @@ from pipeline.worker.tenancy import Standing, Tenancy
 from pipeline.worker.trials import answer_trial
 from pipeline.worker.views import Views
 from pipeline.worker.wakes import answer_wake
-from plugins.outbox.lane import LOST, REFUSED
+from plugins.outbox.lane import LOST, MOVED, REFUSED
 from plugins.outbox.outbox import Outbox
 from plugins.outbox.retention import Retention
 from plugins.trace import Sample
@@ -49,7 +61,6 @@ from plugins.trace import Sample
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-STOP_TIMEOUT_S = 5.0
 CONSEQUENCE = "cameras run on, and their results wait in memory"
 
 
@@ -93,7 +104,7 @@ class Worker:
             settings.redis.ring_mib << 20,
             on_lost=self._on_lost,
             outage=self._outage,
-            on_refused=partial(self._on_lost, reason=REFUSED),
+            on_refused=self._on_refused,
             tenure=self._tenancy.tenure,
         )
         self._registry = Registry(client, settings=settings)
@@ -119,12 +130,12 @@ class Worker:
         self._paused: dict[str, Status] = {}
         self._held: dict[str, Camera] = {}  # until it is chosen what they run
         self._said: list[Choice] = []
-        self._leased = False
+        self._leased, self._generation = False, ""
         self._wanted: Collection[str] = settings.cameras
         self._standing_by: Collection[str] = ()
-        self._generation = ""
         shared = (self.outbox, self.models, threads_of(settings), SharedSessions())
         self._starter = CameraStarter(make_runner, *shared, sample, self._clips)
+        self._handovers = Handovers(settings, self.outbox, self._url)
         self._views = Views(make_runner, self.outbox.watched)
 
     def run(self, stop: threading.Event, on_tick: Callable[[Worker], None] | None = None) -> None:
@@ -147,6 +158,7 @@ class Worker:
                 self._clips.poll()
                 if on_tick is not None:
                     on_tick(self)
+            self._handovers.leave(lambda: self.cameras, self._synchronise)
         finally:
             self._close()
 
@@ -194,6 +206,7 @@ class Worker:
                 self._clips.restore()
                 self._registry.publish_config()
                 self._leased = True
+                self._handovers.beating.start()
             self._reporter.poll()
             self._requests.poll()
             changed = self._registry.changes()
@@ -203,19 +216,42 @@ class Worker:
         self._outage.served("registry")
         self._tell_again()
         if changed is not None:
-            paused = [name for name, entry in changed.items() if entry.paused]
-            self._reconcile(self._resolve(n for n in changed if n not in paused), paused)
-            for name in set(self._wanted) - changed.keys():
-                self.outbox.leave(name)
-                self._starter.memories.forget(name)
-            self._wanted, self._standing_by = changed, ()
+            self._follow(changed)
+        self._hand_over()
+
+    def _follow(self, entries: Mapping[str, Desired]) -> None:
+        """Make it so that these are the worker's cameras."""
+        paused = [name for name, entry in entries.items() if entry.paused]
+        leaving = self._handovers.follow(entries, self._registry.leaving, self.cameras)
+        wanted = self._resolve(name for name in entries if name not in paused)
+        self._reconcile(wanted | leaving, paused)
+        kept = [*entries, *leaving]
+        for name in set(self._wanted) - set(kept):
+            self.outbox.leave(name)
+            self._starter.memories.forget(name)
+        self._wanted, self._standing_by = kept, ()
+
+    def _hand_over(self) -> None:
+        """Stop cameras that other workers have now, and begin those anew that come back, or for
+        which the worker before has to end its own session.
+        """
+        gone, late = self._handovers.gone(), self._handovers.late(self.cameras)
+        stopped = {n: self.cameras.pop(n) for n in {*gone, *late} if n in self.cameras}
+        stop_all(stopped, gone)
+        for name in {*gone, *late}:
+            self.outbox.resign(name)
+            self._starter.memories.forget(name)
+        for name, running in stopped.items():
+            if self._handovers.is_own(name):
+                self._start(name, running.spec, at_once=name in late)
 
     def _stand_by(self) -> None:
         """Stops every camera, as another worker runs them now, and forgets what was to be sent."""
+        self._handovers.beating.stop()
         self._standing_by = {*self._wanted, *self.cameras}
         stopped, self.cameras = self.cameras, {}
         self._paused, self._held = {}, {}
-        _stop_all(stopped, dict.fromkeys(stopped, STANDBY.reason))
+        stop_all(stopped, dict.fromkeys(stopped, STANDBY.reason))
         if refused := self.outbox.resign():
             log.warning("%d frames refused: %s", refused, STANDBY.reason)
         self._starter.memories.forget_all()
@@ -231,7 +267,7 @@ class Worker:
             for paused in self._paused.values():
                 self.outbox.status(msgspec.structs.replace(paused, ts=time.time()))
             for name in self._held:
-                self.outbox.status(_status(name, State.CONNECTING, HELD.reason))
+                self.outbox.status(bare_status(name, State.CONNECTING, HELD.reason))
         self._generation = generation
 
     def _resolve(self, names: Iterable[str]) -> dict[str, Camera]:
@@ -254,16 +290,16 @@ class Worker:
             self._paused
         )  # stopping takes a while, and no camera is ever missing from the state
         self._paused = {
-            n: before.get(n) or _status(n, State.STOPPED, PAUSED.reason) for n in paused
+            n: before.get(n) or bare_status(n, State.STOPPED, PAUSED.reason) for n in paused
         }
         stopped = {name: self.cameras.pop(name) for name in changed}
-        _stop_all(stopped, dict.fromkeys(paused, PAUSED.reason))
+        stop_all(stopped, dict.fromkeys(paused, PAUSED.reason))
         self._tell_paused(before, stopped)
         for name, camera in wanted.items():
             if name not in self.cameras:
                 self._start(name, camera)
         for name in held.keys() - self._held.keys():
-            self.outbox.status(_status(name, State.CONNECTING, HELD.reason))
+            self.outbox.status(bare_status(name, State.CONNECTING, HELD.reason))
         self._held = held
 
     def _settled(self, wanted: Mapping[str, Camera]) -> tuple[dict[str, Camera], dict[str, Camera]]:
@@ -300,10 +336,11 @@ class Worker:
             self._start(name, camera)
         self._held = held
 
-    def _start(self, name: str, camera: Camera) -> None:
+    def _start(self, name: str, camera: Camera, at_once: bool = False) -> None:
         self._builds.want(use.name for use in camera.models())
+        takes_over = self._handovers.begin(name, at_once)
         try:
-            self.cameras[name] = self._starter.start(name, camera)
+            self.cameras[name] = self._starter.start(name, camera, takes_over)
         except ValueError as error:
             self._fail(name, error)
 
@@ -320,7 +357,7 @@ class Worker:
         self._tell_failed(name, str(error))
 
     def _tell_failed(self, name: str, reason: str) -> None:
-        self.outbox.status(_status(name, State.FAILED, reason, FaultCode.INVALID))
+        self.outbox.status(bare_status(name, State.FAILED, reason, FaultCode.INVALID))
 
     def _blurred(self, model: str) -> set[str]:
         """The classes that cameras blur which run a model."""
@@ -336,48 +373,22 @@ class Worker:
         if (running := self.cameras.get(camera)) is not None:
             running.ledger.lost(frames, reason)
 
+    def _on_refused(self, camera: str, frames: int) -> None:
+        self._on_lost(camera, frames, MOVED if self.outbox.is_held(camera) else REFUSED)
+
     def _close(self) -> None:
         """The cameras, then what they left in the outbox, then the name."""
+        self._handovers.beating.stop()
         self._builds.close()
         self._views.close()
         self._carried.close()
-        _stop_all(self.cameras)
+        stop_all(self.cameras)
         if unsent := self.outbox.close(STOP_TIMEOUT_S):
             log.warning("%d frames never reached Redis", unsent)
         try:
             self._tenancy.release()
         except redis.RedisError as error:
             log.info("the worker's name was not given back: %s", self._url.explain(error))
-
-
-def _status(camera: str, state: State, reason: str, code: FaultCode | None = None) -> Status:
-    """The message of a camera that has no runner to say it."""
-    now_s = time.time()
-    return Status(
-        camera=camera,
-        state=state.value,
-        reason=reason,
-        ts=now_s,
-        since=now_s,
-        code=code,
-    )
-
-
-def _stop_all(
-    cameras: Mapping[str, RunningCamera], reasons: Mapping[str, str] = MappingProxyType({})
-) -> None:
-    """All at once: one that hangs must not keep the others waiting, nor the lease."""
-    threads = [
-        threading.Thread(
-            target=running.stop,
-            args=(STOP_TIMEOUT_S, reasons.get(name, "on request")),
-        )
-        for name, running in cameras.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def threads_of(settings: Settings) -> int:

@@ -8,6 +8,9 @@ that a broken network delivers late finds another one.
 A worker claims what is free, and what another process of its own name left. It must hold its name
 before it claims and still hold it after, so whoever took the name since finds its own claim the
 later one. A publisher without a name takes over once, when it begins, from others without one.
+
+Of a camera that is shared the registry says whose it is. Its worker looks there before it claims
+and after, as it does for its name, and may also claim from the worker that had the camera before.
 """
 
 from __future__ import annotations
@@ -89,7 +92,11 @@ _WRITE_SHA = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
 
 _CLAIM = """
 local owner = redis.call('GET', KEYS[1])
-if owner and string.sub(owner, 1, #ARGV[2]) ~= ARGV[2] then return owner end
+for rivals = 2, 4, 2 do
+  local begins = ARGV[rivals]
+  if owner and begins ~= '' and string.sub(owner, 1, #begins) == begins then owner = false end
+end
+if owner then return owner end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 """
@@ -135,7 +142,7 @@ class Fence:
         self._number = 0
         self._due_s: dict[str, float] = {}
 
-    def claim(self, camera: str, begun: bool) -> tuple[str, tuple[Any, ...]]:
+    def claim(self, camera: str, begun: bool, before: str = "") -> tuple[str, tuple[Any, ...]]:
         """Return a new token and the command that claims the camera with it.
 
         Redis answers 1, or the token of the owner.
@@ -143,15 +150,22 @@ class Fence:
         Args:
             camera: its name.
             begun: this publisher has owned it before.
+            before: the worker whose claim this one takes the place of; empty for none.
         """
         self._number += 1
         token = f"{self._own}{self._number}"
         rivals = self._own if begun and self.tenure is None else self._name
-        return token, ("EVAL", _CLAIM, 1, owner_key(camera), token, rivals, OWNER_MS)
+        former = before and f"{before}:"
+        return token, ("EVAL", _CLAIM, 1, owner_key(camera), token, rivals, OWNER_MS, former)
 
     def release(self, camera: str) -> tuple[Any, ...]:
         """Return the command that gives a camera back, and forget its token."""
-        return ("EVAL", _RELEASE, 1, owner_key(camera), self.tokens.pop(camera))
+        return self.withdraw(camera, self.tokens.pop(camera))
+
+    @staticmethod
+    def withdraw(camera: str, token: str) -> tuple[Any, ...]:
+        """Return the command that gives back a claim by its token."""
+        return ("EVAL", _RELEASE, 1, owner_key(camera), token)
 
     def write(
         self, camera: str, beside: Sequence[str], streams: Sequence[str], whole: bool
@@ -206,8 +220,13 @@ def in_script(error: redis.RedisError) -> redis.RedisError:
     return redis.exceptions.NoPermissionError(f"a publisher needs the commands {needs}: {error}")
 
 
+def owner_of(token: bytes) -> str:
+    """Return the worker whose token it is; empty for a line without one."""
+    return token.decode("utf-8", "replace").partition(":")[0]
+
+
 def owner_words(owner: bytes) -> str:
     """Return who owns a camera in words."""
-    name = owner.decode("utf-8", "replace").partition(":")[0]
+    name = owner_of(owner)
     who = f'worker "{name}"' if name else "a line without a worker"
     return f"{FOREIGN}: {who}"

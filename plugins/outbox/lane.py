@@ -20,6 +20,7 @@ TRACK_KINDS: tuple[Kind, ...] = ("tracks",)
 
 LOST = "outbox"  # why a published frame was dropped
 REFUSED = "refused"  # … in whose place another publisher's stands
+MOVED = "moved"  # … as the fleet has given the camera to another worker
 
 _NONE = EntryId(0, 0)
 _ENTRY_BYTES = 600  # what Python keeps around the payload of one entry
@@ -321,10 +322,13 @@ class Lane:
             self._set_step(self.kept[-1], joined((self.kept[-1].step, self.flying_step)))
         self.flying_step = None
 
-    def deny(self) -> int:
+    def deny(self, moved: bool = False) -> int:
         """Gives up all that it holds, as the camera is another's; returns the frames refused.
 
         The newest status message stays, to be told when the camera is this publisher's.
+
+        Args:
+            moved: that is as it should be, and nothing is lost.
         """
         held = [*self.flying, *self.unsent]
         last = held[-1:] if "status" in self.kinds else []
@@ -332,8 +336,8 @@ class Lane:
         fresh = [entry for entry in held if not entry.acked and entry not in last]
         for entry in fresh:
             entry.end_trace(LOST)
-        self.refused += len(fresh)
-        self.lost += len(fresh)
+        self.refused += 0 if moved else len(fresh)
+        self.lost += 0 if moved else len(fresh)
         self.kept, self.flying, self.unsent = deque(), [], deque(last)
         self.size = sum(entry.size for entry in last)
         self.denied = True
@@ -378,6 +382,10 @@ class Lane:
         self.known, self.synced, self.denied = True, True, False
         self.floors, self.taken, self.doubted = dict(floors), main, False
         return self.lost - lost_before
+
+    def is_outdated(self, epoch: int) -> bool:
+        """Return whether the newest epoch of its stream is that of a later publisher."""
+        return self.is_of_frames and self.known and epoch > self.epoch
 
     def _foreign(self, floor: EntryId, held: list[Entry]) -> bool:
         """Return whether the stream's last entry is not ours."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import redis
 
-from mirante.keys import EntryId
+from mirante.keys import EntryId, key
+from plugins.outbox.lane import Entry, Lane
 
 
 class _Message(msgspec.Struct):
@@ -42,6 +44,22 @@ def newest_epoch(reply: Any) -> int:
         return _read.decode(_facts(flat).get(b"json", b"")).epoch
     except msgspec.MsgspecError:
         return last_id(reply).ms
+
+
+def not_ours(
+    lane: Lane,
+    entries: list[Entry],
+    exchange: Callable[[list[tuple[Any, ...]]], list[Any]],
+) -> list[Entry]:
+    """Return the entries that an earlier try did not already write with our content."""
+    stream = key(lane.camera, lane.kinds[-1])
+    replies = exchange([("XRANGE", stream, str(e.id), str(e.id)) for e in entries])
+    ours = [set(entry.fields[lane.kinds[-1]].values()) for entry in entries]
+    return [
+        entry
+        for entry, reply, mine in zip(entries, replies, ours, strict=True)
+        if not (isinstance(reply, list) and reply and mine <= set(reply[0][1]))
+    ]
 
 
 def _facts(flat: list[Any]) -> dict[Any, Any]:

@@ -206,12 +206,47 @@ class Outbox:
         data = recall.wait(timeout_s)
         if data is None and self._ring.is_denied(camera):
             data = recall.wait(OWNER_MS / 1000 + timeout_s)
-        if data is None:
-            return None
+        return None if data is None else self._read(camera, data).parts
+
+    def _read(self, camera: str, data: bytes) -> Saved:
         saved = read_saved(data)
         if saved is None and data:
             self._log.error("%s: its memory in Redis cannot be read; it begins without", camera)
-        return {} if saved is None else saved.parts
+        return saved or Saved(0, {})
+
+    def share(self, camera: str, is_shared: bool, is_held: bool = False) -> None:
+        """Begins a camera.
+
+        Args:
+            camera: its name.
+            is_shared: the registry says which worker publishes it.
+            is_held: another worker may publish it: all that is put for it is given up, but for
+                the newest status, until ``take_over``.
+        """
+        self._ring.share(check_camera(camera), is_shared, is_held)
+
+    def take_over(self, camera: str, timeout_s: float) -> Saved | None:
+        """Make a camera that was held this publisher's, from where its last worker left it, which
+        publishes nothing from then on; None where that takes too long, to be called again.
+        """
+        self._ring.free(check_camera(camera))
+        data = self._ring.recall(camera).wait(timeout_s)
+        return None if data is None else self._read(camera, data)
+
+    def moved(self) -> dict[str, str]:
+        """Return the shared cameras that were found to be another worker's since ``share``, and
+        that worker. They are held.
+        """
+        with self._ring.changed:
+            return dict(self._ring.moved)
+
+    def is_shared(self, camera: str) -> bool:
+        """True where the registry says which worker publishes a camera."""
+        return camera in self._ring.shared
+
+    def is_held(self, camera: str) -> bool:
+        """True while a shared camera is not published by this worker."""
+        return camera in self._ring.held
 
     def trail(self, camera: str, trail: Trail) -> None:
         """Puts a trail on its way, where tracked objects were.
@@ -232,15 +267,18 @@ class Outbox:
         """
         self._ring.leave(check_camera(camera))
 
-    def resign(self) -> int:
+    def resign(self, camera: str | None = None) -> int:
         """Gives up all that waits, as another publisher took this one's place.
 
         What is published from now on waits until the place is this one's again.
 
+        Args:
+            camera: of which; None for all.
+
         Returns:
             The frames given up; they count as refused.
         """
-        return self._ring.resign()
+        return self._ring.resign(camera)
 
     def watched(self, camera: str) -> bool:
         """True while somebody listens to the camera's preview; polled about twice a second."""

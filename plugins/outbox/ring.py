@@ -47,6 +47,9 @@ class Ring:
     ) -> None:
         self.changed = threading.Condition()
         self.lanes: dict[tuple[str, Kind], Lane] = {}
+        self.shared: set[str] = set()  # cameras of which the registry says whose they are
+        self.held: set[str] = set()  # … those that are not to be claimed for now
+        self.moved: dict[str, str] = {}  # … those that were found to be of this other worker
         self._leaving: set[str] = set()
         self._keep_s = keep_s
         self._most_bytes = most_bytes
@@ -72,7 +75,7 @@ class Ring:
         with self.changed:
             lane = self._lane(camera, FRAME_KINDS)
             lane.put(ms, seq, fields, now_s, trace, epoch)
-            refused = lane.deny() if lane.denied else 0
+            refused = lane.deny(camera in self.held) if lane.denied else 0
             lost = self._evict([lane], now_s)
             if not holds or self._is_enough(lane):
                 lane.held_until_s = 0.0
@@ -146,6 +149,35 @@ class Ring:
                 lane.recall = Recall()
             self.changed.notify()
             return lane.recall
+
+    def share(self, camera: str, is_shared: bool, is_held: bool) -> None:
+        """Begins a camera: whether the registry says whose it is, and whether it is not to be
+        claimed until ``free``.
+        """
+        with self.changed:
+            self.moved.pop(camera, None)
+            for cameras, is_one in ((self.shared, is_shared), (self.held, is_held)):
+                (cameras.add if is_one else cameras.discard)(camera)
+            if is_held:
+                for lane in self.of(camera):
+                    lane.deny(moved=True)
+
+    def free(self, camera: str) -> None:
+        """Let a camera be claimed from now on."""
+        with self.changed:
+            self.held.discard(camera)
+            self.changed.notify()
+
+    def move(self, camera: str, worker: str) -> None:
+        """Give up a camera that was found to be another worker's."""
+        with self.changed:
+            self.held.add(camera)
+            self.moved[camera] = worker
+            refused = [(lane, lane.deny(moved=True)) for lane in self.of(camera)]
+            for lane, _ in refused:
+                lane.synced, lane.words = False, ""
+        for lane, frames in refused:
+            self.report_refused(lane, frames)
 
     def is_denied(self, camera: str) -> bool:
         """True while the camera is another publisher's."""
@@ -250,8 +282,11 @@ class Ring:
         lanes = {lane.camera: lane for lane in self.lanes.values() if lane.synced}
         return [lanes[camera] for camera in cameras if camera in lanes]
 
-    def resign(self) -> int:
+    def resign(self, camera: str | None = None) -> int:
         """Gives up all that is held, as refused, and begins as a new publisher would.
+
+        Args:
+            camera: of which; None for all.
 
         Returns:
             The frames that Redis will never take.
@@ -259,7 +294,10 @@ class Ring:
         refused = list[tuple[Lane, int]]()
         with self.changed:
             for name, lane in list(self.lanes.items()):
-                refused.append((lane, lane.deny()))
+                if camera not in (None, lane.camera):
+                    continue
+                self.moved.pop(lane.camera, None)
+                refused.append((lane, lane.deny(lane.camera in self.held)))
                 begun = Lane(lane.camera, lane.kinds, lane.span_s, recall=lane.recall)
                 begun.sent, begun.lost, begun.refused = lane.sent, lane.lost, lane.refused
                 self.lanes[name] = begun
@@ -288,7 +326,8 @@ class Ring:
     def _lane(self, camera: str, kinds: tuple[Kind, ...]) -> Lane:
         name = (camera, kinds[-1])
         if name not in self.lanes:
-            self.lanes[name] = Lane(camera, kinds, self._spans_s.get(kinds, self._span_s))
+            span_s = self._spans_s.get(kinds, self._span_s)
+            self.lanes[name] = Lane(camera, kinds, span_s, denied=camera in self.held)
         return self.lanes[name]
 
     def _bound_events(self) -> int:

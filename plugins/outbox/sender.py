@@ -16,11 +16,12 @@ from mirante.outage import Outage
 from mirante.redis_url import RedisUrl, exchange
 from mirante.refusal import refusal
 from mirante.servers.slots import NodeError
+from plugins.outbox.claims import Claims
 from plugins.outbox.command import write_command
-from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_words
+from plugins.outbox.fence import FOREIGN, Fence, Tenure, in_script, owner_of, owner_words
 from plugins.outbox.lane import Entry, Lane
 from plugins.outbox.limits import Limits
-from plugins.outbox.newest import last_id, newest_epoch
+from plugins.outbox.newest import last_id, newest_epoch, not_ours
 from plugins.outbox.previews import Previews
 from plugins.outbox.recall import answer_recalls
 from plugins.outbox.retention import Retention
@@ -31,7 +32,6 @@ _BATCH_BYTES = 1 << 20  # … and of the commands, each of which is to be sent w
 _TICK_S = 0.25
 _LANE_RETRY_S = 1.0
 _CLAIM_RETRY_S = 0.5
-_NAME_RETRY_S = 0.1
 _FOREIGN, _DONE, _BEHIND = 0, 1, 2  # what the script that writes answers first
 
 
@@ -69,6 +69,7 @@ class Sender:
         self._outage = outage
         self._refused = False
         self._fence = Fence(tenure)
+        self._claims = Claims(ring, self._fence, url.is_cluster)
         self._client: redis.Redis | None = None
         self._backoff = Backoff()
         self._closing = threading.Event()  # no more is put: send the rest and end
@@ -126,10 +127,9 @@ class Sender:
         holds = [lane.synced and lane.held_until_s > now_s for lane in lanes]
         return [] if all(holds) and not self._closing.is_set() else lanes
 
-    @staticmethod
-    def _ready(lane: Lane) -> bool:
+    def _ready(self, lane: Lane) -> bool:
         is_due = lane.is_waiting or lane.denied or lane.doubted or lane.recall is not None
-        return is_due and lane.retry_s <= time.monotonic()
+        return is_due and lane.retry_s <= time.monotonic() and lane.camera not in self._ring.held
 
     def _turn(self) -> None:
         """Exchange everything that is due, once."""
@@ -190,8 +190,12 @@ class Sender:
             except redis.RedisError as error:
                 self._block(lane, error)
                 continue
+            epoch = newest_epoch(own[-1])
+            if lane.is_outdated(epoch) and lane.camera in self._ring.shared:
+                self._ring.move(lane.camera, self._claims.worker)
+                continue
             with self._ring.changed:
-                refused = lane.sync(floors, newest_epoch(own[-1]))
+                refused = lane.sync(floors, epoch)
             self._ring.report_lost(lane, refused)
         synced = [lane for lane in lanes if lane.synced]
         for lane, reply in self._limits.measure(synced, self._exchange):
@@ -200,50 +204,17 @@ class Sender:
 
     def _claim(self, lanes: list[Lane]) -> list[Lane]:
         """Return those lanes whose camera this publisher owns now."""
-        owned = self._fence.tokens
-        free = {lane.camera: lane for lane in lanes if lane.camera not in owned}
-        if free and self._has_name():
-            claims = {
-                camera: self._fence.claim(camera, lane.known) for camera, lane in free.items()
-            }
-            replies = self._exchange([command for _, command in claims.values()])
-            answers = dict(zip(claims, replies, strict=True))
-            if self._has_name():
-                good = {camera: claims[camera][0] for camera, a in answers.items() if a == 1}
-                self._fence.claimed(good)
-                for lane in lanes:
-                    if lane.camera not in owned:
-                        self._denied(lane, answers[lane.camera])
-        return [lane for lane in lanes if lane.camera in owned]
-
-    def _has_name(self) -> bool:
-        """True while the worker has its name; else the lanes wait until that is known again."""
-        tenure = self._fence.tenure
-        if tenure is None:
-            return True
-        [value] = self._exchange([("GET", tenure.key)])
-        if isinstance(value, redis.RedisError):
-            if not self._url.is_cluster:
-                raise value
-            for lane in self._unclaimed():
-                self._block(lane, value)
-            return False
-        if value == tenure.value.encode():
-            return True
-        tenure.doubted = True
-        with self._ring.changed:
-            for lane in self._unclaimed():
-                lane.retry_s = time.monotonic() + _NAME_RETRY_S
-        return False
-
-    def _unclaimed(self) -> list[Lane]:
-        owned = self._fence.tokens
-        return [lane for lane in list(self._ring.lanes.values()) if lane.camera not in owned]
+        for lane, answer in self._claims.make(lanes, self._exchange):
+            self._denied(lane, answer)
+        return [lane for lane in lanes if lane.camera in self._fence.tokens]
 
     def _denied(self, lane: Lane, answer: Any) -> None:
         """A claim failed: as another owns the camera, or by an error."""
         if isinstance(answer, redis.RedisError):
             self._block_apart(lane, answer)
+            return
+        if lane.camera in self._claims.relieved:
+            self._ring.move(lane.camera, owner_of(answer))
             return
         with self._ring.changed:
             refused = lane.deny()
@@ -285,6 +256,7 @@ class Sender:
             if answer == _BEHIND:
                 lane.synced, lane.doubted = False, True
         if answer == _FOREIGN:
+            lane.doubted |= lane.camera in self._ring.shared  # whose is it, though nothing waits
             self._disown(lane.camera)
 
     def _is_apart(self, error: redis.RedisError) -> bool:
@@ -320,7 +292,9 @@ class Sender:
         doubtful = {writes[number][0] for number, e in found.items() if "smaller" in str(e)}
         failed = next((n for n, e in found.items() if "smaller" not in str(e)), None)
         again = {entry for entry, _ in writes[failed:]} if failed is not None else set[Entry]()
-        refused = self._not_ours(lane, [e for e in entries if e in doubtful and e not in again])
+        refused = not_ours(
+            lane, [e for e in entries if e in doubtful and e not in again], self._exchange
+        )
         done = [e for e in entries if e not in again and e not in refused]
         with self._ring.changed:
             lost = sum(not entry.acked for entry in refused)
@@ -333,17 +307,6 @@ class Sender:
         if refused:
             self._say(lane, FOREIGN)
         return None if failed is None else found[failed]
-
-    def _not_ours(self, lane: Lane, entries: list[Entry]) -> list[Entry]:
-        """Return the entries that an earlier try did not already write with our content."""
-        stream = key(lane.camera, lane.kinds[-1])
-        replies = self._exchange([("XRANGE", stream, str(e.id), str(e.id)) for e in entries])
-        ours = [set(entry.fields[lane.kinds[-1]].values()) for entry in entries]
-        return [
-            entry
-            for entry, reply, mine in zip(entries, replies, ours, strict=True)
-            if not (isinstance(reply, list) and reply and mine <= set(reply[0][1]))
-        ]
 
     def _block_apart(self, lane: Lane, error: redis.RedisError) -> None:
         """Leaves one camera for a second.

@@ -86,5 +86,6 @@ def test_operations_lists_every_name() -> None:
         keys.answer_key("ID"),
         keys.FLEET_REPORT,
         keys.kept_models_key("WORKER"),
+        *(keys.FLEET_BEATS, keys.FLEET_DRAINED, keys.FLEET_KEEPER),
     }
     assert listed == made

@@ -9,7 +9,7 @@ import pytest
 from mirante.reasons import Reason
 from plugins.gate.gate import STILL, TRACKED
 from plugins.ledger import DAMAGED
-from plugins.outbox.lane import LOST, REFUSED
+from plugins.outbox.lane import LOST, MOVED, REFUSED
 from plugins.trace import FAILED
 from tests.support import ROOT
 
@@ -18,7 +18,7 @@ _CALL = re.compile(r"\.(?:drop|_let_go|_pass|interrupt)\(([^\n]*)\)")
 
 def given() -> set[str]:
     """The reasons that the line gives frames, in its calls and constants."""
-    found = {STILL, TRACKED, DAMAGED, LOST, REFUSED, FAILED}
+    found = {STILL, TRACKED, DAMAGED, LOST, MOVED, REFUSED, FAILED}
     for room in ("plugins", "pipeline"):
         for path in (ROOT / room).rglob("*.py"):
             for arguments in _CALL.findall(path.read_text(encoding="utf-8")):

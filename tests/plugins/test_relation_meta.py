@@ -13,7 +13,7 @@ from gi.repository import Gst
 from onnx import TensorProto, helper, numpy_helper
 
 from mirante.keys import key
-from plugins.element import leave_meta
+from pipeline.gst.session import leave_meta
 from plugins.meta.library import IS_THERE
 from tests.support.newer_gstreamer import NewerGStreamer
 from tests.support.redis_child import RedisChild

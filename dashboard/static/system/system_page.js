@@ -61,7 +61,7 @@ function useGone(system, cameras) {
   if (!system?.redis.connected || system.redis.refused) return []; // workers run, and cannot report
   const alive = new Set(system.workers.map((one) => one.worker));
   for (const one of system.workers) seen.current.set(one.worker, one.at);
-  const wanted = cameras.filter((one) => !alive.has(one.worker));
+  const wanted = cameras.filter((one) => one.worker && !alive.has(one.worker));
   const names = new Set([...seen.current.keys(), ...wanted.map((one) => one.worker)]);
   return [...names].filter((name) => !alive.has(name)).sort().map((name) => ({
     name,

@@ -16,8 +16,9 @@ from mirante.keys import CAMERAS, lease_key
 from pipeline.config.messages import ConfigError
 from pipeline.config.settings import Settings
 from pipeline.config.source_kinds import forms
+from pipeline.control.changing import RegistryError
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.control.registry import Registry, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis

@@ -13,8 +13,9 @@ import redis
 
 from mirante.keys import CAMERAS
 from pipeline.config.settings import Settings
+from pipeline.control.changing import RegistryError
 from pipeline.control.credentials import Credentials
-from pipeline.control.registry import Registry, RegistryError, UnknownCameraError, connect
+from pipeline.control.registry import Registry, UnknownCameraError, connect
 from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis

@@ -1,0 +1,93 @@
+"""The loop around a keeper: one of several decides, the others follow and take its place."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import cast
+
+import redis
+
+from fleet.keeper import TICK_S, Keeper
+from mirante.keys import FLEET_DRAINED, FLEET_KEEPER
+from mirante.outage import Outage
+from mirante.redis_url import RedisUrl
+from pipeline.control.beats import beats
+from pipeline.control.changing import RegistryError
+from pipeline.control.lease import Lease
+from pipeline.control.registry import Registry, connect
+
+log = logging.getLogger(__name__)
+
+LEASE_MS = 1500  # a keeper that died is replaced so much later
+
+
+def keep(url: str, stop: threading.Event, then: Callable[[Keeper], None] | None = None) -> None:
+    """Decide which worker has which camera until ``stop`` is set, or wait for the one that does.
+
+    Args:
+        url: address of Redis.
+        stop: ends it.
+        then: given the keeper after each of its steps.
+    """
+    outage = Outage(RedisUrl(url), log, "cameras stay where they are")
+    with connect(url) as client:
+        lease = Lease(client, FLEET_KEEPER, "the fleet's keeper", "nothing", LEASE_MS)
+        keeper = Keeper(client)
+        decides = False
+        while not stop.wait(TICK_S):
+            try:
+                if decides is not (decides := lease.take()):
+                    log.info("%s", "this keeper decides" if decides else "another keeper decides")
+                if decides:
+                    keeper.step()
+                else:
+                    keeper.look()
+            except (redis.RedisError, RegistryError) as error:
+                outage.failed(error, "keeper")
+                continue
+            outage.served("keeper")
+            if decides and then is not None:
+                then(keeper)
+        if decides:
+            try:
+                lease.release()
+            except redis.RedisError as error:
+                log.info("another keeper takes over in %d ms: %s", LEASE_MS, error)
+
+
+def drain(client: redis.Redis, name: str, undo: bool = False) -> None:
+    """Have the fleet give the cameras of a worker, or of a node, to others; or use it again.
+
+    Args:
+        client: a Redis client that answers bytes.
+        name: of the worker or node.
+        undo: use it again.
+
+    Raises:
+        ValueError: no worker or node has that name.
+        redis.RedisError: Redis does not answer.
+    """
+    drained = {each.decode() for each in cast(set[bytes], client.smembers(FLEET_DRAINED))}
+    if undo and name in drained:
+        client.srem(FLEET_DRAINED, name)
+        return
+    found = beats(client)
+    known = sorted({*found, *(each.node for each in found.values())})
+    if undo or name not in known:
+        places = sorted(drained) if undo else known
+        words = ", ".join(places) or ("none is drained" if undo else "no worker has joined")
+        raise ValueError(f'"{name}" is no worker or node of the fleet here; there are: {words}')
+    client.sadd(FLEET_DRAINED, name)
+
+
+def cameras_on(client: redis.Redis, name: str) -> list[str]:
+    """Return the cameras of a worker, or of all workers of a node.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    workers = {worker for worker, beat in beats(client).items() if name in (worker, beat.node)}
+    entries = Registry(client).cameras()
+    return [each.name for each in entries.values() if each.worker in workers | {name}]

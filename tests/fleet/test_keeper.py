@@ -1,0 +1,234 @@
+"""The keeper, with a real Redis, beats that the test makes, and a clock that it turns."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import msgspec
+import pytest
+import redis
+
+from fleet import keeping
+from fleet.keeper import Keeper
+from fleet.keeping import cameras_on, drain, keep
+from fleet.members import LOST_S
+from mirante.keys import CAMERAS, CAMERAS_VERSION, FLEET_BEATS, owner_key
+from pipeline.control.beats import Beat, beat, beats, end
+from pipeline.control.entries import Needs
+from pipeline.control.registry import Registry, connect
+from pipeline.worker.redis_server import RedisServer
+
+pytestmark = pytest.mark.redis
+SPEC = {"url": "test://", "stages": []}
+
+
+class Site:
+    """Workers that are beats alone."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client, self.now_s = client, 100.0
+        self.keeper = Keeper(client, lambda: self.now_s)
+        self.registry = Registry(client)
+        self.workers: dict[str, Beat] = {}
+
+    def join(self, worker: str, cores: float = 4.0, **offers: object) -> None:
+        said = {"run": worker, "number": 0, "node": f"{worker}-node", "cores": cores, **offers}
+        self.workers[worker] = Beat(**said)  # type: ignore[arg-type]
+
+    def add(self, *cameras: str, needs: Needs | None = None) -> None:
+        for camera in cameras:
+            self.registry.add(camera, SPEC, needs or Needs())
+
+    def pass_by(self, seconds: float, but: tuple[str, ...] = ()) -> int:
+        """Let a while pass in which all beat but some; return how many cameras moved."""
+        moved, until_s = 0, self.now_s + seconds
+        while self.now_s < until_s:
+            self.now_s += 0.25
+            for worker, said in self.workers.items():
+                if worker not in but:
+                    number = int(self.now_s * 10)
+                    self.workers[worker] = msgspec.structs.replace(said, number=number)
+                    beat(self.client, worker, self.workers[worker])
+            moved += self.keeper.step()
+            self.arrive()
+        return moved
+
+    def arrive(self) -> None:
+        """Those that have cameras publish them, as soon as they are given some."""
+        for name, entry in self.registry.cameras().items():
+            if entry.worker:
+                self.client.set(owner_key(name), f"{entry.worker}:x.1")
+
+    def places(self) -> dict[str, str]:
+        return {name: entry.worker for name, entry in self.registry.cameras().items()}
+
+
+@pytest.fixture
+def site(redis_server: RedisServer) -> Iterator[Site]:
+    with connect(redis_server.url) as client:
+        yield Site(client)
+
+
+def test_cameras_wait_for_workers_and_are_spread(site: Site) -> None:
+    site.add(*(f"c{number}" for number in range(6)))
+    site.pass_by(2)
+    assert set(site.places().values()) == {""}
+    assert site.keeper.refused["c0"] == "none of 0 workers takes cameras"
+    site.join("a")
+    site.join("b")
+    site.pass_by(1)
+    assert Counter(site.places().values()) == {"a": 3, "b": 3}
+    assert site.pass_by(30) == 0, "at rest nothing moves"
+
+
+def test_a_lost_worker_is_left_for_the_others_and_used_again(site: Site) -> None:
+    for worker in "abc":
+        site.join(worker)
+    site.add(*(f"c{number}" for number in range(9)))
+    site.pass_by(2)
+    hit = [name for name, worker in site.places().items() if worker == "a"]
+    assert site.pass_by(LOST_S - 0.25, but=("a",)) == 0
+    assert site.pass_by(0.75, but=("a",)) == 3
+    assert set(site.places().values()) == {"b", "c"}
+    found = site.registry.cameras()
+    assert {found[name].before for name in hit} == {"a"}
+    assert {move.why for move in site.keeper.moves if move.source} == {'worker "a" is gone'}
+    site.pass_by(1)
+    site.keeper.costs._usual = 0.6  # so that it is worth the while
+    site.pass_by(20)
+    assert Counter(site.places().values())["a"] >= 2
+
+
+def test_needs_are_met_or_refused_in_words(site: Site) -> None:
+    site.join("a")
+    site.join("b", labels=("dock",), zone="north", gpus=1)
+    site.add("gpu", needs=Needs(gpu=True))
+    site.add("dock", needs=Needs(labels=("dock",), zone="north"))
+    site.add("roof", needs=Needs(labels=("roof",)))
+    site.pass_by(1)
+    assert site.places() == {"gpu": "b", "dock": "b", "roof": ""}
+    assert site.keeper.refused == {"roof": 'none of 2 workers offers label "roof"'}
+
+
+def test_a_full_fleet_takes_no_more_and_says_so(site: Site) -> None:
+    site.join("a", cores=0.6)
+    site.add("c1", "c2", "c3")
+    site.pass_by(1)
+    assert Counter(site.places().values()) == {"a": 2, "": 1}
+    [words] = site.keeper.refused.values()
+    assert words == 'it takes 0.25 cores; worker "a" has most left, 0.10 of 0.60'
+
+
+def test_what_is_drained_gives_its_cameras_away(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.add(*(f"c{number}" for number in range(12)))
+    site.pass_by(2)
+    drain(site.client, "a")
+    site.pass_by(0.25)
+    assert len(cameras_on(site.client, "a")) >= 2, "a few at a time"
+    site.pass_by(3)
+    assert cameras_on(site.client, "a") == []
+    drain(site.client, "a", undo=True)
+    drain(site.client, "b-node")
+    site.pass_by(4)
+    assert cameras_on(site.client, "b-node") == []
+    with pytest.raises(ValueError, match=r'"c" is no worker or node .* a, a-node, b, b-node'):
+        drain(site.client, "c")
+
+
+def test_a_worker_that_leaves_hands_over_and_is_gone(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.add("c1", "c2")
+    site.pass_by(2)
+    site.workers["a"] = msgspec.structs.replace(site.workers["a"], leaves=True)
+    site.pass_by(1)
+    assert cameras_on(site.client, "a") == []
+    del site.workers["a"]
+    end(site.client, "a")
+    site.pass_by(0.25)
+    assert site.keeper.members.alive == {"b"}
+
+
+def test_nothing_moves_where_redis_or_the_keeper_was_away(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.add(*(f"c{number}" for number in range(6)))
+    site.pass_by(2)
+    before = site.places()
+    site.now_s += 60.0  # nobody looked
+    assert site.keeper.step() == 0
+    site.pass_by(1)
+    site.client.delete(FLEET_BEATS)
+    assert site.keeper.step() == 0
+    site.client.delete(CAMERAS, CAMERAS_VERSION)
+    assert site.keeper.step() == 0
+    assert site.places() == {}
+    assert before
+
+
+def test_one_that_took_over_and_died_is_taken_over_from(site: Site) -> None:
+    """The claim is then another's than the one that the move named."""
+    for worker in "ab":
+        site.join(worker)
+    site.add("c1")
+    site.pass_by(2)
+    first = site.places()["c1"]
+    other = "b" if first == "a" else "a"
+    site.pass_by(LOST_S + 0.5, but=(first,))
+    assert site.places()["c1"] == other
+    site.client.set(owner_key("c1"), "late:x.1")
+    site.keeper._moving["c1"] = site.now_s + 20
+    site.keeper.step()
+    assert site.registry.cameras()["c1"].before == "late"
+
+
+def test_one_of_several_keepers_decides(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LEASE_MS", 400)
+    decided: list[int] = []
+    stops = [threading.Event(), threading.Event()]
+    threads = []
+    for number, stop in enumerate(stops):
+        note = partial(_note, decided, number)
+        threads.append(threading.Thread(target=keep, args=(redis_server.url, stop, note)))
+        threads[-1].start()
+    try:
+        _wait(lambda: len(decided) > 3)
+        [first] = set(decided)
+        stops[first].set()
+        threads[first].join()
+        _wait(lambda: decided[-1] != first)
+    finally:
+        for stop in stops:
+            stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_many_cameras_are_one_write(site: Site) -> None:
+    for number in range(40):
+        site.join(f"w{number}", cores=80.0)
+    site.add(*(f"c{number}" for number in range(120)))
+    version = site.client.hget(CAMERAS_VERSION, "number")
+    site.pass_by(0.25)
+    assert int(site.client.hget(CAMERAS_VERSION, "number") or 0) == int(version or 0) + 1
+    assert set(Counter(site.places().values()).values()) <= {2, 3, 4}
+    assert len(beats(site.client)) == 40
+
+
+def _note(decided: list[int], number: int, _: Keeper) -> None:
+    decided.append(number)
+
+
+def _wait(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
