@@ -85,6 +85,8 @@ def test_operations_lists_every_name() -> None:
         keys.request_key("KIND", "WORKER"),
         keys.answer_key("ID"),
         keys.FLEET_REPORT,
+        keys.BLOBS,
+        keys.blob_key("0" * 64).replace("0" * 64, "SHA-256"),
         keys.kept_models_key("WORKER"),
         *(keys.FLEET_BEATS, keys.FLEET_DRAINED, keys.FLEET_KEEPER),
     }
