@@ -72,7 +72,7 @@ def test_a_password_is_sealed_beside_its_camera_and_goes_with_it(
 def test_without_its_key_a_camera_fails_alone(
     client: redis.Redis, key: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.control.registry import RegistryError
+    from pipeline.control.changing import RegistryError
 
     registry = Registry(client)
     registry.put("gate", {"url": URL})
@@ -174,7 +174,7 @@ def test_what_is_no_key_is_refused_without_a_word_of_it(
 @pytest.mark.redis
 @pytest.mark.usefixtures("key")
 def test_no_address_may_have_the_key_sent(client: redis.Redis) -> None:
-    from pipeline.control.registry import RegistryError
+    from pipeline.control.changing import RegistryError
 
     Registry(client).put("gate", {"url": f"rtsp://a:${{{KEY_VARIABLE}}}@h/x"})
     with pytest.raises(RegistryError, match=f"{KEY_VARIABLE} is a key"):
