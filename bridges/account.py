@@ -15,15 +15,18 @@ from typing import Any
 import redis
 
 from bridges.parcel import Bridge
+from mirante.backoff import Backoff
 from mirante.client.plan import Plan
 from mirante.keys import EntryId, bridge_key
-from mirante.redis_url import exchange
+from mirante.outage import Outage
+from mirante.redis_url import exchange, refuses
 from pipeline.control.bridge_reports import BridgeReport, BridgeState, publish, reported
-from pipeline.control.lease import Lease, LeaseTakenError
+from pipeline.control.lease import Lease
 
 log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
+_RETRY_S = (0.2, 5.0)  # pauses while Redis is away at the start
 
 
 @dataclass
@@ -68,34 +71,41 @@ class Reporter:
         self.before: BridgeReport | None = None
 
     def start(self, stop: threading.Event) -> bool:
-        """Take the name, waiting for one whose holder may be dead, and begin to report; False
-        where ``stop`` was set meanwhile.
+        """Take the name, waiting for Redis and for a name whose holder may be dead, and begin to
+        report; False where ``stop`` was set meanwhile.
 
         Raises:
             LeaseTakenError: a bridge of that name runs.
-            redis.RedisError: Redis does not answer, or refuses.
+            redis.RedisError: Redis refuses this client.
         """
-        try:
-            while not self._lease.acquire():
-                if stop.wait(_EVERY_S):
-                    self._close()
-                    return False
-            self.before = reported(self._client, self._name)
-            self._tell()
-        except (redis.RedisError, LeaseTakenError):
-            self._close()
-            raise
-        self._thread.start()
-        return True
+        outage = Outage(self._plan.url, log, f"{self._name} begins when it is back")
+        backoff = Backoff(*_RETRY_S)
+        while not stop.is_set():
+            wait_s = _EVERY_S
+            try:
+                if self._lease.acquire():
+                    self.before = reported(self._client, self._name)
+                    self._tell()
+                    self._thread.start()
+                    return True
+                outage.served()
+            except (redis.RedisError, OSError) as error:
+                if refuses(error):
+                    raise
+                outage.failed(error)
+                wait_s = backoff.next_s()
+            stop.wait(wait_s)
+        return False
 
     def finish(self) -> None:
-        """Report for the last time, and give the name back."""
+        """Report for the last time, and give the name back; to be called however ``start`` went."""
         self._stop.set()
-        self._thread.join()
-        with suppress(redis.RedisError, OSError):
-            if not self.robbed:
-                self._tell()
-                self._lease.release()
+        if self._thread.ident is not None:
+            self._thread.join()
+            with suppress(redis.RedisError, OSError):
+                if not self.robbed:
+                    self._tell()
+                    self._lease.release()
         self._close()
 
     def _close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,8 +27,9 @@ from mirante.redis_url import reply_to
 
 log = logging.getLogger("mirante.bridge")
 
-_BATCH = 64  # items that are on their way at once: all that a bridge keeps in memory
-_WAIT_S = 0.5
+_BATCH = 64  # items that are on their way at once: all that a bridge without lanes keeps in memory
+LANE = 32  # the same of one camera, where cameras have lanes; what was read ahead may come to it
+_WAIT_S, _TURN_S = 0.5, 0.02  # for what is new; while a full lane may have room soon
 _DEAD_KEPT = 1000
 _MARGIN_S = 10.0  # by which an entry may be older than the moment at which it is written
 RETRY_S = (0.2, 15.0)  # pauses between attempts
@@ -41,6 +43,9 @@ class Carrier:
         reading: what.
         stop: set when it is to end.
         retry_s: the first pause before another attempt, and the longest.
+        lane: of a bridge whose ``deliver`` returns at once, and settles parcels later: how many of
+            a camera may wait before no more of that camera are read; None where nothing is read
+            while something waits.
     """
 
     def __init__(
@@ -49,11 +54,13 @@ class Carrier:
         reading: Reading,
         stop: threading.Event,
         retry_s: tuple[float, float] = RETRY_S,
+        lane: int | None = None,
     ) -> None:
-        self._bridge, self._stop = bridge, stop
+        self._bridge, self._stop, self._lane = bridge, stop, lane
         self._name = reading.named(bridge.kind)
         self._plan = reading.plan(bridge.kind, bridge.kinds)
         self._backoff = Backoff(*retry_s)
+        self._parcels: list[Parcel] = []  # read and not acknowledged
         self.account = Account()
         self._reporter = Reporter(bridge, self._name, self._plan, self.account)
 
@@ -64,22 +71,33 @@ class Carrier:
             LeaseTakenError: a bridge of that name runs, or took over.
             SubscribeError: Redis refuses this client.
             ValueError: an option of the bridge is not as it should be.
-            redis.RedisError: Redis does not answer at the start.
+            redis.RedisError: Redis refuses this client at the start.
         """
-        if not self._reporter.start(self._stop):
-            return
+        batches: Batches | None = None
         try:
+            if not self._reporter.start(self._stop):
+                return
             self._bridge.open()
             log.info("%s: carries to %s", self._name, self._bridge.target)
-            with Batches(self._resumed()) as batches:
-                self._carry_all(batches)
+            batches = Batches(self._resumed())
+            while not self._stop.is_set():
+                self._check_name()
+                self._read(batches)
+                self._deliver(batches)
             self.account.state, self.account.words = "stopped", ""
         except BaseException as error:
             self.account.state, self.account.words = "failed", str(error) or type(error).__name__
             raise
         finally:
-            self._bridge.close()
-            self._reporter.finish()
+            self._end(batches)
+
+    def _end(self, batches: Batches | None) -> None:
+        """Close the bridge, and acknowledge what was on its way until then."""
+        self._bridge.close()
+        if batches is not None:
+            self._settle_all(batches)
+            batches.close()
+        self._reporter.finish()
 
     def _resumed(self) -> Plan:
         """The plan; a camera that came while no bridge of this name ran is read from then on."""
@@ -89,65 +107,58 @@ class Carrier:
         ended = EntryId(max(0, round((before.at - _MARGIN_S) * 1000)), 0)
         return replace(self._plan, since=min(ended, self._plan.since or ended))
 
-    def _carry_all(self, batches: Batches) -> None:
-        while not self._stop.is_set():
-            held = batches.read(_BATCH, _WAIT_S)
-            self.account.streams = batches.streams
-            self.account.lost = sum(batches.lost.values())
-            if held:
-                self._carry(batches, [Parcel(each) for each in held])
-            else:
-                self._look()
-
-    def _look(self) -> None:
-        """See whether the other side is there while there is nothing for it."""
-        self._check_name()
-        try:
-            self._bridge.deliver([])
-        except AwayError as error:
-            self._fails(str(error))
-            self._stop.wait(self._backoff.next_s())
-        else:
-            self._goes_well()
-
     def _check_name(self) -> None:
         if self._reporter.robbed:
             raise RuntimeError(self._reporter.robbed)
 
-    def _carry(self, batches: Batches, parcels: list[Parcel]) -> None:
-        """Deliver parcels, however often that takes."""
-        while parcels and not self._stop.is_set():
-            self._check_name()
-            self.account.oldest = parcels[0].held.entry_id
-            words = ""
-            try:
-                self._bridge.deliver([parcel for parcel in parcels if parcel.state == "waits"])
-            except AwayError as error:
-                words = str(error)
-            left, unkept = self._settle_all(batches, parcels)
-            if not left:
-                self._goes_well()
-            elif not self._stop.is_set():
-                self._fails(words or unkept or "not everything was acknowledged")
-                if len(left) < len(parcels):
-                    self._backoff.reset()
-                self._stop.wait(self._backoff.next_s())
-            parcels = left
-        self.account.oldest = parcels[0].held.entry_id if parcels else None
+    def _read(self, batches: Batches) -> None:
+        """Take what is new: once nothing waits, or of cameras whose lanes have room."""
+        if self._parcels and self._lane is None:
+            return
+        waiting = Counter(parcel.held.stream for parcel in self._parcels)
+        full = {stream for stream, many in waiting.items() if many >= (self._lane or _BATCH)}
+        held = batches.read(_BATCH, _TURN_S if full else _WAIT_S, full)
+        self._parcels += map(Parcel, held)
+        self.account.streams = batches.streams
+        self.account.lost = sum(batches.lost.values())
 
-    def _settle_all(self, batches: Batches, parcels: list[Parcel]) -> tuple[list[Parcel], str]:
-        """Acknowledge what need not come again; return the rest, and why one that is given up is
-        among them.
+    def _deliver(self, batches: Batches) -> None:
+        """Deliver what waits, or see whether the other side is there; pause after a failure."""
+        self._note_oldest()
+        before, away = len(self._parcels), None
+        try:
+            self._bridge.deliver([parcel for parcel in self._parcels if parcel.state == "waits"])
+        except AwayError as error:
+            away = error
+        unkept = self._settle_all(batches)
+        is_left = bool(self._parcels) and self._lane is None
+        if not (away or unkept or is_left):
+            self._goes_well()
+        elif not self._stop.is_set():
+            words = "not everything was acknowledged"
+            self._fails(away or AwayError(unkept or words))
+            if len(self._parcels) < before:
+                self._backoff.reset()
+            self._stop.wait(self._backoff.next_s())
+
+    def _note_oldest(self) -> None:
+        self.account.oldest = min((each.held.entry_id for each in self._parcels), default=None)
+
+    def _settle_all(self, batches: Batches) -> str:
+        """Acknowledge what need not come again; return why one that is given up waits all the same,
+        if it does.
         """
         left, unkept = list[Parcel](), ""
-        for parcel in parcels:
+        for parcel in self._parcels:
             if parcel.state == "dead" and not unkept:
                 unkept = self._bury(parcel)
             if parcel.state == "waits" or (parcel.state == "dead" and unkept):
                 left.append(parcel)
             else:
                 self._settle(batches, parcel)
-        return left, unkept
+        self._parcels = left
+        self._note_oldest()
+        return unkept
 
     def _settle(self, batches: Batches, parcel: Parcel) -> None:
         if parcel.state == "dead":
@@ -180,9 +191,11 @@ class Carrier:
             log.warning("%s: %s accepts items again", self._name, self._bridge.target)
         self.account.state, self.account.words = "running", ""
 
-    def _fails(self, words: str) -> None:
-        self.account.failed += 1
-        self.account.error(words)
+    def _fails(self, error: AwayError) -> None:
+        words = str(error)
+        if error.attempts:
+            self.account.failed += error.attempts
+            self.account.error(words)
         if self.account.state != "away":
             log.warning("%s: %s: %s; trying again", self._name, self._bridge.target, words)
         self.account.state, self.account.words = "away", words

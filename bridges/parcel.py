@@ -11,7 +11,15 @@ from mirante.client.plan import SubscribedKind
 
 
 class AwayError(RuntimeError):
-    """The other side takes nothing at present, in words: it is tried again later."""
+    """The other side takes nothing at present, in words: it is tried again later.
+
+    Attributes:
+        attempts: that failed since the last delivery.
+    """
+
+    def __init__(self, words: str, attempts: int = 1) -> None:
+        super().__init__(words)
+        self.attempts = attempts
 
 
 @dataclass(slots=True)
@@ -40,7 +48,8 @@ class Parcel:
         """The other side will never take it: it goes to the stream of dead letters, and the next
         one is delivered.
         """
-        self.state, self.words = "dead", words
+        self.words = words
+        self.state = "dead"  # last: another thread may look at it
 
 
 class Bridge(Protocol):
@@ -75,4 +84,6 @@ class Bridge(Protocol):
         """
 
     def close(self) -> None:
-        """End; called once, also after an error."""
+        """End; called once, also after an error, or where it was never opened. What the other side
+        has acknowledged by then is still to be ``done``.
+        """

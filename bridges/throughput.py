@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 import typer
 
-from bridges.carrying import Carrier
+from bridges.carrying import LANE, Carrier
 from bridges.parcel import Bridge
 from bridges.reading import Reading
 from mirante.detections import Detections
@@ -93,7 +93,7 @@ def _webhook(place: Place, kind: Kind) -> Bridge:
         place.ending.callback(end)
     keys = {"url": f"http://127.0.0.1:{told.recv()}/", "secret": "a secret of many letters"}
     hook = parse_hooks({"hooks": {"webhook": keys}}).hooks["webhook"]
-    return HookBridge("webhook", hook, None, RedisUrl(place.url), threading.Event())
+    return HookBridge("webhook", hook, None, RedisUrl(place.url))
 
 
 def _check(bridge: str, carried: Kind, kind: Kind) -> None:
@@ -193,7 +193,8 @@ def measure(bridge: str, kind: Kind, count: int) -> tuple[float, float]:
         fill(RedisUrl(server.url), kind, count)
         stop = threading.Event()
         made = BRIDGES[bridge](Place(server.url, Path(folder), ending), kind)
-        carrier = Carrier(made, Reading(redis=server.url, since_s=1e10), stop)
+        lane = LANE if bridge == "webhook" else None
+        carrier = Carrier(made, Reading(redis=server.url, since_s=1e10), stop, lane=lane)
         thread = threading.Thread(target=carrier.run)
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         thread.start()

@@ -18,9 +18,10 @@ from mirante.terms import VERSION
 log = logging.getLogger(__name__)
 
 WAIT_S = 10.0  # for all acknowledgements of one delivery
-_LEAVE_S = 2.0
+_LEAVE_S = 5.0
+_TOO_LARGE = kafka.KafkaError.MSG_SIZE_TOO_LARGE
 _NEVER = {  # the broker would refuse it the next time, too
-    kafka.KafkaError.MSG_SIZE_TOO_LARGE,
+    _TOO_LARGE,
     kafka.KafkaError.INVALID_MSG,
     kafka.KafkaError.INVALID_RECORD,
 }
@@ -52,6 +53,8 @@ class KafkaBridge:
         self._sent: set[int] = set()  # parcels on their way, by identity
         self._words = ""
         self._is_broken = False
+        self._is_careful = False  # a batch was refused: each goes alone, and which it was is seen
+        self._alone: int | None = None  # the parcel that went alone
 
     def open(self) -> None:
         """Make the producer; brokers are looked for from now on.
@@ -74,25 +77,41 @@ class KafkaBridge:
         """
         if self._is_broken:
             self._replace_producer()
-        for parcel in parcels:
-            if id(parcel) not in self._sent and not self._produce(parcel):
-                break  # those behind it must not overtake it
         end_s = time.monotonic() + self._wait_s
-        while any(id(parcel) in self._sent for parcel in parcels):
-            self._producer.poll(0.05)
-            if self._is_broken or time.monotonic() >= end_s:
-                break
+        self._send(parcels, end_s)
+        if self._is_careful:
+            self._send(parcels, end_s)
         if any(parcel.state == "waits" for parcel in parcels):
             raise AwayError(self._words or f"no acknowledgement within {self._wait_s:g} s")
-        self._words = ""
+        self._words, self._is_careful = "", False
 
     def close(self) -> None:
-        """Wait a moment for what is on its way."""
+        """Wait a moment for what is on its way; what is acknowledged by then is done."""
         if self._producer is not None:
             self._producer.flush(_LEAVE_S)
             self._producer.purge()
             self._producer.flush(_LEAVE_S)
             self._producer = None
+
+    def _send(self, parcels: list[Parcel], end_s: float) -> None:
+        """Produce what is neither settled nor on its way, and wait for acknowledgements."""
+        for parcel in parcels:
+            if parcel.state != "waits" or id(parcel) in self._sent:
+                continue
+            if self._is_careful and not self._wait(end_s):
+                return
+            self._alone = id(parcel) if self._is_careful else None
+            if not self._produce(parcel):
+                break  # those behind it must not overtake it
+        self._wait(end_s)
+
+    def _wait(self, end_s: float) -> bool:
+        """Wait until nothing is on its way; return whether it is so."""
+        while self._sent:
+            self._producer.poll(0.05)
+            if self._is_broken or time.monotonic() >= end_s:
+                return False
+        return True
 
     def _produce(self, parcel: Parcel) -> bool:
         """Put it on its way; False where there is no room at present."""
@@ -117,6 +136,7 @@ class KafkaBridge:
             self._sent.discard(id(parcel))
             return False
         except kafka.KafkaException as error:
+            self._alone = id(parcel)  # refused before it came to a batch
             self._delivered(parcel, error.args[0])
         return True
 
@@ -124,6 +144,8 @@ class KafkaBridge:
         self._sent.discard(id(parcel))
         if error is None:
             parcel.done()
+        elif error.code() == _TOO_LARGE and id(parcel) != self._alone:
+            self._is_careful = True  # brokers refuse the whole batch that holds it
         elif error.code() in _NEVER:
             parcel.dead(error.str())
         else:

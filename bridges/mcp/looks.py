@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -38,15 +39,35 @@ class Looks:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def list_cameras(self) -> Facts:
-        """List all cameras that the token sees: state with its reason and advice, frame rates,
-        latency, models, and the classes that these find. Also says what the token's role is.
+    async def list_cameras(
+        self,
+        names: Annotated[
+            str | None, Field(description="pattern of names, such as gate-*; all by default")
+        ] = None,
+        state: Annotated[
+            str | None, Field(description="such as running, failed or stopped; all by default")
+        ] = None,
+        limit: Annotated[int, Field(ge=1, le=500)] = 50,
+        after: Annotated[
+            str | None, Field(description="`next` of an earlier answer: the cameras after it")
+        ] = None,
+    ) -> Facts:
+        """List the cameras that the token sees, by name: state with its reason and advice, frame
+        rates, latency, models, and the classes that these find. `total` is how many fit; `next` is
+        null where there are no more. Also says what the token's role is.
         """
         session = await self._api.get("session")
-        cameras = await self._api.get("cameras")
+        fit = [
+            each
+            for each in sorted(await self._api.get("cameras"), key=lambda each: each["name"])
+            if fnmatchcase(each["name"], names or "*") and state in {None, each["state"]}
+        ]
+        left = [each for each in fit if after is None or each["name"] > after]
         return {
             "role": session["role"],
-            "cameras": [{key: each[key] for key in _SHORT} for each in cameras],
+            "total": len(fit),
+            "cameras": [{key: each[key] for key in _SHORT} for each in left[:limit]],
+            "next": left[limit - 1]["name"] if len(left) > limit else None,
         }
 
     async def test_camera(

@@ -66,6 +66,15 @@ class Camera:
             dict(stage) for stage in stages or () if isinstance(stage, Mapping) and key in stage
         ]
 
+    def thresholds(self) -> dict[str, list[Any]]:
+        """Return which minimum scores the stages of each model have, each once."""
+        found: dict[str, list[Any]] = {}
+        for stage in self.stages("model"):
+            said = found.setdefault(str(stage["model"]), [])
+            if (score := stage.get("threshold")) not in said:
+                said.append(score)
+        return found
+
     def rules(self, key: str) -> dict[str, Any]:
         """Return its zones, or lines, as they are configured."""
         return {name: rule for stage in self.stages("zones") for name, rule in

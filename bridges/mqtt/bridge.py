@@ -58,6 +58,7 @@ class MqttBridge:
         self._broker.attend(self._live.connected, self._live.heard)
         self._snapshots = Snapshots(url, options.snapshot_s, self._live.running, self._show)
         self._images: dict[str, Sent] = {}
+        self._waiting: list[Parcel] = []  # as delivered last
         self._sent: dict[Hashable, list[Sent]] = {}  # of those that are neither done nor dead
 
     def open(self) -> None:
@@ -85,6 +86,7 @@ class MqttBridge:
         sent = [each for name in names for each in self._sent[name]]
         is_whole = self._broker.wait(sent, self._ack_s)
         refusal = self._settle(parcels)
+        self._waiting = [parcel for parcel in parcels if parcel.state == "waits"]
         if refusal:
             raise AwayError(f"does not take events: {refusal}")
         if not is_whole:
@@ -97,6 +99,7 @@ class MqttBridge:
         self._snapshots.close()
         self._live.close()
         self._broker.stop()
+        self._settle(self._waiting)
 
     def _publish(self, parcel: Parcel) -> list[Sent]:
         item = parcel.item
@@ -115,6 +118,8 @@ class MqttBridge:
         refusal = ""
         for parcel in parcels:
             name = (parcel.held.stream, parcel.held.entry_id)
+            if name not in self._sent:  # refused before, and to be sent once more
+                continue
             try:
                 if not all(map(self._broker.is_acknowledged, self._sent[name])):
                     continue

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import (
+    CallbackAPIVersion,
+    MessageState,
+    MQTTErrorCode,
+    MQTTProtocolVersion,
+)
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -23,6 +28,7 @@ log = logging.getLogger("mirante.bridge.mqtt")
 
 _KEEPALIVE_S = 30
 _PROBE_S = 2.0
+_IN_FLIGHT = 20  # messages without an acknowledgement, at most
 _HEAD = 64  # bytes of a message beside topic and payload, at most
 NEVER = {0x90, 0x95, 0x99}  # topic name invalid, packet too large, payload format invalid
 
@@ -224,9 +230,22 @@ class Broker:
             return
         self._refusal = ""
         self._most = getattr(properties, "MaximumPacketSize", float("inf"))
+        self._send_waiting(getattr(properties, "ReceiveMaximum", _IN_FLIGHT))
         self.publish(self._will, b"online", retain=True)
         self._connected.set()
         self._told()
+
+    def _send_waiting(self, most: int) -> None:
+        """Send what waited for this connection, no more at once than the broker takes: paho would
+        send all of it, and brokers end the connection of whoever does.
+        """
+        client = self._client
+        with client._out_message_mutex:
+            client._max_inflight_messages = min(_IN_FLIGHT, most)
+            client._inflight_messages = 0
+            for message in client._out_messages.values():
+                message.state = MessageState.MQTT_MS_QUEUED
+            client._update_inflight()
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any

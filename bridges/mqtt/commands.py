@@ -28,7 +28,7 @@ class CommandError(ValueError):
 
 def subscriptions(topics: Topics) -> tuple[str, ...]:
     """Return the topics on which commands arrive."""
-    return tuple(f"{topics.prefix}/+/{what}/set" for what in ("pause", "threshold", "zones/+"))
+    return tuple(f"{topics.prefix}/+/{what}/set" for what in ("pause", "threshold/+", "zones/+"))
 
 
 def echoes(camera: Camera, topics: Topics) -> dict[str, bytes]:
@@ -36,10 +36,10 @@ def echoes(camera: Camera, topics: Topics) -> dict[str, bytes]:
     if camera.desired is None:
         return {}
     said = {topics.of(camera.name, "pause", "state"): _said(camera.is_paused)}
-    stages = camera.stages("model")
-    threshold = stages[0].get("threshold") if stages else None
-    if isinstance(threshold, int | float):
-        said[topics.of(camera.name, "threshold", "state")] = f"{threshold:g}".encode()
+    for model, found in camera.thresholds().items():
+        # One that has a score for each class, or the model's own, is no number that can be said.
+        if len(found) == 1 and isinstance(found[0], int | float):
+            said[topics.of(camera.name, "threshold", model, "state")] = f"{found[0]:g}".encode()
     for zone, rule in camera.rules("zones").items():
         said[topics.of(camera.name, "zones", zone, "state")] = _said(rule.get("enabled", True))
     return said
@@ -65,8 +65,8 @@ def obey(
     match names:
         case ("pause", "set"):
             action, needed, do = _pause(payload)
-        case ("threshold", "set"):
-            action, needed, do = _threshold(payload)
+        case ("threshold", model, "set"):
+            action, needed, do = _threshold(model, payload)
         case ("zones", zone, "set"):
             action, needed, do = _zone(zone, payload)
         case _:
@@ -87,16 +87,25 @@ def _pause(payload: bytes) -> _Made:
     return "resume camera", "operator", lambda registry, name: registry.resume(name)
 
 
-def _threshold(payload: bytes) -> _Made:
+def _threshold(model: str, payload: bytes) -> _Made:
     try:
         score = float(payload)
     except ValueError:
         score = -1.0
     if not 0 <= score <= 1:
-        raise CommandError(f"threshold: expected a number from 0 to 1, got {payload[:40]!r}")
+        raise CommandError(
+            f"threshold/{model}: expected a number from 0 to 1, got {payload[:40]!r}"
+        )
 
     def change(before: Desired) -> Mapping[str, object]:
-        return _with_stages(before, "model", lambda stage: {**stage, "threshold": score})
+        models = [each["model"] for each in before.spec.get("stages") or [] if "model" in each]
+        if models and model not in models:
+            raise CommandError(f"threshold/{model}: expected one of {', '.join(models)}")
+        return _with_stages(
+            before,
+            "model",
+            lambda stage: {**stage, "threshold": score} if stage["model"] == model else stage,
+        )
 
     return "change camera", "admin", lambda registry, name: registry.edit(name, change)
 

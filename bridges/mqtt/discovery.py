@@ -215,14 +215,15 @@ def _of_commands(camera: Camera, topics: Topics) -> dict[str, Component]:
     found: dict[str, Component] = {
         "paused": _switch("Paused", topics.of(camera.name, "pause"), topics, "mdi:pause"),
     }
-    if camera.stages("model"):
-        found["threshold"] = {
+    for model in camera.thresholds():
+        place = topics.of(camera.name, "threshold", model)
+        found[f"threshold_{identity(model)}"] = {
             "platform": "number",
-            "name": "Minimum score",
+            "name": f"Minimum score of {model}",
             "icon": "mdi:tune",
             "entity_category": "config",
-            "command_topic": topics.of(camera.name, "threshold", "set"),
-            "state_topic": topics.of(camera.name, "threshold", "state"),
+            "command_topic": f"{place}/set",
+            "state_topic": f"{place}/state",
             "min": 0,
             "max": 1,
             "step": 0.01,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,7 +20,7 @@ import httpx
 
 from bridges.webhook.presets import Request
 
-AT_ONCE = 4  # requests to one address
+AT_ONCE = 8  # requests to one address
 MOST_ANSWER_BYTES = 16 << 10  # that are read of an answer; a longer one ends its connection
 SHOWN_BYTES = 300
 LONGEST_WAIT_S = 3600.0  # of what Retry-After may ask for
@@ -60,10 +64,13 @@ class Answer(NamedTuple):
 
 
 class Poster:
-    """Sends requests to one address, by connections that are kept.
+    """Sends requests to one address, by connections that are kept. Safe between threads.
+
+    The network has a thread with a loop of its own, as only there a try can be ended wherever it
+    is: blocking reads would begin their time anew with each byte that comes.
 
     Args:
-        timeout_s: for one try.
+        timeout_s: for one try, from the look-up of the name to the end of the answer.
         ca: file of certificates to trust; None for the system's.
 
     Raises:
@@ -72,23 +79,38 @@ class Poster:
 
     def __init__(self, timeout_s: float, ca: Path | None = None) -> None:
         self._timeout_s = timeout_s
-        self._client = httpx.Client(
+        self._client = httpx.AsyncClient(
             verify=ssl.create_default_context(cafile=ca),
-            timeout=timeout_s,
+            timeout=None,  # noqa: S113 # the whole try has one
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=AT_ONCE),
+            event_hooks={"response": [_stay]},
+            limits=httpx.Limits(max_connections=AT_ONCE + 1),  # and one for a test
             headers={"User-Agent": f"mirante/{version('mirante')}"},
         )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="post", daemon=True)
+        self._thread.start()
 
     def post(self, request: Request) -> Answer:
         """Send a request once, and return what came of it; raises nothing of the network."""
+        return asyncio.run_coroutine_threadsafe(self._post(request), self._loop).result()
+
+    def close(self) -> None:
+        """Close the connections; to be called when no request is on its way."""
+        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _post(self, request: Request) -> Answer:
         began_s = time.monotonic()
+        end_s = self._loop.time() + self._timeout_s
         try:
-            with self._client.stream(
-                "POST", request.url, headers=request.headers, content=request.body
-            ) as answer:
-                head = _read(answer, began_s + self._timeout_s)
-        except httpx.TimeoutException:
+            async with asyncio.timeout_at(end_s):
+                url, headers, body = request
+                made = self._client.build_request("POST", url, headers=headers, content=body)
+                answer = await self._client.send(made, stream=True)
+        except TimeoutError:
             words = f"no answer within {self._timeout_s:g} s"
             return Answer(None, words, seconds=time.monotonic() - began_s)
         except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError) as error:
@@ -96,6 +118,7 @@ class Poster:
             return Answer(None, f"cannot be sent: {_said(error)}", is_ours=True)
         except (httpx.HTTPError, OSError) as error:
             return Answer(None, _said(error), seconds=time.monotonic() - began_s)
+        head = await _read(answer, end_s)
         took_s, status = time.monotonic() - began_s, answer.status_code
         words = f"{status} {answer.reason_phrase}".strip()
         if status in _REDIRECT:
@@ -104,9 +127,10 @@ class Poster:
             words += f": {shown(head)}"
         return Answer(status, words, head, took_s, _wait_s(answer, head))
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+
+async def _stay(answer: httpx.Response) -> None:
+    """Forget where a redirect leads: httpx would fail where that is no address."""
+    answer.headers.pop("location", None)
 
 
 def shown(head: bytes) -> str:
@@ -115,28 +139,40 @@ def shown(head: bytes) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def _read(answer: httpx.Response, until_s: float) -> bytes:
+async def _read(answer: httpx.Response, end_s: float) -> bytes:
     """The answer's first bytes; what is left unread closes its connection.
 
     A body that breaks off, or never ends, takes nothing back of what the status says: the message
     is taken, and would come twice.
     """
     head = bytearray()
-    with suppress(httpx.HTTPError):
-        for chunk in answer.iter_raw():
-            head += chunk
-            if len(head) >= MOST_ANSWER_BYTES or time.monotonic() > until_s:
-                break
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout_at(end_s):
+            async for chunk in answer.aiter_raw():
+                head += chunk
+                if len(head) >= MOST_ANSWER_BYTES:
+                    break
+    await answer.aclose()
     return bytes(head[:MOST_ANSWER_BYTES])
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """What went wrong, without the address: a part of it may be a secret."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__cause__ or cause.__context__
-    words = " ".join(str(cause or error).split())
+    known = [each for each in _causes(error) if isinstance(each, OSError) and each.errno]
+    cause = known[-1] if known else error
+    is_plain = isinstance(cause, ConnectionError) and cause.errno is not None
+    words = os.strerror(cause.errno) if is_plain else " ".join(str(cause).split())
     return words or type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it: of several addresses of a name, all."""
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    if (cause := error.__cause__ or error.__context__) is not None:
+        yield from _causes(cause)
 
 
 def _wait_s(answer: httpx.Response, head: bytes) -> float | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import redis
 import typer
 
-from bridges.carrying import Carrier, logging_until_stopped
+from bridges.carrying import LANE, Carrier, logging_until_stopped
 from bridges.reading import Reading
 from bridges.webhook.dead_letters import dead_letters, remove
 from bridges.webhook.delivery import HookBridge
@@ -28,6 +28,7 @@ from pipeline.control.rpc import Requests
 log = logging.getLogger("mirante.bridge")
 
 _LOOK_S = 0.25  # at requests of the page
+_AT_ONCE = 0.0, 0.0  # a hook's lanes make their own pauses
 _AGAIN_S = 5.0  # before a Redis that was away is asked for them again
 
 
@@ -98,10 +99,11 @@ def carry(hooks: Hooks, several: list[Running], stop: threading.Event) -> None:
     Raises:
         RuntimeError, ValueError, redis.RedisError: as ``Carrier.run``.
     """
-    bridges = {each.name: _bridge(hooks, each, stop) for each in several}
+    for each in several:  # before anything is opened
+        each.reading.plan(HookBridge.kind, HookBridge.kinds)
+    bridges = {each.name: _bridge(hooks, each) for each in several}
     carriers = [
-        Carrier(bridges[each.name], each.reading, stop, (each.hook.first_s, each.hook.most_s))
-        for each in several
+        Carrier(bridges[each.name], each.reading, stop, _AT_ONCE, lane=LANE) for each in several
     ]
     with ThreadPoolExecutor(len(several), thread_name_prefix="hook") as pool:
         runs = [pool.submit(carrier.run) for carrier in carriers]
@@ -117,9 +119,8 @@ def carry(hooks: Hooks, several: list[Running], stop: threading.Event) -> None:
         run.result()
 
 
-def _bridge(hooks: Hooks, each: Running, stop: threading.Event) -> HookBridge:
-    url = RedisUrl(each.reading.address())
-    return HookBridge(each.name, each.hook, hooks.links, url, stop)
+def _bridge(hooks: Hooks, each: Running) -> HookBridge:
+    return HookBridge(each.name, each.hook, hooks.links, RedisUrl(each.reading.address()))
 
 
 @contextmanager
@@ -164,7 +165,7 @@ def told(answer: Answer) -> dict[str, object]:
 def _once(act: Callable[[Running, HookBridge], str], hooks: Hooks, several: list[Running]) -> None:
     failures = []
     for each in several:
-        bridge = _bridge(hooks, each, threading.Event())
+        bridge = _bridge(hooks, each)
         try:
             failures.append(act(each, bridge))
         finally:

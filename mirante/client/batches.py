@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import NamedTuple
 
 from mirante.client.group import GroupReader
@@ -40,7 +41,7 @@ class Batches(Subscription[Item]):
         assert isinstance(self._talk.reader, GroupReader)
         self._reader = self._talk.reader
 
-    def read(self, most: int, wait_s: float) -> list[Held]:
+    def read(self, most: int, wait_s: float, without: Collection[str] = ()) -> list[Held]:
         """Return items in order; none where nothing came, or while Redis is away.
 
         It may take longer by the plan's ``block_s``.
@@ -48,11 +49,14 @@ class Batches(Subscription[Item]):
         Args:
             most: maximum number of them.
             wait_s: how long to wait for the first.
+            without: keys of streams of which no more is read at present; what was read ahead comes
+                all the same.
 
         Raises:
             SubscribeError: a wrong password, or no permission.
         """
         end_s = time.monotonic() + wait_s
+        self._reader.without = without
         while self._talk.hungry:
             if self._talk.refusal is not None:
                 raise self._talk.refusal

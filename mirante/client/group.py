@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import redis
@@ -29,10 +29,14 @@ class GroupReader(Reader):
     the one before it in the stream or, when that has been trimmed, against the set ``groups`` in
     which each consumer notes the highest tally that was delivered. That note is read in one
     transaction with the entries, so consumers beside this one cannot move it in between.
+
+    Attributes:
+        without: streams of which nothing new is read at present.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
+        self.without: Collection[str] = ()
         self._held: set[tuple[str, EntryId]] = set()  # delivered and not acknowledged
         self._current: tuple[str, EntryId] | None = None
         self._done: list[tuple[str, EntryId]] = []
@@ -131,15 +135,18 @@ class GroupReader(Reader):
             yield from self._claim()
         if self.ready:
             return
-        parts = self.parts(stream for stream in self.positions if stream in self._settled)
+        streams = [each for each in self.positions if each in self._settled]
+        streams = [each for each in streams if each not in self.without]
+        parts = self.parts(streams) if streams else []
         found, notes = yield from self._read_new(parts)
-        if not found and len(parts) == 1:
+        is_waiting = len(parts) == 1 and not self.without
+        if not found and is_waiting:
             [reply] = yield from ask(self.command(parts[0], "BLOCK", self.block_ms))
             found = streams_of(reply)
         yield from self._baselines(found, notes)
         yield from self.take(found)
         self._hold(found)
-        if len(parts) != 1:
+        if not is_waiting:
             yield from self.rest()
 
     def _read_new(self, parts: Sequence[Sequence[str]]) -> Steps:
@@ -173,7 +180,8 @@ class GroupReader(Reader):
         self._held |= {(stream, entry_id) for stream, entries in found for entry_id, _ in entries}
 
     def _acknowledge(self) -> Steps:
-        commands, done = self._acknowledgements(), self._done
+        # More may be done before these commands are sent.
+        commands, done = self._acknowledgements(), self._done.copy()
         replies = (yield Ask(commands)) if commands else []
         for (_, stream, *_), reply in zip(commands, replies, strict=True):
             if isinstance(reply, redis.RedisError):

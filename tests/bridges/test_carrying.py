@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import AuthenticationError
 
 from bridges.carrying import Carrier
 from bridges.parcel import AwayError, Parcel
@@ -197,6 +199,62 @@ def test_one_whose_name_is_taken_ends_though_its_other_side_is_away(
         server.client().set(bridge_key("sink", "lease"), '{"host": "there", "pid": 7}')
         until(lambda: carrier.account.state == "failed")
     assert report(server, "sink").state != "failed"  # type: ignore[union-attr]
+
+
+def test_a_redis_that_is_away_at_the_start_is_waited_for(
+    folder: Path, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink, server = Sink(), RedisChild(folder)
+    with carried(sink, server) as carrier:
+        until(lambda: "begins when it is back" in caplog.text)
+        assert (carrier.account.state, sink.closed) == ("connecting", 0)
+        server.start()
+        try:
+            write(server, event(0), 0)
+            until(lambda: sink.got == names(0))
+            until(lambda: (r := report(server, "sink")) and r.delivered == 1)
+        finally:
+            server.kill()
+    [line] = [each.message for each in caplog.records if "begins when" in each.message]
+    assert line == f"Redis {server.url}: no such socket; sink begins when it is back"
+
+
+def test_one_that_waits_for_redis_can_be_stopped(
+    folder: Path, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink()
+    with carried(sink, RedisChild(folder)):
+        until(lambda: "begins when it is back" in caplog.text)
+    assert (sink.got, sink.closed) == ([], 1)
+
+
+def test_a_redis_that_refuses_this_client_is_not_waited_for(server: RedisChild) -> None:
+    address = server.url.replace("://", "://nobody:wrong@")
+    with pytest.raises(AuthenticationError), carried(Sink(), server, redis=address):
+        pass
+
+
+def test_what_is_acknowledged_while_it_ends_does_not_come_again(
+    server: RedisChild, until: Until
+) -> None:
+    class Late(Sink):
+        """Its other side acknowledges at the very end."""
+
+        def deliver(self, parcels: list[Parcel]) -> None:
+            self.parcels = parcels
+            raise AwayError("not yet")
+
+        def close(self) -> None:
+            super().close()
+            super().deliver(self.parcels)
+
+    late = Late()
+    write(server, event(0), 0)
+    with carried(late, server) as carrier:
+        until(lambda: carrier.account.failed)
+    stopped = report(server, "sink")
+    assert stopped is not None
+    assert (late.got, stopped.delivered, stopped.lag) == (names(0), 1, 0)
 
 
 def test_a_filter_and_cameras(server: RedisChild, until: Until) -> None:

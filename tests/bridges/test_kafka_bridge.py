@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from bridges.kafka.bridge import KafkaBridge
 from bridges.kafka.options import PASSWORD, Kafka, properties_of
@@ -120,6 +121,21 @@ def test_what_is_too_large_goes_to_the_dead_letters(brokers: MockKafka) -> None:
     assert "too large" in large.words.lower()
 
 
+def test_of_a_batch_that_is_refused_for_its_size_one_message_is_given_up(
+    brokers: MockKafka,
+) -> None:
+    """Brokers refuse the batch as a whole, then what is too large by itself."""
+    parcels = event_parcels(5)
+    with bridge(brokers, topic="batch", properties=("linger.ms=200",)) as made:
+        brokers.refuse(KafkaError.MSG_SIZE_TOO_LARGE, 0, 0, KafkaError.MSG_SIZE_TOO_LARGE)
+        made.deliver(parcels)
+        assert [parcel.state for parcel in parcels] == ["done", "done", "dead", "done", "done"]
+        assert "too large" in parcels[2].words.lower()
+        delivered(made, event_parcels(2, first=5))
+    found = [json.loads(message.value())["seq"] for message in brokers.read("batch", 6)]
+    assert found == [0, 1, 3, 4, 5, 6]
+
+
 def test_a_producer_that_failed_for_good_is_replaced(brokers: MockKafka) -> None:
     with bridge(brokers, topic="anew") as made:
         delivered(made, event_parcels(1))
@@ -202,3 +218,27 @@ def test_from_redis_while_brokers_go_and_come(
         until(lambda: carrier.account.delivered == 8)
     found = [json.loads(message.value())["seq"] for message in brokers.read("line", 8)]
     assert found == list(range(8))
+
+
+def test_what_is_on_its_way_at_the_end_does_not_come_again(
+    brokers: MockKafka, server: RedisChild, until: Callable[..., Any]
+) -> None:
+    made = Kafka(servers=brokers.servers, topic="end", properties=SOON)
+    write(server, event(0), 0)
+    try:
+        with carried(KafkaBridge(made, MOMENT_S), server) as carrier:
+            until(lambda: carrier.account.delivered == 1)
+            brokers.slow_down(1000)
+            failed = carrier.account.failed
+            write(server, event(1), 1)
+            write(server, event(2), 2)
+            until(lambda: carrier.account.failed > failed)
+            assert carrier.account.delivered == 1
+        assert carrier.account.delivered > 1, "acknowledged while the bridge ended"
+    finally:
+        brokers.slow_down(0)
+    write(server, event(3), 3)
+    with carried(KafkaBridge(made), server) as carrier:
+        until(lambda: carrier.account.delivered)
+    found = [json.loads(message.value())["seq"] for message in brokers.read("end", 4)]
+    assert found == list(range(4))

@@ -88,6 +88,14 @@ def test_cameras_and_what_a_role_may_not(site: Bench) -> None:
         gate, yard = found["cameras"]
         assert (gate["name"], gate["state"], yard["name"]) == ("gate", "failed", "yard")
         assert gate["advice"] == FaultCode.UNAUTHORISED.advice
+        assert (found["total"], found["next"]) == (2, None)
+        found = await facts(client, "list_cameras", limit=1)
+        assert ([each["name"] for each in found["cameras"]], found["total"]) == (["gate"], 2)
+        found = await facts(client, "list_cameras", limit=1, after=found["next"])
+        assert ([each["name"] for each in found["cameras"]], found["next"]) == (["yard"], None)
+        found = await facts(client, "list_cameras", names="g*", state="failed")
+        assert [each["name"] for each in found["cameras"]] == ["gate"]
+        assert (await facts(client, "list_cameras", names="y*", state="failed"))["total"] == 0
         words = await refused(client, "explain_camera", camera="gat")
         assert 'no camera "gat"; did you mean "gate"?' in words
         words = await refused(client, "test_camera", url="rtsp://192.0.2.1/x")

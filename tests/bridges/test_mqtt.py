@@ -18,6 +18,7 @@ import pytest
 
 from bridges.carrying import Carrier
 from bridges.mqtt.bridge import MqttBridge
+from bridges.mqtt.broker import Broker
 from bridges.mqtt.look import Look
 from bridges.mqtt.options import Options
 from bridges.mqtt.snapshots import Snapshots
@@ -35,6 +36,7 @@ from tests.support.certificate import Authority
 from tests.support.mosquitto import Heard, Mosquitto, heard
 from tests.support.redis_child import RedisChild
 from tests.support.simulated_camera import frame
+from tests.support.small_broker import SmallBroker
 
 Until = Callable[..., Any]
 FAST = {"every_s": 0.1, "snapshot_s": 0.0}
@@ -153,6 +155,37 @@ def test_a_message_that_is_too_large_is_given_up(
         broker.stop()
 
 
+def test_no_more_is_on_its_way_than_the_broker_takes(until: Until) -> None:
+    """On the first connection, and on the next one with all that waits."""
+    said = [b"%d" % number for number in range(30)]
+    with SmallBroker(most=3) as small:
+        url = f"mqtt://127.0.0.1:{small.port}"
+        broker = Broker(Options(url=url), "few", "will", reconnect_s=(0.05, 0.2))
+        broker.start()
+        try:
+            small.accept()
+            assert broker.wait_connected(60)
+            sent = [broker.publish("t", payload) for payload in said]
+            broker.subscribe("behind")
+            assert [text for _, text in small.published()] == [b"online", b"0", b"1"]
+            small.hang_up()
+            until(lambda: not broker.is_connected)
+            small.accept()
+            assert broker.wait_connected(60)
+            broker.subscribe("behind")
+            found = list(small.published())
+            assert [text for _, text in found] == [b"online", b"0", b"1"]
+            while len(found) < len(said) + 2:  # "online" of each connection
+                small.acknowledge(found[-3][0])
+                found.append(small.message())
+            for number, _ in found[-3:]:
+                small.acknowledge(number)
+            assert broker.wait(sent, 60)
+        finally:
+            broker.stop(0)
+    assert [text for _, text in found] == [b"online", *said, b"online"]
+
+
 def test_a_mistake_of_ours_is_not_silent(
     broker: Mosquitto, server: RedisChild, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +298,7 @@ def role(server: RedisChild) -> Iterator[str]:
 
 
 def test_commands(broker: Mosquitto, server: RedisChild, role: str, until: Until) -> None:
-    stages = [{"model": "street"}, {"track": "bytetrack"},
+    stages = [{"model": "street"}, {"track": "bytetrack"}, {"model": "faces", "on": "person"},
               {"zones": {"door": {"polygon": [[0, 0], [1, 0], [1, 1]]}}}]  # fmt: skip
     with connect(server.url) as redis, heard(broker) as client:
         registry = Registry(redis)
@@ -286,19 +319,19 @@ def test_commands(broker: Mosquitto, server: RedisChild, role: str, until: Until
             until(lambda: client.kept["mirante/gate/pause/state"] == b"ON")
             assert registry.cameras()["gate"].paused
             said("pause", "maybe")
-            said("threshold", "0.7")
+            said("threshold/street", "0.7")
             said("zones/door", "OFF")
             until(lambda: client.kept["mirante/gate/zones/door/state"] == b"OFF")
             assert "threshold" not in registry.cameras()["gate"].spec["stages"][0], "of admins"
         with bridged(broker, server, role, commands="admin"):
             until(lambda: client.kept["mirante/available"] == b"online")
-            said("threshold", "0.7")
-            until(lambda: client.kept.get("mirante/gate/threshold/state") == b"0.7")
+            said("threshold/plates", "0.9")
+            said("threshold/street", "0.7")
+            until(lambda: client.kept.get("mirante/gate/threshold/street/state") == b"0.7")
             said("zones/door", "ON")
             until(lambda: client.kept["mirante/gate/zones/door/state"] == b"ON")
     after = registry.cameras()["gate"].spec["stages"]
-    assert after[0] == {"model": "street", "threshold": 0.7}
-    assert after[2] == stages[2]
+    assert after == [{"model": "street", "threshold": 0.7}, *stages[1:]]
 
 
 def test_tls_with_login_certificate_and_3_1_1(

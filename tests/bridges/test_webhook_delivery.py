@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,19 +13,18 @@ from typing import Any
 import pytest
 
 from bridges.reading import Reading
+from bridges.webhook.delivery import HookBridge
 from bridges.webhook.given import Given
-from bridges.webhook.posting import Answer, Poster
-from bridges.webhook.presets import Request
+from bridges.webhook.posting import Answer
 from bridges.webhook.running import hooks_of
-from mirante.keys import bridge_key
+from mirante.keys import bridge_key, key
 from pipeline.config.messages import ConfigError
 from pipeline.control.rpc import NoAnswerError, ask_bridge
 from tests.support.bridged import event, report, write
-from tests.support.certificate import certificate
 from tests.support.hooked import hooked
 from tests.support.outcome import Run
 from tests.support.ports import free_port
-from tests.support.receiver import Receiver, Reply, receiving
+from tests.support.receiver import Received, Receiver, Reply, receiving
 from tests.support.redis_child import RedisChild
 
 Until = Callable[..., Any]
@@ -86,6 +84,99 @@ def test_one_that_is_down_gets_all_of_it_later_in_order(
             until(lambda: len(receiver.got) == 100)
     assert receiver.ids == ids(*range(100))
     assert [each.headers["ce-id"] for each in receiver.tries[:5]] == ids(0) * 5
+
+
+def test_an_event_that_is_never_taken_holds_its_own_camera_alone(
+    server: RedisChild, folder: Path, until: Until
+) -> None:
+    """Far more than a lane holds waits behind it, and what is taken is not sent again."""
+
+    def usual(got: Received) -> Reply:
+        is_poison = got.headers["ce-id"] == "gate-0" and is_down.is_set()
+        return Reply(503, (("retry-after", "0"),)) if is_poison else Reply()
+
+    is_down = threading.Event()
+    is_down.set()
+    with receiving() as receiver:
+        receiver.usual = usual
+        for number in range(150):
+            write(server, event(number), number)
+        with hooked(server.url, folder, a={"url": receiver.url}):
+            until(lambda: len(receiver.tries) > 3)
+            for number in range(150):
+                write(server, event(number, "yard"), number)
+            until(lambda: receiver.ids == ids(*range(150), camera="yard"))
+            told = until(lambda: (r := report(server, "webhook-a")) and r.lag == 150 and r)
+            assert (told.state, told.delivered) == ("away", 150)
+            assert told.words == "gate: 503 Service Unavailable: ok"
+            [pending] = server.client().xinfo_groups(key("gate", "events"))
+            assert 32 <= pending["pending"] <= 48, "the rest is not read"
+            is_down.clear()
+            until(lambda: (r := report(server, "webhook-a")) and r.state == "running" and not r.lag)
+    assert receiver.ids[150:] == ids(*range(150))
+
+
+def test_an_event_that_is_given_up_takes_none_along_while_others_are_taken(
+    server: RedisChild, folder: Path, until: Until
+) -> None:
+    """What comes behind it has its own time."""
+    with receiving() as receiver:
+        once = {"gate-1"}
+
+        def usual(got: Received) -> Reply:
+            name = got.headers["ce-id"]
+            fails = name == "gate-0" or name in once
+            once.discard(name)
+            return Reply(500 if fails else 200)
+
+        receiver.usual = usual
+        with hooked(server.url, folder, a={"url": receiver.url, "give_up_s": 1}):
+            write(server, event(0), 0)
+            until(lambda: receiver.tries)
+            write(server, event(0, "yard"), 0)
+            until(lambda: receiver.ids == ids(0, camera="yard"))
+            write(server, event(1), 1)
+            until(lambda: "gate-1" in receiver.ids)
+            assert not once
+    [(_, words)] = dead(server, "a")
+    assert words.startswith("500 Internal Server Error: ok; nothing of gate was taken for ")
+
+
+def test_what_is_on_its_way_at_the_end_does_not_come_again(
+    server: RedisChild, folder: Path, until: Until
+) -> None:
+    go = threading.Event()
+    with receiving() as receiver:
+        receiver.usual = lambda _got: Reply(after=go)
+        for number in range(3):
+            write(server, event(number), number)
+            write(server, event(number, "yard"), number)
+        with hooked(server.url, folder, a={"url": receiver.url}):
+            until(lambda: len(receiver.tries) == 2)
+            ending = threading.Timer(1, go.set)
+            ending.start()
+        ending.join()
+        assert sorted(receiver.ids) == ["gate-0", "yard-0"]
+        told = report(server, "webhook-a")
+        assert told is not None
+        assert (told.delivered, told.lag) == (2, 4)
+        with hooked(server.url, folder, a={"url": receiver.url}):
+            until(lambda: len(receiver.got) == 6)
+    for camera in ("gate", "yard"):
+        assert [each for each in receiver.ids if camera in each] == ids(0, 1, 2, camera=camera)
+
+
+def test_a_mistake_of_ours_is_not_silent(
+    server: RedisChild, folder: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Answer:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(HookBridge, "send_once", broken)
+    write(server, event(0), 0)
+    hook = {"url": "http://127.0.0.1:1"}
+    with pytest.raises(RuntimeError, match="a mistake"), hooked(server.url, folder, a=hook):
+        until(lambda: (r := report(server, "webhook-a")) and r.state == "failed")
 
 
 def test_a_slow_address_holds_no_other_and_a_camera_no_other(
@@ -153,7 +244,7 @@ def test_failures_that_last_make_dead_letters_until_something_is_taken(
             write(server, event(3), 3)
             until(lambda: receiver.got)
     (_, words), *_ = dead(server, "a")
-    assert words.startswith("500 Internal Server Error: ok; nothing was taken for ")
+    assert words.startswith("500 Internal Server Error: ok; nothing of gate was taken for ")
     assert receiver.ids == ids(3)
 
 
@@ -173,84 +264,6 @@ def test_a_receiver_that_asks_to_wait_is_not_asked_before(
             until(lambda: receiver.got)
     assert len(asked) == 2
     assert asked[1] - asked[0] >= 1
-
-
-@pytest.mark.parametrize(
-    ("headers", "status", "body", "wait_s"),
-    [
-        ({"retry-after": "7"}, 503, b"", 7),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 503, b"", 0),
-        ({"retry-after": "99999999"}, 503, b"", 3600),
-        ({"retry-after": "soon"}, 503, b"", None),
-        ({}, 429, b'{"message": "limited", "retry_after": 0.5, "global": false}', 0.5),
-        ({}, 429, b'{"ok": false, "parameters": {"retry_after": 3}}', 3),
-        ({}, 429, b"[]", None),
-        ({}, 429, b"[" * 10_000, None),
-        ({}, 503, b'{"retry_after": 1}', None),
-    ],
-)
-def test_how_long_to_wait(
-    headers: dict[str, str], status: int, body: bytes, wait_s: float | None
-) -> None:
-    with receiving() as receiver:
-        receiver.replies.append(Reply(status, tuple(headers.items()), body))
-        answer = posted(receiver.url)
-    assert answer.wait_s == wait_s
-
-
-@pytest.mark.parametrize("value", [" a", "a\nb", "ä"])
-def test_what_cannot_be_sent_is_not_tried_again(value: str) -> None:
-    with receiving() as receiver:
-        poster = Poster(5)
-        answer = poster.post(Request(receiver.url, {"X": value}, b""))
-        poster.close()
-        assert not receiver.tries
-    assert (answer.status, answer.meaning) == (None, "never")
-    assert answer.words.startswith("cannot be sent: ")
-
-
-@pytest.mark.parametrize("breaks_off", [True, False])
-def test_an_answer_whose_body_never_ends_is_one(breaks_off: bool) -> None:
-    read = threading.Event()
-
-    def serve(listening: socket.socket) -> None:
-        made, _ = listening.accept()
-        with made:
-            made.recv(65536)
-            made.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthanks")
-            assert breaks_off or read.wait(60)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, args=(listening,))
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        answer = posted(url, timeout_s=60 if breaks_off else 4)
-        read.set()
-        thread.join()
-    assert (answer.status, answer.meaning, answer.head) == (200, "taken", b"thanks")
-
-
-def test_no_answer_in_time_is_tried_again() -> None:
-    never = threading.Event()
-    with receiving() as receiver:
-        receiver.usual = lambda _got: Reply(after=never)
-        answer = posted(receiver.url, timeout_s=0.2)
-        never.set()
-    assert (answer.status, answer.words, answer.meaning) == (
-        None,
-        "no answer within 0.2 s",
-        "again",
-    )
-
-
-def test_tls_is_verified(tmp_path: Path) -> None:
-    with receiving(tls=certificate(tmp_path)) as receiver:
-        refused = posted(receiver.url)
-        assert (refused.status, refused.meaning) == (None, "again")
-        assert "certificate verify failed" in refused.words
-        taken = posted(receiver.url, ca=tmp_path / "own.pem")
-        assert (taken.status, taken.words, taken.meaning) == (200, "200 OK", "taken")
-        assert len(receiver.got) == 1
 
 
 def test_an_image_goes_along(server: RedisChild, folder: Path, until: Until) -> None:
@@ -321,11 +334,3 @@ def test_a_file_and_options_do_not_mix(tmp_path: Path, mirante: Run) -> None:
         assert (done.status, words in done.err) == (2, True), done.err
     with pytest.raises(ConfigError):
         hooks_of(Given(url="http://h/", image="link"), Reading())
-
-
-def posted(url: str, timeout_s: float = 5, ca: Path | None = None) -> Answer:
-    poster = Poster(timeout_s, ca)
-    try:
-        return poster.post(Request(url, {"Content-Type": "text/plain"}, b"x"))
-    finally:
-        poster.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import confluent_kafka
 
-_PRODUCER, _WORDS = 0, 512
+_PRODUCER, _PRODUCE, _WORDS = 0, 0, 512
 _CALLS: dict[str, tuple[Any, list[Any]]] = {
     "rd_kafka_conf_new": (ctypes.c_void_p, []),
     "rd_kafka_conf_set": (
@@ -32,6 +32,10 @@ _CALLS: dict[str, tuple[Any, list[Any]]] = {
     "rd_kafka_mock_broker_set_rtt": (
         ctypes.c_int,
         [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int],
+    ),
+    "rd_kafka_mock_push_request_errors_array": (
+        None,
+        [ctypes.c_void_p, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)],
     ),
     "rd_kafka_mock_topic_create": (
         ctypes.c_int,
@@ -80,6 +84,13 @@ class MockKafka:
     def slow_down(self, ms: int) -> None:
         """Let each answer take so long."""
         assert _library().rd_kafka_mock_broker_set_rtt(self._cluster, 1, ms) == 0
+
+    def refuse(self, *errors: int) -> None:
+        """Answer the next produce requests with these errors, one each."""
+        codes = (ctypes.c_int * len(errors))(*errors)
+        _library().rd_kafka_mock_push_request_errors_array(
+            self._cluster, _PRODUCE, len(errors), codes
+        )
 
     def create(self, topic: str, partitions: int = 1) -> None:
         """Create a topic."""

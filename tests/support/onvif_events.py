@@ -58,6 +58,7 @@ class EventCamera:
         prefixes: of its XML; the meaning is the same.
         by_parameter: subscriptions have one address, and a reference parameter each.
         named_host: the host in the addresses that it names, as one behind a router has it.
+        named_port: of its event service; 0: the port of all.
         folder: of the addresses that it names.
         older: it does not know GetServices.
         renews: it takes renewals.
@@ -77,6 +78,7 @@ class EventCamera:
     prefixes: Literal["usual", "gsoap"] = "usual"
     by_parameter: bool = False
     named_host: str = HOST
+    named_port: int = 0
     folder: str = "onvif"
     older: bool = False
     renews: bool = True
@@ -232,7 +234,8 @@ class EventCamera:
 
     def _services(self, name: str) -> tuple[int, bytes, dict[str, str]]:
         _, _, tt, _, _, tds = _PREFIXES[self.prefixes]
-        address = f"http{'s' if self.certificate else ''}://{self.named_host}:{self.port}/{self.folder}/ev"
+        place = f"{self.named_host}:{self.named_port or self.port}"
+        address = f"http{'s' if self.certificate else ''}://{place}/{self.folder}/ev"
         if name == "GetServices":
             if self.older:
                 return self._fault(500, "ter:ActionNotSupported", "not implemented")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mirante.counts import Metric
 from mirante.frame import Counts
 from pipeline.control.counted_report import CountedReport
+from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.reports import BuildReport, CameraReport, ModelReport, WorkerState
 from pipeline.control.sleep_report import SleepReport
@@ -33,6 +34,7 @@ GATE = CameraReport(
     events={"object-new": 5, "camera-lost": 1},
     counted=COUNTED,
     sleep=SleepReport(asleep=True, asleep_s=90.5, of_s=120.0, wakes={"motion": 2}, unseen=7),
+    onvif=OnvifReport(state="subscribed", events=4, failures=2),
     cpu_s=1.5,
     cpu_percent=1.9,
 )
