@@ -19,6 +19,9 @@ class OnvifReport(msgspec.Struct, frozen=True, kw_only=True):
     code: Annotated[str | None, Meta(description="why not, as a code of faults")] = None
     since: Annotated[float, Meta(description="Unix seconds at which the state began")] = 0.0
     events: Annotated[int, Meta(description="events since it was started")] = 0
+    failures: Annotated[
+        int, Meta(description="subscriptions that failed or were lost since it was started")
+    ] = 0
     last: Annotated[str, Meta(description="the last one's kind, and the class or the name")] = ""
     last_at: Annotated[float | None, Meta(description="Unix seconds of the last one")] = None
     clock_off_s: Annotated[

@@ -119,6 +119,7 @@ class CameraEvents:
                     self._failed(error.fault)
             except Exception as error:
                 log.exception("camera %s: its events over ONVIF", self._camera)
+                self._count_failure()
                 self._now("failed", f"{type(error).__name__}: {error}"[:200])
             if self._stop.is_set():
                 self._aborted.wait()  # else that could still end what unsubscribes
@@ -186,8 +187,12 @@ class CameraEvents:
             self.report = msgspec.structs.replace(self.report, unknown=unknown)
 
     def _failed(self, fault: Fault) -> None:
+        self._count_failure()
         state = "failed" if fault.code.needs_repair else "connecting"
         self._now(state, fault.reason, fault.code)
+
+    def _count_failure(self) -> None:
+        self.report = msgspec.structs.replace(self.report, failures=self.report.failures + 1)
 
     def _wait_s(self) -> float:
         wait_s = self._backoff.next_s()

@@ -52,6 +52,7 @@ class WorkerCollector(Collector):
         yield from _frames(now)
         yield from _cameras(now)
         yield from _sleep(now)
+        yield from _onvif(now)
         yield from _events(now)
         yield from _outbox(now.outbox)
         yield from _models(now)
@@ -169,6 +170,26 @@ def _sleep(now: WorkerState) -> Iterator[CounterMetricFamily | GaugeMetricFamily
         for reason, number in sleep.wakes.items():
             wakes.add_metric([name, reason], number)
     yield from (cpu, asleep, slept, wakes, unseen)
+
+
+def _onvif(now: WorkerState) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    subscribed = GaugeMetricFamily(
+        "mirante_onvif_subscribed",
+        "1 while the camera's own events are received; of cameras with the key onvif.",
+        labels=["camera"],
+    )
+    events = CounterMetricFamily(
+        "mirante_onvif_events", "Events that the camera has told.", labels=["camera"]
+    )
+    failures = CounterMetricFamily(
+        "mirante_onvif_failures", "Subscriptions that failed or were lost.", labels=["camera"]
+    )
+    for name, camera, _ in now.accounts():
+        if (onvif := camera.onvif) is not None:
+            subscribed.add_metric([name], onvif.state == "subscribed")
+            events.add_metric([name], onvif.events)
+            failures.add_metric([name], onvif.failures)
+    yield from (subscribed, events, failures)
 
 
 def _events(now: WorkerState) -> Iterator[CounterMetricFamily]:

@@ -84,6 +84,7 @@ class Device:
         self._connections: dict[int, HTTPConnection] = {}
         self._socket: socket.socket | None = None
         self._is_aborted = False
+        self._peer = ""  # the address that its name leads to
         self.ahead = timedelta()
         """How far its clock is ahead of ours, where that is more than the seconds it tells."""
         target = url.target if url.path not in {"", "/"} else PATH
@@ -120,7 +121,10 @@ class Device:
             is_http, port, split = False, None, SplitResult("", "", "", "", "")
         if not is_http:
             raise OnvifError(_no_onvif(self._place, f"it names no address, but {address!r:.60}"))
-        is_own = split.hostname == self._url.host and (split.scheme == "https") == self._is_tls
+        is_own = (
+            split.hostname in {self._url.host, self._peer}
+            and (split.scheme == "https") == self._is_tls
+        )
         port = port or (443 if self._is_tls else 80)
         target = split._replace(scheme="", netloc="", fragment="").geturl() or "/"
         target = quote(target, safe=_OF_ADDRESSES)
@@ -244,6 +248,7 @@ class Device:
             self._connections[port] = connection
             connection.connect()
             check_peer(connection)
+            self._peer = connection.sock.getpeername()[0]
         self._socket = connection.sock
         if self._is_aborted:
             raise ConnectionAbortedError

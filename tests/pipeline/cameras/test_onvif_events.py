@@ -87,6 +87,16 @@ def test_messages_come_as_they_are_said(camera: EventCamera) -> None:
         assert not camera.subscriptions, "it still holds a subscription"
 
 
+def test_its_events_are_on_another_port_of_a_camera_that_has_a_name() -> None:
+    with EventCamera() as events, EventCamera(named_port=events.port) as camera:
+        point = PullPoint(Device(CameraUrl(f"http://localhost:{camera.port}/")))
+        point.open()
+        events.say(events.message(MOTION, {"IsMotion": "1"}))
+        assert len(point.pull()) == 1
+        point.close()
+        assert camera.asked == ["GetSystemDateAndTime", "GetServices"]
+
+
 def test_over_tls_only_to_a_camera_that_is_trusted(
     own_certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

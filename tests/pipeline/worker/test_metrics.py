@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from mirante.frame import Counts
+from pipeline.control.onvif_report import OnvifReport
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.reports import BOUNDS_S, BuildReport, CameraReport, WorkerState
 from pipeline.worker.metrics import STATES, Latency
@@ -68,6 +69,17 @@ def test_sleep_and_cost_of_a_camera() -> None:
     assert of_gate(samples, "mirante_camera_cpu_seconds_total") == 1.5
     assert samples["mirante_camera_cpu_seconds_total", (("camera", "awake"),)] == 2.5
     assert ("mirante_camera_asleep", (("camera", "awake"),)) not in samples
+
+
+def test_events_of_the_camera_itself() -> None:
+    lost = OnvifReport(state="connecting", reason="it does not answer", events=1)
+    deaf = replace(GATE, onvif=None)
+    samples = scrape(worker(gate=GATE, yard=replace(GATE, onvif=lost), deaf=deaf))
+    assert of_gate(samples, "mirante_onvif_subscribed") == 1
+    assert of_gate(samples, "mirante_onvif_events_total") == 4
+    assert of_gate(samples, "mirante_onvif_failures_total") == 2
+    assert samples["mirante_onvif_subscribed", (("camera", "yard"),)] == 0
+    assert ("mirante_onvif_subscribed", (("camera", "deaf"),)) not in samples
 
 
 def test_published_never_falls_when_the_ring_overflows() -> None:
