@@ -129,6 +129,25 @@ def test_a_zone_is_drawn_with_the_mouse_and_counts_who_walks_through(
     sees_the_events(page, walked, "door")
 
 
+def test_a_zone_is_proposed_where_objects_were(pages: Pages, site: Site, walked: str) -> None:
+    """With a finger; it is drawn, and counts once it is saved."""
+    path = f"{site.url}/api/v1/cameras/{walked}/zones/proposal"
+    until(lambda: httpx.get(path).json().get("name"), what="for tracks that are kept")
+    page = opened(pages, site, walked, **PHONE)
+    page.get_by_role("button", name="Draw zones and lines").tap()
+    page.get_by_role("button", name="Propose a zone").tap()
+    expect(page.get_by_role("status").filter(has_text="tracks of the last")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Corner 1 of proposed"))).to_be_attached()
+    page.get_by_role("button", name="Propose a zone").tap()
+    page.get_by_role("button", name="Remove zone-1").tap()
+    assert page.evaluate(BLUNDERS) == []
+    page.get_by_role("button", name="Save", exact=True).tap()
+    until(lambda: rules(site, walked)["zones"], what="for the zone")
+    polygon = rules(site, walked)["zones"]["proposed"]["polygon"]
+    assert min(max(each) for each in zip(*polygon, strict=True)) > 0.1
+    until(lambda: entered(page, "proposed") >= 1, what="for objects in the zone")
+
+
 def shows_an_image(shown: Locator) -> None:
     until(lambda: shown.locator("img").evaluate("(one) => one.naturalWidth"), what="for an image")
 

@@ -95,6 +95,23 @@ export function ZonePanel({ editor, planes }) {
     ...(kind === "ground" ? { open: false } : { open: true }), failure: null, corner: null,
     ...((one) => ({ shapes: [...shapes, one], selected: one.id }))(kind === "ground" ? placedShape(kind, shapes) : shapeOf(kind, newName(kind, shapes), [])),
   });
+  const propose = async () => {
+    change({ busy: true, failure: null });
+    try {
+      const { name: found, rules, words } = await get(cameraPath(name, "/zones/proposal"));
+      if (found) {
+        change(({ shapes: drawn }) => {
+          const called = drawn.some((one) => one.name === found) ? newName("zone", drawn) : found;
+          const [zone] = shapesOf({ zones: { [called]: rules.zones[found] }, area });
+          return { shapes: [...drawn, zone], selected: zone.id, corner: null };
+        });
+        toast(words);
+      }
+      change({ busy: false, failure: found ? null : [words] });
+    } catch (error) {
+      change({ busy: false, failure: error.lines ?? [error.message] });
+    }
+  };
   const drop = (one) => change({ shapes: shapes.filter((other) => other !== one), selected: one.id === selected ? null : selected, corner: null, open: false });
   const save = async () => {
     change({ busy: true, failure: null });
@@ -111,6 +128,7 @@ export function ZonePanel({ editor, planes }) {
   };
   return html`<section class="card zone-panel" ref=${panel}><h2>Zones and lines</h2>
     <div class="zone-adders">${Object.entries(WORDS).map(([kind, words]) => html`<${Button} icon="add" key=${kind} disabled=${open} onClick=${() => add(kind)}>Add ${words}</${Button}>`)}
+      <${Button} icon="add" disabled=${open || busy} onClick=${propose}>Propose a zone</${Button}>
       ${!shapes.some((one) => one.kind === "ground") && html`<${Button} icon="add" disabled=${open} onClick=${() => add("ground")}>Ground</${Button}>`}</div>
     <div class="zone-scroll">
     ${shapes.length === 0 && html`<p class="nothing">An area that objects enter and leave, or a line that they cross. Draw one on the image.</p>`}
