@@ -160,9 +160,9 @@ def _said(error: BaseException) -> str:
     """What went wrong, without the address: a part of it may be a secret."""
     known = [each for each in _causes(error) if isinstance(each, OSError) and each.errno]
     cause = known[-1] if known else error
-    is_plain = isinstance(cause, ConnectionError) and cause.errno is not None
-    words = os.strerror(cause.errno) if is_plain else " ".join(str(cause).split())
-    return words or type(error).__name__
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return os.strerror(cause.errno)
+    return " ".join(str(cause).split()) or type(error).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
