@@ -61,12 +61,13 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> TestClient:
+def client(tmp_path: Path) -> Iterator[TestClient]:
     """Without Redis: what gets past its right answers 503."""
     access = make_access(tmp_path, tokens=TOKENS)
     credentials = Credentials(tmp_path / "credentials.json")
     services = make_services("redis://127.0.0.1:1", access.settings, access, credentials)
-    return TestClient(make_app(services), base_url=HOST)
+    with TestClient(make_app(services), base_url=HOST) as made:  # one thread for all requests
+        yield made
 
 
 def declaring(client: TestClient) -> list[tuple[Route, Right]]:

@@ -100,7 +100,7 @@ def read(site: Bench) -> Any:
 def test_every_route_answers_as_it_says(site: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     tried = set()
-    for result in read(site).get_all_operations():
+    for result in read(site).exclude(method="HEAD").get_all_operations():  # each is its GET
         operation = result.ok()
 
         def call(case: Any) -> None:
