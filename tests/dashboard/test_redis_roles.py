@@ -34,7 +34,7 @@ from tests.support.outcome import Run
 from tests.support.ports import free_port
 from tests.support.redis_child import RedisChild
 from tests.support.redis_fixtures import until
-from tests.support.redis_kinds import KINDS, program
+from tests.support.redis_kinds import USUAL, program
 from tests.support.redis_sites import SentinelSite, asked, eventually
 from tests.support.running_worker import running
 from tests.support.simulated_camera import LANES, frame
@@ -77,7 +77,7 @@ class Site:
         assert [(e["reason"], e["context"], e["object"]) for e in refused] == []
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=USUAL)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="mr") as short:
         made = Site(request.param, Path(short))

@@ -123,7 +123,7 @@ def few(table: dict[str, dict[str, str]]) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("is_here", [True, False])
+@pytest.mark.parametrize("is_here", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_the_demo_ends_with_an_account(
     run: Callable[..., Any], tmp_path: Path, is_here: bool
 ) -> None:

@@ -118,6 +118,7 @@ def test_an_engine_is_built_in_a_child_and_swapped_in(
     assert not [line for line in infos(free_port, "mirante_engine_build") if "ready" not in line]
 
 
+@pytest.mark.full  # its parts: builder/test_contest.py, worker/test_fastest.py, and the test above
 @pytest.mark.timeout(290)
 def test_the_fastest_runtime_is_found_once(
     up: Up, redis_url: str, free_port: int, tmp_path: Path

@@ -52,7 +52,7 @@ def test_it_is_as_small_as_its_card_says(home: Path) -> None:
 @pytest.mark.parametrize(
     ("clip", "every", "least"),
     [
-        (CLIPS / "highway.mp4", 8, {"car": 0.8}),
+        pytest.param(CLIPS / "highway.mp4", 8, {"car": 0.8}, marks=pytest.mark.full),
         (CLIPS / "lanes.mp4", 4, {"car": 0.6}),
         (ROOT / ".cache" / "demo" / "vtest.avi", 20, {"person": 0.6, "car": 0.6}),
     ],

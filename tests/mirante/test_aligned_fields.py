@@ -15,7 +15,7 @@ from mirante.keypoints import Pose, Skeleton
 from mirante.shapes import ShapeError
 from mirante.wire import decode, encode
 
-CHAINS, STEPS = 600, 8
+CHAINS, STEPS = 200, 8
 PLANE = Mask(("face",), np.zeros((1, 2, 1), np.uint8), 8, (0, 0, 9, 9))
 BONES = [Skeleton(tuple(f"{i} of {size}" for i in range(size))) for size in range(4)]
 TABLES = (("car", "person"), ("face",), ("person", "dog", "car"), ())

@@ -130,7 +130,9 @@ def test_a_pretrained_backbone_learns_unless_its_rate_is_0(tmp_path: Path, rate:
     assert any(name.startswith("backbone.") for name in moved) == (rate > 0)
 
 
-@pytest.mark.parametrize(("half", "gap"), [(False, 1e-4), (True, 2e-2)])
+@pytest.mark.parametrize(
+    ("half", "gap"), [pytest.param(False, 1e-4, marks=pytest.mark.full), (True, 2e-2)]
+)
 def test_the_exported_file_says_what_the_network_says(
     tmp_path: Path, half: bool, gap: float
 ) -> None:

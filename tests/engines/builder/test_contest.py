@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engines.builder import contest
+from engines.builder.__main__ import main
 from engines.builder.builders import BuildError
 from engines.builder.contest import hold, measure, remembered
 from engines.builder.request import Contest, Request
@@ -73,6 +77,26 @@ def test_what_is_clearly_cheaper_wins_and_is_there_afterwards(asked: Contest, co
     assert engine.is_proved
     shelf.remove(engine.key)
     assert remembered(asked) is None  # it is built again
+
+
+def test_the_child_steps_back_and_says_the_verdict(
+    asked: Contest,
+    costs: Costs,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    costs({0: 10.0, 1: 9.4})
+    stepped: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.sched_setscheduler", lambda *how: stepped.append(how[:2]))
+    (tmp_path / "asked.json").write_text(asked.to_json())
+    words = ("engines.builder", "--contest", "--nice", "0", str(tmp_path / "asked.json"))
+    monkeypatch.setattr("sys.argv", [*words])
+    assert main() == 0
+    assert stepped == [(0, os.SCHED_IDLE)]
+    first, *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["doing"] == "building openvino fp32"
+    assert msgspec.convert(last["verdict"], verdicts.Verdict) == remembered(asked)
 
 
 def test_a_gain_that_may_be_noise_is_none(asked: Contest, costs: Costs) -> None:

@@ -20,7 +20,10 @@ LABELS = ["van", "bus", "taxi", "tram", "lorry"]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize(("architecture", "made"), [("MobileNetV3", "mobilenet"), ("ViT", "vit")])
+@pytest.mark.parametrize(
+    ("architecture", "made"),
+    [("MobileNetV3", "mobilenet"), pytest.param("ViT", "vit", marks=pytest.mark.full)],
+)
 def test_a_box_gets_what_pytorch_says_of_its_crop(
     architecture: str, made: str, tmp_path: Path
 ) -> None:

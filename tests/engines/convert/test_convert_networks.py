@@ -28,7 +28,9 @@ def networks() -> Any:
     ("make", "library", "architecture"),
     [
         ("smp_unet", "segmentation_models_pytorch", "U-Net (segmentation-models-pytorch)"),
-        ("segformer", "segmentation_models_pytorch", "SegFormer"),
+        pytest.param(
+            "segformer", "segmentation_models_pytorch", "SegFormer", marks=pytest.mark.full
+        ),
     ],
 )
 def test_segmenters(make: str, library: str, architecture: str, tmp_path: Path) -> None:
@@ -53,7 +55,10 @@ def test_segmenters(make: str, library: str, architecture: str, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("make", "library", "architecture"),
-    [("mobilenet", "torchvision", "MobileNet"), ("vit", "timm", "ViT")],
+    [
+        ("mobilenet", "torchvision", "MobileNet"),
+        pytest.param("vit", "timm", "ViT", marks=pytest.mark.full),
+    ],
 )
 def test_classifiers(
     make: str, library: str, architecture: str, tmp_path: Path, networks: Any

@@ -26,7 +26,12 @@ NUMBERS = ROOT / "tests/support/numbers"
 
 @pytest.mark.rtsp
 @pytest.mark.parametrize(
-    "name", ["numbers_b0.h264.mp4", "numbers_b3.h264.mp4", "numbers_b3.h265.mp4"]
+    "name",
+    [
+        "numbers_b0.h264.mp4",
+        pytest.param("numbers_b3.h264.mp4", marks=pytest.mark.full),
+        "numbers_b3.h265.mp4",
+    ],
 )
 def test_each_frame_of_a_clip_is_shown_at_the_time_of_its_result(name: str, tmp_path: Path) -> None:
     store = ClipStore(tmp_path, 1 << 30, 1)
