@@ -75,6 +75,7 @@ class CaptureTime:
         self._packets: dict[int, int] = {}  # PTS of packets to their NTP time in ns
         self._newest = (0, 0)  # PTS and NTP time in ns of the image that came last; 0: not told
         self._had_own = False  # … which had kept it
+        self._lately: tuple[int, Any] | None = None  # PTS and buffer of one that came behind it
         self._steady = 0  # images in a row that could have been told without packets
         self._images: dict[int, tuple[int, int | None]] = {}  # PTS to arrival by Unix, and NTP
         self._is_timed = False  # the camera has told the time of an image
@@ -93,10 +94,19 @@ class CaptureTime:
         if (ntp_ns := _ntp_ns(buffer)) is not None:
             _keep(self._packets, pts, ntp_ns)
 
-    def timed(self, buffer: Any) -> Any:
-        """Return an encoded image, or a copy with the camera's time, where that was lost."""
-        pts, own_ns = buffer.pts, _ntp_ns(buffer)
-        told_ns = self._packets.pop(pts, None)
+    def timed(self, buffer: Any, is_key: bool = True) -> Any:
+        """Return an encoded image, or a copy with the camera's time, where that was lost.
+
+        Args:
+            buffer: the image.
+            is_key: it leans on no other; where packets are not looked at, only these lose it.
+        """
+        pts = buffer.pts
+        if not (is_key or self.needs_packets):
+            self._lately = pts, buffer
+            return buffer
+        self._look_back()
+        own_ns, told_ns = _ntp_ns(buffer), self._packets.pop(pts, None)
         ntp_ns = own_ns or told_ns or self._beside(pts)
         self._follow(pts, ntp_ns or 0, own_ns is not None)
         if own_ns is not None or ntp_ns is None:
@@ -104,6 +114,13 @@ class CaptureTime:
         whole = buffer.copy_region(_ALL, 0, _WHOLE)
         whole.add_reference_timestamp_meta(_NTP, ntp_ns, Gst.CLOCK_TIME_NONE)
         return whole
+
+    def _look_back(self) -> None:
+        """Take in the image that came last, if that was put off: it takes as long as all else."""
+        if self._lately is not None:
+            (pts, buffer), self._lately = self._lately, None
+            ntp_ns = _ntp_ns(buffer)
+            self._newest, self._had_own = (pts, ntp_ns or 0), ntp_ns is not None
 
     def _beside(self, pts: int) -> int | None:
         """Return the NTP time in ns of an image by the one before, where no packets are seen."""
@@ -121,18 +138,18 @@ class CaptureTime:
         self.needs_packets = self._steady < _SURE
         self._newest, self._had_own = (pts, ntp_ns), is_own
 
-    def arrived(self, buffer: Any, at_ns: int | None = None) -> Any:
+    def arrived(self, buffer: Any, at_ns: int | None = None, is_key: bool = True) -> Any:
         """Note an encoded image before the decoder.
 
         Args:
-            buffer: the image.
+            buffer, is_key: as of ``timed``.
             at_ns: Unix time at which it came, and was timed; None for now.
 
         Returns:
             A copy with the camera's time to decode instead, where that was lost; else None.
         """
-        whole = self.timed(buffer) if at_ns is None else buffer
-        ntp_ns = _ntp_ns(whole)
+        whole = self.timed(buffer, is_key) if at_ns is None else buffer
+        ntp_ns = None if self._is_handed_on else _ntp_ns(whole)  # else nobody asks for it
         self._is_timed |= ntp_ns is not None
         self._untimed += not self._is_timed
         _keep(self._images, buffer.pts, (at_ns or time.time_ns(), ntp_ns))

@@ -251,7 +251,7 @@ class FrameProbes:
             return _DROP
         if self.nap is not None and not self._passes and self._naps(self.nap, pad, buffer, key):
             return _DROP
-        if (whole := self.times.arrived(buffer)) is not None:
+        if (whole := self.times.arrived(buffer, is_key=key)) is not None:
             self._pass(pad, whole)
             return _DROP
         self._keep(pad, buffer)
@@ -267,7 +267,7 @@ class FrameProbes:
 
     def _naps(self, nap: Nap, pad: Any, buffer: Any, key: bool) -> bool:
         """Return whether an image that has come is not decoded now."""
-        whole = self.times.timed(buffer)
+        whole = self.times.timed(buffer, key)
         if not nap.takes(pad, whole, key, self._damage.loss):
             if whole is not buffer:
                 self._pass(pad, whole)

@@ -181,19 +181,19 @@ def told_ns(buffer: Any) -> int | None:
     return None if meta is None else meta.timestamp
 
 
-def came(times: CaptureTime, pts: int, keeps: bool) -> int | None:
+def came(times: CaptureTime, pts: int, keeps: bool, is_key: bool = False) -> int | None:
     """Have the packets of an image come, which are looked at where they need be, and the image."""
     if times.needs_packets:
         times.packet(image(pts))
-    return told_ns(times.timed(image(pts, keeps)))
+    return told_ns(times.timed(image(pts, keeps), is_key))
 
 
 def test_packets_are_not_looked_at_where_key_frames_alone_lose_their_time() -> None:
     times, looks = CaptureTime(), 0
     for number in range(500):
         looks += times.needs_packets
-        pts = number * 40 * MS
-        assert came(times, pts, keeps=number % 50 > 0) == 1000 * S + pts
+        pts, is_key = number * 40 * MS, number % 50 == 0
+        assert came(times, pts, not is_key, is_key) == 1000 * S + pts
     assert 0 < looks < 150
 
 
@@ -212,15 +212,16 @@ def test_packets_are_looked_at_where_pts_do_not_tell_the_time(
     times, pts = CaptureTime(), 10 * S
     for number in range(300):
         pts += step[number % 2] * MS
-        assert came(times, pts, keeps(number)) == 1000 * S + pts
+        assert came(times, pts, keeps(number), number % 50 == 0) == 1000 * S + pts
         assert times.needs_packets
 
 
-def test_packets_are_looked_at_again_where_images_begin_to_lose_their_time() -> None:
+def test_packets_are_looked_at_again_behind_a_key_frame_where_images_lose_their_time() -> None:
     times = CaptureTime()
-    told = [came(times, number * 40 * MS, number < 200) for number in range(210)]
+    told = [came(times, n * 40 * MS, n < 210, n % 50 == 0) for n in range(300)]
     assert times.needs_packets
-    assert [at - 1000 * S for at in told if at is not None] == [n * 40 * MS for n in range(210)]
+    lost = [number for number, at in enumerate(told) if at is None]
+    assert lost == [*range(210, 251)]
 
 
 def test_images_that_are_decoded_late_say_nothing_of_how_they_come() -> None:
