@@ -55,7 +55,6 @@ extern "C" __global__ void pick_rows(Sift sift) {
   __shared__ unsigned prefix, quota, reaching;
   int thread = threadIdx.x;
   if (thread == 0) prefix = 0u, quota = sift.limit, reaching = 0u;
-  __syncthreads();
   unsigned mask = 0u;
   for (int shift = 24; shift >= 0; shift -= 8) {
     histogram[thread] = 0u;

@@ -60,8 +60,8 @@ class Noise:
         width, height = size
         halved = -(-width // 2), -(-height // 2)
         rng = np.random.default_rng(width * 1000 + height)
-        # Below 16 the host's two ways to convert BT.601 differ; see ``on_gpu``.
-        least = 16 if (weights, full) == ("bt601", False) else 0
+        # Below 16 the host's two ways to convert BT.601 differ, and that of odd sizes is another.
+        least = 16 if (weights, full) == ("bt601", False) and (width % 2 or height % 2) else 0
         self.luma = rng.integers(least, 256, (height, width), np.uint8)
         self.u, self.v = (rng.integers(0, 256, halved[::-1], np.uint8) for _ in range(2))
         pitch = width + width % 2 + padding

@@ -127,7 +127,7 @@ def install(folder: Path, to: Path) -> Path:
         # bindings are packages of the system.
         venv.create(to, system_site_packages=True, with_pip=False)
         (pip,) = wheels.glob("pip-*.whl")
-        command = [str(to / "bin" / "python"), str(pip / "pip"), "install", "--no-index"]
+        command = [str(to / "bin" / "python"), str(pip / "pip"), "install", "-q", "--no-index"]
         command += [
             "--ignore-installed",
             "--no-warn-script-location",

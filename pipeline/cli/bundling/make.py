@@ -88,8 +88,7 @@ def download(wheels: Path, machine: str, python: str, extras: tuple[str, ...]) -
     Raises:
         RuntimeError: pip fails; its own words are on stderr.
     """
-    _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(ROOT))
-    (own,) = wheels.glob("mirante-*.whl")
+    own = _own_wheel(wheels)
     arch = machine.removeprefix("linux-")
     platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(_OLDEST_GLIBC, _NEWEST_GLIBC + 1)]
     options = [f"--platform={each}" for each in (*platforms, f"manylinux2014_{arch}")]
@@ -141,6 +140,27 @@ def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path
     text = json.dumps({**about, "parts": parts}, indent=1) + "\n"
     (to / ABOUT).write_text(text, encoding="utf-8")
     return sorted(to.iterdir())
+
+
+def _own_wheel(wheels: Path) -> Path:
+    """Return Mirante's wheel, made of a copy: setuptools leaves a folder in what it builds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    rooms = [
+        each.rstrip("*") for each in project["tool"]["setuptools"]["packages"]["find"]["include"]
+    ]
+    with tempfile.TemporaryDirectory() as work:
+        for room in rooms:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / room, Path(work) / room, ignore=ignored)
+        for name in (
+            "pyproject.toml",
+            project["project"]["readme"],
+            *project["project"]["license-files"],
+        ):
+            shutil.copyfile(ROOT / name, Path(work) / name)
+        _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), work)
+    (own,) = wheels.glob("mirante-*.whl")
+    return own
 
 
 def _said(path: Path) -> dict[str, Any]:
