@@ -36,7 +36,7 @@ EXTRAS = {
     "dev": (*BUILDING, "train", "convert", "dev"),
 }
 # Dependency groups in pyproject.toml: with what they need, and without.
-WHOLE = ("layouts",)
+WHOLE = ("layouts", "charts")
 ALONE = ("triton", "demo", "lock")
 
 # PyTorch's CUDA is 2.5 GB. It is locked for groups that always install PyTorch; for the others it

@@ -16,6 +16,7 @@ from bridges.mqtt.broker import Broker
 from bridges.mqtt.options import Options
 from dashboard.access import Access
 from pipeline.cli.app import make_app
+from pipeline.config.load import load_settings
 from pipeline.config.settings import Settings
 from tests.support import ROOT
 from tests.support.mosquitto import PROGRAM as MOSQUITTO
@@ -27,6 +28,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = ("pipeline", "dashboard")
 BRIDGES = ("mqtt-bridge",)
+WORKERS = ("worker-1", "worker-2")
+FLEET = (*WORKERS, "keeper")
 KEYS = {
     "build", "image", "user", "command", "restart", "profiles", "depends_on",
     "environment", "secrets", "ports", "volumes", "healthcheck", "stop_grace_period",
@@ -42,6 +45,7 @@ def test_what_starts_without_a_profile() -> None:
     assert {name for name, of in SERVICES.items() if "profiles" not in of} == {"redis", *OURS}
     others = {name: of["profiles"] for name, of in SERVICES.items() if "profiles" in of}
     assert others == {
+        **{name: ["fleet"] for name in FLEET},
         **{name: ["mqtt"] for name in ("mosquitto", "mqtt-bridge")},
         **{name: ["observability"] for name in ("prometheus", "grafana")},
     }
@@ -56,7 +60,7 @@ def test_each_service_is_sound(name: str) -> None:
     assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service.get("ports", []))
     assert set(service.get("depends_on", [])) <= set(SERVICES)
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
-    if name in OURS:
+    if name in (*OURS, *FLEET):
         assert (service["build"], service["image"]) == (
             {"context": ".", "target": "cpu"},
             "mirante",
@@ -201,7 +205,7 @@ def parsed(command: list[str]) -> str:
     return "" if outcome.exit_code == 0 else outcome.output
 
 
-@pytest.mark.parametrize("name", [*OURS, *BRIDGES])
+@pytest.mark.parametrize("name", [*OURS, *BRIDGES, *FLEET])
 def test_commands_are_ours(name: str) -> None:
     assert parsed(SERVICES[name]["command"]) == ""
 
@@ -229,6 +233,26 @@ def test_settings_of_the_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert settings.dashboard.port is None, "the service serves it"
 
 
+def test_workers_of_the_fleet_differ_in_their_names_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "redis-password").write_text(f"{PASSWORD}\n")
+    first, second = (SERVICES[name] for name in WORKERS)
+    assert first | {"environment": second["environment"]} == second
+    for name in WORKERS:
+        environment = SERVICES[name]["environment"]
+        own = {"MIRANTE_WORKER": name, "MIRANTE_FLEET__JOIN": "true"}
+        assert environment == SERVICES["pipeline"]["environment"] | own
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value.replace("/run/secrets", str(tmp_path)))
+        source, target, _ = next(each for each in mounts(name) if each[0].startswith("."))
+        assert SERVICES[name]["command"] == ["up", target]
+        settings = load_settings(ROOT / source)
+        assert (settings.worker, dict(settings.cameras)) == (name, {})
+        assert settings.fleet.join
+    assert mounts("pipeline")[-1] in mounts("worker-1"), "models, and the key of the fleet"
+
+
 def test_the_dashboard_shares_the_cameras_passwords_and_the_redis() -> None:
     assert mounts("dashboard") == [each for each in mounts("pipeline") if each[0] == "models"]
     command = SERVICES["dashboard"]["command"]
@@ -237,7 +261,7 @@ def test_the_dashboard_shares_the_cameras_passwords_and_the_redis() -> None:
     assert own.items() <= shared.items()
     assert set(own) == {"MIRANTE_REDIS__URL", "MIRANTE_REDIS__PASSWORD_FILE"}
     file = own["MIRANTE_REDIS__PASSWORD_FILE"]
-    for name in ("redis", *OURS, *BRIDGES):
+    for name in ("redis", *OURS, *FLEET, *BRIDGES):
         secret = SERVICES[name]["secrets"][0]
         assert file == f"/run/secrets/{secret}"
 
@@ -246,7 +270,7 @@ def test_what_is_written_has_a_place() -> None:
     """The image is read-only: beside the volume its variables name /tmp, which is a tmpfs."""
     image = (ROOT / "Dockerfile").read_text()
     assert "XDG_RUNTIME_DIR=/tmp XDG_CACHE_HOME=/tmp" in image
-    for name in OURS:
+    for name in (*OURS, *FLEET):
         assert [place.partition(":")[0] for place in SERVICES[name]["tmpfs"]] == ["/tmp"]
 
 
