@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from engines.commands import command
 from fleet import models_cli
+from fleet.simulation.plan import Plan
 from pipeline.cli.camera import RedisOption, connected
 
 app = typer.Typer(no_args_is_help=True, help="Workers on many machines, and their cameras.")
@@ -103,3 +105,16 @@ def key(
     if len(steps) > 1:
         raise typer.BadParameter("expected one of --rotate, --reseal and --drop-old at a time")
     typer.echo(change(steps[0] if steps else None, redis_url))
+
+
+@app.command()
+@command
+def simulate(plan: Plan) -> None:
+    """Run a fleet whose cameras and workers only pretend, over a real Redis; how soon all is well.
+
+    Exit 1 if a step takes longer than --timeout.
+    """
+    from fleet.simulation.run import show
+
+    if not show(plan):
+        raise typer.Exit(1)

@@ -24,7 +24,7 @@ from pipeline.control.beats import beats, end
 from pipeline.control.entries import Desired
 from pipeline.control.registry import Place, Registry
 from pipeline.control.reports import WorkerReport, read_report
-from pipeline.control.versioned import Version, read, read_version
+from pipeline.control.versioned import Version, read, read_since, read_version
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Keeper:
         self._client, self._clock, self._lost_s = client, clock, lost_s
         self._registry = Registry(client)
         self._seen: Version | None = None
+        self._noted: bytes | None = None
         self._moving: dict[str, float] = {}  # until when
         self._missing: dict[str, float] = {}  # workers of cameras, without a beat since
         self._queue: list[str] = []  # of workers whose report is due
@@ -134,11 +135,20 @@ class Keeper:
         """Read the registry where it changed; return whether it did. What Redis lost workers put
         back first.
         """
-        if read_version(self._client) == self._seen:
+        now = read_version(self._client)
+        if now == self._seen:
             return False
-        version, entries = read(self._client)
+        found = self._seen and read_since(self._client, self._seen, self._noted, now)
+        if found:
+            changed, self._noted = found
+            self._seen = now
+            kept = {name: entry for name, entry in self.entries.items() if name not in changed}
+            new = {name: entry for name, entry in changed.items() if entry and entry.fleet}
+            self.entries = kept | new
+            return True
+        version, entries, noted = read(self._client)
         if version.is_whole:
-            self._seen = version
+            self._seen, self._noted = version, noted
             self.entries = {name: entry for name, entry in entries.items() if entry.fleet}
         return version.is_whole
 

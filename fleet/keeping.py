@@ -10,6 +10,7 @@ from typing import cast
 import redis
 
 from fleet.keeper import TICK_S, Keeper
+from fleet.telling import Telling
 from mirante.keys import FLEET_DRAINED, FLEET_KEEPER
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
@@ -33,6 +34,7 @@ def keep(url: str, stop: threading.Event, then: Callable[[Keeper], None] | None 
     """
     outage = Outage(RedisUrl(url), log, "cameras stay where they are")
     with connect(url) as client:
+        telling = Telling(client)
         lease = Lease(client, FLEET_KEEPER, "the fleet's keeper", "nothing", LEASE_MS)
         keeper = Keeper(client)
         decides = False
@@ -42,6 +44,7 @@ def keep(url: str, stop: threading.Event, then: Callable[[Keeper], None] | None 
                     log.info("%s", "this keeper decides" if decides else "another keeper decides")
                 if decides:
                     keeper.step()
+                    telling.tell(keeper)
                 else:
                     keeper.look()
             except (redis.RedisError, RegistryError) as error:

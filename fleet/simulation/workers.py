@@ -7,6 +7,7 @@ camera is behind it. They end when standard input does, without a word when the 
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 import threading
 import time
@@ -26,11 +27,12 @@ from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from pipeline.cameras.synthetic import picture
 from pipeline.config.settings import Settings
+from pipeline.control.beats import BEAT_S, Beat, beat
 from pipeline.control.entries import Desired
 from pipeline.control.outbox_report import OutboxReport
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import CameraReport, WorkerReport, WorkerState, publish
-from pipeline.control.room import RoomReport, Space
+from pipeline.control.room import KEPT, RoomReport, Space
 from pipeline.worker.reporter import EVERY_S, Reporter
 from pipeline.worker.tenancy import Standing, Tenancy
 from pipeline.worker.worker import TICK_S
@@ -41,7 +43,9 @@ log = logging.getLogger(__name__)
 CORES = 8.0  # of the machine on which each worker pretends to be
 GIB = 1 << 30
 IMAGE = (640, 360)  # of what people watch
+ROOM = CORES * (1 - KEPT)
 CAMERA_BYTES = 50 << 20
+TAKE_S = 0.2  # that taking a camera over may hold up the other workers of the process
 _LEAST_S, _MOST_S = 0.002, 0.05  # of a pause between two looks at all workers
 
 
@@ -90,7 +94,9 @@ class SyntheticWorker:
         self._numbers: dict[str, int] = {}
         self._due_s: dict[str, float] = {}
         self._epochs: dict[str, int] = {}
-        self._poll_s = self._report_s = time.monotonic()
+        self._poll_s = self._report_s = self._beat_s = time.monotonic()
+        self._taking: set[str] = set()  # over from other workers, as of their first frame
+        self._beat = Beat(run=secrets.token_hex(8), number=0, node=node, cores=ROOM)
         self._outbox.start()
 
     def step(self) -> float:
@@ -116,25 +122,47 @@ class SyntheticWorker:
     def _poll(self) -> None:
         if self._tenancy.poll() is not Standing.HELD:
             return
+        if time.monotonic() >= self._beat_s:
+            self._beat_s = time.monotonic() + BEAT_S
+            self._beat = msgspec.structs.replace(self._beat, number=self._beat.number + 1)
+            beat(self._client, self._name, self._beat)
         if time.monotonic() >= self._report_s:
             self._report_s = time.monotonic() + EVERY_S
             publish(self._client, self._report())
         changed = self._registry.changes()
         if changed is not None:
-            self._follow({name for name, entry in changed.items() if not entry.paused}, changed)
+            self._follow(changed)
+        for camera in self._outbox.moved().keys() & self._due_s.keys():
+            self._stop(camera)
+            self._outbox.resign(camera)
 
-    def _follow(self, wanted: set[str], _entries: Mapping[str, Desired]) -> None:
-        for camera in self._due_s.keys() - wanted:
-            del self._due_s[camera], self._numbers[camera]
+    def _follow(self, entries: Mapping[str, Desired]) -> None:
+        """Begin and end cameras; those that others take over go on until these publish."""
+        wanted = {name for name, entry in entries.items() if not entry.paused}
+        for camera in self._due_s.keys() - wanted - self._registry.leaving:
+            self._stop(camera)
             self._outbox.leave(camera)
         now_s = time.time()
         for camera in sorted(wanted - self._due_s.keys()):
+            entry = entries[camera]
+            takes_over = entry.before not in ("", self._name)
+            self._outbox.share(camera, entry.fleet, entry.fleet and takes_over)
+            if entry.fleet and takes_over:
+                self._taking.add(camera)
             self._numbers[camera], self._epochs[camera] = 0, int(now_s * 1000)
             self._due_s[camera] = time.monotonic()
             said = {"state": "running", "reason": "frames arrive", "ts": now_s, "since": now_s}
             self._outbox.status(msgspec.convert({"camera": camera, **said}, Status))
 
+    def _stop(self, camera: str) -> None:
+        del self._due_s[camera], self._numbers[camera], self._epochs[camera]
+        self._taking.discard(camera)
+
     def _publish(self, camera: str) -> None:
+        if camera in self._taking:
+            if self._outbox.take_over(camera, TAKE_S) is None:
+                return
+            self._taking.discard(camera)
         number = self._numbers[camera]
         self._numbers[camera] = number + 1
         frame = numbered(self._frame, camera, number, self._epochs[camera])

@@ -67,8 +67,8 @@ class Changed:
                 is_lost = not version.is_whole or version.generation == outdated
                 is_early = is_lost and not owner
                 decided = {} if is_early else decide(before)
-                if owner and not is_lost and not decided:
-                    return before
+                if not is_lost and all(before.get(n) == e for n, e in decided.items()):
+                    return before  # else all workers would look for what changed
                 after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}
                 try:
                     write(pipe, version, stored_now, after, is_lost)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import redis
+
 from pipeline.control.entries import Desired
-from pipeline.control.versioned import Version
+from pipeline.control.versioned import Version, read_since
 
 FOREIGN_S = 12.0  # a worker that runs has put its own cameras back by then, or its lease is over
 
@@ -29,17 +31,42 @@ class Memory:
 
     def __init__(self, worker: str) -> None:
         self.seen: Version | None = None
+        self._noted: bytes | None = None
         self.own: dict[str, Desired] = {}
         self._worker = worker
         self._others: dict[str, Desired] = {}
         self._foreign: dict[str, Desired] = {}
         self._foreign_due_s = 0.0
 
-    def note(self, version: Version, entries: Entries) -> None:
+    def note(self, version: Version, entries: Entries, noted: bytes | None) -> None:
         """Take what was read in the place of what was known."""
-        self.seen = version
+        self.seen, self._noted = version, noted
         self.note_own(entries.values())
         self._others = {n: e for n, e in entries.items() if e.worker != self._worker}
+
+    def follow(self, client: redis.Redis, now: Version) -> bool | None:
+        """Take what changed since; return whether that was about this worker. None where it is not
+        known what changed, and all is to be read.
+
+        Args:
+            client: a Redis client that answers bytes.
+            now: the version as it was found to be.
+        """
+        if self.seen is None:
+            return None
+        found = read_since(client, self.seen, self._noted, now, self._worker)
+        if found is None:
+            return None
+        changed, self._noted = found
+        self.seen, before = now, (self.own, self.leaving)
+        mine = {n: e for n, e in changed.items() if e and e.worker == self._worker}
+        kept = {n: e for n, e in self.own.items() if n not in changed}
+        self.own = dict(sorted((kept | mine).items()))
+        for name, entry in changed.items():
+            self._others.pop(name, None)
+            if entry is not None and name not in mine:
+                self._others[name] = entry
+        return (self.own, self.leaving) != before
 
     def note_own(self, entries: Iterable[Desired | None]) -> None:
         """Take the worker's cameras among these; None stands for one that was removed."""

@@ -91,26 +91,29 @@ class Registry(Changed):
         return read_entries(raw.values())
 
     def changes(self) -> dict[str, Desired] | None:
-        """This worker's cameras when anything changed since the last call, else None. Cheap.
+        """This worker's cameras when that changed since the last call, or where others take one
+        over, else None. Cheap: of moves between other workers of the fleet nothing is read.
 
         What Redis lost is put back first.
         """
         if absent := self._memory.foreign(partial(is_held, self._client)):
             self._change(lambda entries: {n: e for n, e in absent.items() if n not in entries})
-        seen = self._memory.seen
-        if read_version(self._client) == seen:
+        seen, now = self._memory.seen, read_version(self._client)
+        if now == seen:
             return None
-        version, entries = read(self._client)
+        if (is_own := self._memory.follow(self._client, now)) is not None:
+            return dict(self._memory.own) if is_own else None
+        version, entries, noted = read(self._client)
         if not version.is_whole or (seen is not None and version.lost_since(seen)):
             try:
                 self._put_back(version, seen)
             except (RegistryError, CredentialsError) as error:
                 log.warning("what Redis lost is not put back yet: %s", error)
                 return None
-            version, entries = read(self._client)
+            version, entries, noted = read(self._client)
             if not version.is_whole:  # lost once more: the next call goes on
                 return None
-        self._memory.note(version, entries)
+        self._memory.note(version, entries, noted)
         return dict(self._memory.own)
 
     def _put_back(self, version: Version, seen: Version | None) -> None:

@@ -2,7 +2,8 @@
 
 Redis evicts either of them by itself, and people delete them. Each change therefore notes beside
 its number how many cameras it left: a hash that is gone is one whose cameras were all removed
-where that is 0, and one that Redis lost where it is not.
+where that is 0, and one that Redis lost where it is not. It also notes which cameras it was about,
+and which workers, so that one that saw the change before reads what concerns it, and not all.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import NamedTuple, cast
 
+import msgspec
 import redis
 from redis.client import Pipeline
 
 from mirante.keys import CAMERAS, CAMERAS_VERSION
-from pipeline.control.entries import Desired, read_entries
+from pipeline.control.entries import Desired, read_entries, read_entry
 
+KEPT_CHANGES = 256
 _FIELDS = ("generation", "number", "left")
+Note = tuple[str, dict[str, list[str]]]  # which change it is; workers by camera, none for all
+_read_note = msgspec.json.Decoder(Note)
 
 
 class Version(NamedTuple):
@@ -50,13 +55,54 @@ def read_version(client: redis.Redis) -> Version:
     return _version(fields, bool(is_there))
 
 
-def read(client: redis.Redis) -> tuple[Version, dict[str, Desired]]:
-    """Return the version and the entries that belong to it."""
+def read(client: redis.Redis) -> tuple[Version, dict[str, Desired], bytes | None]:
+    """Return the version, the entries that belong to it, and what the change that made it noted."""
     with client.pipeline(transaction=True) as pipe:
         pipe.hmget(CAMERAS_VERSION, _FIELDS)
         pipe.hgetall(CAMERAS)
         fields, entries = pipe.execute()
-    return _version(fields, bool(entries)), read_entries(entries.values())
+    version = _version(fields, bool(entries))
+    note = client.hget(CAMERAS_VERSION, _note_field(version.number))
+    return version, read_entries(entries.values()), cast(bytes | None, note)
+
+
+def read_since(
+    client: redis.Redis, seen: Version, note: bytes | None, now: Version, worker: str | None = None
+) -> tuple[dict[str, Desired | None], bytes] | None:
+    """Return the entries that changed between two versions, None for one that was removed, and what
+    the last of the changes noted; None where that is not known, and all are to be read.
+
+    Args:
+        client: a Redis client that answers bytes.
+        seen: the version that was read last.
+        note: of ``seen``, which tells it from another change of that number: a replica that took
+            over may not have had the one that was seen.
+        now: the version as it was found to be.
+        worker: whom the changes are to concern; moves of the fleet's cameras between other workers
+            are left out. None for all.
+    """
+    if note is None or now.lost_since(seen) or now.number - seen.number > KEPT_CHANGES:
+        return None
+    fields = [_note_field(number) for number in range(seen.number, now.number + 1)]
+    notes = cast(list[bytes | None], client.hmget(CAMERAS_VERSION, fields))
+    last = notes[-1]
+    if notes[0] != note or last is None or None in notes:
+        return None
+    about = [_read_note.decode(found)[1].items() for found in notes[1:] if found]
+    names = sorted(
+        {n for one in about for n, who in one if not who or worker is None or worker in who}
+    )
+    if not names:
+        return {}, last
+    with client.pipeline(transaction=True) as pipe:
+        pipe.hmget(CAMERAS_VERSION, _FIELDS)
+        pipe.exists(CAMERAS)
+        pipe.hmget(CAMERAS, names)
+        kept, is_there, entries = pipe.execute()
+    if _version(kept, bool(is_there)).lost_since(now):
+        return None
+    changed: dict[str, Desired | None] = dict.fromkeys(names)
+    return changed | read_entries(each for each in entries if each is not None), last
 
 
 def watch(pipe: Pipeline) -> tuple[Version, dict[bytes, bytes]]:
@@ -114,7 +160,27 @@ def write(
     generation = secrets.token_hex(8) if is_new else version.generation
     fields = (generation, number, f"{number}:{len(left) + others}")
     pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
+    pipe.hdel(CAMERAS_VERSION, _note_field(number - KEPT_CHANGES))
+    about = {name: _concerned(before.get(name.encode()), new) for name, new in changed.items()}
+    note: Note = (secrets.token_hex(4), about)
+    pipe.hset(CAMERAS_VERSION, _note_field(number), msgspec.json.encode(note))
     pipe.execute()
+
+
+def _concerned(before: bytes | None, after: Desired | None) -> list[str]:
+    """The workers that are to know of a change: of a move within the fleet those that it is about;
+    none stands for all.
+    """
+    old = None if before is None else read_entry(before)
+    if old is None or after is None or not after.fleet:
+        return []
+    if replace(old, worker=after.worker, before=after.before) != after:
+        return []
+    return sorted({old.worker, old.before, after.worker, after.before} - {""})
+
+
+def _note_field(number: int) -> str:
+    return f"change:{number}"
 
 
 def _version(fields: list[bytes | None], is_there: bool) -> Version:
