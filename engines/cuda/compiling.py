@@ -14,7 +14,7 @@ from mirante.home import home
 
 log = logging.getLogger(__name__)
 
-KERNELS = ("fill_slot", "pack_masks", "score_rows", "pick_rows", "copy_rows")
+KERNELS = ("fill_slot", "fill_region", "pack_masks", "score_rows", "pick_rows", "copy_rows")
 SOURCE = "kernels.cu"
 FOLDER = Path(__file__).parent
 # Each product and sum is rounded by itself, as on the host.

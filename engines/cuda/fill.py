@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engines.cuda.kinds import kind_of
 from engines.cuda.launching import Launch, launch_over
 from engines.manifest import Input
-from engines.placement import Placement, Size
+from engines.placement import Placement, Region, Size, place_region
 from engines.preprocess import arithmetic, placements
 
 Content = tuple[int, int, int, int]
@@ -24,6 +24,7 @@ FILL = np.dtype(
         *((name, np.uint64) for name in ("luma", "u", "v", "tensor")),
         *((name, np.float64) for name in ("luma_step_x", "luma_step_y")),
         *((name, np.float64) for name in ("chroma_step_x", "chroma_step_y")),
+        *((name, np.float64) for name in ("origin_x", "origin_y")),
         *((name, np.int32) for name in ("luma_pitch", "chroma_pitch", "chroma_stride")),
         *((name, np.int32) for name in ("width", "height", "tensor_width", "tensor_height")),
         *((name, np.int32) for name in ("left", "top", "right", "bottom")),
@@ -126,12 +127,29 @@ def slot_of(spec: Input, dtype: np.dtype[Any], size: Size, address: int) -> tupl
     Raises:
         ValueError: ``dtype`` cannot hold what ``spec`` makes.
     """
-    gain, bias = arithmetic(spec, dtype)
     fed, at = placements(size, spec)
-    slot = Slot(
+    return _slot(spec, dtype, fed, address), at
+
+
+def slot_of_region(
+    spec: Input, dtype: np.dtype[Any], size: Size, region: Region, address: int
+) -> tuple[Slot, Placement]:
+    """Return the slot for a region of an image of ``size``, likewise.
+
+    Raises:
+        ValueError: as of ``slot_of``; or the network takes whole frames of one size.
+    """
+    if spec.frame is not None:
+        raise ValueError(f"input.frame: expected none to run on crops, got {list(spec.frame)}")
+    at = place_region(size, region, spec.size)
+    return _slot(spec, dtype, replace(at, content=(0, 0, *spec.size)), address), at
+
+
+def _slot(spec: Input, dtype: np.dtype[Any], fed: Placement, address: int) -> Slot:
+    gain, bias = arithmetic(spec, dtype)
+    return Slot(
         address, fed.size, fed.content, dtype, spec.layout, spec.colour, gain, bias, spec.pad
     )
-    return slot, at
 
 
 def fill(planes: Planes, slot: Slot) -> Launch:
@@ -141,6 +159,27 @@ def fill(planes: Planes, slot: Slot) -> Launch:
     halved = tuple(-(-length // 2) for length in content)
     across, down = (length / source for length, source in zip(content, planes.size, strict=True))
     chroma = tuple(to / -(-source // 2) for to, source in zip(halved, planes.size, strict=True))
+    work = _work(planes, slot)
+    # One by the other twice, as cv2.resize comes to its steps.
+    work["luma_step_x"], work["luma_step_y"] = 1 / across, 1 / down
+    work["chroma_step_x"], work["chroma_step_y"] = 1 / chroma[0], 1 / chroma[1]
+    return launch_over("fill_slot", *slot.size, _BLOCK, work)
+
+
+def fill_region(planes: Planes, slot: Slot, region: Region) -> Launch:
+    """Return the launch that fills a slot with a region of a frame, in its pixels; what lies
+    outside repeats the frame's edge.
+    """
+    work = _work(planes, slot)
+    for axis, name in enumerate("xy"):
+        step = (region[axis + 2] - region[axis]) / slot.size[axis]
+        work[f"luma_step_{name}"] = step
+        work[f"origin_{name}"] = region[axis] + step / 2 - 0.5  # of centres, not of edges
+    return launch_over("fill_region", *slot.size, _BLOCK, work)
+
+
+def _work(planes: Planes, slot: Slot) -> NDArray[np.void]:
+    """Return the parameters that both have."""
     channels = 1 if slot.colour == "grey" else 3
     width, height = slot.size
     strides = (width * height, width, 1)
@@ -150,9 +189,6 @@ def fill(planes: Planes, slot: Slot) -> Launch:
     for name in ("luma", "u", "v", "luma_pitch", "chroma_pitch", "chroma_stride", "black"):
         work[name] = getattr(planes, name)
     work["tensor"], work["kind"] = slot.address, kind_of(slot.dtype)
-    # One by the other twice, as cv2.resize comes to its steps.
-    work["luma_step_x"], work["luma_step_y"] = 1 / across, 1 / down
-    work["chroma_step_x"], work["chroma_step_y"] = 1 / chroma[0], 1 / chroma[1]
     work["width"], work["height"] = planes.size
     work["tensor_width"], work["tensor_height"] = slot.size
     work["left"], work["top"], work["right"], work["bottom"] = slot.content
@@ -161,4 +197,4 @@ def fill(planes: Planes, slot: Slot) -> Launch:
     work["matrix"] = planes.matrix.reshape(-1)
     work["gain"], work["bias"] = np.resize(slot.gain, 3), np.resize(slot.bias, 3)
     work["pad"] = np.resize((slot.pad * slot.gain + slot.bias).astype(slot.dtype), 3)
-    return launch_over("fill_slot", width, height, _BLOCK, work)
+    return work

@@ -11,6 +11,7 @@ struct Fill {
   void *tensor;                           // the slot
   double luma_step_x, luma_step_y;        // samples for one pixel of the content
   double chroma_step_x, chroma_step_y;
+  double origin_x, origin_y;              // of a region: the place of its first pixel, in pixels' centres
   int luma_pitch, chroma_pitch;           // bytes from row to row
   int chroma_stride;                      // bytes from sample to sample: 2 where U and V alternate
   int width, height;                      // of the luma that is shown; chroma has half, rounded up
@@ -74,7 +75,25 @@ __device__ static void put(const Fill &fill, int channel, int x, int y, float va
   else ((int *)fill.tensor)[at] = (int)value;
 }
 
-// A thread for each pixel of the tensor.
+// Y, U, V to levels of R, G, B.
+__device__ static void convert(const Fill &fill, int luma, int u, int v, float *levels) {
+  float y = (float)(luma < fill.black ? fill.black : luma);
+  for (int i = 0; i < 3; i++) levels[i] = level(fill.matrix + 4 * i, y, (float)u, (float)v);
+}
+
+__device__ static void put_pixel(const Fill &fill, int x, int y, const float *levels) {
+  if (fill.channels == 1) {  // Rec. 601, in parts of 2^15
+    int parts = 9798 * (int)levels[0] + 19235 * (int)levels[1] + 3735 * (int)levels[2];
+    put(fill, 0, x, y, (float)((parts + 16384) >> 15) * fill.gain[0] + fill.bias[0]);
+    return;
+  }
+  for (int channel = 0; channel < 3; channel++) {
+    float value = levels[fill.swap ? 2 - channel : channel];
+    put(fill, channel, x, y, value * fill.gain[channel] + fill.bias[channel]);
+  }
+}
+
+// A thread for each pixel of the tensor, which shows the whole frame.
 extern "C" __global__ void fill_slot(Fill fill) {
   int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
   if (x >= fill.tensor_width || y >= fill.tensor_height) return;
@@ -85,20 +104,35 @@ extern "C" __global__ void fill_slot(Fill fill) {
   int column = x - fill.left, row = y - fill.top;
   int grey = blend(fill.luma, fill.luma_pitch, 1, tap_across(column, fill.luma_step_x, fill.width),
                    tap_down(row, fill.luma_step_y, fill.height));
-  float luma = (float)(grey < fill.black ? fill.black : grey);
   Tap across = tap_across(column / 2, fill.chroma_step_x, (fill.width + 1) / 2);
   Tap down = tap_down(row / 2, fill.chroma_step_y, (fill.height + 1) / 2);
-  float u = (float)blend(fill.u, fill.chroma_pitch, fill.chroma_stride, across, down);
-  float v = (float)blend(fill.v, fill.chroma_pitch, fill.chroma_stride, across, down);
   float levels[3];
-  for (int i = 0; i < 3; i++) levels[i] = level(fill.matrix + 4 * i, luma, u, v);
-  if (fill.channels == 1) {  // Rec. 601, in parts of 2^15
-    grey = (9798 * (int)levels[0] + 19235 * (int)levels[1] + 3735 * (int)levels[2] + 16384) >> 15;
-    put(fill, 0, x, y, (float)grey * fill.gain[0] + fill.bias[0]);
-    return;
+  convert(fill, grey, blend(fill.u, fill.chroma_pitch, fill.chroma_stride, across, down),
+          blend(fill.v, fill.chroma_pitch, fill.chroma_stride, across, down), levels);
+  put_pixel(fill, x, y, levels);
+}
+
+__device__ static void convert_at(const Fill &fill, int x, int y, float *levels) {
+  x = x < 0 ? 0 : x >= fill.width ? fill.width - 1 : x;
+  y = y < 0 ? 0 : y >= fill.height ? fill.height - 1 : y;
+  long long chroma = (long long)(y / 2) * fill.chroma_pitch + x / 2 * fill.chroma_stride;
+  convert(fill, fill.luma[(long long)y * fill.luma_pitch + x], fill.u[chroma], fill.v[chroma], levels);
+}
+
+// A thread for each pixel of the tensor, which shows a region; beyond the edge the frame's last pixels
+// are repeated. As on the host pixels are converted first, then four of them blended.
+extern "C" __global__ void fill_region(Fill fill) {
+  int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+  if (x >= fill.tensor_width || y >= fill.tensor_height) return;
+  double across = x * fill.luma_step_x + fill.origin_x, down = y * fill.luma_step_y + fill.origin_y;
+  int left = (int)floor(across), top = (int)floor(down);
+  float part_x = (float)(across - left), part_y = (float)(down - top);
+  float corners[4][3], levels[3];
+  for (int i = 0; i < 4; i++) convert_at(fill, left + i % 2, top + i / 2, corners[i]);
+  for (int i = 0; i < 3; i++) {
+    float upper = corners[0][i] + (corners[1][i] - corners[0][i]) * part_x;
+    float lower = corners[2][i] + (corners[3][i] - corners[2][i]) * part_x;
+    levels[i] = rintf(upper + (lower - upper) * part_y);
   }
-  for (int channel = 0; channel < 3; channel++) {
-    float value = levels[fill.swap ? 2 - channel : channel];
-    put(fill, channel, x, y, value * fill.gain[channel] + fill.bias[channel]);
-  }
+  put_pixel(fill, x, y, levels);
 }

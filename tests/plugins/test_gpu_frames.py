@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engines.cuda import launching
 from engines.cuda.compiling import Compiler
-from engines.cuda.fill import FILL, Planes, fill, slot_of
+from engines.cuda.fill import FILL, Planes, fill, fill_region, slot_of, slot_of_region
 from engines.cuda.launching import Kernels
 from engines.cuda.view import Viewer
 from engines.manifest import Input
@@ -111,10 +111,16 @@ def by_kernel(host: Host, planes: Planes, spec: Input, dtype: Any) -> NDArray[An
 
 def levels_apart(one: NDArray[Any], other: NDArray[Any], spec: Input) -> float:
     """Return the largest difference in levels of 0 to 255."""
+    return float(all_apart(one, other, spec).max())
+
+
+def all_apart(one: NDArray[Any], other: NDArray[Any], spec: Input) -> NDArray[np.float64]:
+    """Return the difference of each value in levels."""
     gain, _ = arithmetic(spec, FLOAT)
     apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
     shape = (-1, 1, 1) if spec.layout == "nchw" else (-1,)
-    return float((apart[0] / gain.reshape(shape)).max())
+    found: NDArray[np.float64] = apart[0] / gain.reshape(shape)
+    return found
 
 
 def spec_of(**keys: Any) -> Input:
@@ -190,6 +196,33 @@ def test_a_part_is_a_frame_of_its_own(host: Host, part: tuple[int, int, int, int
     noise, spec = Noise((64, 48), "bt709", False), spec_of(resize="letterbox-centre")
     found = by_kernel(host, noise.planes().part(*part), spec, FLOAT)
     assert levels_apart(found, on_host(noise.here(part), spec, FLOAT), spec) <= 1
+
+
+REGIONS = [(20.0, 10.0, 60.0, 40.0), (-7.3, -20.1, 90.2, 31.7), (50.5, 40.25, 97.0, 70.0)]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("size", [(64, 48), (97, 33)])
+@pytest.mark.parametrize(("weights", "full"), COLOURS)
+def test_a_region_is_what_the_host_makes(
+    host: Host, weights: str, full: bool, size: Size, region: tuple[float, float, float, float]
+) -> None:
+    noise, spec = Noise(size, weights, full), spec_of(scale=1 / 255, mean=0.5, std=0.25)
+    expected, at = Preprocessor(spec, FLOAT).region(noise.here().pixels, region)
+    tensor = np.full((1, 3, 40, 48), 99, np.float32)
+    address = tensor.ctypes.data
+    slot, place = slot_of_region(spec, FLOAT, size, region, address)
+    assert place == at
+    host.run(fill_region(noise.planes(), slot, region))
+    # Of pixels that differ by 1 all four may, and their mean lie between two levels.
+    apart = all_apart(tensor, expected, spec)
+    assert apart.max() < 2.001
+    assert np.mean(apart > 1.001) < 0.001
+
+
+def test_no_region_for_networks_that_resize_themselves() -> None:
+    with pytest.raises(ValueError, match=r"input.frame: expected none to run on crops"):
+        slot_of_region(spec_of(frame=(64, 56)), FLOAT, (64, 48), (0, 0, 8, 8), 0)
 
 
 @pytest.mark.parametrize("part", [(1, 0, 4, 4), (0, 0, 65, 4), (0, 46, 4, 3), (-2, 0, 4, 4)])

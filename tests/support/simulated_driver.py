@@ -19,7 +19,7 @@ from tests.support.simulated_cuda import SimulatedCuda, Work
 real = pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings are not installed")
 Code = real.CUresult
 _TAKES = dict.fromkeys(("score_rows", "pick_rows", "copy_rows"), SIFT)
-_TAKES |= {"fill_slot": FILL, "pack_masks": PACK}
+_TAKES |= {"fill_slot": FILL, "fill_region": FILL, "pack_masks": PACK}
 
 
 class SimulatedDriver:

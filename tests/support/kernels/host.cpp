@@ -46,10 +46,11 @@ static void barrier(int line) {
 static void run(int kernel, const void *parameters) {
   switch (kernel) {
     case 0: return fill_slot(*(const Fill *)parameters);
-    case 1: return pack_masks(*(const Pack *)parameters);
-    case 2: return score_rows(*(const Sift *)parameters);
-    case 3: return pick_rows(*(const Sift *)parameters);
-    case 4: return copy_rows(*(const Sift *)parameters);
+    case 1: return fill_region(*(const Fill *)parameters);
+    case 2: return pack_masks(*(const Pack *)parameters);
+    case 3: return score_rows(*(const Sift *)parameters);
+    case 4: return pick_rows(*(const Sift *)parameters);
+    case 5: return copy_rows(*(const Sift *)parameters);
   }
 }
 
