@@ -57,7 +57,7 @@ from pipeline.control.audit import FILE
 from pipeline.control.changing import RegistryError
 from pipeline.control.clip_place import place_of
 from pipeline.control.clip_store import ClipStoreError
-from pipeline.control.credentials import Credentials, CredentialsError
+from pipeline.control.credentials import Credentials, CredentialsError, NoFleetKeyError
 from pipeline.control.registry import UnknownCameraError
 from pipeline.control.rpc import NoAnswerError
 
@@ -174,6 +174,7 @@ def _add_errors(app: FastAPI) -> None:
         services: Services = request.app.state.services
         return answer(503, services.url.explain(error))
 
+    @app.exception_handler(NoFleetKeyError)
     @app.exception_handler(RegistryError)
     def _registry(_request: Request, error: Exception) -> JSONResponse:
         return answer(409, redact(str(error)))

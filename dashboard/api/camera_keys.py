@@ -23,11 +23,13 @@ from pipeline.config.stages.facts import ModelFacts
 from pipeline.config.stages.stage import STAGES, read_stage
 from pipeline.config.standard import FACE
 from pipeline.config.view_stream import no_view
-from pipeline.control.entries import Desired
+from pipeline.control.entries import Desired, Needs
+from pipeline.control.needs import KEY, Said, needs_of
 from pipeline.control.reports import WorkerReport
 
 NAME = {"type": "string", "pattern": CAMERA_NAME, "description": "name of the camera"}
 WORKER = {"type": "string", "pattern": CAMERA_NAME, "description": "worker that runs it"}
+NEEDS = inline(Said.model_json_schema())
 MOST_ADDRESS = 2048  # characters
 ADDRESS = r"^[^\x00-\x1f\x7f]+$"
 _CAMERAS = TypeAdapter(dict[CameraName, Camera])
@@ -78,6 +80,21 @@ def take_name(keys: dict[str, Any], key: str, default: str | None = None) -> str
     if not isinstance(value, str) or not re.fullmatch(CAMERA_NAME, value):
         raise ConfigError("camera", [f"{key}: {show(value)} — expected {NAME_WORDS}"])
     return value
+
+
+def take_needs(keys: dict[str, Any]) -> Needs | None:
+    """Take out of a body what a camera of the fleet needs; None where it is to be none.
+
+    Raises:
+        ConfigError: it says something else, or a worker besides.
+    """
+    if KEY not in keys:
+        return None
+    needs = needs_of(keys.pop(KEY))
+    if "worker" in keys:
+        words = f"{show(keys['worker'])} — expected no worker with needs: the fleet decides that"
+        raise ConfigError("camera", [f"worker: {words}"])
+    return needs
 
 
 def check(

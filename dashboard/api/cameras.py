@@ -23,7 +23,7 @@ from dashboard.api import (
     zones,
 )
 from dashboard.api.bodies import JsonRoute, with_integers
-from dashboard.api.camera_keys import NAME, WORKER, body_of, check, take_name
+from dashboard.api.camera_keys import NAME, NEEDS, WORKER, body_of, check, take_name, take_needs
 from dashboard.api.seen import Seen
 from dashboard.api.shapes import CameraName, refusals
 from dashboard.api.targets import check_targets
@@ -33,7 +33,9 @@ from mirante.faults import FaultCode, advice_on
 from pipeline.config.camera import Camera
 from pipeline.config.camera_url import ADDRESSES, redact
 from pipeline.config.messages import ConfigError
+from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Desired
+from pipeline.control.fleet_room import FleetFullError, check_fleet
 from pipeline.control.lease import MAIN, holders, not_running, usual
 from pipeline.control.rpc import RefusedError
 from pipeline.control.spec import checked, redacted
@@ -79,23 +81,28 @@ def list_cameras(services: FromApp, who: Viewer) -> list[Description]:
     responses=refusals(403, 409, 422, 503, 507),
     openapi_extra=body_of(
         {"name": "gate", **_STREET},
-        beside={"name": NAME, "worker": WORKER},
+        beside={"name": NAME, "worker": WORKER, "needs": NEEDS},
         required=("name", "url"),
     ),
 )
 def add_camera(services: FromApp, who: Admin, body: Keys) -> Description:
     """Its worker starts it within a second: ``worker``, else the only one that runs, else main. A
     password in the address is kept in a file on the
-    dashboard's machine, not in Redis; ``${NAME}`` stays, for the worker to look up. Whose rights
-    reach some cameras may add those whose names match, with addresses that hold no ``${NAME}``.
+    dashboard's machine, or sealed with the fleet's key, and never plain in Redis; ``${NAME}``
+    stays, for the worker to look up. With ``needs`` the fleet gives it to a worker that offers
+    them; a full fleet refuses it. Whose rights reach some cameras may add those whose names match,
+    with addresses that hold no ``${NAME}``.
     """
     keys, seen = dict(body), Seen(services, who)
     name = take_name(keys, "name")
     seen.check_name(name)
+    needs = take_needs(keys)
     known = services.registry().cameras().values()
     worker = take_name(keys, "worker", usual(holders(services.redis, MAIN), known))
     _check(seen, name, keys, None, worker)
-    services.registry(worker).add(name, keys)
+    if needs is not None:
+        _check_fleet(seen, name)
+    services.registry(worker).add(name, keys, needs)
     return _changed(seen, name)
 
 
@@ -169,14 +176,16 @@ def change_camera(name: CameraName, services: FromApp, who: Admin, body: Keys) -
     summary="Replace a camera",
     response_model=shapes.Camera,
     responses=refusals(404, 409, 422, 503, 507),
-    openapi_extra=body_of(_STREET, required=("url",)),
+    openapi_extra=body_of(_STREET, beside={"needs": NEEDS}, required=("url",)),
 )
 def replace_camera(name: CameraName, services: FromApp, who: Admin, body: Keys) -> Description:
-    """All keys are as the body says, or their defaults. It stays with its worker, and paused."""
-    seen = Seen(services, who)
-    before = seen.named(name)
-    _check(seen, name, body, before, before.worker, replaces=True)
-    services.registry(before.worker).put(name, body)
+    """All keys are as the body says, or their defaults. It stays with its worker, and paused; one
+    of the fleet stays there, and needs what it did where the body says nothing of it.
+    """
+    keys, seen = dict(body), Seen(services, who)
+    needs, before = take_needs(keys), seen.named(name)
+    _check(seen, name, keys, before, before.worker, replaces=True)
+    services.registry(before.worker).put(name, keys, needs)
     return _changed(seen, name)
 
 
@@ -245,6 +254,15 @@ def _check(
     check(name, keys, before, report, may_refer=seen.who.sees_all, replaces=replaces)
     if not seen.who.sees_all:  # who adds cameras of any name decides about the installation
         check_targets(seen.services.settings, keys, before)
+
+
+def _check_fleet(seen: Seen, name: str) -> None:
+    try:
+        check_fleet(seen.services.redis)
+    except FleetFullError as error:
+        if seen.who.sees_all:
+            raise
+        raise RegistryError(f'the fleet has no room for camera "{name}"') from error  # no counts
 
 
 def _existing(seen: Seen, keys: Description) -> Desired | None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from mirante.faults import FaultCode
 from mirante.keys import key
 from mirante.status import State
+from pipeline.control.needs import Said
 from pipeline.control.registry import no_camera
 from pipeline.control.sleep_report import SleepReport
 
@@ -246,7 +247,10 @@ class Camera(Shape):
     url: str = Field(description="its address, *** for what is secret in it")
     spec: dict[str, Any] = Field(description="the keys that were said of it, its url as above")
     origin: Literal["config", "api"] = Field(description="config: its worker's file says so")
-    worker: str
+    worker: str = Field(description="that runs it; empty while the fleet has none for it")
+    needs: Said | None = Field(
+        None, description="what its worker must offer, of a camera of the fleet; null for others"
+    )
     paused: bool
     state: Literal[State, "not started", "unknown"] = Field(
         description="unknown: its worker is not running, or Redis is away"

@@ -16,6 +16,7 @@ from pipeline.config.camera_url import redact
 from pipeline.config.decode_cost import decode_hint
 from pipeline.config.stages.stage import read_stage
 from pipeline.control.entries import Desired
+from pipeline.control.needs import told_needs
 from pipeline.control.reports import CameraReport, WorkerReport
 from pipeline.control.spec import redacted
 
@@ -45,6 +46,7 @@ def describe(
         "spec": redacted(desired.spec),
         "origin": desired.origin,
         "worker": desired.worker,
+        "needs": told_needs(desired.needs) if desired.fleet else None,
         "paused": desired.paused,
         **_state(desired, newest, look, words),
         "counts": msgspec.to_builtins(account.counts) if account else None,

@@ -112,18 +112,32 @@ def add(
     url: Annotated[str, typer.Argument(metavar="URL", help=forms())],
     keys: Keys,
     worker: WorkerOption = None,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="Let the fleet decide which worker runs it.")
+    ] = False,
+    needs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="gpu,zone=NAME,label=NAME", help="What that worker must offer; with --fleet."
+        ),
+    ] = None,
     redis_url: RedisOption = None,
 ) -> None:
     """Add a camera, or replace one that was added. The worker starts it within a second.
 
-    A password in URL is kept in a file that only you can read, not in Redis; '${NAME}' stays as it
-    is, for the worker to look up.
+    A password in URL is kept in a file that only you can read, or sealed with the fleet's key, and
+    never plain in Redis; '${NAME}' stays as it is, for the worker to look up.
     """
     from pipeline.control.lease import MAIN, holders, is_held, usual
 
     if worker is not None:
         _check_worker(worker)
     spec = {"url": url} | keys.given(name)
+    if fleet or needs is not None:
+        if worker is not None:
+            raise typer.BadParameter("expected no --worker with --fleet, which decides that")
+        _add_to_fleet(name, spec, needs or "", redis_url)
+        return
     with connected(redis_url) as client:
         cameras = _registry(client).cameras().values()
         worker = worker or usual(holders(client, MAIN), cameras)
@@ -135,6 +149,17 @@ def add(
         if lives
         else f'camera "{name}" added; it starts when worker "{worker}" does'
     )
+
+
+def _add_to_fleet(name: str, spec: dict[str, Any], needs: str, redis_url: str | None) -> None:
+    from pipeline.config.settings import Settings
+    from pipeline.control.fleet_adding import add_to_fleet
+    from pipeline.control.needs import read_needs
+
+    asked, bucket = read_needs(needs), Settings().fleet.models_s3
+    with connected(redis_url) as client, _audited("add camera", client, name, spec):
+        add_to_fleet(client, name, spec, asked, bucket)
+    typer.echo(f'camera "{name}" added to the fleet; see: mirante camera list')
 
 
 @app.command()
@@ -318,8 +343,11 @@ def _check_models(name: str, specs: list[dict[str, str]]) -> None:
     from pipeline.config.messages import ConfigError
     from pipeline.config.references import check_stages
     from pipeline.config.stages.stage import STAGES
+    from pipeline.control.carried_models import pinned
 
     use_default_mirror()
+    if any(pinned(spec.get("model", "")) for spec in specs):
+        return  # what it finds is known where it is fetched
     if lines := list(check_stages(STAGES.validate_python(specs), f"{name}.stages")):
         raise ConfigError("camera", lines)
 

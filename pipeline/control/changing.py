@@ -108,7 +108,7 @@ class Changed:
             return entry
         known = addresses_of(before)
         withdrawn = {
-            key: self._credentials.withdraw(entry.name, url)
+            key: self._credentials.withdraw(entry.name, url, entry.fleet)
             for key, url in addresses_of(entry).items()
             if url != known.get(key)
         }

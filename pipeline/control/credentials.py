@@ -33,6 +33,10 @@ def default_path() -> Path:
     return home("config") / "credentials.json"
 
 
+class NoFleetKeyError(CredentialsError):
+    """A password would have to travel, and this machine has no key of the fleet."""
+
+
 class Credentials:
     """Secrets by a name that says nothing, in a JSON file of mode 0600."""
 
@@ -53,8 +57,8 @@ class Credentials:
             travels: the camera's worker may be on any machine, so the file is no place for it.
 
         Raises:
-            CredentialsError: the file cannot be changed, the key cannot be read, or the camera
-                travels and there is none.
+            CredentialsError: the file cannot be changed, or the key cannot be read.
+            NoFleetKeyError: the camera travels and there is no key.
         """
         split = urlsplit(url)
         userinfo, _, host = split.netloc.rpartition("@")
@@ -182,7 +186,7 @@ def _sealed(camera: str, url: str, taken: Mapping[str, str], travels: bool) -> s
     except FleetKeyError as error:
         raise CredentialsError(str(error)) from None
     if travels:
-        raise CredentialsError(
+        raise NoFleetKeyError(
             f'camera "{camera}": its password must travel to whichever worker has the camera, and '
             f"this machine has no key of the fleet to seal it with; {HAVE_ONE}"
         )

@@ -121,7 +121,7 @@ def answer_trial(
     folder: Path | None,
     is_building: Callable[[], bool],
     request: Mapping[str, Any],
-    placed: Callable[[Camera, float], Camera | None] = lambda camera, _wait_s: camera,
+    placed: Callable[[Camera, float], Camera | None] | None = None,
 ) -> bytes:
     """The worker's side of ``ask_trial``.
 
@@ -130,7 +130,8 @@ def answer_trial(
         folder: the worker's folder of manifests.
         is_building: whether an engine is built now, which takes all that cameras leave.
         request: what was asked.
-        placed: fetches models that travel; None where that takes longer than so many seconds.
+        placed: fetches models that travel, and gives None where that takes longer than so many
+            seconds; None where there are none such.
 
     Raises:
         RegistryError: the keys make no camera here.
@@ -139,11 +140,13 @@ def answer_trial(
     name, spec = str(request["name"]), dict(request["spec"])
     camera = registry.completed(name, spec) if "url" in spec else registry.resolved(name)
     local = "url" not in spec or request.get("local", True) is True
-    whole = placed(camera, FETCH_S)
-    if whole is None:
-        raise ValueError("its model is being fetched by the worker; try again in a moment")
+    if placed is not None:
+        found = placed(camera, FETCH_S)
+        if found is None:
+            raise ValueError("its model is being fetched by the worker; try again in a moment")
+        camera = found
     built = is_building()
-    trial = run_trial(name, whole, folder, local)
+    trial = run_trial(name, camera, folder, local)
     # It may run, and is then in use itself.
     if built or is_building() or name in registry.cameras():
         trial = msgspec.structs.replace(trial, free_percent=None, fits=None)

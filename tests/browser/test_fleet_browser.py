@@ -7,6 +7,8 @@ import time
 from playwright.sync_api import expect
 from redis import Redis
 
+from mirante.keys import FLEET_REPORT
+from pipeline.control.entries import Needs
 from pipeline.control.fleet_report import (
     FleetReport,
     MemberReport,
@@ -15,6 +17,7 @@ from pipeline.control.fleet_report import (
     WaitingReport,
     publish,
 )
+from pipeline.control.registry import Registry
 from tests.support.live_site import Site
 from tests.support.opened_pages import Pages
 
@@ -93,3 +96,28 @@ def test_a_fleet_is_shown_where_there_is_one(pages: Pages, site: Site) -> None:
         expect(card.get_by_role("alert").first).to_contain_text("Its keeper is gone")
         client.delete("mirante:{mirante:fleet}:report")
         expect(card).to_have_count(0)
+
+
+def test_a_camera_is_added_to_the_fleet(pages: Pages, site: Site) -> None:
+    page = pages.open(site.url)
+    with Redis.from_url(site.redis.url) as client:
+        client.delete(FLEET_REPORT)
+        page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Name")).to_be_visible()
+        expect(dialog.get_by_text("The fleet decides")).to_have_count(0)
+        dialog.get_by_role("button", name="Cancel").click()
+        publish(client, fleet())
+        page.get_by_role("banner").get_by_role("button", name="Add a camera").click()
+        dialog.get_by_label("Address").fill("test://?fps=5")
+        dialog.get_by_label("Name").fill("dock-2")
+        expect(dialog.get_by_role("switch", name="The fleet decides")).to_be_checked()
+        dialog.get_by_label("Zone of the network").fill("yard")
+        dialog.get_by_label("Labels").fill("night, dry")
+        dialog.get_by_role("switch", name="On a worker with a GPU").check()
+        dialog.get_by_role("button", name="Add camera").click()
+        expect(dialog).to_have_count(0)
+        added = Registry(client).cameras()["dock-2"]
+        assert added.needs == Needs(("night", "dry"), True, "yard")
+        Registry(client).remove("dock-2")
+        client.delete(FLEET_REPORT)

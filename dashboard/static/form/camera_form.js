@@ -5,6 +5,7 @@ import { EMPTY, byField, changesOf, freeName, nameTrouble, number, numbered, sam
 import { NO_ADDRESS, useTrial } from "./camera_trial.js";
 import { ConfiguredCamera } from "../camera/configured_camera.js";
 import { Discovery } from "./discovery.js";
+import { FleetFields, needsOf, useFleet } from "./fleet_fields.js";
 import { draft } from "./form_draft.js";
 import { live } from "../lib/live.js";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/preact.js";
@@ -32,11 +33,14 @@ function FreeForm({ camera, session, onClose }) {
   const [trouble, setTrouble] = useState({});
   const models = useModels(values);
   const taken = camera ? [] : (live.cameras ?? []).map((one) => one.name);
+  const fleet = useFleet();
+  const needs = camera ? undefined : needsOf(values, fleet);
   const said = camera ? changesOf(values, camera)
     : { ...(models.shown.worker && { worker: models.shown.worker }), ...specOf(values) };
   const trial = useTrial(camera ? { name: camera.name, ...said } : said, models.workers, setTrouble);
   const close = () => { trial.cancel(); onClose(); };
-  const saving = useSaving({ camera, values, said, taken, setTrouble, onDone: close });
+  const { worker: _, ...spec } = said;
+  const saving = useSaving({ camera, values, said: needs ? { ...spec, needs } : said, taken, setTrouble, onDone: close });
   const opener = useRef(document.activeElement); // it gets the focus back, after other dialogues too
   useEffect(() => () => queueMicrotask(() => opener.current?.focus?.()), []);
   useEffect(() => { if (!camera) draft.values = values; }, [values]);
@@ -60,7 +64,7 @@ function FreeForm({ camera, session, onClose }) {
   const shared = { camera, session, values, trial, saving };
   return html`<${Dialog} key="form" wide title=${camera ? `Edit ${camera.name}` : "Add a camera"} onClose=${close}>
     <form class="camera-form" onSubmit=${saving.save} novalidate>
-      <${Fields} ...${shared} models=${models} taken=${taken} trouble=${trouble} onChange=${change} onFind=${() => find(true)} />
+      <${Fields} ...${shared} models=${models} fleet=${camera ? null : fleet} taken=${taken} trouble=${trouble} onChange=${change} onFind=${() => find(true)} />
       <${Foot} ...${shared} onClose=${close} onClear=${clear} />
     </form>
   </${Dialog}>`;
@@ -72,7 +76,7 @@ function sizeOf(values, defaults) {
   return { ...(side("width") && { width: side("width") }), ...(side("height") && { height: side("height") }) };
 }
 
-function Fields({ camera, session, values, models, taken, trial, saving, trouble, onChange, onFind }) {
+function Fields({ camera, session, values, models, fleet, taken, trial, saving, trouble, onChange, onFind }) {
   const { workers, kinds, failure, zoo, defaults, shown, findable } = models;
   const labels = labelsOf(findable, kinds, zoo);
   const url = useRef();
@@ -91,7 +95,8 @@ function Fields({ camera, session, values, models, taken, trial, saving, trouble
     ${!camera && html`<${Name} values=${values} session=${session} taken=${taken} onChange=${onChange} lines=${trouble.name} />`}
     <${Pipeline} values=${shown} kinds=${kinds} zoo=${zoo} standard=${models.standard} onChange=${onChange} trouble=${trouble.stages} />
     <${BlurFaces} values=${values} labels=${labels} onChange=${onChange} />
-    ${!camera && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
+    <${FleetFields} values=${values} fleet=${fleet} onChange=${onChange} lines=${trouble} />
+    ${!camera && !needsOf(values, fleet) && html`<${Worker} values=${shown} workers=${workers ?? []} onChange=${onChange} lines=${trouble.worker} />`}
     <${Options} values=${values} labels=${labels} defaults=${defaults} onChange=${onChange} lines=${trouble} />
     ${sections().map((form) => html`<${SectionFields} key=${form.key} form=${form} own=${values.sections[form.key]} inherited=${defaults[form.key]}
       labels=${labels} lines=${trouble} onChange=${(said, mended) => onChange({ sections: { ...values.sections, [form.key]: said } }, mended)} />`)}`;

@@ -23,6 +23,7 @@ const said = (stage) => Object.fromEntries(Object.entries(stage).filter(([, valu
 export const EMPTY = {
   url: "", view: "", onvif_url: "", user: "", password: "", name: "", named: false, worker: "", stages: null, custom: false, chose: false,
   fps: "", quietFps: "", width: "", height: "", previewFps: "", transport: "", gate: "", sleep: "", blur: [], sections: {},
+  fleet: null, gpu: false, zone: "", nodeLabels: "",
   ...viewTexts({}),
 };
 
@@ -153,7 +154,7 @@ function baseName(url) {
 
 const FIELDS = {
   name: "name", url: "url", view: "view", onvif_url: "onvif_url", worker: "worker", stages: "stages", fps: "fps", "fps.quiet": "quietFps", "fps.busy": "fps", width: "width", height: "height",
-  "preview.fps": "previewFps", "preview.blur": "blur",
+  "preview.fps": "previewFps", "preview.blur": "blur", needs: "fleet", "needs.zone": "zone", "needs.labels": "nodeLabels",
   ...Object.fromEntries([...CHOICES, ...VIEW_KEYS].map((key) => [key, key])),
 };
 

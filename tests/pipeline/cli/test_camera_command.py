@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,13 @@ from typing import Any
 
 import pytest
 
+from engines.manifest import ZOO
 from mirante.keys import WORKERS, key, lease_key
 from pipeline.cameras.state import State
+from pipeline.control.blob_places import RedisBlobs
+from pipeline.control.carried_models import pinned
+from pipeline.control.entries import Needs
+from pipeline.control.fleet_report import FleetReport, publish
 from pipeline.control.lease import WorkerLease
 from pipeline.control.registry import Registry, connect
 from pipeline.control.rpc import Requests
@@ -255,3 +261,35 @@ def test_mistakes_of_an_edit_are_status_2(
 def test_remove_what_is_not_there(redis_server: RedisServer, mirante: Run) -> None:
     outcome = mirante("camera", "remove", "gate", "--redis", redis_server.url)
     assert (outcome.status, outcome.err) == (1, 'mirante: no camera "gate"; there is none\n')
+
+
+def test_a_camera_is_added_to_a_fleet_with_what_it_takes_along(
+    redis_server: RedisServer, mirante: Run, home: Path, tmp_path: Path
+) -> None:
+    at = ("--redis", redis_server.url)
+    shutil.copy(ZOO / "test-boxes.onnx", tmp_path / "mine.onnx")
+    about = (ZOO / "test-boxes.yaml").read_text().replace("test-boxes", "mine")
+    (tmp_path / "mine.yaml").write_text(about)
+    add = ("camera", "add", "gate", "rtsp://admin:hunter2@192.0.2.1/x", *at)
+    needs = ("--fleet", "--needs", "gpu,zone=yard,label=night,label=dry")
+    refused = mirante(*add, *needs)
+    assert (refused.status, "there is no fleet on this Redis" in refused.err) == (1, True)
+    with connect(redis_server.url) as client:
+        publish(client, FleetReport(at=time.time(), cameras=3, placed=3, more=0))
+        assert "3 of 3 cameras fit" in mirante(*add, *needs).err
+        publish(client, FleetReport(at=time.time(), more=None))
+        assert "mirante fleet key" in mirante(*add, *needs).err
+        assert mirante("fleet", "key").status == 0
+        added = mirante(*add, *needs, "--model", str(tmp_path / "mine.yaml"))
+        assert (added.status, added.err) == (0, "")
+        gate = Registry(client).cameras()["gate"]
+        assert (gate.fleet, gate.worker) == (True, "")
+        assert gate.needs == Needs(("night", "dry"), True, "yard")
+        [stage, *_] = gate.spec["stages"]
+        model = pinned(stage["model"])
+        assert model is not None
+        assert RedisBlobs(client).has(model.digest)
+        assert Registry(client).resolved("gate").url.password == "hunter2"
+    wrong = mirante(*add, "--needs", "zone=a,zone=b")
+    assert (wrong.status, 'got "zone=b"' in wrong.err) == (2, True)
+    assert mirante(*add, "--fleet", "--worker", "main").status == 2

@@ -1,0 +1,46 @@
+"""Cameras that are added to a fleet from this machine, with the models that they take along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+
+from pipeline.config.clips import Bucket
+from pipeline.control.blob_places import place_of
+from pipeline.control.carried_models import carried
+from pipeline.control.entries import Needs
+from pipeline.control.fleet_room import check_fleet
+from pipeline.control.registry import Registry
+
+
+def add_to_fleet(
+    client: redis.Redis,
+    name: str,
+    spec: Mapping[str, Any],
+    needs: Needs,
+    bucket: Bucket | None = None,
+) -> None:
+    """Add a camera to the fleet, or replace one of the fleet, its models with it.
+
+    Args:
+        client: a Redis client that answers bytes.
+        name: the camera's.
+        spec: its keys.
+        needs: what its worker must offer.
+        bucket: where a model goes that others cannot get by its name; None for Redis.
+
+    Raises:
+        RegistryError: there is no fleet, it is full, or the name is another's.
+        ConfigError, CredentialsError: as of ``Registry.put``.
+        ManifestError, ModelUnavailableError, BlobError: a model cannot travel.
+        redis.RedisError: Redis does not answer.
+    """
+    registry = Registry(client)
+    if name not in registry.cameras():
+        check_fleet(client)
+    keys = dict(spec)
+    if keys.get("stages"):
+        keys["stages"] = carried(place_of(bucket, client), keys["stages"])
+    registry.put(name, keys, needs)
