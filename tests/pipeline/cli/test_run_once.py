@@ -68,6 +68,14 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def shown(tmp_path: Path) -> Path:
+    """The clip's first frame as an image, which no process of its own has to read."""
+    path = tmp_path / "shown.png"
+    cv2.imwrite(str(path), cv2.cvtColor(picture(0, WIDTH, HEIGHT), cv2.COLOR_RGB2BGR))
+    return path
+
+
 def write_stage(folder: Path, line: str, name: str = "counting") -> None:
     (folder / f"{name}.py").write_text(STAGE.format(line=line))
 
@@ -104,24 +112,24 @@ def test_it_finds_what_is_drawn_on_that_frame(clip: Path, mirante: Run) -> None:
         assert found[label] == pytest.approx([left, top, right - left, bottom - top], abs=5)
 
 
-def test_words_masks_and_a_picture(clip: Path, tmp_path: Path, mirante: Run) -> None:
+def test_words_masks_and_a_picture(shown: Path, tmp_path: Path, mirante: Run) -> None:
     target = tmp_path / "found.png"
     models = ("--model", "test-boxes", "--model", "test-lane")
-    outcome = mirante("run-once", str(clip), *models, "--picture", str(target))
+    outcome = mirante("run-once", str(shown), *models, "--picture", str(target))
     assert outcome.status == 0, outcome.err
     for label in LABELS:
         assert f"\n{label} " in f"\n{outcome.out}"
     assert "mask by test-lane" in outcome.out
     assert "stage 1 test-lane: " in outcome.out
-    plain, drawn = read_frame(clip), read_frame(target)
+    plain, drawn = read_frame(shown), read_frame(target)
     assert drawn.shape == plain.shape
     changed = np.abs(drawn.astype(int) - plain).max(axis=2) > 40  # more than two decoders differ
     assert 0.01 < changed.mean() < 0.9
 
 
-def test_the_mask_of_an_object_is_told_with_it(clip: Path, mirante: Run) -> None:
+def test_the_mask_of_an_object_is_told_with_it(shown: Path, mirante: Run) -> None:
     models = ("--model", "test-boxes", "--model", f"test-lane@{LABELS[1]}")
-    outcome = mirante("run-once", str(clip), *models)
+    outcome = mirante("run-once", str(shown), *models)
     assert outcome.status == 0, outcome.err
     lines = outcome.out.splitlines()
     place = [line.split()[0] for line in lines[: len(LABELS)]].index(LABELS[1])
@@ -150,9 +158,9 @@ def test_the_words_beside_an_object_hold_its_number() -> None:
     assert [words(tracked, index) for index in (0, 1)] == ["person 3 0.87", "person 0.50"]
 
 
-def test_rotated_boxes_are_told_and_drawn_turned(clip: Path, tmp_path: Path, mirante: Run) -> None:
+def test_rotated_boxes_are_told_and_drawn_turned(shown: Path, tmp_path: Path, mirante: Run) -> None:
     drawn = tmp_path / "drawn.png"
-    outcome = mirante("run-once", str(clip), "--model", "test-oriented", "--picture", str(drawn))
+    outcome = mirante("run-once", str(shown), "--model", "test-oriented", "--picture", str(drawn))
     assert outcome.status == 0, outcome.err
     (band,) = [line for line in outcome.out.splitlines() if line.startswith("band")]
     assert re.search(r"\d+\.\d x \d+\.\d at \d+\.\d, \d+\.\d, -[2-6]\d\.\d°", band), band
@@ -169,8 +177,8 @@ def test_rotated_boxes_are_told_and_drawn_turned(clip: Path, tmp_path: Path, mir
         assert not image[bottom - 3 : bottom + 1, x - 2 : x + 3].any()
 
 
-def test_key_points_are_told_by_name_and_drawn_with_their_lines(clip: Path, mirante: Run) -> None:
-    outcome = mirante("run-once", str(clip), "--model", "test-pose")
+def test_key_points_are_told_by_name_and_drawn_with_their_lines(shown: Path, mirante: Run) -> None:
+    outcome = mirante("run-once", str(shown), "--model", "test-pose")
     assert outcome.status == 0, outcome.err
     told = re.findall(r"^  (\w+) \[\d+\.\d, \d+\.\d\] 1\.00$", outcome.out, re.MULTILINE)
     assert told == ["top_left", "top_right", "bottom_right", "bottom_left", "centre"] * 3
@@ -206,36 +214,36 @@ def test_the_mask_of_an_instance_has_the_colour_of_its_class() -> None:
 
 
 def test_the_stages_of_a_camera_and_a_stage_that_drops(
-    clip: Path, tmp_path: Path, mirante: Run
+    shown: Path, tmp_path: Path, mirante: Run
 ) -> None:
     write_stage(tmp_path, "if seen < self.least: return None", "dropping")
     config = tmp_path / "site.yaml"
     stages = "[{model: test-boxes}, {python: 'dropping:Count', options: {least: LEAST}}]"
     text = f"cameras:\n  gate: {{url: 'test://', width: 320, stages: {stages}}}\n"
     config.write_text(text.replace("LEAST", "3320"))
-    outcome = mirante("run-once", str(clip), "--config", str(config))
+    outcome = mirante("run-once", str(shown), "--config", str(config))
     assert (outcome.status, outcome.err) == (0, "")
     assert "seen 3320.00 ms" in outcome.out  # three boxes, at the camera's width
     config.write_text(text.replace("LEAST", "3321"))
-    outcome = mirante("run-once", str(clip), "--config", str(config), "--camera", "gate")
+    outcome = mirante("run-once", str(shown), "--config", str(config), "--camera", "gate")
     assert outcome.out == "dropped by stage 1 dropping:Count\n"
-    outcome = mirante("run-once", str(clip), "--config", str(config), "--camera", "gat")
+    outcome = mirante("run-once", str(shown), "--config", str(config), "--camera", "gat")
     assert (outcome.status, outcome.err.count('did you mean "gate"?')) == (2, 1)
 
 
-def test_what_classifiers_say_of_a_box(clip: Path, tmp_path: Path, mirante: Run) -> None:
+def test_what_classifiers_say_of_a_box(shown: Path, tmp_path: Path, mirante: Run) -> None:
     write_stage(tmp_path, LOOK, "looking_at")
     config = tmp_path / "site.yaml"
     stages = "[{model: test-boxes}, {python: 'looking_at:Count'}]"
     config.write_text(f"cameras:\n  gate: {{url: 'test://', stages: {stages}}}\n")
-    outcome = mirante("run-once", str(clip), "--config", str(config))
+    outcome = mirante("run-once", str(shown), "--config", str(config))
     assert outcome.status == 0, outcome.err
     assert re.search(r"^red 1\.000  \[.+\]  colour dark 0\.75$", outcome.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("is_here", [True, False])
 def test_without_stages_it_runs_what_can_be_had(
-    clip: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch, is_here: bool
+    shown: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch, is_here: bool
 ) -> None:
     stand_in = StandIn(tmp_path, monkeypatch)
     if is_here:
@@ -243,7 +251,7 @@ def test_without_stages_it_runs_what_can_be_had(
     config = tmp_path / "one.yaml"
     config.write_text("cameras: {gate: {url: 'test://', preview: {blur: [face]}}}")
     for arguments, last in (((), "1"), (("--config", str(config)), "2")):
-        outcome = mirante("run-once", str(clip), *arguments)
+        outcome = mirante("run-once", str(shown), *arguments)
         assert outcome.status == 0, outcome.err
         words = "street: fewer objects found than with yolox-street; put objects.onnx into"
         assert outcome.err.startswith(words) is not is_here
@@ -256,10 +264,10 @@ def test_without_stages_it_runs_what_can_be_had(
 
 
 def test_a_model_that_is_named_runs_or_is_an_error(
-    clip: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
+    shown: Path, tmp_path: Path, mirante: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     StandIn(tmp_path, monkeypatch)
-    outcome = mirante("run-once", str(clip), "--model", "yolox-street")
+    outcome = mirante("run-once", str(shown), "--model", "yolox-street")
     assert outcome.status == 1
     assert "model yolox-street: objects.onnx is not available anywhere" in outcome.err
     assert outcome.out == ""
@@ -277,17 +285,17 @@ def test_gstreamer_is_not_loaded(clip: Path) -> None:
     assert done.stderr.strip() == "0 []"
 
 
-def test_a_breakpoint_in_a_stage(clip: Path, tmp_path: Path) -> None:
+def test_a_breakpoint_in_a_stage(shown: Path, tmp_path: Path) -> None:
     write_stage(tmp_path, "breakpoint()")
     stages = ("--model", "test-boxes", "--stage", "counting:Count")
-    done = debug(tmp_path, "p seen * 10\nc\n", str(clip), *stages, "--debug")
+    done = debug(tmp_path, "p seen * 10\nc\n", str(shown), *stages, "--debug")
     assert done.returncode == 0, done.stderr
     assert re.search(r"counting\.py\(\d+\)__call__\(\)", done.stdout)
     assert "(Pdb) 36400\n" in done.stdout  # 3 boxes, 640 pixels wide
     assert "seen 3640.00 ms" in done.stdout
 
 
-def test_a_breakpoint_in_a_decoder(clip: Path, tmp_path: Path) -> None:
+def test_a_breakpoint_in_a_decoder(shown: Path, tmp_path: Path) -> None:
     """It stops when the model is tried out, and for the frame."""
     (tmp_path / "looking.py").write_text(DECODER.format(line="breakpoint()"))
     manifest = (ZOO / "test-boxes.yaml").read_text()
@@ -297,35 +305,35 @@ def test_a_breakpoint_in_a_decoder(clip: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(keys[0] + "\ndecoder: looking:nothing\n")
     (tmp_path / "test-boxes.onnx").write_bytes((ZOO / "test-boxes.onnx").read_bytes())
     typed = "p sorted(shapes)\nc\n" * 2
-    done = debug(tmp_path, typed, str(clip), "--model", "mine.yaml", "--debug")
+    done = debug(tmp_path, typed, str(shown), "--model", "mine.yaml", "--debug")
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"looking\.py\(\d+\)nothing\(\)", done.stdout)) == 2
     assert done.stdout.count("(Pdb) ['") == 2
     assert "each decoder is tried out on a grey image first" in done.stderr
 
 
-def test_leaving_the_debugger_ends_the_command(clip: Path, tmp_path: Path) -> None:
+def test_leaving_the_debugger_ends_the_command(shown: Path, tmp_path: Path) -> None:
     write_stage(tmp_path, "breakpoint()")
-    done = debug(tmp_path, "q\n", str(clip), "--stage", "counting:Count")
+    done = debug(tmp_path, "q\n", str(shown), "--stage", "counting:Count")
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_an_error_is_one_line_or_with_debug_a_traceback(clip: Path, tmp_path: Path) -> None:
+def test_an_error_is_one_line_or_with_debug_a_traceback(shown: Path, tmp_path: Path) -> None:
     write_stage(tmp_path, "raise RuntimeError(f'{seen} is too many')")
     stage = ("--stage", "counting:Count")
-    done = debug(tmp_path, "", str(clip), *stage)
+    done = debug(tmp_path, "", str(shown), *stage)
     assert (done.returncode, done.stderr) == (1, "mirante: 640 is too many\n")
-    done = debug(tmp_path, "", str(clip), *stage, "--debug")
+    done = debug(tmp_path, "", str(shown), *stage, "--debug")
     assert done.returncode == 1
     assert 'counting.py", line 10, in __call__' in done.stderr
     assert done.stderr.endswith("RuntimeError: 640 is too many\n")
 
 
 def test_in_a_terminal_an_error_opens_the_debugger_where_it_was_raised(
-    clip: Path, tmp_path: Path
+    shown: Path, tmp_path: Path
 ) -> None:
     write_stage(tmp_path, "raise RuntimeError('too many')")
-    command, environment = program(tmp_path, str(clip), "--stage", "counting:Count", "--debug")
+    command, environment = program(tmp_path, str(shown), "--stage", "counting:Count", "--debug")
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path
