@@ -7,15 +7,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mirante.counts import Digits, Series
 from mirante.events import Event
 from mirante.frame import FrameResult
 from plugins.ledger import Ledger
 from plugins.memory import Memory
-from plugins.outbox.outbox import Outbox
 from plugins.trails import Trails
+
+if TYPE_CHECKING:
+    from plugins.outbox.outbox import Outbox
 
 STEP_S = 1.0  # between two steps without an event: what a killed worker forgets
 QUIET_S = 20.0  # … of a camera whose frames change nothing in the memory

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engines.serving import Models
 from mirante.frame import FrameResult
@@ -20,9 +21,11 @@ from plugins.ledger import Ledger
 from plugins.memory import Memory
 from plugins.meta.mirror import Mirror
 from plugins.outbox.lane import REFUSED
-from plugins.outbox.outbox import Outbox
 from plugins.preview.view_images import ViewImages
 from plugins.thread_times import ThreadTimes
+
+if TYPE_CHECKING:  # what reads a clip has no Redis, whose client takes a while to load
+    from plugins.outbox.outbox import Outbox
 
 FLUSH_S = 5.0  # for what has not been sent when a line ends
 TAKE_OVER_S = 1.0  # in which Redis answers what the last worker left
@@ -118,6 +121,8 @@ class Line:
         with self._lock:
             outbox, users = self._own.get(url, (None, 0))
             if outbox is None:
+                from plugins.outbox.outbox import Outbox
+
                 outbox = Outbox(
                     url,
                     on_lost=lambda _camera, frames: self.ledger.lost(frames),

@@ -8,11 +8,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from mirante.keys import EntryId, Kind
-from plugins.outbox.recall import Recall
 from plugins.outbox.step import Step, joined
 from plugins.trace import PUBLISHED, Trace
+
+if TYPE_CHECKING:
+    from plugins.outbox.recall import Recall
 
 FRAME_KINDS: tuple[Kind, ...] = ("masks", "detections")  # detections last: they announce the masks
 EVENT_KINDS: tuple[Kind, ...] = ("images", "events")

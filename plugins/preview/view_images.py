@@ -9,10 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mirante.frame import FrameResult, TsSource
-from plugins.outbox.outbox import Outbox
 from plugins.preview.jpeg import Jpegs
+
+if TYPE_CHECKING:
+    from plugins.outbox.outbox import Outbox
 
 WAIT_S = 0.5  # for a result that may be nearer
 EARLY_S = 0.1  # results come this much later than the moment that they are of
