@@ -21,6 +21,7 @@ MACHINES = ("linux-x86_64", "linux-aarch64")
 PYTHONS = ("3.11", "3.12", "3.13")
 ROOT = Path(__file__).parents[3]
 ABOUT = "bundle.json"
+_FETCHING = {"tensorrt-cu13"}
 _OLDEST_GLIBC, _NEWEST_GLIBC = 17, 36  # 2.36 is that of Debian 12
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -73,13 +74,17 @@ def check_extras(extras: tuple[str, ...]) -> None:
         ValueError: there is none of that name; or this is no checkout of Mirante, of which alone
             a wheel can be made.
     """
-    project = ROOT / "pyproject.toml"
-    if not project.is_file():
+    if not (ROOT / "pyproject.toml").is_file():
         raise ValueError(f"{ROOT}: expected a checkout of Mirante, of which its wheel is made")
-    known = tomllib.loads(project.read_text("utf-8"))["project"]["optional-dependencies"]
+    known = _project()["project"]["optional-dependencies"]
     for extra in extras:
         if extra not in known:
             raise ValueError(f'--extras: no extra "{extra}"; {nearest(extra, known)}')
+    if fetching := _FETCHING & needed(extras):
+        raise ValueError(
+            f"--extras: {', '.join(sorted(fetching))} fetches NVIDIA's library while it is "
+            "installed; expected tensorrt-rtx, or none"
+        )
 
 
 def download(wheels: Path, machine: str, python: str, extras: tuple[str, ...]) -> None:
@@ -93,11 +98,33 @@ def download(wheels: Path, machine: str, python: str, extras: tuple[str, ...]) -
     platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(_OLDEST_GLIBC, _NEWEST_GLIBC + 1)]
     options = [f"--platform={each}" for each in (*platforms, f"manylinux2014_{arch}")]
     options += [f"--python-version={python}", "--only-binary=:all:", "--dest", str(wheels)]
+    options += [f"--find-links={wheels}"]
+    for name, version in sorted(without_wheels().items()):
+        if name in needed(extras):
+            _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), f"{name}=={version}")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as versions:
         versions.write(locked())
         versions.flush()
         wanted = f"mirante[{','.join(extras)}] @ {own.as_uri()}"
         _pip("download", *options, "-c", versions.name, wanted, "pip")
+
+
+def needed(extras: tuple[str, ...]) -> set[str]:
+    """Return the names of the packages that some extras ask for themselves."""
+    known, found = _project()["project"]["optional-dependencies"], set()
+    for requirement in (each for extra in extras for each in known[extra]):
+        if own := re.match(r"mirante\[([\w,-]+)\]", requirement):
+            found |= needed(tuple(own[1].split(",")))
+        else:
+            found.add(re.split(r"[^\w.-]", requirement)[0])
+    return found
+
+
+def without_wheels() -> dict[str, str]:
+    """Return the versions, by name, of what requirements.lock has a source of and no wheel."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    only = r"^([a-z0-9.-]+)==(\S+)[^\n]*\\\n {4}--hash=\S+\n# none$"
+    return dict(re.findall(only, text, re.M))
 
 
 def locked() -> str:
@@ -144,7 +171,7 @@ def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path
 
 def _own_wheel(wheels: Path) -> Path:
     """Return Mirante's wheel, made of a copy: setuptools leaves a folder in what it builds."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project = _project()
     rooms = [
         each.rstrip("*") for each in project["tool"]["setuptools"]["packages"]["find"]["include"]
     ]
@@ -161,6 +188,10 @@ def _own_wheel(wheels: Path) -> Path:
         _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), work)
     (own,) = wheels.glob("mirante-*.whl")
     return own
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def _said(path: Path) -> dict[str, Any]:

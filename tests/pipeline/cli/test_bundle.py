@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 
 from pipeline.cli.bundling import install
-from pipeline.cli.bundling.make import MACHINES, bytes_of, locked, pack
+from pipeline.cli.bundling.make import (
+    MACHINES,
+    bytes_of,
+    check_extras,
+    locked,
+    needed,
+    pack,
+    without_wheels,
+)
 from tests.support.outcome import Run
 
 HERE = {
@@ -131,6 +139,15 @@ def test_sizes_are_read() -> None:
     for text in ("60 M", "0", "100K", "-1M", ""):
         with pytest.raises(ValueError, match=r"--split: expected a size of 1M or more"):
             bytes_of(text)
+
+
+def test_what_has_no_wheel_is_known_and_what_fetches_more_is_refused() -> None:
+    assert {"tensorrt-rtx-cu13", "cppimport"} <= without_wheels().keys()
+    assert "numpy" not in without_wheels()
+    assert needed(("mqtt",)) >= {"paho-mqtt", "onnxruntime"}
+    check_extras(("dashboard", "tensorrt-rtx"))
+    with pytest.raises(ValueError, match="tensorrt-cu13 fetches NVIDIA's library while it is"):
+        check_extras(("tensorrt",))
 
 
 def test_versions_are_those_of_the_lock() -> None:
