@@ -3,8 +3,10 @@
 #   docker build -t mirante .                                on a CPU, amd64 or arm64
 #   docker build -t mirante:tensorrt --target tensorrt .     with TensorRT, for NVIDIA GPUs, amd64
 #   docker build -t mirante:bridges --target bridges .       what `mirante bridge` needs besides
+#   docker buildx bake l4t                                   for Jetson; docs/jetson.md
 #   docker buildx bake                                       as docker-bake.hcl says
-FROM debian:12-slim AS base
+ARG SYSTEM=debian:12-slim
+FROM ${SYSTEM} AS base
 
 # Public models are kept in a volume, so that they are fetched once. The image has our own, and those of
 # the defaults where the build could fetch them: a new volume begins with these. /tmp is all else that
@@ -30,6 +32,10 @@ FROM base AS tensorrt
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 RUN ./run setup tensorrt
 USER 10001:10001
+
+# JetPack 7, on Ubuntu 24.04: NVIDIA's plug-ins there are made for that one's GStreamer.
+FROM tensorrt AS l4t
+ENV NVIDIA_DRIVER_CAPABILITIES=all
 
 # What carries results to MQTT, webhooks …
 FROM base AS bridges

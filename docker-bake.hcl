@@ -7,7 +7,7 @@ variable "TAG" {
 }
 
 group "default" {
-  targets = ["cpu", "bridges", "tensorrt"]
+  targets = ["cpu", "bridges", "tensorrt", "l4t"]
 }
 
 target "cpu" {
@@ -27,4 +27,12 @@ target "tensorrt" {
   target    = "tensorrt"
   platforms = ["linux/amd64"]
   tags      = ["mirante:${TAG}-tensorrt"]
+}
+
+# No Jetson has run it.
+target "l4t" {
+  target    = "l4t"
+  args      = {SYSTEM = "ubuntu:24.04"}
+  platforms = ["linux/arm64"]
+  tags      = ["mirante:${TAG}-l4t"]
 }

@@ -20,7 +20,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
     steps = re.findall(r"^(FROM|COPY|RUN|USER|ENTRYPOINT|CMD|HEALTHCHECK)\b(.*)", DOCKERFILE, re.M)
     words = [f"{name}{rest}" for name, rest in steps]
-    assert words[0] == "FROM debian:12-slim AS base"
+    assert "ARG SYSTEM=debian:12-slim\nFROM" in DOCKERFILE
+    assert words[0] == "FROM ${SYSTEM} AS base"
     assert words[1] == "COPY . ."
     assert words[2].startswith("RUN ./run setup && ")
     assert 'ENTRYPOINT ["mirante"]' in words
@@ -29,6 +30,7 @@ def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
     assert words[of_gpus + 1 :] == [
         "RUN ./run setup tensorrt",
         "USER 10001:10001",
+        "FROM tensorrt AS l4t",
         "FROM base AS bridges",
         "RUN ./run setup bridges",
         "USER 10001:10001",
@@ -42,15 +44,20 @@ def test_each_target_that_is_baked_is_one_of_the_image() -> None:
     targets = dict(re.findall(r'^target "(\w+)" \{\n(.*?)^\}', text, re.M | re.S))
     group = re.search(r'^group "default" \{\n  targets = (\[.*?\])', text, re.M)
     assert group is not None
-    assert list(targets) == json.loads(group[1]) == ["cpu", "bridges", "tensorrt"]
+    assert list(targets) == json.loads(group[1]) == ["cpu", "bridges", "tensorrt", "l4t"]
     platforms = {}
     for name, body in targets.items():
         keys = dict(re.findall(r"^  (\w+) += (.*)$", body, re.M))
         assert json.loads(keys["target"]) == name
-        assert f"FROM base AS {name}\n" in DOCKERFILE
+        assert re.search(rf"^FROM (base|tensorrt) AS {name}$", DOCKERFILE, re.M)
         platforms[name] = json.loads(keys["platforms"])
     both = ["linux/amd64", "linux/arm64"]
-    assert platforms == {"cpu": both, "bridges": both, "tensorrt": ["linux/amd64"]}
+    assert platforms == {
+        "cpu": both,
+        "bridges": both,
+        "tensorrt": ["linux/amd64"],
+        "l4t": ["linux/arm64"],
+    }
 
 
 # Published as source: cppimport as it is Python alone, those of TensorRT as they fetch the library.
@@ -69,6 +76,23 @@ def test_the_image_gets_wheels_on_each_of_its_machines(group: str, machines: set
         if not machines <= set(re.findall(r"^# (.*)$", entry, re.M)[0].split())
     }
     assert without == (SOURCES if group == "tensorrt" else set())
+
+
+def test_the_page_of_arm64_agrees_with_the_lock() -> None:
+    """Its column of Debian's Python; the other is what docs/arm64_wheels.py asks the index."""
+    page = (ROOT / "docs/jetson.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.M)
+    assert {"core", "bridges", "tensorrt"} <= {group for group, _ in rows}
+    debian = {"python_full_version": "3.11.2", "python_version": "3.11"}
+    for group, said in rows:
+        without = {
+            requirement.name
+            for entry in locked(group)
+            if (requirement := Requirement(entry.split(" \\\n")[0])).marker is None
+            or requirement.marker.evaluate(debian | {"platform_machine": "aarch64"})
+            if "aarch64" not in re.findall(r"^# (.*)$", entry, re.M)[0]
+        }
+        assert (", ".join(sorted(without)) or "none") == said, group
 
 
 @pytest.mark.parametrize(
