@@ -54,7 +54,10 @@ def changed(asked: Contest, **keys: Any) -> Contest:
     return Contest(**{"model": asked.model, "frames": asked.frames} | keys)
 
 
-def test_all_ways_are_measured_and_the_verdict_is_kept(asked: Contest) -> None:
+def test_all_ways_are_measured_and_the_verdict_is_kept(
+    asked: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "_ROUNDS", (1, 1))
     told: list[str] = []
     assert remembered(asked) is None
     verdict = hold(asked, lambda _share, words: told.append(words))
