@@ -24,13 +24,13 @@ export function needsOf({ fleet, gpu, zone, nodeLabels }, found) {
 export function FleetFields({ values, fleet, onChange, lines }) {
   if (!fleet) return null;
   const isFleets = values.fleet !== false;
-  const room = fleet.more === null ? "" : fleet.more ? ` It has room for ${fleet.more} more.` : " It is full.";
+  const room = fleet.more === null ? "" : fleet.more ? ` The fleet has room for ${fleet.more} more.` : " The fleet is full.";
   const text = (key, label, help) => html`<${Field} id=${key} label=${label} value=${values[key]} placeholder="any" help=${help}
     lines=${lines[key]} onInput=${(said) => onChange({ [key]: said })} />`;
   return html`<div class="fleet-fields">
     <label class="switch-row">
       <input type="checkbox" role="switch" id="fleet" checked=${isFleets} onChange=${() => onChange({ fleet: !isFleets })} />
-      <span><strong>The fleet decides which worker runs it</strong><small>${`It moves when a worker is lost or added.${room}`}</small></span>
+      <span><strong>The fleet decides which worker runs it</strong><small>${`The camera moves when a worker is lost or added.${room}`}</small></span>
     </label>
     <${Trouble} id="fleet-trouble" lines=${lines.fleet} />
     ${isFleets && html`<label class="switch-row">
