@@ -28,7 +28,7 @@ def all_go_on(page: Page, cameras: list[str]) -> None:
     wait_in_page(page, later, arg=before)
 
 
-@pytest.mark.parametrize("count", [9, 16])
+@pytest.mark.parametrize("count", [pytest.param(9, marks=pytest.mark.full), 16])
 def test_all_tiles_show_frames(pages: Pages, simulated: Simulated, count: int) -> None:
     site = simulated(count)
     page = pages.open(site.url, viewport=FULL_HD)

@@ -129,11 +129,9 @@ WEIGHT_CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.models
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n == "yunet" else pytest.mark.full) for n in WEIGHT_CASES],
-)
+@pytest.mark.parametrize("name", WEIGHT_CASES)
 def test_public_weights(weights: Path, tmp_path: Path, shown: str, faces: str, name: str) -> None:
     zoo = engines.manifest.find(name)
     labels, wrong = WEIGHT_CASES[name]
