@@ -33,6 +33,7 @@ EXTRAS = {
     "tensorrt": ("dashboard", "build", "tensorrt"),
     "convert": (*BUILDING, "train", "convert"),
     "bridges": ("dashboard", "bridges"),
+    "fleet": ("dashboard", "fleet"),
     "dev": (*BUILDING, "train", "convert", "dev"),
 }
 # Dependency groups in pyproject.toml: with what they need, and without.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ from pipeline.cli.camera import RedisOption, connected
 
 app = typer.Typer(no_args_is_help=True, help="Workers on many machines, and their cameras.")
 app.add_typer(models_cli.app, name="models")
+
+Nodes = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="Nodes on this machine, with a worker each; else Ray's own."),
+]
+Seconds = Annotated[float | None, typer.Option(min=1, help="End after so long; else at Ctrl-C.")]
 
 
 @app.callback()
@@ -118,3 +125,39 @@ def simulate(plan: Plan) -> None:
 
     if not show(plan):
         raise typer.Exit(1)
+
+
+@app.command()
+def up(
+    nodes: Nodes = None,
+    demo: Annotated[bool, typer.Option("--demo", help="With four drawn cameras a node.")] = False,
+    seconds: Seconds = None,
+    redis_url: Annotated[
+        str | None, typer.Option("--redis", help="Redis address; else a private one is started.")
+    ] = None,
+) -> None:
+    """Run a fleet by Ray: on this machine with --nodes, else on the cluster that Ray finds."""
+    _need_ray()
+    from fleet.running import run_fleet
+
+    raise typer.Exit(run_fleet(nodes, demo, seconds, redis_url))
+
+
+@app.command()
+def faults(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each fault.")] = 10,
+    nodes: Annotated[int, typer.Option(min=2, max=16, help="Nodes on this machine.")] = 3,
+    only: Annotated[str | None, typer.Option(help="One fault alone, by its name.")] = None,
+) -> None:
+    """Kill and freeze parts of a fleet on this machine, and print how it came through, at worst."""
+    _need_ray()
+    from fleet.faults import FAULTS, run_rounds
+
+    if only is not None and only not in FAULTS:
+        raise ValueError(f'--only: "{only}" — expected one of {", ".join(FAULTS)}')
+    raise typer.Exit(run_rounds(rounds, nodes, [only] if only else list(FAULTS)))
+
+
+def _need_ray() -> None:
+    if find_spec("ray") is None:
+        raise ValueError("Ray is not installed: pip install mirante[fleet], or ./run fleet up")

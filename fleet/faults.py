@@ -1,0 +1,311 @@
+"""``mirante fleet faults``: what a fleet's consumers see of each fault, in rounds, at worst.
+
+Each round is a fleet on this machine with drawn cameras and a real Redis. Who publishes a camera
+again is told by a later epoch; the times are those at which workers sent their entries.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import ray
+import redis
+import typer
+
+from engines.console import print_table
+from fleet.keeping import cameras_on, drain
+from fleet.local import LocalFleet
+from fleet.watching import Watch
+from pipeline.control.beats import beats
+from pipeline.control.entries import Needs
+from pipeline.control.registry import Registry, connect
+from pipeline.worker.redis_server import RedisServer
+
+CAMERA = {"url": "test://?size=320x180&fps=20", "stages": []}
+CAMERAS = 6
+WAIT_S = 60.0
+CALM_S = 2.0  # before and after a fault, in which survivors are looked at too
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one fault did.
+
+    Attributes:
+        again_s: until all cameras that it hit were published again; None where it hit none.
+        pause_s: the longest pause of the others.
+        moved_s: the longest pause of cameras that workers handed over; None where none did.
+        stale: entries of owners that had been replaced, of all rounds so far.
+    """
+
+    again_s: float | None
+    pause_s: float
+    moved_s: float | None = None
+    stale: int = 0
+
+
+@dataclass(slots=True)
+class Site:
+    """A fleet that faults come to.
+
+    Attributes:
+        fleet: its nodes and workers.
+        client: of its Redis.
+        watch: reads its cameras.
+        spare: number of the next worker, and camera.
+    """
+
+    fleet: LocalFleet
+    client: redis.Redis
+    watch: Watch
+    spare: int = 1000
+    cameras: list[str] = field(default_factory=list)
+
+    def add_camera(self) -> str:
+        """Add a camera of the fleet; return its name."""
+        self.spare += 1
+        name = f"camera-{self.spare}"
+        Registry(self.client).add(name, CAMERA, Needs())
+        self.watch.add(name)
+        self.cameras.append(name)
+        return name
+
+    def remove_camera(self, name: str) -> None:
+        """Remove a camera; what it has published stays seen."""
+        Registry(self.client).remove(name)
+        self.cameras.remove(name)
+
+    def busiest(self) -> str:
+        """Return the worker that has most cameras."""
+        return max(self.workers(), key=lambda worker: len(cameras_on(self.client, worker)))
+
+    def workers(self) -> list[str]:
+        """Return the workers that beat, by name."""
+        return sorted(beats(self.client))
+
+    def node_of(self, worker: str) -> str:
+        """Return the node of a worker, as the fleet calls it."""
+        return beats(self.client)[worker].node
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for something.
+
+        Raises:
+            TimeoutError: it does not come.
+        """
+        until_s = time.monotonic() + WAIT_S
+        while not condition():
+            if time.monotonic() > until_s:
+                raise TimeoutError(f"{what}: not within {WAIT_S:g} s")
+            time.sleep(0.05)
+
+    def rest(self) -> None:
+        """Wait until every worker works and every camera publishes and stays where it is."""
+        count = len(self.fleet.workers)
+        self.wait(lambda: self._working() == count, "all workers work")
+        since_s = time.time()
+        self.wait(lambda: self._published(since_s), "all cameras publish")
+        places = self._places()
+        until_s = time.monotonic() + 4.0
+        while time.monotonic() < until_s:
+            time.sleep(0.5)
+            if self._places() != places:
+                places, until_s = self._places(), time.monotonic() + 4.0
+
+    def hit(
+        self, fault: Callable[[], object], cameras: Collection[str], heal: Callable[[], object]
+    ) -> Outcome:
+        """Let a fault come to cameras, and look at these and the others."""
+        time.sleep(CALM_S)
+        began_s = time.time()
+        others = [camera for camera in self.cameras if camera not in cameras]
+        fault()
+        again_s = self.watch.wait_new(cameras, began_s, WAIT_S) if cameras else began_s
+        time.sleep(CALM_S)
+        until_s = time.time()
+        heal()
+        time.sleep(CALM_S)
+        pause_s = self._longest(others, began_s - CALM_S, until_s)
+        stale = sum(seen.stale() for seen in self.watch.seen.values())
+        return Outcome(again_s - began_s if cameras else None, pause_s, None, stale)
+
+    def handed(self, change: Callable[[], object]) -> Outcome:
+        """Let cameras be handed over, and look at all of them."""
+        time.sleep(CALM_S)
+        began_s = time.time()
+        change()
+        self.rest()
+        pause_s = self._longest(self.cameras, began_s - CALM_S, time.time())
+        stale = sum(seen.stale() for seen in self.watch.seen.values())
+        return Outcome(None, pause_s, pause_s, stale)
+
+    def _longest(self, cameras: Sequence[str], since_s: float, until_s: float) -> float:
+        seen = self.watch.seen
+        return max((seen[c].longest_s(since_s, until_s) for c in cameras), default=0.0)
+
+    def _working(self) -> int:
+        before = beats(self.client)
+        time.sleep(1.2)
+        now = beats(self.client)
+        return sum(now[w].number != before[w].number for w in now.keys() & before.keys())
+
+    def _published(self, since_s: float) -> bool:
+        seen = self.watch.seen
+        return all(seen[c].at_s and seen[c].at_s[-1] > since_s for c in self.cameras)
+
+    def _places(self) -> dict[str, str]:
+        entries = Registry(self.client).cameras()
+        return {name: entry.worker for name, entry in entries.items()}
+
+
+def worker_killed(site: Site) -> Outcome:
+    """A worker's process is killed, and its host starts another."""
+    worker = site.busiest()
+    pid = site.fleet.pid_of(worker)
+    assert pid is not None
+    return site.hit(
+        lambda: os.kill(pid, signal.SIGKILL), cameras_on(site.client, worker), lambda: None
+    )
+
+
+def node_killed(site: Site) -> Outcome:
+    """All processes of a node are killed; another node comes in its place."""
+    worker = site.busiest()
+    node = site.node_of(worker)
+    cameras = cameras_on(site.client, node)
+    return site.hit(lambda: site.fleet.kill_node(node), cameras, site.fleet.add_node)
+
+
+def node_frozen(site: Site) -> Outcome:
+    """All processes of a node stop, and go on when others have its cameras."""
+    worker = site.busiest()
+    node = site.node_of(worker)
+    cameras, stopped = cameras_on(site.client, node), list[object]()
+
+    def heal() -> None:
+        site.fleet.thaw(stopped)  # type: ignore[arg-type]
+        time.sleep(CALM_S)
+        site.fleet.forget_node(node)
+        site.fleet.add_node()
+
+    return site.hit(lambda: stopped.extend(site.fleet.freeze_node(node)), cameras, heal)
+
+
+def head_killed(site: Site) -> Outcome:
+    """What holds Ray's state is killed and started again; then a worker's host is killed, which Ray
+    starts again.
+    """
+    worker = site.busiest()
+    site.fleet.pid_of(worker)
+
+    def heal() -> None:
+        site.fleet.restart_head()
+        ray.kill(site.fleet.workers[worker], no_restart=False)
+        site.wait(lambda: site.fleet.pid_of(worker), "Ray starts a worker again")
+
+    return site.hit(site.fleet.kill_head, [], heal)
+
+
+def node_joins(site: Site) -> Outcome:
+    """A node with a worker joins, and has cameras handed over."""
+
+    def join() -> None:
+        site.fleet.add_node()
+        site.spare += 1
+        site.fleet.add_worker(f"worker-{site.spare}")
+
+    return site.handed(join)
+
+
+def camera_added(site: Site) -> Outcome:
+    """A camera is added while a node dies."""
+    worker = site.busiest()
+    node = site.node_of(worker)
+    cameras = cameras_on(site.client, node)
+
+    def fault() -> None:
+        site.fleet.kill_node(node)
+        cameras.append(site.add_camera())
+
+    outcome = site.hit(fault, cameras, site.fleet.add_node)
+    site.remove_camera(cameras[-1])
+    return outcome
+
+
+def upgrade(site: Site) -> Outcome:
+    """Each worker in turn hands its cameras over, ends, and begins again."""
+
+    def roll() -> None:
+        for worker in list(site.fleet.workers):
+            drain(site.client, worker)
+            site.wait(lambda w=worker: not cameras_on(site.client, w), f"{worker} is drained")
+            before = beats(site.client)[worker].run
+            pid = site.fleet.pid_of(worker)
+            assert pid is not None
+            os.kill(pid, signal.SIGTERM)
+            site.wait(
+                lambda w=worker, run=before: (b := beats(site.client).get(w)) and b.run != run,
+                f"{worker} begins again",
+            )
+            drain(site.client, worker, undo=True)
+
+    return site.handed(roll)
+
+
+FAULTS: dict[str, Callable[[Site], Outcome]] = {
+    "worker-killed": worker_killed,
+    "node-killed": node_killed,
+    "node-frozen": node_frozen,
+    "head-killed": head_killed,
+    "node-joins": node_joins,
+    "camera-added": camera_added,
+    "upgrade": upgrade,
+}
+
+
+def run_rounds(rounds: int, nodes: int, faults: Sequence[str]) -> int:
+    """Run rounds of faults and print the worst of each; return the exit status: 1 where an owner
+    that had been replaced wrote.
+    """
+    rows, stale = list[list[str]](), 0
+    for name in faults:
+        found = []
+        with ExitStack() as around:
+            site = made(around, nodes, keeps_state=name == "head-killed")
+            for number in range(rounds):
+                site.rest()
+                found.append(FAULTS[name](site))
+                typer.echo(f"{name} {number + 1}: {found[-1]}", err=True)
+        stale += found[-1].stale
+        rows.append([name, str(rounds), *_worst(found)])
+    heads = ["fault", "rounds", "published again", "pause of others", "handed over", "stale"]
+    print_table(heads, rows)
+    return 1 if stale else 0
+
+
+def made(around: ExitStack, nodes: int, cameras: int = CAMERAS, keeps_state: bool = False) -> Site:
+    """Start a fleet with cameras, and return it once all publish."""
+    url = around.enter_context(RedisServer()).url
+    client = around.enter_context(connect(url))
+    fleet = around.enter_context(LocalFleet(url, nodes, keeps_state=keeps_state))
+    site = Site(fleet, client, around.enter_context(Watch(url, [])))
+    for _ in range(cameras):
+        site.add_camera()
+    site.rest()
+    return site
+
+
+def _worst(found: Sequence[Outcome]) -> list[str]:
+    again = [each.again_s for each in found if each.again_s is not None]
+    moved = [each.moved_s for each in found if each.moved_s is not None]
+    return [
+        f"{max(again):.1f} s" if again else "",
+        "" if moved else f"{max(each.pause_s for each in found) * 1000:.0f} ms",
+        f"{max(moved) * 1000:.0f} ms" if moved else "",
+        str(found[-1].stale),
+    ]

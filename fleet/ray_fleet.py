@@ -1,0 +1,164 @@
+"""Workers and keepers placed by Ray: the one module that imports it.
+
+Ray starts them on the machines that have room for them, spread out, and again where one died. Which
+worker has which camera it does not know: that is the keeper's, which sees a dead worker sooner.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+
+from fleet.hosting import HostedWorker, settings_of
+from fleet.keeping import keep
+
+NAMESPACE = "mirante"
+KEEPERS = 3  # one decides, the others stand by
+HEALTH = {  # of nodes: Ray's own 5 s, 10 s and 5 times notice a frozen one after a minute
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_enable_worker_prestart": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_agent_register_timeout_ms": "180000",  # of a process of its own, on a machine that is busy
+    "RAY_raylet_start_wait_time_s": "180",
+}
+
+log = logging.getLogger(__name__)
+
+
+def prepare() -> None:
+    """Set what Ray reads from the environment, before anything of it is started here."""
+    for name, value in {**HEALTH, **QUIET}.items():
+        os.environ.setdefault(name, value)
+
+
+class WorkerActor:
+    """Hosts one worker of the fleet.
+
+    Args:
+        url: address of Redis.
+        worker: its name.
+        cores: that its cameras may use; None for what it finds.
+        by_node: call the machine by Ray's ID of the node, where several are on one machine.
+        settings: further keys of its configuration.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        worker: str,
+        cores: float | None,
+        by_node: bool,
+        settings: Mapping[str, Any],
+    ) -> None:
+        node = node_name(ray.get_runtime_context().get_node_id()) if by_node else None
+        self._hosted = HostedWorker(url, settings_of(worker, node, cores, settings))
+
+    def pid(self) -> int | None:
+        """Return the worker's process; None between two of them."""
+        return self._hosted.pid
+
+    def close(self) -> None:
+        """End the worker, once others have its cameras."""
+        self._hosted.close()
+
+
+class KeeperActor:
+    """Keeps the fleet, or stands by.
+
+    Args:
+        url: address of Redis.
+    """
+
+    def __init__(self, url: str) -> None:
+        logging.basicConfig(level=logging.INFO)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=keep, args=(url, self._over), daemon=True)
+        self._thread.start()
+
+    def pid(self) -> int:
+        """Return this process."""
+        return os.getpid()
+
+    def close(self) -> None:
+        """End it."""
+        self._over.set()
+        self._thread.join()
+
+
+def node_name(node_id: str) -> str:
+    """Return what the fleet calls a node of Ray."""
+    return f"node-{node_id[:6]}"
+
+
+def start_keepers(url: str, count: int = KEEPERS) -> list[Any]:
+    """Start keepers, or find those that run."""
+    remote = ray.remote(KeeperActor)
+    return [
+        remote.options(**_options(f"keeper-{number}", num_cpus=0)).remote(url)
+        for number in range(count)
+    ]
+
+
+def start_worker(
+    url: str,
+    worker: str,
+    *,
+    num_cpus: float = 1,
+    num_gpus: float = 0,
+    cores: float | None = None,
+    by_node: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
+    """Start a worker on a node that has room for it, or find it where it runs; return the actor.
+
+    Args:
+        url: address of Redis, which all nodes reach.
+        worker: its name.
+        num_cpus, num_gpus: that Ray sets aside for it.
+        cores: that its cameras may use; None for what it finds.
+        by_node: as of ``WorkerActor``.
+        settings: further keys of its configuration.
+    """
+    options = _options(f"worker-{worker}", num_cpus=num_cpus, num_gpus=num_gpus)
+    remote = ray.remote(WorkerActor).options(**options)
+    return remote.remote(url, worker, cores, by_node, settings or {})
+
+
+def close(actors: Sequence[Any], timeout_s: float = 30.0) -> None:
+    """End actors for good."""
+    ready, late = ray.wait(
+        [actor.close.remote() for actor in actors],
+        num_returns=len(actors),
+        timeout=timeout_s,
+    )
+    del ready
+    if late:
+        log.warning("%d of the fleet did not end within %g s", len(late), timeout_s)
+    for actor in actors:
+        ray.kill(actor)
+
+
+def _options(name: str, **resources: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "get_if_exists": True,
+        "max_restarts": -1,
+        "max_task_retries": -1,
+        "scheduling_strategy": "SPREAD",
+        **resources,
+    }

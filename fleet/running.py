@@ -1,0 +1,115 @@
+"""``mirante fleet up``: a fleet by Ray, on this machine or on the cluster that Ray finds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import ExitStack
+
+import ray
+import redis
+import typer
+
+from engines.console import print_table
+from fleet import ray_fleet
+from fleet.keeping import cameras_on
+from fleet.local import DEMO, LocalFleet
+from pipeline.config.dashboard import Dashboard
+from pipeline.config.settings import Log
+from pipeline.control.beats import beats
+from pipeline.control.entries import Needs
+from pipeline.control.registry import Registry, connect
+from pipeline.logs import configure_logs
+from pipeline.worker.dashboard_process import DashboardProcess
+from pipeline.worker.process import stop_on_signals
+from pipeline.worker.redis_server import RedisServer, is_free_port
+
+EACH_NODE = 4  # cameras of the demo
+PAGE_PORT = 8600
+SAY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: str | None) -> int:
+    """Run a fleet until Ctrl-C, or for ``seconds``; return the exit status.
+
+    Args:
+        nodes: that many on this machine; None for those of the cluster that Ray finds, a worker for
+            each GPU, or for each node without one.
+        demo: add drawn cameras.
+        seconds: until it ends; None for none.
+        redis_url: address of Redis, which all nodes reach; None starts one, for this machine alone.
+
+    Raises:
+        ValueError: a cluster is asked for without a Redis that it reaches.
+    """
+    if nodes is None and redis_url is None:
+        raise ValueError("--redis: expected an address that all nodes reach, or --nodes N")
+    configure_logs(Log(level="warning"))
+    stop = threading.Event()
+    with ExitStack() as around:
+        stop_on_signals(stop, around)
+        url = redis_url or around.enter_context(RedisServer()).url
+        client = around.enter_context(connect(url))
+        if nodes is None:
+            count = _on_cluster(url, around)
+        else:
+            around.enter_context(LocalFleet(url, nodes))
+            count = nodes
+        page = DashboardProcess(
+            Dashboard(port=PAGE_PORT if is_free_port(PAGE_PORT) else 0), url, Log()
+        )
+        around.enter_context(page).wait_ready()
+        if demo:
+            add_demo(client, EACH_NODE * count)
+        typer.echo(f"open {page.url}" + ("" if redis_url else f" — Redis: {url}"))
+        until_s = float("inf") if seconds is None else time.monotonic() + seconds
+        while not stop.wait(min(SAY_S, max(0.0, until_s - time.monotonic()))):
+            say(client)
+            if time.monotonic() >= until_s:
+                break
+        if demo:
+            for number in range(EACH_NODE * count):
+                Registry(client).remove(f"drawn-{number + 1}")
+    return 0
+
+
+def add_demo(client: redis.Redis, count: int) -> None:
+    """Add drawn cameras, which the fleet gives to its workers."""
+    registry = Registry(client)
+    for number in range(count):
+        registry.put(f"drawn-{number + 1}", DEMO, Needs())
+
+
+def say(client: redis.Redis) -> None:
+    """Print which worker has how many cameras."""
+    rows = [
+        [worker, beat.node, str(len(cameras_on(client, worker))), f"{beat.cores:.1f}"]
+        for worker, beat in sorted(beats(client).items())
+    ]
+    print_table(["worker", "node", "cameras", "cores"], rows)
+
+
+def _on_cluster(url: str, around: ExitStack) -> int:
+    """Start a worker for each GPU of a cluster, or for each node without one; return how many."""
+    ray_fleet.prepare()
+    ray.init(address="auto", namespace=ray_fleet.NAMESPACE, logging_level="ERROR")
+    around.callback(ray.shutdown)
+    actors = ray_fleet.start_keepers(url)
+    for node in ray.nodes():
+        if not node["Alive"]:
+            continue
+        gpus = int(node["Resources"].get("GPU", 0))
+        cpus = node["Resources"].get("CPU", 0.0)
+        if cpus < 1:
+            continue
+        for number in range(max(1, gpus)):
+            name = f"{node['NodeManagerHostname']}-{number + 1}"
+            share = max(1.0, cpus // max(1, gpus) - 1)
+            actors.append(
+                ray_fleet.start_worker(url, name, num_cpus=share, num_gpus=1 if gpus else 0)
+            )
+    around.callback(ray_fleet.close, actors)
+    return len(actors) - ray_fleet.KEEPERS
