@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
+import psutil
 import ray
 import redis
 import typer
@@ -79,6 +81,15 @@ class Site:
         """Remove a camera; what it has published stays seen."""
         Registry(self.client).remove(name)
         self.cameras.remove(name)
+
+    def is_empty(self, worker: str) -> bool:
+        """Return whether a worker has no cameras."""
+        return not cameras_on(self.client, worker)
+
+    def began_again(self, worker: str, run: str) -> bool:
+        """Return whether a worker runs, and it is not that ``run`` of it."""
+        found = beats(self.client).get(worker)
+        return found is not None and found.run != run
 
     def busiest(self) -> str:
         """Return the worker that has most cameras."""
@@ -185,10 +196,10 @@ def node_frozen(site: Site) -> Outcome:
     """All processes of a node stop, and go on when others have its cameras."""
     worker = site.busiest()
     node = site.node_of(worker)
-    cameras, stopped = cameras_on(site.client, node), list[object]()
+    cameras, stopped = cameras_on(site.client, node), list[psutil.Process]()
 
     def heal() -> None:
-        site.fleet.thaw(stopped)  # type: ignore[arg-type]
+        site.fleet.thaw(stopped)
         time.sleep(CALM_S)
         site.fleet.forget_node(node)
         site.fleet.add_node()
@@ -243,15 +254,12 @@ def upgrade(site: Site) -> Outcome:
     def roll() -> None:
         for worker in list(site.fleet.workers):
             drain(site.client, worker)
-            site.wait(lambda w=worker: not cameras_on(site.client, w), f"{worker} is drained")
+            site.wait(partial(site.is_empty, worker), f"{worker} is drained")
             before = beats(site.client)[worker].run
             pid = site.fleet.pid_of(worker)
             assert pid is not None
             os.kill(pid, signal.SIGTERM)
-            site.wait(
-                lambda w=worker, run=before: (b := beats(site.client).get(w)) and b.run != run,
-                f"{worker} begins again",
-            )
+            site.wait(partial(site.began_again, worker, before), f"{worker} begins again")
             drain(site.client, worker, undo=True)
 
     return site.handed(roll)

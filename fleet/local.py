@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ class LocalFleet:
             ray.init(
                 address=self._cluster.address,
                 namespace=ray_fleet.NAMESPACE,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 log_to_driver=False,
             )
             for _ in range(self._count):

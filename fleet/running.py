@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import ray
 import redis
@@ -95,10 +96,11 @@ def say(client: redis.Redis) -> None:
 def _on_cluster(url: str, around: ExitStack) -> int:
     """Start a worker for each GPU of a cluster, or for each node without one; return how many."""
     ray_fleet.prepare()
-    ray.init(address="auto", namespace=ray_fleet.NAMESPACE, logging_level="ERROR")
+    ray.init(address="auto", namespace=ray_fleet.NAMESPACE, logging_level=logging.ERROR)
     around.callback(ray.shutdown)
     actors = ray_fleet.start_keepers(url)
-    for node in ray.nodes():
+    library: Any = ray  # whose functions have no types
+    for node in library.nodes():
         if not node["Alive"]:
             continue
         gpus = int(node["Resources"].get("GPU", 0))
