@@ -99,6 +99,7 @@ def properties_of(options: Kafka) -> dict[str, Any]:
         # Nothing is given up here: the bridge waits, and Redis keeps what it has not taken.
         "message.timeout.ms": 0,
         "linger.ms": 5,
+        "log_level": 2,  # each attempt in vain is an error to librdkafka; the bridge says it once
         "reconnect.backoff.max.ms": 5000,
     }
     made |= _login(options) | _tls(options)

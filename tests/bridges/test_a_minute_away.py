@@ -143,6 +143,7 @@ def publish(server: RedisChild, number: int) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 def test_a_minute_away(server: RedisChild, until: Callable[..., Any]) -> None:
     """All of them at once, each with what it really carries to, but for Kafka's mock brokers."""
     with ExitStack() as ending:

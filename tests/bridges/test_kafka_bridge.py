@@ -197,9 +197,14 @@ def test_what_is_refused(
 
 
 def test_from_redis_while_brokers_go_and_come(
-    brokers: MockKafka, server: RedisChild, until: Callable[..., Any]
+    brokers: MockKafka,
+    server: RedisChild,
+    until: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Two runs; brokers are away in the first, and for a while in the second."""
+    """Two runs; brokers are away in the first, and for a while in the second. The bridge says so,
+    and librdkafka not each time that it tries.
+    """
     made = Kafka(servers=brokers.servers, topic="line", properties=SOON)
     brokers.go_down()
     for number in range(4):
@@ -218,6 +223,7 @@ def test_from_redis_while_brokers_go_and_come(
         until(lambda: carrier.account.delivered == 8)
     found = [json.loads(message.value())["seq"] for message in brokers.read("line", 8)]
     assert found == list(range(8))
+    assert {each.name for each in caplog.records} == {"mirante.bridge"}
 
 
 def test_what_is_on_its_way_at_the_end_does_not_come_again(
