@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import ssl
-import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import httpx
 
+from bridges.webhook.limited import LimitedNetwork
 from bridges.webhook.presets import Request
 
 AT_ONCE = 8  # requests to one address
@@ -66,11 +63,8 @@ class Answer(NamedTuple):
 class Poster:
     """Sends requests to one address, by connections that are kept. Safe between threads.
 
-    The network has a thread with a loop of its own, as only there a try can be ended wherever it
-    is: blocking reads would begin their time anew with each byte that comes.
-
     Args:
-        timeout_s: for one try, from the look-up of the name to the end of the answer.
+        timeout_s: for one try, until its answer was read.
         ca: file of certificates to trust; None for the system's.
 
     Raises:
@@ -79,38 +73,29 @@ class Poster:
 
     def __init__(self, timeout_s: float, ca: Path | None = None) -> None:
         self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(
+        self._network = LimitedNetwork()
+        self._client = httpx.Client(
             verify=ssl.create_default_context(cafile=ca),
-            timeout=None,  # noqa: S113 # the whole try has one
+            timeout=timeout_s,
             follow_redirects=False,
             event_hooks={"response": [_stay]},
             limits=httpx.Limits(max_connections=AT_ONCE + 1),  # and one for a test
             headers={"User-Agent": f"mirante/{version('mirante')}"},
         )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="post", daemon=True)
-        self._thread.start()
+        for way in (self._client._transport, *self._client._mounts.values()):
+            if isinstance(way, httpx.HTTPTransport):  # also that of a proxy
+                way._pool._network_backend = self._network
 
     def post(self, request: Request) -> Answer:
         """Send a request once, and return what came of it; raises nothing of the network."""
-        return asyncio.run_coroutine_threadsafe(self._post(request), self._loop).result()
-
-    def close(self) -> None:
-        """Close the connections; to be called when no request is on its way."""
-        asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _post(self, request: Request) -> Answer:
         began_s = time.monotonic()
-        end_s = self._loop.time() + self._timeout_s
+        self._network.end_s = began_s + self._timeout_s
         try:
-            async with asyncio.timeout_at(end_s):
-                url, headers, body = request
-                made = self._client.build_request("POST", url, headers=headers, content=body)
-                answer = await self._client.send(made, stream=True)
-        except TimeoutError:
+            with self._client.stream(
+                "POST", request.url, headers=request.headers, content=request.body
+            ) as answer:
+                head = _read(answer)
+        except httpx.TimeoutException:
             words = f"no answer within {self._timeout_s:g} s"
             return Answer(None, words, seconds=time.monotonic() - began_s)
         except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError) as error:
@@ -118,7 +103,6 @@ class Poster:
             return Answer(None, f"cannot be sent: {_said(error)}", is_ours=True)
         except (httpx.HTTPError, OSError) as error:
             return Answer(None, _said(error), seconds=time.monotonic() - began_s)
-        head = await _read(answer, end_s)
         took_s, status = time.monotonic() - began_s, answer.status_code
         words = f"{status} {answer.reason_phrase}".strip()
         if status in _REDIRECT:
@@ -127,8 +111,12 @@ class Poster:
             words += f": {shown(head)}"
         return Answer(status, words, head, took_s, _wait_s(answer, head))
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
-async def _stay(answer: httpx.Response) -> None:
+
+def _stay(answer: httpx.Response) -> None:
     """Forget where a redirect leads: httpx would fail where that is no address."""
     answer.headers.pop("location", None)
 
@@ -139,40 +127,28 @@ def shown(head: bytes) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-async def _read(answer: httpx.Response, end_s: float) -> bytes:
+def _read(answer: httpx.Response) -> bytes:
     """The answer's first bytes; what is left unread closes its connection.
 
     A body that breaks off, or never ends, takes nothing back of what the status says: the message
     is taken, and would come twice.
     """
     head = bytearray()
-    with suppress(httpx.HTTPError, TimeoutError):
-        async with asyncio.timeout_at(end_s):
-            async for chunk in answer.aiter_raw():
-                head += chunk
-                if len(head) >= MOST_ANSWER_BYTES:
-                    break
-    await answer.aclose()
+    with suppress(httpx.HTTPError):
+        for chunk in answer.iter_raw():
+            head += chunk
+            if len(head) >= MOST_ANSWER_BYTES:
+                break
     return bytes(head[:MOST_ANSWER_BYTES])
 
 
-def _said(error: BaseException) -> str:
+def _said(error: Exception) -> str:
     """What went wrong, without the address: a part of it may be a secret."""
-    known = [each for each in _causes(error) if isinstance(each, OSError) and each.errno]
-    cause = known[-1] if known else error
-    if isinstance(cause, ConnectionError) and cause.errno:
-        return os.strerror(cause.errno)
-    return " ".join(str(cause).split()) or type(error).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it: of several addresses of a name, all."""
-    yield error
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _causes(each)
-    if (cause := error.__cause__ or error.__context__) is not None:
-        yield from _causes(cause)
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    words = " ".join(str(cause or error).split())
+    return words or type(error).__name__
 
 
 def _wait_s(answer: httpx.Response, head: bytes) -> float | None:
