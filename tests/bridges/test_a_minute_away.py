@@ -170,7 +170,7 @@ def test_a_minute_away(server: RedisChild, until: Callable[..., Any]) -> None:
                 until(lambda name=side.name: has(server, name, "away", BEFORE))
                 side.back()
             for side in sides:
-                until(lambda name=side.name: has(server, name, "running", count))
+                until(lambda name=side.name: has(server, name, "running", count), 180)
         for side in sides:
             assert side.got() == list(range(count)), side.name
 
