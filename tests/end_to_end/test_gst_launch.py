@@ -80,6 +80,7 @@ def test_a_launch_line_publishes_the_truth(
         assert (frame.counts.decoded, frame.counts.published) == (frame.seq + 1, frame.seq + 1)
 
 
+@pytest.mark.full  # a real clip through the line that docs/plugins.md shows: test_readme.py
 def test_the_launch_line_of_the_docs_finds_the_cars(
     run: Callable[..., Any], redis_url: str, clips: Path
 ) -> None:
