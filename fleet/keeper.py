@@ -82,7 +82,7 @@ class Keeper:
         self._client, self._clock, self._lost_s = client, clock, lost_s
         self._registry = Registry(client)
         self._seen: Version | None = None
-        self._noted: bytes | None = None
+        self._token: bytes | None = None
         self._moving: dict[str, float] = {}  # until when
         self._missing: dict[str, float] = {}  # workers of cameras, without a beat since
         self._queue: list[str] = []  # of workers whose report is due
@@ -138,17 +138,17 @@ class Keeper:
         now = read_version(self._client)
         if now == self._seen:
             return False
-        found = self._seen and read_since(self._client, self._seen, self._noted, now)
+        found = self._seen and read_since(self._client, self._seen, self._token, now)
         if found:
-            changed, self._noted = found
+            changed, self._token = found
             self._seen = now
             kept = {name: entry for name, entry in self.entries.items() if name not in changed}
             new = {name: entry for name, entry in changed.items() if entry and entry.fleet}
             self.entries = kept | new
             return True
-        version, entries, noted = read(self._client)
+        version, entries, token = read(self._client)
         if version.is_whole:
-            self._seen, self._noted = version, noted
+            self._seen, self._token = version, token
             self.entries = {name: entry for name, entry in entries.items() if entry.fleet}
         return version.is_whole
 

@@ -42,6 +42,7 @@ class Crews:
         self._crews = shares(names, min(processes, workers))
         self._processes: list[subprocess.Popen[str]] = []
         self.alive = set(names)
+        self._gone_s = 0.0
 
     def __enter__(self) -> Self:
         for names in self._crews:
@@ -64,6 +65,7 @@ class Crews:
         gone = set[str]()
         for _ in range(processes):
             process, names = self._processes.pop(), self._crews.pop()
+            self._gone_s += _cpu_s(process)
             process.kill()
             process.wait()
             gone |= set(names)
@@ -71,8 +73,8 @@ class Crews:
         return gone
 
     def cpu_s(self) -> float:
-        """Return the processor time of those that run."""
-        return sum(sum(psutil.Process(each.pid).cpu_times()[:2]) for each in self._processes)
+        """Return their processor time, of those that were killed too."""
+        return self._gone_s + sum(map(_cpu_s, self._processes))
 
     def _started(self, names: Sequence[str]) -> subprocess.Popen[str]:
         nodes = {name: f"node-{int(name[7:]) % self._nodes:03}" for name in names}
@@ -85,6 +87,10 @@ class Crews:
         )
         self._around.callback(_ended, process)
         return process
+
+
+def _cpu_s(process: subprocess.Popen[str]) -> float:
+    return float(sum(psutil.Process(process.pid).cpu_times()[:2]))
 
 
 def name_of(number: int) -> str:

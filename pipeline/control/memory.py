@@ -31,16 +31,16 @@ class Memory:
 
     def __init__(self, worker: str) -> None:
         self.seen: Version | None = None
-        self._noted: bytes | None = None
+        self._token: bytes | None = None
         self.own: dict[str, Desired] = {}
         self._worker = worker
         self._others: dict[str, Desired] = {}
         self._foreign: dict[str, Desired] = {}
         self._foreign_due_s = 0.0
 
-    def note(self, version: Version, entries: Entries, noted: bytes | None) -> None:
+    def note(self, version: Version, entries: Entries, token: bytes | None) -> None:
         """Take what was read in the place of what was known."""
-        self.seen, self._noted = version, noted
+        self.seen, self._token = version, token
         self.note_own(entries.values())
         self._others = {n: e for n, e in entries.items() if e.worker != self._worker}
 
@@ -54,10 +54,10 @@ class Memory:
         """
         if self.seen is None:
             return None
-        found = read_since(client, self.seen, self._noted, now, self._worker)
+        found = read_since(client, self.seen, self._token, now, self._worker)
         if found is None:
             return None
-        changed, self._noted = found
+        changed, self._token = found
         self.seen, before = now, (self.own, self.leaving)
         mine = {n: e for n, e in changed.items() if e and e.worker == self._worker}
         kept = {n: e for n, e in self.own.items() if n not in changed}

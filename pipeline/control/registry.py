@@ -103,17 +103,17 @@ class Registry(Changed):
             return None
         if (is_own := self._memory.follow(self._client, now)) is not None:
             return dict(self._memory.own) if is_own else None
-        version, entries, noted = read(self._client)
+        version, entries, token = read(self._client)
         if not version.is_whole or (seen is not None and version.lost_since(seen)):
             try:
                 self._put_back(version, seen)
             except (RegistryError, CredentialsError) as error:
                 log.warning("what Redis lost is not put back yet: %s", error)
                 return None
-            version, entries, noted = read(self._client)
+            version, entries, token = read(self._client)
             if not version.is_whole:  # lost once more: the next call goes on
                 return None
-        self._memory.note(version, entries, noted)
+        self._memory.note(version, entries, token)
         return dict(self._memory.own)
 
     def _put_back(self, version: Version, seen: Version | None) -> None:

@@ -23,8 +23,7 @@ from pipeline.control.entries import Desired, read_entries, read_entry
 
 KEPT_CHANGES = 256
 _FIELDS = ("generation", "number", "left")
-Note = tuple[str, dict[str, list[str]]]  # which change it is; workers by camera, none for all
-_read_note = msgspec.json.Decoder(Note)
+_read_note = msgspec.json.Decoder(dict[str, list[str]])  # workers by camera, none for all
 
 
 class Version(NamedTuple):
@@ -56,39 +55,39 @@ def read_version(client: redis.Redis) -> Version:
 
 
 def read(client: redis.Redis) -> tuple[Version, dict[str, Desired], bytes | None]:
-    """Return the version, the entries that belong to it, and what the change that made it noted."""
+    """Return the version, the entries that belong to it, and the token of the change behind it."""
     with client.pipeline(transaction=True) as pipe:
         pipe.hmget(CAMERAS_VERSION, _FIELDS)
         pipe.hgetall(CAMERAS)
         fields, entries = pipe.execute()
     version = _version(fields, bool(entries))
-    note = client.hget(CAMERAS_VERSION, _note_field(version.number))
-    return version, read_entries(entries.values()), cast(bytes | None, note)
+    token = client.hget(CAMERAS_VERSION, _token_field(version.number))
+    return version, read_entries(entries.values()), cast(bytes | None, token)
 
 
 def read_since(
-    client: redis.Redis, seen: Version, note: bytes | None, now: Version, worker: str | None = None
+    client: redis.Redis, seen: Version, token: bytes | None, now: Version, worker: str | None = None
 ) -> tuple[dict[str, Desired | None], bytes] | None:
-    """Return the entries that changed between two versions, None for one that was removed, and what
-    the last of the changes noted; None where that is not known, and all are to be read.
+    """Return the entries that changed between two versions, None for one that was removed, and the
+    token of the last of the changes; None where that is not known, and all are to be read.
 
     Args:
         client: a Redis client that answers bytes.
         seen: the version that was read last.
-        note: of ``seen``, which tells it from another change of that number: a replica that took
+        token: of ``seen``, which tells it from another change of that number: a replica that took
             over may not have had the one that was seen.
         now: the version as it was found to be.
         worker: whom the changes are to concern; moves of the fleet's cameras between other workers
             are left out. None for all.
     """
-    if note is None or now.lost_since(seen) or now.number - seen.number > KEPT_CHANGES:
+    if token is None or now.lost_since(seen) or now.number - seen.number > KEPT_CHANGES:
         return None
-    fields = [_note_field(number) for number in range(seen.number, now.number + 1)]
-    notes = cast(list[bytes | None], client.hmget(CAMERAS_VERSION, fields))
-    last = notes[-1]
-    if notes[0] != note or last is None or None in notes:
+    numbers = range(seen.number + 1, now.number + 1)
+    fields = [_token_field(seen.number), _token_field(now.number), *map(_note_field, numbers)]
+    first, last, *notes = cast(list[bytes | None], client.hmget(CAMERAS_VERSION, fields))
+    if first != token or last is None or None in notes:
         return None
-    about = [_read_note.decode(found)[1].items() for found in notes[1:] if found]
+    about = [_read_note.decode(note).items() for note in notes if note]
     names = sorted(
         {n for one in about for n, who in one if not who or worker is None or worker in who}
     )
@@ -160,10 +159,11 @@ def write(
     generation = secrets.token_hex(8) if is_new else version.generation
     fields = (generation, number, f"{number}:{len(left) + others}")
     pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
-    pipe.hdel(CAMERAS_VERSION, _note_field(number - KEPT_CHANGES))
+    outdated = number - KEPT_CHANGES
+    pipe.hdel(CAMERAS_VERSION, _note_field(outdated), _token_field(outdated))
     about = {name: _concerned(before.get(name.encode()), new) for name, new in changed.items()}
-    note: Note = (secrets.token_hex(4), about)
-    pipe.hset(CAMERAS_VERSION, _note_field(number), msgspec.json.encode(note))
+    pipe.hset(CAMERAS_VERSION, _note_field(number), msgspec.json.encode(about))
+    pipe.hset(CAMERAS_VERSION, _token_field(number), secrets.token_hex(4))
     pipe.execute()
 
 
@@ -177,6 +177,10 @@ def _concerned(before: bytes | None, after: Desired | None) -> list[str]:
     if replace(old, worker=after.worker, before=after.before) != after:
         return []
     return sorted({old.worker, old.before, after.worker, after.before} - {""})
+
+
+def _token_field(number: int) -> str:
+    return f"token:{number}"
 
 
 def _note_field(number: int) -> str:

@@ -92,7 +92,7 @@ def test_what_is_not_known_of_changes_is_read_whole(client: redis.Redis, harm: s
         left = f"{number + 1}:2"
         client.hset(CAMERAS_VERSION, mapping={"number": number + 1, "left": left})
     if harm == "other":  # a replica took over that had another change of that number
-        client.hset(CAMERAS_VERSION, f"change:{number}", '["x",{"z":[]}]')
+        client.hset(CAMERAS_VERSION, f"token:{number}", "another")
     dock.put("d", {"url": "test://"})
     before = reads_of(client)
     found = yard.changes() or {}
