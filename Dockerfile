@@ -3,6 +3,7 @@
 #   docker build -t mirante .                                on a CPU, amd64 or arm64
 #   docker build -t mirante:tensorrt --target tensorrt .     with TensorRT, for NVIDIA GPUs, amd64
 #   docker build -t mirante:bridges --target bridges .       what `mirante bridge` needs besides
+#   docker build -t mirante:fleet --target fleet .           what `mirante fleet up` needs besides
 #   docker buildx bake l4t                                   for Jetson; docs/jetson.md
 #   docker buildx bake                                       as docker-bake.hcl says
 ARG SYSTEM=debian:12-slim
@@ -40,6 +41,11 @@ ENV NVIDIA_DRIVER_CAPABILITIES=all
 # What carries results to MQTT, webhooks …
 FROM base AS bridges
 RUN ./run setup bridges
+USER 10001:10001
+
+# Ray, which places workers on many machines.
+FROM base AS fleet
+RUN ./run setup fleet
 USER 10001:10001
 
 FROM base AS cpu

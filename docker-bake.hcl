@@ -7,7 +7,7 @@ variable "TAG" {
 }
 
 group "default" {
-  targets = ["cpu", "bridges", "tensorrt", "l4t"]
+  targets = ["cpu", "bridges", "fleet", "tensorrt", "l4t"]
 }
 
 target "cpu" {
@@ -20,6 +20,12 @@ target "bridges" {
   target    = "bridges"
   platforms = ["linux/amd64", "linux/arm64"]
   tags      = ["mirante:${TAG}-bridges"]
+}
+
+target "fleet" {
+  target    = "fleet"
+  platforms = ["linux/amd64", "linux/arm64"]
+  tags      = ["mirante:${TAG}-fleet"]
 }
 
 # TensorRT has wheels for arm64 of glibc 2.35 on; the image's runs have not been tried there.

@@ -21,6 +21,7 @@ from pipeline.config.settings import Log
 from pipeline.control.beats import beats
 from pipeline.control.entries import Needs
 from pipeline.control.registry import Registry, connect
+from pipeline.control.worker_file import known_address
 from pipeline.logs import configure_logs
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.process import stop_on_signals
@@ -41,11 +42,14 @@ def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: s
             each GPU, or for each node without one.
         demo: add drawn cameras.
         seconds: until it ends; None for none.
-        redis_url: address of Redis, which all nodes reach; None starts one, for this machine alone.
+        redis_url: address of Redis, which all nodes reach; None is that of the variables for a
+            cluster, and starts one for this machine alone.
 
     Raises:
         ValueError: a cluster is asked for without a Redis that it reaches.
     """
+    if nodes is None:
+        redis_url = redis_url or known_address()
     if nodes is None and redis_url is None:
         raise ValueError("--redis: expected an address that all nodes reach, or --nodes N")
     configure_logs(Log(level="warning"))

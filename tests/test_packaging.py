@@ -34,6 +34,9 @@ def test_the_image_is_made_by_run_and_runs_as_nobody_special() -> None:
         "FROM base AS bridges",
         "RUN ./run setup bridges",
         "USER 10001:10001",
+        "FROM base AS fleet",
+        "RUN ./run setup fleet",
+        "USER 10001:10001",
         "FROM base AS cpu",  # the last is what is built by default
         "USER 10001:10001",
     ]
@@ -44,7 +47,7 @@ def test_each_target_that_is_baked_is_one_of_the_image() -> None:
     targets = dict(re.findall(r'^target "(\w+)" \{\n(.*?)^\}', text, re.M | re.S))
     group = re.search(r'^group "default" \{\n  targets = (\[.*?\])', text, re.M)
     assert group is not None
-    assert list(targets) == json.loads(group[1]) == ["cpu", "bridges", "tensorrt", "l4t"]
+    assert list(targets) == json.loads(group[1]) == ["cpu", "bridges", "fleet", "tensorrt", "l4t"]
     platforms = {}
     for name, body in targets.items():
         keys = dict(re.findall(r"^  (\w+) += (.*)$", body, re.M))
@@ -55,6 +58,7 @@ def test_each_target_that_is_baked_is_one_of_the_image() -> None:
     assert platforms == {
         "cpu": both,
         "bridges": both,
+        "fleet": both,
         "tensorrt": ["linux/amd64"],
         "l4t": ["linux/arm64"],
     }

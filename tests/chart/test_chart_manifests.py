@@ -37,6 +37,7 @@ VERSIONS = (
     "1.37",
 )  # the oldest that Chart.yaml takes, the newest that there are schemas of
 CUSTOM = yaml.safe_load(Path(__file__).with_name("custom_resources.yaml").read_text())
+WORKLOADS = {"Deployment", "StatefulSet", "RayCluster"}
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +89,16 @@ def validator(version: str, kind: str, api: str) -> Draft202012Validator:
 def mistakes(document: Document, version: str) -> list[str]:
     """What Kubernetes, or the definition of a custom resource, would not take of an object."""
     kind = document["kind"]
-    custom = CUSTOM.get(kind)
-    checks = Draft7Validator(custom) if custom else validator(version, kind, document["apiVersion"])
-    return [f"{kind} {error.json_path}: {error.message}" for error in checks.iter_errors(document)]
+    if kind in CUSTOM:
+        checks = Draft7Validator(CUSTOM[kind])
+        inner = Rendered({}, [document]).pods
+    else:
+        checks, inner = validator(version, kind, document["apiVersion"]), []
+    found = [f"{kind} {error.json_path}: {error.message}" for error in checks.iter_errors(document)]
+    template = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {}}
+    for pod in inner:
+        found += mistakes(template | {"template": pod.template}, version)
+    return found
 
 
 def redis_example() -> list[Document]:
@@ -114,6 +122,7 @@ def test_mistakes_are_found(charts: dict[str, Rendered]) -> None:
     needs("kubernetes_validate", "kubernetes-validate, Kubernetes' schemas,")
     for case, kind in [
         ("default", "StatefulSet"),
+        ("ray", "RayCluster"),
         ("scaling", "ScaledObject"),
     ]:
         (document, *_) = charts[case].all(kind)
@@ -138,7 +147,7 @@ def test_selectors_find_what_they_are_for(chart: Rendered) -> None:
             assert chart.selected(spec["selector"]["matchLabels"]) == chart_pods(chart, document)
         elif document["kind"] == "PodDisruptionBudget":
             selected = chart.selected(spec["selector"]["matchLabels"])
-            assert [pod.owner["kind"] for pod in selected] == ["StatefulSet"]
+            assert [pod.owner["kind"] for pod in selected] in (["StatefulSet"], ["RayCluster"])
         elif document["kind"] == "NetworkPolicy":
             pods = chart.selected(spec["podSelector"]["matchLabels"])
             ports = {port["port"] for rule in spec["ingress"] for port in rule.get("ports", [])}
@@ -226,6 +235,7 @@ def named_secrets(value: object, key: str = "") -> set[str]:
 def test_secrets_are_those_of_the_values_and_none_is_made(chart: Rendered) -> None:
     assert chart.all("Secret") == []
     used = {name for name, _ in secrets_of([pod.spec for pod in chart.pods])}
+    used |= {name for name, _ in secrets_of([each["spec"] for each in chart.all("RayCluster")])}
     for ingress in chart.all("Ingress"):
         used |= {entry["secretName"] for entry in ingress["spec"].get("tls", [])}
     for monitor in chart.all("ServiceMonitor"):
@@ -303,6 +313,8 @@ def test_images_are_those_that_are_baked(chart: Rendered) -> None:
 def wanted_image(chart: Rendered, pod: Pod) -> str:
     if pod.part.startswith("bridge-"):
         return "bridges"
+    if pod.owner["kind"] == "RayCluster":
+        return "fleet"
     gpus = chart.values.get("workers", {}).get("gpu", {}).get("count", 0)
     return "tensorrt" if pod.part == "worker" and gpus else "cpu"
 

@@ -45,8 +45,10 @@ def chart(request: pytest.FixtureRequest, charts: dict[str, Rendered]) -> Render
 
 
 def container_of(pod: Pod) -> Document:
-    (container,) = pod.spec["containers"]
-    return dict(container)
+    """Return its container; of Ray's head the first, which runs Ray."""
+    first, *others = pod.spec["containers"]
+    assert not others or pod.part == "head"
+    return dict(first)
 
 
 def parsed(arguments: list[str]) -> str:
@@ -61,7 +63,7 @@ def test_commands_are_ours(chart: Rendered) -> None:
             assert parsed(arguments) == ""
         for name in ("startupProbe", "livenessProbe", "readinessProbe"):
             command = container.get(name, {}).get("exec", {}).get("command")
-            if command is not None:
+            if command is not None and command[0] != "test":
                 assert command[0] == "mirante"
                 assert parsed(command[1:]) == ""
     assert parsed(["bridge", "mqtt", "mqtt://h", "--pasword-file", "x"]) != ""
@@ -109,7 +111,8 @@ def test_workers_serve_what_is_asked(chart: Rendered, worker_paths: dict[str, in
     asked = probed(chart, "worker")
     assert {port for port, _ in asked} <= {Settings().metrics.port}
     assert {path for _, path in asked} <= served
-    assert {path for _, path in asked} >= {"/livez", "/readyz"}
+    if not chart.values.get("ray"):
+        assert {path for _, path in asked} >= {"/livez", "/readyz"}
 
 
 def test_the_dashboard_serves_what_is_asked(chart: Rendered) -> None:
@@ -123,7 +126,7 @@ def test_every_pod_is_asked_whether_it_is_well(chart: Rendered) -> None:
     for pod in chart.pods:
         container, probes = container_of(pod), {"startupProbe", "livenessProbe", "readinessProbe"}
         has = probes & set(container)
-        if pod.part in {"worker", "dashboard"}:
+        if pod.part in {"worker", "dashboard"} and pod.owner["kind"] != "RayCluster":
             assert has == probes
         elif pod.part == "keeper" or pod.part.startswith("bridge-"):
             assert has == {"readinessProbe"}
@@ -150,7 +153,7 @@ def mounted(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case != "secrets"])
+@pytest.mark.parametrize("case", [case for case in CASES if case not in {"ray", "secrets"}])
 def test_each_worker_has_a_file_that_it_can_read(
     charts: dict[str, Rendered], case: str, mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,11 +204,12 @@ def test_the_dashboard_reads_its_variables(
     assert "--first-admin" not in arguments
 
 
+@pytest.mark.parametrize("case", ["ray", "secrets"])
 def test_every_part_reads_the_redis_of_the_secrets(
-    charts: dict[str, Rendered], mounted: Path
+    charts: dict[str, Rendered], case: str, mounted: Path
 ) -> None:
-    for pod in charts["secrets"].pods:
-        found = variables(container_of(pod), mounted, "x")
+    for pod in charts[case].pods:
+        found = variables(pod.spec["containers"][-1], mounted, "x")
         assert found["MIRANTE_REDIS__URL"].startswith("redis")
         assert found["MIRANTE_REDIS__PASSWORD_FILE"] == f"{mounted}/redis/password"
         (volume,) = [v for v in pod.spec["volumes"] if v["name"] == "redis"]
@@ -218,7 +222,7 @@ def test_every_part_reads_the_redis_of_the_secrets(
         assert named == files
         keys = {key.removeprefix("MIRANTE_REDIS__").lower() for key in found if "REDIS__" in key}
         keys -= {"url", "password_file"}
-        assert keys == {"ca_file", "cert_file", "key_file"}
+        assert keys == ({"ca_file", "cert_file", "key_file"} if case == "secrets" else set())
         assert keys <= set(type(Settings().redis).model_fields)
 
 
@@ -245,6 +249,21 @@ def test_the_pages_key_of_the_fleet_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     keys = find_keys()
     assert keys is not None
     assert len(keys.keys) == 1
+
+
+def test_ray_is_that_of_the_image_and_looks_after_nodes_as_ours_does(
+    charts: dict[str, Rendered],
+) -> None:
+    (cluster,) = charts["ray"].all("RayCluster")
+    lock = (ROOT / "requirements.lock").read_text()
+    assert f"\nray=={cluster['spec']['rayVersion']} " in lock
+    ours = re.findall(
+        r'"(RAY_health_check_\w+)": "(\d+)"', (ROOT / "fleet/ray_fleet.py").read_text()
+    )
+    assert len(ours) == 4
+    for pod in charts["ray"].pods:
+        if pod.owner is cluster:
+            assert set(ours) <= {(v["name"], v.get("value")) for v in container_of(pod)["env"]}
 
 
 def test_workers_have_the_time_to_hand_their_cameras_over(chart: Rendered) -> None:

@@ -118,6 +118,9 @@ class Rendered:
 def _pods(document: Document) -> Iterator[Pod]:
     if document["kind"] in {"Deployment", "StatefulSet", "Job"}:
         yield Pod(document, document["spec"]["template"])
+    elif document["kind"] == "RayCluster":
+        groups = [document["spec"]["headGroupSpec"], *document["spec"]["workerGroupSpecs"]]
+        yield from (Pod(document, group["template"]) for group in groups)
 
 
 def secrets_of(value: object) -> Iterator[tuple[str, str | None]]:

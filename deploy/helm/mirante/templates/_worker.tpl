@@ -1,5 +1,5 @@
 {{- define "mirante.worker.of" -}}
-{{- if gt (int .Values.workers.gpu.count) 0 }}tensorrt{{ end }}
+{{- if .Values.ray.enabled }}fleet{{ else if gt (int .Values.workers.gpu.count) 0 }}tensorrt{{ end }}
 {{- end }}
 
 {{- /* What a worker's container has wherever it runs. */}}
