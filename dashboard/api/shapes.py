@@ -235,6 +235,9 @@ class Listening(Shape):
     unknown: dict[str, int] = Field(
         description="messages of topics that are no events here, by topic"
     )
+    failures: int = Field(
+        0, description="subscriptions that failed or were lost since the camera was started"
+    )
 
 
 class Camera(Shape):
