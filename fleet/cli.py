@@ -57,7 +57,7 @@ def drain(
     redis_url: RedisOption = None,
 ) -> None:
     """Give the cameras of a worker, or of all workers of a node, to others, without a gap."""
-    from fleet.keeping import cameras_on
+    from fleet.keeping import cameras_on, check_kept
     from fleet.keeping import drain as drain_fleet
     from pipeline.control.audit import by_command
 
@@ -66,6 +66,7 @@ def drain(
             drain_fleet(client, name, undo)
         left = cameras_on(client, name)
         while wait and left:
+            check_kept(client)
             time.sleep(0.25)
             left = cameras_on(client, name)
     words = "may have cameras again" if undo else "is drained"

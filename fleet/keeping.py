@@ -16,6 +16,7 @@ from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from pipeline.control.beats import beats
 from pipeline.control.changing import RegistryError
+from pipeline.control.fleet_report import reported
 from pipeline.control.lease import Lease
 from pipeline.control.registry import Registry, connect
 
@@ -86,11 +87,26 @@ def drain(client: redis.Redis, name: str, undo: bool = False) -> None:
 
 
 def cameras_on(client: redis.Redis, name: str) -> list[str]:
-    """Return the cameras of a worker, or of all workers of a node.
+    """Return the cameras of the fleet of a worker, or of all workers of a node; those of a worker's
+    own configuration never leave it.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
     workers = {worker for worker, beat in beats(client).items() if name in (worker, beat.node)}
     entries = Registry(client).cameras()
-    return [each.name for each in entries.values() if each.worker in workers | {name}]
+    found = [each for each in entries.values() if each.fleet]
+    return [each.name for each in found if each.worker in workers | {name}]
+
+
+def check_kept(client: redis.Redis) -> None:
+    """Refuse to wait for what only a keeper does.
+
+    Raises:
+        RegistryError: none runs.
+        redis.RedisError: Redis does not answer.
+    """
+    report = reported(client)
+    if report is None or report.state == "gone":
+        words = "no keeper runs, so its cameras stay where they are; start one with: mirante fleet"
+        raise RegistryError(f"{words} keep")

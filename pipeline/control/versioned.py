@@ -61,8 +61,11 @@ def read(client: redis.Redis) -> tuple[Version, dict[str, Desired], bytes | None
         pipe.hgetall(CAMERAS)
         fields, entries = pipe.execute()
     version = _version(fields, bool(entries))
-    token = client.hget(CAMERAS_VERSION, _token_field(version.number))
-    return version, read_entries(entries.values()), cast(bytes | None, token)
+    # HMGET as everywhere: who may use that alone need not be given HGET.
+    [token] = cast(
+        list[bytes | None], client.hmget(CAMERAS_VERSION, [_token_field(version.number)])
+    )
+    return version, read_entries(entries.values()), token
 
 
 def read_since(
@@ -114,14 +117,18 @@ def watch(pipe: Pipeline) -> tuple[Version, dict[bytes, bytes]]:
 
 def watch_some(pipe: Pipeline, names: Sequence[str]) -> tuple[Version, dict[bytes, bytes], int]:
     """Begin a transaction about some cameras; return the version, their entries as they are stored,
-    and how many others there are.
+    and how many others there are. Where the last change did not note that, it is held not whole.
     """
     pipe.watch(CAMERAS, CAMERAS_VERSION)
     fields = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, list(_FIELDS)))
-    count = pipe.hlen(CAMERAS)
+    is_there = bool(pipe.exists(CAMERAS))
     values = cast(list[bytes | None], pipe.hmget(CAMERAS, list(names)))
     found = {n.encode(): v for n, v in zip(names, values, strict=True) if v is not None}
-    return _version(fields, count > 0), found, count - len(found)
+    version = _version(fields, is_there)
+    of, _, count = (fields[2] or b"").decode("utf-8", "replace").partition(":")
+    if of != str(version.number) or not count.isdecimal():
+        return version._replace(is_whole=False), found, 0
+    return version, found, int(count) - len(found)
 
 
 def write(

@@ -14,10 +14,11 @@ import redis
 
 from fleet import keeping
 from fleet.keeper import Keeper
-from fleet.keeping import cameras_on, drain, keep
+from fleet.keeping import cameras_on, check_kept, drain, keep
 from fleet.members import LOST_S
 from mirante.keys import CAMERAS, CAMERAS_VERSION, FLEET_BEATS, owner_key
 from pipeline.control.beats import Beat, beat, beats, end
+from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Needs
 from pipeline.control.registry import Registry, connect
 from pipeline.worker.redis_server import RedisServer
@@ -139,6 +140,16 @@ def test_what_is_drained_gives_its_cameras_away(site: Site) -> None:
     assert cameras_on(site.client, "b-node") == []
     with pytest.raises(ValueError, match=r'"c" is no worker or node .* a, a-node, b, b-node'):
         drain(site.client, "c")
+
+
+def test_what_is_never_moved_is_not_waited_for(site: Site) -> None:
+    """A camera of its own file stays, and without a keeper all do."""
+    site.join("a")
+    site.pass_by(1)
+    Registry(site.client, "a").put("own", SPEC)
+    assert cameras_on(site.client, "a") == []
+    with pytest.raises(RegistryError, match="no keeper runs, so its cameras stay where they are"):
+        check_kept(site.client)
 
 
 def test_a_worker_that_leaves_hands_over_and_is_gone(site: Site) -> None:
