@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -87,15 +88,20 @@ class RedisBlobs:
         key, count = blob_key(digest), 0
         try:
             self._client.hset(BLOBS, digest, str(size))
-            self._drop(digest)
+            self._client.hset(key, "size", str(size))
+            self._drop(digest, "pieces")
             with path.open("rb") as file:
                 while piece := file.read(PIECE):
                     self._client.hset(key, str(count), piece)
                     count += 1
             self._client.hset(key, "pieces", str(count))  # last: until then it is not whole
+            is_whole = self._field(digest, "size") is not None
         except redis.RedisError as error:
-            self._forget(digest)
+            self._forget(digest, count)
             raise self._refused(path.name, error) from error
+        if not is_whole:
+            self._forget(digest, count)
+            raise BlobError(f"{path.name}: it was removed while it was put there; try again")
 
     def read(self, digest: str) -> Iterator[bytes]:
         """As ``BlobPlace``."""
@@ -110,7 +116,7 @@ class RedisBlobs:
 
     def remove(self, digest: str) -> None:
         """As ``BlobPlace``."""
-        self._ask(lambda: self._drop(digest))
+        self._ask(lambda: self._drop(digest, "size", "pieces"))
         self._ask(lambda: self._client.hdel(BLOBS, digest))
 
     def digests(self) -> set[str]:
@@ -118,11 +124,13 @@ class RedisBlobs:
         found = self._ask(lambda: self._client.hgetall(BLOBS))
         return {each.decode("ascii", "replace") for each in cast(dict[bytes, bytes], found)}
 
-    def _drop(self, digest: str) -> None:
-        """Remove all pieces, without DEL: who may use that may remove results, before Redis 7."""
+    def _drop(self, digest: str, *fields: str, least: int = 0) -> None:
+        """Remove some fields, then all pieces, those before ``least`` also where some are gone;
+        without DEL: who may use that may remove results, before Redis 7.
+        """
         key, first = blob_key(digest), 0
-        self._client.hdel(key, "pieces")
-        while self._client.hdel(key, *map(str, range(first, first + DROPPED))):
+        self._client.hdel(key, *fields)
+        while self._client.hdel(key, *map(str, range(first, first + DROPPED))) or first < least:
             first += DROPPED
 
     def _pieces(self, digest: str) -> int | None:
@@ -147,10 +155,10 @@ class RedisBlobs:
                 f"{_mib(limit)}, are in use, and a tenth is kept free; {NAME_A_BUCKET}"
             )
 
-    def _forget(self, digest: str) -> None:
-        """Remove what came before a failure, as far as Redis lets it."""
+    def _forget(self, digest: str, count: int) -> None:
+        """Remove the pieces that came before a failure, as far as Redis lets it."""
         try:
-            self._drop(digest)
+            self._drop(digest, "size", "pieces", least=count)
             self._client.hdel(BLOBS, digest)
         except redis.RedisError:
             return
@@ -222,7 +230,8 @@ class BucketBlobs:
         """As ``BlobPlace``."""
         with in_words(self.name, _away):
             found = self._client.list_objects(self._bucket, self._prefix, recursive=True)
-            return {each.object_name.removeprefix(self._prefix) for each in found}
+            names = {each.object_name.removeprefix(self._prefix) for each in found}
+        return {name for name in names if re.fullmatch("[0-9a-f]{64}", name)}  # others are not ours
 
 
 def place_of(bucket: Bucket | None, client: redis.Redis) -> BlobPlace:

@@ -109,14 +109,21 @@ class BlobStore:
         raise BlobError(f"{names} does not have {model}; put it there: mirante fleet models put")
 
     def _make_room(self, needed: int) -> None:
-        """Remove models that nobody uses until there is room, those not used for longest first."""
+        """Remove models that nobody uses until there is room, those not used for longest first.
+
+        A disk may hold less than the bound: the volume of a pod, or one that is nearly full.
+        """
         sizes = {each: _size(each) for each in shelf().glob("[0-9a-f]*") if each.is_dir()}
         total = sum(sizes.values()) + needed
+        held = total - needed + shutil.disk_usage(shelf()).free
         for folder in sorted(sizes, key=_used_at):
-            if total <= self._max_bytes:
+            if total <= min(self._max_bytes, held):
                 break
             if _remove(folder):
                 total -= sizes[folder]
+        if total > held:
+            words = f"{held / 2**20:.1f} MiB for models that travel, expected room for"
+            raise BlobError(f"{shelf()}: the disk has {words} {total / 2**20:.1f} MiB")
         if total > self._max_bytes:
             raise BlobError(
                 f"fleet.models_gib: {self._max_bytes / 2**30:.3g} — expected room for "

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import redis
 import yaml
 from pydantic import SecretStr
 
+from engines.files import digest_of
 from engines.manifest import ZOO, read
 from engines.store.models import resolve_file
 from mirante.keys import BLOBS, blob_key
@@ -132,6 +134,37 @@ def test_what_is_put_in_part_is_not_there(client: redis.Redis, mine: str) -> Non
     assert place.has(pin.digest)
 
 
+def test_what_is_removed_while_it_is_put_is_not_there(
+    client: redis.Redis, mine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be taken for whole ever after, as nothing says which pieces it lost."""
+    place, hset = RedisBlobs(client), client.hset
+
+    def pruned_before(key: str, field: str, value: Any) -> Any:
+        if field == "pieces":
+            RedisBlobs(client).remove(digest)
+        return hset(key, field, value)
+
+    digest = digest_of(Path(mine).with_suffix(".onnx"))
+    monkeypatch.setattr(client, "hset", pruned_before)
+    with pytest.raises(BlobError, match=r"mine\.onnx: it was removed while it was put there"):
+        carry(place, mine)
+    assert not place.has(digest)
+    monkeypatch.undo()
+    assert place.has(carry(place, mine).digest)
+    assert client.hgetall(blob_key(digest)).keys() == {b"0", b"pieces", b"size"}
+
+
+def test_what_others_keep_in_the_bucket_is_not_ours() -> None:
+    pytest.importorskip("minio", reason="the client of buckets is not installed (mirante[s3])")
+    secret = SecretStr("hunter2")
+    with bucket_server() as server:
+        keys = {"bucket": "models", "region": "x", "access_key": secret, "secret_key": secret}
+        place = BucketBlobs(Bucket(endpoint=server.endpoint, **keys))
+        server.objects["models/street/weights.onnx"] = b"of somebody else"
+        assert place.digests() == set()
+
+
 @pytest.mark.own_redis
 def test_what_redis_would_not_hold_is_refused(client: redis.Redis, tmp_path: Path) -> None:
     used = int(client.info("memory")["used_memory"])
@@ -208,6 +241,24 @@ def test_those_not_used_for_longest_go_but_none_in_use(client: redis.Redis, tmp_
     assert store.find(pins[2]) is None
     store.close()
     other.close()
+
+
+def test_a_disk_that_holds_less_than_the_bound_is_the_bound(
+    client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its volume is full of models that nobody uses, far below ``fleet.models_gib``."""
+    place = RedisBlobs(client)
+    pins = [carry(place, made(tmp_path, f"m{n}", 1 << 20)) for n in range(2)]
+    store = BlobStore([place], ROOM)
+    store.fetch(pins[0])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    store.fetch(pins[1])
+    assert [store.find(pin) is not None for pin in pins] == [False, True]
+    with pytest.raises(
+        BlobError, match=r"fleet: the disk has 1\.\d MiB .* expected room for 2\.\d"
+    ):
+        store.fetch(pins[0])
+    store.close()
 
 
 def test_only_what_others_cannot_get_by_its_name_travels(client: redis.Redis, mine: str) -> None:
