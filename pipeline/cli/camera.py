@@ -139,8 +139,11 @@ def add(
         _add_to_fleet(name, spec, needs or "", redis_url)
         return
     with connected(redis_url) as client:
-        cameras = _registry(client).cameras().values()
-        worker = worker or usual(holders(client, MAIN), cameras)
+        cameras = _registry(client).cameras()
+        if name in cameras and cameras[name].fleet:
+            words = f'camera "{name}" belongs to the fleet; expected --fleet or --needs'
+            raise typer.BadParameter(words)
+        worker = worker or usual(holders(client, MAIN), cameras.values())
         with _audited("add camera", client, name, spec, worker=worker):
             _registry(client, worker).put(name, spec)
         lives = is_held(client, worker)
@@ -160,6 +163,14 @@ def _add_to_fleet(name: str, spec: dict[str, Any], needs: str, redis_url: str | 
     with connected(redis_url) as client, _audited("add camera", client, name, spec):
         add_to_fleet(client, name, spec, asked, bucket)
     typer.echo(f'camera "{name}" added to the fleet; see: mirante camera list')
+
+
+def _with_models(client: redis.Redis, keys: dict[str, Any]) -> dict[str, Any]:
+    """Keys of a camera of the fleet, whose worker has none of this machine's models."""
+    from pipeline.config.settings import Settings
+    from pipeline.control.fleet_adding import with_models
+
+    return with_models(client, keys, Settings().fleet.models_s3)
 
 
 @app.command()
@@ -197,6 +208,9 @@ def edit(
     if not changes:
         raise typer.BadParameter("expected an option that says what to change")
     with connected(redis_url) as client, _audited("change camera", client, name, changes):
+        entry = _registry(client).cameras().get(name)
+        if entry is not None and entry.fleet:
+            changes = _with_models(client, changes)
         _registry(client).edit(name, changes)
     typer.echo(f'camera "{name}" is changed; see: mirante camera list')
 

@@ -40,7 +40,23 @@ def add_to_fleet(
     registry = Registry(client)
     if name not in registry.cameras():
         check_fleet(client)
-    keys = dict(spec)
-    if keys.get("stages"):
-        keys["stages"] = carried(place_of(bucket, client), keys["stages"])
-    registry.put(name, keys, needs)
+    registry.put(name, with_models(client, spec, bucket), needs)
+
+
+def with_models(
+    client: redis.Redis, keys: Mapping[str, Any], bucket: Bucket | None = None
+) -> dict[str, Any]:
+    """Return keys of a camera of the fleet, the models that they name put where workers fetch them.
+
+    Args:
+        client: a Redis client that answers bytes.
+        keys: of ``Camera``.
+        bucket: as of ``add_to_fleet``.
+
+    Raises:
+        ManifestError, ModelUnavailableError, BlobError: a model cannot travel.
+    """
+    stages = keys.get("stages")
+    if not stages:
+        return dict(keys)
+    return {**keys, "stages": carried(place_of(bucket, client), stages)}

@@ -290,6 +290,12 @@ def test_a_camera_is_added_to_a_fleet_with_what_it_takes_along(
         assert model is not None
         assert RedisBlobs(client).has(model.digest)
         assert Registry(client).resolved("gate").url.password == "hunter2"
+        RedisBlobs(client).remove(model.digest)
+        edit = ("camera", "edit", "gate", "--model", str(tmp_path / "mine.yaml"), *at)
+        assert mirante(*edit).status == 0
+        assert Registry(client).cameras()["gate"].spec["stages"][0]["model"] == stage["model"]
+        assert RedisBlobs(client).has(model.digest)
+    assert "belongs to the fleet; expected --fleet" in mirante(*add).err
     wrong = mirante(*add, "--needs", "zone=a,zone=b")
     assert (wrong.status, 'got "zone=b"' in wrong.err) == (2, True)
     assert mirante(*add, "--fleet", "--worker", "main").status == 2
