@@ -81,6 +81,11 @@ class Registry(Changed):
         return self._memory.seen.generation if self._memory.seen else ""
 
     @property
+    def own(self) -> dict[str, Desired]:
+        """This worker's cameras, as ``changes`` saw them last."""
+        return dict(self._memory.own)
+
+    @property
     def leaving(self) -> set[str]:
         """Cameras that ``changes`` saw given to another worker, which takes them over from this."""
         return self._memory.leaving
@@ -145,7 +150,10 @@ class Registry(Changed):
             RegistryError: another worker runs a camera of that name.
         """
 
+        written: dict[str, Desired | None] = {}
+
         def decide(entries: Entries) -> dict[str, Desired | None]:
+            nonlocal written
             for name in self._configured:
                 if not is_left(self._client, entries.get(name)):
                     self._refuse_foreign(name, entries)
@@ -157,10 +165,11 @@ class Registry(Changed):
                 name: self._desired(name, shown(camera), "config", entries.get(name))
                 for name, camera in self._configured.items()
             }
-            return dict.fromkeys(gone) | wanted
+            written = dict.fromkeys(gone) | wanted
+            return written
 
         before = self._change(decide)
-        self._memory.note_own({**before, **decide(before)}.values())
+        self._memory.note_own({**before, **written}.values())
 
     def add(self, name: str, spec: Mapping[str, object], needs: Needs | None = None) -> None:
         """Adds a camera that is not there yet, of any worker; otherwise as ``put``.

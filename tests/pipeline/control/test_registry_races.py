@@ -13,6 +13,7 @@ import redis
 
 from mirante.keys import CAMERAS
 from pipeline.config.settings import Settings
+from pipeline.control import registry as registry_module
 from pipeline.control.changing import RegistryError
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry, UnknownCameraError, connect
@@ -143,3 +144,18 @@ def test_an_answer_that_did_not_come_takes_no_password_back(
             Registry(client).add("gate", {"url": URL})
     assert secrets(home) == ["admin:hunter2"]
     assert Registry(client).resolved("gate").url.password == "hunter2"
+
+
+def test_a_worker_that_comes_back_as_its_cameras_are_taken_over_undoes_nothing(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that took them over would end with an error, its change written."""
+    cameras = {"gate": {"url": "test://"}}
+    old, new = (Settings.model_validate({"worker": w, "cameras": cameras}) for w in ("a", "b"))
+    Registry(client, settings=old).publish_config()
+    answers = iter([True])  # then its lease is held again
+    monkeypatch.setattr(registry_module, "is_left", lambda *_: next(answers, False))
+    taker = Registry(client, settings=new)
+    taker.publish_config()
+    assert taker.own.keys() == {"gate"}
+    assert taker.cameras()["gate"].worker == "b"
