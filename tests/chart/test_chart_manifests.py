@@ -36,6 +36,8 @@ VERSIONS = (
     "1.27",
     "1.37",
 )  # the oldest that Chart.yaml takes, the newest that there are schemas of
+MORE: Document = {"workers": {"replicas": 3}}
+OTHER: Document = {"config": {"log": {"level": "debug"}}}
 CUSTOM = yaml.safe_load(Path(__file__).with_name("custom_resources.yaml").read_text())
 WORKLOADS = {"Deployment", "StatefulSet", "RayCluster"}
 
@@ -43,7 +45,8 @@ WORKLOADS = {"Deployment", "StatefulSet", "RayCluster"}
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Any]:
     values = {name: yaml.safe_load(path.read_text()) for name, path in EXAMPLES.items()}
-    return render({"default": {}} | values) | {"values": {"default": {}} | values}
+    rendered = render({"default": {}, "more": MORE, "other": OTHER} | values)
+    return rendered | {"values": {"default": {}} | values}
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +320,16 @@ def wanted_image(chart: Rendered, pod: Pod) -> str:
         return "fleet"
     gpus = chart.values.get("workers", {}).get("gpu", {}).get("count", 0)
     return "tensorrt" if pod.part == "worker" and gpus else "cpu"
+
+
+def test_a_further_worker_restarts_none_of_those_that_run(answers: dict[str, Any]) -> None:
+    templates = {}
+    for case in ("default", "more", "other"):
+        rendered = Rendered.of({}, answers[case]["rendered"])
+        (workers,) = rendered.selected({"app.kubernetes.io/component": "worker"})
+        templates[case] = workers.template
+    assert templates["more"] == templates["default"]
+    assert templates["other"] != templates["default"], "their files say something else"
 
 
 def test_gpus_are_asked_for_by_name(charts: dict[str, Rendered]) -> None:

@@ -1,7 +1,7 @@
 {{- /* Name of everything; a pod's is at most 63 characters, and a worker's is that of its pod. */}}
 {{- define "mirante.fullname" -}}
 {{- $name := contains "mirante" .Release.Name | ternary .Release.Name (printf "%s-mirante" .Release.Name) }}
-{{- $name | trunc 40 | trimSuffix "-" }}
+{{- $name | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{- /* Labels that select a part: (dict "root" $ "part" "worker"). */}}
