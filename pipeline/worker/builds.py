@@ -18,9 +18,10 @@ from types import MappingProxyType
 from typing import Any
 
 from engines.files import writing
+from engines.runtimes import threads_per_session
 from engines.samples import Samples
 from engines.serving import Models, about_engine
-from pipeline.config.settings import Engine
+from pipeline.config.settings import Engine, Settings
 from pipeline.control.reports import BuildReport
 from pipeline.worker.engine_choice import NotBuiltError, Provided, choice_of
 
@@ -305,3 +306,9 @@ def _read(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def threads_of(settings: Settings) -> int:
+    """Threads of one inference: as configured, else from cores and cameras."""
+    cameras = max(1, len(settings.cameras))
+    return settings.engine.threads or threads_per_session(os.cpu_count() or 1, cameras)

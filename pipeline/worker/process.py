@@ -17,14 +17,14 @@ from pipeline.config.choosing import settle
 from pipeline.config.settings import Settings
 from pipeline.control.worker_file import WorkerFile
 from pipeline.service import heartbeat
-from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.builds import EngineBuilds, threads_of
 from pipeline.worker.camera import MakeRunner
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.heaps import limit_heaps
 from pipeline.worker.metrics_server import MetricsServer
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.telemetry import telemetry_of
-from pipeline.worker.worker import Worker, threads_of
+from pipeline.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -13,7 +12,6 @@ import cv2
 import msgspec
 import redis
 
-from engines.runtimes import threads_per_session
 from engines.serving import Models
 from mirante.faults import FaultCode
 from mirante.outage import Outage
@@ -31,7 +29,7 @@ from pipeline.control.outbox_report import CutReport, OutboxReport
 from pipeline.control.registry import Registry, connect
 from pipeline.control.reports import ModelReport, WorkerState
 from pipeline.control.rpc import Handler, Requests, What
-from pipeline.worker.builds import EngineBuilds
+from pipeline.worker.builds import EngineBuilds, threads_of
 from pipeline.worker.camera import (
     HELD,
     PAUSED,
@@ -61,6 +59,7 @@ from plugins.trace import Sample
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
+AGAIN_S = 10.0  # before a camera that could not begin is looked at again: its key or model may come
 CONSEQUENCE = "cameras run on, and their results wait in memory"
 
 
@@ -130,7 +129,8 @@ class Worker:
         self._paused: dict[str, Status] = {}
         self._held: dict[str, Camera] = {}  # until it is chosen what they run
         self._said: list[Choice] = []
-        self._leased, self._generation = False, ""
+        self._refused: dict[str, str] = {}  # why, by camera
+        self._leased, self._generation, self._again_s = False, "", 0.0
         self._wanted: Collection[str] = settings.cameras
         self._standing_by: Collection[str] = ()
         shared = (self.outbox, self.models, threads_of(settings), SharedSessions())
@@ -210,6 +210,8 @@ class Worker:
             self._reporter.poll()
             self._requests.poll()
             changed = self._registry.changes()
+            if changed is None and self._refused and time.monotonic() > self._again_s:
+                changed = self._registry.own
         except redis.RedisError as error:
             self._outage.failed(error, "registry")
             return
@@ -223,7 +225,9 @@ class Worker:
         """Make it so that these are the worker's cameras."""
         paused = [name for name, entry in entries.items() if entry.paused]
         leaving = self._handovers.follow(entries, self._registry.leaving, self.cameras)
-        wanted = self._resolve(name for name in entries if name not in paused)
+        names = [name for name in entries if name not in paused]
+        self._refused = {name: why for name, why in self._refused.items() if name in names}
+        wanted = self._resolve(names)
         self._reconcile(wanted | leaving, paused)
         kept = [*entries, *leaving]
         for name in set(self._wanted) - set(kept):
@@ -250,7 +254,7 @@ class Worker:
         self._handovers.beating.stop()
         self._standing_by = {*self._wanted, *self.cameras}
         stopped, self.cameras = self.cameras, {}
-        self._paused, self._held = {}, {}
+        self._paused, self._held, self._refused = {}, {}, {}
         stop_all(stopped, dict.fromkeys(stopped, STANDBY.reason))
         if refused := self.outbox.resign():
             log.warning("%d frames refused: %s", refused, STANDBY.reason)
@@ -262,6 +266,7 @@ class Worker:
         """Every camera's state, when Redis lost what it had been told."""
         generation = self._registry.generation
         if self._generation not in ("", generation):
+            self._refused.clear()
             for running in self.cameras.values():
                 self.outbox.status(running.status())
             for paused in self._paused.values():
@@ -276,8 +281,7 @@ class Worker:
             try:
                 cameras[name] = self._registry.resolved(name)
             except RegistryError as error:
-                log.error("%s", error)
-                self._tell_failed(name, str(error))
+                self._refuse(name, error)
         return cameras
 
     def _reconcile(self, wanted: Mapping[str, Camera], paused: Collection[str] = ()) -> None:
@@ -298,7 +302,7 @@ class Worker:
         for name, camera in wanted.items():
             if name not in self.cameras:
                 self._start(name, camera)
-        for name in held.keys() - self._held.keys():
+        for name in held.keys() - self._held.keys() - self._refused.keys():
             self.outbox.status(bare_status(name, State.CONNECTING, HELD.reason))
         self._held = held
 
@@ -310,7 +314,7 @@ class Worker:
                 settled = settle(camera, self.settings.models, wait_s=0.0)
                 placed = None if settled is None else self._carried.placed(settled)
             except ValueError as error:
-                self._fail(name, error)
+                self._refuse(name, error)
                 continue
             if placed is None:
                 held[name] = camera
@@ -337,6 +341,7 @@ class Worker:
         self._held = held
 
     def _start(self, name: str, camera: Camera, at_once: bool = False) -> None:
+        self._refused.pop(name, None)
         self._builds.want(use.name for use in camera.models())
         takes_over = self._handovers.begin(name, at_once)
         try:
@@ -352,12 +357,16 @@ class Worker:
                 log.info("camera %s: %s: %s", name, State.STOPPED, PAUSED.reason)
                 self.outbox.status(status)
 
-    def _fail(self, name: str, error: ValueError) -> None:
-        log.error("camera %s: %s", name, error)
-        self._tell_failed(name, str(error))
+    def _refuse(self, name: str, error: Exception) -> None:
+        """Say once why a camera cannot begin."""
+        self._again_s = time.monotonic() + AGAIN_S
+        if self._refused.get(name) != str(error):
+            self._refused[name] = str(error)
+            self._fail(name, error)
 
-    def _tell_failed(self, name: str, reason: str) -> None:
-        self.outbox.status(bare_status(name, State.FAILED, reason, FaultCode.INVALID))
+    def _fail(self, name: str, error: Exception) -> None:
+        log.error("camera %s: %s", name, str(error).removeprefix(f'camera "{name}": '))
+        self.outbox.status(bare_status(name, State.FAILED, str(error), FaultCode.INVALID))
 
     def _blurred(self, model: str) -> set[str]:
         """The classes that cameras blur which run a model."""
@@ -389,9 +398,3 @@ class Worker:
             self._tenancy.release()
         except redis.RedisError as error:
             log.info("the worker's name was not given back: %s", self._url.explain(error))
-
-
-def threads_of(settings: Settings) -> int:
-    """Threads of one inference: as configured, else from cores and cameras."""
-    cameras = max(1, len(settings.cameras))
-    return settings.engine.threads or threads_per_session(os.cpu_count() or 1, cameras)

@@ -13,15 +13,18 @@ import yaml
 
 from engines.manifest import ZOO
 from mirante.keys import key
+from pipeline.config.environment import KEY_VARIABLE
 from pipeline.config.settings import Settings
 from pipeline.control.blob_places import RedisBlobs
 from pipeline.control.blob_store import shelf
-from pipeline.control.carried_models import carry
+from pipeline.control.carried_models import carry, pinned
 from pipeline.control.credentials import Credentials
 from pipeline.control.registry import Registry, connect
 from pipeline.control.rpc import RefusedError
+from pipeline.control.sealing import default_path, key_text, made_key
 from pipeline.control.trials import ask_trial
 from pipeline.gst.camera import CameraRunner
+from pipeline.worker import worker as worker_module
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 from tests.support import running_worker
@@ -77,6 +80,38 @@ def test_a_camera_runs_a_model_that_travels(
         with pytest.raises(RefusedError, match="does not have fleet/lost@"):
             ask_trial(client, Credentials(), "new", lost, "main")
     assert [path.name for path in shelf().glob("*/*.onnx")] == ["mine.onnx"]
+
+
+def test_what_a_camera_lacks_may_come_later(
+    redis_server: RedisServer,
+    client: redis.Redis,
+    model: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model that somebody puts there, and the key that is copied to this machine."""
+    monkeypatch.setattr(worker_module, "AGAIN_S", 0.1)
+    place, pin, made = RedisBlobs(client), pinned(model), key_text([made_key()])
+    assert pin is not None
+    about = b"".join(place.read(pin.digest))
+    place.remove(pin.digest)
+    camera = {"url": "test://?size=640x360&fps=5", "stages": [{"model": model}]}
+    Registry(client).put("gate", camera)
+    monkeypatch.setenv(KEY_VARIABLE, made)
+    Registry(client).put("yard", {"url": "rtsp://admin:hunter2@127.0.0.1:9/x", "stages": []})
+    monkeypatch.delenv(KEY_VARIABLE)
+    worker = Worker(Settings.model_validate({"cameras": {}}), redis_server.url, CameraRunner)
+    with running_worker.running(worker):
+        wait_for(lambda: failed(client, "gate") and failed(client, "yard"))
+        assert "which this machine has not: put it into" in failed(client, "yard")[0]
+        home.mkdir(exist_ok=True)
+        (home / "about.yaml").write_bytes(about)
+        place.put(pin.digest, home / "about.yaml")
+        default_path().touch(0o600)
+        default_path().write_text(made)
+        wait_for(lambda: client.xlen(key("gate", "detections")) > 2)
+        wait_for(lambda: "yard" in worker.cameras)
+    assert len(failed(client, "gate")) == 1, "it is said once"
 
 
 COLOURS = {"red", "green", "blue"}
