@@ -21,13 +21,13 @@ class Bundling:
         ValueError: the target or Python is not known.
     """
 
-    to: Annotated[Path, typer.Option(help="Folder for the bundle, not there or empty.")] = Path(
+    to: Annotated[Path, typer.Option(help="Folder for the bundle, new or empty.")] = Path(
         "mirante-bundle"
     )
-    target: Annotated[str, typer.Option(help=f"Its machine: {' or '.join(MACHINES)}.")] = MACHINES[
-        0
-    ]
-    python: Annotated[str, typer.Option(help=f"Its Python: {', '.join(PYTHONS)}.")] = PYTHONS[0]
+    target: Annotated[str, typer.Option(help=f"Target machine: {' or '.join(MACHINES)}.")] = (
+        MACHINES[0]
+    )
+    python: Annotated[str, typer.Option(help=f"Target Python: {', '.join(PYTHONS)}.")] = PYTHONS[0]
     extras: Annotated[
         tuple[str, ...],
         typer.Option(help="Extras of the package mirante, separated by commas."),
@@ -49,9 +49,10 @@ class Bundling:
 @command
 def bundle(asked: Bundling) -> None:
     """Write the Python packages of another machine as parts, with an installer."""
-    from pipeline.cli.bundling.make import check_extras, download, pack
+    from pipeline.cli.bundling.make import check_extras, check_folder, download, pack
 
     check_extras(asked.extras)
+    check_folder(asked.to)
     about = {
         "machine": asked.target,
         "python": asked.python,
@@ -62,4 +63,4 @@ def bundle(asked: Bundling) -> None:
         files = pack(Path(wheels), asked.to, asked.split, about)
     size = sum(path.stat().st_size for path in files)
     typer.echo(f"{asked.to}: {len(files)} files, {size / 1e6:.0f} MB")
-    typer.echo("there: python3 install.py --to FOLDER")
+    typer.echo("on the other machine: python3 install.py --to FOLDER")

@@ -1,6 +1,7 @@
 """Install Mirante from a bundle. Needs Python 3.11 or later, and no network.
 
-It lies beside the parts of its bundle and is run there: python3 install.py --to FOLDER.
+It lies beside the parts of its bundle and is run there: python3 install.py --to FOLDER. Written so
+that older Pythons can read it, and say that they are too old.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class Parts(io.RawIOBase):
 
     def readinto(self, room: Any) -> int:
         """Fill some of ``room``; 0 at the end of the last file."""
-        while not (data := self._file.read(len(room))):
+        data = self._file.read(len(room))
+        while not data:
             path = next(self._paths, None)
             if path is None:
                 return 0
             self._file.close()
             self._file = path.open("rb")  # type: ignore[assignment]
+            data = self._file.read(len(room))
         room[: len(data)] = data
         return len(data)
 
@@ -69,7 +72,7 @@ def check(folder: Path) -> dict[str, Any]:
                 raise BundleError(f"{fact}: the bundle is for {about[fact]}, here is {value}")
         for name, said in about["parts"].items():
             _check(folder / name, said)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(f"bundle.json: {type(error).__name__}: {error}") from error
     return about
 
@@ -77,7 +80,8 @@ def check(folder: Path) -> dict[str, Any]:
 def _check(path: Path, said: dict[str, Any]) -> None:
     if not path.is_file():
         raise BundleError(f"{path.name}: missing; copy it beside this script")
-    if (size := path.stat().st_size) != said["bytes"]:
+    size = path.stat().st_size
+    if size != said["bytes"]:
         raise BundleError(f"{path.name}: expected {said['bytes']} bytes, got {size}")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -92,10 +96,8 @@ def unpack(folder: Path, about: dict[str, Any], to: Path) -> None:
         BundleError: they hold something else.
     """
     to.mkdir(parents=True, exist_ok=True)
-    with (
-        Parts([folder / name for name in about["parts"]]) as parts,
-        tarfile.open(fileobj=parts, mode="r|") as archive,
-    ):
+    paths = [folder / name for name in about["parts"]]
+    with Parts(paths) as parts, tarfile.open(fileobj=parts, mode="r|") as archive:
         for member in archive:  # the filters of tarfile are younger than Debian 12's Python
             file = archive.extractfile(member) if member.isfile() else None
             if file is None or Path(member.name).name != member.name:
@@ -123,20 +125,26 @@ def install(folder: Path, to: Path) -> Path:
     with tempfile.TemporaryDirectory() as work:
         wheels = Path(work)
         unpack(folder, about, wheels)
-        # Debian's python3 is without ensurepip: pip runs from its own wheel. Debian's GStreamer
-        # bindings are packages of the system.
-        venv.create(to, system_site_packages=True, with_pip=False)
-        (pip,) = wheels.glob("pip-*.whl")
-        command = [str(to / "bin" / "python"), str(pip / "pip"), "install", "-q", "--no-index"]
-        command += [
-            "--ignore-installed",
-            "--no-warn-script-location",
-            "--disable-pip-version-check",
-        ]
-        done = subprocess.run([*command, f"--find-links={wheels}", about["wanted"]], check=False)
-    if done.returncode:
-        raise BundleError(f"pip ended with status {done.returncode}")
+        try:
+            _make(to, wheels, about["wanted"])
+        except BaseException:
+            shutil.rmtree(to, ignore_errors=True)  # so that it can be tried again
+            raise
     return to / "bin" / "mirante"
+
+
+def _make(to: Path, wheels: Path, wanted: str) -> None:
+    # Debian's python3 is without ensurepip: pip runs from its own wheel. Debian's GStreamer
+    # bindings are packages of the system. A copy of Python would miss its updates, and its library
+    # where it has one beside it.
+    venv.create(to, system_site_packages=True, symlinks=True, with_pip=False)
+    (pip,) = wheels.glob("pip-*.whl")
+    command = [str(to / "bin" / "python"), str(pip / "pip"), "--isolated", "install", "-q"]
+    command += ["--no-index", "--ignore-installed", "--no-warn-script-location"]
+    command += ["--disable-pip-version-check", f"--find-links={wheels}", wanted]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise BundleError(f"pip ended with status {status}")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,10 @@ def download(wheels: Path, machine: str, python: str, extras: tuple[str, ...]) -
         if name in needed(extras):
             _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), f"{name}=={version}")
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as versions:
-        versions.write(locked())
+        versions.write("\n".join(locked(machine, python)))
         versions.flush()
-        wanted = f"mirante[{','.join(extras)}] @ {own.as_uri()}"
-        _pip("download", *options, "-c", versions.name, wanted, "pip")
+        wanted = (f"mirante[{','.join(extras)}] @ {own.as_uri()}", "pip")
+        _pip("download", *options, "-c", versions.name, *wanted, *overlooked(machine, python))
 
 
 def needed(extras: tuple[str, ...]) -> set[str]:
@@ -127,14 +128,35 @@ def without_wheels() -> dict[str, str]:
     return dict(re.findall(only, text, re.M))
 
 
-def locked() -> str:
-    """Return the versions of requirements.lock, as pip's constraints."""
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    return "".join(
-        line.removesuffix(" \\\n") + "\n"
-        for line in text.splitlines(keepends=True)
-        if re.match(r"[a-z0-9]", line)
-    )
+def locked(machine: str, python: str) -> list[str]:
+    """Return the versions of requirements.lock that apply to another machine and its Python."""
+    return [each for _, each, marker in _lines() if _applies(marker, _facts(machine, python))]
+
+
+def overlooked(machine: str, python: str, here: tuple[dict[str, str], ...] = ({},)) -> list[str]:
+    """Return what Mirante needs there and pip does not see: it asks which packages another needs of
+    the Python that runs it, whatever ``--python-version`` says.
+
+    Args:
+        machine, python: the other one.
+        here: what differs from this Python, as ``packaging`` names it; for tests.
+    """
+    seen = {_name(each) for _, each, marker in _lines() if _applies(marker, here)}
+    there = _facts(machine, python)
+    needs = [
+        each for groups, each, marker in _lines() if "core" in groups and _applies(marker, there)
+    ]
+    return [each for each in needs if _name(each) not in seen]
+
+
+def check_folder(to: Path) -> None:
+    """Check where a bundle is to go.
+
+    Raises:
+        ValueError: the folder holds something.
+    """
+    if to.exists() and any(to.iterdir()):
+        raise ValueError(f"--to: expected an empty folder, or none, got {to}")
 
 
 def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path]:
@@ -152,8 +174,7 @@ def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path
     Raises:
         ValueError: the folder holds something.
     """
-    if to.exists() and any(to.iterdir()):
-        raise ValueError(f"--to: expected an empty folder, or none, got {to}")
+    check_folder(to)
     to.mkdir(parents=True, exist_ok=True)
     out = _Split(to, split)
     try:
@@ -167,6 +188,36 @@ def pack(wheels: Path, to: Path, split: int, about: dict[str, Any]) -> list[Path
     text = json.dumps({**about, "parts": parts}, indent=1) + "\n"
     (to / ABOUT).write_text(text, encoding="utf-8")
     return sorted(to.iterdir())
+
+
+def _lines() -> Iterator[tuple[list[str], str, str]]:
+    """Yield groups, ``name==version`` and marker of each package of requirements.lock."""
+    groups: list[str] = []
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        if line.startswith("# for "):
+            groups = line.split()[2:]
+        elif re.match(r"[a-z0-9]", line):
+            requirement, _, marker = line.removesuffix(" \\").partition(" ; ")
+            yield groups, requirement, marker
+
+
+def _name(requirement: str) -> str:
+    return requirement.partition("==")[0]
+
+
+def _facts(machine: str, python: str) -> tuple[dict[str, str], ...]:
+    """Return what markers are asked of: of the first release of that Python and of any later one.
+    Debian 12 has 3.11.2, which needs a package that 3.11.3 does not.
+    """
+    arch = machine.removeprefix("linux-")
+    known = {"platform_machine": arch, "python_version": python}
+    return tuple({**known, "python_full_version": f"{python}.{patch}"} for patch in (0, 99))
+
+
+def _applies(marker: str, facts: tuple[dict[str, str], ...]) -> bool:
+    from packaging.markers import Marker
+
+    return not marker or any(Marker(marker).evaluate(each) for each in facts)
 
 
 def _own_wheel(wheels: Path) -> Path:

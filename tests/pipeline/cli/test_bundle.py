@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import platform
@@ -16,10 +17,12 @@ import pytest
 from pipeline.cli.bundling import install
 from pipeline.cli.bundling.make import (
     MACHINES,
+    PYTHONS,
     bytes_of,
     check_extras,
     locked,
     needed,
+    overlooked,
     pack,
     without_wheels,
 )
@@ -108,17 +111,25 @@ def test_it_is_installed_without_a_network(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     wheel(wheels, "mirante", ('needed; extra == "x"',))
-    wheel(wheels, "needed")
     (wheels / pip.name).write_bytes(pip.read_bytes())
+    pack(wheels, tmp_path / "short", 1 << 20, {**HERE, "wanted": "mirante[x]"})
+    wheel(wheels, "needed")
     pack(wheels, to, 1 << 20, {**HERE, "wanted": "mirante[x]"})
     env = tmp_path / "env"
     script = [sys.executable, "-I", str(to / "install.py"), "--to", str(env)]
     nowhere = os.environ | {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+    nowhere["PIP_TARGET"] = str(tmp_path / "elsewhere")  # the user's own settings
+    short = [*script[:2], str(tmp_path / "short" / "install.py"), *script[3:]]
+    done = subprocess.run(short, capture_output=True, text=True, env=nowhere, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("install.py: pip ended with status 1\n")
+    assert not env.exists()  # so that it can be tried again
     done = subprocess.run(script, capture_output=True, text=True, env=nowhere, check=False)
     assert done.returncode == 0, done.stderr
     for name in ("mirante", "needed"):
         ran = subprocess.run([env / "bin" / name], capture_output=True, text=True, check=True)
         assert ran.stdout == f"{name} runs\n"
+    assert (env / "bin" / "python").is_symlink()
     again = subprocess.run(script, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "expected an empty folder, or none" in again.stderr
@@ -150,10 +161,40 @@ def test_what_has_no_wheel_is_known_and_what_fetches_more_is_refused() -> None:
         check_extras(("tensorrt",))
 
 
-def test_versions_are_those_of_the_lock() -> None:
-    lines = locked().splitlines()
-    assert any(line.startswith("numpy==") for line in lines)
-    assert not any("\\" in line or "--hash" in line for line in lines)
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_versions_are_those_of_the_lock_for_that_python(machine: str, python: str) -> None:
+    lines = locked(machine, python)
+    names = [line.partition("==")[0] for line in lines]
+    assert len({*lines}) == len({*names})  # pip is told one version of each
+    assert {"numpy", "opencv-python-headless"} < {*names}
+    assert not any(mark in line for line in lines for mark in ("\\", "--hash", ";"))
+
+
+def test_the_python_that_runs_pip_does_not_matter() -> None:
+    numpy = [
+        next(line for line in locked(MACHINES[0], python) if line.startswith("numpy=="))
+        for python in ("3.11", "3.12")
+    ]
+    assert numpy[0] != numpy[1]  # 2.5 needs Python 3.12
+    newer = ({"python_version": "3.12", "python_full_version": "3.12.3"},)
+    (missed,) = overlooked(MACHINES[0], "3.11", newer)
+    assert missed.startswith("async-timeout==")  # Debian 12's 3.11.2 needs it, of redis
+    assert overlooked(MACHINES[0], "3.12", newer) == []
+
+
+def test_an_old_python_can_read_the_installer_and_say_that_it_is_too_old() -> None:
+    ast.parse(Path(install.__file__).read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_a_folder_that_is_in_use_is_refused_before_anything_is_fetched(
+    mirante: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.bundling.make.download", lambda *_: pytest.fail("fetched"))
+    (tmp_path / "mine").touch()
+    done = mirante("bundle", "--to", str(tmp_path))
+    assert done.status == 2
+    assert f"--to: expected an empty folder, or none, got {tmp_path}" in done.err
 
 
 @pytest.mark.parametrize(
