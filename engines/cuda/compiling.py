@@ -124,14 +124,14 @@ class Compiler:
             )
             if code != success:
                 raise CompileError(f"{name} for {architecture}: {self._log(program) or code.name}")
-            made = b" " * int(self._call("nvrtcGetCUBINSize", program))
+            made = bytearray(int(self._call("nvrtcGetCUBINSize", program)))
             self._call("nvrtcGetCUBIN", program, made)
-            return made
+            return bytes(made)
         finally:
             self._api.nvrtcDestroyProgram(program)
 
     def _log(self, program: Any) -> str:
-        text = b" " * int(self._call("nvrtcGetProgramLogSize", program))
+        text = bytearray(int(self._call("nvrtcGetProgramLogSize", program)))
         self._call("nvrtcGetProgramLog", program, text)
         return text.decode(errors="replace").rstrip("\0").strip()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,3 +95,26 @@ def test_without_the_library_the_extra_is_named() -> None:
 
     with pytest.raises(ImportError, match=r'pip install "mirante\[cuda\]": libnvrtc'):
         Compiler(Missing())
+
+
+def test_a_compiler_that_says_nothing_is_told_by_its_code() -> None:
+    """An empty log is a byte, 0, which must not be written into Python's own one-byte texts."""
+
+    class Silent:
+        nvrtcResult = SimpleNamespace(NVRTC_SUCCESS=0)  # noqa: N815
+        failed = SimpleNamespace(name="NVRTC_ERROR_OUT_OF_MEMORY")
+
+        def __getattr__(self, name: str) -> Any:
+            answers = {"nvrtcVersion": (13, 0), "nvrtcGetProgramLogSize": (1,)}
+            answers |= {"nvrtcGetSupportedArchs": ([90],), "nvrtcCreateProgram": ("program",)}
+            return lambda *_: (0, *answers.get(name, ()))
+
+        def nvrtcCompileProgram(self, *_: Any) -> Any:  # noqa: N802
+            return (self.failed,)
+
+        def nvrtcGetProgramLog(self, _program: str, room: bytearray) -> Any:  # noqa: N802
+            room[0] = 0
+            return (0,)
+
+    with pytest.raises(CompileError, match=r"a\.cu for sm90: NVRTC_ERROR_OUT_OF_MEMORY"):
+        Compiler(Silent()).compile("a.cu", {"a.cu": ""}, "sm90")
