@@ -81,8 +81,10 @@ def drain(client: redis.Redis, name: str, undo: bool = False) -> None:
     known = sorted({*found, *(each.node for each in found.values())})
     if undo or name not in known:
         places = sorted(drained) if undo else known
-        words = ", ".join(places) or ("none is drained" if undo else "no worker has joined")
-        raise ValueError(f'"{name}" is no worker or node of the fleet here; there are: {words}')
+        what, which = (
+            ("drained", "drained") if undo else ("a worker or node of this fleet", "known")
+        )
+        raise ValueError(f'"{name}" is not {what}; {which}: {", ".join(places) or "none"}')
     client.sadd(FLEET_DRAINED, name)
 
 

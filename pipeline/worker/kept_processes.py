@@ -82,11 +82,7 @@ class KeptProcess:
     def listen(self) -> None:
         """Take what it told of itself; kill it where it says nothing for too long."""
         with self._lock:
-            while (said := self._said()) is not None:
-                self._heard_s = time.monotonic()
-                if READY in said:
-                    self.is_ready = self.was_ready = True
-                    self._backoff.reset()
+            self._hear()
             silent_s = time.monotonic() - self._heard_s
             if self.is_ready and self._silent_s is not None and silent_s > self._silent_s:
                 log.error("worker %s has said nothing for %.0f s; killed", self.name, silent_s)
@@ -118,6 +114,13 @@ class KeptProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _hear(self) -> None:
+        while (said := self._said()) is not None:
+            self._heard_s = time.monotonic()
+            if READY in said:
+                self.is_ready = self.was_ready = True
+                self._backoff.reset()
+
     def _said(self) -> str | None:
         try:
             return self._told.recv(4096).decode(errors="replace") if self._told else None
@@ -132,6 +135,7 @@ class KeptProcess:
         while (process := self._spawn()) is not None:
             status = process.wait()
             with self._lock:
+                self._hear()  # its last words, which nobody may have asked for since
                 self.is_ready = False
             if self._stopping.is_set():
                 return
