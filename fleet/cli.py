@@ -21,7 +21,7 @@ Nodes = Annotated[
     int | None,
     typer.Option(min=1, max=64, help="Nodes on this machine, with a worker each; else Ray's own."),
 ]
-Seconds = Annotated[float | None, typer.Option(min=1, help="End after so long; else at Ctrl-C.")]
+Seconds = Annotated[float | None, typer.Option(min=1, help="Stop after this many seconds.")]
 
 
 @app.callback()
@@ -51,7 +51,7 @@ def keep(redis_url: RedisOption = None) -> None:
 
 @app.command()
 def drain(
-    name: Annotated[str, typer.Argument(metavar="WORKER|NODE", help="Who is to have no cameras.")],
+    name: Annotated[str, typer.Argument(metavar="WORKER|NODE", help="Who gives its cameras away.")],
     undo: Annotated[bool, typer.Option("--undo", help="Give it cameras again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return once it has none.")] = False,
     redis_url: RedisOption = None,
@@ -77,10 +77,10 @@ def drain(
 def status(
     like: Annotated[
         str | None,
-        typer.Option(metavar="CAMERA", help="Say how many more fit that cost what this one does."),
+        typer.Option(metavar="CAMERA", help="Show how many more cameras like this one fit."),
     ] = None,
     redis_url: RedisOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the keeper said.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the keeper's report.")] = False,
 ) -> None:
     """Show machines, workers, moves, and how many more cameras fit; exit 1 without a keeper."""
     from fleet.status import show
@@ -131,7 +131,7 @@ def simulate(plan: Plan) -> None:
 @app.command()
 def up(
     nodes: Nodes = None,
-    demo: Annotated[bool, typer.Option("--demo", help="With four drawn cameras a node.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Add four drawn cameras a node.")] = False,
     seconds: Seconds = None,
     redis_url: Annotated[
         str | None, typer.Option("--redis", help="Redis address; else a private one is started.")
@@ -148,7 +148,7 @@ def up(
 def faults(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each fault.")] = 10,
     nodes: Annotated[int, typer.Option(min=2, max=16, help="Nodes on this machine.")] = 3,
-    only: Annotated[str | None, typer.Option(help="One fault alone, by its name.")] = None,
+    only: Annotated[str | None, typer.Option(help="Run only this fault.")] = None,
 ) -> None:
     """Kill and freeze parts of a fleet on this machine, and print how it came through, at worst."""
     _need_ray()

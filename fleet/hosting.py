@@ -87,7 +87,7 @@ class HostedWorker:
                 pass
             if not self._over.is_set():
                 status = self._process.returncode
-                log.warning("the worker ended with status %d; it is started again", status)
+                log.warning("the worker ended with status %d; restarting it", status)
                 self._over.wait(backoff.next_s())
         if self._process is not None:
             self._process.terminate()

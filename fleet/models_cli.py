@@ -47,7 +47,7 @@ def list_(config: ConfigOption = None, redis_url: RedisOption = None) -> None:
             [str(pin), ", ".join(names), "yes" if place.has(pin.digest) else "no"]
             for pin, names in named(client).items()
         ]
-    print_table(["model", "cameras", "there"], rows)
+    print_table(["model", "cameras", "stored"], rows)
 
 
 @app.command()

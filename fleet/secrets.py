@@ -44,10 +44,10 @@ def change(step: Step | None, redis_url: str | None) -> str:
     if step == "reseal":
         with connected(redis_url) as client, by_command("reseal passwords", client):
             done = reseal(client)
-        return f"sealed anew with the newest key: {', '.join(done) or 'none needed it'}"
+        return f"resealed with the newest key: {', '.join(done) or 'none needed it'}"
     if step == "drop-old":
         with connected(redis_url) as client:
-            return f"dropped: {', '.join(drop_old(client)) or 'there was one key alone'}"
+            return f"dropped: {', '.join(drop_old(client)) or 'there was only one key'}"
     path = rotate() if step == "rotate" else make()
     return f"{path}: key {_own_file().names[0]}; every machine of the fleet needs this file"
 
@@ -140,7 +140,7 @@ def _sealers(urls: Sequence[str]) -> set[str]:
 
 def _keys() -> FleetKeys:
     if (keys := find_keys()) is None:
-        raise FleetKeyError(f"there is no key: {default_path()} is not there; mirante fleet key")
+        raise FleetKeyError(f"{default_path()}: not found; make a key with: mirante fleet key")
     return keys
 
 

@@ -34,7 +34,9 @@ def show(address: str, like: str | None, *, as_json: bool) -> bool:
     with connect(address) as client:
         report = reported(client)
         if report is None:
-            typer.echo("no fleet: none was kept on this Redis within a day (mirante fleet up)")
+            typer.echo(
+                "no fleet: no keeper has run on this Redis in the last day (mirante fleet up)"
+            )
             return False
         if like is not None:
             report = _like(client, report, like)

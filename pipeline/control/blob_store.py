@@ -164,7 +164,7 @@ def _bounded(place: BlobPlace, digest: str, most: int) -> bytes:
     for piece in place.read(digest):
         data += piece
         if len(data) > most:
-            raise BlobError(f"{place.name}: {digest} is no manifest: more than {most} bytes")
+            raise BlobError(f"{place.name}: {digest} is not a manifest: more than {most} bytes")
     return data
 
 

@@ -120,7 +120,7 @@ def read_about(text: bytes, digest: str) -> dict[str, Any]:
     about = yaml.safe_load(text)
     is_one = isinstance(about, dict) and all(key in about for key in ("file", "sha256", "bytes"))
     if not is_one or Path(str(about["file"])).name != about["file"]:
-        raise BlobError("it is no manifest of a model that travels")
+        raise BlobError("it is not the manifest of a model")
     return dict(about)
 
 

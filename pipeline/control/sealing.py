@@ -79,7 +79,7 @@ class FleetKeys:
         except (InvalidTag, ValueError):
             raise FleetKeyError(
                 "its password was sealed for another camera or address, or somebody changed it; "
-                "give the address anew, with its password"
+                "enter the address again, with its password"
             ) from None
 
 

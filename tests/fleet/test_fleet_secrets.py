@@ -56,4 +56,4 @@ def test_steps_without_a_key_say_so(mirante: Run, client: redis.Redis, home: Pat
     del client, home
     for step in ("--rotate", "--reseal", "--drop-old"):
         status, _, err = mirante("fleet", "key", step)
-        assert (status, "there is no key" in err) == (1, True)
+        assert (status, "make a key with: mirante fleet key" in err) == (1, True)

@@ -48,7 +48,7 @@ def test_what_is_said_of_a_fleet(redis_server: RedisServer) -> None:
     url = redis_server.url
     assert run(url) == (
         1,
-        "no fleet: none was kept on this Redis within a day (mirante fleet up)\n",
+        "no fleet: no keeper has run on this Redis in the last day (mirante fleet up)\n",
     )
     running = {"gate": camera(10.0), "yard": camera(30.0)}
     worker = msgspec.structs.replace(REPORT, worker="a", host="rack-1", room=ROOM, cameras=running)
