@@ -105,7 +105,10 @@ def test_a_compiler_that_says_nothing_is_told_by_its_code() -> None:
         failed = SimpleNamespace(name="NVRTC_ERROR_OUT_OF_MEMORY")
 
         def __getattr__(self, name: str) -> Any:
-            answers = {"nvrtcVersion": (13, 0), "nvrtcGetProgramLogSize": (1,)}
+            answers: dict[str, tuple[Any, ...]] = {
+                "nvrtcVersion": (13, 0),
+                "nvrtcGetProgramLogSize": (1,),
+            }
             answers |= {"nvrtcGetSupportedArchs": ([90],), "nvrtcCreateProgram": ("program",)}
             return lambda *_: (0, *answers.get(name, ()))
 
