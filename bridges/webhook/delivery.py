@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 import redis
 
@@ -26,7 +28,6 @@ from pipeline.control.event_images import event_image
 
 log = logging.getLogger("mirante.bridge")
 
-_LANES = 128  # that work at once; most wait for their next try
 _LIMITED = 429
 
 
@@ -36,22 +37,20 @@ class _Lane:
 
     Attributes:
         backoff: of its tries.
-        waiting: what was not taken yet; the first is being sent.
-        is_working: a thread sends.
+        waiting: what was not taken yet; the first is being sent, or has its next try in the queue.
         words: why the first is to be tried again; empty where it was not tried.
         down_s: since when nothing was taken; None while all is.
     """
 
     backoff: Backoff
     waiting: deque[Parcel] = field(default_factory=deque)
-    is_working: bool = False
     words: str = ""
     down_s: float | None = None
 
 
 class HookBridge:
     """Carries events to one address. Each camera has a lane: one whose event is not taken, or that
-    is slow, delays itself alone.
+    is slow, delays itself alone, as its next try waits in a queue and not in a thread.
 
     Args:
         name: of the bridge.
@@ -69,11 +68,12 @@ class HookBridge:
         self._composer = Composer(hook, links)
         self._poster = Poster(hook.timeout_s, hook.ca)
         self._redis = address.client()
-        self._pool = ThreadPoolExecutor(_LANES, thread_name_prefix=name)
-        self._over = threading.Event()
-        self._lock = threading.Lock()  # of all below
-        self._turns = threading.Semaphore(AT_ONCE)
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=name)
+        self._over = False
+        self._changed = threading.Condition()  # of all around it
         self._lanes: dict[str, _Lane] = {}
+        self._queue: list[tuple[float, int, _Lane]] = []  # when a lane goes on, the soonest first
+        self._numbers = itertools.count()  # of places in the queue: who comes first goes first
         self._known: set[int] = set()  # parcels in lanes, by identity
         self._failures: list[str] = []  # since the last delivery
         self._not_before_s = 0.0  # of all lanes
@@ -81,11 +81,15 @@ class HookBridge:
         self._broken: Exception | None = None
 
     def open(self) -> None:
-        """Nothing is opened before the first event."""
+        """Begin to wait for events; the address is not asked for anything before the first."""
+        for _ in range(AT_ONCE):
+            self._pool.submit(self._work)
 
     def close(self) -> None:
         """Wait for the requests that are on their way, and let go of connections and threads."""
-        self._over.set()
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
         self._pool.shutdown()
         self._poster.close()
         self._redis.close()
@@ -99,7 +103,7 @@ class HookBridge:
         """
         if self._broken is not None:
             raise RuntimeError(f"a lane broke: {self._broken!r}") from self._broken
-        with self._lock:
+        with self._changed:
             for parcel in parcels:
                 if parcel.state == "waits" and id(parcel) not in self._known:
                     self._put(parcel)
@@ -129,52 +133,63 @@ class HookBridge:
             self._lanes[stream] = _Lane(Backoff(self._hook.first_s, self._hook.most_s))
         lane = self._lanes[stream]
         lane.waiting.append(parcel)
-        if not lane.is_working:
-            lane.is_working = True
-            self._pool.submit(self._work, lane)
+        if len(lane.waiting) == 1:
+            self._goes_on(lane, time.monotonic())
 
-    def _work(self, lane: _Lane) -> None:
+    def _goes_on(self, lane: _Lane, at_s: float) -> None:
+        heappush(self._queue, (at_s, next(self._numbers), lane))
+        self._changed.notify()
+
+    def _work(self) -> None:
         try:
-            self._send_all(lane)
+            while (lane := self._next()) is not None:
+                self._send(lane, lane.waiting[0])
         except Exception as error:  # noqa: BLE001 raised by ``deliver``, in the bridge's thread
             self._broken = error
 
-    def _send_all(self, lane: _Lane) -> None:
-        """Send what is in a lane, until nothing is."""
-        while not self._over.is_set():
-            with self._lock:
-                if not lane.waiting:
-                    lane.is_working = False
-                    return
-                parcel = lane.waiting[0]
-            wait_s = self._not_before_s - time.monotonic()
-            if wait_s <= 0:
-                wait_s = self._send(lane, parcel)
-            self._over.wait(max(0.0, wait_s))
+    def _next(self) -> _Lane | None:
+        """Wait for a lane that goes on; None at the end."""
+        with self._changed:
+            while not self._over:
+                wait_s = None
+                if self._queue:
+                    wait_s = max(self._queue[0][0], self._not_before_s) - time.monotonic()
+                if wait_s is not None and wait_s <= 0:
+                    lane = heappop(self._queue)[2]
+                    if self._queue:
+                        self._changed.notify()  # another thread is to wait for the next one
+                    return lane
+                self._changed.wait(wait_s)
+        return None
 
-    def _send(self, lane: _Lane, parcel: Parcel) -> float:
-        """Try once; return the seconds until the lane goes on."""
+    def _send(self, lane: _Lane, parcel: Parcel) -> None:
+        """Try once, and have the lane go on when it is time."""
         event = parcel.item
         assert isinstance(event, ReceivedEvent)
-        with self._turns:
-            if self._over.is_set():
-                return 0.0
-            answer = self.send_once(event)
+        answer = self.send_once(event)
         now_s = time.monotonic()
-        with self._lock:
-            if answer.meaning == "again" and not self._is_over(lane, parcel, answer, now_s):
-                return self._again(lane, parcel, answer, now_s)
-            if answer.meaning == "taken":
-                parcel.done()
-                self._taken_s = now_s
-            elif answer.meaning == "never":
-                parcel.dead(answer.words)
-            if answer.meaning != "again":
-                lane.down_s = None
-            lane.waiting.popleft()
-            lane.words = ""
-            lane.backoff.reset()
-            self._known.discard(id(parcel))
+        with self._changed:
+            wait_s = self._answered(lane, parcel, answer, now_s)
+            if lane.waiting:
+                self._goes_on(lane, now_s + wait_s)
+            elif lane.down_s is None:
+                del self._lanes[parcel.held.stream]  # its camera may be gone for ever
+
+    def _answered(self, lane: _Lane, parcel: Parcel, answer: Answer, now_s: float) -> float:
+        """Note what came of a try; return the seconds until the lane goes on."""
+        if answer.meaning == "again" and not self._is_over(lane, parcel, answer, now_s):
+            return self._again(lane, parcel, answer, now_s)
+        if answer.meaning == "taken":
+            parcel.done()
+            self._taken_s = now_s
+        elif answer.meaning == "never":
+            parcel.dead(answer.words)
+        if answer.meaning != "again":
+            lane.down_s = None
+        lane.waiting.popleft()
+        lane.words = ""
+        lane.backoff.reset()
+        self._known.discard(id(parcel))
         return 0.0
 
     def _is_over(self, lane: _Lane, parcel: Parcel, answer: Answer, now_s: float) -> bool:

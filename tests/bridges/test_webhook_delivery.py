@@ -120,6 +120,25 @@ def test_an_event_that_is_never_taken_holds_its_own_camera_alone(
     assert receiver.ids[150:] == ids(*range(150))
 
 
+def test_cameras_that_wait_for_their_next_try_hold_up_none_however_many_they_are(
+    server: RedisChild, folder: Path, until: Until
+) -> None:
+    many = 150
+
+    def usual(got: Received) -> Reply:
+        is_ill = got.headers["ce-id"].startswith("gate")
+        return Reply(503, (("retry-after", "600"),)) if is_ill else Reply()
+
+    with receiving() as receiver:
+        receiver.usual = usual
+        for number in range(many):
+            write(server, event(0, f"gate{number}"), number)
+        with hooked(server.url, folder, a={"url": receiver.url}):
+            until(lambda: len(receiver.tries) == many)
+            write(server, event(0, "yard"), 0)
+            until(lambda: receiver.ids == ids(0, camera="yard"))
+
+
 def test_an_event_that_is_given_up_takes_none_along_while_others_are_taken(
     server: RedisChild, folder: Path, until: Until
 ) -> None:
