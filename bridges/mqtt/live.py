@@ -149,7 +149,7 @@ class Live(Background):
         self._said.clear()
         self._announced.clear()
         self._ghosts = dict.fromkeys(self._ghosts, 0.0)  # a new connection has no subscriptions
-        kinds = ("state", "counts/+", "zones/+/+", "lines/+/+")
+        kinds = ("state", "counts/+", "zones/+/+", "lines/+/+", "pause/state", "threshold/+/state")
         announced = self._look.cameras if self._options.discovery else ()
         self._devices = {self._announcement(name): name for name in announced}
         self._kept.clear()

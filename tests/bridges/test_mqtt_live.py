@@ -87,6 +87,17 @@ def test_what_went_unseen_of_a_camera_is_cleared() -> None:
         assert ("mirante/gate/counts/person", b"0") in broker.said
 
 
+def test_what_commands_said_of_a_model_that_is_no_more_is_cleared() -> None:
+    with live() as (made, broker):
+        made._look.cameras["gate"] = camera()
+        made._begin()
+        assert {"mirante/+/threshold/+/state", "mirante/+/pause/state"} <= broker.heard
+        kept(made, gate_threshold_old_state=b"0.4", gate_pause_state=b"OFF")
+        made._show(made._look.cameras["gate"])  # commands are no longer allowed either
+        cleared = {topic for topic, payload in broker.said if not payload}
+        assert cleared == {"mirante/gate/threshold/old/state", "mirante/gate/pause/state"}
+
+
 def test_a_camera_that_goes_takes_all_with_it() -> None:
     with live() as (made, broker):
         made._remove("gate")
