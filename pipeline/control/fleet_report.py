@@ -116,7 +116,7 @@ def reported(client: redis.Redis) -> FleetReport | None:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    with client.pipeline(transaction=True) as pipe:
+    with client.pipeline(transaction=False) as pipe:  # one that is full refuses to queue even reads
         pipe.get(FLEET_REPORT)
         pipe.pttl(FLEET_REPORT)
         raw, left_ms = cast(tuple[bytes | None, int], pipe.execute())

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.redis
 CHANGES = [
     ("POST", "", {"name": "new", "url": "test://"}),
     ("PATCH", "/gate", {"fps": 5}),
-    ("PUT", "/gate", {"url": "test://"}),
+    ("PUT", "/gate", {"url": "test://", "fps": 7}),
     ("POST", "/gate/pause", None),
     ("POST", "/test", {"url": "test://"}),
     ("DELETE", "/gate", None),

@@ -34,7 +34,7 @@ OTHERS = {
     "pipeline/config/camera.py": "a device that decodes",
     "pipeline/gst/decoders.py": "a device that decodes",
     "pipeline/config/clips.py": "a bucket",
-    "pipeline/control/clip_bucket.py": "a bucket",
+    "pipeline/control/bucket_client.py": "a bucket",
     "dashboard/access/origin.py": "origins of pages",
     "dashboard/onvif/discovery.py": "services of ONVIF",
     "pipeline/cameras/onvif/device.py": "services of ONVIF",
