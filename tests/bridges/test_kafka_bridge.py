@@ -239,7 +239,6 @@ def test_what_is_on_its_way_at_the_end_does_not_come_again(
             write(server, event(1), 1)
             write(server, event(2), 2)
             until(lambda: carrier.account.failed > failed)
-            assert carrier.account.delivered == 1
         assert carrier.account.delivered > 1, "acknowledged while the bridge ended"
     finally:
         brokers.slow_down(0)

@@ -42,6 +42,11 @@ class Site:
         for name in "ab":
             self.hosted[name] = HostedWorker(url, settings_of(name, name, 1.0))
             around.callback(self.hosted[name].close)
+        around.callback(self.clear)  # or the last worker waits for others to take its cameras
+
+    def clear(self) -> None:
+        for camera in CAMERAS:
+            Registry(self.client).remove(camera)
 
     def wait(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + 240
