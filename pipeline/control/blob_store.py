@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -36,10 +36,16 @@ class BlobStore:
     Args:
         places: where they are fetched from: the first that has one is asked for it.
         max_bytes: maximum size of all on this machine.
+        gives_up: whether a file that is on its way is to be given up.
     """
 
-    def __init__(self, places: Sequence[BlobPlace], max_bytes: int) -> None:
-        self._places, self._max_bytes = places, max_bytes
+    def __init__(
+        self,
+        places: Sequence[BlobPlace],
+        max_bytes: int,
+        gives_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._places, self._max_bytes, self._gives_up = places, max_bytes, gives_up
         self._used: dict[str, IO[bytes]] = {}
 
     def find(self, model: Pinned) -> Path | None:
@@ -72,7 +78,8 @@ class BlobStore:
             self._make_room(int(about["bytes"]) + len(about_text))
             with _draft(model.digest) as part:
                 (part / f"{model.name}.yaml").write_bytes(about_text)
-                _keep(place, str(about["sha256"]), int(about["bytes"]), part / str(about["file"]))
+                path = part / str(about["file"])
+                self._keep(place, str(about["sha256"]), int(about["bytes"]), path)
                 (part / USED).touch()
                 for path in (*part.iterdir(), part):
                     to_disk(path)
@@ -107,6 +114,26 @@ class BlobStore:
                 return place
         names = " and ".join(place.name for place in self._places)
         raise BlobError(f"{names} does not have {model}; put it there: mirante fleet models put")
+
+    def _keep(self, place: BlobPlace, digest: str, size: int, path: Path) -> None:
+        """Write a file as it comes, and compare it.
+
+        Raises:
+            BlobError: it is another, or longer, or it is given up.
+        """
+        got, done = hashlib.sha256(), 0
+        with path.open("xb") as file:
+            for piece in place.read(digest):
+                if self._gives_up():
+                    raise BlobError(f"{path.name} is given up", is_away=True)
+                done += len(piece)
+                if done > size:
+                    break
+                got.update(piece)
+                file.write(piece)
+        if done != size or got.hexdigest() != digest:
+            words = f"expected {size} bytes of sha256 {digest}, got {done} of {got.hexdigest()}"
+            raise BlobError(f"{place.name}: refused {path.name}, wrong hash: {words}")
 
     def _make_room(self, needed: int) -> None:
         """Remove models that nobody uses until there is room, those not used for longest first.
@@ -166,25 +193,6 @@ def _bounded(place: BlobPlace, digest: str, most: int) -> bytes:
         if len(data) > most:
             raise BlobError(f"{place.name}: {digest} is not a manifest: more than {most} bytes")
     return data
-
-
-def _keep(place: BlobPlace, digest: str, size: int, path: Path) -> None:
-    """Write a file as it comes, and compare it.
-
-    Raises:
-        BlobError: it is another, or longer.
-    """
-    got, done = hashlib.sha256(), 0
-    with path.open("xb") as file:
-        for piece in place.read(digest):
-            done += len(piece)
-            if done > size:
-                break
-            got.update(piece)
-            file.write(piece)
-    if done != size or got.hexdigest() != digest:
-        words = f"expected {size} bytes of sha256 {digest}, got {done} of {got.hexdigest()}"
-        raise BlobError(f"{place.name}: refused {path.name}, wrong hash: {words}")
 
 
 def _remove(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from pipeline.control.carried_models import Pinned, pinned
 log = logging.getLogger(__name__)
 
 REDIS_S = 5.0  # for a piece of a model
+CLOSE_S = 2.0  # for threads to end
 PAUSE_S = (2.0, 60.0)  # before a place that does not answer is asked again
 
 
@@ -41,11 +42,11 @@ class FleetModels:
     """
 
     def __init__(self, places: list[BlobPlace], max_bytes: int) -> None:
-        self._store = BlobStore(places, max_bytes)
+        self._closing = threading.Event()
+        self._store = BlobStore(places, max_bytes, self._closing.is_set)
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
         self._failures: dict[str, str] = {}
-        self._closing = threading.Event()
 
     def placed(self, camera: Camera, wait_s: float = 0.0) -> Camera | None:
         """Return the camera with the path of its manifest for each model that travels.
@@ -78,10 +79,13 @@ class FleetModels:
             self._store.release({pin.digest for name in names if (pin := pinned(name))})
 
     def close(self) -> None:
-        """Give up what is being fetched, after the file that is on its way."""
+        """Give up what is being fetched: results wait to be sent, and hours may be left of a file.
+        A place that is silent, or another process that fetches, is not waited for.
+        """
         self._closing.set()
+        until_s = time.monotonic() + CLOSE_S
         for thread in list(self._threads.values()):
-            thread.join()
+            thread.join(max(0.0, until_s - time.monotonic()))
         self._store.close()
 
     def _path(self, pin: Pinned, wait_s: float) -> str | None:
@@ -92,7 +96,9 @@ class FleetModels:
                 raise ValueError(f"model {pin.name}: {words}")
             thread = self._threads.get(pin.digest)
             if thread is None or not thread.is_alive():
-                thread = threading.Thread(target=self._fetch, args=(pin,), name=f"fetch-{pin.name}")
+                thread = threading.Thread(
+                    target=self._fetch, args=(pin,), name=f"fetch-{pin.name}", daemon=True
+                )
                 self._threads[pin.digest] = thread
                 thread.start()
         if not wait_s:
@@ -108,6 +114,8 @@ class FleetModels:
             except BlobError as error:
                 if not error.is_away:
                     self._failures[pin.digest] = str(error)
+                    return
+                if self._closing.is_set():
                     return
                 log.warning("model %s is not fetched yet: %s", pin.name, error)
             except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from engines.manifest import ZOO
 from mirante.keys import key
+from pipeline.config.camera import Camera
 from pipeline.config.environment import KEY_VARIABLE
 from pipeline.config.settings import Settings
 from pipeline.control.blob_places import RedisBlobs
@@ -25,6 +27,7 @@ from pipeline.control.sealing import default_path, key_text, made_key
 from pipeline.control.trials import ask_trial
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker import worker as worker_module
+from pipeline.worker.fleet_models import FleetModels
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.worker import Worker
 from tests.support import running_worker
@@ -112,6 +115,30 @@ def test_what_a_camera_lacks_may_come_later(
         wait_for(lambda: client.xlen(key("gate", "detections")) > 2)
         wait_for(lambda: "yard" in worker.cameras)
     assert len(failed(client, "gate")) == 1, "it is said once"
+
+
+def test_a_worker_that_ends_waits_for_no_file(client: redis.Redis, model: str) -> None:
+    begun = threading.Event()
+
+    class Slow(RedisBlobs):
+        def read(self, digest: str) -> Iterator[bytes]:
+            is_manifest = model.endswith(digest)
+            yield from super().read(digest) if is_manifest else self.without_end()
+
+        def without_end(self) -> Iterator[bytes]:
+            while True:
+                begun.set()
+                yield b""
+
+    models = FleetModels([Slow(client)], 1 << 30)
+    camera = Camera.model_validate({"url": "test://", "stages": [{"model": model}]})
+    assert models.placed(camera) is None
+    assert begun.wait(60)
+    [thread] = [each for each in threading.enumerate() if each.name == "fetch-mine"]
+    models.close()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert [path.name for path in shelf().iterdir()] == [".locks"]
 
 
 COLOURS = {"red", "green", "blue"}
