@@ -74,8 +74,9 @@ class Memory:
 
     @property
     def leaving(self) -> set[str]:
-        """The cameras that other workers take over from this one."""
-        return {name for name, entry in self._others.items() if entry.before == self._worker}
+        """The cameras that other workers take over from this one; not those that are paused."""
+        others = self._others.items()
+        return {n for n, entry in others if entry.before == self._worker and not entry.paused}
 
     def lost(self, entries: Entries, is_older: bool) -> dict[str, Desired]:
         """Return the worker's cameras that are to be put back.

@@ -68,6 +68,11 @@ def test_a_worker_reads_nothing_of_moves_between_others(client: redis.Redis) -> 
     assert list(workers["b"].changes() or {}) == ["gate"]
     assert reads_of(client, "hmget") - before - of_nothing > of_nothing
     assert (workers["a"].changes(), workers["a"].leaving) == ({}, {"gate"})
+    Registry(client).pause("gate")
+    assert (workers["a"].changes(), workers["a"].leaving) == ({}, set()), "nor does it run there"
+    Registry(client).resume("gate")
+    assert (workers["a"].changes(), workers["a"].leaving) == ({}, {"gate"})
+    assert (workers["b"].changes(), workers["c"].changes()) == (None, None), "it is as it was"
     workers["c"].assign({"gate": Place("b")})
     assert (workers["a"].changes(), workers["a"].leaving) == ({}, set())
     Registry(client).edit("gate", {"fps": 3})
