@@ -41,6 +41,9 @@ class Handovers:
         self.beating = Beating(settings.worker, settings.fleet, url)
         self._entries: Mapping[str, Desired] = {}
         self._begun_s: dict[str, float] = {}
+        self._taken: set[str] = (
+            set()
+        )  # cameras that are this worker's by now, whoever had them before
 
     def follow(
         self,
@@ -57,6 +60,8 @@ class Handovers:
             cameras: that run.
         """
         self._entries = entries
+        taken = {name for name, running in cameras.items() if not running.line.takes_over}
+        self._taken = (self._taken | taken) & entries.keys()
         stay = {name: cameras[name].spec for name in leaving if name in cameras}
         for name, running in cameras.items():
             running.carriage.is_leaving = name in stay
@@ -68,7 +73,11 @@ class Handovers:
         """
         entry = self._entries.get(name)
         is_shared = entry is not None and entry.fleet
-        takes_over = entry is not None and entry.before not in ("", self._worker) and not at_once
+        of_another = entry is not None and entry.before not in ("", self._worker)
+        is_taken = name in self._taken and name not in self._outbox.moved()
+        takes_over = of_another and not at_once and not is_taken
+        if takes_over:
+            self._taken.discard(name)
         self._outbox.share(name, is_shared, is_shared and takes_over)
         self._begun_s[name] = time.monotonic()
         return is_shared and takes_over
@@ -110,6 +119,6 @@ class Handovers:
 
     def gone(self) -> dict[str, str]:
         """Return the cameras that are another worker's now, each with why in words."""
-        return {
-            name: f"worker {worker} has it now" for name, worker in self._outbox.moved().items()
-        }
+        moved = self._outbox.moved()
+        self._taken -= moved.keys()
+        return {name: f"worker {worker} has it now" for name, worker in moved.items()}
