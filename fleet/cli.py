@@ -57,18 +57,21 @@ def drain(
     redis_url: RedisOption = None,
 ) -> None:
     """Give the cameras of a worker, or of all workers of a node, to others, without a gap."""
-    from fleet.keeping import cameras_on, check_kept
+    from fleet.keeping import check_kept, running_on
     from fleet.keeping import drain as drain_fleet
     from pipeline.control.audit import by_command
 
     with connected(redis_url) as client:
         with by_command("undo drain" if undo else "drain", client):
             drain_fleet(client, name, undo)
-        left = cameras_on(client, name)
+        left, said = running_on(client, name), 0
         while wait and left:
             check_kept(client)
+            if len(left) != said:
+                said = len(left)
+                typer.echo(f"{name}: waiting until others have taken over {said} cameras", err=True)
             time.sleep(0.25)
-            left = cameras_on(client, name)
+            left = running_on(client, name)
     words = "may have cameras again" if undo else "is drained"
     typer.echo(f"{name}: {words}; it has {len(left)} cameras now")
 

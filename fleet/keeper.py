@@ -28,7 +28,6 @@ from pipeline.control.versioned import Version, read, read_since, read_version
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.25
 REPORTS_S = 5.0  # in which the report of each worker is read once
 EVEN_S = 5.0  # between two looks at costs that changed
 MOVING_S = 20.0  # that a camera may take to move before it is moved again for balance
@@ -62,6 +61,7 @@ class Keeper:
         client: a Redis client that answers bytes.
         clock: seconds that only grow.
         lost_s: seconds without a new beat after which a worker is lost.
+        decides: whether it still does, asked before each change.
 
     Attributes:
         members: the workers.
@@ -78,8 +78,10 @@ class Keeper:
         client: redis.Redis,
         clock: Callable[[], float] = time.monotonic,
         lost_s: float = LOST_S,
+        decides: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client, self._clock, self._lost_s = client, clock, lost_s
+        self._decides = decides
         self._registry = Registry(client)
         self._seen: Version | None = None
         self._token: bytes | None = None
@@ -174,12 +176,14 @@ class Keeper:
 
     def _lost(self, now_s: float) -> bool:
         """Note which cameras' workers do not work; return whether one of them is lost for good.
-        One without any beat has the time to send one: Redis may have lost them all.
+        One without any beat has the time to send one: Redis may have lost them all. Where none
+        works there is nothing to decide: whoever comes back goes on.
         """
-        needed = {entry.worker for entry in self.entries.values() if entry.worker}
+        entries = self.entries.values()
+        needed = {entry.worker for entry in entries if entry.worker and not entry.paused}
         gone = needed - self.members.alive
         self._missing = {worker: self._missing.get(worker, now_s) for worker in gone}
-        return any(self._is_lost(worker, now_s) for worker in gone)
+        return bool(self.members.alive) and any(self._is_lost(worker, now_s) for worker in gone)
 
     def _is_lost(self, worker: str, now_s: float) -> bool:
         if worker in self.members.known:
@@ -213,10 +217,12 @@ class Keeper:
             chosen[name] = target
         self._left = len(chosen) < len(plan.moves)
         homeless = [name for name in plan.refused if self.entries[name].worker]
+        if not self.members.alive:
+            homeless = []
         return self._write({**chosen, **dict.fromkeys(homeless, "")}, now_s)
 
     def _write(self, targets: Mapping[str, str], now_s: float) -> int:
-        if not targets:
+        if not targets or not self._decides():
             return 0
         owners = self._owners(targets)
         places = {
@@ -268,6 +274,6 @@ class Keeper:
             if owner and owner != entry.before:
                 mended[name] = Place(entry.worker, owner)
         self._moving = {n: until_s for n, until_s in self._moving.items() if n in self.entries}
-        if mended:
+        if mended and self._decides():
             self._registry.assign(mended)
             self._read_entries()

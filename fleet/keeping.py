@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import cast
 
 import redis
 
-from fleet.keeper import TICK_S, Keeper
+from fleet.keeper import Keeper
+from fleet.members import TICK_S
 from fleet.telling import Telling
-from mirante.keys import FLEET_DRAINED, FLEET_KEEPER
+from mirante.keys import FLEET_DRAINED, FLEET_KEEPER, owner_key
 from mirante.outage import Outage
-from mirante.redis_url import RedisUrl
+from mirante.redis_url import RedisUrl, exchange
 from pipeline.control.beats import beats
 from pipeline.control.changing import RegistryError
 from pipeline.control.fleet_report import reported
 from pipeline.control.lease import Lease
 from pipeline.control.registry import Registry, connect
+from plugins.outbox.fence import owner_of
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ def keep(url: str, stop: threading.Event, then: Callable[[Keeper], None] | None 
     with connect(url) as client:
         telling = Telling(client)
         lease = Lease(client, FLEET_KEEPER, "the fleet's keeper", "nothing", LEASE_MS)
-        keeper = Keeper(client)
+        keeper = Keeper(client, decides=lease.take)
         decides = False
         while not stop.wait(TICK_S):
             try:
@@ -59,6 +62,15 @@ def keep(url: str, stop: threading.Event, then: Callable[[Keeper], None] | None 
                 lease.release()
             except redis.RedisError as error:
                 log.info("another keeper takes over in %d ms: %s", LEASE_MS, error)
+
+
+def keep_or_end(url: str, stop: threading.Event) -> None:
+    """As ``keep``, on a thread: end the process where it fails, so that what started it sees it."""
+    try:
+        keep(url, stop)
+    except BaseException:
+        log.exception("the keeper failed")
+        os._exit(1)
 
 
 def drain(client: redis.Redis, name: str, undo: bool = False) -> None:
@@ -112,3 +124,25 @@ def check_kept(client: redis.Redis) -> None:
     if report is None or report.state == "gone":
         words = "no keeper runs, so its cameras stay where they are; start one with: mirante fleet"
         raise RegistryError(f"{words} keep")
+
+
+def running_on(client: redis.Redis, name: str) -> list[str]:
+    """Return the cameras of the fleet that a worker, or any of a node, runs: those too that others
+    have been given and have not taken over yet, and none that is paused.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    workers = {worker for worker, beat in beats(client).items() if name in (worker, beat.node)}
+    workers |= {name}
+    found = Registry(client).cameras().values()
+    entries = [each for each in found if each.fleet and not each.paused]
+    leaving = [each for each in entries if each.worker not in workers and each.before in workers]
+    owners = exchange(client, [("GET", owner_key(each.name)) for each in leaving])
+    left = {each.name for each in entries if each.worker in workers}
+    for entry, owner in zip(leaving, owners, strict=True):
+        if isinstance(owner, redis.RedisError):
+            raise owner
+        if owner_of(owner or b"") == entry.before:
+            left.add(entry.name)
+    return sorted(left)

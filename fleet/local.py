@@ -18,7 +18,6 @@ from fleet import ray_fleet
 from pipeline.worker.load import space_of
 
 STORE_BYTES = 80 << 20  # nothing travels through Ray's store of objects; this is its least
-DEMO = {"url": "test://?size=640x360&fps=10", "stages": [{"model": "street"}], "fps": 5}
 
 
 class LocalFleet:
@@ -81,7 +80,8 @@ class LocalFleet:
     ) -> None:
         try:
             if error is None:
-                ray_fleet.close([*self.workers.values(), *self._keepers])
+                ray_fleet.close(self._keepers)  # first: there is nobody to hand cameras to
+                ray_fleet.close(list(self.workers.values()))
         finally:
             self._end()
 

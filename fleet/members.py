@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from fleet.placing import Offer
 from pipeline.control.beats import BEAT_S, Beat
 
 LOST_S = 3 * BEAT_S  # without a new beat a worker was killed, is frozen, or is cut off
+TICK_S = 0.25  # between two looks
+CALM_S = 60.0  # that a worker must work after it was late before it is given no more time for that
+MOST_PATIENCE = 4  # times LOST_S
 SETTLE_S = 3.0  # that a worker works before cameras move there for balance alone
 FORGOTTEN_S = 600.0  # after which one that is gone is no longer shown
 
@@ -21,15 +25,19 @@ class Member:
         beat: its newest.
         beaten_s: when that was first seen, by the keeper's clock.
         since_s: since when it has worked without a break.
+        lost_s: seconds without a new beat after which it is lost; more of one that came back, which
+            was not dead but late.
     """
 
     beat: Beat
     beaten_s: float
     since_s: float
+    lost_s: float
 
 
 class Members:
-    """Follows the beats. What is compared is the keeper's own clock alone.
+    """Follows the beats. What is compared is the keeper's own clock alone, and of that only the
+    time in which it looked: where it could not, workers may well have been kept from beating.
 
     Args:
         lost_s: seconds without a new beat after which a worker is lost.
@@ -45,7 +53,7 @@ class Members:
         self.known: dict[str, Member] = {}
         self.alive: frozenset[str] = frozenset()
         self.drained: frozenset[str] = frozenset()
-        self._looked_s = float("-inf")
+        self._looked_s, self._busy_s = float("-inf"), 0.0
 
     def follow(self, beats: Mapping[str, Beat], drained: frozenset[str], now_s: float) -> bool:
         """Take what Redis holds; return whether that changes what the workers offer.
@@ -55,27 +63,25 @@ class Members:
             drained: names of workers and nodes.
             now_s: by the keeper's clock.
         """
-        was_away = now_s - self._looked_s > self._lost_s / 2
+        missed_s = self._missed_s(now_s)
         before = (self.alive, self.drained)
         is_new = False
+        was_away = missed_s > self._lost_s / 2  # then all that worked have the time to come again
+        for worker, member in self.known.items():
+            is_spared = was_away and worker in self.alive
+            member.beaten_s = now_s if is_spared else member.beaten_s + missed_s
         for worker, beat in beats.items():
-            member = self.known.get(worker)
-            if member is None or member.beat.run != beat.run:
-                self.known[worker] = Member(beat, now_s, now_s)
+            known = self.known.get(worker)
+            if known is None or known.beat.run != beat.run:
+                self.known[worker] = Member(beat, now_s, now_s, self._lost_s)
                 is_new = True
-                continue
-            if was_away or beat.number != member.beat.number:
-                if now_s - member.beaten_s > self._lost_s and not was_away:
-                    member.since_s = now_s
-                member.beat, member.beaten_s = beat, now_s
-        if was_away:  # nobody looked: those that are missing have the time to come again
-            for member in self.known.values():
-                member.beaten_s = now_s
-        self._looked_s = now_s
+            elif beat.number != known.beat.number:
+                self._beaten(known, now_s)
+                known.beat = beat
         self.alive = frozenset(
             worker
             for worker, member in self.known.items()
-            if now_s - member.beaten_s <= self._lost_s and not _ended(member.beat, beats, worker)
+            if now_s - member.beaten_s <= member.lost_s and not _ended(member.beat, beats, worker)
         )
         self.drained = frozenset(
             worker
@@ -83,6 +89,24 @@ class Members:
             if {worker, self.known[worker].beat.node} & drained or self.known[worker].beat.leaves
         )
         return is_new or (self.alive, self.drained) != before
+
+    def _missed_s(self, now_s: float) -> float:
+        """Return for how long nobody looked: this process had to wait for Redis or for a core. What
+        it had to compute itself, and its pause between two looks, is not counted.
+        """
+        busy_s = time.thread_time()
+        spent_s = max(0.0, busy_s - self._busy_s) + 1.5 * TICK_S
+        missed_s = max(0.0, now_s - self._looked_s - spent_s) if self.known else 0.0
+        self._looked_s, self._busy_s = now_s, busy_s
+        return missed_s
+
+    def _beaten(self, member: Member, now_s: float) -> None:
+        if now_s - member.beaten_s > member.lost_s:
+            member.since_s = now_s
+            member.lost_s = min(2 * member.lost_s, MOST_PATIENCE * self._lost_s)
+        elif now_s - member.since_s > CALM_S:
+            member.lost_s = self._lost_s
+        member.beaten_s = now_s
 
     def forgotten(self, now_s: float) -> list[str]:
         """Forget workers that have been gone for long; return them."""

@@ -15,7 +15,7 @@ from typing import Any
 import ray
 
 from fleet.hosting import HostedWorker, settings_of
-from fleet.keeping import keep
+from fleet.keeping import keep_or_end
 
 NAMESPACE = "mirante"
 KEEPERS = 3  # one decides, the others stand by
@@ -85,7 +85,7 @@ class KeeperActor:
     def __init__(self, url: str) -> None:
         logging.basicConfig(level=logging.INFO)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=keep, args=(url, self._over), daemon=True)
+        self._thread = threading.Thread(target=keep_or_end, args=(url, self._over), daemon=True)
         self._thread.start()
 
     def pid(self) -> int:
@@ -139,6 +139,8 @@ def start_worker(
 
 def close(actors: Sequence[Any], timeout_s: float = 30.0) -> None:
     """End actors for good."""
+    if not actors:
+        return
     ready, late = ray.wait(
         [actor.close.remote() for actor in actors],
         num_returns=len(actors),

@@ -9,18 +9,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import ray
-import redis
 import typer
 
-from engines.console import print_table
 from fleet import ray_fleet
-from fleet.keeping import cameras_on
-from fleet.local import DEMO, LocalFleet
+from fleet.demo import add_demo, remove_demo, say
+from fleet.local import LocalFleet
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
-from pipeline.control.beats import beats
-from pipeline.control.entries import Needs
-from pipeline.control.registry import Registry, connect
+from pipeline.control.registry import connect
 from pipeline.control.worker_file import known_address
 from pipeline.logs import configure_logs
 from pipeline.worker.dashboard_process import DashboardProcess
@@ -30,8 +26,6 @@ from pipeline.worker.redis_server import RedisServer, is_free_port
 EACH_NODE = 4  # cameras of the demo
 PAGE_PORT = 8600
 SAY_S = 5.0
-
-log = logging.getLogger(__name__)
 
 
 def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: str | None) -> int:
@@ -76,25 +70,8 @@ def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: s
             if time.monotonic() >= until_s:
                 break
         if demo:
-            for number in range(EACH_NODE * count):
-                Registry(client).remove(f"drawn-{number + 1}")
+            remove_demo(client, EACH_NODE * count)
     return 0
-
-
-def add_demo(client: redis.Redis, count: int) -> None:
-    """Add drawn cameras, which the fleet gives to its workers."""
-    registry = Registry(client)
-    for number in range(count):
-        registry.put(f"drawn-{number + 1}", DEMO, Needs())
-
-
-def say(client: redis.Redis) -> None:
-    """Print which worker has how many cameras."""
-    rows = [
-        [worker, beat.node, str(len(cameras_on(client, worker))), f"{beat.cores:.1f}"]
-        for worker, beat in sorted(beats(client).items())
-    ]
-    print_table(["worker", "node", "cameras", "cores"], rows)
 
 
 def _on_cluster(url: str, around: ExitStack) -> int:
@@ -102,7 +79,9 @@ def _on_cluster(url: str, around: ExitStack) -> int:
     ray_fleet.prepare()
     ray.init(address="auto", namespace=ray_fleet.NAMESPACE, logging_level=logging.ERROR)
     around.callback(ray.shutdown)
-    actors = ray_fleet.start_keepers(url)
+    workers = list[Any]()
+    around.callback(ray_fleet.close, workers)
+    around.callback(ray_fleet.close, ray_fleet.start_keepers(url))  # first: all workers end
     library: Any = ray  # whose functions have no types
     for node in library.nodes():
         if not node["Alive"]:
@@ -114,8 +93,9 @@ def _on_cluster(url: str, around: ExitStack) -> int:
         for number in range(max(1, gpus)):
             name = f"{node['NodeManagerHostname']}-{number + 1}"
             share = max(1.0, cpus // max(1, gpus) - 1)
-            actors.append(
-                ray_fleet.start_worker(url, name, num_cpus=share, num_gpus=1 if gpus else 0)
+            cores = share if gpus > 1 else None  # else each would offer the whole machine
+            actor = ray_fleet.start_worker(
+                url, name, num_cpus=share, num_gpus=1 if gpus else 0, cores=cores
             )
-    around.callback(ray_fleet.close, actors)
-    return len(actors) - ray_fleet.KEEPERS
+            workers.append(actor)
+    return len(workers)

@@ -14,7 +14,8 @@ import redis
 import typer
 
 from engines.console import print_table
-from fleet.keeper import EVEN_S, TICK_S, Keeper
+from fleet.keeper import EVEN_S, Keeper
+from fleet.members import TICK_S
 from fleet.redis_use import Used, total, used
 from fleet.simulation.filling import camera_name, fill, spec_of
 from fleet.simulation.plan import Plan

@@ -16,7 +16,7 @@ from mirante.keys import FLEET_KEEPER
 from mirante.outage import Outage
 from mirante.redis_url import RedisUrl
 from pipeline.config.fleet import Fleet
-from pipeline.control.beats import BEAT_S, Beat, beat, end
+from pipeline.control.beats import BEAT_S, Beat, beat, beats, end
 from pipeline.worker.load import space_of
 from pipeline.worker.machine import gpu_count
 
@@ -61,14 +61,17 @@ class Beating:
             self._thread.start()
 
     def leave(self) -> bool:
-        """Ask the fleet to give the worker's cameras to others; return whether it will."""
+        """Ask the fleet to give the worker's cameras to others; return whether it may: somebody
+        decides, and there are others that stay.
+        """
         if self._thread is None:
             return False
         with self._due:
             self._beat = msgspec.structs.replace(self._beat, leaves=True)
             self._due.notify()
         with suppress(redis.RedisError), self._url.client(1.0) as client:
-            return bool(client.exists(FLEET_KEEPER))
+            others = [each for name, each in beats(client).items() if name != self._worker]
+            return bool(client.exists(FLEET_KEEPER)) and not all(each.leaves for each in others)
         return False
 
     def stop(self) -> None:
@@ -84,7 +87,8 @@ class Beating:
     def _run(self) -> None:
         client = self._url.client(1.0)
         while not self._over:
-            self._beat = msgspec.structs.replace(self._beat, number=self._beat.number + 1)
+            with self._due:  # "leave" changes it too
+                self._beat = msgspec.structs.replace(self._beat, number=self._beat.number + 1)
             try:
                 beat(client, self._worker, self._beat)
             except redis.RedisError as error:

@@ -15,6 +15,7 @@ from pipeline.service import heartbeat
 from pipeline.worker.dashboard_process import DashboardProcess
 from pipeline.worker.gpus import VISIBLE, Gpu
 from pipeline.worker.kept_processes import REFUSED_STATUS, KeptProcess, Plan, end_all
+from pipeline.worker.load import space_of
 from pipeline.worker.process import stop_on_signals
 from pipeline.worker.redis_server import RedisServer
 from pipeline.worker.shares import shared_out
@@ -94,6 +95,8 @@ def plans_of(
             variables["MIRANTE_METRICS__PORT"] = str(settings.metrics.port + gpu.number)
         if redis_url is not None:
             variables["MIRANTE_REDIS__URL"] = redis_url
+        if settings.fleet.join and settings.fleet.cores is None and len(gpus) > 1:
+            variables["MIRANTE_FLEET__CORES"] = f"{space_of(0.0).free / len(gpus):.3f}"
         options = ["--share", ",".join(names), *(["--standby"] if standby else [])]
         log.info(
             "worker %s on GPU %d (%s): %s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 import msgspec
@@ -13,14 +13,17 @@ import pytest
 import redis
 
 from fleet import keeping
+from fleet.cli import drain as drain_command
+from fleet.demo import remove_demo, say
 from fleet.keeper import Keeper
-from fleet.keeping import cameras_on, check_kept, drain, keep
-from fleet.members import LOST_S
+from fleet.keeping import cameras_on, check_kept, drain, keep, keep_or_end, running_on
+from fleet.members import CALM_S, LOST_S
+from fleet.placing import Demand, Offer, Plan, place
 from mirante.keys import CAMERAS, CAMERAS_VERSION, FLEET_BEATS, owner_key
 from pipeline.control.beats import Beat, beat, beats, end
 from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Needs
-from pipeline.control.registry import Registry, connect
+from pipeline.control.registry import Place, Registry, connect
 from pipeline.worker.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis
@@ -44,11 +47,11 @@ class Site:
         for camera in cameras:
             self.registry.add(camera, SPEC, needs or Needs())
 
-    def pass_by(self, seconds: float, but: tuple[str, ...] = ()) -> int:
+    def pass_by(self, seconds: float, but: Collection[str] = (), step_s: float = 0.25) -> int:
         """Let a while pass in which all beat but some; return how many cameras moved."""
         moved, until_s = 0, self.now_s + seconds
         while self.now_s < until_s:
-            self.now_s += 0.25
+            self.now_s += step_s
             for worker, said in self.workers.items():
                 if worker not in but:
                     number = int(self.now_s * 10)
@@ -234,6 +237,117 @@ def test_many_cameras_are_one_write(site: Site) -> None:
     assert int(site.client.hget(CAMERAS_VERSION, "number") or 0) == int(version or 0) + 1
     assert set(Counter(site.places().values()).values()) <= {2, 3, 4}
     assert len(beats(site.client)) == 40
+
+
+def test_a_keeper_that_cannot_look_does_not_blame_the_workers(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.add(*(f"c{number}" for number in range(4)))
+    site.pass_by(2)
+    for _ in range(4):  # the machine is so busy that each look, and each beat, is late
+        assert site.pass_by(2.1, but="ab", step_s=0.7) == 0
+        assert site.pass_by(0.7, step_s=0.7) == 0
+    assert site.keeper.members.alive == {"a", "b"}
+
+
+def test_a_worker_that_was_late_is_given_more_time(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.pass_by(1)
+    site.pass_by(LOST_S + 0.5, but="a")
+    assert site.keeper.members.alive == {"b"}
+    site.pass_by(1)
+    site.pass_by(LOST_S + 0.5, but="a")
+    assert site.keeper.members.alive == {"a", "b"}, "it has shown that it comes back"
+    site.pass_by(LOST_S, but="a")
+    assert site.keeper.members.alive == {"b"}
+    site.pass_by(CALM_S + 1)
+    site.pass_by(LOST_S + 0.5, but="a")
+    assert site.keeper.members.alive == {"b"}, "it has been on time for long"
+
+
+def test_where_no_worker_is_left_cameras_stay_until_one_comes_back(site: Site) -> None:
+    site.join("a")
+    site.join("b")
+    site.add(*(f"c{number}" for number in range(4)))
+    site.pass_by(2)
+    before = site.places()
+    assert site.pass_by(8, but="ab") == 0
+    assert site.keeper.members.alive == frozenset()
+    assert site.pass_by(2) == 0
+    assert site.places() == before
+
+
+def test_a_paused_camera_of_a_worker_that_is_gone_keeps_nobody_busy(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.join("a")
+    site.join("b")
+    site.add("c1")
+    site.pass_by(2)
+    gone = site.places()["c1"]
+    site.registry.pause("c1")
+    site.pass_by(3, but=gone)
+    plans: list[float] = []
+
+    def plan(demands: Iterable[Demand], offers: Iterable[Offer]) -> Plan:
+        plans.append(site.now_s)
+        return place(demands, offers)
+
+    monkeypatch.setattr("fleet.keeper.place", plan)
+    site.pass_by(9, but=gone)
+    assert len(plans) <= 2, "every five seconds alone"
+    site.registry.resume("c1")
+    site.pass_by(0.5, but=gone)
+    assert site.places()["c1"] not in ("", gone)
+
+
+def test_a_keeper_that_decides_no_more_writes_nothing(site: Site) -> None:
+    """As one that was frozen between looking and writing."""
+    site.keeper = Keeper(site.client, lambda: site.now_s, decides=lambda: False)
+    site.join("a")
+    site.add("c1")
+    assert site.pass_by(1) == 0
+    assert site.places() == {"c1": ""}
+
+
+def test_a_drained_worker_has_a_camera_until_it_is_taken_over(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for worker in "ab":
+        site.join(worker)
+    site.add("c1", "c2")
+    site.pass_by(2)
+    site.registry.assign({"c1": Place("b", "a"), "c2": Place("a")})
+    site.client.set(owner_key("c1"), "a:x.1")
+    assert (cameras_on(site.client, "a"), running_on(site.client, "a-node")) == (
+        ["c2"],
+        ["c1", "c2"],
+    )
+    url = f"redis://127.0.0.1:{site.client.connection_pool.connection_kwargs['port']}"
+    with pytest.raises(RegistryError, match="no keeper runs"):
+        drain_command("a", undo=False, wait=True, redis_url=url)
+    site.registry.pause("c2")
+    site.client.set(owner_key("c1"), "b:x.1")
+    drain_command("a", undo=False, wait=True, redis_url=url)
+    assert capsys.readouterr().out.endswith("a: is drained; it has 0 cameras now\n")
+
+
+def test_what_is_shown_of_a_fleet_ends_nothing(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remove_demo(site.client, 2)  # somebody else has removed them
+    with connect("redis://127.0.0.1:1") as away:
+        say(away)
+    assert "Redis does not answer" in capsys.readouterr().out
+
+
+def test_a_keeper_that_fails_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("os._exit", ended.append)
+    monkeypatch.setattr(keeping, "connect", lambda _: 1 / 0)
+    keep_or_end("redis://127.0.0.1:1", threading.Event())
+    assert ended == [1]
 
 
 def _note(decided: list[int], number: int, _: Keeper) -> None:

@@ -18,6 +18,7 @@ from pipeline.config.settings import Settings
 from pipeline.worker.gpu_workers import plans_of, run_gpu_workers
 from pipeline.worker.gpus import VISIBLE, Gpu, chosen_gpus
 from pipeline.worker.kept_processes import KeptProcess, Plan
+from pipeline.worker.load import space_of
 from pipeline.worker.shares import shared_out
 from tests.support.outcome import Run
 
@@ -117,6 +118,12 @@ def test_each_worker_has_its_gpu_its_name_and_a_port() -> None:
         "MIRANTE_REDIS__URL": "redis://127.0.0.1:1",
     }
     assert list(plans[1].command)[-5:] == ["up", "c.yaml", "--share", "b", "--standby"]
+    settings = Settings.model_validate({"fleet": {"join": True}})
+    shares = [
+        float(plan.variables["MIRANTE_FLEET__CORES"])
+        for plan in plans_of(settings, gpus, Path("c.yaml"))
+    ]
+    assert sum(shares) == pytest.approx(space_of(0.0).free, abs=0.01)
 
 
 @contextmanager
