@@ -141,7 +141,9 @@ def _make(to: Path, wheels: Path, wanted: str) -> None:
     (pip,) = wheels.glob("pip-*.whl")
     command = [str(to / "bin" / "python"), str(pip / "pip"), "--isolated", "install", "-q"]
     command += ["--no-index", "--ignore-installed", "--no-warn-script-location"]
-    command += ["--disable-pip-version-check", f"--find-links={wheels}", wanted]
+    # What the system has besides may want other versions, which it keeps.
+    command += ["--disable-pip-version-check", "--no-warn-conflicts"]
+    command += [f"--find-links={wheels}", wanted]
     status = subprocess.run(command, check=False).returncode
     if status:
         raise BundleError(f"pip ended with status {status}")
