@@ -14,17 +14,26 @@ export function useFleet() {
   return fleet;
 }
 
+/** Whether the fleet is to decide: as chosen, else where it has a keeper, without which nobody would. */
+const isFleetsOf = (fleet, found) => fleet ?? found.state === "running";
+
 /** The needs that the form says; undefined for a camera of a worker that is named. */
 export function needsOf({ fleet, gpu, zone, nodeLabels }, found) {
-  if (!found || fleet === false) return undefined;
+  if (!found || !isFleetsOf(fleet, found)) return undefined;
   return { gpu, zone: zone.trim() || null, labels: nodeLabels.split(/[\s,]+/).filter(Boolean) };
+}
+
+function roomOf({ state, more }) {
+  if (state === "gone") return " Its keeper is gone: nobody gives it to a worker now.";
+  if (more === null) return "";
+  return more ? ` The fleet has room for ${more} more.` : " The fleet is full.";
 }
 
 /** `fleet`: what the keeper said. */
 export function FleetFields({ values, fleet, onChange, lines }) {
   if (!fleet) return null;
-  const isFleets = values.fleet !== false;
-  const room = fleet.more === null ? "" : fleet.more ? ` The fleet has room for ${fleet.more} more.` : " The fleet is full.";
+  const isFleets = isFleetsOf(values.fleet, fleet);
+  const room = roomOf(fleet);
   const text = (key, label, help) => html`<${Field} id=${key} label=${label} value=${values[key]} placeholder="any" help=${help}
     lines=${lines[key]} onInput=${(said) => onChange({ [key]: said })} />`;
   return html`<div class="fleet-fields">
