@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ log = logging.getLogger("mirante.bridge")
 
 _BATCH = 64  # items that are on their way at once: all that a bridge without lanes keeps in memory
 LANE = 32  # the same of one camera, where cameras have lanes; what was read ahead may come to it
-_WAIT_S, _TURN_S = 0.5, 0.02  # for what is new; while a full lane may have room soon
+_WAIT_S, _TURN_S = 0.5, 0.02  # for what is new; while a full lane has room every now and then
 _DEAD_KEPT = 1000
 _MARGIN_S = 10.0  # by which an entry may be older than the moment at which it is written
 RETRY_S = (0.2, 15.0)  # pauses between attempts
@@ -61,6 +62,7 @@ class Carrier:
         self._plan = reading.plan(bridge.kind, bridge.kinds)
         self._backoff = Backoff(*retry_s)
         self._parcels: list[Parcel] = []  # read and not acknowledged
+        self._moved_s: dict[str, float] = {}  # when something of a stream was settled last
         self.account = Account()
         self._reporter = Reporter(bridge, self._name, self._plan, self.account)
 
@@ -117,7 +119,9 @@ class Carrier:
             return
         waiting = Counter(parcel.held.stream for parcel in self._parcels)
         full = {stream for stream, many in waiting.items() if many >= (self._lane or _BATCH)}
-        held = batches.read(_BATCH, _TURN_S if full else _WAIT_S, full)
+        newest_s = max((self._moved_s.get(stream, float("-inf")) for stream in full), default=0.0)
+        is_moving = bool(full) and time.monotonic() - newest_s < _WAIT_S
+        held = batches.read(_BATCH, _TURN_S if is_moving else _WAIT_S, full)
         self._parcels += map(Parcel, held)
         self.account.streams = batches.streams
         self.account.lost = sum(batches.lost.values())
@@ -161,6 +165,7 @@ class Carrier:
         return unkept
 
     def _settle(self, batches: Batches, parcel: Parcel) -> None:
+        self._moved_s[parcel.held.stream] = time.monotonic()
         if parcel.state == "dead":
             self.account.dead += 1
             self.account.error(parcel.words)

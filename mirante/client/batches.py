@@ -56,7 +56,7 @@ class Batches(Subscription[Item]):
             SubscribeError: a wrong password, or no permission.
         """
         end_s = time.monotonic() + wait_s
-        self._reader.without = without
+        self._reader.without, self._reader.patience_s = without, wait_s
         while self._talk.hungry:
             if self._talk.refusal is not None:
                 raise self._talk.refusal

@@ -32,11 +32,13 @@ class GroupReader(Reader):
 
     Attributes:
         without: streams of which nothing new is read at present.
+        patience_s: how long a read may wait, at most; no longer than the plan's.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.without: Collection[str] = ()
+        self.patience_s = plan.block_s
         self._held: set[tuple[str, EntryId]] = set()  # delivered and not acknowledged
         self._current: tuple[str, EntryId] | None = None
         self._done: list[tuple[str, EntryId]] = []
@@ -139,7 +141,7 @@ class GroupReader(Reader):
         streams = [each for each in streams if each not in self.without]
         parts = self.parts(streams) if streams else []
         found, notes = yield from self._read_new(parts)
-        is_waiting = len(parts) == 1 and not self.without
+        is_waiting = len(parts) == 1
         if not found and is_waiting:
             [reply] = yield from ask(self.command(parts[0], "BLOCK", self.block_ms))
             found = streams_of(reply)
@@ -148,6 +150,11 @@ class GroupReader(Reader):
         self._hold(found)
         if not is_waiting:
             yield from self.rest()
+
+    @property
+    def block_ms(self) -> int:
+        """The maximum wait of one read, in milliseconds."""
+        return max(1, min(super().block_ms, round(self.patience_s * 1000)))
 
     def _read_new(self, parts: Sequence[Sequence[str]]) -> Steps:
         """The entries that are there, and how far each stream was delivered before."""

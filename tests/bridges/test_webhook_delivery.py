@@ -115,6 +115,9 @@ def test_an_event_that_is_never_taken_holds_its_own_camera_alone(
             assert told.words == "gate: 503 Service Unavailable: ok"
             [pending] = server.client().xinfo_groups(key("gate", "events"))
             assert 32 <= pending["pending"] <= 48, "the rest is not read"
+            until(
+                lambda: server.client().info("clients")["blocked_clients"]
+            )  # it asks no more often
             is_down.clear()
             until(lambda: (r := report(server, "webhook-a")) and r.state == "running" and not r.lag)
     assert receiver.ids[150:] == ids(*range(150))
