@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple
 
 import httpx
 
-from bridges.webhook.limited import LimitedNetwork
 from bridges.webhook.presets import Request
+from engines.runtimes.remote.deadline import Deadline, DeadlineBackend
 
+_SLICE_BYTES = 16 << 10  # of a request, before each of which the time left is looked at
 AT_ONCE = 8  # requests to one address
 MOST_ANSWER_BYTES = 16 << 10  # that are read of an answer; a longer one ends its connection
 SHOWN_BYTES = 300
@@ -73,7 +74,8 @@ class Poster:
 
     def __init__(self, timeout_s: float, ca: Path | None = None) -> None:
         self._timeout_s = timeout_s
-        self._network = LimitedNetwork()
+        self._deadline = Deadline()
+        network = DeadlineBackend(self._deadline, _SLICE_BYTES)
         self._client = httpx.Client(
             verify=ssl.create_default_context(cafile=ca),
             timeout=timeout_s,
@@ -84,12 +86,12 @@ class Poster:
         )
         for way in (self._client._transport, *self._client._mounts.values()):
             if isinstance(way, httpx.HTTPTransport):  # also that of a proxy
-                way._pool._network_backend = self._network
+                way._pool._network_backend = network
 
     def post(self, request: Request) -> Answer:
         """Send a request once, and return what came of it; raises nothing of the network."""
         began_s = time.monotonic()
-        self._network.end_s = began_s + self._timeout_s
+        self._deadline.set(self._timeout_s)
         try:
             with self._client.stream(
                 "POST", request.url, headers=request.headers, content=request.body

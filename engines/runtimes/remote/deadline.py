@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-_SLICE_BYTES = 1 << 16  # of a request; the time left is looked at before each
+SLICE_BYTES = 1 << 16  # of a request; the time left is looked at before each
 
 
 class Deadline:
@@ -42,8 +42,9 @@ class Deadline:
 class DeadlineBackend(httpcore.NetworkBackend):
     """Opens connections whose every step has the time that is left."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline, self._inner = deadline, httpcore.SyncBackend()
+    def __init__(self, deadline: Deadline, slice_bytes: int = SLICE_BYTES) -> None:
+        self._deadline, self._slice_bytes = deadline, slice_bytes
+        self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
         self,
@@ -56,20 +57,20 @@ class DeadlineBackend(httpcore.NetworkBackend):
         """See ``httpcore.NetworkBackend``; ``timeout`` is not looked at."""
         left_s = self._deadline.left_s()
         stream = self._inner.connect_tcp(host, port, left_s, local_address, socket_options)
-        return _Stream(stream, self._deadline)
+        return _Stream(stream, self._deadline, self._slice_bytes)
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._inner, self._deadline = inner, deadline
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline, slice_bytes: int) -> None:
+        self._inner, self._deadline, self._slice_bytes = inner, deadline, slice_bytes
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._inner.read(max_bytes, self._deadline.left_s())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)
-        for start in range(0, len(view), _SLICE_BYTES):
-            part = view[start : start + _SLICE_BYTES]
+        for start in range(0, len(view), self._slice_bytes):
+            part = view[start : start + self._slice_bytes]
             self._inner.write(part, self._deadline.left_s())  # type: ignore[arg-type]
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         left_s = self._deadline.left_s()
         stream = self._inner.start_tls(ssl_context, server_hostname, left_s)
-        return _Stream(stream, self._deadline)
+        return _Stream(stream, self._deadline, self._slice_bytes)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
