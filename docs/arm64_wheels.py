@@ -1,4 +1,4 @@
-"""Which locked packages have no wheel for ARM64: the table of docs/jetson.md.
+"""Print which locked packages have no wheel for ARM64: the table of docs/jetson.md.
 
 ``.venv/bin/python docs/arm64_wheels.py`` after ``./run lock``, which installs uv. It asks the index
 what there is for the Python of Debian 12 and for that of Ubuntu 24.04, and downloads nothing.

@@ -1,4 +1,4 @@
-"""What each camera takes of a worker, in cores, as workers measure it."""
+"""The cost of each camera in cores, as its worker measures it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Costs:
         return max(_STEP, round(cost / _STEP) * _STEP)
 
     def _kind(self, entry: Desired) -> str:
-        """What cameras that cost alike have alike: all keys but the address."""
+        """The keys of a camera but its address, as text: cameras that share them cost alike."""
         spec, kind = self._kinds.get(entry.name, (None, ""))
         if spec is not entry.spec:
             kind = json.dumps({k: v for k, v in entry.spec.items() if k != "url"}, sort_keys=True)

@@ -53,7 +53,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """Where the rows go: addresses in a GPU's memory.
+    """The addresses in a GPU's memory that rows are written to.
 
     Attributes:
         thresholds: (classes,) float32, the minimum score of each, 0 or more.

@@ -52,7 +52,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Where the bits go: addresses in a GPU's memory.
+    """The addresses in a GPU's memory that bits are written to.
 
     Attributes:
         bits: (planes, height, ceil(width / 8)) uint8, the layout of ``mirante.mask.Mask``.
