@@ -160,11 +160,11 @@ class CaptureTime:
         if self._images.pop(pts, None) is not None and self._untimed:
             self._untimed -= 1
 
-    def of(self, buffer: Any) -> tuple[int, bool]:
-        """Return the Unix time in ns of an encoded image, and whether its camera told it; else it
-        has come now.
+    def of(self, buffer: Any, now_ns: int) -> tuple[int, bool]:
+        """Return the Unix time in ns of an encoded image that came at ``now_ns``, and whether its
+        camera told it.
         """
-        now_ns, ntp_ns = time.time_ns(), _ntp_ns(buffer)
+        ntp_ns = _ntp_ns(buffer)
         if ntp_ns is not None and abs(ntp_ns - _NTP_TO_UNIX_NS - now_ns) <= CLOCK_TRUST_S * 1e9:
             return ntp_ns - _NTP_TO_UNIX_NS, True
         return now_ns, False

@@ -40,6 +40,21 @@ _BEHIND_S = 15.0  # after which all that is kept is decoded at once
 _MORE_NS = 1_000_000_000  # by which it grows where stages do not keep up
 _LEAST = 2  # images that are decoded then for each that comes: stages lose frames as ever
 _STEP_NS = 1_000_000
+_TOGETHER_S = 0.2  # of images that are taken in at one go while asleep
+
+
+class Come(NamedTuple):
+    """An encoded image that has come.
+
+    Attributes:
+        buffer: the image.
+        now_s: the monotonic time at which it came.
+        at_ns: the Unix time of that.
+    """
+
+    buffer: Any
+    now_s: float
+    at_ns: int
 
 
 class Held(NamedTuple):
@@ -74,6 +89,8 @@ class Nap:
         self._line, self._lead, self._own = line, lead, own
         self._sleep = Sleep()
         self._left_alone = ""
+        self._waiting: list[Come] = []
+        self._came_s = float("-inf")
         self._held: deque[Held] = deque()
         self._woke_s: float | None = None  # while what was kept is decoded
         self._key_pts = self._newest_pts = -1
@@ -89,21 +106,47 @@ class Nap:
         """True while not each image is decoded as it comes."""
         return self._sleep.is_asleep or self._woke_s is not None
 
-    def takes(self, pad: Any, buffer: Any, key: bool, loss: Loss | None) -> bool:
+    def puts_off(self, come: Come, key: bool, loss: Loss | None) -> bool:
+        """Return whether an image waits, to be taken in with those behind it.
+
+        Whatever runs after a pause finds the processor's caches cold, which takes several times as
+        long as the work itself; so a camera asleep runs for a few images at a time.
+
+        Args:
+            come: the image.
+            key: it leans on no other.
+            loss: what was lost before it.
+        """
+        gap_s, self._came_s = come.now_s - self._came_s, come.now_s
+        if key or loss is not None or not self._sleep.is_asleep:
+            return False
+        first_s = self._waiting[0].now_s if self._waiting else come.now_s
+        if come.now_s + gap_s - first_s > _TOGETHER_S:  # the next would come too late
+            return False
+        self._waiting.append(come)
+        return True
+
+    def waited(self) -> list[Come]:
+        """Return the images that wait, which do so no longer."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def takes(self, pad: Any, come: Come, key: bool, loss: Loss | None) -> bool:
         """Return whether an image that has come is kept, and not decoded now.
 
         Args:
             pad: of the decoder.
-            buffer: the image, with the camera's time.
+            come: the image, with the camera's time.
             key: it leans on no other.
             loss: what was lost before it.
         """
-        now_s, pts = time.monotonic(), buffer.pts
+        buffer, now_s, _ = come
+        pts = buffer.pts
         self._thread = threading.get_ident()
         if self._woke_s is not None:
             self._sleep.came(key, buffer.get_size(), pts / 1e9, GATE)
             self._sleep.awaits = False  # it is kept, which says nothing of the decoder
-            self._hold(buffer, loss)
+            self._hold(come, loss)
             return True
         stirs = self._stirs(now_s) if pts != _NO_TIME else UNEVEN
         if key and not stirs:
@@ -118,9 +161,9 @@ class Nap:
             self._held.clear()
             self._newest_pts = pts
             if key and not stirs:
-                self._hold(buffer, loss)
+                self._hold(come, loss)
             return False
-        self._hold(buffer, loss)
+        self._hold(come, loss)
         if way is Way.KEY:
             self._newest_pts = pts
         elif way is Way.WAKES:
@@ -203,8 +246,8 @@ class Nap:
     def close(self) -> None:
         """Count what was kept and will not be decoded, when the session has ended."""
         kept = len(self._held) - 1 if self._sleep.is_asleep or self._is_seen else len(self._held)
-        if self.is_on and kept > 0:
-            self._own.calm.unseen += kept
+        if self.is_on:
+            self._own.calm.unseen += max(0, kept) + len(self.waited())
         for watch in self._watches():
             watch.calm.rests_no_more()
 
@@ -225,8 +268,8 @@ class Nap:
         whys = (watch.stirs(now_s) for watch in self._watches())
         return next((why for why in whys if why), "")
 
-    def _hold(self, buffer: Any, loss: Loss | None) -> None:
-        self._held.append(Held(buffer.copy_deep(), time.time_ns(), Late(loss)))
+    def _hold(self, come: Come, loss: Loss | None) -> None:
+        self._held.append(Held(come.buffer.copy_deep(), come.at_ns, Late(loss)))
 
     def _wake(self, now_s: float) -> None:
         self._woke_s, self._is_seen = now_s, True

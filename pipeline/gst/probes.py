@@ -23,7 +23,7 @@ from pipeline.cameras.state import Progress
 from pipeline.config.camera import CameraOptions
 from pipeline.gst.capture_time import Captured, CaptureTime
 from pipeline.gst.intake import Intake, JpegEnds
-from pipeline.gst.nap import Nap
+from pipeline.gst.nap import Come, Nap
 from pipeline.gst.packets import PacketTap
 from pipeline.gst.unseen import Unseen
 from pipeline.gst.view import Seen
@@ -106,7 +106,7 @@ class FrameProbes:
         self.sleeper: Watch | None = None
         self._passes = False  # what comes to the decoder has been looked at
         self._depayloader: Callable[[], Any] = lambda: None
-        self._watches_packets = True
+        self._watches_packets, self._broken = True, False
         self._whole_s: float | None = None
         self._position = (0, time.monotonic())  # a PTS behind the pacing, and when it was there
         self.frames = 0
@@ -120,7 +120,6 @@ class FrameProbes:
         self._size = (0, 0)
         self._rests = False  # until a key frame comes that somebody looks at
         self._last_pts = -1
-        self._broken = False
         self._jpeg_ends: JpegEnds | None = None
 
     def follow(self, pipeline: Any) -> None:
@@ -234,28 +233,43 @@ class FrameProbes:
         return self._arrived_s is None
 
     def _on_arrived(self, pad: Any, info: Any) -> Any:
-        buffer = info.get_buffer()
-        if self.nap is not None and (held := self.nap.passing) is not None:
+        buffer, nap = info.get_buffer(), self.nap
+        if nap is not None and (held := nap.passing) is not None:
             self.times.arrived(buffer, held.at_ns)
             self._decodes(buffer, not buffer.has_flags(_DELTA), held.late)
             return _OK
-        pts, now_s = buffer.pts, time.monotonic()
-        self._arrived_s = now_s
+        come = Come(buffer, time.monotonic(), time.time_ns())
+        self._arrived_s = come.now_s
+        key = not buffer.has_flags(_DELTA)
+        if nap is not None and not self._passes:
+            if nap.puts_off(come, key, self._damage.loss):
+                return _DROP
+            self._take_in(nap, pad)
+        return self._arrives(pad, come, key)
+
+    def _take_in(self, nap: Nap, pad: Any) -> None:
+        """Take in what has waited for others."""
+        for come in nap.waited():
+            if self._arrives(pad, come, key=False) is _OK:
+                self._pass(pad, come.buffer)
+
+    def _arrives(self, pad: Any, come: Come, key: bool) -> Any:
+        """Return whether an image that has come goes to the decoder now."""
+        buffer, now_s, at_ns = come
         if self.times.needs_packets and not self._watches_packets:
             self._watch_packets()
-        key = not buffer.has_flags(_DELTA)
         self._rests = self._tap.is_resting or (self._rests and not key)
         if (self._keyframes_only or self._rests) and not key:
-            self._rhythm.came(now_s, pts)
-            self._keep(pad, buffer)
+            self._rhythm.came(now_s, buffer.pts)
+            self._keep(pad, buffer, at_ns)
             return _DROP
-        if self.nap is not None and not self._passes and self._naps(self.nap, pad, buffer, key):
+        if self.nap is not None and not self._passes and self._naps(self.nap, pad, come, key):
             return _DROP
         if (whole := self.times.arrived(buffer, is_key=key)) is not None:
             self._pass(pad, whole)
             return _DROP
-        self._keep(pad, buffer)
-        self._rhythm.came(now_s, pts)
+        self._keep(pad, buffer, at_ns)
+        self._rhythm.came(now_s, buffer.pts)
         self._decodes(buffer, key)
         return _OK
 
@@ -265,16 +279,17 @@ class FrameProbes:
         pad.chain(buffer)
         self._passes = False
 
-    def _naps(self, nap: Nap, pad: Any, buffer: Any, key: bool) -> bool:
+    def _naps(self, nap: Nap, pad: Any, come: Come, key: bool) -> bool:
         """Return whether an image that has come is not decoded now."""
+        buffer = come.buffer
         whole = self.times.timed(buffer, key)
-        if not nap.takes(pad, whole, key, self._damage.loss):
+        if not nap.takes(pad, come._replace(buffer=whole), key, self._damage.loss):
             if whole is not buffer:
                 self._pass(pad, whole)
             return whole is not buffer
         self._damage.put_off(buffer.pts)
-        self._keep(pad, whole)
-        self._rhythm.came(time.monotonic(), buffer.pts)
+        self._keep(pad, whole, come.at_ns)
+        self._rhythm.came(come.now_s, buffer.pts)
         nap.catch_up(pad.chain)
         return True
 
@@ -286,13 +301,14 @@ class FrameProbes:
         if self.nap is not None and self.nap.shift_ns:
             self.nap.shift(buffer)
 
-    def _keep(self, pad: Any, buffer: Any) -> None:
+    def _keep(self, pad: Any, buffer: Any, at_ns: int) -> None:
         if self._tap.rings:
-            self._tap.arrived(pad, buffer, *self.times.of(buffer))
+            self._tap.arrived(pad, buffer, *self.times.of(buffer, at_ns))
 
     def _on_format(self, pad: Any, info: Any) -> Any:
         event = info.get_event()
         if self.nap is not None and event.type in _TURNS:
+            self._take_in(self.nap, pad)
             self.nap.catch_up(pad.chain, at_once=True)
         self._tap.event(event)
         return _OK

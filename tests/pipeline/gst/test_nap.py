@@ -14,7 +14,7 @@ from gi.repository import Gst
 
 from pipeline.cameras.sharing import Lead, Watching
 from pipeline.config.camera import Camera
-from pipeline.gst.nap import ROOM, Nap
+from pipeline.gst.nap import ROOM, Come, Nap
 from pipeline.gst.watch import Watch
 from plugins.gate.calm import REQUEST, SHARED
 from plugins.ledger import Ledger
@@ -34,6 +34,11 @@ def calmed(line: Line) -> None:
     now_s = time.monotonic()
     line.calm.noted(False, now_s - 60)
     line.calm.noted(True, now_s)
+
+
+def came(buffer: Any, at_s: float | None = None) -> Come:
+    """Return an image that comes now, or at a monotonic time."""
+    return Come(buffer, time.monotonic() if at_s is None else at_s, time.time_ns())
 
 
 class Pad:
@@ -79,7 +84,7 @@ class Stream:
             buffer = Gst.Buffer.new_wrapped(bytes(1000))
             buffer.pts = self.number * Gst.SECOND // FPS
             is_key = self.number % GROUP == 0
-            if not self.nap.takes(self.pad, buffer, is_key, None):
+            if not self.nap.takes(self.pad, came(buffer), is_key, None):
                 self.decode(buffer)
                 self.line.ledger.taken(buffer.pts)
             self.nap.catch_up(self.decode)
@@ -179,3 +184,35 @@ def test_a_decoder_on_a_thread_of_its_own_gets_all(monkeypatch: pytest.MonkeyPat
     stream.send(8 * GROUP)
     assert not stream.nap.is_on
     assert len(stream.decoded) == 8 * GROUP
+
+
+@pytest.mark.parametrize(("fps", "together"), [(100, 20), (25, 5), (10, 2), (5, 0)])
+def test_images_wait_for_each_other_while_asleep_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch, fps: int, together: int
+) -> None:
+    stream = Stream(monkeypatch)
+    at_s = time.monotonic()
+    image = Gst.Buffer.new_wrapped(bytes(10))
+    assert not stream.nap.puts_off(came(image, at_s), key=False, loss=None), "it is awake"
+    stream.send(6 * GROUP + GROUP // 2)
+    waiting, most = 0, 0
+    for number in range(1, 4 * fps):
+        come = came(image, at_s + number / fps)
+        if stream.nap.puts_off(come, key=False, loss=None):
+            waiting += 1
+        else:
+            assert len(stream.nap.waited()) == waiting
+            most, waiting = max(most, waiting), 0
+    assert abs(most - together) <= 1
+    assert not stream.nap.puts_off(came(image, at_s + 5), key=True, loss=None)
+
+
+def test_those_that_wait_when_a_session_ends_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(monkeypatch)
+    stream.send(6 * GROUP + GROUP // 2)
+    at_s = time.monotonic()
+    images = [came(Gst.Buffer.new_wrapped(bytes(10)), at_s + each / 100) for each in range(3)]
+    waiting = [stream.nap.puts_off(each, key=False, loss=None) for each in images]
+    stream.nap.close()
+    assert stream.line.calm.unseen == GROUP // 2 - 1 + sum(waiting)
+    assert sum(waiting) >= 2
