@@ -40,7 +40,7 @@ _BEHIND_S = 15.0  # after which all that is kept is decoded at once
 _MORE_NS = 1_000_000_000  # by which it grows where stages do not keep up
 _LEAST = 2  # images that are decoded then for each that comes: stages lose frames as ever
 _STEP_NS = 1_000_000
-_TOGETHER_S = 0.2  # of images that are taken in at one go while asleep
+_TOGETHER_S = 0.3  # of images that are taken in at one go while asleep
 
 
 class Come(NamedTuple):

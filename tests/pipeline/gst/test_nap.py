@@ -186,7 +186,7 @@ def test_a_decoder_on_a_thread_of_its_own_gets_all(monkeypatch: pytest.MonkeyPat
     assert len(stream.decoded) == 8 * GROUP
 
 
-@pytest.mark.parametrize(("fps", "together"), [(100, 20), (25, 5), (10, 2), (5, 0)])
+@pytest.mark.parametrize(("fps", "together"), [(100, 29), (25, 7), (10, 2), (3, 0)])
 def test_images_wait_for_each_other_while_asleep_and_not_for_long(
     monkeypatch: pytest.MonkeyPatch, fps: int, together: int
 ) -> None:
