@@ -42,5 +42,4 @@ def fill(client: redis.Redis, entries: Sequence[Desired]) -> None:
         redis.WatchError: somebody else wrote meanwhile.
     """
     with client.pipeline(transaction=True) as pipe:
-        version, before = watch(pipe)
-        write(pipe, version, before, {entry.name: entry for entry in entries}, is_lost=False)
+        write(pipe, watch(pipe), {entry.name: entry for entry in entries}, is_lost=False)

@@ -12,9 +12,9 @@ import redis
 from mirante.backoff import Backoff
 from pipeline.config.camera_url import ADDRESSES
 from pipeline.control.credentials import Credentials, CredentialsError
-from pipeline.control.entries import Desired, read_entries
+from pipeline.control.entries import Desired
 from pipeline.control.memory import Entries
-from pipeline.control.versioned import watch, watch_some, write
+from pipeline.control.versioned import Known, Version, watch, watch_some, write
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class Changed:
         backoff = Backoff(0.001, 0.02)
         for _ in range(TRIES):
             with self._client.pipeline(transaction=True) as pipe:
-                version, stored_now = watch(pipe)
-                before = read_entries(stored_now.values())
+                part = watch(pipe)
+                version, before = part.version, part.entries
                 is_lost = not version.is_whole or version.generation == outdated
                 is_early = is_lost and not owner
                 decided = {} if is_early else decide(before)
@@ -71,7 +71,7 @@ class Changed:
                     return before  # else all workers would look for what changed
                 after = {n: self._withdrawn(e, before.get(n)) for n, e in decided.items()}
                 try:
-                    write(pipe, version, stored_now, after, is_lost)
+                    write(pipe, part, after, is_lost)
                 except redis.WatchError as error:
                     _raise_outage(error)
                     self._forget(after, decided)
@@ -83,25 +83,38 @@ class Changed:
         raise RegistryError("others change the cameras without a pause; try again")
 
     def _change_some(
-        self, names: Sequence[str], decide: Callable[[Entries], Mapping[str, Desired | None]]
-    ) -> Entries:
-        """As ``_change``, of some cameras that keep their addresses, without reading the others."""
+        self,
+        names: Sequence[str],
+        decide: Callable[[Entries], Mapping[str, Desired | None]],
+        known: Known | None = None,
+    ) -> tuple[Entries, Known | None]:
+        """As ``_change``, of some cameras that keep their addresses, without reading the others.
+
+        Args:
+            names: of the cameras.
+            decide: as of ``_change``.
+            known: all cameras as they were seen last; where it is so still none is read.
+
+        Returns:
+            these cameras before the change, and ``known`` after it; None where that is not known.
+        """
         for _ in range(TRIES):
             with self._client.pipeline(transaction=True) as pipe:
-                version, stored_now, others = watch_some(pipe, names)
-                if not version.is_whole:
+                part = watch_some(pipe, names, known)
+                if not part.version.is_whole:
                     break
-                before = read_entries(stored_now.values())
+                before = part.entries
                 after = {n: e for n, e in decide(before).items() if e != before.get(n)}
                 if not after:
-                    return before
+                    return before, known
                 try:
-                    write(pipe, version, stored_now, after, False, others)
+                    version, token = write(pipe, part, after, False)
                 except redis.WatchError as error:
                     _raise_outage(error)
+                    known = None
                 else:
-                    return before
-        return self._change(decide)
+                    return before, _after(known, part.version, after, version, token)
+        return self._change(decide), None
 
     def _withdrawn(self, entry: Desired | None, before: Desired | None) -> Desired | None:
         if entry is None or entry.origin == "config":
@@ -127,6 +140,22 @@ class Changed:
             self._credentials.forget(" ".join(urls))
         except CredentialsError as error:
             log.error("passwords of former addresses stay: %s", error)
+
+
+def _after(
+    known: Known | None,
+    seen: Version,
+    changed: Mapping[str, Desired | None],
+    version: Version,
+    token: bytes,
+) -> Known | None:
+    """Return what is known after a change, where it was known what came before."""
+    if known is None or known.version != seen:
+        return None
+    kept = {**known.entries, **{n: entry for n, entry in changed.items() if entry is not None}}
+    for name in [name for name, entry in changed.items() if entry is None]:
+        kept.pop(name, None)
+    return Known(version, kept, token)
 
 
 def _raise_outage(error: redis.WatchError) -> None:

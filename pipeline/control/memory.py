@@ -20,6 +20,7 @@ class Memory:
 
     A worker puts its own cameras back at once. Those of other workers are theirs to put back, as
     they know them better; what is still missing 12 s later belongs to workers that do not run.
+    Those of the fleet that others have are not remembered: its keeper puts them back.
 
     Args:
         worker: the worker's name.

@@ -8,22 +8,21 @@ and which workers, so that one that saw the change before reads what concerns it
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import redis
 from redis.client import Pipeline
 
 from mirante.keys import CAMERAS, CAMERAS_VERSION
-from pipeline.control.entries import Desired, read_entries, read_entry
+from pipeline.control.entries import Desired, read_entries
 
 KEPT_CHANGES = 256
 _FIELDS = ("generation", "number", "left")
-_read_note = msgspec.json.Decoder(dict[str, list[str]])  # workers by camera, none for all
+_encode = msgspec.json.Encoder().encode
+_read_note = msgspec.json.Decoder(dict[str, list[str]])  # workers by camera; none: all; "": nobody
 
 
 class Version(NamedTuple):
@@ -45,6 +44,21 @@ class Version(NamedTuple):
         return not self.is_whole or self.generation != seen.generation or self.number < seen.number
 
 
+class Known(NamedTuple):
+    """The cameras as somebody knows them who follows all changes.
+
+    Attributes:
+        version: of all cameras.
+        entries: of those that are followed, by name.
+        token: of the change that led to them, which tells it from another of that number; None
+            where it is not known.
+    """
+
+    version: Version
+    entries: Mapping[str, Desired]
+    token: bytes | None
+
+
 def read_version(client: redis.Redis) -> Version:
     """Return the version, in one cheap round trip."""
     with client.pipeline(transaction=True) as pipe:  # a change between the two reads is no loss
@@ -54,8 +68,16 @@ def read_version(client: redis.Redis) -> Version:
     return _version(fields, bool(is_there))
 
 
-def read(client: redis.Redis) -> tuple[Version, dict[str, Desired], bytes | None]:
-    """Return the version, the entries that belong to it, and the token of the change behind it."""
+def read(
+    client: redis.Redis, worker: str | None = None
+) -> tuple[Version, dict[str, Desired], bytes | None]:
+    """Return the version, the entries that belong to it, and the token of the change behind it.
+
+    Args:
+        client: a Redis client that answers bytes.
+        worker: whom they are to concern; cameras of the fleet that other workers have are left out.
+            None for all.
+    """
     with client.pipeline(transaction=True) as pipe:
         pipe.hmget(CAMERAS_VERSION, _FIELDS)
         pipe.hgetall(CAMERAS)
@@ -65,7 +87,7 @@ def read(client: redis.Redis) -> tuple[Version, dict[str, Desired], bytes | None
     [token] = cast(
         list[bytes | None], client.hmget(CAMERAS_VERSION, [_token_field(version.number)])
     )
-    return version, read_entries(entries.values()), token
+    return version, read_entries(entries.values(), worker), token
 
 
 def read_since(
@@ -80,8 +102,8 @@ def read_since(
         token: of ``seen``, which tells it from another change of that number: a replica that took
             over may not have had the one that was seen.
         now: the version as it was found to be.
-        worker: whom the changes are to concern; moves of the fleet's cameras between other workers
-            are left out. None for all.
+        worker: whom the changes are to concern; the fleet's cameras of other workers count as
+            removed, and their moves are left out. None for all.
     """
     if token is None or now.lost_since(seen) or now.number - seen.number > KEPT_CHANGES:
         return None
@@ -104,86 +126,106 @@ def read_since(
     if _version(kept, bool(is_there)).lost_since(now):
         return None
     changed: dict[str, Desired | None] = dict.fromkeys(names)
-    return changed | read_entries(each for each in entries if each is not None), last
+    return changed | read_entries((each for each in entries if each is not None), worker), last
 
 
-def watch(pipe: Pipeline) -> tuple[Version, dict[bytes, bytes]]:
-    """Begin a transaction; return the version and the entries as they are stored."""
+class Part(NamedTuple):
+    """The cameras that a transaction is about.
+
+    Attributes:
+        version: of all cameras.
+        entries: of them, by name.
+        there: names of those that are there, some of which may not be readable.
+        others: how many there are besides.
+    """
+
+    version: Version
+    entries: Mapping[str, Desired]
+    there: Set[bytes]
+    others: int = 0
+
+
+def watch(pipe: Pipeline) -> Part:
+    """Begin a transaction about all cameras."""
     pipe.watch(CAMERAS, CAMERAS_VERSION)
     fields = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, list(_FIELDS)))
     entries = cast(dict[bytes, bytes], pipe.hgetall(CAMERAS))
-    return _version(fields, bool(entries)), entries
+    return Part(_version(fields, bool(entries)), read_entries(entries.values()), entries.keys())
 
 
-def watch_some(pipe: Pipeline, names: Sequence[str]) -> tuple[Version, dict[bytes, bytes], int]:
-    """Begin a transaction about some cameras; return the version, their entries as they are stored,
-    and how many others there are. Where the last change did not note that, it is held not whole.
-    """
-    pipe.watch(CAMERAS, CAMERAS_VERSION)
-    fields = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, list(_FIELDS)))
-    is_there = bool(pipe.exists(CAMERAS))
-    values = cast(list[bytes | None], pipe.hmget(CAMERAS, list(names)))
-    found = {n.encode(): v for n, v in zip(names, values, strict=True) if v is not None}
-    version = _version(fields, is_there)
-    of, _, count = (fields[2] or b"").decode("utf-8", "replace").partition(":")
-    if of != str(version.number) or not count.isdecimal():
-        return version._replace(is_whole=False), found, 0
-    return version, found, int(count) - len(found)
-
-
-def write(
-    pipe: Pipeline,
-    version: Version,
-    before: Mapping[bytes, bytes],
-    changed: Mapping[str, Desired | None],
-    is_lost: bool,
-    others: int = 0,
-) -> None:
-    """End a transaction that ``watch`` began.
+def watch_some(pipe: Pipeline, names: Sequence[str], known: Known | None = None) -> Part:
+    """Begin a transaction about some cameras. Where the last change did not note how many there
+    are, the version is held not whole.
 
     Args:
         pipe: the transaction.
-        version: what ``watch`` returned.
-        before: likewise.
+        names: of the cameras.
+        known: the cameras as they were seen last; those are not read again where it is so still.
+    """
+    pipe.watch(CAMERAS, CAMERAS_VERSION)
+    asked = [*_FIELDS, _token_field(known.version.number if known else 0)]
+    *fields, token = cast(list[bytes | None], pipe.hmget(CAMERAS_VERSION, asked))
+    version = _version(fields, bool(pipe.exists(CAMERAS)))
+    if known is not None and version == known.version and token == known.token is not None:
+        entries = {name: known.entries[name] for name in names if name in known.entries}
+        there: Set[bytes] = {name.encode() for name in entries}
+    else:
+        values = cast(list[bytes | None], pipe.hmget(CAMERAS, list(names)))
+        found = {n.encode(): v for n, v in zip(names, values, strict=True) if v is not None}
+        entries, there = read_entries(found.values()), found.keys()
+    of, _, count = (fields[2] or b"").decode("utf-8", "replace").partition(":")
+    if of != str(version.number) or not count.isdecimal():
+        return Part(version._replace(is_whole=False), entries, there, 0)
+    return Part(version, entries, there, int(count) - len(there))
+
+
+def write(
+    pipe: Pipeline, part: Part, changed: Mapping[str, Desired | None], is_lost: bool
+) -> tuple[Version, bytes]:
+    """End a transaction that ``watch`` or ``watch_some`` began; return the version that it leaves,
+    and its token.
+
+    Args:
+        pipe: the transaction.
+        part: what it was begun with.
         changed: entries to write by name, None for one to remove.
         is_lost: Redis lost something, which begins a generation.
-        others: cameras that are not in ``before``.
 
     Raises:
         redis.WatchError: somebody else wrote since it began, or Redis did not answer.
     """
-    left = set(before)
-    pipe.multi()
-    for name, entry in changed.items():
-        if entry is None:
-            left.discard(name.encode())
-            pipe.hdel(CAMERAS, name)
-        else:
-            left.add(name.encode())
-            pipe.hset(CAMERAS, name, json.dumps(asdict(entry)))
-    number = version.number + 1
-    is_new = is_lost or not version.generation
-    generation = secrets.token_hex(8) if is_new else version.generation
-    fields = (generation, number, f"{number}:{len(left) + others}")
-    pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
+    written: dict[Any, Any] = {
+        name: _encode(entry) for name, entry in changed.items() if entry is not None
+    }
+    removed = [name for name, entry in changed.items() if entry is None]
+    left = (part.there | {name.encode() for name in written}) - {name.encode() for name in removed}
+    number, token = part.version.number + 1, secrets.token_hex(4)
+    is_new = is_lost or not part.version.generation
+    generation = secrets.token_hex(8) if is_new else part.version.generation
+    fields = (generation, number, f"{number}:{len(left) + part.others}")
     outdated = number - KEPT_CHANGES
+    about = {name: _concerned(part.entries.get(name), new) for name, new in changed.items()}
+    pipe.multi()
+    if removed:
+        pipe.hdel(CAMERAS, *removed)
+    if written:
+        pipe.hset(CAMERAS, mapping=written)
+    pipe.hset(CAMERAS_VERSION, mapping=dict(zip(_FIELDS, fields, strict=True)))
     pipe.hdel(CAMERAS_VERSION, _note_field(outdated), _token_field(outdated))
-    about = {name: _concerned(before.get(name.encode()), new) for name, new in changed.items()}
-    pipe.hset(CAMERAS_VERSION, _note_field(number), msgspec.json.encode(about))
-    pipe.hset(CAMERAS_VERSION, _token_field(number), secrets.token_hex(4))
+    pipe.hset(CAMERAS_VERSION, _note_field(number), _encode(about))
+    pipe.hset(CAMERAS_VERSION, _token_field(number), token)
     pipe.execute()
+    return Version(generation, number, is_whole=True), token.encode()
 
 
-def _concerned(before: bytes | None, after: Desired | None) -> list[str]:
-    """The workers that are to know of a change: of a move within the fleet those that it is about;
-    none stands for all.
+def _concerned(old: Desired | None, new: Desired | None) -> list[str]:
+    """The workers that are to know of a change: of a camera of the fleet those that have it, and
+    have had it; none stands for all.
     """
-    old = None if before is None else read_entry(before)
-    if old is None or after is None or not after.fleet:
+    said = [entry for entry in (old, new) if entry is not None]
+    if not all(entry.fleet for entry in said):
         return []
-    if replace(old, worker=after.worker, before=after.before) != after:
-        return []
-    return sorted({old.worker, old.before, after.worker, after.before} - {""})
+    return sorted({name for entry in said for name in (entry.worker, entry.before)} - {""}) or [""]
 
 
 def _token_field(number: int) -> str:

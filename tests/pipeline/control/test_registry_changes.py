@@ -53,8 +53,7 @@ def test_a_worker_reads_nothing_of_moves_between_others(client: redis.Redis) -> 
     """… and those that a camera of the fleet leaves, or comes to, are told in time."""
     entry = Desired("gate", {"url": "test://"}, "api", "a", fleet=True)
     with client.pipeline(transaction=True) as pipe:
-        version, stored = watch(pipe)
-        write(pipe, version, stored, {"gate": entry}, is_lost=False)
+        write(pipe, watch(pipe), {"gate": entry}, is_lost=False)
     workers = {name: Registry(client, name) for name in "abc"}
     assert {name: list(each.changes() or {}) for name, each in workers.items()} == {
         "a": ["gate"],
