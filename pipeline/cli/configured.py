@@ -70,8 +70,7 @@ def up(
     if gpus is not None:
         raise typer.Exit(_up_on_gpus(settings, config, gpus, standby))
     if share is not None:  # one of the workers of --gpus
-        named = {name: c for name, c in settings.cameras.items() if name in share.split(",")}
-        settings = settings.model_copy(update={"cameras": named})
+        settings = settings.share(share.split(","))
     if not is_fancy() or settings.log.format == "json":
         configure_logs(settings.log)
         raise typer.Exit(run_worker(settings, CameraRunner, config_path=config, standby=standby))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mirante.keys import CAMERA_NAME
@@ -274,6 +281,21 @@ class Settings(BaseSettings):
         description="what every camera inherits that does not say otherwise",
     )
     cameras: dict[CameraName, Camera] = Field({}, description="cameras by name")
+    _elsewhere: frozenset[str] | None = PrivateAttr(None)
+
+    @property
+    def elsewhere(self) -> frozenset[str] | None:
+        """The cameras of the file that others of its workers have, one for each GPU; None where it
+        has one worker.
+        """
+        return self._elsewhere
+
+    def share(self, names: Collection[str]) -> Settings:
+        """Return the settings of a worker that has some of the cameras; others have the rest."""
+        kept = {name: camera for name, camera in self.cameras.items() if name in names}
+        copy = self.model_copy(update={"cameras": kept})
+        copy._elsewhere = frozenset(self.cameras.keys() - kept.keys())
+        return copy
 
     @field_validator("models")
     @classmethod

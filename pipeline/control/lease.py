@@ -183,11 +183,16 @@ def usual(running: Sequence[str], cameras: Iterable[Desired] = ()) -> str:
     """
     if len(running) == 1:
         return running[0]
-    families = {re.sub(r"-\d+$", "", name) for name in running}
+    families = {family(name) for name in running}
     if len(families) != 1 or families & set(running):
         return MAIN
     given = Counter(entry.worker for entry in cameras)
     return min(running, key=lambda name: given[name])
+
+
+def family(worker: str) -> str:
+    """Return what the workers of one machine's GPUs are called alike: ``main`` of ``main-1``."""
+    return re.sub(r"-\d+$", "", worker)
 
 
 def _read(value: bytes) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -23,10 +23,10 @@ from pipeline.config.settings import Settings
 from pipeline.control.changing import Changed, RegistryError, addresses_of
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.entries import Desired, Needs, Origin, read_entries
-from pipeline.control.lease import is_held, is_left
+from pipeline.control.lease import family, is_held, is_left
 from pipeline.control.memory import Entries, Memory
 from pipeline.control.spec import checked, edited, shown, stored
-from pipeline.control.versioned import Version, read, read_version
+from pipeline.control.versioned import Known, Version, read, read_version
 
 log = logging.getLogger(__name__)
 
@@ -102,20 +102,20 @@ class Registry(Changed):
         What Redis lost is put back first.
         """
         if absent := self._memory.foreign(partial(is_held, self._client)):
-            self._change(lambda entries: {n: e for n, e in absent.items() if n not in entries})
+            self.put_back(absent)
         seen, now = self._memory.seen, read_version(self._client)
         if now == seen:
             return None
         if (is_own := self._memory.follow(self._client, now)) is not None:
             return dict(self._memory.own) if is_own else None
-        version, entries, token = read(self._client)
+        version, entries, token = read(self._client, self._worker)
         if not version.is_whole or (seen is not None and version.lost_since(seen)):
             try:
                 self._put_back(version, seen)
             except (RegistryError, CredentialsError) as error:
                 log.warning("what Redis lost is not put back yet: %s", error)
                 return None
-            version, entries, token = read(self._client)
+            version, entries, token = read(self._client, self._worker)
             if not version.is_whole:  # lost once more: the next call goes on
                 return None
         self._memory.note(version, entries, token)
@@ -143,8 +143,8 @@ class Registry(Changed):
     def publish_config(self) -> None:
         """Makes the registry hold exactly the configured cameras as this worker's of origin config.
 
-        One that is paused stays so. Those of the file of a worker that does not run are taken over:
-        the worker has another name now, or is one of several.
+        One that is paused stays so. Those of the file of a worker that does not run are taken over,
+        and those of the same file that the worker of another GPU had.
 
         Raises:
             RegistryError: another worker runs a camera of that name.
@@ -155,12 +155,14 @@ class Registry(Changed):
         def decide(entries: Entries) -> dict[str, Desired | None]:
             nonlocal written
             for name in self._configured:
-                if not is_left(self._client, entries.get(name)):
+                entry = entries.get(name)
+                if not is_left(self._client, entry) and not self._is_of_sibling(entry):
                     self._refuse_foreign(name, entries)
                 if name in entries and entries[name].fleet:
                     raise RegistryError(f'camera "{name}" belongs to the fleet')
             mine = [e for e in entries.values() if e.worker == self._worker]
-            gone = [e.name for e in mine if e.origin == "config" and e.name not in self._configured]
+            said = self._configured.keys() | self._to_be_taken(mine)
+            gone = [e.name for e in mine if e.origin == "config" and e.name not in said]
             wanted = {
                 name: self._desired(name, shown(camera), "config", entries.get(name))
                 for name, camera in self._configured.items()
@@ -219,15 +221,19 @@ class Registry(Changed):
 
         return self._change(decide)[name]
 
-    def assign(self, places: Mapping[str, Place]) -> dict[str, Desired]:
+    def assign(
+        self, places: Mapping[str, Place], known: Known | None = None
+    ) -> tuple[dict[str, Desired], Known | None]:
         """Give cameras of the fleet to workers, all in one change; those that are gone, or not the
         fleet's, are left alone.
 
         Args:
             places: by camera.
+            known: all cameras as they were seen last, so that none has to be read.
 
         Returns:
-            the cameras that have another place now, as they were.
+            the cameras that have another place now, as they were, and ``known`` after that; None
+            where others have changed something since.
         """
 
         def decide(entries: Entries) -> dict[str, Desired | None]:
@@ -237,8 +243,12 @@ class Registry(Changed):
                 if name in entries and entries[name].fleet
             }
 
-        before = self._change_some(list(places), decide)
-        return {n: before[n] for n, e in decide(before).items() if e != before[n]}
+        before, after = self._change_some(list(places), decide, known)
+        return {n: before[n] for n, e in decide(before).items() if e != before[n]}, after
+
+    def put_back(self, entries: Mapping[str, Desired]) -> None:
+        """Write cameras that Redis lost, as they were; those that are there again stay."""
+        self._change(lambda now: {n: entry for n, entry in entries.items() if n not in now})
 
     def pause(self, name: str) -> None:
         """Keeps a camera of any worker and origin, but stops it until ``resume``.
@@ -304,6 +314,18 @@ class Registry(Changed):
             lines = describe(error, Camera, dict(keys))
             raise RegistryError(f'camera "{name}": {"; ".join(lines)}') from None
         return self._settings.complete(camera) if self._settings else camera
+
+    def _to_be_taken(self, mine: Iterable[Desired]) -> set[str]:
+        """The worker's cameras that are to wait, paused as they are, for that of another GPU."""
+        elsewhere = self._settings and self._settings.elsewhere
+        return {entry.name for entry in mine if entry.paused and entry.name in (elsewhere or ())}
+
+    def _is_of_sibling(self, entry: Desired | None) -> bool:
+        """Whether a camera is of this worker's file, and that of another GPU had it before."""
+        is_one_of_several = self._settings is not None and self._settings.elsewhere is not None
+        if entry is None or entry.origin != "config" or not is_one_of_several:
+            return False
+        return family(entry.worker) == family(self._worker)
 
     def _refuse_foreign(self, name: str, entries: Entries) -> None:
         entry = entries.get(name)

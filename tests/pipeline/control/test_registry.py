@@ -349,6 +349,32 @@ def test_a_file_s_cameras_go_with_it_to_a_worker_of_another_name(client: redis.R
     assert (yard.worker, yard.paused) == ("main-1", True)
 
 
+def test_a_pause_goes_along_to_the_worker_of_another_gpu(client: redis.Redis) -> None:
+    file = Settings.model_validate({"cameras": {c: {"url": "test://"} for c in ("a", "b", "c")}})
+
+    def start(number: int, *cameras: str) -> Registry:
+        share = file.share(cameras).model_copy(update={"worker": f"main-{number}"})
+        registry = Registry(client, settings=share)
+        registry.publish_config()
+        return registry
+
+    for number, cameras in enumerate(("ab", "c")):
+        client.set(lease_key(f"main-{number}"), "")
+        start(number, *cameras)
+    Registry(client).pause("b")
+    for order in ((0, 1), (1, 0)):
+        shares = {order[0]: ("a",), order[1]: ("b", "c")}
+        for number in (0, 1):
+            start(number, *shares[number])
+        found = Registry(client).cameras()
+        assert {name: entry.worker[-1] for name, entry in found.items()} == {
+            name: str(number) for number, names in shares.items() for name in names
+        }
+        assert {name for name, entry in found.items() if entry.paused} == {"b"}
+    with pytest.raises(RegistryError, match='"a" belongs to worker "main-'):
+        Registry(client, settings=file.model_copy(update={"worker": "other"})).publish_config()
+
+
 def test_a_restart_replaces_what_the_file_said(client: redis.Redis) -> None:
     Registry(client, settings=settings(a={"url": "test://"})).publish_config()
     Registry(client).put("mine", {"url": "test://"})
