@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from engines.files import digest_of
 from engines.store.engines import locked, to_disk
 from engines.store.models import store
 from pipeline.control.blob_places import BlobError, BlobPlace, digest_of_bytes
@@ -47,15 +48,16 @@ class BlobStore:
     ) -> None:
         self._places, self._max_bytes, self._gives_up = places, max_bytes, gives_up
         self._used: dict[str, IO[bytes]] = {}
+        self._compared: set[str] = set()  # digests of models that were found whole here
 
     def find(self, model: Pinned) -> Path | None:
         """Return the manifest of a model that is here, which this process uses from now on; None
-        where it is not here.
+        where it is not here, or not compared yet: ``fetch`` does that.
         """
         if model.digest in self._used:
             return _manifest(model)
         try:
-            if not _is_here(model):
+            if model.digest not in self._compared or not _is_here(model):
                 return None
             self._use(model.digest)
         except FileNotFoundError:  # removed meanwhile
@@ -63,30 +65,34 @@ class BlobStore:
         return _manifest(model)
 
     def fetch(self, model: Pinned) -> None:
-        """Fetch a model, unless it is here meanwhile; blocks.
+        """Fetch a model, unless it is here, whole; blocks.
 
         Raises:
             BlobError: no place has it, or what it has is another; the store is full.
             OSError: the store cannot be written.
         """
-        with locked("all", shelf()):  # one after another, so that the bound holds
-            if _is_here(model):
-                return
-            place = self._having(model)
-            about_text = _bounded(place, model.digest, MOST_MANIFEST)
-            about = read_about(about_text, model.digest)
-            self._make_room(int(about["bytes"]) + len(about_text))
-            with _draft(model.digest) as part:
-                (part / f"{model.name}.yaml").write_bytes(about_text)
-                path = part / str(about["file"])
-                self._keep(place, str(about["sha256"]), int(about["bytes"]), path)
-                (part / USED).touch()
-                for path in (*part.iterdir(), part):
-                    to_disk(path)
-                final = shelf() / model.digest
-                shutil.rmtree(final, ignore_errors=True)  # damaged, else it had been found
-                part.replace(final)
-                to_disk(shelf())
+        if not _is_whole(model):
+            with locked("all", shelf()):  # one after another, so that the bound holds
+                if not _is_whole(model):
+                    self._fetch(model)
+        self._compared.add(model.digest)
+
+    def _fetch(self, model: Pinned) -> None:
+        place = self._having(model)
+        about_text = _bounded(place, model.digest, MOST_MANIFEST)
+        about = read_about(about_text, model.digest)
+        self._make_room(int(about["bytes"]) + len(about_text))
+        with _draft(model.digest) as part:
+            (part / f"{model.name}.yaml").write_bytes(about_text)
+            path = part / str(about["file"])
+            self._keep(place, str(about["sha256"]), int(about["bytes"]), path)
+            (part / USED).touch()
+            for path in (*part.iterdir(), part):
+                to_disk(path)
+            final = shelf() / model.digest
+            shutil.rmtree(final, ignore_errors=True)  # damaged, else it had been found
+            part.replace(final)
+            to_disk(shelf())
 
     def release(self, but: set[str]) -> None:
         """Stop using all models but those of these digests."""
@@ -163,10 +169,21 @@ def _manifest(model: Pinned) -> Path:
 
 
 def _is_here(model: Pinned) -> bool:
-    """Return whether a model is here, its manifest intact; its file is compared when loaded."""
+    """Return whether a model is here, its manifest intact."""
     try:
         return digest_of_bytes(_manifest(model).read_bytes()) == model.digest
     except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _is_whole(model: Pinned) -> bool:
+    """Return whether a model is here, its file intact too, which takes a while to compare."""
+    if not _is_here(model):
+        return False
+    about = read_about(_manifest(model).read_bytes(), model.digest)
+    try:
+        return digest_of(_manifest(model).with_name(str(about["file"]))) == str(about["sha256"])
+    except FileNotFoundError:
         return False
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+IS_FOLDER = (
+    "is a folder, as Docker makes where the file that it is to mount is missing: remove it, and "
+    "put the file in its place"
+)
 SECTOR = 512  # bytes that a disk writes at once, or not at all
 
 
@@ -37,6 +42,8 @@ class PrivateFile:
             raise
         except OSError as error:
             raise self._unread(error) from error
+        if stat.S_ISDIR(found.st_mode):
+            raise self._error(f"{self.path} {IS_FOLDER}")
         if found.st_mode & 0o077:
             raise self._error(f"{self.path} can be read by others: chmod 600 {self.path}")
         return found

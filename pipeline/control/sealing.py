@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from mirante.home import home
 from pipeline.config.environment import KEY_VARIABLE
-from pipeline.control.private_file import PrivateFile
+from pipeline.control.private_file import IS_FOLDER, PrivateFile
 
 PREFIX = "sealed:"
 FILE_VARIABLE = f"{KEY_VARIABLE}_FILE"
@@ -94,8 +94,13 @@ def find_keys() -> FleetKeys | None:
     if named := os.environ.get(FILE_VARIABLE):  # a secret of Kubernetes or Docker: as it is mounted
         try:
             return _read(Path(named).read_text(encoding="ascii"), f"{FILE_VARIABLE} ({named})")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FleetKeyError(f"{FILE_VARIABLE}: {named} cannot be read: {error}") from None
+        except IsADirectoryError:
+            raise FleetKeyError(f"{FILE_VARIABLE}: {named} {IS_FOLDER}") from None
+        except OSError as error:
+            words = f"{named} cannot be read: {error.strerror}"
+            raise FleetKeyError(f"{FILE_VARIABLE}: {words}") from None
+        except UnicodeDecodeError:
+            raise FleetKeyError(f"{FILE_VARIABLE}: {named} is no key: it is not text") from None
     path = default_path()
     try:
         return _read(PrivateFile(path, FleetKeyError).read().decode("ascii", "replace"), str(path))

@@ -92,6 +92,24 @@ def test_a_model_is_fetched_as_it_was_put(place: BlobPlace, mine: str) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("harm", [b"", b"other"], ids=["cut", "changed"])
+def test_a_file_that_was_damaged_here_is_fetched_again(
+    client: redis.Redis, mine: str, harm: bytes
+) -> None:
+    place = RedisBlobs(client)
+    pin = carry(place, mine)
+    BlobStore([place], ROOM).fetch(pin)
+    file = shelf() / pin.digest / "mine.onnx"
+    whole = file.read_bytes()
+    file.write_bytes(harm + whole[len(harm) :] if harm else whole[:-1])
+    store = BlobStore([place], ROOM)
+    assert store.find(pin) is None, "it was not compared yet"
+    store.fetch(pin)
+    assert store.find(pin) is not None
+    assert file.read_bytes() == whole
+    store.close()
+
+
 def test_another_content_has_another_name(place: BlobPlace, mine: str) -> None:
     before = carry(place, mine)
     file = Path(mine).with_suffix(".onnx")
@@ -229,6 +247,7 @@ def test_those_not_used_for_longest_go_but_none_in_use(client: redis.Redis, tmp_
     other = BlobStore([place], ROOM)  # of another worker, which runs the first
     for pin in pins[:2]:
         store.fetch(pin)
+    other.fetch(pins[0])  # which compares it
     assert other.find(pins[0]) is not None
     store.fetch(pins[2])
     assert [store.find(pin) is not None for pin in pins[:3]] == [True, False, True]

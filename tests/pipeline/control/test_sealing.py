@@ -180,3 +180,19 @@ def test_no_address_may_have_the_key_sent(client: redis.Redis) -> None:
     with pytest.raises(RegistryError, match=f"{KEY_VARIABLE} is a key"):
         Registry(client).resolved("gate")
     assert json.loads(stored(client))["spec"]["url"].count(KEY_VARIABLE) == 1
+
+
+def test_a_folder_in_the_place_of_a_key_is_said_to_be_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker makes one where what it is to mount is missing."""
+    assert default_path().is_relative_to(home)
+    default_path().mkdir(parents=True)
+    with pytest.raises(FleetKeyError, match=r"fleet\.key is a folder, as Docker makes where the"):
+        find_keys()
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path))
+    with pytest.raises(FleetKeyError, match=f"{FILE_VARIABLE}: {tmp_path} is a folder, as Docker"):
+        find_keys()
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(FleetKeyError, match=r"none cannot be read: No such file or directory$"):
+        find_keys()
