@@ -24,6 +24,7 @@ from dashboard.live.hub import Hub
 from dashboard.services import Services
 from mirante.redis_url import RedisUrl
 from pipeline.config.dashboard import Dashboard
+from pipeline.control.fleet_report import FleetReport
 from pipeline.worker.metrics import WorkerCollector
 from tests.support import ROOT
 from tests.support.promql import read
@@ -57,7 +58,13 @@ def of_worker() -> Labels:
 
 
 @pytest.fixture(scope="session")
-def of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Labels:
+def of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labels]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(health, "reported", lambda _: FleetReport(at=1.0, more=3))
+        yield _of_dashboard(tmp_path_factory)
+
+
+def _of_dashboard(tmp_path_factory: pytest.TempPathFactory) -> Labels:
     settings = Dashboard.model_validate({})
     url = RedisUrl("redis://127.0.0.1:6379")
     sampler = Sampler(url)
@@ -148,7 +155,7 @@ def test_everything_that_is_served_is_shown(served: Labels) -> None:
 
 def test_the_page_names_every_metric_of_the_dashboard(of_dashboard: Labels) -> None:
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(mirante_dashboard_\w+)` \| ([\w, ]*)\|", page, re.MULTILINE)
+    rows = re.findall(r"^\| `(mirante_(?:dashboard|fleet)_\w+)` \| ([\w, ]*)\|", page, re.MULTILINE)
     described = {name: set(labels.replace(",", " ").split()) for name, labels in rows}
     own = {name: labels for name, labels in of_dashboard.items() if name.startswith("mirante_")}
     assert described == own

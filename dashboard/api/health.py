@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import get_args
 
+import redis
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,8 +18,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from dashboard.access.identity import Identity
 from dashboard.access.rights import ANYONE, Viewer
 from dashboard.access.sight import seen_by
+from dashboard.api.fleet_metrics import families
 from dashboard.services import FromApp, Services
 from mirante.status import State
+from pipeline.control.fleet_report import FleetReport, reported
 
 STATES = (*get_args(State), "not started", "unknown")
 
@@ -57,17 +62,23 @@ async def get_readyz(services: FromApp) -> PlainTextResponse:
     responses={200: {"content": {"text/plain": {}}, "description": "the Prometheus text format"}},
 )
 async def get_metrics(services: FromApp, who: Viewer) -> Response:
-    """Return the dashboard's own metrics; workers have metrics of their own."""
+    """Return the dashboard's own metrics, and those of the fleet, where there is one; workers have
+    metrics of their own.
+    """
+    fleet = None
+    if who.sees_all:
+        with suppress(redis.RedisError):  # which the metric of Redis tells
+            fleet = await to_thread(reported, services.redis)
     registry = CollectorRegistry()
-    registry.register(_Dashboard(services, who))
+    registry.register(_Dashboard(services, who, fleet))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Dashboard(Collector):
     """Metrics made at each scrape."""
 
-    def __init__(self, services: Services, who: Identity) -> None:
-        self._services, self._who = services, who
+    def __init__(self, services: Services, who: Identity, fleet: FleetReport | None) -> None:
+        self._services, self._who, self._fleet = services, who, fleet
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """The metric families."""
@@ -104,3 +115,5 @@ class _Dashboard(Collector):
         for state in STATES:
             cameras.add_metric([state], states[state])
         yield cameras
+        if self._fleet is not None:
+            yield from families(self._fleet)
