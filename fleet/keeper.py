@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import redis
 
+from fleet.arrivals import Arrivals, Seen
+from fleet.cameras import Cameras, Change
+from fleet.ceilings import Ceiling, ceilings_of
 from fleet.costs import Costs
 from fleet.members import LOST_S, Members
 from fleet.placing import Demand, Plan, place
@@ -24,15 +27,14 @@ from pipeline.control.beats import beats, end
 from pipeline.control.entries import Desired
 from pipeline.control.registry import Place, Registry
 from pipeline.control.reports import WorkerReport, read_report
-from pipeline.control.versioned import Version, read, read_since, read_version
 
 log = logging.getLogger(__name__)
 
 REPORTS_S = 5.0  # in which the report of each worker is read once
+ASKED_S = 1.0  # between two looks at those of workers whose cameras may be dark
 EVEN_S = 5.0  # between two looks at costs that changed
-MOVING_S = 20.0  # that a camera may take to move before it is moved again for balance
 AT_ONCE = 4  # cameras that a worker takes over at a time from workers that work
-CHECKED = 500  # cameras on their way that are looked at in a step
+WRITTEN = 500  # cameras that one change of the registry gives to workers
 SHOWN = 50  # of the newest moves
 
 
@@ -61,12 +63,11 @@ class Keeper:
         client: a Redis client that answers bytes.
         clock: seconds that only grow.
         lost_s: seconds without a new beat after which a worker is lost.
-        decides: whether it still does, asked before each change.
+        decides: whether it still does, asked before each change and behind what takes long.
 
     Attributes:
         members: the workers.
         costs: of the cameras.
-        entries: the cameras of the fleet.
         reports: of the workers, each at most ``REPORTS_S`` old.
         refused: by camera that no worker can have, why in words.
         moves: the newest first.
@@ -83,21 +84,26 @@ class Keeper:
         self._client, self._clock, self._lost_s = client, clock, lost_s
         self._decides = decides
         self._registry = Registry(client)
-        self._seen: Version | None = None
-        self._token: bytes | None = None
-        self._moving: dict[str, float] = {}  # until when
+        self._cameras = Cameras(client, self._registry)
+        self._arrivals = Arrivals()
         self._missing: dict[str, float] = {}  # workers of cameras, without a beat since
         self._queue: list[str] = []  # of workers whose report is due
-        self._read_s = clock()
+        self._read_s = self._asked_s = clock()
+        self._reported_s: dict[str, float] = {}  # when the report of a worker was read
         self._even_s = float("-inf")
         self._left = False  # moves of the last plan that are yet to be made
+        self._ceilings: dict[str, Ceiling] = {}
         self.members = Members(lost_s)
         self.costs = Costs()
-        self.entries: dict[str, Desired] = {}
         self.reports: dict[str, WorkerReport] = {}
         self.refused: Mapping[str, str] = {}
         self.moves: deque[Move] = deque(maxlen=SHOWN)
         self.moved = 0
+
+    @property
+    def entries(self) -> Mapping[str, Desired]:
+        """The cameras of the fleet."""
+        return self._cameras.entries
 
     def step(self) -> int:
         """Look once, and give cameras to workers where that is due; return how many moved.
@@ -108,19 +114,21 @@ class Keeper:
         """
         is_due = self.look()
         now_s = self._clock()
-        is_due |= self._read_entries()
+        is_due |= self._read_entries(now_s)
         end(self._client, *self.members.forgotten(now_s))
         self._read_reports(now_s)
         lost = self._lost(now_s)
-        self._check_moving(now_s)
+        moved = self._check_arrivals(now_s)
         if now_s - self._even_s >= EVEN_S:
             self._even_s, is_due = now_s, True
             self.costs.settle(self.entries)
+            works = {w: r for w, r in self.reports.items() if w in self.members.alive}
+            self._ceilings = ceilings_of(works)
         if not (is_due or lost or self._left):
-            return 0
-        plan = place(self._demands(now_s), self.members.offers(now_s))
+            return moved
+        plan = place(self._demands(now_s), self.members.offers(now_s, self._ceilings))
         self.refused = plan.refused
-        return self._carry_out(plan, now_s)
+        return moved + self._carry_out(plan, now_s)
 
     def look(self) -> bool:
         """Look at the workers alone, as one does that may have to decide soon; return whether what
@@ -129,50 +137,55 @@ class Keeper:
         Raises:
             redis.RedisError: Redis does not answer.
         """
-        drained = cast(set[bytes], self._client.smembers(FLEET_DRAINED))
+        try:
+            drained = cast(set[bytes], self._client.smembers(FLEET_DRAINED))
+            found = beats(self._client)
+        except redis.RedisError:
+            self.members.cut_off()
+            raise
         names = frozenset(name.decode("utf-8", "replace") for name in drained)
-        return self.members.follow(beats(self._client), names, self._clock())
+        return self.members.follow(found, names, self._clock())
 
-    def _read_entries(self) -> bool:
-        """Read the registry where it changed; return whether it did. What Redis lost workers put
-        back first.
-        """
-        now = read_version(self._client)
-        if now == self._seen:
-            return False
-        found = self._seen and read_since(self._client, self._seen, self._token, now)
-        if found:
-            changed, self._token = found
-            self._seen = now
-            kept = {name: entry for name, entry in self.entries.items() if name not in changed}
-            new = {name: entry for name, entry in changed.items() if entry and entry.fleet}
-            self.entries = kept | new
-            return True
-        version, entries, token = read(self._client)
-        if version.is_whole:
-            self._seen, self._token = version, token
-            self.entries = {name: entry for name, entry in entries.items() if entry.fleet}
-        return version.is_whole
+    def _read_entries(self, now_s: float) -> bool:
+        """Read what changed of the registry; return whether something did."""
+        is_read = self._cameras.read(self.members.alive, now_s)
+        if is_read is Change.ALL:
+            self._decides()  # which prolongs it
+        return is_read is not Change.NONE
 
     def _read_reports(self, now_s: float) -> None:
-        """Read some workers' reports, so that each has its turn in ``REPORTS_S``."""
-        share = min(1.0, (now_s - self._read_s) / REPORTS_S)
-        count = int(share * len(self.members.alive))
-        if count < 1 and (self.reports or not self.members.alive):
+        """Read some workers' reports, so that each has its turn in ``REPORTS_S``, and those that
+        tell of cameras which may be dark.
+        """
+        due = self._due_reports(now_s)
+        if now_s - self._asked_s >= ASKED_S:
+            self._asked_s = now_s
+            due = sorted({*due, *self._arrivals.asked(self.entries, now_s)} & self.members.alive)
+        if not due:
             return
-        self._read_s = now_s
-        while (self._queue and len(self._queue) < count) or not self._queue:
-            self._queue += sorted(self.members.alive)
-        due, self._queue = self._queue[: max(1, count)], self._queue[max(1, count) :]
-        self.reports = {w: r for w, r in self.reports.items() if w in self.members.known}
+        known = self.members.known
+        self.reports = {w: r for w, r in self.reports.items() if w in known}
+        self._reported_s = {w: at_s for w, at_s in self._reported_s.items() if w in known}
         raw = cast(list[bytes | None], self._client.mget([report_key(name) for name in due]))
         for worker, found in zip(due, raw, strict=True):
             try:
                 if found is not None:
                     self.reports[worker] = read_report(found)
+                    self._reported_s[worker] = now_s
                     self.costs.note(self.reports[worker], self.entries)
             except ValueError as error:
                 log.warning('worker "%s": its report cannot be read: %s', worker, error)
+
+    def _due_reports(self, now_s: float) -> list[str]:
+        share = min(1.0, (now_s - self._read_s) / REPORTS_S)
+        count = int(share * len(self.members.alive))
+        if count < 1 and (self.reports or not self.members.alive):
+            return []
+        self._read_s = now_s
+        while (self._queue and len(self._queue) < count) or not self._queue:
+            self._queue += sorted(self.members.alive)
+        due, self._queue = self._queue[: max(1, count)], self._queue[max(1, count) :]
+        return due
 
     def _lost(self, now_s: float) -> bool:
         """Note which cameras' workers do not work; return whether one of them is lost for good.
@@ -187,10 +200,11 @@ class Keeper:
 
     def _is_lost(self, worker: str, now_s: float) -> bool:
         if worker in self.members.known:
-            return worker not in self.members.alive
+            return worker not in self.members.alive | self.members.unsure
         return now_s - self._missing.get(worker, now_s) > self._lost_s
 
     def _demands(self, now_s: float) -> Iterable[Demand]:
+        on_their_way = self._arrivals.on_their_way(now_s)
         for name, entry in self.entries.items():
             if entry.paused:
                 continue
@@ -198,47 +212,60 @@ class Keeper:
             if worker and worker not in self.members.alive and not self._is_lost(worker, now_s):
                 continue  # not known yet
             has = worker if worker in self.members.alive else ""
-            yield Demand(name, self.costs.of(entry), entry.needs, has, name not in self._moving)
+            cores, memory, gpu = self.costs.of(entry)
+            is_settled, shuns = name not in on_their_way, self._arrivals.shuns(name)
+            yield Demand(name, cores, entry.needs, has, is_settled, memory, gpu, shuns)
 
     def _carry_out(self, plan: Plan, now_s: float) -> int:
         """Write the moves that may be made now: those of cameras that nobody has at once, others a
         few at a time for each worker that takes them over.
         """
-        taking: dict[str, int] = {}
-        for name in self._moving.keys() & self.entries.keys():
-            worker = self.entries[name].worker
-            taking[worker] = taking.get(worker, 0) + 1
+        taking = Counter(
+            self.entries[name].worker
+            for name in self._arrivals.on_their_way(now_s)
+            if name in self.entries
+        )
         chosen: dict[str, str] = {}
         for name, target in plan.moves.items():
             if self.entries[name].worker in self.members.alive:
-                if taking.get(target, 0) >= AT_ONCE:
+                if taking[target] >= AT_ONCE:
                     continue
-                taking[target] = taking.get(target, 0) + 1
+                taking[target] += 1
             chosen[name] = target
-        self._left = len(chosen) < len(plan.moves)
         homeless = [name for name in plan.refused if self.entries[name].worker]
         if not self.members.alive:
             homeless = []
-        return self._write({**chosen, **dict.fromkeys(homeless, "")}, now_s)
+        moved = self._write({**chosen, **dict.fromkeys(homeless, "")}, now_s)
+        self._left = moved < len(plan.moves) + len(homeless)
+        return moved
 
     def _write(self, targets: Mapping[str, str], now_s: float) -> int:
-        if not targets or not self._decides():
-            return 0
-        owners = self._owners(targets)
-        places = {
-            name: Place(target, "" if owners[name] == target else owners[name])
-            for name, target in targets.items()
-        }
-        before = self._registry.assign(places)
-        for name, entry in before.items():
-            if targets[name]:
-                self._moving[name] = now_s + MOVING_S
-            why = self._why(entry)
-            self.moves.appendleft(Move(time.time(), name, entry.worker, targets[name], why))
-            log.info('camera %s: "%s" → "%s": %s', name, entry.worker, targets[name], why)
-        self.moved += len(before)
-        self._read_entries()
-        return len(before)
+        """Give cameras to workers, so many at a time that the lease is prolonged in between, and
+        that the first begin while the last are written.
+        """
+        moved, names = 0, list(targets)
+        for first in range(0, len(names), WRITTEN):
+            part = {name: targets[name] for name in names[first : first + WRITTEN]}
+            if not self._decides():
+                break
+            owners = self._owners(part)
+            places = {
+                name: Place(target, "" if owners[name] == target else owners[name])
+                for name, target in part.items()
+            }
+            before = self._cameras.assign(places)
+            for name, entry in before.items():
+                self._note(entry, part[name], now_s)
+            moved += len(before)
+        self.moved += moved
+        return moved
+
+    def _note(self, entry: Desired, target: str, now_s: float) -> None:
+        if target:
+            self._arrivals.note(entry.name, entry.worker, self.reports, now_s)
+        why = self._why(entry)
+        self.moves.appendleft(Move(time.time(), entry.name, entry.worker, target, why))
+        log.info('camera %s: "%s" → "%s": %s', entry.name, entry.worker, target, why)
 
     def _why(self, entry: Desired) -> str:
         if not entry.worker:
@@ -247,6 +274,8 @@ class Keeper:
             return f'worker "{entry.worker}" is gone'
         if entry.worker in self.members.drained:
             return f'worker "{entry.worker}" is drained'
+        if entry.worker in self._arrivals.shuns(entry.name):
+            return f'worker "{entry.worker}" could not reach it'
         return f'worker "{entry.worker}" has more than others, or not what it needs'
 
     def _owners(self, cameras: Collection[str]) -> dict[str, str]:
@@ -259,21 +288,25 @@ class Keeper:
             owners[camera] = (reply or b"").decode("utf-8", "replace").partition(":")[0]
         return owners
 
-    def _check_moving(self, now_s: float) -> None:
-        """Forget cameras that arrived; mend those that another worker than was thought publishes:
-        one that took over, and was lost before it was known.
-        """
-        some = [name for name in self._moving if name in self.entries][:CHECKED]
-        mended = {}
-        for name, owner in self._owners(some).items():
-            entry, until_s = self.entries[name], self._moving.pop(name)
-            if owner == entry.worker:
-                continue
-            if now_s < until_s:
-                self._moving[name] = until_s  # behind those that are yet to be looked at
-            if owner and owner != entry.before:
-                mended[name] = Place(entry.worker, owner)
-        self._moving = {n: until_s for n, until_s in self._moving.items() if n in self.entries}
-        if mended and self._decides():
-            self._registry.assign(mended)
-            self._read_entries()
+    def _check_arrivals(self, now_s: float) -> int:
+        """Mend what did not arrive as it was meant to; return how many cameras were given away."""
+        owners = self._arrivals.check(self.entries, self._owners, now_s)
+        if owners and self._decides():
+            places = {n: Place(self.entries[n].worker, owner) for n, owner in owners.items()}
+            self._cameras.assign(places)
+        seen = Seen(self.reports, self._reported_s, self.members.alive)
+        back = dict(self._arrivals.in_vain(self.entries, seen, now_s))
+        stay = self.members.alive - self.members.drained
+        homes = {name: source for name, source in back.items() if source in stay}
+        return self._write(homes | self._elsewhere(back.keys() - homes.keys(), now_s), now_s)
+
+    def _elsewhere(self, cameras: Collection[str], now_s: float) -> dict[str, str]:
+        """Return other workers for cameras that theirs cannot reach, where there are some."""
+        if not cameras:
+            return {}
+        demands = (
+            replace(each, worker="") if each.camera in cameras else each
+            for each in self._demands(now_s)
+        )
+        moves = place(demands, self.members.offers(now_s, self._ceilings)).moves
+        return {name: target for name, target in moves.items() if name in cameras}

@@ -14,7 +14,7 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from fleet import ray_fleet
+from fleet import ray_fleet, redis_address
 from pipeline.worker.load import space_of
 
 STORE_BYTES = 80 << 20  # nothing travels through Ray's store of objects; this is its least
@@ -46,13 +46,17 @@ class LocalFleet:
         self._keeps_state = keeps_state
         self._cluster: Any = None
         self._keepers: list[Any] = []
+        self._before: dict[str, str | None] = {}
         self.nodes: dict[str, Any] = {}
         self.workers: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         ray_fleet.prepare()
+        own = {ray_fleet.NICENESS: "0", redis_address.VARIABLE: self._url}
         if self._keeps_state:
-            os.environ["RAY_REDIS_ADDRESS"] = self._url.removeprefix("redis://")
+            own["RAY_REDIS_ADDRESS"] = self._url.removeprefix("redis://")
+        self._before = {name: os.environ.get(name) for name in own}
+        os.environ.update(own)  # for the nodes that are started here
         head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
@@ -128,6 +132,11 @@ class LocalFleet:
         """Clear up what is left of a node that Ray has given up."""
         self._cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
 
+    def retire(self, worker: str, node: str) -> None:
+        """End a worker for good, and its node."""
+        ray_fleet.close([self.workers.pop(worker)])
+        self._cluster.remove_node(self.nodes.pop(node))
+
     def kill_head(self) -> None:
         """Kill the process that holds Ray's state."""
         self._cluster.head_node.kill_gcs_server()
@@ -149,7 +158,11 @@ class LocalFleet:
         left = [p for node in self.nodes.values() for p in self._processes(node)]
         ray.shutdown()
         self._cluster.shutdown()
-        os.environ.pop("RAY_REDIS_ADDRESS", None)
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         for process in left:  # what was frozen, or ends with its parent in its own time
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)

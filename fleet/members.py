@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleet.ceilings import NO_CEILING, Ceiling
 from fleet.placing import Offer
 from pipeline.control.beats import BEAT_S, Beat
 
@@ -13,6 +14,7 @@ LOST_S = 3 * BEAT_S  # without a new beat a worker was killed, is frozen, or is 
 TICK_S = 0.25  # between two looks
 CALM_S = 60.0  # that a worker must work after it was late before it is given no more time for that
 MOST_PATIENCE = 4  # times LOST_S
+MOST_CREDIT = 2  # times LOST_S: of late looks, that are not counted from one beat to the next
 SETTLE_S = 3.0  # that a worker works before cameras move there for balance alone
 FORGOTTEN_S = 600.0  # after which one that is gone is no longer shown
 
@@ -27,12 +29,31 @@ class Member:
         since_s: since when it has worked without a break.
         lost_s: seconds without a new beat after which it is lost; more of one that came back, which
             was not dead but late.
+        is_sure: it has beaten since the keeper looks: what was there at first may be of one that
+            died long ago.
+        is_spared: it was given the time to beat again, and has not yet.
+        credit_s: of late looks that it was given since its last beat.
     """
 
     beat: Beat
     beaten_s: float
     since_s: float
     lost_s: float
+    is_sure: bool = True
+    is_spared: bool = False
+    credit_s: float = 0.0
+
+    def missed(self, seconds: float, most_s: float) -> None:
+        """Do not count a time in which nobody looked, up to a bound: the keeper of a machine that
+        is too busy would else never find one lost.
+        """
+        given_s = min(seconds, max(0.0, most_s - self.credit_s))
+        self.credit_s += given_s
+        self.beaten_s += given_s
+
+    def spare(self, now_s: float) -> None:
+        """Give it the time to beat again."""
+        self.beaten_s, self.is_spared = now_s, True
 
 
 class Members:
@@ -45,15 +66,22 @@ class Members:
     Attributes:
         known: all workers by name, those too that are gone.
         alive: names of those that work.
-        drained: of these, those that are to have no cameras.
+        unsure: of those that may: a keeper that has just begun has not seen them beat yet.
+        drained: of those that work, those that are to have no cameras.
     """
 
     def __init__(self, lost_s: float = LOST_S) -> None:
         self._lost_s = lost_s
         self.known: dict[str, Member] = {}
         self.alive: frozenset[str] = frozenset()
+        self.unsure: frozenset[str] = frozenset()
         self.drained: frozenset[str] = frozenset()
         self._looked_s, self._busy_s = float("-inf"), 0.0
+        self._was_cut_off = False
+
+    def cut_off(self) -> None:
+        """Note that Redis does not answer: then no worker can beat."""
+        self._was_cut_off = True
 
     def follow(self, beats: Mapping[str, Beat], drained: frozenset[str], now_s: float) -> bool:
         """Take what Redis holds; return whether that changes what the workers offer.
@@ -63,32 +91,44 @@ class Members:
             drained: names of workers and nodes.
             now_s: by the keeper's clock.
         """
-        missed_s = self._missed_s(now_s)
+        is_first = self._looked_s == float("-inf")
+        self._wait_for(self._missed_s(now_s), now_s)
         before = (self.alive, self.drained)
         is_new = False
-        was_away = missed_s > self._lost_s / 2  # then all that worked have the time to come again
-        for worker, member in self.known.items():
-            is_spared = was_away and worker in self.alive
-            member.beaten_s = now_s if is_spared else member.beaten_s + missed_s
         for worker, beat in beats.items():
             known = self.known.get(worker)
             if known is None or known.beat.run != beat.run:
-                self.known[worker] = Member(beat, now_s, now_s, self._lost_s)
+                self.known[worker] = Member(beat, now_s, now_s, self._lost_s, not is_first)
                 is_new = True
             elif beat.number != known.beat.number:
                 self._beaten(known, now_s)
                 known.beat = beat
-        self.alive = frozenset(
-            worker
+        working = {
+            worker: member
             for worker, member in self.known.items()
             if now_s - member.beaten_s <= member.lost_s and not _ended(member.beat, beats, worker)
-        )
+        }
+        self.alive = frozenset(worker for worker, member in working.items() if member.is_sure)
+        self.unsure = frozenset(working) - self.alive
         self.drained = frozenset(
             worker
             for worker in self.alive
             if {worker, self.known[worker].beat.node} & drained or self.known[worker].beat.leaves
         )
         return is_new or (self.alive, self.drained) != before
+
+    def _wait_for(self, missed_s: float, now_s: float) -> None:
+        """Do not blame workers for a time in which nobody looked. Those that worked have the time
+        to beat again where it was long: once, unless Redis was away, which keeps all from beating.
+        """
+        was_away = missed_s > self._lost_s / 2
+        for worker, member in self.known.items():
+            is_known_to_work = worker in self.alive or worker in self.unsure
+            if is_known_to_work and was_away and (self._was_cut_off or not member.is_spared):
+                member.spare(now_s)
+            else:
+                member.missed(missed_s, MOST_CREDIT * self._lost_s)
+        self._was_cut_off = False
 
     def _missed_s(self, now_s: float) -> float:
         """Return for how long nobody looked: this process had to wait for Redis or for a core. What
@@ -106,7 +146,8 @@ class Members:
             member.lost_s = min(2 * member.lost_s, MOST_PATIENCE * self._lost_s)
         elif now_s - member.since_s > CALM_S:
             member.lost_s = self._lost_s
-        member.beaten_s = now_s
+        member.beaten_s, member.credit_s = now_s, 0.0
+        member.is_sure, member.is_spared = True, False
 
     def forgotten(self, now_s: float) -> list[str]:
         """Forget workers that have been gone for long; return them."""
@@ -115,8 +156,13 @@ class Members:
             del self.known[worker]
         return gone
 
-    def offers(self, now_s: float) -> list[Offer]:
-        """Return what the workers offer that work."""
+    def offers(self, now_s: float, ceilings: Mapping[str, Ceiling]) -> list[Offer]:
+        """Return what the workers offer that work.
+
+        Args:
+            now_s: by the keeper's clock.
+            ceilings: by worker, of what a beat does not tell.
+        """
         return [
             Offer(
                 worker,
@@ -126,6 +172,7 @@ class Members:
                 member.beat.zone,
                 worker in self.drained,
                 now_s - member.since_s < SETTLE_S,
+                *ceilings.get(worker, NO_CEILING),
             )
             for worker, member in self.known.items()
             if worker in self.alive

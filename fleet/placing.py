@@ -1,9 +1,11 @@
-"""Which worker gets which camera: a pure function of what cameras cost and workers offer.
+"""Which worker gets which camera: a pure function of what cameras take and workers offer.
 
 A camera moves because it must (no worker, a worker that is gone, is drained, lacks what the camera
 needs, or has more than it can do), or because two workers that could both have it differ by more
 than ``IMBALANCE`` of their room; then all are brought within half of that, so that costs that are
 measured a little otherwise move nothing. With the moves made, further calls come to rest.
+
+A worker is as full as the fullest of what it has: processor, memory, GPU.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fleet.filled import LITTLE, Amounts, Filled, most_left
 from pipeline.control.entries import Needs
 
 IMBALANCE = 0.25  # of a worker's room, between the fullest and the emptiest
-_LITTLE = 1e-9
 _NONE = Needs()
 
 
@@ -29,6 +31,9 @@ class Demand:
         needs: what its worker must offer.
         worker: that has it; empty for none.
         settled: it may move for balance alone: it is not on its way already.
+        memory: bytes that it takes; 0 where that was not measured.
+        gpu: share of a GPU that it takes, 0 to 1.
+        shuns: workers that could not reach it.
     """
 
     camera: str
@@ -36,6 +41,14 @@ class Demand:
     needs: Needs = _NONE
     worker: str = ""
     settled: bool = True
+    memory: float = 0.0
+    gpu: float = 0.0
+    shuns: frozenset[str] = frozenset()
+
+    @property
+    def takes(self) -> Amounts:
+        """What it takes of each thing that may run out."""
+        return self.cost, self.memory, self.gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class Offer:
         labels, gpu, zone: what it offers.
         drained: it is to have no cameras.
         fresh: it works since a moment ago: no camera moves there for balance alone.
+        memory: bytes that its cameras may use; infinite where that was not measured.
+        gpu_room: share of a GPU that its cameras may use; infinite where there is none.
     """
 
     worker: str
@@ -57,6 +72,8 @@ class Offer:
     zone: str = ""
     drained: bool = False
     fresh: bool = False
+    memory: float = float("inf")
+    gpu_room: float = float("inf")
 
     def meets(self, needs: Needs) -> bool:
         """Return whether it offers what a camera needs."""
@@ -95,10 +112,10 @@ class _Placing:
         self._offers = {offer.worker: offer for offer in offers}
         self._imbalance = imbalance
         self._demands = demands
-        self._load = dict.fromkeys(self._offers, 0.0)
+        self._filled = {o.worker: Filled((o.room, o.memory, o.gpu_room)) for o in offers}
         self._of: dict[str, dict[str, Demand]] = {name: {} for name in self._offers}
         self._heaps: dict[Needs, list[tuple[float, str]]] = {}
-        self._most_free: dict[Needs, float] = {}
+        self._in_vain: dict[Needs, list[Amounts]] = {}  # that no worker had room for
         self._moves: dict[str, str] = {}
 
     def plan(self) -> Plan:
@@ -134,32 +151,27 @@ class _Placing:
             own = list(self._of[name].values())
             wrong = [each for each in own if offer.drained or not offer.meets(each.needs)]
             found += wrong
-            left = self._load[name] - sum(each.cost for each in wrong)
-            if left <= offer.room + _LITTLE:
+            filled = self._filled[name].without(each.takes for each in wrong)
+            if offer.drained or (over := filled.over) is None:
                 continue
             stays = (each for each in own if each.settled and offer.meets(each.needs))
-            rest = [] if offer.drained else sorted(stays, key=_cost)
-            while left > offer.room + _LITTLE and rest:
-                over = left - offer.room
-                index = next((i for i, each in enumerate(rest) if each.cost >= over), -1)
+            rest = sorted((each for each in stays if each.takes[over]), key=lambda d: d.takes[over])
+            while (excess := filled.excess(over)) > LITTLE and rest:
+                index = next((i for i, each in enumerate(rest) if each.takes[over] >= excess), -1)
                 found.append(rest.pop(index))
-                left -= found[-1].cost
+                filled.add(found[-1].takes, -1)
         return found
 
-    def _share(self, worker: str) -> float:
-        """The part of its room that a worker's cameras take."""
-        room = self._offers[worker].room
-        return self._load[worker] / room if room > 0 else float("inf")
-
     def _put(self, demand: Demand, worker: str) -> None:
-        self._load[worker] += demand.cost
+        self._filled[worker].add(demand.takes)
         self._of[worker][demand.camera] = demand
         self._changed(worker)
 
     def _give(self, demand: Demand, worker: str) -> None:
         before = self._moves.get(demand.camera, demand.worker)
         if before in self._of and self._of[before].pop(demand.camera, None) is not None:
-            self._load[before] -= demand.cost
+            self._filled[before].add(demand.takes, -1)
+            self._in_vain.clear()
             self._changed(before)
         self._put(demand, worker)
         self._moves[demand.camera] = worker
@@ -168,79 +180,73 @@ class _Placing:
 
     def _changed(self, worker: str) -> None:
         """Heaps hold old shares too, which are passed over when they come up."""
-        self._most_free.clear()
         for needs, heap in self._heaps.items():
             offer = self._offers[worker]
             if not offer.drained and offer.meets(needs):
-                heapq.heappush(heap, (self._share(worker), worker))
+                heapq.heappush(heap, (self._filled[worker].share, worker))
 
     def _heap(self, needs: Needs) -> list[tuple[float, str]]:
         """The workers that meet needs, the emptiest first."""
         if needs not in self._heaps:
             able = [o.worker for o in self._offers.values() if not o.drained and o.meets(needs)]
-            self._heaps[needs] = [(self._share(worker), worker) for worker in able]
+            self._heaps[needs] = [(self._filled[worker].share, worker) for worker in able]
             heapq.heapify(self._heaps[needs])
         heap = self._heaps[needs]
-        while heap and heap[0][0] != self._share(heap[0][1]):
+        while heap and heap[0][0] != self._filled[heap[0][1]].share:
             heapq.heappop(heap)
         return heap
 
     def _roomiest(self, demand: Demand) -> str | None:
         """The emptiest worker that can have a camera, other than the one that has it."""
-        if demand.cost > self._free(demand.needs) + _LITTLE:
+        in_vain = self._in_vain.setdefault(demand.needs, [])
+        if any(_is_more(demand.takes, least) for least in in_vain):
             return None
         heap, passed, found = self._heap(demand.needs), list[tuple[float, str]](), None
-        while heap:
-            share, worker = heap[0]
-            if worker != demand.worker and self._fits(demand, worker):
+        is_picky = False
+        while heap and found is None and heap[0][0] < 1.0:
+            worker = heap[0][1]
+            fits = self._filled[worker].fits(demand.takes)
+            if fits and worker != demand.worker and worker not in demand.shuns:
                 found = worker
-                break
-            if share >= 1.0:
-                break
+                continue
+            is_picky |= fits
             passed.append(heapq.heappop(heap))
             self._heap(demand.needs)
         for each in passed:
             heapq.heappush(heap, each)
+        if found is None and not is_picky:
+            least = [each for each in in_vain if not _is_more(each, demand.takes)]
+            self._in_vain[demand.needs] = [*least, demand.takes]
         return found
 
-    def _free(self, needs: Needs) -> float:
-        """The most cores that one of the workers that meet needs has left."""
-        if needs not in self._most_free:
-            able = {worker for _, worker in self._heap(needs)}
-            left = (self._offers[worker].room - self._load[worker] for worker in able)
-            self._most_free[needs] = max(left, default=0.0)
-        return self._most_free[needs]
-
-    def _fits(self, demand: Demand, worker: str) -> bool:
-        return self._load[worker] + demand.cost <= self._offers[worker].room + _LITTLE
-
     def _why(self, demand: Demand) -> str:
-        able = [o for o in self._offers.values() if not o.drained and o.meets(demand.needs)]
+        able = [
+            o
+            for o in self._offers.values()
+            if not o.drained and o.meets(demand.needs) and o.worker not in demand.shuns
+        ]
         if not able:
             asked = words_of(demand.needs)
             wanted = f"offers {asked}" if asked else "takes cameras"
-            return f"none of {len(self._offers)} workers {wanted}"
-        most = max(able, key=lambda offer: offer.room - self._load[offer.worker])
-        free = max(0.0, most.room - self._load[most.worker])
-        return (
-            f'it takes {demand.cost:.2f} cores; worker "{most.worker}" has most left, {free:.2f} '
-            f"of {most.room:.2f}"
-        )
+            reaches = " and reaches it" if demand.shuns else ""
+            return f"none of {len(self._offers)} workers {wanted}{reaches}"
+        return most_left(demand.takes, {o.worker: self._filled[o.worker] for o in able})
 
     def _even_out(self) -> None:
         """Move cameras of the fullest workers to the emptiest, where these differ by too much."""
-        full = [(-self._share(n), n) for n, offer in self._offers.items() if not offer.drained]
-        if not any(self._better(name, self._imbalance) for _, name in full):
+        names = [name for name, offer in self._offers.items() if not offer.drained]
+        if not any(self._better(name, self._imbalance) for name in names):
             return
+        full = [(-self._filled[name].share, name) for name in names]
         heapq.heapify(full)
         while full:
             share, name = heapq.heappop(full)
-            if -share != self._share(name) or not (
+            if -share != self._filled[name].share or not (
                 found := self._better(name, self._imbalance / 2)
             ):
                 continue  # an old share, or nothing to gain there
             self._give(*found)
-            heapq.heappush(full, (-self._share(name), name))
+            heapq.heappush(full, (-self._filled[name].share, name))
 
     def _better(self, worker: str, differs: float) -> tuple[Demand, str] | None:
         """A camera of a worker, and another worker that is so much emptier that it is better there,
@@ -248,12 +254,12 @@ class _Placing:
         """
         by_needs: dict[Needs, list[Demand]] = {}
         for demand in self._of[worker].values():
-            if demand.settled and demand.cost > _LITTLE:
+            if demand.settled and demand.cost > LITTLE:
                 by_needs.setdefault(demand.needs, []).append(demand)
         found = []
         for needs, demands in by_needs.items():
             heap = self._heap(needs)
-            if not heap or self._share(worker) - heap[0][0] <= differs + _LITTLE:
+            if not heap or self._filled[worker].share - heap[0][0] <= differs + LITTLE:
                 continue
             other = heap[0][1]
             if self._offers[other].fresh:
@@ -263,10 +269,10 @@ class _Placing:
         return max(found, key=lambda pair: (pair[0].cost, pair[0].camera), default=None)
 
     def _evens(self, demand: Demand, worker: str, other: str) -> bool:
-        here, there = self._offers[worker].room, self._offers[other].room
-        after = (self._load[worker] - demand.cost) / here if here > 0 else float("inf")
-        evens = (self._load[other] + demand.cost) / there <= after + _LITTLE
-        return evens and self._fits(demand, other)
+        if other in demand.shuns or not self._filled[other].fits(demand.takes):
+            return False
+        after = self._filled[worker].share_with(demand.takes, -1)
+        return self._filled[other].share_with(demand.takes) <= after + LITTLE
 
 
 def words_of(needs: Needs) -> str:
@@ -277,9 +283,10 @@ def words_of(needs: Needs) -> str:
     return " and ".join(asked)
 
 
-def _cost(demand: Demand) -> float:
-    return demand.cost
-
-
 def _by_cost(demand: Demand) -> tuple[float, str]:
     return -demand.cost, demand.camera
+
+
+def _is_more(takes: Amounts, least: Amounts) -> bool:
+    """Return whether there is no room for ``takes`` where there was none for ``least``."""
+    return all(one >= other - LITTLE for one, other in zip(takes, least, strict=True))

@@ -16,6 +16,7 @@ import ray
 
 from fleet.hosting import HostedWorker, settings_of
 from fleet.keeping import keep_or_end
+from fleet.redis_address import public, whole
 
 NAMESPACE = "mirante"
 KEEPERS = 3  # one decides, the others stand by
@@ -35,6 +36,10 @@ QUIET = {
     "RAY_raylet_start_wait_time_s": "180",
 }
 
+NICENESS = (
+    "RAY_worker_niceness"  # Ray's own 15 would have all else on the machine go before cameras
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +53,7 @@ class WorkerActor:
     """Hosts one worker of the fleet.
 
     Args:
-        url: address of Redis.
+        url: address of Redis, as ``public`` returns it.
         worker: its name.
         cores: that its cameras may use; None for what it finds.
         by_node: call the machine by Ray's ID of the node, where several are on one machine.
@@ -64,7 +69,7 @@ class WorkerActor:
         settings: Mapping[str, Any],
     ) -> None:
         node = node_name(ray.get_runtime_context().get_node_id()) if by_node else None
-        self._hosted = HostedWorker(url, settings_of(worker, node, cores, settings))
+        self._hosted = HostedWorker(whole(url), settings_of(worker, node, cores, settings))
 
     def pid(self) -> int | None:
         """Return the worker's process; None between two of them."""
@@ -79,13 +84,14 @@ class KeeperActor:
     """Keeps the fleet, or stands by.
 
     Args:
-        url: address of Redis.
+        url: address of Redis, as ``public`` returns it.
     """
 
     def __init__(self, url: str) -> None:
         logging.basicConfig(level=logging.INFO)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=keep_or_end, args=(url, self._over), daemon=True)
+        args = (whole(url), self._over)
+        self._thread = threading.Thread(target=keep_or_end, args=args, daemon=True)
         self._thread.start()
 
     def pid(self) -> int:
@@ -107,7 +113,7 @@ def start_keepers(url: str, count: int = KEEPERS) -> list[Any]:
     """Start keepers, or find those that run."""
     remote = ray.remote(KeeperActor)
     return [
-        remote.options(**_options(f"keeper-{number}", num_cpus=0)).remote(url)
+        remote.options(**_options(f"keeper-{number}", num_cpus=0)).remote(public(url))
         for number in range(count)
     ]
 
@@ -134,7 +140,21 @@ def start_worker(
     """
     options = _options(f"worker-{worker}", num_cpus=num_cpus, num_gpus=num_gpus)
     remote = ray.remote(WorkerActor).options(**options)
-    return remote.remote(url, worker, cores, by_node, settings or {})
+    return remote.remote(public(url), worker, cores, by_node, settings or {})
+
+
+def check(actors: Sequence[Any], timeout_s: float = 60.0) -> None:
+    """Wait until actors work.
+
+    Raises:
+        RuntimeError: one cannot, in words.
+    """
+    try:
+        ray.get([actor.pid.remote() for actor in actors], timeout=timeout_s)
+    except ray.exceptions.GetTimeoutError:
+        log.warning("not all of the fleet began within %g s; the others work", timeout_s)
+    except ray.exceptions.RayActorError as error:
+        raise RuntimeError(str(error).strip().splitlines()[-1].strip()) from None
 
 
 def close(actors: Sequence[Any], timeout_s: float = 30.0) -> None:
@@ -154,7 +174,9 @@ def close(actors: Sequence[Any], timeout_s: float = 30.0) -> None:
 
 
 def _options(name: str, **resources: float) -> dict[str, Any]:
+    env = {} if NICENESS in os.environ else {"runtime_env": {"env_vars": {NICENESS: "0"}}}
     return {
+        **env,
         "name": name,
         "namespace": NAMESPACE,
         "lifetime": "detached",

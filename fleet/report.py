@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fleet.ceilings import busiest
 from pipeline.control.entries import Desired
 from pipeline.control.fleet_report import (
     FleetReport,
@@ -75,8 +76,8 @@ def average(reports: Iterable[WorkerReport]) -> Each | None:
     cores = sum(room.cameras * (room.camera_percent or 0) / 100 for _, room in measured)
     held = [(room.cameras, room.camera_bytes) for _, room in measured if room.camera_bytes]
     memory = sum(n * size for n, size in held) / max(1, sum(n for n, _ in held))
-    with_gpu = [(report, room) for report, room in measured if _busiest(report) is not None]
-    shares = sum((_busiest(report) or 0.0) / 100 for report, _ in with_gpu)
+    with_gpu = [(report, room) for report, room in measured if busiest(report) is not None]
+    shares = sum((busiest(report) or 0.0) / 100 for report, _ in with_gpu)
     return Each(cores / cameras, memory, shares / max(1, sum(r.cameras for _, r in with_gpu)))
 
 
@@ -99,7 +100,7 @@ def fit_on(reports: Sequence[WorkerReport], each: Each | None) -> Fit | None:
     memory = [room.memory_left_bytes for room in rooms if room.memory_left_bytes is not None]
     if memory:
         left["memory"] = min(memory)
-    if (busy := max((_busiest(report) or 0.0 for report in reports), default=0.0)) > 0:
+    if (busy := max((busiest(report) or 0.0 for report in reports), default=0.0)) > 0:
         left["GPU"] = 1 - KEPT - busy / 100
     return fit(left, each.amounts)
 
@@ -169,7 +170,7 @@ def _node(
         memory_bytes=newest.machine.memory_bytes,
         memory_used_bytes=newest.machine.memory_used_bytes,
         gpus=len(newest.gpus),
-        gpu_percent=_busiest(newest),
+        gpu_percent=busiest(newest),
         more=None if fits is None else fits.more,
         limited_by="" if fits is None else fits.limited_by,
     )
@@ -192,8 +193,3 @@ def _member(
         if room is not None and measured
         else None,
     )
-
-
-def _busiest(report: WorkerReport) -> float | None:
-    shares = [g.utilisation_percent for g in report.gpus if g.utilisation_percent is not None]
-    return max(shares, default=None)

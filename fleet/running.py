@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import ray
@@ -20,7 +21,7 @@ from pipeline.control.registry import connect
 from pipeline.control.worker_file import known_address
 from pipeline.logs import configure_logs
 from pipeline.worker.dashboard_process import DashboardProcess
-from pipeline.worker.process import stop_on_signals
+from pipeline.worker.process import STOPPING, stop_on_signals
 from pipeline.worker.redis_server import RedisServer, is_free_port
 
 EACH_NODE = 4  # cameras of the demo
@@ -49,7 +50,7 @@ def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: s
     configure_logs(Log(level="warning"))
     stop = threading.Event()
     with ExitStack() as around:
-        stop_on_signals(stop, around)
+        stop_on_signals(stop, around, (*STOPPING, signal.SIGHUP))
         url = redis_url or around.enter_context(RedisServer()).url
         client = around.enter_context(connect(url))
         if nodes is None:
@@ -66,7 +67,8 @@ def run_fleet(nodes: int | None, demo: bool, seconds: float | None, redis_url: s
         typer.echo(f"open {page.url}" + ("" if redis_url else f" — Redis: {url}"))
         until_s = float("inf") if seconds is None else time.monotonic() + seconds
         while not stop.wait(min(SAY_S, max(0.0, until_s - time.monotonic()))):
-            say(client)
+            with suppress(OSError):  # the terminal is gone
+                say(client)
             if time.monotonic() >= until_s:
                 break
         if demo:
@@ -81,7 +83,8 @@ def _on_cluster(url: str, around: ExitStack) -> int:
     around.callback(ray.shutdown)
     workers = list[Any]()
     around.callback(ray_fleet.close, workers)
-    around.callback(ray_fleet.close, ray_fleet.start_keepers(url))  # first: all workers end
+    keepers = ray_fleet.start_keepers(url)
+    around.callback(ray_fleet.close, keepers)  # first: all workers end
     library: Any = ray  # whose functions have no types
     for node in library.nodes():
         if not node["Alive"]:
@@ -98,4 +101,5 @@ def _on_cluster(url: str, around: ExitStack) -> int:
                 url, name, num_cpus=share, num_gpus=1 if gpus else 0, cores=cores
             )
             workers.append(actor)
+    ray_fleet.check([*keepers, *workers])
     return len(workers)

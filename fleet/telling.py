@@ -61,7 +61,7 @@ class Telling:
         members = keeper.members
         return Kept(
             workers=sorted(members.known),
-            gone=frozenset(members.known) - members.alive,
+            gone=frozenset(members.known) - members.alive - members.unsure,
             draining=members.drained,
             waiting=waiting,
             moves=moves,

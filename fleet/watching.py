@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 import redis
@@ -25,6 +25,18 @@ class _Said(msgspec.Struct):
 _read = msgspec.json.Decoder(_Said)
 
 
+class Pause(NamedTuple):
+    """A time without entries.
+
+    Attributes:
+        seconds: that it lasts.
+        began_s: when the last entry before it was sent, Unix seconds.
+    """
+
+    seconds: float
+    began_s: float
+
+
 @dataclass(slots=True)
 class Seen:
     """The entries of a camera, as they came.
@@ -37,12 +49,13 @@ class Seen:
     at_s: list[float] = field(default_factory=list)
     epochs: list[int] = field(default_factory=list)
 
-    def longest_s(self, since_s: float, until_s: float) -> float:
+    def longest(self, since_s: float, until_s: float) -> Pause:
         """Return the longest pause in a time, at whose ends it is as if an entry had come."""
         inside = [at_s for at_s in self.at_s if since_s <= at_s <= until_s]
         if not inside:
-            return until_s - since_s
-        return max((after - before for before, after in pairwise(inside)), default=0.0)
+            return Pause(until_s - since_s, since_s)
+        found = (Pause(after - before, before) for before, after in pairwise(inside))
+        return max(found, default=Pause(0.0, since_s))
 
     def stale(self) -> int:
         """Return how many entries stand behind one of a later epoch."""

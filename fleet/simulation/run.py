@@ -15,6 +15,7 @@ import typer
 
 from engines.console import print_table
 from fleet.keeper import EVEN_S, Keeper
+from fleet.keeping import LEASE_MS
 from fleet.members import TICK_S
 from fleet.redis_use import Used, total, used
 from fleet.simulation.filling import camera_name, fill, spec_of
@@ -22,9 +23,11 @@ from fleet.simulation.plan import Plan
 from fleet.simulation.servers import servers
 from fleet.simulation.site import Crews, owners, until
 from fleet.telling import Telling
+from mirante.keys import FLEET_KEEPER
 from pipeline.control.beats import beats
 from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Desired
+from pipeline.control.lease import Lease
 from pipeline.control.registry import connect
 
 ADDED = 3  # cameras, one after the other
@@ -44,6 +47,7 @@ class Step:
         redis: what the servers did meanwhile, together.
         busiest: the most that one server was busy, as a share of a core.
         keeper, workers: processor time of theirs a second.
+        held_s: the longest time after which the keeper prolonged its lease.
     """
 
     what: str
@@ -54,6 +58,7 @@ class Step:
     busiest: float
     keeper: float
     workers: float
+    held_s: float
 
 
 class KeptThread:
@@ -62,16 +67,18 @@ class KeptThread:
     Attributes:
         keeper: that works there.
         cpu_s: processor time of its steps.
-        longest_s: of one step.
+        held_s: the longest time after which it prolonged its lease; may be set to 0.
     """
 
     def __init__(self, url: str) -> None:
         self._client = connect(url)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        self.keeper = Keeper(self._client)
+        self._lease = Lease(self._client, FLEET_KEEPER, "the keeper", "nothing", LEASE_MS)
+        self.keeper = Keeper(self._client, decides=self._decides)
         self._telling = Telling(self._client)
-        self.cpu_s = self.longest_s = 0.0
+        self._taken_s = time.monotonic()
+        self.cpu_s = self.held_s = 0.0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -84,14 +91,19 @@ class KeptThread:
 
     def _run(self) -> None:
         while not self._over.wait(TICK_S):
-            began_s, cpu_s = time.monotonic(), time.thread_time()
+            cpu_s = time.thread_time()
             try:
-                self.keeper.step()
-                self._telling.tell(self.keeper)
+                if self._decides():
+                    self.keeper.step()
+                    self._telling.tell(self.keeper)
             except (redis.RedisError, RegistryError) as error:
                 typer.echo(f"keeper: {error}", err=True)
             self.cpu_s += time.thread_time() - cpu_s
-            self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+
+    def _decides(self) -> bool:
+        now_s = time.monotonic()
+        self.held_s, self._taken_s = max(self.held_s, now_s - self._taken_s), now_s
+        return self._lease.take()
 
 
 class Simulation:
@@ -117,7 +129,7 @@ class Simulation:
         """Do something, and measure what that takes of all."""
         before, began_s = used(self._client), time.monotonic()
         keeper_s, workers_s = self._kept.cpu_s, self._crews.cpu_s()
-        moved = self._kept.keeper.moved
+        moved, self._kept.held_s = self._kept.keeper.moved, 0.0
         seconds = done()
         passed_s, after = time.monotonic() - began_s, used(self._client)
         each = [now.since(then) for now, then in zip(after, before, strict=True)]
@@ -130,6 +142,7 @@ class Simulation:
             max(one.cpu_s / one.at_s for one in each),
             (self._kept.cpu_s - keeper_s) / passed_s,
             max(0.0, self._crews.cpu_s() - workers_s) / passed_s,
+            self._kept.held_s,
         )
 
     def settled(self) -> float | None:
@@ -189,8 +202,6 @@ def run_simulation(plan: Plan) -> list[Step]:
     with ExitStack() as stack:
         url = stack.enter_context(servers(plan.redis))
         client = stack.enter_context(connect(url, 10.0))
-        entries = [wanted(camera_name(number), number) for number in range(plan.cameras)]
-        fill(client, entries)
         nodes = max(1, plan.workers // 2)
         crews = stack.enter_context(Crews(url, plan.workers, plan.processes, plan.fps, nodes))
         begun = until(
@@ -198,6 +209,7 @@ def run_simulation(plan: Plan) -> list[Step]:
         )
         if begun is None:
             raise RuntimeError(f"not all workers began within {plan.timeout_s:g} s")
+        fill(client, [wanted(camera_name(number), number) for number in range(plan.cameras)])
         kept = stack.enter_context(KeptThread(url))
         simulation = Simulation(plan, url, crews, kept, client)
         share = len(crews.alive) // plan.processes
@@ -219,7 +231,7 @@ def show(plan: Plan) -> bool:
     steps = run_simulation(plan)
     headings = (
         "step", "s until it is so", "moves", "Redis MB out", "Redis CPU s",
-        "busiest server %", "commands/s", "keeper CPU %", "workers CPU %",
+        "busiest server %", "commands/s", "keeper CPU %", "workers CPU %", "lease s",
     )  # fmt: skip
     print_table(headings, [_cells(step) for step in steps])
     return all(step.seconds is not None for step in steps)
@@ -237,4 +249,5 @@ def _cells(step: Step) -> list[str]:
         f"{step.redis.commands / step.passed_s:,.0f}",
         f"{100 * step.keeper:.1f}",
         f"{100 * step.workers:.0f}",
+        f"{step.held_s:.1f}",
     ]

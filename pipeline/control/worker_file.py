@@ -96,17 +96,17 @@ def redis_address(option: str | None = None, worker: str | None = None) -> str:
     """The Redis that a command talks to: its option, that of the variables, that of the live
     worker, else redis://127.0.0.1:6379. With several live workers it is that of the named one.
     """
-    named = option or _of_variables()
+    named = option or of_variables()
     of_worker = live_worker(worker) if worker and not named else None
     return named or of_worker or known_address() or DEFAULT_URL
 
 
 def known_address() -> str | None:
     """Return the Redis of the variables or of the live worker; None where neither names one."""
-    return _of_variables() or live_worker()
+    return of_variables() or live_worker()
 
 
-def _of_variables() -> str | None:
+def of_variables() -> str | None:
     """Return the Redis of MIRANTE_REDIS_URL, else that of the variables of a service, which has its
     password in a file; None where there are none.
     """

@@ -117,6 +117,18 @@ STANDBY = CameraReport(
 )
 
 
+def refused_report(name: str, why: str) -> CameraReport:
+    """Return the report of a camera that cannot begin: its key or model is missing, or is wrong."""
+    return CameraReport(
+        state=State.FAILED.value,
+        reason=why.removeprefix(f'camera "{name}": '),
+        counts=Counts(),
+        in_flight=0,
+        detections=0,
+        code=FaultCode.INVALID.value,
+    )
+
+
 @dataclass(slots=True)
 class Seen:
     """The observations of a camera since it was started."""

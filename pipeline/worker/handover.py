@@ -15,11 +15,11 @@ from pipeline.cameras.state import State
 from pipeline.config.camera import Camera
 from pipeline.config.settings import Settings
 from pipeline.control.entries import Desired
+from pipeline.control.sessions import LATE_S, may_be_full
 from pipeline.worker.beating import Beating
 from pipeline.worker.camera import RunningCamera
 from plugins.outbox.outbox import Outbox
 
-LATE_S = 8.0  # a camera that gives no frame until then may allow one session, which is the other's
 LEAVE_S = 15.0  # a worker that ends waits so long for others to take over its cameras
 LEAVE_TICK_S = 0.1
 
@@ -88,13 +88,16 @@ class Handovers:
         return entry is not None and entry.worker == self._worker and not entry.paused
 
     def late(self, cameras: Mapping[str, RunningCamera]) -> list[str]:
-        """Return the cameras that gave no frame for too long, to be begun ``at_once``."""
+        """Return the cameras that gave no frame for too long, and that may allow one session, which
+        is the other worker's: to be begun ``at_once``.
+        """
         before_s = time.monotonic() - LATE_S
         return [
             name
             for name, running in cameras.items()
             if running.line.takes_over
             and running.runner.state is not State.RUNNING
+            and may_be_full(running.runner.code)
             and self._begun_s[name] < before_s
         ]
 

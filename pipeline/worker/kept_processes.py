@@ -33,11 +33,13 @@ class Plan:
         name: the worker's.
         command: the program and its arguments.
         variables: of the environment, beside those of this process.
+        files: open ones that it is given, by their numbers.
     """
 
     name: str
     command: Sequence[str]
     variables: Mapping[str, str]
+    files: tuple[int, ...] = ()
 
 
 class KeptProcess:
@@ -50,6 +52,7 @@ class KeptProcess:
         plan: what to run.
         silent_s: seconds after which one that says nothing of itself is killed; None for never.
         pause_s: the pause before it is started again, at first and at most.
+        gives_up: do not start one again whose configuration was refused at the start.
 
     Attributes:
         is_ready: it runs, and has said that it is ready.
@@ -58,9 +61,13 @@ class KeptProcess:
     """
 
     def __init__(
-        self, plan: Plan, silent_s: float | None = None, pause_s: tuple[float, float] = PAUSE_S
+        self,
+        plan: Plan,
+        silent_s: float | None = None,
+        pause_s: tuple[float, float] = PAUSE_S,
+        gives_up: bool = True,
     ) -> None:
-        self.name = plan.name
+        self.name, self._gives_up = plan.name, gives_up
         self._plan, self._silent_s, self._pause_s = plan, silent_s, pause_s
         self._told: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -139,7 +146,7 @@ class KeptProcess:
                 self.is_ready = False
             if self._stopping.is_set():
                 return
-            if status == REFUSED_STATUS and not self.was_ready:
+            if status == REFUSED_STATUS and self._gives_up and not self.was_ready:
                 self.is_refused = True
                 return
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
@@ -163,6 +170,7 @@ class KeptProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # it has no table to draw; its log goes where ours does
                 env={**os.environ, **self._plan.variables, **told},
+                pass_fds=self._plan.files,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends all of them
             )
             return self._process

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from pipeline.worker.worker import Worker
 log = logging.getLogger(__name__)
 
 SOON_S = 1.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_worker(
@@ -136,10 +137,20 @@ def _settled_cameras(settings: Settings) -> list[Camera]:
     return [camera for camera in settled if camera is not None]
 
 
-def stop_on_signals(stop: threading.Event, around: ExitStack) -> None:
-    """Let SIGINT and SIGTERM set ``stop`` until ``around`` ends."""
+def stop_on_signals(
+    stop: threading.Event, around: ExitStack, numbers: Sequence[int] = STOPPING
+) -> None:
+    """Let signals set ``stop`` until ``around`` ends. A hang-up that is ignored (nohup) stays so.
+
+    Args:
+        stop: that they set.
+        around: until whose end they do.
+        numbers: of the signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         before = signal.signal(number, lambda *_: stop.set())
         around.callback(signal.signal, number, before)

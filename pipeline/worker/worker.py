@@ -39,6 +39,7 @@ from pipeline.worker.camera import (
     MakeRunner,
     RunningCamera,
     bare_status,
+    refused_report,
     stop_all,
 )
 from pipeline.worker.clips import WorkerClips
@@ -165,9 +166,8 @@ class Worker:
     def state(self) -> WorkerState:
         """Return how everything is now. Safe to call from any thread."""
         outbox, cameras = self.outbox.state, dict(self.cameras)
-        running = {
-            name: camera.report(self._views.report(name)) for name, camera in cameras.items()
-        }
+        said = {n: refused_report(n, why) for n, why in dict(self._refused).items()}
+        said |= {name: each.report(self._views.report(name)) for name, each in cameras.items()}
         return WorkerState(
             outbox=OutboxReport(
                 connected=outbox.connected and not self._outage.words,
@@ -182,7 +182,7 @@ class Worker:
                 ),
             ),
             standby=self._tenancy.standing.why_not_ready,
-            cameras=running
+            cameras=said
             | dict.fromkeys(self._paused, PAUSED)
             | dict.fromkeys(self._held, HELD)
             | dict.fromkeys(self._standing_by, STANDBY),
@@ -341,13 +341,14 @@ class Worker:
         self._held = held
 
     def _start(self, name: str, camera: Camera, at_once: bool = False) -> None:
-        self._refused.pop(name, None)
         self._builds.want(use.name for use in camera.models())
         takes_over = self._handovers.begin(name, at_once)
         try:
             self.cameras[name] = self._starter.start(name, camera, takes_over)
         except ValueError as error:
-            self._fail(name, error)
+            self._refuse(name, error)
+        else:
+            self._refused.pop(name, None)
 
     def _tell_paused(self, before: Collection[str], stopped: Mapping[str, RunningCamera]) -> None:
         """Tells of each camera once that it is paused; one that was ``stopped`` may have told."""
@@ -362,11 +363,8 @@ class Worker:
         self._again_s = time.monotonic() + AGAIN_S
         if self._refused.get(name) != str(error):
             self._refused[name] = str(error)
-            self._fail(name, error)
-
-    def _fail(self, name: str, error: Exception) -> None:
-        log.error("camera %s: %s", name, str(error).removeprefix(f'camera "{name}": '))
-        self.outbox.status(bare_status(name, State.FAILED, str(error), FaultCode.INVALID))
+            log.error("camera %s: %s", name, str(error).removeprefix(f'camera "{name}": '))
+            self.outbox.status(bare_status(name, State.FAILED, str(error), FaultCode.INVALID))
 
     def _blurred(self, model: str) -> set[str]:
         """The classes that cameras blur which run a model."""

@@ -94,8 +94,8 @@ def test_each_camera_has_one_publisher_whatever_ends(site: Site) -> None:
 def test_what_is_stale_and_what_is_a_pause() -> None:
     seen = Seen([10.0, 10.1, 10.4, 10.5], [1, 1, 3, 2])
     assert seen.stale() == 1
-    assert seen.longest_s(10.0, 11.0) == pytest.approx(0.3)
-    assert seen.longest_s(11.0, 12.0) == 1.0
+    assert seen.longest(10.0, 11.0) == pytest.approx((0.3, 10.1))
+    assert seen.longest(11.0, 12.0) == (1.0, 11.0)
 
 
 @pytest.mark.full

@@ -102,7 +102,7 @@ def test_a_lost_worker_is_left_for_the_others_and_used_again(site: Site) -> None
     assert {found[name].before for name in hit} == {"a"}
     assert {move.why for move in site.keeper.moves if move.source} == {'worker "a" is gone'}
     site.pass_by(1)
-    site.keeper.costs._usual = 0.6  # so that it is worth the while
+    site.keeper.costs._usual = (0.6, 0.0, 0.0)  # so that it is worth the while
     site.pass_by(20)
     assert Counter(site.places().values())["a"] >= 2
 
@@ -199,7 +199,7 @@ def test_one_that_took_over_and_died_is_taken_over_from(site: Site) -> None:
     site.pass_by(LOST_S + 0.5, but=(first,))
     assert site.places()["c1"] == other
     site.client.set(owner_key("c1"), "late:x.1")
-    site.keeper._moving["c1"] = site.now_s + 20
+    site.keeper._arrivals.note("c1", "", {}, site.now_s)
     site.keeper.step()
     assert site.registry.cameras()["c1"].before == "late"
 
@@ -231,6 +231,7 @@ def test_one_of_several_keepers_decides(
 def test_many_cameras_are_one_write(site: Site) -> None:
     for number in range(40):
         site.join(f"w{number}", cores=80.0)
+    site.pass_by(0.5)  # a keeper that begins waits for each to beat once more
     site.add(*(f"c{number}" for number in range(120)))
     version = site.client.hget(CAMERAS_VERSION, "number")
     site.pass_by(0.25)
@@ -264,6 +265,51 @@ def test_a_worker_that_was_late_is_given_more_time(site: Site) -> None:
     site.pass_by(CALM_S + 1)
     site.pass_by(LOST_S + 0.5, but="a")
     assert site.keeper.members.alive == {"b"}, "it has been on time for long"
+
+
+def test_a_keeper_that_is_always_late_finds_one_that_is_lost(site: Site) -> None:
+    """As of a machine that is too busy to look four times a second."""
+    site.join("a")
+    site.join("b")
+    site.add(*(f"c{number}" for number in range(4)))
+    site.pass_by(2)
+    assert site.pass_by(10, but="a", step_s=2.0) == 2
+    assert set(site.places().values()) == {"b"}
+
+
+def test_a_keeper_that_begins_does_not_take_an_old_beat_for_life(site: Site) -> None:
+    site.join("a")
+    site.join("dead")
+    beat(site.client, "dead", site.workers["dead"])
+    site.add("c1", "c2")
+    site.registry.assign({"c1": Place("dead")})
+    site.pass_by(1, but=("dead",))
+    assert site.places() == {"c1": "dead", "c2": "a"}, "it may work, and is given nothing"
+    site.pass_by(LOST_S, but=("dead",))
+    assert site.places() == {"c1": "a", "c2": "a"}
+
+
+def test_many_are_given_in_parts_as_long_as_the_keeper_decides(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.keeper.WRITTEN", 10)
+    asked: list[int] = []
+
+    def decides() -> bool:
+        asked.append(len(asked))
+        return len(asked) < 4
+
+    site.keeper = Keeper(site.client, lambda: site.now_s, decides=decides)
+    site.join("a", cores=80.0)
+    site.add("first")
+    for _ in range(3):
+        site.pass_by(0.25)
+        asked.clear()
+    site.add(*(f"c{number}" for number in range(40)))
+    assert site.pass_by(0.25) == 30
+    asked.clear()
+    assert site.pass_by(0.25) == 10
+    assert set(site.places().values()) == {"a"}
 
 
 def test_where_no_worker_is_left_cameras_stay_until_one_comes_back(site: Site) -> None:

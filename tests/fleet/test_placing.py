@@ -142,3 +142,51 @@ def test_ten_thousand_cameras_are_spread_over_many_workers() -> None:
         by_worker[each.worker] += each.cost
     assert max(by_worker.values()) - min(by_worker.values()) < 0.3
     assert place([*demands, Demand("one more", 0.2)], offers).moves.keys() == {"one more"}
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("demand", "words"),
+    [
+        (
+            Demand("new", 0.1, memory=3 * GIB),
+            '3072 MiB of memory; worker "b" has most left, 2048 of',
+        ),
+        (Demand("new", 0.1, gpu=0.5), '50% of a GPU; worker "b" has most left, 30% of 80%'),
+        (Demand("new", 5.0, memory=GIB), '5.00 cores; worker "a" has most left, 4.00 of 4.00'),
+    ],
+)
+def test_memory_and_gpu_are_bounds_too(demand: Demand, words: str) -> None:
+    offers = [
+        Offer("a", 4.0, memory=GIB, gpu_room=0.0),
+        Offer("b", 4.0, memory=4 * GIB, gpu_room=0.8),
+    ]
+    there = Demand("there", 0.1, worker="b", memory=2 * GIB, gpu=0.5)
+    plan = place([there, demand], offers)
+    assert plan.moves == {}
+    assert f"it takes {words}" in plan.refused["new"]
+
+
+def test_a_worker_is_as_full_as_what_it_has_least_of() -> None:
+    """One whose GPU is taken is not the emptiest, whatever its processor does."""
+    offers = [Offer("a", 8.0, gpu_room=0.8), Offer("b", 8.0, gpu_room=0.8)]
+    there = [Demand(f"c{n}", 0.1, worker="a", gpu=0.2) for n in range(3)]
+    there.append(Demand("d", 3.0, worker="b"))
+    plan = place([*there, Demand("new", 0.1, gpu=0.1)], offers)
+    assert plan.moves["new"] == "b"
+    too_much = [Demand(f"c{n}", 0.1, worker="a", gpu=0.3) for n in range(3)]
+    assert list(place(too_much, offers).moves.values()) == ["b"]
+
+
+def test_a_worker_that_could_not_reach_a_camera_is_passed_over() -> None:
+    offers = [Offer("a", 8.0), Offer("b", 1.0), Offer("c", 8.0)]
+    shuns = frozenset("ac")
+    assert place([Demand("x", 0.5, shuns=shuns), Demand("y", 0.5)], offers).moves["x"] == "b"
+    full = [Demand("x", 2.0, shuns=shuns), Demand("y", 2.0)]
+    plan = place(full, offers)
+    assert plan.moves.keys() == {"y"}
+    assert plan.refused["x"] == 'it takes 2.00 cores; worker "b" has most left, 1.00 of 1.00'
+    none = place([Demand("x", 0.5, shuns=frozenset("abc"))], offers)
+    assert none.refused["x"] == "none of 3 workers takes cameras and reaches it"

@@ -107,6 +107,8 @@ def test_what_a_camera_lacks_may_come_later(
     with running_worker.running(worker):
         wait_for(lambda: failed(client, "gate") and failed(client, "yard"))
         assert "which this machine has not: put it into" in failed(client, "yard")[0]
+        said = worker.state().cameras["yard"]
+        assert (said.state, said.code) == ("failed", "invalid"), "which the fleet's keeper reads"
         home.mkdir(exist_ok=True)
         (home / "about.yaml").write_bytes(about)
         place.put(pin.digest, home / "about.yaml")

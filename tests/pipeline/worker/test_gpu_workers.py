@@ -163,6 +163,19 @@ def test_a_configuration_that_is_refused_is_not_tried_again(
         assert process.was_ready
 
 
+def test_a_fleet_s_worker_is_given_its_file_each_time_and_is_not_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = os.memfd_create("worker.yaml")
+    os.write(file, b"13")
+    program = "import sys; sys.exit(int(open(sys.argv[1]).read()) - 11)"
+    plan = Plan("a", [sys.executable, "-S", "-c", program, f"/proc/self/fd/{file}"], {}, (file,))
+    with KeptProcess(plan, pause_s=SOON, gives_up=False) as process:
+        until(lambda: caplog.text.count("worker a ended with status 2; it starts again") > 1)
+        assert not process.is_refused
+    os.close(file)
+
+
 def test_a_worker_that_hangs_is_killed(caplog: pytest.LogCaptureFixture) -> None:
     with kept(READY + "time.sleep(600)", silent_s=0.2) as process:
         until(lambda: heard(process))

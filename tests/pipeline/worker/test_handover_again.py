@@ -6,10 +6,15 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from mirante.events import Event
+from mirante.faults import FaultCode
 from mirante.redis_url import RedisUrl
+from pipeline.cameras.state import State
 from pipeline.config.settings import Settings
 from pipeline.control.entries import Desired
+from pipeline.control.sessions import LATE_S
 from pipeline.worker.handover import Handovers
 from plugins.outbox.outbox import Outbox
 
@@ -36,3 +41,22 @@ def test_what_waits_is_kept_where_the_camera_is_its_workers_already() -> None:
     handovers.follow({}, (), {})
     handovers.follow({"gate": TAKEN}, (), {})
     assert handovers.begin("gate"), "others had it since"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [(FaultCode.CAMERA_FULL, ["gate"]), (FaultCode.NO_ROUTE, []), (None, [])],
+    ids=["one session", "out of reach", "a model loads"],
+)
+def test_only_a_camera_that_may_allow_one_session_is_claimed_without_an_image(
+    code: FaultCode | None, found: list[str]
+) -> None:
+    outbox = Outbox(URL)
+    handovers = Handovers(Settings.model_validate({"worker": "b"}), outbox, RedisUrl(URL))
+    handovers.follow({"gate": TAKEN}, (), {})
+    assert handovers.begin("gate")
+    runner = SimpleNamespace(state=State.RECONNECTING, code=code)
+    running: Any = SimpleNamespace(line=SimpleNamespace(takes_over=True), runner=runner)
+    assert handovers.late({"gate": running}) == []
+    handovers._begun_s["gate"] -= LATE_S
+    assert handovers.late({"gate": running}) == found
