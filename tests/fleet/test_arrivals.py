@@ -14,8 +14,8 @@ from pipeline.control.memory import FOREIGN_S
 from pipeline.control.registry import Place, connect
 from pipeline.control.reports import CameraReport, publish
 from pipeline.worker.redis_server import RedisServer
-from tests.fleet.test_keeper import Site
 from tests.support.api_server import REPORT
+from tests.support.fleet_site import Site
 
 pytestmark = pytest.mark.redis
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import msgspec
 import pytest
-import redis
 
 from fleet import keeping
 from fleet.cli import drain as drain_command
@@ -20,55 +19,14 @@ from fleet.keeping import cameras_on, check_kept, drain, keep, keep_or_end, runn
 from fleet.members import CALM_S, LOST_S
 from fleet.placing import Demand, Offer, Plan, place
 from mirante.keys import CAMERAS, CAMERAS_VERSION, FLEET_BEATS, owner_key
-from pipeline.control.beats import Beat, beat, beats, end
+from pipeline.control.beats import beat, beats, end
 from pipeline.control.changing import RegistryError
 from pipeline.control.entries import Needs
 from pipeline.control.registry import Place, Registry, connect
 from pipeline.worker.redis_server import RedisServer
+from tests.support.fleet_site import SPEC, Site
 
 pytestmark = pytest.mark.redis
-SPEC = {"url": "test://", "stages": []}
-
-
-class Site:
-    """Workers that are beats alone."""
-
-    def __init__(self, client: redis.Redis) -> None:
-        self.client, self.now_s = client, 100.0
-        self.keeper = Keeper(client, lambda: self.now_s)
-        self.registry = Registry(client)
-        self.workers: dict[str, Beat] = {}
-
-    def join(self, worker: str, cores: float = 4.0, **offers: object) -> None:
-        said = {"run": worker, "number": 0, "node": f"{worker}-node", "cores": cores, **offers}
-        self.workers[worker] = Beat(**said)  # type: ignore[arg-type]
-
-    def add(self, *cameras: str, needs: Needs | None = None) -> None:
-        for camera in cameras:
-            self.registry.add(camera, SPEC, needs or Needs())
-
-    def pass_by(self, seconds: float, but: Collection[str] = (), step_s: float = 0.25) -> int:
-        """Let a while pass in which all beat but some; return how many cameras moved."""
-        moved, until_s = 0, self.now_s + seconds
-        while self.now_s < until_s:
-            self.now_s += step_s
-            for worker, said in self.workers.items():
-                if worker not in but:
-                    number = int(self.now_s * 10)
-                    self.workers[worker] = msgspec.structs.replace(said, number=number)
-                    beat(self.client, worker, self.workers[worker])
-            moved += self.keeper.step()
-            self.arrive()
-        return moved
-
-    def arrive(self) -> None:
-        """Those that have cameras publish them, as soon as they are given some."""
-        for name, entry in self.registry.cameras().items():
-            if entry.worker:
-                self.client.set(owner_key(name), f"{entry.worker}:x.1")
-
-    def places(self) -> dict[str, str]:
-        return {name: entry.worker for name, entry in self.registry.cameras().items()}
 
 
 @pytest.fixture
