@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,13 @@ class _Stream:
     is_broken: bool = False
 
 
+@dataclass
+class _Event:
+    is_timed: bool
+    stream: int = 0  # that it was recorded in last
+    done_s: float | None = None
+
+
 class SimulatedCuda:
     """The functions that ``engines.runtimes.tensorrt.cuda`` calls.
 
@@ -56,6 +64,8 @@ class SimulatedCuda:
     cudaMemcpyKind = real.cudaMemcpyKind  # noqa: N815
     cudaStreamCaptureMode = real.cudaStreamCaptureMode  # noqa: N815
     cudaStreamNonBlocking = real.cudaStreamNonBlocking  # noqa: N815
+    cudaEventDefault = real.cudaEventDefault  # noqa: N815
+    cudaEventDisableTiming = real.cudaEventDisableTiming  # noqa: N815
 
     def __init__(self, architecture: tuple[int, int] = (8, 9), name: str = "Simulated L4") -> None:
         self.refuse: dict[str, Any] = {}
@@ -70,6 +80,7 @@ class SimulatedCuda:
         self._streams: dict[int, _Stream] = {}
         self._graphs: dict[int, list[Work]] = {}
         self._executables: dict[int, list[Work]] = {}
+        self._events: dict[int, _Event] = {}
 
     def open(self) -> dict[str, int]:
         """How many of what was made are not given back."""
@@ -77,6 +88,7 @@ class SimulatedCuda:
         counts = {"device": kinds.count("device"), "host": kinds.count("host")}
         counts |= {"streams": len(self._streams), "graphs": len(self._graphs)}
         counts["executables"] = len(self._executables)
+        counts["events"] = len(self._events)
         return {name: count for name, count in counts.items() if count}
 
     def memory(self, pointer: int, size: int, kind: str = "device") -> NDArray[np.uint8]:
@@ -141,6 +153,7 @@ class SimulatedCuda:
         kinds = {
             real.cudaMemcpyKind.cudaMemcpyHostToDevice: ("host", "device"),
             real.cudaMemcpyKind.cudaMemcpyDeviceToHost: ("device", "host"),
+            real.cudaMemcpyKind.cudaMemcpyDeviceToDevice: ("device", "device"),
         }
         origin, goal = kinds[kind]
 
@@ -148,6 +161,8 @@ class SimulatedCuda:
             self.memory(target, size, goal)[:] = self.memory(source, size, origin)
 
         pointers = frozenset({source if origin == "device" else target})
+        if origin == goal:
+            pointers = frozenset({source, target})
         self.enqueue(int(stream), Work(copy, pointers))
         return (Code.cudaSuccess,)
 
@@ -183,6 +198,42 @@ class SimulatedCuda:
         finally:
             with self._lock:
                 waited.queued.clear()
+        return (Code.cudaSuccess,)
+
+    def cudaEventCreateWithFlags(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
+        if refused := self._refused("cudaEventCreateWithFlags"):
+            return (refused, None)
+        handle = next(self._handles)
+        self._events[handle] = _Event(is_timed=flags == real.cudaEventDefault)
+        return (Code.cudaSuccess, real.cudaEvent_t(handle))
+
+    def cudaEventRecord(self, event: Any, stream: Any) -> tuple[Any, ...]:  # noqa: N802
+        noted = self._events[int(event)]
+        noted.stream, noted.done_s = int(stream), None
+
+        def done() -> None:
+            noted.done_s = time.perf_counter()
+
+        self.enqueue(int(stream), Work(done))
+        return (Code.cudaSuccess,)
+
+    def cudaEventSynchronize(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
+        waited = self._events[int(event)]
+        if waited.done_s is not None or not waited.stream:
+            return (Code.cudaSuccess,)
+        return self.cudaStreamSynchronize(waited.stream)
+
+    def cudaEventElapsedTime(self, begin: Any, end: Any) -> tuple[Any, ...]:  # noqa: N802
+        both = [self._events[int(event)] for event in (begin, end)]
+        if not all(each.is_timed for each in both):
+            return (Code.cudaErrorInvalidResourceHandle, None)
+        first_s, last_s = (each.done_s for each in both)
+        if first_s is None or last_s is None:
+            return (Code.cudaErrorNotReady, None)
+        return (Code.cudaSuccess, (last_s - first_s) * 1e3)
+
+    def cudaEventDestroy(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
+        del self._events[int(event)]
         return (Code.cudaSuccess,)
 
     def cudaStreamBeginCapture(self, stream: Any, mode: Any) -> tuple[Any, ...]:  # noqa: N802

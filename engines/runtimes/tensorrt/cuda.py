@@ -227,6 +227,42 @@ class Stream:
         self._cuda.call(asked, "cudaMemcpyAsync", target, source, size, kind, self._stream)
 
 
+class Event:
+    """A place in a stream's work, to wait for or to measure from.
+
+    Args:
+        cuda: of the GPU, which is the calling thread's.
+        timed: ``ms_since`` is asked for.
+    """
+
+    def __init__(self, cuda: Cuda, timed: bool = False) -> None:
+        self._cuda = cuda
+        flags = cuda.api.cudaEventDefault if timed else cuda.api.cudaEventDisableTiming
+        self._event = cuda.call("for an event", "cudaEventCreateWithFlags", flags)
+
+    @property
+    def handle(self) -> int:
+        """Return the integer that ``Stream.wait`` takes, of any GPU."""
+        return int(self._event)
+
+    def record(self, stream: Stream) -> None:
+        """Queues it behind all that was queued before."""
+        self._cuda.call("to mark a place", "cudaEventRecord", self._event, stream.handle)
+
+    def wait(self) -> None:
+        """Waits until all before it is done."""
+        self._cuda.call("to finish the work queued", "cudaEventSynchronize", self._event)
+
+    def ms_since(self, earlier: Event) -> float:
+        """Return the milliseconds between two that are done, both ``timed``."""
+        both = earlier._event, self._event
+        return float(self._cuda.call("for a time", "cudaEventElapsedTime", *both))
+
+    def close(self) -> None:
+        """Gives it back."""
+        self._cuda.give_back("an event", "cudaEventDestroy", self._event)
+
+
 class Graph:
     """Recorded work, replayed by ``Stream.launch`` with the addresses it was recorded with."""
 
