@@ -72,6 +72,8 @@ class Clip:
 def read_clip(path: Path) -> Clip:
     """Reads an H.264, H.265 or MJPEG clip from any container that GStreamer can open.
 
+    A file without a container has no times: it is taken to be without B-frames.
+
     Raises:
         ClipError: no such file, or no such video in it.
     """
@@ -81,9 +83,19 @@ def read_clip(path: Path) -> Clip:
         raise ClipError(f"{path}: expected a clip of {known}, got {codec or 'no video'}")
     samples = list(_samples(f"{_open(path)} ! {codec} ! {_CODECS[codec]}"))
     caps, pictures = samples[0][0], [picture for _, picture in samples]
+    if any(picture.pts_ns == Gst.CLOCK_TIME_NONE for picture in pictures):
+        pictures = _timed(caps, pictures)
     shown = sorted(picture.pts_ns for picture in pictures)
     frame_ns = (shown[-1] - shown[0]) // max(1, len(shown) - 1) or Gst.SECOND // 25
     return Clip(caps, tuple(pictures), shown[-1] - min(shown[0], pictures[0].dts_ns) + frame_ns)
+
+
+def _timed(caps: str, pictures: list[Picture]) -> list[Picture]:
+    """Return the images with times of the rate that their caps name."""
+    named, numerator, denominator = Gst.Caps.from_string(caps)[0].get_fraction("framerate")
+    rate = numerator / denominator if named and numerator else 25
+    times = [round(n * Gst.SECOND / rate) for n in range(len(pictures))]
+    return [replace(each, pts_ns=at, dts_ns=at) for at, each in zip(times, pictures, strict=True)]
 
 
 def prepare_clip(path: Path, cache_dir: Path) -> Path:

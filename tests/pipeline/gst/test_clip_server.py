@@ -91,6 +91,14 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, theora: Path) -> None:
         prepare_clip(tmp_path / "text.mp4", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["1080p30.h264", "1080p30.h265"])
+def test_a_file_without_a_container_has_the_times_of_its_rate(name: str) -> None:
+    clip = read_clip(ROOT / "benchmarks/gpu/clips" / name)
+    assert [round(each.pts_ns * 30 / Gst.SECOND) for each in clip.pictures[1:]] == [*range(1, 30)]
+    assert [each.key for each in clip.pictures] == [True] + [False] * 29
+    assert clip.duration_ns == pytest.approx(Gst.SECOND, abs=30)
+
+
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (334, 190)])
 def test_an_encoded_clip_is_faithful(
     width: int, height: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
