@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.dashboard.plan import Plan as PagesPlan
+from benchmarks.gpu.plan import Plan as GpuPlan
 from benchmarks.lanes.plan import Plan as LanesPlan
 from benchmarks.latency.plan import Plan as LatencyPlan
 from benchmarks.line.plan import Plan as LinePlan
@@ -83,6 +84,19 @@ def engines_(plan: EnginesPlan) -> None:
     from benchmarks.engines import run_engines
 
     run_engines(plan)
+
+
+@app.command()
+@command
+def gpu(plan: GpuPlan) -> None:
+    """Measure all that this machine's NVIDIA GPU does for us, within 8 minutes.
+
+    Exit 1 unless all was measured; what was not says why.
+    """
+    from benchmarks.gpu.run import run_bench
+
+    if not run_bench(plan):
+        raise typer.Exit(1)
 
 
 @app.command()

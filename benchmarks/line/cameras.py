@@ -113,16 +113,30 @@ def camera_options(job: Job) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def running_cameras(job: Job, specs: list[dict[str, object]]) -> Iterator[list[RunningCamera]]:
+def running_cameras(
+    job: Job, specs: list[dict[str, object]]
+) -> AbstractContextManager[list[RunningCamera]]:
     """Start cameras ``bench0`` … and yield them; they stop at the end."""
+    named = {f"bench{i}": spec for i, spec in enumerate(specs)}
+    return running(job.redis, named, job.threads_each)
+
+
+@contextmanager
+def running(
+    redis: str, specs: Mapping[str, Mapping[str, object]], threads: int
+) -> Iterator[list[RunningCamera]]:
+    """Start cameras and yield them; they stop at the end.
+
+    Args:
+        redis: address of a Redis for the results.
+        specs: the keys of each, by its name.
+        threads: of one inference.
+    """
     cv2.setNumThreads(1)  # as a worker does
-    outbox = Outbox(job.redis)
+    outbox = Outbox(redis)
     outbox.start()
-    starter = CameraStarter(CameraRunner, outbox, Models(), job.threads_each)
-    cameras = [
-        starter.start(f"bench{i}", Camera.model_validate(spec)) for i, spec in enumerate(specs)
-    ]
+    starter = CameraStarter(CameraRunner, outbox, Models(), threads)
+    cameras = [starter.start(name, Camera.model_validate(spec)) for name, spec in specs.items()]
     try:
         yield cameras
     finally:

@@ -124,15 +124,15 @@ def loaded(
     together = stacked(feeds, batch)
     full, through = [], []
     for _ in range(rounds):
-        full.append(batch * _rate([lambda: session.run(together)], seconds))
+        full.append(batch * calls_per_s([lambda: session.run(together)], seconds))
         callers = [partial(batcher.run, feeds[i % len(feeds)]) for i in range(2 * batch)]
-        through.append(_rate(callers, seconds))
+        through.append(calls_per_s(callers, seconds))
     close(batcher)
     return Loaded(median(full), median(through))
 
 
-def _rate(callers: Sequence[Callable[[], object]], seconds: float) -> float:
-    """Calls a second of all callers together, each in a thread of its own.
+def calls_per_s(callers: Sequence[Callable[[], object]], seconds: float) -> float:
+    """Return the calls a second of all callers together, each in a thread of its own.
 
     Raises what a caller raised.
     """

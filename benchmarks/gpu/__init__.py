@@ -1,0 +1,1 @@
+"""Everything that a machine's NVIDIA GPU does for Mirante, measured by one command."""

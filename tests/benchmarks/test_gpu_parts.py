@@ -1,0 +1,348 @@
+"""A dry run of each part of ``mirante bench gpu``, on doubles of what this machine has not."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.gpu import building, callers, decoding, kernels, needs, streams
+from benchmarks.gpu.child import Measure, said_by
+from benchmarks.gpu.figures import Figure
+from benchmarks.gpu.here import Here
+from benchmarks.gpu.job import Job
+from benchmarks.gpu.kernel_cases import Sizes
+from benchmarks.gpu.kernels import Effort
+from benchmarks.gpu.nvdec_rate import decode_units
+from benchmarks.gpu.nvml import Nvml
+from benchmarks.gpu.streams import Step, search
+from engines.cuda.launching import Kernels, Launch
+from engines.manifest import ZOO
+from engines.runtimes.tensorrt.cuda import Cuda
+from engines.store.engines import Engine
+from tests.support.host_kernels import built
+from tests.support.simulated_cuda import SimulatedCuda
+from tests.support.simulated_driver import SimulatedDriver
+from tests.support.simulated_nvml import SimulatedNvml
+from tests.support.tensorrt_sessions import Bench, bench, random_x
+
+JOB = Job(seconds=0.0, models=("test-boxes",), precisions=("fp32",))
+SMALL = Effort(Sizes((64, 36), 32, (3, 8, 20), (160, 9)), copied=4096, times=2, rounds=2)
+
+
+def figures(measure: Measure, here: Here, job: Job = JOB) -> list[Figure]:
+    """Return what a part measures; it must be whole."""
+    *told, last = said_by(measure, (), job, here)
+    assert (last.done, last.why) == (True, "")
+    found = [each.figure for each in told]
+    assert None not in found
+    return [each for each in found if each is not None]
+
+
+@dataclass
+class Gpu:
+    """CUDA, the driver and NVML of a GPU that is simulated."""
+
+    cuda: SimulatedCuda
+    driver: SimulatedDriver
+    nvml: SimulatedNvml
+
+    def here(self, **others: Any) -> Here:
+        cubin = self.driver
+        return Here(
+            cuda=lambda: Cuda(self.cuda),
+            kernels=lambda cuda: Kernels(cuda, cubin),
+            nvml=lambda: Nvml(self.nvml),
+            **others,
+        )
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpu]:
+    from engines.cuda import launching
+    from engines.cuda.compiling import KERNELS
+
+    code = b"\x7fELF" + b" ".join(name.encode() for name in KERNELS)
+    monkeypatch.setattr(launching, "cubin", lambda _architecture: code)
+    cuda = SimulatedCuda()
+    made = Gpu(cuda, SimulatedDriver(cuda, built()), SimulatedNvml())
+    yield made
+    assert cuda.faults == []
+    assert cuda.open() == {}
+    assert made.driver.modules == 0
+    assert made.nvml.begun == 0
+
+
+def test_kernels_are_timed_and_proved(gpu: Gpu) -> None:
+    copying, *found = figures(partial(kernels.measure, effort=SMALL), gpu.here())
+    assert copying.unit == "GB/s"
+    assert copying.value is not None
+    assert copying.value > 0
+    assert [each.what.split(",")[0] for each in found] == [
+        *("fill_slot", "fill_slot", "fill_region", "pack_masks", "pack_masks", "score_rows"),
+    ]
+    for each in found:
+        assert each.value is not None, each
+        assert each.value > 0
+        assert each.note.endswith("the host's result")
+    # Once for its result, recorded twice, launched once before and twice in the rounds.
+    assert gpu.driver.ran.count("fill_region") == 1 + 2 * 3
+    assert found[0].more["bytes"] == 64 * 36 * 3 // 2 + 32 * 32 * 3 * 2
+
+
+@pytest.mark.parametrize("kernel", ["fill_slot", "fill_region", "pack_masks", "copy_rows"])
+def test_a_kernel_that_does_nothing_is_found_out(
+    gpu: Gpu, kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = gpu.driver._host.run
+
+    def others(work: Launch) -> None:
+        if work.kernel != kernel:
+            run(work)
+
+    monkeypatch.setattr(gpu.driver, "_host", type("Host", (), {"run": staticmethod(others)})())
+    found = figures(partial(kernels.measure, effort=SMALL), gpu.here())
+    wrong = [each for each in found if each.value is None]
+    assert {each.what.split(",")[0] for each in wrong} == {kernel.replace("copy", "score")}
+    assert all(each.note.startswith("its result is not the host's: ") for each in wrong)
+
+
+def test_engines_are_built_and_compared(home: Path) -> None:
+    del home
+    job = replace(JOB, models=("test-boxes", "nosuch"), runtime="onnxruntime")
+    made, unknown = figures(building.measure, Here(), job)
+    assert made.what == "test-boxes fp32, to build"
+    assert made.value is not None
+    assert made.value >= 0
+    assert made.more["iou mean"] > 0.98
+    assert 'no model "nosuch"' in unknown.note
+    again, _ = figures(building.measure, Here(), job)
+    assert again.note.startswith("found, built before; ")
+    assert [name for name, _ in building.kept_engines(job, Here())] == ["test-boxes fp32"]
+    with pytest.raises(RuntimeError, match="no engine is here: the part engines built none"):
+        next(building.kept_engines(replace(job, models=("test-lane",)), Here()))
+
+
+def test_int8_is_calibrated_on_a_file_that_stays_the_same(home: Path) -> None:
+    first = building.compared_pictures()
+    content = first.read_bytes()
+    first.unlink()
+    assert building.compared_pictures().read_bytes() == content
+    assert first.is_relative_to(home)
+    job = replace(
+        JOB, precisions=("fp16", "int8"), models=("a", "b", "test-lane"), runtime="tensorrt"
+    )
+    asked = building.requests_of(job)
+    assert [(each.model, each.precision) for each in asked] == [
+        *(("a", "fp16"), ("b", "fp16"), ("test-lane", "fp16"), ("a", "int8"), ("b", "int8")),
+    ]
+    assert [each.calibrate for each in asked] == [None, None, None, str(first), str(first)]
+
+
+@pytest.fixture
+def tensorrt(tmp_path: Path) -> Iterator[Bench]:
+    """An engine of a small network, in TensorRT on simulated CUDA."""
+    made = bench(tmp_path, "10")
+    yield made
+    assert made.cuda.faults == []
+    assert made.cuda.open() == {}
+
+
+def with_engine(made: Bench, *names: str) -> Here:
+    """Return a machine whose store has the engine of one model, and no other."""
+    about: dict[str, Any] = {"file": made.path.name, "runtime": "tensorrt", "batch": 4}
+    engine = Engine("key", made.path.parent, about)
+
+    return Here(
+        find=lambda request: engine if request.model in names else None,
+        open=lambda _runtime, _path: made.open(),
+        feeds=lambda _engine, _session: [random_x(1, seed) for seed in range(3)],
+    )
+
+
+ON_TENSORRT = replace(JOB, models=("nosuch", "net"), runtime="tensorrt")
+
+
+def test_callers_of_the_batcher(tensorrt: Bench) -> None:
+    found = figures(callers.measure, with_engine(tensorrt, "net"), ON_TENSORRT)
+    assert [each.what for each in found] == [f"net fp32, {n} callers" for n in (1, 4, 16, 64)]
+    for each in found:
+        assert each.ratio is not None
+        assert each.ratio > 0
+        assert 0 < each.more["p50_ms"] <= each.more["p95_ms"]
+
+
+def test_without_an_engine_nothing_is_timed(tensorrt: Bench) -> None:
+    for measure in (callers.measure, streams.measure):
+        (said,) = said_by(measure, (), ON_TENSORRT, with_engine(tensorrt))
+        assert said.why == "no engine is here: the part engines built none"
+
+
+def test_streams_are_added_while_that_gains(gpu: Gpu) -> None:
+    asked: list[int] = []
+
+    def rate(clip: Path, codec: str, count: int, seconds: float, meanwhile: Any) -> float:
+        asked.append(count)
+        gpu.nvml.used = (100 + 30 * count) << 20
+        meanwhile()
+        if codec == "H.265" and count > 1:
+            raise RuntimeError("no session is left")
+        return {1: 900.0, 4: 3000.0, 16: 3100.0}[count]
+
+    found = figures(partial(decoding.measure, ways={"double": rate}), gpu.here())
+    assert asked == [1, 4, 16, 1, 4]
+    first, memory, second, _ = found
+    assert (first.what, first.value, first.unit) == ("H.264 1080p30, double", 103.0, "streams")
+    assert first.note == "900 frames/s of 1; 3000 frames/s of 4; 3100 frames/s of 16"
+    assert memory.value == pytest.approx(30)
+    assert (second.value, second.note.split("; ")[-1]) == (30.0, "no session is left")
+    gpu.nvml.refuse["nvmlInit_v2"] = 3
+
+    def missing(*_: Any) -> float:
+        raise ImportError("it is not installed")
+
+    found = figures(partial(decoding.measure, ways={"double": missing}), gpu.here())
+    assert [each.note for each in found] == ["it is not installed"] * 2
+
+
+class Surface:
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+
+    def give_back(self) -> None:
+        self._counts["held"] -= 1
+
+
+class Decoder:
+    """Gives the frame before, as decoders do."""
+
+    def __init__(self, counts: dict[str, int], fails: bool) -> None:
+        self._counts, self._fails, self._seen = counts, fails, 0
+        counts["open"] += 1
+
+    def decode(self, address: int, size: int, pts: int) -> list[tuple[Surface, int]]:
+        if self._fails:
+            raise RuntimeError("no session is left")
+        self._seen += 1
+        if self._seen == 1:
+            return []
+        self._counts["held"] += 1
+        return [(Surface(self._counts), pts - 1)]
+
+    def close(self) -> None:
+        self._counts["open"] -= 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_decoders_of_access_units_are_counted_and_closed(fails: bool) -> None:
+    counts, looked = {"open": 0, "held": 0}, []
+    lock = threading.Lock()
+
+    def open_decoder() -> Decoder:
+        with lock:
+            return Decoder(counts, fails)
+
+    if fails:
+        with pytest.raises(RuntimeError, match="no session is left"):
+            decode_units(open_decoder, [b"a", b"b"], 1, 0.0)
+    else:
+        rate = decode_units(
+            open_decoder, [b"a", b"b"], 1, 0.01, lambda: looked.append(counts["open"])
+        )
+        assert rate > 0
+        assert looked == [1]
+    assert counts == {"open": 0, "held": 0}
+
+
+@pytest.mark.parametrize("codec", decoding.CLIPS)
+def test_the_clips_that_ship_are_seconds_of_1080p30(codec: str) -> None:
+    clip = decoding.SHIPPED / decoding.CLIPS[codec]
+    units = decoding.access_units(clip, codec)
+    assert len(units) % decoding.FPS == 0
+    assert sum(map(len, units)) == clip.stat().st_size
+
+
+def test_a_clip_without_delimiters_is_refused(tmp_path: Path) -> None:
+    clip = tmp_path / "1080p30.h264"
+    clip.write_bytes(b"\0\0\0\1\x67")
+    with pytest.raises(ValueError, match=r"h264: expected H\.264 with a delimiter before each"):
+        decoding.access_units(clip, "H.264")
+
+
+@pytest.mark.parametrize(
+    ("holds", "tried"), [(0, [1]), (5, [1, 2, 4, 8, 6, 5]), (64, [1, 2, 4, 8, 16, 32, 64])]
+)
+def test_cameras_are_doubled_and_then_halved_between(holds: int, tried: list[int]) -> None:
+    def run(cameras: int) -> Step:
+        return Step(cameras, "", 20.0, 90.0 if cameras <= holds else 110.0, 1.0)
+
+    steps = list(search(run, 64, lambda: 100.0))
+    assert [each.cameras for each in steps] == tried
+
+
+def test_no_step_is_begun_that_would_not_end() -> None:
+    left = iter([100.0, 100.0, 70.0, 40.0])
+    steps = search(lambda cameras: Step(cameras, "", 1.0, 2.0, 1.0), 64, lambda: next(left))
+    assert [each.cameras for each in steps] == [1]
+
+
+def test_the_line_is_told_step_by_step(tensorrt: Bench) -> None:
+    def run(cameras: int) -> Step:
+        if cameras == 4:
+            raise RuntimeError("no results of all cameras")
+        return Step(cameras, "", 20.0, 50.0 * cameras, 1.0, (500 + 40 * cameras) << 20)
+
+    job = replace(ON_TENSORRT, seconds=100.0)
+    found = figures(partial(streams.measure, run=run), with_engine(tensorrt, "net"), job)
+    assert [each.value for each in found[:3]] == [50.0, 100.0, 150.0]
+    whole, memory = found[-2:]
+    assert (whole.value, whole.unit) == (2.0, "streams")
+    assert "not 3: p95 150 ms, 100% of the frames read" in whole.note
+    assert memory.value == pytest.approx(40)
+    (said,) = said_by(
+        partial(streams.measure, run=lambda _: (_ for _ in ()).throw(RuntimeError("no Redis"))),
+        (),
+        job,
+        with_engine(tensorrt, "net"),
+    )
+    assert said.why == "no Redis"
+
+
+@pytest.mark.rtsp
+@pytest.mark.redis
+def test_a_step_of_the_whole_line_without_a_gpu(tmp_path: Path) -> None:
+    """Real cameras, workers and Redis; what is decoded in software, and the model on the CPU."""
+    for name in ("test-boxes.yaml", "test-boxes.onnx"):
+        shutil.copy(ZOO / name, tmp_path / name)
+    job = replace(JOB, decode="software")
+    step = streams.run_step(1, str(tmp_path / "test-boxes.yaml"), job, Here(), 1.0)
+    assert (step.cameras, step.why) == (1, "")
+    assert step.read > 0
+    assert 0 < step.p50_ms <= step.p95_ms
+
+
+def test_all_that_a_part_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise ImportError(f"{name} is missing")
+
+    monkeypatch.setattr("engines.runtimes.tensorrt.library.library", missing)
+    monkeypatch.setitem(__import__("sys").modules, "pipeline.gst.decoders", None)
+    monkeypatch.setenv("PATH", "")
+
+    def no_gpu() -> Cuda:
+        raise RuntimeError("no GPU is here")
+
+    asked = ("gpu", "runtime", "gstreamer", "redis")
+    (said,) = said_by(callers.measure, asked, JOB, Here(cuda=no_gpu))
+    first, *others = said.why.split("; ")
+    assert first == "no GPU is here"
+    assert others[:2] == ["tensorrt is missing", "tensorrt-rtx is missing"]
+    assert others[2].startswith("GStreamer is missing (")
+    assert others[-1].startswith("redis-server is not installed")
+    assert needs.lacks("gstreamer", JOB, Here()) in said.why
