@@ -33,9 +33,11 @@ def by_gstreamer(
         ImportError: GStreamer is missing.
         RuntimeError: it has no such decoder, or it fails.
     """
-    from pipeline.gst.decode_rate import decode_rate
-    from pipeline.gst.decoders import hardware_decoders
-
+    try:
+        from pipeline.gst.decode_rate import decode_rate
+        from pipeline.gst.decoders import hardware_decoders
+    except (ImportError, ValueError) as error:  # ValueError: GStreamer's description is missing
+        raise ImportError(f"GStreamer is missing ({error})") from error
     media = MEDIA[codec]
     able = [each.name for each in hardware_decoders("nvidia") if media in each.media]
     if not able:
