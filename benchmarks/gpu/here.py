@@ -1,31 +1,64 @@
-"""What the parts measure with; tests put doubles in its place."""
+"""What the parts measure with; tests put doubles in its place.
+
+What a part does not use is not imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.gpu.nvml import Nvml
-from engines.builder.build import build, find
-from engines.builder.request import Request
-from engines.cuda.launching import Kernels
-from engines.inspect.values import Arrays, fed
-from engines.manifest import read
-from engines.runtimes import Session, open_session
-from engines.runtimes.tensorrt.cuda import Cuda
-from engines.store.engines import Engine
-from pipeline.cameras.synthetic import picture
+
+if TYPE_CHECKING:
+    from engines.builder.request import Request
+    from engines.cuda.launching import Kernels
+    from engines.inspect.values import Arrays
+    from engines.runtimes import Session
+    from engines.runtimes.tensorrt.cuda import Cuda
+    from engines.store.engines import Engine
 
 PICTURES = 8
 SIZE = 640, 360
 
 
+def _cuda() -> Cuda:
+    from engines.runtimes.tensorrt.cuda import Cuda
+
+    return Cuda()
+
+
+def _kernels(cuda: Cuda) -> Kernels:
+    from engines.cuda.launching import Kernels
+
+    return Kernels(cuda)
+
+
+def _build(request: Request) -> Engine:
+    from engines.builder.build import build
+
+    return build(request)
+
+
+def _find(request: Request) -> Engine | None:
+    from engines.builder.build import find
+
+    return find(request)
+
+
 def _open(runtime: str, path: Path) -> Session:
+    from engines.runtimes import open_session
+
     return open_session(runtime, path, 1)
 
 
 def _feeds(engine: Engine, session: Session) -> Sequence[Arrays]:
+    from engines.inspect.values import fed
+    from engines.manifest import read
+    from pipeline.cameras.synthetic import picture
+
     spec = read(engine.manifest).input
     return [fed(spec, session.inputs, picture(10 * n, *SIZE)) for n in range(PICTURES)]
 
@@ -43,10 +76,10 @@ class Here:
         feeds: what such a session is fed for each of some images.
     """
 
-    cuda: Callable[[], Cuda] = Cuda
-    kernels: Callable[[Cuda], Kernels] = Kernels
+    cuda: Callable[[], Cuda] = _cuda
+    kernels: Callable[[Cuda], Kernels] = _kernels
     nvml: Callable[[], Nvml] = Nvml
-    build: Callable[[Request], Engine] = build
-    find: Callable[[Request], Engine | None] = find
+    build: Callable[[Request], Engine] = _build
+    find: Callable[[Request], Engine | None] = _find
     open: Callable[[str, Path], Session] = _open
     feeds: Callable[[Engine, Session], Sequence[Arrays]] = _feeds

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.gpu.here import Here
 from benchmarks.gpu.job import Job
-from engines.builder.request import ON_GPU
 
 
 def lacks(need: str, job: Job, here: Here) -> str:
@@ -26,6 +25,7 @@ def runtime_of(job: Job) -> str:
     Raises:
         ImportError: neither is here; says why of both.
     """
+    from engines.builder.request import ON_GPU
     from engines.runtimes.tensorrt.library import library
 
     if job.runtime:
