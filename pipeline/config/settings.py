@@ -235,6 +235,14 @@ class Engine(Section):
         None, ge=1, le=256, description="maximum images per call; null: 8 on a GPU, else 1"
     )
 
+    gpu_memory_mib: int | None = Field(
+        None,
+        ge=16,
+        le=1 << 20,
+        description="MiB that the worker may hold of each GPU for images and results on their way; "
+        "engines' weights are not in it. null: what the GPU has",
+    )
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         asked = self.precision != "fp32" or self.batch is not None

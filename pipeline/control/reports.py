@@ -263,8 +263,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
         outbox: the way to Redis.
         standby: why another worker may run the cameras, in words; empty where this one does.
         cameras: by name, paused ones too.
-        models: what runs, one entry a name.
-        builds: by model, how far its engine is.
+        models, builds: what runs, one entry a name; by model, how far its engine is.
+        gpu_memory: bytes that it holds by use, by index of the GPU; ``pinned`` are the host's.
     """
 
     outbox: OutboxReport
@@ -272,6 +272,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelReport, ...]
     builds: dict[str, BuildReport]
     standby: str = ""
+    gpu_memory: dict[str, dict[str, int]] = {}
 
     def accounts(self) -> Iterator[tuple[str, CameraReport, Counts]]:
         """Yield each camera that is not paused, with its account."""
@@ -282,8 +283,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     def not_ready(self) -> list[str]:
         """Return why it is not ready, in words: Redis is away, or a camera was not tried yet.
 
-        A camera that failed does not count: its trouble is its own, and the others work. A worker
-        that stands by says so alone.
+        A camera that failed does not count, as others work. Who stands by says that alone.
         """
         if self.standby:
             return [self.standby]

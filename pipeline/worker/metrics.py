@@ -56,6 +56,7 @@ class WorkerCollector(Collector):
         yield from _events(now)
         yield from _outbox(now.outbox)
         yield from _models(now)
+        yield from _gpu_memory(now)
         yield GaugeMetricFamily(
             "mirante_standby",
             "1 while another worker runs under this one's name.",
@@ -275,3 +276,15 @@ def _models(now: WorkerState) -> Iterator[GaugeMetricFamily]:
     for name, build in now.builds.items():
         builds.add_metric([name, build.state], 1)
     yield from (running, builds)
+
+
+def _gpu_memory(now: WorkerState) -> Iterator[GaugeMetricFamily]:
+    memory = GaugeMetricFamily(
+        "mirante_gpu_memory_bytes",
+        "Memory that the worker holds for work on a GPU, by use; pinned is the host's.",
+        labels=["gpu", "use"],
+    )
+    for gpu, by_use in now.gpu_memory.items():
+        for use, size in by_use.items():
+            memory.add_metric([gpu, use], size)
+    yield memory

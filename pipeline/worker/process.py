@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from engines.runtimes.tensorrt.held import MIB, held
 from engines.serving import Models, Served
 from pipeline.cameras.sharing import read_apart
 from pipeline.config.camera import Camera
@@ -67,7 +68,7 @@ def run_worker(
         DashboardError: the dashboard cannot be served as configured.
         TelemetryError: telemetry is asked for, and what it needs is not installed.
     """
-    limit_heaps()
+    _limit_memory(settings)
     stop = stop or threading.Event()
     telemetry = telemetry_of(settings)
     models = Models()
@@ -121,6 +122,12 @@ def load_models(cameras: Iterable[Camera], threads: int, models: Models) -> list
         for camera in cameras
         for use in camera.models()
     ]
+
+
+def _limit_memory(settings: Settings) -> None:
+    limit_heaps()
+    most = settings.engine.gpu_memory_mib
+    held.allow(None if most is None else most * MIB)
 
 
 def _settled_cameras(settings: Settings) -> list[Camera]:

@@ -12,6 +12,7 @@ import cv2
 import msgspec
 import redis
 
+from engines.runtimes.tensorrt.held import held
 from engines.serving import Models
 from mirante.faults import FaultCode
 from mirante.outage import Outage
@@ -165,9 +166,9 @@ class Worker:
 
     def state(self) -> WorkerState:
         """Return how everything is now. Safe to call from any thread."""
-        outbox, cameras = self.outbox.state, dict(self.cameras)
+        outbox, views = self.outbox.state, self._views
         said = {n: refused_report(n, why) for n, why in dict(self._refused).items()}
-        said |= {name: each.report(self._views.report(name)) for name, each in cameras.items()}
+        said |= {name: each.report(views.report(name)) for name, each in dict(self.cameras).items()}
         return WorkerState(
             outbox=OutboxReport(
                 connected=outbox.connected and not self._outage.words,
@@ -190,6 +191,7 @@ class Worker:
                 self.models.in_use(), tuple[ModelReport, ...], from_attributes=True
             ),
             builds=dict(self._builds.states),
+            gpu_memory=held.now(),
         )
 
     def _synchronise(self) -> None:

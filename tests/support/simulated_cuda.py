@@ -3,7 +3,8 @@
 It answers as ``cuda.bindings.runtime`` does: ``engines.runtimes.tensorrt.cuda`` runs on it
 unchanged. Work that is queued happens at ``cudaStreamSynchronize`` and not before; memory that was
 freed is never given out again, and using it is an illegal address; nothing may be allocated, freed
-or waited for while the same thread records a graph.
+or waited for while the same thread records a graph; what is done on a GPU that is not the thread's
+is a fault, and so is setting a node of a graph that is gone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from numpy.typing import NDArray
 
 real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings are not installed")
 Code = real.cudaError_t
+_KINDS = {
+    real.cudaMemcpyKind.cudaMemcpyHostToDevice: ("host", "device"),
+    real.cudaMemcpyKind.cudaMemcpyDeviceToHost: ("device", "host"),
+    real.cudaMemcpyKind.cudaMemcpyDeviceToDevice: ("device", "device"),
+}
 
 
 class FaultError(Exception):
@@ -37,8 +43,9 @@ class Work:
 
 @dataclass
 class _Stream:
+    gpu: int
     queued: list[Work] = field(default_factory=list)
-    recorded: list[Work] | None = None
+    recorded: dict[int, Work] | None = None  # by node
     recording_thread: int | None = None
     is_broken: bool = False
 
@@ -46,8 +53,15 @@ class _Stream:
 @dataclass
 class _Event:
     is_timed: bool
-    stream: int = 0  # that it was recorded in last
-    done_s: float | None = None
+    stream: int | None = None  # where it was recorded last
+    is_done: bool = True
+    at_s: float = 0.0
+
+
+@dataclass
+class _Executable:
+    source: int  # the graph that it was made of
+    nodes: dict[int, Work]
 
 
 class SimulatedCuda:
@@ -63,11 +77,20 @@ class SimulatedCuda:
     cudaError_t = Code  # noqa: N815
     cudaMemcpyKind = real.cudaMemcpyKind  # noqa: N815
     cudaStreamCaptureMode = real.cudaStreamCaptureMode  # noqa: N815
+    cudaStreamCaptureStatus = real.cudaStreamCaptureStatus  # noqa: N815
     cudaStreamNonBlocking = real.cudaStreamNonBlocking  # noqa: N815
     cudaEventDefault = real.cudaEventDefault  # noqa: N815
     cudaEventDisableTiming = real.cudaEventDisableTiming  # noqa: N815
 
-    def __init__(self, architecture: tuple[int, int] = (8, 9), name: str = "Simulated L4") -> None:
+    def __init__(
+        self,
+        architecture: tuple[int, int] = (8, 9),
+        name: str = "Simulated L4",
+        gpus: int = 1,
+        total: int = 8 << 30,
+    ) -> None:
+        self.gpus, self.total = gpus, total
+        self._here = threading.local()
         self.refuse: dict[str, Any] = {}
         self.launches = 0
         self.faults: list[str] = []
@@ -78,8 +101,8 @@ class SimulatedCuda:
         self._blocks: dict[int, tuple[str, NDArray[np.uint8]]] = {}
         self._freed: list[NDArray[np.uint8]] = []
         self._streams: dict[int, _Stream] = {}
-        self._graphs: dict[int, list[Work]] = {}
-        self._executables: dict[int, list[Work]] = {}
+        self._graphs: dict[int, dict[int, Work]] = {}
+        self._executables: dict[int, _Executable] = {}
         self._events: dict[int, _Event] = {}
 
     def open(self) -> dict[str, int]:
@@ -87,8 +110,7 @@ class SimulatedCuda:
         kinds = [kind for kind, _ in self._blocks.values()]
         counts = {"device": kinds.count("device"), "host": kinds.count("host")}
         counts |= {"streams": len(self._streams), "graphs": len(self._graphs)}
-        counts["executables"] = len(self._executables)
-        counts["events"] = len(self._events)
+        counts |= {"executables": len(self._executables), "events": len(self._events)}
         return {name: count for name, count in counts.items() if count}
 
     def memory(self, pointer: int, size: int, kind: str = "device") -> NDArray[np.uint8]:
@@ -103,16 +125,32 @@ class SimulatedCuda:
         """Queues work, or records it."""
         with self._lock:
             stream = self._streams[handle]
+            if stream.gpu != self.gpu:
+                self.faults.append(f"work for GPU {stream.gpu} where {self.gpu} is the thread's")
             if stream.recorded is not None:
-                stream.recorded.append(work)
+                stream.recorded[next(self._handles)] = work
                 return
             for other in self._streams.values():
                 if other is not stream and any(work.touches & one.touches for one in other.queued):
                     self.faults.append("two streams use the same memory at once")
             stream.queued.append(work)
 
+    @property
+    def gpu(self) -> int:
+        """The index of the calling thread's GPU."""
+        return getattr(self._here, "gpu", 0)
+
+    def set_node(self, executable: int, node: int, work: Work) -> bool:
+        """Put other work into a node; False where there is none such, or what it is of is gone."""
+        with self._lock:
+            found = self._executables[executable]
+            if node not in self._graphs.get(found.source, {}):
+                return False
+            found.nodes[node] = work
+            return True
+
     def cudaGetDeviceCount(self) -> tuple[Any, ...]:  # noqa: N802
-        return self._answer("cudaGetDeviceCount", 1)
+        return self._answer("cudaGetDeviceCount", self.gpus)
 
     def cudaGetDeviceProperties(self, device: int) -> tuple[Any, ...]:  # noqa: N802
         found = real.cudaDeviceProp()
@@ -140,7 +178,7 @@ class SimulatedCuda:
         if refused := self._refused("cudaStreamCreateWithFlags"):
             return (refused, None)
         handle = next(self._handles)
-        self._streams[handle] = _Stream()
+        self._streams[handle] = _Stream(self.gpu)
         return (Code.cudaSuccess, real.cudaStream_t(handle))
 
     def cudaStreamDestroy(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
@@ -150,12 +188,7 @@ class SimulatedCuda:
     def cudaMemcpyAsync(  # noqa: N802
         self, target: int, source: int, size: int, kind: Any, stream: Any
     ) -> tuple[Any, ...]:
-        kinds = {
-            real.cudaMemcpyKind.cudaMemcpyHostToDevice: ("host", "device"),
-            real.cudaMemcpyKind.cudaMemcpyDeviceToHost: ("device", "host"),
-            real.cudaMemcpyKind.cudaMemcpyDeviceToDevice: ("device", "device"),
-        }
-        origin, goal = kinds[kind]
+        origin, goal = _KINDS[kind]
 
         def copy() -> None:
             self.memory(target, size, goal)[:] = self.memory(source, size, origin)
@@ -175,8 +208,77 @@ class SimulatedCuda:
         self.enqueue(int(stream), Work(clear, frozenset({target})))
         return (Code.cudaSuccess,)
 
+    def cudaMemcpy2DAsync(  # noqa: N802
+        self,
+        target: int,
+        to_apart: int,
+        source: int,
+        from_apart: int,
+        length: int,
+        rows: int,
+        kind: Any,
+        stream: Any,
+    ) -> tuple[Any, ...]:
+        assert length <= min(to_apart, from_apart)
+        origin, goal = _KINDS[kind]
+
+        def copy() -> None:
+            for row in range(rows):
+                there = self.memory(target + row * to_apart, length, goal)
+                there[:] = self.memory(source + row * from_apart, length, origin)
+
+        pointer = source if origin == "device" else target
+        self.enqueue(int(stream), Work(copy, frozenset({pointer})))
+        return (Code.cudaSuccess,)
+
+    def cudaMemGetInfo(self) -> tuple[Any, ...]:  # noqa: N802
+        with self._lock:
+            used = sum(len(block) for kind, block in self._blocks.values() if kind == "device")
+        return (Code.cudaSuccess, self.total - used, self.total)
+
+    def cudaEventCreateWithFlags(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
+        if refused := self._refused("cudaEventCreateWithFlags"):
+            return (refused, None)
+        handle = next(self._handles)
+        self._events[handle] = _Event(is_timed=flags == real.cudaEventDefault)
+        return (Code.cudaSuccess, real.cudaEvent_t(handle))
+
+    def cudaEventDestroy(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
+        del self._events[int(event)]
+        return (Code.cudaSuccess,)
+
+    def cudaEventRecord(self, event: Any, stream: Any) -> tuple[Any, ...]:  # noqa: N802
+        marked = self._events[int(event)]
+        marked.stream, marked.is_done = int(stream), False
+
+        def pass_by() -> None:
+            marked.is_done, marked.at_s = True, time.perf_counter()
+
+        self.enqueue(int(stream), Work(pass_by))
+        return (Code.cudaSuccess,)
+
+    def cudaEventSynchronize(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
+        return self._reach(self._events[int(event)])
+
+    def cudaEventElapsedTime(self, start: Any, end: Any) -> tuple[Any, ...]:  # noqa: N802
+        first, last = (self._events[int(each)] for each in (start, end))
+        if not (first.is_timed and last.is_timed):
+            return (Code.cudaErrorInvalidResourceHandle, None)
+        if not (first.at_s and last.at_s and first.is_done and last.is_done):
+            return (Code.cudaErrorNotReady, None)
+        return (Code.cudaSuccess, (last.at_s - first.at_s) * 1e3)
+
+    def cudaStreamWaitEvent(  # noqa: N802
+        self, stream: Any, event: Any, flags: int
+    ) -> tuple[Any, ...]:
+        assert flags == 0
+        awaited = self._events[int(event)]
+        self.enqueue(int(stream), Work(lambda: self._wait_for(awaited)))
+        return (Code.cudaSuccess,)
+
     def cudaSetDevice(self, device: int) -> tuple[Any, ...]:  # noqa: N802
-        assert device == 0
+        assert 0 <= device < self.gpus
+        self._here.gpu = device
         return (self.refuse.get("cudaSetDevice", Code.cudaSuccess),)
 
     def cudaStreamSynchronize(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
@@ -189,57 +291,12 @@ class SimulatedCuda:
                 waited.is_broken = True
                 return (Code.cudaErrorStreamCaptureUnsupported,)
         self.before_work()
-        try:
-            for work in waited.queued:
-                work.run()
-        except FaultError as fault:
-            self.faults.append(str(fault))
-            return (Code.cudaErrorIllegalAddress,)
-        finally:
-            with self._lock:
-                waited.queued.clear()
-        return (Code.cudaSuccess,)
-
-    def cudaEventCreateWithFlags(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
-        if refused := self._refused("cudaEventCreateWithFlags"):
-            return (refused, None)
-        handle = next(self._handles)
-        self._events[handle] = _Event(is_timed=flags == real.cudaEventDefault)
-        return (Code.cudaSuccess, real.cudaEvent_t(handle))
-
-    def cudaEventRecord(self, event: Any, stream: Any) -> tuple[Any, ...]:  # noqa: N802
-        noted = self._events[int(event)]
-        noted.stream, noted.done_s = int(stream), None
-
-        def done() -> None:
-            noted.done_s = time.perf_counter()
-
-        self.enqueue(int(stream), Work(done))
-        return (Code.cudaSuccess,)
-
-    def cudaEventSynchronize(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
-        waited = self._events[int(event)]
-        if waited.done_s is not None or not waited.stream:
-            return (Code.cudaSuccess,)
-        return self.cudaStreamSynchronize(waited.stream)
-
-    def cudaEventElapsedTime(self, begin: Any, end: Any) -> tuple[Any, ...]:  # noqa: N802
-        both = [self._events[int(event)] for event in (begin, end)]
-        if not all(each.is_timed for each in both):
-            return (Code.cudaErrorInvalidResourceHandle, None)
-        first_s, last_s = (each.done_s for each in both)
-        if first_s is None or last_s is None:
-            return (Code.cudaErrorNotReady, None)
-        return (Code.cudaSuccess, (last_s - first_s) * 1e3)
-
-    def cudaEventDestroy(self, event: Any) -> tuple[Any, ...]:  # noqa: N802
-        del self._events[int(event)]
-        return (Code.cudaSuccess,)
+        return self._run(waited)
 
     def cudaStreamBeginCapture(self, stream: Any, mode: Any) -> tuple[Any, ...]:  # noqa: N802
         assert mode == real.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         begun = self._streams[int(stream)]
-        begun.recorded, begun.recording_thread = [], threading.get_ident()
+        begun.recorded, begun.recording_thread = {}, threading.get_ident()
         return (Code.cudaSuccess,)
 
     def cudaStreamEndCapture(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
@@ -253,9 +310,18 @@ class SimulatedCuda:
         self._graphs[handle] = recorded
         return (Code.cudaSuccess, real.cudaGraph_t(handle))
 
+    def cudaStreamGetCaptureInfo(self, stream: Any) -> tuple[Any, ...]:  # noqa: N802
+        recorded, status = self._streams[int(stream)].recorded, real.cudaStreamCaptureStatus
+        if recorded is None:
+            none = status.cudaStreamCaptureStatusNone
+            return (Code.cudaSuccess, none, 0, real.cudaGraph_t(0), [], [], 0)
+        nodes = [real.cudaGraphNode_t(node) for node in list(recorded)[-1:]]
+        active = status.cudaStreamCaptureStatusActive
+        return (Code.cudaSuccess, active, 1, real.cudaGraph_t(0), nodes, [], len(nodes))
+
     def cudaGraphInstantiate(self, graph: Any, flags: int) -> tuple[Any, ...]:  # noqa: N802
         handle = next(self._handles)
-        self._executables[handle] = self._graphs[int(graph)]
+        self._executables[handle] = _Executable(int(graph), dict(self._graphs[int(graph)]))
         return (Code.cudaSuccess, real.cudaGraphExec_t(handle))
 
     def cudaGraphDestroy(self, graph: Any) -> tuple[Any, ...]:  # noqa: N802
@@ -269,9 +335,32 @@ class SimulatedCuda:
     def cudaGraphLaunch(self, executable: Any, stream: Any) -> tuple[Any, ...]:  # noqa: N802
         with self._lock:
             self.launches += 1
-            for work in self._executables[int(executable)]:
+            for work in self._executables[int(executable)].nodes.values():
                 self.enqueue(int(stream), work)
         return (Code.cudaSuccess,)
+
+    def _run(self, stream: _Stream, until: _Event | None = None) -> tuple[Any, ...]:
+        """Do what is queued, to its end or to an event."""
+        try:
+            while stream.queued and (until is None or not until.is_done):
+                stream.queued[0].run()
+                with self._lock:
+                    stream.queued.pop(0)
+        except FaultError as fault:
+            self.faults.append(str(fault))
+            with self._lock:
+                stream.queued.clear()
+            return (Code.cudaErrorIllegalAddress,)
+        return (Code.cudaSuccess,)
+
+    def _reach(self, event: _Event) -> tuple[Any, ...]:
+        if event.is_done or event.stream is None:
+            return (Code.cudaSuccess,)
+        return self._run(self._streams[event.stream], event)
+
+    def _wait_for(self, event: _Event) -> None:
+        if self._reach(event)[0] != Code.cudaSuccess:
+            raise FaultError("what was waited for has failed")
 
     def _allocate(self, function: str, kind: str, size: int) -> tuple[Any, ...]:
         with self._lock:

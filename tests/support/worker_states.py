@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from mirante.counts import Metric
 from mirante.frame import Counts
 from pipeline.control.counted_report import CountedReport
@@ -64,11 +66,14 @@ MODEL = ModelReport(
 )
 
 
+GPU_MEMORY = {"0": {"lanes": 5 << 20, "pinned": 1 << 20}}
+
+
 def worker(outbox: OutboxReport = OUTBOX, **cameras: CameraReport) -> WorkerState:
     """A worker with these cameras, and no model."""
-    return WorkerState(outbox=outbox, cameras=cameras, models=(), builds={})
+    return WorkerState(outbox=outbox, cameras=cameras, models=(), builds={}, gpu_memory=GPU_MEMORY)
 
 
 def with_models(state: WorkerState, **builds: BuildReport) -> WorkerState:
     """The same worker, which runs a model; engines are made as ``builds`` says."""
-    return WorkerState(outbox=state.outbox, cameras=state.cameras, models=(MODEL,), builds=builds)
+    return structs.replace(state, models=(MODEL,), builds=builds)

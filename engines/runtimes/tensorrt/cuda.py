@@ -1,19 +1,22 @@
 """The little of CUDA that a session needs: memory, a stream, graphs; every error code in words.
 
 All through ``cuda.bindings.runtime``, which loads without a driver and then says so in its answers.
-The first GPU that CUDA shows is used; ``CUDA_VISIBLE_DEVICES`` chooses another.
+A GPU is named by its index among those that CUDA shows, which ``CUDA_VISIBLE_DEVICES`` chooses.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engines.runtimes.tensorrt.held import PINNED, held
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +61,21 @@ class Cuda:
 
     Args:
         api: ``cuda.bindings.runtime``, or what behaves like it.
+        index: of the GPU, among those that CUDA shows.
 
     Raises:
         ImportError: cuda-bindings are not installed.
     """
 
-    def __init__(self, api: Any = None) -> None:
+    def __init__(self, api: Any = None, index: int = 0) -> None:
         self.api = _bindings() if api is None else api
+        self.index = index
+
+    def here(self) -> None:
+        """Make the GPU the calling thread's: streams and memory are made, and work is queued, on
+        the one that is.
+        """
+        self.call("for the GPU", "cudaSetDevice", self.index)
 
     def call(self, asked: str, function: str, *arguments: Any) -> Any:
         """Call ``function`` of CUDA's runtime and return its result, None where it has none.
@@ -79,7 +90,7 @@ class Cuda:
         """
         code, *answers = getattr(self.api, function)(*arguments)
         if code != self.api.cudaError_t.cudaSuccess:
-            raise self._error(asked, code)
+            raise self.error(asked, code)
         return answers[0] if answers else None
 
     def give_back(self, what: str, function: str, resource: Any) -> None:
@@ -96,17 +107,22 @@ class Cuda:
             log.warning("%s", error)
 
     def gpu(self) -> Gpu:
-        """The GPU here.
+        """The GPU here, which becomes the calling thread's.
 
         Raises:
-            CudaError: there is none, or no driver.
+            CudaError: there is none, or none of this index, or no driver.
         """
-        self.call("to look for a GPU", "cudaGetDeviceCount")
-        found = self.call("to look at the GPU", "cudaGetDeviceProperties", 0)
+        count = self.call("to look for a GPU", "cudaGetDeviceCount")
+        if not self.index < count:
+            words = f"there is no GPU {self.index}; CUDA shows {count}, counted from 0"
+            raise CudaError("cudaErrorInvalidDevice", words)
+        self.here()
+        found = self.call("to look at the GPU", "cudaGetDeviceProperties", self.index)
         name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
         return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}")
 
-    def _error(self, asked: str, code: Any) -> CudaError:
+    def error(self, asked: str, code: Any) -> CudaError:
+        """Return the error that a code stands for; ``asked`` as of ``call``."""
         name = code.name
         words = _HELP.get(name)
         if words is None:
@@ -118,21 +134,30 @@ class Cuda:
 class DeviceMemory:
     """A block of the GPU's memory, 256-byte aligned.
 
+    Args:
+        cuda: of the GPU, which is the calling thread's.
+        capacity: bytes.
+        use: what ``held`` counts it as.
+
     Attributes:
         pointer: its address on the GPU.
         capacity: bytes.
+
+    Raises:
+        FullError: this process may not hold so much.
     """
 
-    def __init__(self, cuda: Cuda, capacity: int) -> None:
+    def __init__(self, cuda: Cuda, capacity: int, use: str = "lanes") -> None:
         self.capacity = max(capacity, 1)
-        self._cuda = cuda
-        self.pointer = int(
-            cuda.call(f"for {_mib(self.capacity)} of the GPU's memory", "cudaMalloc", self.capacity)
-        )
+        self._cuda, self._use = cuda, use
+        asked = f"for {_mib(self.capacity)} of the GPU's memory"
+        with _counted(cuda, use, self.capacity):
+            self.pointer = int(cuda.call(asked, "cudaMalloc", self.capacity))
 
     def free(self) -> None:
         """Gives it back, after whatever uses it is done."""
         self._cuda.give_back("the GPU's memory", "cudaFree", self.pointer)
+        held.add(self._cuda.index, self._use, -self.capacity)
 
 
 class PinnedMemory:
@@ -147,7 +172,8 @@ class PinnedMemory:
         self.capacity = max(capacity, 1)
         self._cuda = cuda
         asked = f"for {_mib(self.capacity)} of page-locked memory"
-        self.pointer = int(cuda.call(asked, "cudaMallocHost", self.capacity))
+        with _counted(cuda, PINNED, self.capacity):
+            self.pointer = int(cuda.call(asked, "cudaMallocHost", self.capacity))
         block = (ctypes.c_uint8 * self.capacity).from_address(self.pointer)
         self._bytes: NDArray[np.uint8] = np.ctypeslib.as_array(block)
 
@@ -159,6 +185,7 @@ class PinnedMemory:
     def free(self) -> None:
         """Gives it back; its views must be used no more."""
         self._cuda.give_back("page-locked memory", "cudaFreeHost", self.pointer)
+        held.add(self._cuda.index, PINNED, -self.capacity)
 
 
 class Stream:
@@ -183,6 +210,19 @@ class Stream:
         """Queues a copy of the first ``size`` bytes from the GPU."""
         self._copy(target.pointer, source.pointer, size, "cudaMemcpyDeviceToHost")
 
+    def upload_rows(self, source: PinnedMemory, target: DeviceMemory, rows: Rows) -> None:
+        """Queues one copy of a part of each row to the GPU, where rows are as far apart."""
+        self._copy_rows(target.pointer, source.pointer, rows, "cudaMemcpyHostToDevice")
+
+    def download_rows(self, source: DeviceMemory, target: PinnedMemory, rows: Rows) -> None:
+        """Queues one copy of a part of each row from the GPU, likewise."""
+        self._copy_rows(target.pointer, source.pointer, rows, "cudaMemcpyDeviceToHost")
+
+    def wait(self, event: int) -> None:
+        """Queues a wait for an event, by its handle: what is queued later comes after it."""
+        asked = "to wait for other work"
+        self._cuda.call(asked, "cudaStreamWaitEvent", self._stream, event, 0)
+
     def clear(self, memory: DeviceMemory, size: int) -> None:
         """Queues zeros for the first ``size`` bytes."""
         asked = f"to clear {_mib(size)}"
@@ -192,8 +232,8 @@ class Stream:
         """Waits until all that was queued is done."""
         self._cuda.call("to finish the work queued", "cudaStreamSynchronize", self._stream)
 
-    def capture(self, work: Callable[[], None]) -> Graph:
-        """Records what ``work`` queues here instead of doing it.
+    def capture(self, work: Callable[[], None], keeps: bool = False) -> Graph:
+        """Records what ``work`` queues here instead of doing it; ``keeps``: see ``Graph``.
 
         Raises:
             CudaError: some of it cannot be recorded; the stream works as before.
@@ -209,9 +249,21 @@ class Stream:
             if graph is not None and int(graph):
                 self._cuda.api.cudaGraphDestroy(graph)
             raise
-        return Graph(
-            self._cuda, self._cuda.call("to end a graph", "cudaStreamEndCapture", self._stream)
-        )
+        graph = self._cuda.call("to end a graph", "cudaStreamEndCapture", self._stream)
+        return Graph(self._cuda, graph, keeps)
+
+    def last_node(self) -> Any:
+        """Return the node of the graph that what was queued last became; None where nothing is
+        being recorded.
+        """
+        asked, active = "for a node", self._cuda.api.cudaStreamCaptureStatus
+        code, status, _, _, nodes, *_ = self._cuda.api.cudaStreamGetCaptureInfo(self._stream)
+        if code != self._cuda.api.cudaError_t.cudaSuccess:
+            raise self._cuda.error(asked, code)
+        if status != active.cudaStreamCaptureStatusActive:
+            return None
+        (node,) = nodes  # the stream is the only one that is recorded: one node after another
+        return node
 
     def launch(self, graph: Graph) -> None:
         """Queues all that a graph recorded, in one call."""
@@ -225,6 +277,30 @@ class Stream:
         kind = getattr(self._cuda.api.cudaMemcpyKind, kind)
         asked = f"to copy {_mib(size)}"
         self._cuda.call(asked, "cudaMemcpyAsync", target, source, size, kind, self._stream)
+
+    def _copy_rows(self, target: int, source: int, rows: Rows, kind: str) -> None:
+        at, kind = rows.first, getattr(self._cuda.api.cudaMemcpyKind, kind)
+        target, source = target + at, source + at
+        asked = f"to copy {_mib(rows.length * rows.count)}"
+        shape = (target, rows.apart, source, rows.apart, rows.length, rows.count)
+        self._cuda.call(asked, "cudaMemcpy2DAsync", *shape, kind, self._stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The same part of each of several rows, in bytes.
+
+    Attributes:
+        first: byte of a row where it begins.
+        length: of the part.
+        apart: from row to row.
+        count: of rows.
+    """
+
+    first: int
+    length: int
+    apart: int
+    count: int
 
 
 class Event:
@@ -264,18 +340,30 @@ class Event:
 
 
 class Graph:
-    """Recorded work, replayed by ``Stream.launch`` with the addresses it was recorded with."""
+    """Recorded work, replayed by ``Stream.launch`` with the addresses it was recorded with.
 
-    def __init__(self, cuda: Cuda, graph: Any) -> None:
+    Args:
+        cuda: CUDA's runtime.
+        graph: as recorded, which is this one's from now on.
+        keeps: keep what was recorded, for whoever sets parameters of its nodes.
+    """
+
+    def __init__(self, cuda: Cuda, graph: Any, keeps: bool = False) -> None:
         self._cuda = cuda
+        self._recorded: Any = None
         try:
             self.executable = cuda.call("to make a graph", "cudaGraphInstantiate", graph, 0)
+            if keeps:
+                self._recorded, graph = graph, None
         finally:
-            cuda.give_back("a graph", "cudaGraphDestroy", graph)
+            if graph is not None:
+                cuda.give_back("a graph", "cudaGraphDestroy", graph)
 
     def free(self) -> None:
         """Gives it back, after its last launch is done."""
         self._cuda.give_back("a graph", "cudaGraphExecDestroy", self.executable)
+        if self._recorded is not None:
+            self._cuda.give_back("a graph", "cudaGraphDestroy", self._recorded)
 
 
 def _bindings() -> Any:
@@ -286,6 +374,17 @@ def _bindings() -> Any:
             'cuda-bindings are missing; pip install "mirante[tensorrt-rtx]" or "mirante[tensorrt]"'
         ) from error
     return runtime
+
+
+@contextmanager
+def _counted(cuda: Cuda, use: str, size: int) -> Iterator[None]:
+    """Count memory before it is asked for, and no more where that fails."""
+    held.add(cuda.index, use, size)
+    try:
+        yield
+    except BaseException:
+        held.add(cuda.index, use, -size)
+        raise
 
 
 def _mib(size: int) -> str:

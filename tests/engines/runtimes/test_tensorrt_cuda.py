@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 
 from engines.runtimes.tensorrt import cuda
-from engines.runtimes.tensorrt.cuda import Cuda, CudaError, DeviceMemory, PinnedMemory, Stream
+from engines.runtimes.tensorrt.cuda import (
+    Cuda,
+    CudaError,
+    DeviceMemory,
+    Event,
+    PinnedMemory,
+    Rows,
+    Stream,
+)
 from tests.support.simulated_cuda import Code, SimulatedCuda, real
 
-F32 = np.dtype(np.float32)
+F32, U8 = np.dtype(np.float32), np.dtype(np.uint8)
 
 
 @pytest.fixture
@@ -58,6 +66,47 @@ def test_a_graph_replays_with_its_addresses(gpu: SimulatedCuda) -> None:
         stream.synchronize()
     graph.free()
     assert gpu.open() == {"host": 2, "streams": 1}
+
+
+def test_a_part_of_each_row_is_copied(gpu: SimulatedCuda) -> None:
+    here = Cuda(gpu)
+    sent, got, there = PinnedMemory(here, 24), PinnedMemory(here, 24), DeviceMemory(here, 24)
+    stream = Stream(here)
+    sent.view((24,), U8)[:], got.view((24,), U8)[:] = range(24), 99
+    stream.upload(sent, there, 24)
+    stream.download_rows(there, got, Rows(first=2, length=3, apart=8, count=2))
+    stream.synchronize()
+    assert got.view((3, 8), U8).tolist() == [
+        [99, 99, 2, 3, 4, 99, 99, 99],
+        [99, 99, 10, 11, 12, 99, 99, 99],
+        [99] * 8,
+    ]
+    for thing in (sent, got, there):
+        thing.free()
+    stream.close()
+    assert gpu.open() == {}
+
+
+def test_events_order_streams_and_tell_times(gpu: SimulatedCuda) -> None:
+    here = Cuda(gpu)
+    there, got = DeviceMemory(here, 4), PinnedMemory(here, 4)
+    first, second = Stream(here), Stream(here)
+    start, end = (Event(here, timed=True) for _ in range(2))
+    start.record(first)
+    first.clear(there, 4)
+    end.record(first)
+    second.wait(end.handle)  # or it would read what is not written yet
+    end.wait()
+    second.download(there, got, 4)
+    second.synchronize()
+    assert got.view((4,), U8).tolist() == [0] * 4
+    assert end.ms_since(start) >= 0
+    for each in (start, end, first, second):
+        each.close()
+    for memory in (there, got):
+        memory.free()
+    assert gpu.open() == {}
+    assert gpu.faults == []
 
 
 @pytest.mark.parametrize("breaks", [True, False])
@@ -115,6 +164,14 @@ def test_the_bindings_take_arguments_of_these_types() -> None:
         ("cudaStreamCreateWithFlags", real.cudaStreamNonBlocking),
         ("cudaMemcpyAsync", 4096, 8192, 16, kind, stream),
         ("cudaMemsetAsync", 4096, 0, 16, stream),
+        ("cudaMemcpy2DAsync", 4096, 256, 8192, 256, 16, 2, kind, stream),
+        ("cudaEventCreateWithFlags", real.cudaEventDisableTiming),
+        ("cudaEventRecord", real.cudaEvent_t(0), 0),
+        ("cudaEventSynchronize", real.cudaEvent_t(0)),
+        ("cudaEventElapsedTime", real.cudaEvent_t(0), real.cudaEvent_t(0)),
+        ("cudaEventDestroy", real.cudaEvent_t(0)),
+        ("cudaStreamWaitEvent", stream, 4096, 0),
+        ("cudaStreamGetCaptureInfo", stream),
         ("cudaSetDevice", 0),
         ("cudaStreamBeginCapture", stream, mode),
         ("cudaStreamEndCapture", stream),

@@ -141,7 +141,7 @@ def test_labels_hold_neither_addresses_nor_tracks() -> None:
     labels = {name for _, pairs in samples for name, _ in pairs}
     assert labels <= {
         *("camera", "state", "reason", "le", "kind"),
-        *("zone", "line", "way", "label"),
+        *("zone", "line", "way", "label", "gpu", "use"),
     }
 
 
@@ -217,6 +217,15 @@ def test_models_and_their_engines() -> None:
         "street": "ready",
         "face": "building",
         "road": "failed",
+    }
+
+
+def test_memory_of_gpus() -> None:
+    said = scrape(worker())
+    found = {labels: value for (name, labels), value in said.items() if "gpu_memory" in name}
+    assert found == {
+        (("gpu", "0"), ("use", "lanes")): 5 << 20,
+        (("gpu", "0"), ("use", "pinned")): 1 << 20,
     }
 
 
