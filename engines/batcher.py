@@ -1,8 +1,9 @@
 """Requests of several threads put together into one call of a session.
 
-There is no thread of its own. Who finds the engine idle calls it himself, at once; who finds it
-busy joins the batch that forms meanwhile, and the first of each batch calls for all of it when the
-call before ends (flat combining: Hendler, Incze, Shavit and Tzafrir, SPAA 2010).
+There is no thread of its own. Who finds a lane of the engine idle calls it himself, at once; who
+finds all busy joins the batch that forms meanwhile, and the first of each batch calls for all of it
+when a call before ends (flat combining: Hendler, Incze, Shavit and Tzafrir, SPAA 2010). Of several
+batches the one whose result is wanted first goes first.
 """
 
 from __future__ import annotations
@@ -11,85 +12,42 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engines.batch_requests import Answer, Batch, Outputs, Request, Shapes
+from engines.cuda.around import Around, Kept, whole
 from engines.runtimes import FeedError, Session, TensorInfo, Tensors
 from engines.runtimes.feeds import check_feeds
 
 KEPT_BUFFERS = 2  # of each shape: of the batch that runs, and of the one that forms
 KEPT_SHAPES = 4
-Outputs = dict[str, NDArray[Any]]
-Shapes = tuple[tuple[int, ...], ...]
-
-
-class _Request:
-    """One caller's input and its result."""
-
-    def __init__(self, feeds: Tensors, count: int) -> None:
-        self.feeds, self.count, self.first = feeds, count, 0
-        self.outputs: Outputs | None = None
-        self.error: BaseException | None = None
-
-    def result(self) -> Outputs:
-        if self.error is not None:
-            raise self.error
-        assert self.outputs is not None
-        return self.outputs
-
-
-class _Batch:
-    """Requests of the same shapes; all but ``done`` is guarded by the batcher's lock.
-
-    ``turn`` wakes the first request, which calls for all.
-    """
-
-    def __init__(self, request: _Request, shapes: Shapes, lock: threading.Lock) -> None:
-        self.requests, self.shapes = [request], shapes
-        self.count = request.count
-        self.buffers: Outputs = {}  # of several; one request's arrays are fed as they are
-        self.copying = 0
-        self.spoiled = False  # a copy was cut off
-        self.turn = threading.Condition(lock)
-        self.done = threading.Event()
-
-    def add(self, request: _Request) -> None:
-        request.first = self.count
-        self.requests.append(request)
-        self.count += request.count
-
-    def fill(self, request: _Request) -> None:
-        rows = slice(request.first, request.first + request.count)
-        for name, buffer in self.buffers.items():
-            buffer[rows] = request.feeds[name]
-
-    @property
-    def feeds(self) -> Tensors:
-        if len(self.requests) == 1:
-            return self.requests[0].feeds
-        return {name: buffer[: self.count] for name, buffer in self.buffers.items()}
 
 
 class Batcher:
-    """A session whose callers share its calls; at most one call runs at a time.
+    """A session whose callers share its calls.
 
     Args:
         session: any number of images along the first axis of each input and output.
         max_batch: the most images of one call.
-        wait_ms: the longest that a batch smaller than the last waits for more, while the engine
-            stands still. Who finds the engine idle never waits.
+        wait_ms: the longest that a batch smaller than the last waits for more, while a lane stands
+            still, and never so long that it would miss a deadline. Who finds a lane idle never
+            waits.
+        lanes: calls that run at once.
 
     Raises:
-        ValueError: ``max_batch`` is below 1, ``wait_ms`` below 0, or an input or output of the
-            session has a fixed first axis; names it.
+        ValueError: ``max_batch`` or ``lanes`` is below 1, ``wait_ms`` below 0, or an input or
+            output of the session has a fixed first axis; names it.
     """
 
-    def __init__(self, session: Session, max_batch: int, wait_ms: float = 2.0) -> None:
-        if max_batch < 1:
-            raise ValueError(f"max_batch: expected 1 or more, got {max_batch}")
+    def __init__(
+        self, session: Session, max_batch: int, wait_ms: float = 2.0, lanes: int = 1
+    ) -> None:
+        for name, number in (("max_batch", max_batch), ("lanes", lanes)):
+            if number < 1:
+                raise ValueError(f"{name}: expected 1 or more, got {number}")
         if not wait_ms >= 0:
             raise ValueError(f"wait_ms: expected 0 or more, got {wait_ms}")
         _any_first_axis(session)
@@ -98,14 +56,49 @@ class Batcher:
         self._session, self._most, self._wait_s = session, max_batch, wait_ms / 1e3
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._queue: deque[_Batch] = deque()
-        self._leading: _Batch | None = None  # whose turn it is
-        self._busy = self._closed = False
+        self._queue: deque[Batch] = deque()
+        self._leading: list[Batch] = []  # whose turn it is
+        self._lanes, self._idle_lanes, self._closed = lanes, lanes, False
         self._last = 1  # images in the last call
+        self._takes_s = 0.0  # a call, on average of the last few
         self._free: dict[Shapes, list[Outputs]] = {}
 
-    def run(self, feeds: Tensors) -> Outputs:
+    @property
+    def works_around(self) -> bool:
+        """Whether ``run_around`` can be called; asks the session, which may load kernels."""
+        return bool(getattr(self._session, "works_around", False))
+
+    @property
+    def gpu(self) -> int:
+        """The index of the GPU that the session is on; -1 where it is on none."""
+        return int(getattr(self._session, "gpu", -1))
+
+    def run_around(
+        self, feeds: Tensors, arounds: Sequence[Around], by_s: float | None = None
+    ) -> list[Kept]:
+        """Run images with work on the GPU around the network; return what came back of each.
+
+        Args:
+            feeds: the inputs that no kernel fills, their first axis as long as ``arounds``.
+            arounds: the work for each image; all have one key.
+            by_s: as of ``run``.
+
+        Raises:
+            as ``run``.
+        """
+        fed = whole(feeds, arounds, self.inputs)
+        check_feeds(self.inputs, fed)
+        if (count := self._count(fed)) != len(arounds):
+            raise FeedError(f"expected the work around each of {count} images, got {len(arounds)}")
+        request = Request(self._in_order(feeds), count, by_s, arounds)
+        return cast(list[Kept], self._answer(request))
+
+    def run(self, feeds: Tensors, by_s: float | None = None) -> Outputs:
         """As a ``Session``; the outputs may be views of those of the whole batch.
+
+        Args:
+            feeds: as of a session.
+            by_s: when the result is wanted, of ``time.monotonic``; None for whenever it comes.
 
         Raises:
             FeedError: an input is missing, unknown, of another shape or type, or its first axis
@@ -114,19 +107,27 @@ class Batcher:
                 is not the inputs'. What the session raises for these feeds is passed on.
         """
         check_feeds(self.inputs, feeds)
-        request = _Request(feeds, self._count(feeds))
+        feeds = self._in_order(feeds)
+        return cast(Outputs, self._answer(Request(feeds, self._count(feeds), by_s)))
+
+    def _in_order(self, feeds: Tensors) -> Tensors:
+        """Two that feed the same do so in one batch, in whatever order they name it."""
+        return {name: feeds[name] for name in self.inputs if name in feeds}
+
+    def _answer(self, request: Request) -> Answer:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
-            if alone := not self._busy:
-                self._busy = True
+            if alone := self._idle_lanes > 0 and not self._queue:
+                self._idle_lanes -= 1
             else:
-                batch = self._join(request, tuple(feeds[name].shape[1:] for name in self.inputs))
+                batch = self._join(request)
         if alone:
+            started_s = time.monotonic()
             try:
-                outputs = self._session.run(feeds)
+                outputs = self._run(request.feeds, request.arounds)
             finally:
-                self._hand_over(request.count)
+                self._hand_over(request.count, started_s)
             return self._checked(outputs, request.count)
         if batch.requests[0] is request:
             self._lead(batch)
@@ -139,9 +140,9 @@ class Batcher:
         """Refuses further calls, and returns when those that were made before have run."""
         with self._lock:
             self._closed = True
-            if self._leading is not None:
-                self._leading.turn.notify()
-            while self._busy:
+            for batch in self._leading:
+                batch.turn.notify()
+            while self._idle_lanes < self._lanes:
                 self._idle.wait()
 
     def _count(self, feeds: Tensors) -> int:
@@ -155,50 +156,59 @@ class Batcher:
                 raise FeedError(f"input {name}: expected {words}")
         return count
 
-    def _join(self, request: _Request, shapes: Shapes) -> _Batch:
+    def _run(self, feeds: Tensors, arounds: Sequence[Around]) -> Answer:
+        session: Any = self._session
+        answer: Answer = session.run_around(feeds, arounds) if arounds else session.run(feeds)
+        return answer
+
+    def _join(self, request: Request) -> Batch:
         """The batch that the request is now in, its last; the lock is held."""
         for batch in self._queue:
-            if batch.shapes == shapes and batch.count + request.count <= self._most:
-                batch.buffers = batch.buffers or self._buffers(shapes)
+            if batch.key == request.key and batch.count + request.count <= self._most:
+                batch.buffers = batch.buffers or self._buffers(batch.shapes)
                 batch.add(request)
                 batch.copying += 1
                 return batch
-        self._queue.append(_Batch(request, shapes, self._lock))
-        if self._leading is not None:
-            self._leading.turn.notify()  # it keeps no others waiting for its stragglers
-        return self._queue[-1]
+        self._queue.append(made := Batch(request, self._lock))
+        for batch in self._leading:
+            batch.turn.notify()  # it keeps no others waiting for its stragglers
+        if self._idle_lanes > 0:
+            self._idle_lanes -= 1
+            self._leading.append(made)
+        return made
 
     def _buffers(self, shapes: Shapes) -> Outputs:
         if free := self._free.get(shapes):
             return free.pop()
         return {
-            name: np.empty((self._most, *shape), info.dtype)
-            for (name, info), shape in zip(self.inputs.items(), shapes, strict=True)
+            name: np.empty((self._most, *shape), self.inputs[name].dtype) for name, shape in shapes
         }
 
-    def _copy(self, batch: _Batch, request: _Request) -> None:
+    def _copy(self, batch: Batch, request: Request) -> None:
         """Copies while the call before runs, each caller his own; the second also the first's."""
-        whole = False
+        is_whole = False
         try:
             if batch.requests[1] is request:
                 batch.fill(batch.requests[0])
             batch.fill(request)
-            whole = True
+            is_whole = True
         finally:
             with self._lock:
                 batch.copying -= 1
-                batch.spoiled |= not whole
+                batch.spoiled |= not is_whole
                 batch.turn.notify()
 
-    def _lead(self, batch: _Batch) -> None:
+    def _lead(self, batch: Batch) -> None:
         """Waits for the batch's turn, runs it, and passes the turn on."""
-        outputs: Outputs | None = None
+        outputs: Answer | None = None
         try:
+            started_s = None
             try:
                 self._gather(batch)
+                started_s = time.monotonic()
                 outputs = self._call(batch)
             finally:
-                self._leave(batch)
+                self._leave(batch, started_s)
             if outputs is not None:
                 self._split(batch, outputs)
         except BaseException as error:
@@ -210,36 +220,42 @@ class Batcher:
             batch.done.set()
             self._keep(batch)
 
-    def _gather(self, batch: _Batch) -> None:
+    def _gather(self, batch: Batch) -> None:
         with self._lock:
-            while self._leading is not batch:
+            while batch not in self._leading:
                 batch.turn.wait()
             until_s = time.monotonic() + self._wait_s
             while batch.count < self._last and len(self._queue) == 1 and not self._closed:
-                if (left_s := until_s - time.monotonic()) <= 0:
+                latest_s = min(until_s, batch.by_s - self._takes_s)
+                if (left_s := latest_s - time.monotonic()) <= 0:
                     break
                 batch.turn.wait(left_s)
             self._queue.remove(batch)
             while batch.copying:
                 batch.turn.wait()
 
-    def _call(self, batch: _Batch) -> Outputs | None:
+    def _call(self, batch: Batch) -> Answer | None:
         """Return the session's outputs; None if it failed and each request was run alone."""
         if not batch.spoiled:
             try:
-                return self._session.run(batch.feeds)
+                return self._run(batch.feeds, batch.arounds)
             except Exception as error:  # noqa: BLE001 - passed on to its caller
                 if len(batch.requests) == 1:
                     batch.requests[0].error = error
                     return None
         for request in batch.requests:
             try:
-                request.outputs = self._checked(self._session.run(request.feeds), request.count)
+                outputs = self._run(request.feeds, request.arounds)
+                request.outputs = self._checked(outputs, request.count)
             except Exception as error:  # noqa: BLE001 - passed on to its caller
                 request.error = error
         return None
 
-    def _split(self, batch: _Batch, outputs: Outputs) -> None:
+    def _split(self, batch: Batch, outputs: Answer) -> None:
+        if isinstance(outputs, list):
+            for request in batch.requests:
+                request.outputs = outputs[request.first : request.first + request.count]
+            return
         try:
             self._checked(outputs, batch.count)
         except RuntimeError as error:
@@ -254,33 +270,39 @@ class Batcher:
             rows = slice(request.first, request.first + request.count)
             request.outputs = {name: array[rows] for name, array in outputs.items()}
 
-    def _checked(self, outputs: Outputs, count: int) -> Outputs:
-        for name, array in outputs.items():
+    def _checked(self, outputs: Answer, count: int) -> Answer:
+        for name, array in outputs.items() if isinstance(outputs, dict) else ():
             if array.shape[:1] != (count,):
                 got = f"got the shape {array.shape}"
                 raise RuntimeError(f"output {name}: expected {count} along its first axis, {got}")
         return outputs
 
-    def _leave(self, batch: _Batch) -> None:
+    def _leave(self, batch: Batch, started_s: float | None) -> None:
         """Passes the turn on; a batch whose leader was cut off while it waited only goes."""
         with self._lock:
             if batch in self._queue:
                 self._queue.remove(batch)
-            mine = self._leading is batch
+            if mine := batch in self._leading:
+                self._leading.remove(batch)
         if mine:
-            self._hand_over(batch.count)
+            self._hand_over(batch.count, started_s)
 
-    def _hand_over(self, count: int) -> None:
+    def _hand_over(self, count: int, started_s: float | None) -> None:
+        """Give a lane to the batch that is wanted first; note the call that had it, if one did."""
         with self._lock:
             self._last = count
-            self._leading = self._queue[0] if self._queue else None
-            if self._leading is not None:
-                self._leading.turn.notify()
+            if started_s is not None:
+                self._takes_s += (time.monotonic() - started_s - self._takes_s) / 8
+            waiting = [batch for batch in self._queue if batch not in self._leading]
+            if waiting:
+                following = min(waiting, key=lambda batch: batch.by_s)
+                self._leading.append(following)
+                following.turn.notify()
             else:
-                self._busy = False
+                self._idle_lanes += 1
                 self._idle.notify_all()
 
-    def _keep(self, batch: _Batch) -> None:
+    def _keep(self, batch: Batch) -> None:
         with self._lock:
             if batch.copying or not batch.buffers:
                 return
@@ -312,5 +334,6 @@ class Batchers:
             # A batcher holds its session, so the number is no other session's while it is here.
             found = self._made.get(id(session))
             if found is None:
-                found = self._made[id(session)] = Batcher(session, max_batch)
+                lanes = getattr(session, "lanes", 1)
+                found = self._made[id(session)] = Batcher(session, max_batch, lanes=lanes)
             return found

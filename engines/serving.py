@@ -72,6 +72,7 @@ class Served:
 
     Attributes:
         model: what runs now. Take it once per frame.
+        by_s: when what ``run`` finds in the next frame is wanted: see a model's call.
         load: another model for this stage, tried out; an engine passes its gate the first time.
         on: run on the crops of this class.
     """
@@ -80,6 +81,7 @@ class Served:
         self, entry: _Entry, model: Model, load: Callable[[str], Model], on: str | None
     ) -> None:
         self.model, self.load, self.on = model, load, on
+        self.by_s: float | None = None
         self._entry = entry
 
     def run(
@@ -101,7 +103,7 @@ class Served:
             The model that ran, as another may have taken its place by then, and what it found.
         """
         model = model or self.model
-        found = model(rgb, source, detections)
+        found = model(rgb, source, detections, self.by_s)
         samples = self._entry.samples
         if samples is None or (samples.only_found and found.is_empty):
             return model, found

@@ -11,6 +11,7 @@ from mirante.frame import FrameResult
 from plugins.frame import Frame
 from plugins.infer.areas import Tiles
 from plugins.infer.looker import Looker
+from plugins.infer.pace import Pace
 
 
 class InferStage:
@@ -43,7 +44,7 @@ class InferStage:
         tiles: str = "off",
         regions: str = "off",
     ) -> None:
-        self._publish = publish
+        self._publish, self._pace = publish, Pace()
         parts, has_regions = Tiles.of_text(tiles), read_regions(regions)
         self._served = (models or Models()).serve(model, threads, threshold, on)
         if publish and not self.model.manifest.gives_vectors:
@@ -76,6 +77,7 @@ class InferStage:
     def __call__(self, frame: Frame, result: FrameResult) -> FrameResult:
         """Add detections, masks, attributes and key points; sum several models' times by step."""
         source, area = (result.width, result.height), None
+        self._served.by_s = self._pace.by_s(result.captured_ns)
         if self._looker is not None:
             model, found, area = self._looker.look(frame, result)
         else:

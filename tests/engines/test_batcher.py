@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engines import batcher as module
+from engines.batch_requests import Batch
 from engines.batcher import Batcher, Batchers
 from engines.runtimes import FeedError, TensorInfo, open_session
 from tests.support.batch_callers import FLOAT, PATIENCE_S, Caller, Ended, Engine, behind, queue_up
@@ -140,6 +141,52 @@ def test_stragglers_are_not_waited_for_beyond_the_deadline() -> None:
     assert engine.batches == [1, 2, 1]
 
 
+def test_no_deadline_is_missed_for_a_straggler() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=FOR_EVER_MS)
+    behind(engine, batcher, Caller(batcher, 1), Caller(batcher, 2))
+    engine.step()
+    assert engine.running() == 2
+    queue_up(batcher, pressed := Caller(batcher, 3, by_s=time.monotonic()))
+    engine.step(2)  # nobody else comes
+    pressed.check()
+    assert engine.batches == [1, 2, 1]
+
+
+def test_what_is_wanted_first_goes_first_and_who_says_nothing_is_not_forgotten() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 1)
+    now_s = time.monotonic()
+    wanted = {1: now_s + 2e6, 2: None, 3: now_s + 1e6, 4: now_s - 1e6}
+    callers = [Caller(batcher, value, by_s=by_s) for value, by_s in wanted.items()]
+    behind(engine, batcher, *callers)
+    engine.step(5)
+    for caller in callers:
+        caller.check()
+    assert [fed[0, 0] for fed in engine.fed] == [100, 4, 2, 3, 1]
+
+
+def test_as_many_calls_run_at_once_as_there_are_lanes() -> None:
+    engine = Engine(held=True)
+    batcher = Batcher(engine, 8, wait_ms=0, lanes=2)
+    first = [Caller(batcher, 1), Caller(batcher, 2)]
+    for caller in first:
+        caller.start()
+        assert engine.running() == 1
+    behind = [Caller(batcher, 3), Caller(batcher, 4), Caller(batcher, 5, width=4)]
+    queue_up(batcher, *behind)
+    assert engine.entered.empty()
+    engine.step()  # whichever ends, the batch that waits has its lane
+    assert engine.running() == 2
+    engine.step()
+    assert engine.running() == 1
+    engine.step(2)
+    for caller in (*first, *behind):
+        caller.check()
+    batcher.close()
+    assert engine.batches == [1, 1, 2, 1]
+
+
 def test_answers_outlive_the_buffers() -> None:
     """Of an engine that gives back the very array that it is fed."""
     engine = Engine(held=True)
@@ -198,7 +245,7 @@ def test_a_copy_that_is_cut_off_spoils_nobody_elses(monkeypatch: pytest.MonkeyPa
     def ended(*_: object) -> None:
         raise Ended
 
-    monkeypatch.setattr(module._Batch, "fill", ended)
+    monkeypatch.setattr(Batch, "fill", ended)
     second.start()
     second.ended()
     assert isinstance(second.error, Ended)
@@ -219,6 +266,8 @@ def test_a_session_that_takes_no_batches_is_refused() -> None:
         Batcher(engine, 8)
     with pytest.raises(ValueError, match="max_batch: expected 1 or more, got 0"):
         Batcher(Engine(), 0)
+    with pytest.raises(ValueError, match="lanes: expected 1 or more, got 0"):
+        Batcher(Engine(), 1, lanes=0)
     with pytest.raises(ValueError, match="wait_ms: expected 0 or more, got -1"):
         Batcher(Engine(), 1, wait_ms=-1)
 

@@ -59,8 +59,16 @@ class Engine:
 class Caller(threading.Thread):
     """One call on a thread of its own."""
 
-    def __init__(self, batcher: Batcher, value: float, width: int = 3, rows: int = 1) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        value: float,
+        width: int = 3,
+        rows: int = 1,
+        by_s: float | None = None,
+    ) -> None:
         super().__init__(daemon=True)
+        self.by_s = by_s
         self.batcher = batcher
         self.x = np.full((rows, width), value, np.float32)
         self.error: BaseException | None = None
@@ -68,7 +76,7 @@ class Caller(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.y = self.batcher.run({"x": self.x})["y"]
+            self.y = self.batcher.run({"x": self.x}, self.by_s)["y"]
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
