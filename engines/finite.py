@@ -29,6 +29,24 @@ def check_finite(model: str, outputs: Mapping[str, NDArray[Any]]) -> None:
             )
 
 
+def check_count(model: str, output: str, bad: int, read: int) -> None:
+    """Do the same where a GPU has counted.
+
+    Args:
+        model: its name.
+        output: of which values were read.
+        bad: how many of these are not finite.
+        read: how many there were.
+
+    Raises:
+        RuntimeError: one is not.
+    """
+    if bad:
+        raise RuntimeError(
+            f"model {model}: {bad} of {read} values of output {output} are not finite"
+        )
+
+
 def _is_finite(values: NDArray[Any]) -> bool:
     if not values.size or values.itemsize < 4:
         return bool(np.isfinite(values).all())

@@ -82,9 +82,14 @@ class View:
 
         The planes may be coarser than the tensor.
         """
-        shown, (left, top, right, bottom) = self.at.without_padding(planes)
+        height, width = planes.shape[1:]
+        return self.at.without_padding(planes)[0], self.shown((width, height))
+
+    def shown(self, cells: Size) -> Region:
+        """Return the region of the source that the cells of planes of a size show."""
+        left, top, right, bottom = self.at.shown(cells)
         x, y = self.zoom
-        return shown, (left * x, top * y, right * x, bottom * y)
+        return left * x, top * y, right * x, bottom * y
 
 
 @dataclass(frozen=True, slots=True)

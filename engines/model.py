@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from engines.batcher import Batchers
 from engines.decoders import Decoder, bind
-from engines.fed import besides
-from engines.finite import check_finite
 from engines.fit import Threshold, check_inputs, of_parts, spec_of, thresholds
 from engines.found import Found
 from engines.head import Head
@@ -21,12 +19,14 @@ from engines.inference import Inference, View, combined
 from engines.made import network_of
 from engines.manifest import Manifest, ManifestError, find
 from engines.placement import Placement, Region, Size, around
-from engines.preprocess import Preprocessor
+from engines.runner import Runner
 from engines.runtimes import RunError, Session, Tensors, open_remote_session, open_session
 from engines.store.engines import check_whole
 from engines.store.models import Progress
 from mirante.detections import Detections
 from mirante.frame import FrameResult
+
+_STEPS = "preprocess", "infer", "decode"
 
 
 def load(
@@ -106,6 +106,8 @@ class ModelHead:
     Attributes:
         labels, task, decoder, kind: as in a manifest.
         skeleton: of its key points; None where it has none.
+        part: as the manifest has it.
+        spec: what its decoder knows.
     """
 
     def __init__(self, part: Head, threshold: NDArray[np.float32], size: Size) -> None:
@@ -116,14 +118,19 @@ class ModelHead:
             part.kind,
         )
         self.skeleton = part.bones
-        self._cut, self._spec = part.cut, spec_of(part, threshold, size)
+        self._cut, self.spec = part.cut, spec_of(part, threshold, size)
+        self.part = part
         self._decode: Decoder = bind(part.decoder, part.options)
 
     def decode(self, outputs: Tensors, size: Size) -> Found:
         """Return what is found, in pixels of an input tensor of ``size``."""
         found = self._decode(
-            outputs, self._spec if size == self._spec.size else replace(self._spec, size=size)
+            outputs, self.spec if size == self.spec.size else replace(self.spec, size=size)
         )
+        return self.wanted(found)
+
+    def wanted(self, found: Found) -> Found:
+        """Return of what the network finds what was asked for."""
         return found.only(self._cut) if self._cut else found
 
 
@@ -160,9 +167,8 @@ class Model:
             check_inputs(manifest, session)
             if on is not None and manifest.input.frame is not None:
                 raise ValueError(f"on: expected none with input.frame, got {on}")
-            self._preprocess = Preprocessor(
-                manifest.input, session.inputs[manifest.input.name].dtype
-            )
+            heads = [(head.part, head.spec) for head in self.heads]
+            self._runner = Runner(self.name, manifest.input, session, heads)
         except ValueError as error:
             raise ManifestError(f"model {manifest.name}: {error}") from error
 
@@ -171,6 +177,7 @@ class Model:
         rgb: NDArray[np.uint8] | Image,
         source: Size | None = None,
         detections: Detections | None = None,
+        by_s: float | None = None,
     ) -> Inference:
         """Runs on one frame, or on its crops where the model was loaded with ``on``.
 
@@ -183,11 +190,13 @@ class Model:
             source: width and height of the source frame, in whose pixels results are; the size
                 of ``rgb`` when None.
             detections: what earlier models found, in source pixels; needed with ``on``.
+            by_s: when the result is wanted (``time.monotonic``): no batch waits for others beyond
+                that, and of those that wait the first is run first. None for whenever it comes.
 
         Raises:
             ValueError: ``rgb`` is another array, or nothing detects the class of ``on``.
         """
-        per_head = self.of_heads(rgb, source, detections)
+        per_head = self.of_heads(rgb, source, detections, by_s)
         return combined(per_head, [head.kind.finds_boxes for head in self.heads])
 
     def of_heads(
@@ -195,6 +204,7 @@ class Model:
         rgb: NDArray[np.uint8] | Image,
         source: Size | None = None,
         detections: Detections | None = None,
+        by_s: float | None = None,
     ) -> tuple[Inference, ...]:
         """Return what each head finds, from one inference; arguments and errors as of a call."""
         image = image_of(rgb)
@@ -202,10 +212,10 @@ class Model:
         source = source or size
         zoom = (source[0] / size[0], source[1] / size[1])
         whole: list[tuple[int | None, Region | None]] = [(None, None)]
-        timings = dict.fromkeys(("preprocess", "infer", "decode"), 0.0)
+        timings = dict.fromkeys(_STEPS, 0.0)
         found: list[Inference] = []
         for index, region in whole if self.on is None else self._crops(detections, zoom):
-            at, seen = self._run(image, region, timings)
+            at, seen = self._run(image, region, timings, by_s)
             started = time.perf_counter()
             here = [
                 one.to_source(View(head.labels, self.name, at, zoom, source, index, head.skeleton))
@@ -259,6 +269,9 @@ class Model:
                 raise ManifestError(f"{where}: {error}") from error
             if type(found) is not head.kind:
                 raise ManifestError(f"{where}: gives {found.gives}, which is not task {head.task}")
+        if self._runner.uses_gpu(grey):
+            for _ in range(2):  # the second is recorded
+                self._run(image_of(grey), None, dict.fromkeys(_STEPS, 0.0))
 
     def _at_sizes(self, grey: NDArray[np.uint8]) -> tuple[Placement, Tensors]:
         """Return what the network gives for an image of the whole size; tries a lower one too.
@@ -266,12 +279,12 @@ class Model:
         Raises:
             ManifestError: it does not take the size or the multiple; names one that it takes.
         """
-        spec, timings = self.manifest.input, dict.fromkeys(("preprocess", "infer"), 0.0)
+        spec, timings = self.manifest.input, dict.fromkeys(_STEPS, 0.0)
         step = spec.multiple if spec.multiple and not spec.frame else 0
         try:
             if 0 < step < len(grey):
-                self._infer(grey[step:], None, timings)
-            return self._infer(grey, None, timings)
+                self._runner.outputs(grey[step:], None, timings)
+            return self._runner.outputs(grey, None, timings)
         except RunError as error:
             key, value = ("multiple", step) if step else ("size", [*spec.size])
             able = self._multiple(grey)
@@ -295,39 +308,28 @@ class Model:
             )
             try:
                 for each in (model, other):
-                    each._infer(grey, None, dict.fromkeys(("preprocess", "infer"), 0.0))
+                    each._runner.outputs(grey, None, dict.fromkeys(_STEPS, 0.0))
             except RunError:
                 continue
             return multiple
         return None
 
     def _run(
-        self, image: Image, region: Region | None, timings: dict[str, float]
+        self,
+        image: Image,
+        region: Region | None,
+        timings: dict[str, float],
+        by_s: float | None = None,
     ) -> tuple[Placement, list[Found]]:
         """One inference, on the image or a region of it, decoded in the tensor's pixels."""
-        at, outputs = self._infer(image, region, timings)
+        at, seen = self._runner.run(image, region, timings, by_s)
         started = time.perf_counter()
-        found = [head.decode(outputs, at.size) for head in self.heads]
+        if isinstance(seen, list):
+            found = [head.wanted(one) for head, one in zip(self.heads, seen, strict=True)]
+        else:
+            found = [head.decode(seen, at.size) for head in self.heads]
         timings["decode"] += (time.perf_counter() - started) * 1e3
         return at, found
-
-    def _infer(
-        self, image: NDArray[np.uint8] | Image, region: Region | None, timings: dict[str, float]
-    ) -> tuple[Placement, Tensors]:
-        """The network's outputs for the image or a region of it, and where it lies in the input."""
-        started = time.perf_counter()
-        if region is None:
-            tensor, at = self._preprocess.frame(image)
-        else:
-            tensor, at = self._preprocess.region(image_of(image).pixels, region)
-        spec = self.manifest.input
-        feeds = {spec.name: tensor, **besides(spec.extra, at.size, self._session.inputs)}
-        ready = time.perf_counter()
-        outputs = self._session.run(feeds)
-        check_finite(self.name, outputs)
-        timings["preprocess"] += (ready - started) * 1e3
-        timings["infer"] += (time.perf_counter() - ready) * 1e3
-        return at, outputs
 
     def _crops(
         self, detections: Detections | None, zoom: tuple[float, float]

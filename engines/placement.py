@@ -60,17 +60,21 @@ class Placement:
         The planes may be coarser than the tensor. A cell that only partly shows the image is
         kept whole, so that the region is exact; it may then reach over the image's edge.
         """
-        height, width = planes.shape[1:]
-        left, top, right, bottom = self.window((width, height))
-        across, down = self.size[0] / width, self.size[1] / height
+        cells = planes.shape[2], planes.shape[1]
+        left, top, right, bottom = self.window(cells)
+        return planes[:, top:bottom, left:right], self.shown(cells)
+
+    def shown(self, cells: Size) -> Region:
+        """Return the region of the image that ``window`` covers, of planes of a size."""
+        left, top, right, bottom = self.window(cells)
+        across, down = self.size[0] / cells[0], self.size[1] / cells[1]
         (sx, sy), (ox, oy) = self.scale, self.offset
-        region = (
+        return (
             (left * across - ox) / sx,
             (top * down - oy) / sy,
             (right * across - ox) / sx,
             (bottom * down - oy) / sy,
         )
-        return planes[:, top:bottom, left:right], region
 
     def window(self, cells: Size) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the cells that show the image, of planes of a size."""

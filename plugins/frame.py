@@ -183,16 +183,27 @@ class DeviceFrame(Frame):
         viewer: brings it.
         key: of the frame in the ledger.
         converted: what the elements of a line share.
+        gpu: index of the GPU.
+        ready: handle of an event of CUDA after which it may be read; None where it may be already.
 
     Attributes:
-        planes: as the argument, for work on the GPU.
+        planes, gpu, ready: as the arguments, for work on the GPU.
     """
 
-    __slots__ = ("_converted", "_key", "_viewer", "planes")
+    __slots__ = ("_converted", "_key", "_viewer", "gpu", "planes", "ready")
     memory: ClassVar[Memory] = "cuda"
 
-    def __init__(self, planes: Planes, viewer: Viewer, key: int, converted: Converted) -> None:
+    def __init__(
+        self,
+        planes: Planes,
+        viewer: Viewer,
+        key: int,
+        converted: Converted,
+        gpu: int = 0,
+        ready: int | None = None,
+    ) -> None:
         self.planes, self._viewer = planes, viewer
+        self.gpu, self.ready = gpu, ready
         self._key, self._converted = key, converted
         self.larger, self.moves = None, None
 

@@ -1,8 +1,8 @@
 // From a detector's table to the rows in which a class reaches its threshold: at most the best
 // `limit` of them, in the order of the table, whatever order threads run in.
 //
-// Three launches: score_rows, pick_rows (one block), copy_rows. Boxes are decoded, and suppressed,
-// of what is copied to the host.
+// Three launches: score_rows, pick_rows (one block an image), copy_rows. Boxes are decoded, and
+// suppressed, of what is copied to the host. The z of a block is the image's number in the batch.
 
 #include "numbers.cuh"
 
@@ -13,6 +13,8 @@ struct Sift {
   int *picked;                 // (limit): rows, ascending
   float *kept;                 // (limit, columns)
   unsigned *counts;            // (3): rows kept, rows that reach, values that are not finite
+  long long table_apart;       // bytes from image to image
+  long long block_apart;       // the same of all that is not the table
   int kind;                    // of the table
   int rows, columns;
   int row_stride, column_stride;  // in elements
@@ -21,13 +23,30 @@ struct Sift {
   int limit;
 };
 
+template <typename T>
+__device__ static void move(T *&pointer, long long bytes) {
+  pointer = (T *)((unsigned long long)pointer + bytes * blockIdx.z);
+}
+
+// The same for the image of this block.
+__device__ static Sift of_image(Sift sift) {
+  move(sift.table, sift.table_apart);
+  move(sift.thresholds, sift.block_apart);
+  move(sift.keys, sift.block_apart);
+  move(sift.picked, sift.block_apart);
+  move(sift.kept, sift.block_apart);
+  move(sift.counts, sift.block_apart);
+  return sift;
+}
+
 __device__ static float cell(const Sift &sift, int row, int column) {
   long long at = (long long)row * sift.row_stride + (long long)column * sift.column_stride;
   return read_float(sift.table, at, sift.kind);
 }
 
 // A thread for each row.
-extern "C" __global__ void score_rows(Sift sift) {
+extern "C" __global__ void score_rows(Sift all) {
+  Sift sift = of_image(all);
   int row = blockIdx.x * blockDim.x + threadIdx.x;
   if (row >= sift.rows) return;
   float times = sift.objectness < 0 ? 1.0f : cell(sift, row, sift.objectness);
@@ -49,7 +68,8 @@ extern "C" __global__ void score_rows(Sift sift) {
 #define THREADS 256
 
 // One block of THREADS. The limit's key is found digit by digit; then each thread takes a run of rows.
-extern "C" __global__ void pick_rows(Sift sift) {
+extern "C" __global__ void pick_rows(Sift all) {
+  Sift sift = of_image(all);
   __shared__ unsigned histogram[THREADS];
   __shared__ unsigned before[THREADS], ties_before[THREADS];
   __shared__ unsigned prefix, quota, reaching;
@@ -111,7 +131,8 @@ extern "C" __global__ void pick_rows(Sift sift) {
 }
 
 // A thread for each value of the rows that may be kept.
-extern "C" __global__ void copy_rows(Sift sift) {
+extern "C" __global__ void copy_rows(Sift all) {
+  Sift sift = of_image(all);
   long long at = (long long)blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= (long long)sift.counts[0] * sift.columns) return;
   sift.kept[at] = cell(sift, sift.picked[at / sift.columns], (int)(at % sift.columns));

@@ -20,6 +20,7 @@ SIFT = np.dtype(
             (name, np.uint64)
             for name in ("table", "thresholds", "keys", "picked", "kept", "counts")
         ),
+        *((name, np.int64) for name in ("table_apart", "block_apart")),
         *((name, np.int32) for name in ("kind", "rows", "columns", "row_stride", "column_stride")),
         *((name, np.int32) for name in ("first_class", "classes", "objectness", "limit")),
     ],
@@ -73,10 +74,18 @@ class Sifted:
     limit: int = MAX_CANDIDATES
 
 
-def sift(table: Table, to: Sifted) -> tuple[Launch, Launch, Launch]:
+def sift(
+    table: Table, to: Sifted, images: int = 1, apart: tuple[int, int] = (0, 0)
+) -> tuple[Launch, Launch, Launch]:
     """Return the launches, in order, that keep the rows in which a class reaches its threshold.
 
     Of these rows the table's decoder makes the same boxes as of the whole table.
+
+    Args:
+        table: of the first image.
+        to: where its rows go.
+        images: how many there are.
+        apart: bytes from the table of one to that of the next, and likewise of all in ``to``.
 
     Raises:
         ValueError: the table is of another type.
@@ -90,9 +99,10 @@ def sift(table: Table, to: Sifted) -> tuple[Launch, Launch, Launch]:
     work["row_stride"], work["column_stride"] = strides
     for name in ("thresholds", "keys", "picked", "kept", "counts", "limit"):
         work[name] = getattr(to, name)
+    work["table_apart"], work["block_apart"] = apart
     values = min(to.limit, table.rows) * table.columns
     return (
-        launch_over("score_rows", table.rows, 1, (_BLOCK, 1), work),
-        launch_over("pick_rows", 1, 1, (_BLOCK, 1), work),
-        launch_over("copy_rows", values, 1, (_BLOCK, 1), work),
+        launch_over("score_rows", table.rows, 1, (_BLOCK, 1), work, images),
+        launch_over("pick_rows", 1, 1, (_BLOCK, 1), work, images),
+        launch_over("copy_rows", values, 1, (_BLOCK, 1), work, images),
     )

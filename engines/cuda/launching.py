@@ -31,12 +31,25 @@ class Launch:
     block: Extent
     parameters: NDArray[np.void]
 
+    def is_same(self, other: Launch) -> bool:
+        """Return whether both are the same work."""
+        one, two = (
+            (each.kernel, each.grid, each.block, each.parameters.tobytes())
+            for each in (self, other)
+        )
+        return one == two
+
 
 def launch_over(
-    kernel: str, width: int, height: int, block: tuple[int, int], parameters: NDArray[np.void]
+    kernel: str,
+    width: int,
+    height: int,
+    block: tuple[int, int],
+    parameters: NDArray[np.void],
+    images: int = 1,
 ) -> Launch:
-    """Return the launch of a thread for each of ``width`` times ``height`` places."""
-    grid = (-(-width // block[0]), -(-height // block[1]), 1)
+    """Return the launch of a thread for each of ``width`` times ``height`` places of each image."""
+    grid = (-(-width // block[0]), -(-height // block[1]), images)
     return Launch(kernel, grid, (*block, 1), parameters)
 
 
@@ -57,7 +70,7 @@ class Kernels:
         self._cuda = cuda
         self._driver = import_module("cuda.bindings.driver") if driver is None else driver
         architecture = cuda.gpu().architecture
-        self._here()
+        self._call("to begin", "cuInit", 0)  # before anything is compiled for nobody
         self._module = self._call("to load kernels", "cuModuleLoadData", cubin(architecture))
         try:
             self._functions = {
@@ -74,21 +87,38 @@ class Kernels:
         Raises:
             CudaError: it cannot be queued.
         """
-        self._here()
+        self._cuda.here()  # the driver's functions do not make it the thread's by themselves
         addresses = np.array([work.parameters.ctypes.data], np.uint64)
         asked = f"to run {work.kernel}"
         function = self._functions[work.kernel]
         rest = (0, stream.handle, addresses.ctypes.data, 0)  # shared bytes, …, extra
         self._call(asked, "cuLaunchKernel", function, *work.grid, *work.block, *rest)
 
+    def set_node(self, graph: Any, node: Any, work: Launch) -> None:
+        """Put other work into a node of a recorded graph; it holds from the next launch on.
+
+        Args:
+            graph: executable.
+            node: of the graph that this was made of, where a kernel of ours was recorded.
+            work: copied before this returns.
+
+        Raises:
+            CudaError: it cannot be set.
+        """
+        self._cuda.here()
+        addresses = np.array([work.parameters.ctypes.data], np.uint64)
+        given = self._driver.CUDA_KERNEL_NODE_PARAMS()
+        given.func = self._functions[work.kernel]
+        given.gridDimX, given.gridDimY, given.gridDimZ = work.grid
+        given.blockDimX, given.blockDimY, given.blockDimZ = work.block
+        given.sharedMemBytes, given.kernelParams = 0, addresses.ctypes.data
+        asked = f"to set {work.kernel} in a graph"
+        self._call(asked, "cuGraphExecKernelNodeSetParams", int(graph), int(node), given)
+
     def close(self) -> None:
         """Unload them, after their last work is done."""
-        self._here()
+        self._cuda.here()
         self._call("to unload kernels", "cuModuleUnload", self._module)
-
-    def _here(self) -> None:
-        """Make the GPU the calling thread's: the driver's functions do not by themselves."""
-        self._cuda.call("for the GPU", "cudaSetDevice", 0)
 
     def _call(self, asked: str, function: str, *arguments: Any) -> Any:
         code, *answers = getattr(self._driver, function)(*arguments)

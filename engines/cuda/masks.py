@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,10 @@ class Scores:
     height: int
     width: int
     channels_last: bool = False
+
+    def at(self, address: int) -> Scores:
+        """Return those of another image."""
+        return replace(self, address=address)
 
     @property
     def strides(self) -> tuple[int, int, int]:

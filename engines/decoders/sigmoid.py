@@ -33,11 +33,7 @@ def decode(
         OptionError: an output is missing or has other channels, or a label has no channel or no
             threshold.
     """
-    if np.isnan(spec.threshold).any():
-        raise OptionError("threshold: expected with decoder sigmoid, got none")
-    with np.errstate(divide="ignore", invalid="ignore"):  # infinite: of labels that are cut
-        cut = np.log(spec.threshold / (1 - spec.threshold)) if logits else spec.threshold
-    least = dict(zip(spec.labels, cut, strict=True))
+    least = dict(zip(spec.labels, cuts_of(spec, logits), strict=True))
     found: dict[str, NDArray[np.bool_]] = {}
     for name, labels in planes.items():
         scores = channels_of(outputs, name, len(labels), channels)
@@ -47,3 +43,22 @@ def decode(
             if label is not None
         }
     return named(found, spec.labels)
+
+
+def cuts_of(spec: Spec, logits: bool) -> NDArray[np.float32]:
+    """Return (len(spec.labels),) the least value of each label's channel.
+
+    Args:
+        spec: labels and thresholds.
+        logits: as of ``decode``.
+
+    Raises:
+        OptionError: a label has no threshold.
+    """
+    if np.isnan(spec.threshold).any():
+        raise OptionError("threshold: expected with decoder sigmoid, got none")
+    if not logits:
+        return spec.threshold
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite: of labels that are cut
+        cuts: NDArray[np.float32] = np.log(spec.threshold / (1 - spec.threshold))
+    return cuts

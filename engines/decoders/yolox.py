@@ -12,13 +12,15 @@ from engines.decoders import OptionError, Outputs, Spec, sole
 from engines.decoders.candidates import classify, corners, suppress
 from engines.found import Boxes
 
+STRIDES = (8, 16, 32)
+
 
 def decode(
     outputs: Outputs,
     spec: Spec,
     *,
     output: str | None = None,
-    strides: tuple[int, ...] = (8, 16, 32),
+    strides: tuple[int, ...] = STRIDES,
 ) -> Boxes:
     """Boxes of a (1, cells, 5 + classes) output.
 
@@ -58,6 +60,30 @@ def of_cells(cells: NDArray[Any], grid: NDArray[np.float32], spec: Spec) -> Boxe
     centre = (found[rows, :2] + at[:, :2]) * at[:, 2:]
     size = np.exp(found[rows, 2:4]) * at[:, 2:]
     return suppress(Boxes(corners(np.hstack([centre, size])), score, class_id), spec)
+
+
+def of_picked(
+    cells: NDArray[Any],
+    picked: NDArray[np.int32],
+    count: int,
+    spec: Spec,
+    strides: tuple[int, ...] = STRIDES,
+) -> Boxes:
+    """Return the boxes of cells that were picked before.
+
+    Args:
+        cells: (n, 5 + classes) as the network gives them.
+        picked: (n,) their places in the network's output.
+        count: of cells in that.
+        spec, strides: as of ``decode``.
+
+    Raises:
+        OptionError: the output has another size than strides and size ask for.
+    """
+    grid = _grid(spec.size, strides)
+    if len(grid) != count:
+        raise OptionError(f"yolox: expected an output of {len(grid)} cells, got {count}")
+    return of_cells(cells, grid[picked], spec)
 
 
 @lru_cache(maxsize=16)

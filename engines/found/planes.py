@@ -53,13 +53,8 @@ def _bits(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return float((both[some] * np.log2(both[some] / apart[some])).sum())
 
 
-@dataclass(frozen=True, eq=False)
-class Planes(Found):
-    """The planes that a segmenter's decoder gives.
-
-    Attributes:
-        planes: (len(Spec.labels), height, width) bool, of the input tensor or coarser.
-    """
+class PlanesKind(Found):
+    """What all planes have, however they are kept."""
 
     task = "segment"
     gives = "planes"
@@ -71,12 +66,6 @@ class Planes(Found):
     keeps_classes = True
     agreement = _PlaneAgreement
     clear_gain = 0.25
-
-    planes: NDArray[np.bool_]
-
-    def only(self, cut: tuple[int, ...]) -> Self:
-        """Return these planes."""
-        return replace(self, planes=self.planes[list(cut)])
 
     @classmethod
     def certainty(cls, seen: Sequence[Mirrored]) -> NDArray[np.float64]:
@@ -96,8 +85,48 @@ class Planes(Found):
             np.float64,
         )
 
+
+@dataclass(frozen=True, eq=False)
+class Planes(PlanesKind):
+    """The planes that a segmenter's decoder gives.
+
+    Attributes:
+        planes: (len(Spec.labels), height, width) bool, of the input tensor or coarser.
+    """
+
+    planes: NDArray[np.bool_]
+
+    def only(self, cut: tuple[int, ...]) -> Self:
+        """Return these planes."""
+        return replace(self, planes=self.planes[list(cut)])
+
     def to_source(self, view: View) -> Inference:
         """Return one mask, of the frame or of the box whose crop was looked at."""
         shown, xyxy = view.planes(self.planes)
         mask = Mask.from_planes(view.labels, shown, xyxy, view.model, view.index)
+        return Inference(Detections.empty(view.labels), (mask,))
+
+
+@dataclass(frozen=True, eq=False)
+class PackedPlanes(PlanesKind):
+    """The same from a GPU, which packs the cells that show the image.
+
+    Attributes:
+        bits: (len(Spec.labels), rows, ceil(width / 8)) uint8, as of ``Mask``.
+        width: cells of a row that show the image.
+        cells: width and height of the whole planes.
+    """
+
+    bits: NDArray[np.uint8]
+    width: int
+    cells: Size
+
+    def only(self, cut: tuple[int, ...]) -> Self:
+        """Return these planes."""
+        return replace(self, bits=self.bits[list(cut)])
+
+    def to_source(self, view: View) -> Inference:
+        """Return one mask, likewise."""
+        shown = view.shown(self.cells)
+        mask = Mask(view.labels, self.bits, self.width, shown, view.model, view.index)
         return Inference(Detections.empty(view.labels), (mask,))

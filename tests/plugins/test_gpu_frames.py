@@ -335,6 +335,8 @@ def test_the_simulation_takes_what_the_bindings_take(gpu: Gpu) -> None:
         "cuModuleLoadData": 1,
         "cuModuleGetFunction": 2,
         "cuLaunchKernel": 11,
+        "cuGraphExecKernelNodeSetParams": 3,
+        "cuInit": 1,
         "cuModuleUnload": 1,
         "cuGetErrorString": 1,
     }

@@ -8,6 +8,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Host:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._numbers = {name: number for number, name in enumerate(KERNELS)}
+        self._one_at_a_time = threading.Lock()
         self._library.float_of.restype = ctypes.c_float
 
     def run(self, work: Launch, backwards: bool = False, barriers: bool | None = None) -> None:
@@ -43,7 +45,9 @@ class Host:
         grid, block = (each.ctypes.data_as(ctypes.c_void_p) for each in extents)
         parameters = ctypes.c_void_p(work.parameters.ctypes.data)
         number = self._numbers[work.kernel]
-        failed = self._library.launch(number, grid, block, parameters, int(waits), int(backwards))
+        how = int(waits), int(backwards)
+        with self._one_at_a_time:  # where a thread is, it knows by variables of the whole process
+            failed = self._library.launch(number, grid, block, parameters, *how)
         assert failed == 0, f"{work.kernel}: barriers are misused ({failed})"
 
     def size_of(self, structure: int) -> int:

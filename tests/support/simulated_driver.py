@@ -29,17 +29,23 @@ class SimulatedDriver:
         refuse: codes that a function answers instead of working, by its name.
         ran: names of the kernels that ran.
         modules: how many are loaded.
+        nodes_set: how often the work of a recorded kernel was changed.
     """
 
     CUresult = Code
+    CUDA_KERNEL_NODE_PARAMS = real.CUDA_KERNEL_NODE_PARAMS
 
     def __init__(self, gpu: SimulatedCuda, host: Host) -> None:
         self.refuse: dict[str, Any] = {}
         self.ran: list[str] = []
-        self.modules = 0
+        self.modules = self.nodes_set = 0
         self._gpu, self._host = gpu, host
         self._names: dict[int, str] = {}
         self._handles = itertools.count(1)
+
+    def cuInit(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
+        assert flags == 0
+        return (Code.CUDA_SUCCESS,)
 
     def cuModuleLoadData(self, image: bytes) -> tuple[Any, ...]:  # noqa: N802
         if "cuModuleLoadData" in self.refuse:
@@ -53,28 +59,50 @@ class SimulatedDriver:
             return (Code.CUDA_ERROR_NOT_FOUND, None)
         handle = next(self._handles)
         self._names[handle] = name.decode()
-        return (Code.CUDA_SUCCESS, handle)
+        return (Code.CUDA_SUCCESS, real.CUfunction(handle))
 
     def cuLaunchKernel(  # noqa: N802
-        self, function: int, *rest: int
+        self, function: Any, *rest: int
     ) -> tuple[Any, ...]:
         grid, block, (shared, stream, addresses, extra) = rest[:3], rest[3:6], rest[6:]
         assert shared == extra == 0
-        kernel = self._names[function]
+        self._gpu.enqueue(stream, self._work(function, grid, block, addresses))
+        return (Code.CUDA_SUCCESS,)
+
+    def cuGraphExecKernelNodeSetParams(  # noqa: N802
+        self, executable: int, node: int, given: Any
+    ) -> tuple[Any, ...]:
+        if "cuGraphExecKernelNodeSetParams" in self.refuse:
+            return (self.refuse["cuGraphExecKernelNodeSetParams"],)
+        assert given.sharedMemBytes == 0
+        grid = given.gridDimX, given.gridDimY, given.gridDimZ
+        block = given.blockDimX, given.blockDimY, given.blockDimZ
+        work = self._work(given.func, grid, block, int(given.kernelParams))
+        self.nodes_set += 1
+        is_set = self._gpu.set_node(executable, node, work)
+        return (Code.CUDA_SUCCESS if is_set else Code.CUDA_ERROR_INVALID_VALUE,)
+
+    def _work(
+        self, function: Any, grid: tuple[int, ...], block: tuple[int, ...], addresses: int
+    ) -> Work:
+        kernel = self._names[int(function)]
         kind = _TAKES[kernel]
         at = ctypes.c_uint64.from_address(addresses).value
         parameters = np.frombuffer(ctypes.string_at(at, kind.itemsize), kind)[0].copy()
         work = Launch(kernel, grid, block, np.array(parameters, kind))  # type: ignore[arg-type]
 
+        pointers = [name for name in kind.names or () if kind[name] == np.uint64]
+
         def run() -> None:
             self.ran.append(kernel)
+            for name in pointers:
+                if parameters[name]:
+                    self._gpu.memory(int(parameters[name]), 1)
             self._host.run(work)
 
-        touched = frozenset(
-            int(parameters[name]) for name in kind.names or () if kind[name] == np.uint64
-        )
-        self._gpu.enqueue(stream, Work(run, touched))
-        return (Code.CUDA_SUCCESS,)
+        # Two may read a surface at once.
+        written = [name for name in pointers if name not in ("luma", "u", "v")]
+        return Work(run, frozenset(int(parameters[name]) for name in written))
 
     def cuModuleUnload(self, module: bytes) -> tuple[Any, ...]:  # noqa: N802
         self.modules -= 1

@@ -86,8 +86,9 @@ class Bench:
     def library(self) -> Library:
         return Library("tensorrt-rtx" if self.is_rtx else "tensorrt", self.trt)
 
-    def open(self) -> TensorrtSession:
-        return TensorrtSession(self.library, Cuda(self.cuda), self.path)
+    def open(self, driver: Any = None, index: int = 0) -> TensorrtSession:
+        """Opens the engine; with ``driver``, a ``SimulatedDriver``, kernels run around it."""
+        return TensorrtSession(self.library, Cuda(self.cuda, index), self.path, driver)
 
 
 def bench(
@@ -95,10 +96,11 @@ def bench(
     kind: str,
     text: str = MIXED,
     profiles: Mapping[str, Shapes] = BATCHES,
+    network: Path | None = None,
     **oddities: Any,
 ) -> Bench:
-    """Writes the network and its engine."""
-    network = write_network(folder / "net.onnx", text)
+    """Writes the network, unless it is there, and its engine."""
+    network = network or write_network(folder / "net.onnx", text)
     is_rtx = kind == "rtx"
     path = folder / ("engine.rtx" if is_rtx else "engine.plan")
     version = VERSIONS[kind]

@@ -5,23 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.cuda.around import Around, Bytes, Kept, Places
+from engines.cuda.launching import Kernels, Launch
 from engines.runtimes import RefusedError, Tensors
-from engines.runtimes.tensorrt.cuda import (
-    Cuda,
-    CudaError,
-    DeviceMemory,
-    Graph,
-    PinnedMemory,
-    Stream,
-)
+from engines.runtimes.tensorrt.buffers import Blocks, Buffers, apart, block_name
+from engines.runtimes.tensorrt.cuda import Cuda, CudaError, DeviceMemory, Graph, Stream
 from engines.runtimes.tensorrt.engine import Engine, Shape
+from engines.runtimes.tensorrt.nodes import Nodes
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +26,8 @@ _SHAPES_KEPT = 16  # contexts and graphs of a lane, least recently used go first
 
 
 @dataclass(slots=True)
-class _Buffer:
-    """A tensor on either side."""
-
-    host: PinnedMemory
-    device: DeviceMemory
-
-    def free(self) -> None:
-        self.host.free()
-        self.device.free()
-
-
-@dataclass(slots=True)
 class _Prepared:
-    """A context made ready for inputs of one shape each.
+    """A context made ready for inputs of one shape each, and for one kind of work around it.
 
     A recorded graph holds the context's state, so a context that has one is not changed again
     (NVIDIA's developer guide: one context per captured graph).
@@ -51,21 +36,52 @@ class _Prepared:
     context: Any
     shapes: dict[str, Shape] = field(default_factory=dict)
     graph: Graph | None = None
+    nodes: Nodes | None = None
     ran: bool = False
     records: bool = True
 
     def drop_graph(self) -> None:
         if self.graph is not None:
             self.graph.free()
-            self.graph = None
+            self.graph = self.nodes = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call: the inputs that the host feeds, and what the GPU does around the network.
+
+    ``before`` and ``after`` are the launches, known once all addresses are.
+    """
+
+    feeds: Tensors
+    arounds: Sequence[Around] = ()
+    kernels: Kernels | None = None
+    before: list[Launch] = field(default_factory=list)
+    after: list[Launch] = field(default_factory=list)
+
+    @property
+    def first(self) -> Around:
+        """The work for the first image, which is of the same kind as that for all others."""
+        return self.arounds[0] if self.arounds else Around()
+
+    def launch(self, work: Launch, stream: Stream) -> None:
+        assert self.kernels is not None, "there is work for kernels, and there are none"
+        self.kernels.launch(work, stream)
+
+    def shape_of(self, name: str) -> Shape:
+        fill = self.first.fill
+        if fill is not None and fill.name == name:
+            return (len(self.arounds), *fill.shape)
+        return self.feeds[name].shape
 
 
 class Lane:
     """The buffers and stream of one call at a time.
 
     The first call with some shapes runs as it is, since TensorRT allocates in it; the second is
-    recorded as a CUDA graph, copies included, and it and all later ones are one launch each.
-    TensorRT-RTX records by itself, so there is one context and no graph here.
+    recorded as a CUDA graph, copies and kernels included, and it and all later ones are one launch
+    each. What kernels do for another frame is set in the graph before. TensorRT-RTX records by
+    itself, so there is one context and no graph here.
     """
 
     def __init__(self, engine: Engine, cuda: Cuda) -> None:
@@ -78,8 +94,8 @@ class Lane:
             if self._scratch is not None:
                 self._scratch.free()
             raise
-        self._buffers: dict[str, _Buffer] = {}
-        self._prepared: OrderedDict[tuple[Shape, ...], _Prepared] = OrderedDict()
+        self._buffers = Buffers(cuda, self._forget_addresses)
+        self._prepared: OrderedDict[Hashable, _Prepared] = OrderedDict()
         self._spare: list[Any] = []
 
     def run(self, feeds: Tensors) -> dict[str, NDArray[Any]]:
@@ -89,75 +105,175 @@ class Lane:
             RuntimeError: the library or CUDA refuses; the lane can be used again unless it says
                 otherwise.
         """
-        ready = self._ready({name: feeds[name].shape for name in self._engine.inputs})
-        for name, info in self._engine.inputs.items():
-            self._buffers[name].host.view(ready.shapes[name], info.dtype)[...] = feeds[name]
-        with self._engine.library.heard() as messages:
-            try:
-                self._execute(ready)
-                self._stream.synchronize()
-            except RuntimeError as error:
-                self._drain()
-                said = "; ".join((str(error), *messages))
-                raise RuntimeError(f"{self._engine.path}: {said}") from error
-        return {
-            name: self._buffers[name].host.view(ready.shapes[name], info.dtype).copy()
-            for name, info in self._engine.outputs.items()
-        }
+        return self._outputs(self._finish(_Call(feeds)))
+
+    def run_around(self, feeds: Tensors, arounds: Sequence[Around], kernels: Kernels) -> list[Kept]:
+        """Run a batch with work on the GPU around the network; return what came back of each image.
+
+        Args:
+            feeds: the inputs that no kernel fills.
+            arounds: the work for each image; all have one key.
+            kernels: loaded into the GPU.
+
+        Raises:
+            RuntimeError: as of ``run``.
+        """
+        call = _Call(feeds, arounds, kernels)
+        ready = self._finish(call)
+        if call.first.reads:
+            return self._kept(arounds)
+        outputs = self._outputs(ready)
+        return [
+            Kept(outputs={name: each[i : i + 1] for name, each in outputs.items()})
+            for i in range(len(arounds))
+        ]
 
     def close(self) -> None:
         """Frees all of it."""
         self._forget_addresses()
         self._spare.clear()
-        for buffer in self._buffers.values():
-            buffer.free()
-        self._buffers.clear()
+        self._buffers.free()
         if self._scratch is not None:
             self._scratch.free()
         self._stream.close()
+
+    def _finish(self, call: _Call) -> _Prepared:
+        """Bring what is fed into place, and run the call to its end."""
+        self._cuda.here()
+        ready = self._ready(call)
+        for name, array in call.feeds.items():
+            info = self._engine.inputs[name]
+            self._buffers.host(name).view(ready.shapes[name], info.dtype)[...] = array
+        for index, blocks in enumerate(self._blocks(call.arounds)):
+            for row, around in zip(blocks.rows, call.arounds, strict=True):
+                given = around.reads[index].given
+                row[: len(given)] = given
+        with self._engine.library.heard() as messages:
+            try:
+                self._aim(call, ready)
+                self._execute(ready, call)
+                self._stream.synchronize()
+            except RuntimeError as error:
+                self._drain()
+                said = "; ".join((str(error), *messages))
+                raise RuntimeError(f"{self._engine.path}: {said}") from error
+        return ready
+
+    def _blocks(self, arounds: Sequence[Around]) -> list[Blocks]:
+        """Return the blocks of each read."""
+        reads = arounds[0].reads if arounds else ()
+        return [
+            self._buffers.blocks(index, read.block, len(arounds))
+            for index, read in enumerate(reads)
+        ]
+
+    def _aim(self, call: _Call, ready: _Prepared) -> None:
+        """Say what the kernels are to do, at the addresses that there are by now."""
+        for i, around in enumerate(call.arounds):
+            if around.fill is not None:
+                slots = self._places(around.fill.name, ready)
+                call.before.append(around.fill.launch(slots.of(i)))
+                if around.fill.ready is not None:  # not in the graph: it is another each time
+                    self._stream.wait(around.fill.ready)
+        outputs = {name: self._places(name, ready) for name in self._engine.outputs}
+        for index, blocks in enumerate(self._blocks(call.arounds)):
+            reads = [around.reads[index] for around in call.arounds]
+            places = Places(blocks.address, blocks.apart)
+            call.after += reads[0].launches(reads, outputs, places)
+
+    def _places(self, name: str, ready: _Prepared) -> Places:
+        shape = ready.shapes[name]
+        images = shape[0] if shape else 1
+        return Places(self._buffers.device(name).pointer, self._size(name, shape) // max(images, 1))
+
+    def _outputs(self, ready: _Prepared) -> dict[str, NDArray[Any]]:
+        return {
+            name: self._buffers.host(name).view(ready.shapes[name], info.dtype).copy()
+            for name, info in self._engine.outputs.items()
+        }
+
+    def _kept(self, arounds: Sequence[Around]) -> list[Kept]:
+        """Return what came back of each image, where it is too much for one copy the rest too."""
+        blocks, more = self._blocks(arounds), False
+        parts: list[list[Bytes]] = []
+        for i, around in enumerate(arounds):
+            parts.append([])
+            for read, each in zip(around.reads, blocks, strict=True):
+                row, (back, first) = each.rows[i], (read.block.back, read.block.first)
+                if rest := read.rest(row[back:first]):
+                    each.download_rest(self._stream, i, rest)
+                    more = True
+                parts[-1].append(row[back : first + rest])
+        if more:
+            self._stream.synchronize()
+        return [Kept(tuple(part.copy() for part in each)) for each in parts]
 
     def _drain(self) -> None:
         """After an error: what was queued before it still uses the buffers."""
         with contextlib.suppress(CudaError):  # it has been told
             self._stream.synchronize()
 
-    def _execute(self, ready: _Prepared) -> None:
+    def _execute(self, ready: _Prepared, call: _Call) -> None:
         if ready.graph is None and ready.ran and ready.records and not self._is_rtx:
-            self._record(ready)
+            self._record(ready, call)
+        elif ready.graph is not None and ready.nodes is not None and call.kernels is not None:
+            try:
+                ready.nodes.set(ready.graph, [*call.before, *call.after], call.kernels)
+            except CudaError as error:
+                ready.drop_graph()
+                self._go_without(ready, error)
         if ready.graph is not None:
             self._stream.launch(ready.graph)
         else:
-            self._enqueue(ready)
+            self._enqueue(ready, call, call.launch)
             ready.ran = True
 
-    def _record(self, ready: _Prepared) -> None:
+    def _record(self, ready: _Prepared, call: _Call) -> None:
+        nodes = ready.nodes = Nodes(call.launch)
         try:
-            ready.graph = self._stream.capture(lambda: self._enqueue(ready))
+            ready.graph = self._stream.capture(
+                lambda: self._enqueue(ready, call, nodes.launch), keeps=call.kernels is not None
+            )
         except RuntimeError as error:
-            ready.records = False
-            log.warning("%s: runs without CUDA graphs: %s", self._engine.path, error)
+            self._go_without(ready, error)
 
-    def _enqueue(self, ready: _Prepared) -> None:
-        for name in self._engine.inputs:
-            buffer = self._buffers[name]
-            self._stream.upload(buffer.host, buffer.device, self._size(name, ready.shapes[name]))
+    def _go_without(self, ready: _Prepared, error: RuntimeError) -> None:
+        ready.records = False
+        log.warning("%s: runs without CUDA graphs: %s", self._engine.path, error)
+
+    def _enqueue(
+        self, ready: _Prepared, call: _Call, launch: Callable[[Launch, Stream], None]
+    ) -> None:
+        blocks = self._blocks(call.arounds)
+        for name in call.feeds:
+            size = self._size(name, ready.shapes[name])
+            self._stream.upload(self._buffers.host(name), self._buffers.device(name), size)
+        for each in blocks:
+            each.upload(self._stream)
+        for work in call.before:
+            launch(work, self._stream)
         if not ready.context.execute_async_v3(self._stream.handle):
             raise RuntimeError("execute_async_v3 failed")
-        for name in self._engine.outputs:
-            buffer = self._buffers[name]
-            self._stream.download(buffer.device, buffer.host, self._size(name, ready.shapes[name]))
+        for work in call.after:
+            launch(work, self._stream)
+        for each in blocks:
+            each.download(self._stream)
+        for name in self._engine.outputs if not blocks else ():
+            size = self._size(name, ready.shapes[name])
+            self._stream.download(self._buffers.device(name), self._buffers.host(name), size)
 
-    def _ready(self, inputs: Mapping[str, Shape]) -> _Prepared:
-        key = tuple(inputs.values())
+    def _ready(self, call: _Call) -> _Prepared:
+        inputs = {name: call.shape_of(name) for name in self._engine.inputs}
+        key = (tuple(inputs.values()), call.first.key)
         if key in self._prepared:
             self._prepared.move_to_end(key)
             return self._prepared[key]
         ready = _Prepared(self._take_context())
         try:
             self._shape(ready, inputs)
-            self._grow(ready.shapes)
-            for name, buffer in self._buffers.items():
-                if not ready.context.set_tensor_address(name, buffer.device.pointer):
+            self._grow(ready.shapes, call)
+            for name in ready.shapes:
+                if not ready.context.set_tensor_address(name, self._buffers.device(name).pointer):
                     raise RuntimeError(f"{self._engine.path}: refuses the memory for {name}")
         except BaseException:
             self._spare.append(ready.context)
@@ -196,24 +312,16 @@ class Lane:
                 )
             ready.shapes[name] = shape
 
-    def _grow(self, shapes: Mapping[str, Shape]) -> None:
-        """Makes every buffer large enough."""
-        for name, shape in shapes.items():
-            size, old = self._size(name, shape), self._buffers.get(name)
-            if old is None or old.device.capacity < size:
-                self._forget_addresses()
-                if old is not None:
-                    del self._buffers[name]
-                    old.free()
-                self._buffers[name] = self._buffer(size)
-
-    def _buffer(self, size: int) -> _Buffer:
-        host = PinnedMemory(self._cuda, size)
-        try:
-            return _Buffer(host, DeviceMemory(self._cuda, size))
-        except CudaError:
-            host.free()
-            raise
+    def _grow(self, shapes: Mapping[str, Shape], call: _Call) -> None:
+        """Makes every buffer large enough; the host has only what it feeds and what comes back."""
+        sizes = {name: self._size(name, shape) for name, shape in shapes.items()}
+        on_host = [*call.feeds]
+        for index, read in enumerate(call.first.reads):
+            sizes[block_name(index)] = apart(read.block) * len(call.arounds)
+            on_host.append(block_name(index))
+        if not call.first.reads:
+            on_host += self._engine.outputs
+        self._buffers.grow(sizes, on_host)
 
     def _forget_addresses(self) -> None:
         """Before memory moves: graphs go, and their contexts are made ready again when needed."""
