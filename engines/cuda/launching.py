@@ -33,6 +33,8 @@ class Launch:
 
     def is_same(self, other: Launch) -> bool:
         """Return whether both are the same work."""
+        if self is other:
+            return True
         one, two = (
             (each.kernel, each.grid, each.block, each.parameters.tobytes())
             for each in (self, other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +22,9 @@ from engines.head import Head
 from engines.placement import Placement, Size
 from engines.runtimes import TensorInfo
 
+Window = tuple[int, int, int, int]
 _WORD = 4  # bytes of an int32, a float32
+_PLACES = 128  # of images in the memory of lanes, for which launches are kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +62,7 @@ class MaskReader:
         self._bits_at = self._counts_at + _WORD * len(sources)
         zeros = np.zeros(_WORD * len(sources), np.uint8)
         self.given = np.concatenate([*(source.constants for source in sources), zeros])
+        self._at = lru_cache(maxsize=_PLACES)(self._launches)
         width, height = cells
         size = self._bits_at + labels * height * -(-width // 8)
         self.block = Block(self._bits_at, self._counts_at, size, size)
@@ -111,16 +115,20 @@ class MaskReader:
         return PackedPlanes(bits.reshape(shape), width, self._cells)
 
     def launches(
-        self, outputs: Mapping[str, int], block: int, window: tuple[int, int, int, int]
+        self, outputs: Mapping[str, Places], image: int, block: int, window: Window
     ) -> list[Launch]:
-        """Return the launches of an image that a window of the cells shows."""
+        """Return the launches of an image of the batch that a window of the cells shows."""
+        starts = (outputs[source.name].of(image) for source in self._sources)
+        return self._at(tuple(starts), block, window)
+
+    def _launches(self, starts: tuple[int, ...], block: int, window: Window) -> list[Launch]:
         found = []
-        for index, source in enumerate(self._sources):
-            start = block + source.at
-            cuts = start + source.plane_of.nbytes if source.cuts.size else 0
+        for index, (source, start) in enumerate(zip(self._sources, starts, strict=True)):
+            constants = block + source.at
+            cuts = constants + source.plane_of.nbytes if source.cuts.size else 0
             bad = block + self._counts_at + _WORD * index
-            to = Packed(block + self._bits_at, start, cuts, bad)
-            found.append(pack(source.scores.at(outputs[source.name]), window, to))
+            to = Packed(block + self._bits_at, constants, cuts, bad)
+            found.append(pack(source.scores.at(start), window, to))
         return found
 
 
@@ -129,7 +137,7 @@ class _MaskRead:
     """The read of one image: see ``Read``."""
 
     reader: MaskReader
-    window: tuple[int, int, int, int]
+    window: Window
 
     @property
     def key(self) -> Hashable:
@@ -149,8 +157,7 @@ class _MaskRead:
         found = []
         for i, image in enumerate(images):
             assert isinstance(image, _MaskRead)
-            here = {name: each.of(i) for name, each in outputs.items()}
-            found += image.reader.launches(here, blocks.of(i), image.window)
+            found += image.reader.launches(outputs, i, blocks.of(i), image.window)
         return found
 
     def rest(self, kept: Bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from engines.placement import Placement
 from engines.runtimes import TensorInfo
 
 FIRST_ROWS = 256  # are copied with their number; more of them are rare
+_PLACES = 64  # of batches in the memory of lanes, for which launches are kept
 _WORD = 4  # bytes of an int32, a float32
 _COUNTS = 4 * _WORD  # three, and one for the alignment
 
@@ -59,6 +61,7 @@ class RowReader:
         if head.decoder == "yolov8":
             options["channels"] = "last"
         self._decode = bind(head.decoder, options)
+        self._at = lru_cache(maxsize=_PLACES)(self._launches)
         self._strides = tuple(options.get("strides", STRIDES))
 
     @classmethod
@@ -90,6 +93,9 @@ class RowReader:
         self, images: Sequence[Read], outputs: Mapping[str, Places], blocks: Places
     ) -> tuple[Launch, ...]:
         """See ``Read``: three for all images."""
+        return self._at(len(images), outputs[self._output], blocks)
+
+    def _launches(self, images: int, tables: Places, blocks: Places) -> tuple[Launch, ...]:
         start = blocks.address
         to = Sifted(
             thresholds=start,
@@ -99,9 +105,8 @@ class RowReader:
             counts=start + self._counts_at,
             limit=self._limit,
         )
-        tables = outputs[self._output]
         table = replace(self._table, address=tables.address)
-        return sift(table, to, len(images), (tables.apart, blocks.apart))
+        return sift(table, to, images, (tables.apart, blocks.apart))
 
     def rest(self, kept: Bytes) -> int:
         """See ``Read``."""
