@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from statistics import median
 
 from fleet.ceilings import busiest
@@ -78,11 +79,7 @@ class Costs:
     def of(self, entry: Desired) -> Amounts:
         """Return what a camera takes: cores, bytes of memory, share of a GPU."""
         known = self._measured.get(entry.name)
-        takes = self._expected(entry) if known is None else known[0]
-        cores, memory, gpu = (
-            round(amount / step) * step for amount, step in zip(takes, _STEPS, strict=True)
-        )
-        return max(_STEPS[CORES], cores), memory, gpu
+        return _rounded(self._expected(entry) if known is None else known[0])
 
     def _expected(self, entry: Desired) -> Amounts:
         return self._alike.get(self._kind(entry), self._usual) if self._alike else self._usual
@@ -94,6 +91,14 @@ class Costs:
             kind = json.dumps({k: v for k, v in entry.spec.items() if k != "url"}, sort_keys=True)
             self._kinds[entry.name] = (entry.spec, kind)
         return kind
+
+
+@lru_cache(maxsize=1 << 16)  # asked for every camera at each plan
+def _rounded(takes: Amounts) -> Amounts:
+    cores, memory, gpu = (
+        round(amount / step) * step for amount, step in zip(takes, _STEPS, strict=True)
+    )
+    return max(_STEPS[CORES], cores), memory, gpu
 
 
 def _median(found: list[Amounts]) -> Amounts:

@@ -25,6 +25,12 @@ class Plan:
         str,
         typer.Option(help="one: a private Redis; cluster: a private one of three; or an address"),
     ] = "one"
+    rarely: Annotated[
+        float,
+        typer.Option(
+            min=1, max=8, help="times by which workers look and report more rarely than real ones"
+        ),
+    ] = 1.0
     seconds: Annotated[float, typer.Option(min=1, help="of measuring what it costs at rest")] = 10.0
     processes: Annotated[
         int, typer.Option(min=2, help="that the workers are spread over; one of them is killed")

@@ -22,6 +22,7 @@ from fleet.simulation.filling import camera_name, fill, spec_of
 from fleet.simulation.plan import Plan
 from fleet.simulation.servers import servers
 from fleet.simulation.site import Crews, owners, until
+from fleet.simulation.workers import Pace
 from fleet.telling import Telling
 from mirante.keys import FLEET_KEEPER
 from pipeline.control.beats import beats
@@ -203,7 +204,9 @@ def run_simulation(plan: Plan) -> list[Step]:
         url = stack.enter_context(servers(plan.redis))
         client = stack.enter_context(connect(url, 10.0))
         nodes = max(1, plan.workers // 2)
-        crews = stack.enter_context(Crews(url, plan.workers, plan.processes, plan.fps, nodes))
+        pace = Pace(plan.fps, plan.rarely)
+        fill(client, [])
+        crews = stack.enter_context(Crews(url, plan.workers, plan.processes, pace, nodes))
         begun = until(
             lambda: dict.fromkeys(crews.alive - beats(client).keys()), plan.timeout_s, 0.1
         )
@@ -226,7 +229,7 @@ def show(plan: Plan) -> bool:
     """Run a fleet and print a row for each step; return whether each was done in time."""
     typer.echo(
         f"{plan.cameras} cameras, {plan.workers} workers, {plan.fps:g} results/s each; Redis: "
-        f"{plan.redis}"
+        f"{plan.redis}; workers look {plan.rarely:g} times more rarely than real ones"
     )
     steps = run_simulation(plan)
     headings = (

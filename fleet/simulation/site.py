@@ -14,7 +14,7 @@ import psutil
 import redis
 
 from fleet.simulation.messages import shares
-from fleet.simulation.workers import Crew
+from fleet.simulation.workers import Crew, Pace
 from mirante.keys import owner_key
 from mirante.redis_url import exchange
 
@@ -28,15 +28,15 @@ class Crews:
         url: address of Redis.
         workers: how many.
         processes: of about as many workers each.
-        fps: frames a second of each camera.
+        pace: of the workers.
         nodes: machines that the workers say to be on.
 
     Attributes:
         alive: names of the workers whose process was not killed.
     """
 
-    def __init__(self, url: str, workers: int, processes: int, fps: float, nodes: int) -> None:
-        self._url, self._fps, self._nodes = url, fps, nodes
+    def __init__(self, url: str, workers: int, processes: int, pace: Pace, nodes: int) -> None:
+        self._url, self._pace, self._nodes = url, pace, nodes
         self._around = ExitStack()
         names = [name_of(number) for number in range(workers)]
         self._crews = shares(names, min(processes, workers))
@@ -78,7 +78,7 @@ class Crews:
 
     def _started(self, names: Sequence[str]) -> subprocess.Popen[str]:
         nodes = {name: f"node-{int(name[7:]) % self._nodes:03}" for name in names}
-        crew = msgspec.json.encode(Crew(tuple(names), self._fps, nodes)).decode()
+        crew = msgspec.json.encode(Crew(tuple(names), self._pace, nodes)).decode()
         process = subprocess.Popen(
             [sys.executable, "-m", "fleet.simulation.workers", self._url, crew],
             stdin=subprocess.PIPE,

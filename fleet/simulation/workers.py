@@ -46,7 +46,7 @@ IMAGE = (640, 360)  # of what people watch
 ROOM = CORES * (1 - KEPT)
 CAMERA_BYTES = 50 << 20
 TAKE_S = 0.2  # that taking a camera over may hold up the other workers of the process
-_LEAST_S, _MOST_S = 0.002, 0.05  # of a pause between two looks at all workers
+_LEAST_S, _MOST_S = 0.01, 0.05  # of a pause between two looks at all workers
 
 
 def cost_of(camera: str) -> float:
@@ -55,17 +55,30 @@ def cost_of(camera: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a worker does what it does.
+
+    Attributes:
+        fps: frames a second that each camera publishes.
+        rarely: times by which it looks at the registry, and reports, more rarely than a real one.
+    """
+
+    fps: float
+    rarely: float
+
+
+@dataclass(frozen=True, slots=True)
 class Crew:
     """The workers of one process.
 
     Attributes:
         names: of the workers.
-        fps: frames a second that each camera publishes.
+        pace: of each.
         nodes: by worker, the machine that it says to be on.
     """
 
     names: tuple[str, ...]
-    fps: float
+    pace: Pace
     nodes: Mapping[str, str]
 
 
@@ -79,12 +92,12 @@ class SyntheticWorker:
         url: address of Redis.
         name: of the worker.
         node: the machine that it says to be on.
-        fps: frames a second that each camera publishes.
+        pace: of it.
         base: a report, of which the cameras are made anew.
     """
 
-    def __init__(self, url: str, name: str, node: str, fps: float, base: WorkerReport) -> None:
-        self._name, self._fps = name, fps
+    def __init__(self, url: str, name: str, node: str, pace: Pace, base: WorkerReport) -> None:
+        self._name, self._pace = name, pace
         self._client = connect(url)
         self._tenancy = Tenancy(self._client, name)
         self._registry = Registry(self._client, name)
@@ -102,15 +115,20 @@ class SyntheticWorker:
     def step(self) -> float:
         """Do what is due; return when the next thing is, on ``time.monotonic``."""
         now_s = time.monotonic()
+        if now_s >= self._beat_s and self._tenancy.standing is Standing.HELD:
+            self._beat_s = now_s + BEAT_S
+            self._beat = msgspec.structs.replace(self._beat, number=self._beat.number + 1)
+            with suppress(redis.RedisError):
+                beat(self._client, self._name, self._beat)
         if now_s >= self._poll_s:
-            self._poll_s = now_s + TICK_S
+            self._poll_s = now_s + TICK_S * self._pace.rarely
             with suppress(redis.RedisError):
                 self._poll()
         for camera, due_s in self._due_s.items():
             if now_s >= due_s:
-                self._due_s[camera] = max(due_s + 1 / self._fps, now_s)
+                self._due_s[camera] = max(due_s + 1 / self._pace.fps, now_s)
                 self._publish(camera)
-        return min([self._poll_s, *self._due_s.values()])
+        return min([self._poll_s, self._beat_s, *self._due_s.values()])
 
     def close(self) -> None:
         """End as a worker does that is stopped."""
@@ -122,12 +140,8 @@ class SyntheticWorker:
     def _poll(self) -> None:
         if self._tenancy.poll() is not Standing.HELD:
             return
-        if time.monotonic() >= self._beat_s:
-            self._beat_s = time.monotonic() + BEAT_S
-            self._beat = msgspec.structs.replace(self._beat, number=self._beat.number + 1)
-            beat(self._client, self._name, self._beat)
         if time.monotonic() >= self._report_s:
-            self._report_s = time.monotonic() + EVERY_S
+            self._report_s = time.monotonic() + EVERY_S * self._pace.rarely
             publish(self._client, self._report())
         changed = self._registry.changes()
         if changed is not None:
@@ -246,7 +260,7 @@ def main() -> None:
     crew = _read_crew.decode(said)
     with connect(url) as client:
         base = base_report(client)
-    workers = [SyntheticWorker(url, name, crew.nodes[name], crew.fps, base) for name in crew.names]
+    workers = [SyntheticWorker(url, name, crew.nodes[name], crew.pace, base) for name in crew.names]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     over = threading.Event()

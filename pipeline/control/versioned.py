@@ -40,8 +40,11 @@ class Version(NamedTuple):
     is_whole: bool
 
     def lost_since(self, seen: Version) -> bool:
-        """Return whether Redis lost something after ``seen`` was read, a change or all of it."""
-        return not self.is_whole or self.generation != seen.generation or self.number < seen.number
+        """Return whether Redis lost something after ``seen`` was read, a change or all of it; of
+        what never was there is nothing to lose.
+        """
+        is_another = seen.generation not in ("", self.generation)
+        return not self.is_whole or is_another or self.number < seen.number
 
 
 class Known(NamedTuple):
