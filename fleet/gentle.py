@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 
 NICENESS = 10  # weighs a tenth of what works
-FIRST = ("numpy",)  # whose threads stay, and are to have the priority of the process
+FIRST = ("numpy", "cv2")  # whose threads stay, and are to have the priority of the process
 MODULES = (
     "pipeline.cli",
     "pipeline.cli.configured",

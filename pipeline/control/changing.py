@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import redis
+from redis.client import Pipeline
 
 from mirante.backoff import Backoff
 from pipeline.config.camera_url import ADDRESSES
 from pipeline.control.credentials import Credentials, CredentialsError
 from pipeline.control.entries import Desired
 from pipeline.control.memory import Entries
-from pipeline.control.versioned import Known, Version, watch, watch_some, write
+from pipeline.control.versioned import Known, Part, Version, watch, watch_some, write
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class Changed:
         decide: Callable[[Entries], Mapping[str, Desired | None]],
         owner: bool = False,
         outdated: str | None = None,
+        about: str | None = None,
+        is_new: bool = False,
     ) -> Entries:
         """Writes what ``decide`` makes of the entries, and asks it again whenever somebody else
         wrote meanwhile. Where Redis lost the entries, workers first get the time to put theirs
@@ -52,9 +55,12 @@ class Changed:
                 address that is new are withdrawn here, and those of the one before forgotten.
             owner: it puts back what Redis lost.
             outdated: a generation of which Redis lost changes: another one begins.
+            about: the one camera that ``decide`` looks at, where that is so; the others are not
+                read then, unless there is none of that name.
+            is_new: there need not be one.
 
         Returns:
-            all entries before the change.
+            the entries before the change that were read.
 
         Raises:
             RegistryError: somebody else wrote each time.
@@ -62,7 +68,7 @@ class Changed:
         backoff = Backoff(0.001, 0.02)
         for _ in range(TRIES):
             with self._client.pipeline(transaction=True) as pipe:
-                part = watch(pipe)
+                part = _begun(pipe, about, is_new)
                 version, before = part.version, part.entries
                 is_lost = not version.is_whole or version.generation == outdated
                 is_early = is_lost and not owner
@@ -140,6 +146,15 @@ class Changed:
             self._credentials.forget(" ".join(urls))
         except CredentialsError as error:
             log.error("passwords of former addresses stay: %s", error)
+
+
+def _begun(pipe: Pipeline, about: str | None, is_new: bool) -> Part:
+    """Begin a transaction about one camera, or about all."""
+    if about is not None:
+        part = watch_some(pipe, [about])
+        if part.version.is_whole and (is_new or about in part.entries):
+            return part
+    return watch(pipe)
 
 
 def _after(

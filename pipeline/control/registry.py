@@ -219,7 +219,7 @@ class Registry(Changed):
             keys = changes(before) if callable(changes) else changes
             return {name: replace(before, spec=edited(before, keys))}
 
-        return self._change(decide)[name]
+        return self._change(decide, about=name)[name]
 
     def assign(
         self, places: Mapping[str, Place], known: Known | None = None
@@ -256,7 +256,7 @@ class Registry(Changed):
         Raises:
             UnknownCameraError: no such camera.
         """
-        self._change(lambda e: {name: replace(_named(name, e), paused=True)})
+        self._change(lambda e: {name: replace(_named(name, e), paused=True)}, about=name)
 
     def resume(self, name: str) -> None:
         """Lets a paused camera run again.
@@ -264,7 +264,7 @@ class Registry(Changed):
         Raises:
             UnknownCameraError: no such camera.
         """
-        self._change(lambda e: {name: replace(_named(name, e), paused=False)})
+        self._change(lambda e: {name: replace(_named(name, e), paused=False)}, about=name)
 
     def remove(self, name: str) -> Desired:
         """Remove a camera's secrets, then the camera; return what was removed.
@@ -276,7 +276,7 @@ class Registry(Changed):
             CredentialsError: the secrets cannot be removed; the camera stays.
         """
         self._credentials.forget(" ".join(addresses_of(_named(name, self.cameras())).values()))
-        return self._change(lambda entries: {_named(name, entries).name: None})[name]
+        return self._change(lambda e: {_named(name, e).name: None}, about=name)[name]
 
     def resolved(self, name: str) -> Camera:
         """The camera with its credentials, for the worker that runs it.
@@ -352,7 +352,7 @@ class Registry(Changed):
             worker = entry.worker if before is not None else ""
             return {name: replace(entry, worker=worker, fleet=True, needs=needs)}
 
-        self._change(decide)
+        self._change(decide, about=name, is_new=True)
 
     def _desired(
         self, name: str, spec: dict[str, Any], origin: Origin, before: Desired | None
