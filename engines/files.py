@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_DIGITS = 64  # of a SHA-256
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -53,6 +54,21 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """As ``write_whole``, with a checksum in front."""
+    write_whole(path, hashlib.sha256(content).hexdigest().encode() + content)
+
+
+def read_checked(path: Path) -> bytes | None:
+    """Return what ``write_checked`` wrote; None if it is not there, or is not what was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:  # it is not there; or whoever writes it will say what is wrong
+        return None
+    digest, made = content[:_DIGITS], content[_DIGITS:]
+    return made if digest == hashlib.sha256(made).hexdigest().encode() else None
 
 
 @contextmanager

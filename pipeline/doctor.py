@@ -111,6 +111,7 @@ NEEDS = (
             ("onnxslim", "building engines", "build"),
             ("modelopt", "building engines of float16", "build"),
             ("tensorrt", "engines on NVIDIA GPUs", "tensorrt"),
+            ("tensorrt_lean", "engines built for TensorRT's lean runtime", "tensorrt-lean"),
             ("tensorrt_rtx", "engines on NVIDIA RTX GPUs", "tensorrt-rtx"),
             (_OTLP, "traces and metrics by OpenTelemetry", "telemetry"),
         )

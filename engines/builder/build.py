@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from engines.builder import derived
-from engines.builder.builders import BuildError, Options, Told
+from engines.builder.builders import BuildError, GpuBuilder, Options, Told
 from engines.builder.frames import Rgb, identity, in_frame, named, read_pictures
 from engines.builder.gate import Pair, judge, runs_here
 from engines.builder.key import Wanted, wanted
@@ -20,6 +20,8 @@ from engines.builder.onnx_file import load_onnx
 from engines.builder.parity import ParityError, Report
 from engines.builder.prepare import Prepared, inner_input, prepare
 from engines.builder.request import Request
+from engines.builder.sharing import Share
+from engines.builder.structure import structure_of
 from engines.files import write_whole, writing
 from engines.manifest import Input
 from engines.store import engines as shelf
@@ -33,12 +35,19 @@ def _silent(_share: float, _words: str) -> None:
 
 
 def find(request: Request) -> Engine | None:
-    """The engine that ``request`` asks for, if it was built and is whole.
+    """The engine that ``request`` asks for, if it was built, here or for the shared folder.
 
     Raises:
         as ``build``, for what is wrong before anything is built.
     """
-    return _kept(wanted(request))
+    want = wanted(request)
+    if (engine := _kept(want)) is not None or request.store is None:
+        return engine
+    try:
+        with writing(shelf.shelf()), shelf.locked(want.key, wait=False):
+            return _found(want, Share(request.store, want.key))
+    except BlockingIOError:  # it is being built
+        return None
 
 
 def build(request: Request, told: Told = _silent) -> Engine:
@@ -65,10 +74,22 @@ def build(request: Request, told: Told = _silent) -> Engine:
         return _proved_here(want, engine)
     told(0.0, "waiting for its turn")
     with writing(shelf.shelf()), shelf.locked(want.key):
-        if (engine := _kept(want)) is not None:
+        share = Share(request.store, want.key)
+        if (engine := _found(want, share)) is not None:
             return engine  # proved, or to be proved by whoever runs it
-        with shelf.bench(want.key) as part:
-            return _make(want, part, told)
+        with share.turn(told):
+            if (engine := _found(want, share)) is None:
+                with shelf.bench(want.key) as part:
+                    engine = _make(want, part, told)
+                share.leave(engine)
+            return engine
+
+
+def _found(want: Wanted, share: Share) -> Engine | None:
+    """The engine of this machine's store, or of the shared folder; to be used under its lock."""
+    if (engine := _kept(want)) is None and share.take():
+        engine = _kept(want)
+    return engine
 
 
 def _proved_here(want: Wanted, engine: Engine) -> Engine:
@@ -105,7 +126,9 @@ def prove(engine: Engine, pictures: Sequence[Rgb] | None = None) -> Engine:
     request = Request.from_json(json.dumps(engine.about["request"]))
     want = wanted(request)
     if want.key != engine.key:
-        raise BuildError(f"engine {engine.key}: the model or library has changed since; rebuild it")
+        raise BuildError(
+            f"engine {engine.key}: model, library or driver has changed since; rebuild it"
+        )
     where = "the given images"
     if pictures is None:
         where, pictures = _pictures(request)
@@ -139,6 +162,7 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
     if request.calibrate is not None:
         calibration = read_pictures(request.calibrate, request.calibration_frames)
     pictures, calibration = _framed(want, pictures), _framed(want, calibration)
+    shelf.say_how_to_load(part, request.compatible, request.dla)
     # There, it goes with what else a killed build leaves.
     with TemporaryDirectory(prefix="scratch-", dir=part) as scratch:
         graph = Path(scratch) / "graph.onnx"
@@ -152,28 +176,107 @@ def _make(want: Wanted, part: Path, told: Told) -> Engine:
             told(0.4, "comparing the graph with its source")
             found = _judge(want, prepared, graph, "onnxruntime", where, pictures)
             parity["graph"] = found.to_dict()
-        engine = part / f"engine{want.builder.suffix}"
-        options = Options(profiles=prepared.profiles, target=request.target)
-        want.builder.build(graph, engine, options, _between(told, 0.5, 0.9))
-    if here:
-        told(0.9, "comparing the engine with its source")
-        found = _judge(want, prepared, engine, request.runtime, where, pictures)
-        parity["engine"] = found.to_dict()
-    derived.write(part, _manifest(want, prepared.input, request.runtime, engine))
+        work = _Work(want, prepared, graph, part / f"engine{want.builder.suffix}", where, pictures)
+        said, notes, report = work.done(here, told)
+    parity["engine"] = None if report is None else report.to_dict()
+    derived.write(part, _manifest(want, prepared.input, request.runtime, work.engine))
     about = {
         "key": want.key,
         **want.facts,
-        "file": engine.name,
+        **said,
+        "file": work.engine.name,
         "input": prepared.input.model_dump(mode="json"),
         "request": _told_request(request),
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 2),
-        "notes": list(prepared.notes),
+        "notes": [*prepared.notes, *notes],
         "parity": parity,
     }
     made = shelf.publish(want.key, part, about)
     told(1.0, "done")
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The making of an engine's file from its graph.
+
+    Attributes:
+        want: the request, resolved.
+        prepared: the graph.
+        graph: its file.
+        engine: the file to write.
+        where: the images come from.
+        pictures: those on which it is judged.
+    """
+
+    want: Wanted
+    prepared: Prepared
+    graph: Path
+    engine: Path
+    where: str
+    pictures: Sequence[Rgb]
+
+    def done(self, here: bool, told: Told) -> tuple[dict[str, Any], list[str], Report | None]:
+        """Write the engine: another one with these weights, where that is possible, else built.
+
+        Returns:
+            What ``build.json`` says of it, notes, and the gate's report if it can run here.
+
+        Raises:
+            BuildError, ParityError: as ``build``.
+        """
+        said, notes = dict[str, Any](), list[str]()
+        if self.want.request.refit:
+            said["structure"] = structure_of(self.prepared.model)
+            old = self._alike(said["structure"]) if here else None
+            if old is not None:
+                told(0.5, f"giving engine {old.key} these weights")
+                try:
+                    self._refit(old)
+                    return {**said, "refitted": old.key}, notes, self._judged(here, told)
+                except BuildError as error:  # also where the gate refuses what came of it
+                    notes.append(f"built, as giving {old.key} these weights failed: {error}")
+        self._build(here, told)
+        return said, notes, self._judged(here, told)
+
+    def _alike(self, structure: str) -> Engine | None:
+        """Return an engine that differs in its weights alone."""
+        facts = {**self.want.facts, "structure": structure}
+        same = ("structure", "library", "device", "driver", "batch", "precision")
+        return next(
+            (
+                engine
+                for engine in shelf.engines()
+                if all(engine.about.get(name) == facts.get(name) for name in same)
+            ),
+            None,
+        )
+
+    def _refit(self, old: Engine) -> None:
+        builder = self.want.builder
+        if not isinstance(builder, GpuBuilder):
+            raise BuildError(f"{self.want.request.runtime} takes no weights later")
+        builder.refit(old.file, self.graph, self.engine)
+
+    def _build(self, here: bool, told: Told) -> None:
+        request, builder = self.want.request, self.want.builder
+        options = Options(
+            profiles=self.prepared.profiles,
+            target=request.target,
+            refit=request.refit,
+            compatible=request.compatible,
+            dla=request.dla,
+            timings=builder.timings() if here and isinstance(builder, GpuBuilder) else None,
+        )
+        builder.build(self.graph, self.engine, options, _between(told, 0.5, 0.9))
+
+    def _judged(self, here: bool, told: Told) -> Report | None:
+        if not here:
+            return None
+        told(0.9, "comparing the engine with its source")
+        runtime = self.want.request.runtime
+        return _judge(self.want, self.prepared, self.engine, runtime, self.where, self.pictures)
 
 
 def _judge(
@@ -229,7 +332,7 @@ def _told_request(request: Request) -> dict[str, Any]:
     model = request.model
     if model.endswith((".yaml", ".yml")):
         model = str(Path(model).resolve())
-    return {**asdict(request), "model": model, **hidden}
+    return {**asdict(request), "model": model, "store": None, **hidden}
 
 
 def _between(told: Told, low: float, high: float) -> Told:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engines.builder.builders import Builder, builder_of
+from engines.builder.builders import Builder, BuildError, builder_of
 from engines.builder.frames import identity
 from engines.builder.prepare import RECIPE
 from engines.builder.request import Request
 from engines.made import network_of
 from engines.manifest import Manifest, find
+
+_FIRST_FP8 = 89
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,18 @@ def wanted(request: Request) -> Wanted:
         ValueError: there is no such model or builder.
         ModelUnavailableError: its file is not available anywhere.
         ImportError: the runtime's library is missing.
-        BuildError: the runtime has no such device.
+        BuildError: the runtime has no such device, or that no such precision.
         OSError: there are no such images.
     """
     manifest, path = network_of(find(request.model))
     builder = builder_of(request.runtime)
+    device = builder.device(request.target)
+    if request.precision == "fp8":
+        _check_fp8(device)
     role = {
         "model": manifest.name,
         "runtime": request.runtime,
-        "device": builder.device(request.target),
+        "device": device,
         "precision": request.precision,
         "batch": request.pictures,
         "frame": request.frame,
@@ -68,6 +73,7 @@ def wanted(request: Request) -> Wanted:
             **_read(manifest),
         },
         "calibration": _calibration(request),
+        **_more(request),
     }
     with path.open("rb") as file:
         source = hashlib.file_digest(file, "sha256").hexdigest()
@@ -78,8 +84,31 @@ def wanted(request: Request) -> Wanted:
         "source": source,
         "recipe": RECIPE,
     }
+    if (driver := builder.driver(request.target)) is not None:
+        facts["driver"] = driver
     key = f"{manifest.name}-{request.runtime}-{request.precision}-{_digest(facts)[:16]}"
     return Wanted(request, manifest, path, builder, facts, key)
+
+
+def _more(request: Request) -> dict[str, Any]:
+    """What engines had not at first: named where asked for alone, so that old keys still hold."""
+    asked = {"refit": request.refit, "compatible": request.compatible, "dla": request.dla}
+    return {name: value for name, value in asked.items() if value not in (False, None)}
+
+
+def _check_fp8(device: str) -> None:
+    """GPUs have fp8 from Ada on.
+
+    Raises:
+        BuildError: a GPU that the engine is for has none.
+    """
+    for each in device.split(","):
+        name = each.partition(" ")[0]
+        if not name.startswith("sm") or int(name[2:]) < _FIRST_FP8:
+            raise BuildError(
+                f"precision: fp8 — GPUs have it from sm{_FIRST_FP8} on (Ada, Hopper, Blackwell), "
+                f"got {each}; int8 and fp16 run there"
+            )
 
 
 def _read(manifest: Manifest) -> dict[str, Any]:

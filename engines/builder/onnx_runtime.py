@@ -42,6 +42,9 @@ class OnnxRuntimeBuilder:
         """``cpu``."""
         return cpu_only(target)
 
+    def driver(self, target: str | None) -> None:
+        """None: there is none."""
+
     def build(self, onnx: Path, out: Path, options: Options, told: Told) -> None:
         """Copies the graph."""
         cpu_only(options.target)

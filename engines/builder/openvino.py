@@ -26,6 +26,9 @@ class OpenvinoBuilder:
         """``cpu``."""
         return cpu_only(target)
 
+    def driver(self, target: str | None) -> None:
+        """None: there is none."""
+
     def build(self, onnx: Path, out: Path, options: Options, told: Told) -> None:
         """Converts the graph; its types stay as they are.
 

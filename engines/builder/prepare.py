@@ -16,6 +16,8 @@ from engines.builder.graphs import infos_of, inputs_of, shape_of, with_constants
 from engines.builder.onnx_file import load_onnx
 from engines.builder.precision import to_float16
 from engines.builder.quantise import to_int8
+from engines.builder.quantise_fp8 import OPSET as FP8_OPSET
+from engines.builder.quantise_fp8 import to_fp8
 from engines.builder.request import Request
 from engines.builder.shapes import batched, modern, shaped
 from engines.builder.simplify import simplified
@@ -94,6 +96,11 @@ def prepare(
     elif request.precision == "int8":
         told(0.4, f"calibrating int8 on {len(calibration)} pictures")
         model = to_int8(model, (feeds_of(model, inner, rgb) for rgb in calibration))
+    elif request.precision == "fp8":
+        told(0.4, "converting to float16")
+        half = to_float16(modern(model, FP8_OPSET), tried)
+        told(0.6, f"calibrating fp8 on {len(calibration)} pictures")
+        model = to_fp8(half, (feeds_of(half, inner, rgb) for rgb in calibration))
     fed = inner
     if request.folds:
         told(0.9, "putting the preprocessing into the graph")

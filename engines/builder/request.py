@@ -10,10 +10,10 @@ from typing import Annotated, Any, get_args
 from typer import Argument, Option
 
 from engines.builder.builders import BUILDERS, Precision
+from engines.builder.gpu_options import CALIBRATED, ON_GPU, GpuOptions
 from engines.commands import Text, size_reader
 from mirante.nearest import nearest
 
-ON_GPU = ("tensorrt", "tensorrt-rtx")
 _BATCH_ON_GPU = 8
 _LARGEST_BATCH = 256
 
@@ -25,15 +25,20 @@ class Request:
     Attributes:
         model: zoo name, or path of a manifest.
         runtime: what shall run it, a name of ``BUILDERS``.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``.
         target: the GPU architecture, such as ``sm89``; None for the one here.
-        calibrate: for int8, images that set the scales: a clip, a folder, an ``.npz`` of uint8
-            RGB, or a camera's URL that OpenCV reads.
+        calibrate: for int8 and fp8, images that set the scales: a clip, a folder, an ``.npz`` of
+            uint8 RGB, or a camera's URL that OpenCV reads.
         frames: images on which parity is measured; None for those of ``calibrate``, or where
             there are none, those that ship with the project.
         batch: most images in one call; None for 8 on a GPU and 1 elsewhere.
         frame: width and height of the images that will come; None where they are not known.
         fold: preprocessing in the graph; None for on GPUs only.
+        refit: the engine can take other weights of the same network, as after training on; where
+            such an engine is here, it is given the weights instead of being built again.
+        compatible: later versions of TensorRT run it too.
+        dla: the core of a Jetson's accelerator that runs what it can.
+        store: folder that machines share, where finished engines are looked for and left.
         calibration_frames: how many of ``calibrate``.
         parity_frames: how many of ``frames``.
 
@@ -43,10 +48,14 @@ class Request:
 
     model: Annotated[str, Argument(metavar="MODEL", help="Zoo name, or path of a manifest.")]
     runtime: Annotated[
-        str, Option(metavar="RUNTIME", help="tensorrt, tensorrt-rtx, openvino or onnxruntime.")
+        str,
+        Option(
+            metavar="RUNTIME",
+            help="tensorrt, tensorrt-lean, tensorrt-rtx, openvino or onnxruntime.",
+        ),
     ]
     precision: Annotated[
-        Precision, Option(metavar="PRECISION", help="fp32, fp16 or int8."), Text(str, "fp32")
+        Precision, Option(metavar="PRECISION", help="fp32, fp16, int8 or fp8."), Text(str, "fp32")
     ] = "fp32"
     target: Annotated[
         str | None,
@@ -56,7 +65,7 @@ class Request:
         str | None,
         Option(
             metavar="CLIP",
-            help="For int8: clip, folder, .npz or camera URL with what the cameras see.",
+            help="For int8, fp8: clip, folder, .npz or camera URL with what the cameras see.",
         ),
     ] = None
     frames: Annotated[
@@ -76,6 +85,21 @@ class Request:
         bool | None,
         Option("--fold/--no-fold", help="Preprocessing in the graph; on GPUs by default."),
     ] = None
+    refit: Annotated[
+        bool,
+        Option("--refit", help="Takes other weights later, without being built again."),
+    ] = False
+    compatible: Annotated[
+        bool,
+        Option("--compatible", help="Runs on later versions of TensorRT too."),
+    ] = False
+    dla: Annotated[
+        int | None, Option(metavar="CORE", help="Runs on this DLA core of a Jetson what it can.")
+    ] = None
+    store: Annotated[
+        str | None,
+        Option(metavar="FOLDER", help="Shared folder to take finished engines from and leave in."),
+    ] = None
     calibration_frames: int = 64
     parity_frames: int = 16
 
@@ -86,13 +110,24 @@ class Request:
         if self.precision not in get_args(Precision):
             known = ", ".join(get_args(Precision))
             raise ValueError(f'precision: expected {known}, got "{self.precision}"')
-        if self.precision == "int8" and self.calibrate is None:
+        if self.precision in CALIBRATED and self.calibrate is None:
             raise ValueError(
-                "calibrate: missing, and required by precision int8: images of what the cameras "
-                "see (a clip, a folder, an .npz or a camera's URL) set its scales"
+                f"calibrate: missing, and required by precision {self.precision}: images of what "
+                "the cameras see (a clip, a folder, an .npz or a camera's URL) set its scales"
             )
-        if self.precision != "int8" and self.calibrate is not None:
-            raise ValueError(f"calibrate: expected with int8 only, got precision {self.precision}")
+        if self.precision not in CALIBRATED and self.calibrate is not None:
+            raise ValueError(
+                f"calibrate: expected with {' or '.join(CALIBRATED)} only, "
+                f"got precision {self.precision}"
+            )
+        GpuOptions(
+            runtime=self.runtime,
+            precision=self.precision,
+            batch=self.batch,
+            refit=self.refit,
+            compatible=self.compatible,
+            dla=self.dla,
+        ).check()
         _within("batch", self.batch, 1, _LARGEST_BATCH)
         _within("calibration_frames", self.calibration_frames, 1, 10_000)
         _within("parity_frames", self.parity_frames, 1, 10_000)
@@ -117,7 +152,7 @@ class Request:
     @property
     def pictures(self) -> int:
         """Most images in one call."""
-        return self.batch or (_BATCH_ON_GPU if self.is_for_gpu else 1)
+        return self.batch or (_BATCH_ON_GPU if self.is_for_gpu and self.dla is None else 1)
 
     def to_json(self) -> str:
         """All of it."""

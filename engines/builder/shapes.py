@@ -16,8 +16,8 @@ BATCH = "batch"  # the name of the axis
 OPSET = 17  # the least: per-channel quantisation takes 13, and what exporters write today is 17
 
 
-def modern(model: Any) -> Any:
-    """The same network in opset 17 or newer.
+def modern(model: Any, least: int = OPSET) -> Any:
+    """The same network in an opset of 17 or newer, or of ``least``.
 
     Raises:
         BuildError: one of its nodes has no newer form.
@@ -26,16 +26,16 @@ def modern(model: Any) -> Any:
     import onnx.version_converter as converter
 
     opset = opset_of(model)
-    if opset >= OPSET:
+    if opset >= least:
         return model
     try:
-        newer = converter.convert_version(model, OPSET)
+        newer = converter.convert_version(model, least)
         onnx.checker.check_model(newer)
     except Exception as error:  # onnx raises its own and bare RuntimeErrors
         said = str(error).strip().splitlines()[0]
         raise BuildError(
-            f"opset {opset}: the network cannot be brought to opset {OPSET}: {said}; "
-            f"export it again with opset {OPSET}"
+            f"opset {opset}: the network cannot be brought to opset {least}: {said}; "
+            f"export it again with opset {least}"
         ) from error
     return newer
 

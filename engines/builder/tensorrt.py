@@ -12,6 +12,8 @@ from typing import Any
 
 from engines.builder.builders import BuildError, Options, Shape, Told
 from engines.builder.tensorrt_progress import progress_of
+from engines.builder.tensorrt_refit import refit
+from engines.builder.tensorrt_timings import Timings, timings_of
 from engines.builder.tensorrt_words import Problem, explain
 from engines.files import write_whole
 from engines.runtimes.tensorrt.cuda import Cuda, Gpu
@@ -27,7 +29,8 @@ class TensorrtBuilder:
         suffix: of an engine's file.
 
     Args:
-        runtime: ``tensorrt`` or ``tensorrt-rtx``.
+        runtime: ``tensorrt``, ``tensorrt-rtx``, or ``tensorrt-lean``: engines that TensorRT builds
+            and its small runtime of the same version runs.
         suffix: of an engine's file.
         load: gives the library.
         find_gpu: gives the GPU here, or raises RuntimeError.
@@ -42,6 +45,7 @@ class TensorrtBuilder:
     ) -> None:
         self.suffix = suffix
         self._runtime, self._load, self._find_gpu = runtime, load, find_gpu
+        self._is_rtx, self._is_lean = runtime == "tensorrt-rtx", runtime == "tensorrt-lean"
 
     def library(self) -> str:
         """Such as ``tensorrt-rtx 1.7.1.116``.
@@ -49,7 +53,7 @@ class TensorrtBuilder:
         Raises:
             ImportError: it is not installed; names the extra.
         """
-        return f"{self._runtime} {self._load(self._runtime).version}"
+        return f"{self._runtime} {self._library().version}"
 
     def device(self, target: str | None) -> str:
         """Return the device that an engine is for.
@@ -68,9 +72,9 @@ class TensorrtBuilder:
             BuildError: the library cannot build for it, or there is no GPU and it takes one.
         """
         wanted = None if target is None else target.strip().lower()
-        if wanted == AMPERE_PLUS and self._runtime == "tensorrt-rtx":
+        if wanted == AMPERE_PLUS and self._is_rtx:
             return wanted
-        if self._runtime == "tensorrt-rtx":
+        if self._is_rtx:
             return self._rtx_device(wanted)
         gpu = self._gpu("TensorRT measures on the GPU it builds for")
         if wanted is None:
@@ -82,6 +86,16 @@ class TensorrtBuilder:
             )
         return wanted
 
+    def driver(self, target: str | None) -> str | None:
+        """Return the driver's version for an engine that was measured on this very GPU, else None.
+
+        Raises:
+            BuildError: there is no GPU and it takes one.
+        """
+        if self._is_rtx or target is not None:
+            return None
+        return self._gpu("TensorRT measures on the GPU it builds for").driver or None
+
     def build(self, onnx: Path, out: Path, options: Options, told: Told) -> None:
         """Writes the engine. Float32 is computed in float32, not in TF32.
 
@@ -92,19 +106,24 @@ class TensorrtBuilder:
             BuildError: naming the node or input, with what the library said and what helps.
             ImportError: the library is not installed.
         """
-        lib, device = self._load(self._runtime), self.device(options.target)
+        lib, device = self._library(), self.device(options.target)
         trt = lib.trt
         told(0.0, "reading the graph")
         with lib.heard() as messages:
             builder = trt.Builder(lib.logger)
-            network = self._parse(lib, builder, onnx, messages)
+            _check_dla(lib, builder, options.dla)
+            network = self._parse(lib, builder, onnx, messages, options)
             config = builder.create_builder_config()
             config.set_memory_pool_limit(
                 trt.MemoryPoolType.WORKSPACE, options.workspace_mib * 2**20
             )
             config.clear_flag(trt.BuilderFlag.TF32)
             self._aim(trt, config, device, options.target)
+            self._mark(trt, config, options)
             _set_profiles(builder, network, config, options)
+            timings = None
+            if not self._is_rtx and options.timings is not None:
+                timings = Timings(config, options.timings)
             progress = progress_of(trt, told)
             config.progress_monitor = progress.monitor
             plan = builder.build_serialized_network(network, config)
@@ -112,10 +131,48 @@ class TensorrtBuilder:
             if plan is None:
                 raise BuildError(explain(onnx, [], messages, _layers(network)))
         write_whole(out, bytes(plan))
+        if timings is not None:
+            timings.keep()
         told(1.0, "built")
 
+    def refit(self, engine: Path, onnx: Path, out: Path) -> None:
+        """Writes an engine of this library with the weights of a graph of the same structure.
+
+        Raises:
+            BuildError: the library refuses it.
+        """
+        refit(self._library(), engine, onnx, out)
+
+    def timings(self) -> Path | None:
+        """Return where measurements on the GPU here are kept; None for TensorRT-RTX.
+
+        Raises:
+            BuildError: there is no GPU.
+        """
+        if self._is_rtx:
+            return None
+        gpu = self._gpu("TensorRT measures on the GPU it builds for")
+        return timings_of(self._library().version, gpu)
+
+    def _library(self) -> Library:
+        """What builds: the small runtime cannot."""
+        return self._load("tensorrt" if self._is_lean else self._runtime)
+
+    def _mark(self, trt: Any, config: Any, options: Options) -> None:
+        """Set what the engine shall be able to do beside running here and now."""
+        if options.refit:
+            config.set_flag(trt.BuilderFlag.REFIT)
+        if options.compatible or self._is_lean:
+            config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
+        if self._is_lean:  # which runs it itself: no code inside
+            config.set_flag(trt.BuilderFlag.EXCLUDE_LEAN_RUNTIME)
+        if options.dla is not None:
+            config.default_device_type = trt.DeviceType.DLA
+            config.DLA_core = options.dla
+            config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
+
     def _rtx_device(self, wanted: str | None) -> str:
-        known = _architectures(self._load(self._runtime).trt)
+        known = _architectures(self._library().trt)
         if wanted is None:
             wanted = self._gpu("name what to build for, such as --target sm89").architecture
         names = dict.fromkeys(part.strip() for part in wanted.split(","))
@@ -133,13 +190,17 @@ class TensorrtBuilder:
         except RuntimeError as error:
             raise BuildError(f"target: no GPU is here: {why}. {error}") from error
 
-    def _parse(self, lib: Library, builder: Any, onnx: Path, messages: list[str]) -> Any:
+    def _parse(
+        self, lib: Library, builder: Any, onnx: Path, messages: list[str], options: Options
+    ) -> Any:
         trt = lib.trt
         flags = 0
         if not lib.is_rtx and lib.version.startswith("10."):  # later ones know no other networks
             flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         network = builder.create_network(flags)
         parser = trt.OnnxParser(network, lib.logger)
+        if options.dla is not None:
+            parser.set_flag(trt.OnnxParserFlag.ADJUST_FOR_DLA)
         if not parser.parse_from_file(str(onnx)):
             errors = (parser.get_error(index) for index in range(parser.num_errors))
             problems = [
@@ -152,7 +213,7 @@ class TensorrtBuilder:
 
     def _aim(self, trt: Any, config: Any, device: str, target: str | None) -> None:
         level = trt.HardwareCompatibilityLevel
-        if self._runtime == "tensorrt":
+        if not self._is_rtx:
             if device == AMPERE_PLUS:
                 config.hardware_compatibility_level = level.AMPERE_PLUS
             elif target is not None:
@@ -162,6 +223,23 @@ class TensorrtBuilder:
             config.num_compute_capabilities = len(names)
             for index, name in enumerate(names):
                 config.set_compute_capability(getattr(trt.ComputeCapability, name.upper()), index)
+
+
+def _check_dla(lib: Library, builder: Any, core: int | None) -> None:
+    """Refuse a core that is not there.
+
+    Raises:
+        BuildError: naming what is.
+    """
+    if core is None:
+        return
+    cores = int(builder.num_DLA_cores)
+    if core >= cores:
+        there = f"cores 0 to {cores - 1}" if cores else "no DLA"
+        raise BuildError(
+            f"dla: {core} — TensorRT {lib.version} finds {there} here. Jetson AGX Orin has two, "
+            "which TensorRT uses from 11.4.1 on, with JetPack 7.2.2 or newer"
+        )
 
 
 def _architectures(trt: Any) -> list[str]:
@@ -217,4 +295,5 @@ def _check_profile(name: str, shape: Shape, profile: tuple[Shape, Shape, Shape])
 
 
 TENSORRT = TensorrtBuilder("tensorrt", ".plan")
+TENSORRT_LEAN = TensorrtBuilder("tensorrt-lean", ".plan")
 TENSORRT_RTX = TensorrtBuilder("tensorrt-rtx", ".rtx")

@@ -44,6 +44,8 @@ _RECIPES = tuple(
          "without operations of other libraries, or end the graph before it"),
         (r"insufficient driver|driver version is insufficient|no CUDA-capable device",
          "that takes an NVIDIA driver and GPU; --runtime tensorrt-rtx --target sm89 takes none"),
+        (r"graph_jit.*CUDA_SUCCESS", "an engine that takes other weights (refit) is built where a "
+         "GPU is, with TensorRT-RTX too"),
         (r"[Oo]ut of memory|OutOfMemory|MEM_ALLOC_FAILED", "the GPU's memory is full: stop what "
          "else runs on it, or build with a smaller largest batch or workspace_mib"),
         (r"has no runners|Could not find any implementation", "the library has no kernel for "

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engines.files import write_whole
+from engines.files import read_checked, write_checked
 from engines.store.engines import locked
 from mirante.home import home
 
@@ -19,7 +19,6 @@ SOURCE = "kernels.cu"
 FOLDER = Path(__file__).parent
 # Each product and sum is rounded by itself, as on the host.
 OPTIONS = ("--std=c++17", "--fmad=false")
-_DIGITS = 64  # of a SHA-256
 
 
 class CompileError(RuntimeError):
@@ -53,14 +52,14 @@ def cubin(architecture: str) -> bytes:
     facts = (*texts.items(), OPTIONS, architecture, compiler.version)
     key = f"{architecture}-{hashlib.sha256(repr(facts).encode()).hexdigest()}"
     path = shelf() / f"{key}.cubin"
-    if (kept := _kept(path)) is not None:
+    if (kept := read_checked(path)) is not None:
         return kept
     try:
         with locked(key, shelf()):
-            if (kept := _kept(path)) is not None:  # another process has made it
+            if (kept := read_checked(path)) is not None:  # another process has made it
                 return kept
             made = compiler.compile(SOURCE, texts, architecture)
-            write_whole(path, hashlib.sha256(made).hexdigest().encode() + made)
+            write_checked(path, made)
             return made
     except OSError as error:
         log.warning("%s: compiled kernels cannot be kept here: %s", shelf(), error)
@@ -140,16 +139,6 @@ class Compiler:
         if code != self._api.nvrtcResult.NVRTC_SUCCESS:
             raise CompileError(f"{function}: {code.name}")
         return answers[0] if answers else None
-
-
-def _kept(path: Path) -> bytes | None:
-    """Return what was kept there, if it is what was written."""
-    try:
-        content = path.read_bytes()
-    except OSError:  # it is not there; or whoever writes it will say what is wrong
-        return None
-    digest, made = content[:_DIGITS], content[_DIGITS:]
-    return made if digest == hashlib.sha256(made).hexdigest().encode() else None
 
 
 def _with_bar(architecture: str) -> str:

@@ -19,7 +19,11 @@ from engines.runtimes import Session, TensorInfo
 from engines.runtimes.names import RUNTIMES
 
 BASIC = {"onnxruntime-basic": "engines.inspect.basic:open_session"}
-BUILT = ("tensorrt", "tensorrt-rtx")  # which run no ONNX file, but an engine made of it
+BUILT = (
+    "tensorrt",
+    "tensorrt-lean",
+    "tensorrt-rtx",
+)  # which run no ONNX file, but an engine made of it
 GROUP = 200  # tensors that are looked at in one run; all at once may not fit into memory
 
 Arrays = dict[str, NDArray[Any]]

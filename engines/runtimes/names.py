@@ -11,6 +11,7 @@ RUNTIMES = {
     "onnxruntime": "engines.runtimes.onnx_runtime:open_session",
     "openvino": "engines.runtimes.openvino:open_session",
     "tensorrt": "engines.runtimes.tensorrt.session:open_session",
+    "tensorrt-lean": "engines.runtimes.tensorrt.session:open_lean_session",
     "tensorrt-rtx": "engines.runtimes.tensorrt.session:open_rtx_session",
     "tf-serving": "engines.runtimes.remote.tf_serving:open_session",
 }

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from engines.files import write_whole
 from engines.runtimes import RefusedError
 from engines.store.models import store
@@ -26,6 +28,7 @@ from engines.store.models import store
 log = logging.getLogger(__name__)
 
 ABOUT = "build.json"
+LOADING = "loading.json"
 MANIFEST = "manifest.yaml"
 # What others read in build.json.
 _SAID = {"batch", "built", "device", "file", "files", "input", "parity", "request", "role"}
@@ -68,6 +71,21 @@ class Engine:
         return bool(self.about["parity"]["engine"])
 
 
+class Loading(msgspec.Struct, frozen=True):
+    """What an engine's library must be told.
+
+    Attributes:
+        holds_code: code of the version that built it is inside, and may be run.
+        dla: the core of a Jetson's accelerator that it is for.
+    """
+
+    holds_code: bool = False
+    dla: int | None = None
+
+
+_read_loading = msgspec.json.Decoder(Loading)
+
+
 def shelf() -> Path:
     """The folder of engines."""
     return store().with_name("engines")
@@ -75,7 +93,11 @@ def shelf() -> Path:
 
 def get(key: str) -> Engine | None:
     """The engine of that key, if it is there and its files are what was built."""
-    folder = shelf() / key
+    return read_whole(shelf() / key)
+
+
+def read_whole(folder: Path) -> Engine | None:
+    """The engine in a folder, if it is there and its files are what was built."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         files = dict(about["files"])
@@ -90,7 +112,32 @@ def get(key: str) -> Engine | None:
         if (wrong := _wrong(folder / name, said)) is not None:
             log.warning("engine %s: damaged, not used: %s", folder, wrong)
             return None
-    return Engine(key, folder, about) if (folder / MANIFEST).is_file() else None
+    return Engine(folder.name, folder, about) if (folder / MANIFEST).is_file() else None
+
+
+def say_how_to_load(folder: Path, holds_code: bool, dla: int | None) -> None:
+    """Write beside an engine that is being built what its library must be told to load it."""
+    if holds_code or dla is not None:
+        said = {"holds_code": holds_code, "dla": dla}
+        (folder / LOADING).write_text(json.dumps(said) + "\n", encoding="utf-8")
+
+
+def how_to_load(file: Path) -> Loading:
+    """Return what an engine's library must be told to load it.
+
+    Engines that hold code run it, so that this is believed of those in this machine's store alone,
+    and of those being built there.
+
+    Raises:
+        RefusedError: it is not readable.
+    """
+    said = file.with_name(LOADING)
+    if file.resolve().parent.parent != shelf().resolve() or not said.is_file():
+        return Loading()
+    try:
+        return _read_loading.decode(said.read_bytes())
+    except (OSError, msgspec.MsgspecError) as error:
+        raise RefusedError(f"{said}: damaged; build the engine again: {error}") from error
 
 
 def check_whole(folder: Path) -> None:
@@ -110,17 +157,21 @@ def engines() -> list[Engine]:
 
 
 @contextmanager
-def locked(key: str, where: Path | None = None) -> Iterator[None]:
+def locked(key: str, where: Path | None = None, wait: bool = True) -> Iterator[None]:
     """Waits for whoever builds this engine; then this process is the one that does.
 
     Args:
         key: of the engine.
         where: the folder that holds the key; None for that of engines.
+        wait: for another process; else that is an error.
+
+    Raises:
+        BlockingIOError: another process builds it, and this one is not to wait.
     """
     folder = (where or shelf()) / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / key).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,9 @@ def build(request: Request) -> None:
     from engines.store.models import use_default_mirror
 
     use_default_mirror()
+    if request.store is not None and not Path(request.store).is_dir():
+        # A worker only says so and builds: its share may be away for an hour.
+        raise ValueError(f"store: expected a folder that machines share, got {request.store}")
     with _progress(request.model) as told:
         engine = build_one(request, told)
     if engine.fresh:
@@ -97,7 +101,7 @@ def show(key: Key) -> None:
     rows = {
         "engine": engine.key,
         "model": f"{about['model']} (sha256 {about['source'][:16]}…)",
-        "runtime": f"{about['library']} on {about['device']}",
+        "runtime": f"{about['library']} on {_device(about)}",
         "precision": about["precision"],
         "calibrated": f"on {calibration['count']} images of {about['request']['calibrate']}"
         if calibration
@@ -107,6 +111,8 @@ def show(key: Key) -> None:
         "built": f"{about['built']} in {about['seconds']} s",
         "size": _megabytes(engine.bytes),
     }
+    if "refitted" in about:
+        rows["built"] += f" by giving {about['refitted']} these weights"
     for name, value in rows.items():
         typer.echo(f"{name:<10} {value}")
     for line in _parity(engine):
@@ -136,6 +142,32 @@ def prove(
     )
     for line in _parity(prove_one(engine, pictures)):
         typer.echo(line)
+
+
+@app.command()
+def floor(
+    key: Key,
+    batch: Annotated[
+        int | None, typer.Option(help="Images per call; by default the engine's largest.")
+    ] = None,
+    lanes: Annotated[int, typer.Option(help="Streams at once.")] = 2,
+    seconds: Annotated[float, typer.Option(help="How long.")] = 3.0,
+    copies: Annotated[
+        bool, typer.Option("--copies/--no-copies", help="Inputs and outputs cross the bus.")
+    ] = True,
+) -> None:
+    """Run an engine in a bare loop: the most that its library and this GPU give."""
+    from engines.runtimes.tensorrt.floor import Load, measure_floor
+
+    engine = _find(key)
+    load = Load(batch, lanes, seconds, copies)
+    runtime = str(engine.about["request"]["runtime"])
+    found = measure_floor(engine.file, runtime, load)
+    row = [f"{found.pictures_per_s:.0f}", f"{found.ms:.2f}", f"{found.p99_ms:.2f}"]
+    how = [str(found.batch), str(found.lanes), "yes" if found.graphs else "no", str(found.calls)]
+    print_table(
+        ["images/s", "ms", "p99 ms", "batch", "lanes", "CUDA graphs", "calls"], [[*row, *how]]
+    )
 
 
 @app.command()
@@ -181,6 +213,11 @@ def _parity(engine: Engine) -> list[str]:
         f"           of the engine: pending, until cameras first run it on {about['device']}",
         f"           or there: mirante engines prove {engine.key}",
     ]
+
+
+def _device(about: Any) -> str:
+    """Return the device, with the driver where the engine is for that alone."""
+    return f"{about['device']}, driver {about['driver']}" if "driver" in about else about["device"]
 
 
 def _input(about: Any) -> str:

@@ -142,6 +142,10 @@ class Configured:
             calibrate=asked.calibrate,
             frames=frames,
             batch=asked.batch,
+            refit=asked.refit,
+            compatible=asked.compatible,
+            dla=asked.dla,
+            store=asked.store,
         )
 
 

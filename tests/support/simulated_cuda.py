@@ -158,6 +158,9 @@ class SimulatedCuda:
         found.major, found.minor = self._architecture
         return self._answer("cudaGetDeviceProperties", found)
 
+    def cudaDriverGetVersion(self) -> tuple[Any, ...]:  # noqa: N802
+        return self._answer("cudaDriverGetVersion", 13000)
+
     def cudaGetErrorString(self, error: Any) -> tuple[Any, ...]:  # noqa: N802
         return real.cudaGetErrorString(error)
 

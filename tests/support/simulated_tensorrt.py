@@ -51,15 +51,22 @@ class ILogger:
 
 
 def engine_bytes(
-    network: Path, version: str, profiles: Mapping[str, Shapes], *, is_rtx: bool, **oddities: Any
+    network: Path | bytes,
+    version: str,
+    profiles: Mapping[str, Shapes],
+    *,
+    is_rtx: bool,
+    **oddities: Any,
 ) -> bytes:
     """An engine's file: a header as the libraries write it, the profiles, the network.
 
     ``oddities``: ``unbounded`` outputs, whose size depends on the data; ``shapes`` inputs, which
-    hold a shape; ``bf16`` outputs.
+    hold a shape; ``bf16`` outputs; ``compatible`` with later versions, and ``holds_code`` for them;
+    a ``dla`` core; ``refittable``.
     """
     facts = json.dumps({"profiles": profiles, **oddities}).encode()
-    body = struct.pack("<I", len(facts)) + facts + network.read_bytes()
+    content = network if isinstance(network, bytes) else network.read_bytes()
+    body = struct.pack("<I", len(facts)) + facts + content
     head = bytearray(_HEAD_BYTES)
     head[:4] = b"vtrt" if is_rtx else b"ftrt"
     struct.pack_into("<Q", head, 16, _HEAD_BYTES + len(body))
@@ -77,6 +84,8 @@ class Library:
         enqueued: calls of ``execute_async_v3`` that were accepted.
         allocates: whether every ``execute_async_v3`` allocates, so that none can be recorded.
         breaks: what ``execute_async_v3`` logs while it fails.
+        dla_cores: of the accelerator beside the GPU.
+        is_lean: it is the small runtime.
     """
 
     names: ClassVar[tuple[str, ...]] = (
@@ -88,9 +97,12 @@ class Library:
         "TensorIOMode",
     )
 
-    def __init__(self, cuda: SimulatedCuda, version: str, *, is_rtx: bool = False) -> None:
+    def __init__(
+        self, cuda: SimulatedCuda, version: str, *, is_rtx: bool = False, is_lean: bool = False
+    ) -> None:
         self.__version__ = version
-        self.cuda, self.is_rtx = cuda, is_rtx
+        self.cuda, self.is_rtx, self.is_lean = cuda, is_rtx, is_lean
+        self.dla_cores = 0
         self.contexts: weakref.WeakSet[IExecutionContext] = weakref.WeakSet()
         self.enqueued = 0
         self.allocates = False
@@ -107,20 +119,52 @@ class Library:
 class Runtime:
     def __init__(self, library: Library, logger: ILogger) -> None:
         self._library, self._logger = library, logger
+        self.engine_host_code_allowed = False
+        self.DLA_core = -1
+        self.num_DLA_cores = library.dla_cores
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
         version = ".".join(str(part) for part in serialized_engine[24:28])
-        if version != self._library.__version__:
-            self._logger.log(
-                ILogger.Severity.ERROR,
-                "IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error (The engine plan "
-                "file is not compatible with this version of TensorRT)",
-            )
-            return None
         (length,) = struct.unpack_from("<I", serialized_engine, _HEAD_BYTES)
         start = _HEAD_BYTES + 4
         facts = json.loads(serialized_engine[start : start + length])
+        if refused := self._refused(version, facts):
+            self._logger.log(
+                ILogger.Severity.ERROR,
+                f"IRuntime::deserializeCudaEngine: Error Code 6: API Usage Error ({refused})",
+            )
+            return None
         return ICudaEngine(self._library, self._logger, facts, serialized_engine[start + length :])
+
+    def _refused(self, version: str, facts: dict[str, Any]) -> str:
+        """Why not, as the documents say; empty where it is taken."""
+        here = self._library.__version__
+        if facts.get("dla", -1) != self.DLA_core:
+            return f"it is for DLA core {facts.get('dla')}, and core {self.DLA_core} was asked for"
+        if self._library.is_lean and not facts.get("compatible"):
+            return "unexpected call to stub loadRunner"
+        if version == here:
+            return ""
+        is_older = [int(part) for part in version.split(".")] < [int(p) for p in here.split(".")]
+        if not (is_older and facts.get("holds_code")):
+            return "The engine plan file is not compatible with this version of TensorRT"
+        return "" if self.engine_host_code_allowed else "engines with host code are not allowed"
+
+
+class ISerializationConfig:
+    def __init__(self) -> None:
+        self._flags: set[Enum] = set()
+
+    def set_flag(self, flag: Enum) -> bool:
+        self._flags.add(flag)
+        return True
+
+    def clear_flag(self, flag: Enum) -> bool:
+        self._flags.discard(flag)
+        return True
+
+    def get_flag(self, flag: Enum) -> bool:
+        return flag in self._flags
 
 
 class ICudaEngine:
@@ -128,6 +172,7 @@ class ICudaEngine:
         self, library: Library, logger: ILogger, facts: dict[str, Any], network: bytes
     ) -> None:
         self._library, self._logger, self._facts = library, logger, facts
+        self._network = network
         self._session = run_by(network)
         graph = onnx.load_model_from_string(network).graph
         self._tensors: dict[str, tuple[TensorIOMode, tuple[int, ...], DataType]] = {}
@@ -138,6 +183,19 @@ class ICudaEngine:
             for value in values:
                 axes = tuple(axis.dim_value or -1 for axis in value.type.tensor_type.shape.dim)
                 self._tensors[value.name] = (mode, axes, _kind(value, facts))
+
+    @property
+    def refittable(self) -> bool:
+        return bool(self._facts.get("refittable"))
+
+    def create_serialization_config(self) -> ISerializationConfig:
+        return ISerializationConfig()
+
+    def serialize_with_config(self, config: ISerializationConfig) -> bytes:
+        """With what the flags say; an engine that takes weights again says so."""
+        again = any(flag.name == "INCLUDE_REFIT" for flag in config._flags)
+        library, facts = self._library, {**self._facts, "refittable": again}
+        return engine_bytes(self._network, library.__version__, is_rtx=library.is_rtx, **facts)
 
     @property
     def num_io_tensors(self) -> int:

@@ -29,7 +29,7 @@ def record(
         architecture: of the network, such as ``YOLOX`` or ``U-Net``.
         framework: what it came from: ``ONNX``, ``PyTorch``, ``Keras``, ``TensorFlow``, ``TF Lite``.
         runtime: name in ``engines.runtimes.names.RUNTIMES``, or the format exported to.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        precision: ``fp32``, ``fp16``, ``int8`` or ``fp8``.
         refusal: why not; empty where it works.
     """
     key = " | ".join((architecture, framework, runtime, precision))

@@ -6,7 +6,8 @@ import { Notice } from "../lib/ui.js";
 import { ModelSwap } from "./model_swap.js";
 
 const RUNTIMES = {
-  onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-rtx": "TensorRT-RTX",
+  onnxruntime: "ONNX Runtime", openvino: "OpenVINO", tensorrt: "TensorRT", "tensorrt-lean": "TensorRT (lean)",
+  "tensorrt-rtx": "TensorRT-RTX",
   triton: "Triton",
 };
 const PARITY = {

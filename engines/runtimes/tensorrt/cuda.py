@@ -47,10 +47,14 @@ class CudaError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU: its model's name, and its architecture such as ``sm89``."""
+    """A GPU: its model's name, its architecture such as ``sm89``, and its driver's version.
+
+    The last is such as ``580.95.05``, or ``of CUDA 13.0`` where NVML does not tell.
+    """
 
     name: str
     architecture: str
+    driver: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.architecture})"
@@ -119,7 +123,13 @@ class Cuda:
         self.here()
         found = self.call("to look at the GPU", "cudaGetDeviceProperties", self.index)
         name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
-        return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}")
+        return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}", self._driver())
+
+    def _driver(self) -> str:
+        if (told := driver_version()) is not None:
+            return told
+        number = int(self.call("for the driver's version", "cudaDriverGetVersion"))
+        return f"of CUDA {number // 1000}.{number % 1000 // 10}"
 
     def error(self, asked: str, code: Any) -> CudaError:
         """Return the error that a code stands for; ``asked`` as of ``call``."""
@@ -129,6 +139,24 @@ class Cuda:
             _, text = self.api.cudaGetErrorString(code)
             words = text.decode() if isinstance(text, bytes) else str(text)
         return CudaError(name, f"CUDA was asked {asked}: {words} ({name})")
+
+
+def driver_version() -> str | None:
+    """Return the version of NVIDIA's driver, by NVML; None where that is not there."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except (ImportError, RuntimeError, OSError):
+        return None
+    except pynvml.NVMLError:
+        return None
+    try:
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
 
 
 class DeviceMemory:

@@ -15,6 +15,7 @@ from engines.runtimes import RefusedError, TensorInfo
 from engines.runtimes.tensorrt.cuda import Gpu
 from engines.runtimes.tensorrt.library import Library
 from engines.runtimes.tensorrt.plan import Plan
+from engines.store.engines import how_to_load
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Engine:
         self.path = path
         trt = library.trt
         with library.heard() as messages:
-            self._runtime = trt.Runtime(library.logger)
+            self._runtime = _runtime_for(library, path)
             self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self.engine is None:
             raise RefusedError(_refusal(library, path, plan, gpu, messages))
@@ -156,6 +157,25 @@ class Engine:
                 self._cached = kept
         config.set_runtime_cache(self._cache)
         return config
+
+
+def _runtime_for(library: Library, path: Path) -> Any:
+    """The library's runtime, told what this engine needs.
+
+    Raises:
+        RefusedError: the engine is for a DLA core that is not here.
+    """
+    runtime, how = library.trt.Runtime(library.logger), how_to_load(path)
+    if how.holds_code:
+        runtime.engine_host_code_allowed = True
+    if how.dla is not None:
+        if how.dla >= runtime.num_DLA_cores:
+            raise RefusedError(
+                f"{path}: it was built for DLA core {how.dla}, "
+                f"here are {runtime.num_DLA_cores}; build it again without --dla"
+            )
+        runtime.DLA_core = how.dla
+    return runtime
 
 
 def _refusal(library: Library, path: Path, plan: Plan, gpu: Gpu, messages: list[str]) -> str:

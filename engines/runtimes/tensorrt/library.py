@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: which library, and what it says."""
+"""TensorRT, its lean runtime, and TensorRT-RTX: which library, and what it says."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
+MODULES = {
+    "tensorrt": "tensorrt",
+    "tensorrt-lean": "tensorrt_lean",  # runs what TensorRT built for it, and builds nothing
+    "tensorrt-rtx": "tensorrt_rtx",
+}
 
 
 class Library:
-    """One of the two, loaded.
+    """One of the three, loaded.
 
     Attributes:
-        runtime: ``tensorrt`` or ``tensorrt-rtx``.
+        runtime: ``tensorrt``, ``tensorrt-lean`` or ``tensorrt-rtx``.
         trt: the module.
         logger: the process's one ``ILogger``: the library takes no second while anything lives that
             was made with the first.
@@ -74,13 +78,16 @@ def _logger(trt: Any, hear: Any) -> Any:
     return Logger()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def library(runtime: str) -> Library:
-    """The library of a runtime, ``tensorrt`` or ``tensorrt-rtx``.
+    """The library of a runtime, a name of ``MODULES``.
 
     Raises:
+        ValueError: no such runtime.
         ImportError: it is not installed, or cannot be loaded; names the extra.
     """
+    if runtime not in MODULES:
+        raise ValueError(f"runtime: expected {', '.join(MODULES)}, got {runtime}")
     try:
         trt = importlib.import_module(MODULES[runtime])
     except (ImportError, OSError) as error:  # OSError: its own libraries are missing

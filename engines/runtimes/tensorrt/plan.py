@@ -95,7 +95,7 @@ def check_plan(plan: Plan, path: Path, runtime: str, version: str) -> None:
     Raises:
         RefusedError: it is for the other library, or made by another version of TensorRT-RTX.
     """
-    if plan.runtime != runtime:
+    if plan.runtime != ("tensorrt" if runtime == "tensorrt-lean" else runtime):
         raise RefusedError(
             f"{path}: expected an engine for {runtime}, got one {plan}; "
             f"run it with runtime: {plan.runtime}"

@@ -204,6 +204,7 @@ def _sessions(runtime: str) -> SharedSessions:
 
 
 _TENSORRT, _RTX = _sessions("tensorrt"), _sessions("tensorrt-rtx")
+_LEAN = _sessions("tensorrt-lean")
 _THREADS = 0  # of no meaning: the work is the GPU's
 
 
@@ -220,6 +221,11 @@ def open_session(path: Path, threads: int) -> Session:
         RuntimeError: there is no GPU or driver, or its memory is full.
     """
     return _TENSORRT.open(path, _THREADS)
+
+
+def open_lean_session(path: Path, threads: int) -> Session:
+    """The same for an engine that TensorRT built for its lean runtime, which runs it."""
+    return _LEAN.open(path, _THREADS)
 
 
 def open_rtx_session(path: Path, threads: int) -> Session:

@@ -264,9 +264,13 @@ def test_a_child_tells_what_is_wrong(
 
 BAD = [
     ({"runtime": "tensort"}, 'runtime: no engines for "tensort"; did you mean "tensorrt"'),
-    ({"precision": "fp8"}, 'precision: expected fp32, fp16, int8, got "fp8"'),
+    ({"precision": "fp4"}, 'precision: expected fp32, fp16, int8, fp8, got "fp4"'),
+    ({"precision": "fp8", "calibrate": "clip.mp4"}, "precision: fp8 is for tensorrt, tensorrt-l"),
     ({"precision": "int8"}, "calibrate: missing, and required by precision int8"),
-    ({"calibrate": "clip.mp4"}, "calibrate: expected with int8 only"),
+    ({"calibrate": "clip.mp4"}, "calibrate: expected with int8 or fp8 only, got precision fp32"),
+    ({"refit": True}, "refit: expected with tensorrt or tensorrt-rtx, got onnxruntime"),
+    ({"compatible": True}, "compatible: expected with tensorrt, got onnxruntime"),
+    ({"dla": 0}, "dla: expected with tensorrt and fp16, got onnxruntime and fp32"),
     ({"batch": 0}, "batch: expected 1 to 256, got 0"),
     ({"frame": (640, 4)}, "frame: expected 16 to 16384, got 4"),
     ({"frame": (640,)}, "frame: expected width and height"),

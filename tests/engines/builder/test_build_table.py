@@ -1,4 +1,4 @@
-"""Every model of the zoo in float16 and int8, built for a GPU that is not here: the table's rows.
+"""Every model of the zoo in float16, int8, fp8, built for a GPU that is not here: the table's rows.
 
 The graph of each engine is judged on real images before TensorRT-RTX builds it. Without ``--full``
 it is one model that is ours in int8, and one of another make in float16.
@@ -71,7 +71,7 @@ def asked(name: str, precision: str, folder: Path) -> Request:
         path = str(CLIPS / CLIP[name])
         if not Path(path).is_file():
             pytest.skip(f"no clip {CLIP[name]} in {CLIPS}")
-    keys: dict[str, Any] = {"frames": path, "calibrate": path if precision == "int8" else None}
+    keys: dict[str, Any] = {"frames": path, "calibrate": None if precision == "fp16" else path}
     slow = name in SLOW
     keys |= {"parity_frames": 2 if slow else 4, "calibration_frames": 2 if slow else 4}
     keys |= {"batch": 1} if slow else {}
@@ -79,10 +79,10 @@ def asked(name: str, precision: str, folder: Path) -> Request:
 
 
 def some(names: Iterable[str]) -> list[Any]:
-    """Each in both precisions; all but the usual ones are marked."""
+    """Each in all three precisions; all but the usual ones are marked."""
     return [
         pytest.param(*each, marks=[] if each in USUAL else pytest.mark.full)
-        for each in product(names, ("fp16", "int8"))
+        for each in product(names, ("fp16", "int8", "fp8"))
     ]
 
 

@@ -17,7 +17,7 @@ from onnx import numpy_helper, parser
 from engines.builder.builders import BUILDERS, BuildError, Options, Shape, builder_of
 from engines.builder.tensorrt import TENSORRT, TENSORRT_RTX, TensorrtBuilder
 from engines.manifest import find
-from engines.runtimes.tensorrt.cuda import CudaError, Gpu
+from engines.runtimes.tensorrt.cuda import Cuda, CudaError, Gpu
 from engines.runtimes.tensorrt.library import Library, library
 from engines.runtimes.tensorrt.plan import read_plan
 from engines.store.models import resolve_file
@@ -142,6 +142,27 @@ def test_builds_for_what_it_is_told(
     check(out, architectures)
 
 
+def test_what_takes_other_weights_is_built_where_a_gpu_is(network: Path) -> None:
+    out = network.with_suffix(".rtx")
+    options = Options(profiles=BATCHES, target="sm89", refit=True)
+    try:
+        Cuda().gpu()
+    except CudaError:
+        with pytest.raises(BuildError, match=r"takes other weights .* is built where a GPU is"):
+            TENSORRT_RTX.build(network, out, options, silent)
+    else:
+        TENSORRT_RTX.build(network, out, options, silent)
+        check(out)
+
+
+def test_only_what_was_built_for_it_is_given_other_weights(network: Path) -> None:
+    out = network.with_suffix(".rtx")
+    TENSORRT_RTX.build(network, out, Options(profiles=BATCHES, target="sm89"), silent)
+    with pytest.raises(BuildError, match=r"net\.rtx: (cannot be loaded|was not built to take)"):
+        TENSORRT_RTX.refit(out, network, network.with_suffix(".other"))
+    assert not network.with_suffix(".other").exists()
+
+
 def test_builds_for_the_gpu_here(network: Path) -> None:
     builder = TensorrtBuilder("tensorrt-rtx", ".rtx", find_gpu=lambda: L4)
     assert builder.device(None) == "sm89"
@@ -201,7 +222,7 @@ def test_weights_kept_in_half_are_computed_in_full(network: Path) -> None:
     lib = library("tensorrt-rtx")
     for path, outputs in ((network, {"y"}), (resolve_file(find("face")), {"output"})):
         builder = trt.Builder(lib.logger)
-        parsed = TENSORRT_RTX._parse(lib, builder, path, [])
+        parsed = TENSORRT_RTX._parse(lib, builder, path, [], Options())
         layers = [parsed.get_layer(index) for index in range(parsed.num_layers)]
         convolutions = [layer for layer in layers if layer.type == trt.LayerType.CONVOLUTION]
         assert convolutions
@@ -231,6 +252,7 @@ def limited(version: str) -> Library:
     return limited_library(version, read(version))
 
 
+@pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops:DeprecationWarning")
 @pytest.mark.parametrize("version", PLAIN)
 @pytest.mark.parametrize(
     ("target", "device", "level"),
@@ -248,7 +270,10 @@ def test_tensorrt_builds_with_the_names_it_has(
     assert builder.library() == f"tensorrt {version}"
     assert builder.device(target) == device
     out = network.with_suffix(".plan")
-    builder.build(network, out, Options(profiles=BATCHES, target=target), silent)
+    options = Options(profiles=BATCHES, target=target, timings=network.with_suffix(".timings"))
+    builder.build(network, out, options, silent)
+    assert options.timings is not None
+    assert options.timings.is_file()
     set_level = lib.trt.assigned.get(("IBuilderConfig", "hardware_compatibility_level"))
     assert (set_level and set_level.name) == level
     assert out.stat().st_size > 1000

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engines.runtimes import RefusedError
+from engines.runtimes.tensorrt import cuda
 from engines.runtimes.tensorrt import session as tensorrt
 from engines.runtimes.tensorrt.cuda import Cuda, Gpu
 from engines.runtimes.tensorrt.plan import Plan, read_plan
@@ -189,4 +190,12 @@ def test_rtx_runs_where_nothing_can_be_kept(
 
 
 def test_names_a_gpu() -> None:
-    assert Cuda(SimulatedCuda((12, 0), "Simulated 5090")).gpu() == Gpu("Simulated 5090", "sm120")
+    found = Cuda(SimulatedCuda((12, 0), "Simulated 5090")).gpu()
+    assert (found.name, found.architecture) == ("Simulated 5090", "sm120")
+
+
+def test_names_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "driver_version", lambda: None)
+    assert Cuda(SimulatedCuda()).gpu().driver == "of CUDA 13.0"
+    monkeypatch.setattr(cuda, "driver_version", lambda: "580.95.05")
+    assert Cuda(SimulatedCuda()).gpu() == Gpu("Simulated L4", "sm89", "580.95.05")

@@ -11,6 +11,7 @@ import yaml
 import engines
 from engines.builder.frames import shipped_pictures
 from engines.manifest import WEIGHTS
+from engines.runtimes.tensorrt.floor import Floor
 from tests.support.outcome import Run
 
 
@@ -85,20 +86,38 @@ def test_an_engine_for_a_gpu_elsewhere(mirante: Run, pictures: str) -> None:
     assert refused.status == 1
     assert refused.err.startswith("mirante: ")
     assert mirante("engines", "list").out.count("graph proved") == 1
+    refused = mirante("engines", "floor", key)
+    assert (refused.status, refused.out) == (1, "")
+    assert mirante("engines", "floor", key, "--lanes", "0").err.startswith(
+        "mirante: lanes: expected 1 to 16, got 0"
+    )
 
 
-def test_an_engine_that_was_proved_says_so(mirante: Run, pictures: str) -> None:
+def test_an_engine_that_was_proved_says_so(
+    mirante: Run, pictures: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built = mirante(
         "engines", "build", "face", "--runtime", "onnxruntime", "--frames", pictures
     ).out
     key = built.splitlines()[-1].split("/")[-2]
     assert mirante("engines", "prove", key).out.strip() in built
+    refused = mirante("engines", "floor", key)
+    assert refused.err.startswith(
+        "mirante: runtime: expected tensorrt, tensorrt-lean, tensorrt-rtx, got onnxruntime"
+    )
+    floor = Floor(5120.4, 1.25, 2.5, 8, 2, True, True, 640, 1.0)
+    monkeypatch.setattr("engines.runtimes.tensorrt.floor.measure_floor", lambda *given: floor)
+    header, row = mirante("engines", "floor", key).out.splitlines()
+    assert header.split()[:4] == ["images/s", "ms", "p99", "ms"]
+    assert row.split() == ["5120", "1.25", "2.50", "8", "2", "yes", "640"]
 
 
 BAD = [
     (["--runtime", "tensorrrt"], 'runtime: no engines for "tensorrrt"; did you mean "tensorrt"?'),
     (["--runtime", "onnxruntime", "--precision", "int8"], "calibrate: missing, and required"),
     (["--runtime", "onnxruntime", "--frame", "640"], "frame: expected WIDTHxHEIGHT"),
+    (["--runtime", "onnxruntime", "--store", "/no/such"], "store: expected a folder that mach"),
+    (["--runtime", "tensorrt-lean", "--refit"], "refit: expected with tensorrt or tensorrt-rtx, g"),
 ]
 
 
