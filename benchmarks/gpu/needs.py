@@ -25,13 +25,12 @@ def runtime_of(job: Job) -> str:
     Raises:
         ImportError: neither is here; says why of both.
     """
-    from engines.builder.request import ON_GPU
     from engines.runtimes.tensorrt.library import library
 
     if job.runtime:
         return job.runtime
     missing = []
-    for runtime in ON_GPU:
+    for runtime in ("tensorrt", "tensorrt-rtx"):  # the lean one builds nothing
         try:
             library(runtime)
         except ImportError as error:
