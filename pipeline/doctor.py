@@ -13,7 +13,8 @@ from typing import Literal
 
 from pipeline.cameras.sources import kind_of, source_kinds
 from pipeline.cameras.sources.base import Part
-from pipeline.config.settings import AUTO, Settings
+from pipeline.config.engine import AUTO
+from pipeline.config.settings import Settings
 from pipeline.config.standard import SHIPPED, WANTED
 
 Kind = Literal["element", "typelib", "library", "program", "driver", "model"]

@@ -21,7 +21,8 @@ from engines.files import writing
 from engines.runtimes import threads_per_session
 from engines.samples import Samples
 from engines.serving import Models, about_engine
-from pipeline.config.settings import Engine, Settings
+from pipeline.config.engine import Engine
+from pipeline.config.settings import Settings
 from pipeline.control.reports import BuildReport
 from pipeline.worker.engine_choice import NotBuiltError, Provided, choice_of
 

@@ -17,7 +17,7 @@ from engines.manifest import ManifestError
 from engines.store import engines as shelf
 from engines.store.engines import Engine as Built
 from engines.store.verdicts import Verdict
-from pipeline.config.settings import AUTO, CAMERAS, Engine
+from pipeline.config.engine import AUTO, CAMERAS, Engine
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ import msgspec
 
 from pipeline.cameras.gating import can_pass_over
 from pipeline.config.camera import Camera
-from pipeline.config.settings import Engine, Settings
+from pipeline.config.engine import Engine
+from pipeline.config.settings import Settings
 from pipeline.control.room import Space
 from pipeline.worker.camera import MakeRunner
 from pipeline.worker.engine_choice import choice_of

@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from pipeline.config.camera import Camera, CameraOptions, Preview
 from pipeline.config.documents import TABLES, default_yaml, schema_json, with_tables
+from pipeline.config.engine import Engine
 from pipeline.config.load import load_settings
-from pipeline.config.settings import Engine, Log, Metrics, Redis, Retention, Settings
+from pipeline.config.settings import Log, Metrics, Redis, Retention, Settings
 from pipeline.config.stages import kinds
 from tests.support import ROOT
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from engines.serving import Models
-from pipeline.config.settings import Engine
+from pipeline.config.engine import Engine
 from pipeline.control.reports import BuildReport
 from pipeline.worker import builds as engine_builds
 from pipeline.worker.builds import EngineBuilds

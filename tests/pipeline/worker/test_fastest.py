@@ -22,7 +22,8 @@ from engines.builder.build import build
 from engines.serving import Models
 from engines.store.verdicts import Measured, Verdict
 from pipeline.cameras.synthetic import picture
-from pipeline.config.settings import Engine, Settings
+from pipeline.config.engine import Engine
+from pipeline.config.settings import Settings
 from pipeline.gst.camera import CameraRunner
 from pipeline.worker import builds as engine_builds
 from pipeline.worker import engine_choice
