@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.runtimes.tensorrt.driver import driver_of
 from engines.runtimes.tensorrt.held import PINNED, held
 
 log = logging.getLogger(__name__)
@@ -123,13 +124,7 @@ class Cuda:
         self.here()
         found = self.call("to look at the GPU", "cudaGetDeviceProperties", self.index)
         name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
-        return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}", self._driver())
-
-    def _driver(self) -> str:
-        if (told := driver_version()) is not None:
-            return told
-        number = int(self.call("for the driver's version", "cudaDriverGetVersion"))
-        return f"of CUDA {number // 1000}.{number % 1000 // 10}"
+        return Gpu(name.rstrip("\0"), f"sm{found.major}{found.minor}", driver_of(self))
 
     def error(self, asked: str, code: Any) -> CudaError:
         """Return the error that a code stands for; ``asked`` as of ``call``."""
@@ -139,24 +134,6 @@ class Cuda:
             _, text = self.api.cudaGetErrorString(code)
             words = text.decode() if isinstance(text, bytes) else str(text)
         return CudaError(name, f"CUDA was asked {asked}: {words} ({name})")
-
-
-def driver_version() -> str | None:
-    """Return the version of NVIDIA's driver, by NVML; None where that is not there."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except (ImportError, RuntimeError, OSError):
-        return None
-    except pynvml.NVMLError:
-        return None
-    try:
-        return str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError:
-        return None
-    finally:
-        pynvml.nvmlShutdown()
 
 
 class DeviceMemory:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engines.runtimes import RefusedError
-from engines.runtimes.tensorrt import cuda
+from engines.runtimes.tensorrt import driver
 from engines.runtimes.tensorrt import session as tensorrt
 from engines.runtimes.tensorrt.cuda import Cuda, Gpu
 from engines.runtimes.tensorrt.plan import Plan, read_plan
@@ -195,7 +195,7 @@ def test_names_a_gpu() -> None:
 
 
 def test_names_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "driver_version", lambda: None)
+    monkeypatch.setattr(driver, "driver_version", lambda: None)
     assert Cuda(SimulatedCuda()).gpu().driver == "of CUDA 13.0"
-    monkeypatch.setattr(cuda, "driver_version", lambda: "580.95.05")
+    monkeypatch.setattr(driver, "driver_version", lambda: "580.95.05")
     assert Cuda(SimulatedCuda()).gpu() == Gpu("Simulated L4", "sm89", "580.95.05")
