@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import yaml
 
 from engines.batcher import Batcher
 from engines.cuda.compiling import Compiler
-from engines.cuda.fill import fill, fill_region, slot_of, slot_of_region
 from engines.cuda.gpu_work import GpuWork
-from engines.fit import thresholds
 from engines.inference import Inference, View
-from engines.manifest import Manifest
-from engines.model import Model
-from engines.placement import Region
 from engines.runtimes import FeedError, open_session
+from engines.runtimes.names import RUNTIMES
 from engines.runtimes.tensorrt.cuda import Cuda, Event, Stream
 from engines.runtimes.tensorrt.held import FullError, held
 from engines.runtimes.tensorrt.session import TensorrtSession
+from mirante.frame import FrameResult
+from plugins.frame import Converted, DeviceFrame
+from plugins.infer.stage import InferStage
 from tests.support.host_kernels import Host, built
-from tests.support.lane_networks import SIZE, GpuFrame, detector, manifest_of, segmenter
-from tests.support.onnx_networks import run_by
+from tests.support.lane_networks import SIZE, detector, manifest_of, segmenter
+from tests.support.lane_places import Place, model_of, same
 from tests.support.simulated_tensorrt import Shapes
-from tests.support.tensorrt_sessions import Bench, bench
+from tests.support.tensorrt_sessions import bench
 
 pytest.importorskip("cuda.bindings.driver", reason="cuda-bindings are not installed")
 from tests.support.simulated_driver import SimulatedDriver
@@ -42,62 +42,11 @@ from tests.support.simulated_driver import SimulatedDriver
 _ONE = (3, *SIZE[::-1])
 PROFILES: dict[str, Shapes] = {"images": ((1, *_ONE), (2, *_ONE), (8, *_ONE))}
 SIZES = [(96, 54), (64, 48), (30, 80), (96, 54)]  # each letterboxed otherwise
-FLOAT = np.dtype(np.float32)
-KINDS = ("11", "rtx")
 
 
 @pytest.fixture(scope="module")
 def host() -> Host:
     return built()
-
-
-@dataclass
-class Place:
-    """A GPU with an engine, and what was opened there."""
-
-    bench: Bench
-    driver: SimulatedDriver
-    host: Host
-    frames: list[GpuFrame] = field(default_factory=list)
-    sessions: list[TensorrtSession] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.network = run_by(str(self.bench.network))
-        self.names = [value.name for value in self.network.get_outputs()]
-
-    def session(self, index: int = 0) -> TensorrtSession:
-        self.sessions.append(self.bench.open(self.driver, index))
-        return self.sessions[-1]
-
-    def frame(self, size: tuple[int, int], seed: int = 1, **keys: Any) -> GpuFrame:
-        index = keys.pop("index", 0)
-        self.frames.append(GpuFrame(Cuda(self.bench.cuda, index), size, seed, **keys))
-        return self.frames[-1]
-
-    def expected(
-        self, model: Model, frame: GpuFrame, region: Region | None = None, index: int | None = None
-    ) -> list[Inference]:
-        """Return what the host finds in the tensor that the kernel makes of a frame."""
-        spec = model.manifest.input
-        tensor = np.zeros((1, 3, *SIZE[::-1]), np.float32)
-        at = tensor.ctypes.data
-        if region is None:
-            slot, where = slot_of(spec, FLOAT, frame.size, at)
-            self.host.run(fill(frame.planes, slot))
-        else:
-            slot, where = slot_of_region(spec, FLOAT, frame.size, region, at)
-            self.host.run(fill_region(frame.planes, slot, region))
-        outputs = dict(
-            zip(self.names, self.network.run(self.names, {"images": tensor}), strict=True)
-        )
-        view = View(model.labels, model.name, where, (1, 1), frame.size, index)
-        return [head.decode(outputs, where.size).to_source(view) for head in model.heads]
-
-    def close(self) -> None:
-        for session in self.sessions:
-            session.close()
-        for frame in self.frames:
-            frame.free()
 
 
 @pytest.fixture(scope="module")
@@ -136,27 +85,13 @@ def place(
     assert held.now() == {}
 
 
-def model_of(manifest: Manifest, session: Any, on: str | None = None) -> Model:
-    return Model(manifest, session, thresholds(manifest, None), on)
+CASES = [("argmax", "11"), ("argmax", "rtx"), ("yolov8", "11"), ("sigmoid", "11"), ("yolox", "11")]
+MORE = [
+    pytest.param(case, marks=pytest.mark.full) for case in (("yolov8", "rtx"), ("yolov5", "11"))
+]
 
 
-def same(one: Inference, other: Inference, least: int = 1) -> None:
-    a, b = one.detections, other.detections
-    for name in ("xyxy", "score", "class_id"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
-    assert len(one.masks) == len(other.masks)
-    for mine, theirs in zip(one.masks, other.masks, strict=True):
-        assert (mine.labels, mine.width, mine.xyxy) == (theirs.labels, theirs.width, theirs.xyxy)
-        np.testing.assert_array_equal(mine.bits, theirs.bits)
-        assert 0 < np.unpackbits(mine.bits).mean() < 1
-    assert len(a) + len(one.masks) >= least
-
-
-CASES = [("argmax", kind) for kind in KINDS] + [("yolov8", kind) for kind in KINDS]
-CASES += [("sigmoid", "11"), ("yolov5", "11"), ("yolox", "11")]
-
-
-@pytest.mark.parametrize("place", CASES, indirect=True, ids="-".join)
+@pytest.mark.parametrize("place", [*CASES, *MORE], indirect=True, ids="-".join)
 def test_frames_of_the_gpu_never_come_to_the_host(
     place: Place, request: pytest.FixtureRequest
 ) -> None:
@@ -324,6 +259,48 @@ def test_a_surface_is_read_when_its_decoder_is_done(place: Place) -> None:
         same(found, place.expected(model, frame)[0])
     event.close()
     stream.close()
+
+
+OPENED: list[TensorrtSession] = []
+
+
+def open_here(path: Path, threads: int) -> TensorrtSession:
+    """Stand for the runtime ``tensorrt``: the session that a test has opened."""
+    del path, threads
+    return OPENED[-1]
+
+
+def test_a_stage_runs_on_frames_of_the_gpu_and_says_by_when(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = manifest_of("argmax", runtime="tensorrt")
+    said = manifest.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+    monkeypatch.setitem(RUNTIMES, "tensorrt", f"{__name__}:open_here")
+    monkeypatch.setattr(f"{__name__}.OPENED", [place.session()])
+    wanted: list[float | None] = []
+    run = Batcher.run_around
+
+    def noted(self: Batcher, feeds: Any, arounds: Any, by_s: float | None = None) -> Any:
+        wanted.append(by_s)
+        return run(self, feeds, arounds, by_s)
+
+    monkeypatch.setattr(Batcher, "run_around", noted)
+    stage = InferStage(str(tmp_path / "net.yaml"))
+    del wanted[:]
+    there = place.frame((96, 54))
+    frame = DeviceFrame(there.planes, cast(Any, None), 7, Converted())  # no viewer: no pixels
+    before_s = time.monotonic()
+    for captured_s in (1000.0, 1000.5):
+        result = FrameResult("gate", 0, 0, int(captured_s * 1e9), "arrival", 96, 54)
+        result = stage(frame, result)
+    (mask,) = result.masks
+    expected = place.expected(stage.model, there)[0].masks[0]
+    np.testing.assert_array_equal(mask.bits, expected.bits)
+    first, second = wanted
+    assert first is None  # the pace is not known yet
+    assert second is not None
+    assert before_s + 0.5 <= second <= time.monotonic() + 0.5
 
 
 def test_gpus_by_index(place: Place) -> None:
