@@ -70,7 +70,7 @@ def kept_engines(job: Job, here: Here) -> Iterator[tuple[str, Engine]]:
             continue  # why not is told where it is built
         if engine is not None:
             found = True
-            yield f"{request.model} {request.precision}", engine
+            yield f"{engine.about['model']} {request.precision}", engine
     if not found:
         raise RuntimeError("no engine is here: the part engines built none")
 

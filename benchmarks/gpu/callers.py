@@ -26,7 +26,7 @@ def measure(job: Job, here: Here) -> Iterator[Figure]:
     name, engine = next(kept_engines(job, here))
     runtime, batch = str(engine.about["runtime"]), int(engine.about["batch"])
     session = here.open(runtime, engine.file)
-    batcher = Batcher(session, batch)
+    batcher = Batcher(session, batch, lanes=getattr(session, "lanes", 1))
     try:
         feeds = here.feeds(engine, session)
         full = partial(session.run, stacked(feeds, batch))

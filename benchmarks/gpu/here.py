@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from benchmarks.gpu.nvml import Nvml
 
 if TYPE_CHECKING:
+    from engines.batcher import Batchers
     from engines.builder.request import Request
     from engines.cuda.launching import Kernels
     from engines.inspect.values import Arrays
+    from engines.model import Model
     from engines.runtimes import Session
     from engines.runtimes.tensorrt.cuda import Cuda
+    from engines.runtimes.tensorrt.floor import Load
     from engines.store.engines import Engine
 
 PICTURES = 8
@@ -63,6 +66,18 @@ def _feeds(engine: Engine, session: Session) -> Sequence[Arrays]:
     return [fed(spec, session.inputs, picture(10 * n, *SIZE)) for n in range(PICTURES)]
 
 
+def _floor(runtime: str, path: Path, load: Load) -> float:
+    from engines.runtimes.tensorrt.floor import measure_floor
+
+    return measure_floor(path, runtime, load).pictures_per_s
+
+
+def _load(manifest: Path, batchers: Batchers) -> Model:
+    from engines.model import load
+
+    return load(str(manifest), batchers=batchers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
     """This machine.
@@ -74,6 +89,8 @@ class Here:
         build, find: an engine, and the one that was built before.
         open: a session of a runtime.
         feeds: what such a session is fed for each of some images.
+        floor: images a second of the bare loop: runtime, engine's file, how it is loaded.
+        load: a model by its manifest, which shares its calls with others.
     """
 
     cuda: Callable[[], Cuda] = _cuda
@@ -83,3 +100,5 @@ class Here:
     find: Callable[[Request], Engine | None] = _find
     open: Callable[[str, Path], Session] = _open
     feeds: Callable[[Engine, Session], Sequence[Arrays]] = _feeds
+    floor: Callable[[str, Path, Load], float] = _floor
+    load: Callable[[Path, Batchers], Model] = _load

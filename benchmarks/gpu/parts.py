@@ -23,6 +23,7 @@ PARTS = {
     "kernels": Part("benchmarks.gpu.kernels:measure", 25, ("gpu", "nvrtc")),
     "decode": Part("benchmarks.gpu.decoding:measure", 60, ("driver",)),
     "engines": Part("benchmarks.gpu.building:measure", 150, ("gpu", "runtime")),
+    "speed": Part("benchmarks.gpu.speed:measure", 60, ("gpu", "runtime")),
     "batcher": Part("benchmarks.gpu.callers:measure", 35, ("gpu", "runtime")),
     "line": Part("benchmarks.gpu.streams:measure", 130, ("gpu", "runtime", "gstreamer", "redis")),
 }

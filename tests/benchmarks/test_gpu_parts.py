@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gpu import building, callers, decoding, kernels, needs, streams
+from benchmarks.gpu import building, callers, decoding, kernels, needs, speed, streams
 from benchmarks.gpu.child import Measure, said_by
 from benchmarks.gpu.figures import Figure
 from benchmarks.gpu.here import Here
@@ -22,16 +23,21 @@ from benchmarks.gpu.kernels import Effort
 from benchmarks.gpu.nvdec_rate import decode_units
 from benchmarks.gpu.nvml import Nvml
 from benchmarks.gpu.streams import Step, search
+from engines.cuda import launching
+from engines.cuda.compiling import KERNELS
 from engines.cuda.launching import Kernels, Launch
 from engines.manifest import ZOO
 from engines.runtimes.tensorrt.cuda import Cuda
-from engines.store.engines import Engine
+from engines.runtimes.tensorrt.floor import Load, measure_floor
+from engines.runtimes.tensorrt.library import Library
+from tests.support.colour_engines import network, on
 from tests.support.host_kernels import built
 from tests.support.simulated_cuda import SimulatedCuda
 from tests.support.simulated_driver import SimulatedDriver
+from tests.support.simulated_engines import Machine
 from tests.support.simulated_nvml import SimulatedNvml
-from tests.support.tensorrt_sessions import Bench, bench, random_x
 
+CODE = b"\x7fELF" + b" ".join(name.encode() for name in KERNELS)
 JOB = Job(seconds=0.0, models=("test-boxes",), precisions=("fp32",))
 SMALL = Effort(Sizes((64, 36), 32, (3, 8, 20), (160, 9)), copied=4096, times=2, rounds=2)
 
@@ -65,11 +71,7 @@ class Gpu:
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpu]:
-    from engines.cuda import launching
-    from engines.cuda.compiling import KERNELS
-
-    code = b"\x7fELF" + b" ".join(name.encode() for name in KERNELS)
-    monkeypatch.setattr(launching, "cubin", lambda _architecture: code)
+    monkeypatch.setattr(launching, "cubin", lambda _architecture: CODE)
     cuda = SimulatedCuda()
     made = Gpu(cuda, SimulatedDriver(cuda, built()), SimulatedNvml())
     yield made
@@ -113,22 +115,6 @@ def test_a_kernel_that_does_nothing_is_found_out(
     assert all(each.note.startswith("its result is not the host's: ") for each in wrong)
 
 
-def test_engines_are_built_and_compared(home: Path) -> None:
-    del home
-    job = replace(JOB, models=("test-boxes", "nosuch"), runtime="onnxruntime")
-    made, unknown = figures(building.measure, Here(), job)
-    assert made.what == "test-boxes fp32, to build"
-    assert made.value is not None
-    assert made.value >= 0
-    assert made.more["iou mean"] > 0.98
-    assert 'no model "nosuch"' in unknown.note
-    again, _ = figures(building.measure, Here(), job)
-    assert again.note.startswith("found, built before; ")
-    assert [name for name, _ in building.kept_engines(job, Here())] == ["test-boxes fp32"]
-    with pytest.raises(RuntimeError, match="no engine is here: the part engines built none"):
-        next(building.kept_engines(replace(job, models=("test-lane",)), Here()))
-
-
 def test_int8_is_calibrated_on_a_file_that_stays_the_same(home: Path) -> None:
     first = building.compared_pictures()
     content = first.read_bytes()
@@ -145,42 +131,91 @@ def test_int8_is_calibrated_on_a_file_that_stays_the_same(home: Path) -> None:
     assert [each.calibrate for each in asked] == [None, None, None, str(first), str(first)]
 
 
-@pytest.fixture
-def tensorrt(tmp_path: Path) -> Iterator[Bench]:
-    """An engine of a small network, in TensorRT on simulated CUDA."""
-    made = bench(tmp_path, "10")
-    yield made
-    assert made.cuda.faults == []
-    assert made.cuda.open() == {}
+@dataclass
+class OnTensorrt:
+    """A machine with TensorRT, simulated, which has built the engine of a small network."""
+
+    machine: Machine
+    here: Here
+    job: Job
 
 
-def with_engine(made: Bench, *names: str) -> Here:
-    """Return a machine whose store has the engine of one model, and no other."""
-    about: dict[str, Any] = {"file": made.path.name, "runtime": "tensorrt", "batch": 4}
-    engine = Engine("key", made.path.parent, about)
+@pytest.fixture(scope="module")
+def tensorrt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnTensorrt]:
+    folder = tmp_path_factory.mktemp("tensorrt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launching, "cubin", lambda _architecture: CODE)
+        machine = on(Machine(), folder / "home", patch)
+        machine.kernels = SimulatedDriver(machine.cuda, built())
 
-    return Here(
-        find=lambda request: engine if request.model in names else None,
-        open=lambda _runtime, _path: made.open(),
-        feeds=lambda _engine, _session: [random_x(1, seed) for seed in range(3)],
-    )
+        def floor(runtime: str, path: Path, load: Load) -> float:
+            library = Library(runtime, machine.trt)
+            return measure_floor(path, runtime, load, library, Cuda(machine.cuda)).pictures_per_s
+
+        here = Here(
+            cuda=lambda: Cuda(machine.cuda), nvml=lambda: Nvml(SimulatedNvml()), floor=floor
+        )
+        models = ("nosuch", network(folder))
+        job = Job(seconds=0.0, models=models, precisions=("fp32",), runtime="tensorrt")
+        yield OnTensorrt(machine, here, job)
+        gc.collect()
+        machine.close()
+        assert machine.kernels.modules == 0
 
 
-ON_TENSORRT = replace(JOB, models=("nosuch", "net"), runtime="tensorrt")
+def test_engines_of_tensorrt_are_built_and_compared(tensorrt: OnTensorrt) -> None:
+    unknown, made = figures(building.measure, tensorrt.here, tensorrt.job)
+    assert 'no model "nosuch"' in unknown.note
+    assert made.value is not None
+    assert made.value > 0
+    assert made.more["iou of red"] > 0.99
+    again = figures(building.measure, tensorrt.here, tensorrt.job)[1]
+    assert again.note.startswith("found, built before; ")
+    assert tensorrt.machine.trt.builds == 1
 
 
-def test_callers_of_the_batcher(tensorrt: Bench) -> None:
-    found = figures(callers.measure, with_engine(tensorrt, "net"), ON_TENSORRT)
-    assert [each.what for each in found] == [f"net fp32, {n} callers" for n in (1, 4, 16, 64)]
+@pytest.fixture(scope="module")
+def with_engine(tensorrt: OnTensorrt) -> OnTensorrt:
+    """The same, with the engine of the part before."""
+    figures(building.measure, tensorrt.here, tensorrt.job)
+    return tensorrt
+
+
+def test_sessions_and_models_beside_the_bare_loop(
+    with_engine: OnTensorrt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, kernels = with_engine.machine, with_engine.machine.kernels
+    assert kernels is not None
+    kernels.ran.clear()
+    monkeypatch.setattr(speed, "CAMERAS", 3)
+    measure = partial(speed.measure, frame=(64, 48))
+    batches, cameras = figures(measure, with_engine.here, with_engine.job)
+    assert batches.what == "colours fp32, 8 images a call"
+    assert cameras.what == "colours fp32, 3 cameras, frames in the GPU's memory"
+    for each in (batches, cameras):
+        assert each.ratio is not None, each
+        assert each.ratio > 0
+    assert (batches.of, cameras.of) == ("the bare loop", "the bare loop without copies")
+    assert {*kernels.ran} == {"fill_slot", "pack_masks"}
+    monkeypatch.setattr(there.trt, "breaks", "the GPU is full")
+    broken = figures(measure, with_engine.here, with_engine.job)
+    assert [each.value for each in broken] == [None, None]
+    assert "the GPU is full" in broken[0].note
+
+
+def test_callers_of_the_batcher(with_engine: OnTensorrt) -> None:
+    found = figures(callers.measure, with_engine.here, with_engine.job)
+    assert [each.what for each in found] == [f"colours fp32, {n} callers" for n in (1, 4, 16, 64)]
     for each in found:
         assert each.ratio is not None
         assert each.ratio > 0
         assert 0 < each.more["p50_ms"] <= each.more["p95_ms"]
 
 
-def test_without_an_engine_nothing_is_timed(tensorrt: Bench) -> None:
-    for measure in (callers.measure, streams.measure):
-        (said,) = said_by(measure, (), ON_TENSORRT, with_engine(tensorrt))
+def test_without_an_engine_nothing_is_timed(home: Path) -> None:
+    del home
+    for measure in (speed.measure, callers.measure, streams.measure):
+        (said,) = said_by(measure, (), replace(JOB, runtime="onnxruntime"), Here())
         assert said.why == "no engine is here: the part engines built none"
 
 
@@ -292,14 +327,14 @@ def test_no_step_is_begun_that_would_not_end() -> None:
     assert [each.cameras for each in steps] == [1]
 
 
-def test_the_line_is_told_step_by_step(tensorrt: Bench) -> None:
+def test_the_line_is_told_step_by_step(with_engine: OnTensorrt) -> None:
     def run(cameras: int) -> Step:
         if cameras == 4:
             raise RuntimeError("no results of all cameras")
         return Step(cameras, "", 20.0, 50.0 * cameras, 1.0, (500 + 40 * cameras) << 20)
 
-    job = replace(ON_TENSORRT, seconds=100.0)
-    found = figures(partial(streams.measure, run=run), with_engine(tensorrt, "net"), job)
+    job = replace(with_engine.job, seconds=100.0)
+    found = figures(partial(streams.measure, run=run), with_engine.here, job)
     assert [each.value for each in found[:3]] == [50.0, 100.0, 150.0]
     whole, memory = found[-2:]
     assert (whole.value, whole.unit) == (2.0, "streams")
@@ -309,7 +344,7 @@ def test_the_line_is_told_step_by_step(tensorrt: Bench) -> None:
         partial(streams.measure, run=lambda _: (_ for _ in ()).throw(RuntimeError("no Redis"))),
         (),
         job,
-        with_engine(tensorrt, "net"),
+        with_engine.here,
     )
     assert said.why == "no Redis"
 

@@ -16,6 +16,7 @@ from engines.runtimes.tensorrt.library import Library
 from engines.runtimes.tensorrt.session import TensorrtSession
 from tests.support.simulated_builder import BuildingLibrary
 from tests.support.simulated_cuda import SimulatedCuda
+from tests.support.simulated_driver import SimulatedDriver
 from tests.support.simulated_tensorrt import Library as SimulatedLibrary
 
 _SUFFIX = ".plan"
@@ -31,12 +32,14 @@ class Machine:
         cuda: the GPU.
         trt: TensorRT's module.
         sessions: those that were opened.
+        kernels: CUDA's driver, with which sessions load our kernels; None for that of the machine.
     """
 
     driver: str = "580.95.05"
     version: str = "11.4.0.106"
     cuda: SimulatedCuda = field(default_factory=SimulatedCuda)
     sessions: list[TensorrtSession] = field(default_factory=list)
+    kernels: SimulatedDriver | None = None
 
     def __post_init__(self) -> None:
         self.trt = BuildingLibrary(self.cuda, self.version)
@@ -56,7 +59,7 @@ class Machine:
         return self._open("tensorrt-lean", lean, path)
 
     def _open(self, runtime: str, trt: SimulatedLibrary, path: Path) -> Session:
-        session = TensorrtSession(Library(runtime, trt), Cuda(self.cuda), path)
+        session = TensorrtSession(Library(runtime, trt), Cuda(self.cuda), path, self.kernels)
         self.sessions.append(session)
         return session
 
