@@ -1,58 +1,49 @@
-"""The little of NVML that a bench needs: the GPU's name, its memory and its power.
-
-By the driver's own library, which needs no package.
-"""
+"""The little of NVML that a bench needs: the GPU's name, its memory and its power."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Self
 
+import pynvml
+
 from benchmarks.gpu.figures import Watts
 
-LIBRARY = "libnvidia-ml.so.1"
 EVERY_S = 0.1
-_TEXT = 96  # characters of a name
 
 
 class NvmlError(RuntimeError):
     """There is no NVIDIA driver here, or NVML refuses."""
 
 
-class _Memory(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_ulonglong) for name in ("total", "free", "used")]
-
-
-def _load() -> Any:
-    try:
-        return ctypes.CDLL(LIBRARY)
-    except OSError as error:
-        raise NvmlError(f"no NVIDIA driver is here ({error})") from error
-
-
 class Nvml:
     """NVML with one GPU, the one that CUDA uses where GPUs are in the order of their buses.
 
     Args:
-        library: ``libnvidia-ml.so.1``, or what behaves like it.
+        api: ``pynvml``, or what behaves like it.
 
     Raises:
         NvmlError: there is no driver or GPU.
     """
 
-    def __init__(self, library: Any = None) -> None:
-        self._library = _load() if library is None else library
-        self._library.nvmlErrorString.restype = ctypes.c_char_p
-        self._call("to begin", "nvmlInit_v2")
+    def __init__(self, api: Any = pynvml) -> None:
+        self._api = api
         try:
-            self._device = self._find()
-        except NvmlError:
+            api.nvmlInit()
+        except pynvml.NVMLError as error:
+            raise NvmlError(f"no NVIDIA driver is here ({error})") from error
+        chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
+        try:
+            if chosen.isdecimal():
+                self._device = self._ask("nvmlDeviceGetHandleByIndex", int(chosen))
+            else:  # GPU-…, or MIG-…
+                self._device = self._ask("nvmlDeviceGetHandleByUUID", chosen)
+        except NvmlError as error:
             self.close()
-            raise
+            raise NvmlError(f"GPU {chosen}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -66,16 +57,10 @@ class Nvml:
         Raises:
             NvmlError: it does not tell.
         """
-        name, driver = (ctypes.create_string_buffer(_TEXT) for _ in range(2))
-        major, minor = ctypes.c_int(), ctypes.c_int()
-        self._of_device("nvmlDeviceGetName", name, _TEXT)
-        self._call("for the driver's version", "nvmlSystemGetDriverVersion", driver, _TEXT)
-        self._of_device(
-            "nvmlDeviceGetCudaComputeCapability", ctypes.byref(major), ctypes.byref(minor)
-        )
-        mib = self._memory().total // 2**20
-        architecture = f"sm{major.value}{minor.value}"
-        return f"{name.value.decode()} ({architecture}), {mib} MiB, driver {driver.value.decode()}"
+        name, driver = self._of("nvmlDeviceGetName"), self._ask("nvmlSystemGetDriverVersion")
+        architecture = "".join(map(str, self._of("nvmlDeviceGetCudaComputeCapability")))
+        mib = self._of("nvmlDeviceGetMemoryInfo").total // 2**20
+        return f"{name} (sm{architecture}), {mib} MiB, driver {driver}"
 
     def used_bytes(self) -> int:
         """Return the bytes of the GPU's memory that are in use, by whomever.
@@ -83,7 +68,7 @@ class Nvml:
         Raises:
             NvmlError: it does not tell.
         """
-        return int(self._memory().used)
+        return int(self._of("nvmlDeviceGetMemoryInfo").used)
 
     def watts(self) -> float:
         """Return the power that the GPU takes.
@@ -91,37 +76,20 @@ class Nvml:
         Raises:
             NvmlError: it does not tell, as of a slice of a GPU.
         """
-        milliwatts = ctypes.c_uint()
-        self._of_device("nvmlDeviceGetPowerUsage", ctypes.byref(milliwatts))
-        return milliwatts.value / 1e3
+        return float(self._of("nvmlDeviceGetPowerUsage")) / 1e3
 
     def close(self) -> None:
-        """Let go of the library."""
-        self._library.nvmlShutdown()
+        """Let go of it."""
+        self._api.nvmlShutdown()
 
-    def _find(self) -> Any:
-        device = ctypes.c_void_p()
-        chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip()
-        asked, found = f"for GPU {chosen or 0}", ctypes.byref(device)
-        if chosen and not chosen.isdecimal():  # GPU-…, or MIG-…
-            self._call(asked, "nvmlDeviceGetHandleByUUID", chosen.encode(), found)
-        else:
-            self._call(asked, "nvmlDeviceGetHandleByIndex_v2", int(chosen or 0), found)
-        return device
+    def _of(self, function: str) -> Any:
+        return self._ask(function, self._device)
 
-    def _memory(self) -> _Memory:
-        memory = _Memory()
-        self._of_device("nvmlDeviceGetMemoryInfo", ctypes.byref(memory))
-        return memory
-
-    def _of_device(self, function: str, *arguments: Any) -> None:
-        self._call(f"of the GPU ({function})", function, self._device, *arguments)
-
-    def _call(self, asked: str, function: str, *arguments: Any) -> None:
-        code = getattr(self._library, function)(*arguments)
-        if code:
-            words = self._library.nvmlErrorString(code)
-            raise NvmlError(f"NVML was asked {asked}: {words.decode()}")
+    def _ask(self, function: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._api, function)(*arguments)
+        except pynvml.NVMLError as error:
+            raise NvmlError(f"NVML was asked {function}: {error}") from error
 
 
 class Meter:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pynvml
 import pytest
 
 from benchmarks.gpu import running
@@ -21,7 +22,7 @@ from benchmarks.gpu.running import run_part, run_parts
 from tests.support import ROOT
 from tests.support.gpu_parts import FIRST
 from tests.support.outcome import Run
-from tests.support.simulated_nvml import NOT_SUPPORTED, SimulatedNvml
+from tests.support.simulated_nvml import SimulatedNvml
 
 JOB = Job(seconds=100.0, models=("street", "face"), precisions=("fp16",))
 
@@ -119,9 +120,9 @@ def test_power_is_that_of_each_part() -> None:
         taken = meter.take()
         assert taken is not None
         assert (taken.mean, taken.most) == (72.5, 72.5)
-        library.refuse["nvmlDeviceGetPowerUsage"] = NOT_SUPPORTED
+        library.refuse["nvmlDeviceGetPowerUsage"] = pynvml.NVML_ERROR_NOT_SUPPORTED
         meter._thread.join()
-        assert meter.why.endswith("(nvmlDeviceGetPowerUsage): Not Supported")
+        assert meter.why == "NVML was asked nvmlDeviceGetPowerUsage: Not Supported"
     assert library.begun == 0
     outcome = Outcome(part="a", state="whole", watts=Watts(mean=70.4, most=72.5, seconds=9.6))
     assert watt_rows([outcome], "") == [
@@ -131,14 +132,14 @@ def test_power_is_that_of_each_part() -> None:
 
 
 def test_the_gpu_that_cuda_uses_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, chosen in (("", 0), ("2,0", 2), ("GPU-1a", b"GPU-1a")):
+    for variable, chosen in (("", 0), ("2,0", 2), ("GPU-1a", "GPU-1a")):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
         library = SimulatedNvml()
         with Nvml(library) as nvml:
             assert library.chosen == chosen
             assert nvml.used_bytes() == 3 << 30
-    library.refuse["nvmlDeviceGetHandleByUUID"] = 6
-    with pytest.raises(NvmlError, match="NVML was asked for GPU GPU-1a: Not Found"):
+    library.refuse["nvmlDeviceGetHandleByUUID"] = pynvml.NVML_ERROR_NOT_FOUND
+    with pytest.raises(NvmlError, match=r"GPU GPU-1a: NVML was asked .*: Not Found"):
         Nvml(library)
     assert library.begun == 0
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
 from benchmarks.gpu import building, callers, decoding, kernels, needs, speed, streams
@@ -237,7 +238,7 @@ def test_streams_are_added_while_that_gains(gpu: Gpu) -> None:
     assert first.note == "900 frames/s of 1; 3000 frames/s of 4; 3100 frames/s of 16"
     assert memory.value == pytest.approx(30)
     assert (second.value, second.note.split("; ")[-1]) == (30.0, "no session is left")
-    gpu.nvml.refuse["nvmlInit_v2"] = 3
+    gpu.nvml.refuse["nvmlInit"] = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
 
     def missing(*_: Any) -> float:
         raise ImportError("it is not installed")
