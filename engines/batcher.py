@@ -29,6 +29,9 @@ KEPT_SHAPES = 4
 class Batcher:
     """A session whose callers share its calls.
 
+    Attributes:
+        max_batch: as the argument.
+
     Args:
         session: any number of images along the first axis of each input and output.
         max_batch: the most images of one call.
@@ -53,7 +56,7 @@ class Batcher:
         _any_first_axis(session)
         self.inputs: Mapping[str, TensorInfo] = session.inputs
         self.outputs: Mapping[str, TensorInfo] = session.outputs
-        self._session, self._most, self._wait_s = session, max_batch, wait_ms / 1e3
+        self._session, self.max_batch, self._wait_s = session, max_batch, wait_ms / 1e3
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._queue: deque[Batch] = deque()
@@ -148,8 +151,8 @@ class Batcher:
     def _count(self, feeds: Tensors) -> int:
         count = int(next(iter(feeds.values())).shape[0])
         for name, array in feeds.items():
-            if not 1 <= len(array) <= self._most:
-                words = f"1 to {self._most} along its first axis, got {len(array)}"
+            if not 1 <= len(array) <= self.max_batch:
+                words = f"1 to {self.max_batch} along its first axis, got {len(array)}"
                 raise FeedError(f"input {name}: expected {words}")
             if len(array) != count:
                 words = f"{count} along its first axis as the others have, got {len(array)}"
@@ -164,7 +167,7 @@ class Batcher:
     def _join(self, request: Request) -> Batch:
         """The batch that the request is now in, its last; the lock is held."""
         for batch in self._queue:
-            if batch.key == request.key and batch.count + request.count <= self._most:
+            if batch.key == request.key and batch.count + request.count <= self.max_batch:
                 batch.buffers = batch.buffers or self._buffers(batch.shapes)
                 batch.add(request)
                 batch.copying += 1
@@ -181,7 +184,8 @@ class Batcher:
         if free := self._free.get(shapes):
             return free.pop()
         return {
-            name: np.empty((self._most, *shape), self.inputs[name].dtype) for name, shape in shapes
+            name: np.empty((self.max_batch, *shape), self.inputs[name].dtype)
+            for name, shape in shapes
         }
 
     def _copy(self, batch: Batch, request: Request) -> None:

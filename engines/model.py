@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -211,11 +211,13 @@ class Model:
         size = image.size
         source = source or size
         zoom = (source[0] / size[0], source[1] / size[1])
-        whole: list[tuple[int | None, Region | None]] = [(None, None)]
+        views: list[tuple[int | None, Region | None]] = [(None, None)]
+        if self.on is not None:
+            views = [*self._crops(detections, zoom)]
         timings = dict.fromkeys(_STEPS, 0.0)
         found: list[Inference] = []
-        for index, region in whole if self.on is None else self._crops(detections, zoom):
-            at, seen = self._run(image, region, timings, by_s)
+        seen_in = self._run(image, [region for _, region in views], timings, by_s)
+        for (index, _), (at, seen) in zip(views, seen_in, strict=True):
             started = time.perf_counter()
             here = [
                 one.to_source(View(head.labels, self.name, at, zoom, source, index, head.skeleton))
@@ -271,7 +273,7 @@ class Model:
                 raise ManifestError(f"{where}: gives {found.gives}, which is not task {head.task}")
         if self._runner.uses_gpu(grey):
             for _ in range(2):  # the second is recorded
-                self._run(image_of(grey), None, dict.fromkeys(_STEPS, 0.0))
+                list(self._run(image_of(grey), [None], dict.fromkeys(_STEPS, 0.0)))
 
     def _at_sizes(self, grey: NDArray[np.uint8]) -> tuple[Placement, Tensors]:
         """Return what the network gives for an image of the whole size; tries a lower one too.
@@ -317,19 +319,19 @@ class Model:
     def _run(
         self,
         image: Image,
-        region: Region | None,
+        regions: Sequence[Region | None],
         timings: dict[str, float],
         by_s: float | None = None,
-    ) -> tuple[Placement, list[Found]]:
-        """One inference, on the image or a region of it, decoded in the tensor's pixels."""
-        at, seen = self._runner.run(image, region, timings, by_s)
-        started = time.perf_counter()
-        if isinstance(seen, list):
-            found = [head.wanted(one) for head, one in zip(self.heads, seen, strict=True)]
-        else:
-            found = [head.decode(seen, at.size) for head in self.heads]
-        timings["decode"] += (time.perf_counter() - started) * 1e3
-        return at, found
+    ) -> Iterator[tuple[Placement, list[Found]]]:
+        """An inference on the image or each of its regions, decoded in the tensor's pixels."""
+        for at, seen in self._runner.run(image, regions, timings, by_s):
+            started = time.perf_counter()
+            if isinstance(seen, list):
+                found = [head.wanted(one) for head, one in zip(self.heads, seen, strict=True)]
+            else:
+                found = [head.decode(seen, at.size) for head in self.heads]
+            timings["decode"] += (time.perf_counter() - started) * 1e3
+            yield at, found
 
     def _crops(
         self, detections: Detections | None, zoom: tuple[float, float]

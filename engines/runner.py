@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,10 +22,12 @@ from engines.preprocess import Preprocessor
 from engines.runtimes import Session, Tensors
 
 if TYPE_CHECKING:  # which is loaded where a network runs on a GPU
+    from engines.cuda.around import Around
     from engines.cuda.gpu_work import GpuWork
 
 Pixels = NDArray[np.uint8]
 Timings = dict[str, float]
+Seen = tuple[Placement, Tensors | list[Found]]
 
 
 class Runner:
@@ -58,35 +60,63 @@ class Runner:
         return self._gpu is not None and self._gpu.helps(image_of(image))
 
     def run(
-        self, image: Image, region: Region | None, timings: Timings, by_s: float | None = None
-    ) -> tuple[Placement, Tensors | list[Found]]:
-        """Run the network on an image or a region of it.
+        self,
+        image: Image,
+        regions: Sequence[Region | None],
+        timings: Timings,
+        by_s: float | None = None,
+    ) -> Iterator[Seen]:
+        """Run the network on an image or regions of it; on a GPU several are one call.
 
         Args:
             image: as it is analysed.
-            region: in its pixels; None for all of it.
+            regions: in its pixels; None for all of it.
             timings: milliseconds in ``preprocess`` and ``infer`` are added.
             by_s: as of a model's call.
 
-        Returns:
-            Where it lies in the input, and the outputs; or what each head finds, of all that the
+        Yields:
+            Where each lies in the input, and the outputs; or what each head finds, of all that the
             network knows, where the GPU has read them.
         """
         if self._gpu is None or not self._gpu.helps(image):
-            return self.outputs(image, region, timings, by_s)
+            for region in regions:
+                yield self.outputs(image, region, timings, by_s)
+            return
+        most = getattr(self._session, "max_batch", 1)
+        for first in range(0, len(regions), most):
+            some = regions[first : first + most]
+            yield from self._on_gpu(self._gpu, image, some, timings, by_s)
+
+    def _on_gpu(
+        self,
+        gpu: GpuWork,
+        image: Image,
+        regions: Sequence[Region | None],
+        timings: Timings,
+        by_s: float | None,
+    ) -> Iterator[Seen]:
         started = time.perf_counter()
-        fed, there = {}, self._gpu.filled(image, region)
-        if there is None:
-            (fed[self._spec.name], at), fill = self._fed(image, region), None
-        else:
-            fill, at = there
-        feeds = {**fed, **besides(self._spec.extra, at.size, self._session.inputs)}
+        feeds: list[Tensors] = []
+        places: list[Placement] = []
+        arounds: list[Around] = []
+        for region in regions:
+            fed, there = {}, gpu.filled(image, region)
+            if there is None:
+                (tensor, at), fill = self._fed(image, region), None
+                # The next region overwrites it.
+                fed[self._spec.name] = tensor if len(regions) == 1 else tensor.copy()
+            else:
+                fill, at = there
+            feeds.append({**fed, **besides(self._spec.extra, at.size, self._session.inputs)})
+            places.append(at)
+            arounds.append(gpu.around(fill, at))
         ready = time.perf_counter()
-        (kept,) = self._session.run_around(feeds, [self._gpu.around(fill, at)], by_s)
-        check_finite(self._name, kept.outputs)
-        found = self._gpu.found(kept, at)
+        kept = self._session.run_around(_together(feeds), arounds, by_s)
         _note(timings, started, ready)
-        return at, kept.outputs if found is None else found
+        for each, at in zip(kept, places, strict=True):
+            check_finite(self._name, each.outputs)
+            found = gpu.found(each, at)
+            yield at, each.outputs if found is None else found
 
     def outputs(
         self,
@@ -112,6 +142,14 @@ class Runner:
         if region is None:
             return self._preprocess.frame(image)
         return self._preprocess.region(image_of(image).pixels, region)
+
+
+def _together(feeds: Sequence[Tensors]) -> Tensors:
+    """Return what several images are fed as one batch."""
+    first = feeds[0]
+    if len(feeds) == 1:
+        return first
+    return {name: np.concatenate([each[name] for each in feeds]) for name in first}
 
 
 def _note(timings: Timings, started: float, ready: float) -> None:

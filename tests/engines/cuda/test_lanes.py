@@ -166,14 +166,20 @@ def test_each_camera_of_a_batch_has_its_own_thresholds_and_size(place: Place) ->
 def test_crops_and_frames_that_are_analysed_at_another_size(place: Place) -> None:
     from mirante.detections import Detections
 
-    model = model_of(manifest_of("argmax", crop={"margin": 1.2}), place.session(), on="car")
+    batcher = Batcher(place.session(), 2)
+    model = model_of(manifest_of("argmax", crop={"margin": 1.2}), batcher, on="car")
     frame = place.frame((96, 54))
-    box = np.array([[20, 10, 50, 40], [60, 5, 92, 50]], np.float32)
-    cars = Detections(box, np.ones(2, np.float32), np.zeros(2, np.int32), ("car",))
+    box = np.array([[20, 10, 50, 40], [60, 5, 92, 50], [1, 1, 30, 20]], np.float32)
+    cars = Detections(box, np.ones(3, np.float32), np.zeros(3, np.int32), ("car",))
+    before = place.bench.trt.enqueued
     found = model(frame, detections=cars)
+    assert place.bench.trt.enqueued == before + 2  # calls, as two images are the most of one
     for index, region in model._crops(cars, (1.0, 1.0)):
         expected = place.expected(model, frame, region, index)[0]
         same(Inference(found.detections, (found.masks[index],)), expected)
+    rgb = np.random.default_rng(3).integers(0, 256, (54, 96, 3), np.uint8)
+    there = open_session("onnxruntime", place.bench.network, 1)
+    same(model(rgb, detections=cars), model_of(model.manifest, there, "car")(rgb, detections=cars))
     whole = model_of(manifest_of("argmax"), place.session())
     smaller, fine = place.frame((96, 54), shown=(32, 18)), place.frame((96, 54))
     one, other = whole(smaller, fine.size), whole(fine)
