@@ -173,7 +173,7 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
             thumb,
             at_s,
             moving_in(looked),
-            self._is_settled(at_s),
+            self._is_settled(at_s, result),
             key in self.line.calm.alone,
             float("-inf") if looked is None else looked.captured_ns / 1e9,
             self.line.calm.is_called(time.monotonic()),
@@ -207,11 +207,16 @@ class MirGate(FrameHandler, GstBase.BaseTransform):  # type: ignore[misc]
         if tracker is not None:
             tracker.rest(result)
 
-    def _is_settled(self, at_s: float) -> bool:
-        """Return whether each object was in the last frame that was looked at."""
+    def _is_settled(self, at_s: float, result: FrameResult) -> bool:
+        """Return whether each object was in the last frame that was looked at, or does not move."""
         if (looked := self.line.looked) is None:
             return False
         if looked.detections.track_id is None:
             return self._presence.is_settled([label for label, *_ in looked.detections], at_s)
         tracker: Any = self.line.memory.find(PART)
-        return tracker is None or bool(tracker.is_settled)
+        if tracker is None:
+            return True
+        watched, size = tracker.unsettled, (result.width, result.height)
+        if self._gate is None or watched is None:
+            return False
+        return not len(watched.xyxy) or self._gate.explains(watched, size, at_s)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plugins.gate.areas import Box, areas_of
+from plugins.gate.areas import Box, areas_of, around
 from plugins.gate.motion import Motion, Moved, Thumb
+from plugins.track.tracker import Unsettled
 
 STILL = "still"  # nothing moves: the reason of a frame that no model looks at
 TRACKED = "tracked"  # objects alone move, as expected: the same
@@ -26,6 +27,9 @@ STILL_S = 10.0
 _HOLD_S = 1.0  # after the last motion
 _RETRY_S = 1.0  # after a look of which nothing came: its frame failed, or was dropped
 _MISSING_S = 1.0  # until what models do not find any more is not there
+_STANDS_S = 1.0  # where nothing moves, until an object is known to stand
+_CAME_S = 1.0  # before it stood, in which it would have been seen to come
+_NEAR, _MARGIN = 0.25, 3  # share of a box, and pixels, around it in which motion is its own
 
 
 class Gate:
@@ -39,6 +43,7 @@ class Gate:
         self._still_s = still_s
         self._motion = Motion()
         self._moved_s = self._looked_s = float("-inf")
+        self._moved_at_s: NDArray[np.float64] = np.empty((0, 0))  # for each pixel of the motion
 
     def decide(
         self,
@@ -56,7 +61,8 @@ class Gate:
             thumb: as of ``plugins.gate.motion.thumb_of``.
             at_s: when it was captured, in seconds.
             known: left, top, right, bottom in 0..1 of moving objects in the last frame.
-            is_settled: each object that is tracked was in the last frame and is still.
+            is_settled: each object that is tracked was in the last frame and is still, or has not
+                moved (``explains``).
             is_alone: the frames before it were not decoded, and nothing moves in it.
             seen_s: when the last frame was captured that models have looked at to the end; None if
                 that is not known.
@@ -67,8 +73,11 @@ class Gate:
             moved = Moved(0)
         else:
             moved = self._motion.see(thumb, at_s, known)
+        if self._moved_at_s.shape != thumb.shape:
+            self._moved_at_s = np.full(thumb.shape, -np.inf)
         if moved.pixels:
             self._moved_s = at_s
+            self._moved_at_s[self._motion.moving] = at_s
         reason = STILL
         if moved.is_learning:
             reason = LEARNING
@@ -94,6 +103,27 @@ class Gate:
             at_s: when it was captured, in seconds.
         """
         self._looked_s = at_s
+
+    def explains(self, watched: Unsettled, size: tuple[int, int], at_s: float) -> bool:
+        """Return whether objects that are not still yet, or missing, have not moved: nothing did
+        near them since before they stood there. A model that finds something now and then is no
+        reason to look all the time.
+
+        Args:
+            watched: the objects.
+            size: width and height of the frame.
+            at_s: when it was captured, in seconds.
+        """
+        if not self._moved_at_s.size:
+            return False
+        boxes = watched.xyxy / (*size, *size)
+        for box, since_s, missed_s in zip(boxes.tolist(), *watched[1:], strict=True):
+            if missed_s < _MISSING_S if missed_s else at_s - since_s < _STANDS_S:
+                return False
+            near = around(box, self._moved_at_s.shape, _NEAR, _MARGIN)
+            if self._moved_at_s[near].max(initial=-np.inf) > since_s - _CAME_S:
+                return False
+        return True
 
     def areas(self) -> list[Box]:
         """Return where something moves in the last frame: left, top, right, bottom in 0..1."""

@@ -39,17 +39,31 @@ class Ahead(NamedTuple):
     xyxy: NDArray[np.float32]
 
 
+class Unsettled(NamedTuple):
+    """Tracks that were not in the last frame, or are not still yet.
+
+    Attributes:
+        xyxy: (n, 4) float32, where they should be, in pixels of the frame.
+        stood_since_s: (n,) Unix time of capture since which each stands.
+        missed_s: (n,) seconds of watching since each was last found.
+    """
+
+    xyxy: NDArray[np.float32]
+    stood_since_s: NDArray[np.float64]
+    missed_s: NDArray[np.float64]
+
+
 class Tracker(Protocol):
     """Knows the objects of the frames before: a part of the camera's memory.
 
     Attributes:
         options: may be changed between two frames.
-        is_settled: each object that it knows was in the last frame and is still.
+        unsettled: of the last frame; None before the first.
         outlook: how well it had expected what was found in the last frame.
     """
 
     options: TrackOptions
-    is_settled: bool
+    unsettled: Unsettled | None
     outlook: Outlook
 
     def update(self, result: FrameResult, looks: Looks | None = None) -> Tracked:

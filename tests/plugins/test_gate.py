@@ -33,7 +33,7 @@ from plugins.gate.scene import Scene, carried, moving_in, predicted
 from plugins.line import Line
 from plugins.memory import Memory
 from plugins.track.bytetrack.tracker import ByteTrack
-from plugins.track.tracker import Ahead
+from plugins.track.tracker import Ahead, Unsettled
 from tests.support import luma
 from tests.support.gated import FPS, HEIGHT, WIDTH, KeptOutbox, run
 from tests.support.luma import Walker
@@ -243,11 +243,36 @@ def test_a_look_that_finds_less_is_repeated_for_a_second() -> None:
     assert not presence.is_settled(["bus"], 30.0), "another class does not stand for it"
 
 
+def watched(box: tuple[float, float, float, float], since_s: float, missed_s: float) -> Unsettled:
+    """Return one track, in a frame of 1x1."""
+    return Unsettled(np.array([box], np.float32), np.array([since_s]), np.array([missed_s]))
+
+
+def test_what_appears_and_goes_where_nothing_has_moved_keeps_no_camera_awake() -> None:
+    gate = Gate()
+    there, elsewhere = (0.0, 0.4, 0.2, 0.9), (0.8, 0.0, 0.9, 0.1)
+    one = (1, 1)
+    assert not gate.explains(watched(there, -9.0, 0.0), one, 0.0), "no image was seen"
+    last_s = 0.0
+    for last_s, image in luma.Scene((Walker(5, speed=80),)).frames(9):
+        gate.decide(image, last_s)
+        gate.looked(last_s)
+    assert gate.explains(watched(elsewhere, last_s - 1.1, 0.0), one, last_s)
+    assert not gate.explains(watched(elsewhere, last_s - 0.9, 0.0), one, last_s), "just found"
+    assert gate.explains(watched(elsewhere, 2.0, 1.1), one, last_s)
+    assert not gate.explains(watched(elsewhere, 2.0, 0.9), one, last_s), "missed in a few frames"
+    assert not gate.explains(watched(there, 6.0, 0.0), one, last_s), "somebody came"
+    assert not gate.explains(watched(there, 2.0, 1.1), one, last_s), "somebody left"
+    boxes = np.array([elsewhere, there], np.float32)
+    assert not gate.explains(Unsettled(boxes, np.full(2, 2.0), np.full(2, 1.1)), one, last_s)
+    assert gate.explains(watched(there, last_s + 60.0, 0.0), one, last_s + 61.5)
+
+
 @pytest.mark.rtsp
 @pytest.mark.usefixtures("launch")
 def test_tracks_of_a_stage_that_is_gone_keep_no_camera_awake() -> None:
     memory = Memory()
-    memory.part("track", ByteTrack).is_settled = False
+    memory.part("track", ByteTrack).unsettled = None
     frames = run("mirinfer model=test-boxes threads=1", 3, 99, KeptOutbox(), memory)
     assert any(frame.skipped for frame in frames)
 

@@ -29,7 +29,7 @@ from plugins.track.clock import Clock, Passed
 from plugins.track.motion import AT, WIDTH, Rows, centred, correct, predict, states_of
 from plugins.track.options import TrackOptions
 from plugins.track.outlook import Outlook, corners, outlook_of
-from plugins.track.tracker import Ahead, Tracked
+from plugins.track.tracker import Ahead, Tracked, Unsettled
 
 _read_saved = msgspec.msgpack.Decoder(Saved)
 _MOVED = 0.25  # of its size: less is no movement
@@ -38,6 +38,7 @@ _RECENT_S = 0.5  # a weak box continues tracks that were found not longer ago
 
 _NO_TRACK = -1
 _NOTHING = np.empty(0, np.intp)
+_UNSETTLED = Unsettled(np.empty((0, 4), np.float32), np.empty(0), np.empty(0))
 
 log = logging.getLogger(__name__)
 Classes = NDArray[np.int32]
@@ -50,12 +51,12 @@ class ByteTrack:
         saved: what a predecessor left; None for the first.
 
     Attributes:
-        options, is_settled, outlook: as in ``Tracker``.
+        options, unsettled, outlook: as in ``Tracker``.
     """
 
     def __init__(self, saved: bytes | None = None) -> None:
         self.options = TrackOptions()
-        self.is_settled = saved is None
+        self.unsettled = _UNSETTLED if saved is None else None
         self.outlook = Outlook()
         self._clock = Clock()
         self._tracks = Tracks.none()
@@ -111,9 +112,13 @@ class ByteTrack:
         return Tracked(ids, np.append(still, False)[at] & (ids != UNTRACKED))
 
     def _keep(self, tracks: Tracks, still: NDArray[np.bool_], result: FrameResult) -> None:
-        """Keep the tracks that go on, and note whether there is nothing to watch."""
+        """Keep the tracks that go on, and note those that are to be watched."""
         lives = self._lives(tracks, result)
-        self.is_settled = bool((still & (tracks.states[:, MISSED] == 0) | ~lives).all())
+        watched = tracks.states[lives & ~(still & (tracks.states[:, MISSED] == 0))]
+        self.unsettled = _UNSETTLED
+        if len(watched):
+            xyxy = corners(watched[:, AT]).astype(np.float32)
+            self.unsettled = Unsettled(xyxy, watched[:, STOOD_SINCE_S], watched[:, MISSED])
         self._tracks = tracks.kept(lives)
 
     def rest(self, result: FrameResult) -> None:
