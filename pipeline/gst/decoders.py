@@ -10,7 +10,10 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gst
 
+from pipeline.gst import jetson
+
 Gst.init(None)
+jetson.register()
 
 CHOSEN_RANK = int(Gst.Rank.PRIMARY) + 128  # above every decoder in software
 CODECS = {
@@ -57,7 +60,8 @@ def is_decoder(factory: Any) -> bool:
 
 def is_hardware(factory: Any) -> bool:
     """Return whether elements of a factory decode on a device."""
-    return is_decoder(factory) and "Hardware" in factory.get_metadata("klass").split("/")
+    is_said = "Hardware" in factory.get_metadata("klass").split("/")
+    return is_decoder(factory) and (is_said or jetson.is_closed(factory))
 
 
 def hardware_decoders(device: str | None = None) -> list[HardwareDecoder]:
@@ -66,7 +70,8 @@ def hardware_decoders(device: str | None = None) -> list[HardwareDecoder]:
     Args:
         device: only those of this device.
     """
-    found = [_described(factory) for factory in _factories() if is_hardware(factory)]
+    able = (each for each in _factories() if is_hardware(each) and not jetson.is_closed(each))
+    found = [_described(factory) for factory in able]
     wanted = [each for each in found if device in {None, each.device} and each.media]
     return sorted(wanted, key=lambda each: (-each.rank, each.name))
 

@@ -63,13 +63,16 @@ class Decoding:
                 factory.set_rank(CHOSEN_RANK)
         decoder.connect(_SELECT, self._select)
 
-    def note(self, factory: Any, element: Any) -> None:
-        """Note a decoder that was put into the graph."""
+    def note(self, factory: Any, element: Any) -> bool:
+        """Note a decoder that was put into the graph; return False if it is a part of another."""
+        if any(_is_inside(element.get_parent(), each) for each in self._used):
+            return False
         self.name = factory.get_name()
         if is_hardware(factory):
             caps = element.get_static_pad("sink").get_pad_template_caps()
             media = next((m for m in CODECS if caps.can_intersect(Gst.Caps.from_string(m))), "")
             self._used[factory.get_name()] = media
+        return True
 
     def blame(self, words: str, source: Any = None) -> str:
         """Note that the graph failed; return in words which hardware decoder failed, or nothing.

@@ -382,10 +382,10 @@ def _on_element(
         probes.watch_packets(element)
     if factory is None or not is_decoder(factory):
         return
-    decoding.note(factory, element)
     guard_formats(element)
     one_thread(element)
-    probes.watch_decoder(element)
+    if decoding.note(factory, element):
+        probes.watch_decoder(element)
 
 
 def leave_meta(pipeline: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import Gst
+gi.require_version("GstBase", "1.0")
+from gi.repository import Gst, GstBase
 
 Gst.init(None)
 
@@ -28,14 +29,11 @@ BEHIND = {
 _numbers = itertools.count()
 
 
-def _templates() -> tuple[Any, Any]:
+def _templates(taken: str = _SINK, given: str = "video/x-raw") -> tuple[Any, Any]:
+    always, sink, src = Gst.PadPresence.ALWAYS, Gst.PadDirection.SINK, Gst.PadDirection.SRC
     return (
-        Gst.PadTemplate.new(
-            "sink", Gst.PadDirection.SINK, Gst.PadPresence.ALWAYS, Gst.Caps.from_string(_SINK)
-        ),
-        Gst.PadTemplate.new(
-            "src", Gst.PadDirection.SRC, Gst.PadPresence.ALWAYS, Gst.Caps.from_string("video/x-raw")
-        ),
+        Gst.PadTemplate.new("sink", sink, always, Gst.Caps.from_string(taken)),
+        Gst.PadTemplate.new("src", src, always, Gst.Caps.from_string(given)),
     )
 
 
@@ -65,6 +63,100 @@ class MadeDecoder(Gst.Bin):
             return Gst.PadProbeReturn.OK
 
         self.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, count)
+
+
+@contextmanager
+def made_jetson(*, converts: bool = True) -> Iterator[list[int]]:
+    """JetPack's decoder for the time of a test: its images are said to lie elsewhere than here.
+
+    Args:
+        converts: its converter is here too.
+
+    Yields:
+        The frames that each of them decoded.
+    """
+    frames: list[int] = []
+    closed = "video/x-raw(memory:NVMM)"
+    made = {"nvv4l2decoder": ("Codec/Decoder/Video", "avdec_h264", _SINK, closed)}
+    if converts:
+        line = "videoconvert ! capsfilter caps=video/x-raw,format=NV12"
+        made["nvvidconv"] = ("Filter/Converter/Video/Scaler", line, closed, "video/x-raw")
+    for name, (klass, line, taken, given) in made.items():
+        Gst.Element.register(
+            None,
+            name,
+            int(Gst.Rank.PRIMARY) + 11,
+            _moved(klass, line, taken, given, frames if name == "nvv4l2decoder" else []),
+        )
+    try:
+        yield frames
+    finally:
+        registry = Gst.Registry.get()
+        for name in (*made, "nvjetsondec"):
+            if (feature := registry.lookup_feature(name)) is not None:
+                registry.remove_feature(feature)
+
+
+class _Moves(GstBase.BaseTransform):
+    """Says of a buffer that it lies elsewhere."""
+
+    __gstmetadata__ = ("Moves", "Filter", "Says of images that they lie elsewhere", "Tests")
+    __gsttemplates__ = tuple(
+        Gst.PadTemplate.new(
+            name, direction, Gst.PadPresence.ALWAYS, Gst.Caps.from_string("video/x-raw(ANY)")
+        )
+        for name, direction in (("sink", Gst.PadDirection.SINK), ("src", Gst.PadDirection.SRC))
+    )
+
+    def do_transform_caps(self, direction: Any, caps: Any, filtered: Any) -> Any:
+        """Return the same caps with the other features."""
+        moved = Gst.Caps.new_empty()
+        for index in range(caps.get_size()):
+            one = Gst.Caps.new_empty()
+            one.append_structure(caps.get_structure(index).copy())
+            if not caps.get_features(index).contains("memory:NVMM"):
+                one.set_features(0, Gst.CapsFeatures.from_string("memory:NVMM"))
+            moved.append(one)
+        return moved if filtered is None else moved.intersect(filtered)
+
+    def do_transform_ip(self, _buffer: Any) -> Any:
+        """Leave it as it is."""
+        return Gst.FlowReturn.OK
+
+
+def _moved(klass: str, line: str, taken: str, given: str, frames: list[int]) -> type[Gst.Bin]:
+    """Return a bin around a line whose one end is said to lie elsewhere; counts in ``frames``."""
+
+    def begin(self: Any) -> None:
+        Gst.Bin.__init__(self)
+        inner = Gst.parse_bin_from_description(line, True)
+        moves = _Moves()
+        self.add(inner)
+        self.add(moves)
+        first, last = (moves, inner) if "NVMM" in taken else (inner, moves)
+        assert first.link(last)
+        ends = (first.get_static_pad("sink"), last.get_static_pad("src"))
+        for pad, template in zip(ends, type(self).__gsttemplates__, strict=True):
+            self.add_pad(Gst.GhostPad.new_from_template(template.get_name(), pad, template))
+        number = len(frames)
+        frames.append(0)
+
+        def count(_pad: Any, _info: Any) -> Any:
+            frames[number] += 1
+            return Gst.PadProbeReturn.OK
+
+        self.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, count)
+
+    return type(
+        "Moved",
+        (Gst.Bin,),
+        {
+            "__init__": begin,
+            "__gtype_name__": f"Moved_{next(_numbers)}",
+            "__gstmetadata__": ("Made up", klass, "Made up", "Tests"),
+            "__gsttemplates__": _templates(taken, given),
+        },
+    )
 
 
 @contextmanager

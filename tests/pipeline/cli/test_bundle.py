@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,21 @@ from typing import Any
 import pytest
 
 from pipeline.cli.bundling import install
-from pipeline.cli.bundling.make import (
+from pipeline.cli.bundling.make import bytes_of, pack
+from pipeline.cli.bundling.wheels import (
+    CUDAS,
     MACHINES,
     PYTHONS,
-    bytes_of,
     check_extras,
     locked,
     needed,
     overlooked,
-    pack,
     without_wheels,
 )
 from tests.support.outcome import Run
 
 HERE = {
+    "system": None,
     "machine": f"linux-{platform.machine()}",
     "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
 }
@@ -54,11 +56,11 @@ def wheel(folder: Path, name: str, requires: tuple[str, ...] = (), filling: int 
 
 def bundled(tmp_path: Path, **facts: str) -> Path:
     """Return a bundle of a mirante that needs another package, with parts of 1 MiB."""
-    wheels, to = tmp_path / "wheels", tmp_path / "bundle"
-    wheels.mkdir()
+    wheels, to = tmp_path / "tree" / "wheels", tmp_path / "bundle"
+    wheels.mkdir(parents=True)
     wheel(wheels, "mirante", ('needed; extra == "x"',), filling=1 << 20)
     wheel(wheels, "needed")
-    pack(wheels, to, 1 << 20, {**HERE, "wanted": "mirante[x]", **facts})
+    pack(wheels.parent, to, 1 << 20, {**HERE, "wanted": "mirante[x]", **facts})
     return to
 
 
@@ -69,8 +71,47 @@ def test_parts_are_no_larger_than_asked_and_hold_all(tmp_path: Path) -> None:
     assert len(sizes) > 2
     assert sizes[:-1] == [1 << 20] * (len(sizes) - 1)
     install.unpack(to, install.check(to), tmp_path / "out")
-    for path in (tmp_path / "wheels").iterdir():
-        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+    for path in (tmp_path / "tree" / "wheels").iterdir():
+        assert (tmp_path / "out" / "wheels" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_checksums_are_those_that_sha256sum_reads(tmp_path: Path) -> None:
+    to = bundled(tmp_path)
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(check, cwd=to, capture_output=True, text=True, check=True)
+    named = {line.removesuffix(": OK") for line in done.stdout.splitlines()}
+    assert named == {path.name for path in to.iterdir()} - {"SHA256SUMS"}
+
+
+def test_models_and_a_system_travel_with_their_links(tmp_path: Path) -> None:
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    for name in ("models/a.onnx", "system/lib/arch/one.so.1.2", "wheels/w.whl"):
+        (tree / name).parent.mkdir(parents=True)
+        (tree / name).write_text(name)
+    (tree / "system/lib/arch/one.so.1.2").chmod(0o755)
+    (tree / "system/lib/arch/one.so").symlink_to("one.so.1.2")
+    pack(tree, tmp_path / "bundle", 1 << 20, {**HERE, "wanted": "mirante"})
+    install.unpack(tmp_path / "bundle", install.check(tmp_path / "bundle"), out)
+    assert (out / "models/a.onnx").read_text() == "models/a.onnx"
+    assert (out / "system/lib/arch/one.so").readlink() == Path("one.so.1.2")
+    assert (out / "system/lib/arch/one.so").read_text() == "system/lib/arch/one.so.1.2"
+    assert (out / "system/lib/arch/one.so").stat().st_mode & 0o777 == 0o755
+    assert (out / "models/a.onnx").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("../wheels/x", ""), ("/etc/x", ""), ("other/x", ""), ("wheels/x", "../../etc/passwd")],
+)
+def test_nothing_is_unpacked_elsewhere(tmp_path: Path, name: str, link: str) -> None:
+    member = tarfile.TarInfo(name)
+    if link:
+        member.type, member.linkname = tarfile.SYMTYPE, link
+    with tarfile.open(tmp_path / "a.part", "w") as archive:
+        archive.addfile(member)
+    with pytest.raises(install.BundleError, match="expected what is below wheels or models"):
+        install.unpack(tmp_path, {"parts": ["a.part"]}, tmp_path / "out")
+    assert not [path for path in tmp_path.rglob("*") if path.name != "a.part"]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +149,13 @@ def test_it_is_installed_without_a_network(tmp_path: Path) -> None:
     """By the script alone, run as a user does, with pip out of its own wheel."""
     pip = wheel_of_pip()
     to = tmp_path / "bundle"
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
+    wheels = tmp_path / "tree" / "wheels"
+    wheels.mkdir(parents=True)
     wheel(wheels, "mirante", ('needed; extra == "x"',))
     (wheels / pip.name).write_bytes(pip.read_bytes())
-    pack(wheels, tmp_path / "short", 1 << 20, {**HERE, "wanted": "mirante[x]"})
+    pack(wheels.parent, tmp_path / "short", 1 << 20, {**HERE, "wanted": "mirante[x]"})
     wheel(wheels, "needed")
-    pack(wheels, to, 1 << 20, {**HERE, "wanted": "mirante[x]"})
+    pack(wheels.parent, to, 1 << 20, {**HERE, "wanted": "mirante[x]"})
     env = tmp_path / "env"
     script = [sys.executable, "-I", str(to / "install.py"), "--to", str(env)]
     nowhere = os.environ | {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
@@ -130,6 +171,7 @@ def test_it_is_installed_without_a_network(tmp_path: Path) -> None:
         ran = subprocess.run([env / "bin" / name], capture_output=True, text=True, check=True)
         assert ran.stdout == f"{name} runs\n"
     assert (env / "bin" / "python").is_symlink()
+    assert not (env / "wheels").exists()
     again = subprocess.run(script, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert "expected an empty folder, or none" in again.stderr
@@ -161,6 +203,15 @@ def test_what_has_no_wheel_is_known_and_what_fetches_more_is_refused() -> None:
         check_extras(("tensorrt",))
 
 
+def test_the_version_of_cuda_is_that_of_the_lock() -> None:
+    majors = {
+        line.partition("==")[2].partition(".")[0]
+        for line in locked(MACHINES[0], "3.11")
+        if line.startswith(("cuda-bindings==", "nvidia-cuda-nvrtc=="))
+    }
+    assert majors == {*CUDAS}
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("python", PYTHONS)
 def test_versions_are_those_of_the_lock_for_that_python(machine: str, python: str) -> None:
@@ -190,7 +241,7 @@ def test_an_old_python_can_read_the_installer_and_say_that_it_is_too_old() -> No
 def test_a_folder_that_is_in_use_is_refused_before_anything_is_fetched(
     mirante: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.cli.bundling.make.download", lambda *_: pytest.fail("fetched"))
+    monkeypatch.setattr("pipeline.cli.bundling.wheels.download", lambda *_: pytest.fail("fetched"))
     (tmp_path / "mine").touch()
     done = mirante("bundle", "--to", str(tmp_path))
     assert done.status == 2
@@ -201,8 +252,15 @@ def test_a_folder_that_is_in_use_is_refused_before_anything_is_fetched(
     ("options", "said"),
     [
         (("--target", "windows"), f'--target: expected {" or ".join(MACHINES)}, got "windows"'),
-        (("--python", "3.9"), '--python: expected 3.11 or 3.12 or 3.13, got "3.9"'),
+        (
+            ("--system", "none", "--python", "3.9"),
+            '--python: expected 3.11 or 3.12 or 3.13, got "3.9"',
+        ),
         (("--extras", "tensort"), '--extras: no extra "tensort"; did you mean'),
+        (("--system", "arch"), '--system: expected debian-12 or none, got "arch"'),
+        (("--python", "3.12"), "--python: expected with --system none, as debian-12 brings Python"),
+        (("--cuda", "12"), '--cuda: expected 13, got "12"'),
+        (("--models", "yolox"), "yolox"),
         (("--split", "1"), '--split: expected a size of 1M or more, such as 60M, got "1"'),
     ],
 )

@@ -14,16 +14,17 @@ from mirante.faults import FaultCode
 from pipeline.cameras import state as camera_state
 from pipeline.cameras.state import State, Transition
 from pipeline.config.camera import Camera
-from pipeline.gst import decoder_proof, decoding
+from pipeline.gst import decoder_proof, decoding, jetson
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.decoder_proof import prove
 from pipeline.gst.decoder_survey import decoder_lines
 from pipeline.gst.decoders import hardware_decoders, refusal, software_decoder
 from pipeline.gst.formats import unnamed
+from plugins.element import elements_of
 from plugins.ledger import Ledger
 from plugins.line import Line
 from tests.support import ROOT
-from tests.support.made_decoders import made_decoder
+from tests.support.made_decoders import made_decoder, made_jetson
 
 CLIP = ROOT / "pipeline/gst/proofs/one_second.h264"
 H264 = "video/x-h264"
@@ -139,6 +140,38 @@ def test_a_device_that_is_named_is_taken_alone() -> None:
         assert Ran("gate", decode="v4l2").decoded == 25
         assert (intel.frames, board.frames) == ([], [25, 25])
         assert [each.name for each in hardware_decoders("vaapi")] == ["vamadeh264dec"]
+
+
+def test_the_decoder_of_a_jetson_is_taken_with_its_converter() -> None:
+    with made_jetson() as frames:
+        jetson.register()
+        (found,) = hardware_decoders()
+        assert (found.name, found.device, found.media) == ("nvjetsondec", "nvidia", (H264,))
+        assert Ran("gate", decode="nvidia").decoded == 25
+        assert frames == [25, 25], "tried once, then a camera"
+        assert Ran("gate").decoded == 25
+        assert frames == [25, 25, 25]
+        assert decoder_lines() == [
+            "nvjetsondec (nvidia, H.264): gives the same 25 frames of H.264 as avdec_h264"
+        ]
+        assert Ran("gate", decode="software").decoded == 25
+        assert len(frames) == 3
+        whole = Gst.ElementFactory.make("nvjetsondec")
+        parts = ((each, each.get_factory()) for each in elements_of(whole))
+        (part,) = (each for each, made in parts if made and made.get_name() == "nvv4l2decoder")
+        chosen = decoding.Decoding("auto")
+        assert chosen.note(whole.get_factory(), whole)
+        assert not chosen.note(part.get_factory(), part)
+        assert chosen.name == "nvjetsondec"
+
+
+def test_images_that_nothing_else_can_read_are_not_decoded_by_it() -> None:
+    """A container without JetPack's converter: its decoder is GStreamer's favourite."""
+    with made_jetson(converts=False) as frames:
+        jetson.register()
+        assert hardware_decoders() == []
+        assert Ran("gate").decoded == 25
+        assert frames == []
 
 
 def test_a_device_that_is_named_is_taken_though_it_differs_and_that_is_said() -> None:

@@ -1,0 +1,76 @@
+"""A whole bundle, carried to a bare Debian without a network, and run there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.bare_machine import BareMachine
+
+pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.timeout(1800)]
+PLACE = "/home/user/apps/my mirante"
+ROW = re.compile(r"^ *(street|face|yard|road) +(\d+) +(\d+)", re.M)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
+    """A bare machine, to whose user the bundle was carried."""
+    folder = tmp_path_factory.mktemp("offline")
+    bare = BareMachine(folder / "root", "bookworm", "http://deb.debian.org/debian")
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "bundle"]
+    command += ["--cuda", "13", "--extras", "dashboard", "--split", "60M"]
+    made = subprocess.run(
+        [*command, "--to", str(folder / "bundle")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    shutil.move(folder / "bundle", bare.home / "bundle")
+    sizes = [path.stat().st_size for path in (bare.home / "bundle").glob("*.part")]
+    assert len(sizes) > 2
+    assert max(sizes) == 60 << 20
+    return bare
+
+
+def test_it_is_installed_by_nobody_special_and_finds_all_that_it_needs(
+    machine: BareMachine,
+) -> None:
+    done = machine.run("python3", "bundle/install.py", "--to", PLACE, timeout_s=600)
+    assert done.returncode == 0, done.stderr
+    assert f"{PLACE}/bin/mirante doctor" in done.stdout
+    done = machine.run(f"{PLACE}/bin/mirante", "doctor", timeout_s=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all that is needed is here" in done.stdout
+    assert "MISSING" not in done.stdout
+    for name in ("yolox-street", "yunet", "GstRtspServer-1.0", "openh264enc", "gst-inspect-1.0"):
+        assert re.search(rf"^ *ok +{re.escape(name)} ", done.stdout, re.M), name
+    assert "Failed to load plugin" not in done.stderr
+
+
+def test_the_demo_runs_there(machine: BareMachine) -> None:
+    done = machine.run(f"{PLACE}/bin/mirante", "demo", "--seconds", "30", timeout_s=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {name: (int(seen), int(sent)) for name, seen, sent in ROW.findall(done.stdout)}
+    assert rows.keys() == {"street", "face", "yard", "road"}, done.stdout
+    assert all(seen > 0 and sent > 0 for seen, sent in rows.values()), done.stdout
+
+
+def test_our_elements_run_in_any_line_of_its_gstreamer(machine: BareMachine) -> None:
+    line = "videotestsrc num-buffers=5 ! mirrgb ! mirinfer model=street ! fakesink"
+    done = machine.run(f"{PLACE}/bin/gst-launch-1.0", *line.split(), timeout_s=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_licences_of_its_packages_are_there(machine: BareMachine) -> None:
+    about = json.loads((machine.home / "bundle" / "bundle.json").read_text())
+    system = machine.home / PLACE.removeprefix("/home/user/") / "system"
+    named = {path.parent.name for path in system.glob("share/doc/*/copyright")}
+    assert {"gstreamer1.0-libav", "redis-tools", "libx264-164"} <= named <= about["packages"].keys()
