@@ -105,6 +105,7 @@ NEEDS = (
     *(
         Need("library", library, purpose, f"pip install 'mirante[{extra}]'", required=False)
         for library, purpose, extra in (
+            ("uvicorn", "the dashboard", "dashboard"),
             ("openvino", "models by OpenVINO", "openvino"),
             ("ai_edge_litert", "TF Lite files", "litert"),
             ("tritonclient", "models on servers over gRPC", "remote"),

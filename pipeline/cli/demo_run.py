@@ -21,6 +21,7 @@ from pipeline.demo.tally import Tally
 from pipeline.demo.yard import draw_yard
 from pipeline.gst.camera import CameraRunner
 from pipeline.logs import configure_logs
+from pipeline.worker.dashboard_process import EXTRA, is_installed
 from pipeline.worker.process import run_worker
 from pipeline.worker.redis_server import is_free_port
 from pipeline.worker.worker import Worker
@@ -38,7 +39,7 @@ def run_demo(seconds: float | None) -> int:
     with ExitStack() as around:
         urls = around.enter_context(rtsp_cameras(clips, CACHE))
         found = [choice.result() for choice in choices]
-        port = PAGE_PORT if is_free_port(PAGE_PORT) else 0
+        port = page_port(console)
         settings = demo_settings(urls, {choice.finds: choice.runs for choice in found}, port)
         run = {scene.model for scene in SCENES if scene.name in urls}
         for choice in found:
@@ -49,7 +50,8 @@ def run_demo(seconds: float | None) -> int:
         configure_logs(settings.log)
 
         def on_start(worker: Worker, url: str, page: str | None) -> None:
-            _say(console, f"open {page} — or, in another terminal: ./run tail street")
+            way = f"open {page} — or, in another terminal" if page else "in another terminal"
+            _say(console, f"{way}: ./run tail street")
             workers.append(worker)
             tally.start(url)
             with connect(url) as client:
@@ -74,6 +76,14 @@ def run_demo(seconds: float | None) -> int:
     console.print("every frame accounted for:")
     print_account(workers[0].state(), tally)
     return 0
+
+
+def page_port(console: Console) -> int | None:
+    """Return the page's port, 0 for a free one, or None, which is said, where it is not here."""
+    if is_installed():
+        return PAGE_PORT if is_free_port(PAGE_PORT) else 0
+    _say(console, f"no dashboard, as it is not installed: {EXTRA}")
+    return None
 
 
 def find_clips(console: Console) -> dict[str, Path]:

@@ -100,13 +100,15 @@ SYNTHETIC: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def demo_settings(urls: Mapping[str, str], models: Mapping[Finds, str], port: int) -> Settings:
+def demo_settings(
+    urls: Mapping[str, str], models: Mapping[Finds, str], port: int | None
+) -> Settings:
     """The demo's configuration.
 
     Args:
         urls: addresses of the scenes whose clips are here.
         models: those that find objects and faces here.
-        port: that of the dashboard, 0 for a free one.
+        port: that of the dashboard, 0 for a free one, None for no dashboard.
     """
     cameras = {scene.name: _camera(scene, urls.get(scene.name), models) for scene in SCENES}
     return Settings.model_validate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import subprocess
@@ -24,10 +25,17 @@ log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 30.0
 MODULE = "dashboard"  # by name: it stands above this room and is not imported
+EXTRA = "pip install 'mirante[dashboard]'"
+_LIBRARIES = ("fastapi", "limits", "uvicorn")  # of that extra; the others come with it
 
 
 class DashboardError(RuntimeError):
     """It cannot be served as the configuration says; in words."""
+
+
+def is_installed() -> bool:
+    """Return whether what the dashboard needs besides is here."""
+    return all(importlib.util.find_spec(name) is not None for name in _LIBRARIES)
 
 
 class DashboardProcess:
@@ -113,7 +121,9 @@ class DashboardProcess:
     def _keep(self) -> None:
         """Starts the child, waits for its end, starts it again, until ``close``."""
         backoff = Backoff(*RESTART_PAUSE_S)
-        while (process := self._spawn()) is not None:
+        if not is_installed():
+            self._failure = f"dashboard: not installed: {EXTRA}, or dashboard.port: null"
+        while not self._failure and (process := self._spawn()) is not None:
             words: list[str] = []
             reader = threading.Thread(target=_relay, args=(process.stderr, words))
             reader.start()

@@ -156,7 +156,7 @@ class RedisServer:
     def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Waits for an answer from this very process: another server may hold the port."""
         deadline = time.monotonic() + READY_TIMEOUT_S
-        with redis.Redis(port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
+        with self._client() as client:
             while time.monotonic() < deadline:
                 if process.poll() is not None:
                     raise RedisServerError(f"redis-server does not start: {self._last_words()}")
@@ -169,6 +169,11 @@ class RedisServer:
         process.kill()
         process.wait()
         raise RedisServerError(f"redis-server is not ready within {READY_TIMEOUT_S:g} s")
+
+    def _client(self) -> redis.Redis:
+        """By its address: not every machine without a network knows the name localhost."""
+        never = Retry(NoBackoff(), 0)
+        return redis.Redis("127.0.0.1", self.port, socket_timeout=1.0, retry=never)
 
     def _last_words(self) -> str:
         self._output.seek(0)

@@ -61,7 +61,10 @@ _KEPT = (
     *(pattern for pattern in PROGRAMS.values() if pattern.startswith("bin/")),
     "bin/redis-check-rdb",  # redis-server is a link to it
 )
-_LEFT = ("*/gconv/*", "*/perl*/*", "*.a", "*.pc", "*/caca/*", "*/systemd/*", "*/security/*")
+_LEFT = (
+    *("*.a", "*.pc", "*/perl*/*", "*/caca/*", "*/gconv/*", "*/systemd/*", "*/security/*"),
+    "*/gio/modules/libgio*proxy.so",  # they end a process that finds no settings of a desktop
+)
 
 
 def wanted(release: Release) -> list[str]:
@@ -97,6 +100,7 @@ def put(tree: Path, machine: str, release: Release, mirror: str, work: Path) -> 
     versions = fetch(machine, release, mirror, work)
     for package in sorted(work.glob("*.deb")):
         unpack(package, tree)
+    free_python(tree)
     if lacking := unmet(tree):
         library, asks = min(lacking.items())
         raise RuntimeError(
@@ -188,6 +192,25 @@ def unpack(package: Path, tree: Path) -> None:
             raise RuntimeError(f"{package.name}: {error}") from error
     if process.returncode:
         raise RuntimeError(f"{package.name}: dpkg-deb ended with status {process.returncode}")
+
+
+def free_python(tree: Path) -> None:
+    """Have GStreamer's loader of plug-ins in Python find the library that travels.
+
+    It asks for one place in ``/usr``; in that text's room the name is written, which is looked for
+    where all libraries are.
+
+    Raises:
+        RuntimeError: the loader is another than is known.
+    """
+    (loader,) = tree.glob("lib/*/gstreamer-1.0/libgstpython.so")
+    (library,) = tree.glob("lib/*-linux-gnu/libpython3.*.so.1")
+    data = loader.read_bytes()
+    places = re.findall(rb"/usr/lib/python3[^\0]*/libpython3[^\0]*\.so\0", data)
+    if len(places) != 1:
+        raise RuntimeError(f"{loader.name}: expected one place of libpython, got {len(places)}")
+    name = library.name.encode() + b"\0"
+    loader.write_bytes(data.replace(places[0], name.ljust(len(places[0]), b"\0")))
 
 
 def _put(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:

@@ -24,7 +24,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     folder = tmp_path_factory.mktemp("offline")
     bare = BareMachine(folder / "root", "bookworm", "http://deb.debian.org/debian")
     command = [sys.executable, "-c", "from pipeline.cli import main; main()", "bundle"]
-    command += ["--cuda", "13", "--extras", "dashboard", "--split", "60M"]
+    command += ["--cuda", "13", "--extras", "dashboard,tensorrt-rtx", "--split", "60M"]
     made = subprocess.run(
         [*command, "--to", str(folder / "bundle")],
         cwd=ROOT,
@@ -64,9 +64,18 @@ def test_the_demo_runs_there(machine: BareMachine) -> None:
 
 
 def test_our_elements_run_in_any_line_of_its_gstreamer(machine: BareMachine) -> None:
+    plugins = f"GST_PLUGIN_PATH={PLACE}/lib/python3.11/site-packages/plugins"
     line = "videotestsrc num-buffers=5 ! mirrgb ! mirinfer model=street ! fakesink"
-    done = machine.run(f"{PLACE}/bin/gst-launch-1.0", *line.split(), timeout_s=300)
+    done = machine.run(
+        *("env", plugins, f"{PLACE}/bin/gst-launch-1.0", *line.split()), timeout_s=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_engines_of_tensorrt_for_rtx_can_be_made_there(machine: BareMachine) -> None:
+    made = "import tensorrt_rtx as rtx; print(rtx.Builder(rtx.Logger(rtx.Logger.ERROR)))"
+    done = machine.run(f"{PLACE}/bin/python3", "-c", made, timeout_s=300)
+    assert "Builder object" in done.stdout, done.stderr
 
 
 def test_the_licences_of_its_packages_are_there(machine: BareMachine) -> None:

@@ -107,6 +107,20 @@ def test_libraries_that_no_package_has_are_named(tmp_path: Path) -> None:
         debian.programs(tmp_path)
 
 
+def test_the_loader_of_python_plug_ins_looks_for_the_library_that_travels(tmp_path: Path) -> None:
+    folder = tmp_path / "lib" / ARCH / "gstreamer-1.0"
+    folder.mkdir(parents=True)
+    (folder.parent / "libpython3.11.so.1").touch()
+    place = b"/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/libpython3.11.so"
+    loader = folder / "libgstpython.so"
+    loader.write_bytes(b"before\0" + place + b"\0after\0")
+    debian.free_python(tmp_path)
+    filled = b"libpython3.11.so.1".ljust(len(place), b"\0")
+    assert loader.read_bytes() == b"before\0" + filled + b"\0after\0"
+    with pytest.raises(RuntimeError, match="expected one place of libpython, got 0"):
+        debian.free_python(tmp_path)
+
+
 def test_a_file_that_is_cut_short_is_an_error_and_any_other_asks_for_nothing(
     tmp_path: Path,
 ) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from engines.manifest import WEIGHTS, find
 from mirante import Counts
-from pipeline.cli.demo_run import find_clips, print_account
+from pipeline.cli.demo_run import find_clips, page_port, print_account
 from pipeline.config.camera import Camera
 from pipeline.config.references import check_stages
 from pipeline.config.stages.model import ModelStage
@@ -36,6 +36,16 @@ def test_what_is_not_here_is_said_and_the_road_is_drawn(
     ]
     assert find_clips(Console(width=200)) == drawn
     assert len(capsys.readouterr().out.splitlines()) == 2  # drawn once
+
+
+def test_without_a_dashboard_the_demo_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models: dict[Finds, str] = {"objects": "street", "faces": "yunet"}
+    monkeypatch.setattr("pipeline.worker.dashboard_process._LIBRARIES", ("of_nobody",))
+    assert page_port(Console(width=200)) is None
+    assert "not installed: pip install 'mirante[dashboard]'" in capsys.readouterr().out
+    assert demo_settings({}, models, None).dashboard.port is None
 
 
 def test_a_camera_added_meanwhile_does_not_break_the_account(

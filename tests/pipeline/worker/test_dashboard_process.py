@@ -18,6 +18,7 @@ import pytest
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
 from pipeline.listening import bind
+from pipeline.worker import dashboard_process
 from pipeline.worker.dashboard_process import DashboardError, DashboardProcess
 from pipeline.worker.redis_server import RedisServer
 
@@ -92,6 +93,15 @@ def test_another_address_without_users_is_refused(redis_server: RedisServer) -> 
     ):
         running.wait_ready()
     assert children() == []
+
+
+def test_where_it_is_not_installed_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard_process, "_LIBRARIES", ("fastapi", "of_nobody"))
+    with (
+        DashboardProcess(settings(), "redis://127.0.0.1:1", QUIET) as running,
+        pytest.raises(DashboardError, match=r"not installed: .*mirante\[dashboard\].*port: null"),
+    ):
+        running.wait_ready()
 
 
 def test_accounts_that_others_can_read_let_nobody_in_and_stop_nothing(
