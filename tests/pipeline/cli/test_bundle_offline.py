@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from tests.support import ROOT
 from tests.support.bare_machine import BareMachine
 
 pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.timeout(1800)]
+REFUSING = ("https_proxy", "no_proxy")  # by which no other test fetches anything
 PLACE = "/home/user/apps/my mirante"
 ROW = re.compile(r"^ *(street|face|yard|road) +(\d+) +(\d+)", re.M)
 
@@ -28,6 +30,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> BareMachine:
     made = subprocess.run(
         [*command, "--to", str(folder / "bundle")],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in REFUSING},
         capture_output=True,
         text=True,
         check=False,
