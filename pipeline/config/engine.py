@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from engines.builder.gpu_options import CALIBRATED, GpuOptions
 from pipeline.config.section import Section
 
 AUTO = "auto"  # engine.runtime: whatever is fastest here
 CAMERAS = "cameras"  # engine.calibrate: frames of the cameras
+_CALIBRATED = ("int8", "fp8")  # precisions whose scales images set
 
 
 class Engine(Section):
@@ -70,7 +70,7 @@ class Engine(Section):
     @model_validator(mode="after")
     def _together(self) -> Self:
         self._check_named()
-        is_calibrated = self.precision in CALIBRATED
+        is_calibrated = self.precision in _CALIBRATED
         if self.runtime != AUTO and is_calibrated != (self.calibrate is not None):
             raise ValueError(
                 "calibrate: expected with precision int8 or fp8, or runtime auto, and with these "
@@ -83,6 +83,9 @@ class Engine(Section):
     def _check_named(self) -> None:
         """What is asked of a runtime must fit it, and asks for one."""
         if self.runtime is not None and self.runtime != AUTO:
+            # Here, as what reads a configuration without models, a dashboard, loads none of them.
+            from engines.builder.gpu_options import GpuOptions
+
             GpuOptions(
                 runtime=self.runtime,
                 precision=self.precision,
