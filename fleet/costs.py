@@ -20,8 +20,8 @@ _MOST_SHARED = 4.0  # a process that takes more than so many times what its came
 
 class Costs:
     """What each camera was measured to take. One that was not measured yet takes what cameras with
-    the same keys do, else what cameras do; that counts like one measurement, as the first of its
-    own are of a camera that connects and of models that are loaded.
+    the same keys do, else what cameras do; where that is known it counts like one measurement, as
+    the first of its own are of a camera that connects and of models that are loaded.
 
     A camera's own threads receive, decode and run its stages. What its worker's process takes
     besides (the threads of inference, sending, watching) is shared out among its cameras in
@@ -57,8 +57,9 @@ class Costs:
                 self._take(entries[name], (cores * factor, memory, gpu))
 
     def _take(self, entry: Desired, now: Amounts) -> None:
-        before, times = self._measured.get(entry.name, (self._expected(entry), 0))
-        weight = max(_WEIGHT, 1 / (times + 2))
+        expected = self._expected(entry), int(bool(self._alike))
+        before, times = self._measured.get(entry.name, expected)
+        weight = max(_WEIGHT, 1 / (times + 1))
         cores, memory, gpu = (
             new if not old else old + weight * (new - old)
             for new, old in zip(now, before, strict=True)

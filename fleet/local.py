@@ -27,6 +27,7 @@ class LocalFleet:
         url: address of Redis.
         nodes: how many, with a worker each.
         settings: further keys of the workers' configuration.
+        cores: that cameras of each worker may use; None for its share of those that are free.
         keeps_state: Ray's head keeps its state in Redis, and survives its own end.
 
     Attributes:
@@ -39,10 +40,11 @@ class LocalFleet:
         url: str,
         nodes: int,
         settings: dict[str, Any] | None = None,
+        cores: float | None = None,
         keeps_state: bool = False,
     ) -> None:
         self._url, self._count, self._settings = url, nodes, settings or {}
-        self._cores = max(0.5, space_of(0.0).free / nodes)
+        self._cores = cores or max(0.5, space_of(0.0).free / nodes)
         self._keeps_state = keeps_state
         self._cluster: Any = None
         self._keepers: list[Any] = []

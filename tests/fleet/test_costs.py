@@ -46,8 +46,10 @@ def report(worker: str = "a", **percents: float) -> WorkerReport:
 def test_a_first_measurement_of_a_camera_that_connects_is_one_of_several() -> None:
     costs, entries = Costs(), {"c": entry("c")}
     assert costs.of(entries["c"]) == (DEFAULT, 0, 0)
-    costs.note(report(c=95.0), entries)
-    assert costs.of(entries["c"])[0] == pytest.approx(0.6)
+    costs.note(report(c=65.0), entries)
+    assert costs.of(entries["c"])[0] == pytest.approx(0.65), "nothing else is known"
+    costs.note(report(c=5.0), entries)
+    assert costs.of(entries["c"])[0] == pytest.approx(0.35)
     for _ in range(12):
         costs.note(report(c=5.0), entries)
     assert costs.of(entries["c"])[0] == pytest.approx(0.05, abs=0.011)
