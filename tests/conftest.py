@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -145,16 +146,28 @@ def weights(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def mirante(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+def mirante(home: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Runs one command in this process."""
     del home
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
 
     def call(*arguments: str) -> Outcome:
         capfd.readouterr()
         status = run(list(arguments))
         return Outcome(status, *capfd.readouterr())
 
-    return call
+    yield call
+    for handler in set(root.handlers) - set(handlers):  # what logs into an output that is closed
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the whole run, for what one of its processes makes for all."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

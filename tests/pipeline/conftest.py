@@ -55,13 +55,15 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def clips(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Numbered frames 0…79 at 10 fps, in two sizes."""
-    folder = tmp_path_factory.mktemp("clips")
     paths = []
     for width, height in ((320, 180), (480, 272)):
-        path = folder / f"{width}.mp4"
-        encode_pictures((picture(n, width, height) for n in range(FRAMES)), FPS, path)
+        path = run_folder / f"{width}.mp4"
+        if not path.exists():
+            part = tmp_path_factory.mktemp("clips") / path.name
+            encode_pictures((picture(n, width, height) for n in range(FRAMES)), FPS, part)
+            part.replace(path)
         paths.append(path)
     return paths[0], paths[1]
 
@@ -88,7 +90,7 @@ def server(new_server: Callable[[], Server]) -> Server:
 
 @pytest.fixture
 def tried_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cameras that show nothing are tried in this process."""
+    """Cameras are tried in this process."""
     from tests.support.trial_here import try_here
 
     try_here(monkeypatch)

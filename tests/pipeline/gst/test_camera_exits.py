@@ -26,8 +26,8 @@ from pipeline.config.camera import Camera, CameraOptions
 from pipeline.gst.camera import CameraRunner
 from pipeline.gst.clips import encode_pictures
 from pipeline.gst.floor import trim_clip
+from pipeline.gst.frames import shown_frame
 from pipeline.gst.view import tell_exif
-from pipeline.run_once import shown_frame
 from pipeline.worker.trials import run_trial
 from plugins.elements import register
 from plugins.ledger import Ledger
@@ -190,6 +190,7 @@ LEFT_OVER = ["white", "black", "blue", "red"]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tried_here")
 def test_nothing_is_seen_unpainted_in_stages_trial_and_run_once(
     phone: dict[str, Path], mirante: Run, tmp_path: Path
 ) -> None:

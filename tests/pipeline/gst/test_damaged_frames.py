@@ -66,6 +66,7 @@ def test_they_can_be_kept_as_if_they_were_whole(joined: Path) -> None:
     assert not any(result.damaged for _, result, _ in camera.seen.frames)
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_a_trial_says_that_its_image_is_damaged_only_where_no_whole_one_comes(joined: Path) -> None:
     options = {"stages": [], "pace": "every_frame"}
     for file, ends in (("joined.h264", " s"), ("grey.h264", "damaged: no key frame has come yet")):

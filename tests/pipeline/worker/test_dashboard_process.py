@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import redis
 
 from pipeline.config.dashboard import Dashboard
 from pipeline.config.settings import Log
@@ -22,6 +22,7 @@ from pipeline.worker import dashboard_process
 from pipeline.worker.dashboard_process import DashboardError, DashboardProcess
 from pipeline.worker.redis_server import RedisServer
 
+SECRET = "hunter2"
 QUIET = Log.model_validate({"level": "warning"})
 
 
@@ -29,52 +30,50 @@ def settings(**keys: Any) -> Dashboard:
     return Dashboard.model_validate({"port": 0} | keys)
 
 
-@pytest.fixture
-def process(redis_server: RedisServer) -> Iterator[DashboardProcess]:
-    with DashboardProcess(settings(), redis_server.url, QUIET) as running:
-        running.wait_ready()
-        yield running
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    end_s = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.05)
-    return value
-
-
 def children() -> list[psutil.Process]:
     return [p for p in psutil.Process().children() if "dashboard" in p.cmdline()]
 
 
+@pytest.fixture
+def address(redis_server: RedisServer) -> Iterator[str]:
+    """The server's, with a user and a password."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.execute_command("ACL", "SETUSER", "dash", "on", f">{SECRET}", "~*", "&*", "+@all")
+        yield redis_server.url.replace("//", f"//dash:{SECRET}@")
+        client.acl_deluser("dash")
+
+
 def test_a_child_that_was_killed_is_started_again_under_the_same_address(
-    process: DashboardProcess,
+    address: str, home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert httpx.get(f"{process.url}/livez").status_code == 200
-    (child,) = children()
-    child.send_signal(signal.SIGKILL)
-    # The socket stays open meanwhile: what asks now waits for the next child.
-    assert httpx.get(f"{process.url}/livez", timeout=30).status_code == 200
-    assert [one.pid for one in children()] != [child.pid]
-
-
-def test_what_it_is_told_is_seen_by_nobody(redis_server: RedisServer) -> None:
-    secret = "hunter2"
-    address = redis_server.url.replace("//", f"//default:{secret}@")
-    with DashboardProcess(settings(secret=secret), address, QUIET):
-        (child,) = until(children)
-        assert secret not in " ".join(child.cmdline())
-        assert secret not in str(child.environ())
-
-
-def test_it_ends_with_what_started_it(process: DashboardProcess) -> None:
-    (child,) = children()
-    port = int(process.url.rpartition(":")[2])
-    process.close()
-    assert not child.is_running()
+    """What it is told is seen by nobody. Accounts that others can read let nobody in, and stop
+    nothing.
+    """
+    home.mkdir()
+    file = home / "dashboard.json"
+    file.write_text("{}")
+    os.chmod(file, 0o644)  # noqa: PTH101
+    with DashboardProcess(settings(secret=SECRET), address, QUIET) as running:
+        running.wait_ready()
+        (child,) = children()
+        assert SECRET not in " ".join(child.cmdline())
+        assert SECRET not in str(child.environ())
+        assert httpx.get(f"{running.url}/livez").status_code == 200
+        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 503
+        file.chmod(0o600)
+        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 200
+        child.send_signal(signal.SIGKILL)
+        # The socket stays open meanwhile: what asks now waits for the next child.
+        assert httpx.get(f"{running.url}/livez", timeout=30).status_code == 200
+        (another,) = children()
+        assert another.pid != child.pid
+        port = int(running.url.rpartition(":")[2])
+    assert not another.is_running()
     with closing(socket.create_server(("127.0.0.1", port))):
         pass  # the port is free again
+    assert (
+        f"nobody can be let in: {file} can be read by others: chmod 600" in capfd.readouterr().err
+    )
 
 
 def test_a_taken_port_is_said_before_anything_starts() -> None:
@@ -102,21 +101,3 @@ def test_where_it_is_not_installed_that_is_said(monkeypatch: pytest.MonkeyPatch)
         pytest.raises(DashboardError, match=r"not installed: .*mirante\[dashboard\].*port: null"),
     ):
         running.wait_ready()
-
-
-def test_accounts_that_others_can_read_let_nobody_in_and_stop_nothing(
-    redis_server: RedisServer, home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    home.mkdir()
-    file = home / "dashboard.json"
-    file.write_text("{}")
-    os.chmod(file, 0o644)  # noqa: PTH101
-    with DashboardProcess(settings(), redis_server.url, QUIET) as running:
-        running.wait_ready()
-        assert httpx.get(f"{running.url}/livez").status_code == 200
-        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 503
-        file.chmod(0o600)
-        assert httpx.get(f"{running.url}/api/v1/cameras").status_code == 200
-    assert (
-        f"nobody can be let in: {file} can be read by others: chmod 600" in capfd.readouterr().err
-    )

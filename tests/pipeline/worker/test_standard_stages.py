@@ -35,7 +35,7 @@ from tests.support.redis_entries import entries
 from tests.support.stand_in import StandIn, file_server
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
-URL = "test://?size=320x180&fps=10"
+URL = "test://?size=320x180&fps=3"
 NAMED = {"url": URL, "stages": [{"model": "test-boxes"}]}
 FACES = {"preview": {"blur": ["face"]}}
 WORDS = "street: fewer objects found than with yolox-street; put objects.onnx into"
@@ -176,6 +176,7 @@ def test_a_model_that_is_named_is_not_replaced(
     assert "objects.onnx is not available anywhere" in reason
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_a_trial_tells_what_it_ran(
     stand_in: StandIn, redis_server: RedisServer, client: redis.Redis
 ) -> None:

@@ -23,6 +23,7 @@ def tried(url: str, **keys: Any) -> Trial:
     return run_trial("gate", Camera.model_validate({"url": url} | BOXES | keys))
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_what_it_takes_is_said_and_whether_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = tried("test://?size=640x360&fps=20")
     assert trial.cpu_percent is not None
@@ -50,6 +51,7 @@ def test_while_an_engine_is_built_nothing_is_said_of_room(monkeypatch: pytest.Mo
     assert (told.cpu_percent, told.fits, told.warning) == (30.0, None, None)
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_what_takes_all_there_is_needs_no_room(tmp_path: Path) -> None:
     clip = tmp_path / "numbers.mp4"
     encode_pictures((picture(n, 320, 180) for n in range(40)), 10, clip)

@@ -14,6 +14,7 @@ from pipeline.worker.trials import run_trial
 pytestmark = pytest.mark.rtsp
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_what_is_on_this_machine_is_not_tried_where_that_is_forbidden(tmp_path: Path) -> None:
     """Nothing is connected to, and no file is read; a camera that only draws is none of these."""
     (tmp_path / "clip.mp4").write_bytes(b"secret")
